@@ -1,0 +1,67 @@
+"""A message before any platform has drawn it. All text is plain: each renderer makes it inert in its own way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Tone(StrEnum):
+    """The mood of a card or a line; a platform turns it into a colour, a mark, or both."""
+
+    GOOD = "good"
+    UNSURE = "unsure"
+    WARN = "warn"
+    BAD = "bad"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing said. `quote` is text that a stranger wrote, shown as a quotation and never as markup."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+    detail: str = ""
+    quote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A short label with its value."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under a heading row; every row is as long as `columns`."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """Pressing it opens `url`, or is the same as typing `command`."""
+
+    label: str
+    command: str = ""
+    url: str = ""
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is said, worst first: a headline, the one next step, the lines, at most one table, buttons, a small footnote."""
+
+    title: str
+    tone: Tone = Tone.PLAIN
+    step: str = ""
+    lines: tuple[Line, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    table: Table | None = None
+    buttons: tuple[Button, ...] = ()
+    footnote: str = ""
+    private: bool = False
