@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Protocol
 
 Address = IPv4Address | IPv6Address
@@ -44,6 +44,11 @@ class Target:
     def __post_init__(self) -> None:
         if self.ip is None and self.domain is None:
             raise ValueError("a target is an address, a domain, or both")
+
+    @classmethod
+    def of(cls, ip: str, domain: str | None = None) -> Target:
+        """From an address in text form; raises ValueError where it is none."""
+        return cls(ip_address(ip), domain)
 
     def __str__(self) -> str:
         return " ".join(str(part) for part in (self.ip, self.domain) if part is not None)

@@ -1,0 +1,128 @@
+"""One order in, one report out: every check runs beside the others, and none can make another late or wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from bot.addresses import special
+from bot.contract import report_from_json, report_to_json
+from bot.model import Answer, Check, Finding, Lookup, LookupFailed, Order, Report, Target, Verdict
+
+CHECK_WITHIN_S = 9.0  # an SPF evaluation may take 8 s by itself
+HOST_ADDRESSES = 4  # of a host with more addresses, the first four are checked
+HOST_KINDS = ("MX", "TXT", "A", "AAAA")
+UNCACHED = "The store is away, so this answer was not cached."
+
+log = structlog.get_logger()
+
+
+class Reports(Protocol):
+    """Remembers a report's text for a minute; `fresh` asks for a new one, which is then remembered."""
+
+    @property
+    def away(self) -> bool: ...
+
+    async def fetch(self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False) -> tuple[str, bool]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """All that an order needs: the checks by name in the order of their weight, DNS with and without its cache, a clock.
+
+    `about_address` names the checks that look at any address, special-purpose ones included.
+    """
+
+    checks: Sequence[tuple[str, Check]]
+    about_address: frozenset[str]
+    lookup: Lookup
+    fresh_lookup: Lookup
+    clock: Callable[[], datetime]
+    special_allowed: bool = False
+    reports: Reports | None = None
+
+    async def report(self, order: Order, fresh: bool = False) -> Report:
+        if self.reports is None:
+            return await self._examine(order, fresh)
+
+        async def make() -> str:
+            return json.dumps(report_to_json(await self._examine(order, fresh)))
+
+        text, cached = await self.reports.fetch(str(order), make, fresh)
+        report = report_from_json(json.loads(text))
+        return replace(report, cached=cached, notes=(UNCACHED,) if self.reports.away else ())
+
+    async def expand(self, order: Order) -> tuple[Order, ...]:
+        """A name with addresses but neither MX nor SPF record is a host: each of its addresses is checked with it."""
+        target = order.target
+        if target.ip is not None or target.domain is None:
+            return (order,)
+        mx, txt, *addresses = await asyncio.gather(*(_answer(self.lookup, target.domain, kind) for kind in HOST_KINDS))
+        if mx is None or txt is None or mx.records or any(text.lower().startswith("v=spf1") for text in txt.records):
+            return (order,)
+        hosts = [Target.of(text, target.domain) for answer in addresses if answer for text in answer.records]
+        return tuple(replace(order, target=host) for host in hosts[:HOST_ADDRESSES]) or (order,)
+
+    async def _examine(self, order: Order, fresh: bool) -> Report:
+        started = time.monotonic()
+        counted = Counted(self.fresh_lookup if fresh else self.lookup)
+        public = self._public_part(order)
+        jobs = [
+            _run(name, check, asked, counted)
+            for name, check in self.checks
+            if (asked := order if name in self.about_address else public) is not None
+        ]
+        found = await asyncio.gather(*jobs)
+        return Report(
+            order=order,
+            at=self.clock(),
+            findings=tuple(finding for findings in found for finding in findings),
+            elapsed_ms=round((time.monotonic() - started) * 1000),
+            queries=counted.asked,
+        )
+
+    def _public_part(self, order: Order) -> Order | None:
+        """What of the order the Internet can be asked about: nothing is known about a special-purpose address."""
+        ip, domain = order.target.ip, order.target.domain
+        if ip is None or self.special_allowed or special(ip) is None:
+            return order
+        return replace(order, target=Target(domain=domain)) if domain else None
+
+
+class Counted:
+    """A lookup that counts the questions that went through it."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self.asked = 0
+
+    async def __call__(self, name: str, kind: str, /) -> Answer:
+        self.asked += 1
+        return await self._lookup(name, kind)
+
+
+async def _run(name: str, check: Check, order: Order, lookup: Lookup) -> Sequence[Finding]:
+    try:
+        async with asyncio.timeout(CHECK_WITHIN_S):
+            return await check(order, lookup)
+    except TimeoutError:
+        says = f"This check did not end within {CHECK_WITHIN_S:.0f} seconds, so its result is not known."
+        return [Finding(name, str(order.target), Verdict.UNKNOWN, f"{name}.no-answer", says, "Check again.")]
+    except Exception:
+        log.exception("check broke", check=name, target=str(order.target))
+        says = "This check broke on our side, so its result is not known; the log of the bot has the reason."
+        return [Finding(name, str(order.target), Verdict.UNKNOWN, f"{name}.broken", says, "Tell who runs this bot.")]
+
+
+async def _answer(lookup: Lookup, name: str, kind: str) -> Answer | None:
+    try:
+        return await lookup(name, kind)
+    except LookupFailed:
+        return None

@@ -1,0 +1,72 @@
+"""The JSON that outside programs read: one object a report. A change here is a breaking change."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+
+from bot.model import Finding, Link, Order, Report, Role, Target, Verdict
+
+
+def report_to_json(report: Report) -> dict[str, Any]:
+    target = report.order.target
+    return {
+        "target": {"ip": str(target.ip) if target.ip else None, "domain": target.domain},
+        "as": str(report.order.role),
+        "helo": report.order.helo,
+        "selectors": list(report.order.selectors),
+        "at": report.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "verdict": str(report.verdict),
+        "elapsed_ms": report.elapsed_ms,
+        "queries": report.queries,
+        "cached": report.cached,
+        "notes": list(report.notes),
+        "findings": [finding_to_json(finding) for finding in report.findings],
+    }
+
+
+def finding_to_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "check": finding.check,
+        "about": finding.about,
+        "verdict": str(finding.verdict),
+        "code": finding.code,
+        "says": finding.says,
+        "step": finding.step,
+        "facts": dict(finding.facts),
+        "links": [{"label": link.label, "url": link.url} for link in finding.links],
+    }
+
+
+def report_from_json(document: dict[str, Any]) -> Report:
+    """The inverse of `report_to_json`, for a report that was kept in the cache."""
+    target = document["target"]
+    order = Order(
+        Target(ip_address(target["ip"]) if target["ip"] else None, target["domain"]),
+        Role(document["as"]),
+        document["helo"],
+        tuple(document["selectors"]),
+    )
+    return Report(
+        order=order,
+        at=datetime.strptime(document["at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
+        findings=tuple(finding_from_json(row) for row in document["findings"]),
+        elapsed_ms=document["elapsed_ms"],
+        queries=document["queries"],
+        cached=document["cached"],
+        notes=tuple(document["notes"]),
+    )
+
+
+def finding_from_json(row: dict[str, Any]) -> Finding:
+    return Finding(
+        check=row["check"],
+        about=row["about"],
+        verdict=Verdict[row["verdict"].upper()],
+        code=row["code"],
+        says=row["says"],
+        step=row["step"],
+        facts=row["facts"],
+        links=tuple(Link(link["label"], link["url"]) for link in row["links"]),
+    )
