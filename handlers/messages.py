@@ -1,0 +1,215 @@
+"""Everything the bot says, as cards. Words are chosen here once; a platform only draws them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from bot.model import Finding, Order, Report, Verdict
+from bot.targets import shown
+from handlers.card import Button, Card, Line, Table, Tone
+
+TONES = {Verdict.PASS: Tone.GOOD, Verdict.UNKNOWN: Tone.UNSURE, Verdict.WARN: Tone.WARN, Verdict.FAIL: Tone.BAD}
+PROBLEMS_SHOWN = 8
+LISTINGS_IN_TABLE = 3  # fewer are told one by one, with their own step
+FORM_BUTTONS = 2
+
+# What stops mail first comes first; within a check the worst severity comes first.
+WEIGHT = ("blocklist", "ptr", "helo", "spf", "dmarc", "mx", "network")
+SEVERITIES = ("high", "medium", "low", "none")
+NAMES = {"ptr": "reverse name", "helo": "HELO name", "spf": "SPF", "dmarc": "DMARC", "mx": "MX", "network": "address"}
+REASONS = {
+    "timeout": "no answer in time",
+    "servfail": "the server failed",
+    "refused": "the query was refused",
+    "public-resolver": "it refuses this resolver",
+    "quota": "too many queries",
+    "stripped": "the resolver removes its answers",
+    "parked": "the domain of the list is parked",
+    "emptied": "the list is empty",
+    "lists-everything": "it lists everything",
+}
+
+
+def report_card(report: Report) -> Card:
+    """The answer to one order: the verdict, the one next step, problems worst first, what passed in one line."""
+    problems = sorted((f for f in report.findings if is_problem(f)), key=_weight)
+    listings = [f for f in problems if f.check == "blocklist"]
+    in_table = len(listings) >= LISTINGS_IN_TABLE
+    told = [f for f in problems if not (in_table and f.check == "blocklist")]
+    lines = [_line(f) for f in told[:PROBLEMS_SHOWN]]
+    lines += [Line(f"{count(len(told) - PROBLEMS_SHOWN, 'more problem')}.")] if len(told) > PROBLEMS_SHOWN else []
+    return Card(
+        title=f"{name_of(report.order)}: {summary(report)}",
+        tone=TONES[report.verdict],
+        step=next((f.step for f in problems if f.step), ""),
+        lines=(*lines, *_explained(report.findings), *_silent_lists(report.findings), *_passed(report.findings)),
+        table=_listing_table(listings) if in_table else None,
+        buttons=(*_forms(problems), again_button(report.order)),
+        footnote=footnote(report),
+    )
+
+
+def reports_card(reports: Sequence[Report]) -> Card:
+    """Several orders at once, as of a CIDR: one row each, worst first."""
+    ranked = sorted(reports, key=lambda report: -report.verdict)
+    worst = ranked[0].verdict
+    bad = sum(report.verdict is Verdict.FAIL for report in reports)
+    rows = tuple((name_of(report.order), _word(report.verdict), summary(report)) for report in ranked)
+    steps = (f.step for report in ranked for f in sorted(filter(is_problem, report.findings), key=_weight) if f.step)
+    return Card(
+        title=f"{bad} of {len(reports)} targets have a problem that stops mail" if bad else _together(reports, worst),
+        tone=TONES[worst],
+        step=next(steps, ""),
+        table=Table(("Target", "Verdict", "What was found"), rows),
+        buttons=tuple(_look_closer(report) for report in ranked if report.verdict is Verdict.FAIL)[:4],
+        footnote=f"{count(len(reports), 'target')} checked · {max(r.elapsed_ms for r in reports) / 1000:.1f} s",
+    )
+
+
+def checking_card(orders: Sequence[Order], lists: int) -> Card:
+    """Said at once, before the answer is known."""
+    what = name_of(orders[0]) if len(orders) == 1 else f"{count(len(orders), 'target')}"
+    against = f" against {lists} blocklists" if any(order.target.ip for order in orders) else ""
+    return Card(f"Checking {what}{against} …", private=True)
+
+
+def still_checking_card(orders: Sequence[Order]) -> Card:
+    """The one edit of a check that takes longer than two seconds."""
+    return Card(f"Still checking {name_of(orders[0])}: some name servers are slow …", private=True)
+
+
+def refusal_card(sentence: str) -> Card:
+    """Something the person asked for cannot be done; the sentence says what to type instead."""
+    return Card(sentence, tone=Tone.WARN, private=True)
+
+
+def broken_card() -> Card:
+    return Card("Something broke here, and it is logged. Please try again in a minute.", tone=Tone.BAD, private=True)
+
+
+def help_card() -> Card:
+    rows = (
+        ("203.0.113.5 example.com", "check an address, a domain, or both"),
+        ("203.0.113.0/28", "check up to 16 addresses"),
+        ("203.0.113.5 as client", "the address submits mail with a password: a policy listing is expected"),
+        ("203.0.113.5 helo mail.example.com", "check the name that the server greets with, too"),
+        ("203.0.113.5 example.com private", "only you see the answer"),
+        ("lists", "which blocklists answer, and which do not"),
+        ("help", "this page"),
+    )
+    return Card(
+        "What mailcheck can do",
+        lines=(Line("Type an address, a domain, or both after the command."),),
+        table=Table(("Type", "To"), rows),
+        private=True,
+    )
+
+
+def name_of(order: Order) -> str:
+    ip, domain = order.target.ip, order.target.domain
+    return " · ".join(part for part in (str(ip) if ip else "", shown(domain) if domain else "") if part)
+
+
+def summary(report: Report) -> str:
+    """The verdict in a few words, for a headline or a table row."""
+    problems = [f for f in report.findings if is_problem(f)]
+    listed = sorted((f for f in problems if f.check == "blocklist"), key=_weight)
+    others = [f for f in problems if f.check != "blocklist"]
+    if listed:
+        first = list_name(listed[0])
+        on = f"on {first}" if len(listed) == 1 else f"on {first} and {count(len(listed) - 1, 'more blocklist')}"
+        return f"{on}, and {count(len(others), 'more problem')}" if others else on
+    if others:
+        names = dict.fromkeys(NAMES.get(f.check, f.check) for f in sorted(others, key=_weight))
+        return f"{count(len(others), 'problem')} ({', '.join(names)})"
+    return "not everything could be checked" if report.verdict is Verdict.UNKNOWN else "all good"
+
+
+def footnote(report: Report) -> str:
+    """How the answer came about: lists asked, clean, listed, without an answer; time; cache."""
+    states = [f.facts.get("state") for f in report.findings if f.check == "blocklist"]
+    parts = [f"{report.verdict} as {'a mail server' if report.order.role == 'mta' else 'a client'}"]
+    if states:
+        silent = states.count("unknown") + states.count("unusable")
+        parts.append(f"{count(len(states), 'list')} asked: {states.count('not_listed')} clean")
+        parts[-1] += f", {states.count('listed')} listed, {silent} without an answer"
+    parts.append("from the cache" if report.cached else f"{report.elapsed_ms / 1000:.1f} s")
+    return " · ".join((*parts, *report.notes))
+
+
+def again_button(order: Order) -> Button:
+    return Button("Check again", command=f"check {order} fresh")
+
+
+def is_problem(finding: Finding) -> bool:
+    """Lists that gave no answer are told together, not one by one."""
+    return finding.verdict >= Verdict.WARN or (finding.verdict is Verdict.UNKNOWN and finding.check != "blocklist")
+
+
+def list_name(finding: Finding) -> str:
+    return str(finding.facts.get("name", finding.about))
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _weight(finding: Finding) -> tuple[int, int, int]:
+    check = WEIGHT.index(finding.check) if finding.check in WEIGHT else len(WEIGHT)
+    severity = finding.facts.get("severity", "none")
+    return (-finding.verdict, check, SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES))
+
+
+def _line(finding: Finding) -> Line:
+    texts = finding.facts.get("txt") or ()
+    return Line(finding.says, TONES[finding.verdict], detail=finding.step, quote=str(texts[0]) if texts else "")
+
+
+def _explained(findings: Iterable[Finding]) -> Iterable[Line]:
+    """Good news that needs a word: a listing that is expected."""
+    return (Line(f.says, Tone.GOOD) for f in findings if f.verdict is Verdict.PASS and f.facts.get("state") == "listed")
+
+
+def _silent_lists(findings: Iterable[Finding]) -> Iterable[Line]:
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for finding in findings:
+        if finding.check == "blocklist" and finding.verdict is Verdict.UNKNOWN:
+            by_reason[str(finding.facts.get("reason", ""))].append(list_name(finding))
+    for reason, names in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+        few = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        yield Line(f"{count(len(names), 'list')} not known ({REASONS.get(reason, reason)}): {few}.", Tone.UNSURE)
+
+
+def _passed(findings: Sequence[Finding]) -> Iterable[Line]:
+    clean = sum(f.facts.get("state") == "not_listed" for f in findings)
+    good = [NAMES.get(f.check, f.check) for f in findings if f.verdict is Verdict.PASS and f.check != "blocklist"]
+    bad = {NAMES.get(f.check, f.check) for f in findings if f.verdict is not Verdict.PASS}
+    names = [name for name in dict.fromkeys(good) if name not in bad]
+    parts = names + ([f"clean on {count(clean, 'blocklist')}"] if clean else [])
+    return [Line(f"In order: {', '.join(parts)}.", Tone.GOOD)] if parts else []
+
+
+def _listing_table(listings: Sequence[Finding]) -> Table:
+    return Table(("Blocklist", "What it means", "Next step"), tuple((list_name(f), f.says, f.step) for f in listings))
+
+
+def _forms(problems: Sequence[Finding]) -> tuple[Button, ...]:
+    links = {link.url: (f, link) for f in problems if f.check == "blocklist" for link in f.links[:1]}
+    buttons = [Button(f"{list_name(f)}: {link.label.lower()}", url=link.url) for f, link in links.values()]
+    return tuple(buttons[:FORM_BUTTONS])
+
+
+def _word(verdict: Verdict) -> str:
+    return {Verdict.PASS: "good", Verdict.UNKNOWN: "not known", Verdict.WARN: "look at it", Verdict.FAIL: "bad"}[
+        verdict
+    ]
+
+
+def _together(reports: Sequence[Report], worst: Verdict) -> str:
+    endings = {Verdict.PASS: "all good", Verdict.UNKNOWN: "not everything could be checked"}
+    return f"{count(len(reports), 'target')}: {endings.get(worst, 'nothing that stops mail, but have a look')}"
+
+
+def _look_closer(report: Report) -> Button:
+    return Button(name_of(report.order), command=f"check {report.order}")
