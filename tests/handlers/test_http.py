@@ -1,0 +1,43 @@
+import asyncio
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from handlers.http import Probe, Vitals, site
+
+
+def probe(answer: bool | Exception | None) -> Probe:
+    async def answered() -> bool:
+        if answer is None:
+            await asyncio.Event().wait()
+        if isinstance(answer, Exception):
+            raise answer
+        return bool(answer)
+
+    return answered
+
+
+async def get(vitals: Vitals, path: str) -> httpx.Response:
+    transport = httpx.ASGITransport(site(vitals))
+    async with httpx.AsyncClient(transport=transport, base_url="http://bot.example") as client:
+        return await client.get(path)
+
+
+@pytest.mark.parametrize(("alive", "status"), [(True, 200), (False, 503)])
+async def test_alive_means_that_the_scheduler_ticks(alive: bool, status: int) -> None:
+    assert (await get(Vitals(lambda: alive, {}, CollectorRegistry()), "/healthz")).status_code == status
+
+
+@pytest.mark.parametrize("store", [False, ConnectionError("down"), None], ids=["no", "broken", "hung"])
+async def test_ready_only_when_every_part_answers(store: bool | Exception | None) -> None:
+    answer = await get(
+        Vitals(lambda: True, {"store": probe(store), "dns": probe(True)}, CollectorRegistry()), "/readyz"
+    )
+    assert answer.status_code == 503
+    assert answer.json() == {"ok": False, "store": False, "dns": True}
+
+
+async def test_metrics_are_prometheus_text() -> None:
+    answer = await get(Vitals(lambda: True, {}, CollectorRegistry()), "/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
