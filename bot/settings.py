@@ -1,0 +1,257 @@
+"""The environment, read once at the door into frozen Settings; every wrong variable is named at once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Set
+from datetime import timedelta
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from platformdirs import user_state_path
+from pydantic import AliasGenerator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """The bot cannot start with this environment. `problems` holds one plain sentence for each thing that is wrong."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class HostPort(NamedTuple):
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class SlackMode(StrEnum):
+    """How Slack reaches the bot: over Socket Mode, over HTTP at `/slack/events`, over both, or not at all."""
+
+    NONE = "none"
+    SOCKET = "socket"
+    HTTP = "http"
+    BOTH = "both"
+
+
+class SpecialAddresses(StrEnum):
+    """What happens to an order about a documentation, private or otherwise special address."""
+
+    REFUSE = "refuse"
+    ALLOW = "allow"
+
+
+DURATION = re.compile(r"(\d{1,7})([smhd]?)")
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    match = DURATION.fullmatch(text.lower())
+    if match is None or int(match[1]) == 0:
+        raise ValueError("must be a length of time such as 90, 90s, 15m or 1h")
+    return timedelta(seconds=int(match[1]) * SECONDS[match[2]])
+
+
+def split_port(text: str) -> tuple[str, str]:
+    """`host:port`, `[2001:db8::1]:port` or a bare host; the port is empty where none is written."""
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        return host, rest.removeprefix(":")
+    if text.count(":") == 1:
+        host, _, port = text.partition(":")
+        return host, port
+    return text, ""
+
+
+def is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535
+
+
+def listen_address(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    host, port = split_port(text)
+    if not host or not is_port(port):
+        raise ValueError("must be host:port, for example 127.0.0.1:3000")
+    return HostPort(host, int(port))
+
+
+def nameserver(text: str) -> HostPort:
+    host, port = split_port(text.strip())
+    port = port or "53"
+    try:
+        address = str(ip_address(host))
+    except ValueError:
+        address = ""
+    if not address or not is_port(port) or int(port) == 0:
+        raise ValueError("must be addresses with commas between them, for example 192.0.2.53,192.0.2.54:5353")
+    return HostPort(address, int(port))
+
+
+def nameserver_list(text: object) -> object:
+    return tuple(nameserver(part) for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+
+
+def refuse_or_allow(text: object) -> object:
+    if text not in tuple(SpecialAddresses):
+        raise ValueError("must be refuse or allow")
+    return text
+
+
+def existing_file(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise ValueError("names a file that does not exist")
+    return path
+
+
+def directory(text: object) -> object:
+    return Path(text).expanduser().absolute() if isinstance(text, str) else text
+
+
+def web_address(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("must be a web address that starts with https:// or http://")
+    return text.rstrip("/") + "/"
+
+
+def bot_token(text: object) -> object:
+    if isinstance(text, str) and text.startswith("xapp-"):
+        raise ValueError("holds an app token (xapp-…); it needs the bot token, which starts with xoxb-")
+    return text
+
+
+def app_token(text: object) -> object:
+    if isinstance(text, str) and text.startswith("xoxb-"):
+        raise ValueError("holds a bot token (xoxb-…); it needs the app token, which starts with xapp-")
+    return text
+
+
+def variable(field: str) -> str:
+    """The environment variable behind a field: `watch_every` is MAILCHECK_WATCH_EVERY, `slack_bot_token` is SLACK_BOT_TOKEN."""
+    return field.upper() if field.startswith(("redis_", "slack_", "teams_")) else f"MAILCHECK_{field.upper()}"
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+
+
+class Settings(BaseSettings):
+    """What the operator chose. Build it with `read_settings()`, or in a test by name: `Settings(state_dir=tmp_path)`."""
+
+    # No `env_file`: a `.env` that happens to lie in the working directory must not steer a mail check.
+    model_config = SettingsConfigDict(
+        alias_generator=AliasGenerator(validation_alias=variable),
+        validate_by_name=True,
+        case_sensitive=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    redis_url: SecretStr | None = None  # it may carry a password
+    state_dir: Annotated[Path, BeforeValidator(directory)] = Field(default_factory=lambda: user_state_path("mailcheck"))
+    nameservers: Annotated[tuple[HostPort, ...], NoDecode, BeforeValidator(nameserver_list)] = ()  # none: the system's
+    blocklists: Annotated[Path | None, BeforeValidator(existing_file)] = None
+    spamhaus_dqs_key: SecretStr | None = None
+    abusix_key: SecretStr | None = None
+    special_addresses: Annotated[SpecialAddresses, BeforeValidator(refuse_or_allow)] = SpecialAddresses.REFUSE
+    http: Annotated[HostPort, NoDecode, BeforeValidator(listen_address)] = HostPort("127.0.0.1", 3000)
+
+    watch_every: Duration = timedelta(hours=1)
+    confirm_after: Duration = timedelta(seconds=90)
+    clear_after: Duration = timedelta(minutes=30)
+    group_for: Duration = timedelta(seconds=60)
+    remind_after: Duration = timedelta(hours=24)
+
+    slack_bot_token: Annotated[SecretStr | None, BeforeValidator(bot_token)] = None
+    slack_app_token: Annotated[SecretStr | None, BeforeValidator(app_token)] = None
+    slack_signing_secret: SecretStr | None = None
+    slack_client_id: str | None = None
+    slack_client_secret: SecretStr | None = None
+    slack_api_url: Annotated[str, BeforeValidator(web_address)] = "https://slack.com/api/"
+
+    teams_client_id: str | None = None
+    teams_client_secret: SecretStr | None = None
+    teams_tenant_id: str | None = None
+
+    @property
+    def slack_mode(self) -> SlackMode:
+        modes = {
+            (False, False): SlackMode.NONE,
+            (True, False): SlackMode.SOCKET,
+            (False, True): SlackMode.HTTP,
+            (True, True): SlackMode.BOTH,
+        }
+        return modes[self.slack_app_token is not None, self.slack_signing_secret is not None]
+
+    @property
+    def serves_teams(self) -> bool:
+        return self.teams_client_id is not None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _an_empty_variable_is_unset(cls, data: dict[str, Any]) -> dict[str, Any]:
+        trimmed = {name: value.strip() if isinstance(value, str) else value for name, value in data.items()}
+        return {name: value for name, value in trimmed.items() if value != ""}
+
+
+# A variable that is set, those of which one must be set beside it, and what to say when none is.
+TOGETHER = (
+    (
+        "SLACK_APP_TOKEN",
+        ("SLACK_BOT_TOKEN", "SLACK_CLIENT_ID"),
+        "SLACK_APP_TOKEN needs SLACK_BOT_TOKEN beside it: the app token only opens the connection, the bot token speaks.",
+    ),
+    (
+        "SLACK_SIGNING_SECRET",
+        ("SLACK_BOT_TOKEN", "SLACK_CLIENT_ID"),
+        "SLACK_SIGNING_SECRET needs SLACK_BOT_TOKEN beside it: the secret only proves requests, the bot token speaks.",
+    ),
+    (
+        "SLACK_BOT_TOKEN",
+        ("SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"),
+        "SLACK_BOT_TOKEN needs SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP) beside it.",
+    ),
+    ("SLACK_CLIENT_ID", ("SLACK_CLIENT_SECRET",), "SLACK_CLIENT_ID needs SLACK_CLIENT_SECRET beside it."),
+    ("SLACK_CLIENT_SECRET", ("SLACK_CLIENT_ID",), "SLACK_CLIENT_SECRET needs SLACK_CLIENT_ID beside it."),
+    (
+        "SLACK_CLIENT_ID",
+        ("SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"),
+        "SLACK_CLIENT_ID needs SLACK_SIGNING_SECRET (HTTP) or SLACK_APP_TOKEN (Socket Mode) beside it.",
+    ),
+    ("TEAMS_CLIENT_ID", ("TEAMS_CLIENT_SECRET",), "TEAMS_CLIENT_ID needs TEAMS_CLIENT_SECRET beside it."),
+    ("TEAMS_CLIENT_SECRET", ("TEAMS_CLIENT_ID",), "TEAMS_CLIENT_SECRET needs TEAMS_CLIENT_ID beside it."),
+    ("TEAMS_TENANT_ID", ("TEAMS_CLIENT_ID",), "TEAMS_TENANT_ID needs TEAMS_CLIENT_ID beside it."),
+)
+
+
+def incomplete(given: Set[str]) -> list[str]:
+    """One sentence for each credential that is set without the one it works with."""
+    return [says for name, partners, says in TOGETHER if name in given and given.isdisjoint(partners)]
+
+
+def read_settings() -> Settings:
+    """The settings of this process. Raises SettingsError with every problem, and with no value of a variable in it."""
+    problems = incomplete({name for name in map(variable, Settings.model_fields) if os.environ.get(name, "").strip()})
+    try:
+        settings = Settings()
+    except ValidationError as wrong:
+        problems = [
+            f"{error['loc'][0]} {error['msg'].removeprefix('Value error, ')}." for error in wrong.errors()
+        ] + problems
+    if problems:
+        raise SettingsError(problems)
+    return settings
