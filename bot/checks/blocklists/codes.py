@@ -1,0 +1,133 @@
+"""What an answer of a list means: return codes, flags, refusals, and who can end an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+Octets = tuple[int, int, int, int]
+
+
+class Effect(StrEnum):
+    """What being on the list says; `refused` and `error` say nothing about what was asked."""
+
+    LISTED = "listed"
+    POLICY = "policy"
+    INFO = "info"
+    ALLOW = "allow"
+    REFUSED = "refused"
+    ERROR = "error"
+
+    @property
+    def is_answer(self) -> bool:
+        return self not in (Effect.REFUSED, Effect.ERROR)
+
+
+class Severity(StrEnum):
+    """How much mail an entry stops."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    NONE = "none"
+
+
+class Who(StrEnum):
+    """Who can end an entry."""
+
+    OWNER = "owner"
+    PROVIDER = "provider"
+    SELF_SERVICE = "self-service"
+    AUTOMATIC = "automatic"
+    DO_NOT_PAY = "paid-do-not-pay"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """How an entry ends. `form` removes, `look` only shows; `{ip}` and `{domain}` in them stand for what was asked."""
+
+    who: Who
+    form: str = ""
+    look: str = ""
+    expiry: str = ""
+    step: str = ""
+    note: str = ""
+    preconditions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One answer that a list can give. `reason` is for refusals only, in the words of a finding's `facts.reason`."""
+
+    effect: Effect
+    means: str
+    name: str
+    severity: Severity
+    removal: Removal
+    sublist: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A range for each octet of an answer."""
+
+    ranges: tuple[range, ...]
+
+    @classmethod
+    def read(cls, text: str) -> Pattern:
+        """`127.0.0.4-7`, `127.0.*.3`. Raises ValueError unless it lies in 127.0.0.0/8 (RFC 5782 section 2.1)."""
+        ranges = tuple(_range(part) for part in text.split("."))
+        if len(ranges) != 4 or ranges[0] != range(127, 128):
+            raise ValueError(text)
+        return cls(ranges)
+
+    @property
+    def is_exact(self) -> bool:
+        return all(len(part) == 1 for part in self.ranges)
+
+    def matches(self, octets: Octets) -> bool:
+        return all(octet in part for octet, part in zip(octets, self.ranges, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTable:
+    """Finds the meaning of an answer. A list's own words on one address beat the common refusals, its patterns do not."""
+
+    exact: Mapping[str, Code]
+    bits: Mapping[int, Code]
+    patterns: tuple[tuple[Pattern, Code], ...]
+
+    def find(self, address: str) -> tuple[Code, ...]:
+        """All that an answer says: several codes where the last octet is a sum of flags, none where it is not known."""
+        octets = octets_of(address)
+        if octets is None:
+            return ()
+        if self.bits and octets[:3] == (127, 0, 0):
+            flags = tuple(code for bit, code in self.bits.items() if octets[3] & bit)
+            if flags:
+                return flags
+        if code := self.exact.get(address):
+            return (code,)
+        return next(((code,) for pattern, code in self.patterns if pattern.matches(octets)), ())
+
+
+def octets_of(address: str) -> Octets | None:
+    """The four numbers of an IPv4 address in text form; None for anything else."""
+    parts = address.split(".")
+    if len(parts) != 4 or not all(part.isascii() and part.isdigit() and len(part) <= 3 for part in parts):
+        return None
+    first, second, third, fourth = (int(part) for part in parts)
+    return (first, second, third, fourth) if max(first, second, third, fourth) < 256 else None
+
+
+def _range(part: str) -> range:
+    if part == "*":
+        return range(256)
+    first, _, last = part.partition("-")
+    low, high = int(first), int(last or first)
+    if not 0 <= low <= high < 256:
+        raise ValueError(part)
+    return range(low, high + 1)
