@@ -1,0 +1,215 @@
+"""Slack in service: Bolt's listeners over Socket Mode and HTTP, and the work that answers what they heard.
+
+A listener reads, acknowledges and hands over; it never waits for DNS, and for the queue only a moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+import structlog
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_sdk.errors import SlackApiError
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.web.async_client import AsyncWebClient
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from handlers.card import Card
+from handlers.messages import broken_card, refusal_card
+from handlers.platform import Ack, Answering, Ask, Room
+from handlers.slack.blocks import message
+from handlers.slack.errands import Errand
+from handlers.slack.guard import Guard
+from handlers.slack.listeners import register
+from handlers.slack.patience import Away, Fuse, Seen, Work
+from handlers.slack.quiet import sdk_logger
+from handlers.slack.replies import NETWORK, TOKEN_REFUSED, Pace, Reply, reason
+from handlers.slack.socket_mode import SlackRefuses, Watchdog, listen
+
+Enqueue = Callable[[dict[str, str]], Awaitable[None]]
+
+PATH = "/slack/events"
+DRAIN_S = 10.0
+STILL_AT_IT = "Some name servers are slow to answer; the result follows here."
+BUSY = "Too many checks are under way; please try again in a minute."
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """`app_token` opens Socket Mode, `signing_secret` serves HTTP; either, or both."""
+
+    bot_token: str = field(repr=False)
+    app_token: str = field(default="", repr=False)
+    signing_secret: str = field(default="", repr=False)
+    api_url: str = "https://slack.com/api/"
+
+
+class Slack:
+    """`enqueue` takes a job that some process gives to `deliver`; when it fails, the work is done here and now.
+
+    `seen` is shared by all processes, so that none answers an event, or lets in a request, that another has had.
+    """
+
+    name = "slack"
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        commands: Answering,
+        enqueue: Enqueue,
+        seen: Seen | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self._credentials, self._commands, self._enqueue = credentials, commands, enqueue
+        self._seen, self._pace = seen or Seen(), pace or Pace()
+        self._queue, self._work, self._done_here = Fuse(), Work(), Seen()
+        self._client = web_client(credentials)
+        self._bolt = bolt(self._client, credentials)
+        register(self._bolt, self)
+
+    def routes(self) -> list[Route]:
+        """The door for HTTP; none without a signing secret."""
+        if not self._credentials.signing_secret:
+            return []
+        guard = Guard(self._credentials.signing_secret, self._dispatch, self._seen, self._pace.now)
+        return [Route(PATH, guard.answer, methods=["POST"])]
+
+    async def run(self, watchdog: Watchdog | None = None) -> None:
+        """Listens until cancelled, then finishes what was begun. Raises SlackRefuses when the tokens are no good."""
+        try:
+            await self._introduce()
+            if self._credentials.app_token:
+                await listen(self._bolt, self._credentials.app_token, watchdog or Watchdog())
+            else:
+                await asyncio.Event().wait()  # requests come through `routes`
+        finally:
+            await self.drain()
+
+    async def drain(self) -> None:
+        await self._work.drain(DRAIN_S)
+
+    # What the listeners call
+
+    def now(self) -> float:
+        return self._pace.now()
+
+    async def heard_before(self, errand: Errand) -> bool:
+        """Slack sends an event again when it is in doubt, sometimes under another id and without saying so."""
+        return await self._seen(f"slack:event:{errand.team}:{errand.id}")
+
+    async def take(self, errand: Errand) -> Ack:
+        """Hands the errand over, and returns what to say at once."""
+        ack = self._commands.acknowledgement(errand.ask)
+        if ack.work and not await self._handed_over(errand):
+            return Ack(refusal_card(BUSY), work=False)
+        return ack
+
+    def tell(self, errand: Errand, card: Card) -> None:
+        """Says a card where an acknowledgement cannot carry it."""
+        self._work.start(self._reply(errand).say(card))
+
+    async def _handed_over(self, errand: Errand) -> bool:
+        try:
+            await self._queue.through(lambda: self._enqueue(errand.job()))
+        except Away:
+            self._done_here.here(errand.id)  # the queue may have taken it all the same
+            return self._work.start(self._answer(errand))
+        return True
+
+    # The work
+
+    async def deliver(self, job: Mapping[str, str]) -> None:
+        """Answers an errand that came through the queue."""
+        errand = Errand.of(job)
+        if not self._done_here.here(errand.id):
+            await self._answer(errand)
+
+    async def post(self, room: Room, card: Card, thread: str = "") -> str:
+        """Says a card in a channel, in a thread if one is named; returns the thread. Raises SlackApiError."""
+        sent = await self._client.chat_postMessage(channel=room.channel, thread_ts=thread or None, **message(card))
+        return thread or str(sent["ts"])
+
+    async def _answer(self, errand: Errand) -> None:
+        reply = self._reply(errand)
+        async with asyncio.TaskGroup() as group:
+            answer = group.create_task(self._card(errand.ask))
+            await asyncio.wait({answer}, timeout=self._pace.progress_after)
+            if not answer.done():
+                begun = self._commands.acknowledgement(errand.ask).card
+                await reply.progress(replace(begun, footnote=STILL_AT_IT))
+            await reply.say(await answer)
+
+    async def _card(self, ask: Ask) -> Card:
+        try:
+            return await self._commands.answer(ask)
+        except Exception:
+            log.exception("command broke", platform="slack", channel=ask.room.channel)
+            return broken_card()
+
+    def _reply(self, errand: Errand) -> Reply:
+        return Reply(errand, self._client, self._pace)
+
+    # Slack itself
+
+    async def _dispatch(self, body: str, headers: Headers) -> Response:
+        """A request that the guard let through, given to Bolt."""
+        try:
+            request = AsyncBoltRequest(body=body, headers=dict(headers))
+        except ValueError:
+            return JSONResponse({"error": "not a request of Slack's"}, 400)
+        answer = await self._bolt.async_dispatch(request)
+        return Response(answer.body, answer.status, answer.first_headers())
+
+    async def _introduce(self) -> None:
+        """Finds a bad token at the start, and not when the first person waits for an answer."""
+        try:
+            await self._client.auth_test()
+        except (SlackApiError, *NETWORK) as error:
+            if (why := reason(error)) in TOKEN_REFUSED:
+                raise SlackRefuses(f"Slack refuses SLACK_BOT_TOKEN ({why}): install the app again.") from None
+            log.warning("slack not reached at the start", platform="slack", why=why)
+
+
+def web_client(credentials: Credentials) -> AsyncWebClient:
+    """Waits when told to. It repeats nothing else: a message whose reply was lost may stand in the channel already."""
+    return AsyncWebClient(
+        token=credentials.bot_token,
+        base_url=api_base(credentials.api_url),
+        logger=sdk_logger(),
+        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=2)],
+    )
+
+
+def api_base(url: str) -> str:
+    """The SDK joins names of methods to the base as text, so it has to end with `/api/`."""
+    return url.rstrip("/") + ("/" if urlsplit(url).path.strip("/") else "/api/")
+
+
+def bolt(client: AsyncWebClient, credentials: Credentials) -> AsyncApp:
+    """Bolt without its waits: it would poll every 10 ms for the acknowledgement, and ask Slack who we are before it.
+
+    Requests over HTTP were verified by the guard, those of Socket Mode come over our own connection.
+    """
+
+    async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=credentials.bot_token)
+
+    return AsyncApp(
+        name="mailcheck",
+        client=client,
+        authorize=authorize,
+        logger=sdk_logger(),
+        process_before_response=True,
+        request_verification_enabled=False,
+        ssl_check_enabled=False,
+        raise_error_for_unhandled_request=True,
+    )

@@ -1,0 +1,185 @@
+"""A card as Block Kit.
+
+No text is ever handed to Slack's markup language: headlines, buttons and footnotes are `plain_text`, cells `raw_text`,
+everything else `rich_text`, where bold is a property and not a character. So no text can ping, link or format. The one
+exception is the fallback in `text`, which is escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from handlers.card import Button, Card, Fact, Line, Table, Tone
+from handlers.inert import inert
+from handlers.slack import limits
+
+Block = dict[str, Any]
+Payload = dict[str, Any]
+
+MARKS = {Tone.BAD: "✕", Tone.WARN: "!", Tone.UNSURE: "?", Tone.GOOD: "✓", Tone.PLAIN: ""}
+COLOURS = {Tone.BAD: "#d0342c", Tone.WARN: "#dda11a", Tone.UNSURE: "#8a8a8a", Tone.GOOD: "#2b9c61"}
+LOUD = (Tone.BAD, Tone.WARN)
+QUIET = {"unfurl_links": False, "unfurl_media": False}  # a listed domain must not be fetched and shown
+NOTHING = "–"  # Slack refuses an empty text
+
+OPEN = "open-"  # action ids of buttons that open a page
+RUN = "run-"  # action ids of buttons that are a typed command
+
+WEB_PAGE = re.compile(r"https?://[!-~]+")
+CLOSING_UNDERSCORE = re.compile(r"_(?!\w)")
+LIVE = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "›", "*": "∗", "~": "∼", "`": "ʹ"})
+
+
+def message(card: Card) -> Payload:
+    """The payload of a message: `text`, `blocks`, and where the card has a tone, `attachments` for its colour bar.
+
+    Slack folds a long attachment behind “Show more”: so the headline and the next step stand above it, and the buttons
+    have a short one of their own.
+    """
+    body, left_out = _body(card)
+    head = [_header(card) if body or card.step else _sentence(card.title), *_step(card.step)]
+    foot = [*_footnote((card.footnote, *left_out)), *_actions(card.buttons)]
+    if card.tone not in COLOURS or not (body or card.step):
+        return {"text": spoken(card), "blocks": [*head, *body, *foot], **QUIET}
+    bars = [{"color": COLOURS[card.tone], "blocks": blocks} for blocks in (body, foot) if blocks]
+    return {"text": spoken(card), "blocks": head, "attachments": bars, **QUIET}
+
+
+def spoken(card: Card) -> str:
+    """The card in words, for notifications and screen readers, with nothing that Slack's markup would act on."""
+    said = [f"{MARKS[card.tone]} {card.title}", card.step]
+    said += [" ".join((MARKS[line.tone], line.text, line.detail)) for line in card.lines]
+    lines = "\n".join(escaped(inert(part, limits.STEP_SHARE)) for part in said if part.strip())
+    return _cut_escaped(lines, limits.FALLBACK_TEXT) or NOTHING
+
+
+def escaped(text: str) -> str:
+    """Entities for what opens a mention or a link, look-alikes for what formats or is turned into a link unasked.
+
+    `>` has no entity here, since Slack reads `&gt;` at the start of a line as a quotation. An underscore stays where it
+    cannot close a pair, so that `_dmarc.example.com` can still be copied.
+    """
+    return CLOSING_UNDERSCORE.sub("ˍ", text.translate(LIVE)).replace("://", ":∕∕")
+
+
+def _cut_escaped(text: str, most: int) -> str:
+    return text if len(text) <= most else re.sub(r"&[a-z]*$", "", text[: most - 1]) + "…"
+
+
+def _plain(text: str, most: int) -> Block:
+    return {"type": "plain_text", "text": inert(text, most) or NOTHING, "emoji": False}
+
+
+def _sentence(text: str) -> Block:
+    return {"type": "section", "text": _plain(text, limits.SENTENCE_TEXT)}
+
+
+def _header(card: Card) -> Block:
+    return {"type": "header", "text": _plain(f"{MARKS[card.tone]} {card.title}", limits.HEADER_TEXT)}
+
+
+def _step(step: str) -> list[Block]:
+    said = inert(step, limits.STEP_SHARE - 100)
+    return [_rich(_section(("Next step: ", True), (said, False)))] if said else []
+
+
+def _body(card: Card) -> tuple[list[Block], list[str]]:
+    """Problems, facts, table, what passed; and a note for each part that had to be cut short."""
+    lines, more_lines = _problems([line for line in card.lines if line.tone is not Tone.GOOD])
+    passed = _passed([line for line in card.lines if line.tone is Tone.GOOD])
+    facts, more_facts = _facts(card.facts)
+    left = limits.ALL_CHARACTERS - limits.EDGES_SHARE - limits.weight([lines, passed, facts])
+    table, more_rows = _table(card.table, min(left, limits.TABLE_CHARACTERS))
+    left_out = ((more_lines, "lines"), (more_facts, "facts"), (more_rows, "rows"))
+    return [*lines, *facts, *table, *passed], [f"{number} more {what} not shown" for number, what in left_out if number]
+
+
+def _problems(lines: Sequence[Line]) -> tuple[list[Block], int]:
+    return _fitting([_rich(*_line(line)) for line in lines], limits.LINES_SHARE, limits.MOST_LINES)
+
+
+def _line(line: Line) -> list[Block]:
+    mark = f"{MARKS[line.tone]}  " if MARKS[line.tone] else ""
+    detail = inert(line.detail, limits.STEP_SHARE)
+    said = inert(line.text, limits.STEP_SHARE) or NOTHING
+    quote = inert(line.quote)
+    parts = [_section((mark, True), (said, line.tone in LOUD), (f"\n{detail}" if detail else "", False))]
+    return parts + ([{"type": "rich_text_quote", "elements": [_text(quote)]}] if quote else [])
+
+
+def _passed(lines: Sequence[Line]) -> list[Block]:
+    said = inert(" ".join(f"{line.text} {line.detail}" for line in lines), limits.PASSED_SHARE - 100)
+    return [_rich(_section((f"{MARKS[Tone.GOOD]}  ", True), (said, False)))] if said else []
+
+
+def _facts(facts: Sequence[Fact]) -> tuple[list[Block], int]:
+    rows = [_section((f"{inert(f.label, 60)}: ", True), (inert(f.value) or NOTHING, False)) for f in facts]
+    shown, more = _fitting(rows, limits.FACTS_SHARE, limits.MOST_FACTS)
+    return ([_rich(*shown)] if shown else []), more
+
+
+def _table(table: Table | None, room: int) -> tuple[list[Block], int]:
+    if table is None or not table.columns:
+        return [], 0
+    columns = min(len(table.columns), limits.TABLE_COLUMNS)
+    cells = [[_cell(text) for text in _padded(row, columns)] for row in (table.columns, *table.rows)]
+    shown, more = _fitting(cells, room, limits.TABLE_ROWS)
+    settings = [{"is_wrapped": True} for _ in range(columns)]
+    return ([{"type": "table", "rows": shown, "column_settings": settings}] if shown else []), more
+
+
+def _padded(row: Sequence[str], columns: int) -> Iterable[str]:
+    return (*row[:columns], *("" for _ in range(columns - len(row))))
+
+
+def _cell(text: str) -> Block:
+    return {"type": "raw_text", "text": inert(text) or NOTHING}
+
+
+def _footnote(notes: Iterable[str]) -> list[Block]:
+    said = " · ".join(note for note in notes if note)
+    return [{"type": "context", "elements": [_plain(said, limits.FOOTNOTE_SHARE - 100)]}] if inert(said) else []
+
+
+def _actions(buttons: Sequence[Button]) -> list[Block]:
+    drawn = [element for number, button in enumerate(buttons) if (element := _button(number, button))]
+    shown, _ = _fitting(drawn, limits.ACTIONS_SHARE, limits.MOST_BUTTONS)
+    return [{"type": "actions", "elements": shown}] if shown else []
+
+
+def _button(number: int, button: Button) -> Block | None:
+    """None for a target that Slack would refuse: half an address or half a command is worse than no button."""
+    element: Block = {"type": "button", "text": _plain(button.label, limits.BUTTON_LABEL)}
+    if button.primary:
+        element["style"] = "primary"
+    if WEB_PAGE.fullmatch(button.url) and len(button.url) <= limits.BUTTON_URL:
+        return {**element, "action_id": f"{OPEN}{number}", "url": button.url}
+    command = inert(button.command, limits.BUTTON_VALUE + 1)
+    if not button.url and 0 < len(command) <= limits.BUTTON_VALUE:
+        return {**element, "action_id": f"{RUN}{number}", "value": command}
+    return None
+
+
+def _rich(*parts: Block) -> Block:
+    return {"type": "rich_text", "elements": list(parts)}
+
+
+def _section(*runs: tuple[str, bool]) -> Block:
+    return {"type": "rich_text_section", "elements": [_text(text, bold) for text, bold in runs if text]}
+
+
+def _text(text: str, bold: bool = False) -> Block:
+    return {"type": "text", "text": text} | ({"style": {"bold": True}} if bold else {})
+
+
+def _fitting(parts: Sequence[Any], characters: int, number: int) -> tuple[list[Any], int]:
+    """The first parts that fit, and how many were left out."""
+    shown: list[Any] = []
+    for part in parts[:number]:
+        characters -= limits.weight(part)
+        if characters < 0:
+            break
+        shown.append(part)
+    return shown, len(parts) - len(shown)

@@ -1,0 +1,109 @@
+"""What the bot listens for in Slack. `manifest.yml` names the same commands, shortcuts and events."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Protocol
+
+import structlog
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_bolt.error import BoltUnhandledRequestError
+from slack_bolt.response import BoltResponse
+
+from handlers.card import Card
+from handlers.messages import broken_card, refusal_card
+from handlers.platform import Ack
+from handlers.slack.blocks import OPEN, RUN, Payload, message
+from handlers.slack.errands import (
+    Errand,
+    Sent,
+    from_button,
+    from_command,
+    from_direct_message,
+    from_mention,
+    from_shortcut,
+)
+
+COMMAND = "/mailcheck"
+SHORTCUT = "check_message"
+NOTHING_NAMED = "That message names no address and no domain."
+
+log = structlog.get_logger()
+
+
+class Hearing(Protocol):
+    """What a listener may do with what it heard."""
+
+    def now(self) -> float: ...
+
+    async def heard_before(self, errand: Errand) -> bool: ...
+
+    async def take(self, errand: Errand) -> Ack: ...
+
+    def tell(self, errand: Errand, card: Card) -> None: ...
+
+
+def register(app: AsyncApp, slack: Hearing) -> None:
+    """Hangs every listener on the app."""
+
+    @app.command(COMMAND)
+    async def on_command(ack: AsyncAck, command: dict[str, Any]) -> None:
+        said = await slack.take(from_command(command, slack.now()))
+        await ack(to_one(said.card))
+
+    @app.event("app_mention")
+    async def on_mention(body: dict[str, Any]) -> None:
+        await answer_event(slack, from_mention(body, slack.now()))
+
+    @app.event("message")
+    async def on_message(body: dict[str, Any]) -> None:
+        if errand := from_direct_message(body, slack.now()):
+            await answer_event(slack, errand)
+
+    @app.shortcut({"type": "message_action", "callback_id": SHORTCUT})
+    async def on_shortcut(ack: AsyncAck, shortcut: dict[str, Any]) -> None:
+        errand = from_shortcut(shortcut, slack.now())
+        if errand.text:
+            await answer(slack, errand)
+        else:
+            slack.tell(errand, refusal_card(NOTHING_NAMED))
+        await ack()
+
+    @app.action(re.compile(f"^{RUN}"))
+    async def on_button(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+        await answer(slack, from_button(body, action, slack.now()))
+        await ack()
+
+    @app.action(re.compile(f"^{OPEN}"))
+    async def on_link(ack: AsyncAck) -> None:
+        await ack()  # the page is open already; without this Slack shows a warning sign
+
+    @app.error
+    async def on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
+        return answer_error(error, body)
+
+
+async def answer_event(slack: Hearing, errand: Errand) -> None:
+    if not await slack.heard_before(errand):
+        await answer(slack, errand)
+
+
+async def answer(slack: Hearing, errand: Errand) -> None:
+    """Hands over, and says what cannot wait for the work: only a slash command has an acknowledgement to carry it."""
+    said = await slack.take(errand)
+    if not said.work:
+        slack.tell(errand, said.card)
+
+
+def answer_error(error: Exception, body: Sent) -> BoltResponse:
+    """One plain sentence for whoever typed a command; anything else was not waited for, and must not be sent again."""
+    if isinstance(error, BoltUnhandledRequestError):
+        log.info("not listened for", platform="slack", type=str(body.get("type", "")))
+        return BoltResponse(status=200)
+    log.error("listener broke", platform="slack", exc_info=error)
+    return BoltResponse(status=200, body=to_one(broken_card()) if "command" in body else "")
+
+
+def to_one(card: Card) -> Payload:
+    """Said to whoever typed the command, and to nobody else in the channel."""
+    return {**message(card), "response_type": "ephemeral"}

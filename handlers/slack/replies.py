@@ -1,0 +1,162 @@
+"""The ways an answer reaches a person in Slack: the response URL of what they did, and messages of the bot."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import aiohttp
+import structlog
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.webhook.async_client import AsyncWebhookClient
+
+from handlers.card import Card
+from handlers.slack import limits
+from handlers.slack.blocks import Payload, message
+from handlers.slack.errands import Errand
+from handlers.slack.quiet import sdk_logger
+
+NETWORK = (aiohttp.ClientError, TimeoutError, OSError)
+TOKEN_REFUSED = ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "not_allowed_token_type")
+LONGEST_WAIT_S = 30.0
+SEND_WITHIN_S = 10
+# Slack does not like how we drew the message, so the person gets it in plain words and we get an error in the log.
+DRAWN_WRONG = ("invalid_blocks", "invalid_blocks_format", "invalid_attachments", "msg_blocks_too_long", "msg_too_long")
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Time, handed in; in seconds. `progress_after` is when a person hears that the work goes on."""
+
+    progress_after: float = 2.0
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+class ResponseUrl:
+    """Slack takes five uses within 30 minutes; we stop one short of both."""
+
+    def __init__(self, errand: Errand, pace: Pace) -> None:
+        self._errand, self._pace = errand, pace
+        self._left = limits.RESPONSE_URL_USES - 1 if errand.response_url else 0
+        self._until = errand.asked + limits.RESPONSE_URL_SECONDS - 60
+
+    async def send(self, payload: Payload) -> str:
+        """Empty when Slack took it, else one word for why not. Waits and tries once more when told to slow down."""
+        why = "spent"
+        for wait in (True, False):
+            if self._left <= 0 or self._pace.now() > self._until:
+                return why
+            self._left -= 1
+            status, why, retry_after = await self._use(payload)
+            if status == 200:
+                return ""
+            if status in (403, 404, 410):
+                self._left = 0
+            elif wait and (status == 429 or status >= 500):
+                await self._pace.sleep(min(retry_after, LONGEST_WAIT_S))
+            else:
+                return why
+        return why
+
+    async def _use(self, payload: Payload) -> tuple[int, str, float]:
+        url = AsyncWebhookClient(
+            self._errand.response_url, timeout=SEND_WITHIN_S, logger=sdk_logger(), retry_handlers=[]
+        )
+        try:
+            answer = await url.send_dict(payload)
+        except NETWORK as error:
+            return 503, type(error).__name__, 1.0
+        return answer.status_code, answer.body.strip()[:60], seconds(answer.headers.get("Retry-After"))
+
+
+class Reply:
+    """Everything said to one errand: progress at most once, then the answer, each on the best way still open."""
+
+    def __init__(self, errand: Errand, client: AsyncWebClient, pace: Pace) -> None:
+        self._errand, self._client = errand, client
+        self._url = ResponseUrl(errand, pace)
+        self._progress = ""  # the ts of our own message, to be edited
+
+    async def progress(self, card: Card) -> None:
+        """That the work goes on: in the place of what the person sees, or as a message that becomes the answer."""
+        errand = self._errand
+        if not errand.posts_first:
+            await self._url.send(self._for_url(message(card), hidden=True))
+        elif not errand.private:
+            try:
+                self._progress = await self._post(message(card))
+            except (SlackApiError, *NETWORK) as error:
+                log.info("progress not said", **self._about(reason(error)))
+
+    async def say(self, card: Card) -> None:
+        payload = message(card)
+        hidden = card.private or self._errand.private
+        roads = [self._through_url, self._as_message]
+        for road in reversed(roads) if self._errand.posts_first else roads:
+            why = await road(payload, hidden)
+            if any(word in why for word in DRAWN_WRONG):
+                log.error("slack refused how a message was drawn", **self._about(why))
+                why = await road(in_words(payload), hidden)
+            if not why:
+                return
+            log.info("a way to answer is closed", **self._about(why))
+        log.warning("answer not delivered", **self._about("no way open"))
+
+    async def _through_url(self, payload: Payload, hidden: bool) -> str:
+        return await self._url.send(self._for_url(payload, hidden))
+
+    async def _as_message(self, payload: Payload, hidden: bool) -> str:
+        try:
+            if self._progress:
+                await self._client.chat_update(channel=self._errand.channel, ts=self._progress, **shown(payload))
+            elif hidden:
+                await self._client.chat_postEphemeral(
+                    channel=self._errand.channel,
+                    user=self._errand.user,
+                    thread_ts=self._errand.thread or None,
+                    **shown(payload),
+                )
+            else:
+                await self._post(payload)
+        except (SlackApiError, *NETWORK) as error:
+            return reason(error)
+        return ""
+
+    async def _post(self, payload: Payload) -> str:
+        errand = self._errand
+        sent = await self._client.chat_postMessage(channel=errand.channel, thread_ts=errand.thread or None, **payload)
+        return str(sent["ts"])
+
+    def _for_url(self, payload: Payload, hidden: bool) -> Payload:
+        response_type = "ephemeral" if hidden else "in_channel"
+        replaces = hidden and self._errand.replaces
+        place = {"thread_ts": self._errand.thread} if self._errand.thread else {}
+        return {**payload, "response_type": response_type, "replace_original": replaces, **place}
+
+    def _about(self, why: str) -> dict[str, str]:
+        return {"platform": "slack", "team": self._errand.team, "channel": self._errand.channel, "why": why}
+
+
+def shown(payload: Payload) -> Payload:
+    """What chat.update and chat.postEphemeral take: they never unfurl, so they know no flags for it."""
+    return {name: payload[name] for name in ("text", "blocks", "attachments") if name in payload}
+
+
+def in_words(payload: Payload) -> Payload:
+    return {name: value for name, value in payload.items() if name not in ("blocks", "attachments")}
+
+
+def reason(error: Exception) -> str:
+    return str(error.response["error"]) if isinstance(error, SlackApiError) else type(error).__name__
+
+
+def seconds(retry_after: object) -> float:
+    """Of a Retry-After header; one second where it says nothing."""
+    text = str(retry_after or "")
+    return float(text) if text.isdecimal() else 1.0
