@@ -1,0 +1,271 @@
+"""An SPF record: text in, a typed value out, by the grammar of RFC 7208 §12 to the letter. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from bot.checks.spf.macros import BadSyntax, MacroString, parse, parse_domain
+from bot.domains import quoted
+
+VERSION = "v=spf1"
+MOST_V4, MOST_V6 = 32, 128
+
+_MODIFIER = re.compile(r"([a-z][a-z0-9\-_.]*)=(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
+_DIRECTIVE = re.compile(r"([+\-?~]?)([a-z][a-z0-9]*)((?:[:/].*)?)", re.IGNORECASE | re.ASCII | re.DOTALL)
+_CIDR = r"(0|[1-9][0-9]{0,2})"
+_HOSTS = re.compile(rf"(?::(.*?))?(?:/{_CIDR})?(?://{_CIDR})?", re.DOTALL)
+_NETWORK = re.compile(rf":([0-9a-f.:]+)(?:/{_CIDR})?", re.IGNORECASE)
+_MISTAKES = {"ip": "ip4", "ipv4": "ip4", "ipv6": "ip6", "prt": "ptr", "inc": "include", "exist": "exists"}
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Matches every address (§5.1)."""
+
+    def __str__(self) -> str:
+        return "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """Matches where the record of another domain passes (§5.2)."""
+
+    domain: MacroString
+
+    def __str__(self) -> str:
+        return f"include:{self.domain}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """`a` or `mx`: matches the networks around the addresses of a domain or of its mail servers (§5.3, §5.4)."""
+
+    name: str
+    domain: MacroString | None = None
+    v4: int = MOST_V4
+    v6: int = MOST_V6
+
+    def __str__(self) -> str:
+        domain = f":{self.domain}" if self.domain else ""
+        v4 = f"/{self.v4}" if self.v4 != MOST_V4 else ""
+        v6 = f"//{self.v6}" if self.v6 != MOST_V6 else ""
+        return f"{self.name}{domain}{v4}{v6}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ptr:
+    """Matches a validated reverse name below a domain (§5.5, which says not to publish it)."""
+
+    domain: MacroString | None = None
+
+    def __str__(self) -> str:
+        return f"ptr:{self.domain}" if self.domain else "ptr"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """`ip4` or `ip6`: matches a network that is written out (§5.6)."""
+
+    network: IPv4Network | IPv6Network
+
+    def __str__(self) -> str:
+        return f"ip{self.network.version}:{self.network}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """Matches where a name, usually made of macros, has an A record (§5.7)."""
+
+    domain: MacroString
+
+    def __str__(self) -> str:
+        return f"exists:{self.domain}"
+
+
+Mechanism = All | Include | Hosts | Ptr | Network | Exists
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """What to answer (`+`, `-`, `~`, `?`) where the mechanism matches; `text` is the term as its owner wrote it."""
+
+    qualifier: str
+    mechanism: Mechanism
+    text: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.qualifier.replace('+', '')}{self.mechanism}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A valid record. `modifiers` are the names and values that RFC 7208 does not define, and that change nothing."""
+
+    directives: tuple[Directive, ...] = ()
+    redirect: MacroString | None = None
+    exp: MacroString | None = None
+    modifiers: tuple[tuple[str, MacroString], ...] = ()
+
+    def __str__(self) -> str:
+        terms = [VERSION, *(str(directive) for directive in self.directives)]
+        terms += [f"redirect={self.redirect}"] if self.redirect else []
+        terms += [f"exp={self.exp}"] if self.exp else []
+        terms += [f"{name}={value}" for name, value in self.modifiers]
+        return " ".join(terms)
+
+    @property
+    def reachable(self) -> tuple[Directive, ...]:
+        """The directives up to the first `all`: what stands behind it is never looked at (§5.1)."""
+        stops = (at for at, directive in enumerate(self.directives, 1) if isinstance(directive.mechanism, All))
+        return self.directives[: next(stops, None)]
+
+    @property
+    def default(self) -> Directive | None:
+        """The first `all`, which answers for every address that nothing before it matches."""
+        last = self.reachable[-1:]
+        return last[0] if last and isinstance(last[0].mechanism, All) else None
+
+
+def is_spf(text: str) -> bool:
+    """Whether a TXT record is an SPF record at all, valid or not (§4.5)."""
+    return text[: len(VERSION) + 1].rstrip(" ").lower() == VERSION
+
+
+def parse_record(text: str) -> Record:
+    """The record of a text that is_spf. Raises BadSyntax with one sentence about the first term that breaks the grammar."""
+    if not is_spf(text):
+        raise BadSyntax(f"{quoted(text)} does not start with {VERSION} and a space.")
+    directives: list[Directive] = []
+    known: dict[str, MacroString] = {}
+    others: list[tuple[str, MacroString]] = []
+    for term in filter(None, text[len(VERSION) :].split(" ")):
+        if not (modifier := _MODIFIER.fullmatch(term)):
+            directives.append(_directive(term))
+        elif (name := modifier[1].lower()) not in ("redirect", "exp"):
+            others.append((modifier[1], parse(modifier[2])))
+        elif name in known:
+            raise BadSyntax(f"{name}= stands in the record twice; it may stand there once.")
+        else:
+            known[name] = _domain(term, modifier[2])
+    return Record(tuple(directives), known.get("redirect"), known.get("exp"), tuple(others))
+
+
+def _directive(term: str) -> Directive:
+    parts = _DIRECTIVE.fullmatch(term)
+    name = parts[2].lower() if parts else ""
+    read = _MECHANISMS.get(name)
+    if parts is None or read is None:
+        raise BadSyntax(f"{quoted(term)} is not a term that SPF knows{_hint(term, name)}.")
+    return Directive(parts[1] or "+", read(term, name, parts[3]), term)
+
+
+def _hint(term: str, name: str) -> str:
+    if name in ("redirect", "exp"):
+        return f"; write {name}= instead of {name}:"
+    if name in _MISTAKES:
+        return f"; write {_MISTAKES[name]} instead of {name}"
+    if term.endswith(","):
+        return "; terms are separated by spaces, not by commas"
+    return ""
+
+
+def _all(term: str, _name: str, rest: str) -> All:
+    if rest:
+        raise BadSyntax(f"{quoted(term)} is wrong: all takes nothing after it.")
+    return All()
+
+
+def _include(term: str, _name: str, rest: str) -> Include:
+    return Include(_required(term, rest))
+
+
+def _exists(term: str, _name: str, rest: str) -> Exists:
+    return Exists(_required(term, rest))
+
+
+def _ptr(term: str, _name: str, rest: str) -> Ptr:
+    return Ptr(_required(term, rest) if rest else None)
+
+
+def _hosts(term: str, name: str, rest: str) -> Hosts:
+    parts = _HOSTS.fullmatch(rest)
+    if parts is None:
+        raise BadSyntax(f"{quoted(term)} ends in something that is not a prefix length such as /24 or /24//64.")
+    spec, v4, v6 = parts.groups()
+    domain = None if spec is None else _domain(term, spec)
+    return Hosts(name, domain, _prefix(term, v4, MOST_V4), _prefix(term, v6, MOST_V6))
+
+
+def _ip4(term: str, _name: str, rest: str) -> Network:
+    address, prefix = _network(term, rest, "ip4:192.0.2.0/24")
+    try:
+        return Network(IPv4Network((IPv4Address(address), _prefix(term, prefix, MOST_V4)), strict=False))
+    except ValueError as error:
+        raise _not_a_network(term, error, "an IPv4") from None
+
+
+def _ip6(term: str, _name: str, rest: str) -> Network:
+    address, prefix = _network(term, rest, "ip6:2001:db8::/32")
+    try:
+        return Network(IPv6Network((IPv6Address(address), _prefix(term, prefix, MOST_V6)), strict=False))
+    except ValueError as error:
+        raise _not_a_network(term, error, "an IPv6") from None
+
+
+_MECHANISMS: Mapping[str, Callable[[str, str, str], Mechanism]] = {
+    "all": _all,
+    "include": _include,
+    "a": _hosts,
+    "mx": _hosts,
+    "ptr": _ptr,
+    "ip4": _ip4,
+    "ip6": _ip6,
+    "exists": _exists,
+}
+
+
+def _required(term: str, rest: str) -> MacroString:
+    if not rest.startswith(":"):
+        raise BadSyntax(f"{quoted(term)} needs a colon and a domain name after its word.")
+    return _domain(term, rest[1:])
+
+
+def _domain(term: str, text: str) -> MacroString:
+    if not text:
+        raise BadSyntax(f"{quoted(term)} names no domain.")
+    try:
+        return parse_domain(text)
+    except BadSyntax:
+        if _is_address(text):
+            raise BadSyntax(f"{quoted(term)} holds an address; an address is written as ip4: or ip6:.") from None
+        raise
+
+
+def _network(term: str, rest: str, example: str) -> tuple[str, str | None]:
+    parts = _NETWORK.fullmatch(rest)
+    if parts is None:
+        raise BadSyntax(f"{quoted(term)} is not an address or a network; write it like {example}.")
+    return parts[1], parts[2]
+
+
+def _not_a_network(term: str, error: ValueError, kind: str) -> BadSyntax:
+    if isinstance(error, BadSyntax):
+        return error
+    return BadSyntax(f"{quoted(term)} is not {kind} address or network.")
+
+
+def _prefix(term: str, digits: str | None, most: int) -> int:
+    if digits is not None and int(digits) > most:
+        raise BadSyntax(f"{quoted(term)} has a prefix length above /{most}.")
+    return most if digits is None else int(digits)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        IPv4Address(text.partition("/")[0])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""The RFC 7208 test suite, out of the pyspf source archive: fetched once with pip, checked against the lock, kept in .cache."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+import tarfile
+import venv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[4]
+CACHE = ROOT / ".cache" / "spf"
+LOCK = ROOT / "requirements-dev.lock"
+ARCHIVE = "pyspf-2.0.14.tar.gz"
+SUITE = "pyspf-2.0.14/test/rfc7208-tests.yml"
+PIN = re.compile(r"^(pyspf==2\.0\.14) \\\n +--hash=sha256:([0-9a-f]{64})$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One question of the suite, the results it allows, and the explanation it wants (None: any)."""
+
+    name: str
+    zone: Mapping[str, Mapping[str, Any]]
+    ip: str
+    sender: str
+    helo: str
+    results: tuple[str, ...]
+    explanation: str | None
+
+
+def cases() -> list[Case]:
+    with tarfile.open(archive()) as unpacked:
+        member = unpacked.extractfile(SUITE)
+        assert member is not None, f"{ARCHIVE} holds no {SUITE}."
+        return [case for scenario in yaml.safe_load_all(member) for case in _scenario(scenario)]
+
+
+def archive() -> Path:
+    """The source archive, whose digest is the one in requirements-dev.lock. Fails with one sentence when it cannot be had."""
+    pin = PIN.search(LOCK.read_text())
+    assert pin is not None, f"{LOCK.name} pins no pyspf 2.0.14 with a hash."
+    path = CACHE / ARCHIVE
+    if not path.exists():
+        _download(pin[0])
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert digest == pin[2], f"{path} is not the archive that {LOCK.name} names; delete it to fetch it again."
+    return path
+
+
+def _download(requirement: str) -> None:
+    """pip asks the archive for its metadata as it downloads, so this takes some seconds, once."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    wanted = CACHE / "requirement.txt"
+    wanted.write_text(requirement + "\n")
+    command = [_python_with_pip(), "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=pyspf"]
+    command += ["--require-hashes", "--dest", str(CACHE), "--requirement", str(wanted)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    last = done.stderr.strip().splitlines()[-1:]
+    assert done.returncode == 0, f"pip could not fetch {ARCHIVE}, which holds the RFC 7208 suite: {''.join(last)}"
+
+
+def _python_with_pip() -> str:
+    """This Python, or, in an environment that uv made without pip, one in the cache that has it."""
+    if find_spec("pip"):
+        return sys.executable
+    home = CACHE / "pip"
+    venv.create(home, with_pip=True)
+    return str(home / "bin" / "python")
+
+
+def _scenario(scenario: dict[str, Any]) -> Iterator[Case]:
+    zone = {name: _kinds(records) for name, records in scenario["zonedata"].items()}
+    for name, test in scenario["tests"].items():
+        results = test["result"] if isinstance(test["result"], list) else [test["result"]]
+        yield Case(name, zone, test["host"], test["mailfrom"], test["helo"], tuple(results), test.get("explanation"))
+
+
+def _kinds(records: list[Any]) -> dict[str, Any]:
+    """A zone entry of the suite in the words of tests.dns_world.
+
+    A bare TIMEOUT is a timeout of every kind without records. SPF records stand for TXT records, except where the entry
+    speaks of TXT itself, be it with NONE.
+    """
+    pairs = [next(iter(record.items())) for record in records if record != "TIMEOUT"]
+    kinds: dict[str, Any] = {"*": "timeout"} if "TIMEOUT" in records else {}
+    for kind, value in pairs:
+        if value == "TIMEOUT":
+            kinds[kind] = "timeout"
+        elif value != "NONE":
+            kinds.setdefault(kind, []).append(_text(kind, value))
+    if "TXT" not in dict(pairs) and "SPF" in kinds:
+        kinds["TXT"] = kinds["SPF"]
+    return kinds
+
+
+def _text(kind: str, value: Any) -> str:
+    if kind == "MX":
+        return f"{value[0]} {value[1] or '.'}"
+    if kind in ("TXT", "SPF"):
+        return "".join(value)
+    return str(value).removesuffix(".")
