@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from bot.domains import organisational_domain
 from bot.model import Address
 
-__all__ = ["organisational_domain", "parents", "reverse_name", "reversed_ip"]
+__all__ = ["organisational_domain", "parents", "readable", "reverse_name", "reversed_ip"]
 
+UNUSUAL = re.compile(r"[^A-Za-z0-9._-]")
+MOST_READABLE = 100
 ZONES = {4: "in-addr.arpa", 6: "ip6.arpa"}
 
 
@@ -25,3 +29,8 @@ def parents(domain: str) -> tuple[str, ...]:
     """The domains above this one, nearest first, the top-level domain last."""
     labels = domain.split(".")
     return tuple(".".join(labels[start:]) for start in range(1, len(labels)))
+
+
+def readable(name: str) -> str:
+    """A name out of the DNS, fit to stand inside a sentence of ours: anything unusual in it becomes a question mark."""
+    return UNUSUAL.sub("?", name[:MOST_READABLE]) + ("…" if len(name) > MOST_READABLE else "")

@@ -1,0 +1,207 @@
+"""The reverse name of an address: it exists, leads back to the address, and is one that somebody chose."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.checks import helo
+from bot.checks.generic_names import why_generic
+from bot.checks.names import readable, reverse_name
+from bot.checks.providers import Provider, provider_of, providers
+from bot.checks.questions import Host, ask, find_host
+from bot.domains import BadName, read_domain
+from bot.model import Address, Finding, Lookup, LookupFailed, Order, Role, Verdict
+
+CODES: Mapping[str, str] = {
+    **helo.CODES,
+    "ptr.ok": "The address has a reverse name, and the name leads back to the address.",
+    "ptr.missing": "The address has no reverse name.",
+    "ptr.not-confirmed": "The address has a reverse name, but no such name leads back to the address.",
+    "ptr.private-name": "The reverse name exists only inside a private network.",
+    "ptr.provider-default": "The reverse name is the one that the provider gives to every address.",
+    "ptr.generic": "The reverse name looks made by a machine for a leased line.",
+    "ptr.several": "The address has more than one reverse name.",
+    "ptr.no-answer": "The DNS did not answer for the reverse name or for the way back.",
+}
+
+MOST_NAMES = 10  # as many as receivers look at (RFC 7208 §4.6.4)
+PRIVATE_ENDINGS = (".local", ".internal", ".lan", ".localdomain", ".home.arpa", ".localhost")
+FINE_FOR_A_CLIENT = "that is fine for a machine that hands its mail to a server with a password"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one code means to an address that delivers mail itself. The texts take the words of `_words`."""
+
+    verdict: Verdict
+    fact: str
+    means: str
+    step: str = ""
+
+
+OUTCOMES: Mapping[str, Outcome] = {
+    "ptr.ok": Outcome(
+        Verdict.PASS,
+        "{ip} is called {name}, and that name leads back to it",
+        "receivers ask for just that",
+    ),
+    "ptr.missing": Outcome(
+        Verdict.FAIL,
+        "{ip} has no reverse name",
+        "Gmail and many others refuse mail from such an address",
+        "Ask the provider of the address to give it the name of your mail server. For a Cato address: {cato}",
+    ),
+    "ptr.not-confirmed": Outcome(
+        Verdict.FAIL,
+        "{ip} is called {name}, but that name does not lead back to it",
+        "Gmail and many others treat that like no reverse name at all",
+        "Add an {kind} record with {ip} to {name}, or have the reverse name changed to your mail server's name.",
+    ),
+    "ptr.private-name": Outcome(
+        Verdict.FAIL,
+        "{ip} is called {name}, a name that exists only inside a private network",
+        "receivers cannot look it up and may refuse the mail",
+        "Have the reverse name changed to your mail server's public name. {how}",
+    ),
+    "ptr.provider-default": Outcome(
+        Verdict.WARN,
+        "{ip} still has the name {name} that {provider} gives to every address",
+        "receivers distrust such names",
+        "{how}",
+    ),
+    "ptr.generic": Outcome(
+        Verdict.WARN,
+        "{ip} is called {name}, which contains {generic} and looks like a leased line",
+        "receivers distrust such names",
+        "Have the reverse name changed to your mail server's name. {how}",
+    ),
+    "ptr.several": Outcome(
+        Verdict.WARN,
+        "{ip} has {count} reverse names",
+        "a receiver looks at one of them, and not always at the right one",
+        "Keep one PTR record, with the name your server greets with.",
+    ),
+    "ptr.no-answer": Outcome(
+        Verdict.UNKNOWN,
+        "The DNS did not answer about the reverse name of {ip} ({reason})",
+        "it is not known whether receivers accept it",
+        "Check again in a few minutes.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reverse:
+    """What the DNS says about an address: its names, where each leads, and why something is not known."""
+
+    ip: Address
+    hosts: tuple[Host, ...] = ()
+    count: int = 0
+    unanswered: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        return [host.name for host in self.hosts]
+
+    @property
+    def confirmed(self) -> list[str]:
+        return [host.name for host in self.hosts if str(self.ip) in host.addresses]
+
+    @property
+    def provider(self) -> Provider | None:
+        return next((provider for name in self.names if (provider := provider_of(name))), None)
+
+
+async def check(order: Order, lookup: Lookup) -> list[Finding]:
+    """Findings about the reverse name of the order's address and, where it is known, about the HELO name."""
+    ip = order.target.ip
+    if ip is None:
+        return []
+    reverse, greeting = await asyncio.gather(find_reverse(ip, lookup), _find_greeting(order.helo, lookup))
+    findings = [_finding(code, reverse, order.role) for code in judge(reverse)]
+    if order.helo and order.role is Role.MTA:
+        findings.append(helo.judge_helo(order.helo, ip, reverse.confirmed, greeting))
+    return findings
+
+
+async def find_reverse(ip: Address, lookup: Lookup) -> Reverse:
+    """The names of an address, and the addresses of each name, all asked at once."""
+    reply = await ask(lookup, reverse_name(ip), "PTR")
+    if isinstance(reply, LookupFailed):
+        return Reverse(ip, unanswered=reply.reason)
+    names = list(dict.fromkeys(name.lower().rstrip(".") for name in reply.records))
+    hosts = await asyncio.gather(*(find_host(lookup, name) for name in names[:MOST_NAMES] if name))
+    unanswered = next((host.unanswered for host in hosts if host.unanswered), None)
+    return Reverse(ip, tuple(hosts), len(names), unanswered)
+
+
+def judge(reverse: Reverse) -> list[str]:
+    """The codes that hold, the worst first; never none."""
+    if not reverse.hosts:
+        return ["ptr.no-answer" if reverse.unanswered else "ptr.missing"]
+    if not reverse.confirmed:
+        if all(f".{name}".endswith(PRIVATE_ENDINGS) for name in reverse.names):
+            return ["ptr.private-name"]
+        return ["ptr.no-answer" if reverse.unanswered else "ptr.not-confirmed"]
+    several = ["ptr.several"] if reverse.count > 1 else []
+    return [*_unchosen(reverse), *several] or ["ptr.ok"]
+
+
+def _unchosen(reverse: Reverse) -> list[str]:
+    """One name that somebody chose is enough."""
+    if not all(why_generic(name, reverse.ip) or _is_default(name) for name in reverse.confirmed):
+        return []
+    return ["ptr.provider-default" if _is_default(reverse.confirmed[0]) else "ptr.generic"]
+
+
+def _is_default(name: str) -> bool:
+    provider = provider_of(name)
+    return provider is not None and provider.named_by_default(name)
+
+
+def _finding(code: str, reverse: Reverse, role: Role) -> Finding:
+    outcome, words = OUTCOMES[code], _words(reverse)
+    excused = role is Role.CLIENT and outcome.verdict > Verdict.UNKNOWN
+    provider = reverse.provider
+    says = f"{outcome.fact}; {FINE_FOR_A_CLIENT if excused else outcome.means}."
+    return Finding(
+        check="ptr",
+        about=str(reverse.ip),
+        verdict=Verdict.PASS if excused else outcome.verdict,
+        code=code,
+        says=says.format_map(words),
+        step="" if excused else outcome.step.format_map(words).strip(),
+        facts={
+            "names": reverse.names,
+            "confirmed": reverse.confirmed,
+            "provider": provider.id if provider else None,
+        },
+        links=(provider.link,) if provider and provider.link and outcome.verdict > Verdict.UNKNOWN else (),
+    )
+
+
+def _words(reverse: Reverse) -> dict[str, str]:
+    name = (reverse.confirmed or reverse.names or [""])[0]
+    provider = reverse.provider
+    return {
+        "ip": str(reverse.ip),
+        "kind": "A" if reverse.ip.version == 4 else "AAAA",
+        "name": readable(name),
+        "count": str(reverse.count),
+        "generic": why_generic(name, reverse.ip) or "",
+        "provider": provider.name if provider else "the provider",
+        "how": provider.how if provider else "The provider of the address can do that.",
+        "cato": providers()["cato"].how,
+        "reason": reverse.unanswered or "",
+    }
+
+
+async def _find_greeting(name: str | None, lookup: Lookup) -> Host | None:
+    if name is None:
+        return None
+    try:
+        return await find_host(lookup, read_domain(name))
+    except BadName:
+        return None

@@ -1,0 +1,198 @@
+"""The reverse name: what is told about it, and when it matters."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from bot.checks import ptr
+from bot.checks.generic_names import why_generic
+from bot.checks.names import reverse_name
+from bot.model import Finding, Order, Role, Target, Verdict
+from tests.dns_world import World, Zone
+
+IP = "203.0.113.5"
+IP6 = "2001:db8::5"
+REVERSE = reverse_name(ip_address(IP))
+REVERSE6 = reverse_name(ip_address(IP6))
+GOOD = {REVERSE: {"PTR": ["mail.example.com"]}, "mail.example.com": {"A": [IP]}}
+
+
+async def look(zone: Zone, ip: str = IP, role: Role = Role.MTA, helo: str | None = None) -> list[Finding]:
+    return list(await ptr.check(Order(Target.of(ip), role, helo), World(zone)))
+
+
+async def codes(zone: Zone, ip: str = IP) -> list[tuple[str, Verdict]]:
+    return [(finding.code, finding.verdict) for finding in await look(zone, ip)]
+
+
+WORLDS: list[tuple[str, Zone, list[tuple[str, Verdict]]]] = [
+    (IP, GOOD, [("ptr.ok", Verdict.PASS)]),
+    (IP, {}, [("ptr.missing", Verdict.FAIL)]),
+    (IP, {REVERSE: {"TXT": ["nothing here"]}}, [("ptr.missing", Verdict.FAIL)]),
+    (IP, {REVERSE: {"PTR": "timeout"}}, [("ptr.no-answer", Verdict.UNKNOWN)]),
+    (IP, {REVERSE: {"PTR": "servfail"}}, [("ptr.no-answer", Verdict.UNKNOWN)]),
+    (IP, {REVERSE: {"PTR": ["mail.example.com"]}}, [("ptr.not-confirmed", Verdict.FAIL)]),
+    (
+        IP,
+        {REVERSE: {"PTR": ["mail.example.com"]}, "mail.example.com": {"A": ["203.0.113.6"]}},
+        [("ptr.not-confirmed", Verdict.FAIL)],
+    ),
+    (
+        IP,
+        {REVERSE: {"PTR": ["mail.example.com"]}, "mail.example.com": {"A": "timeout"}},
+        [("ptr.no-answer", Verdict.UNKNOWN)],
+    ),
+    (
+        IP,
+        {REVERSE: {"PTR": ["mail.example.com"]}, "mail.example.com": {"A": [IP], "AAAA": "timeout"}},
+        [("ptr.ok", Verdict.PASS)],
+    ),
+    (IP, {REVERSE: {"PTR": ["MAIL.Example.com"]}, "mail.example.com": {"A": [IP]}}, [("ptr.ok", Verdict.PASS)]),
+    (
+        IP,
+        {REVERSE: {"PTR": ["mail.example.com", "www.example.com"]}, "mail.example.com": {"A": [IP]}},
+        [("ptr.several", Verdict.WARN)],
+    ),
+    (IP, {REVERSE: {"PTR": ["server1.corp.local"]}}, [("ptr.private-name", Verdict.FAIL)]),
+    (
+        IP,
+        {REVERSE: {"PTR": ["203-0-113-5.dyn.isp.example"]}, "203-0-113-5.dyn.isp.example": {"A": [IP]}},
+        [("ptr.generic", Verdict.WARN)],
+    ),
+    (
+        IP,
+        {
+            REVERSE: {"PTR": ["static.5.113.0.203.clients.your-server.de"]},
+            "static.5.113.0.203.clients.your-server.de": {"A": [IP]},
+        },
+        [("ptr.provider-default", Verdict.WARN)],
+    ),
+    (
+        IP,
+        {
+            REVERSE: {"PTR": ["mail.example.com", "5.113.0.203.pool.isp.example"]},
+            "mail.example.com": {"A": [IP]},
+            "5.113.0.203.pool.isp.example": {"A": [IP]},
+        },
+        [("ptr.several", Verdict.WARN)],
+    ),
+    (
+        IP6,
+        {REVERSE6: {"PTR": ["mail.example.com"]}, "mail.example.com": {"A": [IP], "AAAA": [IP6]}},
+        [("ptr.ok", Verdict.PASS)],
+    ),
+    (
+        IP6,
+        {REVERSE6: {"PTR": ["mail.example.com"]}, "mail.example.com": {"A": [IP]}},
+        [("ptr.not-confirmed", Verdict.FAIL)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("ip", "zone", "found"), WORLDS)
+async def test_a_reverse_name_is_judged(ip: str, zone: Zone, found: list[tuple[str, Verdict]]) -> None:
+    assert await codes(zone, ip) == found
+
+
+@pytest.mark.parametrize(("ip", "zone", "found"), WORLDS)
+async def test_a_client_is_never_blamed_for_its_reverse_name(ip: str, zone: Zone, found: object) -> None:
+    for finding in await look(zone, ip, Role.CLIENT):
+        assert finding.verdict <= Verdict.UNKNOWN
+        assert finding.verdict is Verdict.UNKNOWN or not finding.step
+
+
+async def test_what_is_not_known_or_wrong_has_a_next_step() -> None:
+    for ip, zone, _ in WORLDS:
+        for finding in await look(zone, ip):
+            assert bool(finding.step) == (finding.verdict is not Verdict.PASS)
+            assert finding.code in ptr.CODES
+            assert finding.says.endswith(".")
+            assert "{" not in finding.says + finding.step
+
+
+async def test_names_of_the_finding_are_facts() -> None:
+    (finding,) = await look(GOOD)
+    assert finding.about == IP
+    assert finding.facts == {"names": ["mail.example.com"], "confirmed": ["mail.example.com"], "provider": None}
+
+
+async def test_cato_users_are_told_whom_to_ask() -> None:
+    (finding,) = await look({})
+    assert "Ask Cato Support" in finding.step
+    assert "PTR is not available for addresses in Cato's China PoPs" in finding.step
+
+
+async def test_a_known_provider_is_told_by_name_with_its_page() -> None:
+    name = "ec2-203-0-113-5.eu-west-1.compute.amazonaws.com"
+    (finding,) = await look({REVERSE: {"PTR": [name]}, name: {"A": [IP]}})
+    assert "Amazon Web Services" in finding.says
+    assert "Elastic IP" in finding.step
+    assert finding.links[0].url.startswith("https://docs.aws.amazon.com/")
+
+
+async def test_only_ten_names_are_followed() -> None:
+    names = [f"host{number}.example.com" for number in range(200)]
+    world = World({REVERSE: {"PTR": names}})
+    await ptr.check(Order(Target.of(IP)), world)
+    assert len(world.asked) == 1 + 2 * ptr.MOST_NAMES
+
+
+async def test_a_hostile_name_stays_out_of_our_sentences() -> None:
+    (finding,) = await look({REVERSE: {"PTR": ["<!channel>|*evil*\n.example.com"]}})
+    assert "<" not in finding.says + finding.step
+    assert "\n" not in finding.says + finding.step
+
+
+async def test_without_an_address_nothing_is_asked() -> None:
+    world = World({})
+    assert await ptr.check(Order(Target(domain="example.com")), world) == []
+    assert world.asked == []
+
+
+@pytest.mark.parametrize(
+    ("helo", "code", "verdict"),
+    [
+        ("mail.example.com", "helo.ok", Verdict.PASS),
+        ("MAIL.example.com.", "helo.ok", Verdict.PASS),
+        ("www.example.com", "helo.other-name", Verdict.WARN),
+        ("mx.example.net", "helo.elsewhere", Verdict.WARN),
+        ("gone.example.com", "helo.missing", Verdict.FAIL),
+        ("slow.example.com", "helo.no-answer", Verdict.UNKNOWN),
+        ("localhost", "helo.not-a-name", Verdict.FAIL),
+        ("[203.0.113.5]", "helo.not-a-name", Verdict.FAIL),
+    ],
+)
+async def test_the_greeting_is_held_against_the_reverse_name(helo: str, code: str, verdict: Verdict) -> None:
+    zone = {
+        **GOOD,
+        "www.example.com": {"A": [IP]},
+        "mx.example.net": {"A": ["203.0.113.9"]},
+        "slow.example.com": {"*": "timeout"},
+    }
+    (_, greeting) = await look(zone, helo=helo)
+    assert (greeting.check, greeting.about, greeting.code, greeting.verdict) == ("helo", helo, code, verdict)
+
+
+@pytest.mark.parametrize(
+    ("name", "ip", "why"),
+    [
+        ("203-0-113-5.isp.example", IP, "the numbers of the address"),
+        ("ip5.113.isp.example", IP, "the numbers of the address"),
+        ("host-113-005.isp.example", IP, "the numbers of the address"),
+        ("203000113005.isp.example", IP, "the numbers of the address"),
+        ("cb007105.isp.example", IP, "the numbers of the address"),
+        ("adsl.isp.example", IP, "the word “adsl”"),
+        ("a17.dynamic.isp.example", IP, "the word “dynamic”"),
+        ("mail.example.com", IP, None),
+        ("mail113.example.com", IP, None),
+        ("mx.dsl-shop.example", IP, None),
+        ("mail-1-2.example.com", "203.0.1.2", None),
+        ("2001-db8--5.isp.example", IP6, "the numbers of the address"),
+        ("0000000000000005.isp.example", IP6, "the numbers of the address"),
+        ("mx5.example.com", IP6, None),
+    ],
+)
+def test_a_name_that_a_machine_made_is_recognised(name: str, ip: str, why: str | None) -> None:
+    assert why_generic(name, ip_address(ip)) == why
