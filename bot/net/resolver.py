@@ -1,0 +1,120 @@
+"""The Lookup that checks are given: remembered answers, and one question on the wire however many ask it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.model import Answer, Lookup
+from bot.net.memory import Memory
+
+Ask = Callable[[], Awaitable[Answer]]
+Key = tuple[str, str, "Manner"]
+
+MEMORY_SIZE = 20_000
+LONGEST_TTL = 3600.0
+
+
+class Asks(Protocol):
+    """What a resolver needs of a transport."""
+
+    async def query(self, name: str, kind: str, *, deadline_s: float = ..., bulk: bool = ...) -> Answer: ...
+
+
+class SharedAnswers(Protocol):
+    """A cache that several processes share: it serves the answer, or calls `ask` and keeps what that returns.
+
+    Failures (LookupFailed, raised by `ask`) pass through and are never kept. When the cache is away it calls `ask`.
+    """
+
+    async def fetch(self, name: str, kind: str, ask: Ask, /) -> Answer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How to ask: `fresh` reads no cache, `bulk` lets people go first, `deadline_s` is the caller's patience."""
+
+    fresh: bool = False
+    bulk: bool = False
+    deadline_s: float = 3.0
+
+
+@dataclass(slots=True, eq=False)
+class _Shared:
+    asking: asyncio.Task[Answer]
+    waiting: int = 0
+
+
+class Resolver:
+    """`await resolver("example.com", "TXT")`; raises LookupFailed, which is never remembered.
+
+    `identity` names the servers behind it: what one resolver says about a list need not hold for another.
+    The answer's `name` is in lower case without a trailing dot.
+    """
+
+    def __init__(
+        self,
+        transport: Asks,
+        *,
+        identity: str,
+        shared: SharedAnswers | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        size: int = MEMORY_SIZE,
+    ) -> None:
+        self.identity = identity
+        self._transport = transport
+        self._shared = shared
+        self._memory = Memory(clock, size, LONGEST_TTL)
+        self._open: dict[Key, _Shared] = {}
+
+    async def __call__(self, name: str, kind: str, /) -> Answer:
+        return await self.lookup(name, kind, Manner())
+
+    def fresh(self) -> Lookup:
+        """A Lookup that reads no cache; what it learns is remembered for the others."""
+        return self.asking(Manner(fresh=True))
+
+    def asking(self, manner: Manner) -> Lookup:
+        """A Lookup that asks in that manner."""
+
+        async def lookup(name: str, kind: str, /) -> Answer:
+            return await self.lookup(name, kind, manner)
+
+        return lookup
+
+    async def lookup(self, name: str, kind: str, manner: Manner) -> Answer:
+        name = name.lower().removesuffix(".") or "."
+        if not manner.fresh and (known := self._memory.recall(name, kind)):
+            return known
+        return await self._together((name, kind, manner))
+
+    async def _together(self, key: Key) -> Answer:
+        """Join the question if it is on its way; the last one to turn away takes it back."""
+        shared = self._open.get(key)
+        if shared is None:
+            shared = self._open[key] = _Shared(asyncio.create_task(self._learn(*key)))
+            shared.asking.add_done_callback(lambda _: self._forget(key, shared))
+        shared.waiting += 1
+        try:
+            return await asyncio.shield(shared.asking)
+        finally:
+            shared.waiting -= 1
+            if not shared.waiting and not shared.asking.done():
+                self._forget(key, shared)
+                shared.asking.cancel()
+
+    def _forget(self, key: Key, shared: _Shared) -> None:
+        if self._open.get(key) is shared:
+            del self._open[key]
+
+    async def _learn(self, name: str, kind: str, manner: Manner) -> Answer:
+        async def ask() -> Answer:
+            return await self._transport.query(name, kind, deadline_s=manner.deadline_s, bulk=manner.bulk)
+
+        use_shared = self._shared is not None and not manner.fresh
+        answer = await (self._shared.fetch(name, kind, ask) if self._shared and use_shared else ask())
+        self._memory.keep(answer)
+        return answer

@@ -1,0 +1,32 @@
+"""Which name servers are asked: those of the settings, or the system's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import dns.exception
+import dns.resolver
+
+PORT = 53
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A name server; `host` is an address in text form, for a link-local one with its zone (`fe80::1%eth0`)."""
+
+    host: str
+    port: int = PORT
+
+    def __str__(self) -> str:
+        if self.port == PORT:
+            return self.host
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def system_servers() -> tuple[Server, ...]:
+    """The name servers of this host; raises ValueError with one sentence for a person when it names none."""
+    try:
+        system = dns.resolver.Resolver()
+    except dns.exception.DNSException as missing:
+        raise ValueError("This host names no DNS server of its own; set MAILCHECK_NAMESERVERS to one.") from missing
+    return tuple(dict.fromkeys(Server(host, system.port) for host in system.nameservers if isinstance(host, str)))

@@ -1,0 +1,278 @@
+"""DNS questions to a few name servers over shared sockets: retries, failover, and a fair share for people.
+
+One timer serves all questions, a socket serves many at once, and a reply is believed only when its id, its whole
+question and the letter case of its name are what was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from bot.model import Answer, LookupFailed
+from bot.net.answers import Alias, Garbled, read
+from bot.net.flight import Flight, Query
+from bot.net.servers import Server
+from bot.net.stream import ask_by_stream
+from bot.net.upstream import Counters, Upstream
+from bot.net.window import Window
+from bot.net.wire import TC, Question, failure, question, read_plain, wants_edns
+
+TICK = 0.01
+SENDS_IN_A_ROW = 2  # to one server, before the next one is asked too
+PROBE_SECONDS = 1.0
+ALIASES = 9
+NO_EDNS = ("formerr", "notimp")  # what a server from before RFC 6891 says to an OPT record
+
+
+class Transport:
+    """Call `query` between `start` and `close`, on one event loop; `async with` does both.
+
+    `in_flight` bounds the questions on the wire, `bulk_in_flight` the part of them that a sweep may take: the socket
+    buffer of a small name server holds about a hundred datagrams, and it drops what comes on top.
+    """
+
+    def __init__(
+        self, servers: Sequence[Server], *, in_flight: int = 400, bulk_in_flight: int = 100, sockets: int = 4
+    ) -> None:
+        if not servers:
+            raise ValueError("a transport needs a name server")
+        self._upstreams = [
+            Upstream(number, server, self._landed, self._pump, sockets) for number, server in enumerate(servers)
+        ]
+        self._window = Window(in_flight, bulk_in_flight)
+        self._streams: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    async def close(self) -> None:
+        """Close every socket; whoever still waits is told that nobody answered."""
+        for query in self._window.everyone():
+            self._fail(query)
+        self._loop = None
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        await asyncio.gather(*self._streams, return_exceptions=True)
+        for upstream in self._upstreams:
+            upstream.close()
+
+    async def __aenter__(self) -> Transport:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def in_flight(self) -> int:
+        """Questions that are not settled yet, on the wire or waiting for their turn."""
+        return len(self._window)
+
+    @property
+    def counters(self) -> Mapping[Server, Counters]:
+        return {upstream.server: upstream.counters for upstream in self._upstreams}
+
+    async def query(self, name: str, kind: str, *, deadline_s: float = 3.0, bulk: bool = False) -> Answer:
+        """Ask one question, aliases followed to their end.
+
+        The deadline runs from now; for a bulk question, which may wait long for its turn, from its first datagram.
+        Raises LookupFailed: timeout, servfail, refused, formerr, notimp, malformed, truncated, loop.
+        """
+        asked = question(name, kind)
+        outcome = await self._ask(asked, deadline_s, bulk)
+        return outcome if isinstance(outcome, Answer) else await self._follow(asked, outcome, deadline_s, bulk)
+
+    async def _follow(self, asked: Question, alias: Alias, deadline_s: float, bulk: bool) -> Answer:
+        """Some resolvers stop at a CNAME: ask for its target, in what time is left."""
+        until = self._now() + deadline_s
+        seen, ttl, authentic = {asked.name.lower()}, alias.ttl, alias.authentic
+        outcome: Answer | Alias = alias
+        while isinstance(outcome, Alias):
+            target = outcome.target
+            if target.lower() in seen or len(seen) > ALIASES:
+                raise LookupFailed("loop", f"{asked.name} {asked.kind}")
+            seen.add(target.lower())
+            outcome = await self._ask(question(target, asked.kind), until - self._now(), bulk)
+            ttl, authentic = min(ttl, outcome.ttl), authentic and outcome.authentic
+        return replace(outcome, name=asked.name, ttl=ttl, authentic=authentic)
+
+    async def _ask(self, asked: Question, patience: float, bulk: bool) -> Answer | Alias:
+        loop = self._running()
+        deadline = math.inf if bulk else loop.time() + patience
+        query = Query(asked, loop.create_future(), bulk, patience, deadline, wants_edns(asked.kind))
+        self._window.enter(query)
+        self._pump()
+        try:
+            return await query.future
+        except asyncio.CancelledError:
+            self._drop(query)
+            self._pump()
+            raise
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise RuntimeError("the transport is not started, or closed again")
+        return self._loop
+
+    def _now(self) -> float:
+        return self._running().time()
+
+    def _pump(self) -> None:
+        """Let fly what may fly, and keep the timer going while anything waits."""
+        loop = self._loop
+        if loop is None:
+            return  # closed, and whoever waited has been told
+        now = loop.time()
+        while (query := self._window.next()) is not None:
+            if query.bulk:
+                query.deadline = now + query.patience
+            query.order = query.order or self._order(now)
+            self._transmit(query, now)
+        if self._timer is None and len(self._window):
+            self._timer = loop.call_later(TICK, self._tick)
+
+    def _order(self, now: float) -> list[int]:
+        """The servers as they were named, silent ones last; those are tried now and then by a question of our own."""
+        if len(self._upstreams) == 1:
+            return [0]
+        silent = [upstream for upstream in self._upstreams if upstream.silent(now)]
+        for upstream in silent:
+            if upstream.probe_at <= now:
+                upstream.probe_at = now + PROBE_SECONDS
+                self._probe(upstream, now)
+        return [upstream.number for upstream in sorted(self._upstreams, key=silent.__contains__)]
+
+    def _probe(self, upstream: Upstream, now: float) -> None:
+        answer = self._running().create_future()
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+        deadline = now + PROBE_SECONDS
+        probe = Query(question(".", "NS"), answer, False, PROBE_SECONDS, deadline, edns=False, order=[upstream.number])
+        self._window.enter(probe)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = self._now()
+        for query in self._window.due(now):
+            if query.deadline <= now:
+                self._fail(query)
+            else:
+                self._transmit(query, now)
+        for upstream in self._upstreams:
+            upstream.renew(now)
+        self._pump()
+
+    def _transmit(self, query: Query, now: float) -> None:
+        number = query.order[query.turn // SENDS_IN_A_ROW % len(query.order)]
+        query.turn += 1
+        if query.suspect:
+            self._change_to_stream(query, number, "timeout")
+            return
+        upstream = self._upstreams[number]
+        flight = query.flights.get(number)
+        try:
+            if flight is None:
+                flight = query.flights[number] = upstream.launch(query, now)
+        except OSError:
+            self._give_up(query, number, "timeout")
+            return
+        query.due = now + upstream.send(flight, now)
+
+    def _landed(self, flight: Flight, reply: bytes) -> None:
+        query = flight.query
+        if reply[2] & TC and failure(reply) is None:
+            self._change_to_stream(query, flight.number, "truncated")
+        elif not self._read(query, flight.number, reply):
+            self._upstreams[flight.number].counters.garbled += 1
+
+    def _read(self, query: Query, number: int, reply: bytes) -> bool:
+        """Settle the query, or pass it on; False when these bytes say nothing and the true answer may still come."""
+        try:
+            if reason := failure(reply):
+                self._turned_down(query, number, reason)
+            else:
+                self._settle(query, read_plain(query.question, reply) or read(query.question, reply))
+        except Garbled:
+            return False
+        except LookupFailed as failed:
+            self._turned_down(query, number, failed.reason)
+        return True
+
+    def _turned_down(self, query: Query, number: int, reason: str) -> None:
+        if not query.edns or reason not in NO_EDNS:
+            self._give_up(query, number, reason)
+            return
+        query.edns = False
+        self._land(query, number)
+        query.turn = SENDS_IN_A_ROW * query.order.index(number)
+        self._transmit(query, self._now())
+
+    def _give_up(self, query: Query, number: int, reason: str) -> None:
+        """Not this server: go on to the next, unless all that are left have been silent anyway."""
+        self._land(query, number)
+        query.order.remove(number)
+        query.turn = 0
+        query.suspect = False
+        query.blame(reason)
+        if query.stream:
+            return  # another server is still telling its answer
+        now = self._now()
+        if not query.order or (
+            reason != "timeout" and all(self._upstreams[other].silent(now) for other in query.order)
+        ):
+            self._fail(query)
+        else:
+            self._transmit(query, now)
+
+    def _change_to_stream(self, query: Query, number: int, reason: str) -> None:
+        self._land(query, number)
+        if query.stream:
+            return
+        query.blame(reason)
+        query.due = math.inf
+        query.stream = asyncio.create_task(self._stream(query, number, reason))
+        self._streams.add(query.stream)
+        query.stream.add_done_callback(self._streams.discard)
+
+    async def _stream(self, query: Query, number: int, reason: str) -> None:
+        upstream = self._upstreams[number]
+        upstream.counters.streams += 1
+        try:
+            reply = await ask_by_stream(upstream.server, query.question, edns=query.edns)
+        except (OSError, EOFError):
+            reply = b""
+        if query.future.done():
+            return
+        query.stream = None
+        if not reply or reply[2] & TC or not self._read(query, number, reply):
+            self._give_up(query, number, reason)
+        self._pump()
+
+    def _land(self, query: Query, number: int) -> None:
+        if flight := query.flights.pop(number, None):
+            flight.land()
+
+    def _settle(self, query: Query, outcome: Answer | Alias) -> None:
+        self._drop(query)
+        if not query.future.done():
+            query.future.set_result(outcome)
+
+    def _fail(self, query: Query) -> None:
+        self._drop(query)
+        if not query.future.done():
+            query.future.set_exception(LookupFailed(query.reason, f"{query.question.name} {query.question.kind}"))
+
+    def _drop(self, query: Query) -> None:
+        """Forget the query everywhere: nothing of it stays behind."""
+        self._window.leave(query)
+        for flight in query.flights.values():
+            flight.land()
+        query.flights.clear()
+        if query.stream:
+            query.stream.cancel()
+            query.stream = None

@@ -1,0 +1,189 @@
+"""One name server: the sockets to it, what is in flight on them, how quick it is and whether it can be believed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from bot.net.flight import Flight, Link, Query
+from bot.net.rtt import RoundTrip
+from bot.net.servers import Server
+from bot.net.wire import HEADER, QR, Dice, failure, fold, mixed, packet
+
+DATAGRAMS_AT_ONCE = 64  # then others on the loop get their turn
+RECEIVE_BUFFER = 1 << 20
+LARGEST = 4096
+PORT_SECONDS, PORT_QUESTIONS = 60.0, 10_000  # a source port is left after either
+SILENT_SENDS, SILENT_SECONDS = 5, 1.0
+_ONE, _NONE = b"\0\1", b"\0\0"
+
+
+Landed = Callable[[Flight, bytes], None]
+
+
+class Case(Enum):
+    """Does the server send the letter case of a question back? Nearly all do; one that does is held to it."""
+
+    UNSURE = "unsure"
+    ECHOED = "echoed"
+    CHANGED = "changed"
+
+
+@dataclass(slots=True)
+class Counters:
+    """What went over the wire. `unexpected`, `mismatched`, `miscased` and `garbled` were dropped, not believed."""
+
+    sent: int = 0
+    resent: int = 0
+    answered: int = 0
+    unexpected: int = 0  # no such id in flight, or no response at all: late, doubled or forged
+    mismatched: int = 0  # the id was right, the question was not
+    miscased: int = 0
+    garbled: int = 0
+    streams: int = 0
+    unreachable: int = 0
+
+
+class Upstream:
+    """`landed(flight, reply)` is called for each reply whose id and question are right, `drained()` after a batch."""
+
+    def __init__(self, number: int, server: Server, landed: Landed, drained: Callable[[], None], sockets: int) -> None:
+        self.number = number
+        self.server = server
+        self.counters = Counters()
+        self.round_trip = RoundTrip()
+        self.case = Case.UNSURE
+        self.probe_at = 0.0
+        self._landed = landed
+        self._drained = drained
+        self._width = sockets
+        self._links: list[Link] = []
+        self._leaving: list[Link] = []
+        self._next = 0
+        self._dice = Dice()
+        self._unanswered = 0
+        self._silent_since = 0.0
+
+    def launch(self, query: Query, now: float) -> Flight:
+        """Give the query an id and a port here; raises OSError when this host has no way to the server."""
+        link = self._link(now)
+        ident = self._dice.roll(2)
+        while ident in link.flights:
+            ident = self._dice.roll(2)
+        asked = query.question.wire if self.case is Case.CHANGED else mixed(query.question, self._dice)
+        flight = Flight(query, self.number, link, ident, asked, packet(ident, asked, edns=query.edns), now)
+        link.flights[ident] = flight
+        link.used += 1
+        return flight
+
+    def send(self, flight: Flight, now: float) -> float:
+        """Send it for the first time or once more; returns the seconds to wait, doubled with every copy."""
+        if flight.sends:
+            self.counters.resent += 1
+        else:
+            self.counters.sent += 1
+        if not self._unanswered:
+            self._silent_since = now
+        self._unanswered += 1
+        try:
+            flight.link.socket.send(flight.packet)
+        except OSError:
+            self.counters.unreachable += 1  # as good as lost on the way: the next copy keeps to the same clock
+        wait = self.round_trip.wait * (1 << flight.sends)
+        flight.sends += 1
+        return wait
+
+    def silent(self, now: float) -> bool:
+        """It has left several questions in a row unanswered for longer than any healthy server takes."""
+        return self._unanswered >= SILENT_SENDS and now - self._silent_since > SILENT_SECONDS
+
+    def renew(self, now: float) -> None:
+        """Leave source ports that have been in use for long; the old ones listen until their answers are in."""
+        for number, link in enumerate(self._links):
+            if now - link.opened > PORT_SECONDS or link.used > PORT_QUESTIONS:
+                try:
+                    self._links[number] = self._open(now)
+                except OSError:
+                    self.counters.unreachable += 1
+                    return  # no way to the server now: keep what there is
+                self._leaving.append(link)
+        for link in [link for link in self._leaving if not link.flights]:
+            self._leaving.remove(link)
+            self._close(link)
+
+    def close(self) -> None:
+        for link in (*self._links, *self._leaving):
+            self._close(link)
+        self._links.clear()
+        self._leaving.clear()
+
+    def _link(self, now: float) -> Link:
+        if len(self._links) < self._width:
+            self._links.append(self._open(now))
+        self._next = (self._next + 1) % len(self._links)
+        return self._links[self._next]
+
+    def _open(self, now: float) -> Link:
+        found = socket.getaddrinfo(
+            self.server.host, self.server.port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+        )
+        family, kind, protocol, _, address = found[0]
+        door = socket.socket(family, kind, protocol)
+        try:
+            door.setblocking(False)
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            door.connect(address)  # from here on the kernel drops what comes from anyone else
+            link = Link(door, now)
+            asyncio.get_running_loop().add_reader(door.fileno(), self._drain, link)
+        except OSError:
+            door.close()
+            raise
+        return link
+
+    def _close(self, link: Link) -> None:
+        asyncio.get_running_loop().remove_reader(link.socket.fileno())
+        link.socket.close()
+
+    def _drain(self, link: Link) -> None:
+        now = asyncio.get_running_loop().time()
+        receive = link.socket.recv
+        try:
+            for _ in range(DATAGRAMS_AT_ONCE):
+                self._datagram(link, receive(LARGEST), now)
+        except BlockingIOError:
+            pass  # drained
+        except OSError:
+            self.counters.unreachable += 1  # an ICMP error: nobody listens there, or no way
+        self._drained()
+
+    def _datagram(self, link: Link, reply: bytes, now: float) -> None:
+        flight = link.flights.get(reply[:2])
+        if flight is None or len(reply) < HEADER or not reply[2] & QR:
+            self.counters.unexpected += 1
+        elif self._answers(flight, reply):
+            self.counters.answered += 1
+            self._unanswered = 0
+            self.round_trip.measured(now - flight.sent)
+            self._landed(flight, reply)
+
+    def _answers(self, flight: Flight, reply: bytes) -> bool:
+        """Is this the whole question that was asked? An error may come without one (RFC 1035 §4.1.1 FORMERR)."""
+        asked, count = flight.asked, reply[4:6]
+        if count == _ONE and reply.startswith(asked, HEADER):
+            if self.case is Case.UNSURE and asked != fold(asked):
+                self.case = Case.ECHOED
+            return True
+        if count == _NONE and failure(reply):
+            return True
+        if count != _ONE or fold(reply[HEADER : HEADER + len(asked)]) != fold(asked):
+            self.counters.mismatched += 1
+            return False
+        self.counters.miscased += 1
+        if self.case is Case.ECHOED:
+            flight.query.suspect = True
+            return False
+        self.case = Case.CHANGED
+        return True
