@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from bot.domains import shown
 from bot.model import Finding, Order, Report, Verdict
-from bot.targets import shown
 from handlers.card import Button, Card, Line, Table, Tone
 
 TONES = {Verdict.PASS: Tone.GOOD, Verdict.UNKNOWN: Tone.UNSURE, Verdict.WARN: Tone.WARN, Verdict.FAIL: Tone.BAD}
