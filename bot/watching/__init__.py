@@ -1,0 +1,1 @@
+"""Watching, the deciding half: what was seen becomes what is said. No IO; `now` is always handed in."""

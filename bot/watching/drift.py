@@ -1,0 +1,185 @@
+"""The settings that receivers look at, compared with what they were: what is missing or failing, and what was changed.
+
+What breaks mail lasts until it is right again. What somebody may have meant is told once, with both values, and is then
+the new normal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+from bot.model import Finding, Report, Verdict
+from bot.watching.model import Observation, Severity, State
+
+LONGEST_VALUE = 300  # of a value that is remembered; ten mail servers fit
+STRENGTH = ("none", "quarantine", "reject")
+LOOKUPS_ALLOWED, VOIDS_ALLOWED = 10, 2  # RFC 7208 section 4.6.4
+WITHIN_LIMITS = "within the limits"
+MEANT = "If nobody meant this, set it back."
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: how its value is read from the facts of `check` (empty: there is none; None: not said), and what is wrong.
+
+    It is `broken` (the word for it) when the finding is no pass and the value not `right`. It is `changed` (the word, and
+    the sentence `says`) when `worse` holds for the value before and now. `per_address`: each address of a range has its own.
+    """
+
+    name: str
+    check: str
+    read: Callable[[Facts], str | None]
+    broken: str
+    right: Callable[[str], bool] = bool
+    changed: str = ""
+    says: str = ""
+    worse: Callable[[str, str], bool] = str.__ne__
+    per_address: bool = False
+
+
+def settings_changed(before: Mapping[str, str], report: Report, address: str = "") -> tuple[Observation, ...]:
+    """What the report says of every setting, against the values remembered in `before` (none at the first look)."""
+    seen: list[Observation] = []
+    for setting in SETTINGS:
+        findings = [finding for finding in report.findings if finding.check == setting.check]
+        if findings:
+            look = _Look(setting, report.at, address if setting.per_address else "")
+            seen += look.observations(
+                max(findings, key=lambda f: (setting.read(f.facts) is not None, f.verdict)), before
+            )
+    return tuple(seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at one setting."""
+
+    setting: Setting
+    at: datetime
+    address: str
+
+    def observations(self, finding: Finding, before: Mapping[str, str]) -> Iterable[Observation]:
+        setting = self.setting
+        value = None if finding.verdict is Verdict.UNKNOWN else setting.read(finding.facts)
+        if value is None:
+            return [self._unknown(about) for about in (setting.broken, setting.changed) if about]
+        was, value = before.get(self.name, ""), _short(value)
+        if not setting.changed:
+            return [self._broken(finding, was, value, remember=True)]
+        # A value that is gone is not taken as normal: when it comes back, it is compared with what it was.
+        return [self._broken(finding, was, value), *([self._changed(was, value)] if value else [])]
+
+    @property
+    def name(self) -> str:
+        return f"{self.setting.name}@{self.address}" if self.address else self.setting.name
+
+    def _unknown(self, about: str) -> Observation:
+        return Observation(self.setting.check, about, State.UNKNOWN, self.at, self.address)
+
+    def _broken(self, finding: Finding, was: str, value: str, remember: bool = False) -> Observation:
+        wrong = finding.verdict >= Verdict.WARN and not self.setting.right(value)
+        return Observation(
+            check=self.setting.check,
+            about=self.setting.broken,
+            state=State.LISTED if wrong else State.NOT_LISTED,
+            at=self.at,
+            address=self.address,
+            severity=Severity.HIGH if finding.verdict is Verdict.FAIL else Severity.MEDIUM,
+            says=finding.says,
+            step=finding.step,
+            links=finding.links[:2],
+            setting=self.name if remember else "",
+            was=was,
+            value=value,
+        )
+
+    def _changed(self, was: str, value: str) -> Observation:
+        moved = bool(was) and self.setting.worse(was, value)
+        return Observation(
+            check=self.setting.check,
+            about=self.setting.changed,
+            state=State.LISTED if moved else State.NOT_LISTED,
+            at=self.at,
+            address=self.address,
+            says=self.setting.says,
+            step=MEANT,
+            setting=self.name,
+            was=was,
+            value=value,
+            passing=True,
+        )
+
+
+def _short(value: str) -> str:
+    """A long value keeps its beginning and a digest, so that every change still shows."""
+    if len(value) <= LONGEST_VALUE:
+        return value
+    return f"{value[:LONGEST_VALUE]}… ({blake2b(value.encode(), digest_size=4).hexdigest()})"
+
+
+def _joined(fact: str) -> Callable[[Facts], str | None]:
+    def read(facts: Facts) -> str | None:
+        return ", ".join(sorted(map(str, facts[fact]))) if fact in facts else None
+
+    return read
+
+
+def _policy(facts: Facts) -> str | None:
+    return str(facts["policy"] or "") if "policy" in facts else None
+
+
+def _limits(facts: Facts) -> str | None:
+    if "lookups" not in facts:
+        return None
+    lookups, voids = int(facts["lookups"] or 0), int(facts.get("voids") or 0)
+    over = lookups > LOOKUPS_ALLOWED or voids > VOIDS_ALLOWED
+    return f"{lookups} lookups, {voids} of them empty" if over else WITHIN_LIMITS
+
+
+def _result(facts: Facts) -> str | None:
+    """Not said where DNS failed, nor where the limits are what is wrong: one cause is one problem."""
+    result = facts.get("result")
+    over = _limits(facts) not in (None, WITHIN_LIMITS)
+    return None if result in (None, "unknown", "temperror") or over else str(result)
+
+
+def _weaker(was: str, value: str) -> bool:
+    return was in STRENGTH and value in STRENGTH and STRENGTH.index(value) < STRENGTH.index(was)
+
+
+SETTINGS = (
+    Setting(
+        name="ptr",
+        check="ptr",
+        read=_joined("names"),
+        broken="gone",
+        changed="changed",
+        says="The reverse name has changed: receivers compare it with the name the server greets with.",
+        per_address=True,
+    ),
+    Setting(name="spf", check="spf", read=_result, broken="failing", right="pass".__eq__, per_address=True),
+    Setting(name="spf-limits", check="spf", read=_limits, broken="limits", right=WITHIN_LIMITS.__eq__),
+    Setting(
+        name="dmarc",
+        check="dmarc",
+        read=_policy,
+        broken="gone",
+        changed="weakened",
+        says="The DMARC policy has become weaker: receivers let through more mail that only claims to be from this domain.",
+        worse=_weaker,
+    ),
+    Setting(
+        name="mx",
+        check="mx",
+        read=_joined("hosts"),
+        broken="gone",
+        changed="changed",
+        says="The mail servers of the domain have changed: mail to it now goes elsewhere.",
+    ),
+)
