@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis.asyncio import Redis
+
+from bot.store.client import client
+from tests.redis_server import RedisServer
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
+    """A client of the session's real server, empty at the start of each test."""
+    async with client(redis_server.url, 5.0) as connected:
+        await connected.flushall()
+        yield connected
+
+
+@pytest.fixture
+def redis_url(redis: Redis, redis_server: RedisServer) -> str:
+    return redis_server.url

@@ -1,0 +1,55 @@
+"""A real server for the tests, on a unix socket: start it, kill it, stop it in its tracks."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from bot.store.server import server_binary
+
+
+class RedisServer:
+    def __init__(self, folder: Path, **options: str) -> None:
+        self.socket = folder / "s"
+        self.url = f"unix://{self.socket}"
+        fixed = {"port": "0", "unixsocket": str(self.socket), "dir": str(folder), "save": ""}
+        chosen = {"appendonly": "yes", "appendfsync": "always"} | options
+        self._words = [word for name, value in (fixed | chosen).items() for word in (f"--{name}", value)]
+        self._process = self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen([server_binary(), *self._words], stdout=subprocess.DEVNULL)
+        for _ in range(500):
+            try:
+                with Redis.from_url(self.url, retry=None) as redis:
+                    redis.ping()
+                return process
+            except RedisError:
+                time.sleep(0.01)
+        process.kill()
+        raise RuntimeError("the test server did not start")
+
+    @contextmanager
+    def hung(self) -> Iterator[None]:
+        """The server is there and takes connections, but says nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
