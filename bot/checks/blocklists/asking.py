@@ -1,0 +1,64 @@
+"""One round of questions: targets and test points all at once, the text of a listing as soon as it shows, one deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bot.checks.blocklists.answers import Outcome, State, read_alone
+from bot.checks.blocklists.catalogue import Blocklist
+from bot.model import Lookup, LookupFailed
+
+MOST_TEXTS = 4
+MOST_TEXT_CHARACTERS = 300
+SILENCE = LookupFailed("timeout")
+
+
+@dataclass(slots=True)
+class Heard:
+    """What came back before the deadline, by the name asked."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def outcome(self, name: str) -> Outcome:
+        return self.outcomes.get(name, SILENCE)
+
+
+async def ask(lookup: Lookup, targets: Mapping[str, Blocklist], controls: Iterable[str], deadline: float) -> Heard:
+    """Asks everything at once; what has not answered at `deadline` (in the time of the event loop) was silent.
+
+    `targets` are names with the list that they are asked of: each that looks listed is asked for its TXT at once.
+    """
+    heard = Heard()
+
+    async def ask_address(name: str) -> None:
+        try:
+            heard.outcomes[name] = await lookup(name, "A")
+        except LookupFailed as failure:
+            heard.outcomes[name] = failure
+
+    async def ask_target(name: str, blocklist: Blocklist) -> None:
+        await ask_address(name)
+        if read_alone(blocklist, heard.outcomes[name]).state is State.LISTED:
+            heard.texts[name] = await _texts(lookup, name)
+
+    try:
+        async with asyncio.timeout_at(deadline), asyncio.TaskGroup() as group:
+            for name, blocklist in targets.items():
+                group.create_task(ask_target(name, blocklist))
+            for name in set(controls) - targets.keys():
+                group.create_task(ask_address(name))
+    except TimeoutError:
+        pass  # the missing outcomes tell it: each of them reads as silence
+    return heard
+
+
+async def _texts(lookup: Lookup, name: str) -> tuple[str, ...]:
+    """What the list writes about an entry, cut short; a list need not write anything, so a failure is an empty text."""
+    try:
+        answer = await lookup(name, "TXT")
+    except LookupFailed:
+        return ()
+    return tuple(text[:MOST_TEXT_CHARACTERS] for text in answer.records[:MOST_TEXTS])
