@@ -22,12 +22,12 @@ class Special:
     says: str
 
 
-NO_MAIL = "no mail on the internet comes from it"
+NO_MAIL = "and no mail on the internet comes from it"
 MEANINGS: Mapping[str, Special] = {
     "azure": Special("a Microsoft Azure service address", "every Azure network reaches its own Azure platform there."),
     "benchmark": Special("a benchmarking address", f"it is kept for tests of network devices, {NO_MAIL}."),
     "broadcast": Special("the broadcast address", f"it means every machine on the local network, {NO_MAIL}."),
-    "compatible": Special("an IPv4-compatible IPv6 address", f"the format was given up in 2006 and {NO_MAIL}."),
+    "compatible": Special("an IPv4-compatible IPv6 address", f"the format was given up in 2006, {NO_MAIL}."),
     "discard": Special("a discard-only address", f"routers drop what is sent there, {NO_MAIL}."),
     "documentation": Special("a documentation address", f"it is kept for examples in texts, {NO_MAIL}."),
     "dummy": Special("a dummy address", f"it is kept for equipment that must send an address and has none, {NO_MAIL}."),

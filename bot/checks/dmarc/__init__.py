@@ -46,7 +46,7 @@ OUTCOMES: Mapping[str, Outcome] = {
     "dmarc.missing": Outcome(
         Verdict.WARN,
         "{domain} has no DMARC record, so anyone can forge it, and Gmail, Yahoo and Outlook.com refuse its bulk mail.",
-        "Publish a TXT record at _dmarc.{org_domain}: v=DMARC1; p=none; rua=mailto:dmarc@{org_domain}",
+        "Publish a TXT record at _dmarc.{registered}: v=DMARC1; p=none; rua=mailto:dmarc@{registered}",
     ),
     "dmarc.several": Outcome(
         Verdict.FAIL,
@@ -151,7 +151,7 @@ def _words(discovery: Discovery, unauthorised: tuple[str, ...]) -> dict[str, str
     owner = source.domain if source else discovery.domain
     return {
         "domain": shown(discovery.domain),
-        "org_domain": discovery.org_domain,
+        "registered": discovery.psl_org_domain,
         "record_at": source.name if source else "",
         "several_at": several,
         "tag": discovery.tag or "",

@@ -104,6 +104,11 @@ async def test_the_answer_by_the_public_suffix_list_is_told_where_it_differs() -
     assert finding.facts["psl_org_domain"] == "example.com"
 
 
+async def test_the_first_record_belongs_at_the_registered_domain() -> None:
+    (finding,) = await look({}, "a.mail.example.co.uk")
+    assert finding.step.startswith("Publish a TXT record at _dmarc.example.co.uk: ")
+
+
 async def test_the_json_of_the_contract_is_in_the_facts() -> None:
     (finding,) = await look(zone("v=DMARC1; p=reject"))
     keys = {"domain", "record_at", "org_domain", "record", "policy", "effective", "queries"}
