@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import timeit
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
@@ -123,6 +123,17 @@ def suffix_list() -> None:
     is_public_suffix("example.com")
 
 
+def refusal(text: str) -> str:
+    with pytest.raises(BadTarget) as refused:
+        read_targets(text)
+    return str(refused.value)
+
+
+def quickest(text: str) -> float:
+    """Seconds to refuse the text, the best of three: another program on this machine is not our slowness."""
+    return min(timeit.repeat(lambda: refusal(text), repeat=3, number=1))
+
+
 @pytest.mark.parametrize(("text", "targets"), UNDERSTOOD.items(), ids=repr)
 def test_what_people_paste_is_understood(text: str, targets: list[str]) -> None:
     assert [str(target) for target in read_targets(text)] == targets
@@ -130,24 +141,18 @@ def test_what_people_paste_is_understood(text: str, targets: list[str]) -> None:
 
 @pytest.mark.parametrize(("text", "sentence"), REFUSED.items(), ids=lambda text: repr(text)[:40])
 def test_what_cannot_be_checked_is_refused_with_a_sentence_in_a_moment(text: str, sentence: str) -> None:
-    started = time.perf_counter()
-    with pytest.raises(BadTarget) as refusal:
-        read_targets(text)
-    took = time.perf_counter() - started
-    said = str(refusal.value)
+    said = refusal(text)
     assert sentence in said
     assert said.endswith(".")
     assert "\n" not in said
     assert len(said) < 220
-    assert took < 0.010
+    assert quickest(text) < 0.010
 
 
 @pytest.mark.parametrize("words", ["a " * 10_000, "203.0.113.5," * 10_000, "<" * 10_000 + ">" * 10_000, "a@" * 100_000])
 def test_ten_thousand_words_are_refused_in_a_moment(words: str) -> None:
-    started = time.perf_counter()
-    with pytest.raises(BadTarget):
-        read_targets(words)
-    assert time.perf_counter() - started < 0.050
+    assert refusal(words)
+    assert quickest(words) < 0.050
 
 
 def test_the_largest_range_is_a_whole_check() -> None:
@@ -156,9 +161,7 @@ def test_the_largest_range_is_a_whole_check() -> None:
 
 
 def test_a_control_character_in_a_refusal_is_harmless() -> None:
-    with pytest.raises(BadTarget) as refusal:
-        read_targets("exa\x1b[31m\x07mple")
-    assert str(refusal.value).isprintable()
+    assert refusal("exa\x1b[31m\x07mple").isprintable()
 
 
 @pytest.mark.parametrize(
