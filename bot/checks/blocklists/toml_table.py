@@ -79,7 +79,10 @@ class TomlTable:
             raise self.wrong(key, f"may have no placeholder but {names}" if names else "may have no placeholder")
 
     def table(self, key: str) -> TomlTable:
-        return TomlTable(self._left.pop(key, {}), f"{self.name}, {key}")
+        value = self._left.pop(key, {})
+        if not isinstance(value, Mapping):
+            raise self.wrong(key, "must be a table")
+        return TomlTable(value, f"{self.name}, {key}")
 
     def tables(self, key: str) -> tuple[object, ...]:
         value = self._left.pop(key, [])
