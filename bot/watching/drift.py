@@ -164,7 +164,10 @@ SETTINGS = (
         per_address=True,
     ),
     Setting(name="spf", check="spf", read=_result, broken="failing", right="pass".__eq__, per_address=True),
-    Setting(name="spf-limits", check="spf", read=_limits, broken="limits", right=WITHIN_LIMITS.__eq__),
+    # The limits count what one address makes a receiver ask: a mechanism that matches early ends the count.
+    Setting(
+        name="spf-limits", check="spf", read=_limits, broken="limits", right=WITHIN_LIMITS.__eq__, per_address=True
+    ),
     Setting(
         name="dmarc",
         check="dmarc",

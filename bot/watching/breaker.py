@@ -1,0 +1,195 @@
+"""When a list itself is the news: it lists the world, or it has fallen silent. One note a list, and no alert a target. Pure.
+
+A list that is sold, parked or broken turns every watched address into a listing at once. It is put in quarantine, what it
+said is held back, and it is believed again after good rounds of its own test entries (RFC 5782 section 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bot.watching.model import Incident, Observation, State
+from bot.watching.observations import BLOCKLIST
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`flips` and `share`: so many, and so large a part of the targets asked, must turn to listed. `sample` bounds how far
+    back that part looks. `trusted_for`: after quarantine only the test entries can bring a list back into it, so that
+    listings which are real are told."""
+
+    flips: int = 5
+    share: float = 0.2
+    sample: int = 25
+    good_rounds: int = 3
+    silent_rounds: int = 3
+    trusted_for: timedelta = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class ListHealth:
+    """What is remembered of one list. `asked` and `flipped` count recent looks with an answer; `good` counts rounds in a
+    row with right test entries while in quarantine, `silent` rounds in a row without any verified answer; `episode` the
+    notes' occasions. Never in quarantine: `held_since` is None."""
+
+    list: str
+    asked: int = 0
+    flipped: int = 0
+    held_since: datetime | None = None
+    trusted_until: datetime | None = None
+    good: int = 0
+    silent: int = 0
+    degraded: bool = False
+    episode: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one or many looks said of one list: targets with a verified answer, and those that turned to listed."""
+
+    asked: int = 0
+    flipped: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.asked + other.asked, self.flipped + other.flipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round of a list. `answered`: there was a verified answer. `must_not_listed`: its "never listed" entry is listed."""
+
+    answered: bool
+    must_not_listed: bool = False
+
+
+class NoteReason(StrEnum):
+    """QUARANTINED and DEGRADED each end with TRUSTED and ANSWERING."""
+
+    QUARANTINED = "quarantined"
+    TRUSTED = "trusted"
+    DEGRADED = "degraded"
+    ANSWERING = "answering"
+
+
+@dataclass(frozen=True, slots=True)
+class ListNote:
+    """One note to whoever runs the bot. Several lists in one note: it is not them, it is DNS here."""
+
+    key: str
+    reason: NoteReason
+    lists: tuple[str, ...]
+    flipped: int = 0
+    asked: int = 0
+
+
+def tallies(before: Incident | None, observations: Iterable[Observation]) -> dict[str, Tally]:
+    """What one look at one watch adds to each list; a first look flips nothing, because nobody knows what was before."""
+    known = {(p.sight.about, p.sight.address) for p in before.problems if p.phase != "clean"} if before else set()
+    counted: dict[str, Tally] = {}
+    for seen in observations:
+        if seen.check != BLOCKLIST or seen.state not in (State.LISTED, State.NOT_LISTED):
+            continue
+        flips = before is not None and seen.state is State.LISTED and (seen.about, seen.address) not in known
+        counted[seen.about] = counted.get(seen.about, Tally()) + Tally(1, int(flips))
+    return counted
+
+
+def hold(observations: Iterable[Observation], quarantined: Set[str]) -> tuple[Observation, ...]:
+    """The observations with those of quarantined lists held back."""
+    return tuple(
+        replace(seen, state=State.HELD) if seen.check == BLOCKLIST and seen.about in quarantined else seen
+        for seen in observations
+    )
+
+
+def count(health: ListHealth, tally: Tally, now: datetime, limits: Limits) -> tuple[ListHealth, ListNote | None]:
+    """Add looks to a list's health, and put it in quarantine when too many of them turned to listed.
+
+    Count before the looks are told of, and ask again whether the list is held: the looks that broke it are held as well.
+    """
+    if health.held_since:
+        return health, None
+    asked, flipped = health.asked + tally.asked, health.flipped + tally.flipped
+    trusted = health.trusted_until is not None and now < health.trusted_until
+    if not trusted and flipped >= max(limits.flips, limits.share * asked):
+        return _quarantined(health, now, Tally(asked, flipped))
+    if asked > limits.sample:  # the recent past counts as much as one sample, so a quiet day hides no bad minute
+        flipped = flipped * limits.sample // asked
+        asked = limits.sample
+    return replace(health, asked=asked, flipped=flipped), None
+
+
+def round_ended(
+    health: ListHealth, seen: Round, now: datetime, limits: Limits
+) -> tuple[ListHealth, tuple[ListNote, ...]]:
+    """A list's health after one round of it, whether it was in quarantine or not."""
+    notes: list[ListNote | None] = []
+    health, note = _heard(health, seen, limits)
+    notes.append(note)
+    if seen.must_not_listed and not health.held_since:
+        health, note = _quarantined(health, now, Tally(health.asked, health.flipped))
+    else:
+        health, note = _believed(health, seen, now, limits)
+    notes.append(note)
+    return health, tuple(note for note in notes if note)
+
+
+def together(notes: Iterable[ListNote], lists: int) -> tuple[ListNote, ...]:
+    """The notes of one round over all `lists`: when half of them fall silent or come back at once, that is one note."""
+    by_reason: dict[NoteReason, list[ListNote]] = {}
+    for note in notes:
+        by_reason.setdefault(note.reason, []).append(note)
+    merged: list[ListNote] = []
+    for reason, alike in by_reason.items():
+        if reason in (NoteReason.DEGRADED, NoteReason.ANSWERING) and len(alike) > 1 and 2 * len(alike) >= lists:
+            names = tuple(sorted(name for note in alike for name in note.lists))
+            merged.append(ListNote(f"lists.{max(note.key for note in alike)}", reason, names))
+        else:
+            merged += alike
+    return tuple(merged)
+
+
+def quarantined(healths: Mapping[str, ListHealth]) -> frozenset[str]:
+    return frozenset(name for name, health in healths.items() if health.held_since)
+
+
+def _heard(health: ListHealth, seen: Round, limits: Limits) -> tuple[ListHealth, ListNote | None]:
+    if seen.answered:
+        back = replace(health, silent=0, degraded=False)
+        return back, _note(back, NoteReason.ANSWERING) if health.degraded else None
+    silent = min(health.silent + 1, limits.silent_rounds)
+    if silent < limits.silent_rounds or health.degraded:
+        return replace(health, silent=silent), None
+    degraded = replace(health, silent=silent, degraded=True, episode=health.episode + 1)
+    return degraded, _note(degraded, NoteReason.DEGRADED)
+
+
+def _quarantined(health: ListHealth, now: datetime, tally: Tally) -> tuple[ListHealth, ListNote]:
+    held = ListHealth(
+        health.list,
+        held_since=now,
+        silent=health.silent,
+        degraded=health.degraded,
+        episode=health.episode + 1,
+    )
+    return held, _note(held, NoteReason.QUARANTINED, tally)
+
+
+def _believed(health: ListHealth, seen: Round, now: datetime, limits: Limits) -> tuple[ListHealth, ListNote | None]:
+    if not health.held_since:
+        return health, None
+    if seen.must_not_listed or not seen.answered:
+        return replace(health, good=0), None
+    if health.good + 1 < limits.good_rounds:
+        return replace(health, good=health.good + 1), None
+    trusted = replace(health, held_since=None, good=0, trusted_until=now + limits.trusted_for)
+    return trusted, _note(trusted, NoteReason.TRUSTED)
+
+
+def _note(health: ListHealth, reason: NoteReason, tally: Tally | None = None) -> ListNote:
+    tally = tally or Tally()
+    key = f"{health.list}.{health.episode}.{reason}"
+    return ListNote(key, reason, (health.list,), tally.flipped, tally.asked)
