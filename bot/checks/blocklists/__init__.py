@@ -14,8 +14,8 @@ from bot.checks.blocklists.asking import Heard, ask
 from bot.checks.blocklists.catalogue import Catalogue, CatalogueError, load
 from bot.checks.blocklists.controls import standing_of
 from bot.checks.blocklists.findings import finding_of
-from bot.checks.blocklists.health import Health, health
 from bot.checks.blocklists.standing import Memory, ProcessMemory, Standing, Trust
+from bot.checks.blocklists.survey import Health, health
 from bot.checks.blocklists.words import CODES
 from bot.checks.blocklists.zones import Question, questions, zones
 from bot.model import Check, Finding, Lookup, Order, Role
