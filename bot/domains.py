@@ -23,7 +23,6 @@ SPECIAL_USE = {
     "local": "names below .local exist only on a local network",
     "localhost": "localhost is the machine itself",
     "onion": "names below .onion exist only inside Tor",
-    "test": "names below .test exist only in tests",
 }
 
 # Cyrillic and Greek letters that a reader takes for Latin ones.

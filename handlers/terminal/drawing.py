@@ -75,4 +75,4 @@ def _marked(text: str, tone: Tone, style: str) -> Text:
 
 
 def _indented(what: Text | RichTable, levels: int = 1) -> Padding:
-    return Padding(what, (0, 0, 0, INDENT * levels))
+    return Padding(what, (0, 0, 0, INDENT * levels), expand=False)

@@ -106,7 +106,6 @@ REFUSED = {
     "mail.internal": "exist only inside a private network",
     "mail.onion": "exist only inside Tor",
     "5.113.0.203.in-addr.arpa": "type the address itself",
-    "mail.test": "exist only in tests",
     "mail.invalid": "never exist",
     "localhost": "is the machine itself",
     "203.0.113.5 example.com example.net": "Give one domain together with addresses",
