@@ -116,8 +116,10 @@ async def inspect(redis: Redis, where: str) -> tuple[str, ...]:
 
 
 def unreachable(wrong: RedisError, where: str) -> str:
-    if isinstance(wrong, AuthenticationError) or "NOAUTH" in str(wrong):
+    # redis-py wraps what goes wrong while a connection is set up.
+    cause = wrong.__cause__ or wrong
+    if isinstance(cause, AuthenticationError):
         return f"Redis at {where} does not accept the user name or password in REDIS_URL."
-    if isinstance(wrong, RedisTimeout):
+    if isinstance(cause, RedisTimeout):
         return f"Redis at {where} does not answer; check REDIS_URL and that the server runs."
     return f"Redis at {where} cannot be reached; check REDIS_URL and that the server runs."

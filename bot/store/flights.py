@@ -18,6 +18,7 @@ from bot.store.circuit import Away, Circuit
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.02
+LAND_EVERY_S = 0.01  # DNS answers trickle in; one call stores what came within a moment
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class Flights:
         self._land_script = circuit.redis.register_script(script("land.lua"))
         self._claims = Batch(self._claim)
         self._looks = Batch(self._look, after_s=LOOK_EVERY_S)
-        self._landings = Batch(self._land)
+        self._landings = Batch(self._land, after_s=LAND_EVERY_S)
         self._process = secrets.token_hex(6)
         self._numbers = count()
 

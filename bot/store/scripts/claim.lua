@@ -8,18 +8,16 @@ local seen = {}
 for i, key in ipairs(KEYS) do
     local mine = '?' .. ARGV[i + 1]
     local held = redis.pcall('GET', key)
-    if type(held) ~= 'string' then  -- nothing, or a value of a type that is not ours
-        held = mine
-    end
-    if string.sub(held, 1, 1) == '=' then
+    local mark = type(held) == 'string' and string.sub(held, 1, 1)  -- false: nothing, or a type that is not ours
+    if mark == '=' then
         seen[i] = { string.sub(held, 2), redis.call('PTTL', key) }
-    elseif held == mine then
+    elseif mark == '?' and held ~= mine then
+        seen[i] = 0
+    else
         if turn_ms > 0 then
             redis.call('SET', key, mine, 'PX', turn_ms)
         end
         seen[i] = 1
-    else
-        seen[i] = 0
     end
 end
 return cjson.encode(seen)
