@@ -164,7 +164,7 @@ class Slack:
         """A request that the guard let through, given to Bolt."""
         try:
             request = AsyncBoltRequest(body=body, headers=dict(headers))
-        except ValueError:
+        except (ValueError, TypeError, AttributeError):  # Bolt reads before it checks what it was given
             return JSONResponse({"error": "not a request of Slack's"}, 400)
         answer = await self._bolt.async_dispatch(request)
         return Response(answer.body, answer.status, answer.first_headers())

@@ -8,8 +8,8 @@ exception is the fallback in `text`, which is escaped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from handlers.card import Button, Card, Fact, Line, Table, Tone
 from handlers.inert import inert
@@ -17,6 +17,7 @@ from handlers.slack import limits
 
 Block = dict[str, Any]
 Payload = dict[str, Any]
+Thing = TypeVar("Thing")
 
 MARKS = {Tone.BAD: "✕", Tone.WARN: "!", Tone.UNSURE: "?", Tone.GOOD: "✓", Tone.PLAIN: ""}
 COLOURS = {Tone.BAD: "#d0342c", Tone.WARN: "#dda11a", Tone.UNSURE: "#8a8a8a", Tone.GOOD: "#2b9c61"}
@@ -97,7 +98,7 @@ def _body(card: Card) -> tuple[list[Block], list[str]]:
 
 
 def _problems(lines: Sequence[Line]) -> tuple[list[Block], int]:
-    return _fitting([_rich(*_line(line)) for line in lines], limits.LINES_SHARE, limits.MOST_LINES)
+    return _fitting(lines, lambda line: _rich(*_line(line)), limits.LINES_SHARE, limits.MOST_LINES)
 
 
 def _line(line: Line) -> list[Block]:
@@ -115,17 +116,20 @@ def _passed(lines: Sequence[Line]) -> list[Block]:
 
 
 def _facts(facts: Sequence[Fact]) -> tuple[list[Block], int]:
-    rows = [_section((f"{inert(f.label, 60)}: ", True), (inert(f.value) or NOTHING, False)) for f in facts]
-    shown, more = _fitting(rows, limits.FACTS_SHARE, limits.MOST_FACTS)
+    shown, more = _fitting(facts, _fact, limits.FACTS_SHARE, limits.MOST_FACTS)
     return ([_rich(*shown)] if shown else []), more
+
+
+def _fact(fact: Fact) -> Block:
+    return _section((f"{inert(fact.label, 60)}: ", True), (inert(fact.value) or NOTHING, False))
 
 
 def _table(table: Table | None, room: int) -> tuple[list[Block], int]:
     if table is None or not table.columns:
         return [], 0
     columns = min(len(table.columns), limits.TABLE_COLUMNS)
-    cells = [[_cell(text) for text in _padded(row, columns)] for row in (table.columns, *table.rows)]
-    shown, more = _fitting(cells, room, limits.TABLE_ROWS)
+    rows = (table.columns, *table.rows)
+    shown, more = _fitting(rows, lambda row: [_cell(t) for t in _padded(row, columns)], room, limits.TABLE_ROWS)
     settings = [{"is_wrapped": True} for _ in range(columns)]
     return ([{"type": "table", "rows": shown, "column_settings": settings}] if shown else []), more
 
@@ -145,7 +149,7 @@ def _footnote(notes: Iterable[str]) -> list[Block]:
 
 def _actions(buttons: Sequence[Button]) -> list[Block]:
     drawn = [element for number, button in enumerate(buttons) if (element := _button(number, button))]
-    shown, _ = _fitting(drawn, limits.ACTIONS_SHARE, limits.MOST_BUTTONS)
+    shown, _ = _fitting(drawn, lambda element: element, limits.ACTIONS_SHARE, limits.MOST_BUTTONS)
     return [{"type": "actions", "elements": shown}] if shown else []
 
 
@@ -174,12 +178,15 @@ def _text(text: str, bold: bool = False) -> Block:
     return {"type": "text", "text": text} | ({"style": {"bold": True}} if bold else {})
 
 
-def _fitting(parts: Sequence[Any], characters: int, number: int) -> tuple[list[Any], int]:
-    """The first parts that fit, and how many were left out."""
+def _fitting(
+    things: Sequence[Thing], draw: Callable[[Thing], Any], characters: int, number: int
+) -> tuple[list[Any], int]:
+    """The first things that fit, drawn, and how many were left out."""
     shown: list[Any] = []
-    for part in parts[:number]:
+    for thing in things[:number]:
+        part = draw(thing)
         characters -= limits.weight(part)
         if characters < 0:
             break
         shown.append(part)
-    return shown, len(parts) - len(shown)
+    return shown, len(things) - len(shown)

@@ -16,8 +16,9 @@ Sent = Mapping[str, Any]  # a payload as Slack sends it
 class Errand:
     """One thing a person asked for. `asked` is in Unix seconds; an empty string means "there is none".
 
-    `thread` is where the answer belongs. `replaces` says that the answer takes the place of the message whose button was
-    pressed. `posts_first` says that the answer is tried as a message of the bot before the response URL is used.
+    `thread` is where the answer belongs. `replaces` says that what only this person is to see takes the place of what only
+    they see now: the acknowledgement, or the message whose button they pressed. `posts_first` says that the answer is tried
+    as a message of the bot before the response URL is used.
     """
 
     id: str
@@ -74,6 +75,7 @@ def from_command(command: Sent, now: float) -> Errand:
         asked=now,
         private=private,
         response_url=command["response_url"],
+        replaces=True,
     )
 
 

@@ -153,7 +153,11 @@ def in_words(payload: Payload) -> Payload:
 
 
 def reason(error: Exception) -> str:
-    return str(error.response["error"]) if isinstance(error, SlackApiError) else type(error).__name__
+    """Slack's word for what went wrong; where it said none, as behind a failing proxy, the HTTP status."""
+    if not isinstance(error, SlackApiError):
+        return type(error).__name__
+    said = error.response.data
+    return str(said.get("error")) if isinstance(said, dict) else f"status {error.response.status_code}"
 
 
 def seconds(retry_after: object) -> float:

@@ -39,21 +39,26 @@ async def listen(app: AsyncApp, app_token: str, watchdog: Watchdog) -> None:
         handler = AsyncSocketModeHandler(app, app_token, logger=sdk_logger(), ping_interval=watchdog.ping_every)
         handler.client.message_listeners.append(_greeted)
         try:
-            await _connect(handler)
+            await _find_address(handler)
+            async with asyncio.timeout(watchdog.patience):  # the SDK would try one dead address for ever
+                await handler.connect_async()
+            log.info("socket mode connected", platform="slack")
             await _until_dead(handler, watchdog)
+        except TimeoutError:
+            log.warning("socket mode address dead", platform="slack")
         finally:
             handler.client.auto_reconnect_enabled = False
             await handler.close_async()
         log.warning("socket mode connection rebuilt", platform="slack")
 
 
-async def _connect(handler: AsyncSocketModeHandler) -> None:
-    """The SDK would repeat a refused token for ever, so the address of the connection is asked for here."""
+async def _find_address(handler: AsyncSocketModeHandler) -> None:
+    """Asks Slack where to connect. Here and not in the SDK, which would repeat a refused token for ever."""
     wait = 1.0
     while True:
         try:
             handler.client.wss_uri = await handler.client.issue_new_wss_url()
-            break
+            return
         except (SlackApiError, *NETWORK) as error:
             if (why := reason(error)) in TOKEN_REFUSED:
                 raise SlackRefuses(
@@ -62,8 +67,6 @@ async def _connect(handler: AsyncSocketModeHandler) -> None:
             log.warning("socket mode not open", platform="slack", why=why)
         await asyncio.sleep(wait)
         wait = min(wait * 2, 60.0)
-    await handler.connect_async()
-    log.info("socket mode connected", platform="slack")
 
 
 async def _until_dead(handler: AsyncSocketModeHandler, watchdog: Watchdog) -> None:

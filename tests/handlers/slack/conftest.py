@@ -1,0 +1,134 @@
+"""The bot and a Slack, each behind a real HTTP server on a port of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import httpx
+import pytest_asyncio
+import uvicorn
+from starlette.applications import Starlette
+
+from handlers.card import Button, Card, Line, Tone
+from handlers.platform import Ack, Ask
+from handlers.slack.app import Credentials, Slack
+from handlers.slack.patience import Seen
+from handlers.slack.replies import Pace
+from tests.handlers.slack.fake_slack import TOKEN, FakeSlack
+from tests.handlers.slack.sent import SECRET, form, signed, slash
+
+ANSWER = Card(
+    "203.0.113.5 · example.com: on Example List",
+    Tone.BAD,
+    step="Ask Example List to remove 203.0.113.5.",
+    lines=(Line("Listed by Example List.", Tone.BAD, quote="spam seen"), Line("In order: SPF, DMARC.", Tone.GOOD)),
+    buttons=(
+        Button("Removal form", url="https://list.example/remove"),
+        Button("Check again", "check 203.0.113.5 fresh"),
+    ),
+    footnote="62 lists asked",
+)
+BAD_INPUT = Card("“nonsense” is not an address or a domain.", Tone.WARN, private=True)
+
+
+@dataclass
+class Scripted:
+    """The verbs, scripted: `nonsense` is refused, `broken` breaks, anything else is answered once `free` is set."""
+
+    asked: list[Ask] = field(default_factory=list)
+    free: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def acknowledgement(self, ask: Ask) -> Ack:
+        if ask.text == "nonsense":
+            return Ack(BAD_INPUT, work=False)
+        return Ack(Card(f"Checking {ask.text} …", private=True), work=True)
+
+    async def answer(self, ask: Ask) -> Card:
+        self.asked.append(ask)
+        await self.free.wait()
+        if ask.text == "broken":
+            raise RuntimeError("a secret detail of ours")
+        return ANSWER
+
+
+@dataclass
+class Workspace:
+    """A bot in service, and what a person can do with it."""
+
+    slack: Slack
+    fake: FakeSlack
+    commands: Scripted
+    http: httpx.AsyncClient
+    url: str
+    jobs: list[dict[str, str]]
+    slept: list[float]
+
+    @property
+    def response_url(self) -> str:
+        return f"{self.url}/actions/T1/1/abcdef"
+
+    async def send(self, body: str, kind: str) -> httpx.Response:
+        return await self.http.post("/slack/events", content=body, headers=signed(body, kind))
+
+    async def type(self, text: str, trigger: str = "1.1") -> httpx.Response:
+        return await self.send(*form(slash(text, self.response_url, trigger)))
+
+    async def work(self) -> None:
+        """Does the oldest job, as a worker would."""
+        await self.slack.deliver(self.jobs.pop(0))
+
+
+@asynccontextmanager
+async def serving(app: Starlette) -> AsyncIterator[str]:
+    # With the protocol named, or asyncio leaves Nagle's algorithm on and every answer takes 40 ms.
+    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    door.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="error", lifespan="off", access_log=False)
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[door])
+    try:
+        yield f"http://127.0.0.1:{door.getsockname()[1]}"
+    finally:
+        for connection in list(server.server_state.connections):
+            connection.shutdown()
+        for listening in server.servers:  # not `shutdown`, which waits a tenth of a second for each test
+            listening.close()
+
+
+@asynccontextmanager
+async def open_workspace(
+    enqueue: Callable[[dict[str, str]], Awaitable[None]] | None = None, pace: Pace | None = None
+) -> AsyncIterator[Workspace]:
+    jobs: list[dict[str, str]] = []
+    slept: list[float] = []
+    fake, commands = FakeSlack(), Scripted()
+    commands.free.set()
+
+    async def keep(job: dict[str, str]) -> None:
+        jobs.append(job)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async with serving(fake.app) as url:
+        credentials = Credentials(TOKEN, signing_secret=SECRET, api_url=f"{url}/api/")
+        slack = Slack(credentials, commands, enqueue or keep, Seen(), replace(pace or Pace(), sleep=sleep))
+        async with (
+            serving(Starlette(routes=slack.routes())) as door,
+            httpx.AsyncClient(base_url=door, verify=False) as http,
+        ):
+            yield Workspace(slack, fake, commands, http, url, jobs, slept)
+        await slack.drain()
+    assert fake.refused == []
+
+
+@pytest_asyncio.fixture
+async def workspace() -> AsyncIterator[Workspace]:
+    async with open_workspace() as opened:
+        yield opened

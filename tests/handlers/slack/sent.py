@@ -1,0 +1,120 @@
+"""What Slack sends to the bot, signed as Slack signs it; shapes as in the reference at docs.slack.dev."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+SECRET = "a signing secret for tests"
+FORM = "application/x-www-form-urlencoded"
+
+WHO = {"id": "U1", "username": "ada", "name": "ada", "team_id": "T1"}
+APP = {
+    "token": "verification",
+    "api_app_id": "A1",
+    "team": {"id": "T1", "domain": "example"},
+    "is_enterprise_install": False,
+}
+
+
+def signature(stamp: str, body: str | bytes, secret: str = SECRET) -> str:
+    raw = body if isinstance(body, bytes) else body.encode()
+    return "v0=" + hmac.new(secret.encode(), b"v0:" + stamp.encode() + b":" + raw, hashlib.sha256).hexdigest()
+
+
+def signed(body: str | bytes, kind: str = FORM, at: float | None = None) -> dict[str, str]:
+    """The headers that go with a body."""
+    stamp = str(int(time.time() if at is None else at))
+    return {"Content-Type": kind, "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signature(stamp, body)}
+
+
+def slash(text: str, response_url: str, trigger: str = "1.1") -> dict[str, str]:
+    return {
+        **{"token": "verification", "api_app_id": "A1", "is_enterprise_install": "false"},
+        **{"team_id": "T1", "team_domain": "example", "channel_id": "C1", "channel_name": "mail", "user_id": "U1"},
+        **{"user_name": "ada", "command": "/mailcheck", "text": text},
+        **{"response_url": response_url, "trigger_id": trigger},
+    }
+
+
+def press(element: dict[str, Any], response_url: str, **place: Any) -> dict[str, Any]:
+    """A press of a button that the bot drew; `thread_ts` and `is_ephemeral` say where its message stands."""
+    stamp = "1700000000.000100"
+    container = {
+        "type": "message",
+        "message_ts": stamp,
+        "channel_id": "C1",
+        "is_ephemeral": place.get("is_ephemeral", False),
+    }
+    message = {"ts": stamp} | {name: value for name, value in place.items() if name == "thread_ts"}
+    action = {**element, "block_id": "b1", "action_ts": "1700000001.000100"}
+    return APP | {
+        "type": "block_actions",
+        "user": WHO,
+        "container": container,
+        "trigger_id": place.get("trigger", "2.2"),
+        "channel": {"id": "C1", "name": "mail"},
+        "message": message,
+        "response_url": response_url,
+        "actions": [action],
+    }
+
+
+def shortcut(message: dict[str, Any], response_url: str) -> dict[str, Any]:
+    return APP | {
+        "type": "message_action",
+        "callback_id": "check_message",
+        "trigger_id": "3.3",
+        "user": WHO,
+        "channel": {"id": "C1", "name": "mail"},
+        "message_ts": message["ts"],
+        "message": message,
+        "response_url": response_url,
+    }
+
+
+def event(event: dict[str, Any], event_id: str = "Ev1") -> dict[str, Any]:
+    return APP | {
+        "type": "event_callback",
+        "event_id": event_id,
+        "event_time": 1_700_000_000,
+        "team_id": "T1",
+        "event": event,
+    }
+
+
+def mention(text: str, **more: str) -> dict[str, Any]:
+    return {"type": "app_mention", "user": "U1", "channel": "C1", "ts": "1700000000.000200", "text": text, **more}
+
+
+def direct(text: str, **more: str) -> dict[str, Any]:
+    return {
+        **{
+            "type": "message",
+            "channel_type": "im",
+            "user": "U1",
+            "channel": "D1",
+            "ts": "1700000000.000300",
+            "text": text,
+        },
+        **more,
+    }
+
+
+def form(fields: dict[str, str]) -> tuple[str, str]:
+    """The body and the content type of a slash command."""
+    return urlencode(fields), FORM
+
+
+def payload(interaction: dict[str, Any]) -> tuple[str, str]:
+    """The same of a button or a shortcut."""
+    return urlencode({"payload": json.dumps(interaction)}), FORM
+
+
+def as_json(body: dict[str, Any]) -> tuple[str, str]:
+    """The same of an event."""
+    return json.dumps(body), "application/json"

@@ -1,0 +1,203 @@
+"""What Slack would refuse in a message, and what this project refuses on top: markup, unfurling, a live ping.
+
+The figures are Slack's own (Block Kit reference), written down a second time: a limit that is wrong in the code must
+not be wrong here too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Faults = Iterator[str]
+
+ENVELOPE = {
+    "chat.postMessage": {"channel", "thread_ts", "unfurl_links", "unfurl_media", "metadata"},
+    "chat.postEphemeral": {"channel", "user", "thread_ts"},
+    "chat.update": {"channel", "ts"},
+    "response_url": {"response_type", "replace_original", "thread_ts", "unfurl_links", "unfurl_media"},
+    "acknowledgement": {"response_type", "unfurl_links", "unfurl_media"},
+}
+MOVES_TEXT = re.compile(
+    "[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+LIVE = re.compile(r"[<>*~`]|&(?!amp;|lt;)|_(?!\w)|://")
+
+
+def faults(payload: Mapping[str, Any], sent_to: str = "chat.postMessage") -> list[str]:
+    """Every reason to refuse the message; empty for a good one."""
+    return list(_message(payload, sent_to))
+
+
+def _message(payload: Mapping[str, Any], sent_to: str) -> Faults:
+    yield from _keys(payload, "message", {"text"}, {"blocks", "attachments"} | ENVELOPE[sent_to])
+    yield from _length("text", payload.get("text"), 1, 4_000)
+    if LIVE.search(str(payload.get("text"))):
+        yield "live markup in text"
+    for flag in {"unfurl_links", "unfurl_media"} & ENVELOPE[sent_to]:
+        if payload.get(flag) is not False:
+            yield f"{flag} is not off"
+    if payload.get("response_type", "ephemeral") not in ("ephemeral", "in_channel"):
+        yield "unknown response_type"
+    attachments = payload.get("attachments", [])
+    blocks = [*payload.get("blocks", []), *(block for attached in attachments for block in attached.get("blocks", []))]
+    for attached in attachments:
+        yield from _keys(attached, "attachment", {"color", "blocks"}, set())
+        if not re.fullmatch("#[0-9a-f]{6}", str(attached.get("color"))):
+            yield "colour is not #rrggbb"
+    if any(part == [] for part in (payload.get("blocks"), *(attached.get("blocks") for attached in attachments))):
+        yield "an empty list of blocks"
+    for block in blocks:
+        yield from _block(block)
+    yield from _whole(blocks, payload)
+
+
+def _whole(blocks: list[Any], payload: Mapping[str, Any]) -> Faults:
+    texts = list(_strings(blocks))
+    if len(blocks) > 50:
+        yield f"{len(blocks)} blocks"
+    if (size := sum(map(len, texts))) > 12_000:
+        yield f"{size} characters in all blocks"
+    if sum(block.get("type") == "table" for block in blocks) > 1:
+        yield "more than one table"
+    ids = [
+        element.get("action_id") for block in blocks for element in block.get("elements", ()) if "action_id" in element
+    ]
+    if len(ids) != len(set(ids)):
+        yield "an action_id twice"
+    if any(MOVES_TEXT.search(text) for text in [*texts, payload.get("text", "")]):
+        yield "a control, zero-width or direction character"
+    json.dumps(payload, ensure_ascii=False).encode()
+
+
+def _block(block: Any) -> Faults:
+    check = BLOCKS.get(block.get("type") if isinstance(block, dict) else "")
+    yield from check(block) if check else [f"unknown block {block!r:.60}"]
+
+
+def _header(block: dict[str, Any]) -> Faults:
+    yield from _keys(block, "header", {"type", "text"}, {"block_id"})
+    yield from _plain_text("header", block.get("text"), 150)
+
+
+def _section(block: dict[str, Any]) -> Faults:
+    yield from _keys(block, "section", {"type", "text"}, {"block_id"})
+    yield from _plain_text("section", block.get("text"), 3_000)
+
+
+def _context(block: dict[str, Any]) -> Faults:
+    yield from _keys(block, "context", {"type", "elements"}, {"block_id"})
+    yield from _count("context", block.get("elements"), 1, 10)
+    for element in block.get("elements", ()):
+        yield from _plain_text("context", element, 2_000)
+
+
+def _actions(block: dict[str, Any]) -> Faults:
+    yield from _keys(block, "actions", {"type", "elements"}, {"block_id"})
+    yield from _count("actions", block.get("elements"), 1, 25)
+    for button in block.get("elements", ()):
+        yield from _button(button)
+
+
+def _button(button: dict[str, Any]) -> Faults:
+    yield from _keys(button, "button", {"type", "text", "action_id"}, {"url", "value", "style"})
+    yield from _plain_text("button", button.get("text"), 75)
+    yield from _length("action_id", button.get("action_id"), 1, 255)
+    if button.get("type") != "button" or button.get("style", "primary") not in ("primary", "danger"):
+        yield "not a button, or an unknown style"
+    if ("url" in button) == ("value" in button):
+        yield "a button has a page or a command"
+    if "value" in button:
+        yield from _length("value", button["value"], 1, 2_000)
+    if "url" in button:
+        yield from _length("url", button["url"], 1, 3_000)
+        if not re.fullmatch(r"https?://[!-~]+", str(button["url"])):
+            yield "url is not a web page"
+
+
+def _table(block: dict[str, Any]) -> Faults:
+    yield from _keys(block, "table", {"type", "rows"}, {"column_settings", "block_id"})
+    rows = block.get("rows", [])
+    yield from _count("rows", rows, 1, 100)
+    if len({len(row) for row in rows}) > 1:
+        yield "rows of unequal length"
+    for row in rows:
+        yield from _count("cells", row, 1, 20)
+        for cell in row:
+            yield from _keys(cell, "cell", {"type", "text"}, set())
+            yield from _length("cell", cell.get("text"), 1, 3_000)
+            if cell.get("type") != "raw_text":
+                yield "a cell that is not raw_text"
+    if sum(len(cell["text"]) for row in rows for cell in row) > 10_000:
+        yield "more than 10,000 characters in the table"
+    yield from _count("column_settings", block.get("column_settings", []), 0, 20)
+    for setting in block.get("column_settings", ()):
+        yield from _keys(setting, "column setting", set(), {"align", "is_wrapped"})
+
+
+def _rich_text(block: dict[str, Any]) -> Faults:
+    yield from _keys(block, "rich_text", {"type", "elements"}, {"block_id"})
+    yield from _count("rich_text", block.get("elements"), 1, 100)
+    for part in block.get("elements", ()):
+        yield from _keys(part, "rich_text part", {"type", "elements"}, set())
+        if part.get("type") not in ("rich_text_section", "rich_text_quote"):
+            yield f"unknown rich_text part {part.get('type')!r}"
+        yield from _count("rich_text part", part.get("elements"), 1, 100)
+        for run in part.get("elements", ()):
+            yield from _run(run)
+
+
+def _run(run: dict[str, Any]) -> Faults:
+    yield from _keys(run, "run", {"type", "text"}, {"style"})
+    yield from _length("run", run.get("text"), 1, 3_000)
+    if run.get("type") != "text":  # link, user, usergroup, broadcast and channel would be live
+        yield f"a run that is not text: {run.get('type')!r}"
+    if run.get("style", {"bold": True}) != {"bold": True}:
+        yield "unknown style"
+
+
+BLOCKS: dict[str, Callable[[dict[str, Any]], Faults]] = {
+    "header": _header,
+    "section": _section,
+    "context": _context,
+    "actions": _actions,
+    "table": _table,
+    "rich_text": _rich_text,
+}
+
+
+def _plain_text(where: str, text: Any, most: int) -> Faults:
+    if not isinstance(text, dict):
+        yield f"{where}: text is not an object"
+        return
+    yield from _keys(text, where, {"type", "text", "emoji"}, set())
+    yield from _length(where, text.get("text"), 1, most)
+    if text.get("type") != "plain_text" or text.get("emoji") is not False:
+        yield f"{where}: text that Slack would read"
+
+
+def _keys(part: Mapping[str, Any], what: str, needed: set[str], allowed: set[str]) -> Faults:
+    if missing := needed - set(part):
+        yield f"{what} without {sorted(missing)}"
+    if unknown := set(part) - needed - allowed:
+        yield f"{what} with {sorted(unknown)}"
+
+
+def _length(what: str, text: Any, least: int, most: int) -> Faults:
+    if not isinstance(text, str) or not least <= len(text) <= most:
+        yield f"{what} is not {least} to {most} characters: {text!r:.40}"
+
+
+def _count(what: str, parts: Any, least: int, most: int) -> Faults:
+    if not isinstance(parts, list) or not least <= len(parts) <= most:
+        yield f"{what} is not {least} to {most} long"
+
+
+def _strings(part: Any) -> Iterator[str]:
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, dict | list):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from _strings(inner)
