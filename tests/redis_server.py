@@ -22,28 +22,34 @@ class RedisServer:
         fixed = {"port": "0", "unixsocket": str(self.socket), "dir": str(folder), "save": ""}
         chosen = {"appendonly": "yes", "appendfsync": "always"} | options
         self._words = [word for name, value in (fixed | chosen).items() for word in (f"--{name}", value)]
-        self._process = self._started()
+        self.start()
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen([server_binary(), *self._words], stdout=subprocess.DEVNULL)
+    def start(self) -> None:
+        self._process = subprocess.Popen([server_binary(), *self._words], stdout=subprocess.DEVNULL)
         for _ in range(500):
             try:
                 with Redis.from_url(self.url, retry=None) as redis:
                     redis.ping()
-                return process
+                return
             except RedisError:
                 time.sleep(0.01)
-        process.kill()
+        self.kill()
         raise RuntimeError("the test server did not start")
 
     @contextmanager
     def hung(self) -> Iterator[None]:
         """The server is there and takes connections, but says nothing."""
-        self._process.send_signal(signal.SIGSTOP)
+        self.pause()
         try:
             yield
         finally:
-            self._process.send_signal(signal.SIGCONT)
+            self.resume()
+
+    def pause(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         self._process.kill()
