@@ -1,0 +1,44 @@
+"""SPF (RFC 7208): may this address send for this domain, and is the domain's record in order?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from bot.checks.spf.advice import helo_finding, mail_from_findings
+from bot.checks.spf.evaluate import check_host, evaluate
+from bot.checks.spf.evaluation import Evaluation, Result, to_json
+from bot.checks.spf.lint import LINT_CODES, lint
+from bot.checks.spf.session import OURS, Session
+from bot.checks.spf.survey import survey
+from bot.checks.spf.words import CODES as ADDRESS_CODES
+from bot.model import Address, Finding, Lookup, Order
+
+__all__ = ["CODES", "Evaluation", "Result", "check", "check_host", "to_json"]
+
+CODES: Mapping[str, str] = {**ADDRESS_CODES, **LINT_CODES}
+
+
+async def check(order: Order, lookup: Lookup) -> list[Finding]:
+    """The MAIL FROM identity of postmaster@domain, the records under the domain, and the HELO name where one is given."""
+    ip, domain = order.target.ip, order.target.domain
+    jobs = []
+    if domain:
+        jobs.append(_domain(order, domain, lookup))
+    if ip and order.helo:
+        jobs.append(_helo(ip, order.helo, lookup))
+    return [finding for findings in await asyncio.gather(*jobs) for finding in findings]
+
+
+async def _domain(order: Order, domain: str, lookup: Lookup) -> list[Finding]:
+    """One session for both: the survey gets the answers of the evaluation, and what its budget has left."""
+    ip = order.target.ip
+    async with Session(lookup, OURS) as session:
+        if ip is None:
+            return lint(await survey(domain, session))
+        evaluation = await evaluate(ip, f"postmaster@{domain}", order.helo or domain, session)
+        return mail_from_findings(ip, order.role, evaluation, await survey(domain, session))
+
+
+async def _helo(ip: Address, helo: str, lookup: Lookup) -> list[Finding]:
+    return [helo_finding(ip, helo, await check_host(ip, "", helo, lookup))]

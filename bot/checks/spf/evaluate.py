@@ -10,7 +10,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from bot.checks.names import reverse_name
 from bot.checks.spf.ahead import ADDRESS_KINDS, exchanges, look_ahead
-from bot.checks.spf.evaluation import MOST_NAMES, MOST_TERMS, MOST_VOIDS, Cause, Evaluation, Result
+from bot.checks.spf.evaluation import MOST_NAMES, MOST_TERMS, MOST_VOIDS, Cause, Evaluation, Result, names
 from bot.checks.spf.macros import BadSyntax, MacroString, askable, expand, letters, parse_explanation, to_name
 from bot.checks.spf.record import (
     All,
@@ -26,9 +26,10 @@ from bot.checks.spf.record import (
     parse_record,
 )
 from bot.checks.spf.session import OURS, Limits, Question, Session, Stopped
+from bot.domains import quoted
 from bot.model import Address, Lookup, LookupFailed
 
-MOST_EXPLANATION = 4096  # characters: a page of macros can expand to megabytes
+MOST_TEXT = 4096  # characters of a term or an explanation: a page of macros can expand to megabytes
 QUALIFIERS: Mapping[str, Result] = {
     "+": Result.PASS,
     "-": Result.FAIL,
@@ -116,7 +117,7 @@ class _Run:
         return Evaluation(
             match.result,
             explanation,
-            match.term,
+            match.term and match.term[:MOST_TEXT],
             match.chain,
             self.terms,
             tuple(self.voids),
@@ -139,7 +140,9 @@ class _Run:
         target = await self.name(record.redirect, domain)
         match = await self.check(target, chain)
         if match is None:
-            raise PermError(Cause.NO_RECORD, f"The record of {domain} hands over to {target}, which has no SPF record.")
+            raise PermError(
+                Cause.NO_RECORD, f"The record of {domain} hands over to {quoted(target)}, which has no SPF record."
+            )
         return match
 
     async def read(self, domain: str) -> Record | None:
@@ -155,7 +158,7 @@ class _Run:
         try:
             record = parse_record(texts[0])
         except BadSyntax as error:
-            raise PermError(Cause.SYNTAX, f"The record of {domain} is not valid: {error}") from None
+            raise PermError(Cause.SYNTAX, str(error)) from None
         look_ahead(self.session, record, self.ip, {**self.values, "d": domain})
         return record
 
@@ -172,7 +175,9 @@ class _Run:
         target = await self.name(mechanism.domain, chain[-1])
         inner = await self.check(target, chain)
         if inner is None:
-            raise PermError(Cause.NO_RECORD, f"The record of {chain[-1]} includes {target}, which has no SPF record.")
+            raise PermError(
+                Cause.NO_RECORD, f"The record of {chain[-1]} includes {quoted(target)}, which has no SPF record."
+            )
         return inner if inner.result is Result.PASS else None
 
     async def matches(self, mechanism: Mechanism, domain: str) -> bool:
@@ -245,7 +250,7 @@ class _Run:
                 text = await self.fill(parse_explanation(texts[0]), domain) if len(texts) == 1 else ""
         except (BadSyntax, LookupFailed, Stopped, TimeoutError):
             return None
-        return text[:MOST_EXPLANATION] if text.isascii() and text else None
+        return text[:MOST_TEXT] if text.isascii() and text else None
 
     def begin(self, names: Iterable[str]) -> None:
         for name in filter(askable, names):
@@ -258,7 +263,8 @@ class _Run:
         if not records and self.counting:
             self.voids.append((name, kind))
             if len(self.voids) > MOST_VOIDS:
-                raise PermError(Cause.VOIDS, f"More than {MOST_VOIDS} names in the record lead to nothing.")
+                dead = names(list(dict.fromkeys(name for name, _ in self.voids)))
+                raise PermError(Cause.VOIDS, f"{dead} lead to nothing; SPF allows {MOST_VOIDS} such questions.")
         return records
 
     def count_term(self) -> None:

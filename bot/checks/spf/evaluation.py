@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -68,6 +68,13 @@ class Evaluation:
     def matched_in(self) -> str | None:
         """The domain whose record holds the matching term."""
         return self.chain[-1] if self.mechanism else None
+
+
+def names(found: Sequence[str]) -> str:
+    """Names as a sentence lists them, at most three of them written out."""
+    if len(found) > 4:
+        return f"{', '.join(found[:3])} and {len(found) - 3} more names"
+    return " and ".join(filter(None, [", ".join(found[:-1]), *found[-1:]]))
 
 
 def to_json(evaluation: Evaluation) -> Mapping[str, Any]:
