@@ -39,10 +39,12 @@ class DnsServer:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     async def start(self, host: str, port: int = 0, *, tcp: bool = True) -> None:
-        self._udp = _bound(host, port)
-        self._stranger = _bound(host, 0)
+        self._udp, listening = _pair(host, port)
+        self._stranger = _bound(host, 0, socket.SOCK_DGRAM)
         self.host, self.port = self._udp.getsockname()[:2]
-        self._tcp = await asyncio.start_server(self._converse, self.host, self.port) if tcp else None
+        self._tcp = await asyncio.start_server(self._converse, sock=listening) if tcp else None
+        if not tcp:
+            listening.close()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._udp.fileno(), self._drain)
 
@@ -123,11 +125,29 @@ async def serve(
         await server.stop()
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+def _pair(host: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """A UDP and a TCP socket on one port; a free port for one may be taken for the other, so other ports are tried."""
+    for _ in range(20):
+        udp = _bound(host, port, socket.SOCK_DGRAM)
+        try:
+            return udp, _bound(host, udp.getsockname()[1], socket.SOCK_STREAM)
+        except OSError:
+            udp.close()
+    raise OSError(f"no port of {host} is free for UDP and TCP at once")
+
+
+def _bound(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
+    door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
+    if kind is socket.SOCK_DGRAM:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    else:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     door.setblocking(False)
-    door.bind((host, port))
+    try:
+        door.bind((host, port))
+    except OSError:
+        door.close()
+        raise
     return door
 
 

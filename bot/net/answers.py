@@ -62,12 +62,13 @@ def _answer(asked: Question, message: dns.message.QueryMessage, exists: bool) ->
     if chain.answer is not None:
         records = tuple(text(record) for record in chain.answer)
         return Answer(asked.name, asked.kind, records, True, chain.minimum_ttl, authentic)
-    denied = any(rrset.rdtype == RdataType.SOA for rrset in message.authority)
-    if exists and chain.cnames and not denied:
-        return Alias(_without_dot(chain.canonical_name), chain.minimum_ttl, authentic)
+    aliased = [alias.ttl for alias in chain.cnames]
+    denied = [min(rrset.ttl, rrset[0].minimum) for rrset in message.authority if rrset.rdtype == RdataType.SOA]
+    if exists and aliased and not denied:
+        return Alias(_without_dot(chain.canonical_name), min(aliased), authentic)
     if exists and not denied and _is_referral(message):
         raise LookupFailed("refused", _text_of(asked))  # "ask somebody else" is not "there is none"
-    return Answer(asked.name, asked.kind, (), exists, chain.minimum_ttl if denied else 0, authentic)
+    return Answer(asked.name, asked.kind, (), exists, min(denied + aliased) if denied else 0, authentic)
 
 
 def text(record: dns.rdata.Rdata) -> str:

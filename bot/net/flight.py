@@ -29,7 +29,6 @@ class Query:
     due: float = 0.0
     turn: int = 0
     reason: str = "timeout"
-    suspect: bool = False  # somebody answered in the wrong letter case: ask again where nobody can forge
     flights: dict[int, Flight] = field(default_factory=dict)
     stream: asyncio.Task[None] | None = None
 
@@ -61,6 +60,7 @@ class Flight:
     packet: bytes
     sent: float
     sends: int = 0
+    doubtful: bytes = b""  # a reply whose letter case is not what was asked: of use only if no better one comes
 
     def land(self) -> None:
         """No longer listen for its answer."""

@@ -17,7 +17,7 @@ DATAGRAMS_AT_ONCE = 64  # then others on the loop get their turn
 RECEIVE_BUFFER = 1 << 20
 LARGEST = 4096
 PORT_SECONDS, PORT_QUESTIONS = 60.0, 10_000  # a source port is left after either
-SILENT_SENDS, SILENT_SECONDS = 5, 1.0
+SILENT_SENDS, SILENT_SECONDS = 3, 1.0
 _ONE, _NONE = b"\0\1", b"\0\0"
 
 
@@ -80,9 +80,10 @@ class Upstream:
         return flight
 
     def send(self, flight: Flight, now: float) -> float:
-        """Send it for the first time or once more; returns the seconds to wait, doubled with every copy."""
+        """Send it for the first time or once more; returns the seconds to wait for the answer."""
         if flight.sends:
             self.counters.resent += 1
+            self.round_trip.missed()
         else:
             self.counters.sent += 1
         if not self._unanswered:
@@ -92,9 +93,8 @@ class Upstream:
             flight.link.socket.send(flight.packet)
         except OSError:
             self.counters.unreachable += 1  # as good as lost on the way: the next copy keeps to the same clock
-        wait = self.round_trip.wait * (1 << flight.sends)
         flight.sends += 1
-        return wait
+        return self.round_trip.wait(flight.sends - 1)
 
     def silent(self, now: float) -> bool:
         """It has left several questions in a row unanswered for longer than any healthy server takes."""
@@ -166,7 +166,8 @@ class Upstream:
         elif self._answers(flight, reply):
             self.counters.answered += 1
             self._unanswered = 0
-            self.round_trip.measured(now - flight.sent)
+            if flight.sends == 1:
+                self.round_trip.measured(now - flight.sent)
             self._landed(flight, reply)
 
     def _answers(self, flight: Flight, reply: bytes) -> bool:
@@ -182,8 +183,5 @@ class Upstream:
             self.counters.mismatched += 1
             return False
         self.counters.miscased += 1
-        if self.case is Case.ECHOED:
-            flight.query.suspect = True
-            return False
-        self.case = Case.CHANGED
-        return True
+        flight.doubtful = reply
+        return self.case is Case.CHANGED

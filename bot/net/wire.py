@@ -117,20 +117,22 @@ def _addresses(asked: Question, reply: bytes, at: int, authentic: bool) -> Answe
 
 def _negative_ttl(reply: bytes, at: int) -> int | None:
     """The smaller of the SOA's TTL and its minimum field (RFC 2308 §5); None for anything out of the ordinary."""
-    authorities, records = reply[8] << 8 | reply[9], (reply[8] << 8 | reply[9]) + (reply[10] << 8 | reply[11])
+    authorities, additional = reply[8] << 8 | reply[9], reply[10] << 8 | reply[11]
     ttl = None if authorities else 0
+    end = len(reply)
     try:
-        for _ in range(records):
-            at = _past_name(reply, at)
+        for _ in range(authorities + additional):
+            at = at + 2 if reply[at] >= 0xC0 else _past_name(reply, at)
             kind, _, seconds, length = _RECORD.unpack_from(reply, at)
             at += 10 + length
-            if kind == _SOA and at <= len(reply) and length >= 22:
-                ttl = min(seconds, int.from_bytes(reply[at - 4 : at], "big"))
+            if kind == _SOA and at <= end and length >= 22:
+                minimum = int.from_bytes(reply[at - 4 : at], "big")
+                ttl = seconds if seconds < minimum else minimum
             elif kind == _OPT and seconds >> 24:  # the rest of an extended RCODE: not a plain negative after all
                 return None
     except (struct.error, IndexError):
         return None
-    return ttl if at == len(reply) else None
+    return ttl if at == end else None
 
 
 def _past_name(reply: bytes, at: int) -> int:

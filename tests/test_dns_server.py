@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.model import Answer
+from bot.net.servers import Server
+from bot.net.transport import Transport
+from tests.dns_server import serve
+from tests.dns_world import World
+
+ROOT = Path(__file__).parent.parent
+WORLD = World(
+    {
+        "example.com": {"TXT": ["v=spf1 -all"], "MX": "timeout"},
+        "www.example.com": {"CNAME": ["example.com"]},
+        "a.deep.example.net": {"A": ["192.0.2.1"]},
+        "wild.example": {"*": ["192.0.2.2"]},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("example.com", "TXT"),
+        ("example.com", "A"),
+        ("www.example.com", "TXT"),
+        ("deep.example.net", "A"),
+        ("wild.example", "A"),
+        ("nothing.example", "A"),
+    ],
+)
+async def test_the_socket_and_the_dict_say_the_same(name: str, kind: str) -> None:
+    async with serve(WORLD) as server, Transport([Server(server.host, server.port)]) as transport:
+        assert await transport.query(name, kind) == WORLD.answer(name, kind)
+
+
+async def test_every_answer_is_as_late_as_the_link_is_long() -> None:
+    async with serve(WORLD, delay_ms=50) as server, Transport([Server(server.host, server.port)]) as transport:
+        loop = asyncio.get_running_loop()
+        before = loop.time()
+        await asyncio.gather(*(transport.query(f"n{n}.example", "A") for n in range(100)))
+        assert 0.05 <= loop.time() - before < 0.2
+
+
+async def test_it_runs_as_a_program(tmp_path: Path) -> None:
+    zone = tmp_path / "zone.json"
+    zone.write_text(json.dumps({"example.com": {"A": ["192.0.2.1"]}}))
+    command = (sys.executable, "-m", "tests.dns_server", str(zone), "--ttl", "20", "--fault", "dead.example=servfail")
+    program = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=ROOT)
+    assert program.stdout
+    host, port = (await program.stdout.readline()).decode().strip().rsplit(":", 1)
+    async with Transport([Server(host, int(port))]) as transport:
+        assert await transport.query("example.com", "A") == Answer("example.com", "A", ("192.0.2.1",), ttl=20)
+    program.terminate()
+    assert await program.wait() == 0
