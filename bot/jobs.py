@@ -23,7 +23,8 @@ POLL = timedelta(milliseconds=20)  # docket's own pace would hold a burst to 80 
 REDELIVER_AFTER = timedelta(seconds=30)
 REDELIVERIES = 5
 DRAIN_S = 8.0
-CONNECTIONS = 500  # redis-py's own limit is 100, and docket's worker takes one for each running task
+# redis-py's own limit is 100 connections, and over RESP3 it hands out pooled ones that the server has closed.
+CONNECTIONS = "max_connections=500&protocol=2"
 ASK_S = 1800  # a Slack response_url lives as long
 
 Task = Callable[..., Awaitable[None]]
@@ -41,11 +42,9 @@ class Jobs:
     """
 
     def __init__(self, redis_url: str, *, redeliver_after: timedelta = REDELIVER_AFTER) -> None:
-        joint = "&" if "?" in redis_url else "?"
+        url = f"{redis_url}{'&' if '?' in redis_url else '?'}{CONNECTIONS}"
         # execution_ttl 0: nobody reads the record of a task that ended.
-        self._docket = Docket(
-            name=NAME, url=f"{redis_url}{joint}max_connections={CONNECTIONS}", execution_ttl=timedelta(0)
-        )
+        self._docket = Docket(name=NAME, url=url, execution_ttl=timedelta(0))
         self._redeliver_after = redeliver_after
         self._stack = AsyncExitStack()
 

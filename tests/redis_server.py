@@ -17,11 +17,10 @@ from bot.store.server import server_binary
 
 class RedisServer:
     def __init__(self, folder: Path, **options: str) -> None:
-        self.socket = folder / "s"
-        self.url = f"unix://{self.socket}"
-        fixed = {"port": "0", "unixsocket": str(self.socket), "dir": str(folder), "save": ""}
-        chosen = {"appendonly": "yes", "appendfsync": "always"} | options
-        self._words = [word for name, value in (fixed | chosen).items() for word in (f"--{name}", value)]
+        self.url = f"unix://{folder / 's'}"
+        where = {"dir": str(folder), "unixsocket": str(folder / "s"), "port": "0", "bind": "127.0.0.1"}
+        chosen = where | {"save": "", "appendonly": "yes", "appendfsync": "always"} | options
+        self._words = [word for name, value in chosen.items() for word in (f"--{name}", value)]
         self.start()
 
     def start(self) -> None:

@@ -70,6 +70,7 @@ def client(url: str, timeout_s: float) -> Redis:
             socket_timeout=timeout_s,
             socket_connect_timeout=min(timeout_s, CONNECT_S),
             retry=Retry(NoBackoff(), 0),
+            protocol=2,  # over RESP3, redis-py 8.1 hands out pooled connections that the server has closed
         )
     except ValueError as wrong:
         raise StoreUnavailable("REDIS_URL is not an address, such as redis://localhost:6379/0.") from wrong

@@ -204,8 +204,8 @@ async def test_work_goes_on_after_redis_was_restarted(desk: Desk, tmp_path_facto
             await jobs.enqueue("report", "before", within=SOON_S)
             assert await desk.next() == "before"
             await until_empty(redis)
-            server.kill()
-            server.start()
+            await asyncio.to_thread(server.kill)
+            await asyncio.to_thread(server.start)
             await jobs.enqueue("report", "after", within=SOON_S)
             assert await desk.next() == "after"
     finally:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -131,6 +132,20 @@ async def test_a_person_waits_a_second_for_a_hung_redis_and_no_longer(
             with pytest.raises(RedisError):
                 await store.interactive.get("a")
             assert time.monotonic() - began < 1.5
+
+
+async def test_a_connection_that_the_server_closed_is_not_used_again(tmp_path: Path) -> None:
+    """Managed servers close idle connections, and a command must not fail for that."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = RedisServer(tmp_path, port=str(port))
+    try:
+        async with client(f"redis://127.0.0.1:{port}", 5) as redis, client(server.url, 5) as admin:
+            await redis.set("a", "b")
+            assert await admin.client_kill_filter(_type="normal", skipme=True) > 0
+            assert await redis.get("a") == "b"
+    finally:
+        server.stop()
 
 
 async def test_a_lost_reply_never_sends_a_write_again(redis: Redis, redis_server: RedisServer) -> None:
