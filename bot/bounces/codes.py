@@ -1,0 +1,56 @@
+"""The codes of a refusal and the parts of its line that are not its reason (RFC 5321 replies, RFC 3463 codes)."""
+
+from __future__ import annotations
+
+import re
+
+SMTP_CODE = re.compile(r"""(?:^|[\s:;,"'(<>|}=])([45]\d\d)(?=[- ,"]|$)""")
+ENHANCED_CODE = re.compile(r"(?<![\w.])([45]\.\d{1,3}\.\d{1,3})(?!\d|\.\d)")
+MASKED_CODE = re.compile(r"\b(?:[245](?:\d\d|xx)[- ])?[45x]\.x\.xx?\b")
+
+# What a mail server's log and its report put around the reason: commands, envelope addresses, session details.
+SURROUNDINGS = re.compile(
+    r"\(in reply to [^)]{0,60}\)"
+    r"|\b(?:after|during|in response to) (?:initial connection|(?:pipelined )?"
+    r"(?:ehlo|helo|mail from|rcpt to|data|end of data|starttls|sending data block|connect)\b(?::?<?[^\s<>]{0,120}>?)?(?: size=\d+)?)"
+    r"|\b(?:from|proto|helo|sasl_username|sasl_method|X|CV|DN|P|S|I)=<?[^\s<>]{0,200}>?"
+    r"|<[^<>\s]{0,200}@[^<>\s]{0,200}>"
+    r"|smtp error from remote mail(?: server|er)|remote host said:|diagnostic-code\s?:",
+    re.IGNORECASE,
+)
+LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"'\\]{1,400}", re.IGNORECASE)
+
+
+def smtp_code(line: str) -> int | None:
+    """The first reply code of the line that refuses, 400 to 599."""
+    match = SMTP_CODE.search(line)
+    return int(match[1]) if match else None
+
+
+def enhanced_code(line: str) -> str | None:
+    """The first enhanced code of the line that refuses: 4.x.x or 5.x.x. A part of an address is none."""
+    match = ENHANCED_CODE.search(line)
+    return match[1] if match else None
+
+
+def reason(line: str) -> str:
+    """The line without what surrounds the reason, and without the codes that begin every line of a long reply."""
+    code, enhanced = smtp_code(line), enhanced_code(line)
+    text = MASKED_CODE.sub(" ", SURROUNDINGS.sub(" ", line))
+    if code and enhanced:
+        text = text.replace(f"{code}-{enhanced}", " ").replace(f"{code} {enhanced}", " ")
+    if enhanced:
+        text = text.replace(enhanced, " ")
+    if code:
+        text = text.replace(f"{code}-", " ")
+    return text
+
+
+def links(line: str) -> list[str]:
+    """Every link in the line, without the punctuation of the sentence around it."""
+    return [match[0].rstrip(".,;:!?)]}>*|") for match in LINK.finditer(line)]
+
+
+def without_links(text: str) -> str:
+    """The text with its links left out."""
+    return LINK.sub(" ", text)

@@ -1,0 +1,99 @@
+"""Whose address is it? A refusal names several: only the sender's counts, never that of the server that refused."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+from bot.model import Address
+
+MOST_CANDIDATES = 64
+BEFORE, AFTER = 90, 60  # characters around an address that tell whose it is
+
+QUAD = r"\d{1,3}(?:\.\d{1,3}){3}"
+ADDRESS = re.compile(
+    rf"(?<![\w.])(?<![A-Za-z]-)(?P<v4>{QUAD})(?![0-9A-Za-z]|\.\w|-[A-Za-z])"
+    r"|(?<![\w:.])(?:IPv6:)?(?P<v6>(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{1,4})?(?:\.\d{1,3}){0,3})(?![\w:])"
+)
+# 5.113.0.203.zen.example.org: a question to a blocklist, which has the address backwards.
+QUESTION = re.compile(
+    rf"(?<![\w.])({QUAD})\.(?:[a-z0-9-]{{1,40}}\.){{0,3}}?(?:in-addr|zen|[a-z0-9-]{{0,20}}bl[a-z0-9-]{{0,20}})\."
+)
+
+# In these, \0 stands where the address stood. Each is tried on the short text around one address only.
+NOT_THE_SENDER = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"\brelay=[^\s,]*\[\0",
+        r"\b(?:connect(?:ed|ing)? to|lost connection with|conversation with|talking to|delivered to|greeting from)"
+        r" [^\s\[(]{0,70} ?[\[(]?\0",
+        r"(?<!client )(?<!connecting )(?<!sending )(?<!sender )(?<!remote )(?<!your )\bhost [^\s\[(]{1,70} ?[\[(]\0[\])]"
+        r"(?! ?(?:is|was|has|black|block|reject|not|does|did|list|found|tempor|from|sender))",
+        r"\bT=\S+ .{0,60}\bH=\S+ \[\0",
+        r"\b(?:server|mta|host|mx) \(?[^\s\[(]{1,70} ?[\[(]\0[\])] (?:said|responded|refused|replied)",
+        r"remote-mta:[^\0]{0,80}\0",
+        r"returnc/[a-z]{1,10}/\0",
+        r"\bresolver\W{1,3}\0",
+        r"(?:complaints|volume|deferred|reasons?) - \0",
+        r"\bv(?:ersion)?[ .]?\0",
+        r"//\0",
+        r"^\0 (?:does not like|failed after)",
+        r"\b(?:connected to|said by|rejected by|refused by|blocked by) \[?\0",
+    )
+)
+IN_A_QUERY = re.compile(r"(?:https?://|www\.)\S*[?/&=]\0$", re.IGNORECASE)
+CALLED_THE_SENDER = re.compile(
+    r"(?:\b(?:client|connection|connecting|sending|sender|sender's|source|your|from|ip|ips|address|banned|for)\b[^\[\]()\0]{0,45}"
+    r"[\[(]?)\0",
+    re.IGNORECASE,
+)
+
+
+def sender_address(line: str) -> Address | None:
+    """The address that sent the mail, where the line names one that is complete and not masked.
+
+    An address in the link to a blocklist counts most, then one that the text calls the client's or the sender's.
+    """
+    best: tuple[int, Address | None] = (0, None)
+    for found in _candidates(line):
+        ip, weight = found
+        if weight > best[0]:
+            best = (weight, ip)
+    return best[1] or _asked_about(line)
+
+
+def _candidates(line: str) -> list[tuple[Address, int]]:
+    found = []
+    for match in ADDRESS.finditer(line):
+        ip = _read(match["v4"] or match["v6"])
+        if ip is None:
+            continue
+        before = line[max(0, match.start() - BEFORE) : match.start()]
+        after = line[match.end() : match.end() + AFTER]
+        if weight := _weight(before, after):
+            found.append((ip, weight))
+        if len(found) == MOST_CANDIDATES:
+            break
+    return found
+
+
+def _weight(before: str, after: str) -> int:
+    around = f"{before}\0{after}"
+    if any(pattern.search(around) for pattern in NOT_THE_SENDER):
+        return 0
+    if IN_A_QUERY.search(f"{before}\0"):
+        return 3
+    return 2 if CALLED_THE_SENDER.search(around) else 1
+
+
+def _read(text: str) -> Address | None:
+    try:
+        ip = ip_address(text)
+    except ValueError:
+        return None
+    return None if ip.is_loopback or ip.is_unspecified or ip.is_multicast else ip
+
+
+def _asked_about(line: str) -> Address | None:
+    match = QUESTION.search(line.lower())
+    return _read(".".join(reversed(match[1].split(".")))) if match else None
