@@ -1,0 +1,126 @@
+"""Behind a real unbound: what its rebinding protection and its dead upstreams look like from here.
+
+Needs the `unbound` program (Debian: `apt-get install unbound`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.model import Answer, LookupFailed
+from bot.net.servers import Server
+from bot.net.transport import Transport
+from tests.dns_server import serve
+
+PROGRAM = shutil.which("unbound") or shutil.which("unbound", path="/usr/sbin:/usr/local/sbin")
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="the program unbound is not installed")
+
+ZONE = {
+    "2.0.0.127.list.example": {"A": ["127.0.0.2"], "TXT": ["listed"]},
+    "mail.example": {"A": ["192.0.2.25"], "MX": ["10 mail.example"]},
+    "www.example": {"CNAME": ["mail.example"]},
+    "long.example": {"TXT": ["v=spf1 " + "ip4:192.0.2.1 " * 200 + "-all"]},
+}
+FAULTS = {"dead.example": "silence", "broken.example": "servfail", "shut.example": "refused"}
+SETTINGS = """
+server:
+  interface: 127.0.0.1@{port}
+  do-ip6: no
+  do-daemonize: no
+  chroot: ""
+  username: ""
+  directory: "{directory}"
+  pidfile: ""
+  use-syslog: no
+  logfile: "unbound.log"
+  module-config: "iterator"
+  do-not-query-localhost: no
+  outbound-msg-retry: 1
+  infra-cache-max-rtt: 1000
+  {protection}
+forward-zone:
+  name: "example."
+  forward-addr: {upstream_host}@{upstream_port}
+remote-control:
+  control-enable: no
+"""
+PROTECTED = "private-address: 127.0.0.0/8"
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+        door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])
+
+
+@asynccontextmanager
+async def unbound(directory: Path, protection: str, faults: Mapping[str, str] = FAULTS) -> AsyncIterator[Transport]:
+    """A transport that asks a fresh unbound, which asks the test server for everything below `example`."""
+    assert PROGRAM
+    async with serve(ZONE, faults=faults) as upstream:
+        port = free_port()
+        settings = directory / "unbound.conf"
+        settings.write_text(
+            SETTINGS.format(
+                port=port,
+                directory=directory,
+                protection=protection,
+                upstream_host=upstream.host,
+                upstream_port=upstream.port,
+            )
+        )
+        program = await asyncio.create_subprocess_exec(PROGRAM, "-d", "-c", str(settings))
+        try:
+            async with Transport([Server("127.0.0.1", port)]) as transport:
+                await _answers(transport)
+                yield transport
+        finally:
+            program.terminate()
+            await program.wait()
+
+
+async def _answers(transport: Transport) -> None:
+    for _ in range(10):
+        try:
+            await transport.query("mail.example", "MX", deadline_s=1.0)
+        except LookupFailed:
+            continue
+        return
+    raise AssertionError("unbound did not come up")
+
+
+async def test_a_listing_comes_through_where_nothing_is_stripped(tmp_path: Path) -> None:
+    async with unbound(tmp_path, protection="") as transport:
+        assert (await transport.query("2.0.0.127.list.example", "A")).records == ("127.0.0.2",)
+        assert await transport.query("3.0.0.127.list.example", "A") == Answer(
+            "3.0.0.127.list.example", "A", exists=False, ttl=300
+        )
+
+
+async def test_a_stripped_listing_is_a_name_without_addresses_not_a_missing_name(tmp_path: Path) -> None:
+    async with unbound(tmp_path, PROTECTED) as transport:
+        stripped = await transport.query("2.0.0.127.list.example", "A")
+        assert (stripped.exists, stripped.records) == (True, ())
+        assert (await transport.query("2.0.0.127.list.example", "TXT")).records == ("listed",)
+        assert not (await transport.query("3.0.0.127.list.example", "A")).exists
+
+
+@pytest.mark.parametrize("name", ["n.dead.example", "n.broken.example", "n.shut.example"])
+async def test_whatever_ails_the_list_arrives_as_servfail(tmp_path: Path, name: str) -> None:
+    async with unbound(tmp_path, PROTECTED) as transport:
+        with pytest.raises(LookupFailed) as failed:
+            await transport.query(name, "A", deadline_s=20.0)
+    assert failed.value.reason == "servfail"
+
+
+async def test_aliases_and_long_records_come_through(tmp_path: Path) -> None:
+    async with unbound(tmp_path, PROTECTED) as transport:
+        assert (await transport.query("www.example", "A")).records == ("192.0.2.25",)
+        assert (await transport.query("long.example", "TXT")).records == tuple(ZONE["long.example"]["TXT"])
