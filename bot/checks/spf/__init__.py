@@ -20,7 +20,7 @@ CODES: Mapping[str, str] = {**ADDRESS_CODES, **LINT_CODES}
 
 
 async def check(order: Order, lookup: Lookup) -> list[Finding]:
-    """The MAIL FROM identity of postmaster@domain, the records under the domain, and the HELO name where one is given."""
+    """The identity postmaster@domain, the records under the domain, and the HELO name where one is given."""
     ip, domain = order.target.ip, order.target.domain
     jobs = []
     if domain:

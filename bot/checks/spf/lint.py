@@ -160,7 +160,7 @@ def _matches_all(directive: Directive) -> bool:
 def _voids(survey: Survey) -> Found:
     gone = _dead(survey, "A") & _dead(survey, "AAAA")
     if len(gone) > MOST_VOIDS:
-        says = f"{names(sorted(gone))} lead to nothing; SPF allows {MOST_VOIDS} such names, so receivers stop with an error."
+        says = f"{names(sorted(gone))} lead to nothing; SPF allows {MOST_VOIDS} such names, so receivers stop there."
         yield _finding(survey, Verdict.FAIL, "spf.too-many-voids", says, "Remove these names from the SPF record.")
         return
     for name in sorted(gone):
@@ -168,8 +168,8 @@ def _voids(survey: Survey) -> Found:
         yield _finding(survey, Verdict.WARN, "spf.dead-name", says, f"Remove {name} from the SPF record.")
     if stumbled := _in_front_of_ipv6(survey):
         says = (
-            f"{names(stumbled)} have no IPv6 address; SPF allows {MOST_VOIDS} such names, so receivers stop with an error "
-            "before they come to the IPv6 addresses in the record."
+            f"{names(stumbled)} have no IPv6 address; SPF allows {MOST_VOIDS} such names, so receivers stop with an "
+            "error before they come to the IPv6 addresses in the record."
         )
         step = "Give these hosts AAAA records, or move ip6 and include in front of a and mx."
         yield _finding(survey, Verdict.WARN, "spf.ipv6-voids", says, step)

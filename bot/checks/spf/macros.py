@@ -27,7 +27,7 @@ class BadSyntax(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Macro:
-    """One `%{…}`: a lower-case letter, how many right-hand parts to keep (0: all), reversed or not, what to split at."""
+    """One `%{…}`: a lower-case letter, and which parts of its value are used (`keep` from the right, 0 for all)."""
 
     letter: str
     keep: int = 0
@@ -78,7 +78,7 @@ def parse_domain(text: str) -> MacroString:
 
 
 def letters(ip: Address, sender: str, helo: str, domain: str, now: int) -> dict[str, str]:
-    """The values of every letter but p, which takes DNS to learn (§7.2). The receiver's name is not known: `unknown`."""
+    """The values of every letter but p, which takes DNS to learn (§7.2); r, the receiver, is not known to us."""
     local, _, at = sender.rpartition("@")
     return {
         "s": sender,

@@ -135,7 +135,7 @@ def is_spf(text: str) -> bool:
 
 
 def parse_record(text: str) -> Record:
-    """The record of a text that is_spf. Raises BadSyntax with one sentence about the first term that breaks the grammar."""
+    """The record of a text that is_spf. Raises BadSyntax about the first term that breaks the grammar."""
     if not is_spf(text):
         raise BadSyntax(f"{quoted(text)} does not start with {VERSION} and a space.")
     directives: list[Directive] = []

@@ -78,7 +78,7 @@ class Session:
         raise LookupFailed(outcome.reason, f"{name} {kind}")
 
     def want(self, name: str, kind: str, then: Then | None = None) -> None:
-        """Ask early, when there is room, what may be needed later; `then` is given the answer as soon as it is there."""
+        """Ask early, when there is room, what may be needed later; `then` is given the answer once it is there."""
         self._wanted.append((name, kind, then))
         self._look_further()
 

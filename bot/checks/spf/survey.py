@@ -93,7 +93,7 @@ class Survey:
         return [host for host in exchanges(self.found.get((target, "MX"), ())) if askable(host)]
 
     def dead(self, directive: Directive, target: str, kind: str) -> list[str]:
-        """The names of a term that lead to nothing for a sender whose family asks for `kind`; no answer is not nothing."""
+        """The names of a term that lead to nothing for senders who need `kind` (A or AAAA); no answer is not nothing."""
         questions = [(target, "A")] if isinstance(directive.mechanism, Exists) else [(target, "MX")]
         questions += [(host, kind) for host in self.hosts(directive, target)[:MOST_NAMES]]
         return [name for name, asked in questions if self.found.get((name, asked)) == ()]

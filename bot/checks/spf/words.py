@@ -24,10 +24,10 @@ class Words:
     step: str = ""
 
 
-ADD = "If {ip} sends your mail, add {term} right after v=spf1 in the TXT record of {domain}: no lookup, {size} bytes then."
+ADD = "If {ip} sends your mail, add {term} after v=spf1 in the TXT record of {domain}: no lookup more, {size} bytes."
 TOO_LONG = (
-    "If {ip} sends your mail, add {term} to the SPF record of {domain}, but first move other terms into a record that it "
-    "includes: {size} bytes are more than the 450 that are safe."
+    "If {ip} sends your mail, add {term} to the SPF record of {domain}, but first move other terms into a record that "
+    "it includes: {size} bytes are more than the 450 that are safe."
 )
 AGAIN = "Check again in a few minutes."
 UNCLEAR = "It is not known whether {domain} lets {ip} send its mail: {problem}."
@@ -93,7 +93,7 @@ NO_IPV6_HOSTS = Words(
     Verdict.FAIL,
     "spf.permanent-error",
     "{names} have no IPv6 address and SPF allows 2 such names, so receivers stop with an error for mail from {ip}.",
-    "If {ip} sends your mail, add {term} right after v=spf1 in the TXT record of {domain}, in front of a and mx.",
+    "If {ip} sends your mail, add {term} after v=spf1 in the TXT record of {domain}, in front of a and mx.",
 )
 
 HELO: Mapping[Result, Words] = {

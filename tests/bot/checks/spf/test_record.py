@@ -1,0 +1,202 @@
+"""The grammar of RFC 7208 §12: what is a record, and what sentence a person gets for what is not."""
+
+from __future__ import annotations
+
+import time
+from ipaddress import IPv4Network, IPv6Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.checks.spf.macros import BadSyntax, MacroString, parse, parse_domain
+from bot.checks.spf.record import (
+    All,
+    Directive,
+    Exists,
+    Hosts,
+    Include,
+    Mechanism,
+    Network,
+    Ptr,
+    Record,
+    is_spf,
+    parse_record,
+)
+
+DOMAIN = parse_domain("example.com")
+
+
+@pytest.mark.parametrize(
+    ("term", "mechanism"),
+    [
+        ("all", All()),
+        ("ALL", All()),
+        ("include:example.com", Include(DOMAIN)),
+        ("a", Hosts("a")),
+        ("a:example.com", Hosts("a", DOMAIN)),
+        ("a/24", Hosts("a", None, 24)),
+        ("a//64", Hosts("a", None, 32, 64)),
+        ("A:example.com/0//0", Hosts("a", DOMAIN, 0, 0)),
+        ("a:foo/24.example.com", Hosts("a", parse_domain("foo/24.example.com"))),
+        ("mx:example.com/24//64", Hosts("mx", DOMAIN, 24, 64)),
+        ("ptr", Ptr()),
+        ("ptr:example.com", Ptr(DOMAIN)),
+        ("ip4:192.0.2.1", Network(IPv4Network("192.0.2.1"))),
+        ("ip4:192.0.2.1/24", Network(IPv4Network("192.0.2.0/24"))),
+        ("IP6:2001:DB8::/32", Network(IPv6Network("2001:db8::/32"))),
+        ("ip6:::192.0.2.1", Network(IPv6Network("::c000:201"))),
+        ("exists:%{i}.example.com", Exists(parse_domain("%{i}.example.com"))),
+    ],
+)
+def test_each_mechanism_is_read_into_its_type(term: str, mechanism: Mechanism) -> None:
+    for qualifier in ("", "+", "-", "~", "?"):
+        (directive,) = parse_record(f"v=spf1 {qualifier}{term}").directives
+        assert (directive.qualifier, directive.mechanism, directive.text) == (
+            qualifier or "+",
+            mechanism,
+            qualifier + term,
+        )
+
+
+def test_modifiers_stand_apart_from_directives() -> None:
+    record = parse_record("v=spf1 x.y-z_1=a:b/c a EXP=e.example.com x.y-z_1=%{d} redirect=r.example.com ")
+    assert [str(directive) for directive in record.directives] == ["a"]
+    assert (str(record.redirect), str(record.exp)) == ("r.example.com", "e.example.com")
+    assert record.modifiers == (("x.y-z_1", parse("a:b/c")), ("x.y-z_1", parse("%{d}")))
+
+
+@pytest.mark.parametrize(
+    ("term", "sentence"),
+    [
+        ("moo", "“moo” is not a term that SPF knows."),
+        ("-all.", "“-all.” is not a term that SPF knows."),
+        ("ipv4:192.0.2.1", "“ipv4:192.0.2.1” is not a term that SPF knows; write ip4 instead of ipv4."),
+        (
+            "redirect:example.com",
+            "“redirect:example.com” is not a term that SPF knows; write redirect= instead of redirect:.",
+        ),
+        ("mx,", "“mx,” is not a term that SPF knows; terms are separated by spaces, not by commas."),
+        ("a\rmx", "“a�mx” is not a term that SPF knows."),
+        ("all:x", "“all:x” is wrong: all takes nothing after it."),
+        ("include", "“include” needs a colon and a domain name after its word."),
+        ("exists/24", "“exists/24” needs a colon and a domain name after its word."),
+        ("include:", "“include:” names no domain."),
+        ("a:", "“a:” names no domain."),
+        ("redirect=", "“redirect=” names no domain."),
+        ("include:museum", "“museum” is not a full domain name."),
+        ("a:192.0.2.1", "“a:192.0.2.1” holds an address; an address is written as ip4: or ip6:."),
+        ("a/33", "“a/33” has a prefix length above /32."),
+        ("mx//129", "“mx//129” has a prefix length above /128."),
+        ("a/24/64", "“a/24/64” ends in something that is not a prefix length such as /24 or /24//64."),
+        ("a/024", "“a/024” ends in something that is not a prefix length such as /24 or /24//64."),
+        ("ip4", "“ip4” is not an address or a network; write it like ip4:192.0.2.0/24."),
+        ("ip4:192.0.2", "“ip4:192.0.2” is not an IPv4 address or network."),
+        ("ip4:192.0.2.01", "“ip4:192.0.2.01” is not an IPv4 address or network."),
+        ("ip4:192.0.2.1/33", "“ip4:192.0.2.1/33” has a prefix length above /32."),
+        ("ip4:192.0.2.1//32", "“ip4:192.0.2.1//32” is not an address or a network; write it like ip4:192.0.2.0/24."),
+        ("ip6:fe80::1%eth0", "“ip6:fe80::1%eth0” is not an address or a network; write it like ip6:2001:db8::/32."),
+        ("ip6::2001::1", "“ip6::2001::1” is not an IPv6 address or network."),
+        ("x=%abc", "The % in “%abc” does not start a macro that SPF knows."),
+        ("exp=a.example exp=b.example", "exp= stands in the record twice; it may stand there once."),
+    ],
+)
+def test_each_mistake_has_its_sentence(term: str, sentence: str) -> None:
+    with pytest.raises(BadSyntax) as caught:
+        parse_record(f"v=spf1 {term} -all")
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("v=spf1", True),
+        ("V=SpF1 -all", True),
+        ("v=spf10", False),
+        ("v=spf1;", False),
+        (" v=spf1", False),
+        ("v=spf", False),
+        ("", False),
+    ],
+)
+def test_the_version_ends_in_a_space_or_ends_the_record(text: str, answer: bool) -> None:
+    assert is_spf(text) is answer
+
+
+def test_what_stands_behind_all_is_out_of_reach_but_must_be_valid() -> None:
+    record = parse_record("v=spf1 mx ~all include:example.com")
+    assert [str(directive) for directive in record.reachable] == ["mx", "~all"]
+    assert str(record.default) == "~all"
+    assert parse_record("v=spf1 mx").default is None
+
+
+names = st.sampled_from(["example.com", "%{d}", "_spf.%{d2}", "a:b/c.example.", "%{lr-}.%{ir}.%{v}.example"]).map(
+    parse_domain
+)
+prefixes = st.tuples(st.integers(0, 32), st.integers(0, 128))
+mechanisms: st.SearchStrategy[Mechanism] = st.one_of(
+    st.just(All()),
+    names.map(Include),
+    names.map(Exists),
+    st.builds(Ptr, st.none() | names),
+    st.builds(Hosts, st.sampled_from(["a", "mx"]), st.none() | names, st.integers(0, 32), st.integers(0, 128)),
+    st.tuples(st.ip_addresses(v=4), st.integers(0, 32)).map(lambda pair: Network(IPv4Network(pair, strict=False))),
+    st.tuples(st.ip_addresses(v=6), st.integers(0, 128)).map(lambda pair: Network(IPv6Network(pair, strict=False))),
+)
+modifiers = st.tuples(st.sampled_from(["x", "op.2", "a-b_c"]), st.sampled_from(["", "1", "%{d}=a:b"]).map(parse))
+records = st.builds(
+    Record,
+    st.lists(st.builds(Directive, st.sampled_from("+-~?"), mechanisms), max_size=6).map(tuple),
+    st.none() | names,
+    st.none() | names,
+    st.lists(modifiers, max_size=3).map(tuple),
+)
+
+
+@given(records)
+def test_a_printed_record_is_read_back_the_same(record: Record) -> None:
+    assert parse_record(str(record)) == record
+
+
+terms = st.lists(
+    st.sampled_from(
+        "a mx ptr all include exists ip4 ip6 redirect exp x : / // = . , % %{d} + - ~ 1 24 example.com".split()
+    )
+)
+
+
+@given(st.text(max_size=80) | terms.map("".join) | st.lists(terms.map("".join), max_size=5).map(" ".join))
+def test_no_text_raises_anything_but_bad_syntax(text: str) -> None:
+    try:
+        record = parse_record(f"v=spf1 {text}")
+    except BadSyntax as error:
+        assert str(error).endswith(".")
+        assert "\n" not in str(error)
+    else:
+        assert parse_record(str(record)) == record
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "v=spf1 " + "a" * 65_000,
+        "v=spf1 a:" + "a." * 32_000,
+        "v=spf1 a:" + "/24" * 21_000,
+        "v=spf1 " + "ip4:192.0.2.1 " * 4_600,
+        "v=spf1 exists:" + "%{l1r-.+}" * 7_000,
+        "v=spf1 x=" + "%{" * 32_000,
+        "v=spf1" + " " * 65_000,
+    ],
+    ids=lambda text: text[:20],
+)
+def test_sixty_four_kilobytes_are_read_in_well_under_a_second(text: str) -> None:
+    started = time.process_time()
+    try:
+        parse_record(text)
+    except BadSyntax as error:
+        assert len(str(error)) < 200
+    assert time.process_time() - started < 0.5
+
+
+def test_a_macro_string_keeps_its_text() -> None:
+    assert str(MacroString("%{d}", ())) == "%{d}"

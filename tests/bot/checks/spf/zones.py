@@ -1,0 +1,126 @@
+"""Random small worlds full of SPF: valid, odd, broken, looping. One seed makes one world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from random import Random
+from typing import Any
+
+from bot.model import Address
+from tests.dns_world import World
+
+V4 = ("192.0.2.1", "192.0.2.77", "198.51.100.9")
+V6 = ("2001:db8::1", "2001:db8:0:1::77")
+SENDERS = ("u@d0.example", "a-b.c@d1.example", "~x+y=z@d2.example")
+DOMAINS = tuple(f"d{number}.example" for number in range(6))
+HOSTS = (*(f"h{number}.example" for number in range(6)), "h0.d0.example", "mx.d1.example")
+NAMES = (*DOMAINS, *HOSTS, "gone.example")
+MACROS = (
+    "%{d}",
+    "%{o}",
+    "%{h}",
+    "%{i}.example",
+    "%{ir}.%{v}.arpa",
+    "%{l}.d0.example",
+    "%{d2}",
+    "%{p}",
+    "%{s-}.example",
+)
+BROKEN = (
+    "moo",
+    "ip4:192.0.2",
+    "a:bad..example",
+    "mx/33",
+    "include",
+    "a:%(d)",
+    "all:x",
+    "redirect:d1.example",
+    "exists:",
+)
+MODIFIERS = ("x=1", "x=2", "y=%{d}", "op=a")
+EXPLANATIONS = ("Go away %{i}.", "See %{S} from %{c}", "%{x} no", "%{d}%_%{h}")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One check_host call and the world to answer it from."""
+
+    world: World
+    ip: Address
+    sender: str
+    helo: str = "h0.d0.example"
+
+
+def question(seed: int) -> Question:
+    random = Random(seed)
+    zone: dict[str, dict[str, Any]] = {name: _domain(random) for name in DOMAINS}
+    zone |= {name: _host(random) for name in HOSTS}
+    for ip in V4 + V6:
+        zone[ip_address(ip).reverse_pointer] = {"PTR": random.choices(NAMES, k=random.choice((0, 1, 1, 2)))}
+    zone |= {f"m{number}.example": {"TXT": [random.choice(EXPLANATIONS)]} for number in (1, 2)}
+    return Question(World(zone), ip_address(random.choice(V4 + V6)), random.choice(SENDERS))
+
+
+def _domain(random: Random) -> dict[str, Any]:
+    how_many = random.choices((0, 1, 2), weights=(3, 93, 4))[0]
+    servers = random.choices(HOSTS, k=random.choice((0, 1, 1, 2, 3)))
+    return {
+        **_host(random),
+        "TXT": _or(random, 0.02, "servfail", [*(_record(random) for _ in range(how_many)), "other=1"]),
+        "MX": _or(random, 0.02, "timeout", [f"{random.randint(0, 20)} {host}" for host in servers]),
+    }
+
+
+def _host(random: Random) -> dict[str, Any]:
+    if random.random() < 0.03:
+        return {"A": "timeout", "AAAA": "timeout"}
+    return {
+        "A": random.sample(V4, k=random.choice((0, 1, 1, 2))),
+        "AAAA": random.sample(V6, k=random.choice((0, 1, 1, 2))),
+    }
+
+
+def _or(random: Random, share: float, rare: Any, usual: Any) -> Any:
+    return rare if random.random() < share else usual
+
+
+def _record(random: Random) -> str:
+    terms = [_term(random) for _ in range(random.choice((0, 1, 2, 2, 3, 3, 4, 6)))]
+    terms += _or(random, 0.7, [random.choice("-~?+") + "all"], [])
+    extras = _or(random, 0.25, [f"redirect={_target(random)}"], [])
+    extras += _or(random, 0.25, [f"exp=m{random.choice('12')}.example"], [])
+    extras += _or(random, 0.08, random.choices(MODIFIERS, k=2), [])
+    extras += _or(random, 0.04, [random.choice(BROKEN)], [])
+    for extra in extras:
+        terms.insert(random.randint(0, len(terms)), extra)
+    return random.choice((" ", " ", " ", "  ")).join(["v=spf1", *terms])
+
+
+def _term(random: Random) -> str:
+    return random.choice(("", "", "", "-", "~", "?", "+")) + random.choices(TERMS, weights=WEIGHTS)[0](random)
+
+
+def _target(random: Random) -> str:
+    return random.choice(_or(random, 0.12, MACROS, NAMES))
+
+
+def _domain_spec(random: Random) -> str:
+    return _or(random, 0.7, f":{_target(random)}", "")
+
+
+def _prefixes(random: Random) -> str:
+    return random.choice(("", "", "", "/24", "/0", "//64", "/25//48"))
+
+
+TERMS: tuple[Callable[[Random], str], ...] = (
+    lambda random: f"include:{_target(random)}",
+    lambda random: f"a{_domain_spec(random)}{_prefixes(random)}",
+    lambda random: f"mx{_domain_spec(random)}{_prefixes(random)}",
+    lambda random: f"exists:{_target(random)}",
+    lambda random: f"ptr{_domain_spec(random)}",
+    lambda random: f"ip4:{random.choice(V4)}{random.choice(('', '/24', '/32', '/7'))}",
+    lambda random: f"ip6:{random.choice(V6)}{random.choice(('', '/64', '/128', '/0'))}",
+)
+WEIGHTS = (5, 4, 3, 2, 1, 3, 2)
