@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_address
 
 import pytest
@@ -22,8 +24,6 @@ from bot.checks.spf.macros import (
 )
 
 SENDER = "strong-bad@email.example.com"
-V4 = ip_address("192.0.2.3")
-V6 = ip_address("2001:db8::cb01")
 
 
 def values(ip: str = "192.0.2.3", sender: str = SENDER) -> dict[str, str]:
@@ -121,16 +121,13 @@ def test_anything_else_is_not_a_full_domain_name(text: str) -> None:
         parse_domain(text)
 
 
-@given(st.text(max_size=40) | st.text("%{}slodipvhcrt0123456789r.-+,/_=", max_size=40))
-def test_no_text_raises_anything_but_bad_syntax(text: str) -> None:
-    for read in (parse, parse_domain, parse_explanation):
-        try:
-            parsed = read(text)
-        except BadSyntax as error:
-            assert str(error).endswith(".")
-        else:
-            assert isinstance(parsed, MacroString)
-            assert isinstance(expand(parsed, values()), str)
+@pytest.mark.parametrize("read", [parse, parse_domain, parse_explanation])
+@given(text=st.text(max_size=40) | st.text("%{}slodipvhcrt0123456789.-+,/_=", max_size=40))
+def test_no_text_raises_anything_but_bad_syntax(read: Callable[[str], MacroString], text: str) -> None:
+    with suppress(BadSyntax):
+        parsed = read(text)
+        assert str(parsed) == text
+        assert isinstance(expand(parsed, values()), str)
 
 
 @given(st.lists(st.text("abc-", min_size=1, max_size=70), min_size=1, max_size=60))

@@ -103,11 +103,11 @@ def _term(random: Random) -> str:
 
 
 def _target(random: Random) -> str:
-    return random.choice(_or(random, 0.12, MACROS, NAMES))
+    return random.choice(MACROS if random.random() < 0.12 else NAMES)
 
 
 def _domain_spec(random: Random) -> str:
-    return _or(random, 0.7, f":{_target(random)}", "")
+    return f":{_target(random)}" if random.random() < 0.7 else ""
 
 
 def _prefixes(random: Random) -> str:
