@@ -45,10 +45,16 @@ class Checkup:
     lookup: Lookup
     fresh_lookup: Lookup
     clock: Callable[[], datetime]
+    count: Callable[[Report], None] = lambda _: None
     special_allowed: bool = False
     reports: Reports | None = None
 
     async def report(self, order: Order, fresh: bool = False) -> Report:
+        report = await self._remembered(order, fresh)
+        self.count(report)
+        return report
+
+    async def _remembered(self, order: Order, fresh: bool) -> Report:
         if self.reports is None:
             return await self._examine(order, fresh)
 

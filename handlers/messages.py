@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from bot.checks.blocklists import Trust
 from bot.domains import shown
 from bot.model import Finding, Order, Report, Verdict
 from handlers.card import Button, Card, Line, Table, Tone
 
 TONES = {Verdict.PASS: Tone.GOOD, Verdict.UNKNOWN: Tone.UNSURE, Verdict.WARN: Tone.WARN, Verdict.FAIL: Tone.BAD}
+TRUST = {Trust.GOOD: Verdict.PASS, Trust.UNKNOWN: Verdict.UNKNOWN, Trust.UNUSABLE: Verdict.WARN}
 PROBLEMS_SHOWN = 8
 LISTINGS_IN_TABLE = 3  # fewer are told one by one, with their own step
 FORM_BUTTONS = 2
@@ -28,6 +30,16 @@ REASONS = {
     "parked": "the domain of the list is parked",
     "emptied": "the list is empty",
     "lists-everything": "it lists everything",
+    "blocked": "it refuses this resolver",
+    "key-disabled": "its key was disabled",
+    "key-misused": "its key belongs to somebody else",
+    "no-key": "it needs a key that is not set",
+    "malformed": "the answer could not be read",
+    "truncated": "the answer was cut off",
+    "loop": "its name leads in a circle",
+    "wrong-zone": "the zone was asked under a wrong name",
+    "wrong-query": "it was asked the wrong kind of question",
+    "contradiction": "its test entries contradict each other",
 }
 
 
@@ -106,6 +118,29 @@ def help_card() -> Card:
     )
 
 
+def lists_card(lists: Sequence[tuple[str, Verdict, str, int]]) -> Card:
+    """The health of the lists, as (name, verdict, reason, milliseconds); those that cannot be believed first."""
+    good = sum(verdict is Verdict.PASS for _, verdict, _, _ in lists)
+    ranked = sorted(lists, key=lambda row: (-row[1], row[0].lower()))
+    rows = tuple(
+        (name, _word(verdict), REASONS.get(reason, reason) or f"{ms} ms") for name, verdict, reason, ms in ranked
+    )
+    return Card(
+        f"{good} of {len(lists)} lists answer their own test entries right",
+        Tone.GOOD if good == len(lists) else Tone.UNSURE,
+        step="" if good else "Use a resolver of your own: lists refuse public ones.",
+        table=Table(("Blocklist", "Health", "Why"), rows),
+        private=True,
+    )
+
+
+def findings_card(title: str, findings: Sequence[Finding]) -> Card:
+    """A handful of findings, each with its own step, worst first."""
+    ranked = sorted(findings, key=lambda finding: -finding.verdict)
+    worst = ranked[0].verdict if ranked else Verdict.PASS
+    return Card(title, TONES[worst], lines=tuple(_line(finding) for finding in ranked))
+
+
 def name_of(order: Order) -> str:
     ip, domain = order.target.ip, order.target.domain
     return " · ".join(part for part in (str(ip) if ip else "", shown(domain) if domain else "") if part)
@@ -133,7 +168,7 @@ def footnote(report: Report) -> str:
     if states:
         silent = states.count("unknown") + states.count("unusable")
         parts.append(f"{count(len(states), 'list')} asked: {states.count('not_listed')} clean")
-        parts[-1] += f", {states.count('listed')} listed, {silent} without an answer"
+        parts[-1] += f", {sum(map(is_listing, report.findings))} listed, {silent} without an answer"
     parts.append("from the cache" if report.cached else f"{report.elapsed_ms / 1000:.1f} s")
     return " · ".join((*parts, *report.notes))
 
@@ -145,6 +180,11 @@ def again_button(order: Order) -> Button:
 def is_problem(finding: Finding) -> bool:
     """Lists that gave no answer are told together, not one by one."""
     return finding.verdict >= Verdict.WARN or (finding.verdict is Verdict.UNKNOWN and finding.check != "blocklist")
+
+
+def is_listing(finding: Finding) -> bool:
+    """On a list that blocks, as evidence or as policy; an allowlist and a list of plain facts are none."""
+    return finding.facts.get("state") == "listed" and finding.facts.get("effect", "listed") in ("listed", "policy")
 
 
 def list_name(finding: Finding) -> str:
@@ -167,8 +207,10 @@ def _line(finding: Finding) -> Line:
 
 
 def _explained(findings: Iterable[Finding]) -> Iterable[Line]:
-    """Good news that needs a word: a listing that is expected."""
-    return (Line(f.says, Tone.GOOD) for f in findings if f.verdict is Verdict.PASS and f.facts.get("state") == "listed")
+    """What needs a word although it is no problem: an expected listing, praise, a plain fact."""
+    tones = {"policy": Tone.GOOD, "allow": Tone.GOOD}
+    told = (f for f in findings if f.verdict is Verdict.PASS and f.facts.get("state") == "listed")
+    return (Line(f.says, tones.get(str(f.facts.get("effect")), Tone.PLAIN)) for f in told)
 
 
 def _silent_lists(findings: Iterable[Finding]) -> Iterable[Line]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from handlers.card import Card
@@ -34,6 +35,18 @@ class Ack:
 
     card: Card
     work: bool
+
+
+class Part(StrEnum):
+    """What one process of the bot does: hear and answer, or only one of the two."""
+
+    ALL = "all"
+    WEB = "web"
+    WORKER = "worker"
+
+
+class CannotServe(Exception):
+    """The bot cannot start, or not go on; the message is one sentence that says what to do."""
 
 
 class Answering(Protocol):

@@ -27,7 +27,8 @@ class Allowance:
         pipeline = self._circuit.redis.pipeline(transaction=True)
         for key in most:
             name = f"mc1:asked:{key}:{minute}"
-            pipeline.incr(name).expire(name, WINDOW_S)
+            pipeline.incr(name)
+            pipeline.expire(name, WINDOW_S)
         try:
             counts = (await self._circuit.run(pipeline.execute))[::2]
         except Away:

@@ -1,0 +1,152 @@
+"""The mail wing put together: every part is made here once, from the settings, and handed to those who need it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+
+from bot.checks import dmarc, mx, network, ptr, spf
+from bot.checks.blocklists import Memory, ProcessMemory, Standing, blocklist_check, health, load
+from bot.checks.blocklists.catalogue import Catalogue
+from bot.checks.blocklists.survey import Health
+from bot.checkup import Checkup
+from bot.metrics import Metrics, metrics
+from bot.model import Check
+from bot.net.resolver import Resolver
+from bot.net.servers import Server, system_servers
+from bot.net.transport import Transport
+from bot.settings import Settings, SettingsError, SpecialAddresses
+from bot.store import StoreUnavailable
+from bot.store.cache import AnswerCache, Remembered, ReportCache
+from bot.store.circuit import Circuit
+from bot.store.client import Store, connect
+
+log = structlog.get_logger()
+
+STANDING_S = 900  # as long as what is known of a list may be believed
+
+
+@dataclass(frozen=True, slots=True)
+class MailWing:
+    """What the front door needs of the mail wing. `store` is None where a check had to do without one."""
+
+    settings: Settings
+    servers: tuple[Server, ...]
+    catalogue: Catalogue
+    keys: Mapping[str, str]
+    resolver: Resolver
+    checkup: Checkup
+    metrics: Metrics
+    store: Store | None
+    circuit: Circuit | None
+
+    def list_health(self) -> AsyncIterator[Health]:
+        """What every list says to its own test entries right now, each as it answers."""
+        return health(self.catalogue, self.keys, self.resolver.fresh(), now)
+
+
+@asynccontextmanager
+async def mail_wing(settings: Settings, *, needs_store: bool) -> AsyncIterator[MailWing]:
+    """The mail wing for as long as the block runs.
+
+    Raises StoreUnavailable where `needs_store` and Redis cannot be used, CatalogueError where the catalogue is wrong, and
+    SettingsError where no name server is known.
+    """
+    catalogue = load(settings.blocklists)
+    servers = _servers(settings)
+    identity = " ".join(map(str, servers))
+    async with AsyncExitStack() as stack:
+        store = await _store(settings, stack, needs_store)
+        transport = await stack.enter_async_context(Transport(servers))
+        circuit = Circuit(store.interactive) if store else None
+        answers = AnswerCache(circuit, identity) if circuit else None
+        reports = ReportCache(circuit, f"{identity} {settings.blocklists}") if circuit else None
+        for cache in (answers, reports):
+            if cache:
+                stack.push_async_callback(cache.settle)
+        resolver = Resolver(transport, identity=identity, shared=answers)
+        keys = _keys(settings)
+        lists = blocklist_check(catalogue, keys, _memory(circuit, identity), identity, now)
+        counted = metrics()
+        special_allowed = settings.special_addresses is SpecialAddresses.ALLOW
+        checkup = Checkup(
+            checks=checks(lists, special_allowed),
+            about_address=frozenset({"network"}),
+            lookup=resolver,
+            fresh_lookup=resolver.fresh(),
+            clock=now,
+            count=counted.count,
+            special_allowed=special_allowed,
+            reports=reports,
+        )
+        yield MailWing(settings, servers, catalogue, keys, resolver, checkup, counted, store, circuit)
+
+
+def checks(blocklists: Check, special_allowed: bool) -> tuple[tuple[str, Check], ...]:
+    """Every check by its name. A new one is a file in `bot/checks/` and a row here."""
+    return (
+        ("network", partial(network.check, special_allowed=special_allowed)),
+        ("blocklist", blocklists),
+        ("ptr", ptr.check),
+        ("spf", spf.check),
+        ("dmarc", dmarc.check),
+        ("mx", mx.check),
+    )
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _servers(settings: Settings) -> tuple[Server, ...]:
+    try:
+        return tuple(Server(*pair) for pair in settings.nameservers) or system_servers()
+    except ValueError as none:
+        raise SettingsError([str(none)]) from None
+
+
+async def _store(settings: Settings, stack: AsyncExitStack, needed: bool) -> Store | None:
+    url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    try:
+        store = await stack.enter_async_context(connect(url, settings.state_dir))
+    except StoreUnavailable as away:
+        if needed:
+            raise
+        log.warning("checking without a store", why=str(away))
+        return None
+    for warning in store.warnings:
+        log.warning("store", says=warning)
+    return store
+
+
+def _keys(settings: Settings) -> dict[str, str]:
+    secrets = {"spamhaus": settings.spamhaus_dqs_key, "abusix": settings.abusix_key}
+    return {name: secret.get_secret_value() for name, secret in secrets.items() if secret}
+
+
+def _memory(circuit: Circuit | None, identity: str) -> Memory:
+    return StandingsInRedis(Remembered(circuit, "standing", identity)) if circuit else ProcessMemory()
+
+
+class StandingsInRedis:
+    """What is known of the lists, shared by every process; a memory of this process stands in while Redis is away."""
+
+    def __init__(self, remembered: Remembered) -> None:
+        self._remembered = remembered
+        self._here = ProcessMemory()
+
+    async def recall(self, ids: Collection[str], /) -> Mapping[str, Standing]:
+        texts = await self._remembered.recall(list(ids))
+        shared = {key: Standing.from_json(json.loads(text)) for key, text in texts.items()}
+        return {**await self._here.recall(ids), **shared}
+
+    async def remember(self, standings: Mapping[str, Standing], /) -> None:
+        await self._here.remember(standings)
+        texts = {key: json.dumps(standing.to_json()) for key, standing in standings.items()}
+        await self._remembered.remember(texts, STANDING_S)

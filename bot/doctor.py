@@ -1,0 +1,156 @@
+"""Can this host do the job? What each part of it showed, as findings with the fix."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.checks.blocklists import Trust
+from bot.checks.blocklists.survey import Health
+from bot.model import Address, Finding, Link, Lookup, LookupFailed, Verdict
+
+# Operated for everybody, so blocklists refuse them.
+PUBLIC_RESOLVERS = {
+    "1.1.1.1": "Cloudflare",
+    "1.0.0.1": "Cloudflare",
+    "2606:4700:4700::1111": "Cloudflare",
+    "2606:4700:4700::1001": "Cloudflare",
+    "8.8.8.8": "Google",
+    "8.8.4.4": "Google",
+    "2001:4860:4860::8888": "Google",
+    "2001:4860:4860::8844": "Google",
+    "9.9.9.9": "Quad9",
+    "149.112.112.112": "Quad9",
+    "2620:fe::fe": "Quad9",
+    "208.67.222.222": "OpenDNS",
+    "208.67.220.220": "OpenDNS",
+    "94.140.14.14": "AdGuard",
+    "76.76.2.0": "Control D",
+}
+ADVICE = "Run a resolver of your own and set MAILCHECK_NAMESERVERS to it, or set MAILCHECK_SPAMHAUS_DQS_KEY."
+DQS = Link("Free Spamhaus key", "https://www.spamhaus.com/free-trial/sign-up-for-a-free-data-query-service-account/")
+SPAMHAUS = "spamhaus-zen"
+REFUSALS = frozenset({"public-resolver", "quota", "blocked", "key-disabled", "key-misused"})
+
+CODES = {
+    "doctor.resolver-answers": "The resolver answers, and says of a name that cannot exist that it does not exist.",
+    "doctor.resolver-silent": "The resolver does not answer.",
+    "doctor.resolver-rewrites": "The resolver answers with an address where a name does not exist.",
+    "doctor.resolver-public": "The resolver is one for everybody, which blocklists refuse.",
+    "doctor.answers-arrive": "Answers in 127.0.0.0/8, which blocklists give, come through the resolver.",
+    "doctor.answers-stripped": "The resolver removes answers in 127.0.0.0/8, so no listing can be seen.",
+    "doctor.spamhaus-answers": "Spamhaus answers this resolver.",
+    "doctor.spamhaus-refuses": "Spamhaus refuses this resolver or key.",
+    "doctor.spamhaus-silent": "Spamhaus gave no usable answer.",
+    "doctor.lists": "How many lists of the catalogue can be believed through this resolver.",
+    "doctor.port-open": "Outgoing port 25 is open.",
+    "doctor.port-shut": "Outgoing port 25 is shut.",
+    "doctor.port-not-tried": "Outgoing port 25 was not tried, because no host to try it with was named.",
+    "doctor.store-ready": "The store answers and keeps what it is given.",
+    "doctor.store-warning": "The store answers, and something about how it keeps data should be known.",
+    "doctor.store-away": "The store does not answer; checks run uncached.",
+    "doctor.chat-ready": "The chat credentials are complete.",
+    "doctor.chat-none": "No chat credentials are set.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PortTry:
+    """What a connection to port 25 of a host that the person named showed; `open` is None where none was named."""
+
+    host: str = ""
+    ip: Address | None = None
+    open: bool | None = None
+
+
+async def resolver_findings(servers: Sequence[str], lookup: Lookup) -> list[Finding]:
+    """`servers` are addresses; the question is about a name that RFC 6761 promises never to exist."""
+    about = " ".join(servers)
+    found = [
+        _finding(
+            "resolver-public",
+            server,
+            Verdict.WARN,
+            f"{server} is {PUBLIC_RESOLVERS[server]}'s public resolver.",
+            ADVICE,
+        )
+        for server in servers
+        if server in PUBLIC_RESOLVERS
+    ]
+    try:
+        answer = await lookup(f"{secrets.token_hex(8)}.invalid", "A")
+    except LookupFailed as failed:
+        says = f"The resolver does not answer ({failed.reason}), so nothing can be checked."
+        return [
+            *found,
+            _finding("resolver-silent", about, Verdict.FAIL, says, "Set MAILCHECK_NAMESERVERS to one that does."),
+        ]
+    if answer.records:
+        says = f"The resolver invents an address ({answer.records[0]}) for a name that does not exist."
+        return [
+            *found,
+            _finding("resolver-rewrites", about, Verdict.FAIL, says, "Use a resolver that does not rewrite answers."),
+        ]
+    return [*found, _finding("resolver-answers", about, Verdict.PASS, "The resolver answers and invents nothing.")]
+
+
+def list_findings(lists: Sequence[Health]) -> list[Finding]:
+    """From the health of every list: are their answers stripped, does Spamhaus answer, how many can be believed."""
+    asked = [item for item in lists if item.reason != "no-key"]
+    good = [item for item in asked if item.standing is Trust.GOOD]
+    stripped = [item for item in asked if item.reason == "stripped"]
+    verdict = Verdict.PASS if len(good) * 2 > len(asked) else Verdict.WARN
+    says = f"{len(good)} of {len(asked)} lists answer their own test entries right."
+    found = [_finding("lists", "catalogue", verdict, says, "" if good else ADVICE)]
+    if stripped and len(stripped) * 2 > len(asked):
+        says = f"{len(stripped)} lists answer without their address: the resolver strips 127.0.0.0/8 (rebinding protection)."
+        step = "Exempt the blocklists there (unbound: private-address, dnsmasq: rebind-domain-ok), or use another resolver."
+        found.append(_finding("answers-stripped", "resolver", Verdict.FAIL, says, step))
+    elif good:
+        found.append(_finding("answers-arrive", "resolver", Verdict.PASS, "Answers in 127.0.0.0/8 come through."))
+    return found + [_spamhaus(item) for item in asked if item.id == SPAMHAUS]
+
+
+def _spamhaus(item: Health) -> Finding:
+    if item.standing is Trust.GOOD:
+        return _finding("spamhaus-answers", item.id, Verdict.PASS, "Spamhaus answers this resolver.")
+    if item.reason in REFUSALS:
+        return _finding(
+            "spamhaus-refuses", item.id, Verdict.FAIL, f"Spamhaus refuses this resolver ({item.reason}).", ADVICE, DQS
+        )
+    says = f"Spamhaus gave no usable answer ({item.reason})."
+    return _finding("spamhaus-silent", item.id, Verdict.UNKNOWN, says, "Try again; if it stays so, use a key.", DQS)
+
+
+def port_finding(tried: PortTry) -> Finding:
+    if tried.open is None:
+        says = "Outgoing port 25 was not tried."
+        return _finding(
+            "port-not-tried", "port 25", Verdict.PASS, says, "Name a mail server to try: --smtp-host mx.example.com."
+        )
+    if tried.open:
+        return _finding("port-open", "port 25", Verdict.PASS, f"Port 25 of {tried.host} can be reached from here.")
+    says = f"Port 25 of {tried.host} ({tried.ip}) cannot be reached from here: the network or the provider shuts it."
+    return _finding(
+        "port-shut", "port 25", Verdict.WARN, says, "This host cannot send mail itself; its checks need no port 25."
+    )
+
+
+def store_finding(place: str, warnings: Sequence[str], problem: str = "") -> Finding:
+    if problem:
+        return _finding("store-away", place, Verdict.WARN, problem, "Checks run uncached until it is back.")
+    if warnings:
+        return _finding("store-warning", place, Verdict.WARN, " ".join(warnings), "See the manual of your Redis.")
+    return _finding("store-ready", place, Verdict.PASS, "The store answers and keeps what it is given.")
+
+
+def chat_finding(platforms: Sequence[str]) -> Finding:
+    if platforms:
+        return _finding("chat-ready", "chat", Verdict.PASS, f"Credentials are set for {' and '.join(platforms)}.")
+    says = "No chat credentials are set, so the bot only answers in the terminal."
+    return _finding("chat-none", "chat", Verdict.PASS, says, "The README tells how to create the Slack app.")
+
+
+def _finding(word: str, about: str, verdict: Verdict, says: str, step: str = "", *links: Link) -> Finding:
+    return Finding("doctor", about, verdict, f"doctor.{word}", says, step, links=links)

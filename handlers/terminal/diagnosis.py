@@ -1,0 +1,44 @@
+"""`mailcheck doctor`: the parts of this host are asked side by side, and what they showed is judged."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.addresses import special
+from bot.assembly import MailWing
+from bot.doctor import PortTry, chat_finding, list_findings, port_finding, resolver_findings, store_finding
+from bot.model import Finding, LookupFailed, Target
+from bot.net.smtp import reaches
+from bot.settings import SlackMode
+
+
+async def examine_host(wing: MailWing, smtp_host: str | None) -> list[Finding]:
+    async def lists() -> list[Finding]:
+        return list_findings([item async for item in wing.list_health()])
+
+    servers = [server.host for server in wing.servers]
+    resolver, known, tried = await asyncio.gather(
+        resolver_findings(servers, wing.resolver.fresh()), lists(), _try_port(wing, smtp_host)
+    )
+    platforms = ["Slack"] if wing.settings.slack_mode is not SlackMode.NONE else []
+    return [*resolver, *known, port_finding(tried), _store(wing), chat_finding(platforms)]
+
+
+async def _try_port(wing: MailWing, host: str | None) -> PortTry:
+    if host is None:
+        return PortTry()
+    try:
+        answer = await wing.resolver(host, "A")
+    except LookupFailed:
+        return PortTry()
+    addresses = [ip for text in answer.records if (ip := Target.of(text).ip) and not special(ip)]
+    if not addresses:
+        return PortTry()
+    return PortTry(host, addresses[0], await reaches(addresses[0]))
+
+
+def _store(wing: MailWing) -> Finding:
+    place = "REDIS_URL" if wing.settings.redis_url else "embedded store"
+    if wing.store is None:
+        return store_finding(place, (), f"The {place} cannot be used; the log above says why.")
+    return store_finding(place, wing.store.warnings)
