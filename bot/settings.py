@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Set
 from datetime import timedelta
 from enum import StrEnum
@@ -14,6 +13,8 @@ from typing import Annotated, Any, NamedTuple
 from platformdirs import user_state_path
 from pydantic import AliasGenerator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bot.durations import BadDuration, read_duration
 
 
 class SettingsError(Exception):
@@ -48,17 +49,13 @@ class SpecialAddresses(StrEnum):
     ALLOW = "allow"
 
 
-DURATION = re.compile(r"(\d{1,7})([smhd]?)")
-SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
 def duration(text: object) -> object:
     if not isinstance(text, str):
         return text
-    match = DURATION.fullmatch(text.lower())
-    if match is None or int(match[1]) == 0:
-        raise ValueError("must be a length of time such as 90, 90s, 15m or 1h")
-    return timedelta(seconds=int(match[1]) * SECONDS[match[2]])
+    try:
+        return read_duration(text, bare="s")
+    except BadDuration:
+        raise ValueError("must be a length of time such as 90, 90s, 15m or 1h") from None
 
 
 def split_port(text: str) -> tuple[str, str]:
