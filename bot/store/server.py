@@ -98,17 +98,20 @@ class Embedded:
         while True:
             if self._lock is None:
                 self._lock = take_lock(self.folder / "lock")
-            seen = await pulse(self.socket)
-            if seen is Pulse.READY:
+            if await pulse(self.socket) is Pulse.READY:
                 return
             if self._process is not None and self._process.poll() is not None:
                 raise StoreUnavailable(last_words(self.folder, self.log_file))
-            # A server that is there and silent may be stopped or loading: a second one would ruin its files.
-            if seen is Pulse.GONE and self.owner and self._process is None:
+            if self.owner and self._process is None:
                 self._process = self._spawn()
             await asyncio.sleep(STEP_S)
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> subprocess.Popen[bytes] | None:
+        # The server inherits this lock and holds it for as long as it lives, also when it is stopped or loading: a
+        # second one would ruin its append-only file.
+        life = take_lock(self.folder / "server.lock")
+        if life is None:
+            return None
         options = {
             "port": "0",
             "unixsocket": str(self.socket),
@@ -121,13 +124,14 @@ class Embedded:
             "loglevel": "warning",
         }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        with self.log_file.open("wb") as output:
+        with os.fdopen(life), self.log_file.open("wb") as output:
             return subprocess.Popen(
                 [server_binary(), *words],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                pass_fds=(life,),
             )
 
     async def _watch(self) -> None:

@@ -143,6 +143,22 @@ async def test_a_stopped_server_is_never_doubled(tmp_path: Path, monkeypatch: py
             assert await server_pid(redis) == orphan
 
 
+async def test_a_server_that_does_not_listen_yet_is_never_doubled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "START_S", 0.2)
+    async with Embedded(tmp_path) as embedded:
+        lock = embedded.folder / "server.lock"
+        assert server.take_lock(lock) is None  # the living server has it
+    starting = server.take_lock(lock)
+    assert starting is not None
+    with pytest.raises(StoreUnavailable, match="is there but does not answer"):
+        async with Embedded(tmp_path):
+            pass
+    assert await pulse(embedded.socket) is Pulse.GONE
+    os.close(starting)
+
+
 async def test_a_long_state_directory_gets_a_short_private_socket(tmp_path: Path) -> None:
     state = tmp_path / ("long-" * 20)
     async with Embedded(state) as embedded, client(embedded.url, 5) as redis:
