@@ -15,9 +15,15 @@ SURROUNDINGS = re.compile(
     r"(?:ehlo|helo|mail from|rcpt to|data|end of data|starttls|sending data block|connect)\b(?::?<?[^\s<>]{0,120}>?)?(?: size=\d+)?)"
     r"|\b(?:from|proto|helo|sasl_username|sasl_method|X|CV|DN|P|S|I)=<?[^\s<>]{0,200}>?"
     r"|<[^<>\s]{0,200}@[^<>\s]{0,200}>"
-    r"|smtp error from remote mail(?: server|er)|remote host said:|diagnostic-code\s?:",
+    r"|smtp error from remote mail(?: server|er)|remote (?:host|server) (?:said|returned|replied):?|diagnostic-code\s?:"
+    r"|(?<!client )(?<!connecting )(?<!sending )\bhost [^\s\[]{1,80} ?\[[0-9a-f.:]{2,45}\](?= said| refused| smtp error|:)(?: said)?:?"
+    r"|(?:server |host [^\s]{1,80} )?refused to talk to me:?|giving up on [^\s]{1,50}",
     re.IGNORECASE,
 )
+ADDRESS = re.compile(
+    r"(?<![\w.])\[?(?:IPv6:)?(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{1,4}:){2,7}:?[0-9A-Fa-f:.]{0,40})\]?(?!\.?\w)"
+)
+THE_ADDRESS = " ipaddress "  # how an address reads in a phrase of the rules
 LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"'\\]{1,400}", re.IGNORECASE)
 
 
@@ -54,3 +60,8 @@ def links(line: str) -> list[str]:
 def without_links(text: str) -> str:
     """The text with its links left out."""
     return LINK.sub(" ", text)
+
+
+def with_addresses_alike(text: str) -> str:
+    """The text with the word `ipaddress` for every address, so that a phrase can say where one stands."""
+    return ADDRESS.sub(THE_ADDRESS, text)

@@ -123,7 +123,7 @@ def _meaning(known: Rules, line: str, evidence: Evidence) -> _Meaning:
     if listing:
         return _Meaning(Rule(listing.when, listing.category), listing, certain=True)
     reason = codes.reason(line)
-    bare = _reworded(known, evidence, codes.without_links(reason))
+    bare = _reworded(known, evidence, codes.with_addresses_alike(codes.without_links(reason)))
     if rule := known.wordings.first(bare) or known.wordings.first(_reworded(known, evidence, reason)):
         return _Meaning(rule, None, certain=True)
     rule = known.statuses.first(bare)

@@ -38,7 +38,7 @@ NOT_THE_SENDER = tuple(
         r"\bv(?:ersion)?[ .]?\0",
         r"//\0",
         r"^\0 (?:does not like|failed after)",
-        r"\b(?:connected to|said by|rejected by|refused by|blocked by) \[?\0",
+        r"\b(?:connected to|giving up on|said by|rejected by|refused by|blocked by) \[?\0",
     )
 )
 IN_A_QUERY = re.compile(r"(?:https?://|www\.)\S*[?/&=]\0$", re.IGNORECASE)

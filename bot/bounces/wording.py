@@ -11,6 +11,7 @@ WORD = re.compile(r"[^\W_]+")
 WORD_OF_A_PHRASE = re.compile(r"[^\W_]+(?:#(?![^\W_]))?")
 NUMBERED = re.compile(r"([a-z]+)[0-9]+")
 GAP = " * "
+WIDEST_GAP = 60  # characters: words further apart belong to different thoughts
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,25 @@ class Phrase:
     anchor: str
 
     def is_in(self, text: Text) -> bool:
-        """Whether all parts occur, one after the other; the time is linear in the text."""
+        """Whether the parts occur one after the other, each near the one before; the time is linear in the text."""
         words = text.numbered if "#" in self.anchor else text.words
-        start = 0
-        for part in self.parts:
-            found = words.find(part, start)
-            if found < 0:
-                return False
-            start = found + len(part) - 1  # the space behind this part is the space before the next
-        return True
+        first, *rest = self.parts
+        found = words.find(first)
+        while found >= 0:
+            if not rest or _follow(words, found + len(first), rest):
+                return True
+            found = words.find(first, found + 1)
+        return False
+
+
+def _follow(words: str, end: int, parts: list[str]) -> bool:
+    for part in parts:
+        start = end - 1  # the space behind one part is the space before the next
+        found = words.find(part, start, start + WIDEST_GAP + len(part))
+        if found < 0:
+            return False
+        end = found + len(part)
+    return True
 
 
 class Speller:
