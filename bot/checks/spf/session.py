@@ -83,10 +83,11 @@ class Session:
         self._look_further()
 
     def _task(self, question: Question) -> asyncio.Task[Answer | LookupFailed]:
-        if asyncio.get_running_loop().time() > self.deadline:
+        task = self._asked.get(question)
+        if asyncio.get_running_loop().time() > self.deadline or (task and task.cancelled()):
             raise Stopped(f"The check stopped by itself after {self._limits.seconds:g} seconds.")
         self._unneeded.discard(question)
-        if task := self._asked.get(question):
+        if task:
             return task
         if self.queries >= self._limits.queries:
             raise Stopped(f"The check stopped by itself after {self._limits.queries} DNS questions.")
