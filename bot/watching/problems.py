@@ -11,6 +11,9 @@ from datetime import datetime
 
 from bot.watching.model import Observation, Phase, Policy, Problem, State
 
+# Looks that move nothing but a count.
+COUNTED = {(Phase.SUSPECT, State.UNKNOWN), (Phase.CLEARING, State.NOT_LISTED)}
+
 
 def first_sight(seen: Observation) -> Problem:
     """A problem as its first sighting leaves it: a suspicion that a second look must confirm."""
@@ -23,30 +26,11 @@ def known_before(seen: Observation) -> Problem:
 
 
 def step(problem: Problem, seen: Observation, policy: Policy) -> Problem:
-    """The problem after one more look. Looks that follow at once count as one, and a report that is replayed as none."""
-    if seen.at - problem.asked < policy.confirm_after / 4:
+    """The problem after one more look. A report that is replayed is no look; of looks that follow at once, one counts."""
+    at_once = seen.at - problem.asked < policy.confirm_after / 4
+    if seen.at <= problem.asked or (at_once and (problem.phase, seen.state) in COUNTED):
         return problem
-    looked = replace(problem, asked=seen.at)
-    match problem.phase, seen.state:
-        case Phase.CLEAN, State.LISTED:
-            return replace(looked, phase=Phase.SUSPECT, sight=seen, since=seen.at, turned=seen.at, misses=0)
-        case Phase.SUSPECT, State.LISTED if seen.at - problem.since >= policy.confirm_after:
-            return _confirmed(looked, seen, policy)
-        case Phase.SUSPECT, State.NOT_LISTED | State.HELD:
-            return replace(
-                looked, phase=Phase.CLEAN, turned=seen.at, misses=0, noted=problem.noted and problem.unstable
-            )
-        case Phase.SUSPECT, State.UNKNOWN:
-            return replace(looked, misses=min(problem.misses + 1, policy.tries))
-        case Phase.LISTED, State.LISTED:
-            return replace(looked, sight=seen)
-        case Phase.LISTED, State.NOT_LISTED:
-            return replace(looked, phase=Phase.CLEARING, turned=seen.at, clean=1)
-        case Phase.CLEARING, State.LISTED:
-            return replace(looked, phase=Phase.LISTED, sight=seen, turned=seen.at, clean=0)
-        case Phase.CLEARING, State.NOT_LISTED:
-            return _cleaner(looked, seen, policy)
-    return looked
+    return _moved(replace(problem, asked=seen.at), seen, policy)
 
 
 def at_rest(problem: Problem, now: datetime, policy: Policy) -> Problem:
@@ -86,6 +70,29 @@ def clocked(problem: Problem, now: datetime) -> Problem:
         asked=min(problem.asked, now),
         opens=tuple(min(at, now) for at in problem.opens),
     )
+
+
+def _moved(problem: Problem, seen: Observation, policy: Policy) -> Problem:
+    match problem.phase, seen.state:
+        case Phase.CLEAN, State.LISTED if not problem.told:
+            return replace(problem, phase=Phase.SUSPECT, sight=seen, since=seen.at, turned=seen.at, misses=0)
+        case Phase.SUSPECT, State.LISTED if seen.at - problem.since >= policy.confirm_after:
+            return _confirmed(problem, seen, policy)
+        case Phase.SUSPECT, State.NOT_LISTED | State.HELD:
+            return replace(
+                problem, phase=Phase.CLEAN, turned=seen.at, misses=0, noted=problem.noted and problem.unstable
+            )
+        case Phase.SUSPECT, State.UNKNOWN:
+            return replace(problem, misses=min(problem.misses + 1, policy.tries))
+        case Phase.LISTED, State.LISTED:
+            return replace(problem, sight=seen)
+        case Phase.LISTED, State.NOT_LISTED:
+            return replace(problem, phase=Phase.CLEARING, turned=seen.at, clean=1)
+        case Phase.CLEARING | Phase.CLEAN, State.LISTED:  # for the room it never was gone
+            return replace(problem, phase=Phase.LISTED, sight=seen, turned=seen.at, clean=0)
+        case Phase.CLEARING, State.NOT_LISTED:
+            return _cleaner(problem, seen, policy)
+    return problem
 
 
 def _confirmed(problem: Problem, seen: Observation, policy: Policy) -> Problem:

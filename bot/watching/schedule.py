@@ -35,13 +35,13 @@ class Budget:
         return self.per_day * (1 - self.for_people)
 
     @property
-    def per_second(self) -> float:
-        """The pace at which a full burst and a whole day of it still fit the budget together."""
-        return self.for_watches / (DAY + self.burst).total_seconds()
+    def most_at_once(self) -> float:
+        return max(1.0, self.for_watches * (self.burst / DAY))
 
     @property
-    def most_at_once(self) -> float:
-        return self.per_second * self.burst.total_seconds()
+    def per_second(self) -> float:
+        """The pace at which a full burst and a whole day of it still fit the budget together."""
+        return max(0.0, self.for_watches - self.most_at_once) / DAY.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
