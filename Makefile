@@ -29,6 +29,8 @@ check: .venv/.ready-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 e2e: .venv/.ready-dev
 	@tests/e2e/run
+bench: .venv/.ready-dev
+	@$(BIN)/python -m benchmarks.cold_check
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 

@@ -40,6 +40,7 @@ CODES = {
     "doctor.resolver-public": "The resolver is one for everybody, which blocklists refuse.",
     "doctor.answers-arrive": "Answers in 127.0.0.0/8, which blocklists give, come through the resolver.",
     "doctor.answers-stripped": "The resolver removes answers in 127.0.0.0/8, so no listing can be seen.",
+    "doctor.answers-hidden": "Most lists seem empty: the resolver does not reach them, or hides their answers.",
     "doctor.spamhaus-answers": "Spamhaus answers this resolver.",
     "doctor.spamhaus-refuses": "Spamhaus refuses this resolver or key.",
     "doctor.spamhaus-silent": "Spamhaus gave no usable answer.",
@@ -100,10 +101,14 @@ def list_findings(lists: Sequence[Health]) -> list[Finding]:
     asked = [item for item in lists if item.reason != "no-key"]
     good = [item for item in asked if item.standing is Trust.GOOD]
     stripped = [item for item in asked if item.reason == "stripped"]
+    empty = [item for item in asked if item.reason == "emptied"]
     verdict = Verdict.PASS if len(good) * 2 > len(asked) else Verdict.WARN
     says = f"{len(good)} of {len(asked)} lists answer their own test entries right."
     found = [_finding("lists", "catalogue", verdict, says, "" if good else ADVICE)]
-    if stripped and len(stripped) * 2 > len(asked):
+    if len(empty) * 2 > len(asked):
+        says = f"{len(empty)} lists seem empty through this resolver: it does not reach them, or hides their answers."
+        found.append(_finding("answers-hidden", "resolver", Verdict.FAIL, says, ADVICE))
+    elif len(stripped) * 2 > len(asked):
         says = f"{len(stripped)} lists answer without their address: the resolver strips 127.0.0.0/8 (rebinding protection)."
         step = "Exempt the blocklists there (unbound: private-address, dnsmasq: rebind-domain-ok), or use another resolver."
         found.append(_finding("answers-stripped", "resolver", Verdict.FAIL, says, step))

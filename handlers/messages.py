@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bot.checks.blocklists import Trust
 from bot.domains import shown
-from bot.model import Finding, Order, Report, Verdict
+from bot.model import Finding, Order, Report, Role, Verdict
 from handlers.card import Button, Card, Line, Table, Tone
 
 TONES = {Verdict.PASS: Tone.GOOD, Verdict.UNKNOWN: Tone.UNSURE, Verdict.WARN: Tone.WARN, Verdict.FAIL: Tone.BAD}
@@ -49,12 +49,13 @@ def report_card(report: Report) -> Card:
     listings = [f for f in problems if f.check == "blocklist"]
     in_table = len(listings) >= LISTINGS_IN_TABLE
     told = [f for f in problems if not (in_table and f.check == "blocklist")]
-    lines = [_line(f) for f in told[:PROBLEMS_SHOWN]]
+    step = next((f.step for f in problems if f.step), "")
+    lines = [_line(f, but=step) for f in told[:PROBLEMS_SHOWN]]
     lines += [Line(f"{count(len(told) - PROBLEMS_SHOWN, 'more problem')}.")] if len(told) > PROBLEMS_SHOWN else []
     return Card(
         title=f"{name_of(report.order)}: {summary(report)}",
         tone=TONES[report.verdict],
-        step=next((f.step for f in problems if f.step), ""),
+        step=step,
         lines=(*lines, *_explained(report.findings), *_silent_lists(report.findings), *_passed(report.findings)),
         table=_listing_table(listings) if in_table else None,
         buttons=(*_forms(problems), again_button(report.order)),
@@ -164,11 +165,12 @@ def summary(report: Report) -> str:
 def footnote(report: Report) -> str:
     """How the answer came about: lists asked, clean, listed, without an answer; time; cache."""
     states = [f.facts.get("state") for f in report.findings if f.check == "blocklist"]
-    parts = [f"{report.verdict} as {'a mail server' if report.order.role == 'mta' else 'a client'}"]
+    parts = ["checked as a client"] if report.order.role is Role.CLIENT else []
     if states:
         silent = states.count("unknown") + states.count("unusable")
-        parts.append(f"{count(len(states), 'list')} asked: {states.count('not_listed')} clean")
-        parts[-1] += f", {sum(map(is_listing, report.findings))} listed, {silent} without an answer"
+        listed = sum(map(is_listing, report.findings))
+        asked = f"{count(len(states), 'list')} asked: {states.count('not_listed')} clean, {listed} listed"
+        parts.append(f"{asked}, {silent} without an answer" if silent else asked)
     parts.append("from the cache" if report.cached else f"{report.elapsed_ms / 1000:.1f} s")
     return " · ".join((*parts, *report.notes))
 
@@ -201,9 +203,11 @@ def _weight(finding: Finding) -> tuple[int, int, int]:
     return (-finding.verdict, check, SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES))
 
 
-def _line(finding: Finding) -> Line:
+def _line(finding: Finding, but: str = "") -> Line:
+    """A finding with its step, unless the card has said that step already."""
     texts = finding.facts.get("txt") or ()
-    return Line(finding.says, TONES[finding.verdict], detail=finding.step, quote=str(texts[0]) if texts else "")
+    detail = "" if finding.step == but else finding.step
+    return Line(finding.says, TONES[finding.verdict], detail, quote=str(texts[0]) if texts else "")
 
 
 def _explained(findings: Iterable[Finding]) -> Iterable[Line]:

@@ -52,7 +52,7 @@ HALF_UNKNOWN = report(
     finding("spf"),
 )
 PBL_ON_A_CLIENT = report(
-    listing("Spamhaus ZEN", Verdict.PASS, "listed", sublists=["spamhaus-pbl"]),
+    listing("Spamhaus ZEN", Verdict.PASS, "listed", sublists=["spamhaus-pbl"], effect="policy"),
     *(listing(f"List {n}", Verdict.PASS, "not_listed") for n in range(59)),
     finding("ptr"),
     order=Order(Target.of("192.0.2.25"), Role.CLIENT),
