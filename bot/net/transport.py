@@ -84,13 +84,12 @@ class Transport:
         The deadline runs from now; for a bulk question, which may wait long for its turn, from its first datagram.
         Raises LookupFailed: timeout, servfail, refused, formerr, notimp, malformed, truncated, loop.
         """
-        asked = question(name, kind)
+        asked, until = question(name, kind), self._now() + deadline_s
         outcome = await self._ask(asked, deadline_s, bulk)
-        return outcome if isinstance(outcome, Answer) else await self._follow(asked, outcome, deadline_s, bulk)
+        return outcome if isinstance(outcome, Answer) else await self._follow(asked, outcome, until, bulk)
 
-    async def _follow(self, asked: Question, alias: Alias, deadline_s: float, bulk: bool) -> Answer:
+    async def _follow(self, asked: Question, alias: Alias, until: float, bulk: bool) -> Answer:
         """Some resolvers stop at a CNAME: ask for its target, in what time is left."""
-        until = self._now() + deadline_s
         seen, ttl, authentic = {asked.name.lower()}, alias.ttl, alias.authentic
         outcome: Answer | Alias = alias
         while isinstance(outcome, Alias):

@@ -32,8 +32,15 @@ def test_each_copy_waits_twice_as_long_up_to_a_bound() -> None:
 
 def test_a_wait_that_is_too_short_does_not_stay() -> None:
     trip = after(*[0.001] * 50)
-    for _ in range(5):
+    for _ in range(15):
         trip.missed()
     assert trip.wait(0) == LONGEST
     trip.measured(0.001)
+    assert trip.wait(0) == SHORTEST
+
+
+def test_a_lost_datagram_now_and_then_makes_nobody_wait_longer() -> None:
+    trip = after(*[0.001] * 50)
+    for _ in range(10):
+        trip.missed()
     assert trip.wait(0) == SHORTEST
