@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -48,8 +49,7 @@ async def test_ids_and_ports_are_not_to_be_guessed() -> None:
         assert len({flight.link.socket.getsockname() for flight in flights}) == 4
         assert len({flight.ident for flight in flights}) > 380
         steps = {
-            int.from_bytes(b.ident, "big") - int.from_bytes(a.ident, "big")
-            for a, b in zip(flights, flights[1:], strict=False)
+            int.from_bytes(b.ident, "big") - int.from_bytes(a.ident, "big") for a, b in itertools.pairwise(flights)
         }
         assert len(steps) > 380
         upstream.close()
