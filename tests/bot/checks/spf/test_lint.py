@@ -1,0 +1,171 @@
+"""A domain without an address: every record under it is read, and what is wrong is said, word for word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.checks.spf import check
+from bot.model import Order, Target
+from tests.bot.checks.spf.domains import findings
+from tests.dns_world import World
+
+
+@pytest.mark.parametrize(
+    ("domain", "verdict", "code", "says"),
+    [
+        (
+            "example.com",
+            "pass",
+            "valid-record",
+            "The SPF record of example.com is valid and needs 3 of 10 lookups; every other sender is refused.",
+        ),
+        (
+            "_spf.example.net",
+            "pass",
+            "valid-record",
+            "The SPF record of _spf.example.net is valid and needs 1 of 10 lookups; every other sender is marked as suspicious.",
+        ),
+        ("parked.example", "pass", "valid-record", "The SPF record of parked.example says that nobody sends its mail."),
+        (
+            "doubted.example",
+            "pass",
+            "valid-record",
+            "The SPF record of doubted.example is valid and needs 1 of 10 lookups; every other sender is refused.",
+        ),
+        (
+            "none.example",
+            "warn",
+            "missing-record",
+            "none.example has no SPF record, so receivers cannot tell which servers may send its mail.",
+        ),
+        (
+            "near.example",
+            "fail",
+            "missing-record",
+            "near.example has no SPF record: “v=spf1;mx -all” does not start with v=spf1 and a space.",
+        ),
+        (
+            "nowhere.example",
+            "fail",
+            "no-such-domain",
+            "nowhere.example does not exist in DNS, so mail from it is refused by many receivers.",
+        ),
+        ("two.example", "fail", "multiple-records", "two.example has 2 SPF records, so receivers stop with an error."),
+        (
+            "wrong-below.example",
+            "fail",
+            "syntax-error",
+            "Receivers stop at the SPF record of wrong.example with an error: “ipv4:192.0.2.1” is not a term that SPF knows; write ip4 instead of ipv4.",
+        ),
+        (
+            "lost.example",
+            "fail",
+            "missing-include",
+            "The SPF record of lost.example points at none.example, which has no SPF record, so receivers stop there with an error.",
+        ),
+        (
+            "big.example",
+            "fail",
+            "too-many-lookups",
+            "The SPF record of big.example can need 24 lookups where 10 are allowed, so receivers stop with an error for every sender that is not found early.",
+        ),
+        (
+            "loop.example",
+            "fail",
+            "too-many-lookups",
+            "The SPF records under loop.example include each other in a circle, so receivers stop with an error.",
+        ),
+        (
+            "crowd.example",
+            "fail",
+            "too-many-hosts",
+            "crowd.example has more than 10 MX records, so receivers stop at mx with an error.",
+        ),
+        (
+            "open.example",
+            "fail",
+            "allows-everyone",
+            "“+all” in the SPF record of open.example lets any address send as open.example.",
+        ),
+        (
+            "open-below.example",
+            "fail",
+            "allows-everyone",
+            "“+all” in the SPF record of open.example lets any address send as open-below.example.",
+        ),
+        (
+            "wide.example",
+            "fail",
+            "allows-everyone",
+            "“ip4:0.0.0.0/0” in the SPF record of wide.example lets any address send as wide.example.",
+        ),
+        (
+            "dead.example",
+            "fail",
+            "too-many-voids",
+            "x1.example, x2.example and x3.example lead to nothing; SPF allows 2 such names, so receivers stop there.",
+        ),
+        (
+            "soft.example",
+            "warn",
+            "dead-name",
+            "The SPF record asks for gone.example, which leads to nothing; SPF allows 2 such names.",
+        ),
+        (
+            "dual.example",
+            "warn",
+            "ipv6-voids",
+            "mx1.example.com, mx2.example.com and mx3.example.com have no IPv6 address; SPF allows 2 such names, so receivers stop with an error before they come to the IPv6 addresses in the record.",
+        ),
+        (
+            "neutral.example",
+            "warn",
+            "neutral-default",
+            "The SPF record of neutral.example ends in ?all, so it says nothing about servers it does not list.",
+        ),
+        (
+            "moved.example",
+            "warn",
+            "neutral-default",
+            "The SPF record of _spf.moved.example ends in ?all, so it says nothing about servers it does not list.",
+        ),
+        (
+            "open-ended.example",
+            "warn",
+            "no-default",
+            "The SPF record of open-ended.example ends without all, so it says nothing about servers it does not list.",
+        ),
+        (
+            "ptr.example",
+            "warn",
+            "uses-ptr",
+            "The SPF record of ptr.example uses ptr, which is slow and which some receivers ignore.",
+        ),
+        ("slow.example", "unknown", "no-answer", "DNS gave no answer about the SPF record of slow.example (timeout)."),
+        (
+            "slow-below.example",
+            "unknown",
+            "no-answer",
+            "DNS gave no answer about the SPF record of slow.example (timeout).",
+        ),
+    ],
+)
+async def test_a_domain_alone_has_its_records_read(domain: str, verdict: str, code: str, says: str) -> None:
+    found = (await findings(None, domain))[0]
+    assert (found.about, str(found.verdict), found.code, found.says) == (domain, verdict, f"spf.{code}", says)
+
+
+async def test_lookups_are_counted_to_their_true_number() -> None:
+    assert (await findings(None, "big.example"))[0].facts["lookups"] == 24
+
+
+async def test_a_tree_without_end_is_left_after_forty_records() -> None:
+    async def endless(name: str, kind: str, /) -> Any:
+        child = f"x{name}" if len(name) < 200 else "end.example"
+        return World({name: {"TXT": [f"v=spf1 include:{child} ~all"]}}).answer(name, kind)
+
+    found = await check(Order(Target(domain="tree.example")), endless)
+    assert [finding.code for finding in found] == ["spf.too-many-lookups", "spf.no-answer"]
+    assert "can need at least 40 lookups" in found[0].says
