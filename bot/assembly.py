@@ -15,9 +15,10 @@ from bot.checks import dmarc, mx, network, ptr, spf
 from bot.checks.blocklists import Memory, ProcessMemory, Standing, blocklist_check, health, load
 from bot.checks.blocklists.catalogue import Catalogue
 from bot.checks.blocklists.survey import Health
+from bot.checks.blocklists.zones import questions, zones
 from bot.checkup import Checkup
 from bot.metrics import Metrics, metrics
-from bot.model import Check
+from bot.model import Check, Target
 from bot.net.resolver import Resolver
 from bot.net.servers import Server, system_servers
 from bot.net.transport import Transport
@@ -45,6 +46,10 @@ class MailWing:
     metrics: Metrics
     store: Store | None
     circuit: Circuit | None
+
+    def lists_for(self, target: Target) -> int:
+        """How many blocklists a target is asked about."""
+        return len(questions(zones(self.catalogue, self.keys), target))
 
     def list_health(self) -> AsyncIterator[Health]:
         """What every list says to its own test entries right now, each as it answers."""

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from bot.addresses import special
+from bot.checks.network import runs_ip_checks
 from bot.contract import report_from_json, report_to_json
 from bot.model import Answer, Check, Finding, Lookup, LookupFailed, Order, Report, Target, Verdict
 
@@ -97,7 +97,7 @@ class Checkup:
     def _public_part(self, order: Order) -> Order | None:
         """What of the order the Internet can be asked about: nothing is known about a special-purpose address."""
         ip, domain = order.target.ip, order.target.domain
-        if ip is None or self.special_allowed or special(ip) is None:
+        if ip is None or runs_ip_checks(ip, self.special_allowed):
             return order
         return replace(order, target=Target(domain=domain)) if domain else None
 

@@ -15,7 +15,7 @@ SECRETS = re.compile(
     r"|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)|[a-z2-7]{26}(?=\.\w+\.dq\.spamhaus\.net)",
     re.IGNORECASE,
 )
-QUIET = ("httpx", "httpcore", "slack_bolt", "slack_sdk", "aiohttp", "uvicorn.access", "docket")
+QUIET = ("httpx", "httpcore", "slack_bolt", "slack_sdk", "aiohttp", "uvicorn", "docket")
 
 
 def configure(level: int = logging.INFO) -> None:

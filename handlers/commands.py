@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from bot.checkup import Checkup
-from bot.model import Order, Role
+from bot.model import Order, Role, Target
 from bot.targets import BadTarget, read_targets
 from handlers.card import Card
 from handlers.messages import (
@@ -36,10 +36,10 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """The verbs; `checkup` does the work, `lists` is how many blocklists an address is checked against."""
+    """The verbs; `checkup` does the work, `lists` is how many blocklists a target is asked about."""
 
     checkup: Checkup
-    lists: int
+    lists: Callable[[Target], int]
     list_health: Callable[[], Awaitable[Card]]
     allowed: Callable[[Ask], Awaitable[str]] = field(default=lambda _: _nobody_waits())
 
@@ -53,7 +53,8 @@ class Commands:
         if verb in LATER:
             return Ack(refusal_card(f"`{verb}` is not available yet; type `help` to see what is."), work=False)
         try:
-            return Ack(checking_card(read_check(rest).orders, self.lists), work=True)
+            orders = read_check(rest).orders
+            return Ack(checking_card(orders, self.lists(orders[0].target)), work=True)
         except (BadCommand, BadTarget) as wrong:
             return Ack(refusal_card(str(wrong)), work=False)
 

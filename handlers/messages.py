@@ -11,6 +11,7 @@ from bot.model import Finding, Order, Report, Role, Verdict
 from handlers.card import Button, Card, Line, Table, Tone
 
 TONES = {Verdict.PASS: Tone.GOOD, Verdict.UNKNOWN: Tone.UNSURE, Verdict.WARN: Tone.WARN, Verdict.FAIL: Tone.BAD}
+SPECIAL = "network.special-purpose"
 TRUST = {Trust.GOOD: Verdict.PASS, Trust.UNKNOWN: Verdict.UNKNOWN, Trust.UNUSABLE: Verdict.WARN}
 PROBLEMS_SHOWN = 8
 LISTINGS_IN_TABLE = 3  # fewer are told one by one, with their own step
@@ -19,7 +20,7 @@ FORM_BUTTONS = 2
 # What stops mail first comes first; within a check the worst severity comes first.
 WEIGHT = ("blocklist", "ptr", "helo", "spf", "dmarc", "mx", "network")
 SEVERITIES = ("high", "medium", "low", "none")
-NAMES = {"ptr": "reverse name", "helo": "HELO name", "spf": "SPF", "dmarc": "DMARC", "mx": "MX", "network": "address"}
+NAMES = {"ptr": "reverse name", "helo": "HELO name", "spf": "SPF", "dmarc": "DMARC", "mx": "MX"}
 REASONS = {
     "timeout": "no answer in time",
     "servfail": "the server failed",
@@ -83,7 +84,7 @@ def reports_card(reports: Sequence[Report]) -> Card:
 def checking_card(orders: Sequence[Order], lists: int) -> Card:
     """Said at once, before the answer is known."""
     what = name_of(orders[0]) if len(orders) == 1 else f"{count(len(orders), 'target')}"
-    against = f" against {lists} blocklists" if any(order.target.ip for order in orders) else ""
+    against = f" against {count(lists, 'blocklist')}" if lists else ""
     return Card(f"Checking {what}{against} …", private=True)
 
 
@@ -149,16 +150,19 @@ def name_of(order: Order) -> str:
 
 def summary(report: Report) -> str:
     """The verdict in a few words, for a headline or a table row."""
-    problems = [f for f in report.findings if is_problem(f)]
-    listed = sorted((f for f in problems if f.check == "blocklist"), key=_weight)
-    others = [f for f in problems if f.check != "blocklist"]
+    problems = sorted((f for f in report.findings if is_problem(f)), key=_weight)
+    listed = [f for f in problems if f.check == "blocklist"]
+    special = [str(f.facts["kind"]) for f in problems if f.code == SPECIAL]
+    others = [f for f in problems if f.check != "blocklist" and f.code != SPECIAL]
     if listed:
         first = list_name(listed[0])
         on = f"on {first}" if len(listed) == 1 else f"on {first} and {count(len(listed) - 1, 'more blocklist')}"
         return f"{on}, and {count(len(others), 'more problem')}" if others else on
     if others:
-        names = dict.fromkeys(NAMES.get(f.check, f.check) for f in sorted(others, key=_weight))
-        return f"{count(len(others), 'problem')} ({', '.join(names)})"
+        names = dict.fromkeys(NAMES.get(f.check, f.check) for f in others)
+        return ", ".join((*special, f"{count(len(others), 'problem')} ({', '.join(names)})"))
+    if special:
+        return special[0]
     return "not everything could be checked" if report.verdict is Verdict.UNKNOWN else "all good"
 
 
@@ -229,7 +233,7 @@ def _silent_lists(findings: Iterable[Finding]) -> Iterable[Line]:
 
 def _passed(findings: Sequence[Finding]) -> Iterable[Line]:
     clean = sum(f.facts.get("state") == "not_listed" for f in findings)
-    good = [NAMES.get(f.check, f.check) for f in findings if f.verdict is Verdict.PASS and f.check != "blocklist"]
+    good = [NAMES[f.check] for f in findings if f.verdict is Verdict.PASS and f.check in NAMES]
     bad = {NAMES.get(f.check, f.check) for f in findings if f.verdict is not Verdict.PASS}
     names = [name for name in dict.fromkeys(good) if name not in bad]
     parts = names + ([f"clean on {count(clean, 'blocklist')}"] if clean else [])

@@ -78,7 +78,7 @@ def verbs(wing: MailWing) -> Commands:
         found = [item async for item in wing.list_health()]
         return lists_card([(item.name, TRUST[item.standing], item.reason, item.ms) for item in found])
 
-    return Commands(wing.checkup, len(wing.catalogue.lists), list_health, allowed(wing))
+    return Commands(wing.checkup, wing.lists_for, list_health, allowed(wing))
 
 
 def allowed(wing: MailWing) -> Callable[[Ask], Awaitable[str]]:

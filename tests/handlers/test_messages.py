@@ -1,9 +1,18 @@
 import pytest
 
-from bot.model import Order, Report, Target, Verdict
+from bot.model import Finding, Order, Report, Target, Verdict
 from handlers.card import Card, Tone
 from handlers.messages import checking_card, report_card, reports_card, summary
 from tests.reports import CLEAN, FORM, HALF_UNKNOWN, LISTED, PBL_ON_A_CLIENT, finding, listing, report
+
+DOCUMENTATION = Finding(
+    "network",
+    "192.0.2.25",
+    Verdict.UNKNOWN,
+    "network.special-purpose",
+    "192.0.2.25 is a documentation address.",
+    facts={"kind": "a documentation address"},
+)
 
 
 def words(card: Card) -> str:
@@ -20,6 +29,8 @@ def words(card: Card) -> str:
         (report(listing("A"), listing("B"), listing("C")), "on A and 2 more blocklists"),
         (report(listing("Silent", Verdict.UNKNOWN, "unknown")), "not everything could be checked"),
         (report(finding("spf", Verdict.WARN), finding("spf", Verdict.FAIL)), "2 problems (SPF)"),
+        (report(DOCUMENTATION), "a documentation address"),
+        (report(DOCUMENTATION, finding("mx", Verdict.FAIL)), "a documentation address, 1 problem (MX)"),
     ],
 )
 def test_the_verdict_in_a_few_words(report: Report, said: str) -> None:
@@ -88,4 +99,4 @@ def test_many_targets_are_one_table_worst_first() -> None:
 
 def test_the_acknowledgement_says_what_is_being_done() -> None:
     assert checking_card([Order(Target.of("192.0.2.1"))], 62).title == "Checking 192.0.2.1 against 62 blocklists …"
-    assert checking_card([Order(Target(domain="example.com"))], 62).title == "Checking example.com …"
+    assert checking_card([Order(Target(domain="example.com"))], 0).title == "Checking example.com …"
