@@ -10,8 +10,9 @@ from bot.domains import is_public_suffix
 from bot.model import Target
 from bot.targets import BadTarget, read_targets
 
-LINK = re.compile(r"<(?:https?://|mailto:|tel:)([^|>\s]+)(?:\|[^>]*)?>")
-MENTION = re.compile(r"<[@#!][^>]*>")
+# No `<` inside, or a text of nothing but openings would be searched to its end from each of them.
+LINK = re.compile(r"<(?:https?://|mailto:|tel:)([^<|>\s]+)(?:\|[^<>]*)?>")
+MENTION = re.compile(r"<[@#!][^<>]*>")
 ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))  # the ampersand last, or `&amp;lt;` would become a bracket
 READ_FROM = ("text", "url", "fallback", "title", "pretext", "value")
 BETWEEN_WORDS = re.compile(r"[\s,;|<>()\[\]{}\"'`]+")

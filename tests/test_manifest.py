@@ -1,0 +1,80 @@
+"""The manifest creates the app that the code serves, and Slack takes it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.handlers.slack.conftest import open_workspace
+from tests.handlers.slack.sent import as_json, direct, event, form, mention, payload, shortcut, slash
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "manifest.yml").read_text()
+MANIFEST: dict[str, Any] = yaml.safe_load(TEXT)
+FEATURES, SETTINGS = MANIFEST["features"], MANIFEST["settings"]
+[COMMAND] = FEATURES["slash_commands"]
+[SHORTCUT] = FEATURES["shortcuts"]
+EVENTS = SETTINGS["event_subscriptions"]["bot_events"]
+
+HEARD = {
+    "app_mention": as_json(event(mention("<@UBOT> example.com"))),
+    "message.im": as_json(event(direct("example.com"))),
+}
+# What each part of the app needs to be allowed (docs.slack.dev, Permission scopes).
+SCOPE_OF_EVENT = {"app_mention": "app_mentions:read", "message.im": "im:history"}
+SCOPE_OF_METHOD = {"chat_postMessage": "chat:write", "chat_postEphemeral": "chat:write", "chat_update": "chat:write"}
+FREE_METHODS = {"auth_test"}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        form(slash("example.com", "http://127.0.0.1:1/x") | {"command": COMMAND["command"]}),
+        payload(
+            shortcut({"ts": "1.2", "text": "example.com"}, "http://127.0.0.1:1/x")
+            | {"callback_id": SHORTCUT["callback_id"]}
+        ),
+        *(HEARD[name] for name in EVENTS),
+    ],
+    ids=[COMMAND["command"], SHORTCUT["callback_id"], *EVENTS],
+)
+async def test_everything_the_manifest_promises_is_answered(body: str, kind: str) -> None:
+    async with open_workspace() as workspace:
+        await workspace.send(body, kind)
+        assert [job["text"] for job in workspace.jobs] == ["example.com"]
+
+
+def test_the_scopes_are_those_that_are_used() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "handlers/slack").glob("*.py"))
+    methods = set(re.findall(r"_client\.(\w+)\(", code)) - FREE_METHODS
+    used = {"commands", *(SCOPE_OF_EVENT[name] for name in EVENTS), *(SCOPE_OF_METHOD[name] for name in methods)}
+    assert set(MANIFEST["oauth_config"]["scopes"]["bot"]) == used | {"chat:write.public"}
+
+
+def test_pasted_as_it_is_it_needs_no_public_address() -> None:
+    assert SETTINGS["socket_mode_enabled"] is True
+    assert "://" not in "".join(line.partition("#")[0] for line in TEXT.splitlines())
+
+
+def test_typed_text_comes_as_it_was_typed() -> None:
+    assert COMMAND["should_escape"] is False
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [
+        (MANIFEST["display_information"]["name"], 35),
+        (MANIFEST["display_information"]["description"], 140),
+        (FEATURES["bot_user"]["display_name"], 80),
+        (COMMAND["command"], 32),
+        (COMMAND["description"], 2_000),
+        (COMMAND["usage_hint"], 1_000),
+        (SHORTCUT["name"], 24),
+        (SHORTCUT["callback_id"], 255),
+        (SHORTCUT["description"], 150),
+    ],
+)
+def test_no_text_is_longer_than_slack_takes(text: str, most: int) -> None:
+    assert 1 <= len(text) <= most
