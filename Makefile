@@ -17,7 +17,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --req
 ITSELF = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endif
 
-.PHONY: setup run test check e2e bench lock clean
+.PHONY: setup run test check e2e bench docs lock clean
 .DEFAULT_GOAL := setup
 
 setup: .venv/.ready
@@ -31,6 +31,8 @@ e2e: .venv/.ready-dev
 	@tests/e2e/run
 bench: .venv/.ready-dev
 	@$(BIN)/python -m benchmarks.cold_check
+docs: .venv/.ready
+	@$(BIN)/python -m bot.codes > docs/checks.md
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
@@ -40,10 +42,13 @@ lock:
 	$(LOCK) pyproject.toml -o requirements.lock
 	$(LOCK) pyproject.toml --group dev -o requirements-dev.lock
 
-.venv/.ready: requirements.lock pyproject.toml
+.venv/.made:
 	@test -n "$(PYTHON)" || { echo "mailcheck needs Python 3.11 or newer; none was found on PATH." >&2; exit 1; }
 	@echo "Setting up .venv (once) ..." >&2
 	@$(VENV)
+	@touch $@
+
+.venv/.ready: .venv/.made requirements.lock
 	@$(INSTALL) requirements.lock
 	@$(ITSELF)
 	@touch $@

@@ -1,0 +1,47 @@
+"""Every finding code and its meaning, as the page `docs/checks.md`: `make docs` writes it, a test keeps it true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot import doctor
+from bot.checks import blocklists, dmarc, mx, network, ptr, spf
+
+OURS = {
+    f"{check}.{word}": meaning
+    for check in ("blocklist", "network", "ptr", "spf", "dmarc", "mx")
+    for word, meaning in (
+        ("no-answer", "DNS did not answer, or not in time, so the result is not known."),
+        ("broken", "The check broke on the bot's side; its log has the reason."),
+    )
+}
+ROOMS: Mapping[str, Mapping[str, str]] = {
+    "Blocklists": blocklists.CODES,
+    "Reverse name and HELO": ptr.CODES,
+    "SPF": spf.CODES,
+    "DMARC": dmarc.CODES,
+    "MX": mx.CODES,
+    "The address and the name themselves": network.CODES,
+    "`mailcheck doctor`": doctor.CODES,
+}
+OPENING = """# What mailcheck can find
+
+Every finding has a stable code, `check.word-word`. Programs may rely on a code; the sentence beside it may change.
+A verdict is pass, unknown, warn or fail; what could not be learned is unknown, never pass.
+"""
+
+
+def page() -> str:
+    """The page in Markdown."""
+    told = {code for codes in ROOMS.values() for code in codes}
+    rooms = {**ROOMS, "Any check": {code: meaning for code, meaning in OURS.items() if code not in told}}
+    return "\n".join((OPENING, *(_section(title, codes) for title, codes in rooms.items())))
+
+
+def _section(title: str, codes: Mapping[str, str]) -> str:
+    rows = "\n".join(f"| `{code}` | {meaning} |" for code, meaning in codes.items())
+    return f"## {title}\n\n| code | meaning |\n|---|---|\n{rows}\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -1,0 +1,35 @@
+"""What the documents promise is what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bot.codes import OURS, ROOMS, page
+
+ROOT = Path(__file__).parent.parent
+CODE = re.compile(r"[a-z-]+\.[a-z0-9-]+")
+
+
+def test_every_code_has_its_row_in_the_page_and_the_page_no_other() -> None:
+    assert (ROOT / "docs/checks.md").read_text() == page(), "run `make docs`"
+
+
+def test_a_code_is_a_check_and_words() -> None:
+    assert all(CODE.fullmatch(code) for codes in (*ROOMS.values(), OURS) for code in codes)
+
+
+def test_every_code_that_the_source_makes_is_in_the_page() -> None:
+    written = "\n".join(path.read_text() for path in (ROOT / "bot/checks").rglob("*.py"))
+    made = set(re.findall(r'"((?:blocklist|ptr|helo|spf|dmarc|mx|network)\.[a-z][a-z-]+)"', written))
+    assert made - {code for codes in (*ROOMS.values(), OURS) for code in codes} == set()
+    assert len(made) > 40
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    from bot.__main__ import app
+
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    told = set(re.findall(r"\.venv/bin/mailcheck (\w+)", (ROOT / "README.md").read_text()))
+    assert told
+    assert told <= known
