@@ -13,18 +13,17 @@ SURROUNDINGS = re.compile(
     r"\(in reply to [^)]{0,60}\)"
     r"|\b(?:after|during|in response to) (?:initial connection|(?:pipelined )?"
     r"(?:ehlo|helo|mail from|rcpt to|data|end of data|starttls|sending data block|connect)\b(?::?<?[^\s<>]{0,120}>?)?(?: size=\d+)?)"
-    r"|\b(?:from|proto|helo|sasl_username|sasl_method|X|CV|DN|P|S|I)=<?[^\s<>]{0,200}>?"
+    r"|\b(?:from|proto|helo|sasl_username|sasl_method|x|cv|dn|p|s|i)=<?[^\s<>]{0,200}>?"
     r"|<[^<>\s]{0,200}@[^<>\s]{0,200}>"
     r"|smtp error from remote mail(?: server|er)|remote (?:host|server) (?:said|returned|replied):?|diagnostic-code\s?:"
     r"|(?<!client )(?<!connecting )(?<!sending )\bhost [^\s\[]{1,80} ?\[[0-9a-f.:]{2,45}\](?= said| refused| smtp error|:)(?: said)?:?"
-    r"|(?:server |host [^\s]{1,80} )?refused to talk to me:?|giving up on [^\s]{1,50}",
-    re.IGNORECASE,
+    r"|(?:server |host [^\s]{1,80} )?refused to talk to me:?|giving up on [^\s]{1,50}"
 )
 ADDRESS = re.compile(
-    r"(?<![\w.])\[?(?:IPv6:)?(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{1,4}:){2,7}:?[0-9A-Fa-f:.]{0,40})\]?(?!\.?\w)"
+    r"(?<![\w.])\[?(?:ipv6:)?(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9a-f]{1,4}:){2,7}:?[0-9a-f:.]{0,40})\]?(?!\.?\w)"
 )
 THE_ADDRESS = " ipaddress "  # how an address reads in a phrase of the rules
-LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"'\\]{1,400}", re.IGNORECASE)
+LINK = re.compile(r"(?:[Hh][Tt][Tt][Pp][Ss]?://|[Ww][Ww][Ww]\.)[^\s<>\"'\\]{1,400}")
 
 
 def smtp_code(line: str) -> int | None:
@@ -40,9 +39,9 @@ def enhanced_code(line: str) -> str | None:
 
 
 def reason(line: str) -> str:
-    """The line without what surrounds the reason, and without the codes that begin every line of a long reply."""
+    """The line in lower case, without what surrounds the reason and the codes that begin every line of a long reply."""
     code, enhanced = smtp_code(line), enhanced_code(line)
-    text = MASKED_CODE.sub(" ", SURROUNDINGS.sub(" ", line))
+    text = MASKED_CODE.sub(" ", SURROUNDINGS.sub(" ", line.lower()))
     if code and enhanced:
         text = text.replace(f"{code}-{enhanced}", " ").replace(f"{code} {enhanced}", " ")
     if enhanced:

@@ -20,16 +20,16 @@ QUESTION = re.compile(
     rf"(?<![\w.])({QUAD})\.(?:[a-z0-9-]{{1,40}}\.){{0,3}}?(?:in-addr|zen|[a-z0-9-]{{0,20}}bl[a-z0-9-]{{0,20}})\."
 )
 
-# In these, \0 stands where the address stood. Each is tried on the short text around one address only.
+# In these, \0 stands where the address stood. Each is tried on the short lower-case text around one address only.
 NOT_THE_SENDER = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    re.compile(pattern)
     for pattern in (
         r"\brelay=[^\s,]*\[\0",
         r"\b(?:connect(?:ed|ing)? to|lost connection with|conversation with|talking to|delivered to|greeting from)"
         r" [^\s\[(]{0,70} ?[\[(]?\0",
         r"(?<!client )(?<!connecting )(?<!sending )(?<!sender )(?<!remote )(?<!your )\bhost [^\s\[(]{1,70} ?[\[(]\0[\])]"
         r"(?! ?(?:is|was|has|black|block|reject|not|does|did|list|found|tempor|from|sender))",
-        r"\bT=\S+ .{0,60}\bH=\S+ \[\0",
+        r"\bt=\S+ .{0,60}\bh=\S+ \[\0",
         r"\b(?:server|mta|host|mx) \(?[^\s\[(]{1,70} ?[\[(]\0[\])] (?:said|responded|refused|replied)",
         r"remote-mta:[^\0]{0,80}\0",
         r"returnc/[a-z]{1,10}/\0",
@@ -41,11 +41,10 @@ NOT_THE_SENDER = tuple(
         r"\b(?:connected to|giving up on|said by|rejected by|refused by|blocked by) \[?\0",
     )
 )
-IN_A_QUERY = re.compile(r"(?:https?://|www\.)\S*[?/&=]\0$", re.IGNORECASE)
+IN_A_QUERY = re.compile(r"(?:https?://|www\.)\S*[?/&=]\0$")
 CALLED_THE_SENDER = re.compile(
     r"(?:\b(?:client|connection|connecting|sending|sender|sender's|source|your|from|ip|ips|address|banned|for)\b[^\[\]()\0]{0,45}"
-    r"[\[(]?)\0",
-    re.IGNORECASE,
+    r"[\[(]?)\0"
 )
 
 
@@ -78,7 +77,8 @@ def _candidates(line: str) -> list[tuple[Address, int]]:
 
 
 def _weight(before: str, after: str) -> int:
-    around = f"{before}\0{after}"
+    before = before.lower()
+    around = f"{before}\0{after.lower()}"
     if any(pattern.search(around) for pattern in NOT_THE_SENDER):
         return 0
     if IN_A_QUERY.search(f"{before}\0"):

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 WORD = re.compile(r"[^\W_]+")
 WORD_OF_A_PHRASE = re.compile(r"[^\W_]+(?:#(?![^\W_]))?")
@@ -56,9 +57,11 @@ class Speller:
     """Reads texts and phrases alike: lower case, no accents, and one spelling for words that mean the same."""
 
     def __init__(self, same: Mapping[str, Iterable[str]]) -> None:
-        spellings = ((spelling, meant) for meant, others in same.items() for spelling in others)
+        spellings = [(f" {spelling} ", f" {meant} ") for meant, others in same.items() for spelling in others]
         longest_first = sorted(spellings, key=lambda pair: -len(pair[0]))
-        self._same = tuple((f" {spelling} ", f" {meant} ") for spelling, meant in longest_first)
+        self._by_first_word: dict[str, list[tuple[int, str, str]]] = {}
+        for rank, (spelling, meant) in enumerate(longest_first):
+            self._by_first_word.setdefault(spelling.split()[0], []).append((rank, spelling, meant))
 
     def text(self, line: str) -> Text:
         """The words of a line."""
@@ -76,9 +79,9 @@ class Speller:
 
     def _spelled(self, words: list[str]) -> str:
         spelled = f" {' '.join(words)} "
-        for spelling, meant in self._same:
-            if spelling in spelled:
-                spelled = spelled.replace(spelling, meant)
+        begun = self._by_first_word.keys() & words
+        for _, spelling, meant in sorted(chain.from_iterable(self._by_first_word[word] for word in begun)):
+            spelled = spelled.replace(spelling, meant)
         return spelled
 
 

@@ -1,0 +1,191 @@
+"""Logs, pasted replies and reports, read line by line: which lines are refusals, and what they add up to.
+
+A log of 10 MB is never held whole: lines come in, bounces go out, and the summary counts a bounded number of names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from bot.bounces.replies import Bounce, explain
+from bot.bounces.reports import is_report, read_report
+
+MOST_BYTES = 10 * 2**20
+MOST_LINE_BYTES = 64 * 2**10
+MOST_REPORT_LINES = 20_000
+PEEKED_LINES = 200  # a report says in its header, near the top, that it is one
+MOST_STATEMENT = 4_000
+MOST_NAMES = 10_000
+
+# The beginning of a line that a program wrote: syslog, ISO time, Exim, a time of day with its date.
+LOG_LINE = re.compile(
+    r"^(?:<\d{1,3}>)?(?:[A-Z][a-z]{2}\s{1,2}\d{1,2} \d\d:\d\d:\d\d |\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d|\d{1,2}\.\d{1,2}\.\d{4},? \d\d:\d\d)"
+)
+REFUSED_IN_A_LOG = re.compile(
+    r"status=(?:bounced|deferred|undeliverable|expired|softbounce)\b|\breject(?:ed)?[: ]|\bdefer(?:red)? \(|\breject=[45]"
+    r"| (?:\*\*|==) \S+@|\bsaid: [45]\d\d|refused to talk to me|\bdsn=[45]\.\d|stat(?:us)?=(?:Deferred|Service unavailable|User unknown|Host unknown|I/O error)"
+    r"|\bconnect to \S{1,200}: (?:Connection|Network|No route|Operation|Host)|response=[\"'(]?[45]\d\d|SMTP error from remote",
+    re.IGNORECASE,
+)
+HEADER = re.compile(
+    r"^(?:received|from|to|cc|subject|date|message-id|reporting-mta|received-from-mta|final-recipient|original-recipient|action"
+    r"|status|remote-mta|arrival-date|last-attempt-date|will-retry-until|content-[a-z-]+|mime-version|return-path|reply-to"
+    r"|x-[a-z0-9-]+|dkim-signature|authentication-results|arc-[a-z-]+|delivered-to|auto-submitted|list-[a-z-]+|references"
+    r"|in-reply-to|user-agent|precedence)\s?:",
+    re.IGNORECASE,
+)
+SPEAKS_OF_REFUSAL = re.compile(
+    r"(?:^|[\s:;\"'(])[45]\d\d[- ]|(?<![\w.])[45]\.\d{1,3}\.\d{1,3}(?![\w.])|reject|refus|den(?:y|ied)|block|defer|bounce|undeliver|unknown"
+    r"|not (?:accept|allow|permit|found|exist|authori)|blacklist|spam|timed out|unreachable|over ?quota|too many|limit|unable to"
+    r"|failed|relay|reputation"
+)
+REPLY_GOES_ON = re.compile(r"^([45]\d\d)-(?:([45]\.\d{1,3}\.\d{1,3}) )?")
+HAS_ITS_END = re.compile(r".\b([45]\d\d)[ -](?:[45]\.\d{1,3}\.\d{1,3} )?.*\b\1 ")
+
+
+class LogTooBig(ValueError):
+    """The file has more than `MOST_BYTES`; the message is one sentence for the person who gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a log adds up to, the most frequent first; `causes` are (category, list or receiver's system, or "")."""
+
+    lines: int
+    refusals: int
+    causes: tuple[tuple[tuple[str, str], int], ...]
+    addresses: tuple[tuple[str, int], ...]
+    receivers: tuple[tuple[str, int], ...]
+    steps: tuple[tuple[str, int], ...]
+
+
+class Tally:
+    """Counts bounces as they pass. Holds at most `MOST_NAMES` names of a kind; rarer ones beyond that are not named."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.refusals = 0
+        self._causes: Counter[tuple[str, str]] = Counter()
+        self._addresses: Counter[str] = Counter()
+        self._receivers: Counter[str] = Counter()
+        self._steps: Counter[str] = Counter()
+
+    def lines_of(self, lines: Iterable[str]) -> Iterator[str]:
+        """The same lines, counted."""
+        for line in lines:
+            self.lines += 1
+            yield line
+
+    def add(self, bounce: Bounce) -> None:
+        """Counts one bounce."""
+        self.refusals += 1
+        _count(self._causes, (bounce.category, bounce.list or ""))
+        _count(self._steps, bounce.step)
+        if bounce.ip:
+            _count(self._addresses, bounce.ip)
+        if bounce.receiver:
+            _count(self._receivers, bounce.receiver)
+
+    def summary(self, most: int = 10) -> Summary:
+        """The `most` frequent of each kind."""
+        return Summary(
+            self.lines,
+            self.refusals,
+            tuple(self._causes.most_common(most)),
+            tuple(self._addresses.most_common(most)),
+            tuple(self._receivers.most_common(most)),
+            tuple(self._steps.most_common(most)),
+        )
+
+
+def text_lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a file that comes in pieces; bytes that are not UTF-8 become U+FFFD. Raises LogTooBig.
+
+    A line longer than `MOST_LINE_BYTES` is cut there, so that a file without line ends cannot fill the memory.
+    """
+    size, rest = 0, b""
+    for chunk in chunks:
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise LogTooBig(f"The file is larger than {MOST_BYTES // 2**20} MB; send the part of the log that matters.")
+        *whole, rest = (rest + chunk).split(b"\n")
+        rest = rest[:MOST_LINE_BYTES]
+        yield from (line[:MOST_LINE_BYTES].decode("utf-8", "replace") for line in whole)
+    if rest:
+        yield rest.decode("utf-8", "replace")
+
+
+def bounces(lines: Iterable[str]) -> Iterator[Bounce]:
+    """Every refusal in a log, a list of replies or a delivery report, in order; ordinary lines give nothing."""
+    lines = iter(lines)
+    first = list(islice(lines, PEEKED_LINES))
+    if is_report("\n".join(line.rstrip("\r\n") for line in first)):
+        report = "\n".join(line.rstrip("\r\n") for line in chain(first, islice(lines, MOST_REPORT_LINES)))
+        if is_report(report) and (found := read_report(report)):
+            yield from found
+            return
+        first = report.split("\n")
+    for statement in _statements(chain(first, lines)):
+        if is_refusal(statement):
+            yield explain(statement)
+
+
+def summarise(lines: Iterable[str], most: int = 10) -> Summary:
+    """The summary of a log, in one pass."""
+    tally = Tally()
+    for bounce in bounces(tally.lines_of(lines)):
+        tally.add(bounce)
+    return tally.summary(most)
+
+
+def is_refusal(line: str) -> bool:
+    """Whether a line is a refusal: in a log only a line that says so, elsewhere every line that speaks of one."""
+    if LOG_LINE.match(line):
+        return bool(REFUSED_IN_A_LOG.search(line))
+    if HEADER.match(line):
+        return False
+    return bool(SPEAKS_OF_REFUSAL.search(line.lower())) and (
+        any(mark in line for mark in "0123456789") or explain(line).certain
+    )
+
+
+def _statements(lines: Iterable[str]) -> Iterator[str]:
+    """Lines with what continues them: a line set further in, or the next line of one SMTP reply (550-… 550 …)."""
+    statement, indent = "", 0
+    for raw in lines:
+        line = raw.rstrip("\r\n")
+        text = line.strip()
+        if not text:
+            yield from _whole(statement)
+            statement, indent = "", 0
+        elif statement and (len(line) - len(line.lstrip()) > indent or _continues(statement, text)):
+            statement = f"{statement} {text}"[:MOST_STATEMENT]
+        else:
+            yield from _whole(statement)
+            statement, indent = text[:MOST_LINE_BYTES], len(line) - len(line.lstrip())
+    yield from _whole(statement)
+
+
+def _whole(statement: str) -> Iterator[str]:
+    if statement:
+        yield statement
+
+
+def _continues(statement: str, line: str) -> bool:
+    """Whether the line is the next of the reply that the statement began and has not ended."""
+    begun = REPLY_GOES_ON.match(statement)
+    if not begun or HAS_ITS_END.search(statement[:MOST_STATEMENT]) or not line.startswith(begun[1]):
+        return False
+    code, enhanced = begun[1], begun[2]
+    if enhanced:
+        return line[len(code) + 1 :].startswith(enhanced)
+    return line[len(code) : len(code) + 1] in "- " and not explain(statement).certain
+
+
+def _count(counter: Counter[str] | Counter[tuple[str, str]], name: str | tuple[str, str]) -> None:
+    if name in counter or len(counter) < MOST_NAMES:
+        counter[name] += 1  # type: ignore[index]
