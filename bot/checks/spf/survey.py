@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from bot.checks.spf.ahead import exchanges
 from bot.checks.spf.evaluation import MOST_NAMES
@@ -122,6 +123,8 @@ async def _read_pages(domain: str, session: Session, pages: dict[str, Page]) -> 
             session.begin(name, "TXT")
         for name in level:
             pages[name] = await _read_page(name, domain, session)
+            for directive, target in islice(pages[name].steps, MOST_NAMES):
+                _ask_early(directive, target, session)
         below = dict.fromkeys(child for name in level for child in pages[name].leads_to)
         level = [name for name in below if name not in pages]
 
@@ -170,6 +173,11 @@ async def _find_names(seen: Survey, session: Session, found: dict[Question, tupl
     await _ask_all(first, session, found)
     servers = [(host, kind) for step in steps for host in seen.hosts(*step)[:MOST_NAMES] for kind in ADDRESSES]
     await _ask_all(servers, session, found)
+
+
+def _ask_early(directive: Directive, target: str, session: Session) -> None:
+    for kind in _kinds(directive) if target else ():
+        session.want(target, kind)
 
 
 def _kinds(directive: Directive) -> tuple[str, ...]:

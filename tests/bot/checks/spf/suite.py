@@ -64,8 +64,8 @@ def _download(requirement: str) -> None:
     command = [_python_with_pip(), "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=pyspf"]
     command += ["--require-hashes", "--dest", str(CACHE), "--requirement", str(wanted)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-    last = done.stderr.strip().splitlines()[-1:]
-    assert done.returncode == 0, f"pip could not fetch {ARCHIVE}, which holds the RFC 7208 suite: {''.join(last)}"
+    reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR: ")), "no reason given")
+    assert done.returncode == 0, f"pip could not fetch {ARCHIVE}, which holds the RFC 7208 suite: {reason}"
 
 
 def _python_with_pip() -> str:

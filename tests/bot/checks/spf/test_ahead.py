@@ -6,19 +6,23 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
+from bot.checks.spf import check
 from bot.checks.spf.evaluate import check_host
 from bot.checks.spf.evaluation import Evaluation, Result
 from bot.checks.spf.session import OURS, Limits
-from bot.model import Answer
+from bot.model import Answer, Order, Target
 from tests.bot.checks.spf.zones import question
 from tests.dns_world import World
 
 SERIAL = Limits(ahead=0)
 SEEDS = range(40_000, 40_400)
+
+
+Outcome = TypeVar("Outcome")
 
 
 class RoundTrips:
@@ -35,7 +39,7 @@ class RoundTrips:
         await turn
         return await self.world(name, kind)
 
-    async def during(self, work: Coroutine[Any, Any, Evaluation]) -> Evaluation:
+    async def during(self, work: Coroutine[Any, Any, Outcome]) -> Outcome:
         task = asyncio.create_task(work)
         while not task.done():
             for _ in range(200):  # let everything that can go on go on
@@ -78,6 +82,13 @@ async def test_a_check_lasts_about_as_long_as_its_deepest_chain_of_answers() -> 
     assert evaluation == same
     assert (evaluation.result, evaluation.lookups) == (Result.FAIL, 10)
     assert (ahead, serial) == (4, 12)
+
+
+@pytest.mark.parametrize("ip", ["203.0.113.5", "192.0.2.1", "192.0.2.25", None])
+async def test_the_whole_check_takes_one_round_trip_more_than_its_deepest_chain(ip: str | None) -> None:
+    resolver = RoundTrips(World(tree()))
+    await resolver.during(check(Order(Target(ip_address(ip) if ip else None, "example.com")), resolver))
+    assert resolver.passed <= 5
 
 
 async def test_asking_ahead_never_changes_a_result_and_wastes_at_most_seven_questions() -> None:
