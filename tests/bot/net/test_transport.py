@@ -281,15 +281,17 @@ async def test_no_more_are_in_flight_than_allowed() -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve(ZONE, faults={"example": "silence"}))
         transport = await stack.enter_async_context(Transport([of(server)], in_flight=50, bulk_in_flight=20))
+        sets = [(50, 2 * GIVE_UP_S, False), (50, GIVE_UP_S, False), (20, GIVE_UP_S, True)]
         asking = [
-            asyncio.create_task(transport.query(f"n{n}.example", "A", deadline_s=GIVE_UP_S, bulk=n >= 100))
-            for n in range(120)
+            asyncio.create_task(transport.query(f"n{n}.example", "A", deadline_s=deadline_s, bulk=bulk))
+            for count, deadline_s, bulk in sets
+            for n in range(count)
         ]
         await eventually(lambda: len(server.asked) == 50)
         assert counters(transport).sent == 50
         outcomes = await asyncio.gather(*asking, return_exceptions=True)
         assert all(isinstance(outcome, LookupFailed) for outcome in outcomes)
-        assert counters(transport).sent == 70  # those of a person still queued at their deadline were not sent at all
+        assert counters(transport).sent == 70  # the second fifty gave up in the queue and were never sent
 
 
 async def test_a_host_without_a_way_to_the_server_is_told_at_once() -> None:
