@@ -1,0 +1,133 @@
+"""The answer to an order, or to several at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from bot.model import Finding, Order, Report, Role, Verdict
+from handlers.card import Button, Card, Line, Table, Tone
+from handlers.messages.words import (
+    NAMES,
+    REASONS,
+    TONES,
+    count,
+    is_listing,
+    is_problem,
+    line_of,
+    list_name,
+    name_of,
+    summary,
+    verdict_word,
+    weight,
+)
+
+PROBLEMS_SHOWN = 8
+LISTINGS_IN_TABLE = 3  # fewer are told one by one, with their own step
+FORM_BUTTONS = 2
+
+
+def report_card(report: Report) -> Card:
+    """The answer to one order: the verdict, the one next step, problems worst first, what passed in one line."""
+    problems = sorted((f for f in report.findings if is_problem(f)), key=weight)
+    listings = [f for f in problems if f.check == "blocklist"]
+    in_table = len(listings) >= LISTINGS_IN_TABLE
+    told = [f for f in problems if not (in_table and f.check == "blocklist")]
+    silent = [f for f in report.findings if f.check == "blocklist" and f.verdict is Verdict.UNKNOWN]
+    step = next((f.step for f in (*problems, *silent) if f.step), "")
+    lines = [line_of(f, but=step) for f in told[:PROBLEMS_SHOWN]]
+    lines += [Line(f"{count(len(told) - PROBLEMS_SHOWN, 'more problem')}.")] if len(told) > PROBLEMS_SHOWN else []
+    return Card(
+        title=f"{name_of(report.order)}: {summary(report)}",
+        tone=TONES[report.verdict],
+        step=step,
+        lines=(*lines, *_explained(report.findings), *_silent_lists(silent), *_passed(report.findings)),
+        table=_listing_table(listings) if in_table else None,
+        buttons=(*_forms(problems), again_button(report.order)),
+        footnote=footnote(report),
+    )
+
+
+def reports_card(reports: Sequence[Report]) -> Card:
+    """Several orders at once, as of a CIDR: one row each, worst first."""
+    ranked = sorted(reports, key=lambda report: -report.verdict)
+    worst = ranked[0].verdict
+    bad = sum(report.verdict is Verdict.FAIL for report in reports)
+    rows = tuple((name_of(report.order), verdict_word(report.verdict), summary(report)) for report in ranked)
+    steps = (f.step for report in ranked for f in sorted(filter(is_problem, report.findings), key=weight) if f.step)
+    return Card(
+        title=f"{bad} of {len(reports)} targets have a problem that stops mail" if bad else _together(reports, worst),
+        tone=TONES[worst],
+        step=next(steps, ""),
+        table=Table(("Target", "Verdict", "What was found"), rows),
+        buttons=tuple(_look_closer(report) for report in ranked if report.verdict is Verdict.FAIL)[:4],
+        footnote=f"{count(len(reports), 'target')} checked · {max(r.elapsed_ms for r in reports) / 1000:.1f} s",
+    )
+
+
+def checking_card(orders: Sequence[Order], lists: int) -> Card:
+    """Said at once, before the answer is known."""
+    what = name_of(orders[0]) if len(orders) == 1 else f"{count(len(orders), 'target')}"
+    against = f" against {count(lists, 'blocklist')}" if lists else ""
+    return Card(f"Checking {what}{against} …", private=True)
+
+
+def footnote(report: Report) -> str:
+    """How the answer came about: lists asked, clean, listed, without an answer; time; cache."""
+    states = [f.facts.get("state") for f in report.findings if f.check == "blocklist"]
+    parts = ["checked as a client"] if report.order.role is Role.CLIENT else []
+    if states:
+        silent = states.count("unknown") + states.count("unusable")
+        listed = sum(map(is_listing, report.findings))
+        asked = f"{count(len(states), 'list')} asked: {states.count('not_listed')} clean, {listed} listed"
+        parts.append(f"{asked}, {silent} without an answer" if silent else asked)
+    parts.append("from the cache" if report.cached else f"{report.elapsed_ms / 1000:.1f} s")
+    return " · ".join((*parts, *report.notes))
+
+
+def again_button(order: Order) -> Button:
+    return Button("Check again", command=f"check {order} fresh")
+
+
+def _explained(findings: Iterable[Finding]) -> Iterable[Line]:
+    """What needs a word although it is no problem: an expected listing, praise, a plain fact."""
+    tones = {"policy": Tone.GOOD, "allow": Tone.GOOD}
+    told = (f for f in findings if f.verdict is Verdict.PASS and f.facts.get("state") == "listed")
+    return (Line(f.says, tones.get(str(f.facts.get("effect")), Tone.PLAIN)) for f in told)
+
+
+def _silent_lists(findings: Iterable[Finding]) -> Iterable[Line]:
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for finding in findings:
+        by_reason[str(finding.facts.get("reason", ""))].append(list_name(finding))
+    for reason, names in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+        few = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        yield Line(f"{count(len(names), 'list')} not known ({REASONS.get(reason, reason)}): {few}.", Tone.UNSURE)
+
+
+def _passed(findings: Sequence[Finding]) -> Iterable[Line]:
+    clean = sum(f.facts.get("state") == "not_listed" for f in findings)
+    good = [NAMES[f.check] for f in findings if f.verdict is Verdict.PASS and f.check in NAMES]
+    bad = {NAMES.get(f.check, f.check) for f in findings if f.verdict is not Verdict.PASS}
+    names = [name for name in dict.fromkeys(good) if name not in bad]
+    parts = names + ([f"clean on {count(clean, 'blocklist')}"] if clean else [])
+    return [Line(f"In order: {', '.join(parts)}.", Tone.GOOD)] if parts else []
+
+
+def _listing_table(listings: Sequence[Finding]) -> Table:
+    return Table(("Blocklist", "What it means", "Next step"), tuple((list_name(f), f.says, f.step) for f in listings))
+
+
+def _forms(problems: Sequence[Finding]) -> tuple[Button, ...]:
+    links = {link.url: (f, link) for f in problems if f.check == "blocklist" for link in f.links[:1]}
+    buttons = [Button(f"{list_name(f)}: {link.label.lower()}", url=link.url) for f, link in links.values()]
+    return tuple(buttons[:FORM_BUTTONS])
+
+
+def _together(reports: Sequence[Report], worst: Verdict) -> str:
+    endings = {Verdict.PASS: "all good", Verdict.UNKNOWN: "not everything could be checked"}
+    return f"{count(len(reports), 'target')}: {endings.get(worst, 'nothing that stops mail, but have a look')}"
+
+
+def _look_closer(report: Report) -> Button:
+    return Button(name_of(report.order), command=f"check {report.order}")

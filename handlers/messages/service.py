@@ -1,0 +1,32 @@
+"""What is said about the bot itself: help, refusals, mishaps."""
+
+from __future__ import annotations
+
+from handlers.card import Card, Line, Table, Tone
+
+
+def refusal_card(sentence: str) -> Card:
+    """Something the person asked for cannot be done; the sentence says what to type instead."""
+    return Card(sentence, tone=Tone.WARN, private=True)
+
+
+def broken_card() -> Card:
+    return Card("Something broke here, and it is logged. Please try again in a minute.", tone=Tone.BAD, private=True)
+
+
+def help_card() -> Card:
+    rows = (
+        ("203.0.113.5 example.com", "check an address, a domain, or both"),
+        ("203.0.113.0/28", "check up to 16 addresses"),
+        ("203.0.113.5 as client", "the address submits mail with a password: a policy listing is expected"),
+        ("203.0.113.5 helo mail.example.com", "check the name that the server greets with, too"),
+        ("203.0.113.5 example.com private", "only you see the answer"),
+        ("lists", "which blocklists answer, and which do not"),
+        ("help", "this page"),
+    )
+    return Card(
+        "What mailcheck can do",
+        lines=(Line("Type an address, a domain, or both after the command."),),
+        table=Table(("Type", "To"), rows),
+        private=True,
+    )
