@@ -40,6 +40,7 @@ ZONE: Mapping[str, Mapping[str, Any]] = {
     "dead.example": {"TXT": ["v=spf1 a:x1.example a:x2.example mx:x3.example -all"]},
     "crowd.example": {"TXT": ["v=spf1 mx -all"], "MX": [f"{n} mx1.example.com" for n in range(11)]},
     "dual.example": {"TXT": ["v=spf1 mx include:_spf.example.net -all"], "MX": MX},
+    "dual-of-two.example": {"TXT": ["v=spf1 mx include:_spf.example.net -all"], "MX": MX[:2]},
     "slow.example": {"TXT": "timeout"},
     "slow-below.example": {"TXT": ["v=spf1 ip4:192.0.2.1 include:slow.example -all"]},
     "parked.example": {"TXT": ["v=spf1 -all"]},

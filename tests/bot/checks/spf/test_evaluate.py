@@ -146,6 +146,24 @@ async def test_no_answer_about_a_reverse_name_only_means_that_ptr_does_not_match
     assert (await asked("192.0.2.1", "a.example", world)).mechanism == "?all"
 
 
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["other.example", "mx.a.example", "a.example"], "a.example"),
+        (["other.example", "mx.a.example"], "mx.a.example"),
+        (["other.example"], "other.example"),
+        (["forged.example"], "unknown"),
+        ([], "unknown"),
+    ],
+)
+async def test_the_macro_p_prefers_names_of_the_domain(names: list[str], chosen: str) -> None:
+    zone: dict[str, Any] = {name: {"A": ["192.0.2.1"]} for name in ("other.example", "mx.a.example")}
+    zone["1.2.0.192.in-addr.arpa"] = {"PTR": names}
+    zone["a.example"] = {"A": ["192.0.2.1"], "TXT": ["v=spf1 -all exp=why.example"]}
+    zone["why.example"] = {"TXT": ["%{p}"]}
+    assert (await asked("192.0.2.1", "a.example", World(zone))).explanation == chosen
+
+
 class Silence:
     """A resolver that never answers about some names."""
 

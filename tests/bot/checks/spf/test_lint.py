@@ -157,6 +157,10 @@ async def test_a_domain_alone_has_its_records_read(domain: str, verdict: str, co
     assert (found.about, str(found.verdict), found.code, found.says) == (domain, verdict, f"spf.{code}", says)
 
 
+async def test_two_mail_servers_without_ipv6_are_no_trouble() -> None:
+    assert [finding.code for finding in await findings(None, "dual-of-two.example")] == ["spf.valid-record"]
+
+
 async def test_lookups_are_counted_to_their_true_number() -> None:
     assert (await findings(None, "big.example"))[0].facts["lookups"] == 24
 
