@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any
 
 from bot.model import Finding, Report, Verdict
 from bot.watching.model import Observation, Severity, State
@@ -18,15 +17,16 @@ from bot.watching.model import Observation, Severity, State
 LONGEST_VALUE = 300  # of a value that is remembered; ten mail servers fit
 STRENGTH = ("none", "quarantine", "reject")
 LOOKUPS_ALLOWED, VOIDS_ALLOWED = 10, 2  # RFC 7208 section 4.6.4
+OVER_LIMITS = {"spf.too-many-lookups", "spf.too-many-voids", "spf.too-many-hosts"}
 WITHIN_LIMITS = "within the limits"
 MEANT = "If nobody meant this, set it back."
 
-Facts = Mapping[str, Any]
+Read = Callable[[Finding], str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: how its value is read from the facts of `check` (empty: there is none; None: not said), and what is wrong.
+    """One setting: how its value is read from a finding of `check` (empty: there is none; None: not said), and what is wrong.
 
     It is `broken` (the word for it) when the finding is no pass and the value not `right`. It is `changed` (the word, and
     the sentence `says`) when `worse` holds for the value before and now. `per_address`: each address of a range has its own.
@@ -34,13 +34,18 @@ class Setting:
 
     name: str
     check: str
-    read: Callable[[Facts], str | None]
+    read: Read
     broken: str
     right: Callable[[str], bool] = bool
     changed: str = ""
     says: str = ""
     worse: Callable[[str, str], bool] = str.__ne__
     per_address: bool = False
+
+    def weight(self, finding: Finding) -> tuple[bool, bool, Verdict]:
+        """Of several findings of a check, the one that says most about this setting weighs most."""
+        value = self.read(finding)
+        return value is not None, value is not None and not self.right(value), finding.verdict
 
 
 def settings_changed(before: Mapping[str, str], report: Report, address: str = "") -> tuple[Observation, ...]:
@@ -50,9 +55,7 @@ def settings_changed(before: Mapping[str, str], report: Report, address: str = "
         findings = [finding for finding in report.findings if finding.check == setting.check]
         if findings:
             look = _Look(setting, report.at, address if setting.per_address else "")
-            seen += look.observations(
-                max(findings, key=lambda f: (setting.read(f.facts) is not None, f.verdict)), before
-            )
+            seen += look.observations(max(findings, key=setting.weight), before)
     return tuple(seen)
 
 
@@ -66,7 +69,7 @@ class _Look:
 
     def observations(self, finding: Finding, before: Mapping[str, str]) -> Iterable[Observation]:
         setting = self.setting
-        value = None if finding.verdict is Verdict.UNKNOWN else setting.read(finding.facts)
+        value = None if finding.verdict is Verdict.UNKNOWN else setting.read(finding)
         if value is None:
             return [self._unknown(about) for about in (setting.broken, setting.changed) if about]
         was, value = before.get(self.name, ""), _short(value)
@@ -123,29 +126,30 @@ def _short(value: str) -> str:
     return f"{value[:LONGEST_VALUE]}… ({blake2b(value.encode(), digest_size=4).hexdigest()})"
 
 
-def _joined(fact: str) -> Callable[[Facts], str | None]:
-    def read(facts: Facts) -> str | None:
-        return ", ".join(sorted(map(str, facts[fact]))) if fact in facts else None
+def _joined(fact: str) -> Read:
+    def read(finding: Finding) -> str | None:
+        return ", ".join(sorted(map(str, finding.facts[fact]))) if fact in finding.facts else None
 
     return read
 
 
-def _policy(facts: Facts) -> str | None:
-    return str(facts["policy"] or "") if "policy" in facts else None
+def _policy(finding: Finding) -> str | None:
+    return str(finding.facts["effective"] or "") if "effective" in finding.facts else None
 
 
-def _limits(facts: Facts) -> str | None:
-    if "lookups" not in facts:
+def _limits(finding: Finding) -> str | None:
+    if "lookups" not in finding.facts:
         return None
-    lookups, voids = int(facts["lookups"] or 0), int(facts.get("voids") or 0)
-    over = lookups > LOOKUPS_ALLOWED or voids > VOIDS_ALLOWED
-    return f"{lookups} lookups, {voids} of them empty" if over else WITHIN_LIMITS
+    lookups, voids = int(finding.facts["lookups"] or 0), int(finding.facts.get("voids") or 0)
+    if finding.code in OVER_LIMITS or lookups > LOOKUPS_ALLOWED or voids > VOIDS_ALLOWED:
+        return f"{lookups or 'endless'} lookups, {voids} of them to nothing"
+    return WITHIN_LIMITS
 
 
-def _result(facts: Facts) -> str | None:
+def _result(finding: Finding) -> str | None:
     """Not said where DNS failed, nor where the limits are what is wrong: one cause is one problem."""
-    result = facts.get("result")
-    over = _limits(facts) not in (None, WITHIN_LIMITS)
+    result = finding.facts.get("result")
+    over = _limits(finding) not in (None, WITHIN_LIMITS)
     return None if result in (None, "unknown", "temperror") or over else str(result)
 
 
@@ -157,17 +161,14 @@ SETTINGS = (
     Setting(
         name="ptr",
         check="ptr",
-        read=_joined("names"),
+        read=_joined("confirmed"),
         broken="gone",
         changed="changed",
         says="The reverse name has changed: receivers compare it with the name the server greets with.",
         per_address=True,
     ),
     Setting(name="spf", check="spf", read=_result, broken="failing", right="pass".__eq__, per_address=True),
-    # The limits count what one address makes a receiver ask: a mechanism that matches early ends the count.
-    Setting(
-        name="spf-limits", check="spf", read=_limits, broken="limits", right=WITHIN_LIMITS.__eq__, per_address=True
-    ),
+    Setting(name="spf-limits", check="spf", read=_limits, broken="limits", right=WITHIN_LIMITS.__eq__),
     Setting(
         name="dmarc",
         check="dmarc",
@@ -180,7 +181,7 @@ SETTINGS = (
     Setting(
         name="mx",
         check="mx",
-        read=_joined("hosts"),
+        read=_joined("exchanges"),
         broken="gone",
         changed="changed",
         says="The mail servers of the domain have changed: mail to it now goes elsewhere.",

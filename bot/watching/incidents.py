@@ -79,7 +79,8 @@ def unmute(incident: Incident) -> Incident:
 def _look(incident: Incident, observations: Iterable[Observation], now: datetime, policy: Policy) -> Incident:
     problems = {problem.key: problem for problem in incident.problems}
     settings = dict(incident.settings)
-    for seen in _one_each(per_sublist(observations, [problem.sight for problem in incident.problems])):
+    known = [problem.sight for problem in incident.problems]
+    for seen in _one_each(per_sublist(_relevant(observations, known), known)):
         if seen.key in problems:
             problems[seen.key] = step(problems[seen.key], seen, policy)
         elif seen.state is State.LISTED:
@@ -88,6 +89,12 @@ def _look(incident: Incident, observations: Iterable[Observation], now: datetime
             settings[seen.setting] = seen.value
     rested = tuple(at_rest(problem, now, policy) for problem in problems.values())
     return replace(incident, problems=rested, settings=settings)
+
+
+def _relevant(observations: Iterable[Observation], known: Iterable[Observation]) -> Iterable[Observation]:
+    """Most looks find most lists clean, and that is no news where nothing was wrong."""
+    open_questions = {(sight.check, sight.about) for sight in known}
+    return (o for o in observations if o.state is State.LISTED or o.setting or (o.check, o.about) in open_questions)
 
 
 def _one_each(observations: Iterable[Observation]) -> tuple[Observation, ...]:

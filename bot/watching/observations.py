@@ -61,7 +61,7 @@ def _listing(finding: Finding, at: datetime, address: str) -> Observation:
         about=finding.about,
         state=state,
         at=at,
-        address="" if facts.get("asks") == "domain" else address,
+        address=address if facts.get("subject", address) == address else "",  # a list may be about the domain
         sublists=tuple(facts.get("sublists", ())),
         severity=severity,
         says=finding.says,
