@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
-from bot.bounces.replies import Bounce, explain
+from bot.bounces.replies import Bounce, explain, shown
 from bot.bounces.reports import is_report, read_report
 
 MOST_BYTES = 10 * 2**20
@@ -30,6 +30,10 @@ REFUSED_IN_A_LOG = re.compile(
     r"| (?:\*\*|==) \S+@|\bsaid: [45]\d\d|refused to talk to me|\bdsn=[45]\.\d|stat(?:us)?=(?:Deferred|Service unavailable|User unknown|Host unknown|I/O error)"
     r"|\bconnect to \S{1,200}: (?:Connection|Network|No route|Operation|Host)|response=[\"'(]?[45]\d\d|SMTP error from remote",
     re.IGNORECASE,
+)
+# When it was, which process, the queue's name of the message, and how long it took.
+THIS_TRY = re.compile(
+    r"^.{10,80}?(?:\[\d{1,7}\]: (?:[0-9A-Za-z]{5,20}: )?|(?<=:\d\d) [0-9A-Za-z]{5,7}-[0-9A-Za-z]{5,12}-[0-9A-Za-z]{2,4} )|\bdelays?=[\d./]{1,60}, "
 )
 HEADER = re.compile(
     r"^(?:received|from|to|cc|subject|date|message-id|reporting-mta|received-from-mta|final-recipient|original-recipient|action"
@@ -131,7 +135,7 @@ def bounces(lines: Iterable[str]) -> Iterator[Bounce]:
         first = report.split("\n")
     for statement in _statements(chain(first, lines)):
         if is_refusal(statement):
-            yield explain(statement)
+            yield replace(explain(_without_its_moment(statement)), line=shown(statement))
 
 
 def summarise(lines: Iterable[str], most: int = 10) -> Summary:
@@ -168,6 +172,11 @@ def _statements(lines: Iterable[str]) -> Iterator[str]:
             yield from _whole(statement)
             statement, indent = text[:MOST_LINE_BYTES], len(line) - len(line.lstrip())
     yield from _whole(statement)
+
+
+def _without_its_moment(line: str) -> str:
+    """A log line without what differs at every try, so that the same refusal is thought about once."""
+    return THIS_TRY.sub("", line) if LOG_LINE.match(line) else line
 
 
 def _whole(statement: str) -> Iterator[str]:

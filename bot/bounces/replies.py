@@ -59,21 +59,27 @@ JSON_KEYS = ("line", "category", "ip", "list", "receiver", "smtp_code", "enhance
 CODES: Mapping[str, str] = {name: category.meaning for name, category in rules().categories.items()}
 
 
+@lru_cache(maxsize=1_024)
 def explain(line: str, status: str | None = None, remote_host: str | None = None) -> Bounce:
     """What the refusal in `line` means; any text has an answer, `other` where it says nothing that is known.
 
     `status` and `remote_host` come from a delivery report that has them apart: the code where the line has none, and
     the server that refused.
     """
-    shown = UNPRINTABLE.sub(" ", line.strip())[:MOST_CHARACTERS]
+    text = shown(line)
     known = rules()
     evidence = Evidence(
-        known.speller.text(shown),
-        codes.smtp_code(shown),
-        codes.enhanced_code(shown) or (codes.enhanced_code(status) if status else None),
+        known.speller.text(text),
+        codes.smtp_code(text),
+        codes.enhanced_code(text) or (codes.enhanced_code(status) if status else None),
     )
-    receiver = known.receivers.first(_with_host(known, evidence, remote_host, shown))
-    return _explained(known, shown, _of(evidence, receiver), receiver, remote_host)
+    receiver = known.receivers.first(_with_host(known, evidence, remote_host, text))
+    return _explained(known, text, _of(evidence, receiver), receiver, remote_host)
+
+
+def shown(line: str) -> str:
+    """The line as it may be shown: one line without control and direction characters, cut at `MOST_CHARACTERS`."""
+    return UNPRINTABLE.sub(" ", line.strip()[:MOST_CHARACTERS])
 
 
 def to_json(bounce: Bounce) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from itertools import chain
@@ -40,16 +40,17 @@ Key = str | int
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a line shows: its words, and its codes where it has them."""
+    """What a line shows: its words, and its codes where it has them. `keys` is everything a rule can be found by."""
 
     text: Text
     smtp_code: int | None = None
     enhanced_code: str | None = None
     receiver: str | None = None
+    keys: frozenset[Key] = field(init=False, repr=False)
 
-    def keys(self) -> frozenset[Key]:
-        """Everything that a rule can be found by."""
-        return self.text.keys.union((self.smtp_code or NO_CODE, self.enhanced_code or "", ALWAYS))
+    def __post_init__(self) -> None:
+        codes = (self.smtp_code or NO_CODE, self.enhanced_code or "", ALWAYS)
+        object.__setattr__(self, "keys", self.text.keys.union(codes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class Book(Generic[Entry]):
 
     def first(self, evidence: Evidence) -> Entry | None:
         """The first entry whose condition holds."""
-        keys = self._places.keys() & evidence.keys()
+        keys = self._places.keys() & evidence.keys
         candidates = chain.from_iterable(self._places[key] for key in keys)
         for place, phrase in sorted(candidates, key=itemgetter(0)):
             entry = self.entries[place]
