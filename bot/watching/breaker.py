@@ -36,8 +36,8 @@ class ListHealth:
     notes' occasions. Never in quarantine: `held_since` is None."""
 
     list: str
-    asked: int = 0
-    flipped: int = 0
+    asked: float = 0
+    flipped: float = 0
     held_since: datetime | None = None
     trusted_until: datetime | None = None
     good: int = 0
@@ -76,7 +76,10 @@ class NoteReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListNote:
-    """One note to whoever runs the bot. Several lists in one note: it is not them, it is DNS here."""
+    """One note to whoever runs the bot. Several lists in one note: it is not them, it is DNS here.
+
+    `flipped` of `asked` recent looks turned to listed; both zero where the list's own test entries gave it away.
+    """
 
     key: str
     reason: NoteReason
@@ -109,17 +112,18 @@ def count(health: ListHealth, tally: Tally, now: datetime, limits: Limits) -> tu
     """Add looks to a list's health, and put it in quarantine when too many of them turned to listed.
 
     Count before the looks are told of, and ask again whether the list is held: the looks that broke it are held as well.
+    No target is told of when the flips that break it come within one `Policy.confirm_after`, as they do from some 250
+    targets an hour on; with fewer, those whose second look came sooner have been told.
     """
     if health.held_since:
         return health, None
     asked, flipped = health.asked + tally.asked, health.flipped + tally.flipped
     trusted = health.trusted_until is not None and now < health.trusted_until
     if not trusted and flipped >= max(limits.flips, limits.share * asked):
-        return _quarantined(health, now, Tally(asked, flipped))
-    if asked > limits.sample:  # the recent past counts as much as one sample, so a quiet day hides no bad minute
-        flipped = flipped * limits.sample // asked
-        asked = limits.sample
-    return replace(health, asked=asked, flipped=flipped), None
+        return _quarantined(replace(health, asked=asked, flipped=flipped), now)
+    # The past counts as much as one sample, so that a quiet day hides no bad minute.
+    weight = min(1.0, limits.sample / asked) if asked else 1.0
+    return replace(health, asked=round(asked * weight, 3), flipped=round(flipped * weight, 3)), None
 
 
 def round_ended(
@@ -130,7 +134,7 @@ def round_ended(
     health, note = _heard(health, seen, limits)
     notes.append(note)
     if seen.must_not_listed and not health.held_since:
-        health, note = _quarantined(health, now, Tally(health.asked, health.flipped))
+        health, note = _quarantined(health, now)
     else:
         health, note = _believed(health, seen, now, limits)
     notes.append(note)
@@ -167,7 +171,7 @@ def _heard(health: ListHealth, seen: Round, limits: Limits) -> tuple[ListHealth,
     return degraded, _note(degraded, NoteReason.DEGRADED)
 
 
-def _quarantined(health: ListHealth, now: datetime, tally: Tally) -> tuple[ListHealth, ListNote]:
+def _quarantined(health: ListHealth, now: datetime) -> tuple[ListHealth, ListNote]:
     held = ListHealth(
         health.list,
         held_since=now,
@@ -175,7 +179,8 @@ def _quarantined(health: ListHealth, now: datetime, tally: Tally) -> tuple[ListH
         degraded=health.degraded,
         episode=health.episode + 1,
     )
-    return held, _note(held, NoteReason.QUARANTINED, tally)
+    note = _note(held, NoteReason.QUARANTINED)
+    return held, replace(note, flipped=round(health.flipped), asked=round(health.asked))
 
 
 def _believed(health: ListHealth, seen: Round, now: datetime, limits: Limits) -> tuple[ListHealth, ListNote | None]:
@@ -189,7 +194,5 @@ def _believed(health: ListHealth, seen: Round, now: datetime, limits: Limits) ->
     return trusted, _note(trusted, NoteReason.TRUSTED)
 
 
-def _note(health: ListHealth, reason: NoteReason, tally: Tally | None = None) -> ListNote:
-    tally = tally or Tally()
-    key = f"{health.list}.{health.episode}.{reason}"
-    return ListNote(key, reason, (health.list,), tally.flipped, tally.asked)
+def _note(health: ListHealth, reason: NoteReason) -> ListNote:
+    return ListNote(f"{health.list}.{health.episode}.{reason}", reason, (health.list,))
