@@ -19,6 +19,7 @@ MOST_LINE_BYTES = 64 * 2**10
 MOST_REPORT_LINES = 20_000
 PEEKED_LINES = 200  # a report says in its header, near the top, that it is one
 MOST_STATEMENT = 4_000
+MOST_REPLY = 1_500  # of one reply in several lines; the longest seen have ten lines of 80
 MOST_NAMES = 10_000
 
 # The beginning of a line that a program wrote: syslog, ISO time, Exim, a time of day with its date.
@@ -48,7 +49,6 @@ SPEAKS_OF_REFUSAL = re.compile(
     r"|failed|relay|reputation"
 )
 REPLY_GOES_ON = re.compile(r"^([45]\d\d)-(?:([45]\.\d{1,3}\.\d{1,3}) )?")
-HAS_ITS_END = re.compile(r".\b([45]\d\d)[ -](?:[45]\.\d{1,3}\.\d{1,3} )?.*\b\1 ")
 
 
 class LogTooBig(ValueError):
@@ -187,7 +187,7 @@ def _whole(statement: str) -> Iterator[str]:
 def _continues(statement: str, line: str) -> bool:
     """Whether the line is the next of the reply that the statement began and has not ended."""
     begun = REPLY_GOES_ON.match(statement)
-    if not begun or HAS_ITS_END.search(statement[:MOST_STATEMENT]) or not line.startswith(begun[1]):
+    if not begun or len(statement) > MOST_REPLY or f" {begun[1]} " in statement or not line.startswith(begun[1]):
         return False
     code, enhanced = begun[1], begun[2]
     if enhanced:
