@@ -27,10 +27,10 @@ class Asks(Protocol):
 class SharedAnswers(Protocol):
     """A cache that several processes share: it serves the answer, or calls `ask` and keeps what that returns.
 
-    Failures (LookupFailed, raised by `ask`) pass through and are never kept. When the cache is away it calls `ask`.
+    With `fresh` it always calls `ask`. Failures (LookupFailed, raised by `ask`) pass through and are never kept. When the cache is away it calls `ask`.
     """
 
-    async def fetch(self, name: str, kind: str, ask: Ask, /) -> Answer: ...
+    async def fetch(self, name: str, kind: str, ask: Ask, /, *, fresh: bool = False) -> Answer: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Resolver:
         async def ask() -> Answer:
             return await self._transport.query(name, kind, deadline_s=manner.deadline_s, bulk=manner.bulk)
 
-        use_shared = self._shared is not None and not manner.fresh
-        answer = await (self._shared.fetch(name, kind, ask) if self._shared and use_shared else ask())
+        shared = self._shared
+        answer = await (shared.fetch(name, kind, ask, fresh=manner.fresh) if shared else ask())
         self._memory.keep(answer)
         return answer

@@ -32,14 +32,21 @@ class AnswerCache:
         """Whether Redis is being done without just now, so that answers come uncached."""
         return self._circuit.away
 
-    async def fetch(self, name: str, kind: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The answer to a question; `ask` runs where nobody has it. Raises what `ask` raises, and nothing of its own."""
+    async def fetch(self, name: str, kind: str, ask: Callable[[], Awaitable[Answer]], fresh: bool = False) -> Answer:
+        """The answer to a question; `ask` runs where nobody has it, and always where it is to be `fresh`.
+
+        Raises what `ask` raises, and nothing of its own.
+        """
 
         def load(held: Held) -> Answer:
             exists, authentic, records = json.loads(held.text)
             return Answer(name, kind, tuple(records), exists=exists, ttl=int(held.ttl_s), authentic=authentic)
 
         key = self._prefix + digest(f"{name.lower()} {kind}")
+        if fresh:
+            answer = await ask()
+            self._flights.keep(key, dump_answer(answer))
+            return answer
         answer, _ = await self._flights.fetch(key, ask, dump_answer, load)
         return answer
 

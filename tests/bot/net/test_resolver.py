@@ -46,8 +46,10 @@ class Shelf:
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], Answer] = {}
 
-    async def fetch(self, name: str, kind: str, ask: Callable[[], Awaitable[Answer]], /) -> Answer:
-        if (name, kind) not in self.kept:
+    async def fetch(
+        self, name: str, kind: str, ask: Callable[[], Awaitable[Answer]], /, *, fresh: bool = False
+    ) -> Answer:
+        if fresh or (name, kind) not in self.kept:
             self.kept[name, kind] = await ask()
         return self.kept[name, kind]
 
@@ -142,6 +144,7 @@ async def test_a_fresh_look_reads_no_cache_and_fills_it() -> None:
     answers = await asyncio.gather(*(fresh("example.com", "TXT") for _ in range(10)))
     assert {answer.records for answer in answers} == {("answer 2",)}
     assert (await resolver("example.com", "TXT")).records == ("answer 2",)
+    assert shelf.kept["example.com", "TXT"].records == ("answer 2",)
 
 
 async def test_what_another_process_learned_is_not_asked_again() -> None:
