@@ -1,0 +1,61 @@
+"""The answers as people see them. `PICTURES=docs/pictures tests/e2e/run -k picture` keeps them, to be looked at."""
+
+import os
+import struct
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers.card import Card, Line, Tone
+from handlers.messages import help_card, refusal_card, report_card
+from handlers.slack.blocks import message
+from tests import reports
+from tests.e2e.picture import NotDrawn, picture
+from tests.handlers.slack.hostile import HOSTILE
+
+CARDS = {
+    "listed": report_card(reports.LISTED),
+    "clean": report_card(reports.CLEAN),
+    "half-unknown": report_card(reports.HALF_UNKNOWN),
+    "pbl-on-a-client": report_card(reports.PBL_ON_A_CLIENT),
+    "help": help_card(),
+    "refused": refusal_card("“1.2.3” is not a full IPv4 address; type four numbers, like 203.0.113.5."),
+}
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = Path(os.environ.get("PICTURES") or tmp_path_factory.mktemp("pictures"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", CARDS)
+def test_every_word_of_an_answer_is_in_its_picture(name: str, theme: str, kept: Path) -> None:
+    drawn = picture(message(CARDS[name]), theme)
+    (kept / f"{name}{'-dark' if theme == 'dark' else ''}.png").write_bytes(drawn)
+    width, height = size(drawn)
+    assert (width, height > 150) == (1400, True)
+
+
+def test_hostile_text_is_drawn_as_text() -> None:
+    """A renderer of Slack's markup loads images and follows links where it is fooled; the page may ask for nothing."""
+    shown = [text for text in HOSTILE if text.isascii() and text.isprintable() and text.strip()]
+    card = Card("Hostile", Tone.BAD, lines=tuple(Line("t", Tone.BAD, quote=text[:60]) for text in shown[:18]))
+    assert picture(message(card))
+    assert picture(message(replace(card, lines=tuple(Line("t", Tone.BAD, quote=text[:60]) for text in shown[18:36]))))
+
+
+def test_a_picture_that_leaves_something_out_is_none() -> None:
+    unknown: dict[str, Any] = {"blocks": [{"type": "data_table", "rows": [[{"type": "raw_text", "text": "lost"}]]}]}
+    with pytest.raises(NotDrawn, match="not drawn: lost"):
+        picture(unknown)
+
+
+def size(png: bytes) -> tuple[int, int]:
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
