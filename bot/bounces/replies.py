@@ -27,7 +27,13 @@ REMOTE_HOST = re.compile(
     re.IGNORECASE,
 )
 FROM_HERE = re.compile(r"\bfrom [^\s\[]{0,200}\[[0-9A-Fa-f.:]{2,45}\]")
-ENVELOPE = re.compile(r"\bfrom=<[^<>\s]{0,200}>|(?<!to=)<[^<>\s]{0,200}@[^<>\s]{0,200}>")
+# Names that are the sender's: its address, and the host that called in where the log is of the server that refused.
+CALLERS = re.compile(
+    r"\bfrom=<[^<>\s]{0,200}>|(?<!to=)<[^<>\s]{0,200}@[^<>\s]{0,200}>|\bhelo=<[^<>\s]{0,200}>"
+    r"|\breject(?:_warning)?: [A-Z]{4,8} from [^\s\[]{1,200}\[[0-9A-Fa-f.:]{2,45}\]"
+    r"|\bH=[^\s]{0,200} ?(?:\([^)]{0,100}\) )?\[[0-9A-Fa-f.:]{2,45}\](?::\d{1,5})?(?= (?:[A-Z]{1,4}=\S{1,200} ){0,6}(?:temporarily )?rejected)"
+    r"|(?i:client|connecting) host \[?[^\s\[\]]{1,200}"
+)
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -148,7 +154,7 @@ def _of(evidence: Evidence, receiver: Receiver | None) -> Evidence:
 
 def _with_host(known: Rules, evidence: Evidence, remote_host: str | None, line: str) -> Evidence:
     """The evidence for who refused: the envelope's sender is not it, the host that a report names is."""
-    without, changes = ENVELOPE.subn(" ", line)
+    without, changes = CALLERS.subn(" ", line)
     if not changes and not remote_host:
         return evidence
     text = known.speller.text(f"{without} {(remote_host or '')[:255]}")
