@@ -28,7 +28,7 @@ from handlers.slack.blocks import message
 from handlers.slack.errands import Errand
 from handlers.slack.guard import Guard
 from handlers.slack.listeners import register
-from handlers.slack.patience import Away, Fuse, Seen, Work
+from handlers.slack.patience import Away, Fuse, Seen, SharedMemory, Work
 from handlers.slack.quiet import sdk_logger
 from handlers.slack.replies import NETWORK, TOKEN_REFUSED, Pace, Reply, reason
 from handlers.slack.socket_mode import SlackRefuses, Watchdog, listen
@@ -56,7 +56,8 @@ class Credentials:
 class Slack:
     """`enqueue` takes a job that some process gives to `deliver`; when it fails, the work is done here and now.
 
-    `seen` is shared by all processes, so that none answers an event, or lets in a request, that another has had.
+    `seen` remembers a key, and says whether it knew it; shared by all processes, it keeps each from answering an event, or
+    letting in a request, that another has had. Without it, or while it fails, a process knows its own.
     """
 
     name = "slack"
@@ -66,12 +67,13 @@ class Slack:
         credentials: Credentials,
         commands: Answering,
         enqueue: Enqueue,
-        seen: Seen | None = None,
+        seen: SharedMemory | None = None,
         pace: Pace | None = None,
     ) -> None:
         self._credentials, self._commands, self._enqueue = credentials, commands, enqueue
-        self._seen, self._pace = seen or Seen(), pace or Pace()
-        self._queue, self._work, self._done_here = Fuse(), Work(), Seen()
+        self._pace = pace or Pace()
+        self._store = Fuse()  # one for both uses: when the store hangs, a person waits for it once
+        self._seen, self._done_here, self._work = Seen(seen, self._store), Seen(), Work()
         self._client = web_client(credentials)
         self._bolt = bolt(self._client, credentials)
         register(self._bolt, self)
@@ -119,7 +121,7 @@ class Slack:
 
     async def _handed_over(self, errand: Errand) -> bool:
         try:
-            await self._queue.through(lambda: self._enqueue(errand.job()))
+            await self._store.through(lambda: self._enqueue(errand.job()))
         except Away:
             self._done_here.here(errand.id)  # the queue may have taken it all the same
             return self._work.start(self._answer(errand))

@@ -16,7 +16,6 @@ from starlette.applications import Starlette
 from handlers.card import Button, Card, Line, Tone
 from handlers.platform import Ack, Ask
 from handlers.slack.app import Credentials, Slack
-from handlers.slack.patience import Seen
 from handlers.slack.replies import Pace
 from tests.handlers.slack.fake_slack import TOKEN, FakeSlack
 from tests.handlers.slack.sent import SECRET, form, signed, slash
@@ -103,7 +102,9 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def open_workspace(
-    enqueue: Callable[[dict[str, str]], Awaitable[None]] | None = None, pace: Pace | None = None
+    enqueue: Callable[[dict[str, str]], Awaitable[None]] | None = None,
+    seen: Callable[[str], Awaitable[bool]] | None = None,
+    pace: Pace | None = None,
 ) -> AsyncIterator[Workspace]:
     jobs: list[dict[str, str]] = []
     slept: list[float] = []
@@ -118,7 +119,7 @@ async def open_workspace(
 
     async with serving(fake.app) as url:
         credentials = Credentials(TOKEN, signing_secret=SECRET, api_url=f"{url}/api/")
-        slack = Slack(credentials, commands, enqueue or keep, Seen(), replace(pace or Pace(), sleep=sleep))
+        slack = Slack(credentials, commands, enqueue or keep, seen, replace(pace or Pace(), sleep=sleep))
         async with (
             serving(Starlette(routes=slack.routes())) as door,
             httpx.AsyncClient(base_url=door, verify=False) as http,

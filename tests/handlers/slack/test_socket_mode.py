@@ -16,7 +16,7 @@ from handlers.slack.app import Credentials, Slack
 from handlers.slack.socket_mode import SlackRefuses, Watchdog
 from tests.handlers.slack.conftest import Scripted
 from tests.handlers.slack.fake_slack import TOKEN
-from tests.handlers.slack.sent import payload, press, slash
+from tests.handlers.slack.sent import press, slash
 from tests.handlers.slack.validator import faults
 
 APP_TOKEN = "xapp-a-token-for-tests"
@@ -171,9 +171,3 @@ async def test_shutdown_closes_the_connection() -> None:
         async with asyncio.timeout(5):
             await on.wire.ended.wait()
         assert connection.close_code == WSCloseCode.OK
-
-
-def test_what_comes_over_http_and_over_the_socket_is_the_same() -> None:
-    """The shapes above serve both roads; a button over HTTP is a form around the same JSON."""
-    body, _ = payload(press({"action_id": "run-0"}, ANYWHERE))
-    assert body.startswith("payload=")
