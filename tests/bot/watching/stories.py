@@ -64,7 +64,8 @@ class Story:
             self.incident = begin("w1", seen, self.now)
             return []
         outcome = advance(self.incident, seen, self.now, self.policy)
-        assert outcome == advance(self.incident, seen, self.now, self.policy)
+        if outcome.alerts:
+            assert outcome == advance(self.incident, seen, self.now, self.policy)
         self.incident = from_json(Incident, json.loads(json.dumps(to_json(outcome.incident))))
         assert self.incident == outcome.incident
         self.again_at, self.ask = outcome.again_at, outcome.ask

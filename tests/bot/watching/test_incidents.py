@@ -259,6 +259,19 @@ STORIES = {
         +1h  | a- |
         3d   | a- | resolved -a
     """,
+    "listed again before its end was told, it never was gone": """
+        0s   | a- |
+        1h   | a+ |
+        +90s | a+ | opened +a
+        2h   | a- mute:4h |
+        +15m | a- |
+        +15m | a- |
+        4h   | a+ |
+        7h   | a+ |
+        8h   | a- |
+        +15m | a- |
+        +15m | a- | resolved -a
+    """,
     "unmuting tells at once": """
         0s   | a- |
         1h   | a+ mute:2d |
