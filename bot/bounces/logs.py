@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice
+from typing import TypeVar
 
 from bot.bounces.replies import Bounce, explain, shown
 from bot.bounces.reports import is_report, read_report
@@ -49,6 +50,9 @@ SPEAKS_OF_REFUSAL = re.compile(
     r"|failed|relay|reputation"
 )
 REPLY_GOES_ON = re.compile(r"^([45]\d\d)-(?:([45]\.\d{1,3}\.\d{1,3}) )?")
+
+
+Name = TypeVar("Name", str, tuple[str, str])
 
 
 class LogTooBig(ValueError):
@@ -195,6 +199,6 @@ def _continues(statement: str, line: str) -> bool:
     return line[len(code) : len(code) + 1] in "- " and not explain(statement).certain
 
 
-def _count(counter: Counter[str] | Counter[tuple[str, str]], name: str | tuple[str, str]) -> None:
+def _count(counter: Counter[Name], name: Name) -> None:
     if name in counter or len(counter) < MOST_NAMES:
-        counter[name] += 1  # type: ignore[index]
+        counter[name] += 1

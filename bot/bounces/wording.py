@@ -10,7 +10,7 @@ from itertools import chain
 
 WORD = re.compile(r"[^\W_]+")
 WORD_OF_A_PHRASE = re.compile(r"[^\W_]+(?:#(?![^\W_]))?")
-NUMBERED = re.compile(r"([a-z]+)[0-9]+")
+NUMBERED = re.compile(r"\b([a-z]{1,20})[0-9]+")
 GAP = " * "
 WIDEST_GAP = 60  # characters: words further apart belong to different thoughts
 
