@@ -138,6 +138,11 @@ class Observation:
         sublist = f"/{self.sublist}" if self.sublist else ""
         return f"{self.check}:{self.about}{sublist}" + (f"@{self.address}" if self.address else "")
 
+    @property
+    def lasting(self) -> bool:
+        """An incident opens with it and stays open until it is gone: neither minor nor told once and done."""
+        return self.severity.loud and not self.passing
+
 
 class Phase(StrEnum):
     CLEAN = "clean"

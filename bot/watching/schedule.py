@@ -12,6 +12,7 @@ from bot.durations import write_duration
 DAY = timedelta(days=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 JITTER = 0.05
+MOST_STRETCHED = 10_000  # of a budget that is spent or nothing, so that an interval stays a number
 SHORTEST, LONGEST = timedelta(minutes=5), timedelta(days=2)
 
 
@@ -101,7 +102,10 @@ def stretches(demands: Mapping[str, float], budget: Budget) -> dict[str, float]:
     """By how much each workspace's intervals grow (1: not at all), from the questions a day that its wishes ask for."""
     pace = budget.per_second * DAY.total_seconds()
     shares = fair_shares(demands, pace / (1 + JITTER))
-    return {name: max(1.0, wanted / shares[name]) if shares[name] > 0 else 1.0 for name, wanted in demands.items()}
+    return {
+        name: max(1.0, wanted / max(shares[name], wanted / MOST_STRETCHED)) if wanted > 0 else 1.0
+        for name, wanted in demands.items()
+    }
 
 
 def effective_interval(every: timedelta, *stretched: float) -> timedelta:

@@ -113,6 +113,19 @@ async def test_a_client_needs_no_reverse_name() -> None:
     assert await twice(story, ZONE | {PTR: {}}, Role.CLIENT) == []
 
 
+async def test_a_setting_that_changes_to_and_fro_is_called_unstable_and_then_there_is_silence() -> None:
+    story = Story()
+    await see(story, ZONE)
+    other: Zone = {**ZONE, PTR: {"PTR": ["other.example.com"]}}
+    heard = [word for hour in range(24) for word in await twice(story, ZONE if hour % 2 else other)]
+    assert heard == ["noted +ptr:changed", "noted +ptr:changed", "unstable +ptr:changed"]
+    assert story.incident is not None
+    assert story.incident.opened is None
+    settled = [word for _ in range(14) for word in await twice(story, other)]
+    assert len(settled) <= 1
+    assert story.incident.settings["ptr"] == "other.example.com"
+
+
 async def test_a_stronger_policy_is_the_new_normal_without_a_word() -> None:
     story = Story()
     await see(story, ZONE | {DMARC: {"TXT": ["v=DMARC1; p=none"]}})

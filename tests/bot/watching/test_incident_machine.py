@@ -53,6 +53,12 @@ class WatchLife(RuleBasedStateMachine):
         self.story.now = max(self.story.now, self.story.again_at or self.story.now + timedelta(hours=1))
         self._see(signs)
 
+    @rule(name=st.sampled_from(LISTS))
+    def come_and_go(self, name: str) -> None:
+        for sign, minutes in (("+", 60), ("+", 2), ("-", 60), ("-", 15), ("-", 15)):
+            self.story.now += timedelta(minutes=minutes)
+            self._see([sign if name == other else " " for other in LISTS])
+
     @rule(sign=st.sampled_from("?!= "), pause=PAUSES)
     def learn_nothing(self, sign: str, pause: timedelta) -> None:
         before = self._phases()

@@ -101,12 +101,18 @@ def test_the_small_get_what_they_want_and_the_large_share_the_rest(
     assert fair_shares(demands, capacity) == shares
 
 
-@given(st.dictionaries(st.text("abcdef", max_size=3), st.floats(0.1, 1e6), max_size=8), st.floats(0, 1e6))
+@given(st.dictionaries(st.text("abcdef", max_size=3), st.floats(0.1, 1e6), max_size=8), st.integers(0, 10**7))
 def test_shares_waste_nothing_and_favour_nobody(demands: dict[str, float], capacity: float) -> None:
     shares = fair_shares(demands, capacity)
     assert sum(shares.values()) == pytest.approx(min(capacity, sum(demands.values())))
     unmet = [shares[name] for name, wanted in demands.items() if shares[name] < wanted * 0.999]
     assert all(share <= min(unmet, default=share) * 1.001 for share in shares.values())
+
+
+def test_a_budget_of_nothing_stretches_and_breaks_nothing() -> None:
+    stretched = stretches({"small": 24.0, "none": 0.0}, Budget(1))
+    assert stretched == {"small": 10_000, "none": 1}
+    assert effective_interval(HOUR, stretched["small"]) > 300 * DAY
 
 
 @pytest.mark.parametrize("every", [timedelta(minutes=5), HOUR, DAY])
