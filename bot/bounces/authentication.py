@@ -15,6 +15,7 @@ RESULT = re.compile(r"^\s*([a-z][a-z0-9-]{1,30})\s*=\s*([a-z]{2,20})\b", re.IGNO
 PROPERTY = re.compile(
     r"\b(smtp\.mailfrom|smtp\.helo|header\.d|header\.from|header\.i)\s*=\s*\"?@?([^\s;\"]{1,320})", re.IGNORECASE
 )
+DOMAIN = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{1,63}")
 KNOWN_METHODS = ("spf", "dkim", "dmarc", "arc", "compauth", "iprev", "bimi")
 KNOWN_RESULTS = (
     "pass",
@@ -145,6 +146,6 @@ def _domain(method: str, properties: dict[str, str]) -> str | None:
     wanted = {"spf": ("smtp.mailfrom", "smtp.helo"), "dkim": ("header.d", "header.i"), "dmarc": ("header.from",)}
     for name in wanted.get(method, ()):
         domain = properties.get(name, "").rpartition("@")[2].lower().strip(".<>")
-        if re.fullmatch(r"[a-z0-9.-]{1,253}", domain):
+        if DOMAIN.fullmatch(domain):
             return domain
     return None
