@@ -27,6 +27,7 @@ from handlers.messages import TRUST, lists_card
 from handlers.platform import Ask, CannotServe, Part
 from handlers.slack.app import Credentials, Slack
 from handlers.slack.patience import Seen
+from handlers.slack.socket_mode import SlackRefuses
 from handlers.terminal.prompt import prompt
 
 ENQUEUE_WITHIN_S = 0.2
@@ -37,7 +38,14 @@ log = structlog.get_logger()
 
 
 async def serve(wing: MailWing, part: Part) -> None:
-    """Runs until SIGTERM or SIGINT, or the end of the prompt's input; then finishes what was begun."""
+    """Runs until SIGTERM or SIGINT, or the end of the prompt's input; then finishes what was begun. Raises CannotServe."""
+    try:
+        await _serve(wing, part)
+    except* CannotServe as several:
+        raise several.exceptions[0] from None
+
+
+async def _serve(wing: MailWing, part: Part) -> None:
     assert wing.store is not None
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -67,7 +75,10 @@ async def talk(commands: Commands, slack: Slack | None, part: Part, stop: asynci
     """Hears people until cancelled: in Slack, or where no chat is set up, at the prompt of a terminal."""
     if slack:
         if part is not Part.WORKER:
-            await slack.run()
+            try:
+                await slack.run()
+            except SlackRefuses as why:
+                raise CannotServe(str(why)) from None
     elif sys.stdin.isatty():
         await prompt(commands, Console(highlight=False), sys.stdin)
         stop.set()
@@ -104,7 +115,7 @@ def slack_of(wing: MailWing, store: Store, commands: Commands, jobs: Jobs) -> Sl
         return None
 
     async def enqueue(job: dict[str, str]) -> None:
-        await jobs.submit("answer_slack", job, within=ENQUEUE_WITHIN_S)
+        await jobs.submit("answer_slack", job, key=job["id"], within=ENQUEUE_WITHIN_S)
 
     slack = Slack(
         Credentials(
@@ -144,7 +155,7 @@ def http_server(wing: MailWing, doors: Sequence[BaseRoute], alive: Callable[[], 
 def listen(address: HostPort) -> socket.socket:
     """Takes the address now, so that one that is in use is said in a sentence. Raises CannotServe."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else asyncio leaves Nagle's delay on
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((address.host, address.port))

@@ -61,7 +61,7 @@ def reports_card(reports: Sequence[Report]) -> Card:
         step=next(steps, ""),
         table=Table(("Target", "Verdict", "What was found"), rows),
         buttons=tuple(_look_closer(report) for report in ranked if report.verdict is Verdict.FAIL)[:4],
-        footnote=f"{count(len(reports), 'target')} checked · {max(r.elapsed_ms for r in reports) / 1000:.1f} s",
+        footnote=f"{count(len(reports), 'target')} checked · {took(max(r.elapsed_ms for r in reports))}",
     )
 
 
@@ -81,8 +81,12 @@ def footnote(report: Report) -> str:
         listed = sum(map(is_listing, report.findings))
         asked = f"{count(len(states), 'list')} asked: {states.count('not_listed')} clean, {listed} listed"
         parts.append(f"{asked}, {silent} without an answer" if silent else asked)
-    parts.append("from the cache" if report.cached else f"{report.elapsed_ms / 1000:.1f} s")
+    parts.append("from the cache" if report.cached else took(report.elapsed_ms))
     return " · ".join((*parts, *report.notes))
+
+
+def took(ms: int) -> str:
+    return f"{ms} ms" if ms < 1_000 else f"{ms / 1_000:.1f} s"
 
 
 def again_button(order: Order) -> Button:
@@ -107,7 +111,8 @@ def _silent_lists(findings: Iterable[Finding]) -> Iterable[Line]:
 
 def _passed(findings: Sequence[Finding]) -> Iterable[Line]:
     clean = sum(f.facts.get("state") == "not_listed" for f in findings)
-    good = [NAMES[f.check] for f in findings if f.verdict is Verdict.PASS and f.check in NAMES]
+    there = (f for f in findings if f.verdict is Verdict.PASS and not f.code.endswith(".missing"))
+    good = [NAMES[f.check] for f in there if f.check in NAMES]
     bad = {NAMES.get(f.check, f.check) for f in findings if f.verdict is not Verdict.PASS}
     names = [name for name in dict.fromkeys(good) if name not in bad]
     parts = names + ([f"clean on {count(clean, 'blocklist')}"] if clean else [])

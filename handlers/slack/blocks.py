@@ -111,8 +111,12 @@ def _line(line: Line) -> list[Block]:
 
 
 def _passed(lines: Sequence[Line]) -> list[Block]:
-    said = inert(" ".join(f"{line.text} {line.detail}" for line in lines), limits.PASSED_SHARE - 100)
-    return [_rich(_section((f"{MARKS[Tone.GOOD]}  ", True), (said, False)))] if said else []
+    """One line each, in one block."""
+    each = (limits.PASSED_SHARE - 100) // limits.MOST_PASSED
+    said = [text for line in lines[: limits.MOST_PASSED] if (text := inert(f"{line.text} {line.detail}", each).strip())]
+    starts = [f"{MARKS[Tone.GOOD]}  ", *([f"\n{MARKS[Tone.GOOD]}  "] * len(said))]
+    parts = [part for start, text in zip(starts, said, strict=False) for part in ((start, True), (text, False))]
+    return [_rich(_section(*parts))] if parts else []
 
 
 def _facts(facts: Sequence[Fact]) -> tuple[list[Block], int]:

@@ -11,15 +11,15 @@ import pytest
 from handlers.card import Card, Line, Tone
 from handlers.messages import help_card, refusal_card, report_card
 from handlers.slack.blocks import message
-from tests import reports
+from tests import real_reports
 from tests.e2e.picture import NotDrawn, picture
 from tests.handlers.slack.hostile import HOSTILE
 
 CARDS = {
-    "listed": report_card(reports.LISTED),
-    "clean": report_card(reports.CLEAN),
-    "half-unknown": report_card(reports.HALF_UNKNOWN),
-    "pbl-on-a-client": report_card(reports.PBL_ON_A_CLIENT),
+    "listed": report_card(real_reports.listed()),
+    "clean": report_card(real_reports.clean()),
+    "half-unknown": report_card(real_reports.half_unknown()),
+    "pbl-on-a-client": report_card(real_reports.pbl_on_a_client()),
     "help": help_card(),
     "refused": refusal_card("“1.2.3” is not a full IPv4 address; type four numbers, like 203.0.113.5."),
 }

@@ -20,7 +20,7 @@ from bot.net.transport import Transport
 from tests.dns_server import serve
 
 PROGRAM = shutil.which("unbound") or shutil.which("unbound", path="/usr/sbin:/usr/local/sbin")
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="the program unbound is not installed")
+assert PROGRAM, "These tests need the program unbound; tests/e2e/run installs it."
 
 ZONE = {
     "2.0.0.127.list.example": {"A": ["127.0.0.2"], "TXT": ["listed"]},

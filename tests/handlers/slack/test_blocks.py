@@ -77,9 +77,9 @@ def test_one_sentence_is_no_headline() -> None:
     ]
 
 
-def test_everything_that_passed_is_one_line() -> None:
+def test_what_passed_is_one_line_each_in_one_block() -> None:
     card = Card("t", Tone.GOOD, lines=(Line("SPF is right.", Tone.GOOD), Line("DMARC too.", Tone.GOOD)))
-    assert words(drawn(card))[-2:] == ["✓  ", "SPF is right. DMARC too."]
+    assert words(drawn(card))[-4:] == ["✓  ", "SPF is right.", "\n✓  ", "DMARC too."]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,48 @@
+"""Reports that the real checks give about the little world of mail: what people see, for pictures and goldens."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from bot.assembly import checks
+from bot.checks.blocklists import ProcessMemory, blocklist_check, load
+from bot.checkup import Checkup
+from bot.model import Answer, LookupFailed, Order, Report, Role, Target
+from tests.dns_world import World
+from tests.mail_world import DYNAMIC, GOOD, LISTED, mail_world
+
+AT = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+SILENT = ("spamhaus.org", "barracudacentral.org", "spamcop.net", "sorbs.net", "uceprotect.net", "spameatingmonkey.net")
+
+
+class HalfSilent(World):
+    """Lists whose zone ends in one of SILENT do not answer."""
+
+    async def __call__(self, name: str, kind: str, /) -> Answer:
+        if name.endswith(SILENT):
+            raise LookupFailed("timeout", f"{name} {kind}")
+        return await super().__call__(name, kind)
+
+
+def report(order: Order, world: World) -> Report:
+    lists = blocklist_check(load(), {}, ProcessMemory(), "resolver", lambda: AT)
+    checkup = Checkup(checks(lists, True), frozenset({"network"}), world, world, lambda: AT, special_allowed=True)
+    return replace(asyncio.run(checkup.report(order)), elapsed_ms=412)
+
+
+def listed() -> Report:
+    return report(Order(Target.of(LISTED, "example.com")), World(mail_world()))
+
+
+def clean() -> Report:
+    return report(Order(Target.of(GOOD, "example.com")), World(mail_world()))
+
+
+def half_unknown() -> Report:
+    return report(Order(Target.of(GOOD, "example.com")), HalfSilent(mail_world()))
+
+
+def pbl_on_a_client() -> Report:
+    return report(Order(Target.of(DYNAMIC), Role.CLIENT), World(mail_world()))
