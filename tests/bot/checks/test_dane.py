@@ -1,0 +1,141 @@
+"""DANE counts only where every step to it is proven."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.checks import dane
+from bot.checks.dane import BadTlsa, Tlsa, read_records, read_tlsa
+from bot.model import Finding, Lookup, Order, Target, Verdict
+from tests.bot.checks.signed_world import SignedWorld
+from tests.dns_world import Records, World, Zone
+
+DOMAIN = "example.com"
+SHA256, SHA512 = "0d6f" * 16, "ab" * 64
+GOOD = [f"3 1 1 {SHA256}"]
+
+
+def two_servers(first: Records, second: Records) -> Zone:
+    return {
+        DOMAIN: {"MX": ["10 mx1.example.com", "20 mx2.example.com"]},
+        "mx1.example.com": {"A": ["203.0.113.5"]},
+        "mx2.example.com": {"AAAA": ["2001:db8::5"]},
+        "_25._tcp.mx1.example.com": {"TLSA": first},
+        "_25._tcp.mx2.example.com": {"TLSA": second},
+    }
+
+
+async def look(lookup: Lookup) -> list[Finding]:
+    return await dane.check(Order(Target(domain=DOMAIN)), lookup)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "codes"),
+    [
+        (GOOD, [f"2 0 1 {SHA256}"], ["dane.ok"]),
+        (GOOD, [f"1 1 1 {SHA256}", f"3 1 2 {SHA512}"], ["dane.ok"]),
+        ([], [], ["dane.missing"]),
+        (GOOD, [], ["dane.partial"]),
+        (GOOD, [f"1 0 1 {SHA256}"], ["dane.unusable"]),
+        (["3 1 1 0d6f"], [f"3 1 1 {SHA512}"], ["dane.unusable"]),
+        (GOOD, "servfail", ["dane.no-answer"]),
+        ("timeout", [f"0 0 1 {SHA256}"], ["dane.no-answer", "dane.unusable"]),
+        ([f"1 0 1 {SHA256}"], [], ["dane.unusable"]),
+    ],
+)
+async def test_proven_servers_are_judged_by_their_keys(first: Records, second: Records, codes: list[str]) -> None:
+    findings = await look(SignedWorld(two_servers(first, second)))
+    assert [finding.code for finding in findings] == codes
+    for finding in findings:
+        assert bool(finding.step) == (finding.verdict is not Verdict.PASS)
+        assert "{" not in finding.says
+
+
+async def test_the_way_without_protection_is_named() -> None:
+    (finding,) = await look(SignedWorld(two_servers(GOOD, [])))
+    assert finding.verdict is Verdict.WARN
+    assert "protects mx1.example.com but not mx2.example.com" in finding.says
+
+
+@pytest.mark.parametrize(
+    "unproven",
+    [
+        [DOMAIN],
+        [(DOMAIN, "MX")],
+        [("mx1.example.com", "A"), ("mx2.example.com", "AAAA")],
+        ["_25._tcp.mx1.example.com", "_25._tcp.mx2.example.com"],
+    ],
+)
+async def test_a_step_that_is_not_proven_is_not_checked_and_never_a_fault(unproven: list[str]) -> None:
+    (finding,) = await look(SignedWorld(two_servers(GOOD, ["0 0 0 ff"]), unproven))
+    assert (finding.code, finding.verdict) == ("dane.not-checked", Verdict.PASS)
+
+
+async def test_behind_a_resolver_that_does_not_validate_no_key_is_asked_for() -> None:
+    world = World(two_servers(GOOD, GOOD))
+    (finding,) = await look(world)
+    assert finding.code == "dane.not-checked"
+    assert world.asked == [(DOMAIN, "MX")]
+
+
+async def test_silence_about_the_mail_servers_is_left_to_their_own_check() -> None:
+    (finding,) = await look(SignedWorld({DOMAIN: {"MX": "timeout"}}))
+    assert finding.code == "dane.not-checked"
+
+
+@pytest.mark.parametrize("records", [["0 ."], []])
+async def test_a_domain_without_mail_servers_has_nothing_to_protect(records: list[str]) -> None:
+    assert await look(SignedWorld({DOMAIN: {"MX": records, "A": ["203.0.113.5"]}})) == []
+
+
+async def test_without_a_domain_nothing_is_asked() -> None:
+    world = World({})
+    assert await dane.check(Order(Target.of("203.0.113.5")), world) == []
+    assert world.asked == []
+
+
+@pytest.mark.parametrize(
+    ("usage", "selector", "matching", "data", "usable"),
+    [
+        *(
+            (usage, selector, 1, SHA256, usage in (2, 3) and selector in (0, 1))
+            for usage in range(5)
+            for selector in range(3)
+        ),
+        (3, 1, 2, SHA512, True),
+        (3, 1, 2, SHA256, False),
+        (3, 1, 1, SHA512, False),
+        (3, 0, 0, "30820122", True),
+        (3, 1, 3, SHA256, False),
+        (255, 255, 255, "00", False),
+    ],
+)
+def test_a_sender_can_use_only_what_rfc_7672_allows(
+    usage: int, selector: int, matching: int, data: str, usable: bool
+) -> None:
+    assert Tlsa(usage, selector, matching, data).usable is usable
+
+
+def test_data_in_several_pieces_is_one() -> None:
+    assert read_tlsa(f"3 1 2 {SHA512[:64].upper()} {SHA512[64:]}") == Tlsa(3, 1, 2, SHA512)
+
+
+@pytest.mark.parametrize("text", ["", "3 1", "3 1 1", "3 1 1 xyz", "3 1 1 abc", "-1 1 1 ab", "3 1 ¹ ab"])
+def test_what_is_no_tlsa_record_is_refused(text: str) -> None:
+    with pytest.raises(BadTlsa):
+        read_tlsa(text)
+
+
+@given(st.text(max_size=60) | st.from_regex(r"[0-9]{1,3} [0-9] [0-9] [0-9a-f ]{0,40}", fullmatch=True))
+def test_any_text_is_a_record_or_a_bad_one(text: str) -> None:
+    (kept,) = read_records([text])
+    with suppress(BadTlsa):
+        assert kept == read_tlsa(text)
+
+
+def test_every_outcome_is_documented_and_every_document_has_an_outcome() -> None:
+    assert dane.OUTCOMES.keys() == dane.CODES.keys()
