@@ -1,4 +1,4 @@
-"""Who can set the reverse name of an address, told from the name it has; the facts are in `providers.toml`."""
+"""Who can set the reverse name of an address, told from its name or its network; the facts are in `providers.toml`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from bot.model import Link
 
 KEYS = {"name": str, "suffixes": list, "default_names": list, "how": str}
-OPTIONAL = {"link": dict}
+OPTIONAL = {"link": dict, "asns": list, "port_25": str, "port_25_link": dict}
 
 
 class BadProviders(ValueError):
@@ -22,7 +22,10 @@ class BadProviders(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A company that hands out addresses. `how` is what the user of an address does to set its reverse name."""
+    """A company that hands out addresses. `how` is what the user of an address does to set its reverse name.
+
+    `asns` are the networks its addresses are in, `port_25` is what it does to mail that its users send themselves.
+    """
 
     id: str
     name: str
@@ -30,6 +33,9 @@ class Provider:
     default_names: tuple[re.Pattern[str], ...]
     how: str
     link: Link | None = None
+    asns: tuple[int, ...] = ()
+    port_25: str = ""
+    port_25_link: Link | None = None
 
     def runs(self, host: str) -> bool:
         """Whether the host is called by a name that this provider sets."""
@@ -42,6 +48,11 @@ class Provider:
 def provider_of(host: str) -> Provider | None:
     """The provider that set this reverse name (lower case), if the name shows it."""
     return next((provider for provider in providers().values() if provider.runs(host)), None)
+
+
+def provider_of_network(asn: int) -> Provider | None:
+    """The provider whose addresses are in this autonomous system."""
+    return next((provider for provider in providers().values() if asn in provider.asns), None)
 
 
 @cache
@@ -73,7 +84,10 @@ def _read_provider(key: str, table: Any) -> Provider:
         suffixes=tuple(table["suffixes"]),
         default_names=tuple(_read_pattern(key, pattern) for pattern in table["default_names"]),
         how=table["how"],
-        link=_read_link(key, table["link"]) if "link" in table else None,
+        link=_read_link(key, "link", table),
+        asns=tuple(table.get("asns", ())),
+        port_25=table.get("port_25", ""),
+        port_25_link=_read_link(key, "port_25_link", table),
     )
 
 
@@ -84,7 +98,10 @@ def _read_pattern(key: str, pattern: str) -> re.Pattern[str]:
         raise BadProviders(f"{key}.default_names: “{pattern}”: {error}") from None
 
 
-def _read_link(key: str, link: Mapping[str, str]) -> Link:
+def _read_link(key: str, name: str, table: Mapping[str, Any]) -> Link | None:
+    if name not in table:
+        return None
+    link = table[name]
     if link.keys() != {"label", "url"} or not str(link["url"]).startswith("https://"):
-        raise BadProviders(f"{key}.link: a label and an https:// url are wanted")
+        raise BadProviders(f"{key}.{name}: a label and an https:// url are wanted")
     return Link(link["label"], link["url"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.checks.providers import BadProviders, provider_of, providers, read_providers
+from bot.checks.providers import BadProviders, provider_of, provider_of_network, providers, read_providers
 
 RIGHT = 'name = "Example"\nsuffixes = []\ndefault_names = []\nhow = "Ask."\n'
 
@@ -37,9 +37,23 @@ def test_other_names_belong_to_nobody_we_know(host: str) -> None:
     assert provider_of(host) is None
 
 
+@pytest.mark.parametrize(("asn", "provider"), [(16509, "aws"), (8075, "azure"), (24940, "hetzner"), (13150, "cato")])
+def test_a_provider_is_known_by_its_network(asn: int, provider: str) -> None:
+    found = provider_of_network(asn)
+    assert found is not None
+    assert found.id == provider
+
+
+def test_a_network_belongs_to_one_provider_or_to_nobody_we_know() -> None:
+    asns = [asn for provider in providers().values() for asn in provider.asns]
+    assert len(asns) == len(set(asns))
+    assert provider_of_network(64496) is None
+
+
 def test_every_provider_says_what_to_do_in_a_sentence() -> None:
     assert {"cato", "aws", "azure", "google-cloud", "oracle", "hetzner", "ovh"} < set(providers())
     assert all(provider.how.endswith(".") for provider in providers().values())
+    assert all(provider.port_25.endswith(".") for provider in providers().values() if provider.port_25)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +65,8 @@ def test_every_provider_says_what_to_do_in_a_sentence() -> None:
         (f"[a]\n{RIGHT}extra = 1\n", "a: missing or unknown key extra"),
         ("[a]\n" + RIGHT.replace('"Ask."', "7"), "a.how: a str is wanted"),
         ("[a]\n" + RIGHT.replace("default_names = []", 'default_names = ["("]'), "a.default_names: “(”"),
+        (f"[a]\n{RIGHT}asns = 64496\n", "a.asns: a list is wanted"),
+        (f"[a]\n{RIGHT}port_25_link = {{ label = 'x' }}\n", "a.port_25_link: "),
         (f"[a]\n{RIGHT}link = {{ label = 'x', url = 'http://example.com' }}\n", "a.link: "),
     ],
 )
