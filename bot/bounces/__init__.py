@@ -1,1 +1,1 @@
-"""What a receiver meant by its refusal: replies, logs, delivery reports and headers, read by rules that are data. Pure."""
+"""What a receiver meant by its refusal: replies, logs, reports and headers, read by rules that are data. Pure."""

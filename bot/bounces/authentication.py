@@ -1,4 +1,4 @@
-"""What a receiver found out about a message (Authentication-Results, RFC 8601), and whether it vouches for the From line."""
+"""What a receiver found out about a message (RFC 8601), and whether it vouches for the From line."""
 
 from __future__ import annotations
 

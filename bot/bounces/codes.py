@@ -12,13 +12,16 @@ MASKED_CODE = re.compile(r"\b(?:[245](?:\d\d|xx)[- ])?[45x]\.x\.xx?\b")
 SURROUNDINGS = re.compile(
     r"\(in reply to [^)]{0,60}\)"
     r"|\b(?:after|during|in response to) (?:initial connection|(?:pipelined )?"
-    r"(?:ehlo|helo|mail from|rcpt to|data|end of data|starttls|sending data block|connect)\b(?::?<?[^\s<>]{0,120}>?)?(?: size=\d+)?)"
+    r"(?:ehlo|helo|mail from|rcpt to|data|end of data|starttls|sending data block|connect)\b"
+    r"(?::?<?[^\s<>]{0,120}>?)?(?: size=\d+)?)"
     r"|\b(?:from|proto|helo|sasl_username|sasl_method|x|cv|dn|p|s|i)=<?[^\s<>]{0,200}>?"
     r"|<[^<>\s]{0,200}@[^<>\s]{0,200}>"
-    r"|\b(?:rcpt|mail|helo|ehlo|data|connect|connection|message|etrn|vrfy) from [^\s\[]{1,200}\[[0-9a-f.:]{2,45}\](?::\d{1,5})?:"
+    r"|\b(?:rcpt|mail|helo|ehlo|data|connect|connection|message|etrn|vrfy)"
+    r" from [^\s\[]{1,200}\[[0-9a-f.:]{2,45}\](?::\d{1,5})?:"
     r"|\bh=[^\s]{0,200} ?(?:\([^)]{0,100}\) )?\[[0-9a-f.:]{2,45}\](?::\d{1,5})?"
     r"|smtp error from remote mail(?: server|er)|remote (?:host|server) (?:said|returned|replied):?|diagnostic-code\s?:"
-    r"|(?<!client )(?<!connecting )(?<!sending )\bhost [^\s\[]{1,80} ?\[[0-9a-f.:]{2,45}\](?= said| refused| smtp error|:)(?: said)?:?"
+    r"|(?<!client )(?<!connecting )(?<!sending )\bhost [^\s\[]{1,80} ?\[[0-9a-f.:]{2,45}\]"
+    r"(?= said| refused| smtp error|:)(?: said)?:?"
     r"|(?:server |host [^\s]{1,80} )?refused to talk to me:?|giving up on [^\s]{1,50}"
 )
 ADDRESS = re.compile(

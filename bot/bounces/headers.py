@@ -20,10 +20,12 @@ FIELD = re.compile(r"^([!-9;-~]{1,76})[ \t]?:(.*)$")
 DOMAIN_OF = re.compile(r"@([A-Za-z0-9.-]{1,253})")
 TAG = re.compile(r"(?:^|;)\s*([a-z]{1,10})\s*=\s*([^;]{0,2000})")
 
-LEFT_BY_OWN_NAME = "{ip} is where the message left: its name belongs to the sender's domain, and a server of {taker} took it from there."
+LEFT_BY_OWN_NAME = (
+    "{ip} is where the message left: its name belongs to the sender's domain, and a server of {taker} took it there."
+)
 LEFT_BY_ANOTHER_NAME = (
-    "{ip} is the last address that handed the message to another organisation ({taker}); its name is not of the sender's "
-    "domain, as with a provider that sends for others."
+    "{ip} is the last address that handed the message to another organisation ({taker}); its name is not of the "
+    "sender's domain, as with a provider that sends for others."
 )
 
 Fields = Mapping[str, Sequence[str]]

@@ -25,32 +25,38 @@ MOST_NAMES = 10_000
 
 # The beginning of a line that a program wrote: syslog, ISO time, Exim, a time of day with its date.
 LOG_LINE = re.compile(
-    r"^(?:<\d{1,3}>)?(?:[A-Z][a-z]{2}\s{1,2}\d{1,2} \d\d:\d\d:\d\d |\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d|\d{1,2}\.\d{1,2}\.\d{4},? \d\d:\d\d)"
+    r"^(?:<\d{1,3}>)?(?:[A-Z][a-z]{2}\s{1,2}\d{1,2} \d\d:\d\d:\d\d |\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d"
+    r"|\d{1,2}\.\d{1,2}\.\d{4},? \d\d:\d\d)"
 )
 REFUSED_IN_A_LOG = re.compile(
-    r"status=(?:bounced|deferred|undeliverable|expired|softbounce)\b|\breject(?:ed)?[: ]|\bdefer(?:red)? \(|\breject=[45]"
-    r"| (?:\*\*|==) \S+@|\bsaid: [45]\d\d|refused to talk to me|\bdsn=[45]\.\d|stat(?:us)?=(?:Deferred|Service unavailable|User unknown|Host unknown|I/O error)"
-    r"|\bconnect to \S{1,200}: (?:Connection|Network|No route|Operation|Host)|response=[\"'(]?[45]\d\d|SMTP error from remote",
-    re.IGNORECASE,
+    r"status=(?:bounced|deferred|undeliverable|expired|softbounce)\b"
+    r"|\breject(?:ed)?[: ]|\bdefer(?:red)? \(|\breject=[45]"
+    r"| (?:\*\*|==) [^\s@]{1,200}@|\bsaid: [45]\d\d|refused to talk to me|\bdsn=[45]\.\d"
+    r"|stat(?:us)?=(?:deferred|service unavailable|user unknown|host unknown|i/o error)"
+    r"|\bconnect to [^\s]{1,200}: (?:connection|network|no route|operation|host)"
+    r"|response=[\"'(]?[45]\d\d|smtp error from remote"
 )
 # When it was, which process, the queue's name of the message, and how long it took.
 THIS_TRY = re.compile(
-    r"^.{10,80}?(?:\[\d{1,7}\]: (?:[0-9A-Za-z]{5,20}: )?|(?<=:\d\d) [0-9A-Za-z]{5,7}-[0-9A-Za-z]{5,12}-[0-9A-Za-z]{2,4} )|\bdelays?=[\d./]{1,60}, "
+    r"^.{10,80}?(?:\[\d{1,7}\]: (?:[0-9A-Za-z]{5,20}: )?"
+    r"|(?<=:\d\d) [0-9A-Za-z]{5,7}-[0-9A-Za-z]{5,12}-[0-9A-Za-z]{2,4} )"
+    r"|\bdelays?=[\d./]{1,60}, |\b(?:orig_)?to=<[^<>\s]{0,200}>, "
 )
 HEADER = re.compile(
-    r"^(?:received|from|to|cc|subject|date|message-id|reporting-mta|received-from-mta|final-recipient|original-recipient|action"
-    r"|status|remote-mta|arrival-date|last-attempt-date|will-retry-until|content-[a-z-]+|mime-version|return-path|reply-to"
-    r"|x-[a-z0-9-]+|dkim-signature|authentication-results|arc-[a-z-]+|delivered-to|auto-submitted|list-[a-z-]+|references"
-    r"|in-reply-to|user-agent|precedence)\s?:",
+    r"^(?:received|from|to|cc|subject|date|message-id|reporting-mta|received-from-mta|final-recipient"
+    r"|original-recipient|action|status|remote-mta|arrival-date|last-attempt-date|will-retry-until"
+    r"|content-[a-z-]+|mime-version|return-path"
+    r"|reply-to|x-[a-z0-9-]+|dkim-signature|authentication-results|arc-[a-z-]+|delivered-to"
+    r"|auto-submitted|list-[a-z-]+|references|in-reply-to|user-agent|precedence)\s?:",
     re.IGNORECASE,
 )
 SPEAKS_OF_REFUSAL = re.compile(
-    r"(?:^|[\s:;\"'(])[45]\d\d[- ]|(?<![\w.])[45]\.\d{1,3}\.\d{1,3}(?![\w.])|reject|refus|den(?:y|ied)|block|defer|bounce|undeliver|unknown"
-    r"|not (?:accept|allow|permit|found|exist|authori)|blacklist|spam|timed out|unreachable|over ?quota|too many|limit|unable to"
-    r"|failed|relay|reputation"
+    r"(?:^|[\s:;\"'(])[45]\d\d[- ]|(?<![\w.])[45]\.\d{1,3}\.\d{1,3}(?![\w.])"
+    r"|reject|refus|den(?:y|ied)|block|defer|bounce|undeliver|unknown"
+    r"|not (?:accept|allow|permit|found|exist|authori)|blacklist|spam|timed out|unreachable"
+    r"|over ?quota|too many|limit|unable to|failed|relay|reputation"
 )
 REPLY_GOES_ON = re.compile(r"^([45]\d\d)-(?:([45]\.\d{1,3}\.\d{1,3}) )?")
-
 
 Name = TypeVar("Name", str, tuple[str, str])
 
@@ -153,7 +159,7 @@ def summarise(lines: Iterable[str], most: int = 10) -> Summary:
 def is_refusal(line: str) -> bool:
     """Whether a line is a refusal: in a log only a line that says so, elsewhere every line that speaks of one."""
     if LOG_LINE.match(line):
-        return bool(REFUSED_IN_A_LOG.search(line))
+        return bool(REFUSED_IN_A_LOG.search(line.lower()))
     if HEADER.match(line):
         return False
     return bool(SPEAKS_OF_REFUSAL.search(line.lower())) and (

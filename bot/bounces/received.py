@@ -1,4 +1,4 @@
-"""The way of a message, read from its Received lines (RFC 5321, 4.4): each server that took it says from whom and when."""
+"""The way of a message, read from its Received lines (RFC 5321, 4.4): each server says from whom it came, and when."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ FROM = re.compile(rf"^\s*from\s+({NAME})(.{{0,1000}}?)(?=\sby\s|$)", re.IGNORECA
 BY = re.compile(rf"(?:^|\s)by\s+({NAME})", re.IGNORECASE)
 WITH = re.compile(r"\swith\s+(?:Microsoft SMTP Server|([A-Za-z0-9]{2,20}))", re.IGNORECASE)
 ADDRESS = re.compile(
-    r"(?<![\w.:])(?:IPv6:)?((?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:\.\d{1,3}){0,3})(?![\w.:])"
+    r"(?<![\w.:])(?:IPv6:)?((?:\d{1,3}\.){3}\d{1,3}"
+    r"|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:\.\d{1,3}){0,3})(?![\w.:])"
 )
 RESOLVED = re.compile(r"\(\s*(?:HELO\s+\S{1,255}\s+)?([A-Za-z0-9][A-Za-z0-9.-]{1,252})\s*[\[(]")
 ENCRYPTED = re.compile(r"\bE?SMTPSA?\b|\bLMTPSA?\b|\bTLS|\bSSL|version=TLS|cipher", re.IGNORECASE)
@@ -53,7 +54,7 @@ class Hop:
 
     @property
     def handed_by(self) -> str | None:
-        """The organisation that handed the message over: by the name that its address resolved to, else its greeting."""
+        """The organisation that handed the message over: by the name its address resolved to, else its greeting."""
         return organisation(self.resolved) or organisation(self.name)
 
     @property
@@ -63,7 +64,7 @@ class Hop:
 
 
 def read_hops(headers: Sequence[str]) -> tuple[Hop, ...]:
-    """The hops of `Received` values that stand as in the message, the newest first; the answer begins with the oldest."""
+    """The hops of `Received` values in the order of the header, newest first; the answer begins with the oldest."""
     hops = [_hop(" ".join(value[:MOST_CHARACTERS].split())) for value in headers[:MOST_HOPS]]
     return tuple(_with_delays(hops[::-1]))
 

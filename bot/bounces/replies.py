@@ -23,7 +23,8 @@ MOST_LINK_CHARACTERS = 300
 NO_LIST_OF_THEIR_OWN = ("mailbox", "connection", "relay", "greylist")
 NOBODY = "The receiver"
 REMOTE_HOST = re.compile(
-    r"(?:\b(?:host|to|with|via)\s|relay=|\bH=|remote-mta: ?dns; ?|talking to )([A-Za-z0-9][A-Za-z0-9.-]{2,250}) ?[\[(:]",
+    r"(?:\b(?:host|to|with|via)\s|relay=|\bH=|remote-mta: ?dns; ?|talking to )"
+    r"([A-Za-z0-9][A-Za-z0-9.-]{2,250}) ?[\[(:]",
     re.IGNORECASE,
 )
 FROM_HERE = re.compile(r"\bfrom [^\s\[]{0,200}\[[0-9A-Fa-f.:]{2,45}\]")
@@ -31,7 +32,8 @@ FROM_HERE = re.compile(r"\bfrom [^\s\[]{0,200}\[[0-9A-Fa-f.:]{2,45}\]")
 CALLERS = re.compile(
     r"\bfrom=<[^<>\s]{0,200}>|(?<!to=)<[^<>\s]{0,200}@[^<>\s]{0,200}>|\bhelo=<[^<>\s]{0,200}>"
     r"|\breject(?:_warning)?: [A-Z]{4,8} from [^\s\[]{1,200}\[[0-9A-Fa-f.:]{2,45}\]"
-    r"|\bH=[^\s]{0,200} ?(?:\([^)]{0,100}\) )?\[[0-9A-Fa-f.:]{2,45}\](?::\d{1,5})?(?= (?:[A-Z]{1,4}=\S{1,200} ){0,6}(?:temporarily )?rejected)"
+    r"|\bH=[^\s]{0,200} ?(?:\([^)]{0,100}\) )?\[[0-9A-Fa-f.:]{2,45}\](?::\d{1,5})?"
+    r"(?= (?:[A-Z]{1,4}=\S{1,200} ){0,6}(?:temporarily )?rejected)"
     r"|(?i:client|connecting) host \[?[^\s\[\]]{1,200}"
 )
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -181,7 +183,9 @@ def _words(rule: Rule, listing: Listing | None, receiver: Receiver | None, ip: s
 def _says(category: Category, listing: Listing | None) -> str:
     if listing and listing.ended:
         return ENDED
-    return category.says_domain if listing and listing.about != "ip" and category.says_domain else category.says
+    if listing and listing.about != "ip" and category.says_domain:
+        return category.says_domain
+    return category.says_listed if listing and category.says_listed else category.says
 
 
 ENDED = "{who} refused the mail because it still asks {list}, a list that has ended; what it answers means nothing."
@@ -200,8 +204,7 @@ def _step(rule: Rule, listing: Listing | None, category: Category) -> str:
 
 
 def _filled(template: str, words: Mapping[str, str]) -> str:
-    said = template.format_map(words)
-    return said[:1].upper() + said[1:]
+    return template.format_map(words)
 
 
 def _known_link(line: str, hosts: frozenset[str]) -> str | None:

@@ -55,7 +55,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """When a rule is about a line: one of `words` and one of `also` and none of `unless`, and the codes; empty asks nothing."""
+    """When a rule holds: one of `words`, one of `also`, none of `unless`, and the codes; what is empty asks nothing."""
 
     words: tuple[Phrase, ...] = ()
     also: tuple[Phrase, ...] = ()
@@ -127,6 +127,7 @@ class Category:
     fault: str
     says: str
     step: str
+    says_listed: str = ""
     says_domain: str = ""
     step_domain: str = ""
 

@@ -17,7 +17,8 @@ ADDRESS = re.compile(
 )
 # 5.113.0.203.zen.example.org: a question to a blocklist, which has the address backwards.
 QUESTION = re.compile(
-    rf"(?<![\w.])({QUAD})\.(?:[a-z0-9-]{{1,40}}\.){{0,3}}?(?:in-addr|zen|[a-z0-9-]{{0,20}}bl[a-z0-9-]{{0,20}})\."
+    rf"(?<![\w.])({QUAD})\.(?:[a-z0-9-]{{1,40}}\.){{0,3}}?(?:in-addr|zen"
+    rf"|[a-z0-9-]{{0,20}}bl[a-z0-9-]{{0,20}})\."
 )
 
 # In these, \0 stands where the address stood. Each is tried on the short lower-case text around one address only.
@@ -27,7 +28,8 @@ NOT_THE_SENDER = tuple(
         r"\brelay=[^\s,]*\[\0",
         r"\b(?:connect(?:ed|ing)? to|lost connection with|conversation with|talking to|delivered to|greeting from)"
         r" [^\s\[(]{0,70} ?[\[(]?\0",
-        r"(?<!client )(?<!connecting )(?<!sending )(?<!sender )(?<!remote )(?<!your )\bhost [^\s\[(]{1,70} ?[\[(]\0[\])]"
+        r"(?<!client )(?<!connecting )(?<!sending )(?<!sender )(?<!remote )(?<!your )"
+        r"\bhost [^\s\[(]{1,70} ?[\[(]\0[\])]"
         r"(?! ?(?:is|was|has|black|block|reject|not|does|did|list|found|tempor|from|sender))",
         r"\bt=\S+ .{0,60}\bh=\S+ \[\0",
         r"\b(?:server|mta|host|mx) \(?[^\s\[(]{1,70} ?[\[(]\0[\])] (?:said|responded|refused|replied)",
@@ -43,7 +45,8 @@ NOT_THE_SENDER = tuple(
 )
 IN_A_QUERY = re.compile(r"(?:https?://|www\.)\S*[?/&=]\0$")
 CALLED_THE_SENDER = re.compile(
-    r"(?:\b(?:client|connection|connecting|sending|sender|sender's|source|your|from|ip|ips|address|banned|for)\b[^\[\]()\0]{0,45}"
+    r"(?:\b(?:client|connection|connecting|sending|sender|sender's|source|your|from|ip|ips|address|banned|for)\b"
+    r"[^\[\]()\0]{0,45}"
     r"[\[(]?)\0"
 )
 

@@ -17,7 +17,7 @@ WIDEST_GAP = 60  # characters: words further apart belong to different thoughts
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A line as its words, each between two spaces; in `numbered` a word with digits behind it ends in # (ofr004: ofr#)."""
+    """A line as its words, each between two spaces; in `numbered` a word before digits ends in # (ofr004: ofr#)."""
 
     words: str
     numbered: str

@@ -64,7 +64,7 @@ def test_a_blocked_resolver_of_the_receiver_is_not_our_listing() -> None:
     )
     bounce = explain(line)
     assert (bounce.category, bounce.ip, bounce.at_fault) == ("other", "203.0.113.5", "receiver")
-    assert "203.0.113.5 is not listed by this" in bounce.says
+    assert "says nothing about 203.0.113.5" in bounce.says
 
 
 def test_a_list_that_has_ended_is_the_receivers_fault() -> None:
