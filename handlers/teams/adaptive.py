@@ -1,0 +1,202 @@
+"""A card as an Adaptive Card 1.5, which is what Teams draws of a bot's cards.
+
+No text is ever handed to Markdown: every word stands in the `TextRun`s of a `RichTextBlock`, where bold is a property and
+not a character; only the fallback in words is escaped. `TextBlock` and `FactSet` would read Markdown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from handlers.card import Button, Card, Fact, Line, Table, Tone
+from handlers.inert import CUT_AT, inert
+from handlers.teams import limits
+from handlers.teams.markdown import escaped, without_formulas
+
+Element = dict[str, Any]
+Payload = dict[str, Any]
+Thing = TypeVar("Thing")
+
+CARD = "application/vnd.microsoft.card.adaptive"
+SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
+MARKS = {Tone.BAD: "✕", Tone.WARN: "!", Tone.UNSURE: "?", Tone.GOOD: "✓", Tone.PLAIN: ""}
+STYLES = {Tone.BAD: "attention", Tone.WARN: "warning", Tone.UNSURE: "emphasis", Tone.GOOD: "good"}
+COLOURS = {Tone.BAD: "attention", Tone.WARN: "warning", Tone.GOOD: "good"}
+LOUD = (Tone.BAD, Tone.WARN)
+NOTHING = "–"
+WEB_PAGE = re.compile(r"https?://[!-~]+")
+
+
+def message(card: Card) -> Payload:
+    """The activity that says a card; `summary` is what a notification shows."""
+    attachment = {"contentType": CARD, "content": content(card)}
+    return {"type": "message", "summary": _said(card.title, limits.TITLE_TEXT), "attachments": [attachment]}
+
+
+def in_words(card: Card) -> Payload:
+    """The same without a card, for when Teams refuses how it was drawn."""
+    return {"type": "message", "textFormat": "plain", "text": spoken(card, limits.MESSAGE - limits.ENVELOPE_SHARE)}
+
+
+def content(card: Card) -> Element:
+    """The card as Teams takes it: the one key that is Teams' own gives it the whole width of a channel."""
+    return {**adaptive(card), "msteams": {"width": "Full"}}
+
+
+def adaptive(card: Card) -> Element:
+    """The card in pure Adaptive Card 1.5. Teams shows the buttons last, however long the card."""
+    head, actions = _head(card), _actions(card.buttons)
+    edges = limits.ENVELOPE_SHARE + limits.FALLBACK_SHARE + limits.FOOTNOTE_SHARE
+    body, left_out = _body(card, limits.MESSAGE - edges - limits.weight([head, actions]))
+    return {
+        "type": "AdaptiveCard",
+        "$schema": SCHEMA,
+        "version": "1.5",
+        "fallbackText": spoken(card, limits.FALLBACK_SHARE),
+        "body": [*head, *body, *_footnote((*left_out, card.footnote))],
+        **({"actions": actions} if actions else {}),
+    }
+
+
+def spoken(card: Card, octets: int) -> str:
+    """The card in words, a paragraph for each thing said, with nothing that Markdown would act on; cut to size."""
+    said = [f"{MARKS[card.tone]} {card.title}", card.step]
+    said += [" ".join((MARKS[line.tone], line.text, line.detail)) for line in card.lines]
+    said += [f"{fact.label}: {fact.value}" for fact in card.facts]
+    said += [" · ".join(row) for row in card.table.rows] if card.table else []
+    paragraphs = (escaped(inert(part, limits.LINE_TEXT)) for part in (*said, card.footnote))
+    shown, more = _fitting([part for part in paragraphs if part], lambda part: part, octets - 10, len(said) + 1)
+    return "\n\n".join([*shown, "…"] if more else shown) or NOTHING
+
+
+def _said(text: str, most: int) -> str:
+    """One line of at most so many characters, which no client calculates with."""
+    return without_formulas(inert(text, most))[:most]
+
+
+def _run(text: str, **look: Any) -> Element:
+    return {"type": "TextRun", "text": text, **look}
+
+
+def _rich(*runs: Element | str, **placed: Any) -> Element:
+    return {"type": "RichTextBlock", "inlines": list(runs), **placed}
+
+
+def _head(card: Card) -> list[Element]:
+    """Verdict and next step, on a ground in the colour of the verdict."""
+    title = _said(f"{MARKS[card.tone]} {card.title}".strip(), limits.TITLE_TEXT) or NOTHING
+    step = _said(card.step, limits.STEP_TEXT)
+    items = [_rich(_run(title, weight="bolder", size="medium"))]
+    items += [_rich(_run("Next step: ", weight="bolder"), step, spacing="small")] if step else []
+    if card.tone is Tone.PLAIN:
+        return items
+    return [{"type": "Container", "style": STYLES[card.tone], "bleed": True, "items": items}]
+
+
+def _body(card: Card, room: int) -> tuple[list[Element], list[str]]:
+    """Problems, facts, table, what passed; and a note for each part that had to be cut short."""
+    lines, more_lines = _problems([line for line in card.lines if line.tone is not Tone.GOOD])
+    passed = _passed([line for line in card.lines if line.tone is Tone.GOOD])
+    facts, more_facts = _fitting(card.facts, _fact, limits.FACTS_SHARE, limits.MOST_FACTS)
+    table, more_rows = _table(card.table, room - limits.weight([lines, passed, facts]))
+    left_out = ((more_lines, "lines"), (more_facts, "facts"), (more_rows, "rows"))
+    return [*lines, *facts, *table, *passed], [f"{number} more {what} not shown" for number, what in left_out if number]
+
+
+def _problems(lines: Sequence[Line]) -> tuple[list[Element], int]:
+    shown, more = _fitting(lines, _line, limits.LINES_SHARE, limits.MOST_LINES)
+    return [element for line in shown for element in line], more
+
+
+def _line(line: Line) -> list[Element]:
+    mark, colour = MARKS[line.tone], {"color": COLOURS[line.tone]} if line.tone in COLOURS else {}
+    said = _said(line.text, limits.LINE_TEXT) or NOTHING
+    detail = _said(line.detail, limits.LINE_TEXT)
+    quote = _said(line.quote, CUT_AT)
+    runs = [_run(f"{mark}  ", weight="bolder", **colour)] if mark else []
+    elements = [_rich(*runs, _run(said, weight="bolder") if line.tone in LOUD else said)]
+    elements += [_rich(detail, spacing="none")] if detail else []
+    return elements + ([_quotation(quote)] if quote else [])
+
+
+def _quotation(text: str) -> Element:
+    words = _rich(_run(text, fontType="monospace", size="small"))
+    return {"type": "Container", "style": "emphasis", "spacing": "small", "items": [words]}
+
+
+def _passed(lines: Sequence[Line]) -> list[Element]:
+    said = _said(" ".join(f"{line.text} {line.detail}" for line in lines), limits.PASSED_TEXT)
+    mark = _run(f"{MARKS[Tone.GOOD]}  ", weight="bolder", color=COLOURS[Tone.GOOD])
+    return [_rich(mark, said)] if said else []
+
+
+def _fact(fact: Fact) -> Element:
+    label = _run(f"{_said(fact.label, limits.LABEL_TEXT)}: ", weight="bolder")
+    return _rich(label, _said(fact.value, limits.LINE_TEXT) or NOTHING, spacing="small")
+
+
+def _table(table: Table | None, room: int) -> tuple[list[Element], int]:
+    """The first row is a heading unless a table says otherwise, and the schema and Teams have two names for saying so."""
+    if table is None or not table.columns:
+        return [], 0
+    heading = _row(table.columns, len(table.columns), weight="bolder")
+    widths = [{"width": width} for width in _widths(table)]
+    empty = {"type": "Table", "columns": widths, "rows": [heading]}
+    rows, more = _fitting(
+        table.rows, lambda row: _row(row, len(table.columns)), room - limits.weight(empty), limits.TABLE_ROWS
+    )
+    return ([empty | {"rows": [heading, *rows]}] if rows else []), more
+
+
+def _widths(table: Table) -> list[int]:
+    """A column's share of the width: by its longest text, within reason."""
+    columns = range(min(len(table.columns), limits.TABLE_COLUMNS))
+    longest = [max(len(row[i]) for row in (table.columns, *table.rows) if i < len(row)) for i in columns]
+    return [min(max(characters // 10, 1), 4) for characters in longest]
+
+
+def _row(cells: Sequence[str], columns: int, **look: Any) -> Element:
+    padded = (*cells[:columns], *("" for _ in range(columns - len(cells))))
+    return {"type": "TableRow", "cells": [_cell(text, look) for text in padded[: limits.TABLE_COLUMNS]]}
+
+
+def _cell(text: str, look: Element) -> Element:
+    said = _said(text, limits.LINE_TEXT) or NOTHING
+    return {"type": "TableCell", "items": [_rich(_run(said, **look) if look else said)]}
+
+
+def _footnote(notes: Iterable[str]) -> list[Element]:
+    said = _said(" · ".join(note for note in notes if note), limits.FOOTNOTE_TEXT)
+    return [_rich(_run(said, size="small", isSubtle=True), spacing="medium")] if said else []
+
+
+def _actions(buttons: Sequence[Button]) -> list[Element]:
+    drawn = [element for button in buttons if (element := _button(button))]
+    shown, _ = _fitting(drawn, lambda element: element, limits.ACTIONS_SHARE, limits.MOST_BUTTONS)
+    return shown
+
+
+def _button(button: Button) -> Element | None:
+    """None for a target that cannot be carried whole: half an address or half a command is worse than no button."""
+    named: Element = {"title": _said(button.label, limits.BUTTON_LABEL) or NOTHING}
+    named |= {"style": "positive"} if button.primary else {}
+    if WEB_PAGE.fullmatch(button.url) and len(button.url) <= limits.BUTTON_URL:
+        return {"type": "Action.OpenUrl", **named, "url": button.url}
+    command = inert(button.command, limits.BUTTON_COMMAND + 1)
+    if not button.url and 0 < len(command) <= limits.BUTTON_COMMAND:
+        return {"type": "Action.Execute", **named, "verb": command.split()[0], "data": {"command": command}}
+    return None
+
+
+def _fitting(things: Sequence[Thing], draw: Callable[[Thing], Any], octets: int, number: int) -> tuple[list[Any], int]:
+    """The first things that fit, drawn, and how many were left out."""
+    shown: list[Any] = []
+    for thing in things[:number]:
+        part = draw(thing)
+        octets -= limits.weight(part) + 1  # the comma before the next
+        if octets < 0:
+            break
+        shown.append(part)
+    return shown, len(things) - len(shown)

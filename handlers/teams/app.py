@@ -1,0 +1,210 @@
+"""Teams in service: the door at `/api/messages`, and the work that answers what came through it.
+
+A listener reads, hands over and answers the request; only a button waits a moment for its card.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from ipaddress import ip_address
+
+import httpx
+import structlog
+from starlette.responses import Response
+from starlette.routing import Route
+
+from handlers.card import Card
+from handlers.messages import broken_card, refusal_card
+from handlers.patience import Away, Fuse, Seen, Work
+from handlers.platform import Ack, Answering, Ask, CannotServe, Room
+from handlers.teams import listeners
+from handlers.teams.adaptive import message
+from handlers.teams.connector import Connector, RoomGone
+from handlers.teams.conversations import Conversation, Conversations
+from handlers.teams.errands import Errand, Sent, conversation_of
+from handlers.teams.guard import Guard
+from handlers.teams.login import Credentials, Login, LoginFailed, LoginRefused
+from handlers.teams.pace import Pace
+from handlers.teams.replies import Reply, say
+from handlers.teams.tokens import Doorman, Keys
+
+Enqueue = Callable[[dict[str, str]], Awaitable[None]]
+
+PATH = "/api/messages"
+DRAIN_S = 10.0
+STILL_AT_IT = "Some name servers are slow to answer; the result follows here."
+BUSY = "Too many checks are under way; please try again in a minute."
+
+log = structlog.get_logger()
+
+
+class Teams:
+    """`enqueue` takes a job that some process gives to `deliver`; when it fails, the work is done here and now.
+
+    `conversations` and `seen` are shared by all processes: any of them may speak, and none answers what another has heard.
+    """
+
+    name = "teams"
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        commands: Answering,
+        enqueue: Enqueue,
+        conversations: Conversations,
+        seen: Seen | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self._credentials, self._commands, self._enqueue = credentials, commands, enqueue
+        self._conversations, self._seen, self._pace = conversations, seen or Seen(), pace or Pace()
+        self._store, self._queue, self._work, self._done_here = Fuse(), Fuse(), Work(), Seen()
+        self._http = httpx.AsyncClient(timeout=httpx.Timeout(10.0))
+        self._login = Login(self._http, credentials, self._pace)
+        self._connector = Connector(self._http, self._login, credentials.cloud, self._pace)
+
+    def routes(self, listening: str) -> list[Route]:
+        """The door, on this host. Raises CannotServe where callers are not checked and come from anywhere."""
+        who, cloud = self._credentials, self._credentials.cloud
+        if not who.proven and not is_loopback(listening):
+            raise CannotServe(
+                f"Teams without TEAMS_CLIENT_SECRET believes every caller; it is not served on {listening}."
+            )
+        doorman = Doorman(who.client_id, Keys(self._http, cloud, self._pace), cloud, self._pace) if who.proven else None
+        guard = Guard(doorman, frozenset({who.tenant} - {""}), cloud, self._heard)
+        return [Route(PATH, guard.answer, methods=["POST"])]
+
+    async def run(self) -> None:
+        """Serves until cancelled. Raises CannotServe when the credentials are no good."""
+        try:
+            await self._introduce()
+            await asyncio.Event().wait()  # requests come through `routes`
+        finally:
+            await self.drain()
+
+    async def drain(self) -> None:
+        await self._work.drain(DRAIN_S)
+
+    async def close(self) -> None:
+        """Ends the connections to Microsoft; nothing can be said after it."""
+        await self._http.aclose()
+
+    # What the listeners call
+
+    async def heard_before(self, key: str) -> bool:
+        return await self._seen(f"teams:event:{key}")
+
+    async def take(self, errand: Errand) -> Ack:
+        """Hands the errand over, and returns what to say at once."""
+        ack = self._commands.acknowledgement(errand.ask)
+        if ack.work and not await self._handed_over(errand):
+            return Ack(refusal_card(BUSY), work=False)
+        return ack
+
+    async def renew(self, errand: Errand) -> Ack:
+        """The answer, where it comes while Teams waits; it takes the card's place for everybody else, too."""
+        ack = self._commands.acknowledgement(errand.ask)
+        if not ack.work:
+            return ack
+        answering = asyncio.create_task(self._card(errand.ask))
+        await asyncio.wait({answering}, timeout=self._pace.press_within)
+        in_time = answering.done()
+        if not self._work.start(self._show(errand, answering, in_time)) and not in_time:
+            answering.cancel()
+            return Ack(refusal_card(BUSY), work=False)
+        return Ack(answering.result(), work=False) if in_time else ack
+
+    def tell(self, errand: Errand, card: Card) -> None:
+        """Says a card that nothing has to be looked up for."""
+        self._work.start(self._reply(errand).say(card))
+
+    async def leave(self, tenant: str, place: str) -> None:
+        for room in await self._conversations.forget(tenant, place):
+            log.info("left", platform="teams", team=room.space, channel=room.channel)
+
+    # The work
+
+    async def deliver(self, job: Mapping[str, str]) -> None:
+        """Answers an errand that came through the queue."""
+        errand = Errand.of(job)
+        if not self._done_here.here(errand.id):
+            await self._answer(errand)
+
+    async def post(self, room: Room, card: Card, thread: str = "") -> str:
+        """Says a card in a room, in a thread if one is named; returns the thread. Raises NotSaid, RoomGone for good."""
+        said = await say(self._connector, await self._where(room), card, thread)
+        return thread or said
+
+    async def update(self, room: Room, thread: str, card: Card) -> None:
+        """Puts a card in the place of the one that began a thread. Raises NotSaid, RoomGone or MessageGone for good."""
+        await self._connector.change(await self._where(room), thread, message(card))
+
+    async def _where(self, room: Room) -> Conversation:
+        conversation = await self._conversations.recall(room)
+        if conversation is None:
+            raise RoomGone("the bot is not installed there")
+        return conversation
+
+    async def _handed_over(self, errand: Errand) -> bool:
+        try:
+            await self._queue.through(lambda: self._enqueue(errand.job()))
+        except Away:
+            self._done_here.here(errand.id)  # the queue may have taken it all the same
+            return self._work.start(self._answer(errand))
+        return True
+
+    async def _answer(self, errand: Errand) -> None:
+        reply = self._reply(errand)
+        async with asyncio.TaskGroup() as group:
+            answer = group.create_task(self._card(errand.ask))
+            await asyncio.wait({answer}, timeout=self._pace.progress_after)
+            if not answer.done():
+                begun = self._commands.acknowledgement(errand.ask).card
+                await reply.progress(replace(begun, footnote=STILL_AT_IT))
+            await reply.say(await answer)
+
+    async def _show(self, errand: Errand, answering: asyncio.Task[Card], in_time: bool) -> None:
+        """The answer to a button, for all to see; one for a single person is said only if they have not been told."""
+        card = await answering
+        if not card.private:
+            await self._reply(errand).say(card)
+        elif not in_time:
+            await self._reply(replace(errand, replaces="")).say(card)
+
+    async def _card(self, ask: Ask) -> Card:
+        try:
+            return await self._commands.answer(ask)
+        except Exception:
+            log.exception("command broke", platform="teams", channel=ask.room.channel)
+            return broken_card()
+
+    def _reply(self, errand: Errand) -> Reply:
+        return Reply(errand, self._connector)
+
+    # Teams itself
+
+    async def _heard(self, activity: Sent) -> Response:
+        """An activity that the guard let through."""
+        if conversation := conversation_of(activity):
+            try:
+                await self._store.through(lambda: self._conversations.remember(conversation))
+            except Away:
+                log.warning("conversation not remembered", platform="teams", channel=conversation.id)
+        return await listeners.answer(self, activity)
+
+    async def _introduce(self) -> None:
+        """Finds bad credentials at the start, and not when the first person waits for an answer."""
+        try:
+            await self._login.headers()
+        except LoginRefused as why:
+            raise CannotServe(str(why)) from None
+        except LoginFailed as why:
+            log.warning("microsoft not reached at the start", platform="teams", why=str(why))
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,110 @@
+"""What the bot listens for in Teams, and how it takes everything else: politely, or Teams would send it again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+from starlette.responses import JSONResponse, Response
+
+from handlers.card import Card
+from handlers.inert import inert
+from handlers.messages import broken_card, help_card
+from handlers.platform import Ack
+from handlers.teams import limits
+from handlers.teams.adaptive import CARD, MARKS, content
+from handlers.teams.errands import (
+    Errand,
+    Sent,
+    conversation_of,
+    departed,
+    from_button,
+    from_message,
+    is_arrival,
+    said,
+    tenant_of,
+)
+from handlers.teams.markdown import escaped
+
+BUTTON = "adaptiveCard/action"
+BAR = "application/vnd.microsoft.activity.message"  # a sentence under the card, for whoever pressed the button
+ERROR = "application/vnd.microsoft.error"
+
+log = structlog.get_logger()
+
+
+class Hearing(Protocol):
+    """What a listener may do with what it heard."""
+
+    async def heard_before(self, key: str) -> bool: ...
+
+    async def take(self, errand: Errand) -> Ack: ...
+
+    async def renew(self, errand: Errand) -> Ack:
+        """Asks again for a card; the answer where it comes in time, and else it takes the card's place later."""
+
+    def tell(self, errand: Errand, card: Card) -> None: ...
+
+    async def leave(self, tenant: str, place: str) -> None: ...
+
+
+async def answer(teams: Hearing, activity: Sent) -> Response:
+    """Whatever it is and however it is shaped: no answer that would make Teams send it again."""
+    kind = said(activity, "type")
+    try:
+        return await LISTENERS.get(kind, not_listened_for)(teams, activity)
+    except Exception:
+        log.exception("listener broke", platform="teams", type=kind[:40])
+        return under_the_card(broken_card()) if kind == "invoke" else Response()
+
+
+async def on_message(teams: Hearing, activity: Sent) -> Response:
+    errand = from_message(activity)
+    if errand and not await teams.heard_before(errand.id):
+        ack = await teams.take(errand)
+        if not ack.work:
+            teams.tell(errand, ack.card)
+    return Response()
+
+
+async def on_invoke(teams: Hearing, activity: Sent) -> Response:
+    """Asking again is answered with the new card; what else a button does is said in the conversation, as if typed."""
+    if said(activity, "name") != BUTTON:
+        return Response(status_code=501)  # the word of the protocol for "not this bot"; Teams does not repeat it
+    errand = from_button(activity)
+    if errand is None:
+        error = {"code": "BadRequest", "message": "The button carries no command."}
+        return JSONResponse({"statusCode": 400, "type": ERROR, "value": error})
+    ack = await (teams.renew(errand) if errand.replaces else teams.take(errand))
+    if errand.replaces and not ack.work and not ack.card.private:
+        return JSONResponse({"statusCode": 200, "type": CARD, "value": content(ack.card)})
+    return under_the_card(ack.card)
+
+
+async def on_news(teams: Hearing, activity: Sent) -> Response:
+    """The bot was added or removed, or the place where it was is gone."""
+    conversation = conversation_of(activity)
+    if place := departed(activity):
+        await teams.leave(tenant_of(activity), place)
+    elif conversation and is_arrival(activity) and not await teams.heard_before(f"{conversation.id}:arrival"):
+        teams.tell(Errand(f"{conversation.id}:arrival", conversation, user="", text="help"), help_card())
+    return Response()
+
+
+async def not_listened_for(_: Hearing, activity: Sent) -> Response:
+    log.info("not listened for", platform="teams", type=said(activity, "type")[:40])
+    return Response()
+
+
+def under_the_card(card: Card) -> Response:
+    sentence = escaped(inert(f"{MARKS[card.tone]} {card.title}", limits.BAR_TEXT))
+    return JSONResponse({"statusCode": 200, "type": BAR, "value": sentence})
+
+
+LISTENERS: dict[str, Callable[[Hearing, Sent], Awaitable[Response]]] = {
+    "message": on_message,
+    "invoke": on_invoke,
+    "installationUpdate": on_news,
+    "conversationUpdate": on_news,
+}

@@ -1,0 +1,157 @@
+"""Is it really Teams that calls? The token of a request, checked against Microsoft's keys before anything else is read.
+
+Source: "Authenticate requests from the Bot Connector service" at learn.microsoft.com.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import jwt
+import structlog
+from jwt.types import Options
+
+from handlers.teams.cloud import Cloud
+from handlers.teams.errands import Sent, said
+from handlers.teams.pace import Pace
+
+CHANNEL = "msteams"
+LONGEST_TOKEN = 8_192
+LEEWAY_S = 300
+KEYS_LAST_S = 24 * 3_600
+LOOK_AGAIN_S = 60  # for a key that is not known, or one that could not be fetched
+FETCH_WITHIN = httpx.Timeout(5.0)
+
+log = structlog.get_logger()
+
+
+class Unauthorised(Exception):
+    """The request did not come from Teams, or cannot be shown to; the message is for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of Microsoft's, and the channels it may speak for; none named means any."""
+
+    public: Any = field(repr=False)
+    channels: frozenset[str] = frozenset()
+
+
+class Keys:
+    """Microsoft's keys, fetched once a day, and when an unknown one is named, though not more than once a minute."""
+
+    def __init__(self, http: httpx.AsyncClient, cloud: Cloud, pace: Pace) -> None:
+        self._http, self._cloud, self._pace = http, cloud, pace
+        self._known: dict[str, Key] = {}
+        self._old_at = self._next_look = float("-inf")
+        self._looking = asyncio.Lock()
+
+    async def named(self, name: str) -> Key | None:
+        if name not in self._known or self._wants_a_look(name):
+            async with self._looking:  # whoever comes while they are fetched waits for them
+                if self._wants_a_look(name):
+                    await self._look()
+        return self._known.get(name)
+
+    def _wants_a_look(self, name: str) -> bool:
+        now = self._pace.now()
+        return now >= self._next_look and (name not in self._known or now >= self._old_at)
+
+    async def _look(self) -> None:
+        """Keeps what is known when Microsoft cannot be reached: an old key is still one of theirs."""
+        self._next_look = self._pace.now() + LOOK_AGAIN_S
+        try:
+            where = str((await self._fetch(self._cloud.openid))["jwks_uri"])
+            if _origin(where) != _origin(self._cloud.openid):
+                raise ValueError("the keys are said to be elsewhere")
+            found = {k["kid"]: k for k in (await self._fetch(where))["keys"] if k.get("kty") == "RSA" and "kid" in k}
+            self._known = {kid: _key(k) for kid, k in found.items()}
+        except (httpx.HTTPError, jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("keys of microsoft not fetched", platform="teams", why=type(error).__name__)
+            return
+        self._old_at = self._pace.now() + KEYS_LAST_S
+
+    async def _fetch(self, url: str) -> Mapping[str, Any]:
+        answer = await self._http.get(url, timeout=FETCH_WITHIN)
+        answer.raise_for_status()
+        found: Mapping[str, Any] = answer.json()
+        return found
+
+
+class Doorman:
+    """Lets in what Teams signed for this bot. What a forged token says costs no request to anybody."""
+
+    def __init__(self, client_id: str, keys: Keys, cloud: Cloud, pace: Pace) -> None:
+        self._client_id, self._keys, self._cloud, self._pace = client_id, keys, cloud, pace
+
+    async def check(self, authorization: str, activity: Sent) -> None:
+        """Raises Unauthorised where the token is not good, or not for this activity."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token or len(token) > LONGEST_TOKEN:
+            raise Unauthorised("no token")
+        try:
+            header, claimed = jwt.get_unverified_header(token), _unverified(token)
+            self._look_over(header, claimed)
+            key = await self._keys.named(str(header.get("kid", "")))
+            if key is None:
+                raise Unauthorised("the key is not known")
+            claims = jwt.decode(
+                token,
+                key.public,
+                algorithms=["RS256"],
+                options=_OURSELVES,
+                audience=self._client_id,
+                issuer=self._cloud.issuer,
+            )
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            raise Unauthorised(type(error).__name__) from None
+        self._is_current(claims)
+        _is_for(activity, claims, key)
+
+    def _look_over(self, header: Mapping[str, Any], claimed: Mapping[str, Any]) -> None:
+        """What can be refused at sight, so that no key is looked for."""
+        if header.get("alg") != "RS256":
+            raise Unauthorised("not signed with RS256")
+        if claimed.get("iss") != self._cloud.issuer:
+            raise Unauthorised("another issuer")
+        if claimed.get("aud") != self._client_id:
+            raise Unauthorised("for another bot")
+
+    def _is_current(self, claims: Mapping[str, Any]) -> None:
+        now, ends, begins = self._pace.now(), claims.get("exp"), claims.get("nbf", 0)
+        if not isinstance(ends, int | float) or now > ends + LEEWAY_S:
+            raise Unauthorised("expired")
+        if not isinstance(begins, int | float) or now < begins - LEEWAY_S:
+            raise Unauthorised("not yet valid")
+
+
+# The clock is handed in, so the times are compared here and not by the library.
+_OURSELVES: Options = {"require": ["exp", "iss", "aud"], "verify_exp": False, "verify_nbf": False, "verify_iat": False}
+
+
+def _unverified(token: str) -> Mapping[str, Any]:
+    claims: Mapping[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
+
+
+def _is_for(activity: Sent, claims: Mapping[str, Any], key: Key) -> None:
+    """A token is bound to one service and one channel, so that it cannot lend its trust to another activity."""
+    service = said(activity, "serviceUrl")
+    if not service or str(claims.get("serviceurl", "")).rstrip("/") != service.rstrip("/"):
+        raise Unauthorised("for another service address")
+    if said(activity, "channelId") != CHANNEL or (key.channels and CHANNEL not in key.channels):
+        raise Unauthorised("for another channel")
+
+
+def _key(found: Mapping[str, Any]) -> Key:
+    return Key(jwt.PyJWK(dict(found), "RS256").key, frozenset(map(str, found.get("endorsements") or ())))
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
