@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from bot.model import Answer
 from bot.net.answers import Alias
+from bot.net.lane import Plain
 from bot.net.wire import Question
 
 
@@ -37,6 +38,19 @@ class Query:
         if self.reason == "timeout":
             self.reason = reason
 
+    def land(self, number: int) -> None:
+        """No longer listen to the server of that number."""
+        if flight := self.flights.pop(number, None):
+            flight.land()
+
+    def end(self) -> None:
+        """No longer listen to anyone."""
+        for number in list(self.flights):
+            self.land(number)
+        if self.stream:
+            self.stream.cancel()
+            self.stream = None
+
 
 @dataclass(slots=True, eq=False)
 class Link:
@@ -44,7 +58,7 @@ class Link:
 
     socket: socket.socket
     opened: float
-    flights: dict[bytes, Flight] = field(default_factory=dict)
+    flights: dict[bytes, Flight | Plain] = field(default_factory=dict)
     used: int = 0
 
 

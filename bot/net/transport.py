@@ -13,7 +13,11 @@ from dataclasses import replace
 
 from bot.model import Answer, LookupFailed
 from bot.net.answers import Alias, Garbled, read
+from bot.net.choice import Choice
+from bot.net.fast_lane import FastLane
 from bot.net.flight import Flight, Query
+from bot.net.lane import Outcome
+from bot.net.pace import Pace
 from bot.net.servers import Server
 from bot.net.stream import ask_by_stream
 from bot.net.upstream import Case, Counters, Upstream
@@ -22,7 +26,6 @@ from bot.net.wire import TC, Question, failure, question, read_plain, wants_edns
 
 TICK = 0.01
 SENDS_IN_A_ROW = 2  # to one server, before the next one is asked too
-PROBE_SECONDS = 1.0
 ALIASES = 9
 NO_EDNS = ("formerr", "notimp")  # what a server from before RFC 6891 says to an OPT record
 
@@ -31,18 +34,27 @@ class Transport:
     """Call `query` between `start` and `close`, on one event loop; `async with` does both.
 
     `in_flight` bounds the questions on the wire, `bulk_in_flight` the part of them that a sweep may take: the socket
-    buffer of a small name server holds about a hundred datagrams, and it drops what comes on top.
+    buffer of a small name server holds about a hundred datagrams, and it drops what comes on top. `paces` are the limits of
+    zones, for sweeps.
     """
 
     def __init__(
-        self, servers: Sequence[Server], *, in_flight: int = 400, bulk_in_flight: int = 100, sockets: int = 4
+        self,
+        servers: Sequence[Server],
+        *,
+        in_flight: int = 400,
+        bulk_in_flight: int = 100,
+        sockets: int = 4,
+        paces: Mapping[str, Pace] | None = None,
     ) -> None:
         if not servers:
             raise ValueError("a transport needs a name server")
         self._upstreams = [
-            Upstream(number, server, self._landed, self._pump, sockets) for number, server in enumerate(servers)
+            Upstream(number, server, self._landed, self.pump, sockets) for number, server in enumerate(servers)
         ]
         self._window = Window(in_flight, bulk_in_flight)
+        self._choice = Choice(self._upstreams, self._window.enter)
+        self._fast = FastLane(self, self._choice, self._upstreams, bulk_in_flight, paces)
         self._streams: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -54,6 +66,7 @@ class Transport:
         """Close every socket; whoever still waits is told that nobody answered."""
         for query in self._window.everyone():
             self._fail(query)
+        await self._fast.close()
         self._loop = None
         if self._timer:
             self._timer.cancel()
@@ -72,7 +85,7 @@ class Transport:
     @property
     def in_flight(self) -> int:
         """Questions that are not settled yet, on the wire or waiting for their turn."""
-        return len(self._window)
+        return len(self._window) + len(self._fast)
 
     @property
     def counters(self) -> Mapping[Server, Counters]:
@@ -87,6 +100,28 @@ class Transport:
         asked, until = question(name, kind), self._now() + deadline_s
         outcome = await self._ask(asked, deadline_s, bulk)
         return outcome if isinstance(outcome, Answer) else await self._follow(asked, outcome, until, bulk)
+
+    async def ask_all(self, label: str, apexes: Sequence[str], *, patience_s: float = 2.0) -> list[Outcome]:
+        """Ask many zones for the address of one label, as a sweep does: `label.apex` for each of them, in their order.
+
+        Every question has `patience_s` from its first datagram. An answer that says no more than "no such name" is one
+        object for all, without name and TTL. Raises LookupFailed only for a label that DNS cannot carry.
+        """
+        self._running()
+        return await self._fast.ask(label, apexes, patience_s)
+
+    def board(self, query: Query) -> None:
+        """Take a question that is on the wire already, from the fast lane."""
+        self._window.board(query)
+
+    async def arrive(self, query: Query) -> Answer:
+        """The answer to a question that is under way, aliases followed."""
+        outcome = await query.future
+        return (
+            outcome
+            if isinstance(outcome, Answer)
+            else await self._follow(query.question, outcome, query.deadline, False)
+        )
 
     async def _follow(self, asked: Question, alias: Alias, until: float, bulk: bool) -> Answer:
         """Some resolvers stop at a CNAME: ask for its target, in what time is left."""
@@ -106,12 +141,12 @@ class Transport:
         deadline = math.inf if bulk else loop.time() + patience
         query = Query(asked, loop.create_future(), bulk, patience, deadline, wants_edns(asked.kind))
         self._window.enter(query)
-        self._pump()
+        self.pump()
         try:
             return await query.future
         except asyncio.CancelledError:
             self._drop(query)
-            self._pump()
+            self.pump()
             raise
 
     def _running(self) -> asyncio.AbstractEventLoop:
@@ -122,7 +157,7 @@ class Transport:
     def _now(self) -> float:
         return self._running().time()
 
-    def _pump(self) -> None:
+    def pump(self) -> None:
         """Let fly what may fly, and keep the timer going while anything waits."""
         loop = self._loop
         if loop is None:
@@ -131,32 +166,16 @@ class Transport:
         while (query := self._window.next()) is not None:
             if query.bulk:
                 query.deadline = now + query.patience
-            query.order = query.order or self._order(now)
+            query.order = query.order or self._choice.order(now)
             self._transmit(query, now)
-        if self._timer is None and len(self._window):
+        self._fast.fly(self._window.bulk_flying, now)
+        if self._timer is None and self.in_flight:
             self._timer = loop.call_later(TICK, self._tick)
-
-    def _order(self, now: float) -> list[int]:
-        """The servers as they were named, silent ones last; those are tried now and then by a question of our own."""
-        if len(self._upstreams) == 1:
-            return [0]
-        silent = [upstream for upstream in self._upstreams if upstream.silent(now)]
-        for upstream in silent:
-            if upstream.probe_at <= now:
-                upstream.probe_at = now + PROBE_SECONDS
-                self._probe(upstream, now)
-        return [upstream.number for upstream in sorted(self._upstreams, key=silent.__contains__)]
-
-    def _probe(self, upstream: Upstream, now: float) -> None:
-        answer = self._running().create_future()
-        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
-        deadline = now + PROBE_SECONDS
-        probe = Query(question(".", "NS"), answer, False, PROBE_SECONDS, deadline, edns=False, order=[upstream.number])
-        self._window.enter(probe)
 
     def _tick(self) -> None:
         self._timer = None
         now = self._now()
+        self._fast.tick(now)
         for query in self._window.due(now):
             if query.deadline <= now:
                 self._fail(query)
@@ -164,7 +183,7 @@ class Transport:
                 self._transmit(query, now)
         for upstream in self._upstreams:
             upstream.renew(now)
-        self._pump()
+        self.pump()
 
     def _transmit(self, query: Query, now: float) -> None:
         number = query.order[query.turn // SENDS_IN_A_ROW % len(query.order)]
@@ -217,13 +236,13 @@ class Transport:
             self._give_up(query, number, reason)
             return
         query.edns = False
-        self._land(query, number)
+        query.land(number)
         query.turn = SENDS_IN_A_ROW * query.order.index(number)
         self._transmit(query, self._now())
 
     def _give_up(self, query: Query, number: int, reason: str) -> None:
         """Not this server: go on to the next, unless all that are left have been silent anyway."""
-        self._land(query, number)
+        query.land(number)
         query.order.remove(number)
         query.turn = 0
         query.blame(reason)
@@ -238,7 +257,7 @@ class Transport:
             self._transmit(query, now)
 
     def _change_to_stream(self, query: Query, number: int, reason: str) -> None:
-        self._land(query, number)
+        query.land(number)
         if query.stream:
             return
         query.blame(reason)
@@ -259,11 +278,7 @@ class Transport:
         query.stream = None
         if not reply or reply[2] & TC or not self._read(query, number, reply):
             self._give_up(query, number, reason)
-        self._pump()
-
-    def _land(self, query: Query, number: int) -> None:
-        if flight := query.flights.pop(number, None):
-            flight.land()
+        self.pump()
 
     def _settle(self, query: Query, outcome: Answer | Alias) -> None:
         self._drop(query)
@@ -278,9 +293,4 @@ class Transport:
     def _drop(self, query: Query) -> None:
         """Forget the query everywhere: nothing of it stays behind."""
         self._window.leave(query)
-        for flight in query.flights.values():
-            flight.land()
-        query.flights.clear()
-        if query.stream:
-            query.stream.cancel()
-            query.stream = None
+        query.end()

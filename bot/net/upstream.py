@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bot.net.flight import Flight, Link, Query
+from bot.net.lane import Lane, Plain, Round
 from bot.net.rtt import RoundTrip
 from bot.net.servers import Server
-from bot.net.wire import HEADER, QR, Dice, failure, fold, mixed, packet
+from bot.net.wire import DENIALS, HEADER, NONE, ONE, QR, Dice, failure, fold, mixed, packet, plain_packet
 
 DATAGRAMS_AT_ONCE = 64  # then others on the loop get their turn
 RECEIVE_BUFFER = 1 << 20
 LARGEST = 4096
 PORT_SECONDS, PORT_QUESTIONS = 60.0, 10_000  # a source port is left after either
 SILENT_SENDS, SILENT_SECONDS = 3, 1.0
-_ONE, _NONE = b"\0\1", b"\0\0"
-
 
 Landed = Callable[[Flight, bytes], None]
+Denied = Callable[[Plain], None]
+Odd = Callable[["Upstream", Plain, bytes], None]
 
 
 class Case(Enum):
@@ -48,7 +49,11 @@ class Counters:
 
 
 class Upstream:
-    """`landed(flight, reply)` is called for each reply whose id and question are right, `drained()` after a batch."""
+    """`landed(flight, reply)` is called for each reply whose id and question are right, `drained()` after a batch.
+
+    For the questions of the fast lane `denied(plain)` is called where the zone has no such name, which is verified and
+    settled here, and `odd(upstream, plain, reply)` with every other reply that has their id.
+    """
 
     def __init__(self, number: int, server: Server, landed: Landed, drained: Callable[[], None], sockets: int) -> None:
         self.number = number
@@ -57,6 +62,8 @@ class Upstream:
         self.round_trip = RoundTrip()
         self.case = Case.UNSURE
         self.probe_at = 0.0
+        self.denied: Denied = _nobody_asked
+        self.odd: Odd = _nobody_asked
         self._landed = landed
         self._drained = drained
         self._width = sockets
@@ -86,15 +93,32 @@ class Upstream:
             self.round_trip.missed()
         else:
             self.counters.sent += 1
-        if not self._unanswered:
-            self._silent_since = now
-        self._unanswered += 1
-        try:
-            flight.link.socket.send(flight.packet)
-        except OSError:
-            self.counters.unreachable += 1  # as good as lost on the way: the next copy keeps to the same clock
+        self._put_on_the_wire(flight.link, flight.packet, now)
         flight.sends += 1
         return self.round_trip.wait(flight.sends - 1)
+
+    def send_plain(self, round_: Round, place: int, lane: Lane, now: float) -> Plain:
+        """Ask one zone of a round, once."""
+        link = self._link(now)
+        roll = self._dice.roll(lane.length + 2)
+        ident, number = roll[:2], lane.number
+        while ident in link.flights:
+            ident = self._dice.roll(2)
+        if self.case is not Case.CHANGED:
+            number ^= int.from_bytes(roll[2:], "big") & lane.case
+        asked = round_.head + number.to_bytes(lane.length, "big")
+        link.flights[ident] = plain = Plain(asked, round_, place, lane, link, ident, now)
+        link.used += 1
+        self._put_on_the_wire(link, plain_packet(ident, asked), now)
+        self.counters.sent += 1
+        return plain
+
+    def take_over(self, plain: Plain, query: Query) -> Flight:
+        """The query listens in the place of the question from now on, with what was sent already."""
+        packet_ = plain_packet(plain.ident, plain.asked)
+        flight = Flight(query, self.number, plain.link, plain.ident, plain.asked, packet_, plain.sent, sends=1)
+        plain.link.flights[plain.ident] = flight
+        return flight
 
     def silent(self, now: float) -> bool:
         """It has left several questions in a row unanswered for longer than any healthy server takes."""
@@ -119,6 +143,15 @@ class Upstream:
             self._close(link)
         self._links.clear()
         self._leaving.clear()
+
+    def _put_on_the_wire(self, link: Link, datagram: bytes, now: float) -> None:
+        if not self._unanswered:
+            self._silent_since = now
+        self._unanswered += 1
+        try:
+            link.socket.send(datagram)
+        except OSError:
+            self.counters.unreachable += 1  # as good as lost on the way: the next copy keeps to the same clock
 
     def _link(self, now: float) -> Link:
         if len(self._links) < self._width:
@@ -149,21 +182,45 @@ class Upstream:
 
     def _drain(self, link: Link) -> None:
         now = asyncio.get_running_loop().time()
-        receive = link.socket.recv
+        receive, flights, denied = link.socket.recv, link.flights, self.denied
+        last, count = None, 0
         try:
             for _ in range(DATAGRAMS_AT_ONCE):
-                self._datagram(link, receive(LARGEST), now)
+                reply = receive(LARGEST)
+                flight = flights.get(reply[:2])
+                if isinstance(flight, Plain) and reply[2:8] in DENIALS and reply.startswith(flight.asked, HEADER):
+                    del flights[flight.ident]
+                    denied(flight)
+                    last, count = flight, count + 1
+                else:
+                    self._datagram(flight, reply, now)
         except BlockingIOError:
             pass  # drained
         except OSError:
             self.counters.unreachable += 1  # an ICMP error: nobody listens there, or no way
+        if last:
+            self.heard(last.asked, count, now - last.sent)
         self._drained()
 
-    def _datagram(self, link: Link, reply: bytes, now: float) -> None:
-        flight = link.flights.get(reply[:2])
+    def heard(self, asked: bytes, count: int, seconds: float) -> None:
+        """So many questions were answered exactly as they were asked, this one `seconds` after it was sent."""
+        self.counters.answered += count
+        self._unanswered = 0
+        if self.case is Case.UNSURE and asked != fold(asked):
+            self.case = Case.ECHOED
+        self.round_trip.measured(seconds)
+
+    def _datagram(self, flight: Flight | Plain | None, reply: bytes, now: float) -> None:
         if flight is None or len(reply) < HEADER or not reply[2] & QR:
             self.counters.unexpected += 1
-        elif self._answers(flight, reply):
+        elif isinstance(flight, Plain):
+            self.odd(self, flight, reply)
+        else:
+            self.hear(flight, reply, now)
+
+    def hear(self, flight: Flight, reply: bytes, now: float) -> None:
+        """A response with the id of that flight: is it the answer?"""
+        if self._answers(flight, reply):
             self.counters.answered += 1
             self._unanswered = 0
             if flight.sends == 1:
@@ -173,15 +230,19 @@ class Upstream:
     def _answers(self, flight: Flight, reply: bytes) -> bool:
         """Is this the whole question that was asked? An error may come without one (RFC 1035 §4.1.1 FORMERR)."""
         asked, count = flight.asked, reply[4:6]
-        if count == _ONE and reply.startswith(asked, HEADER):
+        if count == ONE and reply.startswith(asked, HEADER):
             if self.case is Case.UNSURE and asked != fold(asked):
                 self.case = Case.ECHOED
             return True
-        if count == _NONE and failure(reply):
+        if count == NONE and failure(reply):
             return True
-        if count != _ONE or fold(reply[HEADER : HEADER + len(asked)]) != fold(asked):
+        if count != ONE or fold(reply[HEADER : HEADER + len(asked)]) != fold(asked):
             self.counters.mismatched += 1
             return False
         self.counters.miscased += 1
         flight.doubtful = reply
         return self.case is Case.CHANGED
+
+
+def _nobody_asked(*_: object) -> None:
+    """Stands where no sweep uses the server."""

@@ -15,7 +15,7 @@ class Window:
         self._people: OrderedDict[Query, None] = OrderedDict()
         self._bulk: OrderedDict[Query, None] = OrderedDict()
         self._limit, self._bulk_limit = limit, bulk_limit
-        self._bulk_flying = 0
+        self.bulk_flying = 0
 
     def __len__(self) -> int:
         return len(self.flying) + len(self._people) + len(self._bulk)
@@ -23,15 +23,19 @@ class Window:
     def enter(self, query: Query) -> None:
         (self._bulk if query.bulk else self._people)[query] = None
 
+    def board(self, query: Query) -> None:
+        """It is on the wire already, in the place of a question of the fast lane."""
+        self.flying[query] = None
+
     def next(self) -> Query | None:
         """The next question that may fly, now counted as flying."""
         if len(self.flying) >= self._limit:
             return None
         if self._people:
             query, _ = self._people.popitem(last=False)
-        elif self._bulk and self._bulk_flying < self._bulk_limit:
+        elif self._bulk and self.bulk_flying < self._bulk_limit:
             query, _ = self._bulk.popitem(last=False)
-            self._bulk_flying += 1
+            self.bulk_flying += 1
         else:
             return None
         self.flying[query] = None
@@ -43,7 +47,7 @@ class Window:
             (self._bulk if query.bulk else self._people).pop(query, None)
             return
         del self.flying[query]
-        self._bulk_flying -= query.bulk
+        self.bulk_flying -= query.bulk
 
     def everyone(self) -> list[Query]:
         return [*self.flying, *self._people, *self._bulk]

@@ -21,13 +21,23 @@ HEADER = 12
 NOERROR, NXDOMAIN = 0, 3
 RCODES = {1: "formerr", 2: "servfail", 4: "notimp", 5: "refused", 16: "formerr"}  # 16: BADVERS (RFC 6891 §6.1.3)
 QR, TC, AD = 0x80, 0x02, 0x20
+ONE, NONE = b"\0\1", b"\0\0"  # how many questions a reply repeats
 
 _ASK = b"\x01\x20\0\1\0\0\0\0\0"  # RD, and AD to be told of authentic data (RFC 6840 §5.7); one question
+_PLAIN = _ASK + b"\0"  # nothing additional
 _EDNS = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"  # OPT of the root, 1232 bytes: what fits everywhere unfragmented
 _IN = b"\0\1"
 _SOA, _OPT = 6, 41
 _A_OF_THE_QUESTION = b"\xc0\x0c\0\1\0\1"
 _ADDRESS = b"\0\4"
+# Flags and counts of "no such name" as nearly every list says it: no record in the answer, whatever is authoritative,
+# recursive or authentic about it.
+DENIALS = frozenset(
+    bytes((QR | authoritative | recursive, more | NXDOMAIN)) + b"\0\1\0\0"
+    for authoritative in (0, 4)
+    for recursive in (0, 1)
+    for more in range(0, 256, 16)
+)
 _LENGTH = [bytes((length,)) for length in range(64)]
 _CASE_BIT = bytes(0x20 if chr(octet).isascii() and chr(octet).isalpha() else 0 for octet in range(256))
 _RECORD = struct.Struct("!HHIH")
@@ -74,6 +84,24 @@ def mixed(asked: Question, dice: Dice) -> bytes:
 
 def packet(ident: bytes, asked: bytes, *, edns: bool) -> bytes:
     return ident + _ASK + b"\1" + asked + _EDNS if edns else ident + _ASK + b"\0" + asked
+
+
+def plain_packet(ident: bytes, asked: bytes) -> bytes:
+    return ident + _PLAIN + asked
+
+
+def beginning(label: str, longest_ending: int) -> bytes:
+    """The labels before a zone in wire form; raises LookupFailed("malformed") where DNS cannot carry them before the longest zone."""
+    encoded = _name(label)[:-1]
+    if len(encoded) + longest_ending + 2 > 255:
+        raise LookupFailed("malformed", label)
+    return encoded
+
+
+def ending(apex: str) -> tuple[bytes, int]:
+    """A zone with the type A behind it in wire form, and 0x20 at each of its letters: what the questions of a sweep share."""
+    asked = question(apex, "A")
+    return asked.wire, asked.case
 
 
 def wants_edns(kind: str) -> bool:

@@ -1,0 +1,93 @@
+"""What flies in the fast lane: a round of plain address questions, one lane for each zone that they are asked of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from bot.model import Answer, LookupFailed
+from bot.net.pace import Pace, day_bucket, second_bucket
+from bot.net.wire import ending
+
+if TYPE_CHECKING:
+    from bot.net.flight import Link
+
+Outcome = Answer | LookupFailed
+
+NOT_THERE = Answer("", "A", exists=False)  # one for all: a sweep is denied a thousand times for each answer it gets
+SILENCE = LookupFailed("timeout")
+DAY_LIMIT = LookupFailed("day-limit")
+MISSES = 5  # questions in a row that a zone leaves unanswered before sweeps leave it alone
+REST_S = 1.0  # then one question in this time finds out whether it is back
+
+
+class Round:
+    """Questions about one thing, asked of several zones together; `done` is one future for all of them.
+
+    `outcomes` stand in the order of the zones: silence until something better is known.
+    """
+
+    __slots__ = ("done", "head", "label", "left", "outcomes", "patience")
+
+    def __init__(self, label: str, head: bytes, count: int, patience: float) -> None:
+        self.label, self.head, self.patience = label, head, patience
+        self.left = count
+        self.outcomes: list[Outcome] = [SILENCE] * count
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def tell(self, place: int, outcome: Outcome) -> None:
+        self.outcomes[place] = outcome
+        self.left -= 1
+        if not self.left and not self.done.done():
+            self.done.set_result(None)
+
+
+class Lane:
+    """One zone: the questions that wait for their turn, and how it has answered so far. Only `Lanes` changes it."""
+
+    __slots__ = (
+        "apex",
+        "case",
+        "day",
+        "flying",
+        "length",
+        "misses",
+        "number",
+        "ready",
+        "rests_until",
+        "second",
+        "waiting",
+    )
+
+    def __init__(self, apex: str, pace: Pace, now: float) -> None:
+        self.apex = apex
+        wire, self.case = ending(apex)
+        self.length, self.number = len(wire), int.from_bytes(wire, "big")
+        self.second, self.day = second_bucket(pace, now), day_bucket(pace, now)
+        self.waiting: deque[tuple[Round, int]] = deque()
+        self.flying = 0
+        self.ready = False  # it stands in the queue of those that may send
+        self.misses = 0
+        self.rests_until = 0.0
+
+    @property
+    def rests(self) -> bool:
+        """Whether the zone has been silent so often that nobody waits for it any more."""
+        return self.misses >= MISSES
+
+
+class Plain(NamedTuple):
+    """A question on the wire, sent once: `asked` is what must come back, letter by letter, on this `link` with this `ident`."""
+
+    asked: bytes
+    round: Round
+    place: int
+    lane: Lane
+    link: Link
+    ident: bytes
+    sent: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.round.label}.{self.lane.apex}"
