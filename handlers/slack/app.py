@@ -37,6 +37,7 @@ Enqueue = Callable[[dict[str, str]], Awaitable[None]]
 
 PATH = "/slack/events"
 DRAIN_S = 10.0
+ACK_FIRST_S = 0.02  # a worker in this process would hold up the acknowledgement of the very errand it begins
 STILL_AT_IT = "Some name servers are slow to answer; the result follows here."
 BUSY = "Too many checks are under way; please try again in a minute."
 
@@ -133,6 +134,7 @@ class Slack:
         """Answers an errand that came through the queue."""
         errand = Errand.of(job)
         if not self._done_here.here(errand.id):
+            await asyncio.sleep(ACK_FIRST_S)
             await self._answer(errand)
 
     async def post(self, room: Room, card: Card, thread: str = "") -> str:
