@@ -1,0 +1,120 @@
+"""What is kept of watches between two looks, and what rooms must still be told: the two memories behind watching.
+
+The store provides both (`bot.store.watches` through `bot.watching.register`); the sweep writes, commands and delivery read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bot.watching.model import Alert, Incident, Room, Watch
+
+MOST_IN_A_ROOM = 50
+MOST_IN_A_SPACE = 500
+
+
+class TooManyWatches(Exception):
+    """The room or the workspace has its share; the message is one sentence."""
+
+
+class Updates:
+    """How a room hears of later events: in the thread, in the thread and broadcast, or only by the edited root."""
+
+    THREAD = "thread"
+    BROADCAST = "thread+broadcast"
+    EDIT_ONLY = "edit-only"
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSettings:
+    """What a room chose. `restrict` is True where only the one who made a watch may end or mute it."""
+
+    updates: str = Updates.THREAD
+    reminder: bool = True
+    restrict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A watch with all that is remembered of it; `every` may be longer than wished, where a list's budget says so."""
+
+    watch: Watch
+    incident: Incident
+    due: datetime | None = None
+    every: timedelta | None = None
+    paused: bool = False
+
+
+class Watches(Protocol):
+    """Watches by room. Nothing here takes an id of another room: such a watch does not exist for the one who asks."""
+
+    async def add(self, watch: Watch, incident: Incident, due: datetime) -> bool:
+        """Keeps a watch that begins with this baseline; False where the room had it. Raises TooManyWatches."""
+
+    async def find(self, room: Room, words: str) -> Kept | None:
+        """By id, or by what is followed as it was typed."""
+
+    async def of_room(self, room: Room) -> Sequence[Kept]: ...
+
+    async def remove(self, room: Room, watch_id: str) -> bool: ...
+
+    async def change(self, room: Room, watch_id: str, incident: Incident, was: Incident) -> bool:
+        """Replaces what is remembered, unless it is no longer `was`: then False, and the caller looks again."""
+
+    async def settings(self, room: Room) -> RoomSettings: ...
+
+    async def set_settings(self, room: Room, settings: RoomSettings) -> None: ...
+
+    async def pause(self, room: Room) -> None:
+        """The room cannot be spoken in: its watches rest, for at most 30 days."""
+
+    async def resume(self, room: Room) -> bool:
+        """True where the room's watches had been resting."""
+
+    async def forget_space(self, platform: str, space: str) -> None:
+        """The workspace removed the bot: everything of it is purged."""
+
+    async def note(self, room: Room, who: str, what: str, old: str = "", new: str = "") -> None:
+        """One line of the audit stream of the workspace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One alert that a room must get. `intent` is when its sending was begun, if it was; `tries` counts beginnings."""
+
+    id: str
+    room: Room
+    watch: Watch
+    incident: Incident
+    alert: Alert
+    intent: datetime | None = None
+    tries: int = 0
+
+
+class Outbox(Protocol):
+    """Letters in order by room. A letter leaves only by `sent` or `dropped`, so a crash loses none."""
+
+    async def rooms(self) -> Sequence[Room]:
+        """Rooms with letters that may be sent now."""
+
+    async def first(self, room: Room) -> Letter | None: ...
+
+    async def sending(self, letter: Letter, now: datetime) -> None:
+        """Marks the intent, before the call that may or may not reach the room."""
+
+    async def not_sent(self, letter: Letter, again_at: datetime) -> None:
+        """Surely not posted: the intent is taken back, and the room waits until then."""
+
+    async def sent(self, letter: Letter, message: str) -> None:
+        """It stands in the room under this id; for the root of a thread this is what replies name."""
+
+    async def dropped(self, letter: Letter, why: str) -> None: ...
+
+    async def thread(self, room: Room, thread: str) -> str | None:
+        """The message id behind an alert's thread name; None while its root is not posted."""
+
+    async def restarted_at(self) -> datetime:
+        """When the store began to run: for a while after that, what is pending may have been sent."""
