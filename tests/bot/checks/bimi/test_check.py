@@ -8,7 +8,7 @@ from bot.checks import bimi
 from bot.checks.bimi import FetchIndicator, IndicatorUnavailable, bimi_check
 from bot.checks.dmarc import discover
 from bot.model import Finding, Order, Target, Verdict
-from tests.bot.checks.bimi.test_indicator import logo
+from tests.bot.checks.bimi.logos import logo
 from tests.dns_world import Records, World, Zone
 
 DOMAIN, BELOW = "example.com", "news.example.com"

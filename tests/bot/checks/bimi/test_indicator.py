@@ -7,16 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.checks.bimi.indicator import ALLOWED, MOST_OCTETS, faults
-
-ROOT = (
-    '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" version="1.2" '
-    'baseProfile="tiny-ps" viewBox="0 0 64 64">'
-)
-TITLE = "<title>Example</title>"
-
-
-def logo(inside: str = '<rect width="64" height="64" fill="#036"/>', root: str = ROOT, title: str = TITLE) -> str:
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{root}{title}{inside}</svg>'
+from tests.bot.checks.bimi.logos import ROOT, TITLE, logo
 
 
 @pytest.mark.parametrize(
