@@ -17,6 +17,10 @@ from rich.console import Console
 
 from bot import logs
 from bot.assembly import MailWing, mail_wing
+from bot.bounces.headers import read_headers
+from bot.bounces.headers import to_json as path_to_json
+from bot.bounces.logs import LogTooBig
+from bot.bounces.replies import to_json as bounce_to_json
 from bot.checks.blocklists import CatalogueError
 from bot.checks.dmarc import discover
 from bot.checks.spf import Evaluation, check_host, to_json
@@ -27,11 +31,12 @@ from bot.settings import SettingsError, read_settings
 from bot.store import StoreUnavailable
 from bot.targets import BadTarget, read_targets
 from handlers.card import Card
-from handlers.messages import TRUST, findings_card, lists_card
+from handlers.messages import TRUST, bounces_card, findings_card, lists_card, path_card
 from handlers.platform import CannotServe, Part
 from handlers.terminal.checking import Tally, read_orders, reports, show
 from handlers.terminal.diagnosis import examine_host
 from handlers.terminal.drawing import Drawing
+from handlers.terminal.pasted import each_bounce, pasted_header, summed_up
 from handlers.terminal.records import (
     VERDICTS,
     BadQuestion,
@@ -48,7 +53,7 @@ BAD_INPUT = 2
 ANYTHING = Target(domain="example.com")  # stands in the template of orders until a line of input names a target
 
 # Each of these says in one sentence what a person has to change.
-SENTENCES = (BadName, BadTarget, BadQuestion, CatalogueError, StoreUnavailable, CannotServe)
+SENTENCES = (BadName, BadTarget, BadQuestion, LogTooBig, CatalogueError, StoreUnavailable, CannotServe)
 
 app = typer.Typer(
     name="mailcheck",
@@ -128,6 +133,29 @@ def dmarc_command(domains: list[str], as_json: Json = False) -> None:
 
     run(work)
     raise typer.Exit(tally.exit_status)
+
+
+@app.command()
+def bounce(
+    file: Annotated[str, typer.Argument(help="A log, a bounce or SMTP replies; - is standard input.")] = "-",
+    as_json: Json = False,
+) -> None:
+    """What a bounce means: whose fault it is, which list, which address, and the one next step."""
+    if as_json:
+        for found in each_bounce(file):
+            print_json(bounce_to_json(found))
+        return
+    Console(highlight=False).print(Drawing(bounces_card(*summed_up(file))))
+
+
+@app.command()
+def headers(
+    file: Annotated[str, typer.Argument(help="A message or its headers; - is standard input.")] = "-",
+    as_json: Json = False,
+) -> None:
+    """The path of one message, the address that left its organisation, and its authentication results."""
+    path = read_headers(pasted_header(file))
+    say(path_to_json(path), path_card(path), as_json)
 
 
 @app.command()

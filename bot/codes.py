@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot import doctor
+from bot.bounces import replies
 from bot.checks import blocklists, dmarc, mx, network, ptr, spf
 
 OURS = {
@@ -35,12 +36,13 @@ def page() -> str:
     """The page in Markdown."""
     told = {code for codes in ROOMS.values() for code in codes}
     rooms = {**ROOMS, "Any check": {code: meaning for code, meaning in OURS.items() if code not in told}}
-    return "\n".join((OPENING, *(_section(title, codes) for title, codes in rooms.items())))
+    sections = (_section(title, codes) for title, codes in rooms.items())
+    return "\n".join((OPENING, *sections, _section("What a bounce is about", replies.CODES, "category")))
 
 
-def _section(title: str, codes: Mapping[str, str]) -> str:
+def _section(title: str, codes: Mapping[str, str], word: str = "code") -> str:
     rows = "\n".join(f"| `{code}` | {meaning} |" for code, meaning in codes.items())
-    return f"## {title}\n\n| code | meaning |\n|---|---|\n{rows}\n"
+    return f"## {title}\n\n| {word} | meaning |\n|---|---|\n{rows}\n"
 
 
 if __name__ == "__main__":

@@ -179,6 +179,45 @@ async def test_spf_and_dmarc_answer_in_the_promised_json(tmp_path: Path) -> None
     assert (broken.status, broken.out) == (2, "")
 
 
+REPLIES = """550 5.7.1 Service unavailable; client host [192.0.2.66] blocked using zen.spamhaus.org
+451 4.7.1 Greylisted, please try again in 300 seconds
+hello there
+"""
+HEADER = """Received: from mail.example.com (mail.example.com [192.0.2.25]) by mx.example.net with ESMTPS; Tue, 24 Nov 2026 06:00:02 +0000
+Received: from laptop (unknown [10.0.0.7]) by mail.example.com with ESMTPSA; Tue, 24 Nov 2026 06:00:00 +0000
+From: Ada <ada@example.com>
+"""
+
+
+async def test_a_list_of_replies_gives_one_verdict_a_line_and_a_header_its_egress_address(tmp_path: Path) -> None:
+    async with opened(tmp_path) as door:
+        replies, drawn, header, missing = await asyncio.gather(
+            door("bounce", "-", "--json", typed=REPLIES),
+            door("bounce", typed=REPLIES),
+            door("headers", "--json", typed=HEADER),
+            door("bounce", "nowhere.log"),
+        )
+    assert [(row["category"], row["list"], row["ip"]) for row in replies.rows] == [
+        ("blocklist", "spamhaus-zen", LISTED),
+        ("greylist", None, None),
+        ("other", None, None),
+    ]
+    assert list(replies.rows[0]) == [
+        "line",
+        "category",
+        "ip",
+        "list",
+        "receiver",
+        "smtp_code",
+        "enhanced_code",
+        "advice_url",
+        "says",
+    ]
+    assert "3 refusals in 3 lines" in drawn.out
+    assert header.rows[0]["egress"]["ip"] == GOOD
+    assert (missing.status, missing.out) == (2, "")
+
+
 async def test_lists_and_doctor_see_a_resolver_that_strips_answers(tmp_path: Path) -> None:
     async with opened(tmp_path) as door:
         lists, doctor = await asyncio.gather(door("lists", "--json"), door("doctor", "--json"))

@@ -133,8 +133,11 @@ def text_lines(chunks: Iterable[bytes]) -> Iterator[str]:
         yield rest.decode("utf-8", "replace")
 
 
-def bounces(lines: Iterable[str]) -> Iterator[Bounce]:
-    """Every refusal in a log, a list of replies or a delivery report, in order; ordinary lines give nothing."""
+def bounces(lines: Iterable[str], every_reply: bool = False) -> Iterator[Bounce]:
+    """Every refusal in a log, a list of replies or a delivery report, in order; ordinary lines give nothing.
+
+    `every_reply`: where the input is neither a log nor a message, each line of it is taken for a reply and explained.
+    """
     lines = iter(lines)
     first = list(islice(lines, PEEKED_LINES))
     if is_report("\n".join(line.rstrip("\r\n") for line in first)):
@@ -143,8 +146,9 @@ def bounces(lines: Iterable[str]) -> Iterator[Bounce]:
             yield from found
             return
         first = report.split("\n")
+    every_reply = every_reply and not any(LOG_LINE.match(line) or HEADER.match(line) for line in first)
     for statement in _statements(chain(first, lines)):
-        if is_refusal(statement):
+        if every_reply or is_refusal(statement):
             yield replace(explain(_without_its_moment(statement)), line=shown(statement))
 
 

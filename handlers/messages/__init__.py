@@ -1,5 +1,6 @@
 """Everything the bot says, as cards. Words are chosen here once; a platform only draws them."""
 
+from handlers.messages.bounces import bounce_card, bounces_card, path_card
 from handlers.messages.lists import TRUST, lists_card
 from handlers.messages.report import checking_card, report_card, reports_card
 from handlers.messages.service import broken_card, help_card, refusal_card
@@ -8,11 +9,14 @@ from handlers.messages.words import TONES, findings_card, summary
 __all__ = [
     "TONES",
     "TRUST",
+    "bounce_card",
+    "bounces_card",
     "broken_card",
     "checking_card",
     "findings_card",
     "help_card",
     "lists_card",
+    "path_card",
     "refusal_card",
     "report_card",
     "reports_card",
