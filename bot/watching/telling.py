@@ -81,7 +81,7 @@ def _say_unverified(incident: Incident, now: datetime, policy: Policy) -> tuple[
 
 
 def _say_reminder(incident: Incident, now: datetime, policy: Policy) -> tuple[Incident, Alert | None]:
-    due = incident.opened and incident.told_at and now - incident.told_at >= policy.remind_after
+    due = incident.told_at and now - incident.told_at >= policy.remind_after
     if not due or incident.acknowledged or not any(p.holds and not p.unstable for p in incident.problems):
         return incident, None
     alert = _alert(incident, Reason.REMINDER, now, _News(), root=False)

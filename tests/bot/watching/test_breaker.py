@@ -183,6 +183,7 @@ def test_when_half_of_the_lists_fall_silent_it_is_dns_and_one_note() -> None:
     assert [(str(note.reason), len(note.lists)) for note in merged] == [("degraded", 40)]
     few = together(sweeps.notes[:3], lists=60)
     assert [len(note.lists) for note in few] == [1, 1, 1]
+    assert together(sweeps.notes[:1], lists=2) == tuple(sweeps.notes[:1])
 
 
 def test_every_note_has_a_key_of_its_own() -> None:

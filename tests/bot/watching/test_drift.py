@@ -98,6 +98,16 @@ async def test_silence_of_dns_changes_no_setting() -> None:
     assert await twice(story, ZONE) == []
 
 
+async def test_silence_of_dns_repairs_no_setting() -> None:
+    story = Story()
+    await see(story, ZONE)
+    broken = {name: {} if name != DOMAIN else {"TXT": ["v=spf1 -all"]} for name in ZONE}
+    assert await twice(story, broken) == ["opened +ptr:gone +spf:failing +dmarc:gone +mx:gone"]
+    for _ in range(4):
+        for word in ("timeout", "servfail"):
+            assert await twice(story, {name: {"*": word} for name in ZONE}) == []
+
+
 async def test_what_is_wrong_at_the_first_look_is_known_and_its_repair_is_told() -> None:
     story = Story()
     bare: Zone = {"example.com": {"MX": ["10 mail.example.com"]}, "mail.example.com": {"A": ["192.0.2.25"]}}

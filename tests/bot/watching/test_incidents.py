@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.watching.model import Policy
-from tests.bot.watching.stories import T0, Story, play, sight, told
+from tests.bot.watching.stories import T0, Story, play, sight, sights, told
 
 STORIES = {
     "one sighting is no alert": """
@@ -267,10 +267,9 @@ STORIES = {
         +15m | a- |
         +15m | a- |
         4h   | a+ |
-        7h   | a+ |
-        8h   | a- |
-        +15m | a- |
-        +15m | a- | resolved -a
+        5h   | a- |
+        7h   | a- |
+        8h   | a- | resolved -a
     """,
     "unmuting tells at once": """
         0s   | a- |
@@ -302,6 +301,8 @@ STORIES = {
         +15m | a- |
         +11h | a- |
         +1h  | a- | resolved -a
+        +1h  | a+ |
+        +90s | a+ | opened +a
     """,
     "what was unstable and stayed listed is not told again": """
         0s   | a- b- |
@@ -327,6 +328,13 @@ STORIES = {
         2h   | a+ b- ack |
         6d   | b- |
         +26h | b- | resolved *a
+    """,
+    "a suspicion that nobody asks about again is dropped without a word": """
+        0s   | a- b- |
+        1h   | a+ b- |
+        8d   | b- |
+        9d   | a+ |
+        +90s | a+ | opened +a
     """,
     "a listing that was known and is no longer asked about is let go": """
         0s   | a+ b- |
@@ -437,6 +445,35 @@ def test_a_replayed_look_says_nothing_new_and_a_repeated_state_says_the_same() -
     assert again.key == first.key
 
 
+def test_a_report_that_arrives_late_moves_nothing() -> None:
+    story = Story()
+    for when, words in (("0s", "a-"), ("1h", "a+"), ("+90s", "a+"), ("2h", "a+")):
+        story.row(when, words.split())
+    before = story.incident
+    story.see(sights("a-", story.now - timedelta(minutes=1)))
+    assert story.incident == before
+
+
+def test_what_is_over_is_forgotten_in_a_day() -> None:
+    story = Story()
+    for when, words in (("0s", "a-"), ("1h", "a+"), ("+90s", "a+"), ("2h", "a-"), ("3h", "a-"), ("4h", "a-")):
+        story.row(when, words.split())
+    assert story.alerts[-1].reason == "resolved"
+    story.row("26h", ["a-"])
+    assert story.incident is not None
+    assert story.incident.problems == ()
+
+
+def test_the_same_news_twice_in_one_incident_are_two_messages() -> None:
+    story = Story()
+    once = ("b+ a+", "b+ a+", "b+ a-", "b+ a-", "b+ a-")
+    for words in ("a- b-", *once, *once):
+        story.look(words)
+        story.now += timedelta(minutes=20)
+    assert [told(alert) for alert in story.alerts] == ["opened +b +a", "eased -a", "grew +a", "eased -a"]
+    assert len({alert.key for alert in story.alerts}) == 4
+
+
 def test_a_watch_set_again_never_shares_a_key_with_its_former_life() -> None:
     keys = set()
     for day in range(3):
@@ -466,10 +503,18 @@ def test_one_thread_for_an_incident_and_another_for_the_next() -> None:
 
 def test_a_critical_listing_on_top_of_an_acknowledged_one_is_shown_to_the_room() -> None:
     story = Story()
-    rows = [("0s", "a- b-"), ("1h", "a+"), ("+90s", "a+"), ("2h", "a+ ack"), ("3h", "b+"), ("+90s", "b+")]
+    rows = [
+        ("0s", "a- b- low-"),
+        ("1h", "a+"),
+        ("+90s", "a+"),
+        ("2h", "a+ ack"),
+        ("3h", "b+ low+"),
+        ("+90s", "b+ low+"),
+    ]
     for when, words in rows:
         story.row(when, words.split())
-    assert [(told(alert), alert.broadcast) for alert in story.alerts] == [("opened +a", False), ("grew +b", True)]
+    assert [(told(alert), alert.broadcast) for alert in story.alerts] == [("opened +a", False), ("grew +b +low", True)]
+    assert [problem.key for problem in story.alerts[1].still] == ["blocklist:a"]
 
 
 def test_the_addresses_of_an_alert_are_those_with_a_problem_now() -> None:
