@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from bot.checks.dkim.key import BadKey
 from bot.checks.dkim.record import BadRecord, KeyRecord, looks_like_key, parse
 from bot.checks.dkim.selectors import MOST_SELECTORS, guesses, recognise, spf_names
-from bot.checks.dkim.words import CODES, GUESSED_REVOKED, OUTCOMES
+from bot.checks.dkim.words import CODES, ED25519_IN_ORDER, GUESSED_REVOKED, OUTCOMES, Outcome
 from bot.checks.names import readable
 from bot.checks.questions import Reply, ask_all
 from bot.domains import shown
@@ -132,9 +132,9 @@ def _records(reply: Reply) -> tuple[str, ...]:
 
 
 def _finding(domain: str, judged: Judgement, guessed: bool = False) -> Finding:
-    outcome = GUESSED_REVOKED if guessed and judged.code == "dkim.revoked" else OUTCOMES[judged.code]
     record, name = judged.record, judged.published.name
     kind = record.kind if record else ""
+    outcome = _outcome(judged.code, kind, guessed)
     words = {
         "name": readable(name),
         "domain": shown(domain),
@@ -150,6 +150,12 @@ def _finding(domain: str, judged: Judgement, guessed: bool = False) -> Finding:
         "guessed": guessed,
     }
     return Finding("dkim", name, outcome.verdict, judged.code, outcome.says.format_map(words), outcome.step, facts)
+
+
+def _outcome(code: str, kind: str, guessed: bool) -> Outcome:
+    if code == "dkim.revoked" and guessed:
+        return GUESSED_REVOKED
+    return ED25519_IN_ORDER if (code, kind) == ("dkim.ok", "ed25519") else OUTCOMES[code]
 
 
 def _of_domain(domain: str, code: str, published: Sequence[Published]) -> Finding:

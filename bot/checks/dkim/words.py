@@ -124,3 +124,7 @@ OUTCOMES: Mapping[str, Outcome] = {
 GUESSED_REVOKED = Outcome(
     Verdict.PASS, "The key at {name} is taken back (empty p=), as is usual when a newer key is in use."
 )
+ED25519_IN_ORDER = Outcome(
+    Verdict.PASS,
+    "The Ed25519 key at {name} is in order; receivers that know only RSA need a second signature with an RSA key.",
+)

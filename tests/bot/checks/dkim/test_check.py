@@ -89,6 +89,12 @@ async def test_a_revoked_key_among_guesses_is_usual() -> None:
     assert found == [("dkim.revoked", Verdict.PASS), ("dkim.ok", Verdict.PASS)]
 
 
+async def test_a_guessed_ed25519_key_promises_no_more_than_it_holds() -> None:
+    (finding,) = await look(at("mail", [FOOTBALL_ED25519]))
+    assert (finding.code, finding.verdict) == ("dkim.ok", Verdict.PASS)
+    assert "only RSA need a second signature" in finding.says
+
+
 async def test_a_weak_key_is_told_even_when_it_was_guessed() -> None:
     (finding,) = await look(at("mail", [rsa_record(768)]))
     assert finding.code == "dkim.weak-key"
