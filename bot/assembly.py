@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -19,6 +19,7 @@ from bot.checks.blocklists.zones import questions, zones
 from bot.checkup import Checkup
 from bot.metrics import Metrics, metrics
 from bot.model import Check, Target
+from bot.net.pace import Pace
 from bot.net.resolver import Resolver
 from bot.net.servers import Server, system_servers
 from bot.net.transport import Transport
@@ -51,24 +52,30 @@ class MailWing:
         """How many blocklists a target is asked about."""
         return len(questions(zones(self.catalogue, self.keys), target))
 
+    def for_sweep(self, *, fresh: bool = False) -> Checkup:
+        """The same checks for any number of targets: people's checks go first, and no report is kept."""
+        lookup = self.resolver.sweeping(fresh=fresh)
+        return replace(self.checkup, lookup=lookup, fresh_lookup=lookup, reports=None)
+
     def list_health(self) -> AsyncIterator[Health]:
         """What every list says to its own test entries right now, each as it answers."""
         return health(self.catalogue, self.keys, self.resolver.fresh(), now)
 
 
 @asynccontextmanager
-async def mail_wing(settings: Settings, *, needs_store: bool) -> AsyncIterator[MailWing]:
+async def mail_wing(settings: Settings, *, needs_store: bool, uses_store: bool = True) -> AsyncIterator[MailWing]:
     """The mail wing for as long as the block runs.
 
-    Raises StoreUnavailable where `needs_store` and Redis cannot be used, CatalogueError where the catalogue is wrong, and
+    Without `uses_store` nothing is shared and nothing outlives the process. Raises StoreUnavailable where `needs_store` and Redis cannot be used, CatalogueError where the catalogue is wrong, and
     SettingsError where no name server is known.
     """
     catalogue = load(settings.blocklists)
     servers = _servers(settings)
     identity = " ".join(map(str, servers))
     async with AsyncExitStack() as stack:
-        store = await _store(settings, stack, needs_store)
-        transport = await stack.enter_async_context(Transport(servers))
+        store = await _store(settings, stack, needs_store) if uses_store else None
+        keys = _keys(settings)
+        transport = await stack.enter_async_context(Transport(servers, paces=_paces(catalogue, keys)))
         circuit = Circuit(store.interactive) if store else None
         answers = AnswerCache(circuit, identity) if circuit else None
         reports = ReportCache(circuit, f"{identity} {settings.blocklists}") if circuit else None
@@ -76,7 +83,6 @@ async def mail_wing(settings: Settings, *, needs_store: bool) -> AsyncIterator[M
             if cache:
                 stack.push_async_callback(cache.settle)
         resolver = Resolver(transport, identity=identity, shared=answers)
-        keys = _keys(settings)
         lists = blocklist_check(catalogue, keys, _memory(circuit, identity), identity, now)
         counted = metrics()
         special_allowed = settings.special_addresses is SpecialAddresses.ALLOW
@@ -133,6 +139,11 @@ async def _store(settings: Settings, stack: AsyncExitStack, needed: bool) -> Sto
 def _keys(settings: Settings) -> dict[str, str]:
     secrets = {"spamhaus": settings.spamhaus_dqs_key, "abusix": settings.abusix_key}
     return {name: secret.get_secret_value() for name, secret in secrets.items() if secret}
+
+
+def _paces(catalogue: Catalogue, keys: Mapping[str, str]) -> dict[str, Pace]:
+    lists = ((zone.apex, zone.blocklist) for zone in zones(catalogue, keys))
+    return {apex: Pace(item.per_second, item.per_day) for apex, item in lists if item.per_second or item.per_day}
 
 
 def _memory(circuit: Circuit | None, identity: str) -> Memory:

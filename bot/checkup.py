@@ -14,7 +14,7 @@ import structlog
 
 from bot.checks.network import runs_ip_checks
 from bot.contract import report_from_json, report_to_json
-from bot.model import Answer, Check, Finding, Lookup, LookupFailed, Order, Report, Target, Verdict
+from bot.model import Answer, Check, Finding, Lookup, LookupFailed, Order, Report, SweepLookup, Target, Verdict
 
 CHECK_WITHIN_S = 9.0  # an SPF evaluation may take 8 s by itself
 HOST_ADDRESSES = 4  # of a host with more addresses, the first four are checked
@@ -78,7 +78,7 @@ class Checkup:
 
     async def _examine(self, order: Order, fresh: bool) -> Report:
         started = time.monotonic()
-        counted = Counted(self.fresh_lookup if fresh else self.lookup)
+        counted = counting(self.fresh_lookup if fresh else self.lookup)
         public = self._public_part(order)
         jobs = [
             _run(name, check, asked, counted)
@@ -112,6 +112,22 @@ class Counted:
     async def __call__(self, name: str, kind: str, /) -> Answer:
         self.asked += 1
         return await self._lookup(name, kind)
+
+
+class CountedSweep(Counted):
+    """The same for a sweep."""
+
+    def __init__(self, lookup: SweepLookup) -> None:
+        super().__init__(lookup)
+        self._ask_all = lookup.ask_all
+
+    async def ask_all(self, label: str, apexes: Sequence[str], /) -> Sequence[Answer | LookupFailed]:
+        self.asked += len(apexes)
+        return await self._ask_all(label, apexes)
+
+
+def counting(lookup: Lookup) -> Counted:
+    return CountedSweep(lookup) if isinstance(lookup, SweepLookup) else Counted(lookup)
 
 
 async def _run(name: str, check: Check, order: Order, lookup: Lookup) -> Sequence[Finding]:

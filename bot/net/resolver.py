@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.model import Answer, Lookup
+from bot.model import Answer, Lookup, LookupFailed, SweepLookup
 from bot.net.memory import Memory
 
 Ask = Callable[[], Awaitable[Answer]]
@@ -22,6 +22,8 @@ class Asks(Protocol):
     """What a resolver needs of a transport."""
 
     async def query(self, name: str, kind: str, *, deadline_s: float = ..., bulk: bool = ...) -> Answer: ...
+
+    async def ask_all(self, label: str, apexes: Sequence[str], /) -> Sequence[Answer | LookupFailed]: ...
 
 
 class SharedAnswers(Protocol):
@@ -85,6 +87,14 @@ class Resolver:
 
         return lookup
 
+    def sweeping(self, *, fresh: bool = False) -> SweepLookup:
+        """The Lookup of a sweep: people go first, no cache is shared, and what lists say is not remembered at all."""
+        return _Sweep(self, Manner(fresh=fresh, bulk=True))
+
+    async def ask_all(self, label: str, apexes: Sequence[str]) -> Sequence[Answer | LookupFailed]:
+        """What zones say about a label, past every cache: a sweep asks nothing twice within the TTL of "no such name"."""
+        return await self._transport.ask_all(label, apexes)
+
     async def lookup(self, name: str, kind: str, manner: Manner) -> Answer:
         name = name.lower().removesuffix(".") or "."
         if not manner.fresh and (known := self._memory.recall(name, kind)):
@@ -114,7 +124,19 @@ class Resolver:
         async def ask() -> Answer:
             return await self._transport.query(name, kind, deadline_s=manner.deadline_s, bulk=manner.bulk)
 
-        shared = self._shared
+        shared = None if manner.bulk else self._shared
         answer = await (shared.fetch(name, kind, ask, fresh=manner.fresh) if shared else ask())
         self._memory.keep(answer)
         return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    resolver: Resolver
+    manner: Manner
+
+    async def __call__(self, name: str, kind: str, /) -> Answer:
+        return await self.resolver.lookup(name, kind, self.manner)
+
+    async def ask_all(self, label: str, apexes: Sequence[str], /) -> Sequence[Answer | LookupFailed]:
+        return await self.resolver.ask_all(label, apexes)

@@ -16,9 +16,10 @@ from bot.checks.blocklists.controls import standing_of
 from bot.checks.blocklists.findings import finding_of
 from bot.checks.blocklists.standing import Memory, ProcessMemory, Standing, Trust
 from bot.checks.blocklists.survey import Health, health
+from bot.checks.blocklists.sweeping import SweepStandings, ask_in_rounds, better
 from bot.checks.blocklists.words import CODES
 from bot.checks.blocklists.zones import Question, questions, zones
-from bot.model import Check, Finding, Lookup, Order, Role
+from bot.model import Check, Finding, Lookup, Order, Role, SweepLookup
 
 __all__ = [
     "BUDGET_S",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 BUDGET_S = 2.0
+Standings = Mapping[str, Standing]  # by the apex of the zone
 
 
 def blocklist_check(
@@ -48,41 +50,39 @@ def blocklist_check(
 ) -> Check:
     """A check that gives one finding for each list that fits the target, within `budget_s` however silent a list is.
 
-    A list known to be good is asked one question; the others are asked for their test points in the same round.
+    A list known to be good is asked one question; the others are asked for their test points in the same round. A sweep (its
+    lookup is a SweepLookup) proves the lists once for all its targets and has no budget for one of them: it waits its turn.
     `keys` are the secrets of the key zones (`{"spamhaus": …, "abusix": …}`); lists that need a key not given are left out.
     `resolver_id` tells one resolver from another; `now` gives the time with its zone.
     """
     asked = zones(catalogue, keys)
-
-    def standing_id(question: Question) -> str:
-        return question.zone.standing_id(resolver_id)
+    ids = {zone.apex: zone.standing_id(resolver_id) for zone in asked}
+    sweep = SweepStandings(memory, ids)
 
     async def check(order: Order, lookup: Lookup, /) -> Sequence[Finding]:
+        at, asking = now(), questions(asked, order.target)
+        if isinstance(lookup, SweepLookup):
+            believed = await sweep.believed([question.zone for question in asking], lookup, at)
+            heard = await ask_in_rounds(lookup, asking)
+        else:
+            heard, believed = await in_one_round(asking, lookup, at)
+        return [_finding(question, heard, believed[question.zone.apex], order.role) for question in asking]
+
+    async def in_one_round(asking: Sequence[Question], lookup: Lookup, at: datetime) -> tuple[Heard, Standings]:
         deadline = asyncio.get_running_loop().time() + budget_s
-        at = now()
-        asking = questions(asked, order.target)
-        known = await memory.recall([standing_id(question) for question in asking])
-        fresh = {key for key, standing in known.items() if standing.is_fresh(at)}
-        stale = {standing_id(question): question.zone for question in asking if standing_id(question) not in fresh}
-        heard = await ask(
-            lookup,
-            {question.name: question.zone.blocklist for question in asking},
-            (name for zone in stale.values() for name in zone.controls),
-            deadline,
+        apexes = {ids[question.zone.apex]: question.zone.apex for question in asking}
+        remembered = await memory.recall(apexes)
+        known = {apexes[key]: standing for key, standing in remembered.items() if standing.holds(at)}
+        fresh = {apex for apex, standing in known.items() if standing.is_fresh(at)}
+        stale = [question.zone for question in asking if question.zone.apex not in fresh]
+        heard = await ask(lookup, asking, (name for zone in stale for name in zone.controls), deadline)
+        seen = {zone.apex: standing_of(zone, heard, at) for zone in stale}
+        await memory.remember(
+            {ids[apex]: standing for apex, standing in seen.items() if standing.trust is not Trust.UNKNOWN}
         )
-        seen = {key: standing_of(zone, heard, at) for key, zone in stale.items()}
-        await memory.remember({key: standing for key, standing in seen.items() if standing.trust is not Trust.UNKNOWN})
-        believed = _believed(known, seen, at)
-        return [_finding(question, heard, believed[standing_id(question)], order.role) for question in asking]
+        return heard, better(known, seen)
 
     return check
-
-
-def _believed(known: Mapping[str, Standing], seen: Mapping[str, Standing], at: datetime) -> dict[str, Standing]:
-    """What was seen just now, unless that is silence and what was known still holds."""
-    silent = {key for key, standing in seen.items() if standing.trust is Trust.UNKNOWN}
-    kept = {key: old for key, old in known.items() if old.holds(at) and (key in silent or key not in seen)}
-    return {**seen, **kept}
 
 
 def _finding(question: Question, heard: Heard, standing: Standing, role: Role) -> Finding:

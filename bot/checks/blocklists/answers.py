@@ -41,6 +41,9 @@ class Reading:
     unrecognised: tuple[str, ...] = ()
 
 
+NOT_LISTED = Reading(State.NOT_LISTED)
+
+
 def read(blocklist: Blocklist, outcome: Outcome, standing: Standing) -> Reading:
     """The state of the list for what was asked, given what its test points showed through the same resolver."""
     heard = read_alone(blocklist, outcome)
@@ -49,7 +52,7 @@ def read(blocklist: Blocklist, outcome: Outcome, standing: Standing) -> Reading:
     if standing.trust is Trust.UNUSABLE:
         return Reading(State.UNUSABLE, standing.reason, heard.answers)
     if heard.reason == STRIPPED and standing.trust is Trust.GOOD and blocklist.controls is Controls.BOTH:
-        return Reading(State.NOT_LISTED)  # the entry that must be there came through, so nothing strips answers
+        return NOT_LISTED  # the entry that must be there came through, so nothing strips answers
     if heard.state is State.UNKNOWN:
         return heard
     if standing.trust is not Trust.GOOD:
@@ -62,7 +65,7 @@ def read_alone(blocklist: Blocklist, outcome: Outcome) -> Reading:
     if isinstance(outcome, LookupFailed):
         return Reading(State.UNKNOWN, SAME_AS.get(outcome.reason, outcome.reason))
     if not outcome.records:
-        return Reading(State.UNKNOWN, STRIPPED) if outcome.exists else Reading(State.NOT_LISTED)
+        return Reading(State.UNKNOWN, STRIPPED) if outcome.exists else NOT_LISTED
     if not outcome.exists:  # "no such name" and an address in one breath
         return Reading(State.UNKNOWN, "contradiction")
     return _read_records(blocklist, outcome.records)

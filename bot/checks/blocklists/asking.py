@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bot.checks.blocklists.answers import Outcome, State, read_alone
-from bot.checks.blocklists.catalogue import Blocklist
+from bot.checks.blocklists.zones import Question
 from bot.model import Lookup, LookupFailed
 
 MOST_TEXTS = 4
@@ -26,10 +26,10 @@ class Heard:
         return self.outcomes.get(name, SILENCE)
 
 
-async def ask(lookup: Lookup, targets: Mapping[str, Blocklist], controls: Iterable[str], deadline: float) -> Heard:
+async def ask(lookup: Lookup, targets: Sequence[Question], controls: Iterable[str], deadline: float) -> Heard:
     """Asks everything at once; what has not answered at `deadline` (in the time of the event loop) was silent.
 
-    `targets` are names with the list that they are asked of: each that looks listed is asked for its TXT at once.
+    Each of the `targets` that looks listed is asked for its TXT at once.
     """
     heard = Heard()
 
@@ -39,20 +39,37 @@ async def ask(lookup: Lookup, targets: Mapping[str, Blocklist], controls: Iterab
         except LookupFailed as failure:
             heard.outcomes[name] = failure
 
-    async def ask_target(name: str, blocklist: Blocklist) -> None:
-        await ask_address(name)
-        if read_alone(blocklist, heard.outcomes[name]).state is State.LISTED:
-            heard.texts[name] = await _texts(lookup, name)
+    async def ask_target(question: Question) -> None:
+        await ask_address(question.name)
+        if looks_listed(question, heard):
+            heard.texts[question.name] = await _texts(lookup, question.name)
 
     try:
         async with asyncio.timeout_at(deadline), asyncio.TaskGroup() as group:
-            for name, blocklist in targets.items():
-                group.create_task(ask_target(name, blocklist))
-            for name in set(controls) - targets.keys():
+            for question in targets:
+                group.create_task(ask_target(question))
+            for name in set(controls) - {question.name for question in targets}:
                 group.create_task(ask_address(name))
     except TimeoutError:
         pass  # the missing outcomes tell it: each of them reads as silence
     return heard
+
+
+async def add_texts(lookup: Lookup, targets: Sequence[Question], heard: Heard) -> None:
+    """Asks those of the targets that look listed for their text."""
+    listed = [question.name for question in targets if looks_listed(question, heard)]
+    if listed:
+        texts = await asyncio.gather(*(_texts(lookup, name) for name in listed))
+        heard.texts.update(zip(listed, texts, strict=True))
+
+
+def looks_listed(question: Question, heard: Heard) -> bool:
+    outcome = heard.outcomes[question.name]
+    return (
+        not isinstance(outcome, LookupFailed)
+        and bool(outcome.records)
+        and read_alone(question.zone.blocklist, outcome).state is State.LISTED
+    )
 
 
 async def _texts(lookup: Lookup, name: str) -> tuple[str, ...]:

@@ -29,8 +29,9 @@ class Standing:
 
     def holds(self, now: datetime) -> bool:
         """Whether it still says something about the list: 15 minutes, or one minute for a list found unusable."""
-        limits = {Trust.GOOD: HOLDS_FOR, Trust.UNUSABLE: BAD_HOLDS_FOR}
-        return self._age(now) < limits.get(self.trust, timedelta())
+        if self.trust is Trust.UNKNOWN:
+            return False
+        return self._age(now) < (HOLDS_FOR if self.trust is Trust.GOOD else BAD_HOLDS_FOR)
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether the test points need not be asked yet."""

@@ -61,9 +61,9 @@ async def health(
 
 async def _examine(zone: Zone, lookup: Lookup, at: datetime, deadline: float) -> Standing:
     if zone.controls:
-        return standing_of(zone, await ask(lookup, {}, zone.controls, deadline), at)
+        return standing_of(zone, await ask(lookup, (), zone.controls, deadline), at)
     # Without a test point all that can be learnt is whether anybody answers for the zone.
-    outcome = (await ask(lookup, {}, [zone.apex], deadline)).outcome(zone.apex)
+    outcome = (await ask(lookup, (), [zone.apex], deadline)).outcome(zone.apex)
     if isinstance(outcome, LookupFailed):
         return Standing(Trust.UNKNOWN, read_alone(zone.blocklist, outcome).reason, at)
     return Standing(Trust.GOOD, "", at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from bot.checks.blocklists.catalogue import Blocklist, Catalogue, Controls, Kind
 from bot.checks.names import organisational_domain, reversed_ip
@@ -38,13 +39,16 @@ class Zone:
         return text.replace(self.secret, "…") if self.secret else text
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One list asked about one thing: `name` goes to the DNS and may hold a key, `subject` is what a person reads."""
+class Question(NamedTuple):
+    """One list asked about one thing: `label` before the zone goes to the DNS, `subject` is what a person reads."""
 
     zone: Zone
-    name: str = field(repr=False)
+    label: str
     subject: str
+    name: str  # of both together; it may hold a key, so it is never shown
+
+    def __repr__(self) -> str:
+        return f"Question({self.subject} at {self.zone.blocklist.id})"
 
 
 def zones(catalogue: Catalogue, keys: Mapping[str, str]) -> tuple[Zone, ...]:
@@ -78,7 +82,7 @@ def questions(asked: Iterable[Zone], target: Target) -> list[Question]:
         registered = organisational_domain(target.domain)
         labels[Kind.DOMAIN] = registered, registered
     return [
-        Question(zone, f"{label}.{zone.apex}", subject)
+        Question(zone, label, subject, f"{label}.{zone.apex}")
         for zone in asked
         for kind, (label, subject) in labels.items()
         if kind in zone.blocklist.kinds

@@ -1,0 +1,84 @@
+"""What a sweep does otherwise: the lists are proved once for all its targets, and then again while it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from bot.checks.blocklists.asking import Heard, add_texts, ask
+from bot.checks.blocklists.controls import standing_of
+from bot.checks.blocklists.standing import Memory, Standing, Trust
+from bot.checks.blocklists.zones import Question, Zone
+from bot.model import Lookup, SweepLookup
+
+PROVED_WITHIN_S = 2.0
+TRIED_AGAIN_AFTER = timedelta(minutes=1)  # a list that could not be proved
+LOOKED_OVER_AFTER = timedelta(seconds=1)
+
+
+class SweepStandings:
+    """The standings that a sweep goes by. Only its first target waits for them; later proofs run beside the sweep."""
+
+    def __init__(self, memory: Memory, ids: Mapping[str, str]) -> None:
+        self._memory = memory
+        self._ids = ids  # of a standing, by the apex of the zone
+        self._known: dict[str, Standing] = {}  # by apex
+        self._tried: dict[str, datetime] = {}
+        self._looked_over: datetime | None = None
+        self._proof = asyncio.Lock()
+        self._beside: asyncio.Task[None] | None = None
+
+    async def believed(self, zones: Collection[Zone], lookup: Lookup, at: datetime) -> Mapping[str, Standing]:
+        """The standing of every zone, by its apex."""
+        unproved = [zone for zone in zones if zone.apex not in self._known]
+        if unproved:
+            async with self._proof:
+                await self._prove([zone for zone in unproved if zone.apex not in self._known], lookup, at)
+        elif self._looked_over is None or abs(at - self._looked_over) >= LOOKED_OVER_AFTER:
+            self._looked_over = at
+            due = [zone for zone in zones if self._is_due(zone.apex, at)]
+            if due and (self._beside is None or self._beside.done()):
+                self._beside = asyncio.create_task(self._prove(due, lookup, at))
+        return self._known
+
+    def _is_due(self, apex: str, at: datetime) -> bool:
+        return not self._known[apex].is_fresh(at) and abs(at - self._tried[apex]) >= TRIED_AGAIN_AFTER
+
+    async def _prove(self, zones: Sequence[Zone], lookup: Lookup, at: datetime) -> None:
+        remembered = await self._memory.recall([self._ids[zone.apex] for zone in zones])
+        kept = {zone.apex: old for zone in zones if (old := remembered.get(self._ids[zone.apex])) and old.holds(at)}
+        stale = [zone for zone in zones if zone.apex not in kept or not kept[zone.apex].is_fresh(at)]
+        seen = await prove(stale, lookup, at)
+        await self._memory.remember(
+            {self._ids[apex]: standing for apex, standing in seen.items() if standing.trust is not Trust.UNKNOWN}
+        )
+        self._known.update(better(kept, seen))
+        self._tried.update(dict.fromkeys((zone.apex for zone in zones), at))
+
+
+async def prove(zones: Iterable[Zone], lookup: Lookup, at: datetime) -> dict[str, Standing]:
+    """The standings of these zones, by apex, from their test points alone."""
+    asked = list(zones)
+    deadline = asyncio.get_running_loop().time() + PROVED_WITHIN_S
+    heard = await ask(lookup, (), (name for zone in asked for name in zone.controls), deadline)
+    return {zone.apex: standing_of(zone, heard, at) for zone in asked}
+
+
+def better(kept: Mapping[str, Standing], seen: Mapping[str, Standing]) -> dict[str, Standing]:
+    """What was seen just now, unless that is silence and what was known still holds."""
+    silent = {key for key, standing in seen.items() if standing.trust is Trust.UNKNOWN}
+    return {**seen, **{key: old for key, old in kept.items() if key in silent or key not in seen}}
+
+
+async def ask_in_rounds(lookup: SweepLookup, asking: Sequence[Question]) -> Heard:
+    """Each label with all its zones in one round, then the texts of what is listed."""
+    heard = Heard()
+    by_label: dict[str, list[Question]] = {}
+    for question in asking:
+        by_label.setdefault(question.label, []).append(question)
+    for label, questions in by_label.items():
+        outcomes = await lookup.ask_all(label, [question.zone.apex for question in questions])
+        heard.outcomes.update(zip((question.name for question in questions), outcomes, strict=True))
+    await add_texts(lookup, asking, heard)
+    return heard
