@@ -1,0 +1,88 @@
+"""The blocklist check behind a real unbound: with rebinding protection no list may look clean, without it none may look wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from bot.assembly import now
+from bot.checks.blocklists import ProcessMemory, blocklist_check, load
+from bot.model import Finding, LookupFailed, Order, Target
+from bot.net.resolver import Resolver
+from bot.net.servers import Server
+from bot.net.transport import Transport
+from tests.dns_server import serve
+from tests.e2e.test_unbound import PROGRAM, free_port
+from tests.mail_world import GOOD, LISTED, mail_world
+
+SETTINGS = """
+server:
+  interface: 127.0.0.1@{port}
+  do-ip6: no
+  do-daemonize: no
+  chroot: ""
+  username: ""
+  directory: "{directory}"
+  pidfile: ""
+  use-syslog: no
+  logfile: "unbound.log"
+  module-config: "iterator"
+  do-not-query-localhost: no
+  num-queries-per-thread: 2048
+  {protection}
+forward-zone:
+  name: "."
+  forward-addr: {host}@{upstream}
+remote-control:
+  control-enable: no
+"""
+CONTROLS_BOTH = {item.id for item in load().lists if item.controls == "both"}
+
+
+@asynccontextmanager
+async def resolver_behind(folder: Path, protection: str) -> AsyncIterator[Resolver]:
+    assert PROGRAM
+    async with serve(mail_world()) as upstream:
+        port = free_port()
+        settings = folder / "unbound.conf"
+        settings.write_text(
+            SETTINGS.format(
+                port=port, directory=folder, protection=protection, host=upstream.host, upstream=upstream.port
+            )
+        )
+        program = await asyncio.create_subprocess_exec(PROGRAM, "-d", "-c", str(settings))
+        try:
+            async with Transport([Server("127.0.0.1", port)]) as transport:
+                for _ in range(20):
+                    with suppress(LookupFailed):
+                        await transport.query("example.com", "MX", deadline_s=1.0)
+                        break
+                yield Resolver(transport, identity=f"127.0.0.1:{port}")
+        finally:
+            program.terminate()
+            await program.wait()
+
+
+async def found_for(ip: str, resolver: Resolver) -> list[Finding]:
+    check = blocklist_check(load(), {}, ProcessMemory(), resolver.identity, now)
+    return list(await check(Order(Target.of(ip, "example.com")), resolver))
+
+
+async def test_where_nothing_is_stripped_every_state_is_the_truth(tmp_path: Path) -> None:
+    async with resolver_behind(tmp_path, "") as resolver:
+        clean, listed = await found_for(GOOD, resolver), await found_for(LISTED, resolver)
+    assert Counter(f.facts["state"] for f in clean) == {"not_listed": len(clean)}
+    assert {f.about for f in listed if f.facts["state"] == "listed"} == {"spamhaus-zen", "spamcop"}
+
+
+async def test_where_answers_are_stripped_nothing_is_called_clean_or_listed(tmp_path: Path) -> None:
+    async with resolver_behind(tmp_path, "private-address: 127.0.0.0/8") as resolver:
+        found = [*await found_for(GOOD, resolver), *await found_for(LISTED, resolver)]
+    proved = [f for f in found if f.about in CONTROLS_BOTH]
+    states = Counter((f.facts["state"], f.facts["reason"]) for f in proved)
+    print(f"{len(proved)} cells behind rebinding protection: {dict(states)}")
+    assert states == {("unknown", "stripped"): len(proved)}
+    assert not [f for f in found if f.facts["state"] == "listed"]
