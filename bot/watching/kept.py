@@ -102,14 +102,15 @@ class Outbox(Protocol):
 
     async def first(self, room: Room) -> Letter | None: ...
 
-    async def sending(self, letter: Letter, now: datetime) -> None:
-        """Marks the intent, before the call that may or may not reach the room."""
+    async def sending(self, letter: Letter, now: datetime) -> bool:
+        """Marks the intent, before the call that may or may not reach the room. False where that is no longer the letter
+        as it was read: another process has begun to send it, or has sent it."""
 
     async def not_sent(self, letter: Letter, again_at: datetime) -> None:
         """Surely not posted: the intent is taken back, and the room waits until then."""
 
     async def sent(self, letter: Letter, message: str) -> None:
-        """It stands in the room under this id; for the root of a thread this is what replies name."""
+        """It stands in the room under this id; where the alert of `letter` is a root, this is what replies name."""
 
     async def dropped(self, letter: Letter, why: str) -> None: ...
 

@@ -113,7 +113,8 @@ class Observation:
     """One thing that one look saw, for one address where a watch holds several.
 
     A change of a setting carries the value before and after (`was`, `value`: text of strangers) and the name under which
-    the incident remembers it. It is `passing` when it is told once and then taken as the new normal.
+    the incident remembers it. It is `passing` when it is told once and then taken as the new normal. `name` is what people
+    call the list, `text` the reason that it gives (text of strangers).
     """
 
     check: str
@@ -131,6 +132,8 @@ class Observation:
     was: str = ""
     value: str = ""
     passing: bool = False
+    name: str = ""
+    text: str = ""
 
     @property
     def key(self) -> str:
@@ -213,6 +216,16 @@ class Incident:
     told_at: datetime | None = None
     acknowledged: Acknowledged | None = None
     muted: Muted | None = None
+
+    @property
+    def life(self) -> str:
+        """This watch from its first look on; one that was ended and made again is another."""
+        return f"{self.watch}.{int(self.began.timestamp()):x}"
+
+    @property
+    def thread(self) -> str:
+        """The name of the thread of the incident that is open, or was open last."""
+        return f"{self.life}.{self.episode}"
 
 
 class Reason(StrEnum):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.model import Finding, Report, Verdict
-from bot.watching.drift import settings_changed
+from bot.watching.drift import LONGEST_VALUE, settings_changed
 from bot.watching.model import Observation, Severity, State
 
 BLOCKLIST = "blocklist"
@@ -67,4 +67,6 @@ def _listing(finding: Finding, at: datetime, address: str) -> Observation:
         says=finding.says,
         step=finding.step,
         links=finding.links[:2],
+        name=str(facts.get("name", finding.about)),
+        text=str((facts.get("txt") or ("",))[0])[:LONGEST_VALUE],
     )

@@ -126,10 +126,9 @@ def _opened(incident: Incident, now: datetime) -> Incident:
 
 
 def _alert(incident: Incident, reason: Reason, now: datetime, news: _News, root: bool) -> Alert:
-    life = f"{incident.watch}.{int(incident.began.timestamp()):x}"
     about = " ".join(sorted(p.key for p in (*news.new, *news.gone, *news.lost)))
     digest = blake2b(about.encode(), digest_size=4).hexdigest()
-    key = f"{life}.{incident.episode}.{incident.spoken}.{reason}.{digest}"
+    key = f"{incident.thread}.{incident.spoken}.{reason}.{digest}"
     aside = {p.key for p in (*news.new, *news.gone, *news.lost)}
     critical = any(p.sight.severity is Severity.HIGH for p in news.new)
     return Alert(
@@ -137,7 +136,7 @@ def _alert(incident: Incident, reason: Reason, now: datetime, news: _News, root:
         watch=incident.watch,
         reason=reason,
         at=now,
-        thread=f"{life}.{incident.episode}" if incident.opened else key,
+        thread=incident.thread if incident.opened else key,
         root=root,
         loud=reason is not Reason.DEGRADED and any(p.sight.severity.loud for p in news.new),
         opened=incident.opened,
