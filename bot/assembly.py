@@ -11,7 +11,7 @@ from functools import partial
 
 import structlog
 
-from bot.checks import dmarc, mx, network, ptr, spf
+from bot.checks import bimi, dane, dkim, dmarc, dnssec, holder, mx, network, ptr, senders, spf
 from bot.checks.blocklists import Memory, ProcessMemory, Standing, blocklist_check, health, load
 from bot.checks.blocklists.catalogue import Catalogue
 from bot.checks.blocklists.survey import Health
@@ -89,9 +89,11 @@ async def mail_wing(settings: Settings, *, needs_store: bool, uses_store: bool =
         checkup = Checkup(
             checks=checks(lists, special_allowed),
             about_address=frozenset({"network"}),
+            about_name=frozenset({"spf", "dmarc", "mx"}),
             lookup=resolver,
             fresh_lookup=resolver.fresh(),
             clock=now,
+            judge=senders.judge,
             count=counted.count,
             special_allowed=special_allowed,
             reports=reports,
@@ -108,6 +110,11 @@ def checks(blocklists: Check, special_allowed: bool) -> tuple[tuple[str, Check],
         ("spf", spf.check),
         ("dmarc", dmarc.check),
         ("mx", mx.check),
+        ("dkim", dkim.check),
+        ("dane", dane.check),
+        ("bimi", bimi.bimi_check(dmarc.discover)),
+        ("network", dnssec.check),
+        ("network", partial(holder.check, special_allowed=special_allowed)),
     )
 
 

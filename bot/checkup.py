@@ -37,7 +37,8 @@ class Reports(Protocol):
 class Checkup:
     """All that an order needs: the checks by name in the order of their weight, DNS with and without its cache, a clock.
 
-    `about_address` names the checks that look at any address, special-purpose ones included.
+    `about_address` names the checks that look at any address, special-purpose ones included, `about_name` those that have
+    nothing to do where the order names neither a domain nor a greeting.
     """
 
     checks: Sequence[tuple[str, Check]]
@@ -45,9 +46,11 @@ class Checkup:
     lookup: Lookup
     fresh_lookup: Lookup
     clock: Callable[[], datetime]
+    judge: Callable[[Sequence[Finding]], Sequence[Finding]] = lambda _: ()
     count: Callable[[Report], None] = lambda _: None
     special_allowed: bool = False
     reports: Reports | None = None
+    about_name: frozenset[str] = frozenset()
 
     async def report(self, order: Order, fresh: bool = False) -> Report:
         report = await self._remembered(order, fresh)
@@ -84,12 +87,13 @@ class Checkup:
             _run(name, check, asked, counted)
             for name, check in self.checks
             if (asked := order if name in self.about_address else public) is not None
+            and not (name in self.about_name and _is_nameless(asked))
         ]
-        found = await asyncio.gather(*jobs)
+        found = [finding for findings in await asyncio.gather(*jobs) for finding in findings]
         return Report(
             order=order,
             at=self.clock(),
-            findings=tuple(finding for findings in found for finding in findings),
+            findings=(*found, *self.judge(found)),
             elapsed_ms=round((time.monotonic() - started) * 1000),
             queries=counted.asked,
         )
@@ -100,6 +104,10 @@ class Checkup:
         if ip is None or runs_ip_checks(ip, self.special_allowed):
             return order
         return replace(order, target=Target(domain=domain)) if domain else None
+
+
+def _is_nameless(order: Order) -> bool:
+    return order.target.domain is None and order.helo is None
 
 
 class Counted:
@@ -114,7 +122,7 @@ class Counted:
         return await self._lookup(name, kind)
 
 
-class CountedSweep(Counted):
+class CountedSweep(Counted, SweepLookup):
     """The same for a sweep."""
 
     def __init__(self, lookup: SweepLookup) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from bot import doctor
 from bot.bounces import replies
-from bot.checks import blocklists, dmarc, mx, network, ptr, spf
+from bot.checks import bimi, blocklists, dane, dkim, dmarc, dnssec, holder, mx, network, ptr, senders, spf
 
 OURS = {
     f"{check}.{word}": meaning
-    for check in ("blocklist", "network", "ptr", "spf", "dmarc", "mx")
+    for check in ("blocklist", "network", "ptr", "spf", "dmarc", "mx", "dkim", "dane", "bimi")
     for word, meaning in (
         ("no-answer", "DNS did not answer, or not in time, so the result is not known."),
         ("broken", "The check broke on the bot's side; its log has the reason."),
@@ -22,7 +22,11 @@ ROOMS: Mapping[str, Mapping[str, str]] = {
     "SPF": spf.CODES,
     "DMARC": dmarc.CODES,
     "MX": mx.CODES,
-    "The address and the name themselves": network.CODES,
+    "DKIM": dkim.CODES,
+    "DANE": dane.CODES,
+    "BIMI": bimi.CODES,
+    "The address and the name themselves": {**network.CODES, **holder.CODES, **dnssec.CODES},
+    "Would they take your mail?": senders.CODES,
     "`mailcheck doctor`": doctor.CODES,
 }
 OPENING = """# What mailcheck can find

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from bot.model import Finding, Order, Report, Role, Verdict
-from handlers.card import Button, Card, Line, Table, Tone
+from handlers.card import Button, Card, Fact, Line, Table, Tone
 from handlers.messages.words import (
     NAMES,
     REASONS,
@@ -25,6 +25,14 @@ from handlers.messages.words import (
 PROBLEMS_SHOWN = 8
 LISTINGS_IN_TABLE = 3  # fewer are told one by one, with their own step
 FORM_BUTTONS = 2
+NOT_THERE = (
+    ".missing",
+    ".no-selector-known",
+    ".never-signs",
+    ".not-checked",
+    ".declined",
+)  # no fault, and not in order
+TAKES = {Verdict.PASS: "yes", Verdict.UNKNOWN: "not known", Verdict.WARN: "perhaps not", Verdict.FAIL: "no"}
 
 
 def report_card(report: Report) -> Card:
@@ -33,7 +41,9 @@ def report_card(report: Report) -> Card:
     listings = [f for f in problems if f.check == "blocklist"]
     in_table = len(listings) >= LISTINGS_IN_TABLE
     told = [f for f in problems if not (in_table and f.check == "blocklist")]
-    silent = [f for f in report.findings if f.check == "blocklist" and f.verdict is Verdict.UNKNOWN]
+    silent = [
+        f for f in report.findings if f.verdict is Verdict.UNKNOWN and f not in problems and f.check == "blocklist"
+    ]
     step = next((f.step for f in (*problems, *silent) if f.step), "")
     lines = [line_of(f, but=step) for f in told[:PROBLEMS_SHOWN]]
     lines += [Line(f"{count(len(told) - PROBLEMS_SHOWN, 'more problem')}.")] if len(told) > PROBLEMS_SHOWN else []
@@ -42,6 +52,7 @@ def report_card(report: Report) -> Card:
         tone=TONES[report.verdict],
         step=step,
         lines=(*lines, *_explained(report.findings), *_silent_lists(silent), *_passed(report.findings)),
+        facts=_receivers(report.findings),
         table=_listing_table(listings) if in_table else None,
         buttons=(*_forms(problems), again_button(report.order)),
         footnote=footnote(report),
@@ -111,12 +122,28 @@ def _silent_lists(findings: Iterable[Finding]) -> Iterable[Line]:
 
 def _passed(findings: Sequence[Finding]) -> Iterable[Line]:
     clean = sum(f.facts.get("state") == "not_listed" for f in findings)
-    there = (f for f in findings if f.verdict is Verdict.PASS and not f.code.endswith(".missing"))
+    there = (f for f in findings if f.verdict is Verdict.PASS and not f.code.endswith(NOT_THERE))
     good = [NAMES[f.check] for f in there if f.check in NAMES]
     bad = {NAMES.get(f.check, f.check) for f in findings if f.verdict is not Verdict.PASS}
     names = [name for name in dict.fromkeys(good) if name not in bad]
     parts = names + ([f"clean on {count(clean, 'blocklist')}"] if clean else [])
     return [Line(f"In order: {', '.join(parts)}.", Tone.GOOD)] if parts else []
+
+
+def _receivers(findings: Iterable[Finding]) -> tuple[Fact, ...]:
+    """Would they take the mail, each in a word, with the reply that a refusal would bring."""
+    words = []
+    for finding in findings:
+        if finding.check == "senders":
+            replies = [
+                reply
+                for rule in finding.facts.get("rules", ())
+                if rule["state"] == "broken"
+                for reply in rule["replies"]
+            ]
+            code = f" ({', '.join(dict.fromkeys(replies[:2]))})" if replies and finding.verdict >= Verdict.WARN else ""
+            words.append(f"{finding.facts.get('name', finding.about)} {TAKES[finding.verdict]}{code}")
+    return (Fact("Would they take it?", " · ".join(words)),) if words else ()
 
 
 def _listing_table(listings: Sequence[Finding]) -> Table:

@@ -11,9 +11,18 @@ from handlers.card import Card, Line, Tone
 TONES = {Verdict.PASS: Tone.GOOD, Verdict.UNKNOWN: Tone.UNSURE, Verdict.WARN: Tone.WARN, Verdict.FAIL: Tone.BAD}
 
 # What stops mail first comes first; within a check the worst severity comes first.
-WEIGHT = ("blocklist", "ptr", "helo", "spf", "dmarc", "mx", "network")
+WEIGHT = ("blocklist", "ptr", "helo", "spf", "dmarc", "mx", "dkim", "network", "dane", "bimi", "senders")
 SEVERITIES = ("high", "medium", "low", "none")
-NAMES = {"ptr": "reverse name", "helo": "HELO name", "spf": "SPF", "dmarc": "DMARC", "mx": "MX"}
+NAMES = {
+    "ptr": "reverse name",
+    "helo": "HELO name",
+    "spf": "SPF",
+    "dmarc": "DMARC",
+    "mx": "MX",
+    "dkim": "DKIM",
+    "dane": "DANE",
+    "bimi": "BIMI",
+}
 SPECIAL = "network.special-purpose"
 REASONS = {
     "timeout": "no answer in time",
@@ -62,8 +71,11 @@ def summary(report: Report) -> str:
 
 
 def is_problem(finding: Finding) -> bool:
-    """Lists that gave no answer are told together, not one by one."""
-    return finding.verdict >= Verdict.WARN or (finding.verdict is Verdict.UNKNOWN and finding.check != "blocklist")
+    """Lists that gave no answer are told together, and what a receiver makes of a problem is not one more of them."""
+    if finding.check == "senders":
+        return False
+    silent_list = finding.check == "blocklist" and "state" in finding.facts
+    return finding.verdict >= Verdict.WARN or (finding.verdict is Verdict.UNKNOWN and not silent_list)
 
 
 def is_listing(finding: Finding) -> bool:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from bot.model import Finding, Order, Report, Target, Verdict
@@ -100,3 +102,16 @@ def test_many_targets_are_one_table_worst_first() -> None:
 def test_the_acknowledgement_says_what_is_being_done() -> None:
     assert checking_card([Order(Target.of("192.0.2.1"))], 62).title == "Checking 192.0.2.1 against 62 blocklists …"
     assert checking_card([Order(Target(domain="example.com"))], 0).title == "Checking example.com …"
+
+
+def test_what_receivers_make_of_it_is_one_line_and_no_further_problem() -> None:
+    rules = [{"state": "broken", "replies": ["5.7.25"]}, {"state": "met", "replies": ["5.7.26"]}]
+    gmail = replace(
+        finding("senders", Verdict.FAIL, "Gmail would refuse this mail."), facts={"name": "Gmail", "rules": rules}
+    )
+    yahoo = replace(finding("senders"), facts={"name": "Yahoo", "rules": rules[1:]})
+    card = report_card(report(finding("ptr", Verdict.FAIL, "No name."), gmail, yahoo))
+    assert [(fact.label, fact.value) for fact in card.facts] == [
+        ("Would they take it?", "Gmail no (5.7.25) · Yahoo yes")
+    ]
+    assert card.title.endswith("1 problem (reverse name)")
