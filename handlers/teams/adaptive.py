@@ -7,7 +7,7 @@ not a character; only the fallback in words is escaped. `TextBlock` and `FactSet
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from handlers.card import Button, Card, Fact, Line, Table, Tone
@@ -32,7 +32,7 @@ WEB_PAGE = re.compile(r"https?://[!-~]+")
 def message(card: Card) -> Payload:
     """The activity that says a card; `summary` is what a notification shows."""
     attachment = {"contentType": CARD, "content": content(card)}
-    return {"type": "message", "summary": _said(card.title, limits.TITLE_TEXT), "attachments": [attachment]}
+    return {"type": "message", "summary": _said(card.title, limits.TITLE_TEXT) or NOTHING, "attachments": [attachment]}
 
 
 def in_words(card: Card) -> Payload:
@@ -62,13 +62,31 @@ def adaptive(card: Card) -> Element:
 
 def spoken(card: Card, octets: int) -> str:
     """The card in words, a paragraph for each thing said, with nothing that Markdown would act on; cut to size."""
-    said = [f"{MARKS[card.tone]} {card.title}", card.step]
-    said += [" ".join((MARKS[line.tone], line.text, line.detail)) for line in card.lines]
-    said += [f"{fact.label}: {fact.value}" for fact in card.facts]
-    said += [" · ".join(row) for row in card.table.rows] if card.table else []
-    paragraphs = (escaped(inert(part, limits.LINE_TEXT)) for part in (*said, card.footnote))
-    shown, more = _fitting([part for part in paragraphs if part], lambda part: part, octets - 10, len(said) + 1)
-    return "\n\n".join([*shown, "…"] if more else shown) or NOTHING
+    shown: list[str] = []
+    for text in _sentences(card):
+        paragraph = escaped(inert(text, limits.LINE_TEXT))
+        octets -= limits.weight(f"\n\n{paragraph}")
+        if octets < len("\n\n…".encode()):
+            return "\n\n".join([*shown, "…"])
+        shown += [paragraph] if paragraph else []
+    return "\n\n".join(shown) or NOTHING
+
+
+def _sentences(card: Card) -> Iterator[str]:
+    yield f"{MARKS[card.tone]} {card.title}"
+    yield card.step
+    for line in card.lines:
+        yield _joined(" ", (MARKS[line.tone], line.text, line.detail))
+    for fact in card.facts:
+        yield _joined(": ", (fact.label, fact.value))
+    for row in card.table.rows if card.table else ():
+        yield _joined(" · ", row)
+    yield card.footnote
+
+
+def _joined(between: str, texts: Iterable[str]) -> str:
+    """One line of several texts, each cut before it is copied."""
+    return between.join(inert(text, limits.LINE_TEXT) for text in texts)
 
 
 def _said(text: str, most: int) -> str:
@@ -127,7 +145,7 @@ def _quotation(text: str) -> Element:
 
 
 def _passed(lines: Sequence[Line]) -> list[Element]:
-    said = _said(" ".join(f"{line.text} {line.detail}" for line in lines), limits.PASSED_TEXT)
+    said = _said(_joined(" ", (text for line in lines for text in (line.text, line.detail))), limits.PASSED_TEXT)
     mark = _run(f"{MARKS[Tone.GOOD]}  ", weight="bolder", color=COLOURS[Tone.GOOD])
     return [_rich(mark, said)] if said else []
 

@@ -12,8 +12,8 @@ from typing import Any
 MESSAGE = 25_000
 
 # Shares, so that a long part never pushes out a more important one. Whatever the others leave is for the table.
-LINES_SHARE = 8_000
-FACTS_SHARE = 2_000
+LINES_SHARE = 7_000
+FACTS_SHARE = 3_000
 ACTIONS_SHARE = 4_500
 FOOTNOTE_SHARE = 1_400
 FALLBACK_SHARE = 2_500
