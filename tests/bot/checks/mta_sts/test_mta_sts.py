@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bot.checks import mta_sts
@@ -13,9 +15,9 @@ from tests.bot.checks.mta_sts.test_policy import OF_THE_RFC
 from tests.dns_world import World, Zone
 
 DOMAIN = "example.com"
-RECORD: Zone = {"_mta-sts.example.com": {"TXT": ["v=STSv1; id=20160831085700Z;"]}}
-SERVERS: Zone = {DOMAIN: {"MX": ["10 mail.example.com", "20 mx1.example.net"]}}
-STRAY: Zone = {DOMAIN: {"MX": ["10 mail.example.com", "20 a.b.example.net", "30 mx.example.org"]}}
+RECORD: dict[str, Any] = {"_mta-sts.example.com": {"TXT": ["v=STSv1; id=20160831085700Z;"]}}
+SERVERS: dict[str, Any] = {DOMAIN: {"MX": ["10 mail.example.com", "20 mx1.example.net"]}}
+STRAY: dict[str, Any] = {DOMAIN: {"MX": ["10 mail.example.com", "20 a.b.example.net", "30 mx.example.org"]}}
 TESTING = OF_THE_RFC.replace("enforce", "testing")
 
 

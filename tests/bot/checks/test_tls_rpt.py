@@ -1,0 +1,114 @@
+"""Where reports about failed TLS go, after the examples of RFC 8460."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.checks import tls_rpt
+from bot.checks.tls_rpt import Unusable, find_records, judge, read_addresses
+from bot.model import Finding, Order, Target, Verdict
+from tests.dns_world import World, Zone
+
+DOMAIN = "example.com"
+NAME = "_smtp._tls.example.com"
+GOOD = {
+    "v=TLSRPTv1;rua=mailto:reports@example.com": ("mailto:reports@example.com",),  # §3.1
+    "v=TLSRPTv1; rua=https://reporting.example.com/v1/tlsrpt": ("https://reporting.example.com/v1/tlsrpt",),  # §3.1
+    "v=TLSRPTv1; rua=mailto:a@example.com,https://example.net/x": ("mailto:a@example.com", "https://example.net/x"),
+    "v=TLSRPTv1; rua=mailto:a@example.com , mailto:b@example.com;": ("mailto:a@example.com", "mailto:b@example.com"),
+    "v=TLSRPTv1; rua=mailto:a@example.com?subject=TLS ; ext=1": ("mailto:a@example.com?subject=TLS",),
+    "v=TLSRPTv1; ext=1; rua=MAILTO:a@example.com; rua=mailto:b@example.com": ("MAILTO:a@example.com",),
+    "v=TLSRPTv1; rua=https://example.com/v1?key=value": ("https://example.com/v1?key=value",),
+}
+BAD_RECORDS = [
+    "v=TLSRPTv1;",
+    "v=TLSRPTv1; rua",
+    "v=TLSRPTv1; rua=",
+    "v=TLSRPTv1; ruf=mailto:a@example.com",
+    "v=TLSRPTv1; RUA=mailto:a@example.com",
+    "v=TLSRPTv1; rua=mailto:a@example.com;; x=1",
+    "v=TLSRPTv1 rua=mailto:a@example.com",
+    "v=TLSRPTv1 ; rua=mailto:a@example.com",
+    "v=tlsrptv1; rua=mailto:a@example.com",
+    "v=TLSRPTv2; rua=mailto:a@example.com",
+    "v=TLSRPT; rua=mailto:a@example.com",
+]
+BAD_ADDRESSES = [
+    "tls@example.com",
+    "http://example.com/tls",
+    "mailto:tls",
+    "mailto:tls@",
+    "https://",
+    "mailto:a@example.com!10m",
+    "mailto:a@example.com,",
+    "mailto:a@example.com b@example.com",
+]
+WORLDS: list[tuple[Zone, str, Verdict]] = [
+    ({NAME: {"TXT": ["v=TLSRPTv1; rua=mailto:a@example.com"]}}, "tls-rpt.ok", Verdict.PASS),
+    ({NAME: {"TXT": ["v=TLSRPTv1; rua=mailto:a@example.com", "something else"]}}, "tls-rpt.ok", Verdict.PASS),
+    ({NAME: {"TXT": ["v=TLSRPTv1; rua=mailto:a@example.com"] * 2}}, "tls-rpt.several", Verdict.WARN),
+    ({NAME: {"TXT": ["v=TLSRPTv1; rua="]}}, "tls-rpt.bad-record", Verdict.WARN),
+    ({NAME: {"TXT": ["v=TLSRPTv1; rua=a@example.com"]}}, "tls-rpt.bad-address", Verdict.WARN),
+    ({NAME: {"TXT": "timeout"}}, "tls-rpt.no-answer", Verdict.UNKNOWN),
+    ({DOMAIN: {"MX": ["10 mx.example.com"]}}, "tls-rpt.missing", Verdict.PASS),
+    ({DOMAIN: {"MX": "servfail"}}, "tls-rpt.missing", Verdict.PASS),
+    ({DOMAIN: {"MX": ["0 ."]}}, "tls-rpt.not-needed", Verdict.PASS),
+]
+
+
+async def look(zone: Zone) -> Finding:
+    (finding,) = await tls_rpt.check(Order(Target(domain=DOMAIN)), World(zone))
+    return finding
+
+
+@pytest.mark.parametrize(("record", "addresses"), GOOD.items())
+def test_a_good_record_says_where_reports_go(record: str, addresses: tuple[str, ...]) -> None:
+    assert read_addresses(record) == addresses
+    assert judge(DOMAIN, [record]).code == "tls-rpt.ok"
+
+
+@pytest.mark.parametrize("record", BAD_RECORDS)
+def test_a_broken_record_is_found_and_not_used(record: str) -> None:
+    assert find_records([record]) == [record]
+    assert judge(DOMAIN, [record]).code == "tls-rpt.bad-record"
+
+
+@pytest.mark.parametrize("address", BAD_ADDRESSES)
+def test_reports_go_by_mail_or_https_and_nowhere_else(address: str) -> None:
+    assert judge(DOMAIN, [f"v=TLSRPTv1; rua={address}"]).code == "tls-rpt.bad-address"
+
+
+@pytest.mark.parametrize(("zone", "code", "verdict"), WORLDS)
+async def test_a_domain_is_judged(zone: Zone, code: str, verdict: Verdict) -> None:
+    finding = await look(zone)
+    assert (finding.check, finding.about, finding.code, finding.verdict) == ("tls-rpt", DOMAIN, code, verdict)
+    assert "{" not in finding.says + finding.step
+    assert finding.step or verdict is Verdict.PASS
+
+
+async def test_without_a_domain_nothing_is_asked() -> None:
+    world = World({})
+    assert await tls_rpt.check(Order(Target.of("203.0.113.5")), world) == []
+    assert world.asked == []
+
+
+async def test_the_words_of_a_record_do_not_get_into_a_sentence_as_they_are() -> None:
+    for text in ("v=TLSRPTv1; rua=<!channel>", "v=TLSRPTv1; <!here|x>"):
+        finding = await look({NAME: {"TXT": [text]}})
+        assert not set("<>|") & set(finding.says + finding.step)
+
+
+@given(st.text(max_size=60) | st.text(alphabet="rua=mailto:;, @x", max_size=60))
+def test_any_record_is_judged(text: str) -> None:
+    assert judge(DOMAIN, [f"v=TLSRPTv1;{text}"]).code in tls_rpt.CODES
+
+
+def test_every_code_has_a_sentence() -> None:
+    assert tls_rpt.OUTCOMES.keys() == tls_rpt.CODES.keys()
+
+
+def test_an_unusable_record_says_why() -> None:
+    with pytest.raises(Unusable, match="in no rua"):
+        read_addresses("v=TLSRPTv1; x=1")
