@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
-from bot.model import Finding, Link, Order, Report, Role, Target, Verdict
+from bot.model import Finding, Link, Order, Report, Role, SharedFacts, Target, Verdict
+
+dumps = partial(json.dumps, ensure_ascii=False)
+quote = json.encoder.encode_basestring
 
 
 def report_to_json(report: Report) -> dict[str, Any]:
@@ -24,6 +30,22 @@ def report_to_json(report: Report) -> dict[str, Any]:
         "notes": list(report.notes),
         "findings": [finding_to_json(finding) for finding in report.findings],
     }
+
+
+def report_to_line(report: Report) -> str:
+    """`report_to_json` as one line of text; what many findings share is not written anew for each."""
+    frame = dumps(report_to_json(replace(report, findings=())) | {"verdict": str(report.verdict)})
+    return f"{frame.removesuffix(']}')}{', '.join(map(_finding_to_text, report.findings))}]}}"
+
+
+def _finding_to_text(finding: Finding) -> str:
+    if not isinstance(finding.facts, SharedFacts) or finding.links:
+        return dumps(finding_to_json(finding))
+    return (
+        f'{{"check": {quote(finding.check)}, "about": {quote(finding.about)}, "verdict": "{finding.verdict}", '
+        f'"code": {quote(finding.code)}, "says": {quote(finding.says)}, "step": {quote(finding.step)}, '
+        f'"facts": {finding.facts.text}, "links": []}}'
+    )
 
 
 def finding_to_json(finding: Finding) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 Address = IPv4Address | IPv6Address
 
@@ -76,6 +79,15 @@ class Link:
 
     label: str
     url: str
+
+
+class SharedFacts(dict[str, Any]):
+    """Facts that many findings have in common, such as those of "not listed"; nobody changes them."""
+
+    @cached_property
+    def text(self) -> str:
+        """As JSON, written once for all of those findings."""
+        return json.dumps(self, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +163,15 @@ class Lookup(Protocol):
     async def __call__(self, name: str, kind: str, /) -> Answer: ...
 
 
-@runtime_checkable
-class SweepLookup(Lookup, Protocol):
-    """The Lookup of a sweep. It also asks many zones about one label at once, for a fraction of what single questions cost.
+class SweepLookup(ABC):
+    """The Lookup of a sweep. It also asks many zones about one label at once, for a fraction of what single questions cost."""
 
-    The outcomes of `label.apex` stand in the order of the apexes. "No such name" may come without its name and TTL.
-    """
+    @abstractmethod
+    async def __call__(self, name: str, kind: str, /) -> Answer: ...
 
-    async def ask_all(self, label: str, apexes: Sequence[str], /) -> Sequence[Answer | LookupFailed]: ...
+    @abstractmethod
+    async def ask_all(self, label: str, apexes: Sequence[str], /) -> Sequence[Answer | LookupFailed]:
+        """The outcomes of `label.apex`, in the order of the apexes. "No such name" may come without its name and TTL."""
 
 
 class Check(Protocol):

@@ -131,7 +131,7 @@ class Resolver:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sweep:
+class _Sweep(SweepLookup):
     resolver: Resolver
     manner: Manner
 

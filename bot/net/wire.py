@@ -29,6 +29,7 @@ _EDNS = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"  # OPT of the root, 1232 bytes: what fit
 _IN = b"\0\1"
 _SOA, _OPT = 6, 41
 _A_OF_THE_QUESTION = b"\xc0\x0c\0\1\0\1"
+_TEXT_OF_THE_QUESTION = b"\xc0\x0c\0\x10\0\1"
 _ADDRESS = b"\0\4"
 # Flags and counts of "no such name" as nearly every list says it: no record in the answer, whatever is authoritative,
 # recursive or authentic about it.
@@ -128,6 +129,8 @@ def read_plain(asked: Question, reply: bytes) -> Answer | None:
         return None if ttl is None else Answer(asked.name, asked.kind, (), rcode == NOERROR, ttl, authentic)
     if rcode == NOERROR and asked.kind == "A":
         return _addresses(asked, reply, at, authentic)
+    if rcode == NOERROR and asked.kind == "TXT":
+        return _text(asked, reply, at, authentic)
     return None
 
 
@@ -141,6 +144,21 @@ def _addresses(asked: Question, reply: bytes, at: int, authentic: bool) -> Answe
         found["{}.{}.{}.{}".format(*reply[at + 12 : at + 16])] = None
         at += 16
     return Answer(asked.name, asked.kind, tuple(found), True, ttl, authentic)
+
+
+def _text(asked: Question, reply: bytes, at: int, authentic: bool) -> Answer | None:
+    """One TXT record, which is what a list says about an entry."""
+    end = at + 12 + int.from_bytes(reply[at + 10 : at + 12], "big")
+    if reply[6:8] != ONE or reply[at : at + 6] != _TEXT_OF_THE_QUESTION or _negative_ttl(reply, end) is None:
+        return None  # what stands behind it must be whole, or the packet was cut
+    strings, here = [], at + 12
+    while here < end:
+        strings.append(reply[here + 1 : here + 1 + reply[here]])
+        here += 1 + reply[here]
+    if here != end:
+        return None
+    ttl = int.from_bytes(reply[at + 6 : at + 10], "big")
+    return Answer(asked.name, asked.kind, (b"".join(strings).decode("utf-8", "replace"),), True, ttl, authentic)
 
 
 def _negative_ttl(reply: bytes, at: int) -> int | None:

@@ -36,8 +36,8 @@ def finding_of(zone: Zone, subject: str, role: Role, reading: Reading, texts: Se
         case State.LISTED:
             return _unrecognised(zone, subject, reading, texts)
         case State.NOT_LISTED:
-            says, code = f"{subject} is not on {blocklist.name}.", "blocklist.not-listed"
-            return Finding(CHECK, blocklist.id, Verdict.PASS, code, says, facts=_facts(zone, reading))
+            says = f"{subject} is not on {blocklist.name}."
+            return Finding(CHECK, blocklist.id, Verdict.PASS, "blocklist.not-listed", says, facts=zone.not_listed)
         case State.UNKNOWN | State.UNUSABLE:
             return _no_answer(zone, subject, reading)
 
@@ -143,12 +143,8 @@ def _no_answer(zone: Zone, subject: str, reading: Reading) -> Finding:
 
 def _facts(zone: Zone, reading: Reading) -> dict[str, Any]:
     return {
+        **zone.not_listed,
         "state": reading.state.value,
         "answers": list(reading.answers),
-        "sublists": [],
-        "txt": [],
         "reason": reading.reason,
-        "severity": zone.blocklist.severity.value,
-        "name": zone.blocklist.name,
-        "zone": zone.blocklist.zone,
     }

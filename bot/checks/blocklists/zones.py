@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bot.checks.blocklists.catalogue import Blocklist, Catalogue, Controls, Kind
 from bot.checks.names import organisational_domain, reversed_ip
-from bot.model import Target
+from bot.model import SharedFacts, Target
 
 ADDRESS_KINDS = {4: Kind.IP4, 6: Kind.IP6}
 
@@ -18,7 +18,8 @@ ADDRESS_KINDS = {4: Kind.IP4, 6: Kind.IP6}
 class Zone:
     """One list to ask. `apex` ends every question and may hold the key `secret`: neither is ever shown.
 
-    `must_list` and `must_not_list` are the questions for the test points, None where the list keeps none.
+    `must_list` and `must_not_list` are the questions for the test points, None where the list keeps none; `not_listed` are the
+    facts of its usual answer.
     """
 
     blocklist: Blocklist
@@ -26,6 +27,7 @@ class Zone:
     secret: str = field(repr=False, default="")
     must_list: str | None = field(repr=False, default=None)
     must_not_list: str | None = field(repr=False, default=None)
+    not_listed: SharedFacts = field(repr=False, default_factory=SharedFacts)
 
     @property
     def controls(self) -> tuple[str, ...]:
@@ -70,6 +72,20 @@ def zone_of(blocklist: Blocklist, keys: Mapping[str, str]) -> Zone | None:
         secret,
         must_list if blocklist.controls is Controls.BOTH else None,
         None if blocklist.controls is Controls.NONE else must_not_list,
+        _not_listed(blocklist),
+    )
+
+
+def _not_listed(blocklist: Blocklist) -> SharedFacts:
+    return SharedFacts(
+        state="not_listed",
+        answers=[],
+        sublists=[],
+        txt=[],
+        reason="",
+        severity=blocklist.severity.value,
+        name=blocklist.name,
+        zone=blocklist.zone,
     )
 
 

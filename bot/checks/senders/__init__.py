@@ -62,7 +62,10 @@ def judge(findings: Sequence[Finding]) -> list[Finding]:
     `facts["rules"]` is the table: rule, asks, of (all, bulk), state (met, broken, unknown, unseen, not-visible) and replies.
     No finding is worse than those it was judged from.
     """
-    signals = {name: _signal(name, findings) for name in SIGNALS}
+    first_of: dict[tuple[str, Verdict], Finding] = {}  # fifty lists say the same thing
+    for finding in findings:
+        first_of.setdefault((finding.code, finding.verdict), finding)
+    signals = {name: _signal(name, list(first_of.values())) for name in SIGNALS}
     if all(seen.state is State.UNSEEN for seen in signals.values()):
         return []
     return [_about(receiver, signals) for receiver in RECEIVERS]
