@@ -1,0 +1,87 @@
+"""What is kept of rooms beside their watches: what they chose, whether they rest, and who did what in their space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from redis.asyncio import Redis
+
+from bot.store.script import Script, answering
+from bot.store.watches import Place, operation
+
+MOST_LINES = 10_000
+
+
+class RoomStore:
+    """Every method raises StoreUnavailable where Redis does not answer. Times are seconds since 1970."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis  # its types allow for bytes, which a client that decodes never gives
+        self._note = Script(redis, "room_note.lua")
+
+    async def settings(self, place: Place) -> str | None:
+        async with answering():
+            text: str | None = await self._redis.hget(f"mc1:settings:{place.space}", place.room)
+        return text
+
+    async def set_settings(self, place: Place, text: str) -> None:
+        async with answering():
+            await self._redis.hset(f"mc1:settings:{place.space}", place.room, text)
+
+    async def rest(self, room: str, until: float) -> None:
+        """A room that rests already goes on resting until the time first set."""
+        async with answering():
+            await self._redis.hsetnx("mc1:resting", room, f"{until:.0f}")
+
+    async def wake(self, room: str) -> bool:
+        async with answering():
+            return bool(await self._redis.hdel("mc1:resting", room))
+
+    async def rests(self, room: str) -> bool:
+        async with answering():
+            return bool(await self._redis.hexists("mc1:resting", room))
+
+    async def resting(self) -> Mapping[str, float]:
+        """The rooms that rest, with the time until which they may."""
+        async with answering():
+            return {room: float(until) for room, until in (await self._redis.hgetall("mc1:resting")).items()}
+
+    async def of_space(self, space: str) -> list[str]:
+        """Its rooms that have watches, and those that chose something or wait for letters."""
+        async with answering():
+            watching = await self._redis.hkeys(f"mc1:rooms:{space}")
+            chose = await self._redis.hkeys(f"mc1:settings:{space}")
+            waiting = await self._redis.zrange("mc1:waiting", 0, -1)
+        return sorted({*watching, *chose, *(room for room in waiting if room.startswith(f"{space}/"))})
+
+    async def forget_room(self, room: str) -> None:
+        """All of a room but its watches, which are removed one by one."""
+        async with answering():
+            threads = [key async for key in self._redis.scan_iter(f"mc1:thread:{escaped(room)}:*", count=1000)]
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.delete(f"mc1:outbox:{room}", f"mc1:intent:{room}", *threads)
+                pipeline.zrem("mc1:waiting", room)
+                pipeline.hdel("mc1:resting", room)
+                await pipeline.execute()
+
+    async def forget_space(self, space: str) -> None:
+        """What is left of a space once its rooms are forgotten."""
+        async with answering():
+            await self._redis.delete(f"mc1:settings:{space}", f"mc1:audit:{space}")
+
+    async def note(self, space: str, line: Mapping[str, str]) -> None:
+        """One line of the audit stream of a space, which keeps the last ten thousand or so."""
+        words = [word for pair in line.items() for word in pair]
+        await self._note(operation(), space, MOST_LINES, *words)
+
+    async def notes(self, space: str, most: int) -> list[dict[str, str]]:
+        """The newest lines first; `at` is when."""
+        async with answering():
+            lines = await self._redis.xrevrange(f"mc1:audit:{space}", count=most)
+        return [{**line, "at": id.partition("-")[0]} for id, line in lines]
+
+
+def escaped(text: str) -> str:
+    """A text that stands for itself in a pattern of Redis."""
+    return "".join(f"\\{letter}" if letter in "*?[]\\" else letter for letter in text)

@@ -1,0 +1,55 @@
+-- Ends looks: what is remembered, what rooms must be told and when to look again change together, or not at all.
+-- ARGV: schedule, most letters in a room's outbox, when to look again at what could not be stored, and JSON [[subject, lease, look due, tell due or '',
+-- [[room, id, was, operation, incident, [letter, ...]], ...]], ...]. A letter is its id, a line break, and its text.
+-- A subject whose lease is over, or was ended by this very call sent before, is left as it is. A watch that somebody
+-- changed since it was read, or whose room has too many letters, is left as it is and due again.
+-- Returns for each subject 'done', 'again' or 'late'.
+local schedule, most, again_at = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local ends = {}
+
+local function changed(room, id, was, operation, incident, letters)
+    local incidents, outbox = 'mc1:incidents:' .. room, 'mc1:outbox:' .. room
+    local held = redis.call('HGET', incidents, id)
+    if not held or string.match(held, '^%S+') ~= was then
+        return false
+    end
+    if #letters > 0 then
+        if redis.call('LLEN', outbox) + #letters > most then
+            return false
+        end
+        redis.call('RPUSH', outbox, unpack(letters))
+        redis.call('ZADD', 'mc1:waiting', 'NX', 0, room)
+    end
+    redis.call('HSET', incidents, id, operation .. ' ' .. incident)
+    return true
+end
+
+for _, look in ipairs(cjson.decode(ARGV[4])) do
+    local subject, lease, due, tell, changes = unpack(look)
+    local score = redis.call('ZSCORE', schedule, subject)
+    if not score or tonumber(score) ~= tonumber(lease) then
+        ends[#ends + 1] = 'late'
+    else
+        local all = true
+        for _, change in ipairs(changes) do
+            all = changed(unpack(change)) and all
+        end
+        if not all then
+            redis.call('ZADD', schedule, again_at, subject)
+        elseif schedule == 'mc1:tells' then
+            if tell == '' then
+                redis.call('ZREM', schedule, subject)
+            end
+            if due ~= '' then
+                redis.call('ZADD', 'mc1:looks', 'LT', due, subject)
+            end
+        else
+            redis.call('ZADD', schedule, due, subject)
+        end
+        if all and tell ~= '' then
+            redis.call('ZADD', 'mc1:tells', tell, subject)
+        end
+        ends[#ends + 1] = all and 'done' or 'again'
+    end
+end
+return #ends > 0 and cjson.encode(ends) or '[]'

@@ -1,0 +1,30 @@
+-- Takes subjects that are due, the longest overdue first, and leaves them due again when the lease is over.
+-- ARGV: schedule (mc1:looks or mc1:tells), now, until when the lease holds, how many, when to come back where all rest.
+-- Returns [[subject, [[room, id, watch, incident], ...]], ...]; subjects that only resting rooms follow are left out.
+-- A reply that is lost loses nothing: the subjects are due again after the lease.
+local schedule, now, lease, most, rested = unpack(ARGV, 1, 5)
+local claimed = {}
+for _, subject in ipairs(redis.call('ZRANGE', schedule, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)) do
+    local watched, resting = {}, false
+    for _, member in ipairs(redis.call('SMEMBERS', 'mc1:subject:' .. subject)) do
+        local id, room = string.match(member, '^(%S+) (.*)$')
+        if redis.call('HEXISTS', 'mc1:resting', room) == 1 then
+            resting = true
+        else
+            local watch = redis.call('HGET', 'mc1:watches:' .. room, id)
+            local incident = redis.call('HGET', 'mc1:incidents:' .. room, id)
+            if watch and incident then
+                watched[#watched + 1] = { room, id, watch, incident }
+            end
+        end
+    end
+    if #watched > 0 then
+        redis.call('ZADD', schedule, 'XX', lease, subject)
+        claimed[#claimed + 1] = { subject, watched }
+    elseif resting and schedule == 'mc1:looks' then
+        redis.call('ZADD', schedule, 'XX', rested, subject)
+    else
+        redis.call('ZREM', schedule, subject)
+    end
+end
+return #claimed > 0 and cjson.encode(claimed) or '[]'

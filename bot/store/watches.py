@@ -1,0 +1,177 @@
+"""Watches as texts: by room, by subject, and by when each subject is to be looked at. No watch ever expires by itself.
+
+A subject is one question that rooms may share: a role and what is followed, such as `mta 203.0.113.5 example.com`.
+What is remembered of a watch is stored behind the operation that wrote it, which both guards against writing over what
+somebody else wrote, and tells an operation that is sent again from a new one.
+
+    mc1:watches:ROOM     id → watch                   mc1:subject:SUBJECT  set of "id room"
+    mc1:incidents:ROOM   id → "operation incident"    mc1:looks, mc1:tells subject → due
+    mc1:rooms:SPACE      room → how many watches      mc1:wishes           space, kind, interval → questions a look
+    mc1:resting          room → until when            mc1:settings:SPACE, mc1:audit:SPACE, mc1:stretched
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from bot.store.script import Script, answering
+
+LOOKS, TELLS = "mc1:looks", "mc1:tells"
+MOST_LETTERS = 500
+RESTED_S = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A room and the space that it belongs to, as texts."""
+
+    room: str
+    space: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A watch as text. `wishes` are the questions of one look, by space, kind of list and interval."""
+
+    place: Place
+    id: str
+    subject: str
+    watch: str
+    wishes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is kept of one watch; `by` is the operation that wrote the incident."""
+
+    room: str
+    id: str
+    watch: str
+    by: str
+    incident: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A subject that is ours until `lease`, with every watch that follows it and does not rest."""
+
+    subject: str
+    lease: str
+    watches: tuple[Remembered, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a look did to one watch; `letters` are ids with the texts that the room must get."""
+
+    of: Remembered
+    incident: str
+    letters: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a look: what changed, when to look again, and when only to speak (None: not before)."""
+
+    claimed: Claimed
+    changes: Sequence[Change]
+    look_at: float | None
+    tell_at: float | None
+
+
+class WatchStore:
+    """Every method raises StoreUnavailable where Redis does not answer. Times are seconds since 1970."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis  # its types allow for bytes, which a client that decodes never gives
+        self._add, self._remove, self._change, self._claim, self._apply = (
+            Script(redis, f"{name}.lua")
+            for name in ("watch_add", "watch_remove", "watch_change", "looks_claim", "looks_apply")
+        )
+
+    async def add(self, entry: Entry, incident: str, due: float, most: tuple[int, int]) -> str:
+        """`added`, `had`, or which has its share already: `room` or `space`; `most` are those shares."""
+        place = entry.place
+        words = (operation(), place.room, place.space, entry.id, entry.watch, incident, entry.subject, score(due))
+        return str(await self._add(*words, *most, *flat(entry.wishes)))
+
+    async def remove(self, entry: Entry) -> bool:
+        place = entry.place
+        words = (operation(), place.room, place.space, entry.id, entry.subject)
+        return bool(await self._remove(*words, *flat(entry.wishes)))
+
+    async def change(self, was: Remembered, incident: str, subject: str, due: float | None) -> bool:
+        """Replaces an incident that nobody replaced since it was read; looks at it by `due`, where one is given."""
+        words = (was.room, was.id, was.by, incident, subject)
+        return bool(await self._change(operation(), *words, "" if due is None else score(due)))
+
+    async def of_room(self, room: str) -> list[Remembered]:
+        async with answering(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hgetall(f"mc1:watches:{room}")
+            pipeline.hgetall(f"mc1:incidents:{room}")
+            watches, incidents = await pipeline.execute()
+        return [remembered(room, id, watch, incidents[id]) for id, watch in watches.items() if id in incidents]
+
+    async def due(self, subjects: Sequence[str]) -> list[float | None]:
+        """When each subject is looked at next."""
+        if not subjects:
+            return []
+        async with answering():
+            return list(await self._redis.zmscore(LOOKS, subjects))
+
+    async def hasten(self, dues: Mapping[str, float]) -> None:
+        """Looks at these subjects by these times, where they were to be looked at later."""
+        if dues:
+            async with answering():
+                await self._redis.zadd(LOOKS, dues, xx=True, lt=True)
+
+    async def claim(self, now: float, lease_s: float, most: int, schedule: str = LOOKS) -> list[Claimed]:
+        """Subjects that are due in a schedule; each is due again after the lease, if `apply` does not come before."""
+        lease = score(now + lease_s)
+        rows = await self._claim(schedule, score(now), lease, most, score(now + RESTED_S))
+        return [Claimed(subject, lease, tuple(remembered(*row) for row in watches)) for subject, watches in rows]
+
+    async def apply(self, ends: Sequence[Ended], again_at: float, schedule: str = LOOKS) -> list[str]:
+        """Stores looks; for each `done`, `late` (the lease was over), or `again` (a watch was changed meanwhile, or its room
+        has too many letters: nothing of that watch is stored, and the subject is due at `again_at`)."""
+        if not ends:
+            return []
+        rows = json.dumps([row(end) for end in ends], separators=(",", ":"))
+        return list(await self._apply(schedule, MOST_LETTERS, score(again_at), rows))
+
+    async def wishes(self) -> dict[str, int]:
+        async with answering():
+            return {name: int(number) for name, number in (await self._redis.hgetall("mc1:wishes")).items()}
+
+
+def row(end: Ended) -> list[Any]:
+    """A look's end as `looks_apply.lua` reads it."""
+    changes = [
+        [c.of.room, c.of.id, c.of.by, operation(), c.incident, [f"{id}\n{text}" for id, text in c.letters]]
+        for c in end.changes
+    ]
+    look, tell = ("" if at is None else score(at) for at in (end.look_at, end.tell_at))
+    return [end.claimed.subject, end.claimed.lease, look, tell, changes]
+
+
+def remembered(room: str, id: str, watch: str, held: str) -> Remembered:
+    by, _, incident = held.partition(" ")
+    return Remembered(room, id, watch, by, incident)
+
+
+def operation() -> str:
+    return secrets.token_hex(4)
+
+
+def score(at: float) -> str:
+    return f"{at:.3f}"
+
+
+def flat(wishes: Mapping[str, int]) -> list[str | int]:
+    return [word for pair in wishes.items() for word in pair]

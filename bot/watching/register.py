@@ -1,0 +1,196 @@
+"""The register: watches and outboxes kept in Redis, as `bot.watching.kept` promises them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from redis.asyncio import Redis
+
+from bot.store.outbox import OutboxStore
+from bot.store.rooms import RoomStore
+from bot.store.watches import Entry, Place, Remembered, WatchStore
+from bot.watching.kept import MOST_IN_A_ROOM, MOST_IN_A_SPACE, Kept, Letter, RoomSettings, TooManyWatches
+from bot.watching.model import Incident, Room, Watch
+from bot.watching.schedule import first_due
+from bot.watching.stored import from_json, to_json
+
+T = TypeVar("T")
+
+NAMES = (attrgetter("watch.id"), attrgetter("watch.subject"), attrgetter("watch.name"))
+RESTS = timedelta(days=30)
+SOON = timedelta(minutes=5)  # within which rooms that come back are looked at again
+MORE = "End one that you no longer need, or watch a whole range at once, such as 203.0.113.0/28."
+FULL = {
+    "room": f"This room has {MOST_IN_A_ROOM} watches, which is the most. {MORE}",
+    "space": f"This workspace has {MOST_IN_A_SPACE} watches, which is the most. {MORE}",
+}
+
+
+class Register:
+    """Implements `Watches` and `Outbox`. Every method raises StoreUnavailable where Redis does not answer.
+
+    `clock` gives the time with its zone.
+    """
+
+    def __init__(self, redis: Redis, clock: Callable[[], datetime]) -> None:
+        self.watches = WatchStore(redis)
+        self.rooms_kept = RoomStore(redis)
+        self.letters = OutboxStore(redis)
+        self._clock = clock
+
+    async def add(self, watch: Watch, incident: Incident, due: datetime) -> bool:
+        most = (MOST_IN_A_ROOM, MOST_IN_A_SPACE)
+        outcome = await self.watches.add(entry_of(watch), dump(incident), due.timestamp(), most)
+        if outcome in FULL:
+            raise TooManyWatches(FULL[outcome])
+        return outcome == "added"
+
+    async def find(self, room: Room, words: str) -> Kept | None:
+        """By id, by what is followed as it was typed, or by the name that somebody gave it."""
+        wanted = " ".join(words.lower().split())
+        kept = await self.of_room(room)
+        return next((one for name in NAMES for one in kept if wanted and name(one).lower() == wanted), None)
+
+    async def of_room(self, room: Room) -> Sequence[Kept]:
+        """The oldest first."""
+        found = [(load(Watch, one.watch), load(Incident, one.incident)) for one in await self._texts(room)]
+        found.sort(key=lambda pair: (pair[0].since, pair[0].id))
+        dues = await self.watches.due([subject_of(watch) for watch, _ in found])
+        rests = await self.rooms_kept.rests(str(room))
+        return [
+            Kept(watch, incident, None if due is None else moment(due), watch.every, rests)
+            for (watch, incident), due in zip(found, dues, strict=True)
+        ]
+
+    async def remove(self, room: Room, watch_id: str) -> bool:
+        kept = await self._text(room, watch_id)
+        return kept is not None and await self.watches.remove(entry_of(load(Watch, kept.watch)))
+
+    async def change(self, room: Room, watch_id: str, incident: Incident, was: Incident) -> bool:
+        """What a mute held back is told at once when it ends, so the end of a mute brings a look."""
+        kept = await self._text(room, watch_id)
+        if kept is None or load(Incident, kept.incident) != was:
+            return False
+        due = self._clock().timestamp() if was.muted and not incident.muted else None
+        return await self.watches.change(kept, dump(incident), subject_of(load(Watch, kept.watch)), due)
+
+    async def settings(self, room: Room) -> RoomSettings:
+        text = await self.rooms_kept.settings(place_of(room))
+        return load(RoomSettings, text) if text else RoomSettings()
+
+    async def set_settings(self, room: Room, settings: RoomSettings) -> None:
+        await self.rooms_kept.set_settings(place_of(room), dump(settings))
+
+    async def pause(self, room: Room) -> None:
+        await self.rooms_kept.rest(str(room), (self._clock() + RESTS).timestamp())
+
+    async def resume(self, room: Room) -> bool:
+        """Its subjects are looked at again within five minutes, each at its own time."""
+        rested = await self.rooms_kept.wake(str(room))
+        if rested:
+            subjects = [subject_of(load(Watch, one.watch)) for one in await self._texts(room)]
+            now = self._clock()
+            await self.watches.hasten({s: first_due(s, SOON, now).timestamp() for s in subjects})
+        return rested
+
+    async def forget_room(self, room: Room) -> None:
+        for kept in await self._texts(room):
+            await self.watches.remove(entry_of(load(Watch, kept.watch)))
+        await self.rooms_kept.forget_room(str(room))
+
+    async def forget_space(self, platform: str, space: str) -> None:
+        """May be asked for again where it was cut short."""
+        for room in await self.rooms_kept.of_space(f"{platform}/{space}"):
+            await self.forget_room(Room.of(room))
+        await self.rooms_kept.forget_space(f"{platform}/{space}")
+
+    async def forget_rested(self) -> int:
+        """Ends the watches of rooms that nobody could speak in for 30 days; how many rooms that were."""
+        now = self._clock().timestamp()
+        over = [room for room, until in (await self.rooms_kept.resting()).items() if until <= now]
+        for room in over:
+            await self.forget_room(Room.of(room))
+        return len(over)
+
+    async def note(self, room: Room, who: str, what: str, old: str = "", new: str = "") -> None:
+        line = {"room": str(room), "who": who, "what": what, "old": old, "new": new}
+        await self.rooms_kept.note(place_of(room).space, {name: text for name, text in line.items() if text})
+
+    async def rooms(self) -> Sequence[Room]:
+        resting = await self.rooms_kept.resting()
+        waiting = await self.letters.rooms(self._clock().timestamp())
+        return [Room.of(room) for room in waiting if room not in resting]
+
+    async def first(self, room: Room) -> Letter | None:
+        held = await self.letters.first(str(room))
+        if held is None:
+            return None
+        letter = load(Letter, held.text)
+        intent = None if held.intent is None else moment(held.intent)
+        return Letter(letter.id, room, letter.watch, letter.incident, letter.alert, intent, held.tries)
+
+    async def sending(self, letter: Letter, now: datetime) -> bool:
+        return await self.letters.sending(str(letter.room), letter.id, now.timestamp(), letter.tries)
+
+    async def not_sent(self, letter: Letter, again_at: datetime) -> None:
+        await self.letters.held(str(letter.room), letter.id, again_at.timestamp())
+
+    async def sent(self, letter: Letter, message: str) -> None:
+        thread = letter.alert.thread if letter.alert.root else ""
+        await self.letters.sent(str(letter.room), letter.id, thread, message)
+
+    async def dropped(self, letter: Letter, why: str) -> None:
+        if await self.letters.dropped(str(letter.room), letter.id):
+            await self.note(letter.room, "mailcheck", "dropped", letter.id, why)
+
+    async def thread(self, room: Room, thread: str) -> str | None:
+        return await self.letters.thread(str(room), thread)
+
+    async def restarted_at(self) -> datetime:
+        return self._clock() - timedelta(seconds=await self.letters.uptime_s())
+
+    async def _texts(self, room: Room) -> list[Remembered]:
+        return await self.watches.of_room(str(room))
+
+    async def _text(self, room: Room, watch_id: str) -> Remembered | None:
+        return next((one for one in await self._texts(room) if one.id == watch_id), None)
+
+
+def entry_of(watch: Watch) -> Entry:
+    return Entry(place_of(watch.room), watch.id, subject_of(watch), dump(watch), wishes_of(watch))
+
+
+def place_of(room: Room) -> Place:
+    return Place(str(room), f"{room.platform}/{room.space}")
+
+
+def subject_of(watch: Watch) -> str:
+    """The question that rooms share: as whom, and about what."""
+    return f"{watch.role} {watch.subject}"
+
+
+def wishes_of(watch: Watch) -> Mapping[str, int]:
+    """The questions of one look by space, kind of list (ip4, ip6, domain) and interval in seconds."""
+    about = f"{watch.room.platform}/{watch.room.space}", f"{watch.every.total_seconds():.0f}"
+    wishes: dict[str, int] = {}
+    if watch.network is not None:
+        wishes[f"{about[0]} ip{watch.network.version} {about[1]}"] = watch.network.num_addresses
+    if watch.domain is not None:
+        wishes[f"{about[0]} domain {about[1]}"] = 1
+    return wishes
+
+
+def moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def dump(value: Any) -> str:
+    return json.dumps(to_json(value), separators=(",", ":"))
+
+
+def load(kind: type[T], text: str) -> T:
+    return from_json(kind, json.loads(text))

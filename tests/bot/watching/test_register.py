@@ -1,0 +1,276 @@
+"""What the register promises: nothing of another room, nothing twice, nothing over what somebody else wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from bot.model import Role
+from bot.store import StoreUnavailable
+from bot.store.watches import Change, Ended
+from bot.watching.incidents import acknowledge, mute, unmute
+from bot.watching.kept import MOST_IN_A_ROOM, MOST_IN_A_SPACE, Letter, RoomSettings, TooManyWatches, Updates
+from bot.watching.model import Room, Watch
+from bot.watching.register import Register, dump
+from tests.bot.watching.kept_watches import ELSEWHERE, ROOM, Clock, baseline, numbered, opened, watch
+from tests.bot.watching.stories import T0
+from tests.redis_server import RedisServer
+
+DUE = T0 + timedelta(minutes=20)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def register(redis: Redis, clock: Clock) -> Register:
+    return Register(redis, clock)
+
+
+async def tell(register: Register, told: Watch, words: str = "a+") -> list[Letter]:
+    """A watch's look that found something, put into the room's outbox as a sweep does."""
+    now = DUE.timestamp()
+    (claimed,) = [c for c in await register.watches.claim(now, 60, 100) if c.watches[0].id == told.id]
+    incident, alerts = opened(baseline(told), words)
+    letters = [Letter(alert.key, told.room, told, incident, alert) for alert in alerts]
+    change = Change(claimed.watches[0], dump(incident), [(letter.id, dump(letter)) for letter in letters])
+    assert await register.watches.apply([Ended(claimed, [change], now + 3600, None)], now) == ["done"]
+    return letters
+
+
+async def test_a_watch_comes_back_as_it_was_added(register: Register) -> None:
+    asked = watch("203.0.113.0/28", "example.com", name="HQ egress")
+    begun = baseline(asked, "a+ b-")
+    assert await register.add(asked, begun, DUE)
+    (kept,) = await register.of_room(ROOM)
+    assert (kept.watch, kept.incident, kept.due, kept.every, kept.paused) == (asked, begun, DUE, asked.every, False)
+
+
+async def test_the_same_watch_is_kept_once(register: Register) -> None:
+    assert await register.add(watch(), baseline(watch()), DUE)
+    assert not await register.add(watch(every=timedelta(minutes=5)), baseline(watch()), DUE)
+    assert len(await register.of_room(ROOM)) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("203.0.113.5", True),
+        ("  HQ  Egress ", True),
+        (watch(name="HQ egress").id, True),
+        ("203.0.113.6", False),
+        ("", False),
+        (watch(room=ELSEWHERE).id, False),
+    ],
+)
+async def test_a_watch_is_found_by_id_subject_or_name(register: Register, words: str, found: bool) -> None:
+    await register.add(watch(name="HQ egress"), baseline(watch()), DUE)
+    await register.add(watch(room=ELSEWHERE), baseline(watch(room=ELSEWHERE)), DUE)
+    kept = await register.find(ROOM, words)
+    assert (kept is not None and kept.watch.room == ROOM) is found
+
+
+async def test_a_watch_of_another_room_does_not_exist(register: Register) -> None:
+    theirs = watch(room=ELSEWHERE)
+    begun = baseline(theirs)
+    await register.add(theirs, begun, DUE)
+    assert await register.find(ROOM, theirs.id) is None
+    assert not await register.remove(ROOM, theirs.id)
+    assert not await register.change(ROOM, theirs.id, mute(begun, "U1", DUE), begun)
+    assert [kept.incident for kept in await register.of_room(ELSEWHERE)] == [begun]
+
+
+async def test_a_room_has_fifty_watches_and_a_workspace_five_hundred(register: Register) -> None:
+    for number in range(MOST_IN_A_SPACE):
+        room = replace(ROOM, channel=f"C{number // MOST_IN_A_ROOM}")
+        assert await register.add(numbered(number, room), baseline(watch()), DUE)
+    for room, most in ((replace(ROOM, channel="C0"), MOST_IN_A_ROOM), (ELSEWHERE, MOST_IN_A_SPACE)):
+        with pytest.raises(TooManyWatches, match=f"has {most} watches"):
+            await register.add(numbered(9999, room), baseline(watch()), DUE)
+    assert await register.remove(replace(ROOM, channel="C1"), numbered(50, replace(ROOM, channel="C1")).id)
+    assert await register.add(numbered(9999, ELSEWHERE), baseline(watch()), DUE)
+    assert await register.add(numbered(9999, Room("slack", "T9", "C1")), baseline(watch()), DUE)
+
+
+async def test_what_somebody_changed_meanwhile_is_not_written_over(register: Register) -> None:
+    begun, _ = opened(baseline(watch()))
+    await register.add(watch(), begun, DUE)
+    theirs, ours = acknowledge(begun, "U1", T0), acknowledge(begun, "U2", T0)
+    assert await register.change(ROOM, watch().id, theirs, begun)
+    assert not await register.change(ROOM, watch().id, ours, begun)
+    assert [kept.incident for kept in await register.of_room(ROOM)] == [theirs]
+
+
+async def test_the_end_of_a_mute_brings_a_look(register: Register, clock: Clock) -> None:
+    muted = mute(baseline(watch()), "U1", DUE)
+    await register.add(watch(), muted, DUE)
+    await register.change(ROOM, watch().id, unmute(muted), muted)
+    assert [kept.due for kept in await register.of_room(ROOM)] == [clock.now]
+
+
+async def test_the_last_watch_of_a_subject_ends_its_looks(register: Register, redis: Redis) -> None:
+    for room in (ROOM, ELSEWHERE):
+        await register.add(watch(room=room), baseline(watch(room=room)), DUE)
+    assert [await register.remove(ROOM, watch().id) for _ in range(2)] == [True, False]
+    assert await redis.zcard("mc1:looks") == 1
+    assert await register.remove(ELSEWHERE, watch(room=ELSEWHERE).id)
+    assert [key async for key in redis.scan_iter("mc1:*") if not key.startswith("mc1:done:")] == []
+
+
+async def test_a_room_that_rests_is_not_looked_at(register: Register, clock: Clock) -> None:
+    for room in (ROOM, ELSEWHERE):
+        await register.add(watch(room=room), baseline(watch(room=room)), DUE)
+    await register.add(watch(role=Role.CLIENT), baseline(watch(role=Role.CLIENT)), DUE)
+    await register.pause(ROOM)
+    assert [kept.paused for kept in await register.of_room(ROOM)] == [True, True]
+    claimed = await register.watches.claim(DUE.timestamp(), 60, 100)
+    assert [[one.room for one in claim.watches] for claim in claimed] == [[str(ELSEWHERE)]]
+    assert [await register.resume(ROOM) for _ in range(2)] == [True, False]
+    assert all(kept.due and kept.due <= clock.now + timedelta(minutes=5) for kept in await register.of_room(ROOM))
+
+
+async def test_a_room_rests_for_thirty_days(register: Register, clock: Clock) -> None:
+    for room in (ROOM, ELSEWHERE):
+        await register.add(watch(room=room), baseline(watch(room=room)), DUE)
+    await register.pause(ROOM)
+    clock.now += timedelta(days=29)
+    await register.pause(ROOM)
+    assert await register.forget_rested() == 0
+    clock.now += timedelta(days=1)
+    assert await register.forget_rested() == 1
+    assert [len(await register.of_room(room)) for room in (ROOM, ELSEWHERE)] == [0, 1]
+
+
+async def test_nothing_is_left_of_a_workspace_that_removed_the_bot(register: Register, redis: Redis) -> None:
+    rooms = [
+        Room(platform, space, f"19:a*[b]@{n}") for platform, space in (("teams", "T1"), ("teams", "T12")) for n in "xy"
+    ]
+    for room in rooms:
+        told = watch(room=room)
+        await register.add(told, baseline(told), DUE)
+        await register.set_settings(room, RoomSettings(restrict=True))
+        await register.note(room, "U1", "watch", new=told.subject)
+    subject_of_all = await register.watches.claim(DUE.timestamp(), 60, 10)
+    incident, alerts = opened(baseline(watch(room=rooms[0])))
+    changes = [
+        Change(
+            one,
+            dump(incident),
+            [(alerts[0].key, dump(Letter(alerts[0].key, Room.of(one.room), watch(), incident, alerts[0])))],
+        )
+        for one in subject_of_all[0].watches
+    ]
+    await register.watches.apply([Ended(subject_of_all[0], changes, 0, None)], 0)
+    for room in rooms:
+        letter = await register.first(room)
+        assert letter
+        await register.sent(letter, "1.0")
+    for _ in range(2):
+        await register.forget_space("teams", "T1")
+    left = {key async for key in redis.scan_iter("mc1:*")}
+    assert not {key for key in left if "T1/" in key or key.endswith("T1")}
+    assert [len(await register.of_room(room)) for room in rooms] == [0, 0, 1, 1]
+    assert await register.thread(rooms[2], alerts[0].thread) == "1.0"
+
+
+async def test_settings_of_a_room_are_kept(register: Register) -> None:
+    chosen = RoomSettings(updates=Updates.EDIT_ONLY, reminder=False)
+    await register.set_settings(ROOM, chosen)
+    assert [await register.settings(room) for room in (ROOM, ELSEWHERE)] == [chosen, RoomSettings()]
+
+
+async def test_who_did_what_is_kept_by_workspace(register: Register) -> None:
+    await register.note(ROOM, "U1", "watch", new="203.0.113.5")
+    await register.note(ELSEWHERE, "U2", "mute", old="", new="24h")
+    lines = await register.rooms_kept.notes("slack/T0123ABCD", 10)
+    assert [(line["who"], line["what"], line["new"]) for line in lines] == [
+        ("U2", "mute", "24h"),
+        ("U1", "watch", "203.0.113.5"),
+    ]
+
+
+async def test_letters_leave_in_order_and_only_when_sent_or_dropped(register: Register) -> None:
+    sent: list[str] = []
+    expected: list[str] = []
+    for number in range(3):
+        await register.add(numbered(number), baseline(numbered(number)), DUE)
+        expected += [letter.id for letter in await tell(register, numbered(number))]
+    while letter := await register.first(ROOM):
+        assert letter == await register.first(ROOM)
+        assert await register.rooms() == [ROOM]
+        sent.append(letter.id)
+        await (register.dropped(letter, "archived") if len(sent) == 2 else register.sent(letter, f"{len(sent)}.0"))
+    assert sent == expected
+    assert await register.rooms() == []
+
+
+async def test_one_sender_wins_a_letter(register: Register, clock: Clock) -> None:
+    await register.add(watch(), baseline(watch()), DUE)
+    await tell(register, watch())
+    read = [await register.first(ROOM) for _ in range(2)]
+    assert all(letter and letter.intent is None and letter.tries == 0 for letter in read)
+    assert [await register.sending(letter, clock.now) for letter in read if letter] == [True, False]
+    begun = await register.first(ROOM)
+    assert begun
+    assert (begun.intent, begun.tries) == (clock.now, 1)
+    assert await register.sending(begun, clock.add(30))
+
+
+async def test_a_room_that_must_wait_is_left_alone_until_then(register: Register, clock: Clock) -> None:
+    await register.add(watch(), baseline(watch()), DUE)
+    (letter,) = await tell(register, watch())
+    await register.sending(letter, clock.now)
+    await register.not_sent(letter, clock.now + timedelta(seconds=30))
+    assert await register.rooms() == []
+    clock.add(30)
+    assert await register.rooms() == [ROOM]
+    waited = await register.first(ROOM)
+    assert waited
+    assert (waited.intent, waited.tries) == (None, 1)
+
+
+async def test_letters_of_a_room_that_rests_wait(register: Register) -> None:
+    await register.add(watch(), baseline(watch()), DUE)
+    await tell(register, watch())
+    await register.pause(ROOM)
+    assert await register.rooms() == []
+    await register.resume(ROOM)
+    assert await register.rooms() == [ROOM]
+
+
+async def test_a_thread_is_found_once_its_root_is_posted(register: Register) -> None:
+    await register.add(watch(), baseline(watch()), DUE)
+    (letter,) = await tell(register, watch())
+    assert await register.thread(ROOM, letter.alert.thread) is None
+    await register.sent(letter, "1700000000.000100")
+    assert await register.thread(ROOM, letter.alert.thread) == "1700000000.000100"
+    assert await register.thread(ELSEWHERE, letter.alert.thread) is None
+
+
+async def test_the_server_tells_when_it_began_to_run(register: Register, clock: Clock) -> None:
+    assert timedelta(0) <= clock.now - await register.restarted_at() < timedelta(hours=1)
+
+
+async def test_a_store_that_is_away_is_one_sentence(redis_server: RedisServer, register: Register) -> None:
+    await register.add(watch(), baseline(watch()), DUE)
+    calls: Sequence[Awaitable[object]] = (
+        register.add(watch(), baseline(watch()), DUE),
+        register.of_room(ROOM),
+        register.settings(ROOM),
+        register.first(ROOM),
+        register.rooms(),
+    )
+    redis_server.kill()
+    try:
+        for call in calls:
+            with pytest.raises(StoreUnavailable, match="does not answer just now"):
+                await call
+    finally:
+        redis_server.start()
+    assert len(await register.of_room(ROOM)) == 1
