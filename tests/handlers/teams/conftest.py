@@ -22,10 +22,12 @@ from tests.handlers.slack.conftest import Scripted, serving
 from tests.handlers.teams.fake_microsoft import ISSUER, SECRET, FakeMicrosoft, token
 from tests.handlers.teams.sent import CLIENT_ID, TENANT, Activity
 
+BEGUN = time.time()
+
 
 @dataclass
 class Tenant:
-    """A bot in service, and what can be done with it."""
+    """A bot in service, and what can be done with it. Its clock stands still but for `slept`, and what a test adds to it."""
 
     teams: Teams
     microsoft: FakeMicrosoft
@@ -36,14 +38,19 @@ class Tenant:
     jobs: list[dict[str, str]]
     slept: list[float]
 
+    @property
+    def now(self) -> float:
+        return BEGUN + sum(self.slept)
+
     def claims(self, **other: Any) -> dict[str, Any]:
-        now = int(time.time())
+        now = int(self.now)
         good = {"iss": ISSUER, "aud": CLIENT_ID, "nbf": now - 5, "exp": now + 3600, "serviceurl": self.service}
         return {name: value for name, value in {**good, **other}.items() if value is not None}
 
     async def send(self, activity: Activity, authorization: str | None = None) -> httpx.Response:
-        """As Teams sends it, signed, unless another `authorization` is given."""
-        headers = {"Authorization": authorization or f"Bearer {token(self.claims())}"}
+        """As Teams sends it, signed, unless another `authorization` is given; an empty one is left out."""
+        given = f"Bearer {token(self.claims())}" if authorization is None else authorization
+        headers = {"Authorization": given} if given else {}
         return await self.http.post("/api/messages", json=activity, headers=headers)
 
     async def work(self) -> None:
@@ -71,7 +78,7 @@ async def open_tenant(
 
     async with serving(microsoft.app) as url:
         credentials = Credentials(CLIENT_ID, SECRET, TENANT, FakeMicrosoft.cloud(url))
-        pace = replace(pace or Pace(), sleep=sleep, chance=lambda: 1.0)
+        pace = replace(pace or Pace(), now=lambda: BEGUN + sum(slept), sleep=sleep, chance=lambda: 1.0)
         teams = Teams(credentials, commands, enqueue or keep, conversations, pace=pace)
         doors = [*teams.routes("127.0.0.1"), Route("/healthz", healthz)]
         async with serving(Starlette(routes=doors)) as door, httpx.AsyncClient(base_url=door) as http:

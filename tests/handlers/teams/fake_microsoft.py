@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
 from typing import Any
+from urllib.parse import parse_qsl
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -25,6 +26,7 @@ from tests.handlers.teams.validator import faults
 ISSUER = "https://api.botframework.com"
 SECRET = "a client secret for tests"
 TOKEN = "a-token-that-must-go-to-nobody-else"
+DOWN = "http://127.0.0.1:9"  # a service of Microsoft's that nobody answers for
 
 Payload = dict[str, Any]
 
@@ -52,7 +54,7 @@ class Said:
 class FakeMicrosoft:
     """`mishaps` are answered instead, one for each call of the connector: a status, and headers.
 
-    `slow` holds up the keys until it is set; `calls` counts what was asked for, by path.
+    `slow` holds up the keys until it is set, `asked` says that somebody waits for them; `calls` counts what was asked for, by path.
     """
 
     said: list[Said] = field(default_factory=list)
@@ -62,6 +64,7 @@ class FakeMicrosoft:
     opened: list[Payload] = field(default_factory=list)
     known: dict[str, dict[str, Any]] = field(default_factory=lambda: {"k1": {"endorsements": ["msteams", "webchat"]}})
     slow: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     ids: count[int] = field(default_factory=lambda: count(1_700_000_000_000))
     login_error: str = ""
@@ -85,7 +88,7 @@ class FakeMicrosoft:
 
     @staticmethod
     def cloud(url: str) -> Cloud:
-        return Cloud(ISSUER, f"{url}/v1/.well-known/openidconfiguration", url, services=frozenset({url}))
+        return Cloud(ISSUER, f"{url}/v1/.well-known/openidconfiguration", url, services=frozenset({url, DOWN}))
 
     async def until(self, enough: Callable[[list[Said]], bool], within: float = 5.0) -> list[Said]:
         async with asyncio.timeout(within), self.news:
@@ -94,6 +97,7 @@ class FakeMicrosoft:
 
     async def _openid(self, request: Request) -> Response:
         self.calls["openid"] += 1
+        self.asked.set()
         await self.slow.wait()
         return JSONResponse({"issuer": ISSUER, "jwks_uri": str(request.base_url) + "v1/.well-known/keys"})
 
@@ -107,7 +111,7 @@ class FakeMicrosoft:
 
     async def _login(self, request: Request) -> Response:
         self.calls["login"] += 1
-        asked = await request.form()
+        asked = dict(parse_qsl((await request.body()).decode()))
         good = asked["client_secret"] == SECRET and asked["grant_type"] == "client_credentials"
         if self.login_error or not good:
             return JSONResponse({"error": self.login_error or "invalid_client"}, 401)

@@ -1,0 +1,242 @@
+"""Who gets in: Microsoft's signature, one bot, one service, one tenant; and what a forger can make the bot do, which is nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+
+from handlers.platform import CannotServe
+from handlers.teams.app import Teams, is_loopback
+from handlers.teams.cloud import Cloud
+from handlers.teams.conversations import InThisProcess
+from handlers.teams.login import Credentials
+from tests.handlers.slack.conftest import Scripted
+from tests.handlers.teams.conftest import BEGUN, Tenant
+from tests.handlers.teams.fake_microsoft import token
+from tests.handlers.teams.sent import CLIENT_ID, TENANT, message
+
+HOUR = 3_600
+BAD: dict[str, Any] = {
+    "none": lambda _: "",
+    "garbage": lambda _: "Bearer abc.def.ghi",
+    "another scheme": lambda _: "Basic YTpi",
+    "unsigned": lambda claims: f"Bearer {token(claims(), algorithm='none')}",
+    "signed with a password": lambda claims: f"Bearer {token(claims(), algorithm='HS256')}",
+    "another key under a known name": lambda claims: f"Bearer {token(claims(), signed_with='forged')}",
+    "an unknown key": lambda claims: f"Bearer {token(claims(), signed_with='forged', kid='k9')}",
+    "for another bot": lambda claims: f"Bearer {token(claims(aud='another'))}",
+    "another issuer": lambda claims: f"Bearer {token(claims(iss='https://login.microsoftonline.com/evil/v2.0'))}",
+    "expired": lambda claims: f"Bearer {token(claims(exp=int(BEGUN) - HOUR))}",
+    "without an end": lambda claims: f"Bearer {token(claims(exp=None))}",
+    "not yet valid": lambda claims: f"Bearer {token(claims(nbf=int(BEGUN) + HOUR))}",
+    "for another service": lambda claims: f"Bearer {token(claims(serviceurl='https://smba.trafficmanager.net/'))}",
+    "for no service": lambda claims: f"Bearer {token(claims(serviceurl=None))}",
+    "endless": lambda claims: f"Bearer {token(claims(more='x' * 9_000))}",
+    "twice": lambda claims: f"Bearer {token(claims())},Bearer {token(claims())}",
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+async def test_a_bad_token_is_refused(kind: str, tenant: Tenant) -> None:
+    answer = await tenant.send(message("example.com", tenant.service), BAD[kind](tenant.claims))
+    assert (answer.status_code, tenant.jobs) == (401, [])
+
+
+@pytest.mark.parametrize("claims", [{}, {"exp": int(BEGUN) - 240}, {"nbf": int(BEGUN) + 240}])
+async def test_a_good_token_is_let_in_with_five_minutes_of_patience(claims: dict[str, Any], tenant: Tenant) -> None:
+    signed = f"Bearer {token(tenant.claims(**claims))}"
+    assert (await tenant.send(message("example.com", tenant.service), signed)).status_code == 200
+    assert len(tenant.jobs) == 1
+
+
+@pytest.mark.parametrize("channel", ["", "emulator", None])
+async def test_a_token_is_good_for_teams_alone(channel: str | None, tenant: Tenant) -> None:
+    sent = message("example.com", tenant.service) | {"channelId": channel}
+    assert (await tenant.send(sent)).status_code == 401
+
+
+async def test_a_key_that_does_not_speak_for_teams_is_refused(tenant: Tenant) -> None:
+    tenant.microsoft.known["k1"] = {"endorsements": ["webchat"]}
+    assert (await tenant.send(message("example.com", tenant.service))).status_code == 401
+
+
+async def test_keys_are_fetched_once_a_day_and_for_an_unknown_one_once_a_minute(tenant: Tenant) -> None:
+    async def fetched_after(wait: float, kid: str = "k1") -> tuple[int, int]:
+        tenant.slept.append(wait)
+        signed = token(tenant.claims(), signed_with=kid, kid=kid)
+        status = (await tenant.send(message("example.com", tenant.service), f"Bearer {signed}")).status_code
+        return status, tenant.microsoft.calls["keys"]
+
+    assert await fetched_after(0) == (200, 1)
+    assert await fetched_after(23 * HOUR) == (200, 1)
+    assert await fetched_after(2 * HOUR) == (200, 2)
+    assert [await fetched_after(1, "k2") for _ in range(50)] == [(401, 2)] * 50
+    assert await fetched_after(11, "k2") == (401, 3)
+    tenant.microsoft.known["k2"] = {}
+    assert await fetched_after(30, "k2") == (401, 3)
+    assert await fetched_after(31, "k2") == (200, 4)
+    assert await fetched_after(0) == (200, 4)
+
+
+async def test_old_keys_are_good_while_microsoft_cannot_be_reached(tenant: Tenant) -> None:
+    assert (await tenant.send(message("example.com", tenant.service))).status_code == 200
+    tenant.slept.append(48 * HOUR)
+    tenant.microsoft.known["broken"] = {"n": "not a number"}
+    assert (await tenant.send(message("example.com", tenant.service))).status_code == 200
+    assert tenant.microsoft.calls["keys"] == 2
+
+
+async def test_many_at_once_wait_for_one_fetch_and_all_get_in(tenant: Tenant) -> None:
+    tenant.microsoft.slow.clear()
+    calls = [asyncio.create_task(tenant.send(message("example.com", tenant.service))) for _ in range(20)]
+    await tenant.microsoft.asked.wait()
+    tenant.microsoft.slow.set()
+    assert {(await call).status_code for call in calls} == {200}
+    assert tenant.microsoft.calls["keys"] == 1
+
+
+async def test_a_storm_of_forged_tokens_fetches_nothing_and_holds_up_nobody(tenant: Tenant) -> None:
+    tenant.microsoft.slow.clear()
+    sent = message("example.com", tenant.service)
+    forged = [tenant.claims(iss=f"https://login.microsoftonline.com/{n}/v2.0") for n in range(300)]
+    signed = [f"Bearer {token(claims, signed_with='forged', kid=f'k{n}')}" for n, claims in enumerate(forged)]
+
+    async def forger(bearers: list[str]) -> set[int]:
+        return {(await tenant.send(sent, bearer)).status_code for bearer in bearers}
+
+    storm = [asyncio.create_task(forger(signed[n::10])) for n in range(10)]
+    waits = []
+    while not all(forging.done() for forging in storm):
+        begun = time.perf_counter()
+        assert (await tenant.http.get("/healthz")).text == "alive"
+        waits.append((time.perf_counter() - begun) * 1e3)
+    waits.sort()
+    print(
+        f"another door in a storm of 300 forged tokens: median {waits[len(waits) // 2]:.1f} ms, worst {waits[-1]:.1f} ms"
+    )
+    assert [await forging for forging in storm] == [{401}] * 10
+    assert tenant.microsoft.calls == {}
+    assert waits[len(waits) * 9 // 10] < 100
+
+
+async def test_unknown_keys_with_the_right_issuer_hold_up_nobody_either(tenant: Tenant) -> None:
+    tenant.microsoft.slow.clear()
+    signed = token(tenant.claims(), signed_with="forged", kid="k9")
+    storm = [
+        asyncio.create_task(tenant.send(message("example.com", tenant.service), f"Bearer {signed}")) for _ in range(50)
+    ]
+    await tenant.microsoft.asked.wait()
+    begun = time.perf_counter()
+    await tenant.http.get("/healthz")
+    assert time.perf_counter() - begun < 1.0
+    tenant.microsoft.slow.set()
+    assert {(await call).status_code for call in storm} == {401}
+    assert tenant.microsoft.calls["openid"] == 1
+
+
+FORGED = [
+    "http://smba.trafficmanager.net/teams/",
+    "https://smba.trafficmanager.net.evil.example/teams/",
+    "https://evil.trafficmanager.net/teams/",
+    "https://trafficmanager.net/",
+    "https://smba.trafficmanager.net@evil.example/",
+    "https://smba.trafficmanager.net:443@evil.example/",
+    "https://evil.example@smba.trafficmanager.net/",
+    "https://smba.trafficmanager.net:8443/teams/",
+    "https://smba.trafficmanager.net:443/teams/",
+    "https://smba.trafficmanager.net./teams/",
+    "https://SMBA.trafficmanager.net/teams/",
+    "https://smba.trafficmanager.net\\@evil.example/",
+    "https://evil.example/smba.trafficmanager.net/",
+    "https://evil.example#smba.trafficmanager.net/",
+    "https://evil.example?https://smba.trafficmanager.net/",
+    "https://smba.trafficmanager.net/?to=https://evil.example",
+    "https://smba.trafficmanager.net/..//evil.example/",
+    "https://smba.trafficmanager.net/%2e%2e/",
+    "https://smba.trafficmanager.net/teams/\r\nHost: evil.example",
+    " https://smba.trafficmanager.net/teams/",
+    "//smba.trafficmanager.net/teams/",
+    "https:/smba.trafficmanager.net/teams/",
+    "ftp://smba.trafficmanager.net/teams/",
+    "https://127.0.0.1:{port}/service/",
+    "http://127.0.0.1:{port}@evil.example/service/",
+    "http://localhost:{port}/service/",
+    "http://127.1:{port}/service/",
+    "http://[::ffff:127.0.0.1]:{port}/service/",
+    "http://2130706433:{port}/service/",
+    "https://smba.infra.gcc.teams.microsoft.com.evil.example/",
+    "https://smba.trafficmanager.net\u3002evil.example/",
+    "https://smba.trafficmanager.net\u2044evil.example/",
+    "",
+]
+
+
+@pytest.mark.parametrize("address", FORGED)
+async def test_no_token_leaves_for_a_forged_service_address(address: str, tenant: Tenant) -> None:
+    """Even where Microsoft had signed for it."""
+    address = address.format(port=tenant.service.split(":")[2].split("/")[0])
+    signed = f"Bearer {token(tenant.claims(serviceurl=address))}"
+    answer = await tenant.send(message("nonsense", address), signed)
+    await tenant.teams.drain()
+    assert answer.status_code in (401, 403)
+    assert not Cloud().trusts(address)
+    assert tenant.microsoft.calls["login"] == tenant.microsoft.calls["connector"] == 0
+
+
+@pytest.mark.parametrize(
+    "address", ["https://smba.trafficmanager.net/emea/", f"https://smba.trafficmanager.net/de/{TENANT}/"]
+)
+def test_the_service_addresses_of_teams_are_trusted(address: str) -> None:
+    assert Cloud().trusts(address)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"conversation": {"id": "1", "conversationType": "personal", "tenantId": "another"}},
+        {"channelData": {"tenant": {"id": "another"}}},
+        {"conversation": {"id": "1", "conversationType": "personal"}, "channelData": {}},
+    ],
+)
+async def test_another_tenant_is_not_served(change: dict[str, Any], tenant: Tenant) -> None:
+    assert (await tenant.send(message("example.com", tenant.service) | change)).status_code == 403
+    assert tenant.jobs == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"{", 400), (b"[]", 400), (b"\xff\xfe", 400), (b"[" * 100_000, 400), (b"", 400), (b" " * 300_000, 413)],
+    ids=["cut", "list", "no text", "deep", "empty", "large"],
+)
+async def test_a_body_that_is_no_activity_is_refused_and_nothing_breaks(
+    body: bytes, status: int, tenant: Tenant
+) -> None:
+    headers = {"Authorization": f"Bearer {token(tenant.claims())}"}
+    assert (await tenant.http.post("/api/messages", content=body, headers=headers)).status_code == status
+
+
+async def test_the_door_takes_posts_only(tenant: Tenant) -> None:
+    assert (await tenant.http.get("/api/messages")).status_code == 405
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "bot.example.com"])
+async def test_a_bot_that_believes_every_caller_is_not_served_to_others(host: str) -> None:
+    teams = Teams(Credentials(CLIENT_ID), Scripted(), lambda _: asyncio.sleep(0), InThisProcess())
+    with pytest.raises(CannotServe, match="believes every caller"):
+        teams.routes(host)
+    assert teams.routes("127.0.0.1")
+    await teams.close()
+
+
+@pytest.mark.parametrize(("host", "own"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False)])
+def test_only_this_machine_is_loopback(host: str, own: bool) -> None:
+    assert is_loopback(host) is own
+
+
+def test_a_secret_is_in_no_representation() -> None:
+    assert "hush" not in repr(Credentials(CLIENT_ID, "hush"))
+    assert "hush" not in json.dumps(str(Credentials(CLIENT_ID, "hush")))
