@@ -54,12 +54,12 @@ OUTCOMES: Mapping[str, Outcome] = {
     "starttls.ok": Outcome(Verdict.PASS, "Mail for {domain} is taken over {tls} with a valid certificate ({hosts})."),
     "starttls.missing": Outcome(
         Verdict.WARN,
-        "{hosts} offers no encryption (STARTTLS), so mail for {domain} can be read on its way, and some senders refuse to send it.",
+        "{domain} takes mail in clear at {hosts} (no STARTTLS), so it can be read on its way, and some senders refuse to send it.",
         "Install a certificate on {first} and switch STARTTLS on.",
     ),
     "starttls.refused": Outcome(
         Verdict.WARN,
-        "{hosts} offers encryption (STARTTLS) and refuses it when asked, so mail for {domain} travels in clear or waits.",
+        "STARTTLS is offered and then refused by {hosts}, so mail for {domain} travels in clear or waits.",
         "Look in the log of {first} for why TLS does not start; often its certificate or key cannot be read.",
     ),
     "starttls.broken": Outcome(
@@ -89,7 +89,7 @@ OUTCOMES: Mapping[str, Outcome] = {
     ),
     "starttls.early-data": Outcome(
         Verdict.WARN,
-        "{hosts} sent more before encryption began than it should, so somebody on the way could slip words into the conversation.",
+        "Words came from {hosts} where encryption should have begun; somebody on the way may be slipping them into the conversation.",
         "Bring the mail software of {first} up to date.",
     ),
     "starttls.no-answer": Outcome(

@@ -56,7 +56,7 @@ async def listening(script: Script, tls: ssl.SSLContext | None = None) -> AsyncI
         assert task is not None
         talks.add(task)
         try:
-            with suppress(OSError, EOFError):  # the visitor left
+            with suppress(OSError, EOFError, asyncio.CancelledError):  # the visitor left, or the test is over
                 await script(reader, writer)
         finally:
             talks.discard(task)

@@ -1,0 +1,62 @@
+"""The checks that visit servers, through the real doors: what the wiring of the bot will look like."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from bot.checks import mta_sts, starttls
+from bot.model import Order, Target, Verdict
+from bot.net.fetch import fetch
+from bot.net.smtp import probe, probe_host
+from tests.authority import EXPIRED, Authority
+from tests.bot.net.elsewhere import PUBLIC, listening
+from tests.bot.net.test_fetch import saying
+from tests.bot.net.test_smtp import mail_server
+from tests.dns_world import World
+
+ORDER = Order(Target(domain="example.com"))
+POLICY = b"version: STSv1\r\nmode: enforce\r\nmx: mx.example.com\r\nmax_age: 604800\r\n"
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s" % (len(POLICY), POLICY)
+
+
+def world(mail_server_at: str = PUBLIC) -> World:
+    return World(
+        {
+            "example.com": {"MX": ["10 mx.example.com"]},
+            "_mta-sts.example.com": {"TXT": ["v=STSv1; id=1"]},
+            "mta-sts.example.com": {"A": [mail_server_at]},
+            "mx.example.com": {"A": [mail_server_at]},
+        }
+    )
+
+
+async def test_a_policy_is_judged_as_its_server_gives_it(authority: Authority) -> None:
+    told = {}
+    for name, days in (("mta-sts.example.com", 2), ("mta-sts.example.com", EXPIRED), ("www.example.com", 2)):
+        async with listening(saying(PAGE), authority.server(name, days=days)) as elsewhere:
+            fetching = partial(fetch, lookup=world(), trust=authority.visitor(), line=elsewhere.line)
+            (finding,) = await mta_sts.check(ORDER, world(), fetch=fetching)
+        told[name, days] = finding.code
+    assert list(told.values()) == ["mta-sts.ok", "mta-sts.bad-certificate", "mta-sts.bad-certificate"]
+
+
+async def test_a_mail_server_is_judged_as_it_shows_itself(authority: Authority) -> None:
+    trust = authority.visitor(check_hostname=False)
+    told = []
+    for tls, ready in ((authority.server("mx.example.com", days=60), "220 go"), (None, "454 not today")):
+        async with listening(mail_server(tls, ready=ready)) as elsewhere:
+            at_the_door = partial(probe, trust=trust, dial=elsewhere.dial)
+            probing = partial(probe_host, lookup=world(), probe=at_the_door)
+            (finding,) = await starttls.check(ORDER, world(), probe=probing)
+        told.append(finding.code)
+    assert told == ["starttls.ok", "starttls.refused"]
+
+
+async def test_a_name_that_leads_inside_is_not_visited_and_is_told() -> None:
+    inside = world("10.0.0.25")
+    (policy,) = await mta_sts.check(ORDER, inside, fetch=partial(fetch, lookup=inside))
+    (mail,) = await starttls.check(ORDER, inside, probe=partial(probe_host, lookup=inside))
+    assert (policy.code, policy.facts["detail"]) == ("mta-sts.no-policy", "10.0.0.25")
+    assert (mail.code, mail.verdict) == ("starttls.no-answer", Verdict.UNKNOWN)
+    assert "public internet" in policy.says
+    assert "public internet" in mail.says
