@@ -1,0 +1,108 @@
+"""The app package: what an administrator uploads so that the bot appears in Teams.
+
+Source: "App manifest schema", version 1.29, at learn.microsoft.com/microsoftteams.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from typing import Any
+from uuid import UUID
+
+from handlers.teams.icons import colour_icon, outline_icon
+
+VERSION = "1.29"
+SCHEMA = f"https://developer.microsoft.com/json-schemas/teams/v{VERSION}/MicrosoftTeams.schema.json"
+SITE = "https://example.com"  # Teams wants pages of the developer's; an app that is only sideloaded may name anything
+SCOPES = ("personal", "team", "groupChat")
+MADE = (1980, 1, 1, 0, 0, 0)  # so that the same app is the same file
+
+# Picking one puts its title into the message; the person completes and sends it.
+COMMANDS = (
+    ("check", "An address, a domain, or both: check 203.0.113.5 example.com"),
+    ("watch", "Tell this conversation when something changes: watch 203.0.113.5"),
+    ("watches", "What this conversation watches"),
+    ("unwatch", "Stop watching: unwatch 203.0.113.5"),
+    ("mute", "No alerts for a while: mute 203.0.113.5 24h"),
+    ("history", "What happened to a watched address or domain"),
+    ("bounce", "What a bounce means, and what to do: paste it after the word"),
+    ("headers", "The way of one message: paste its headers after the word"),
+    ("lists", "Which blocklists answer, and which do not"),
+    ("help", "What mailcheck can do"),
+)
+
+
+class BadPackage(Exception):
+    """There is no package to be made of this; the message is one sentence that says what to give instead."""
+
+
+def app_package(client_id: str, version: str, site: str = SITE) -> bytes:
+    """A zip file with the manifest and its two icons. Raises BadPackage."""
+    described = json.dumps(manifest(client_id, version, site), indent=2, ensure_ascii=False)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as package:
+        parts = (("manifest.json", described.encode()), ("color.png", colour_icon()), ("outline.png", outline_icon()))
+        for name, data in parts:
+            package.writestr(zipfile.ZipInfo(name, MADE), data, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+def manifest(client_id: str, version: str, site: str = SITE) -> dict[str, Any]:
+    """No permission is asked for: the bot hears what is said to it, and nothing else. Raises BadPackage."""
+    bot = _bot_id(client_id)
+    home = _web_site(site)
+    commands = [{"title": title, "description": description} for title, description in COMMANDS]
+    return {
+        "$schema": SCHEMA,
+        "manifestVersion": VERSION,
+        "version": _three_numbers(version),
+        "id": bot,
+        "developer": {
+            "name": "mailcheck",
+            "websiteUrl": home,
+            "privacyUrl": f"{home}/privacy",
+            "termsOfUseUrl": f"{home}/terms",
+        },
+        "icons": {"color": "color.png", "outline": "outline.png"},
+        "name": {"short": "mailcheck", "full": "mailcheck: can this server send mail?"},
+        "description": {
+            "short": "Blocklists, reverse names, SPF, DMARC, and the one next thing to do.",
+            "full": "Type an address, a domain, or both. mailcheck says within a second or two whether the address is on "
+            "a blocklist, whether its reverse name, SPF, DMARC and MX are right, and what to do next. Watched "
+            "addresses are looked at every hour, and the conversation hears when something changes.",
+        },
+        "accentColor": "#1F4F82",
+        "bots": [
+            {
+                "botId": bot,
+                "scopes": list(SCOPES),
+                "isNotificationOnly": False,
+                "supportsFiles": False,
+                "commandLists": [{"scopes": list(SCOPES), "triggers": ["mention"], "commands": commands}],
+            }
+        ],
+        "supportsChannelFeatures": "tier1",
+        "defaultInstallScope": "team",
+        "validDomains": [],
+    }
+
+
+def _bot_id(client_id: str) -> str:
+    try:
+        return str(UUID(client_id))
+    except ValueError:
+        raise BadPackage("TEAMS_CLIENT_ID is not the id of an app, which looks like 1a2b3c4d-….") from None
+
+
+def _web_site(site: str) -> str:
+    if not re.fullmatch(r"https://[!-~]{1,1900}", site):
+        raise BadPackage("The site must be a web address that starts with https://.")
+    return site.rstrip("/")
+
+
+def _three_numbers(version: str) -> str:
+    """Teams takes no pre-release: `0.2.0rc1` is `0.2.0` there."""
+    return ".".join([*re.findall(r"\d+", version), "0", "0", "0"][:3])

@@ -1,0 +1,318 @@
+"""A person in Teams, a bot, and Microsoft's side of it, each over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from handlers.platform import CannotServe, Room
+from handlers.teams.adaptive import CARD
+from handlers.teams.listeners import BAR
+from handlers.teams.pace import Pace
+from tests.handlers.slack.conftest import BAD_INPUT
+from tests.handlers.teams.conftest import Tenant, open_tenant
+from tests.handlers.teams.fake_microsoft import Said
+from tests.handlers.teams.sent import (
+    BOT,
+    CHANNEL,
+    GROUP,
+    PERSONAL,
+    TEAM,
+    TENANT,
+    activity,
+    in_channel,
+    in_group,
+    mention,
+    message,
+    press,
+)
+
+QUESTION = "203.0.113.5 example.com"
+AT_ONCE = Pace(progress_after=0.02, press_within=0.02)
+
+
+def button(said: Said, title: str) -> dict[str, Any]:
+    actions: list[dict[str, Any]] = said.payload["attachments"][0]["content"]["actions"]
+    return next(action for action in actions if action["title"] == title)
+
+
+@pytest.mark.parametrize(
+    ("place", "conversation"),
+    [({}, PERSONAL), (in_group(), GROUP), (in_channel("17"), f"{CHANNEL};messageid=17")],
+    ids=["personal chat", "group chat", "thread of a channel"],
+)
+async def test_a_question_is_answered_where_it_was_asked(
+    place: dict[str, Any], conversation: str, tenant: Tenant
+) -> None:
+    assert (await tenant.send(mention(QUESTION, tenant.service, **place))).status_code == 200
+    assert tenant.commands.asked == []
+    await tenant.work()
+    [said] = tenant.microsoft.said
+    assert (said.method, said.conversation) == ("POST", conversation)
+    assert said.payload["summary"] == "203.0.113.5 · example.com: on Example List"
+    assert tenant.commands.asked[0].text == QUESTION
+
+
+async def test_without_a_mention_a_channel_is_not_listened_to(tenant: Tenant) -> None:
+    assert (await tenant.send(message(QUESTION, tenant.service, **in_channel("17")))).status_code == 200
+    assert tenant.jobs == []
+
+
+async def test_a_message_sent_again_is_answered_once(tenant: Tenant) -> None:
+    sent = message(QUESTION, tenant.service)
+    for _ in range(3):
+        await tenant.send(sent)
+    assert len(tenant.jobs) == 1
+
+
+async def test_bad_input_is_one_sentence_and_no_work(tenant: Tenant) -> None:
+    await tenant.send(message("nonsense", tenant.service))
+    [said] = await tenant.microsoft.until(lambda said: len(said) == 1)
+    assert BAD_INPUT.title in said.words
+    assert tenant.jobs == []
+
+
+async def test_a_slow_check_says_once_that_it_goes_on_and_becomes_its_answer() -> None:
+    async with open_tenant(pace=AT_ONCE) as tenant:
+        tenant.commands.free.clear()
+        await tenant.send(mention(QUESTION, tenant.service, **in_channel("17")))
+        working = asyncio.create_task(tenant.work())
+        [progress] = await tenant.microsoft.until(lambda said: len(said) == 1)
+        assert "slow to answer" in progress.words
+        tenant.commands.free.set()
+        await working
+        answer = tenant.microsoft.said[1]
+        assert (answer.method, answer.message, answer.conversation) == ("PUT", progress.message, progress.conversation)
+
+
+async def test_progress_that_was_deleted_is_no_loss() -> None:
+    async with open_tenant(pace=AT_ONCE) as tenant:
+        tenant.commands.free.clear()
+        await tenant.send(message(QUESTION, tenant.service))
+        working = asyncio.create_task(tenant.work())
+        await tenant.microsoft.until(lambda said: len(said) == 1)
+        tenant.microsoft.mishaps = [(404, {})]
+        tenant.commands.free.set()
+        await working
+        assert [said.method for said in tenant.microsoft.said] == ["POST", "POST"]
+
+
+async def test_a_broken_check_is_one_sentence_without_its_details(tenant: Tenant) -> None:
+    await tenant.send(message("broken", tenant.service))
+    await tenant.work()
+    assert "Something broke here" in tenant.microsoft.said[0].words
+    assert "secret detail" not in tenant.microsoft.said[0].words
+
+
+async def test_a_private_question_is_answered_to_the_person_alone(tenant: Tenant) -> None:
+    await tenant.send(mention(f"private {QUESTION}", tenant.service, **in_channel("17")))
+    await tenant.work()
+    assert tenant.microsoft.opened[0]["members"] == [{"id": "29:ada"}]
+    assert [said.conversation for said in tenant.microsoft.said] == ["a:alone"]
+
+
+async def test_where_nobody_can_be_written_to_alone_the_answer_is_not_told_to_all(tenant: Tenant) -> None:
+    tenant.microsoft.mishaps = [(403, {})]
+    await tenant.send(mention(f"{QUESTION} private", tenant.service, **in_channel("17")))
+    await tenant.work()
+    [said] = tenant.microsoft.said
+    assert "Add mailcheck to your own apps first" in said.words
+    assert "203.0.113.5" not in said.words
+
+
+async def asked_and_answered(tenant: Tenant) -> Said:
+    await tenant.send(mention(QUESTION, tenant.service, **in_channel("17")))
+    await tenant.work()
+    return tenant.microsoft.said[0]
+
+
+async def test_check_again_is_answered_with_the_new_card_and_changes_it_for_all(tenant: Tenant) -> None:
+    first = await asked_and_answered(tenant)
+    pressed = press(button(first, "Check again"), tenant.service, first.message, **in_channel("17"))
+    answer = (await tenant.send(pressed)).json()
+    assert (answer["statusCode"], answer["type"]) == (200, CARD)
+    assert answer["value"] == first.payload["attachments"][0]["content"]
+    _, change = await tenant.microsoft.until(lambda said: len(said) == 2)
+    assert (change.method, change.message, change.conversation) == ("PUT", first.message, first.conversation)
+    assert [ask.text for ask in tenant.commands.asked] == [QUESTION, "check 203.0.113.5 fresh"]
+
+
+async def test_an_answer_that_takes_longer_follows_in_the_place_of_the_card() -> None:
+    async with open_tenant(pace=AT_ONCE) as tenant:
+        first = await asked_and_answered(tenant)
+        tenant.commands.free.clear()
+        answer = (await tenant.send(press(button(first, "Check again"), tenant.service, first.message))).json()
+        assert (answer["type"], answer["value"]) == (BAR, "Checking check 203.0.113.5 fresh …")
+        tenant.commands.free.set()
+        _, change = await tenant.microsoft.until(lambda said: len(said) == 2)
+        assert (change.method, change.message) == ("PUT", first.message)
+
+
+async def test_a_mishap_is_told_to_who_pressed_and_leaves_the_card_alone(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(_: object) -> None:
+        raise RuntimeError("a secret detail of ours")
+
+    monkeypatch.setattr(tenant.commands, "answer", breaks)
+    pressed = press({"verb": "check", "data": {"command": "check broken fresh"}}, tenant.service, "42")
+    answer = (await tenant.send(pressed)).json()
+    assert (answer["type"], answer["value"][:24]) == (BAR, "✕ Something broke here, ")
+    await tenant.teams.drain()
+    assert tenant.microsoft.said == []
+
+
+async def test_any_other_button_is_the_command_typed(tenant: Tenant) -> None:
+    pressed = press({"verb": "check", "data": {"command": QUESTION}}, tenant.service, "42", **in_channel("17"))
+    answer = (await tenant.send(pressed)).json()
+    assert (answer["type"], answer["value"]) == (BAR, f"Checking {QUESTION} …")
+    await tenant.work()
+    [said] = tenant.microsoft.said
+    assert (said.method, said.conversation) == ("POST", f"{CHANNEL};messageid=17")
+
+
+async def test_a_refused_button_is_a_sentence_under_the_card(tenant: Tenant) -> None:
+    pressed = press({"verb": "nonsense", "data": {"command": "nonsense"}}, tenant.service, "42")
+    assert (await tenant.send(pressed)).json()["value"] == f"! {BAD_INPUT.title}"
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        ({"value": {"action": {"verb": "check"}, "trigger": "automatic"}}, 200, 400),
+        ({"value": {"action": {"verb": "check", "data": "check example.com"}}}, 200, 400),
+        ({"value": None}, 200, 400),
+        ({"name": "composeExtension/query"}, 501, None),
+        ({"name": None}, 501, None),
+    ],
+)
+async def test_a_button_that_is_none_is_refused_politely(
+    change: dict[str, Any], status: int, said: int | None, tenant: Tenant
+) -> None:
+    answer = await tenant.send(press({"verb": "x", "data": {"command": "x"}}, tenant.service, "42") | change)
+    assert answer.status_code == status
+    assert said is None or answer.json()["statusCode"] == said
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"type": "trace"},
+        {"type": "endOfConversation"},
+        {"type": "event", "name": "application/vnd.microsoft.future"},
+        {"type": "messageReaction", "reactionsAdded": [{"type": "like"}]},
+        {"type": "installationUpdate", "action": "add-upgrade"},
+        {"type": "installationUpdate", "action": "remove-upgrade"},
+        {"type": "conversationUpdate", "channelData": {"eventType": "somethingNew", "tenant": {"id": TENANT}}},
+        {"type": "message", "text": None, "value": {"x": 1}},
+        {"type": "message", "textFormat": "of the future", "text": 7},
+        {"type": "somethingNew"},
+        {"type": None},
+        {"type": ["message"]},
+    ],
+)
+async def test_what_is_not_listened_for_is_taken_and_left(sent: dict[str, Any], tenant: Tenant) -> None:
+    assert (await tenant.send(activity("?", tenant.service) | sent)).status_code == 200
+    await tenant.teams.drain()
+    assert (tenant.jobs, tenant.microsoft.said) == ([], [])
+
+
+async def test_help_is_said_once_where_the_bot_arrives(tenant: Tenant) -> None:
+    await tenant.send(activity("installationUpdate", tenant.service, action="add", **in_channel()))
+    await tenant.send(activity("conversationUpdate", tenant.service, membersAdded=[{"id": BOT}], **in_channel()))
+    await tenant.teams.drain()
+    [said] = tenant.microsoft.said
+    assert (said.conversation, said.payload["summary"]) == (CHANNEL, "What mailcheck can do")
+
+
+ROOM = Room("teams", TENANT, CHANNEL)
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        {"type": "installationUpdate", "action": "remove", **in_channel()},
+        {"type": "conversationUpdate", "membersRemoved": [{"id": BOT}], **in_channel()},
+        {
+            "type": "conversationUpdate",
+            "conversation": {"id": TEAM, "conversationType": "channel", "tenantId": TENANT},
+            "channelData": {"eventType": "channelDeleted", "channel": {"id": CHANNEL}, "tenant": {"id": TENANT}},
+        },
+    ],
+    ids=["uninstalled", "removed", "channel deleted"],
+)
+async def test_what_was_known_of_a_place_that_is_gone_is_forgotten(news: dict[str, Any], tenant: Tenant) -> None:
+    await tenant.send(mention(QUESTION, tenant.service, **in_channel("17")))
+    assert await tenant.conversations.recall(ROOM)
+    await tenant.send(activity("?", tenant.service) | news)
+    assert await tenant.conversations.recall(ROOM) is None
+
+
+async def test_the_newest_service_address_is_the_one_spoken_to(tenant: Tenant) -> None:
+    await tenant.send(mention(QUESTION, tenant.service, **in_channel("17")))
+    known = await tenant.conversations.recall(ROOM)
+    assert known is not None
+    assert (known.service_url, known.bot, known.team) == (tenant.service, BOT, TEAM)
+
+
+async def test_with_the_queue_away_the_work_is_done_here() -> None:
+    async def down(job: dict[str, str]) -> None:
+        raise ConnectionError
+
+    async with open_tenant(down) as tenant:
+        assert (await tenant.send(message(QUESTION, tenant.service))).status_code == 200
+        await tenant.microsoft.until(lambda said: len(said) == 1)
+
+
+async def test_a_job_that_the_queue_took_after_all_is_not_answered_twice() -> None:
+    late: list[dict[str, str]] = []
+
+    async def takes_it_and_hangs(job: dict[str, str]) -> None:
+        late.append(job)
+        await asyncio.Event().wait()
+
+    async with open_tenant(takes_it_and_hangs) as tenant:
+        await tenant.send(message(QUESTION, tenant.service))
+        await tenant.microsoft.until(lambda said: len(said) == 1)
+        await tenant.teams.deliver(late[0])
+        assert len(tenant.microsoft.said) == 1
+
+
+async def test_a_store_that_is_away_stops_no_answer(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(_: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(tenant.conversations, "remember", away)
+    await tenant.send(message(QUESTION, tenant.service))
+    await tenant.work()
+    assert len(tenant.microsoft.said) == 1
+
+
+async def test_bad_credentials_are_found_at_the_start(tenant: Tenant) -> None:
+    tenant.microsoft.login_error = "invalid_client"
+    with pytest.raises(CannotServe, match="TEAMS_CLIENT_SECRET"):
+        await tenant.teams.run()
+
+
+async def test_a_microsoft_that_is_away_at_the_start_is_waited_for(tenant: Tenant) -> None:
+    tenant.microsoft.login_error = "temporarily_unavailable"
+    running = asyncio.create_task(tenant.teams.run())
+    await asyncio.wait({running}, timeout=0.05)
+    assert not running.done()
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_work_under_way_is_finished_at_shutdown() -> None:
+    async def down(job: dict[str, str]) -> None:
+        raise ConnectionError
+
+    async with open_tenant(down) as tenant:
+        tenant.commands.free.clear()
+        await tenant.send(message(QUESTION, tenant.service))
+        draining = asyncio.create_task(tenant.teams.drain())
+        tenant.commands.free.set()
+        await draining
+        assert len(tenant.microsoft.said) == 1
