@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from bot.watching.model import Room
 from handlers.card import Card
 
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """Where something was said; `space` is the workspace, tenant or server, as the platform names it."""
-
-    platform: str
-    space: str
-    channel: str
+__all__ = ["Ack", "Answering", "Ask", "Blind", "CannotServe", "Later", "MessageGone", "Part", "Platform", "Rejected"]
+__all__ += ["Room", "RoomGone", "SpaceGone", "Speaking", "Unsure"]
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a person typed, or the command of the button they pressed; `private` when only they shall see the answer."""
+    """What a person typed, or the command of the button they pressed; `private` when only they shall see the answer.
+
+    `user` is the platform's id and `name` what people call them (text of a stranger; empty where the platform does not
+    say). A `stranger` is of another workspace than the bot's, as in a shared channel, and may look but not change anything.
+    """
 
     room: Room
     user: str
     text: str
     private: bool = False
+    name: str = ""
+    stranger: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,64 @@ class Answering(Protocol):
         """Pure and instant, so that a platform can say it before its own time limit."""
 
     async def answer(self, ask: Ask, /) -> Card: ...
+
+    async def rejoined(self, room: Room, /) -> Card | None:
+        """The bot may speak in the room again; a card where that is worth a word."""
+
+    async def removed(self, platform: str, space: str, /) -> None:
+        """The workspace removed the bot."""
+
+
+class Unsure(Exception):
+    """It may stand in the room, or not: there was no answer, or one that leaves it open."""
+
+
+class Later(Exception):
+    """Surely not done; it may be tried again after so many seconds."""
+
+    def __init__(self, why: str, seconds: float) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
+class RoomGone(Exception):
+    """The bot cannot speak in the room: it is archived, unknown, or the bot is no member."""
+
+
+class SpaceGone(Exception):
+    """The workspace removed the bot, or took its token back."""
+
+
+class Rejected(Exception):
+    """The platform does not take the message, not even in plain words; surely not done."""
+
+
+class MessageGone(Exception):
+    """The message that was named is no more; surely not done."""
+
+
+class Blind(Exception):
+    """The platform cannot be asked what stands in the room."""
+
+
+class Speaking(Protocol):
+    """A platform where the bot may speak unasked. A message is named by the id that `post` returned.
+
+    Every method raises Later, Unsure, RoomGone, SpaceGone, Rejected or MessageGone, and nothing else.
+    """
+
+    async def post(self, room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
+        """Says a card, as a reply where a message is named as `thread`; returns the message. A `key` is carried along, so
+        that `find` finds it. `broadcast`: the reply shall be seen outside of its thread, too."""
+
+    async def update(self, room: Room, message: str, card: Card) -> None:
+        """Puts a card in the place of an earlier message."""
+
+    async def find(self, room: Room, key: str, since: datetime, thread: str = "") -> str | None:
+        """The message that carries the key, said since then; in a thread where one is named. Raises Blind, too."""
+
+    async def tell(self, room: Room, user: str, card: Card) -> None:
+        """Says a card to one person of the room's workspace, and to nobody else."""
 
 
 class Platform(Protocol):

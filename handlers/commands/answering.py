@@ -1,0 +1,88 @@
+"""The verbs: what is said at once to each, and who answers it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from bot.checkup import Checkup
+from bot.model import Target
+from bot.store import StoreUnavailable
+from handlers.card import Card
+from handlers.commands.checking import Typed, read_check
+from handlers.commands.reading import LATER, WATCHING, split_verb
+from handlers.commands.watching import Watching
+from handlers.commands.wishes import REFUSALS
+from handlers.messages import checking_card, help_card, refusal_card, report_card, reports_card
+from handlers.platform import Ack, Ask, Room
+
+STORE_AWAY = "The store of the watches does not answer, so nothing was changed; please try again in a minute."
+NO_WATCHES = "Nothing can be watched here: this bot keeps no watches."
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """The verbs; `checkup` does the work, `lists` is how many blocklists a target is asked about."""
+
+    checkup: Checkup
+    lists: Callable[[Target], int]
+    list_health: Callable[[], Awaitable[Card]]
+    allowed: Callable[[Ask], Awaitable[str]] = field(default=lambda _: _nobody_waits())
+    watching: Watching | None = None
+
+    def acknowledgement(self, ask: Ask) -> Ack:
+        """What is said at once; pure and instant."""
+        verb, rest = split_verb(ask.text)
+        if verb == "help":
+            return Ack(help_card(), work=False)
+        if verb == "lists":
+            return Ack(Card("Asking every blocklist for its test entries …", private=True), work=True)
+        if verb in LATER:
+            return Ack(refusal_card(f"`{verb}` is not available yet; type `help` to see what is."), work=False)
+        try:
+            if verb in WATCHING:
+                return Ack(self._begun(ask, verb, rest), work=self.watching is not None)
+            orders = read_check(rest).orders
+            return Ack(checking_card(orders, self.lists(orders[0].target)), work=True)
+        except REFUSALS as wrong:
+            return Ack(refusal_card(str(wrong)), work=False)
+
+    async def answer(self, ask: Ask) -> Card:
+        instead = self.acknowledgement(ask)
+        if not instead.work:
+            return instead.card
+        if wait := await self.allowed(ask):
+            return refusal_card(wait)
+        verb, rest = split_verb(ask.text)
+        if verb in WATCHING and self.watching:
+            return await self._watching(self.watching, ask, verb, rest)
+        return await self.list_health() if verb == "lists" else await self.check(read_check(rest))
+
+    async def check(self, typed: Typed) -> Card:
+        expanded = await asyncio.gather(*(self.checkup.expand(order) for order in typed.orders))
+        orders = [order for several in expanded for order in several]
+        reports = await asyncio.gather(*(self.checkup.report(order, typed.fresh) for order in orders))
+        return report_card(reports[0]) if len(reports) == 1 else reports_card(reports)
+
+    async def rejoined(self, room: Room) -> Card | None:
+        return await self.watching.rejoined(room) if self.watching else None
+
+    async def removed(self, platform: str, space: str) -> None:
+        if self.watching:
+            await self.watching.watches.forget_space(platform, space)
+
+    def _begun(self, ask: Ask, verb: str, rest: str) -> Card:
+        return self.watching.begun(ask, verb, rest) if self.watching else refusal_card(NO_WATCHES)
+
+    async def _watching(self, watching: Watching, ask: Ask, verb: str, rest: str) -> Card:
+        try:
+            return await watching.answer(ask, verb, rest)
+        except REFUSALS as wrong:
+            return refusal_card(str(wrong))
+        except StoreUnavailable:
+            return refusal_card(STORE_AWAY)
+
+
+async def _nobody_waits() -> str:
+    return ""

@@ -1,0 +1,73 @@
+"""Words that a person typed: the verb, and options that may stand anywhere after it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from bot.model import Role
+
+WATCHING = ("watch", "unwatch", "watches", "mute", "unmute", "ack", "settings")
+LATER = ("history", "bounce", "headers")
+VERBS = ("check", "lists", *WATCHING, *LATER)
+
+
+class BadCommand(Exception):
+    """The person typed something that cannot be done; the message is the sentence to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What was typed, taken apart: words that are no option, options with their values in lower case, and flags."""
+
+    left: tuple[str, ...]
+    options: dict[str, list[str]] = field(default_factory=dict)
+    flags: frozenset[str] = frozenset()
+
+    def last(self, option: str) -> str | None:
+        return self.options.get(option, [None])[-1]
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.left)
+
+    @property
+    def role(self) -> Role:
+        """Raises BadCommand for one that does not exist."""
+        role = self.last("as") or "mta"
+        if role not in tuple(Role):
+            raise BadCommand(
+                f"`as {role[:40]}` is not known: an address is checked `as mta` (it sends mail itself) or `as client`."
+            )
+        return Role(role)
+
+
+def split_verb(text: str) -> tuple[str, str]:
+    """`lists` → the verb; a bare target means `check`; nothing at all means `help`."""
+    first, _, rest = text.strip().partition(" ")
+    verb = first.lower()
+    if not verb or verb in ("help", "?"):
+        return "help", ""
+    if verb in VERBS:
+        return verb, rest.strip()
+    return "check", text.strip()
+
+
+def take_apart(words: Sequence[str], options: Collection[str], flags: Collection[str]) -> Words:
+    """Raises BadCommand for an option without its value."""
+    left: list[str] = []
+    found: dict[str, list[str]] = {}
+    raised: set[str] = set()
+    rest = iter(words)
+    for word in rest:
+        low = word.lower()
+        if low in options:
+            value = next(rest, None)
+            if value is None:
+                raise BadCommand(f"`{low}` needs a word after it; type `help` to see how.")
+            found.setdefault(low, []).append(value.lower())
+        elif low in flags:
+            raised.add(low)
+        else:
+            left.append(word)
+    return Words(tuple(left), found, frozenset(raised))

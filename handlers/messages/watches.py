@@ -1,0 +1,201 @@
+"""Answers about watches: added, listed, muted, ended, and how a channel wants to hear of things."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.durations import write_duration
+from bot.watching.kept import Kept, RoomSettings, Updates
+from bot.watching.model import Incident, Muted, Phase, Problem, Watch, each_once
+from handlers.card import Button, Card, Fact, Line, Table, Tone
+from handlers.messages.alerts import TONES
+from handlers.messages.subjects import named, subject_of, what_is_wrong, when
+from handlers.messages.words import count
+
+KNOWN_SHOWN = 8
+MUTES = ("1h", "8h", "24h", "7d")
+UPDATES = {
+    Updates.THREAD: "in the thread of the alert",
+    Updates.BROADCAST: "in the thread, and for the whole channel what is newly bad and what is clear again",
+    Updates.EDIT_ONLY: "only by editing the alert itself",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A watch with its first look; `every` is the interval that it gets, `new` is False where the room had it already."""
+
+    watch: Watch
+    incident: Incident
+    every: timedelta
+    new: bool = True
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return each_once(self.incident.problems)
+
+
+def first_look_card(subjects: int, what: str) -> Card:
+    """Said at once, before the first look is over."""
+    return Card(f"Taking a first look at {what if subjects == 1 else count(subjects, 'target')} …", private=True)
+
+
+def added_card(added: Sequence[Added], notes: Sequence[str] = ()) -> Card:
+    """What is watched from now on, and what was found at the first look: that is known now, and raises no alert."""
+    lines = tuple(Line(note, Tone.UNSURE) for note in notes)
+    if len(added) > 1:
+        return _several_added(added, lines)
+    one = added[0]
+    watch, wished = one.watch, one.watch.every
+    if one.every > wished:
+        lines += (
+            Line(f"You asked for every {write_duration(wished)}; the lists allow no more than that.", Tone.UNSURE),
+        )
+    start = "Watching" if one.new else "Already watching"
+    return Card(
+        f"{start} {subject_of(watch)}, every {write_duration(one.every)}",
+        Tone.GOOD if not one.problems else Tone.WARN,
+        lines=(*_known(one.problems), *lines),
+        facts=(Fact("Alerts", "here, when something changes and a second look confirms it"),),
+        buttons=(Button("Unwatch", f"unwatch {watch.id}"),),
+        footnote=f"Watch {watch.id} · as {watch.role}",
+    )
+
+
+def watches_card(kept: Sequence[Kept]) -> Card:
+    """All watches of a room, those with a problem first."""
+    if not kept:
+        step = "Type `watch 203.0.113.5 example.com`, and you hear of it when something changes."
+        return Card("Nothing is watched in this channel", step=step, private=True)
+    ranked = sorted(kept, key=lambda one: (one.incident.opened is None, one.watch.subject))
+    rows = tuple((subject_of(one.watch), _state(one), _interval(one), one.watch.id) for one in ranked)
+    is_open = sum(one.incident.opened is not None for one in kept)
+    title = f"{_watches(len(kept))} in this channel"
+    return Card(
+        f"{title}, {is_open} with a problem" if is_open else title,
+        Tone.WARN if is_open else Tone.GOOD,
+        table=Table(("Target", "State", "Every", "Id"), rows),
+        footnote="unwatch, mute, unmute and ack take a target or an id",
+        private=True,
+    )
+
+
+def said_in_channel_card(added: int) -> Card:
+    return Card(f"{_watches(added)} added; the channel has been told.", Tone.GOOD, private=True)
+
+
+def removed_card(watch: Watch, by: str) -> Card:
+    return Card(
+        f"{by} ended the watch of {subject_of(watch)}",
+        buttons=(Button("Watch again", f"watch {watch.subject} every {_short(watch.every)} as {watch.role}"),),
+    )
+
+
+def muted_card(watch: Watch, muted: Muted) -> Card:
+    return Card(
+        f"{muted.by} muted {subject_of(watch)} until {when(muted.until)}",
+        lines=(Line("What is still different then is told at once."),),
+        buttons=(Button("Unmute", f"unmute {watch.id}"),),
+    )
+
+
+def unmuted_card(watch: Watch, by: str) -> Card:
+    return Card(f"{by} unmuted {subject_of(watch)}")
+
+
+def acknowledged_card(watch: Watch, by: str) -> Card:
+    return Card(
+        f"{by} has {subject_of(watch)} in hand", lines=(Line("No reminders until something new comes on top."),)
+    )
+
+
+def mute_choice_card(watch: Watch) -> Card:
+    """For how long, where no form can be shown."""
+    return Card(
+        f"Mute {subject_of(watch)} for how long?",
+        buttons=tuple(Button(length, f"mute {watch.id} {length}") for length in MUTES),
+        footnote="or type, for example: mute 203.0.113.5 12h",
+        private=True,
+    )
+
+
+def settings_card(settings: RoomSettings, by: str = "") -> Card:
+    """How the channel hears of things; public once somebody changed it."""
+    who = "only the one who made a watch" if settings.restrict else "everybody in this channel"
+    return Card(
+        f"{by} changed the settings of this channel" if by else "Settings of this channel",
+        facts=(
+            Fact("Updates", f"{settings.updates}: {UPDATES.get(settings.updates, '')}"),
+            Fact("Reminder", "after a day in the thread" if settings.reminder else "off"),
+            Fact("May end or mute a watch", who),
+        ),
+        lines=(Line("Change one with: settings updates thread, settings reminder off, settings restrict on."),),
+        private=not by,
+    )
+
+
+def not_here_card() -> Card:
+    """The bot cannot speak in the channel, so nothing is kept."""
+    return Card(
+        "mailcheck is not in this channel and could not alert it, so nothing is watched yet",
+        Tone.WARN,
+        step="Add mailcheck to the channel (in Slack: /invite @mailcheck), then ask again.",
+        private=True,
+    )
+
+
+def resumed_card() -> Card:
+    return Card(
+        "The watches of this channel go on", Tone.GOOD, lines=(Line("They had rested since mailcheck was gone."),)
+    )
+
+
+def _several_added(added: Sequence[Added], lines: tuple[Line, ...]) -> Card:
+    rows = tuple(
+        (
+            subject_of(one.watch),
+            what_is_wrong(one.problems) or "nothing is wrong",
+            write_duration(one.every),
+            one.watch.id,
+        )
+        for one in added
+    )
+    return Card(
+        f"Watching {count(len(added), 'target')}",
+        Tone.WARN if any(one.problems for one in added) else Tone.GOOD,
+        lines=(Line("What is wrong already is known now; you hear of changes only."), *lines),
+        table=Table(("Target", "Found at the first look", "Every", "Id"), rows),
+    )
+
+
+def _known(problems: Sequence[Problem]) -> list[Line]:
+    if not problems:
+        return [Line("Nothing is wrong at the first look.", Tone.GOOD)]
+    shown = [Line(p.sight.says or named([p]), TONES[p.sight.severity], p.sight.step) for p in problems[:KNOWN_SHOWN]]
+    more = [Line(f"{len(problems) - KNOWN_SHOWN} more.")] if len(problems) > KNOWN_SHOWN else []
+    return [*shown, *more, Line("This is known now and raises no alert; its end is told.")]
+
+
+def _state(one: Kept) -> str:
+    incident = one.incident
+    there = [p for p in incident.problems if p.told and p.phase is not Phase.CLEAN]
+    states = [what_is_wrong(each_once(there)) or "all good"]
+    states += ["acknowledged"] if incident.acknowledged and incident.opened else []
+    states += [f"muted until {when(incident.muted.until)}"] if incident.muted else []
+    states += ["resting: mailcheck is not in this channel"] if one.paused else []
+    return ", ".join(states)
+
+
+def _interval(one: Kept) -> str:
+    wished, got = one.watch.every, one.every or one.watch.every
+    return write_duration(got) + (f" (wished: {write_duration(wished)})" if got > wished else "")
+
+
+def _watches(number: int) -> str:
+    return "1 watch" if number == 1 else f"{number} watches"
+
+
+def _short(length: timedelta) -> str:
+    return write_duration(length).replace(" ", "")
