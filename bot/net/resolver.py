@@ -99,6 +99,8 @@ class Resolver:
         name = name.lower().removesuffix(".") or "."
         if not manner.fresh and (known := self._memory.recall(name, kind)):
             return known
+        if manner.bulk:  # the targets of a sweep seldom share a name, and a task for each question is not for nothing
+            return await self._learn(name, kind, manner)
         return await self._together((name, kind, manner))
 
     async def _together(self, key: Key) -> Answer:

@@ -149,7 +149,7 @@ def _addresses(asked: Question, reply: bytes, at: int, authentic: bool) -> Answe
 def _text(asked: Question, reply: bytes, at: int, authentic: bool) -> Answer | None:
     """One TXT record, which is what a list says about an entry."""
     end = at + 12 + int.from_bytes(reply[at + 10 : at + 12], "big")
-    if reply[6:8] != ONE or reply[at : at + 6] != _TEXT_OF_THE_QUESTION or _negative_ttl(reply, end) is None:
+    if reply[6:8] != ONE or reply[at : at + 6] != _TEXT_OF_THE_QUESTION or _behind(reply, end) is None:
         return None  # what stands behind it must be whole, or the packet was cut
     strings, here = [], at + 12
     while here < end:
@@ -163,22 +163,32 @@ def _text(asked: Question, reply: bytes, at: int, authentic: bool) -> Answer | N
 
 def _negative_ttl(reply: bytes, at: int) -> int | None:
     """The smaller of the SOA's TTL and its minimum field (RFC 2308 §5); None for anything out of the ordinary."""
-    authorities, additional = reply[8] << 8 | reply[9], reply[10] << 8 | reply[11]
-    ttl = None if authorities else 0
-    end = len(reply)
+    ttl = None if reply[8:10] != NONE else 0
+    records = _behind(reply, at)
+    if records is None:
+        return None
+    for kind, seconds, length, end in records:
+        if kind == _SOA and length >= 22:
+            minimum = int.from_bytes(reply[end - 4 : end], "big")
+            ttl = seconds if seconds < minimum else minimum
+        elif kind == _OPT and seconds >> 24:  # the rest of an extended RCODE: not a plain negative after all
+            return None
+    return ttl
+
+
+def _behind(reply: bytes, at: int) -> list[tuple[int, int, int, int]] | None:
+    """Kind, TTL, length and end of each record behind the answers; None unless the packet ends with the last of them."""
+    count = int.from_bytes(reply[8:10], "big") + int.from_bytes(reply[10:12], "big")
+    records = []
     try:
-        for _ in range(authorities + additional):
+        for _ in range(count):
             at = at + 2 if reply[at] >= 0xC0 else _past_name(reply, at)
             kind, _, seconds, length = _RECORD.unpack_from(reply, at)
             at += 10 + length
-            if kind == _SOA and at <= end and length >= 22:
-                minimum = int.from_bytes(reply[at - 4 : at], "big")
-                ttl = seconds if seconds < minimum else minimum
-            elif kind == _OPT and seconds >> 24:  # the rest of an extended RCODE: not a plain negative after all
-                return None
+            records.append((kind, seconds, length, at))
     except (struct.error, IndexError):
         return None
-    return ttl if at == end else None
+    return records if at == len(reply) else None
 
 
 def _past_name(reply: bytes, at: int) -> int:

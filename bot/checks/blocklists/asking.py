@@ -57,10 +57,9 @@ async def ask(lookup: Lookup, targets: Sequence[Question], controls: Iterable[st
 
 async def add_texts(lookup: Lookup, targets: Sequence[Question], heard: Heard) -> None:
     """Asks those of the targets that look listed for their text."""
-    listed = [question.name for question in targets if looks_listed(question, heard)]
-    if listed:
-        texts = await asyncio.gather(*(_texts(lookup, name) for name in listed))
-        heard.texts.update(zip(listed, texts, strict=True))
+    for question in targets:
+        if looks_listed(question, heard):
+            heard.texts[question.name] = await _texts(lookup, question.name)
 
 
 def looks_listed(question: Question, heard: Heard) -> bool:
