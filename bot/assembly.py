@@ -11,27 +11,54 @@ from functools import partial
 
 import structlog
 
-from bot.checks import bimi, dane, dkim, dmarc, dnssec, holder, mx, network, ptr, senders, spf
+from bot.checks import (
+    bimi,
+    dane,
+    dkim,
+    dmarc,
+    dnssec,
+    holder,
+    mta_sts,
+    mx,
+    network,
+    ptr,
+    senders,
+    spf,
+    starttls,
+    tls_rpt,
+)
 from bot.checks.blocklists import Memory, ProcessMemory, Standing, blocklist_check, health, load
 from bot.checks.blocklists.catalogue import Catalogue
 from bot.checks.blocklists.survey import Health
 from bot.checks.blocklists.zones import questions, zones
 from bot.checkup import Checkup
 from bot.metrics import Metrics, metrics
-from bot.model import Check, Target
+from bot.model import Check, Lookup, Target
+from bot.net.fetch import fetch
 from bot.net.pace import Pace
 from bot.net.resolver import Resolver
 from bot.net.servers import Server, system_servers
+from bot.net.smtp import probe_host
+from bot.net.sparing import Sparing
 from bot.net.transport import Transport
 from bot.settings import Settings, SettingsError, SpecialAddresses
 from bot.store import StoreUnavailable
 from bot.store.cache import AnswerCache, Remembered, ReportCache
 from bot.store.circuit import Circuit
 from bot.store.client import Store, connect
+from bot.visits import Fetch, Probe
 
 log = structlog.get_logger()
 
 STANDING_S = 900  # as long as what is known of a list may be believed
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The ways to other people's servers; `probe` is None where port 25 is not to be tried."""
+
+    fetch: Fetch
+    probe: Probe | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +114,7 @@ async def mail_wing(settings: Settings, *, needs_store: bool, uses_store: bool =
         counted = metrics()
         special_allowed = settings.special_addresses is SpecialAddresses.ALLOW
         checkup = Checkup(
-            checks=checks(lists, special_allowed),
+            checks=checks(lists, special_allowed, _doors(resolver, settings.probe_smtp)),
             about_address=frozenset({"network"}),
             about_name=frozenset({"spf", "dmarc", "mx", "dkim", "dane", "bimi"}),
             lookup=resolver,
@@ -101,8 +128,19 @@ async def mail_wing(settings: Settings, *, needs_store: bool, uses_store: bool =
         yield MailWing(settings, servers, catalogue, keys, resolver, checkup, counted, store, circuit)
 
 
-def checks(blocklists: Check, special_allowed: bool) -> tuple[tuple[str, Check], ...]:
-    """Every check by its name. A new one is a file in `bot/checks/` and a row here."""
+def checks(blocklists: Check, special_allowed: bool, doors: Doors | None = None) -> tuple[tuple[str, Check], ...]:
+    """Every check by its name. A new one is a file in `bot/checks/` and a row here.
+
+    Without `doors` nobody's servers are visited: only the checks that DNS can answer are made.
+    """
+    visits = (
+        (
+            ("mta-sts", partial(mta_sts.check, fetch=doors.fetch)),
+            ("starttls", partial(starttls.check, probe=doors.probe)),
+        )
+        if doors
+        else ()
+    )
     return (
         ("network", partial(network.check, special_allowed=special_allowed)),
         ("blocklist", blocklists),
@@ -113,6 +151,8 @@ def checks(blocklists: Check, special_allowed: bool) -> tuple[tuple[str, Check],
         ("dkim", dkim.check),
         ("dane", dane.check),
         ("bimi", bimi.bimi_check(dmarc.discover)),
+        ("tls-rpt", tls_rpt.check),
+        *visits,
         ("network", dnssec.check),
         ("network", partial(holder.check, special_allowed=special_allowed)),
     )
@@ -127,6 +167,11 @@ def _servers(settings: Settings) -> tuple[Server, ...]:
         return tuple(Server(*pair) for pair in settings.nameservers) or system_servers()
     except ValueError as none:
         raise SettingsError([str(none)]) from None
+
+
+def _doors(lookup: Lookup, probe_smtp: bool) -> Doors:
+    probe = Sparing(partial(probe_host, lookup=lookup)) if probe_smtp else None
+    return Doors(partial(fetch, lookup=lookup), probe)
 
 
 async def _store(settings: Settings, stack: AsyncExitStack, needed: bool) -> Store | None:

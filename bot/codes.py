@@ -6,11 +6,40 @@ from collections.abc import Mapping
 
 from bot import doctor
 from bot.bounces import replies
-from bot.checks import bimi, blocklists, dane, dkim, dmarc, dnssec, holder, mx, network, ptr, senders, spf
+from bot.checks import (
+    bimi,
+    blocklists,
+    dane,
+    dkim,
+    dmarc,
+    dnssec,
+    holder,
+    mta_sts,
+    mx,
+    network,
+    ptr,
+    senders,
+    spf,
+    starttls,
+    tls_rpt,
+)
 
 OURS = {
     f"{check}.{word}": meaning
-    for check in ("blocklist", "network", "ptr", "spf", "dmarc", "mx", "dkim", "dane", "bimi")
+    for check in (
+        "blocklist",
+        "network",
+        "ptr",
+        "spf",
+        "dmarc",
+        "mx",
+        "dkim",
+        "dane",
+        "bimi",
+        "mta-sts",
+        "tls-rpt",
+        "starttls",
+    )
     for word, meaning in (
         ("no-answer", "DNS did not answer, or not in time, so the result is not known."),
         ("broken", "The check broke on the bot's side; its log has the reason."),
@@ -23,6 +52,9 @@ ROOMS: Mapping[str, Mapping[str, str]] = {
     "DMARC": dmarc.CODES,
     "MX": mx.CODES,
     "DKIM": dkim.CODES,
+    "MTA-STS": mta_sts.CODES,
+    "TLS reporting": tls_rpt.CODES,
+    "STARTTLS": starttls.CODES,
     "DANE": dane.CODES,
     "BIMI": bimi.CODES,
     "The address and the name themselves": {**network.CODES, **holder.CODES, **dnssec.CODES},

@@ -104,6 +104,14 @@ def refuse_or_allow(text: object) -> object:
     return text
 
 
+def on_or_off(text: object) -> object:
+    if text in ("on", "off"):
+        return text == "on"
+    if isinstance(text, bool):
+        return text
+    raise ValueError("is `on` or `off`")
+
+
 def existing_file(text: object) -> object:
     if not isinstance(text, str):
         return text
@@ -165,6 +173,7 @@ class Settings(BaseSettings):
     spamhaus_dqs_key: SecretStr | None = None
     abusix_key: SecretStr | None = None
     special_addresses: Annotated[SpecialAddresses, BeforeValidator(refuse_or_allow)] = SpecialAddresses.REFUSE
+    probe_smtp: Annotated[bool, BeforeValidator(on_or_off)] = False
     http: Annotated[HostPort, NoDecode, BeforeValidator(listen_address)] = HostPort("127.0.0.1", 3000)
 
     watch_every: Duration = timedelta(hours=1)

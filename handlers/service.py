@@ -19,7 +19,7 @@ from bot.jobs import Jobs
 from bot.model import LookupFailed
 from bot.settings import HostPort, SlackMode
 from bot.store.client import Store
-from bot.store.limits import Allowance, seen_before
+from bot.store.limits import Allowance, Sightings
 from handlers.card import Card
 from handlers.commands import Commands
 from handlers.http import Vitals, site
@@ -126,7 +126,7 @@ def slack_of(wing: MailWing, store: Store, commands: Commands, jobs: Jobs) -> Sl
         ),
         commands,
         enqueue,
-        Seen(lambda key: seen_before(store.interactive, key)),
+        Seen(Sightings(store.interactive)),
     )
 
     async def answer_slack(ask_id: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from bot.store.circuit import Away, Circuit
 
@@ -37,6 +40,30 @@ class Allowance:
         return WINDOW_S - int(now % WINDOW_S) if over else 0
 
 
-async def seen_before(redis: Redis, key: str) -> bool:
-    """Was this key given before, by any process, in the last eleven minutes? From now on it was."""
-    return not await redis.set(f"mc1:seen:{key}", "1", nx=True, ex=SEEN_S)
+class Sightings:
+    """Was a key given before, by any process, in the last eleven minutes?
+
+    Only a look is waited for: the note is written behind the answer, for the disk behind it costs a person a millisecond.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._notes: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, key: str) -> bool:
+        name = f"mc1:seen:{key}"
+        if await self._redis.exists(name):
+            return True
+        note = asyncio.create_task(self._note(name))
+        self._notes.add(note)
+        note.add_done_callback(self._notes.discard)
+        return False
+
+    async def settle(self) -> None:
+        """Wait until everything seen so far is noted."""
+        await asyncio.gather(*self._notes)
+
+    async def _note(self, name: str) -> None:
+        # A note that is lost makes one replay possible, in another process, while Redis is away.
+        with suppress(RedisError, OSError):
+            await self._redis.set(name, "1", ex=SEEN_S)

@@ -143,7 +143,7 @@ def _receivers(findings: Iterable[Finding]) -> tuple[Fact, ...]:
             ]
             code = f" ({', '.join(dict.fromkeys(replies[:2]))})" if replies and finding.verdict >= Verdict.WARN else ""
             words.append(f"{finding.facts.get('name', finding.about)} {TAKES[finding.verdict]}{code}")
-    return (Fact("Would they take it?", " · ".join(words)),) if words else ()
+    return (Fact("Would take this mail", " · ".join(words)),) if words else ()
 
 
 def _listing_table(listings: Sequence[Finding]) -> Table:

@@ -11,7 +11,22 @@ from handlers.card import Card, Line, Tone
 TONES = {Verdict.PASS: Tone.GOOD, Verdict.UNKNOWN: Tone.UNSURE, Verdict.WARN: Tone.WARN, Verdict.FAIL: Tone.BAD}
 
 # What stops mail first comes first; within a check the worst severity comes first.
-WEIGHT = ("blocklist", "ptr", "helo", "spf", "dmarc", "mx", "dkim", "network", "dane", "bimi", "senders")
+WEIGHT = (
+    "blocklist",
+    "ptr",
+    "helo",
+    "spf",
+    "dmarc",
+    "mx",
+    "dkim",
+    "mta-sts",
+    "starttls",
+    "network",
+    "tls-rpt",
+    "dane",
+    "bimi",
+    "senders",
+)
 SEVERITIES = ("high", "medium", "low", "none")
 NAMES = {
     "ptr": "reverse name",

@@ -112,6 +112,6 @@ def test_what_receivers_make_of_it_is_one_line_and_no_further_problem() -> None:
     yahoo = replace(finding("senders"), facts={"name": "Yahoo", "rules": rules[1:]})
     card = report_card(report(finding("ptr", Verdict.FAIL, "No name."), gmail, yahoo))
     assert [(fact.label, fact.value) for fact in card.facts] == [
-        ("Would they take it?", "Gmail no (5.7.25) · Yahoo yes")
+        ("Would take this mail", "Gmail no (5.7.25) · Yahoo yes")
     ]
     assert card.title.endswith("1 problem (reverse name)")

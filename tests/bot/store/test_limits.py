@@ -3,7 +3,7 @@ from __future__ import annotations
 from redis.asyncio import Redis
 
 from bot.store.circuit import Circuit
-from bot.store.limits import WINDOW_S, Allowance, seen_before
+from bot.store.limits import SEEN_S, WINDOW_S, Allowance, Sightings
 
 
 class Clock:
@@ -37,5 +37,9 @@ async def test_no_count_outlives_its_minute(redis: Redis) -> None:
     assert all(0 < ttl <= WINDOW_S for ttl in ttls)
 
 
-async def test_a_key_is_seen_once(redis: Redis) -> None:
-    assert [await seen_before(redis, key) for key in ("a", "a", "b")] == [False, True, False]
+async def test_a_key_is_seen_once_in_whatever_process(redis: Redis) -> None:
+    here, there = Sightings(redis), Sightings(redis)
+    assert not await here("a")
+    await here.settle()
+    assert [await there("a"), await there("b")] == [True, False]
+    assert 0 < await redis.ttl("mc1:seen:a") <= SEEN_S
