@@ -39,12 +39,13 @@ def report_to_line(report: Report) -> str:
 
 
 def _finding_to_text(finding: Finding) -> str:
-    if not isinstance(finding.facts, SharedFacts) or finding.links:
+    if not isinstance(finding.facts, SharedFacts):
         return dumps(finding_to_json(finding))
+    links = dumps(links_to_json(finding)) if finding.links else "[]"
     return (
         f'{{"check": {quote(finding.check)}, "about": {quote(finding.about)}, "verdict": "{finding.verdict}", '
         f'"code": {quote(finding.code)}, "says": {quote(finding.says)}, "step": {quote(finding.step)}, '
-        f'"facts": {finding.facts.text}, "links": []}}'
+        f'"facts": {finding.facts.text}, "links": {links}}}'
     )
 
 
@@ -57,8 +58,12 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
         "says": finding.says,
         "step": finding.step,
         "facts": dict(finding.facts),
-        "links": [{"label": link.label, "url": link.url} for link in finding.links],
+        "links": links_to_json(finding),
     }
+
+
+def links_to_json(finding: Finding) -> list[dict[str, str]]:
+    return [{"label": link.label, "url": link.url} for link in finding.links]
 
 
 def report_from_json(document: dict[str, Any]) -> Report:

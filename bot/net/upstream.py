@@ -154,10 +154,11 @@ class Upstream:
             self.counters.unreachable += 1  # as good as lost on the way: the next copy keeps to the same clock
 
     def _link(self, now: float) -> Link:
-        if len(self._links) < self._width:
-            self._links.append(self._open(now))
-        self._next = (self._next + 1) % len(self._links)
-        return self._links[self._next]
+        links = self._links
+        if len(links) < self._width:
+            links.append(self._open(now))
+        self._next = following = (self._next + 1) % len(links)
+        return links[following]
 
     def _open(self, now: float) -> Link:
         found = socket.getaddrinfo(

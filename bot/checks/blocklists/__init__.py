@@ -16,7 +16,7 @@ from bot.checks.blocklists.controls import standing_of
 from bot.checks.blocklists.findings import finding_of
 from bot.checks.blocklists.standing import Memory, ProcessMemory, Standing, Trust
 from bot.checks.blocklists.survey import Health, health
-from bot.checks.blocklists.sweeping import SweepStandings, ask_in_rounds, better
+from bot.checks.blocklists.sweeping import Panel, SweepStandings, better
 from bot.checks.blocklists.words import CODES
 from bot.checks.blocklists.zones import Question, questions, zones
 from bot.model import Check, Finding, Lookup, Order, Role, SweepLookup
@@ -57,15 +57,14 @@ def blocklist_check(
     """
     asked = zones(catalogue, keys)
     ids = {zone.apex: zone.standing_id(resolver_id) for zone in asked}
-    sweep = SweepStandings(memory, ids)
+    panel, standings = Panel(asked), SweepStandings(memory, ids)
 
     async def check(order: Order, lookup: Lookup, /) -> Sequence[Finding]:
-        at, asking = now(), questions(asked, order.target)
+        at = now()
         if isinstance(lookup, SweepLookup):
-            believed = await sweep.believed([question.zone for question in asking], lookup, at)
-            heard = await ask_in_rounds(lookup, asking)
-        else:
-            heard, believed = await in_one_round(asking, lookup, at)
+            return await panel.examine(order, lookup, standings, at)
+        asking = questions(asked, order.target)
+        heard, believed = await in_one_round(asking, lookup, at)
         return [_finding(question, heard, believed[question.zone.apex], order.role) for question in asking]
 
     async def in_one_round(asking: Sequence[Question], lookup: Lookup, at: datetime) -> tuple[Heard, Standings]:

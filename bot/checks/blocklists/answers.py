@@ -47,6 +47,8 @@ NOT_LISTED = Reading(State.NOT_LISTED)
 def read(blocklist: Blocklist, outcome: Outcome, standing: Standing) -> Reading:
     """The state of the list for what was asked, given what its test points showed through the same resolver."""
     heard = read_alone(blocklist, outcome)
+    if heard is NOT_LISTED and standing.trust is Trust.GOOD:
+        return heard
     if heard.state is State.UNUSABLE:
         return heard
     if standing.trust is Trust.UNUSABLE:

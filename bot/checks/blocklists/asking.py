@@ -41,8 +41,8 @@ async def ask(lookup: Lookup, targets: Sequence[Question], controls: Iterable[st
 
     async def ask_target(question: Question) -> None:
         await ask_address(question.name)
-        if looks_listed(question, heard):
-            heard.texts[question.name] = await _texts(lookup, question.name)
+        if read_alone(question.zone.blocklist, heard.outcomes[question.name]).state is State.LISTED:
+            heard.texts[question.name] = await text_of(lookup, question.name)
 
     try:
         async with asyncio.timeout_at(deadline), asyncio.TaskGroup() as group:
@@ -55,23 +55,7 @@ async def ask(lookup: Lookup, targets: Sequence[Question], controls: Iterable[st
     return heard
 
 
-async def add_texts(lookup: Lookup, targets: Sequence[Question], heard: Heard) -> None:
-    """Asks those of the targets that look listed for their text."""
-    for question in targets:
-        if looks_listed(question, heard):
-            heard.texts[question.name] = await _texts(lookup, question.name)
-
-
-def looks_listed(question: Question, heard: Heard) -> bool:
-    outcome = heard.outcomes[question.name]
-    return (
-        not isinstance(outcome, LookupFailed)
-        and bool(outcome.records)
-        and read_alone(question.zone.blocklist, outcome).state is State.LISTED
-    )
-
-
-async def _texts(lookup: Lookup, name: str) -> tuple[str, ...]:
+async def text_of(lookup: Lookup, name: str) -> tuple[str, ...]:
     """What the list writes about an entry, cut short; a list need not write anything, so a failure is an empty text."""
     try:
         answer = await lookup(name, "TXT")

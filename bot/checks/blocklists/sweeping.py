@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 
-from bot.checks.blocklists.asking import Heard, add_texts, ask
+from bot.checks.blocklists.answers import State, read
+from bot.checks.blocklists.asking import ask, text_of
+from bot.checks.blocklists.catalogue import Kind
 from bot.checks.blocklists.controls import standing_of
+from bot.checks.blocklists.findings import finding_of
 from bot.checks.blocklists.standing import Memory, Standing, Trust
-from bot.checks.blocklists.zones import Question, Zone
-from bot.model import Lookup, SweepLookup
+from bot.checks.blocklists.zones import Zone, labels
+from bot.model import Finding, Lookup, Order, SweepLookup
 
 PROVED_WITHIN_S = 2.0
 TRIED_AGAIN_AFTER = timedelta(minutes=1)  # a list that could not be proved
@@ -71,14 +75,26 @@ def better(kept: Mapping[str, Standing], seen: Mapping[str, Standing]) -> dict[s
     return {**seen, **{key: old for key, old in kept.items() if key in silent or key not in seen}}
 
 
-async def ask_in_rounds(lookup: SweepLookup, asking: Sequence[Question]) -> Heard:
-    """Each label with all its zones in one round, then the texts of what is listed."""
-    heard = Heard()
-    by_label: dict[str, list[Question]] = {}
-    for question in asking:
-        by_label.setdefault(question.label, []).append(question)
-    for label, questions in by_label.items():
-        outcomes = await lookup.ask_all(label, [question.zone.apex for question in questions])
-        heard.outcomes.update(zip((question.name for question in questions), outcomes, strict=True))
-    await add_texts(lookup, asking, heard)
-    return heard
+class Panel:
+    """The lists by what they hold, so that a label goes to all that fit in one round."""
+
+    def __init__(self, zones: Sequence[Zone]) -> None:
+        self._zones = {kind: [zone for zone in zones if kind in zone.blocklist.kinds] for kind in Kind}
+        self._apexes = {kind: [zone.apex for zone in fitting] for kind, fitting in self._zones.items()}
+        self._places = {zone.apex: place for place, zone in enumerate(zones)}
+
+    async def examine(
+        self, order: Order, lookup: SweepLookup, standings: SweepStandings, at: datetime
+    ) -> list[Finding]:
+        """One finding for each list that fits the target, in the order of the catalogue."""
+        rows: list[tuple[int, Finding]] = []
+        for kind, (label, subject) in labels(order.target).items():
+            fitting = self._zones[kind]
+            believed = await standings.believed(fitting, lookup, at)
+            outcomes = await lookup.ask_all(label, self._apexes[kind])
+            for zone, outcome in zip(fitting, outcomes, strict=True):
+                reading = read(zone.blocklist, outcome, believed[zone.apex])
+                listed = reading.state is State.LISTED
+                texts = await text_of(lookup, f"{label}.{zone.apex}") if listed else ()
+                rows.append((self._places[zone.apex], finding_of(zone, subject, order.role, reading, texts)))
+        return [finding for _, finding in sorted(rows, key=itemgetter(0))]

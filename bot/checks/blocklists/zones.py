@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import NamedTuple
 
 from bot.checks.blocklists.catalogue import Blocklist, Catalogue, Controls, Kind
 from bot.checks.names import organisational_domain, reversed_ip
@@ -41,16 +40,13 @@ class Zone:
         return text.replace(self.secret, "…") if self.secret else text
 
 
-class Question(NamedTuple):
-    """One list asked about one thing: `label` before the zone goes to the DNS, `subject` is what a person reads."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One list asked about one thing: `name` goes to the DNS and may hold a key, `subject` is what a person reads."""
 
     zone: Zone
-    label: str
+    name: str = field(repr=False)
     subject: str
-    name: str  # of both together; it may hold a key, so it is never shown
-
-    def __repr__(self) -> str:
-        return f"Question({self.subject} at {self.zone.blocklist.id})"
 
 
 def zones(catalogue: Catalogue, keys: Mapping[str, str]) -> tuple[Zone, ...]:
@@ -91,18 +87,24 @@ def _not_listed(blocklist: Blocklist) -> SharedFacts:
 
 def questions(asked: Iterable[Zone], target: Target) -> list[Question]:
     """What to ask about a target: each list of its addresses, each list of domains about its registered domain."""
-    labels: dict[Kind, tuple[str, str]] = {}
-    if target.ip is not None:
-        labels[ADDRESS_KINDS[target.ip.version]] = reversed_ip(target.ip), str(target.ip)
-    if target.domain is not None:
-        registered = organisational_domain(target.domain)
-        labels[Kind.DOMAIN] = registered, registered
+    asked_about = labels(target)
     return [
-        Question(zone, label, subject, f"{label}.{zone.apex}")
+        Question(zone, f"{label}.{zone.apex}", subject)
         for zone in asked
-        for kind, (label, subject) in labels.items()
+        for kind, (label, subject) in asked_about.items()
         if kind in zone.blocklist.kinds
     ]
+
+
+def labels(target: Target) -> dict[Kind, tuple[str, str]]:
+    """What stands before a zone of that kind, and how a person reads it."""
+    found: dict[Kind, tuple[str, str]] = {}
+    if target.ip is not None:
+        found[ADDRESS_KINDS[target.ip.version]] = reversed_ip(target.ip), str(target.ip)
+    if target.domain is not None:
+        registered = organisational_domain(target.domain)
+        found[Kind.DOMAIN] = registered, registered
+    return found
 
 
 def _label(point: str) -> str:

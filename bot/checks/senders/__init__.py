@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from bot.checks.senders.rules import RECEIVERS, RULES, SIGNALS, Demand, Effect, Receiver, Rule, State
-from bot.model import Finding, Verdict
+from bot.model import Finding, SharedFacts, Verdict
 
 __all__ = ["CODES", "judge"]
 
@@ -29,12 +30,20 @@ NOT_VISIBLE = "not-visible"
 AGAIN = "Check again in a few minutes."
 
 
+class Sign(NamedTuple):
+    """What of a finding counts here."""
+
+    code: str
+    verdict: Verdict
+    step: str
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A signal or a rule as it stands, and the finding that decided it."""
 
     state: State
-    finding: Finding | None = None
+    finding: Sign | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +71,22 @@ def judge(findings: Sequence[Finding]) -> list[Finding]:
     `facts["rules"]` is the table: rule, asks, of (all, bulk), state (met, broken, unknown, unseen, not-visible) and replies.
     No finding is worse than those it was judged from.
     """
-    first_of: dict[tuple[str, Verdict], Finding] = {}  # fifty lists say the same thing
-    for finding in findings:
-        first_of.setdefault((finding.code, finding.verdict), finding)
-    signals = {name: _signal(name, list(first_of.values())) for name in SIGNALS}
+    return list(_judge(tuple(dict.fromkeys(Sign(finding.code, finding.verdict, finding.step) for finding in findings))))
+
+
+@lru_cache(maxsize=256)  # the addresses of a sweep are mostly alike
+def _judge(signs: tuple[Sign, ...]) -> tuple[Finding, ...]:
+    signals = {name: _signal(name, signs) for name in SIGNALS}
     if all(seen.state is State.UNSEEN for seen in signals.values()):
-        return []
-    return [_about(receiver, signals) for receiver in RECEIVERS]
+        return ()
+    return tuple(_about(receiver, signals) for receiver in RECEIVERS)
 
 
-def _signal(name: str, findings: Sequence[Finding]) -> Seen:
+def _signal(name: str, signs: Sequence[Sign]) -> Seen:
     for row in SIGNALS[name]:
-        fitting = [finding for finding in findings if finding.code in row.codes and finding.verdict >= row.at_least]
+        fitting = [sign for sign in signs if sign.code in row.codes and sign.verdict >= row.at_least]
         if fitting:
-            return Seen(row.state, max(fitting, key=lambda finding: finding.verdict))
+            return Seen(row.state, max(fitting, key=lambda sign: sign.verdict))
     return Seen(State.UNSEEN)
 
 
@@ -101,7 +112,7 @@ def _about(receiver: Receiver, signals: Mapping[str, Seen]) -> Finding:
         code=code,
         says=SAYS[code].format(name=receiver.name, bulk=receiver.bulk, why=_why(deciding)),
         step=(worst.step or AGAIN) if worst else "",
-        facts={"name": receiver.name, "rules": [_row(standing) for standing in standings]},
+        facts=SharedFacts(name=receiver.name, rules=[_row(standing) for standing in standings]),
         links=receiver.links,
     )
 
