@@ -5,7 +5,7 @@ What is remembered of a watch is stored behind the operation that wrote it, whic
 somebody else wrote, and tells an operation that is sent again from a new one.
 
     mc1:watches:ROOM     id → watch                   mc1:subject:SUBJECT  set of "id room"
-    mc1:incidents:ROOM   id → "operation incident"    mc1:looks, mc1:tells subject → due
+    mc1:incidents:ROOM   id → "operation incident"    mc1:looks, mc1:asks, mc1:tells   subject → due
     mc1:rooms:SPACE      room → how many watches      mc1:wishes           space, kind, interval → questions a look
     mc1:resting          room → until when            mc1:settings:SPACE, mc1:audit:SPACE, mc1:stretched
 """
@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 
 from bot.store.script import Script, answering
 
-LOOKS, TELLS = "mc1:looks", "mc1:tells"
+LOOKS, ASKS, TELLS = "mc1:looks", "mc1:asks", "mc1:tells"
 MOST_LETTERS = 500
 RESTED_S = 6 * 3600.0
 
@@ -77,12 +77,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of a look: what changed, when to look again, and when only to speak (None: not before)."""
+    """The end of a look: what changed, and when to look, to ask what is in question, and only to speak (None: not so)."""
 
     claimed: Claimed
     changes: Sequence[Change]
-    look_at: float | None
-    tell_at: float | None
+    look_at: float | None = None
+    ask_at: float | None = None
+    tell_at: float | None = None
 
 
 class WatchStore:
@@ -106,10 +107,10 @@ class WatchStore:
         words = (operation(), place.room, place.space, entry.id, entry.subject)
         return bool(await self._remove(*words, *flat(entry.wishes)))
 
-    async def change(self, was: Remembered, incident: str, subject: str, due: float | None) -> bool:
-        """Replaces an incident that nobody replaced since it was read; looks at it by `due`, where one is given."""
+    async def change(self, was: Remembered, incident: str, subject: str, tell_at: float | None) -> bool:
+        """Replaces an incident that nobody replaced since it was read; what there is to tell of it is told by `tell_at`."""
         words = (was.room, was.id, was.by, incident, subject)
-        return bool(await self._change(operation(), *words, "" if due is None else score(due)))
+        return bool(await self._change(operation(), *words, "" if tell_at is None else score(tell_at)))
 
     async def of_room(self, room: str) -> list[Remembered]:
         async with answering(), self._redis.pipeline(transaction=True) as pipeline:
@@ -145,6 +146,12 @@ class WatchStore:
         rows = json.dumps([row(end) for end in ends], separators=(",", ":"))
         return list(await self._apply(schedule, MOST_LETTERS, score(again_at), rows))
 
+    async def overdue_s(self, now: float) -> float:
+        """How long the look that waits longest has been due."""
+        async with answering():
+            first = await self._redis.zrange(LOOKS, 0, 0, withscores=True)
+        return max(0.0, now - first[0][1]) if first else 0.0
+
     async def wishes(self) -> dict[str, int]:
         async with answering():
             return {name: int(number) for name, number in (await self._redis.hgetall("mc1:wishes")).items()}
@@ -156,8 +163,8 @@ def row(end: Ended) -> list[Any]:
         [c.of.room, c.of.id, c.of.by, operation(), c.incident, [f"{id}\n{text}" for id, text in c.letters]]
         for c in end.changes
     ]
-    look, tell = ("" if at is None else score(at) for at in (end.look_at, end.tell_at))
-    return [end.claimed.subject, end.claimed.lease, look, tell, changes]
+    dues = ["" if at is None else score(at) for at in (end.look_at, end.ask_at, end.tell_at)]
+    return [end.claimed.subject, end.claimed.lease, *dues, changes]
 
 
 def remembered(room: str, id: str, watch: str, held: str) -> Remembered:

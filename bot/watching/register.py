@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -12,9 +12,11 @@ from redis.asyncio import Redis
 
 from bot.store.outbox import OutboxStore
 from bot.store.rooms import RoomStore
+from bot.store.sweeping import SweepStore
 from bot.store.watches import Entry, Place, Remembered, WatchStore
 from bot.watching.kept import MOST_IN_A_ROOM, MOST_IN_A_SPACE, Kept, Letter, RoomSettings, TooManyWatches
 from bot.watching.model import Incident, Room, Watch
+from bot.watching.plan import interval_of, wishes_of
 from bot.watching.schedule import first_due
 from bot.watching.stored import from_json, to_json
 
@@ -40,6 +42,7 @@ class Register:
         self.watches = WatchStore(redis)
         self.rooms_kept = RoomStore(redis)
         self.letters = OutboxStore(redis)
+        self.sweeping = SweepStore(redis)
         self._clock = clock
 
     async def add(self, watch: Watch, incident: Incident, due: datetime) -> bool:
@@ -61,8 +64,9 @@ class Register:
         found.sort(key=lambda pair: (pair[0].since, pair[0].id))
         dues = await self.watches.due([subject_of(watch) for watch, _ in found])
         rests = await self.rooms_kept.rests(str(room))
+        factors = json.loads(await self.sweeping.stretched_in(place_of(room).space) or "{}")
         return [
-            Kept(watch, incident, None if due is None else moment(due), watch.every, rests)
+            Kept(watch, incident, None if due is None else moment(due), interval_of(watch, factors), rests)
             for (watch, incident), due in zip(found, dues, strict=True)
         ]
 
@@ -71,12 +75,12 @@ class Register:
         return kept is not None and await self.watches.remove(entry_of(load(Watch, kept.watch)))
 
     async def change(self, room: Room, watch_id: str, incident: Incident, was: Incident) -> bool:
-        """What a mute held back is told at once when it ends, so the end of a mute brings a look."""
+        """What a mute held back is told at once when somebody ends it."""
         kept = await self._text(room, watch_id)
         if kept is None or load(Incident, kept.incident) != was:
             return False
-        due = self._clock().timestamp() if was.muted and not incident.muted else None
-        return await self.watches.change(kept, dump(incident), subject_of(load(Watch, kept.watch)), due)
+        tell_at = self._clock().timestamp() if was.muted and not incident.muted else None
+        return await self.watches.change(kept, dump(incident), subject_of(load(Watch, kept.watch)), tell_at)
 
     async def settings(self, room: Room) -> RoomSettings:
         text = await self.rooms_kept.settings(place_of(room))
@@ -171,17 +175,6 @@ def place_of(room: Room) -> Place:
 def subject_of(watch: Watch) -> str:
     """The question that rooms share: as whom, and about what."""
     return f"{watch.role} {watch.subject}"
-
-
-def wishes_of(watch: Watch) -> Mapping[str, int]:
-    """The questions of one look by space, kind of list (ip4, ip6, domain) and interval in seconds."""
-    about = f"{watch.room.platform}/{watch.room.space}", f"{watch.every.total_seconds():.0f}"
-    wishes: dict[str, int] = {}
-    if watch.network is not None:
-        wishes[f"{about[0]} ip{watch.network.version} {about[1]}"] = watch.network.num_addresses
-    if watch.domain is not None:
-        wishes[f"{about[0]} domain {about[1]}"] = 1
-    return wishes
 
 
 def moment(seconds: float) -> datetime:

@@ -1,6 +1,7 @@
 -- Ends looks: what is remembered, what rooms must be told and when to look again change together, or not at all.
--- ARGV: schedule, most letters in a room's outbox, when to look again at what could not be stored, and JSON [[subject, lease, look due, tell due or '',
--- [[room, id, was, operation, incident, [letter, ...]], ...]], ...]. A letter is its id, a line break, and its text.
+-- ARGV: schedule, most letters in a room's outbox, when to look again at what could not be stored, and JSON [[subject,
+-- lease, look due or '', ask due or '', tell due or '', [[room, id, was, operation, incident, [letter, ...]], ...]], ...].
+-- A letter is its id, a line break, and its text. '' takes the subject out of that schedule, but never out of the looks.
 -- A subject whose lease is over, or was ended by this very call sent before, is left as it is. A watch that somebody
 -- changed since it was read, or whose room has too many letters, is left as it is and due again.
 -- Returns for each subject 'done', 'again' or 'late'.
@@ -24,8 +25,16 @@ local function changed(room, id, was, operation, incident, letters)
     return true
 end
 
+local function plan(name, due, subject)
+    if due ~= '' then
+        redis.call('ZADD', name, due, subject)
+    elseif name ~= 'mc1:looks' then
+        redis.call('ZREM', name, subject)
+    end
+end
+
 for _, look in ipairs(cjson.decode(ARGV[4])) do
-    local subject, lease, due, tell, changes = unpack(look)
+    local subject, lease, look_due, ask_due, tell_due, changes = unpack(look)
     local score = redis.call('ZSCORE', schedule, subject)
     if not score or tonumber(score) ~= tonumber(lease) then
         ends[#ends + 1] = 'late'
@@ -34,20 +43,11 @@ for _, look in ipairs(cjson.decode(ARGV[4])) do
         for _, change in ipairs(changes) do
             all = changed(unpack(change)) and all
         end
+        plan('mc1:looks', look_due, subject)
+        plan('mc1:asks', ask_due, subject)
+        plan('mc1:tells', tell_due, subject)
         if not all then
             redis.call('ZADD', schedule, again_at, subject)
-        elseif schedule == 'mc1:tells' then
-            if tell == '' then
-                redis.call('ZREM', schedule, subject)
-            end
-            if due ~= '' then
-                redis.call('ZADD', 'mc1:looks', 'LT', due, subject)
-            end
-        else
-            redis.call('ZADD', schedule, due, subject)
-        end
-        if all and tell ~= '' then
-            redis.call('ZADD', 'mc1:tells', tell, subject)
         end
         ends[#ends + 1] = all and 'done' or 'again'
     end

@@ -1,5 +1,5 @@
 -- Takes subjects that are due, the longest overdue first, and leaves them due again when the lease is over.
--- ARGV: schedule (mc1:looks or mc1:tells), now, until when the lease holds, how many, when to come back where all rest.
+-- ARGV: schedule (mc1:looks, mc1:asks or mc1:tells), now, until when the lease holds, how many, when to come back where all rest.
 -- Returns [[subject, [[room, id, watch, incident], ...]], ...]; subjects that only resting rooms follow are left out.
 -- A reply that is lost loses nothing: the subjects are due again after the lease.
 local schedule, now, lease, most, rested = unpack(ARGV, 1, 5)

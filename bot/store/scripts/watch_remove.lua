@@ -17,6 +17,7 @@ end
 redis.call('SREM', 'mc1:subject:' .. subject, id .. ' ' .. room)
 if redis.call('EXISTS', 'mc1:subject:' .. subject) == 0 then
     redis.call('ZREM', 'mc1:looks', subject)
+    redis.call('ZREM', 'mc1:asks', subject)
     redis.call('ZREM', 'mc1:tells', subject)
 end
 for i = 6, #ARGV, 2 do

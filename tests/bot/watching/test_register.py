@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from bot.model import Role
 from bot.store import StoreUnavailable
-from bot.store.watches import Change, Ended
+from bot.store.watches import TELLS, Change, Ended
 from bot.watching.incidents import acknowledge, mute, unmute
 from bot.watching.kept import MOST_IN_A_ROOM, MOST_IN_A_SPACE, Letter, RoomSettings, TooManyWatches, Updates
 from bot.watching.model import Room, Watch
@@ -40,7 +40,7 @@ async def tell(register: Register, told: Watch, words: str = "a+") -> list[Lette
     incident, alerts = opened(baseline(told), words)
     letters = [Letter(alert.key, told.room, told, incident, alert) for alert in alerts]
     change = Change(claimed.watches[0], dump(incident), [(letter.id, dump(letter)) for letter in letters])
-    assert await register.watches.apply([Ended(claimed, [change], now + 3600, None)], now) == ["done"]
+    assert await register.watches.apply([Ended(claimed, [change], look_at=now + 3600)], now) == ["done"]
     return letters
 
 
@@ -107,11 +107,12 @@ async def test_what_somebody_changed_meanwhile_is_not_written_over(register: Reg
     assert [kept.incident for kept in await register.of_room(ROOM)] == [theirs]
 
 
-async def test_the_end_of_a_mute_brings_a_look(register: Register, clock: Clock) -> None:
+async def test_the_end_of_a_mute_is_a_time_to_speak(register: Register, clock: Clock) -> None:
     muted = mute(baseline(watch()), "U1", DUE)
     await register.add(watch(), muted, DUE)
+    assert await register.watches.claim(clock().timestamp(), 60, 100, TELLS) == []
     await register.change(ROOM, watch().id, unmute(muted), muted)
-    assert [kept.due for kept in await register.of_room(ROOM)] == [clock.now]
+    assert len(await register.watches.claim(clock().timestamp(), 60, 100, TELLS)) == 1
 
 
 async def test_the_last_watch_of_a_subject_ends_its_looks(register: Register, redis: Redis) -> None:
@@ -166,7 +167,7 @@ async def test_nothing_is_left_of_a_workspace_that_removed_the_bot(register: Reg
         )
         for one in subject_of_all[0].watches
     ]
-    await register.watches.apply([Ended(subject_of_all[0], changes, 0, None)], 0)
+    await register.watches.apply([Ended(subject_of_all[0], changes, look_at=0)], 0)
     for room in rooms:
         letter = await register.first(room)
         assert letter
