@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from ipaddress import ip_address
 
 import httpx
@@ -16,18 +17,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from handlers.card import Card
-from handlers.messages import broken_card, refusal_card
+from handlers.messages import broken_card, help_card, refusal_card
 from handlers.patience import Away, Fuse, Seen, Work
-from handlers.platform import Ack, Answering, Ask, CannotServe, Room
+from handlers.platform import Ack, Answering, Ask, Blind, CannotServe, Room, RoomGone
 from handlers.teams import listeners
-from handlers.teams.adaptive import message
-from handlers.teams.connector import Connector, RoomGone
+from handlers.teams.connector import Connector
 from handlers.teams.conversations import Conversation, Conversations
 from handlers.teams.errands import Errand, Sent, conversation_of
 from handlers.teams.guard import Guard
 from handlers.teams.login import Credentials, Login, LoginFailed, LoginRefused
 from handlers.teams.pace import Pace
-from handlers.teams.replies import Reply, say
+from handlers.teams.replies import Reply, change, say
 from handlers.teams.tokens import Doorman, Keys
 
 Enqueue = Callable[[dict[str, str]], Awaitable[None]]
@@ -115,15 +115,22 @@ class Teams:
             return Ack(refusal_card(BUSY), work=False)
         return Ack(answering.result(), work=False) if in_time else ack
 
-    def tell(self, errand: Errand, card: Card) -> None:
+    def reply(self, errand: Errand, card: Card) -> None:
         """Says a card that nothing has to be looked up for."""
-        self._work.start(self._reply(errand).say(card))
+        self._work.start(self._reply_to(errand).say(card))
+
+    async def arrive(self, conversation: Conversation) -> None:
+        """The bot may speak there, perhaps again: says what it can do, and what goes on from before."""
+        errand = Errand(f"{conversation.id}:arrival", conversation, user="", text="help")
+        self.reply(errand, help_card())
+        if card := await self._commands.rejoined(conversation.room):
+            self.reply(errand, card)
 
     async def leave(self, tenant: str, place: str) -> None:
         for room in await self._conversations.forget(tenant, place):
             log.info("left", platform="teams", team=room.space, channel=room.channel)
 
-    # The work
+    # The work, and what the bot says unasked: see handlers.platform for what is raised
 
     async def deliver(self, job: Mapping[str, str]) -> None:
         """Answers an errand that came through the queue."""
@@ -131,14 +138,20 @@ class Teams:
         if not self._done_here.here(errand.id):
             await self._answer(errand)
 
-    async def post(self, room: Room, card: Card, thread: str = "") -> str:
-        """Says a card in a room, in a thread if one is named; returns the thread. Raises NotSaid, RoomGone for good."""
-        said = await say(self._connector, await self._where(room), card, thread)
-        return thread or said
+    async def post(self, room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
+        """Says a card in a room, below a message if one is named."""
+        del key, broadcast  # Teams carries nothing unseen along, and shows a reply in its thread only
+        return await say(self._connector, await self._where(room), card, thread)
 
-    async def update(self, room: Room, thread: str, card: Card) -> None:
-        """Puts a card in the place of the one that began a thread. Raises NotSaid, RoomGone or MessageGone for good."""
-        await self._connector.change(await self._where(room), thread, message(card))
+    async def update(self, room: Room, message: str, card: Card) -> None:
+        await change(self._connector, await self._where(room), message, card)
+
+    async def find(self, room: Room, key: str, since: datetime, thread: str = "") -> str | None:
+        del room, key, since, thread
+        raise Blind("a bot cannot read back what stands in Teams")
+
+    async def tell(self, room: Room, user: str, card: Card) -> None:
+        await say(self._connector, await self._connector.aside(await self._where(room), user), card)
 
     async def _where(self, room: Room) -> Conversation:
         conversation = await self._conversations.recall(room)
@@ -155,7 +168,7 @@ class Teams:
         return True
 
     async def _answer(self, errand: Errand) -> None:
-        reply = self._reply(errand)
+        reply = self._reply_to(errand)
         async with asyncio.TaskGroup() as group:
             answer = group.create_task(self._card(errand.ask))
             await asyncio.wait({answer}, timeout=self._pace.progress_after)
@@ -168,9 +181,9 @@ class Teams:
         """The answer to a button, for all to see; one for a single person is said only if they have not been told."""
         card = await answering
         if not card.private:
-            await self._reply(errand).say(card)
+            await self._reply_to(errand).say(card)
         elif not in_time:
-            await self._reply(replace(errand, replaces="")).say(card)
+            await self._reply_to(replace(errand, replaces="")).say(card)
 
     async def _card(self, ask: Ask) -> Card:
         try:
@@ -179,8 +192,8 @@ class Teams:
             log.exception("command broke", platform="teams", channel=ask.room.channel)
             return broken_card()
 
-    def _reply(self, errand: Errand) -> Reply:
-        return Reply(errand, self._connector)
+    def _reply_to(self, errand: Errand) -> Reply:
+        return Reply(errand, self._connector, self._pace)
 
     # Teams itself
 

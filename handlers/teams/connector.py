@@ -1,51 +1,35 @@
-"""Speaking in Teams: the Bot Connector's REST interface, with its limits and its bad days.
+"""Speaking in Teams: the Bot Connector's REST interface, one call at a time, and what its answers mean.
 
-Teams asks to repeat 412, 429, 502 and 504; behind a 502 or 504 the message may stand already, and there is no way to look
-it up. So a message is said at least once, and twice only when Teams lost the answer to the first.
+Teams asks to repeat 412, 429, 502 and 504. Behind the first two nothing was done; behind the others the message may stand
+already, and there is no way to look it up.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 import httpx
-import structlog
 
+from handlers.platform import Later, MessageGone, Rejected, RoomGone, Unsure
 from handlers.teams.adaptive import Payload
 from handlers.teams.cloud import Cloud
 from handlers.teams.conversations import Conversation, Kind
 from handlers.teams.login import Login, LoginFailed, LoginRefused
 from handlers.teams.pace import A_CONVERSATION, A_TENANT, Pace, Turns
 
-AGAIN = frozenset((412, 429, 502, 504))
-CLOSED = frozenset((403, 404))
-DRAWN_WRONG = frozenset((400, 413))
-WITHIN = httpx.Timeout(10.0)
-
-log = structlog.get_logger()
-
-
-class NotSaid(Exception):
-    """Teams did not take it; `status` is zero where there was no answer."""
-
-    def __init__(self, why: str, status: int = 0) -> None:
-        super().__init__(why)
-        self.status = status
-
-
-class RoomGone(NotSaid):
-    """The bot was removed or blocked there, or the conversation is no more; there is no point in trying again."""
-
-
-class MessageGone(NotSaid):
-    """The message that was to be changed is no more."""
+NOT_DONE = frozenset((412, 429))
+WITHIN_S = 7.0  # with the wait for a turn below the ten seconds after which a call is taken for lost
+LONGEST_TURN_S = 2.0
+SOON_S = 1.0
+LOGIN_AGAIN_S = 30.0
 
 
 class Connector:
-    """Raises NotSaid from every method, RoomGone and MessageGone where it is known to be for good."""
+    """Each method makes one call, and raises Later, Unsure, RoomGone, MessageGone or Rejected."""
 
     def __init__(self, http: httpx.AsyncClient, login: Login, cloud: Cloud, pace: Pace) -> None:
         self._http, self._login, self._cloud, self._pace = http, login, cloud, pace
@@ -53,84 +37,80 @@ class Connector:
 
     async def say(self, to: Conversation, payload: Payload, thread: str = "") -> str:
         """Says it in the conversation, in a thread if one is named; returns the id of the message."""
-        told = await self._call("POST", to, f"{_activities(to, thread)}", payload)
+        missing = RoomGone if to.thread(thread) == to.id else MessageGone
+        told = await self._call("POST", to, _activities(to, thread), payload, missing)
         return str(told.get("id", ""))
 
     async def change(self, where: Conversation, message: str, payload: Payload, thread: str = "") -> None:
         """Puts it in the place of an earlier message of the bot."""
         path = f"{_activities(where, thread)}/{quote(message, safe='')}"
-        await self._call("PUT", where, path, {**payload, "id": message})
+        await self._call("PUT", where, path, {**payload, "id": message}, MessageGone)
 
     async def aside(self, conversation: Conversation, user: str) -> Conversation:
         """The chat with one person of a conversation, opened if need be."""
         tenant = {"id": conversation.tenant}
         wanted = {"isGroup": False, "bot": {"id": conversation.bot}, "members": [{"id": user}]}
         wanted |= {"tenantId": conversation.tenant, "channelData": {"tenant": tenant}}
-        told = await self._call("POST", conversation, "/v3/conversations", wanted)
+        told = await self._call("POST", conversation, "/v3/conversations", wanted, RoomGone)
         return replace(conversation, id=str(told.get("id", "")), kind=Kind.PERSONAL, team="")
 
-    async def _call(self, method: str, place: Conversation, path: str, body: Payload) -> Mapping[str, object]:
+    async def _call(
+        self, method: str, place: Conversation, path: str, body: Payload, missing: type[Exception]
+    ) -> Mapping[str, object]:
+        """`missing` is what a 404 means."""
         if not self._cloud.trusts(place.service_url):
-            raise NotSaid("the service address is not one of Microsoft's")
-        url = place.service_url.rstrip("/") + path
-        why = "gave up"
-        for failures in range(1, self._pace.tries + 1):
-            await self._turn(place)
-            try:
-                answer = await self._once(method, url, body)
-            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, LoginFailed) as error:
-                why, wait = type(error).__name__, self._pace.wait(failures)  # nothing has been sent
-            except httpx.HTTPError as error:
-                raise NotSaid(f"no answer ({type(error).__name__})") from None
-            except LoginRefused as refused:
-                raise NotSaid(str(refused)) from None
-            else:
-                if answer.status_code not in AGAIN:
-                    return _taken(method, answer)
-                why, wait = f"status {answer.status_code}", self._asked_to_wait(place, answer, failures)
-            log.info("trying again", platform="teams", why=why, wait_s=round(wait, 2), failures=failures)
-            if wait > 0 and failures < self._pace.tries:
-                await self._pace.sleep(wait)
-        raise NotSaid(why)
+            raise RoomGone("its service address is not one of Microsoft's")
+        await self._turn(place)
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                answer = await self._once(method, place.service_url.rstrip("/") + path, body)
+        except (LoginFailed, LoginRefused) as why:
+            raise Later(str(why), LOGIN_AGAIN_S) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as why:
+            raise Later(f"not reached ({type(why).__name__})", SOON_S) from None
+        except (httpx.HTTPError, TimeoutError) as why:
+            raise Unsure(f"no answer ({type(why).__name__})") from None
+        if answer.is_success:
+            return _json(answer)
+        raise self._refusal(place, answer, missing)
 
     async def _once(self, method: str, url: str, body: Payload) -> httpx.Response:
         """One call, and another where the token had been withdrawn."""
         for last in (False, True):
             headers = await self._login.headers()
-            answer = await self._http.request(method, url, json=body, headers=headers, timeout=WITHIN)
+            answer = await self._http.request(method, url, json=body, headers=headers)
             if answer.status_code != 401 or last:
                 break
             self._login.forget(headers)
         return answer
 
     async def _turn(self, place: Conversation) -> None:
-        wait = max(self._turns.take(f"{place.tenant} {place.id}"), self._tenants.take(place.tenant))
+        wait = max(self._turns.wait(_key(place)), self._tenants.wait(place.tenant))
+        if wait > LONGEST_TURN_S:
+            raise Later("many messages at once", wait)
+        self._turns.take(_key(place))
+        self._tenants.take(place.tenant)
         if wait > 0:
             await self._pace.sleep(wait)
 
-    def _asked_to_wait(self, place: Conversation, answer: httpx.Response, failures: int) -> float:
-        """A Retry-After holds for everybody who speaks in that conversation, and for nobody elsewhere."""
-        named = seconds(answer.headers.get("Retry-After", ""), self._pace.now())
-        if named is None:
-            return self._pace.wait(failures)
-        wait = min(named, self._pace.longest)
-        self._turns.rest(f"{place.tenant} {place.id}", wait)
-        return 0.0
+    def _refusal(self, place: Conversation, answer: httpx.Response, missing: type[Exception]) -> Exception:
+        """What a status means. A Retry-After holds for all who speak in that conversation, and for nobody elsewhere."""
+        status, why = answer.status_code, f"status {answer.status_code} {_reason(answer)}".strip()
+        if status in NOT_DONE:
+            wait = max(SOON_S, seconds(answer.headers.get("Retry-After", ""), self._pace.now()))
+            self._turns.rest(_key(place), wait)
+            return Later(why, wait)
+        if status >= 500:
+            return Unsure(why)
+        return {401: Later(why, LOGIN_AGAIN_S), 403: RoomGone(why), 404: missing(why)}.get(status, Rejected(why))
+
+
+def _key(place: Conversation) -> str:
+    return f"{place.tenant} {place.id}"
 
 
 def _activities(conversation: Conversation, thread: str) -> str:
     return f"/v3/conversations/{quote(conversation.thread(thread), safe='')}/activities"
-
-
-def _taken(method: str, answer: httpx.Response) -> Mapping[str, object]:
-    """What Teams answered. Raises NotSaid."""
-    status = answer.status_code
-    if answer.is_success:
-        return _json(answer)
-    why = f"status {status} {_reason(answer)}".strip()
-    if status == 404 and method == "PUT":
-        raise MessageGone(why, status)
-    raise (RoomGone if status in CLOSED else NotSaid)(why, status)
 
 
 def _reason(answer: httpx.Response) -> str:
@@ -147,9 +127,10 @@ def _json(answer: httpx.Response) -> Mapping[str, object]:
     return told if isinstance(told, Mapping) else {}
 
 
-def seconds(retry_after: str, now: float) -> float | None:
-    """Of a Retry-After header, which is a number or a date; None where it is neither."""
+def seconds(retry_after: str, now: float) -> float:
+    """Of a Retry-After header, which is a number or a date; zero where it says nothing."""
     try:
-        return float(retry_after) if retry_after.isdecimal() else parsedate_to_datetime(retry_after).timestamp() - now
+        named = float(retry_after) if retry_after.isdecimal() else parsedate_to_datetime(retry_after).timestamp() - now
     except (ValueError, OverflowError):
-        return None
+        return 0.0
+    return max(named, 0.0)

@@ -12,6 +12,7 @@ from handlers.teams.markup import as_typed, without_private
 
 Sent = Mapping[str, Any]  # an activity as Teams sends it
 
+OWN = ("user", "text", "thread", "replaces", "name")
 GONE = ("channelDeleted", "teamDeleted", "teamHardDeleted")
 
 
@@ -20,7 +21,7 @@ class Errand:
     """One thing a person asked for; an empty string means "there is none".
 
     `thread` is where the answer belongs; `replaces` is the message whose place it takes; `private` says that only this
-    person is to see it.
+    person is to see it; `name` is what people call them.
     """
 
     id: str
@@ -30,20 +31,21 @@ class Errand:
     thread: str = ""
     replaces: str = ""
     private: bool = False
+    name: str = ""
 
     @property
     def ask(self) -> Ask:
-        return Ask(self.conversation.room, self.user, self.text, self.private)
+        return Ask(self.conversation.room, self.user, self.text, self.private, self.name)
 
     def job(self) -> dict[str, str]:
         """The errand as text, for a queue."""
-        own = {name: str(getattr(self, name)) for name in ("user", "text", "thread", "replaces", "private")}
+        own = {name: str(getattr(self, name)) for name in (*OWN, "private")}
         return {"errand": self.id, **own, **self.conversation.record()}
 
     @classmethod
     def of(cls, job: Mapping[str, str]) -> Errand:
         """The errand that `job` made. Raises KeyError or ValueError where it is not one."""
-        own = {name: job[name] for name in ("user", "text", "thread", "replaces")}
+        own = {name: job[name] for name in OWN}
         return cls(id=job["errand"], conversation=Conversation.of(job), private=job["private"] == "True", **own)
 
 
@@ -78,6 +80,7 @@ def from_message(activity: Sent) -> Errand | None:
         user=user,
         text=typed,
         thread=thread_of(activity),
+        name=said(activity, "from", "name"),
         private=private and conversation.kind is not Kind.PERSONAL,
     )
 
@@ -94,6 +97,7 @@ def from_button(activity: Sent) -> Errand | None:
         user=user,
         text=command,
         thread=thread_of(activity),
+        name=said(activity, "from", "name"),
         replaces=said(activity, "replyToId") if asks_again(command) else "",
     )
 

@@ -10,10 +10,11 @@ from starlette.responses import JSONResponse, Response
 
 from handlers.card import Card
 from handlers.inert import inert
-from handlers.messages import broken_card, help_card
+from handlers.messages import broken_card
 from handlers.platform import Ack
 from handlers.teams import limits
 from handlers.teams.adaptive import CARD, MARKS, content
+from handlers.teams.conversations import Conversation
 from handlers.teams.errands import (
     Errand,
     Sent,
@@ -44,7 +45,9 @@ class Hearing(Protocol):
     async def renew(self, errand: Errand) -> Ack:
         """Asks again for a card; the answer where it comes in time, and else it takes the card's place later."""
 
-    def tell(self, errand: Errand, card: Card) -> None: ...
+    def reply(self, errand: Errand, card: Card) -> None: ...
+
+    async def arrive(self, conversation: Conversation) -> None: ...
 
     async def leave(self, tenant: str, place: str) -> None: ...
 
@@ -64,7 +67,7 @@ async def on_message(teams: Hearing, activity: Sent) -> Response:
     if errand and not await teams.heard_before(errand.id):
         ack = await teams.take(errand)
         if not ack.work:
-            teams.tell(errand, ack.card)
+            teams.reply(errand, ack.card)
     return Response()
 
 
@@ -88,7 +91,7 @@ async def on_news(teams: Hearing, activity: Sent) -> Response:
     if place := departed(activity):
         await teams.leave(tenant_of(activity), place)
     elif conversation and is_arrival(activity) and not await teams.heard_before(f"{conversation.id}:arrival"):
-        teams.tell(Errand(f"{conversation.id}:arrival", conversation, user="", text="help"), help_card())
+        await teams.arrive(conversation)
     return Response()
 
 

@@ -46,14 +46,17 @@ class Turns:
         (self._a_second, self._at_once), self._now = rate, now
         self._free_at: OrderedDict[str, float] = OrderedDict()  # when a bucket will be full again
 
-    def take(self, key: str) -> float:
-        """Takes a turn; returns the seconds until it comes."""
+    def wait(self, key: str) -> float:
+        """The seconds until a turn comes."""
         now = self._now()
-        full_at = max(self._free_at.pop(key, now), now) + 1 / self._a_second
-        self._free_at[key] = full_at
+        full_at = max(self._free_at.get(key, now), now)
+        return max(0.0, full_at - now - (self._at_once - 1) / self._a_second)
+
+    def take(self, key: str) -> None:
+        now = self._now()
+        self._free_at[key] = max(self._free_at.pop(key, now), now) + 1 / self._a_second
         while len(self._free_at) > self.MOST:
             self._free_at.popitem(last=False)
-        return max(0.0, full_at - now - self._at_once / self._a_second)
 
     def rest(self, key: str, seconds: float) -> None:
         """Nobody has a turn for so long: Teams said so."""

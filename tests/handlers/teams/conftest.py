@@ -14,6 +14,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from handlers.card import Card
+from handlers.platform import Room
 from handlers.teams.app import Teams
 from handlers.teams.conversations import InThisProcess
 from handlers.teams.login import Credentials
@@ -25,13 +27,25 @@ from tests.handlers.teams.sent import CLIENT_ID, TENANT, Activity
 BEGUN = time.time()
 
 
+class Verbs(Scripted):
+    """The scripted verbs; in a room of `paused` watches the bot has something to say when it is back."""
+
+    paused: tuple[Room, ...] = ()
+
+    async def rejoined(self, room: Room) -> Card | None:
+        return Card("Watching goes on here.") if room in self.paused else None
+
+    async def removed(self, platform: str, space: str) -> None:
+        raise AssertionError(f"nobody removed the bot from {platform} {space}")
+
+
 @dataclass
 class Tenant:
     """A bot in service, and what can be done with it. Its clock stands still but for `slept`, and what a test adds to it."""
 
     teams: Teams
     microsoft: FakeMicrosoft
-    commands: Scripted
+    commands: Verbs
     conversations: InThisProcess
     http: httpx.AsyncClient
     service: str
@@ -64,7 +78,7 @@ async def open_tenant(
 ) -> AsyncIterator[Tenant]:
     jobs: list[dict[str, str]] = []
     slept: list[float] = []
-    microsoft, commands, conversations = FakeMicrosoft(), Scripted(), InThisProcess()
+    microsoft, commands, conversations = FakeMicrosoft(), Verbs(), InThisProcess()
     commands.free.set()
 
     async def keep(job: dict[str, str]) -> None:
@@ -81,7 +95,7 @@ async def open_tenant(
         pace = replace(pace or Pace(), now=lambda: BEGUN + sum(slept), sleep=sleep, chance=lambda: 1.0)
         teams = Teams(credentials, commands, enqueue or keep, conversations, pace=pace)
         doors = [*teams.routes("127.0.0.1"), Route("/healthz", healthz)]
-        async with serving(Starlette(routes=doors)) as door, httpx.AsyncClient(base_url=door) as http:
+        async with serving(Starlette(routes=doors)) as door, httpx.AsyncClient(base_url=door, verify=False) as http:
             yield Tenant(teams, microsoft, commands, conversations, http, f"{url}/service/", jobs, slept)
         await teams.drain()
         await teams.close()

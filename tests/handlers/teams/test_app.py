@@ -52,7 +52,7 @@ async def test_a_question_is_answered_where_it_was_asked(
     [said] = tenant.microsoft.said
     assert (said.method, said.conversation) == ("POST", conversation)
     assert said.payload["summary"] == "203.0.113.5 · example.com: on Example List"
-    assert tenant.commands.asked[0].text == QUESTION
+    assert (tenant.commands.asked[0].text, tenant.commands.asked[0].name) == (QUESTION, "Ada")
 
 
 async def test_without_a_mention_a_channel_is_not_listened_to(tenant: Tenant) -> None:
@@ -225,6 +225,13 @@ async def test_help_is_said_once_where_the_bot_arrives(tenant: Tenant) -> None:
     await tenant.teams.drain()
     [said] = tenant.microsoft.said
     assert (said.conversation, said.payload["summary"]) == (CHANNEL, "What mailcheck can do")
+
+
+async def test_watches_that_were_paused_are_spoken_of_when_the_bot_is_back(tenant: Tenant) -> None:
+    tenant.commands.paused = (ROOM,)
+    await tenant.send(activity("installationUpdate", tenant.service, action="add", **in_channel()))
+    await tenant.teams.drain()
+    assert [said.payload["summary"] for said in tenant.microsoft.said][1:] == ["Watching goes on here."]
 
 
 ROOM = Room("teams", TENANT, CHANNEL)
