@@ -18,22 +18,23 @@ from starlette.routing import Route
 
 from handlers.card import Card
 from handlers.messages import broken_card, help_card, refusal_card
-from handlers.patience import Away, Fuse, Seen, Work
-from handlers.platform import Ack, Answering, Ask, Blind, CannotServe, Room, RoomGone
-from handlers.teams import listeners
+from handlers.patience import Away, Fuse, Seen, SharedMemory, Work
+from handlers.platform import Ack, Answering, Ask, Blind, CannotServe, Later, Room, RoomGone
+from handlers.teams import listeners, replies
 from handlers.teams.connector import Connector
 from handlers.teams.conversations import Conversation, Conversations
 from handlers.teams.errands import Errand, Sent, conversation_of
 from handlers.teams.guard import Guard
 from handlers.teams.login import Credentials, Login, LoginFailed, LoginRefused
 from handlers.teams.pace import Pace
-from handlers.teams.replies import Reply, change, say
+from handlers.teams.replies import Reply
 from handlers.teams.tokens import Doorman, Keys
 
 Enqueue = Callable[[dict[str, str]], Awaitable[None]]
 
 PATH = "/api/messages"
 DRAIN_S = 10.0
+STORE_AGAIN_S = 5.0
 STILL_AT_IT = "Some name servers are slow to answer; the result follows here."
 BUSY = "Too many checks are under way; please try again in a minute."
 
@@ -44,6 +45,7 @@ class Teams:
     """`enqueue` takes a job that some process gives to `deliver`; when it fails, the work is done here and now.
 
     `conversations` and `seen` are shared by all processes: any of them may speak, and none answers what another has heard.
+    Without `seen`, or while it fails, a process knows its own.
     """
 
     name = "teams"
@@ -54,12 +56,13 @@ class Teams:
         commands: Answering,
         enqueue: Enqueue,
         conversations: Conversations,
-        seen: Seen | None = None,
+        seen: SharedMemory | None = None,
         pace: Pace | None = None,
     ) -> None:
         self._credentials, self._commands, self._enqueue = credentials, commands, enqueue
-        self._conversations, self._seen, self._pace = conversations, seen or Seen(), pace or Pace()
-        self._store, self._queue, self._work, self._done_here = Fuse(), Fuse(), Work(), Seen()
+        self._conversations, self._pace = conversations, pace or Pace()
+        self._store = Fuse()  # one for all uses: when the store hangs, a person waits for it once
+        self._seen, self._done_here, self._work = Seen(seen, self._store), Seen(), Work()
         self._http = httpx.AsyncClient(timeout=httpx.Timeout(10.0))
         self._login = Login(self._http, credentials, self._pace)
         self._connector = Connector(self._http, self._login, credentials.cloud, self._pace)
@@ -115,16 +118,16 @@ class Teams:
             return Ack(refusal_card(BUSY), work=False)
         return Ack(answering.result(), work=False) if in_time else ack
 
-    def reply(self, errand: Errand, card: Card) -> None:
+    def say(self, errand: Errand, card: Card) -> None:
         """Says a card that nothing has to be looked up for."""
         self._work.start(self._reply_to(errand).say(card))
 
     async def arrive(self, conversation: Conversation) -> None:
         """The bot may speak there, perhaps again: says what it can do, and what goes on from before."""
         errand = Errand(f"{conversation.id}:arrival", conversation, user="", text="help")
-        self.reply(errand, help_card())
+        self.say(errand, help_card())
         if card := await self._commands.rejoined(conversation.room):
-            self.reply(errand, card)
+            self.say(errand, card)
 
     async def leave(self, tenant: str, place: str) -> None:
         for room in await self._conversations.forget(tenant, place):
@@ -141,27 +144,30 @@ class Teams:
     async def post(self, room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
         """Says a card in a room, below a message if one is named."""
         del key, broadcast  # Teams carries nothing unseen along, and shows a reply in its thread only
-        return await say(self._connector, await self._where(room), card, thread)
+        return await replies.say(self._connector, await self._where(room), card, thread)
 
     async def update(self, room: Room, message: str, card: Card) -> None:
-        await change(self._connector, await self._where(room), message, card)
+        await replies.change(self._connector, await self._where(room), message, card)
 
     async def find(self, room: Room, key: str, since: datetime, thread: str = "") -> str | None:
         del room, key, since, thread
         raise Blind("a bot cannot read back what stands in Teams")
 
     async def tell(self, room: Room, user: str, card: Card) -> None:
-        await say(self._connector, await self._connector.aside(await self._where(room), user), card)
+        await replies.say(self._connector, await self._connector.aside(await self._where(room), user), card)
 
     async def _where(self, room: Room) -> Conversation:
-        conversation = await self._conversations.recall(room)
+        try:
+            conversation = await self._store.through(lambda: self._conversations.recall(room))
+        except Away:
+            raise Later("the store is away", STORE_AGAIN_S) from None
         if conversation is None:
             raise RoomGone("the bot is not installed there")
         return conversation
 
     async def _handed_over(self, errand: Errand) -> bool:
         try:
-            await self._queue.through(lambda: self._enqueue(errand.job()))
+            await self._store.through(lambda: self._enqueue(errand.job()))
         except Away:
             self._done_here.here(errand.id)  # the queue may have taken it all the same
             return self._work.start(self._answer(errand))

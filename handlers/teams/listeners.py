@@ -45,7 +45,7 @@ class Hearing(Protocol):
     async def renew(self, errand: Errand) -> Ack:
         """Asks again for a card; the answer where it comes in time, and else it takes the card's place later."""
 
-    def reply(self, errand: Errand, card: Card) -> None: ...
+    def say(self, errand: Errand, card: Card) -> None: ...
 
     async def arrive(self, conversation: Conversation) -> None: ...
 
@@ -67,7 +67,7 @@ async def on_message(teams: Hearing, activity: Sent) -> Response:
     if errand and not await teams.heard_before(errand.id):
         ack = await teams.take(errand)
         if not ack.work:
-            teams.reply(errand, ack.card)
+            teams.say(errand, ack.card)
     return Response()
 
 

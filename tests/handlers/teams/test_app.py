@@ -293,8 +293,7 @@ async def test_a_store_that_is_away_stops_no_answer(tenant: Tenant, monkeypatch:
 
     monkeypatch.setattr(tenant.conversations, "remember", away)
     await tenant.send(message(QUESTION, tenant.service))
-    await tenant.work()
-    assert len(tenant.microsoft.said) == 1
+    await tenant.microsoft.until(lambda said: len(said) == 1)
 
 
 async def test_bad_credentials_are_found_at_the_start(tenant: Tenant) -> None:

@@ -106,6 +106,15 @@ async def test_a_room_that_was_never_heard_of_is_gone(tenant: Tenant) -> None:
         await tenant.teams.post(ROOM, ALERT)
 
 
+async def test_a_store_that_is_away_closes_no_room(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(_: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(tenant.conversations, "recall", away)
+    with pytest.raises(Later, match="store"):
+        await tenant.teams.post(ROOM, ALERT)
+
+
 @pytest.mark.parametrize("kind", ["update", "reply"])
 async def test_a_message_that_was_deleted_is_not_a_room_that_is_gone(kind: str, tenant: Tenant) -> None:
     await settle(tenant)
