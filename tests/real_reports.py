@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot.assembly import checks
+from bot.checks import senders
 from bot.checks.blocklists import ProcessMemory, blocklist_check, load
 from bot.checkup import Checkup
 from bot.model import Answer, LookupFailed, Order, Report, Role, Target
@@ -28,7 +29,15 @@ class HalfSilent(World):
 
 def report(order: Order, world: World) -> Report:
     lists = blocklist_check(load(), {}, ProcessMemory(), "resolver", lambda: AT)
-    checkup = Checkup(checks(lists, True), frozenset({"network"}), world, world, lambda: AT, special_allowed=True)
+    checkup = Checkup(
+        checks(lists, True),
+        frozenset({"network"}),
+        world,
+        world,
+        lambda: AT,
+        judge=senders.judge,
+        special_allowed=True,
+    )
     return replace(asyncio.run(checkup.report(order)), elapsed_ms=412)
 
 

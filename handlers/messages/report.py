@@ -52,9 +52,9 @@ def report_card(report: Report) -> Card:
         tone=TONES[report.verdict],
         step=step,
         lines=(*lines, *_explained(report.findings), *_silent_lists(silent), *_passed(report.findings)),
-        facts=_receivers(report.findings),
+        facts=_receivers(report) if report.order.role is Role.MTA else (),
         table=_listing_table(listings) if in_table else None,
-        buttons=(*_forms(problems), again_button(report.order)),
+        buttons=(*_forms(problems), again_button(report.order), watch_button(report.order)),
         footnote=footnote(report),
     )
 
@@ -104,6 +104,10 @@ def again_button(order: Order) -> Button:
     return Button("Check again", command=f"check {order} fresh")
 
 
+def watch_button(order: Order) -> Button:
+    return Button("Watch", command=f"watch {order.target} as {order.role}")
+
+
 def _explained(findings: Iterable[Finding]) -> Iterable[Line]:
     """What needs a word although it is no problem: an expected listing, praise, a plain fact."""
     tones = {"policy": Tone.GOOD, "allow": Tone.GOOD}
@@ -130,20 +134,19 @@ def _passed(findings: Sequence[Finding]) -> Iterable[Line]:
     return [Line(f"In order: {', '.join(parts)}.", Tone.GOOD)] if parts else []
 
 
-def _receivers(findings: Iterable[Finding]) -> tuple[Fact, ...]:
-    """Would they take the mail, each in a word, with the reply that a refusal would bring."""
-    words = []
-    for finding in findings:
-        if finding.check == "senders":
-            replies = [
-                reply
-                for rule in finding.facts.get("rules", ())
-                if rule["state"] == "broken"
-                for reply in rule["replies"]
-            ]
-            code = f" ({', '.join(dict.fromkeys(replies[:2]))})" if replies and finding.verdict >= Verdict.WARN else ""
-            words.append(f"{finding.facts.get('name', finding.about)} {TAKES[finding.verdict]}{code}")
-    return (Fact("Would take this mail", " · ".join(words)),) if words else ()
+def _receivers(report: Report) -> tuple[Fact, ...]:
+    """Would they take the mail: said where one of them would not, each in a word, with the reply it would give."""
+    judged = [finding for finding in report.findings if finding.check == "senders"]
+    if all(finding.verdict is Verdict.PASS for finding in judged):
+        return ()
+    return (Fact("Would take this mail", " · ".join(map(_receiver, judged))),)
+
+
+def _receiver(finding: Finding) -> str:
+    said = f"{finding.facts.get('name', finding.about)} {TAKES[finding.verdict]}"
+    broken = (rule for rule in finding.facts.get("rules", ()) if rule["state"] == "broken")
+    replies = list(dict.fromkeys(reply for rule in broken for reply in rule["replies"]))[:2]
+    return f"{said} ({', '.join(replies)})" if replies and finding.verdict >= Verdict.WARN else said
 
 
 def _listing_table(listings: Sequence[Finding]) -> Table:
