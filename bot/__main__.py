@@ -8,7 +8,6 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,9 +32,10 @@ from bot.targets import BadTarget, read_targets
 from handlers.card import Card
 from handlers.messages import TRUST, bounces_card, findings_card, lists_card, path_card
 from handlers.platform import CannotServe, Part
-from handlers.terminal.checking import Tally, read_orders, reports, show
+from handlers.terminal.checking import reports, show
 from handlers.terminal.diagnosis import examine_host
 from handlers.terminal.drawing import Drawing
+from handlers.terminal.journal import Journal
 from handlers.terminal.pasted import each_bounce, pasted_header, summed_up
 from handlers.terminal.records import (
     VERDICTS,
@@ -48,6 +48,8 @@ from handlers.terminal.records import (
     read_spf_question,
     spf_card,
 )
+from handlers.terminal.sweep import Desk, count_lines, read_lines, sweep
+from handlers.terminal.tally import Tally
 
 BAD_INPUT = 2
 ANYTHING = Target(domain="example.com")  # stands in the template of orders until a line of input names a target
@@ -76,21 +78,32 @@ def check(
     helo: Annotated[str | None, typer.Option(help="The name that the server greets with.")] = None,
     selector: Annotated[list[str] | None, typer.Option(help="A DKIM selector; can be repeated.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Ask everything anew.")] = False,
+    resume: Annotated[Path | None, typer.Option(help="With --file: notes how far the run is, to go on there.")] = None,
     as_json: Json = False,
 ) -> None:
     """Check addresses and domains: blocklists, reverse name, SPF, DMARC, MX."""
     template = Order(ANYTHING, role, read_domain(helo) if helo else None, tuple(selector or ()))
     if not targets and file is None:
         raise BadQuestion("Name a target, like `mailcheck check 203.0.113.5 example.com`, or give --file.")
-    tally = Tally()
-    typed = read_orders_of(targets or [], template)
+    if resume and file is None:
+        raise BadQuestion("--resume goes on with a --file; name one.")
+    tally, typed, source = Tally(), read_orders_of(targets or [], template), file or ""
 
     async def work(wing: MailWing) -> None:
-        with open_text(file) as lines:
-            found = reports(wing.checkup, chain(typed, read_orders(lines, template, tally, errors)), no_cache)
-            await show(found, tally, sys.stdout, errors, as_json=as_json, total=None if file else len(typed))
+        await show(reports(wing.checkup, typed, no_cache), tally, sys.stdout, errors, as_json=as_json, total=len(typed))
 
-    run(work)
+    async def work_through(wing: MailWing) -> None:
+        journal = Journal(resume, source)
+        journal.recall(tally)
+        with open_text(source) as lines:
+            found = read_lines(lines, typed, template, journal, tally, errors)
+            desk = Desk(sys.stdout, errors, as_json, count_lines(source) if errors.is_terminal else None)
+            await desk.show(sweep(wing.for_sweep(fresh=no_cache), found, no_cache), journal, tally)
+
+    if file is None:
+        run(work)
+    else:
+        run(work_through, uses_store=False)
     raise typer.Exit(tally.exit_status)
 
 
@@ -241,9 +254,9 @@ def print_json(document: Any) -> None:
     print(json.dumps(document, ensure_ascii=False), flush=True)
 
 
-def run(work: Callable[[MailWing], Awaitable[None]], needs_store: bool = False) -> None:
+def run(work: Callable[[MailWing], Awaitable[None]], needs_store: bool = False, uses_store: bool = True) -> None:
     async def inside() -> None:
-        async with mail_wing(read_settings(), needs_store=needs_store) as wing:
+        async with mail_wing(read_settings(), needs_store=needs_store, uses_store=uses_store) as wing:
             await work(wing)
 
     asyncio.run(inside())
