@@ -118,7 +118,7 @@ class Speaking(Protocol):
         """Says a card to one person of the room's workspace, and to nobody else."""
 
 
-class Platform(Protocol):
+class Platform(Speaking, Protocol):
     """A chat platform in service."""
 
     @property
@@ -129,6 +129,3 @@ class Platform(Protocol):
 
     async def deliver(self, job: Mapping[str, str], /) -> None:
         """Answers one ask that a listener handed over; `job` is what it handed over."""
-
-    async def post(self, room: Room, card: Card, thread: str = "") -> str:
-        """Says a card in a room, in a thread if one is named; returns the thread that replies to it belong in."""

@@ -22,10 +22,28 @@ HEARD = {
     "app_mention": as_json(event(mention("<@UBOT> example.com"))),
     "message.im": as_json(event(direct("example.com"))),
 }
+MEMBERSHIP = {
+    "member_joined_channel": {"type": "member_joined_channel", "user": "UBOT", "channel": "C1", "channel_type": "C"},
+    "app_uninstalled": {"type": "app_uninstalled"},
+    "tokens_revoked": {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": ["UBOT"]}},
+}
 # What each part of the app needs to be allowed (docs.slack.dev, Permission scopes).
-SCOPE_OF_EVENT = {"app_mention": "app_mentions:read", "message.im": "im:history"}
-SCOPE_OF_METHOD = {"chat_postMessage": "chat:write", "chat_postEphemeral": "chat:write", "chat_update": "chat:write"}
-FREE_METHODS = {"auth_test"}
+SCOPES_OF_EVENT = {
+    "app_mention": {"app_mentions:read"},
+    "message.im": {"im:history"},
+    "member_joined_channel": {"channels:read", "groups:read"},
+    "app_uninstalled": set(),
+    "tokens_revoked": set(),
+}
+SCOPES_OF_METHOD = {
+    "chat_postMessage": {"chat:write"},
+    "chat_postEphemeral": {"chat:write"},
+    "chat_update": {"chat:write"},
+    "conversations_open": {"im:write"},
+    "conversations_history": {"channels:history", "groups:history"},
+    "conversations_replies": {"channels:history", "groups:history"},
+}
+FREE_METHODS = {"auth_test", "views_open"}
 
 
 @pytest.mark.parametrize(
@@ -36,9 +54,9 @@ FREE_METHODS = {"auth_test"}
             shortcut({"ts": "1.2", "text": "example.com"}, "http://127.0.0.1:1/x")
             | {"callback_id": SHORTCUT["callback_id"]}
         ),
-        *(HEARD[name] for name in EVENTS),
+        *(HEARD[name] for name in EVENTS if name in HEARD),
     ],
-    ids=[COMMAND["command"], SHORTCUT["callback_id"], *EVENTS],
+    ids=[COMMAND["command"], SHORTCUT["callback_id"], *(name for name in EVENTS if name in HEARD)],
 )
 async def test_everything_the_manifest_promises_is_answered(body: str, kind: str) -> None:
     async with open_workspace() as workspace:
@@ -46,10 +64,20 @@ async def test_everything_the_manifest_promises_is_answered(body: str, kind: str
         assert [job["text"] for job in workspace.jobs] == ["example.com"]
 
 
+@pytest.mark.parametrize("name", [name for name in EVENTS if name not in HEARD])
+async def test_the_bot_hears_where_it_may_speak(name: str) -> None:
+    async with open_workspace() as workspace:
+        assert (await workspace.send(*as_json(event(MEMBERSHIP[name])))).status_code == 200
+        await workspace.slack.drain()
+        assert workspace.commands.back_in or workspace.commands.left == [("slack", "T1")]
+
+
 def test_the_scopes_are_those_that_are_used() -> None:
     code = "".join(path.read_text() for path in (ROOT / "handlers/slack").glob("*.py"))
     methods = set(re.findall(r"_client\.(\w+)\(", code)) - FREE_METHODS
-    used = {"commands", *(SCOPE_OF_EVENT[name] for name in EVENTS), *(SCOPE_OF_METHOD[name] for name in methods)}
+    used = {"commands"}.union(
+        *(SCOPES_OF_EVENT[name] for name in EVENTS), *(SCOPES_OF_METHOD[name] for name in methods)
+    )
     assert set(MANIFEST["oauth_config"]["scopes"]["bot"]) == used | {"chat:write.public"}
 
 

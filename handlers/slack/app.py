@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import structlog
@@ -24,8 +25,9 @@ from starlette.routing import Route
 from handlers.card import Card
 from handlers.messages import broken_card, refusal_card
 from handlers.platform import Ack, Answering, Ask, Room
-from handlers.slack.blocks import message
+from handlers.slack.delivery import CALL_WITHIN_S, Speaker
 from handlers.slack.errands import Errand
+from handlers.slack.forms import View
 from handlers.slack.guard import Guard
 from handlers.slack.listeners import register
 from handlers.slack.patience import Away, Fuse, Seen, SharedMemory, Work
@@ -75,7 +77,8 @@ class Slack:
         self._pace = pace or Pace()
         self._store = Fuse()  # one for both uses: when the store hangs, a person waits for it once
         self._seen, self._done_here, self._work = Seen(seen, self._store), Seen(), Work()
-        self._client = web_client(credentials)
+        self._client, self._speaker = web_client(credentials), Speaker(alert_client(credentials))
+        self._home = ""  # the workspace of the token, once Slack has said it
         self._bolt = bolt(self._client, credentials)
         register(self._bolt, self)
 
@@ -111,14 +114,45 @@ class Slack:
 
     async def take(self, errand: Errand) -> Ack:
         """Hands the errand over, and returns what to say at once."""
+        errand = self._at_home(errand)
         ack = self._commands.acknowledgement(errand.ask)
         if ack.work and not await self._handed_over(errand):
             return Ack(refusal_card(BUSY), work=False)
         return ack
 
-    def tell(self, errand: Errand, card: Card) -> None:
+    def say(self, errand: Errand, card: Card) -> None:
         """Says a card where an acknowledgement cannot carry it."""
         self._work.start(self._reply(errand).say(card))
+
+    def open(self, errand: Errand, form: View) -> None:
+        """Shows a form; where that fails, the errand is answered without one."""
+        self._work.start(self._open(errand, form))
+
+    def joined(self, team: str, channel: str) -> None:
+        """The bot was invited: watches of the channel that rested go on."""
+        self._work.start(self._welcome(Room(self.name, self._home or team, channel)))
+
+    async def removed(self, team: str) -> None:
+        await self._commands.removed(self.name, self._home or team)
+
+    async def _open(self, errand: Errand, form: View) -> None:
+        try:
+            await self._client.views_open(trigger_id=errand.id, view=form)
+        except (SlackApiError, *NETWORK) as error:
+            log.info("form not opened", platform="slack", why=reason(error))
+            said = await self.take(errand)
+            if not said.work:
+                self.say(errand, said.card)
+
+    async def _welcome(self, room: Room) -> None:
+        if card := await self._commands.rejoined(room):
+            await self.post(room, card)
+
+    def _at_home(self, errand: Errand) -> Errand:
+        """In a channel that workspaces share, what Slack names may be the workspace of the one who speaks."""
+        if not self._home or errand.team == self._home:
+            return errand
+        return replace(errand, team=self._home, stranger=True)
 
     async def _handed_over(self, errand: Errand) -> bool:
         try:
@@ -137,10 +171,21 @@ class Slack:
             await asyncio.sleep(ACK_FIRST_S)
             await self._answer(errand)
 
-    async def post(self, room: Room, card: Card, thread: str = "") -> str:
-        """Says a card in a channel, in a thread if one is named; returns the thread. Raises SlackApiError."""
-        sent = await self._client.chat_postMessage(channel=room.channel, thread_ts=thread or None, **message(card))
-        return thread or str(sent["ts"])
+    # Speaking unasked
+
+    async def post(self, room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
+        return await self._speaker.post(room, card, thread, key, broadcast)
+
+    async def update(self, room: Room, message: str, card: Card) -> None:
+        await self._speaker.update(room, message, card)
+
+    async def find(self, room: Room, key: str, since: datetime, thread: str = "") -> str | None:
+        return await self._speaker.find(room, key, since, thread)
+
+    async def tell(self, room: Room, user: str, card: Card) -> None:
+        await self._speaker.tell(room, user, card)
+
+    # Answering
 
     async def _answer(self, errand: Errand) -> None:
         reply = self._reply(errand)
@@ -176,7 +221,7 @@ class Slack:
     async def _introduce(self) -> None:
         """Finds a bad token at the start, and not when the first person waits for an answer."""
         try:
-            await self._client.auth_test()
+            self._home = str((await self._client.auth_test()).get("team_id") or "")
         except (SlackApiError, *NETWORK) as error:
             if (why := reason(error)) in TOKEN_REFUSED:
                 raise SlackRefuses(f"Slack refuses SLACK_BOT_TOKEN ({why}): install the app again.") from None
@@ -190,6 +235,17 @@ def web_client(credentials: Credentials) -> AsyncWebClient:
         base_url=api_base(credentials.api_url),
         logger=sdk_logger(),
         retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=2)],
+    )
+
+
+def alert_client(credentials: Credentials) -> AsyncWebClient:
+    """For what nobody waits for: the delivery decides what to repeat, and when."""
+    return AsyncWebClient(
+        token=credentials.bot_token,
+        base_url=api_base(credentials.api_url),
+        timeout=CALL_WITHIN_S,
+        logger=sdk_logger(),
+        retry_handlers=[],
     )
 
 

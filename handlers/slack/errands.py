@@ -9,6 +9,8 @@ from typing import Any
 from handlers.platform import Ask, Room
 from handlers.slack.markup import as_typed, named_in, texts_of, without_private
 
+IN_THREAD = ("ack", "mute", "unmute")
+
 Sent = Mapping[str, Any]  # a payload as Slack sends it
 
 
@@ -18,7 +20,8 @@ class Errand:
 
     `thread` is where the answer belongs. `replaces` says that what only this person is to see takes the place of what only
     they see now: the acknowledgement, or the message whose button they pressed. `posts_first` says that the answer is tried
-    as a message of the bot before the response URL is used.
+    as a message of the bot before the response URL is used. `name` is what people call the user, who is a `stranger` where
+    they are of another workspace than the bot.
     """
 
     id: str
@@ -32,10 +35,12 @@ class Errand:
     response_url: str = field(default="", repr=False)
     replaces: bool = False
     posts_first: bool = False
+    name: str = field(default="", repr=False)
+    stranger: bool = False
 
     @property
     def ask(self) -> Ask:
-        return Ask(self.room, self.user, self.text, self.private)
+        return Ask(self.room, self.user, self.text, self.private, self.name, self.stranger)
 
     @property
     def room(self) -> Room:
@@ -60,6 +65,8 @@ class Errand:
             response_url=job["response_url"],
             replaces=job["replaces"] == "True",
             posts_first=job["posts_first"] == "True",
+            name=job.get("name", ""),  # a job of the version before has neither
+            stranger=job.get("stranger") == "True",
         )
 
 
@@ -76,6 +83,7 @@ def from_command(command: Sent, now: float) -> Errand:
         private=private,
         response_url=command["response_url"],
         replaces=True,
+        name=command.get("user_name", ""),
     )
 
 
@@ -105,11 +113,16 @@ def from_shortcut(shortcut: Sent, now: float) -> Errand:
         thread=message.get("thread_ts") or message.get("ts") or shortcut.get("message_ts", ""),
         response_url=shortcut["response_url"],
         posts_first=True,
+        name=called(shortcut["user"]),
+        stranger=is_stranger(shortcut),
     )
 
 
 def from_button(body: Sent, action: Sent, now: float) -> Errand:
-    """A pressed button is the command it carries. One in a message that only this person sees is answered there."""
+    """A pressed button is the command it carries. One in a message that only this person sees is answered there, and what
+    was done about an alert is said in the alert's thread."""
+    message = body.get("message") or {}
+    about_alert = action["value"].partition(" ")[0] in IN_THREAD
     hidden = bool((body.get("container") or {}).get("is_ephemeral"))
     return Errand(
         id=body["trigger_id"],
@@ -119,10 +132,28 @@ def from_button(body: Sent, action: Sent, now: float) -> Errand:
         text=action["value"],
         asked=now,
         private=hidden,
-        thread=(body.get("message") or {}).get("thread_ts", ""),
+        thread=message.get("thread_ts") or (message.get("ts", "") if about_alert and not hidden else ""),
         response_url=body["response_url"],
         replaces=hidden,
+        name=called(body["user"]),
+        stranger=is_stranger(body),
     )
+
+
+def called(user: Sent) -> str:
+    return str(user.get("name") or user.get("username") or "")
+
+
+def is_stranger(interaction: Sent) -> bool:
+    """In a channel that several workspaces share, whoever pressed may be of another one."""
+    home = interaction["team"]["id"]
+    return bool(interaction["user"].get("team_id", home) != home)
+
+
+def home_of(body: Sent) -> str:
+    """The workspace that has the bot: an event of a shared channel may come under the name of another."""
+    installed: Sent = next(iter(body.get("authorizations") or ()), {})
+    return str(installed.get("team_id") or body["team_id"])
 
 
 def _from_event(body: Sent, now: float, thread: str) -> Errand:
@@ -130,7 +161,7 @@ def _from_event(body: Sent, now: float, thread: str) -> Errand:
     text, private = without_private(as_typed(event.get("text") or ""))
     return Errand(
         id=f"{event['channel']}:{event['ts']}",  # not event_id: Slack sends one message again under another id
-        team=body["team_id"],
+        team=home_of(body),
         channel=event["channel"],
         user=event["user"],
         text=text,
@@ -138,4 +169,5 @@ def _from_event(body: Sent, now: float, thread: str) -> Errand:
         private=private,
         thread=thread,
         posts_first=True,
+        stranger=(event.get("user_team") or event.get("team") or home_of(body)) != home_of(body),
     )

@@ -22,7 +22,9 @@ from handlers.slack.errands import (
     from_direct_message,
     from_mention,
     from_shortcut,
+    home_of,
 )
+from handlers.slack.forms import MUTE, WATCH, View, first_input, form_for, from_form
 
 COMMAND = "/mailcheck"
 SHORTCUT = "check_message"
@@ -40,15 +42,37 @@ class Hearing(Protocol):
 
     async def take(self, errand: Errand) -> Ack: ...
 
-    def tell(self, errand: Errand, card: Card) -> None: ...
+    def say(self, errand: Errand, card: Card) -> None: ...
+
+    def open(self, errand: Errand, form: View) -> None: ...
+
+    def joined(self, team: str, channel: str) -> None: ...
+
+    async def removed(self, team: str) -> None: ...
 
 
 def register(app: AsyncApp, slack: Hearing) -> None:
     """Hangs every listener on the app."""
+    register_words(app, slack)
+    register_presses(app, slack)
+    register_membership(app, slack)
+
+    @app.error
+    async def on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
+        return answer_error(error, body)
+
+
+def register_words(app: AsyncApp, slack: Hearing) -> None:
+    """What is typed, and the shortcut that reads what others typed."""
 
     @app.command(COMMAND)
     async def on_command(ack: AsyncAck, command: dict[str, Any]) -> None:
-        said = await slack.take(from_command(command, slack.now()))
+        errand = from_command(command, slack.now())
+        if form := form_for(errand):
+            slack.open(errand, form)
+            await ack()
+            return
+        said = await slack.take(errand)
         await ack(to_one(said.card))
 
     @app.event("app_mention")
@@ -66,21 +90,52 @@ def register(app: AsyncApp, slack: Hearing) -> None:
         if errand.text:
             await answer(slack, errand)
         else:
-            slack.tell(errand, refusal_card(NOTHING_NAMED))
+            slack.say(errand, refusal_card(NOTHING_NAMED))
         await ack()
+
+
+def register_presses(app: AsyncApp, slack: Hearing) -> None:
+    """Buttons and forms."""
 
     @app.action(re.compile(f"^{RUN}"))
     async def on_button(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
-        await answer(slack, from_button(body, action, slack.now()))
+        errand = from_button(body, action, slack.now())
+        if form := form_for(errand):
+            slack.open(errand, form)
+        else:
+            await answer(slack, errand)
         await ack()
+
+    @app.view(re.compile(f"^({WATCH}|{MUTE})$"))
+    async def on_form(ack: AsyncAck, body: dict[str, Any]) -> None:
+        said = await slack.take(from_form(body, slack.now()))
+        if said.work:
+            await ack()
+        else:
+            await ack(response_action="errors", errors={first_input(body): said.card.title})
 
     @app.action(re.compile(f"^{OPEN}"))
     async def on_link(ack: AsyncAck) -> None:
         await ack()  # the page is open already; without this Slack shows a warning sign
 
-    @app.error
-    async def on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
-        return answer_error(error, body)
+
+def register_membership(app: AsyncApp, slack: Hearing) -> None:
+    """Where the bot may speak, and where it no longer may."""
+
+    @app.event("member_joined_channel")
+    async def on_joined(body: dict[str, Any]) -> None:
+        event = body["event"]
+        if event["user"] in {one.get("user_id") for one in body.get("authorizations") or ()}:
+            slack.joined(home_of(body), event["channel"])
+
+    @app.event("app_uninstalled")
+    async def on_uninstalled(body: dict[str, Any]) -> None:
+        await slack.removed(home_of(body))
+
+    @app.event("tokens_revoked")
+    async def on_revoked(body: dict[str, Any]) -> None:
+        if (body["event"].get("tokens") or {}).get("bot"):  # a person's own token is none of ours
+            await slack.removed(home_of(body))
 
 
 async def answer_event(slack: Hearing, errand: Errand) -> None:
@@ -92,7 +147,7 @@ async def answer(slack: Hearing, errand: Errand) -> None:
     """Hands over, and says what cannot wait for the work: only a slash command has an acknowledgement to carry it."""
     said = await slack.take(errand)
     if not said.work:
-        slack.tell(errand, said.card)
+        slack.say(errand, said.card)
 
 
 def answer_error(error: Exception, body: Sent) -> BoltResponse:

@@ -51,9 +51,10 @@ def test_the_worst_is_said_first_and_its_step_is_the_one_next_step() -> None:
 
 
 def test_the_removal_form_is_one_button_and_checking_again_asks_afresh() -> None:
-    form, again = report_card(LISTED).buttons
+    form, again, watch = report_card(LISTED).buttons
     assert form.url == FORM
     assert again.command == "check 192.0.2.25 example.com as mta fresh"
+    assert watch.command == "watch 192.0.2.25 example.com as mta"
 
 
 def test_lists_without_an_answer_are_never_called_clean() -> None:

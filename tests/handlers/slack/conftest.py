@@ -14,7 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from handlers.card import Button, Card, Line, Tone
-from handlers.platform import Ack, Ask
+from handlers.platform import Ack, Ask, Room
 from handlers.slack.app import Credentials, Slack
 from handlers.slack.replies import Pace
 from tests.handlers.slack.fake_slack import TOKEN, FakeSlack
@@ -39,6 +39,8 @@ class Scripted:
     """The verbs, scripted: `nonsense` is refused, `broken` breaks, anything else is answered once `free` is set."""
 
     asked: list[Ask] = field(default_factory=list)
+    back_in: list[Room] = field(default_factory=list)
+    left: list[tuple[str, str]] = field(default_factory=list)
     free: asyncio.Event = field(default_factory=asyncio.Event)
 
     def acknowledgement(self, ask: Ask) -> Ack:
@@ -52,6 +54,13 @@ class Scripted:
         if ask.text == "broken":
             raise RuntimeError("a secret detail of ours")
         return ANSWER
+
+    async def rejoined(self, room: Room) -> Card | None:
+        self.back_in.append(room)
+        return Card("The watches of this channel go on", Tone.GOOD)
+
+    async def removed(self, platform: str, space: str) -> None:
+        self.left.append((platform, space))
 
 
 @dataclass

@@ -12,8 +12,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from tests.handlers.slack.validator import faults
+from tests.handlers.slack.validator import faults, form_faults
 
 TOKEN = "xoxb-a-token-for-tests"  # shaped like one, so that a log that leaks it is found
 MOST_USES = 5
@@ -25,7 +26,8 @@ Message = dict[str, Any]
 class FakeSlack:
     """`said` is everything that reached a person, in order, as (way, payload).
 
-    `mishaps` are answered instead, one for each call: a way, and a status or a word of Slack's for an error.
+    `mishaps` are answered instead, one for each call: a way, and a status or a word of Slack's for an error. One with a `+`
+    before it, such as `+503`, happens after the message was stored; `+cut` ends the connection without an answer.
     """
 
     said: list[tuple[str, Message]] = field(default_factory=list)
@@ -34,12 +36,14 @@ class FakeSlack:
     uses: dict[str, int] = field(default_factory=dict)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     clock: count[int] = field(default_factory=lambda: count(1_700_000_000))
+    stored: dict[str, list[Message]] = field(default_factory=dict)
+    forms: list[Message] = field(default_factory=list)
 
     @property
     def app(self) -> Starlette:
         return Starlette(
             routes=[
-                Route("/api/{method:path}", self._api, methods=["POST"]),
+                Route("/api/{method:path}", self._api, methods=["GET", "POST"]),
                 Route("/actions/{use:path}", self._response_url, methods=["POST"]),
             ]
         )
@@ -58,13 +62,51 @@ class FakeSlack:
             return JSONResponse({"ok": True, "user_id": "UBOT", "bot_id": "BBOT", "team_id": "T1"})
         if (mishap := self._mishap(method)) is not None:
             return _refusal(mishap, in_json=True)
+        if method in LOOKS:
+            return JSONResponse({"ok": True, **LOOKS[method](self, dict(request.query_params))})
         payload = await request.json()
-        if wrong := faults(payload, method):
+        if method == "conversations.open":
+            return JSONResponse({"ok": True, "channel": {"id": "D" + payload["users"]}})
+        wrong = form_faults(payload["view"]) if method == "views.open" else faults(payload, method)
+        if wrong:
             self.refused.append((method, wrong))
             return JSONResponse({"ok": False, "error": "invalid_blocks"})
+        if method == "views.open":
+            self.forms.append(payload)
+            return JSONResponse({"ok": True})
         ts = payload.get("ts") or f"{next(self.clock)}.000100"
+        self._store(method, payload | {"ts": ts})
         await self._hear(method, payload | {"ts": ts})
+        if (mishap := self._mishap(f"+{method}")) is not None:
+            return Cut() if mishap == "cut" else _refusal(mishap, in_json=True)
         return JSONResponse({"ok": True, "ts": ts, "message_ts": ts, "channel": payload["channel"]})
+
+    def _store(self, method: str, payload: Message) -> None:
+        channel = self.stored.setdefault(payload["channel"], [])
+        if method == "chat.postMessage":
+            channel.append(payload)
+        for message in channel if method == "chat.update" else ():
+            if message["ts"] == payload["ts"]:
+                message.update(payload)
+
+    def history(self, query: dict[str, str]) -> Message:
+        """What stands in a channel outside of threads; metadata only for who asks for it."""
+        return self._window(query, lambda said: "thread_ts" not in said)
+
+    def replies(self, query: dict[str, str]) -> Message:
+        return self._window(query, lambda said: query["ts"] in (said.get("thread_ts"), said["ts"]))
+
+    def _window(self, query: dict[str, str], chosen: Callable[[Message], bool]) -> Message:
+        assert query["include_all_metadata"] == "1", "without it Slack leaves metadata out"
+        said = [
+            message
+            for message in self.stored.get(query["channel"], ())
+            if chosen(message) and float(message["ts"]) >= float(query["oldest"])
+        ]
+        start = int(query.get("cursor") or 0)
+        end = start + int(query["limit"])
+        following = {"next_cursor": str(end)} if end < len(said) else {"next_cursor": ""}
+        return {"messages": said[start:end], "response_metadata": following}
 
     async def _response_url(self, request: Request) -> Response:
         use = request.path_params["use"]
@@ -91,6 +133,17 @@ class FakeSlack:
                 del self.mishaps[number]
                 return what
         return None
+
+
+class Cut(Response):
+    """The connection ends before the answer does."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
+        await send({"type": "http.response.body", "body": b"{"})
+
+
+LOOKS = {"conversations.history": FakeSlack.history, "conversations.replies": FakeSlack.replies}
 
 
 def _refusal(what: int | str, in_json: bool) -> Response:

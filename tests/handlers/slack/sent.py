@@ -77,12 +77,29 @@ def shortcut(message: dict[str, Any], response_url: str) -> dict[str, Any]:
     }
 
 
+def submitted(view: dict[str, Any], filled: dict[str, str], trigger: str = "4.4", **who: str) -> dict[str, Any]:
+    """A form that the bot showed, filled in: values by block."""
+    values = {}
+    for block in view["blocks"]:
+        name, element = block["block_id"], block["element"]
+        if element["type"] == "static_select":
+            wanted = filled.get(name, element["initial_option"]["value"])
+            chosen = next(option for option in element["options"] if option["value"] == wanted)
+            values[name] = {element["action_id"]: {"type": "static_select", "selected_option": chosen}}
+        else:
+            values[name] = {element["action_id"]: {"type": "plain_text_input", "value": filled.get(name)}}
+    shown = {key: view[key] for key in ("type", "callback_id", "private_metadata", "blocks")}
+    body = {"type": "view_submission", "user": WHO | who, "trigger_id": trigger, "response_urls": []}
+    return APP | body | {"view": {"id": "V1", "team_id": "T1", **shown, "state": {"values": values}}}
+
+
 def event(event: dict[str, Any], event_id: str = "Ev1") -> dict[str, Any]:
     return APP | {
         "type": "event_callback",
         "event_id": event_id,
         "event_time": 1_700_000_000,
         "team_id": "T1",
+        "authorizations": [{"enterprise_id": None, "team_id": "T1", "user_id": "UBOT", "is_bot": True}],
         "event": event,
     }
 

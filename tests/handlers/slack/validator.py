@@ -14,7 +14,7 @@ from typing import Any
 Faults = Iterator[str]
 
 ENVELOPE = {
-    "chat.postMessage": {"channel", "thread_ts", "unfurl_links", "unfurl_media", "metadata"},
+    "chat.postMessage": {"channel", "thread_ts", "unfurl_links", "unfurl_media", "metadata", "reply_broadcast"},
     "chat.postEphemeral": {"channel", "user", "thread_ts"},
     "chat.update": {"channel", "ts"},
     "response_url": {"response_type", "replace_original", "thread_ts", "unfurl_links", "unfurl_media"},
@@ -29,6 +29,41 @@ LIVE = re.compile(r"[<>*~`]|&(?!amp;|lt;)|_(?!\w)|://")
 def faults(payload: Mapping[str, Any], sent_to: str = "chat.postMessage") -> list[str]:
     """Every reason to refuse the message; empty for a good one."""
     return list(_message(payload, sent_to))
+
+
+def form_faults(view: Mapping[str, Any]) -> list[str]:
+    """The same of a form (docs.slack.dev, Modal views; Input block)."""
+    return list(_form(view))
+
+
+def _form(view: Mapping[str, Any]) -> Faults:
+    envelope = {"type", "callback_id", "private_metadata", "title", "submit", "close", "blocks"}
+    yield from _keys(view, "form", envelope, set())
+    yield from _length("callback_id", view.get("callback_id"), 1, 255)
+    yield from _length("private_metadata", view.get("private_metadata"), 0, 3_000)
+    for edge in ("title", "submit", "close"):
+        yield from _plain_text(edge, view.get(edge), 24)
+    yield from _count("blocks", view.get("blocks"), 1, 100)
+    for block in view.get("blocks", ()):
+        yield from _keys(block, "input", {"type", "block_id", "label", "element"}, {"optional"})
+        yield from _plain_text("label", block.get("label"), 2_000)
+        yield from _element(block.get("element", {}))
+
+
+def _element(element: Mapping[str, Any]) -> Faults:
+    if element.get("type") == "plain_text_input":
+        yield from _keys(element, "text input", {"type", "action_id", "placeholder", "max_length"}, set())
+        yield from _plain_text("placeholder", element.get("placeholder"), 150)
+        if not 1 <= element.get("max_length", 0) <= 3_000:
+            yield "max_length is not 1 to 3,000"
+        return
+    yield from _keys(element, "select", {"type", "action_id", "options", "initial_option"}, set())
+    yield from _count("options", element.get("options"), 1, 100)
+    for option in element.get("options", ()):
+        yield from _plain_text("option", option.get("text"), 75)
+        yield from _length("option", option.get("value"), 1, 150)
+    if element.get("initial_option") not in element.get("options", ()):
+        yield "the initial option is none of the options"
 
 
 def _message(payload: Mapping[str, Any], sent_to: str) -> Faults:

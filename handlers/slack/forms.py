@@ -1,0 +1,108 @@
+"""Forms in Slack: to add a watch, and to say how long a mute lasts. What is filled in becomes the command that could be
+typed. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from handlers.inert import inert
+from handlers.slack.errands import Errand, Sent
+
+View = dict[str, Any]
+
+WATCH, MUTE = "watch", "mute"
+TARGETS, EVERY, ROLE, NAME, LENGTH = "targets", "every", "role", "name", "length"
+USUAL = ""  # the interval of those who say nothing
+EVERY_CHOICES = ((USUAL, "the usual"), ("15m", "15 minutes"), ("1h", "1 hour"), ("6h", "6 hours"), ("24h", "24 hours"))
+ROLES = (("mta", "It sends mail to the world itself"), ("client", "It submits mail with a password"))
+LENGTHS = (("1h", "1 hour"), ("8h", "8 hours"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"))
+NO_VALUE = "usual"  # an option of Slack's may not be empty
+
+
+def form_for(errand: Errand) -> View | None:
+    """The form that asks for what the command leaves out; None where it says all."""
+    match errand.text.lower().split():
+        case ["watch"]:
+            return _view(WATCH, "Watch", errand, "", _watch_blocks())
+        case ["mute", watch]:
+            return _view(MUTE, "Mute", errand, watch, [_choice(LENGTH, "For how long?", LENGTHS, 2)])
+    return None
+
+
+def from_form(body: Sent, now: float) -> Errand:
+    """What was filled in, as the command; it is answered where the form was asked for."""
+    view = body["view"]
+    asked = json.loads(view["private_metadata"])
+    filled = {block: _value(next(iter(inputs.values()))) for block, inputs in view["state"]["values"].items()}
+    user = body["user"]
+    return Errand(
+        id=body["trigger_id"],
+        team=body["team"]["id"],
+        channel=asked["channel"],
+        user=user["id"],
+        text=_command(view["callback_id"], asked["watch"], filled),
+        asked=min(now, float(asked["asked"])),
+        thread=asked["thread"],
+        response_url=asked["response_url"],
+        name=user.get("name") or user.get("username") or "",
+        stranger=user.get("team_id", body["team"]["id"]) != body["team"]["id"],
+    )
+
+
+def first_input(body: Sent) -> str:
+    """Where a form shows what is wrong."""
+    return TARGETS if body["view"]["callback_id"] == WATCH else LENGTH
+
+
+def _command(form: str, watch: str, filled: dict[str, str]) -> str:
+    if form == MUTE:
+        return f"mute {watch} {filled[LENGTH]}"
+    every = f" every {filled[EVERY]}" if filled.get(EVERY) not in (None, "", NO_VALUE) else ""
+    name = inert(filled.get(NAME, "")).replace('"', "")
+    named = f' name "{name}"' if name else ""
+    return f"watch {filled[TARGETS]}{every} as {filled[ROLE]}{named}"
+
+
+def _value(element: Sent) -> str:
+    chosen = element.get("selected_option")
+    return str(chosen["value"] if chosen else element.get("value") or "")
+
+
+def _view(form: str, title: str, errand: Errand, watch: str, blocks: list[View]) -> View:
+    asked = {"channel": errand.channel, "thread": errand.thread, "watch": watch}
+    asked |= {"response_url": errand.response_url, "asked": str(errand.asked)}
+    return {
+        "type": "modal",
+        "callback_id": form,
+        "private_metadata": json.dumps(asked),
+        "title": _plain(title),
+        "submit": _plain(title),
+        "close": _plain("Cancel"),
+        "blocks": blocks,
+    }
+
+
+def _watch_blocks() -> list[View]:
+    return [
+        _text(TARGETS, "Addresses, a range, a domain", "203.0.113.0/28 example.com"),
+        _choice(EVERY, "Look every", EVERY_CHOICES, 0),
+        _choice(ROLE, "What is the address to mail?", ROLES, 0),
+        {**_text(NAME, "Name", "HQ egress", 60), "optional": True},
+    ]
+
+
+def _text(block: str, label: str, example: str, most: int = 1_500) -> View:
+    element = {"type": "plain_text_input", "action_id": block, "placeholder": _plain(example), "max_length": most}
+    return {"type": "input", "block_id": block, "label": _plain(label), "element": element}
+
+
+def _choice(block: str, label: str, choices: Sequence[tuple[str, str]], first: int) -> View:
+    options = [{"text": _plain(said), "value": value or NO_VALUE} for value, said in choices]
+    element = {"type": "static_select", "action_id": block, "options": options, "initial_option": options[first]}
+    return {"type": "input", "block_id": block, "label": _plain(label), "element": element}
+
+
+def _plain(text: str) -> View:
+    return {"type": "plain_text", "text": text, "emoji": False}
