@@ -14,7 +14,6 @@ from bot.watching.breaker import (
     Limits,
     ListHealth,
     ListNote,
-    NoteReason,
     Round,
     Tally,
     count,
@@ -26,14 +25,8 @@ from bot.watching.observations import BLOCKLIST
 
 LIST_ROUND = timedelta(minutes=5)
 BUDGET, LISTS_EVERYTHING = "budget", "lists-everything"
+NOT_ASKED = (BUDGET, "day-limit")
 KNOWLEDGE = ("listed", "not_listed")
-
-SAYS: Mapping[NoteReason, str] = {
-    NoteReason.QUARANTINED: "suddenly lists far too much, so what it says is held back and nobody is alerted of it.",
-    NoteReason.TRUSTED: "answers its test entries right again, so it is believed again.",
-    NoteReason.DEGRADED: "has not answered for a while, so nothing is known from it.",
-    NoteReason.ANSWERING: "answers again.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +64,12 @@ class ListMemory:
 
 
 def heard_in(reports: Iterable[Report]) -> tuple[Heard, ...]:
-    """What the lists said in these reports; a list whose budget was used up was not asked."""
+    """What the lists said in these reports."""
     heard: dict[str, Heard] = {}
     for finding in (finding for report in reports for finding in report.findings if finding.check == BLOCKLIST):
         state, reason = finding.facts.get("state"), finding.facts.get("reason")
-        if reason != BUDGET:
-            one = Heard(finding.about, 1, state in KNOWLEDGE, state == "listed", reason == LISTS_EVERYTHING)
-            heard[one.list] = heard.get(one.list, Heard(one.list)) + one
+        one = Heard(finding.about, 1, state in KNOWLEDGE, state == "listed", reason == LISTS_EVERYTHING)
+        heard[one.list] = heard.get(one.list, Heard(one.list)) + one
     return tuple(heard.values())
 
 
@@ -105,18 +97,11 @@ def round_over(
     healths = {health.list: health for health in memory.healths}
     notes: list[ListNote] = []
     for one in memory.heard:
-        seen = Round(one.answered > 0, _lists_everything(one, one.list in unproven, limits))
+        # A list that lists everything is not silent, though nothing that it says can be believed.
+        seen = Round(one.answered > 0 or one.lists_everything, _lists_everything(one, one.list in unproven, limits))
         healths[one.list], more = round_ended(healths.get(one.list, ListHealth(one.list)), seen, now, limits)
         notes += more
     return ListMemory(now, tuple(healths.values())), together(notes, len(memory.heard))
-
-
-def sentence(note: ListNote) -> str:
-    """One note in words: which lists, and what that means for the watches."""
-    names = ", ".join(note.lists[:5]) + (f" and {len(note.lists) - 5} more" if len(note.lists) > 5 else "")
-    if len(note.lists) > 1 and note.reason is NoteReason.DEGRADED:
-        return f"{names}: so many lists are silent that it is not them; check the resolver of this bot."
-    return f"{names} {SAYS[note.reason]}"
 
 
 def _lists_everything(heard: Heard, unproven: bool, limits: Limits) -> bool:

@@ -1,96 +1,109 @@
-"""The budget of every list, kept at the wire: what a sweep asks of a list is taken from the list's bucket first.
+"""The budget of every list, kept where a sweep asks: each question is taken from the list's bucket first.
 
-Answers from a cache cost nothing, and whatever a check asks (targets, test entries, texts) counts. People go past it: a
-tenth of every budget is theirs.
+Whatever is asked of a list counts: targets, test entries and texts. People go past it: a tenth of every budget is theirs.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.checks.blocklists.zones import Zone
-from bot.model import Answer, LookupFailed
-from bot.net.resolver import Asks
+from bot.model import Answer, LookupFailed, SweepLookup
 from bot.store import StoreUnavailable
 from bot.store.sweeping import SweepStore
 from bot.watching.lists import BUDGET
+from bot.watching.plan import Demanded
 from bot.watching.schedule import Budget
 
 MOST_IN_HAND = 20
 EMPTY_FOR_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Ration:
-    """One list's budget; `list` is its id."""
+@dataclass(slots=True)
+class Hand:
+    """Questions that were taken from one list's bucket and not asked yet, in this process."""
 
     list: str
     budget: Budget
-
-
-@dataclass(slots=True)
-class _Hand:
-    """Questions taken from a bucket and not asked yet, in this process."""
-
-    turn: asyncio.Lock
     left: int = 0
     empty_until: float = 0.0
+    filling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class Rationed:
-    """A transport that asks nothing beyond the budgets: LookupFailed("budget") where a list's bucket is empty."""
+class Rations:
+    """What this process may still ask of each list, by the apex that every question to it ends in."""
 
-    def __init__(
-        self, transport: Asks, store: SweepStore, rations: Mapping[str, Ration], clock: Callable[[], datetime]
-    ) -> None:
-        self._transport = transport
+    def __init__(self, store: SweepStore, zones: Iterable[Zone], clock: Callable[[], datetime]) -> None:
         self._store = store
-        self._rations = rations
         self._clock = clock
-        self._hands: dict[str, _Hand] = {}
+        limited = [(zone, zone.blocklist.per_day) for zone in zones]
+        self._hands = {
+            zone.apex.lower(): Hand(zone.blocklist.id, Budget(per_day)) for zone, per_day in limited if per_day
+        }
 
-    async def query(self, name: str, kind: str, *, deadline_s: float = 3.0, bulk: bool = False) -> Answer:
-        ration = next((self._rations[apex] for apex in suffixes(name) if apex in self._rations), None)
-        if bulk and ration is not None and not await self._allowed(ration):
-            raise LookupFailed(BUDGET)
-        return await self._transport.query(name, kind, deadline_s=deadline_s, bulk=bulk)
-
-    async def _allowed(self, ration: Ration) -> bool:
-        hand = self._hands.setdefault(ration.list, _Hand(asyncio.Lock()))
-        async with hand.turn:
-            if not hand.left and self._clock().timestamp() >= hand.empty_until:
-                await self._fill(hand, ration)
-            if not hand.left:
-                return False
-            hand.left -= 1
+    async def allow(self, apex: str) -> bool:
+        """Whether a question to this apex may be asked; if so, it counts as asked."""
+        hand = self._hands.get(apex)
+        if hand is None:
             return True
+        if not hand.left:
+            async with hand.filling:
+                await self._fill(hand)
+        if not hand.left:
+            return False
+        hand.left -= 1
+        return True
 
-    async def _fill(self, hand: _Hand, ration: Ration) -> None:
-        budget, now = ration.budget, self._clock().timestamp()
-        wanted = max(1, min(MOST_IN_HAND, int(budget.most_at_once / 4)))
+    def apex_of(self, name: str) -> str:
+        return next((apex for apex in suffixes(name.lower()) if apex in self._hands), "")
+
+    async def _fill(self, hand: Hand) -> None:
+        now = self._clock().timestamp()
+        if hand.left or now < hand.empty_until:
+            return
+        most, pace = hand.budget.most_at_once, hand.budget.per_second
         try:
-            hand.left = await self._store.take(ration.list, now, wanted, budget.per_second, budget.most_at_once)
+            hand.left = await self._store.take(hand.list, now, max(1, min(MOST_IN_HAND, int(most / 4))), pace, most)
         except StoreUnavailable:
             hand.left = 0  # who cannot count does not ask
         if not hand.left:
             hand.empty_until = now + EMPTY_FOR_S
 
 
-def rations(zones: Iterable[Zone]) -> dict[str, Ration]:
-    """The budgets that the operators of these zones publish, by the apex that every question to them ends in."""
-    return {
-        zone.apex.lower(): Ration(zone.blocklist.id, Budget(zone.blocklist.per_day))
-        for zone in zones
-        if zone.blocklist.per_day is not None
-    }
+class Rationed(SweepLookup):
+    """A sweep's lookup that asks nothing beyond the budgets: such a question ends in LookupFailed("budget")."""
+
+    def __init__(self, lookup: SweepLookup, rations: Rations) -> None:
+        self._lookup = lookup
+        self._rations = rations
+
+    async def __call__(self, name: str, kind: str, /) -> Answer:
+        if not await self._rations.allow(self._rations.apex_of(name)):
+            raise LookupFailed(BUDGET)
+        return await self._lookup(name, kind)
+
+    async def ask_all(self, label: str, apexes: Sequence[str], /) -> Sequence[Answer | LookupFailed]:
+        allowed = [await self._rations.allow(apex.lower()) for apex in apexes]
+        asked = [apex for apex, may in zip(apexes, allowed, strict=True) if may]
+        outcomes = iter(await self._lookup.ask_all(label, asked) if asked else ())
+        return [next(outcomes) if may else LookupFailed(BUDGET) for may in allowed]
+
+
+def demanded(zones: Iterable[Zone]) -> list[Demanded]:
+    """The budgets that the operators of these zones publish, for the plan."""
+    lists = {zone.blocklist.id: zone.blocklist for zone in zones}
+    return [
+        Demanded(frozenset(map(str, one.kinds)), Budget(one.per_day))
+        for one in lists.values()
+        if one.per_day is not None
+    ]
 
 
 def suffixes(name: str) -> Iterator[str]:
     """`a.b.c`, `b.c`, `c`."""
-    rest = name.lower().rstrip(".")
-    while rest:
-        yield rest
-        _, _, rest = rest.partition(".")
+    while name:
+        yield name
+        _, _, name = name.partition(".")

@@ -1,6 +1,7 @@
 -- Takes subjects that are due, the longest overdue first, and leaves them due again when the lease is over.
 -- ARGV: schedule (mc1:looks, mc1:asks or mc1:tells), now, until when the lease holds, how many, when to come back where all rest.
 -- Returns [[subject, [[room, id, watch, incident], ...]], ...]; subjects that only resting rooms follow are left out.
+-- A range of addresses ends the batch, because it is as much work as all the others together, unless it is only to speak.
 -- A reply that is lost loses nothing: the subjects are due again after the lease.
 local schedule, now, lease, most, rested = unpack(ARGV, 1, 5)
 local claimed = {}
@@ -21,6 +22,9 @@ for _, subject in ipairs(redis.call('ZRANGE', schedule, '-inf', now, 'BYSCORE', 
     if #watched > 0 then
         redis.call('ZADD', schedule, 'XX', lease, subject)
         claimed[#claimed + 1] = { subject, watched }
+        if schedule ~= 'mc1:tells' and string.find(subject, '/', 1, true) then
+            break
+        end
     elseif resting and schedule == 'mc1:looks' then
         redis.call('ZADD', schedule, 'XX', rested, subject)
     else

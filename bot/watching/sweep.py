@@ -1,0 +1,148 @@
+"""The rounds of watching: what is due is claimed, looked at and decided, and what came of it is stored in one step.
+
+Every worker process runs the same rounds, and they share the work by leases: a subject is looked at by whoever claimed it,
+and is due again when that process dies. So there is no queue to fill and no leader to lose.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from bot.settings import Settings
+from bot.store import StoreUnavailable
+from bot.store.watches import ASKS, LOOKS, TELLS, Claimed
+from bot.watching.breaker import Limits, ListNote, Tally
+from bot.watching.lists import ListMemory, counted, heard_in, round_over
+from bot.watching.look import AT_ONCE, Looks
+from bot.watching.model import Policy
+from bot.watching.plan import Demanded, planned
+from bot.watching.register import Register, dump, load
+from bot.watching.subjects import Look, Subject
+
+LEASE_S = 60.0  # longer than a look may take
+AT_A_TIME = 100
+AGAIN = timedelta(seconds=1)
+TICK_S = 1.0
+PLAN_S = 60.0
+TRIES = 20  # to write what is known of the lists, beside the other workers
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the rounds go by. `demanded` are the budgets of lists; `unproven` are the lists without test entries."""
+
+    policy: Policy = field(default_factory=Policy)
+    limits: Limits = field(default_factory=Limits)
+    demanded: Sequence[Demanded] = ()
+    unproven: frozenset[str] = frozenset()
+
+
+def policy_of(settings: Settings) -> Policy:
+    return Policy(
+        confirm_after=settings.confirm_after,
+        clear_after=settings.clear_after,
+        group_for=settings.group_for,
+        remind_after=settings.remind_after,
+    )
+
+
+class Sweep:
+    """`clock` gives the time with its zone. Every round raises StoreUnavailable where Redis does not answer."""
+
+    def __init__(self, register: Register, checkup: Looks, clock: Callable[[], datetime], rules: Rules) -> None:
+        self._register = register
+        self._checkup = checkup
+        self._clock = clock
+        self._rules = rules
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Rounds without end until `stop` is set. Long looks hold up neither second looks nor what is to be said."""
+        async with asyncio.TaskGroup() as group:
+            for schedule in (LOOKS, ASKS, TELLS):
+                group.create_task(self._keep(partial(self.round, schedule), stop))
+            group.create_task(self._keep(self.plan, stop))
+
+    async def round(self, schedule: str = LOOKS) -> int:
+        """Deals with what is due in one schedule, at most a hundred subjects; how many there were."""
+        now = self._clock().timestamp()
+        if schedule == LOOKS:
+            await self._register.sweeping.mark_swept(now)
+        claimed = await self._register.watches.claim(now, LEASE_S, AT_A_TIME, schedule)
+        if claimed:
+            await self._deal(schedule, claimed)
+        return len(claimed)
+
+    async def plan(self) -> int:
+        """Once a minute, by one of all workers: the intervals that the budgets allow, and the end of rooms that rested
+        for too long."""
+        if await self._register.sweeping.turn("plan", PLAN_S):
+            grown = planned(await self._register.watches.wishes(), self._rules.demanded)
+            texts = {space: json.dumps(factors) for space, factors in grown.items()}
+            await self._register.sweeping.set_stretched(texts)
+            if forgotten := await self._register.forget_rested():
+                log.info("rooms forgotten that could not be spoken in", rooms=forgotten)
+        return 0
+
+    async def _deal(self, schedule: str, claimed: Sequence[Claimed]) -> None:
+        subjects = [Subject.read(one) for one in claimed]
+        looks = await asyncio.gather(*(subject.look(schedule, self._checkup, self._at_once) for subject in subjects))
+        quarantined = await self._listen(looks)
+        factors = {space: json.loads(text) for space, text in (await self._register.sweeping.stretched()).items()}
+        now = self._clock()
+        ends = [look.end(schedule, quarantined, now, self._rules.policy, factors) for look in looks]
+        results = await self._register.watches.apply(ends, (now + AGAIN).timestamp(), schedule)
+        if again := [result for result in results if result != "done"]:
+            log.info(
+                "looks given up to others", schedule=schedule, again=again.count("again"), late=again.count("late")
+            )
+
+    async def _listen(self, looks: Sequence[Look]) -> frozenset[str]:
+        """The lists in quarantine, once these looks are counted; whatever broke a list by it is held back with it."""
+        heard = heard_in(report for look in looks for report in look.reports)
+        sums: dict[str, Tally] = {}
+        for look in looks:
+            for name, tally in look.tallies().items():
+                sums[name] = sums.get(name, Tally()) + tally
+        if not heard:
+            return frozenset()
+        now, rules = self._clock(), self._rules
+        for _ in range(TRIES):
+            by, text = await self._register.sweeping.lists()
+            memory = load(ListMemory, text) if text else ListMemory(now)
+            memory, notes = counted(memory, sums, heard, now, rules.limits)
+            memory, more = round_over(memory, rules.unproven, now, rules.limits)
+            if await self._register.sweeping.replace_lists(by, dump(memory), [dump(note) for note in (*notes, *more)]):
+                for note in (*notes, *more):
+                    say(note)
+                break
+        return memory.quarantined
+
+    async def _keep(self, work: Callable[[], Awaitable[int]], stop: asyncio.Event) -> None:
+        """Does the work again and again, at once while there is more of it than fits one time, else every second."""
+        while not stop.is_set():
+            number = 0
+            try:
+                number = await work()
+            except StoreUnavailable as away:
+                log.warning("watching waits", why=str(away))
+            except Exception:
+                log.exception("a round broke; what it claimed is due again soon")
+            if number < AT_A_TIME:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), TICK_S)
+
+
+def say(note: ListNote) -> None:
+    """One line for whoever runs the bot."""
+    log.warning("lists", reason=str(note.reason), lists=list(note.lists), flipped=note.flipped, asked=note.asked)
