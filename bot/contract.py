@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -42,11 +42,14 @@ def _finding_to_text(finding: Finding) -> str:
     if not isinstance(finding.facts, SharedFacts):
         return dumps(finding_to_json(finding))
     links = dumps(links_to_json(finding)) if finding.links else "[]"
-    return (
-        f'{{"check": {quote(finding.check)}, "about": {quote(finding.about)}, "verdict": "{finding.verdict}", '
-        f'"code": {quote(finding.code)}, "says": {quote(finding.says)}, "step": {quote(finding.step)}, '
-        f'"facts": {finding.facts.text}, "links": {links}}}'
-    )
+    before = _before_says(finding.check, finding.about, finding.verdict, finding.code)
+    return f'{before}{quote(finding.says)}, "step": {quote(finding.step)}, "facts": {finding.facts.text}, "links": {links}}}'
+
+
+@lru_cache(maxsize=1024)
+def _before_says(check: str, about: str, verdict: Verdict, code: str) -> str:
+    head = dumps({"check": check, "about": about, "verdict": str(verdict), "code": code})
+    return f'{head.removesuffix("}")}, "says": '
 
 
 def finding_to_json(finding: Finding) -> dict[str, Any]:

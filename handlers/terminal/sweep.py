@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from handlers.terminal.tally import Tally
 
 AT_ONCE = 64  # lines under way at the same time: enough that a slow list holds back only its own questions
 SAVED_EVERY_S = 1.0
+GARBAGE_AT = 20_000  # objects; the reports under way hold about as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ def count_lines(file: str) -> int | None:
 
 async def sweep(checkup: Checkup, lines: Iterable[Line], fresh: bool) -> AsyncIterator[tuple[Line, list[Report]]]:
     """The reports of each line, in the order in which lines are done; lines are read only as there is room."""
+    gc.freeze()  # what was imported stays; to look through it again and again would cost a tenth of the sweep
+    gc.set_threshold(GARBAGE_AT)
     waiting = iter(lines)
     done: asyncio.Queue[tuple[Line, list[Report]] | BaseException] = asyncio.Queue(AT_ONCE)
 

@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.contract import report_from_json, report_to_json
-from bot.model import Order, Report, Role, Target
+from bot.contract import report_from_json, report_to_json, report_to_line
+from bot.model import Order, Report, Role, SharedFacts, Target
 from tests.reports import CLEAN, HALF_UNKNOWN, LISTED, PBL_ON_A_CLIENT
 
 REPORTS = [
@@ -28,3 +28,13 @@ def test_the_json_of_a_report_has_the_promised_names() -> None:
     assert (document["as"], document["verdict"], document["at"]) == ("mta", "fail", "2026-11-24T06:00:00Z")
     assert {"elapsed_ms", "queries", "cached", "findings"} <= document.keys()
     assert {"check", "about", "verdict", "code", "says", "facts", "links"} <= document["findings"][0].keys()
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: str(report.order))
+@pytest.mark.parametrize("shared", [False, True], ids=["own facts", "shared facts"])
+def test_the_line_of_a_report_says_what_its_json_says(report: Report, shared: bool) -> None:
+    facts = SharedFacts if shared else dict
+    findings = tuple(replace(finding, facts=facts(finding.facts)) for finding in report.findings)
+    report = replace(report, findings=findings)
+    assert json.loads(report_to_line(report)) == report_to_json(report)
+    assert "\n" not in report_to_line(report)
