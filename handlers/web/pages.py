@@ -1,0 +1,182 @@
+"""The pages of the web chat, and the forms that come back from them. A form is a typed command: nothing more can be done here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from bot.demo import EXAMPLES, DemoWorld, Example
+from bot.settings import HostPort
+from handlers.card import Card
+from handlers.messages import help_card
+from handlers.platform import MessageGone, RoomGone
+from handlers.web.channels import CHANNELS, MOST_MESSAGES, Channels, News
+from handlers.web.drawing import card_view, message_view, templates
+from handlers.web.guard import is_loopback, said
+from handlers.web.stream import MOST_STREAMS, Stream, after_of
+
+STATIC = Path(__file__).parent / "static"
+LONGEST = 20_000  # characters in one message
+LENGTHS = ("1h", "4h", "24h", "7d")
+INTERVALS = ("15m", "1h", "6h", "24h")
+HOME = f"/c/{CHANNELS[0].name}"
+FIRST_STEPS = (
+    Example("example.com", "a domain: SPF, DMARC, MX, blocklists"),
+    Example("lists", "which blocklists answer here, and which do not"),
+    Example("help", "all that you can type"),
+)
+
+
+class Chat(Protocol):
+    """What the pages need of the chat behind them."""
+
+    @property
+    def channels(self) -> Channels: ...
+
+    def hear(self, channel: str, thread: str, person: str, text: str) -> None:
+        """Takes what was typed; raises RoomGone or MessageGone."""
+
+    async def overview(self) -> tuple[Sequence[tuple[str, Sequence[Card]]], bool]:
+        """The sections of the dashboard, and whether one of them is still to come."""
+
+
+class Pages:
+    def __init__(self, chat: Chat, demo: DemoWorld | None, listening: HostPort) -> None:
+        self._chat, self._demo = chat, demo
+        self._templates = templates()
+        self._one = self._templates.get_template("one.html")
+        self._where = (
+            f"Served on {listening}, for this machine only."
+            if is_loopback(listening.host)
+            else f"Served on {listening}."
+        )
+
+    def site(self) -> Starlette:
+        routes = [
+            Route("/", self._home),
+            Route("/c/{channel}", self._channel, methods=["GET"]),
+            Route("/c/{channel}", self._say, methods=["POST"]),
+            Route("/c/{channel}/t/{thread}", self._channel, methods=["GET"]),
+            Route("/c/{channel}/t/{thread}", self._say, methods=["POST"]),
+            Route("/stream", self._stream),
+            Route("/dashboard", self._dashboard),
+            Route("/demo", self._switch, methods=["POST"]),
+            Route("/login", self._login, methods=["GET", "POST"]),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ]
+        return Starlette(routes=routes, exception_handlers={RoomGone: gone, MessageGone: gone, HTTPException: wrong})
+
+    # Pages
+
+    async def _home(self, _: Request) -> Response:
+        return RedirectResponse(HOME, 303)
+
+    async def _channel(self, request: Request) -> Response:
+        here, thread = request.path_params["channel"], request.path_params.get("thread", "")
+        person, channels = request.state.visitor.person, self._chat.channels
+        room = channels.room(here)
+        if thread and not channels.find(here, thread).seen_by(person):
+            raise MessageGone("it is for somebody else")
+        seen = channels.seen(here, person)
+        usages = help_card().table
+        return self._page(
+            "chat",
+            request,
+            here=here,
+            topic=room.channel.topic,
+            forgot=room.forgot,
+            most=MOST_MESSAGES,
+            messages=[message_view(message, person) for message in seen],
+            thread=thread,
+            replies=[message_view(m, person) for m in channels.seen(here, person, thread)] if thread else (),
+            pending=any(message.pending for message in seen),
+            after=channels.number,
+            examples=EXAMPLES if self._demo else FIRST_STEPS,
+            usages=[row[:2] for row in usages.rows] if usages else (),
+            can_watch=any(row[0].startswith("watch") for row in (usages.rows if usages else ())),
+            longest=LONGEST,
+            lengths=LENGTHS,
+            intervals=INTERVALS,
+        )
+
+    async def _dashboard(self, request: Request) -> Response:
+        sections, waiting = await self._chat.overview()
+        drawn = [(title, [card_view(card) for card in cards]) for title, cards in sections]
+        return self._page("dashboard", request, here="dashboard", sections=drawn, waiting=waiting, at=datetime.now(UTC))
+
+    async def _login(self, request: Request) -> Response:
+        wrong_word = getattr(request.state, "wrong", "")
+        html = self._templates.get_template("login.html").render(wrong=wrong_word)
+        return HTMLResponse(html, 401 if wrong_word else 200)
+
+    async def _stream(self, request: Request) -> Response:
+        person, channels = request.state.visitor.person, self._chat.channels
+        if channels.listeners >= MOST_STREAMS:
+            return said("Too many pages are open at once; please close some.", 503)
+
+        def draw(news: News) -> str:
+            return self._one.render(of=message_view(news.message, person))
+
+        return Stream(channels, person, after_of(request), draw)
+
+    # What comes back
+
+    async def _say(self, request: Request) -> Response:
+        here, thread = request.path_params["channel"], request.path_params.get("thread", "")
+        person, text = request.state.visitor.person, command_of(request.state.form)
+        if len(text) > LONGEST:
+            return said(f"That is more than the {LONGEST:,} characters that one message can hold.", 413)
+        if text:
+            self._chat.hear(here, thread, person, text)
+        return taken(request, f"/c/{here}/t/{thread}" if thread else f"/c/{here}")
+
+    async def _switch(self, request: Request) -> Response:
+        form = dict(request.state.form)
+        try:
+            if self._demo is None:
+                return said("This is no demo.", 404)
+            self._demo.switch(form.get("switch", ""), bool(form.get("on")))
+        except KeyError:
+            return said("There is no such switch.", 404)
+        known = form.get("back", "") in {channel.name for channel in CHANNELS}
+        return RedirectResponse(f"/c/{form['back']}" if known else "/dashboard", 303)
+
+    def _page(self, name: str, request: Request, **parts: Any) -> Response:
+        html = self._templates.get_template(f"{name}.html").render(
+            channels=CHANNELS,
+            csrf=request.state.visitor.csrf,
+            switches=self._demo.switches if self._demo else (),
+            listening=self._where,
+            **parts,
+        )
+        return HTMLResponse(html)
+
+
+def command_of(form: Sequence[tuple[str, str]]) -> str:
+    """The command that a form spells: its texts in a row; another field that is filled in says its name first."""
+    spelt = {"text": "", "every": "every ", "as": "as ", "name": "name "}
+    filled = ((spelt[name], value.strip()) for name, value in form if name in spelt)
+    return " ".join(f"{word}{value}" for word, value in filled if value)
+
+
+def taken(request: Request, page: str) -> Response:
+    """Nothing for a page that hears of it by its stream, and the page again for a browser without script."""
+    return Response(status_code=204) if request.headers.get("x-live") else RedirectResponse(page, 303)
+
+
+async def gone(_: Request, error: Exception) -> Response:
+    return said(f"That is not here: {error}.", 404)
+
+
+async def wrong(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return said(error.detail if error.status_code != 404 else "There is no such page.", error.status_code)
