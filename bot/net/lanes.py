@@ -83,7 +83,8 @@ class Lanes:
             self._missed(lane)
         else:
             lane.misses = 0
-        if lane.waiting and not lane.ready and lane not in self._parked:
+        trusted = not lane.misses or not lane.flying  # one by one, since it was silent once
+        if lane.waiting and trusted and not lane.ready and lane not in self._parked:
             lane.ready = True
             self._ready.append(lane)
         plain.round.tell(plain.place, outcome)
