@@ -67,8 +67,8 @@ class Delivery:
                         if room not in self._busy:
                             self._busy.add(room)
                             group.create_task(self._empty(room))
-                except Exception:  # the store is away; nothing is lost, and it will be back
-                    log.exception("outbox not read")
+                except Exception as error:  # the store is away; nothing is lost, and it will be back
+                    log.warning("outbox not read", error=type(error).__name__)
                 await self.pace.sleep(self.pace.look_every)
 
     async def _empty(self, room: Room) -> None:
