@@ -17,7 +17,7 @@ from bot.watching.kept import Letter
 from bot.watching.look import Looks, in_question, observations, reports_on
 from bot.watching.model import Incident, Policy, Watch
 from bot.watching.plan import Factors, interval_of
-from bot.watching.register import dump, load, place_of
+from bot.watching.register import dump, incident_of, incident_text, place_of, watch_of
 from bot.watching.schedule import next_due
 
 UNREADABLE_AGAIN = timedelta(hours=1)
@@ -45,7 +45,7 @@ class Subject:
         followed: list[Followed] = []
         for kept in claimed.watches:
             try:
-                followed.append(Followed(kept, load(Watch, kept.watch), load(Incident, kept.incident)))
+                followed.append(Followed(kept, watch_of(kept), incident_of(kept)))
             except (TypeError, ValueError, KeyError, AttributeError):
                 log.exception("watch cannot be read", room=kept.room, watch=kept.id)
         return cls(claimed, followed)
@@ -108,4 +108,4 @@ class Look:
 def change(one: Followed, outcome: Outcome) -> Change:
     """The incident after the look, with a letter for each alert."""
     letters = [Letter(alert.key, one.watch.room, one.watch, outcome.incident, alert) for alert in outcome.alerts]
-    return Change(one.kept, dump(outcome.incident), [(letter.id, dump(letter)) for letter in letters])
+    return Change(one.kept, incident_text(outcome.incident), [(letter.id, dump(letter)) for letter in letters])

@@ -22,7 +22,6 @@ end
 redis.call('HSET', watches, id, watch)
 redis.call('HSET', 'mc1:incidents:' .. room, id, operation .. ' ' .. incident)
 redis.call('HINCRBY', 'mc1:rooms:' .. space, room, 1)
-redis.call('SADD', 'mc1:spaces', space)
 redis.call('SADD', 'mc1:subject:' .. subject, id .. ' ' .. room)
 redis.call('ZADD', 'mc1:looks', 'LT', due, subject)
 for i = 11, #ARGV, 2 do

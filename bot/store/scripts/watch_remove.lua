@@ -10,9 +10,6 @@ redis.call('SET', done, 1, 'EX', 600)
 redis.call('HDEL', 'mc1:incidents:' .. room, id)
 if redis.call('HINCRBY', 'mc1:rooms:' .. space, room, -1) <= 0 then
     redis.call('HDEL', 'mc1:rooms:' .. space, room)
-    if redis.call('EXISTS', 'mc1:rooms:' .. space) == 0 then
-        redis.call('SREM', 'mc1:spaces', space)
-    end
 end
 redis.call('SREM', 'mc1:subject:' .. subject, id .. ' ' .. room)
 if redis.call('EXISTS', 'mc1:subject:' .. subject) == 0 then

@@ -15,7 +15,7 @@ from bot.store.watches import TELLS, Change, Ended
 from bot.watching.incidents import acknowledge, mute, unmute
 from bot.watching.kept import MOST_IN_A_ROOM, MOST_IN_A_SPACE, Letter, RoomSettings, TooManyWatches, Updates
 from bot.watching.model import Room, Watch
-from bot.watching.register import Register, dump
+from bot.watching.register import Register, dump, incident_text
 from tests.bot.watching.kept_watches import ELSEWHERE, ROOM, Clock, baseline, numbered, opened, watch
 from tests.bot.watching.stories import T0
 from tests.redis_server import RedisServer
@@ -39,7 +39,7 @@ async def tell(register: Register, told: Watch, words: str = "a+") -> list[Lette
     (claimed,) = [c for c in await register.watches.claim(now, 60, 100) if c.watches[0].id == told.id]
     incident, alerts = opened(baseline(told), words)
     letters = [Letter(alert.key, told.room, told, incident, alert) for alert in alerts]
-    change = Change(claimed.watches[0], dump(incident), [(letter.id, dump(letter)) for letter in letters])
+    change = Change(claimed.watches[0], incident_text(incident), [(letter.id, dump(letter)) for letter in letters])
     assert await register.watches.apply([Ended(claimed, [change], look_at=now + 3600)], now) == ["done"]
     return letters
 
@@ -162,7 +162,7 @@ async def test_nothing_is_left_of_a_workspace_that_removed_the_bot(register: Reg
     changes = [
         Change(
             one,
-            dump(incident),
+            incident_text(incident),
             [(alerts[0].key, dump(Letter(alerts[0].key, Room.of(one.room), watch(), incident, alerts[0])))],
         )
         for one in subject_of_all[0].watches
