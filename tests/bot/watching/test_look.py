@@ -1,0 +1,106 @@
+"""The checkup of a sweep, over the catalogue and an invented DNS: what is asked, and what is learned when DNS lies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from bot.assembly import checks
+from bot.checks.blocklists import ProcessMemory, blocklist_check, load
+from bot.checkup import Checkup
+from bot.model import Answer, LookupFailed, Order, Report, SweepLookup, Target, Verdict
+from bot.watching.incidents import advance
+from bot.watching.look import asked, baseline, for_watching, observations, reports_on
+from bot.watching.model import Phase, State
+from tests.bot.watching.kept_watches import Clock, watch
+from tests.bot.watching.kept_watches import baseline as baseline_of
+from tests.dns_world import World
+from tests.mail_world import GOOD, LISTED, mail_world
+from tests.reports import listing, report
+
+
+class SweepWorld(SweepLookup):
+    """An invented DNS as a sweep asks it; `strips` takes 127.0.0.0/8 out of the answers, as resolvers against rebinding do."""
+
+    def __init__(self) -> None:
+        self.world = World(mail_world())
+        self.strips = False
+
+    async def __call__(self, name: str, kind: str, /) -> Answer:
+        answer = await self.world(name, kind)
+        left = tuple(record for record in answer.records if not (self.strips and record.startswith("127.")))
+        return replace(answer, records=left)
+
+    async def ask_all(self, label: str, apexes: Sequence[str], /) -> Sequence[Answer | LookupFailed]:
+        return [await self(f"{label}.{apex}", "A") for apex in apexes]
+
+
+def checkup(lookup: SweepWorld, clock: Clock) -> Checkup:
+    lists = blocklist_check(load(), {}, ProcessMemory(), "test", clock)
+    people = Checkup(checks(lists, True), frozenset({"network"}), World({}), World({}), clock, special_allowed=True)
+    return for_watching(people, lookup, lookup)
+
+
+async def test_only_what_a_watch_follows_is_checked() -> None:
+    seen = await checkup(SweepWorld(), Clock()).report(Order(Target.of(GOOD, "example.com")))
+    assert {finding.check for finding in seen.findings} == {"blocklist", "ptr", "spf", "dmarc", "mx"}
+
+
+async def test_the_first_look_remembers_what_is_listed_and_tells_nobody() -> None:
+    clock, followed = Clock(), watch(f"{LISTED}/32", "example.com")
+    incident, reports = await baseline(followed, checkup(SweepWorld(), clock), clock())
+    assert [str(one.order.target) for one in reports] == [f"{LISTED} example.com"]
+    assert {problem.sight.about for problem in incident.problems} >= {"spamhaus-zen", "spamcop"}
+    assert all(problem.phase is Phase.LISTED and problem.told for problem in incident.problems)
+    assert incident.settings["dmarc"] == "reject"
+    assert incident.opened is None
+
+
+async def test_a_resolver_that_strips_answers_is_no_delisting() -> None:
+    clock, followed, world = Clock(), watch(f"{LISTED}/32"), SweepWorld()
+    incident, _ = await baseline(followed, checkup(world, clock), clock())
+    world.strips = True
+    for _ in range(10):
+        clock.add(3600)
+        seen = await reports_on(followed.targets, followed, checkup(world, clock), asyncio.Semaphore(1))
+        assert seen
+        outcome = advance(incident, observations(seen, incident, followed), clock())
+        assert outcome.alerts == ()
+        incident = outcome.incident
+    assert {p.phase for p in incident.problems if p.sight.check == "blocklist"} == {Phase.LISTED}
+
+
+class Counted:
+    """A checkup that breaks where the target ends in 7; `most` counts those at once."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    async def report(self, order: Order, fresh: bool = False) -> Report:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            await asyncio.sleep(0)
+            if str(order.target).endswith("7"):
+                raise RuntimeError("a bug in a check")
+            return report(order=order)
+        finally:
+            self.now -= 1
+
+
+async def test_a_range_is_looked_at_a_few_at_once_and_one_that_breaks_is_left_out() -> None:
+    followed, counted = watch("203.0.113.0/28"), Counted()
+    seen = await reports_on(followed.targets, followed, counted, asyncio.Semaphore(4))
+    assert len(seen) == 15
+    assert counted.most == 4
+
+
+@pytest.mark.parametrize("reason", ["budget", "day-limit"])
+def test_a_list_that_may_not_be_asked_did_not_stay_silent(reason: str) -> None:
+    spent = listing("A", Verdict.UNKNOWN, "unknown", reason=reason)
+    silent = listing("B", Verdict.UNKNOWN, "unknown", reason="timeout")
+    (seen,) = observations([asked(report(spent, silent))], baseline_of(watch()), watch())
+    assert (seen.about, seen.state) == ("b", State.UNKNOWN)
