@@ -11,9 +11,12 @@ from hypothesis import given, settings
 from bot.model import Verdict
 from handlers.card import Button, Card, Fact, Line, Table, Tone
 from handlers.messages import help_card, lists_card, refusal_card, report_card, reports_card
+from handlers.messages.alerts import reply_card, root_card
 from handlers.slack.blocks import message as slack_message
 from handlers.teams.adaptive import adaptive, in_words, message
 from handlers.teams.limits import weight
+from tests.bot.watching.kept_watches import watch
+from tests.handlers.letters import story
 from tests.handlers.slack.conftest import ANSWER
 from tests.handlers.slack.hostile import HOSTILE
 from tests.handlers.slack.test_blocks import PLACES, cards, words
@@ -169,6 +172,7 @@ def validator() -> jsonschema.Draft6Validator:
     return jsonschema.Draft6Validator(json.loads(SCHEMA.read_text()))
 
 
+INCIDENT = story(watch())
 STORY = [
     report_card(LISTED),
     report_card(CLEAN),
@@ -180,6 +184,8 @@ STORY = [
     help_card(),
     ANSWER,
     replace(ANSWER, facts=(Fact("Watched by", "Ada"), Fact("Since", "06:00"))),
+    *(root_card(letter.watch, letter.incident, letter.alert) for letter in INCIDENT),
+    *(reply_card(letter.watch, letter.alert) for letter in INCIDENT),
 ]
 
 

@@ -1,0 +1,142 @@
+"""The delivery of alerts over Teams: one post for each incident, kept up to date, and what its bad days come to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import count
+
+import pytest
+
+from bot.watching.model import Room
+from handlers.alerts import Delivery, Pace
+from handlers.card import Card
+from handlers.messages.alerts import reply_card
+from handlers.teams.conversations import Conversation, Kind
+from tests.bot.watching.kept_watches import Clock, watch
+from tests.handlers.kept_in_memory import KeptInMemory
+from tests.handlers.letters import LATER, story
+from tests.handlers.teams.conftest import Tenant
+from tests.handlers.teams.sent import BOT, CHANNEL, TEAM, TENANT
+
+ROOM = Room("teams", TENANT, CHANNEL)
+THREAD_OF = f"{CHANNEL};messageid="
+
+
+class Channel:
+    """A watch in a channel of Teams, and the delivery of what it tells."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self.tenant, self.clock = tenant, Clock(LATER)
+        self.kept = KeptInMemory(self.clock)
+        self.letters = story(watch("203.0.113.5/32", room=ROOM))
+        self.crash()
+
+    def crash(self) -> None:
+        """Begins anew, with nothing in mind but what is kept."""
+        pace = Pace(now=self.clock, sleep=self._pass)
+        self.delivery = Delivery(self.kept, self.kept, {"teams": self.tenant.teams}, pace)
+
+    async def put(self) -> None:
+        known = Conversation(TENANT, CHANNEL, Kind.CHANNEL, self.tenant.service, BOT, TEAM)
+        await self.tenant.conversations.remember(known)
+        await self.kept.add(self.letters[0].watch, self.letters[0].incident, LATER)
+        for letter in self.letters:
+            self.kept.put(letter)
+
+    async def deliver(self, tries: int = 40) -> None:
+        """Goes on, a minute after each wait, until everything is said."""
+        for _ in range(tries):
+            while await self.delivery.deliver_next(ROOM):
+                await self._pass(1.0)
+            if await self.kept.first(ROOM) is None:
+                return
+            await self._pass(60.0)
+
+    async def _pass(self, seconds: float) -> None:
+        self.clock.add(seconds)
+        self.tenant.slept.append(seconds)
+
+    def told(self) -> Counter[str]:
+        """How often each alert stands in the channel, by its headline; the edits of the root are not counted."""
+        posts = [said for said in self.tenant.microsoft.said if said.method == "POST"]
+        return Counter(str(said.payload["summary"]) for said in posts)
+
+
+@pytest.fixture
+async def channel(tenant: Tenant) -> Channel:
+    made = Channel(tenant)
+    await made.put()
+    return made
+
+
+async def test_one_post_tells_an_incident_and_shows_its_end(channel: Channel, tenant: Tenant) -> None:
+    await channel.deliver()
+    root, *later = tenant.microsoft.said
+    assert (root.method, root.conversation) == ("POST", CHANNEL)
+    replies = [said for said in later if said.method == "POST"]
+    edits = [said for said in later if said.method == "PUT"]
+    assert {said.conversation for said in replies} == {THREAD_OF + root.message}
+    assert {(said.conversation, said.message) for said in edits} == {(CHANNEL, root.message)}
+    assert [said.payload["summary"] for said in replies] == [
+        reply_card(letter.watch, letter.alert).title for letter in channel.letters[1:]
+    ]
+    assert edits[-1].payload["summary"] == "203.0.113.5: clear again after 4h 58m"
+
+
+@pytest.mark.parametrize("status", [412, 429])
+async def test_what_teams_has_not_taken_is_said_later_and_once(status: int, channel: Channel, tenant: Tenant) -> None:
+    tenant.microsoft.mishaps = [(status, {"Retry-After": "20"})] * 3
+    await channel.deliver()
+    assert sorted(channel.told().values()) == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_an_open_outcome_is_said_again_since_nobody_can_look(
+    status: int, channel: Channel, tenant: Tenant
+) -> None:
+    tenant.microsoft.mishaps = [(status, {})]
+    await channel.deliver()
+    assert sorted(channel.told().values()) == [1, 1, 1, 1]
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("dies_at", [1, 2, 3, 4])
+async def test_only_a_crash_inside_a_call_says_it_twice_and_then_once_more(
+    dies_at: int, channel: Channel, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post, calls = tenant.teams.post, count(1)
+
+    async def posts_and_dies(room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
+        said = await post(room, card, thread, key, broadcast)
+        if next(calls) == dies_at:
+            raise Crash
+        return said
+
+    monkeypatch.setattr(tenant.teams, "post", posts_and_dies)
+    with pytest.raises(Crash):
+        await channel.deliver()
+    channel.crash()
+    await channel.deliver()
+    assert sorted(channel.told().values()) == [1, 1, 1, 2]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_room_that_is_closed_pauses_its_watches(status: int, channel: Channel, tenant: Tenant) -> None:
+    tenant.microsoft.mishaps = [(status, {})] * 9
+    await channel.deliver(tries=1)
+    kept = await channel.kept.find(ROOM, channel.letters[0].watch.id)
+    assert kept is not None
+    assert kept.paused
+    assert tenant.microsoft.said == []
+
+
+async def test_an_alert_below_a_deleted_post_stands_on_its_own(channel: Channel, tenant: Tenant) -> None:
+    assert await channel.delivery.deliver_next(ROOM)
+    tenant.microsoft.mishaps = [(404, {})]
+    await channel.deliver()
+    posts = [said for said in tenant.microsoft.said if said.method == "POST"]
+    assert [said.conversation for said in posts[:2]] == [CHANNEL, CHANNEL]
+    assert {said.conversation for said in posts[2:]} == {THREAD_OF + posts[1].message}
