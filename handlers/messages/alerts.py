@@ -140,7 +140,7 @@ def _lines(watch: Watch, problems: Sequence[Problem], step: str = "") -> list[Li
 
 def _line(problem: Problem, but: str) -> Line:
     sight = problem.sight
-    changed = f"It was: {sight.was} Now: {sight.value or 'nothing'}" if sight.was and sight.was != sight.value else ""
+    changed = f"{sight.was} → {sight.value or 'nothing'}" if sight.was and sight.was != sight.value else ""
     detail = "" if sight.step == but else sight.step
     return Line(
         sight.says or f"{name_of_problem(problem)} reports a problem.",

@@ -21,6 +21,11 @@ def help_card() -> Card:
         ("203.0.113.5 as client", "the address submits mail with a password: a policy listing is expected"),
         ("203.0.113.5 helo mail.example.com", "check the name that the server greets with, too"),
         ("203.0.113.5 example.com private", "only you see the answer"),
+        ("watch 203.0.113.0/28 every 1h", "this channel is alerted when something changes; up to 256 addresses"),
+        ("watch example.com addresses", "the same for the domain's mail servers and the addresses in its SPF"),
+        ("watches", "what this channel watches, and how it is"),
+        ("mute 203.0.113.5 24h", "no alerts for a while; also: unmute, ack, unwatch"),
+        ("settings", "how this channel hears of things"),
         ("lists", "which blocklists answer, and which do not"),
         ("help", "this page"),
     )

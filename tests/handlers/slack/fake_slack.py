@@ -64,9 +64,9 @@ class FakeSlack:
             return _refusal(mishap, in_json=True)
         if method in LOOKS:
             return JSONResponse({"ok": True, **LOOKS[method](self, dict(request.query_params))})
-        payload = await request.json()
         if method == "conversations.open":
-            return JSONResponse({"ok": True, "channel": {"id": "D" + payload["users"]}})
+            return JSONResponse({"ok": True, "channel": {"id": "D" + request.query_params["users"]}})
+        payload = await request.json()
         wrong = form_faults(payload["view"]) if method == "views.open" else faults(payload, method)
         if wrong:
             self.refused.append((method, wrong))
