@@ -15,6 +15,7 @@ LISTS = 50
 LISTED_SHARE = 0.02  # of all pairs of an address and a list
 FIRST = int(IPv4Address("10.0.0.0"))
 CODES = (2, 3, 4, 10)
+REVERSE = "10.in-addr.arpa"  # nobody there has a name
 
 CATALOGUE_HEAD = """[refusals]
 "127.255.255.254" = { effect = "refused", reason = "public-resolver", means = "the question came through a public resolver" }
@@ -77,7 +78,8 @@ def write_zones(folder: Path, count: int, lists: int = LISTS) -> list[str]:
         ]
         (folder / f"{zone}.zone").write_text("".join(lines))
         words.append(f"{zone}:ip4set:{zone}.zone")
-    return words
+    (folder / "reverse.zone").write_text(ZONE_HEAD.format(zone=REVERSE))
+    return [*words, f"{REVERSE}:generic:reverse.zone"]
 
 
 def write_catalogue(file: Path, zones: Iterable[str]) -> None:
@@ -85,10 +87,10 @@ def write_catalogue(file: Path, zones: Iterable[str]) -> None:
     file.write_text(CATALOGUE_HEAD + "".join(rows))
 
 
-def questions(count: int, lists: int = LISTS) -> Iterator[str]:
+def questions(asked: Iterable[str], zones: Iterable[str]) -> Iterator[str]:
     """The lines of a query file for dnsperf: every address at every list."""
-    zones = zone_names(lists)
-    for address in addresses(count):
+    names = list(zones)
+    for address in asked:
         label = ".".join(reversed(address.split(".")))
-        for zone in zones:
+        for zone in names:
             yield f"{label}.{zone} A\n"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 
-from bot.checks.blocklists.answers import State, read
+from bot.checks.blocklists.answers import Reading, State, read
 from bot.checks.blocklists.asking import ask, text_of
 from bot.checks.blocklists.catalogue import Kind
 from bot.checks.blocklists.controls import standing_of
@@ -80,7 +80,6 @@ class Panel:
 
     def __init__(self, zones: Sequence[Zone]) -> None:
         self._zones = {kind: [zone for zone in zones if kind in zone.blocklist.kinds] for kind in Kind}
-        self._apexes = {kind: [zone.apex for zone in fitting] for kind, fitting in self._zones.items()}
         self._places = {zone.apex: place for place, zone in enumerate(zones)}
 
     async def examine(
@@ -89,12 +88,19 @@ class Panel:
         """One finding for each list that fits the target, in the order of the catalogue."""
         rows: list[tuple[int, Finding]] = []
         for kind, (label, subject) in labels(order.target).items():
-            fitting = self._zones[kind]
-            believed = await standings.believed(fitting, lookup, at)
-            outcomes = await lookup.ask_all(label, self._apexes[kind])
-            for zone, outcome in zip(fitting, outcomes, strict=True):
-                reading = read(zone.blocklist, outcome, believed[zone.apex])
+            believed = await standings.believed(self._zones[kind], lookup, at)
+            asked = [zone.apex for zone in self._zones[kind] if believed[zone.apex].trust is Trust.GOOD]
+            outcomes = dict(zip(asked, await lookup.ask_all(label, asked), strict=True))
+            for zone in self._zones[kind]:
+                standing, outcome = believed[zone.apex], outcomes.get(zone.apex)
+                reading = read(zone.blocklist, outcome, standing) if outcome else unproved(standing)
                 listed = reading.state is State.LISTED
                 texts = await text_of(lookup, f"{label}.{zone.apex}") if listed else ()
                 rows.append((self._places[zone.apex], finding_of(zone, subject, order.role, reading, texts)))
         return [finding for _, finding in sorted(rows, key=itemgetter(0))]
+
+
+def unproved(standing: Standing) -> Reading:
+    """A list that cannot be believed just now is not asked either: its answer would count for nothing."""
+    state = State.UNUSABLE if standing.trust is Trust.UNUSABLE else State.UNKNOWN
+    return Reading(state, standing.reason)

@@ -1,0 +1,133 @@
+"""Programs side by side: each on a core of its own, with what it cost."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.world import write_zones
+
+ROOT = Path(__file__).parent.parent
+PEERS = ROOT / ".cache" / "bench-venv"
+PEER_PACKAGES = ("pydnsbl==1.1.7", "aiodns", "dnspython")
+CORES = sorted(os.sched_getaffinity(0))
+CLIENT_CORE, SERVER_CORE = CORES[0], CORES[-1]
+READY = "started"  # what rbldnsd says when it serves
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One run of a program: seconds of CPU (user and system) and of the clock, its largest size, what it printed."""
+
+    cpu_s: float
+    wall_s: float
+    peak_kb: int
+    out: str
+
+
+def run(words: Sequence[str], environment: Mapping[str, str] | None = None) -> Ran:
+    """Run a program to its end on the client's core. Whatever its exit status: mailcheck's says what it found."""
+    with tempfile.TemporaryFile("w+") as out:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            words,
+            cwd=ROOT,
+            stdout=out,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | dict(environment or {}),
+        )
+        os.sched_setaffinity(process.pid, {CLIENT_CORE})
+        _, _, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = 0
+        out.seek(0)
+        return Ran(used.ru_utime + used.ru_stime, wall, used.ru_maxrss, out.read())
+
+
+def peers_python() -> str:
+    """The interpreter of a venv with the peers from PyPI, made once."""
+    python = PEERS / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
+    subprocess.run(
+        [str(python), "-m", "pip", "install", "--quiet", *PEER_PACKAGES], check=True, stderr=subprocess.DEVNULL
+    )
+    return str(python)
+
+
+def found(program: str) -> str | None:
+    """Where a program of the system is; those of a Debian package for daemons are not on every PATH."""
+    return shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+
+
+@contextmanager
+def list_server(addresses: int, lists: int = 50) -> Iterator[int]:
+    """rbldnsd with that world on the server's core; yields its port."""
+    daemon = found("rbldnsd")
+    if daemon is None:
+        raise SystemExit("The sweeps are measured against rbldnsd, which is not installed: apt-get install rbldnsd")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # the daemon gives up its rights before it reads
+        zones = write_zones(Path(folder), addresses, lists)
+        port = _free_port()
+        words = [daemon, "-n", "-b", f"127.0.0.1/{port}", "-c", "0", "-w", folder, *zones]
+        with _process(words, READY):
+            yield port
+
+
+@contextmanager
+def line_server(
+    zone: Mapping[str, Mapping[str, list[str]]],
+    every: Mapping[str, str] | None = None,
+    delay_ms: float = 0.0,
+    loss: float = 0.0,
+) -> Iterator[int]:
+    """`benchmarks.line` on the server's core; yields its port."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "zone.json"
+        file.write_text(json.dumps(zone))
+        words = [sys.executable, "-m", "benchmarks.line", str(file), "--delay-ms", str(delay_ms), "--loss", str(loss)]
+        words += [word for suffix, says in (every or {}).items() for word in ("--every", f"{suffix}={says}")]
+        with _process(words, "") as line:
+            yield int(line)
+
+
+@contextmanager
+def _process(words: Sequence[str], ready: str) -> Iterator[str]:
+    process = subprocess.Popen(
+        words,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    os.sched_setaffinity(process.pid, {SERVER_CORE})
+    assert process.stdout
+    try:
+        line = process.stdout.readline()
+        while ready not in line:
+            line = process.stdout.readline()
+            if not line:
+                raise SystemExit(f"{words[0]} did not start")
+        yield line.strip()
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+        door.bind(("127.0.0.1", 0))
+        port: int = door.getsockname()[1]
+        return port

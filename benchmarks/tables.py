@@ -1,0 +1,34 @@
+"""Figures as the tables of `docs/performance.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __str__(self) -> str:
+        lines = [self.head, ["---"] * len(self.head), *self.rows]
+        return "\n".join([f"### {self.title}", "", *("| " + " | ".join(line) + " |" for line in lines), ""])
+
+
+def spread(figures: Sequence[float]) -> str:
+    """The median, and between which figures it lies."""
+    return f"{median(figures):.1f} ({min(figures):.1f}–{max(figures):.1f})"
+
+
+def ratio(figures: Sequence[float], reference: Sequence[float]) -> str:
+    """The median of the ratios, round by round: what the machine did in that round cancels out."""
+    ratios = [one / other for one, other in zip(figures, reference, strict=True)]
+    return f"{median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
+
+
+def percentile(figures: Sequence[float], share: float) -> float:
+    ordered = sorted(figures)
+    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
