@@ -55,7 +55,7 @@ class Watches(Protocol):
         """Keeps a watch that begins with this baseline; False where the room had it. Raises TooManyWatches."""
 
     async def find(self, room: Room, words: str) -> Kept | None:
-        """By id, or by what is followed as it was typed."""
+        """By id, by what is followed as it was typed, or by the name that somebody gave it."""
 
     async def of_room(self, room: Room) -> Sequence[Kept]: ...
 

@@ -39,8 +39,13 @@ def for_watching(checkup: Checkup, lookup: SweepLookup, fresh_lookup: SweepLooku
 
 async def baseline(watch: Watch, checkup: Looks, now: datetime) -> tuple[Incident, tuple[Report, ...]]:
     """The first look at a watch, which alerts nobody: what to remember, and the reports for the reply."""
-    reports = await reports_on(watch.targets, watch, checkup, asyncio.Semaphore(AT_ONCE))
+    reports = await first_look(watch, checkup)
     return begin(watch.id, observations(reports, Incident(watch.id, now), watch), now), reports
+
+
+async def first_look(watch: Watch, checkup: Looks) -> tuple[Report, ...]:
+    """The reports on all targets of a watch that somebody wants to make."""
+    return await reports_on(watch.targets, watch, checkup, asyncio.Semaphore(AT_ONCE))
 
 
 async def reports_on(

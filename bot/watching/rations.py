@@ -102,6 +102,11 @@ def demanded(zones: Iterable[Zone]) -> list[Demanded]:
     ]
 
 
+def unproven(zones: Iterable[Zone]) -> frozenset[str]:
+    """The lists that keep no entry which must not be listed."""
+    return frozenset(zone.blocklist.id for zone in zones if zone.must_not_list is None)
+
+
 def suffixes(name: str) -> Iterator[str]:
     """`a.b.c`, `b.c`, `c`."""
     while name:

@@ -14,9 +14,10 @@ from bot.store.outbox import OutboxStore
 from bot.store.rooms import RoomStore
 from bot.store.sweeping import SweepStore
 from bot.store.watches import Entry, Place, Remembered, WatchStore
+from bot.watching.breaker import ListNote
 from bot.watching.kept import MOST_IN_A_ROOM, MOST_IN_A_SPACE, Kept, Letter, RoomSettings, TooManyWatches
 from bot.watching.model import Incident, Room, Watch
-from bot.watching.plan import interval_of, wishes_of
+from bot.watching.plan import Factors, interval_of, wishes_of
 from bot.watching.schedule import first_due
 from bot.watching.stored import from_json, to_json
 
@@ -64,11 +65,15 @@ class Register:
         found.sort(key=lambda pair: (pair[0].since, pair[0].id))
         dues = await self.watches.due([subject_of(watch) for watch, _ in found])
         rests = await self.rooms_kept.rests(str(room))
-        factors = json.loads(await self.sweeping.stretched_in(place_of(room).space) or "{}")
+        factors = await self._factors(room)
         return [
             Kept(watch, incident, None if due is None else moment(due), interval_of(watch, factors), rests)
             for (watch, incident), due in zip(found, dues, strict=True)
         ]
+
+    async def granted(self, watch: Watch) -> timedelta:
+        """The interval that the budgets of the lists leave a watch: as wished, or longer."""
+        return interval_of(watch, await self._factors(watch.room))
 
     async def remove(self, room: Room, watch_id: str) -> bool:
         kept = await self._text(room, watch_id)
@@ -156,6 +161,19 @@ class Register:
 
     async def restarted_at(self) -> datetime:
         return self._clock() - timedelta(seconds=await self.letters.uptime_s())
+
+    async def swept_at(self) -> datetime | None:
+        """When any worker last looked for what is due; None where that is more than an hour ago."""
+        at = await self.sweeping.swept_at()
+        return None if at is None else moment(at)
+
+    async def list_notes(self, most: int = 10) -> list[ListNote]:
+        """What was to be said of lists lately, to whoever runs the bot; the newest first."""
+        return [load(ListNote, text) for text in await self.sweeping.notes(most)]
+
+    async def _factors(self, room: Room) -> Factors:
+        factors: Factors = json.loads(await self.sweeping.stretched_in(place_of(room).space) or "{}")
+        return factors
 
     async def _texts(self, room: Room) -> list[Remembered]:
         return await self.watches.of_room(str(room))

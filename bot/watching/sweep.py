@@ -16,6 +16,7 @@ from functools import partial
 
 import structlog
 
+from bot.checks.blocklists.zones import Zone
 from bot.settings import Settings
 from bot.store import StoreUnavailable
 from bot.store.watches import ASKS, LOOKS, TELLS, Claimed
@@ -24,6 +25,7 @@ from bot.watching.lists import ListMemory, counted, heard_in, round_over
 from bot.watching.look import AT_ONCE, Looks
 from bot.watching.model import Policy
 from bot.watching.plan import Demanded, planned
+from bot.watching.rations import demanded, unproven
 from bot.watching.register import Register, dump, load
 from bot.watching.subjects import Look, Subject
 
@@ -31,8 +33,11 @@ LEASE_S = 60.0  # longer than a look may take
 AT_A_TIME = 100
 AGAIN = timedelta(seconds=1)
 TICK_S = 1.0
+DRAIN_S = 5.0
 PLAN_S = 60.0
 TRIES = 20  # to write what is known of the lists, beside the other workers
+
+Work = Callable[[], Awaitable[int]]
 
 log = structlog.get_logger()
 
@@ -47,13 +52,15 @@ class Rules:
     unproven: frozenset[str] = frozenset()
 
 
-def policy_of(settings: Settings) -> Policy:
-    return Policy(
+def rules_of(settings: Settings, zones: Sequence[Zone]) -> Rules:
+    """The rules that the operator's settings and the lists' operators make."""
+    policy = Policy(
         confirm_after=settings.confirm_after,
         clear_after=settings.clear_after,
         group_for=settings.group_for,
         remind_after=settings.remind_after,
     )
+    return Rules(policy, demanded=demanded(zones), unproven=unproven(zones))
 
 
 class Sweep:
@@ -67,11 +74,19 @@ class Sweep:
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Rounds without end until `stop` is set. Long looks hold up neither second looks nor what is to be said."""
-        async with asyncio.TaskGroup() as group:
-            for schedule in (LOOKS, ASKS, TELLS):
-                group.create_task(self._keep(partial(self.round, schedule), stop))
-            group.create_task(self._keep(self.plan, stop))
+        """Rounds without end until `stop` is set. Long looks hold up neither second looks nor what is to be said.
+
+        Looks that do not end soon after the stop are left to others, who find them due.
+        """
+        rounds: list[Work] = [partial(self.round, schedule) for schedule in (LOOKS, ASKS, TELLS)]
+        keeping = [asyncio.create_task(self._keep(work, stop)) for work in (*rounds, self.plan)]
+        try:
+            await stop.wait()
+            await asyncio.wait(keeping, timeout=DRAIN_S)
+        finally:
+            for task in keeping:
+                task.cancel()
+            await asyncio.gather(*keeping, return_exceptions=True)
 
     async def round(self, schedule: str = LOOKS) -> int:
         """Deals with what is due in one schedule, at most a hundred subjects; how many there were."""
@@ -128,7 +143,7 @@ class Sweep:
                 break
         return memory.quarantined
 
-    async def _keep(self, work: Callable[[], Awaitable[int]], stop: asyncio.Event) -> None:
+    async def _keep(self, work: Work, stop: asyncio.Event) -> None:
         """Does the work again and again, at once while there is more of it than fits one time, else every second."""
         while not stop.is_set():
             number = 0

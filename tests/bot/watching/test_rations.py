@@ -20,7 +20,7 @@ from bot.model import Answer, LookupFailed, SweepLookup
 from bot.store.sweeping import SweepStore
 from bot.watching.plan import Demanded, interval_of, planned, wishes_of
 from bot.watching.rations import MOST_IN_HAND, Rationed, Rations, demanded
-from bot.watching.schedule import DAY, Budget
+from bot.watching.schedule import DAY, MOST_STRETCHED, Budget
 from tests.bot.watching.kept_watches import Clock, numbered, watch
 from tests.redis_server import RedisServer
 
@@ -154,7 +154,8 @@ def test_what_is_planned_fits_the_budget(wished: dict[tuple[str, str, int], int]
         for (space, kind, every), number in wished.items()
         if kind in kinds
     )
-    assert spent <= max(per_day * 0.9, sum(wished.values()) * 288 / 9_000)
+    wishes = sum(number * (DAY / timedelta(seconds=every)) for (_, _, every), number in wished.items())
+    assert spent <= per_day * 0.9 + wishes / MOST_STRETCHED  # beyond that no interval grows
 
 
 def test_a_plan_names_addresses_as_the_register_counts_them() -> None:

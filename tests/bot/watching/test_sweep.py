@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from redis.asyncio import Redis
 
 from bot.model import Finding, Order, Report, Role, Verdict
 from bot.store.watches import ASKS, LOOKS, MOST_LETTERS, TELLS
+from bot.watching import sweep
 from bot.watching.incidents import mute
 from bot.watching.kept import Letter
 from bot.watching.look import baseline
@@ -23,6 +23,7 @@ from bot.watching.register import Register
 from bot.watching.schedule import Budget
 from bot.watching.sweep import LEASE_S, Rules, Sweep
 from tests.bot.watching.kept_watches import ELSEWHERE, ROOM, Clock, numbered, watch
+from tests.redis_server import RedisServer
 from tests.reports import listing
 
 States = dict[str, str]  # list → state
@@ -286,9 +287,9 @@ async def test_a_look_that_breaks_is_no_news_and_no_end(world: World) -> None:
 
 
 async def test_the_round_says_when_it_was(world: World) -> None:
-    assert await world.register.sweeping.swept_at() is None
+    assert await world.register.swept_at() is None
     await world.worker.round()
-    assert await world.register.sweeping.swept_at() == world.clock().timestamp()
+    assert await world.register.swept_at() == world.clock()
 
 
 async def test_rounds_go_on_until_they_are_stopped(world: World) -> None:
@@ -306,6 +307,54 @@ async def test_rounds_go_on_until_they_are_stopped(world: World) -> None:
         await running
 
 
+class Hangs(Fleet):
+    """A checkup that never ends, and says when it has begun."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.began = asyncio.Event()
+
+    async def report(self, order: Order, fresh: bool = False) -> Report:
+        self.began.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_a_stop_does_not_wait_for_a_look_that_hangs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "DRAIN_S", 0.01)
+    await world.add(watch())
+    world.clock.add(120)
+    stop, hangs = asyncio.Event(), Hangs(world.clock)
+    running = asyncio.create_task(world.another(hangs).run(stop))
+    async with asyncio.timeout(5):
+        await hangs.began.wait()
+        stop.set()
+        await running
+    world.clock.add(LEASE_S)
+    assert await world.worker.round() == 1
+
+
+async def test_a_store_that_is_away_for_a_while_ends_no_rounds(world: World, redis_server: RedisServer) -> None:
+    await world.add(watch())
+    world.clock.add(120)
+    stop, looked = asyncio.Event(), asyncio.Event()
+
+    async def seen() -> None:
+        looked.set()
+
+    redis_server.kill()
+    try:
+        running = asyncio.create_task(world.another(Slow(world.fleet, seen)).run(stop))
+        await asyncio.sleep(0.05)  # long enough for the first round to find nobody
+        assert not running.done()
+    finally:
+        redis_server.start()
+    async with asyncio.timeout(10):
+        await looked.wait()
+        stop.set()
+        await running
+
+
 async def test_intervals_grow_where_a_budget_is_small(redis: Redis, clock: Clock) -> None:
     rules = Rules(demanded=[Demanded(frozenset({"ip4"}), Budget(240))])
     world = World(redis, clock, Fleet(clock), rules)
@@ -314,6 +363,7 @@ async def test_intervals_grow_where_a_budget_is_small(redis: Redis, clock: Clock
     every = {kept.watch.subject: kept.every for kept in await world.register.of_room(ROOM)}
     assert every["example.com"] == HOUR
     stretched = every["10.0.0.7"]
+    assert stretched == await world.register.granted(numbered(7))
     assert stretched
     assert 3 * HOUR < stretched < 4 * HOUR  # 720 a day are wished, some 205 can be had
     await world.pass_by(24 * HOUR, step=300)
@@ -369,5 +419,4 @@ async def test_a_resolver_that_strips_answers_clears_nothing(world: World) -> No
 
 async def notes(world: World) -> list[tuple[str, list[str]]]:
     """The newest first."""
-    told = [json.loads(note) for note in await world.register.sweeping.notes(100)]
-    return [(note["reason"], note["lists"]) for note in told]
+    return [(str(note.reason), list(note.lists)) for note in await world.register.list_notes()]
