@@ -36,7 +36,7 @@ CHANNELS = (
 class Message:
     """One message. A person's has `text`, the bot's a `card`; `only_for` names the one person who sees it, if not all do.
 
-    `id` is the millisecond it was said at, made unique: so it orders messages, and names none of an earlier run.
+    `replies` counts those that all may see. `id` is the millisecond it was said at, made unique: so it orders messages, and names none of an earlier run.
     """
 
     id: str
@@ -70,7 +70,7 @@ class News:
     new: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Listener:
     """One open page. `behind` is set once it could not keep up, and must look at everything anew."""
 
@@ -128,26 +128,36 @@ class Channels:
     def say(self, message: Message) -> Message:
         """Adds a message, whose id and time are set here. Raises RoomGone, and MessageGone where its thread is gone."""
         room = self.room(message.channel)
-        root = self.find(message.channel, message.thread) if message.thread else None
+        if message.thread:
+            self.find(message.channel, message.thread)
         at = self._now()
         self._last_id = max(self._last_id + 1, int(at.timestamp() * 1000))
         said = replace(message, id=str(self._last_id), at=at)
         room.messages[said.id] = said
         self._tell(said, new=True)
-        if root:
-            self.change(replace(root, replies=root.replies + 1))
-            _shorten(room, root.id)
+        self._count(said)
         self._forget(room, spared=said.thread)
         return said
 
     def change(self, changed: Message) -> None:
         """Puts a changed message in the place of the one with its id. Raises RoomGone or MessageGone."""
-        self.find(changed.channel, changed.id)
+        was = self.find(changed.channel, changed.id)
         self.room(changed.channel).messages[changed.id] = changed
         self._tell(changed, new=False)
+        if was.only_for and not changed.only_for:
+            self._count(changed)
+
+    def _count(self, reply: Message) -> None:
+        """One more under its root, where all may see it."""
+        root = self.room(reply.channel).messages.get(reply.thread)
+        if root and not reply.only_for:
+            self.change(replace(root, replies=root.replies + 1))
 
     def _forget(self, room: Kept, spared: str) -> None:
-        """The oldest message outside of threads goes first, and its thread with it."""
+        """Of a thread the oldest reply goes first; of a channel the oldest message, and its thread with it."""
+        replies = [m.id for m in room.messages.values() if spared and m.thread == spared]
+        for gone in replies[:-MOST_REPLIES]:
+            del room.messages[gone]
         while len(room.messages) > MOST_MESSAGES:
             oldest = next(m.id for m in room.messages.values() if not m.thread and m.id != spared)
             for gone in [m.id for m in room.messages.values() if oldest in (m.id, m.thread)]:
@@ -190,10 +200,3 @@ class Channels:
                 listener.behind = True
             else:
                 listener.news.put_nowait(news)
-
-
-def _shorten(room: Kept, root: str) -> None:
-    replies = [m.id for m in room.messages.values() if m.thread == root]
-    for gone in replies[:-MOST_REPLIES]:
-        del room.messages[gone]
-        room.forgot = True

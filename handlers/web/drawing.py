@@ -42,16 +42,17 @@ def templates() -> Environment:
     return found
 
 
-def message_view(message: Message, person: str) -> View:
-    """One message as that person sees it."""
+def message_view(message: Message, person: str, thread: str = "") -> View:
+    """One message as that person sees it in the channel, or in the thread that is named; its buttons type there, too."""
+    channel = f"/c/{message.channel}"
     return {
         "id": message.id,
         "at": message.at,
         "name": name_of(message.author, person),
         "bot": message.author == BOT,
         "text": typed(message.text),
-        "card": card_view(message.card, where(message)) if message.card else None,
-        "thread": f"/c/{message.channel}/t/{message.thread or message.id}",
+        "card": card_view(message.card, f"{channel}/t/{thread}" if thread else channel) if message.card else None,
+        "thread": f"{channel}/t/{message.thread or message.id}",
         "in_thread": bool(message.thread),
         "replies": message.replies,
         "private": bool(message.only_for),
@@ -81,12 +82,6 @@ def card_view(card: Card, action: str = "") -> View:
         "footnote": inert(" · ".join(note for note in (card.footnote, *notes) if note), SENTENCE),
         "action": action,
     }
-
-
-def where(message: Message) -> str:
-    """The page that a button of this message types at: its thread, where it has one."""
-    root = message.thread or (message.id if message.replies or message.key else "")
-    return f"/c/{message.channel}/t/{root}" if root else f"/c/{message.channel}"
 
 
 def name_of(author: str, person: str) -> str:

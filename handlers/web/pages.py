@@ -19,7 +19,7 @@ from bot.settings import HostPort
 from handlers.card import Card
 from handlers.messages import help_card
 from handlers.platform import MessageGone, RoomGone
-from handlers.web.channels import CHANNELS, MOST_MESSAGES, Channels, News
+from handlers.web.channels import CHANNELS, MOST_MESSAGES, MOST_REPLIES, Channels, News
 from handlers.web.drawing import card_view, message_view, templates
 from handlers.web.guard import is_loopback, said
 from handlers.web.stream import MOST_STREAMS, Stream, after_of
@@ -95,9 +95,10 @@ class Pages:
             topic=room.channel.topic,
             forgot=room.forgot,
             most=MOST_MESSAGES,
+            most_replies=MOST_REPLIES,
             messages=[message_view(message, person) for message in seen],
             thread=thread,
-            replies=[message_view(m, person) for m in channels.seen(here, person, thread)] if thread else (),
+            replies=[message_view(m, person, thread) for m in channels.seen(here, person, thread)] if thread else (),
             pending=any(message.pending for message in seen),
             after=channels.number,
             examples=EXAMPLES if self._demo else FIRST_STEPS,

@@ -40,6 +40,8 @@ class Stream(Response):
         pump, hung_up = asyncio.create_task(self._pump(send)), asyncio.create_task(_until_hung_up(receive))
         try:
             await asyncio.wait({pump, hung_up}, return_when=asyncio.FIRST_COMPLETED)
+            if pump.done():
+                pump.result()
         finally:
             pump.cancel()
             hung_up.cancel()

@@ -30,6 +30,9 @@ function place(list, { id, html }) {
   const template = document.createElement("template");
   template.innerHTML = html; // made by the server, where every text is escaped
   const message = template.content.querySelector(".message");
+  if (list === lists.thread) {
+    for (const button of message.querySelectorAll("[formaction]")) button.setAttribute("formaction", `/c/${here}/t/${root}`);
+  }
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 120;
   const old = list.querySelector(`[data-id="${CSS.escape(id)}"]`);
   if (old) {

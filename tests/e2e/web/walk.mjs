@@ -1,0 +1,161 @@
+// node walk.mjs BROWSER ADDRESS FOLDER
+// A person's walk through the web chat by keyboard alone, with pictures in FOLDER; prints what was seen as JSON.
+// Fails when the page logs an error, asks anything of the network outside of this machine, or axe finds a violation.
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const [browser, address, folder] = process.argv.slice(2);
+const axe = await readFile(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
+const troubles = [];
+const seen = { audits: 0, timings: {} };
+
+const chrome = await chromium.launch({ executablePath: browser, args: ["--no-sandbox", "--disable-gpu"] });
+try {
+  await desktop(await opened({ width: 1280, height: 860 }));
+  await phone(await opened({ width: 360, height: 740 }, { hasTouch: true, isMobile: true }));
+  await dark(await opened({ width: 1280, height: 860 }, { colorScheme: "dark" }));
+  await withoutScript(await opened({ width: 1280, height: 860 }, { javaScriptEnabled: false }));
+} catch (error) {
+  troubles.push(error.stack);
+} finally {
+  await chrome.close();
+}
+console.log(JSON.stringify(seen));
+if (troubles.length) {
+  console.error(troubles.join("\n"));
+  process.exitCode = 1;
+}
+
+async function desktop(page) {
+  await page.goto(address);
+  await page.getByRole("heading", { name: "Is this address on a blocklist?" }).waitFor();
+  await keep(page, "web-first-visit");
+  const begun = Date.now();
+  await page.keyboard.type("192.0.2.66 example.com");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: /on Spamhaus ZEN/ }).waitFor();
+  seen.timings.first_answer_ms = Date.now() - begun;
+  check((await page.locator("textarea").inputValue()) === "", "the field is empty after sending");
+  await keep(page, "web-answer");
+
+  await tabTo(page, "Check again", true);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: /on Spamhaus ZEN/ }).nth(1).waitFor();
+  check(await focusIsIn(page, ".message"), "focus stays on the button that was pressed");
+
+  await page.locator(".log").focus();
+  await page.keyboard.press("/");
+  await page.getByRole("option").first().waitFor();
+  await keep(page, "web-commands");
+  await page.keyboard.type("mailcheck li");
+  await page.keyboard.press("Tab");
+  check((await page.locator("textarea").inputValue()) === "/mailcheck lists", "Tab takes the command");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: /lists answer their own test entries right/ }).waitFor();
+
+  await alerts(page);
+  await page.goto(`${address}/dashboard`);
+  await page.getByText("lists answer their own test entries right").waitFor();
+  await page.getByText("192.0.2.66 · example.com").first().waitFor();
+  await keep(page, "web-dashboard");
+}
+
+async function alerts(page) {
+  await fetch(`${address}/told/opened`);
+  await page.getByRole("link", { name: "alerts 1 new" }).waitFor();
+  await page.getByRole("link", { name: "alerts" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "HQ egress is on Spamhaus ZEN" }).waitFor();
+  await tabTo(page, "Acknowledge", true);
+  await page.keyboard.press("Enter");
+  await page.getByText("/mailcheck ack 5c1f").waitFor();
+  await tabTo(page, "Mute…", true);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Mute for how long?" }).waitFor();
+  await keep(page, "web-mute");
+  await tabTo(page, "4h");
+  await page.keyboard.press("Enter");
+  await page.getByText("/mailcheck mute 5c1f 4h").waitFor();
+  await fetch(`${address}/told/cleared`);
+  await page.getByRole("link", { name: "1 reply" }).focus();
+  await page.keyboard.press("Enter");
+  const thread = page.getByRole("complementary", { name: "Thread" });
+  await thread.getByRole("heading", { name: "HQ egress is clear again" }).waitFor();
+  await page.keyboard.type("192.0.2.10");
+  await page.keyboard.press("Enter");
+  await thread.getByRole("heading", { name: /192\.0\.2\.10: all good/ }).waitFor();
+  await page.locator("main").getByRole("link", { name: "3 replies" }).waitFor();
+  await page.locator("main").getByRole("heading", { name: "HQ egress was listed for 42 minutes" }).waitFor();
+  check((await page.locator("main").getByRole("heading", { name: "HQ egress is on Spamhaus ZEN" }).count()) === 0, "the root is edited in place");
+  await keep(page, "web-alert-thread");
+  await page.keyboard.press("Escape");
+  await thread.waitFor({ state: "detached" });
+}
+
+async function phone(page) {
+  await page.goto(`${address}/c/scratch`);
+  await page.getByRole("heading", { name: "Is this address on a blocklist?" }).waitFor();
+  await keep(page, "web-phone-first-visit");
+  await page.locator("textarea").focus();
+  await page.keyboard.type("192.0.2.66 example.com");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: /on Spamhaus ZEN/ }).last().waitFor();
+  await keep(page, "web-phone");
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  check(wide <= 360, `nothing is wider than the phone (${wide})`);
+}
+
+async function dark(page) {
+  await page.goto(`${address}/c/scratch`);
+  await page.keyboard.type("example.org");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: /problems? \(SPF/ }).waitFor();
+  await keep(page, "web-dark");
+}
+
+async function withoutScript(page) {
+  await page.goto(address);
+  await page.locator("textarea").fill("192.0.2.10 example.com");
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.getByRole("heading", { name: /192\.0\.2\.10.*all good/ }).waitFor();
+}
+
+async function opened(viewport, more = {}) {
+  const context = await chrome.newContext({ viewport, deviceScaleFactor: viewport.width < 500 ? 3 : 2, timezoneId: "UTC", ...more });
+  await context.route("**/*", (route) => {
+    const { hostname } = new URL(route.request().url());
+    if (hostname === "127.0.0.1") return route.continue();
+    troubles.push(`asked for ${route.request().url()}`);
+    return route.abort();
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  page.on("pageerror", (error) => troubles.push(`page: ${error}`));
+  page.on("console", (message) => message.type() === "error" && troubles.push(`console: ${message.text()}`));
+  return page;
+}
+
+async function keep(page, name) {
+  await page.screenshot({ path: `${folder}/${name}.png`, animations: "disabled" });
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  seen.audits += 1;
+  for (const { id, nodes } of violations) troubles.push(`axe in ${name}: ${id}: ${nodes.map((n) => n.html.slice(0, 160)).join(" | ")}`);
+}
+
+async function tabTo(page, name, back = false) {
+  for (let presses = 0; presses < 80; presses += 1) {
+    if (await page.evaluate((words) => document.activeElement?.textContent.trim() === words, name)) return;
+    await page.keyboard.press(back ? "Shift+Tab" : "Tab");
+  }
+  throw new Error(`${name} cannot be reached by keyboard`);
+}
+
+async function focusIsIn(page, selector) {
+  return page.evaluate((words) => Boolean(document.activeElement?.closest(words)), selector);
+}
+
+function check(holds, what) {
+  if (!holds) troubles.push(`not so: ${what}`);
+}
