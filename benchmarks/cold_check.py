@@ -1,86 +1,132 @@
-"""A cold check over a slow link, against its critical path of DNS round trips.
+"""A cold check over a slow line, against its critical path of DNS round trips.
 
-`make bench`, or `python -m benchmarks.cold_check [--delay-ms 30] [--rounds 20]`. The DNS server is a process of its own that
-holds back every answer; nothing is known beforehand: no cache, no store, no list believed.
+Nothing is known beforehand but the pace of the line: no cache, no store, no list believed. Ours is the whole of `Checkup`, as chat and the command use it.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import statistics
-import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from statistics import median
 
+from benchmarks.running import line_server
+from benchmarks.tables import Table, percentile
 from bot.assembly import checks, now
 from bot.checks.blocklists import ProcessMemory, blocklist_check, load
 from bot.checkup import Checkup
-from bot.model import Order, Report, Target
+from bot.model import Check, Order, Target
 from bot.net.resolver import Resolver
 from bot.net.servers import Server
 from bot.net.transport import Transport
 from tests.mail_world import GOOD, mail_world
 
 ROUND_TRIPS = 4  # the records of SPF: the domain, and three includes that name one another
+OF_THE_LISTS = ("blocklist",)
+OF_MAIL = ("blocklist", "ptr", "spf", "dmarc", "mx")
 
 
-@asynccontextmanager
-async def slow_server(delay_ms: float) -> AsyncIterator[Server]:
-    with tempfile.TemporaryDirectory() as folder:
-        zone = Path(folder) / "zone.json"
-        zone.write_text(json.dumps(mail_world()))
-        words = ("-m", "tests.dns_server", str(zone), "--delay-ms", str(delay_ms))
-        process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=asyncio.subprocess.PIPE)
-        assert process.stdout
-        host, _, port = (await process.stdout.readline()).decode().strip().rpartition(":")
-        try:
-            yield Server(host, int(port))
-        finally:
-            process.terminate()
-            await process.wait()
+@dataclass(frozen=True, slots=True)
+class Line:
+    delay_ms: float
+    loss: float
+
+    def __str__(self) -> str:
+        return f"{self.delay_ms:.0f} ms" + (f", {self.loss:.0%} loss" if self.loss else "")
 
 
-async def cold_check(server: Server) -> tuple[float, float, Report]:
-    """Milliseconds of one plain question, of the check, and the report."""
-    async with Transport([server]) as transport:
+LINES = [Line(delay, loss) for delay in (0, 30, 100) for loss in (0.0, 0.01)]
+
+
+def _checkup(transport: Transport, names: Sequence[str], standings: ProcessMemory) -> Checkup:
+    resolver = Resolver(transport, identity="line")
+    lists = blocklist_check(load(), {}, standings, "line", now)
+    chosen: list[tuple[str, Check]] = [(name, check) for name, check in checks(lists, True) if name in names]
+    return Checkup(chosen, frozenset(), resolver, resolver.fresh(), now, special_allowed=True)
+
+
+async def _one(transport: Transport, names: Sequence[str], at_once: int, warm: bool) -> tuple[list[float], int]:
+    """The milliseconds of checks under way together, and how many of them gave a wrong verdict."""
+    domain = "example.com" if "spf" in names else None
+    standings = ProcessMemory()
+    if warm:
+        await _checkup(transport, names, standings).report(Order(Target.of(GOOD)))
+    checkup = _checkup(transport, names, standings)
+
+    async def timed(order: Order) -> tuple[float, bool]:
         started = time.perf_counter()
-        await transport.query("example.com", "NS")
-        round_trip = time.perf_counter() - started
-        resolver = Resolver(transport, identity=str(server))
-        lists = blocklist_check(load(), {}, ProcessMemory(), str(server), now)
-        checkup = Checkup(
-            checks(lists, True), frozenset({"network"}), resolver, resolver.fresh(), now, special_allowed=True
-        )
+        report = await checkup.report(order)
+        states = {finding.facts["state"] for finding in report.findings if finding.check == "blocklist"}
+        return (time.perf_counter() - started) * 1e3, not states <= {"not_listed", "unknown"}
+
+    orders = [Order(Target(ip_address(GOOD) + number, domain)) for number in range(at_once)]
+    rows = await asyncio.gather(*map(timed, orders))
+    return [took for took, _ in rows], sum(wrong for _, wrong in rows)
+
+
+async def _round_trip(transport: Transport) -> float:
+    times = []
+    for number in range(11):
         started = time.perf_counter()
-        report = await checkup.report(Order(Target.of(GOOD, "example.com")))
-        return round_trip * 1e3, (time.perf_counter() - started) * 1e3, report
+        await transport.query(f"n{number}.example", "A")
+        times.append((time.perf_counter() - started) * 1e3)
+    return median(times)
 
 
-async def main(delay_ms: float, rounds: int) -> int:
-    async with slow_server(delay_ms) as server:
-        found = [await cold_check(server) for _ in range(rounds + 1)][1:]
-    round_trip = statistics.median(row[0] for row in found)
-    took = sorted(row[1] for row in found)
-    path = ROUND_TRIPS * round_trip
-    report = found[0][2]
-    lists = sum(finding.check == "blocklist" for finding in report.findings)
-    print(f"{rounds} cold checks: {lists} lists, PTR, SPF include depth 3, DMARC, MX; {report.queries} questions each")
-    print(f"one round trip {round_trip:.1f} ms; critical path {ROUND_TRIPS} round trips = {path:.1f} ms")
-    median, p95 = statistics.median(took), took[int(len(took) * 0.95) - 1]
-    print(
-        f"check median {median:.1f} ms ({median / path:.2f} x), p95 {p95:.1f} ms ({p95 / path:.2f} x), verdict {report.verdict}"
-    )
-    return 0 if median <= 2 * path and str(report.verdict) == "pass" else 1
+async def _row(
+    name: str, port: int, line: Line, rounds: int, *, kind: tuple[Sequence[str], int, int, bool]
+) -> list[str]:
+    names, trips, at_once, warm = kind
+    took, wrong = [], 0
+    async with Transport([Server("127.0.0.1", port)]) as transport:
+        trip = await _round_trip(transport)
+        for _ in range(rounds + 1):
+            times, bad = await _one(transport, names, at_once, warm)
+            took.append(max(times))
+            wrong += bad
+    took = took[1:]
+    path = trips * trip
+    figures = [median(took), percentile(took, 0.95)]
+    times_path = [f"{figure / path:.2f}" if line.delay_ms else "" for figure in figures]
+    return [name, str(line), f"{path:.1f}", *(f"{figure:.1f}" for figure in figures), *times_path, str(wrong)]
 
 
-if __name__ == "__main__":
-    words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--delay-ms", type=float, default=30.0)
-    words.add_argument("--rounds", type=int, default=20)
-    chosen = words.parse_args()
-    sys.exit(asyncio.run(main(chosen.delay_ms, chosen.rounds)))
+def cold_table(rounds: int) -> Table:
+    rows = []
+    kinds: dict[str, tuple[Sequence[str], int, int, bool]] = {
+        "lists, known to be good": (OF_THE_LISTS, 1, 1, True),
+        "lists, cold": (OF_THE_LISTS, 1, 1, False),
+        "whole, cold": (OF_MAIL, ROUND_TRIPS, 1, False),
+        "ten at once, cold, the slowest": (OF_MAIL, ROUND_TRIPS, 10, False),
+    }
+    for line in LINES:
+        with line_server(mail_world(), delay_ms=line.delay_ms, loss=line.loss) as port:
+            for name, kind in kinds.items():
+                rows.append(asyncio.run(_row(name, port, line, rounds, kind=kind)))
+    head = ["check", "line", "critical path, ms", "median ms", "p95 ms", "median ×", "p95 ×", "wrong"]
+    return Table("One check over a line", head, rows)
+
+
+def dead_lists_table(rounds: int) -> Table:
+    """How long a person waits for a whole check where lists are dead, and how many of the others are shown."""
+    rows = []
+    zones = [blocklist.zone for blocklist in load().lists]
+    for dead in (0, 1, 5):
+        with line_server(mail_world(), dict.fromkeys(zones[:dead], "silent"), delay_ms=30) as port:
+            times, shown = asyncio.run(_with_dead(Server("127.0.0.1", port), rounds))
+        rows.append([str(dead), f"{median(times) / 1e3:.2f}", f"{max(times) / 1e3:.2f}", shown])
+    return Table("A check with dead lists, 30 ms", ["dead", "median s", "longest s", "lists that answered"], rows)
+
+
+async def _with_dead(server: Server, rounds: int) -> tuple[list[float], str]:
+    times, shown = [], ""
+    for _ in range(rounds):
+        async with Transport([server]) as transport:
+            started = time.perf_counter()
+            report = await _checkup(transport, OF_MAIL, ProcessMemory()).report(Order(Target.of(GOOD, "example.com")))
+            times.append((time.perf_counter() - started) * 1e3)
+        states = [finding.facts["state"] for finding in report.findings if finding.check == "blocklist"]
+        shown = f"{states.count('not_listed')} of {len(states)}"
+    return times, shown

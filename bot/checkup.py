@@ -92,7 +92,8 @@ class Checkup:
         if isinstance(counted, SweepLookup) and _is_nameless(order):
             rows = [await job for job in jobs]  # others of the sweep keep the wire busy; a task for each costs more
         else:
-            rows = await asyncio.gather(*jobs)
+            # From the end: chains of questions set out before the many of the lists, whose answers would be in their way.
+            rows = (await asyncio.gather(*reversed(jobs)))[::-1]
         found = [finding for findings in rows for finding in findings]
         return Report(
             order=order,
