@@ -49,7 +49,7 @@ EXAMPLES = (
 SWITCHES = (
     Switch("listed", f"{CLEAN} is on Spamhaus XBL"),
     Switch("spamcop", f"{CLEAN} is on SpamCop, too"),
-    Switch("spf", f"the SPF record of {GOOD_DOMAIN} is gone"),
+    Switch("spf", f"{GOOD_DOMAIN} has lost its SPF record"),
     Switch("refusing", "SpamRATS refuses this resolver"),
     Switch("dying", "Kempt is dying: it calls everything listed"),
 )

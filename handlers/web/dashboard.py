@@ -11,6 +11,7 @@ import structlog
 
 from handlers.card import Card, Table, Tone
 from handlers.messages import broken_card
+from handlers.messages.words import count
 from handlers.platform import Answering, Ask, Room
 from handlers.web.channels import Message
 from handlers.web.drawing import MARKS, WORDS, clock
@@ -55,7 +56,7 @@ async def sections(overviews: Iterable[tuple[str, Overview]], recent: Card, list
     asked = [(title, asyncio.create_task(_overview(title, overview))) for title, overview in overviews]
     handed_in = [(title, await cards) for title, cards in asked]
     still_asking = Card("Asking every blocklist for its test entries …")
-    return [*handed_in, ("Last answers", (recent,)), ("Blocklists", (lists or still_asking,))]
+    return [*handed_in, ("Checks", (recent,)), ("Blocklists", (lists or still_asking,))]
 
 
 def recent_card(messages: Iterable[Message]) -> Card:
@@ -65,7 +66,7 @@ def recent_card(messages: Iterable[Message]) -> Card:
     rows = tuple((clock(m.at), f"#{m.channel}", verdict(card.tone), card.title) for m, card in newest)
     if not rows:
         return Card("Nothing was checked since the bot was started")
-    return Card("What was asked last", table=Table(("At", "In", "", "Answer"), rows))
+    return Card(f"The last {count(len(rows), 'answer')} in the channels", table=Table(("At", "In", "", "Answer"), rows))
 
 
 def verdict(tone: Tone) -> str:

@@ -7,6 +7,7 @@ const { here, after } = main.dataset;
 const root = document.querySelector(".thread")?.dataset.root ?? "";
 const lists = Object.fromEntries([...document.querySelectorAll("[data-list]")].map((list) => [list.dataset.list, list]));
 const status = document.querySelector(".status");
+const whisper = document.querySelector("[data-whisper]"); // heard by screen readers only
 const composers = [...document.querySelectorAll(".composer")];
 const MOST_SHOWN = 500;
 
@@ -45,7 +46,8 @@ function place(list, { id, html }) {
     later ? later.before(message) : list.append(message);
     if (list.querySelectorAll(".message").length > MOST_SHOWN) list.querySelector(".message").remove();
   }
-  if (atEnd) list.scrollTop = list.scrollHeight;
+  if (!atEnd) return;
+  list.scrollTop = message.offsetHeight > list.clientHeight ? message.offsetTop : list.scrollHeight;
 }
 
 function count(channel) {
@@ -131,20 +133,18 @@ function complete(composer) {
     for (const option of options) option.hidden = !typed || !(started || option.dataset.text.startsWith(typed[1]));
     menu.hidden = options.every((option) => option.hidden || `/mailcheck ${option.dataset.text}` === field.value);
     choose(shown()[0]);
-    if (!menu.hidden) tell(`${shown().length} commands; arrow keys choose, Tab takes one.`);
-    else if (status.textContent.includes("arrow keys")) tell("");
+    whisper.textContent = menu.hidden ? "" : `${shown().length} commands; arrow keys choose, Tab takes one.`;
   }
 
   function take(option) {
     field.value = `/mailcheck ${option.dataset.text}`;
     suggest();
     menu.hidden = true;
-    tell("");
     field.focus();
   }
 
   field.addEventListener("input", suggest);
-  field.addEventListener("blur", () => setTimeout(() => (menu.hidden = true), 150));
+  field.addEventListener("blur", () => (menu.hidden = true));
   menu.addEventListener("mousedown", (event) => {
     event.preventDefault();
     if (event.target.closest("li")) take(event.target.closest("li"));
@@ -183,3 +183,4 @@ document.addEventListener("keydown", (event) => {
 });
 
 for (const list of Object.values(lists)) list.scrollTop = list.scrollHeight;
+if (matchMedia("(max-width: 860px)").matches) document.querySelector(".demo")?.removeAttribute("open");
