@@ -28,7 +28,7 @@ from bot.store.server import Embedded
 from bot.store.watches import Change, Ended
 from bot.watching.model import Incident, Room, Watch
 from bot.watching.register import Register, entry_of
-from bot.watching.sweep import AT_A_TIME, Rules, Sweep
+from bot.watching.sweep import AT_A_TIME, LEASES_S, Rules, Sweep
 
 AT_ONCE = 50
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
@@ -88,7 +88,7 @@ async def add(register: Register, one: Watch) -> None:
 async def apply_all(register: Register, watches: int) -> None:
     """Looks that find nothing new, but for one in fifty: there the incident changes and a letter is written."""
     now, done = (NOW + timedelta(hours=2)).timestamp(), 0
-    while claimed := await register.watches.claim(now, 60.0, AT_A_TIME):
+    while claimed := await register.watches.claim(now, LEASES_S, AT_A_TIME):
         ends = []
         for one in claimed:
             done += 1

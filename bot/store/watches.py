@@ -132,11 +132,14 @@ class WatchStore:
             async with answering():
                 await self._redis.zadd(LOOKS, dues, xx=True, lt=True)
 
-    async def claim(self, now: float, lease_s: float, most: int, schedule: str = LOOKS) -> list[Claimed]:
-        """Subjects that are due in a schedule; each is due again after the lease, if `apply` does not come before."""
-        lease = score(now + lease_s)
-        rows = await self._claim(schedule, score(now), lease, most, score(now + RESTED_S))
-        return [Claimed(subject, lease, tuple(remembered(*row) for row in watches)) for subject, watches in rows]
+    async def claim(self, now: float, leases_s: tuple[float, float], most: int, schedule: str = LOOKS) -> list[Claimed]:
+        """Subjects that are due in a schedule: a range alone, or several others.
+
+        Each is due again after its lease (of a single address or domain, and of a range), if `apply` does not come before.
+        """
+        leases = [score(now + lease_s) for lease_s in leases_s]
+        rows = await self._claim(schedule, score(now), *leases, most, score(now + RESTED_S))
+        return [Claimed(subject, lease, tuple(remembered(*row) for row in watches)) for subject, lease, watches in rows]
 
     async def apply(self, ends: Sequence[Ended], again_at: float, schedule: str = LOOKS) -> list[str]:
         """Stores looks; for each `done`, `late` (the lease was over), or `again` (a watch was changed meanwhile, or its room

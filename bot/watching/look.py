@@ -18,8 +18,8 @@ from bot.watching.model import Incident, Observation, Phase, Watch
 from bot.watching.observations import BLOCKLIST, observe
 
 WATCHED = frozenset({"blocklist", "ptr", "spf", "dmarc", "mx"})
-AT_ONCE = 64
-WITHIN_S = 45.0
+AT_ONCE = 32  # of one watch; the transport shares out the wire
+WITHIN_S, RANGE_WITHIN_S = 45.0, 270.0
 MOVING = (Phase.SUSPECT, Phase.CLEARING)
 
 log = structlog.get_logger()
@@ -45,13 +45,14 @@ async def baseline(watch: Watch, checkup: Looks, now: datetime) -> tuple[Inciden
 
 async def first_look(watch: Watch, checkup: Looks) -> tuple[Report, ...]:
     """The reports on all targets of a watch that somebody wants to make."""
-    return await reports_on(watch.targets, watch, checkup, asyncio.Semaphore(AT_ONCE))
+    return await reports_on(watch.targets, watch, checkup)
 
 
 async def reports_on(
-    targets: Iterable[Target], watch: Watch, checkup: Looks, at_once: asyncio.Semaphore, fresh: bool = False
+    targets: Iterable[Target], watch: Watch, checkup: Looks, fresh: bool = False
 ) -> tuple[Report, ...]:
     """The reports on these targets of a watch; one that is not there in time, or breaks, is left out."""
+    at_once = asyncio.Semaphore(AT_ONCE)
 
     async def report(target: Target) -> Report:
         async with at_once:
@@ -61,7 +62,7 @@ async def reports_on(
     if not tasks:
         return ()
     try:
-        done, late = await asyncio.wait(tasks, timeout=WITHIN_S)
+        done, late = await asyncio.wait(tasks, timeout=RANGE_WITHIN_S if watch.several else WITHIN_S)
     finally:
         for task in tasks:
             task.cancel()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.checks.blocklists.zones import Zone
-from bot.model import Answer, LookupFailed, SweepLookup
+from bot.model import Answer, Heard, LookupFailed, SweepLookup
 from bot.store import StoreUnavailable
 from bot.store.sweeping import SweepStore
 from bot.watching.lists import BUDGET
@@ -20,6 +20,7 @@ from bot.watching.schedule import Budget
 
 MOST_IN_HAND = 20
 EMPTY_FOR_S = 1.0
+USED_UP = LookupFailed(BUDGET)
 
 
 @dataclass(slots=True)
@@ -85,11 +86,20 @@ class Rationed(SweepLookup):
             raise LookupFailed(BUDGET)
         return await self._lookup(name, kind)
 
-    async def ask_all(self, label: str, apexes: Sequence[str], /) -> Sequence[Answer | LookupFailed]:
-        allowed = [await self._rations.allow(apex.lower()) for apex in apexes]
-        asked = [apex for apex, may in zip(apexes, allowed, strict=True) if may]
-        outcomes = iter(await self._lookup.ask_all(label, asked) if asked else ())
-        return [next(outcomes) if may else LookupFailed(BUDGET) for may in allowed]
+    async def ask_all(
+        self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None
+    ) -> Sequence[Answer | LookupFailed]:
+        hear: Heard = heard or (lambda _place, _outcome: None)
+        places: list[int] = []
+        for place, apex in enumerate(apexes):
+            if await self._rations.allow(apex.lower()):
+                places.append(place)
+            else:
+                hear(place, USED_UP)
+        asked = [apexes[place] for place in places]
+        told = await self._lookup.ask_all(label, asked, heard=lambda place, outcome: hear(places[place], outcome))
+        outcomes = dict(zip(places, told, strict=True))
+        return [outcomes.get(place, USED_UP) for place in range(len(apexes))]
 
 
 def demanded(zones: Iterable[Zone]) -> list[Demanded]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,7 +49,7 @@ class Subject:
                 log.exception("watch cannot be read", room=kept.room, watch=kept.id)
         return cls(claimed, followed)
 
-    async def look(self, schedule: str, checkup: Looks, at_once: asyncio.Semaphore) -> Look:
+    async def look(self, schedule: str, checkup: Looks) -> Look:
         """Asks about all its targets, or in a second look about those in question; to speak takes no question.
 
         What is in question is asked past the caches: an answer heard twice proves nothing.
@@ -63,7 +62,7 @@ class Subject:
         if schedule == ASKS and watch.several:
             targets = tuple(t for t in targets if str(t.ip) in doubts) or targets[:1]
         fresh = schedule == ASKS or bool(doubts)
-        return Look(self, await reports_on(targets, watch, checkup, at_once, fresh))
+        return Look(self, await reports_on(targets, watch, checkup, fresh))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,15 +22,16 @@ from bot.store import StoreUnavailable
 from bot.store.watches import ASKS, LOOKS, TELLS, Claimed
 from bot.watching.breaker import Limits, ListNote, Tally
 from bot.watching.lists import ListMemory, counted, heard_in, round_over
-from bot.watching.look import AT_ONCE, Looks
+from bot.watching.look import Looks
 from bot.watching.model import Policy
 from bot.watching.plan import Demanded, planned
 from bot.watching.rations import demanded, unproven
 from bot.watching.register import Register, dump, load
 from bot.watching.subjects import Look, Subject
 
-LEASE_S = 60.0  # longer than a look may take
+LEASES_S = (60.0, 300.0)  # of a single address or domain, and of a range: longer than its look may take
 AT_A_TIME = 100
+SIDE_BY_SIDE = (*[LOOKS] * 4, *[ASKS] * 4, TELLS)  # so that a large range holds up nobody else
 AGAIN = timedelta(seconds=1)
 TICK_S = 1.0
 DRAIN_S = 5.0
@@ -71,14 +72,13 @@ class Sweep:
         self._checkup = checkup
         self._clock = clock
         self._rules = rules
-        self._at_once = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Rounds without end until `stop` is set. Long looks hold up neither second looks nor what is to be said.
 
         Looks that do not end soon after the stop are left to others, who find them due.
         """
-        rounds: list[Work] = [partial(self.round, schedule) for schedule in (LOOKS, ASKS, TELLS)]
+        rounds: list[Work] = [partial(self.round, schedule) for schedule in SIDE_BY_SIDE]
         keeping = [asyncio.create_task(self._keep(work, stop)) for work in (*rounds, self.plan)]
         try:
             await stop.wait()
@@ -89,11 +89,11 @@ class Sweep:
             await asyncio.gather(*keeping, return_exceptions=True)
 
     async def round(self, schedule: str = LOOKS) -> int:
-        """Deals with what is due in one schedule, at most a hundred subjects; how many there were."""
+        """Deals with what is due in one schedule, a range alone or at most a hundred others; how many there were."""
         now = self._clock().timestamp()
         if schedule == LOOKS:
             await self._register.sweeping.mark_swept(now)
-        claimed = await self._register.watches.claim(now, LEASE_S, AT_A_TIME, schedule)
+        claimed = await self._register.watches.claim(now, LEASES_S, AT_A_TIME, schedule)
         if claimed:
             await self._deal(schedule, claimed)
         return len(claimed)
@@ -111,7 +111,7 @@ class Sweep:
 
     async def _deal(self, schedule: str, claimed: Sequence[Claimed]) -> None:
         subjects = [Subject.read(one) for one in claimed]
-        looks = await asyncio.gather(*(subject.look(schedule, self._checkup, self._at_once) for subject in subjects))
+        looks = await asyncio.gather(*(subject.look(schedule, self._checkup) for subject in subjects))
         quarantined = await self._listen(looks)
         factors = {space: json.loads(text) for space, text in (await self._register.sweeping.stretched()).items()}
         now = self._clock()

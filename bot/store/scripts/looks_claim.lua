@@ -1,11 +1,16 @@
 -- Takes subjects that are due, the longest overdue first, and leaves them due again when the lease is over.
--- ARGV: schedule (mc1:looks, mc1:asks or mc1:tells), now, until when the lease holds, how many, when to come back where all rest.
--- Returns [[subject, [[room, id, watch, incident], ...]], ...]; subjects that only resting rooms follow are left out.
--- A range of addresses ends the batch, because it is as much work as all the others together, unless it is only to speak.
+-- ARGV: schedule (mc1:looks, mc1:asks or mc1:tells), now, until when the lease holds, until when that of a range holds, how
+-- many, when to come back where all rest.
+-- Returns [[subject, lease, [[room, id, watch, incident], ...]], ...]; subjects that only resting rooms follow are left out.
+-- A range of addresses is claimed alone, because it is as much work as all the others together, unless it is only to speak.
 -- A reply that is lost loses nothing: the subjects are due again after the lease.
-local schedule, now, lease, most, rested = unpack(ARGV, 1, 5)
+local schedule, now, lease, range_lease, most, rested = unpack(ARGV, 1, 6)
 local claimed = {}
 for _, subject in ipairs(redis.call('ZRANGE', schedule, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)) do
+    local is_range = schedule ~= 'mc1:tells' and string.find(subject, '/', 1, true)
+    if is_range and #claimed > 0 then
+        break
+    end
     local watched, resting = {}, false
     for _, member in ipairs(redis.call('SMEMBERS', 'mc1:subject:' .. subject)) do
         local id, room = string.match(member, '^(%S+) (.*)$')
@@ -20,9 +25,10 @@ for _, subject in ipairs(redis.call('ZRANGE', schedule, '-inf', now, 'BYSCORE', 
         end
     end
     if #watched > 0 then
-        redis.call('ZADD', schedule, 'XX', lease, subject)
-        claimed[#claimed + 1] = { subject, watched }
-        if schedule ~= 'mc1:tells' and string.find(subject, '/', 1, true) then
+        local until_when = is_range and range_lease or lease
+        redis.call('ZADD', schedule, 'XX', until_when, subject)
+        claimed[#claimed + 1] = { subject, until_when, watched }
+        if is_range then
             break
         end
     elseif resting and schedule == 'mc1:looks' then

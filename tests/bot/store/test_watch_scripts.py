@@ -30,7 +30,7 @@ ADD = [
 ]
 REMOVE = ["op2", "slack/T1/C1", "slack/T1", "id1", "mta x", "slack/T1 ip4 3600", "1"]
 CHANGE = ["op3", "slack/T1/C1", "id1", "op1", "{changed}", "mta x", "150"]
-CLAIM = ["mc1:looks", "200", "260", "10", "900"]
+CLAIM = ["mc1:looks", "200", "260", "500", "10", "900"]
 LOOKED = [
     [
         "mta x",
@@ -141,11 +141,26 @@ async def test_a_look_at_what_was_changed_meanwhile_changes_nothing_and_is_due_a
 
 async def test_a_lost_claim_is_due_again_after_the_lease(redis: Redis) -> None:
     await run(redis, BEFORE[0])
-    claimed = [["mta x", [["slack/T1/C1", "id1", "{watch}", "op1 {incident}"]]]]
-    assert await run(redis, ("looks_claim", CLAIM)) == claimed
+    watched = [["slack/T1/C1", "id1", "{watch}", "op1 {incident}"]]
+    assert await run(redis, ("looks_claim", CLAIM)) == [["mta x", "260", watched]]
     assert await run(redis, ("looks_claim", CLAIM)) == []
-    assert await run(redis, ("looks_claim", ["mc1:looks", "260", "320", "10", "900"])) == claimed
+    assert await run(redis, ("looks_claim", ["mc1:looks", "260", "320", "560", "10", "900"])) == [
+        ["mta x", "320", watched]
+    ]
     assert await run(redis, BEFORE[2]) == ["late"]
+
+
+async def test_a_range_is_claimed_alone(redis: Redis) -> None:
+    for number, subject in enumerate(["mta 10.0.0.0/24", "mta a", "mta b", "mta 10.0.1.0/24", "mta c"]):
+        await run(redis, ("watch_add", ["op", "r", "s", f"id{number}", "{}", "{}", subject, str(number), "50", "500"]))
+    claims = [await run(redis, ("looks_claim", CLAIM)) for _ in range(5)]
+    assert [[(subject, lease) for subject, lease, _ in claimed] for claimed in claims] == [
+        [("mta 10.0.0.0/24", "500")],
+        [("mta a", "260"), ("mta b", "260")],
+        [("mta 10.0.1.0/24", "500")],
+        [("mta c", "260")],
+        [],
+    ]
 
 
 async def test_only_watches_and_what_belongs_to_them_stay_for_ever(redis: Redis) -> None:

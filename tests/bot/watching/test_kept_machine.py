@@ -25,7 +25,7 @@ from bot.watching.incidents import acknowledge, advance, mute, unmute
 from bot.watching.look import baseline, observations
 from bot.watching.model import Alert, Incident, Policy
 from bot.watching.register import Register, subject_of
-from bot.watching.sweep import LEASE_S, Rules, Sweep
+from bot.watching.sweep import LEASES_S, Rules, Sweep
 from tests.bot.watching.kept_watches import ROOM, Clock, watch
 from tests.redis_server import RedisServer
 from tests.reports import listing
@@ -116,7 +116,7 @@ class KeptLife(RuleBasedStateMachine):
             self.signs.dies = False
         assert not self.signs.dies
         assert self.run(self.worker.round()) == 0
-        self.clock.add(LEASE_S)
+        self.clock.add(LEASES_S[0])
         self._see(LOOKS, due=False)
 
     @rule(hours=st.integers(1, 48))

@@ -11,9 +11,9 @@ import pytest
 from bot.assembly import checks
 from bot.checks.blocklists import ProcessMemory, blocklist_check, load
 from bot.checkup import Checkup
-from bot.model import Answer, LookupFailed, Order, Report, SweepLookup, Target, Verdict
+from bot.model import Answer, Heard, LookupFailed, Order, Report, SweepLookup, Target, Verdict
 from bot.watching.incidents import advance
-from bot.watching.look import asked, baseline, for_watching, observations, reports_on
+from bot.watching.look import AT_ONCE, asked, baseline, for_watching, observations, reports_on
 from bot.watching.model import Phase, State
 from tests.bot.watching.kept_watches import Clock, watch
 from tests.bot.watching.kept_watches import baseline as baseline_of
@@ -34,7 +34,9 @@ class SweepWorld(SweepLookup):
         left = tuple(record for record in answer.records if not (self.strips and record.startswith("127.")))
         return replace(answer, records=left)
 
-    async def ask_all(self, label: str, apexes: Sequence[str], /) -> Sequence[Answer | LookupFailed]:
+    async def ask_all(
+        self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None
+    ) -> Sequence[Answer | LookupFailed]:
         return [await self(f"{label}.{apex}", "A") for apex in apexes]
 
 
@@ -65,7 +67,7 @@ async def test_a_resolver_that_strips_answers_is_no_delisting() -> None:
     world.strips = True
     for _ in range(10):
         clock.add(3600)
-        seen = await reports_on(followed.targets, followed, checkup(world, clock), asyncio.Semaphore(1))
+        seen = await reports_on(followed.targets, followed, checkup(world, clock))
         assert seen
         outcome = advance(incident, observations(seen, incident, followed), clock())
         assert outcome.alerts == ()
@@ -92,10 +94,10 @@ class Counted:
 
 
 async def test_a_range_is_looked_at_a_few_at_once_and_one_that_breaks_is_left_out() -> None:
-    followed, counted = watch("203.0.113.0/28"), Counted()
-    seen = await reports_on(followed.targets, followed, counted, asyncio.Semaphore(4))
-    assert len(seen) == 15
-    assert counted.most == 4
+    followed, counted = watch("203.0.113.0/26"), Counted()
+    seen = await reports_on(followed.targets, followed, counted)
+    assert len(seen) == 58  # six end in a 7
+    assert counted.most == AT_ONCE
 
 
 @pytest.mark.parametrize("reason", ["budget", "day-limit"])

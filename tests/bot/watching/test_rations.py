@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from bot.checks.blocklists import load
 from bot.checks.blocklists.catalogue import Kind
 from bot.checks.blocklists.zones import Zone, zones
-from bot.model import Answer, LookupFailed, SweepLookup
+from bot.model import Answer, Heard, LookupFailed, SweepLookup
 from bot.store.sweeping import SweepStore
 from bot.watching.plan import Demanded, interval_of, planned, wishes_of
 from bot.watching.rations import MOST_IN_HAND, Rationed, Rations, demanded
@@ -35,9 +35,14 @@ class Counting(SweepLookup):
         self.asked.append(name)
         return Answer(name, kind)
 
-    async def ask_all(self, label: str, apexes: Sequence[str], /) -> Sequence[Answer | LookupFailed]:
-        self.asked += [f"{label}.{apex}" for apex in apexes]
-        return [Answer(f"{label}.{apex}", "A") for apex in apexes]
+    async def ask_all(
+        self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None
+    ) -> Sequence[Answer | LookupFailed]:
+        outcomes = [await self(f"{label}.{apex}", "A") for apex in apexes]
+        for place, outcome in enumerate(outcomes):
+            if heard:
+                heard(place, outcome)
+        return outcomes
 
 
 def limited(per_day: int) -> list[Zone]:
@@ -69,11 +74,16 @@ async def test_a_list_is_asked_no_more_than_its_bucket_holds(redis: Redis) -> No
     clock, asked, (first, second) = Clock(), Counting(), limited(14_400)
     lookup = Rationed(asked, Rations(SweepStore(redis), [first, second], clock))
     apexes = [first.apex, second.apex]
-    outcomes = [await lookup.ask_all(f"label{n}", apexes) for n in range(20)]
+    arrived: list[tuple[int, Answer | LookupFailed]] = []
+    outcomes = [
+        await lookup.ask_all(f"label{n}", apexes, heard=lambda place, one: arrived.append((place, one)))
+        for n in range(20)
+    ]
     refused = [isinstance(one, LookupFailed) and one.reason == "budget" for one, _ in outcomes]
     assert refused == [False] * 9 + [True] * 11  # a minute's worth of 90 %
     assert all(isinstance(other, Answer) for _, other in outcomes)
     assert len([name for name in asked.asked if name.endswith(first.apex)]) == 9
+    assert sorted(arrived, key=lambda one: one[0]) == [(place, each[place]) for place in (0, 1) for each in outcomes]
 
 
 async def test_test_entries_and_texts_count_too(redis: Redis) -> None:

@@ -36,7 +36,7 @@ def register(redis: Redis, clock: Clock) -> Register:
 async def tell(register: Register, told: Watch, words: str = "a+") -> list[Letter]:
     """A watch's look that found something, put into the room's outbox as a sweep does."""
     now = DUE.timestamp()
-    (claimed,) = [c for c in await register.watches.claim(now, 60, 100) if c.watches[0].id == told.id]
+    (claimed,) = [c for c in await register.watches.claim(now, (60, 300), 100) if c.watches[0].id == told.id]
     incident, alerts = opened(baseline(told), words)
     letters = [Letter(alert.key, told.room, told, incident, alert) for alert in alerts]
     change = Change(claimed.watches[0], incident_text(incident), [(letter.id, dump(letter)) for letter in letters])
@@ -110,9 +110,9 @@ async def test_what_somebody_changed_meanwhile_is_not_written_over(register: Reg
 async def test_the_end_of_a_mute_is_a_time_to_speak(register: Register, clock: Clock) -> None:
     muted = mute(baseline(watch()), "U1", DUE)
     await register.add(watch(), muted, DUE)
-    assert await register.watches.claim(clock().timestamp(), 60, 100, TELLS) == []
+    assert await register.watches.claim(clock().timestamp(), (60, 300), 100, TELLS) == []
     await register.change(ROOM, watch().id, unmute(muted), muted)
-    assert len(await register.watches.claim(clock().timestamp(), 60, 100, TELLS)) == 1
+    assert len(await register.watches.claim(clock().timestamp(), (60, 300), 100, TELLS)) == 1
 
 
 async def test_the_last_watch_of_a_subject_ends_its_looks(register: Register, redis: Redis) -> None:
@@ -130,7 +130,7 @@ async def test_a_room_that_rests_is_not_looked_at(register: Register, clock: Clo
     await register.add(watch(role=Role.CLIENT), baseline(watch(role=Role.CLIENT)), DUE)
     await register.pause(ROOM)
     assert [kept.paused for kept in await register.of_room(ROOM)] == [True, True]
-    claimed = await register.watches.claim(DUE.timestamp(), 60, 100)
+    claimed = await register.watches.claim(DUE.timestamp(), (60, 300), 100)
     assert [[one.room for one in claim.watches] for claim in claimed] == [[str(ELSEWHERE)]]
     assert [await register.resume(ROOM) for _ in range(2)] == [True, False]
     assert all(kept.due and kept.due <= clock.now + timedelta(minutes=5) for kept in await register.of_room(ROOM))
@@ -157,7 +157,7 @@ async def test_nothing_is_left_of_a_workspace_that_removed_the_bot(register: Reg
         await register.add(told, baseline(told), DUE)
         await register.set_settings(room, RoomSettings(restrict=True))
         await register.note(room, "U1", "watch", new=told.subject)
-    subject_of_all = await register.watches.claim(DUE.timestamp(), 60, 10)
+    subject_of_all = await register.watches.claim(DUE.timestamp(), (60, 300), 10)
     incident, alerts = opened(baseline(watch(room=rooms[0])))
     changes = [
         Change(

@@ -21,7 +21,7 @@ from bot.watching.model import Room, Watch
 from bot.watching.plan import Demanded
 from bot.watching.register import Register
 from bot.watching.schedule import Budget
-from bot.watching.sweep import LEASE_S, Rules, Sweep
+from bot.watching.sweep import LEASES_S, Rules, Sweep
 from tests.bot.watching.kept_watches import ELSEWHERE, ROOM, Clock, numbered, watch
 from tests.redis_server import RedisServer
 from tests.reports import listing
@@ -194,7 +194,7 @@ async def test_what_a_dead_worker_had_claimed_is_due_after_the_lease(world: Worl
     with pytest.raises(asyncio.CancelledError):
         await world.another(Dies(world.clock)).round()
     assert await world.worker.round() == 0
-    world.clock.add(LEASE_S)
+    world.clock.add(LEASES_S[0])
     assert await world.worker.round() == 1
     assert said(await world.pass_by(timedelta(minutes=5))) == ["opened a"]
 
@@ -221,7 +221,7 @@ async def test_a_worker_that_wakes_up_late_changes_nothing(world: World) -> None
     world.clock.add(120)
 
     async def another_looks() -> None:
-        world.clock.add(LEASE_S)
+        world.clock.add(LEASES_S[0])
         assert await world.worker.round() == 1
 
     await world.another(Slow(world.fleet, another_looks)).round()
@@ -330,7 +330,7 @@ async def test_a_stop_does_not_wait_for_a_look_that_hangs(world: World, monkeypa
         await hangs.began.wait()
         stop.set()
         await running
-    world.clock.add(LEASE_S)
+    world.clock.add(LEASES_S[0])
     assert await world.worker.round() == 1
 
 
