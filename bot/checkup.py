@@ -14,7 +14,20 @@ import structlog
 
 from bot.checks.network import runs_ip_checks
 from bot.contract import report_from_json, report_to_json
-from bot.model import Answer, Check, Finding, Lookup, LookupFailed, Order, Report, SweepLookup, Target, Verdict
+from bot.model import (
+    Answer,
+    Check,
+    Finding,
+    Heard,
+    Lookup,
+    LookupFailed,
+    Order,
+    Report,
+    RoundLookup,
+    SweepLookup,
+    Target,
+    Verdict,
+)
 
 CHECK_WITHIN_S = 9.0  # an SPF evaluation may take 8 s by itself
 HOST_ADDRESSES = 4  # of a host with more addresses, the first four are checked
@@ -127,20 +140,28 @@ class Counted:
         return await self._lookup(name, kind)
 
 
-class CountedSweep(Counted, SweepLookup):
-    """The same for a sweep."""
+class CountedRounds(Counted, RoundLookup):
+    """The same for one that asks in rounds."""
 
-    def __init__(self, lookup: SweepLookup) -> None:
+    def __init__(self, lookup: RoundLookup) -> None:
         super().__init__(lookup)
         self._ask_all = lookup.ask_all
 
-    async def ask_all(self, label: str, apexes: Sequence[str], /) -> Sequence[Answer | LookupFailed]:
+    async def ask_all(
+        self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None
+    ) -> Sequence[Answer | LookupFailed]:
         self.asked += len(apexes)
-        return await self._ask_all(label, apexes)
+        return await self._ask_all(label, apexes, heard=heard)
+
+
+class CountedSweep(CountedRounds, SweepLookup):
+    """The same for a sweep."""
 
 
 def counting(lookup: Lookup) -> Counted:
-    return CountedSweep(lookup) if isinstance(lookup, SweepLookup) else Counted(lookup)
+    if isinstance(lookup, SweepLookup):
+        return CountedSweep(lookup)
+    return CountedRounds(lookup) if isinstance(lookup, RoundLookup) else Counted(lookup)
 
 
 async def _run(name: str, check: Check, order: Order, lookup: Lookup) -> Sequence[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -163,15 +163,27 @@ class Lookup(Protocol):
     async def __call__(self, name: str, kind: str, /) -> Answer: ...
 
 
-class SweepLookup(ABC):
-    """The Lookup of a sweep. It also asks many zones about one label at once, for a fraction of what single questions cost."""
+Heard = Callable[[int, "Answer | LookupFailed"], None]
+
+
+class RoundLookup(ABC):
+    """A Lookup that also asks many zones about one label at once, for a fraction of what single questions cost."""
 
     @abstractmethod
     async def __call__(self, name: str, kind: str, /) -> Answer: ...
 
     @abstractmethod
-    async def ask_all(self, label: str, apexes: Sequence[str], /) -> Sequence[Answer | LookupFailed]:
-        """The outcomes of `label.apex`, in the order of the apexes. "No such name" may come without its name and TTL."""
+    async def ask_all(
+        self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None
+    ) -> Sequence[Answer | LookupFailed]:
+        """The outcomes of `label.apex`, in the order of the apexes; `heard(place, outcome)` is called as each comes.
+
+        "No such name" may come without its name and TTL.
+        """
+
+
+class SweepLookup(RoundLookup):
+    """The lookup of a sweep: its questions wait their turn, however long that takes, and people's go first."""
 
 
 class Check(Protocol):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from bot.model import Answer, LookupFailed
 from bot.net.answers import Alias
 from bot.net.choice import Choice
 from bot.net.flight import Flight, Query
-from bot.net.lane import Outcome, Plain
+from bot.net.lane import SILENCE, Heard, Outcome, Plain
 from bot.net.lanes import Lanes
 from bot.net.pace import Pace
 from bot.net.upstream import Upstream
@@ -20,54 +20,56 @@ from bot.net.wire import HEADER, ONE, TC, failure, question, read_plain
 class CarefulRoad(Protocol):
     """What the fast lane needs of the transport."""
 
-    def board(self, query: Query) -> None: ...
-
     async def arrive(self, query: Query) -> Answer: ...
 
     def pump(self) -> None: ...
 
 
 class FastLane:
-    """Rounds of plain questions over `upstreams`; `limit` bounds those on the wire, `paces` those of one zone in time."""
+    """Rounds of plain questions over `upstreams`; `limit` bounds those on the wire, `paces` (for sweeps) those of one zone."""
 
     def __init__(
         self,
         road: CarefulRoad,
         choice: Choice,
+        board: Callable[[Query], None],
         upstreams: Sequence[Upstream],
         limit: int,
         paces: Mapping[str, Pace] | None,
     ) -> None:
         self._road = road
         self._choice = choice
+        self._board = board
         self._upstreams = upstreams
         self._limit = limit
-        self._lanes = Lanes(limit, paces or {})
+        self._lanes = Lanes(limit, paces, self._odd)
         self._handed: set[asyncio.Task[None]] = set()
-        for upstream in upstreams:
-            upstream.denied, upstream.odd = self._lanes.deny, self._odd
 
     def __len__(self) -> int:
         """Questions that wait or fly here; those handed to the careful road count there."""
         return max(0, len(self._lanes) - len(self._handed))
 
-    async def ask(self, label: str, apexes: Sequence[str], patience_s: float) -> list[Outcome]:
+    async def ask(self, label: str, apexes: Sequence[str], patience_s: float, heard: Heard | None) -> list[Outcome]:
         """The outcome of `label.apex` for each of the zones, in their order."""
-        asked = self._lanes.enter(label, apexes, patience_s, asyncio.get_running_loop().time())
+        asked = self._lanes.enter(label, apexes, patience_s, asyncio.get_running_loop().time(), heard)
         self._road.pump()
         if asked.left:
             await asked.done
         return asked.outcomes
 
     def fly(self, others: int, now: float) -> None:
-        """Send what may be sent beside the `others` that a sweep has on the wire already."""
+        """Send what may be sent beside the `others` that are on the wire already."""
         if self._lanes.ready:
             self._lanes.fly(self._upstreams[self._choice.order(now)[0]], self._limit - others, now)
 
     def tick(self, now: float) -> None:
         """Hand over what has been without an answer for longer than its server usually takes."""
         for upstream, plain in self._lanes.overdue(now):
-            self._hand_over(upstream, plain, now)
+            if plain.round.done.done():  # its caller has gone
+                del plain.link.flights[plain.ident]
+                self._lanes.settle(plain, SILENCE)
+            else:
+                self._hand_over(upstream, plain, now)
         self._lanes.refill()
 
     async def close(self) -> None:
@@ -96,7 +98,7 @@ class FastLane:
         query.order, query.turn = [upstream.number, *others], 1
         query.due = plain.sent + upstream.round_trip.wait(0)
         flight = query.flights[upstream.number] = upstream.take_over(plain, query)
-        self._road.board(query)
+        self._board(query)
         task = asyncio.create_task(self._carefully(plain, query))
         self._handed.add(task)
         task.add_done_callback(self._handed.discard)

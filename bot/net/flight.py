@@ -6,7 +6,7 @@ import asyncio
 import socket
 from dataclasses import dataclass, field
 
-from bot.model import Answer
+from bot.model import Answer, LookupFailed
 from bot.net.answers import Alias
 from bot.net.lane import Plain
 from bot.net.wire import Question
@@ -37,6 +37,14 @@ class Query:
         """The first server's own word is the reason; silence is one only where nobody said anything."""
         if self.reason == "timeout":
             self.reason = reason
+
+    def answer(self, outcome: Answer | Alias) -> None:
+        if not self.future.done():
+            self.future.set_result(outcome)
+
+    def fail(self) -> None:
+        if not self.future.done():
+            self.future.set_exception(LookupFailed(self.reason, f"{self.question.name} {self.question.kind}"))
 
     def land(self, number: int) -> None:
         """No longer listen to the server of that number."""

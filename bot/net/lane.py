@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from bot.model import Answer, LookupFailed
@@ -12,11 +13,15 @@ from bot.net.wire import ending
 
 if TYPE_CHECKING:
     from bot.net.flight import Link
+    from bot.net.upstream import Upstream
 
 Outcome = Answer | LookupFailed
+Heard = Callable[[int, Outcome], None]
+Odd = Callable[["Upstream", "Plain", bytes], None]
 
 NOT_THERE = Answer("", "A", exists=False)  # one for all: a sweep is denied a thousand times for each answer it gets
 SILENCE = LookupFailed("timeout")
+MALFORMED = LookupFailed("malformed")
 DAY_LIMIT = LookupFailed("day-limit")
 MISSES = 5  # questions in a row that a zone leaves unanswered before sweeps leave it alone
 REST_S = 1.0  # then one question in this time finds out whether it is back
@@ -25,13 +30,14 @@ REST_S = 1.0  # then one question in this time finds out whether it is back
 class Round:
     """Questions about one thing, asked of several zones together; `done` is one future for all of them.
 
-    `outcomes` stand in the order of the zones: silence until something better is known.
+    `outcomes` stand in the order of the zones: silence until something better is known. `heard(place, outcome)` is called
+    for each as it comes.
     """
 
-    __slots__ = ("done", "head", "label", "left", "outcomes", "patience")
+    __slots__ = ("done", "head", "heard", "label", "left", "outcomes", "patience")
 
-    def __init__(self, label: str, head: bytes, count: int, patience: float) -> None:
-        self.label, self.head, self.patience = label, head, patience
+    def __init__(self, label: str, head: bytes, count: int, patience: float, heard: Heard | None = None) -> None:
+        self.label, self.head, self.patience, self.heard = label, head, patience, heard
         self.left = count
         self.outcomes: list[Outcome] = [SILENCE] * count
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -39,28 +45,26 @@ class Round:
     def tell(self, place: int, outcome: Outcome) -> None:
         self.outcomes[place] = outcome
         self.left -= 1
+        if self.heard and not self.done.done():
+            self.heard(place, outcome)
         if not self.left and not self.done.done():
             self.done.set_result(None)
 
 
 class Lane:
-    """One zone: the questions that wait for their turn, and how it has answered so far. Only `Lanes` changes it."""
+    """One zone: the questions that wait for their turn, and how it has answered so far. Only `Lanes` changes it.
+
+    `deny(plain)` is called where the zone has no such name, which is verified by then, and `odd(upstream, plain, reply)` with
+    every other reply that has the id of one of its questions.
+    """
 
     __slots__ = (
-        "apex",
-        "case",
-        "day",
-        "flying",
-        "length",
-        "misses",
-        "number",
-        "ready",
-        "rests_until",
-        "second",
-        "waiting",
+        *("apex", "case", "day", "deny", "flying", "length", "misses"),
+        *("number", "odd", "ready", "rests_until", "second", "waiting"),
     )
 
-    def __init__(self, apex: str, pace: Pace, now: float) -> None:
+    def __init__(self, apex: str, pace: Pace, now: float, deny: Callable[[Plain], None], odd: Odd) -> None:
+        self.deny, self.odd = deny, odd
         self.apex = apex
         wire, self.case = ending(apex)
         self.length, self.number = len(wire), int.from_bytes(wire, "big")

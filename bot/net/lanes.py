@@ -11,22 +11,40 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from bot.model import LookupFailed
-from bot.net.lane import DAY_LIMIT, MISSES, NOT_THERE, REST_S, SILENCE, Lane, Outcome, Plain, Round
+from bot.net.lane import (
+    DAY_LIMIT,
+    MALFORMED,
+    MISSES,
+    NOT_THERE,
+    REST_S,
+    SILENCE,
+    Heard,
+    Lane,
+    Odd,
+    Outcome,
+    Plain,
+    Round,
+)
 from bot.net.pace import UNLIMITED, Pace
 from bot.net.upstream import Upstream
-from bot.net.wire import beginning
+from bot.net.wire import LONGEST_QUESTION, beginning
 
 LEAST_OF_A_LANE = 4  # questions on the wire, however many lanes there are
 SHARES_OF_A_LANE = 4  # and no more than this many times its even share
 
 
 class Lanes:
-    """`limit` questions fly at once, all lanes together; those that left for the careful road count until they are settled."""
+    """`limit` questions fly at once, all lanes together; those that left for the careful road count until they are settled.
 
-    def __init__(self, limit: int, paces: Mapping[str, Pace]) -> None:
+    Sweeps have `paces` and spare a zone that is slow or silent; without them, for people, every zone is asked at once.
+    """
+
+    def __init__(self, limit: int, paces: Mapping[str, Pace] | None, odd: Odd) -> None:
         self.flying = 0
+        self._odd = odd
+        self._sparing = paces is not None
         self._limit = limit
-        self._paces = paces
+        self._paces = paces or {}
         self._lanes: dict[str, Lane] = {}
         self._most = limit  # of one lane
         self._ready: deque[Lane] = deque()
@@ -36,13 +54,17 @@ class Lanes:
     def __len__(self) -> int:
         return self.flying + sum(len(lane.waiting) for lane in self._lanes.values())
 
-    def enter(self, label: str, apexes: Sequence[str], patience: float, now: float) -> Round:
-        """A round about `label`. Raises LookupFailed("malformed") for a label that DNS cannot carry."""
-        head = beginning(label, max(map(len, apexes), default=0))
-        round_ = Round(label, head, len(apexes), patience)
+    def enter(
+        self, label: str, apexes: Sequence[str], patience: float, now: float, heard: Heard | None = None
+    ) -> Round:
+        """A round about `label`; a name that DNS cannot carry is not asked."""
+        head = beginning(label)
+        round_ = Round(label, head or b"", len(apexes), patience, heard)
         for place, apex in enumerate(apexes):
             lane = self._lanes.get(apex) or self._open(apex, now)
-            if lane.rests:
+            if head is None or len(head) + lane.length > LONGEST_QUESTION:
+                round_.tell(place, MALFORMED)
+            elif lane.rests and self._sparing:
                 round_.tell(place, SILENCE)
                 self._look_again(lane, round_, now)
             elif lane.day and not lane.day.take(now):
@@ -83,7 +105,7 @@ class Lanes:
             self._missed(lane)
         else:
             lane.misses = 0
-        trusted = not lane.misses or not lane.flying  # one by one, since it was silent once
+        trusted = not (self._sparing and lane.misses and lane.flying)  # one by one, since it was silent once
         if lane.waiting and trusted and not lane.ready and lane not in self._parked:
             lane.ready = True
             self._ready.append(lane)
@@ -118,9 +140,9 @@ class Lanes:
         self._sent.clear()
 
     def _open(self, apex: str, now: float) -> Lane:
-        lane = self._lanes[apex] = Lane(apex, self._paces.get(apex, UNLIMITED), now)
-        share = SHARES_OF_A_LANE * self._limit // len(self._lanes)
-        self._most = min(self._limit, max(LEAST_OF_A_LANE, share))
+        lane = self._lanes[apex] = Lane(apex, self._paces.get(apex, UNLIMITED), now, self.deny, self._odd)
+        share = max(LEAST_OF_A_LANE, SHARES_OF_A_LANE * self._limit // len(self._lanes))
+        self._most = min(self._limit, share) if self._sparing else self._limit
         return lane
 
     @property
@@ -138,7 +160,7 @@ class Lanes:
 
     def _missed(self, lane: Lane) -> None:
         lane.misses += 1
-        if lane.misses == MISSES:
+        if lane.misses == MISSES and self._sparing:
             self._give_up(lane)
 
     def _give_up(self, lane: Lane) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.model import Answer, Lookup, LookupFailed, SweepLookup
+from bot.model import Answer, Heard, Lookup, LookupFailed, RoundLookup, SweepLookup
 from bot.net.memory import Memory
 
 Ask = Callable[[], Awaitable[Answer]]
@@ -23,7 +23,9 @@ class Asks(Protocol):
 
     async def query(self, name: str, kind: str, *, deadline_s: float = ..., bulk: bool = ...) -> Answer: ...
 
-    async def ask_all(self, label: str, apexes: Sequence[str], /) -> Sequence[Answer | LookupFailed]: ...
+    async def ask_all(
+        self, label: str, apexes: Sequence[str], /, *, bulk: bool = ..., heard: Heard | None = ...
+    ) -> Sequence[Answer | LookupFailed]: ...
 
 
 class SharedAnswers(Protocol):
@@ -50,7 +52,7 @@ class _Shared:
     waiting: int = 0
 
 
-class Resolver:
+class Resolver(RoundLookup):
     """`await resolver("example.com", "TXT")`; raises LookupFailed, which is never remembered.
 
     `identity` names the servers behind it: what one resolver says about a list need not hold for another.
@@ -81,19 +83,17 @@ class Resolver:
 
     def asking(self, manner: Manner) -> Lookup:
         """A Lookup that asks in that manner."""
-
-        async def lookup(name: str, kind: str, /) -> Answer:
-            return await self.lookup(name, kind, manner)
-
-        return lookup
+        return _Asking(self, manner)
 
     def sweeping(self, *, fresh: bool = False) -> SweepLookup:
         """The Lookup of a sweep: people go first, no cache is shared, and what lists say is not remembered at all."""
         return _Sweep(self, Manner(fresh=fresh, bulk=True))
 
-    async def ask_all(self, label: str, apexes: Sequence[str]) -> Sequence[Answer | LookupFailed]:
-        """What zones say about a label, past every cache: a sweep asks nothing twice within the TTL of "no such name"."""
-        return await self._transport.ask_all(label, apexes)
+    async def ask_all(
+        self, label: str, apexes: Sequence[str], /, *, bulk: bool = False, heard: Heard | None = None
+    ) -> Sequence[Answer | LookupFailed]:
+        """What zones say about a label, past every cache: what a list says is remembered as a report, or not at all."""
+        return await self._transport.ask_all(label, apexes, bulk=bulk, heard=heard)
 
     async def lookup(self, name: str, kind: str, manner: Manner) -> Answer:
         name = name.lower().removesuffix(".") or "."
@@ -132,13 +132,19 @@ class Resolver:
         return answer
 
 
-@dataclass(frozen=True, slots=True)
-class _Sweep(SweepLookup):
+@dataclass(frozen=True)
+class _Asking(RoundLookup):
     resolver: Resolver
     manner: Manner
 
     async def __call__(self, name: str, kind: str, /) -> Answer:
         return await self.resolver.lookup(name, kind, self.manner)
 
-    async def ask_all(self, label: str, apexes: Sequence[str], /) -> Sequence[Answer | LookupFailed]:
-        return await self.resolver.ask_all(label, apexes)
+    async def ask_all(
+        self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None
+    ) -> Sequence[Answer | LookupFailed]:
+        return await self.resolver.ask_all(label, apexes, bulk=self.manner.bulk, heard=heard)
+
+
+class _Sweep(_Asking, SweepLookup):
+    pass

@@ -10,13 +10,14 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from bot.model import Answer, LookupFailed
 from bot.net.answers import Alias, Garbled, read
 from bot.net.choice import Choice
 from bot.net.fast_lane import FastLane
 from bot.net.flight import Flight, Query
-from bot.net.lane import Outcome
+from bot.net.lane import Heard, Outcome
 from bot.net.pace import Pace
 from bot.net.servers import Server
 from bot.net.stream import ask_by_stream
@@ -54,7 +55,8 @@ class Transport:
         ]
         self._window = Window(in_flight, bulk_in_flight)
         self._choice = Choice(self._upstreams, self._window.enter)
-        self._fast = FastLane(self, self._choice, self._upstreams, bulk_in_flight, paces)
+        lane = partial(FastLane, self, self._choice, self._window.board, self._upstreams)
+        self._people, self._sweeps = lane(in_flight, None), lane(bulk_in_flight, paces or {})
         self._streams: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -66,7 +68,8 @@ class Transport:
         """Close every socket; whoever still waits is told that nobody answered."""
         for query in self._window.everyone():
             self._fail(query)
-        await self._fast.close()
+        await self._people.close()
+        await self._sweeps.close()
         self._loop = None
         if self._timer:
             self._timer.cancel()
@@ -85,7 +88,7 @@ class Transport:
     @property
     def in_flight(self) -> int:
         """Questions that are not settled yet, on the wire or waiting for their turn."""
-        return len(self._window) + len(self._fast)
+        return len(self._window) + len(self._people) + len(self._sweeps)
 
     @property
     def counters(self) -> Mapping[Server, Counters]:
@@ -97,22 +100,26 @@ class Transport:
         The deadline runs from now; for a bulk question, which may wait long for its turn, from its first datagram.
         Raises LookupFailed: timeout, servfail, refused, formerr, notimp, malformed, truncated, loop.
         """
-        asked, until = question(name, kind), self._now() + deadline_s
+        asked, until = question(name, kind), self._running().time() + deadline_s
         outcome = await self._ask(asked, deadline_s, bulk)
         return outcome if isinstance(outcome, Answer) else await self._follow(asked, outcome, until, bulk)
 
-    async def ask_all(self, label: str, apexes: Sequence[str], *, patience_s: float = 2.0) -> list[Outcome]:
-        """Ask many zones for the address of one label, as a sweep does: `label.apex` for each of them, in their order.
+    async def ask_all(
+        self,
+        label: str,
+        apexes: Sequence[str],
+        *,
+        patience_s: float = 2.0,
+        bulk: bool = True,
+        heard: Heard | None = None,
+    ) -> list[Outcome]:
+        """Ask many zones for the address of one label: `label.apex` for each of them; the outcomes stand in their order.
 
-        Every question has `patience_s` from its first datagram. An answer that says no more than "no such name" is one
-        object for all, without name and TTL. Raises LookupFailed only for a label that DNS cannot carry.
+        Every question has `patience_s` from its first datagram. "No such name" is one object for all, without name and TTL.
+        `heard(place, outcome)` is called as each comes. Never raises LookupFailed.
         """
         self._running()
-        return await self._fast.ask(label, apexes, patience_s)
-
-    def board(self, query: Query) -> None:
-        """Take a question that is on the wire already, from the fast lane."""
-        self._window.board(query)
+        return await (self._sweeps if bulk else self._people).ask(label, apexes, patience_s, heard)
 
     async def arrive(self, query: Query) -> Answer:
         """The answer to a question that is under way, aliases followed."""
@@ -132,7 +139,7 @@ class Transport:
             if target.lower() in seen or len(seen) > ALIASES:
                 raise LookupFailed("loop", f"{asked.name} {asked.kind}")
             seen.add(target.lower())
-            outcome = await self._ask(question(target, asked.kind), until - self._now(), bulk)
+            outcome = await self._ask(question(target, asked.kind), until - self._running().time(), bulk)
             ttl, authentic = min(ttl, outcome.ttl), authentic and outcome.authentic
         return replace(outcome, name=asked.name, ttl=ttl, authentic=authentic)
 
@@ -154,9 +161,6 @@ class Transport:
             raise RuntimeError("the transport is not started, or closed again")
         return self._loop
 
-    def _now(self) -> float:
-        return self._running().time()
-
     def pump(self) -> None:
         """Let fly what may fly, and keep the timer going while anything waits."""
         loop = self._loop
@@ -168,14 +172,16 @@ class Transport:
                 query.deadline = now + query.patience
             query.order = query.order or self._choice.order(now)
             self._transmit(query, now)
-        self._fast.fly(self._window.bulk_flying, now)
+        self._people.fly(len(self._window.flying), now)
+        self._sweeps.fly(self._window.bulk_flying, now)
         if self._timer is None and self.in_flight:
             self._timer = loop.call_later(TICK, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
-        now = self._now()
-        self._fast.tick(now)
+        now = self._running().time()
+        self._people.tick(now)
+        self._sweeps.tick(now)
         for query in self._window.due(now):
             if query.deadline <= now:
                 self._fail(query)
@@ -238,7 +244,7 @@ class Transport:
         query.edns = False
         query.land(number)
         query.turn = SENDS_IN_A_ROW * query.order.index(number)
-        self._transmit(query, self._now())
+        self._transmit(query, self._running().time())
 
     def _give_up(self, query: Query, number: int, reason: str) -> None:
         """Not this server: go on to the next, unless all that are left have been silent anyway."""
@@ -248,7 +254,7 @@ class Transport:
         query.blame(reason)
         if query.stream:
             return  # another server is still telling its answer
-        now = self._now()
+        now = self._running().time()
         if not query.order or (
             reason != "timeout" and all(self._upstreams[other].silent(now) for other in query.order)
         ):
@@ -282,13 +288,11 @@ class Transport:
 
     def _settle(self, query: Query, outcome: Answer | Alias) -> None:
         self._drop(query)
-        if not query.future.done():
-            query.future.set_result(outcome)
+        query.answer(outcome)
 
     def _fail(self, query: Query) -> None:
         self._drop(query)
-        if not query.future.done():
-            query.future.set_exception(LookupFailed(query.reason, f"{query.question.name} {query.question.kind}"))
+        query.fail()
 
     def _drop(self, query: Query) -> None:
         """Forget the query everywhere: nothing of it stays behind."""

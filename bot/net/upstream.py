@@ -21,8 +21,6 @@ PORT_SECONDS, PORT_QUESTIONS = 60.0, 10_000  # a source port is left after eithe
 SILENT_SENDS, SILENT_SECONDS = 3, 1.0
 
 Landed = Callable[[Flight, bytes], None]
-Denied = Callable[[Plain], None]
-Odd = Callable[["Upstream", Plain, bytes], None]
 
 
 class Case(Enum):
@@ -51,8 +49,7 @@ class Counters:
 class Upstream:
     """`landed(flight, reply)` is called for each reply whose id and question are right, `drained()` after a batch.
 
-    For the questions of the fast lane `denied(plain)` is called where the zone has no such name, which is verified and
-    settled here, and `odd(upstream, plain, reply)` with every other reply that has their id.
+    The questions of a fast lane are settled by the lane itself.
     """
 
     def __init__(self, number: int, server: Server, landed: Landed, drained: Callable[[], None], sockets: int) -> None:
@@ -62,8 +59,6 @@ class Upstream:
         self.round_trip = RoundTrip()
         self.case = Case.UNSURE
         self.probe_at = 0.0
-        self.denied: Denied = _nobody_asked
-        self.odd: Odd = _nobody_asked
         self._landed = landed
         self._drained = drained
         self._width = sockets
@@ -183,7 +178,7 @@ class Upstream:
 
     def _drain(self, link: Link) -> None:
         now = asyncio.get_running_loop().time()
-        receive, flights, denied = link.socket.recv, link.flights, self.denied
+        receive, flights = link.socket.recv, link.flights
         last, count = None, 0
         try:
             for _ in range(DATAGRAMS_AT_ONCE):
@@ -191,7 +186,7 @@ class Upstream:
                 flight = flights.get(reply[:2])
                 if isinstance(flight, Plain) and reply[2:8] in DENIALS and reply.startswith(flight.asked, HEADER):
                     del flights[flight.ident]
-                    denied(flight)
+                    flight.lane.deny(flight)
                     last, count = flight, count + 1
                 else:
                     self._datagram(flight, reply, now)
@@ -215,7 +210,7 @@ class Upstream:
         if flight is None or len(reply) < HEADER or not reply[2] & QR:
             self.counters.unexpected += 1
         elif isinstance(flight, Plain):
-            self.odd(self, flight, reply)
+            flight.lane.odd(self, flight, reply)
         else:
             self.hear(flight, reply, now)
 
@@ -243,7 +238,3 @@ class Upstream:
         self.counters.miscased += 1
         flight.doubtful = reply
         return self.case is Case.CHANGED
-
-
-def _nobody_asked(*_: object) -> None:
-    """Stands where no sweep uses the server."""

@@ -18,6 +18,7 @@ import dns.rdatatype
 from bot.model import Answer, LookupFailed
 
 HEADER = 12
+LONGEST_QUESTION = 255 + 4  # a name, type and class
 NOERROR, NXDOMAIN = 0, 3
 RCODES = {1: "formerr", 2: "servfail", 4: "notimp", 5: "refused", 16: "formerr"}  # 16: BADVERS (RFC 6891 §6.1.3)
 QR, TC, AD = 0x80, 0x02, 0x20
@@ -91,12 +92,12 @@ def plain_packet(ident: bytes, asked: bytes) -> bytes:
     return ident + _PLAIN + asked
 
 
-def beginning(label: str, longest_ending: int) -> bytes:
-    """The labels before a zone in wire form; raises LookupFailed("malformed") where DNS cannot carry them before the longest zone."""
-    encoded = _name(label)[:-1]
-    if len(encoded) + longest_ending + 2 > 255:
-        raise LookupFailed("malformed", label)
-    return encoded
+def beginning(label: str) -> bytes | None:
+    """The labels before a zone in wire form; None where DNS cannot carry them."""
+    try:
+        return _name(label)[:-1]
+    except LookupFailed:
+        return None
 
 
 def ending(apex: str) -> tuple[bytes, int]:

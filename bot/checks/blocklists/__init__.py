@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from bot.checks.blocklists.answers import State, read
-from bot.checks.blocklists.asking import Heard, ask
+from bot.checks.blocklists.asking import Heard, ask, ask_in_rounds
 from bot.checks.blocklists.catalogue import Catalogue, CatalogueError, load
 from bot.checks.blocklists.controls import standing_of
 from bot.checks.blocklists.findings import finding_of
@@ -19,7 +19,7 @@ from bot.checks.blocklists.survey import Health, health
 from bot.checks.blocklists.sweeping import Panel, SweepStandings, better
 from bot.checks.blocklists.words import CODES
 from bot.checks.blocklists.zones import Question, questions, zones
-from bot.model import Check, Finding, Lookup, Order, Role, SweepLookup
+from bot.model import Check, Finding, Lookup, Order, Role, RoundLookup, SweepLookup
 
 __all__ = [
     "BUDGET_S",
@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 BUDGET_S = 2.0
-Standings = Mapping[str, Standing]  # by the apex of the zone
 
 
 def blocklist_check(
@@ -63,25 +62,33 @@ def blocklist_check(
         at = now()
         if isinstance(lookup, SweepLookup):
             return await panel.examine(order, lookup, standings, at)
+        deadline = asyncio.get_running_loop().time() + budget_s
         asking = questions(asked, order.target)
-        heard, believed = await in_one_round(asking, lookup, at)
+        recalled = await memory.recall({ids[question.zone.apex] for question in asking})
+        known = {apex: recalled[key] for apex, key in ids.items() if key in recalled and recalled[key].holds(at)}
+        heard, seen = await in_one_round(asking, known, lookup, at, deadline)
+        proved = {ids[apex]: standing for apex, standing in seen.items() if standing.trust is not Trust.UNKNOWN}
+        await memory.remember(proved)
+        believed = better(known, seen)
         return [_finding(question, heard, believed[question.zone.apex], order.role) for question in asking]
 
-    async def in_one_round(asking: Sequence[Question], lookup: Lookup, at: datetime) -> tuple[Heard, Standings]:
-        deadline = asyncio.get_running_loop().time() + budget_s
-        apexes = {ids[question.zone.apex]: question.zone.apex for question in asking}
-        remembered = await memory.recall(apexes)
-        known = {apexes[key]: standing for key, standing in remembered.items() if standing.holds(at)}
-        fresh = {apex for apex, standing in known.items() if standing.is_fresh(at)}
-        stale = [question.zone for question in asking if question.zone.apex not in fresh]
-        heard = await ask(lookup, asking, (name for zone in stale for name in zone.controls), deadline)
-        seen = {zone.apex: standing_of(zone, heard, at) for zone in stale}
-        await memory.remember(
-            {ids[apex]: standing for apex, standing in seen.items() if standing.trust is not Trust.UNKNOWN}
-        )
-        return heard, better(known, seen)
-
     return check
+
+
+async def in_one_round(
+    asking: Sequence[Question], known: Mapping[str, Standing], lookup: Lookup, at: datetime, deadline: float
+) -> tuple[Heard, dict[str, Standing]]:
+    """What the lists say, and the standing of those, by apex, whose test points had to be asked."""
+    stale = [question.zone for question in asking if not is_fresh(known.get(question.zone.apex), at)]
+    if isinstance(lookup, RoundLookup):
+        heard = await ask_in_rounds(lookup, asking, stale, deadline)
+    else:
+        heard = await ask(lookup, asking, (name for zone in stale for name in zone.controls), deadline)
+    return heard, {zone.apex: standing_of(zone, heard, at) for zone in stale}
+
+
+def is_fresh(standing: Standing | None, at: datetime) -> bool:
+    return standing is not None and standing.is_fresh(at)
 
 
 def _finding(question: Question, heard: Heard, standing: Standing, role: Role) -> Finding:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bot.checks.blocklists.answers import Outcome, State, read_alone
-from bot.checks.blocklists.zones import Question
-from bot.model import Lookup, LookupFailed
+from bot.checks.blocklists.zones import Question, Zone
+from bot.model import Lookup, LookupFailed, RoundLookup
 
 MOST_TEXTS = 4
 MOST_TEXT_CHARACTERS = 300
@@ -53,6 +53,46 @@ async def ask(lookup: Lookup, targets: Sequence[Question], controls: Iterable[st
     except TimeoutError:
         pass  # the missing outcomes tell it: each of them reads as silence
     return heard
+
+
+async def ask_in_rounds(
+    lookup: RoundLookup, targets: Sequence[Question], stale: Sequence[Zone], deadline: float
+) -> Heard:
+    """The same with a lookup that asks many zones about one label at once; of the `stale` zones the test points are asked."""
+    heard = Heard()
+    questions = {question.name: question for question in targets}
+
+    async def ask_label(label: str, apexes: Sequence[str]) -> None:
+        def hear(place: int, outcome: Outcome) -> None:
+            name = f"{label}.{apexes[place]}"
+            heard.outcomes[name] = outcome
+            question = questions.get(name)
+            if question and read_alone(question.zone.blocklist, outcome).state is State.LISTED:
+                group.create_task(ask_text(name))
+
+        await lookup.ask_all(label, apexes, heard=hear)
+
+    async def ask_text(name: str) -> None:
+        heard.texts[name] = await text_of(lookup, name)
+
+    try:
+        async with asyncio.timeout_at(deadline), asyncio.TaskGroup() as group:
+            for label, apexes in _rounds(targets, stale).items():
+                group.create_task(ask_label(label, apexes))
+    except TimeoutError:
+        pass  # as above
+    return heard
+
+
+def _rounds(targets: Sequence[Question], stale: Sequence[Zone]) -> dict[str, list[str]]:
+    """The zones to ask about each label."""
+    rounds: dict[str, dict[str, None]] = {}
+    for question in targets:
+        rounds.setdefault(question.label, {})[question.zone.apex] = None
+    for zone in stale:
+        for name in zone.controls:
+            rounds.setdefault(name.removesuffix(f".{zone.apex}"), {})[zone.apex] = None
+    return {label: list(apexes) for label, apexes in rounds.items()}
 
 
 async def text_of(lookup: Lookup, name: str) -> tuple[str, ...]:

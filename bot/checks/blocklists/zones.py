@@ -48,6 +48,10 @@ class Question:
     name: str = field(repr=False)
     subject: str
 
+    @property
+    def label(self) -> str:
+        return self.name.removesuffix(f".{self.zone.apex}")
+
 
 def zones(catalogue: Catalogue, keys: Mapping[str, str]) -> tuple[Zone, ...]:
     """Every list that can be asked with these keys (`{"spamhaus": …}`), in the order of the catalogue."""

@@ -192,10 +192,32 @@ async def test_closing_tells_everyone_in_the_middle_of_a_sweep() -> None:
         assert transport.in_flight == 0
 
 
-async def test_a_label_that_dns_cannot_carry_is_said_at_once() -> None:
+async def test_a_name_that_dns_cannot_carry_is_not_asked() -> None:
+    long = ".".join(["a" * 60] * 4)
     async with serve({}) as server, Transport([of(server)]) as transport:
-        with pytest.raises(LookupFailed, match="malformed"):
-            await transport.ask_all("a" * 64, ["z.example"])
-        with pytest.raises(LookupFailed, match="malformed"):
-            await transport.ask_all(".".join(["a" * 60] * 4), ["a-rather-long-zone.example"])
+        assert [told(row) for row in await transport.ask_all("a" * 64, ["z.example"])] == [("malformed",)]
+        assert [told(row) for row in await transport.ask_all(long, ["a-rather-long-zone.example"])] == [("malformed",)]
         assert await transport.ask_all("1", []) == []
+
+
+async def test_people_ask_in_rounds_too_and_hear_each_answer_as_it_comes() -> None:
+    apexes = [f"z{n}.example" for n in range(30)]
+    zone = {f"1.{apex}": {"A": ["127.0.0.2"]} for apex in apexes[::2]}
+    heard: list[int] = []
+    async with serve(zone, faults={"z7.example": "silence"}) as server, Transport([of(server)]) as transport:
+
+        async def ask(patience_s: float) -> None:
+            await transport.ask_all(
+                "1", apexes, bulk=False, patience_s=patience_s, heard=lambda place, _: heard.append(place)
+            )
+
+        asking = asyncio.create_task(ask(60.0))
+        await eventually(lambda: len(heard) == 29)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        assert sorted(heard) == [n for n in range(30) if n != 7]
+        heard.clear()
+        for _ in range(MISSES + 2):  # a person's question is asked however silent a list has been
+            server.asked.clear()
+            await ask(0.1)
+            assert ("1.z7.example", "A") in server.asked
