@@ -30,7 +30,7 @@ check: .venv/.ready-dev
 e2e: .venv/.ready-dev
 	@tests/e2e/run
 bench: .venv/.ready-dev
-	@$(BIN)/python -m benchmarks.cold_check
+	@$(BIN)/python -m benchmarks
 docs: .venv/.ready
 	@$(BIN)/python -m bot.codes > docs/checks.md
 clean:

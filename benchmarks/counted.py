@@ -1,19 +1,35 @@
-"""Runs a command and counts its reports, so that nothing has to be kept: prints reports, listings, lists without an answer."""
+"""Runs a command and counts its reports, so that gigabytes of them need not be kept.
+
+Prints reports, listings, lists without an answer, seconds of CPU and the largest size in kB of the command.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from threading import Thread
 
-from benchmarks.running import SERVER_CORE
+from benchmarks.running import SERVER_CORE, watch
+
+
+def main() -> None:
+    counts = [0, 0, 0]
+
+    def count() -> None:
+        os.sched_setaffinity(0, {SERVER_CORE})  # counting is none of the command's business
+        for line in process.stdout or ():
+            counts[0] += 1
+            counts[1] += line.count(b'"state": "listed"')
+            counts[2] += line.count(b'"state": "unknown"') + line.count(b'"state": "unusable"')
+
+    with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE) as process:
+        counting = Thread(target=count)
+        counting.start()
+        cpu_s, peak_kb = watch(process)
+        counting.join()
+    print(*counts, cpu_s, peak_kb)
+
 
 if __name__ == "__main__":
-    with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE) as process:
-        os.sched_setaffinity(0, {SERVER_CORE})  # counting is none of the command's business
-        reports = listed = unknown = 0
-        for line in process.stdout or ():
-            reports += 1
-            listed += line.count(b'"state": "listed"')
-            unknown += line.count(b'"state": "unknown"') + line.count(b'"state": "unusable"')
-    print(reports, listed, unknown)
+    main()

@@ -210,10 +210,10 @@ def growth_table(counts: Sequence[int]) -> Table:
             (task.folder / "addresses").write_text("\n".join(task.addresses) + "\n")
             write_catalogue(task.folder / "lists.toml", task.zones)
             ran = run(_counted(task), task.environment)
-            reports, listed, unknown = map(int, ran.out.split())
-        cost = ran.cpu_s / task.questions * 1e6
-        row = [f"{count:,}", f"{ran.cpu_s:.1f}", f"{cost:.1f}", f"{ran.wall_s:.1f}", f"{ran.peak_kb / 1024:.0f}"]
-        rows.append([*row, f"{reports:,}", f"{listed:,} of {len(truth(count)):,}", str(unknown)])
+        reports, listed, unknown, cpu_s, peak_kb = map(float, ran.out.split())
+        cost = cpu_s / task.questions * 1e6
+        row = [f"{count:,}", f"{cpu_s:.1f}", f"{cost:.1f}", f"{ran.wall_s:.1f}", f"{peak_kb / 1024:.0f}"]
+        rows.append([*row, f"{reports:,.0f}", f"{listed:,.0f} of {len(truth(count)):,}", f"{unknown:.0f}"])
     head = [
         "addresses",
         "CPU s",

@@ -1,0 +1,91 @@
+"""`make bench` or `python -m benchmarks`: measures everything and writes `docs/performance.md`. Takes about ten minutes.
+
+`--quick` is for trying it out and writes nothing; `--million` adds the longest sweep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.cold_check import cold_table, dead_lists_table
+from benchmarks.faults import faults_table
+from benchmarks.running import ROOT, found, peers_python
+from benchmarks.sweep import dead_list_table, growth_table, sweep_table
+from benchmarks.tables import Table
+
+PAGE = ROOT / "docs" / "performance.md"
+INTRODUCTION = """# Performance
+
+Written by `make bench`; nothing here is by hand. All programs of a table ran in turn on one core, round by round, and the servers
+on another one, so a busy minute of the machine meets them all: read the ratios, which are medians of the ratios within one round
+(lowest–highest in brackets), before the absolute figures.
+
+- **CPU of a question** is user and system time of the whole process without its start, which has a column of its own.
+- **found, false, failed**: listings found of those that are there, listings that are none, pairs that the program says it could not learn.
+- `mailcheck check --file --json` is the whole product: thrown letter case, retries, test points of every list, classification,
+  the reverse name, texts of listings, and a report of some 20 kB for each address. dnsperf only asks.
+- A sweep uses no store and no cache of list answers, so its memory does not depend on the number of lines.
+- **critical path**: the round trips that follow one another in any case: 1 for the lists, 4 for a whole check (SPF includes three deep).
+"""
+
+
+def tables(quick: bool, million: bool) -> Iterator[Table]:
+    rounds = 1 if quick else 5
+    jobs: list[Callable[[], Table]] = [
+        lambda: sweep_table(200, rounds),
+        *([] if quick else [lambda: sweep_table(2_000, 3)]),
+        faults_table,
+        lambda: dead_list_table(500, 1),
+        lambda: cold_table(3 if quick else 20),
+        lambda: dead_lists_table(1 if quick else 5),
+        lambda: growth_table(
+            [100, 1_000] if quick else [100, 1_000, 10_000, 100_000, *([1_000_000] if million else [])]
+        ),
+    ]
+    for job in jobs:
+        table = job()
+        print(table, file=sys.stderr, flush=True)
+        yield table
+
+
+def machine() -> str:
+    """What the figures depend on, and nothing that tells where it stands."""
+    model = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "?")
+    packages = ("pydnsbl", "aiodns", "pycares", "dnspython")
+    asked = [peers_python(), "-m", "pip", "list", "--format", "freeze"]
+    listed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+    versions = [line.replace("==", " ") for line in listed if line.split("==")[0] in packages]
+    missing = [name for name in ("dnsperf", "massdns") if not found(name)]
+    return "\n".join(
+        [
+            f"Measured {datetime.now(UTC):%Y-%m-%d} on {model}, {len(os.sched_getaffinity(0))} cores, Linux "
+            f"{platform.release()}, Python {platform.python_version()}; {', '.join(versions)}.",
+            *([f"Not installed here, so not measured: {', '.join(missing)}."] if missing else []),
+            "",
+        ]
+    )
+
+
+def _lines(file: str) -> list[str]:
+    return Path(file).read_text().splitlines()
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    words.add_argument("--quick", action="store_true")
+    words.add_argument("--million", action="store_true")
+    chosen = words.parse_args()
+    page = "\n".join([INTRODUCTION, machine(), *map(str, tables(chosen.quick, chosen.million))])
+    if not chosen.quick:
+        PAGE.write_text(page)
+
+
+if __name__ == "__main__":
+    main()
