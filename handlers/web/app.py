@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 from starlette.routing import Mount
@@ -22,7 +21,7 @@ from handlers.card import Card
 from handlers.messages import broken_card, refusal_card
 from handlers.patience import Work
 from handlers.platform import Answering, Ask, MessageGone, Room
-from handlers.web.channels import Channels, Message
+from handlers.web.channels import Channels, Message, unsaid
 from handlers.web.dashboard import Lists, Overview, Section, recent_card, sections
 from handlers.web.guard import Guard, Tries, password_for
 from handlers.web.pages import Pages
@@ -147,11 +146,6 @@ class Web:
     async def tell(self, room: Room, user: str, card: Card) -> None:
         """Says a card to one person. Raises RoomGone."""
         self.channels.say(unsaid(room.channel, "", card=card, only_for=user))
-
-
-def unsaid(channel: str, thread: str, **parts: Any) -> Message:
-    """A message before the channel has given it its id and its time."""
-    return Message("", channel, datetime.min, thread=thread, **parts)
 
 
 def as_typed(text: str) -> tuple[str, bool]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from handlers.card import Card
 from handlers.platform import MessageGone, RoomGone
@@ -61,6 +62,11 @@ class Message:
         return self.only_for in ("", person)
 
 
+def unsaid(channel: str, thread: str, **parts: Any) -> Message:
+    """A message before the channel has given it its id and its time."""
+    return Message("", channel, datetime.min, thread=thread, **parts)
+
+
 @dataclass(frozen=True, slots=True)
 class News:
     """A message that is new, or that has changed; numbered without gaps."""
@@ -96,6 +102,7 @@ class Channels:
         self._last_id = 0
         self._news: deque[News] = deque(maxlen=MOST_NEWS)
         self._listeners: set[Listener] = set()
+        self._closed = False
         self.number = 0  # of the last news
 
     # What was said
@@ -175,6 +182,8 @@ class Channels:
         missed = [news for news in self._news if news.number > after]
         listener = Listener(behind=after > self.number or self.number - after > len(missed))
         self._listeners.add(listener)
+        if self._closed:
+            listener.news.put_nowait(None)
         try:
             yield missed, listener
         finally:
@@ -185,7 +194,8 @@ class Channels:
         return len(self._listeners)
 
     def hang_up(self) -> None:
-        """Ends every listening, so that the server can stop."""
+        """Ends every listening, those that begin later too, so that the server can stop."""
+        self._closed = True
         for listener in self._listeners:
             if listener.news.full():
                 listener.news.get_nowait()
