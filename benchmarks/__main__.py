@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.cold_check import cold_table, dead_lists_table
+from benchmarks.endurance import beside_table, forgeries_table, left_behind_table
 from benchmarks.faults import faults_table
 from benchmarks.running import ROOT, found, peers_python
 from benchmarks.sweep import dead_list_table, growth_table, sweep_table
@@ -45,6 +46,9 @@ def tables(quick: bool, million: bool) -> Iterator[Table]:
         lambda: dead_list_table(500, 1),
         lambda: cold_table(3 if quick else 20),
         lambda: dead_lists_table(1 if quick else 5),
+        lambda: beside_table(1_000),
+        lambda: forgeries_table(10_000 if quick else 100_000),
+        lambda: left_behind_table(100_000 if quick else 1_000_000),
         lambda: growth_table(
             [100, 1_000] if quick else [100, 1_000, 10_000, 100_000, *([1_000_000] if million else [])]
         ),

@@ -43,11 +43,15 @@ class Line:
 LINES = [Line(delay, loss) for delay in (0, 30, 100) for loss in (0.0, 0.01)]
 
 
-def _checkup(transport: Transport, names: Sequence[str], standings: ProcessMemory) -> Checkup:
-    resolver = Resolver(transport, identity="line")
-    lists = blocklist_check(CATALOGUE, {}, standings, "line", now)
+def mail_checkup(resolver: Resolver, names: Sequence[str], standings: ProcessMemory | None = None) -> Checkup:
+    """The checks of those names, with nothing remembered but these standings."""
+    lists = blocklist_check(CATALOGUE, {}, standings or ProcessMemory(), "line", now)
     chosen: list[tuple[str, Check]] = [(name, check) for name, check in checks(lists, True) if name in names]
     return Checkup(chosen, frozenset(), resolver, resolver.fresh(), now, special_allowed=True)
+
+
+def _checkup(transport: Transport, names: Sequence[str], standings: ProcessMemory) -> Checkup:
+    return mail_checkup(Resolver(transport, identity="line"), names, standings)
 
 
 async def _one(transport: Transport, names: Sequence[str], at_once: int, warm: bool) -> tuple[list[float], int]:
