@@ -148,7 +148,7 @@ class Answer:
 class LookupFailed(Exception):
     """DNS gave no answer, which is not the same as "no such record".
 
-    `reason` is one word: timeout, servfail, refused, formerr, notimp, malformed, truncated, loop, budget.
+    `reason` is one word: timeout, servfail, refused, formerr, notimp, malformed, truncated, loop, budget, day-limit.
     """
 
     def __init__(self, reason: str, question: str = "") -> None:

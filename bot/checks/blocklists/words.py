@@ -58,6 +58,10 @@ REASONS = {
     "truncated": ("its answer came cut short", SAME_AGAIN),
     "loop": ("its names lead in a circle", SAME_AGAIN),
     "budget": ("there was no time left to ask it", SAME_AGAIN),
+    "day-limit": (
+        "a sweep has used up what its operator allows in a day",
+        "Check again tomorrow, or check the address by itself.",
+    ),
     "contradiction": ("its answer contradicts itself", SAME_AGAIN),
     "stripped": (
         "the resolver takes its answers away",
