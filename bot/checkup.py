@@ -96,17 +96,18 @@ class Checkup:
         started = time.monotonic()
         counted = counting(self.fresh_lookup if fresh else self.lookup)
         public = self._public_part(order)
-        jobs = [
-            _run(name, check, asked, counted)
+        fitting = [
+            (name, check, asked)
             for name, check in self.checks
             if (asked := order if name in self.about_address else public) is not None
             and not (name in self.about_name and _is_nameless(asked))
         ]
         if isinstance(counted, SweepLookup) and _is_nameless(order):
-            rows = [await job for job in jobs]  # others of the sweep keep the wire busy; a task for each costs more
+            # Others of the sweep keep the wire busy; a task for each check would cost more than it gains.
+            rows = [await _run(*one, counted) for one in fitting]
         else:
             # From the end: chains of questions set out before the many of the lists, whose answers would be in their way.
-            rows = (await asyncio.gather(*reversed(jobs)))[::-1]
+            rows = (await asyncio.gather(*(_run(*one, counted) for one in reversed(fitting))))[::-1]
         found = [finding for findings in rows for finding in findings]
         return Report(
             order=order,
