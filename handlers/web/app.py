@@ -21,7 +21,7 @@ from handlers.card import Card
 from handlers.messages import broken_card, refusal_card
 from handlers.patience import Work
 from handlers.platform import Answering, Ask, MessageGone, Room
-from handlers.web.channels import Channels, Message, unsaid
+from handlers.web.channels import Channels, Message, guest, unsaid
 from handlers.web.dashboard import Lists, Overview, Section, recent_card, sections
 from handlers.web.guard import Guard, Tries, password_for
 from handlers.web.pages import Pages
@@ -87,7 +87,7 @@ class Web:
     def hear(self, channel: str, thread: str, person: str, text: str) -> None:
         """Takes what was typed, says so at once, and answers in its own time. Raises RoomGone or MessageGone."""
         words, private = as_typed(text)
-        ask = Ask(Room(self.name, SPACE, channel), person, words, private)
+        ask = Ask(Room(self.name, SPACE, channel), person, words, private, guest(person))
         ack = self._commands.acknowledgement(ask)
         alone = person if private or not ack.work else ""
         self.channels.say(unsaid(channel, thread, author=person, text=words[:LONGEST_KEPT], only_for=alone))

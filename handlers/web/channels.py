@@ -67,6 +67,11 @@ def unsaid(channel: str, thread: str, **parts: Any) -> Message:
     return Message("", channel, datetime.min, thread=thread, **parts)
 
 
+def guest(person: str) -> str:
+    """What others call a person: nobody gives a name here."""
+    return f"Guest {person[:4]}"
+
+
 @dataclass(frozen=True, slots=True)
 class News:
     """A message that is new, or that has changed; numbered without gaps."""

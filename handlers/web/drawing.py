@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from handlers.card import Button, Card, Line, Table, Tone
 from handlers.inert import inert
-from handlers.web.channels import BOT, Message
+from handlers.web.channels import BOT, Message, guest
 
 View = dict[str, Any]
 
@@ -87,7 +87,7 @@ def card_view(card: Card, action: str = "") -> View:
 def name_of(author: str, person: str) -> str:
     if author == BOT:
         return "mailcheck"
-    return "You" if author == person else f"Guest {author[:4]}"
+    return "You" if author == person else guest(author)
 
 
 def typed(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ LONGEST = 20_000  # characters in one message
 LENGTHS = ("1h", "4h", "24h", "7d")
 INTERVALS = ("15m", "1h", "6h", "24h")
 HOME = f"/c/{CHANNELS[0].name}"
+OUR_PAGE = re.compile(r"/c/[a-z]+(/t/[0-9]+)?|/dashboard")
 FIRST_STEPS = (
     Example("example.com", "a domain: SPF, DMARC, MX, blocklists"),
     Example("lists", "which blocklists answer here, and which do not"),
@@ -148,12 +150,13 @@ class Pages:
             self._demo.switch(form.get("switch", ""), bool(form.get("on")))
         except KeyError:
             return said("There is no such switch.", 404)
-        known = form.get("back", "") in {channel.name for channel in CHANNELS}
-        return RedirectResponse(f"/c/{form['back']}" if known else "/dashboard", 303)
+        back = form.get("back", "")
+        return RedirectResponse(back if OUR_PAGE.fullmatch(back) else HOME, 303)
 
     def _page(self, name: str, request: Request, **parts: Any) -> Response:
         html = self._templates.get_template(f"{name}.html").render(
             channels=CHANNELS,
+            path=request.url.path,
             csrf=request.state.visitor.csrf,
             switches=self._demo.switches if self._demo else (),
             listening=self._where,
