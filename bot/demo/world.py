@@ -46,6 +46,7 @@ EXAMPLES = (
     Example(BROKEN_DOMAIN, "SPF that cannot be evaluated"),
     Example("lists", "which lists can be believed"),
 )
+ALERTED = (Example(f"watch {CLEAN}", "then turn a switch, and see the alert come and go"),)
 SWITCHES = (
     Switch("listed", f"{CLEAN} is on Spamhaus XBL"),
     Switch("spamcop", f"{CLEAN} is on SpamCop, too"),

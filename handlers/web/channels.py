@@ -26,9 +26,10 @@ class Channel:
     topic: str
 
 
+ALERTS = "alerts"
 CHANNELS = (
     Channel("mail", "Ask about an address or a domain"),
-    Channel("alerts", "What watched addresses and domains report"),
+    Channel(ALERTS, "What watched addresses and domains report"),
     Channel("scratch", "Try things out"),
 )
 

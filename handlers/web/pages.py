@@ -15,12 +15,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from bot.demo import EXAMPLES, DemoWorld, Example
+from bot.demo import ALERTED, EXAMPLES, DemoWorld, Example
 from bot.settings import HostPort
 from handlers.card import Card
 from handlers.messages import help_card
 from handlers.platform import MessageGone, RoomGone
-from handlers.web.channels import CHANNELS, MOST_MESSAGES, MOST_REPLIES, Channels, News
+from handlers.web.channels import ALERTS, CHANNELS, MOST_MESSAGES, MOST_REPLIES, Channels, News
 from handlers.web.drawing import card_view, message_view, templates
 from handlers.web.guard import is_loopback, said
 from handlers.web.stream import MOST_STREAMS, Stream, after_of
@@ -103,13 +103,18 @@ class Pages:
             replies=[message_view(m, person, thread) for m in channels.seen(here, person, thread)] if thread else (),
             pending=any(message.pending for message in seen),
             after=channels.number,
-            examples=EXAMPLES if self._demo else FIRST_STEPS,
+            examples=self._examples(here),
             usages=[row[:2] for row in usages.rows] if usages else (),
             can_watch=any(row[0].startswith("watch") for row in (usages.rows if usages else ())),
             longest=LONGEST,
             lengths=LENGTHS,
             intervals=INTERVALS,
         )
+
+    def _examples(self, channel: str) -> Sequence[Example]:
+        if channel == ALERTS:
+            return ALERTED if self._demo else ()
+        return EXAMPLES if self._demo else FIRST_STEPS
 
     async def _dashboard(self, request: Request) -> Response:
         sections, waiting = await self._chat.overview()

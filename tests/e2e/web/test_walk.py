@@ -1,4 +1,5 @@
-"""The web chat in a real browser: a check, and a watch from its beginning to the end of its alert, by keyboard alone.
+"""The web chat in a real browser: a check, and a watch from its beginning to the end of its alert, by keyboard alone; then
+cards full of hostile text, as they come live and as a whole page.
 
 `PICTURES=docs/pictures tests/e2e/run -k walk` keeps what was seen, to be looked at.
 """
@@ -16,9 +17,20 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from bot.settings import HostPort
+from handlers.card import Button, Card, Fact, Line, Table, Tone
+from handlers.platform import Room
+from handlers.web.app import Web
 from tests.e2e.emulator import free_port
 from tests.e2e.picture import BROWSERS, NODE
+from tests.handlers.web.conftest import Scripted
+from tests.handlers.web.hostile import HOSTILE
 
 HERE = Path(__file__).parent
 WALKED_WITHIN_S = 150
@@ -76,3 +88,45 @@ async def test_a_person_walks_through_the_web_chat_by_keyboard(tmp_path: Path) -
         seen = await walked("walk.mjs", address, os.environ.get("PICTURES") or str(tmp_path))
     print(seen)
     assert seen["audits"] == 10
+
+
+def full_of(text: str) -> Card:
+    """A card with the text in every field that takes one."""
+    return Card(
+        text,
+        Tone.BAD,
+        text,
+        (Line(text, Tone.BAD, text, text), Line(text, Tone.GOOD, text)),
+        (Fact(text, text),),
+        Table((text, text), ((text, text),)),
+        (Button(text, text), Button(text, url=text)),
+        text,
+    )
+
+
+@asynccontextmanager
+async def hostile_chat() -> AsyncIterator[str]:
+    address = HostPort("127.0.0.1", free_port())
+    web, room = Web(Scripted()), Room("web", "local", "scratch")
+
+    async def told(_: Request) -> Response:
+        for card in (*map(full_of, HOSTILE), Card("That was the last one")):
+            await web.post(room, card)
+        return Response(status_code=204)
+
+    app = Starlette(routes=[Route("/told/hostile", told), *web.routes(address)])
+    server = uvicorn.Server(uvicorn.Config(app, port=address.port, log_config=None, lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    try:
+        yield f"http://{address}"
+    finally:
+        server.should_exit = True
+        await web.drain()
+        await asyncio.wait_for(serving, 10)
+
+
+async def test_no_text_of_a_card_lives_in_a_browser() -> None:
+    async with hostile_chat() as address:
+        seen = await walked("hostile.mjs", address)
+    messages = len(HOSTILE) + 1
+    assert seen == {"messages": [messages, messages], "foreign": [], "ran": [], "asked": [], "logged": []}

@@ -1,0 +1,51 @@
+// node hostile.mjs BROWSER ADDRESS
+// Looks at cards full of hostile text as they come live, and again as a whole page; prints what stands there that should not.
+import { chromium } from "playwright-core";
+
+const [browser, address] = process.argv.slice(2);
+const seen = { messages: [], foreign: [], ran: [], asked: [], logged: [] };
+
+const chrome = await chromium.launch({ executablePath: browser, args: ["--no-sandbox", "--disable-gpu"] });
+try {
+  const page = await chrome.newPage();
+  await page.route("**/*", (route) => {
+    if (new URL(route.request().url()).origin === address) return route.continue();
+    seen.asked.push(route.request().url());
+    return route.abort();
+  });
+  page.on("console", (message) => seen.logged.push(message.text()));
+  page.on("pageerror", (error) => seen.logged.push(String(error)));
+  page.on("dialog", (dialog) => seen.ran.push(dialog.message()));
+  await page.goto(`${address}/c/scratch`);
+  await fetch(`${address}/told/hostile`);
+  await page.getByText("That was the last one").waitFor();
+  await look(page);
+  await page.reload();
+  await look(page);
+} finally {
+  await chrome.close();
+}
+console.log(JSON.stringify(seen));
+
+async function look(page) {
+  await page.locator("main .log .button").last().hover();
+  const found = await page.evaluate(() => {
+    const log = document.querySelector("main .log");
+    const all = [...log.querySelectorAll("*")];
+    const tags = "article img div p b time a h2 span ul li blockquote dl dt dd table thead tbody tr th td button".split(" ");
+    const attributes = all.flatMap((element) => element.getAttributeNames());
+    return {
+      messages: log.querySelectorAll(".message").length,
+      foreign: [
+        ...all.map((element) => element.localName).filter((tag) => !tags.includes(tag)),
+        ...attributes.filter((name) => name.startsWith("on") || ["style", "srcdoc", "autofocus"].includes(name)),
+        ...[...log.querySelectorAll("img")].map((image) => image.getAttribute("src")).filter((src) => src !== "/static/mark.svg"),
+        ...[...log.querySelectorAll("[href]")].map((link) => link.getAttribute("href")).filter((href) => !href.startsWith("/c/")),
+      ],
+      ran: "pwned" in globalThis ? ["a script"] : [],
+    };
+  });
+  seen.messages.push(found.messages);
+  seen.foreign.push(...found.foreign);
+  seen.ran.push(...found.ran);
+}
