@@ -174,6 +174,7 @@ class Settings(BaseSettings):
     abusix_key: SecretStr | None = None
     special_addresses: Annotated[SpecialAddresses, BeforeValidator(refuse_or_allow)] = SpecialAddresses.REFUSE
     probe_smtp: Annotated[bool, BeforeValidator(on_or_off)] = False
+    web_password: SecretStr | None = None  # for the page of the bot, where it is not on loopback
     http: Annotated[HostPort, NoDecode, BeforeValidator(listen_address)] = HostPort("127.0.0.1", 3000)
 
     watch_every: Duration = timedelta(hours=1)

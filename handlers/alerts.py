@@ -58,22 +58,26 @@ class Delivery:
     _resting: dict[Room, datetime] = field(default_factory=dict)
     _busy: set[Room] = field(default_factory=set)
 
-    async def run(self) -> None:
-        """Delivers until cancelled; a room that has to wait holds up no other."""
+    async def run(self, stop: asyncio.Event | None = None) -> None:
+        """Delivers until `stop` is set or it is cancelled; a room that has to wait holds up no other.
+
+        A cancel alone can get lost in the client of a store that does not answer.
+        """
+        stop = stop or asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            while True:
+            while not stop.is_set():
                 try:
                     for room in await self.outbox.rooms():
                         if room not in self._busy:
                             self._busy.add(room)
-                            group.create_task(self._empty(room))
+                            group.create_task(self._empty(room, stop))
                 except Exception as error:  # the store is away; nothing is lost, and it will be back
                     log.warning("outbox not read", error=type(error).__name__)
                 await self.pace.sleep(self.pace.look_every)
 
-    async def _empty(self, room: Room) -> None:
+    async def _empty(self, room: Room, stop: asyncio.Event) -> None:
         try:
-            while await self.deliver_next(room):
+            while not stop.is_set() and await self.deliver_next(room):
                 await self.pace.sleep(self.pace.apart)
         except Exception:
             log.exception("delivery broke", platform=room.platform, team=room.space, channel=room.channel)

@@ -1,4 +1,4 @@
-"""The chat wing put together and kept running: HTTP side, platforms, workers, and the prompt of a terminal."""
+"""The chat wing put together and kept running: HTTP side, platforms, workers, watches, and the prompt of a terminal."""
 
 from __future__ import annotations
 
@@ -14,82 +14,115 @@ import uvicorn
 from rich.console import Console
 from starlette.routing import BaseRoute
 
-from bot.assembly import MailWing
+from bot.assembly import MailWing, now
+from bot.demo import DemoWorld
 from bot.jobs import Jobs
 from bot.model import LookupFailed
-from bot.settings import HostPort, SlackMode
-from bot.store.client import Store
-from bot.store.limits import Allowance, Sightings
+from bot.rounds import Rounds, rounds
+from bot.settings import HostPort
+from bot.store.limits import Allowance
+from bot.watching.register import Register
+from handlers.alerts import Delivery
 from handlers.card import Card
 from handlers.commands import Commands
+from handlers.commands.watching import Watching
 from handlers.http import Vitals, site
 from handlers.messages import TRUST, lists_card
-from handlers.platform import Ask, CannotServe, Part
-from handlers.slack.app import Credentials, Slack
-from handlers.slack.patience import Seen
+from handlers.platform import Ask, CannotServe, Part, Speaking
+from handlers.platforms import Chat, Parts, chats
 from handlers.slack.socket_mode import SlackRefuses
 from handlers.terminal.prompt import prompt
 
-ENQUEUE_WITHIN_S = 0.2
 PER_USER = 10
 PER_CHANNEL = 20
+HERE = ("terminal", "web")  # one person, on their own machine
 
 log = structlog.get_logger()
 
 
-async def serve(wing: MailWing, part: Part) -> None:
+async def serve(wing: MailWing, part: Part, demo: DemoWorld | None = None) -> None:
     """Runs until SIGTERM or SIGINT, or the end of the prompt's input; then finishes what was begun. Raises CannotServe."""
     try:
-        await _serve(wing, part)
-    except* CannotServe as several:
-        raise several.exceptions[0] from None
+        await _serve(wing, part, demo)
+    except* (CannotServe, SlackRefuses) as several:
+        first: BaseException = several
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise CannotServe(str(first)) from None
 
 
-async def _serve(wing: MailWing, part: Part) -> None:
+async def _serve(wing: MailWing, part: Part, demo: DemoWorld | None) -> None:
     assert wing.store is not None
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     listening = listen(wing.settings.http)
     async with Jobs(wing.store.url) as jobs:
-        commands = verbs(wing)
-        slack = slack_of(wing, wing.store, commands, jobs)
-        working = part is not Part.WEB
-        doors = slack.routes() if slack and part is not Part.WORKER else []
+        speaking: dict[str, Speaking] = {}
+        watched = rounds(wing, wing.store)
+        commands = verbs(wing, watched, speaking)
+        talking = chats(Parts(wing, wing.store, commands, jobs, speaking, demo))
+        hears, works = part is not Part.WORKER, part is not Part.WEB
         async with asyncio.TaskGroup() as group:
-            workers = group.create_task(jobs.work(stop)) if working else None
-            web = http_server(wing, doors, alive=lambda: workers is None or not workers.done())
+            working = _working(group, jobs, watched, speaking, stop) if works else []
+            doors = [door for chat in talking for door in chat.doors] if hears else []
+            web = http_server(wing, doors, alive=lambda: not any(task.done() for task in working))
             group.create_task(web.serve(sockets=[listening]))
-            log.info(
-                "serving", part=str(part), http=f"http://{wing.settings.http}", slack=str(wing.settings.slack_mode)
-            )
-            talking = group.create_task(talk(commands, slack, part, stop))
+            log.info("serving", part=str(part), http=f"http://{wing.settings.http}", chats=" ".join(speaking))
+            listeners = [group.create_task(chat.platform.run()) for chat in talking] if hears else []
+            listeners += [group.create_task(_prompt(wing, commands, stop))] if hears and sys.stdin.isatty() else []
             await stop.wait()
-            talking.cancel()
-            web.should_exit = True
-            if slack:
-                await slack.drain()
+            await _end(talking, listeners, working, web)
 
 
-async def talk(commands: Commands, slack: Slack | None, part: Part, stop: asyncio.Event) -> None:
-    """Hears people until cancelled: in Slack, or where no chat is set up, at the prompt of a terminal."""
-    if slack:
-        if part is not Part.WORKER:
-            try:
-                await slack.run()
-            except SlackRefuses as why:
-                raise CannotServe(str(why)) from None
-    elif sys.stdin.isatty():
-        await prompt(commands, Console(highlight=False), sys.stdin)
-        stop.set()
+def _working(
+    group: asyncio.TaskGroup, jobs: Jobs, watched: Rounds, speaking: dict[str, Speaking], stop: asyncio.Event
+) -> list[asyncio.Task[None]]:
+    """What answers, looks and tells without being asked."""
+    delivery = Delivery(watched.register, watched.register, speaking)
+    return [group.create_task(work) for work in (jobs.work(stop), watched.sweep.run(stop), delivery.run(stop))]
 
 
-def verbs(wing: MailWing) -> Commands:
+async def _end(
+    talking: Sequence[Chat],
+    listeners: Sequence[asyncio.Task[None]],
+    working: Sequence[asyncio.Task[None]],
+    web: uvicorn.Server,
+) -> None:
+    """No more is heard; what was begun is finished; then the doors close."""
+    for task in listeners:
+        task.cancel()
+    for chat in talking:
+        await chat.drain()
+    web.should_exit = True
+    await asyncio.wait(working) if working else None
+    for chat in talking:
+        await chat.close()
+
+
+async def _prompt(wing: MailWing, commands: Commands, stop: asyncio.Event) -> None:
+    """A terminal in front of the bot takes the chat commands, too."""
+    await prompt(commands, Console(highlight=False), sys.stdin, f"http://{wing.settings.http}")
+    stop.set()
+
+
+def verbs(wing: MailWing, watched: Rounds, speaking: dict[str, Speaking]) -> Commands:
     async def list_health() -> Card:
         found = [item async for item in wing.list_health()]
         return lists_card([(item.name, TRUST[item.standing], item.reason, item.ms) for item in found])
 
-    return Commands(wing.checkup, wing.lists_for, list_health, allowed(wing))
+    register: Register = watched.for_people
+    watching = Watching(
+        register,
+        register,
+        watched.first_look,
+        wing.resolver,
+        speaking,
+        now,
+        usual=wing.settings.watch_every,
+        granted=register.granted,
+    )
+    return Commands(wing.checkup, wing.lists_for, list_health, allowed(wing), watching)
 
 
 def allowed(wing: MailWing) -> Callable[[Ask], Awaitable[str]]:
@@ -98,7 +131,7 @@ def allowed(wing: MailWing) -> Callable[[Ask], Awaitable[str]]:
 
     async def wait(ask: Ask) -> str:
         room = f"{ask.room.platform}:{ask.room.space}"
-        if allowance is None or ask.room.platform == "terminal":
+        if allowance is None or ask.room.platform in HERE:
             return ""
         seconds = await allowance.wait(
             {f"{room}:user:{ask.user}": PER_USER, f"{room}:channel:{ask.room.channel}": PER_CHANNEL}
@@ -107,34 +140,6 @@ def allowed(wing: MailWing) -> Callable[[Ask], Awaitable[str]]:
         return f"That is a lot at once ({rule}); please ask again in {seconds} s." if seconds else ""
 
     return wait
-
-
-def slack_of(wing: MailWing, store: Store, commands: Commands, jobs: Jobs) -> Slack | None:
-    settings = wing.settings
-    if settings.slack_mode is SlackMode.NONE or settings.slack_bot_token is None:
-        return None
-
-    async def enqueue(job: dict[str, str]) -> None:
-        await jobs.submit("answer_slack", job, key=job["id"], within=ENQUEUE_WITHIN_S)
-
-    slack = Slack(
-        Credentials(
-            settings.slack_bot_token.get_secret_value(),
-            settings.slack_app_token.get_secret_value() if settings.slack_app_token else "",
-            settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else "",
-            settings.slack_api_url,
-        ),
-        commands,
-        enqueue,
-        Seen(Sightings(store.interactive)),
-    )
-
-    async def answer_slack(ask_id: str) -> None:
-        if job := await jobs.asked(ask_id):
-            await slack.deliver(job)
-
-    jobs.register(answer_slack)
-    return slack
 
 
 def http_server(wing: MailWing, doors: Sequence[BaseRoute], alive: Callable[[], bool]) -> uvicorn.Server:

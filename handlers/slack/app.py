@@ -24,13 +24,13 @@ from starlette.routing import Route
 
 from handlers.card import Card
 from handlers.messages import broken_card, refusal_card
+from handlers.patience import Away, Fuse, Seen, SharedMemory, Work
 from handlers.platform import Ack, Answering, Ask, Room
 from handlers.slack.delivery import CALL_WITHIN_S, Speaker
 from handlers.slack.errands import Errand
 from handlers.slack.forms import View
 from handlers.slack.guard import Guard
 from handlers.slack.listeners import register
-from handlers.slack.patience import Away, Fuse, Seen, SharedMemory, Work
 from handlers.slack.quiet import sdk_logger
 from handlers.slack.replies import NETWORK, TOKEN_REFUSED, Pace, Reply, reason
 from handlers.slack.socket_mode import SlackRefuses, Watchdog, listen

@@ -15,16 +15,14 @@ from handlers.platform import Answering, Ask, Room
 from handlers.terminal.drawing import Drawing
 
 HERE = Room("terminal", "local", "local")
-GREETING = Card(
-    "mailcheck is running", step="type an address, a domain, or both; `help` shows the rest, Ctrl-D ends it."
-)
+TYPE = "type an address, a domain, or both; `help` shows the rest, Ctrl-D ends it."
 
 log = structlog.get_logger()
 
 
-async def prompt(commands: Answering, console: Console, stream: TextIO) -> None:
+async def prompt(commands: Answering, console: Console, stream: TextIO, address: str) -> None:
     """Reads a command a line, prints its card, until the input ends."""
-    console.print(Drawing(GREETING))
+    console.print(Drawing(Card(f"mailcheck is running; its page is {address}", step=TYPE)))
     console.print("> ", end="")
     async for text in typed_lines(stream):
         if text.strip():

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from handlers.slack.patience import Away, Fuse, Seen, Work
+from handlers.patience import Away, Fuse, Seen, Work
 
 
 class Clock:

@@ -1,0 +1,114 @@
+"""The chat platforms that the settings call for, each made once; where there is none, the chat on a page of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+
+from starlette.routing import BaseRoute
+
+from bot.assembly import MailWing
+from bot.demo import DemoWorld
+from bot.jobs import Jobs
+from bot.settings import Settings, SlackMode
+from bot.store.client import Store
+from bot.store.directory import Directory
+from bot.store.limits import Sightings
+from handlers.commands import Commands
+from handlers.patience import Seen
+from handlers.platform import Platform, Speaking
+from handlers.slack.app import Credentials, Slack
+from handlers.teams.app import Teams
+from handlers.teams.kept import Kept
+from handlers.teams.login import Credentials as TeamsCredentials
+from handlers.web.app import Web
+
+ENQUEUE_WITHIN_S = 0.2
+
+Enqueue = Callable[[dict[str, str]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A platform with its doors to the HTTP side; `close` ends what outlives its last word."""
+
+    platform: Platform
+    doors: Sequence[BaseRoute]
+    drain: Callable[[], Awaitable[None]]
+    close: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every platform is made of. `speaking` is filled here and read by whoever speaks unasked."""
+
+    wing: MailWing
+    store: Store
+    commands: Commands
+    jobs: Jobs
+    speaking: MutableMapping[str, Speaking]
+    demo: DemoWorld | None = None
+
+
+def chats(parts: Parts) -> list[Chat]:
+    """Raises CannotServe where a platform may not be served on this address."""
+    settings = parts.wing.settings
+    made = [
+        *([_slack(parts)] if settings.slack_mode is not SlackMode.NONE else []),
+        *([_teams(parts)] if settings.serves_teams else []),
+    ]
+    made = made or [_web(parts)]
+    parts.speaking.update({chat.platform.name: chat.platform for chat in made})
+    return made
+
+
+def _slack(parts: Parts) -> Chat:
+    settings = parts.wing.settings
+    seen = Seen(Sightings(parts.store.interactive))
+    slack = Slack(_slack_credentials(settings), parts.commands, _enqueue(parts.jobs, "answer_slack"), seen)
+
+    async def answer_slack(ask_id: str) -> None:
+        if job := await parts.jobs.asked(ask_id):
+            await slack.deliver(job)
+
+    parts.jobs.register(answer_slack)
+    return Chat(slack, slack.routes(), slack.drain, _nothing)
+
+
+def _teams(parts: Parts) -> Chat:
+    settings, redis = parts.wing.settings, parts.store.interactive
+    secret = settings.teams_client_secret.get_secret_value() if settings.teams_client_secret else ""
+    who = TeamsCredentials(settings.teams_client_id or "", secret, settings.teams_tenant_id or "")
+    enqueue = _enqueue(parts.jobs, "answer_teams")
+    teams = Teams(who, parts.commands, enqueue, Kept(Directory(redis, "teams")), Sightings(redis))
+
+    async def answer_teams(ask_id: str) -> None:
+        if job := await parts.jobs.asked(ask_id):
+            await teams.deliver(job)
+
+    parts.jobs.register(answer_teams)
+    return Chat(teams, teams.routes(settings.http.host), teams.drain, teams.close)
+
+
+def _web(parts: Parts) -> Chat:
+    settings = parts.wing.settings
+    web = Web(parts.commands, demo=parts.demo)
+    password = settings.web_password.get_secret_value() if settings.web_password else ""
+    return Chat(web, web.routes(settings.http, password), web.drain, _nothing)
+
+
+def _slack_credentials(settings: Settings) -> Credentials:
+    secrets = (settings.slack_bot_token, settings.slack_app_token, settings.slack_signing_secret)
+    bot, app, signing = (secret.get_secret_value() if secret else "" for secret in secrets)
+    return Credentials(bot, app, signing, settings.slack_api_url)
+
+
+def _enqueue(jobs: Jobs, task: str) -> Enqueue:
+    async def enqueue(job: dict[str, str]) -> None:
+        await jobs.submit(task, job, key=job["id"], within=ENQUEUE_WITHIN_S)
+
+    return enqueue
+
+
+async def _nothing() -> None:
+    return
