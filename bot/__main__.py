@@ -224,6 +224,14 @@ def serve_command(
     run(partial(serve, part=part), needs_store=True)
 
 
+@app.command("demo")
+def demo_command() -> None:
+    """The bot in a small invented world, to be seen on its page: nothing is asked of the internet."""
+    from handlers.demo import demo
+
+    asyncio.run(demo(read_settings().http))
+
+
 def read_orders_of(words: list[str], template: Order) -> list[Order]:
     targets = read_targets(" ".join(words)) if words else ()
     return [Order(target, template.role, template.helo, template.selectors) for target in targets]
