@@ -100,7 +100,9 @@ class Resolver(RoundLookup):
         if not manner.fresh and (known := self._memory.recall(name, kind)):
             return known
         if manner.bulk:  # the targets of a sweep seldom share a name, and a task for each question is not for nothing
-            return await self._learn(name, kind, manner)
+            answer = await self._transport.query(name, kind, deadline_s=manner.deadline_s, bulk=True)
+            self._memory.keep(answer)
+            return answer
         return await self._together((name, kind, manner))
 
     async def _together(self, key: Key) -> Answer:
@@ -126,7 +128,7 @@ class Resolver(RoundLookup):
         async def ask() -> Answer:
             return await self._transport.query(name, kind, deadline_s=manner.deadline_s, bulk=manner.bulk)
 
-        shared = None if manner.bulk else self._shared
+        shared = self._shared
         answer = await (shared.fetch(name, kind, ask, fresh=manner.fresh) if shared else ask())
         self._memory.keep(answer)
         return answer

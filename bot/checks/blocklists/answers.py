@@ -46,18 +46,19 @@ NOT_LISTED = Reading(State.NOT_LISTED)
 
 def read(blocklist: Blocklist, outcome: Outcome, standing: Standing) -> Reading:
     """The state of the list for what was asked, given what its test points showed through the same resolver."""
+    good = standing.trust is Trust.GOOD
+    if good and isinstance(outcome, Answer) and not outcome.records and not outcome.exists:
+        return NOT_LISTED
     heard = read_alone(blocklist, outcome)
-    if heard is NOT_LISTED and standing.trust is Trust.GOOD:
-        return heard
     if heard.state is State.UNUSABLE:
         return heard
     if standing.trust is Trust.UNUSABLE:
         return Reading(State.UNUSABLE, standing.reason, heard.answers)
-    if heard.reason == STRIPPED and standing.trust is Trust.GOOD and blocklist.controls is Controls.BOTH:
+    if heard.reason == STRIPPED and good and blocklist.controls is Controls.BOTH:
         return NOT_LISTED  # the entry that must be there came through, so nothing strips answers
     if heard.state is State.UNKNOWN:
         return heard
-    if standing.trust is not Trust.GOOD:
+    if not good:
         return Reading(State.UNKNOWN, standing.reason, heard.answers)
     return heard
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from operator import itemgetter
 
 from bot.checks.blocklists.answers import Reading, State, read
 from bot.checks.blocklists.asking import ask, text_of
@@ -80,14 +79,15 @@ class Panel:
 
     def __init__(self, zones: Sequence[Zone]) -> None:
         self._zones = {kind: [zone for zone in zones if kind in zone.blocklist.kinds] for kind in Kind}
-        self._places = {zone.apex: place for place, zone in enumerate(zones)}
+        self._places = {zone.blocklist.id: place for place, zone in enumerate(zones)}
 
     async def examine(
         self, order: Order, lookup: SweepLookup, standings: SweepStandings, at: datetime
     ) -> list[Finding]:
         """One finding for each list that fits the target, in the order of the catalogue."""
-        rows: list[tuple[int, Finding]] = []
-        for kind, (label, subject) in labels(order.target).items():
+        findings: list[Finding] = []
+        kinds = labels(order.target)
+        for kind, (label, subject) in kinds.items():
             believed = await standings.believed(self._zones[kind], lookup, at)
             asked = [zone.apex for zone in self._zones[kind] if believed[zone.apex].trust is Trust.GOOD]
             outcomes = dict(zip(asked, await lookup.ask_all(label, asked), strict=True))
@@ -96,8 +96,8 @@ class Panel:
                 reading = read(zone.blocklist, outcome, standing) if outcome else unproved(standing)
                 listed = reading.state is State.LISTED
                 texts = await text_of(lookup, f"{label}.{zone.apex}") if listed else ()
-                rows.append((self._places[zone.apex], finding_of(zone, subject, order.role, reading, texts)))
-        return [finding for _, finding in sorted(rows, key=itemgetter(0))]
+                findings.append(finding_of(zone, subject, order.role, reading, texts))
+        return findings if len(kinds) == 1 else sorted(findings, key=lambda finding: self._places[finding.about])
 
 
 def unproved(standing: Standing) -> Reading:
