@@ -30,7 +30,7 @@ from bot.checks import (
 from bot.checks.blocklists import Memory, ProcessMemory, Standing, blocklist_check, health, load
 from bot.checks.blocklists.catalogue import Catalogue
 from bot.checks.blocklists.survey import Health
-from bot.checks.blocklists.zones import questions, zones
+from bot.checks.blocklists.zones import Zone, questions, zones
 from bot.checkup import Checkup
 from bot.metrics import Metrics, metrics
 from bot.model import Check, Lookup, Target
@@ -69,6 +69,7 @@ class MailWing:
     servers: tuple[Server, ...]
     catalogue: Catalogue
     keys: Mapping[str, str]
+    zones: tuple[Zone, ...]
     resolver: Resolver
     checkup: Checkup
     metrics: Metrics
@@ -77,7 +78,7 @@ class MailWing:
 
     def lists_for(self, target: Target) -> int:
         """How many blocklists a target is asked about."""
-        return len(questions(zones(self.catalogue, self.keys), target))
+        return len(questions(self.zones, target))
 
     def for_sweep(self, *, fresh: bool = False) -> Checkup:
         """The same checks for any number of targets: people's checks go first, and no report is kept."""
@@ -125,7 +126,9 @@ async def mail_wing(settings: Settings, *, needs_store: bool, uses_store: bool =
             special_allowed=special_allowed,
             reports=reports,
         )
-        yield MailWing(settings, servers, catalogue, keys, resolver, checkup, counted, store, circuit)
+        yield MailWing(
+            settings, servers, catalogue, keys, zones(catalogue, keys), resolver, checkup, counted, store, circuit
+        )
 
 
 def checks(blocklists: Check, special_allowed: bool, doors: Doors | None = None) -> tuple[tuple[str, Check], ...]:

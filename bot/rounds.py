@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bot.assembly import MailWing, now
-from bot.checks.blocklists.zones import zones
 from bot.model import Report
 from bot.store.client import Store
 from bot.watching.look import first_look, for_watching
@@ -31,8 +30,7 @@ class Rounds:
 
 def rounds(wing: MailWing, store: Store) -> Rounds:
     register, for_people = Register(store.worker, now), Register(store.interactive, now)
-    asked = zones(wing.catalogue, wing.keys)
-    rations = Rations(register.sweeping, asked, now)
+    rations = Rations(register.sweeping, wing.zones, now)
     looks = for_watching(
         wing.checkup,
         Rationed(wing.resolver.sweeping(), rations),
@@ -43,4 +41,4 @@ def rounds(wing: MailWing, store: Store) -> Rounds:
     async def look(watch: Watch) -> Sequence[Report]:
         return await first_look(watch, by_hand)
 
-    return Rounds(register, for_people, Sweep(register, looks, now, rules_of(wing.settings, asked)), look)
+    return Rounds(register, for_people, Sweep(register, looks, now, rules_of(wing.settings, wing.zones)), look)
