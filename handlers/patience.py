@@ -81,9 +81,13 @@ class Work:
         self._most = most
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def full(self) -> bool:
+        return len(self._tasks) >= self._most
+
     def start(self, work: Coroutine[Any, Any, None]) -> bool:
         """False, and nothing is done, where too much is under way."""
-        if len(self._tasks) >= self._most:
+        if self.full:
             work.close()
             return False
         task = asyncio.create_task(work)

@@ -39,7 +39,7 @@ Enqueue = Callable[[dict[str, str]], Awaitable[None]]
 
 PATH = "/slack/events"
 DRAIN_S = 10.0
-ACK_FIRST_S = 0.02  # a worker in this process would hold up the acknowledgement of the very errand it begins
+ACK_FIRST_S = 0.003  # for the acknowledgement to be on its way
 STILL_AT_IT = "Some name servers are slow to answer; the result follows here."
 BUSY = "Too many checks are under way; please try again in a minute."
 
@@ -76,7 +76,7 @@ class Slack:
         self._credentials, self._commands, self._enqueue = credentials, commands, enqueue
         self._pace = pace or Pace()
         self._store = Fuse()  # one for both uses: when the store hangs, a person waits for it once
-        self._seen, self._done_here, self._work = Seen(seen, self._store), Seen(), Work()
+        self._seen, self._done_here, self._work, self._handing = Seen(seen, self._store), Seen(), Work(), Work()
         self._client, self._speaker = web_client(credentials), Speaker(alert_client(credentials))
         self._home = ""  # the workspace of the token, once Slack has said it
         self._bolt = bolt(self._client, credentials)
@@ -101,7 +101,9 @@ class Slack:
             await self.drain()
 
     async def drain(self) -> None:
+        await self.handed_over()
         await self._work.drain(DRAIN_S)
+        await self.handed_over()  # a form that Slack did not open is asked for in words
 
     # What the listeners call
 
@@ -113,12 +115,16 @@ class Slack:
         return await self._seen(f"slack:event:{errand.team}:{errand.id}")
 
     async def take(self, errand: Errand) -> Ack:
-        """Hands the errand over, and returns what to say at once."""
+        """What to say at once; the errand is handed over behind it, so that an acknowledgement waits for nothing."""
         errand = self._at_home(errand)
         ack = self._commands.acknowledgement(errand.ask)
-        if ack.work and not await self._handed_over(errand):
+        if ack.work and (self._work.full or not self._handing.start(self._hand_over(errand))):
             return Ack(refusal_card(BUSY), work=False)
         return ack
+
+    async def handed_over(self) -> None:
+        """Waits until the queue has, or has refused, what was taken so far."""
+        await self._handing.drain(DRAIN_S)
 
     def say(self, errand: Errand, card: Card) -> None:
         """Says a card where an acknowledgement cannot carry it."""
@@ -154,13 +160,14 @@ class Slack:
             return errand
         return replace(errand, team=self._home, stranger=True)
 
-    async def _handed_over(self, errand: Errand) -> bool:
+    async def _hand_over(self, errand: Errand) -> None:
+        await asyncio.sleep(ACK_FIRST_S)
         try:
             await self._store.through(lambda: self._enqueue(errand.job()))
         except Away:
             self._done_here.here(errand.id)  # the queue may have taken it all the same
-            return self._work.start(self._answer(errand))
-        return True
+            if not self._work.start(self._answer(errand)):
+                self.say(errand, refusal_card(BUSY))
 
     # The work
 
@@ -168,7 +175,6 @@ class Slack:
         """Answers an errand that came through the queue."""
         errand = Errand.of(job)
         if not self._done_here.here(errand.id):
-            await asyncio.sleep(ACK_FIRST_S)
             await self._answer(errand)
 
     # Speaking unasked

@@ -80,7 +80,9 @@ class Workspace:
         return f"{self.url}/actions/T1/1/abcdef"
 
     async def send(self, body: str, kind: str) -> httpx.Response:
-        return await self.http.post("/slack/events", content=body, headers=signed(body, kind))
+        answer = await self.http.post("/slack/events", content=body, headers=signed(body, kind))
+        await self.slack.handed_over()
+        return answer
 
     async def type(self, text: str, trigger: str = "1.1") -> httpx.Response:
         return await self.send(*form(slash(text, self.response_url, trigger)))

@@ -110,6 +110,7 @@ async def test_a_command_is_acknowledged_in_its_envelope() -> None:
         assert answer["envelope_id"] == "e1"
         assert faults(answer["payload"], "acknowledgement") == []
         assert answer["payload"]["text"] == "Checking example.com …"
+        await on.slack.handed_over()
         assert [job["text"] for job in on.jobs] == ["example.com"]
 
 
@@ -124,6 +125,7 @@ async def test_every_button_is_acknowledged(element: dict[str, Any], jobs: int) 
     async with line() as on:
         answer = await on.ask(await on.connection(), "interactive", press(element, ANYWHERE))
         assert answer == {"envelope_id": "e1"}
+        await on.slack.handed_over()
         assert len(on.jobs) == jobs
 
 
