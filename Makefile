@@ -24,7 +24,7 @@ setup: .venv/.ready
 run: setup
 	@$(BIN)/mailcheck serve
 test: .venv/.ready-dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 check: .venv/.ready-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 e2e: .venv/.ready-dev
