@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,11 +29,12 @@ from bot.domains import BadName, read_domain
 from bot.model import Order, Role, Target
 from bot.settings import SettingsError, read_settings
 from bot.store import StoreUnavailable
-from bot.targets import BadTarget, read_targets
+from bot.targets import BadTarget
 from handlers.card import Card
 from handlers.messages import TRUST, bounces_card, findings_card, lists_card, path_card
 from handlers.platform import CannotServe, Part
-from handlers.terminal.checking import reports, show
+from handlers.teams.package import SITE, BadPackage, app_package
+from handlers.terminal.checking import orders_of, reports, show
 from handlers.terminal.diagnosis import examine_host
 from handlers.terminal.drawing import Drawing
 from handlers.terminal.journal import Journal
@@ -55,7 +57,7 @@ BAD_INPUT = 2
 ANYTHING = Target(domain="example.com")  # stands in the template of orders until a line of input names a target
 
 # Each of these says in one sentence what a person has to change.
-SENTENCES = (BadName, BadTarget, BadQuestion, LogTooBig, CatalogueError, StoreUnavailable, CannotServe)
+SENTENCES = (BadName, BadTarget, BadQuestion, LogTooBig, CatalogueError, StoreUnavailable, CannotServe, BadPackage)
 
 app = typer.Typer(
     name="mailcheck",
@@ -65,6 +67,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+teams_app = typer.Typer(help="What Microsoft Teams needs.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(teams_app, name="teams")
 errors = Console(stderr=True, highlight=False)
 
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on standard output, one object per result.")]
@@ -87,7 +91,7 @@ def check(
         raise BadQuestion("Name a target, like `mailcheck check 203.0.113.5 example.com`, or give --file.")
     if resume and file is None:
         raise BadQuestion("--resume goes on with a --file; name one.")
-    tally, typed, source = Tally(), read_orders_of(targets or [], template), file or ""
+    tally, typed, source = Tally(), orders_of(targets or [], template), file or ""
 
     async def work(wing: MailWing) -> None:
         await show(reports(wing.checkup, typed, no_cache), tally, sys.stdout, errors, as_json=as_json, total=len(typed))
@@ -218,7 +222,7 @@ def doctor(
 def serve_command(
     part: Annotated[Part, typer.Option("--role", help="all; or web and worker, each as often as needed.")] = Part.ALL,
 ) -> None:
-    """The bot: Slack where its credentials are set, else a prompt in this terminal."""
+    """The bot: in Slack and Teams where their credentials are set, else on a page of its own."""
     from handlers.service import serve  # Slack's SDK and the job engine cost a second that no other command needs
 
     run(partial(serve, part=part), needs_store=True)
@@ -232,9 +236,13 @@ def demo_command() -> None:
     asyncio.run(demo(read_settings().http))
 
 
-def read_orders_of(words: list[str], template: Order) -> list[Order]:
-    targets = read_targets(" ".join(words)) if words else ()
-    return [Order(target, template.role, template.helo, template.selectors) for target in targets]
+@teams_app.command("package")
+def teams_package(
+    out: Annotated[Path, typer.Option(help="The zip file to write.")],
+    site: Annotated[str, typer.Option(help="Your own page about the bot.")] = SITE,
+) -> None:
+    """The app package to upload in Teams, for the bot that TEAMS_CLIENT_ID names."""
+    out.write_bytes(app_package(read_settings().teams_client_id or "", version("mailcheck"), site))
 
 
 @contextmanager

@@ -11,12 +11,18 @@ from rich.console import Console
 from bot.checkup import Checkup
 from bot.contract import report_to_line
 from bot.model import Order, Report
+from bot.targets import read_targets
 from handlers.messages import report_card
 from handlers.terminal.drawing import Drawing
 from handlers.terminal.progress import progress
 from handlers.terminal.tally import Tally
 
 AT_ONCE = 16  # reports under way at the same time; each asks some 70 questions
+
+
+def orders_of(words: list[str], template: Order) -> list[Order]:
+    targets = read_targets(" ".join(words)) if words else ()
+    return [Order(target, template.role, template.helo, template.selectors) for target in targets]
 
 
 async def reports(checkup: Checkup, orders: Iterable[Order], fresh: bool) -> AsyncIterator[Report]:

@@ -16,7 +16,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -35,7 +34,7 @@ from tests.handlers.web.hostile import HOSTILE
 HERE = Path(__file__).parent
 WALKED_WITHIN_S = 150
 
-pytestmark = pytest.mark.skipif(not NODE.exists(), reason="tests/e2e/run brings Node and the browser")
+assert NODE.exists(), "These tests need Node and a browser; tests/e2e/run brings both."
 
 
 @asynccontextmanager
