@@ -16,29 +16,12 @@ from bot.net.servers import Server
 from bot.net.transport import Transport
 from tests.dns_server import serve
 from tests.e2e.test_unbound import PROGRAM, free_port
+from tests.e2e.test_unbound import SETTINGS as BELOW_EXAMPLE
 from tests.mail_world import GOOD, LISTED, mail_world
 
-SETTINGS = """
-server:
-  interface: 127.0.0.1@{port}
-  do-ip6: no
-  do-daemonize: no
-  chroot: ""
-  username: ""
-  directory: "{directory}"
-  pidfile: ""
-  use-syslog: no
-  logfile: "unbound.log"
-  module-config: "iterator"
-  do-not-query-localhost: no
-  num-queries-per-thread: 2048
-  {protection}
-forward-zone:
-  name: "."
-  forward-addr: {host}@{upstream}
-remote-control:
-  control-enable: no
-"""
+SETTINGS = BELOW_EXAMPLE.replace('name: "example."', 'name: "."').replace(
+    "outbound-msg-retry: 1", "outbound-msg-retry: 5"
+)
 CONTROLS_BOTH = {item.id for item in load().lists if item.controls == "both"}
 
 
@@ -50,7 +33,11 @@ async def resolver_behind(folder: Path, protection: str) -> AsyncIterator[Resolv
         settings = folder / "unbound.conf"
         settings.write_text(
             SETTINGS.format(
-                port=port, directory=folder, protection=protection, host=upstream.host, upstream=upstream.port
+                port=port,
+                directory=folder,
+                protection=protection,
+                upstream_host=upstream.host,
+                upstream_port=upstream.port,
             )
         )
         program = await asyncio.create_subprocess_exec(PROGRAM, "-d", "-c", str(settings))
