@@ -69,6 +69,8 @@ async def _serve(wing: MailWing, part: Part, demo: DemoWorld | None) -> None:
             web = http_server(wing, doors, alive=lambda: not any(task.done() for task in working))
             group.create_task(web.serve(sockets=[listening]))
             log.info("serving", part=str(part), http=f"http://{wing.settings.http}", chats=" ".join(speaking))
+            if "web" in speaking and not sys.stdin.isatty():
+                print(f"mailcheck is at http://{wing.settings.http}", flush=True)
             listeners = [group.create_task(chat.platform.run()) for chat in talking] if hears else []
             listeners += [group.create_task(_prompt(wing, commands, stop))] if hears and sys.stdin.isatty() else []
             await stop.wait()

@@ -76,6 +76,8 @@ async def test_without_a_terminal_it_serves_until_it_is_told_to_stop(tmp_path: P
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):
             assert await process.wait() == 0
+        assert process.stdout
+        assert f"mailcheck is at {url}" in (await process.stdout.read()).decode()
         assert process.stderr
         assert b"Traceback" not in await process.stderr.read()
 
