@@ -62,6 +62,9 @@ class Answering(Protocol):
     async def rejoined(self, room: Room, /) -> Card | None:
         """The bot may speak in the room again; a card where that is worth a word."""
 
+    async def removed_from(self, room: Room, /) -> None:
+        """The bot was taken out of the room, or the room is no more."""
+
     async def removed(self, platform: str, space: str, /) -> None:
         """The workspace removed the bot."""
 

@@ -74,6 +74,9 @@ class Watches(Protocol):
     async def resume(self, room: Room) -> bool:
         """True where the room's watches had been resting."""
 
+    async def forget_room(self, room: Room) -> None:
+        """The room removed the bot, or is no more: everything of it is purged."""
+
     async def forget_space(self, platform: str, space: str) -> None:
         """The workspace removed the bot: everything of it is purged."""
 

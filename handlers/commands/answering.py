@@ -68,6 +68,10 @@ class Commands:
     async def rejoined(self, room: Room) -> Card | None:
         return await self.watching.rejoined(room) if self.watching else None
 
+    async def removed_from(self, room: Room) -> None:
+        if self.watching:
+            await self.watching.watches.forget_room(room)
+
     async def removed(self, platform: str, space: str) -> None:
         if self.watching:
             await self.watching.watches.forget_space(platform, space)

@@ -132,6 +132,7 @@ class Teams:
     async def leave(self, tenant: str, place: str) -> None:
         for room in await self._conversations.forget(tenant, place):
             log.info("left", platform="teams", team=room.space, channel=room.channel)
+            await self._commands.removed_from(room)
 
     # The work, and what the bot says unasked: see handlers.platform for what is raised
 

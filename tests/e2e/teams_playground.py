@@ -61,6 +61,8 @@ class Verbs:
     async def rejoined(self, _: Room) -> Card | None:
         return None
 
+    async def removed_from(self, _room: Room) -> None: ...
+
     async def removed(self, _platform: str, _space: str) -> None: ...
 
 

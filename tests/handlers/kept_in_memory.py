@@ -93,10 +93,13 @@ class KeptInMemory:
         self.held.resting.discard(room)
         return rested
 
+    async def forget_room(self, room: Room) -> None:
+        self.held.watches = {key: kept for key, kept in self.held.watches.items() if key[0] != room}
+        self.held.letters.pop(room, None)
+
     async def forget_space(self, platform: str, space: str) -> None:
         for room in {room for room, _ in self.held.watches if (room.platform, room.space) == (platform, space)}:
-            self.held.watches = {key: kept for key, kept in self.held.watches.items() if key[0] != room}
-            self.held.letters.pop(room, None)
+            await self.forget_room(room)
 
     async def note(self, room: Room, who: str, what: str, old: str = "", new: str = "") -> None:
         self.held.notes.append((str(room), who, what, old, new))

@@ -31,9 +31,13 @@ class Verbs(Scripted):
     """The scripted verbs; in a room of `paused` watches the bot has something to say when it is back."""
 
     paused: tuple[Room, ...] = ()
+    gone: tuple[Room, ...] = ()
 
     async def rejoined(self, room: Room) -> Card | None:
         return Card("Watching goes on here.") if room in self.paused else None
+
+    async def removed_from(self, room: Room) -> None:
+        self.gone = (*self.gone, room)
 
     async def removed(self, platform: str, space: str) -> None:
         raise AssertionError(f"nobody removed the bot from {platform} {space}")

@@ -255,6 +255,7 @@ async def test_what_was_known_of_a_place_that_is_gone_is_forgotten(news: dict[st
     assert await tenant.conversations.recall(ROOM)
     await tenant.send(activity("?", tenant.service) | news)
     assert await tenant.conversations.recall(ROOM) is None
+    assert tenant.commands.gone == (ROOM,)  # so that its watches end with it
 
 
 async def test_the_newest_service_address_is_the_one_spoken_to(tenant: Tenant) -> None:
