@@ -33,7 +33,7 @@ from bot.checks.blocklists.survey import Health
 from bot.checks.blocklists.zones import Zone, questions, zones
 from bot.checkup import Checkup
 from bot.metrics import Metrics, metrics
-from bot.model import Check, Lookup, Target
+from bot.model import Answer, Check, Lookup, Target
 from bot.net.fetch import fetch
 from bot.net.pace import Pace
 from bot.net.resolver import Resolver
@@ -118,8 +118,8 @@ async def mail_wing(settings: Settings, *, needs_store: bool, uses_store: bool =
             checks=checks(lists, special_allowed, _doors(resolver, settings.probe_smtp)),
             about_address=frozenset({"network"}),
             about_name=frozenset({"spf", "dmarc", "mx", "dkim", "dane", "bimi"}),
-            lookup=resolver,
-            fresh_lookup=resolver.fresh(),
+            lookup=kept(resolver),
+            fresh_lookup=kept(resolver.fresh()),
             clock=now,
             judge=senders.judge,
             count=counted.count,
@@ -159,6 +159,15 @@ def checks(blocklists: Check, special_allowed: bool, doors: Doors | None = None)
         ("network", dnssec.check),
         ("network", partial(holder.check, special_allowed=special_allowed)),
     )
+
+
+def kept(lookup: Lookup) -> Lookup:
+    """The same without the short cut for many lists at once, which no cache sees: what people ask is kept for the others."""
+
+    async def ask(name: str, kind: str, /) -> Answer:
+        return await lookup(name, kind)
+
+    return ask
 
 
 def now() -> datetime:

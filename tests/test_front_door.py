@@ -113,6 +113,17 @@ async def test_silence_ends_in_3_and_no_cache_asks_again(tmp_path: Path) -> None
     assert (again.status, again.rows[0]["cached"]) == (0, False)
 
 
+async def test_what_one_process_learned_of_a_list_another_does_not_ask_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as door:
+        await door("check", GOOD, "--json")
+        first = sum(name.endswith("zen.spamhaus.org") for name, _ in door.server.asked)
+        door.server.asked.clear()
+        other = await door("check", GOOD, "--as", "client", "--json")  # another report over the same questions
+        assert [name for name, _ in door.server.asked if name.endswith(("zen.spamhaus.org", "bl.spamcop.net"))] == []
+    assert first >= 3
+    assert other.rows[0]["cached"] is False
+
+
 BAD = {
     "nothing": [],
     "garbage": ["hello world!"],
