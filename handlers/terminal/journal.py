@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.model import Verdict
-from handlers.terminal.records import BadQuestion
+from handlers.terminal.command import BadQuestion
 from handlers.terminal.tally import Tally
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from bot.bounces.headers import MOST_CHARACTERS
 from bot.bounces.logs import MOST_BYTES, Summary, Tally, bounces, text_lines
 from bot.bounces.replies import Bounce
-from handlers.terminal.records import BadQuestion
+from handlers.terminal.command import BadQuestion
 
 CHUNK = 1 << 16
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bot.model import Verdict
+from handlers.terminal.command import BadQuestion
 from handlers.terminal.journal import Journal
-from handlers.terminal.records import BadQuestion
 from handlers.terminal.tally import Tally
 
 

@@ -1,21 +1,23 @@
-"""`mailcheck spf` and `mailcheck dmarc`: questions in, cards and verdicts out."""
+"""`mailcheck spf`: may this address send for this domain? One question, or as many as there are lines."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TypeVar
+from typing import Annotated
 
-from bot.checks.dmarc import Discovery
-from bot.checks.spf import Evaluation, Result
+import typer
+
+from bot.assembly import MailWing
+from bot.checks.spf import Evaluation, Result, check_host, to_json
 from bot.model import Address, Verdict
-from handlers.card import Card, Fact, Tone
+from handlers.card import Card, Fact
 from handlers.messages import TONES
-
-AT_ONCE = 32
+from handlers.terminal.command import BadQuestion, Json, in_order, run, say
+from handlers.terminal.tally import Tally
 
 VERDICTS = {
     Result.PASS: Verdict.PASS,
@@ -28,13 +30,6 @@ VERDICTS = {
     Result.UNKNOWN: Verdict.UNKNOWN,
 }
 
-Q = TypeVar("Q")
-A = TypeVar("A")
-
-
-class BadQuestion(ValueError):
-    """The input is no question; the message is one sentence."""
-
 
 @dataclass(frozen=True, slots=True)
 class SpfQuestion:
@@ -43,6 +38,31 @@ class SpfQuestion:
     ip: Address
     sender: str
     helo: str
+
+
+def spf(
+    questions: Annotated[str | None, typer.Argument(help="- reads JSON lines from standard input.")] = None,
+    ip: Annotated[str, typer.Option(help="The address that sends.")] = "",
+    sender: Annotated[str, typer.Option(help="The envelope sender.")] = "",
+    helo: Annotated[str, typer.Option(help="The name that the server greets with.")] = "",
+    as_json: Json = False,
+) -> None:
+    """RFC 7208 check_host: may this address send for this domain?"""
+    if questions not in (None, "-"):
+        raise BadQuestion("Give --ip, --sender and --helo, or - to read JSON lines from standard input.")
+    asked = read_spf_lines(sys.stdin) if questions else iter((read_spf_question(ip, sender, helo),))
+    tally = Tally()
+
+    async def work(wing: MailWing) -> None:
+        async def ask(question: SpfQuestion) -> Evaluation:
+            return await check_host(question.ip, question.sender, question.helo, wing.resolver)
+
+        async for question, found in in_order(asked, ask):
+            tally.verdicts.add(VERDICTS[found.result])
+            say(to_json(found), spf_card(question, found), as_json=as_json or bool(questions))
+
+    run(work)
+    raise typer.Exit(tally.exit_status)
 
 
 def read_spf_question(ip: str, sender: str, helo: str) -> SpfQuestion:
@@ -70,27 +90,6 @@ def read_spf_lines(lines: Iterable[str]) -> Iterator[SpfQuestion]:
             raise BadQuestion(f"line {number} is not an object like {form}.") from None
 
 
-async def in_order(questions: Iterable[Q], ask: Callable[[Q], Awaitable[A]]) -> AsyncIterator[tuple[Q, A]]:
-    """Each question with its answer, in the order of the questions; AT_ONCE are under way."""
-    waiting: list[tuple[Q, asyncio.Task[A]]] = []
-
-    async def answered(question: Q) -> A:
-        return await ask(question)
-
-    try:
-        for question in questions:
-            waiting.append((question, asyncio.create_task(answered(question))))
-            if len(waiting) >= AT_ONCE:
-                first, task = waiting.pop(0)
-                yield first, await task
-        while waiting:
-            first, task = waiting.pop(0)
-            yield first, await task
-    finally:
-        for _, task in waiting:
-            task.cancel()
-
-
 def spf_card(question: SpfQuestion, found: Evaluation) -> Card:
     facts = [
         Fact("Matched", f"{found.mechanism} in the record of {found.matched_in}") if found.mechanism else None,
@@ -105,29 +104,4 @@ def spf_card(question: SpfQuestion, found: Evaluation) -> Card:
         step=found.problem,
         facts=tuple(fact for fact in facts if fact),
         footnote=f"{found.queries} questions asked",
-    )
-
-
-def dmarc_verdict(found: Discovery) -> Verdict:
-    if found.unanswered:
-        return Verdict.UNKNOWN
-    return Verdict.PASS if found.policy else Verdict.WARN
-
-
-def dmarc_card(found: Discovery) -> Card:
-    if found.unanswered:
-        return Card(f"DMARC of {found.domain} is not known: DNS did not answer ({found.unanswered})", Tone.UNSURE)
-    document = found.to_json()
-    says = f"the policy is {found.policy}" if found.policy else "no policy applies"
-    took = f", in effect {found.effective}" if found.effective != found.policy else ""
-    facts = [
-        Fact("Record", str(document["record"])) if document["record"] else None,
-        Fact("Found at", str(document["record_at"])) if document["record_at"] else None,
-        Fact("Organisational domain", found.org_domain),
-    ]
-    return Card(
-        f"DMARC of {found.domain}: {says}{took}",
-        TONES[dmarc_verdict(found)],
-        facts=tuple(fact for fact in facts if fact),
-        footnote=f"{len(document['queries'])} names asked",
     )
