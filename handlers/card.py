@@ -43,6 +43,14 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Sketch:
+    """A picture made of characters of one width, line by line: a tree, a path, bars. `title` says in words what it shows."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Button:
     """Pressing it opens `url`, or is the same as typing `command`."""
 
@@ -54,7 +62,7 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is said, worst first: a headline, the one next step, the lines, at most one table, buttons, a small footnote."""
+    """What is said, worst first: a headline, the one next step, the lines, at most one table and one sketch, buttons, a small footnote."""
 
     title: str
     tone: Tone = Tone.PLAIN
@@ -62,6 +70,7 @@ class Card:
     lines: tuple[Line, ...] = ()
     facts: tuple[Fact, ...] = ()
     table: Table | None = None
+    sketch: Sketch | None = None
     buttons: tuple[Button, ...] = ()
     footnote: str = ""
     private: bool = False

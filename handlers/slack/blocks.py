@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from handlers.card import Button, Card, Fact, Line, Table, Tone
-from handlers.inert import inert
+from handlers.card import Button, Card, Fact, Line, Sketch, Table, Tone
+from handlers.inert import aligned, inert
 from handlers.slack import limits
 
 Block = dict[str, Any]
@@ -87,14 +87,17 @@ def _step(step: str) -> list[Block]:
 
 
 def _body(card: Card) -> tuple[list[Block], list[str]]:
-    """Problems, facts, table, what passed; and a note for each part that had to be cut short."""
+    """Problems, facts, sketch, table, what passed; and a note for each part that had to be cut short."""
     lines, more_lines = _problems([line for line in card.lines if line.tone is not Tone.GOOD])
     passed = _passed([line for line in card.lines if line.tone is Tone.GOOD])
     facts, more_facts = _facts(card.facts)
     left = limits.ALL_CHARACTERS - limits.EDGES_SHARE - limits.weight([lines, passed, facts])
-    table, more_rows = _table(card.table, min(left, limits.TABLE_CHARACTERS))
-    left_out = ((more_lines, "lines"), (more_facts, "facts"), (more_rows, "rows"))
-    return [*lines, *facts, *table, *passed], [f"{number} more {what} not shown" for number, what in left_out if number]
+    sketch, more_drawn = _sketch(card.sketch, min(left, limits.SKETCH_SHARE))
+    table, more_rows = _table(card.table, min(left - limits.weight(sketch), limits.TABLE_CHARACTERS))
+    left_out = ((more_lines, "lines"), (more_facts, "facts"), (more_drawn, "lines of the picture"), (more_rows, "rows"))
+    return [*lines, *facts, *sketch, *table, *passed], [
+        f"{number} more {what} not shown" for number, what in left_out if number
+    ]
 
 
 def _problems(lines: Sequence[Line]) -> tuple[list[Block], int]:
@@ -126,6 +129,20 @@ def _facts(facts: Sequence[Fact]) -> tuple[list[Block], int]:
 
 def _fact(fact: Fact) -> Block:
     return _section((f"{inert(fact.label, 60)}: ", True), (inert(fact.value) or NOTHING, False))
+
+
+def _sketch(sketch: Sketch | None, room: int) -> tuple[list[Block], int]:
+    if sketch is None:
+        return [], 0
+    room -= limits.SKETCH_FRAME
+    shown, more = _fitting(
+        sketch.lines, lambda line: aligned(line, limits.SKETCH_WIDTH), room, limits.MOST_SKETCH_LINES
+    )
+    picture = "\n".join(shown)
+    if not picture.strip():
+        return [], more
+    preformatted = {"type": "rich_text_preformatted", "elements": [_text(picture)]}
+    return [_rich(_section((inert(sketch.title) or NOTHING, True)), preformatted)], more
 
 
 def _table(table: Table | None, room: int) -> tuple[list[Block], int]:

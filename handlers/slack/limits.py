@@ -22,10 +22,12 @@ RESPONSE_URL_USES = 5
 RESPONSE_URL_SECONDS = 30 * 60
 
 # How the characters of one message are shared out, so that a long part never pushes out a more important one.
-# Whatever the others leave is for the table.
+# Whatever the others leave is for the sketch, and then for the table.
 STEP_SHARE = 600
 LINES_SHARE = 4_000
 FACTS_SHARE = 1_000
+SKETCH_SHARE = 2_600
+SKETCH_FRAME = 450  # of that: its title, the types of its blocks and the ends of its lines
 PASSED_SHARE = 1_100
 ACTIONS_SHARE = 3_600
 FOOTNOTE_SHARE = 500
@@ -35,6 +37,8 @@ EDGES_SHARE = HEADER_TEXT + STEP_SHARE + ACTIONS_SHARE + FOOTNOTE_SHARE + 50  # 
 MOST_LINES = 20
 MOST_PASSED = 4
 MOST_FACTS = 20
+MOST_SKETCH_LINES = 30
+SKETCH_WIDTH = 90  # a longer line would be folded, and the picture lost
 MOST_BUTTONS = 10
 
 

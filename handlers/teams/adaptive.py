@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from handlers.card import Button, Card, Fact, Line, Table, Tone
-from handlers.inert import CUT_AT, inert
+from handlers.card import Button, Card, Fact, Line, Sketch, Table, Tone
+from handlers.inert import CUT_AT, aligned, inert
 from handlers.teams import limits
 from handlers.teams.markdown import escaped, without_formulas
 
@@ -26,6 +26,7 @@ STYLES = {Tone.BAD: "attention", Tone.WARN: "warning", Tone.UNSURE: "emphasis", 
 COLOURS = {Tone.BAD: "attention", Tone.WARN: "warning", Tone.GOOD: "good"}
 LOUD = (Tone.BAD, Tone.WARN)
 NOTHING = "–"
+GAP = re.compile(r"^ +| {2,}")  # what HTML would fold into one space, or none
 WEB_PAGE = re.compile(r"https?://[!-~]+")
 
 
@@ -79,6 +80,8 @@ def _sentences(card: Card) -> Iterator[str]:
         yield _joined(" ", (MARKS[line.tone], line.text, line.detail))
     for fact in card.facts:
         yield _joined(": ", (fact.label, fact.value))
+    if card.sketch:
+        yield from (card.sketch.title, *card.sketch.lines)
     for row in card.table.rows if card.table else ():
         yield _joined(" · ", row)
     yield card.footnote
@@ -114,13 +117,17 @@ def _head(card: Card) -> list[Element]:
 
 
 def _body(card: Card, room: int) -> tuple[list[Element], list[str]]:
-    """Problems, facts, table, what passed; and a note for each part that had to be cut short."""
+    """Problems, facts, sketch, table, what passed; and a note for each part that had to be cut short."""
     lines, more_lines = _problems([line for line in card.lines if line.tone is not Tone.GOOD])
     passed = _passed([line for line in card.lines if line.tone is Tone.GOOD])
     facts, more_facts = _fitting(card.facts, _fact, limits.FACTS_SHARE, limits.MOST_FACTS)
-    table, more_rows = _table(card.table, room - limits.weight([lines, passed, facts]))
-    left_out = ((more_lines, "lines"), (more_facts, "facts"), (more_rows, "rows"))
-    return [*lines, *facts, *table, *passed], [f"{number} more {what} not shown" for number, what in left_out if number]
+    left = room - limits.weight([lines, passed, facts])
+    sketch, more_drawn = _sketch(card.sketch, min(left, limits.SKETCH_SHARE))
+    table, more_rows = _table(card.table, left - limits.weight(sketch))
+    left_out = ((more_lines, "lines"), (more_facts, "facts"), (more_drawn, "lines of the picture"), (more_rows, "rows"))
+    return [*lines, *facts, *sketch, *table, *passed], [
+        f"{number} more {what} not shown" for number, what in left_out if number
+    ]
 
 
 def _problems(lines: Sequence[Line]) -> tuple[list[Element], int]:
@@ -153,6 +160,23 @@ def _passed(lines: Sequence[Line]) -> list[Element]:
 def _fact(fact: Fact) -> Element:
     label = _run(f"{_said(fact.label, limits.LABEL_TEXT)}: ", weight="bolder")
     return _rich(label, _said(fact.value, limits.LINE_TEXT) or NOTHING, spacing="small")
+
+
+def _sketch(sketch: Sketch | None, room: int) -> tuple[list[Element], int]:
+    if sketch is None:
+        return [], 0
+    title = _rich(_run(_said(sketch.title, CUT_AT) or NOTHING, weight="bolder"))
+    frame: Element = {"type": "Container", "style": "emphasis", "spacing": "small", "items": []}
+    left = room - limits.weight([title, frame])
+    shown, more = _fitting(sketch.lines, _sketched, left, limits.MOST_SKETCH_LINES)
+    return ([title, frame | {"items": shown}] if shown else []), more
+
+
+def _sketched(line: str) -> Element:
+    """A line of its own for each, since not every client of Teams breaks a line inside a text."""
+    spaced = without_formulas(aligned(line, limits.SKETCH_WIDTH))[: limits.SKETCH_WIDTH]
+    fixed = GAP.sub(lambda gap: "\u00a0" * len(gap.group()), spaced) or "\u00a0"
+    return _rich(_run(fixed, fontType="monospace", size="small"), spacing="none")
 
 
 def _table(table: Table | None, room: int) -> tuple[list[Element], int]:

@@ -11,9 +11,10 @@ from typing import Any
 
 MESSAGE = 25_000
 
-# Shares, so that a long part never pushes out a more important one. Whatever the others leave is for the table.
+# Shares, so that a long part never pushes out a more important one. Whatever the others leave is for the sketch, and then for the table.
 LINES_SHARE = 7_000
 FACTS_SHARE = 3_000
+SKETCH_SHARE = 7_000
 ACTIONS_SHARE = 4_500
 FOOTNOTE_SHARE = 1_400
 FALLBACK_SHARE = 2_500
@@ -25,6 +26,7 @@ STEP_TEXT = 500
 LINE_TEXT = 500
 PASSED_TEXT = 600
 LABEL_TEXT = 60
+SKETCH_WIDTH = 90  # a longer line would be folded, and the picture lost
 FOOTNOTE_TEXT = 250
 BUTTON_LABEL = 60
 BUTTON_COMMAND = 1_000
@@ -35,6 +37,7 @@ BAR_TEXT = 500  # what is shown under a card whose button was pressed
 MOST_BUTTONS = 6
 MOST_LINES = 20
 MOST_FACTS = 20
+MOST_SKETCH_LINES = 30
 TABLE_ROWS = 60
 TABLE_COLUMNS = 8
 

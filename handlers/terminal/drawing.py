@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from handlers.card import Button, Card, Line, Table, Tone
-from handlers.inert import inert
+from handlers.card import Button, Card, Line, Sketch, Table, Tone
+from handlers.inert import aligned, inert
 
 STYLES = {Tone.GOOD: "green", Tone.UNSURE: "cyan", Tone.WARN: "yellow", Tone.BAD: "red", Tone.PLAIN: ""}
 MARKS = {Tone.GOOD: "✓", Tone.UNSURE: "?", Tone.WARN: "!", Tone.BAD: "✗", Tone.PLAIN: "·"}
@@ -37,6 +37,8 @@ def _parts(card: Card) -> Iterator[Text | Padding]:
         yield from _line(line)
     if card.facts:
         yield _indented(Text("\n".join(f"{inert(f.label)}: {inert(f.value)}" for f in card.facts)))
+    if card.sketch:
+        yield from _sketch(card.sketch)
     if card.table:
         yield _indented(_table(card.table))
     for button in card.buttons:
@@ -51,6 +53,12 @@ def _line(line: Line) -> Iterator[Padding]:
         yield _indented(Text(inert(line.detail, SENTENCE)), 2)
     if line.quote:
         yield _indented(Text(f"“{inert(line.quote)}”", style="dim italic"), 2)
+
+
+def _sketch(sketch: Sketch) -> Iterator[Padding]:
+    yield _indented(Text(inert(sketch.title), style="bold"))
+    lines = "\n".join(aligned(line, SENTENCE) for line in sketch.lines)
+    yield _indented(Text(lines, no_wrap=True, overflow="ellipsis"), 2)
 
 
 def _table(drawn: Table) -> RichTable:

@@ -13,14 +13,14 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from handlers.card import Button, Card, Line, Table, Tone
-from handlers.inert import inert
+from handlers.card import Button, Card, Line, Sketch, Table, Tone
+from handlers.inert import aligned, inert
 from handlers.web.channels import BOT, Message, guest
 
 View = dict[str, Any]
 
 TITLE, SENTENCE, CELL, LABEL, COMMAND = 300, 1_000, 300, 80, 2_000  # characters
-MOST_LINES, MOST_FACTS, MOST_ROWS, MOST_COLUMNS, MOST_BUTTONS = 60, 40, 300, 12, 12
+MOST_LINES, MOST_FACTS, MOST_DRAWN, MOST_ROWS, MOST_COLUMNS, MOST_BUTTONS = 60, 40, 200, 300, 12, 12
 MOST_TYPED_LINES = 40
 MARKS = {Tone.BAD: "✕", Tone.WARN: "!", Tone.UNSURE: "?", Tone.GOOD: "✓", Tone.PLAIN: ""}
 WORDS = {Tone.BAD: "Problem:", Tone.WARN: "Warning:", Tone.UNSURE: "Not known:", Tone.GOOD: "Good:", Tone.PLAIN: ""}
@@ -67,6 +67,7 @@ def card_view(card: Card, action: str = "") -> View:
     left_out = [
         (len(lines) - MOST_LINES, "lines"),
         (len(card.facts) - MOST_FACTS, "facts"),
+        (len(card.sketch.lines) - MOST_DRAWN if card.sketch else 0, "lines of the picture"),
         (len(card.table.rows) - MOST_ROWS if card.table else 0, "rows"),
     ]
     notes = [f"{more} more {what} not shown" for more, what in left_out if more > 0]
@@ -77,6 +78,7 @@ def card_view(card: Card, action: str = "") -> View:
         "lines": lines[:MOST_LINES],
         "passed": [_line(line) for line in card.lines if line.tone is Tone.GOOD][:MOST_LINES],
         "facts": [(inert(f.label, LABEL), inert(f.value, SENTENCE) or NOTHING) for f in card.facts[:MOST_FACTS]],
+        "sketch": _sketch(card.sketch) if card.sketch and card.sketch.lines else None,
         "table": table,
         "buttons": list(_buttons(card.buttons, action))[:MOST_BUTTONS],
         "footnote": inert(" · ".join(note for note in (card.footnote, *notes) if note), SENTENCE),
@@ -113,6 +115,11 @@ def _toned(tone: Tone) -> View:
 def _line(line: Line) -> View:
     said = {"text": inert(line.text, SENTENCE), "detail": inert(line.detail, SENTENCE), "quote": inert(line.quote)}
     return {**_toned(line.tone), **said}
+
+
+def _sketch(sketch: Sketch) -> View:
+    lines = "\n".join(aligned(line, SENTENCE) for line in sketch.lines[:MOST_DRAWN])
+    return {"title": inert(sketch.title, TITLE) or NOTHING, "lines": lines}
 
 
 def _table(table: Table) -> View:

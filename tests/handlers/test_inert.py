@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.inert import CUT_AT, inert
+from handlers.inert import CUT_AT, aligned, inert
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,11 @@ from handlers.inert import CUT_AT, inert
 )
 def test_foreign_text_moves_nothing(hostile: str, shown: str) -> None:
     assert inert(hostile) == shown
+
+
+def test_a_line_of_a_picture_keeps_its_columns() -> None:
+    assert aligned("  ├─\ta.example\u2003 2\x1b[31m\u202e  ") == "  ├─ a.example  2[31m"
+    assert aligned("─" * 400) == "─" * 299 + "…"
 
 
 @given(st.text(max_size=2_000))

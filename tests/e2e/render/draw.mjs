@@ -23,6 +23,7 @@ const shown = JSON.stringify({ payload, theme, time: "2026-11-24T06:00:00Z" }).r
 const page = `<!doctype html><meta charset="utf-8"><style>${file(".css")}
   body { margin: 0; padding: 16px; background: ${background}; }
   #root, #root * { font-family: Lato, "DejaVu Sans", sans-serif !important; }
+  #root pre, #root pre *, #root code { font-family: "DejaVu Sans Mono", monospace !important; }
   #root { width: 660px; } .bar { margin: 4px 0 0 52px; padding: 2px 0 2px 12px; border-left: 4px solid; border-radius: 3px; }
 </style><div id="root"></div><script>window.shown = ${shown}</script>
 <script>${file(".js").replaceAll("</script", "<\\/script")}</script>`;

@@ -32,7 +32,7 @@ async function look(page) {
   const found = await page.evaluate(() => {
     const log = document.querySelector("main .log");
     const all = [...log.querySelectorAll("*")];
-    const tags = "article img div p b time a h2 span ul li blockquote dl dt dd table thead tbody tr th td button".split(" ");
+    const tags = "article img div p b time a h2 span ul li blockquote dl dt dd table thead tbody tr th td button figure figcaption pre".split(" ");
     const attributes = all.flatMap((element) => element.getAttributeNames());
     return {
       messages: log.querySelectorAll(".message").length,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.card import Button, Card, Fact, Line, Table, Tone
+from handlers.card import Button, Card, Fact, Line, Sketch, Table, Tone
 from handlers.slack.blocks import message
 from tests.handlers.slack.conftest import ANSWER
 from tests.handlers.slack.hostile import HOSTILE
@@ -106,12 +106,23 @@ def test_half_a_target_is_no_button(button: Button, kept: dict[str, str] | None)
     [
         (Card("t", lines=(Line("x", Tone.BAD),) * 300), "280 more lines not shown"),
         (Card("t", facts=(Fact("a", "b"),) * 300), "280 more facts not shown"),
+        (Card("t", sketch=Sketch("s", ("└─ x",) * 300)), "270 more lines of the picture not shown"),
         (Card("t", table=Table(("a",), (("b",),) * 300)), "201 more rows not shown"),
     ],
-    ids=["lines", "facts", "rows"],
+    ids=["lines", "facts", "picture", "rows"],
 )
 def test_what_is_left_out_is_said(card: Card, note: str) -> None:
     assert note in words(drawn(card))
+
+
+def test_a_picture_keeps_its_columns() -> None:
+    picture = Sketch("The SPF tree", ("example.com   2", "└─ _spf.example.net", "   └─ deeper    1   "))
+    [title, preformatted] = drawn(Card("t", Tone.BAD, sketch=picture))[1]["elements"]
+    assert words(title) == ["The SPF tree"]
+    assert preformatted == {
+        "type": "rich_text_preformatted",
+        "elements": [{"type": "text", "text": "example.com   2\n└─ _spf.example.net\n   └─ deeper    1"}],
+    }
 
 
 @pytest.mark.parametrize("part", [f.name for f in fields(Card) if f.name not in ("tone", "private")])
@@ -119,6 +130,7 @@ def test_no_part_of_a_card_is_too_long_for_slack(part: str) -> None:
     huge: dict[str, Any] = {
         "lines": (Line(LONG, Tone.BAD, LONG, LONG), Line(LONG, Tone.GOOD, LONG, LONG)) * 100,
         "facts": (Fact(LONG, LONG),) * 100,
+        "sketch": Sketch(LONG, (LONG,) * 500),
         "table": Table((LONG,) * 30, ((LONG,) * 30,) * 500),
         "buttons": (Button(LONG, "check " + "a" * 1_900), Button(LONG, url="https://list.example/" + "a" * 2_900)) * 50,
     }
@@ -136,6 +148,8 @@ PLACES: dict[str, Any] = {
     "passed": lambda text: Card("t", Tone.GOOD, lines=(Line(text, Tone.GOOD, text),)),
     "label": lambda text: Card("t", facts=(Fact(text, "v"),)),
     "value": lambda text: Card("t", facts=(Fact("l", text),)),
+    "title of a sketch": lambda text: Card("t", sketch=Sketch(text, ("a",))),
+    "line of a sketch": lambda text: Card("t", Tone.BAD, sketch=Sketch("s", (text, f"   {text}", "  b"))),
     "column": lambda text: Card("t", table=Table((text, "b"), (("a", "b"),))),
     "cell": lambda text: Card("t", table=Table(("a", "b"), ((text, "b"), ("c",), ("d", "e", text)))),
     "button": lambda text: Card("t", buttons=(Button(text, "check example.com"),)),
@@ -173,6 +187,7 @@ cards = st.builds(
         st.lists(any_text, max_size=25).map(tuple),
         st.lists(st.lists(any_text, max_size=25).map(tuple), max_size=120).map(tuple),
     ),
+    sketch=st.none() | st.builds(Sketch, any_text, st.lists(any_text, max_size=60).map(tuple)),
     buttons=st.lists(
         st.builds(Button, any_text, any_text, any_text | st.just("https://list.example/"), st.booleans()), max_size=30
     ).map(tuple),

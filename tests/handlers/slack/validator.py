@@ -177,7 +177,7 @@ def _rich_text(block: dict[str, Any]) -> Faults:
     yield from _count("rich_text", block.get("elements"), 1, 100)
     for part in block.get("elements", ()):
         yield from _keys(part, "rich_text part", {"type", "elements"}, set())
-        if part.get("type") not in ("rich_text_section", "rich_text_quote"):
+        if part.get("type") not in ("rich_text_section", "rich_text_quote", "rich_text_preformatted"):
             yield f"unknown rich_text part {part.get('type')!r}"
         yield from _count("rich_text part", part.get("elements"), 1, 100)
         for run in part.get("elements", ()):

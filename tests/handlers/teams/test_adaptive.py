@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from bot.model import Verdict
-from handlers.card import Button, Card, Fact, Line, Table, Tone
+from handlers.card import Button, Card, Fact, Line, Sketch, Table, Tone
 from handlers.messages import help_card, lists_card, refusal_card, report_card, reports_card
 from handlers.messages.alerts import reply_card, root_card
 from handlers.slack.blocks import message as slack_message
@@ -111,12 +111,23 @@ def test_half_a_target_is_no_button(button: Button, kept: dict[str, Any] | None)
     [
         (Card("t", lines=(Line("x", Tone.BAD),) * 300), "280 more lines not shown"),
         (Card("t", facts=(Fact("a", "b"),) * 300), "280 more facts not shown"),
+        (Card("t", sketch=Sketch("s", ("└─ x",) * 300)), "270 more lines of the picture not shown"),
         (Card("t", table=Table(("a",), (("b",),) * 300), footnote="62 lists"), "240 more rows not shown · 62 lists"),
     ],
-    ids=["lines", "facts", "rows"],
+    ids=["lines", "facts", "picture", "rows"],
 )
 def test_what_is_left_out_is_said(card: Card, note: str) -> None:
     assert note in said(drawn(card))
+
+
+def test_a_picture_keeps_its_columns() -> None:
+    title, picture = drawn(Card("t", sketch=Sketch("The SPF tree", ("example.com   2", "   └─ deeper"))))[1:]
+    assert list(said([title, picture])) == [
+        "The SPF tree",
+        "example.com\u00a0\u00a0\u00a02",
+        "\u00a0\u00a0\u00a0└─ deeper",
+    ]
+    assert {run["fontType"] for line in picture["items"] for run in line["inlines"]} == {"monospace"}
 
 
 def test_sixty_lists_fit_in_a_table() -> None:
@@ -130,6 +141,7 @@ def test_no_part_of_a_card_is_too_long_for_teams(part: str, letters: str) -> Non
     huge: dict[str, Any] = {
         "lines": (Line(letters, Tone.BAD, letters, letters), Line(letters, Tone.GOOD, letters, letters)) * 100,
         "facts": (Fact(letters, letters),) * 100,
+        "sketch": Sketch(letters, (letters,) * 500),
         "table": Table((letters,) * 30, ((letters,) * 30,) * 500),
         "buttons": (Button(letters, "check " + "a" * 900), Button(letters, url="https://l.example/" + "a" * 1_900))
         * 50,

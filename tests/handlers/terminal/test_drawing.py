@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from handlers.card import Card, Line, Table, Tone
+from handlers.card import Card, Line, Sketch, Table, Tone
 from handlers.messages import report_card
 from handlers.terminal.drawing import Drawing
 from tests.reports import FORM, LISTED
@@ -23,9 +23,18 @@ def test_a_report_reads_from_the_verdict_down() -> None:
     assert f"  Spamhaus ZEN: removal form: {FORM}" in lines
 
 
+def test_a_picture_keeps_its_columns_and_is_cut_rather_than_folded() -> None:
+    shown = drawn(Card("t", sketch=Sketch("The SPF tree", ("example.com   2", "   └─ " + "deeper." * 9))), width=40)
+    assert [line.rstrip() for line in shown.splitlines()[1:]] == [
+        "  The SPF tree",
+        "    example.com   2",
+        "       └─ deeper.deeper.deeper.deeper.d…",
+    ]
+
+
 def test_text_of_strangers_cannot_steer_the_terminal() -> None:
     hostile = "\x1b[2J\x1b]0;title\x07[bold red]markup[/]\r\nnew line\u202e"
     card = Card(hostile, Tone.BAD, hostile, (Line(hostile, quote=hostile, detail=hostile),), footnote=hostile)
-    shown = drawn(card) + drawn(Card("t", table=Table((hostile,), ((hostile,),))))
+    shown = drawn(card) + drawn(Card("t", table=Table((hostile,), ((hostile,),)), sketch=Sketch(hostile, (hostile,))))
     assert not set("\x1b\x07\u202e") & set(shown)
     assert "[bold red]markup[/]" in shown

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.card import Button, Card, Fact, Line, Table, Tone
+from handlers.card import Button, Card, Fact, Line, Sketch, Table, Tone
 from handlers.inert import inert
 from handlers.messages import help_card, report_card
 from handlers.web.channels import Message
@@ -68,6 +68,8 @@ PLACES: dict[str, Callable[[str], Card]] = {
     "label": lambda text: Card("t", facts=(Fact(text, "v"),)),
     "value": lambda text: Card("t", facts=(Fact("l", text),)),
     "title of a table": lambda text: Card(text, table=Table(("a",), (("b",),))),
+    "title of a sketch": lambda text: Card("t", sketch=Sketch(text, ("a",))),
+    "line of a sketch": lambda text: Card("t", sketch=Sketch("s", (text, "  b"))),
     "column": lambda text: Card("t", table=Table((text, "b"), (("a", "b"),))),
     "cell": lambda text: Card("t", table=Table(("a", "b"), ((text, "b"), ("c",), ("d", "e", text)))),
     "label of a button": lambda text: Card("t", buttons=(Button(text, "check example.com"),)),
@@ -128,6 +130,12 @@ def test_a_button_types_where_it_is_seen(place: str, action: str) -> None:
     assert ("value", "lists") in drawn.values
 
 
+def test_a_picture_has_a_name_keeps_its_columns_and_can_be_scrolled_by_keyboard() -> None:
+    drawn = said(Card("t", sketch=Sketch("The SPF tree", ("example.com   2", "   └─ deeper"))))
+    assert "example.com   2\n   └─ deeper" in drawn.text
+    assert {("aria-label", "Picture: The SPF tree"), ("tabindex", "0")} <= set(drawn.values)
+
+
 @pytest.mark.parametrize(
     "card",
     [report_card(reports.LISTED), report_card(reports.HALF_UNKNOWN), help_card()],
@@ -149,8 +157,9 @@ def test_every_word_of_a_card_is_on_the_page(card: Card) -> None:
         (Card("t", lines=(Line("x", Tone.BAD),) * 100), "40 more lines not shown"),
         (Card("t", facts=(Fact("a", "b"),) * 100), "60 more facts not shown"),
         (Card("t", table=Table(("a",), (("b",),) * 400)), "100 more rows not shown"),
+        (Card("t", sketch=Sketch("s", ("└─ x",) * 300)), "100 more lines of the picture not shown"),
     ],
-    ids=["lines", "facts", "rows"],
+    ids=["lines", "facts", "rows", "picture"],
 )
 def test_what_is_left_out_is_said(card: Card, note: str) -> None:
     assert note in said(card).text
@@ -165,6 +174,7 @@ def test_no_card_makes_a_page_without_end() -> None:
         (Line(long, Tone.BAD, long, long), Line(long, Tone.GOOD, long, long)) * 200,
         (Fact(long, long),) * 200,
         Table((long,) * 50, ((long,) * 50,) * 1_000),
+        Sketch(long, (long,) * 1_000),
         (Button(long, "check a.example"), Button(long, url=f"https://list.example/{long}")) * 50,
         long,
     )
@@ -190,12 +200,13 @@ cards = st.builds(
         st.lists(any_text, max_size=4).map(tuple),
         st.lists(st.lists(any_text, max_size=5).map(tuple), max_size=4).map(tuple),
     ),
+    st.none() | st.builds(Sketch, any_text, st.lists(any_text, max_size=4).map(tuple)),
     st.lists(st.builds(Button, any_text, any_text, any_text, st.booleans()), max_size=4).map(tuple),
     any_text,
 )
 OURS = {
     "article", "img", "div", "p", "b", "time", "a", "h2", "span", "ul", "li", "blockquote", "dl", "dt", "dd", "table",
-    "thead", "tbody", "tr", "th", "td", "button",
+    "thead", "tbody", "tr", "th", "td", "button", "figure", "figcaption", "pre",
 }  # fmt: skip
 
 
