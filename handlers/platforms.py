@@ -15,6 +15,7 @@ from bot.store.client import Store
 from bot.store.directory import Directory
 from bot.store.limits import Sightings
 from handlers.commands import Commands
+from handlers.desk import Enqueue
 from handlers.patience import Seen
 from handlers.platform import Platform, Speaking
 from handlers.slack.app import Credentials, Slack
@@ -24,8 +25,6 @@ from handlers.teams.login import Credentials as TeamsCredentials
 from handlers.web.app import Web
 
 ENQUEUE_WITHIN_S = 0.2
-
-Enqueue = Callable[[dict[str, str]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ A listener reads, acknowledges and hands over; it never waits for DNS, and for t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -23,9 +23,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handlers.card import Card
-from handlers.messages import broken_card, refusal_card
-from handlers.patience import Away, Fuse, Seen, SharedMemory, Work
-from handlers.platform import Ack, Answering, Ask, Room
+from handlers.desk import Desk, Enqueue
+from handlers.patience import Fuse, Seen, SharedMemory
+from handlers.platform import Ack, Answering, Room
 from handlers.slack.delivery import CALL_WITHIN_S, Speaker
 from handlers.slack.errands import Errand
 from handlers.slack.forms import View
@@ -35,13 +35,7 @@ from handlers.slack.quiet import sdk_logger
 from handlers.slack.replies import NETWORK, TOKEN_REFUSED, Pace, Reply, reason
 from handlers.slack.socket_mode import SlackRefuses, Watchdog, listen
 
-Enqueue = Callable[[dict[str, str]], Awaitable[None]]
-
 PATH = "/slack/events"
-DRAIN_S = 10.0
-ACK_FIRST_S = 0.003  # for the acknowledgement to be on its way
-STILL_AT_IT = "Some name servers are slow to answer; the result follows here."
-BUSY = "Too many checks are under way; please try again in a minute."
 
 log = structlog.get_logger()
 
@@ -73,11 +67,11 @@ class Slack:
         seen: SharedMemory | None = None,
         pace: Pace | None = None,
     ) -> None:
-        self._credentials, self._commands, self._enqueue = credentials, commands, enqueue
-        self._pace = pace or Pace()
-        self._store = Fuse()  # one for both uses: when the store hangs, a person waits for it once
-        self._seen, self._done_here, self._work, self._handing = Seen(seen, self._store), Seen(), Work(), Work()
+        self._credentials, self._commands, self._pace = credentials, commands, pace or Pace()
+        store = Fuse()  # one for both uses: when the store hangs, a person waits for it once
+        self._seen = Seen(seen, store)
         self._client, self._speaker = web_client(credentials), Speaker(alert_client(credentials))
+        self._desk = Desk(commands, enqueue, store, self._reply, self._pace.progress_after)
         self._home = ""  # the workspace of the token, once Slack has said it
         self._bolt = bolt(self._client, credentials)
         register(self._bolt, self)
@@ -101,9 +95,7 @@ class Slack:
             await self.drain()
 
     async def drain(self) -> None:
-        await self.handed_over()
-        await self._work.drain(DRAIN_S)
-        await self.handed_over()  # a form that Slack did not open is asked for in words
+        await self._desk.drain()
 
     # What the listeners call
 
@@ -116,27 +108,23 @@ class Slack:
 
     async def take(self, errand: Errand) -> Ack:
         """What to say at once; the errand is handed over behind it, so that an acknowledgement waits for nothing."""
-        errand = self._at_home(errand)
-        ack = self._commands.acknowledgement(errand.ask)
-        if ack.work and (self._work.full or not self._handing.start(self._hand_over(errand))):
-            return Ack(refusal_card(BUSY), work=False)
-        return ack
+        return self._desk.take_unwaited(self._at_home(errand))
 
     async def handed_over(self) -> None:
         """Waits until the queue has, or has refused, what was taken so far."""
-        await self._handing.drain(DRAIN_S)
+        await self._desk.handed_over()
 
     def say(self, errand: Errand, card: Card) -> None:
         """Says a card where an acknowledgement cannot carry it."""
-        self._work.start(self._reply(errand).say(card))
+        self._desk.say(errand, card)
 
     def open(self, errand: Errand, form: View) -> None:
         """Shows a form; where that fails, the errand is answered without one."""
-        self._work.start(self._open(errand, form))
+        self._desk.work.start(self._open(errand, form))
 
     def joined(self, team: str, channel: str) -> None:
         """The bot was invited: watches of the channel that rested go on."""
-        self._work.start(self._welcome(Room(self.name, self._home or team, channel)))
+        self._desk.work.start(self._welcome(Room(self.name, self._home or team, channel)))
 
     async def removed(self, team: str) -> None:
         await self._commands.removed(self.name, self._home or team)
@@ -160,22 +148,11 @@ class Slack:
             return errand
         return replace(errand, team=self._home, stranger=True)
 
-    async def _hand_over(self, errand: Errand) -> None:
-        await asyncio.sleep(ACK_FIRST_S)
-        try:
-            await self._store.through(lambda: self._enqueue(errand.job()))
-        except Away:
-            self._done_here.here(errand.id)  # the queue may have taken it all the same
-            if not self._work.start(self._answer(errand)):
-                self.say(errand, refusal_card(BUSY))
-
     # The work
 
     async def deliver(self, job: Mapping[str, str]) -> None:
         """Answers an errand that came through the queue."""
-        errand = Errand.of(job)
-        if not self._done_here.here(errand.id):
-            await self._answer(errand)
+        await self._desk.answer_job(Errand.of(job))
 
     # Speaking unasked
 
@@ -190,25 +167,6 @@ class Slack:
 
     async def tell(self, room: Room, user: str, card: Card) -> None:
         await self._speaker.tell(room, user, card)
-
-    # Answering
-
-    async def _answer(self, errand: Errand) -> None:
-        reply = self._reply(errand)
-        async with asyncio.TaskGroup() as group:
-            answer = group.create_task(self._card(errand.ask))
-            await asyncio.wait({answer}, timeout=self._pace.progress_after)
-            if not answer.done():
-                begun = self._commands.acknowledgement(errand.ask).card
-                await reply.progress(replace(begun, footnote=STILL_AT_IT))
-            await reply.say(await answer)
-
-    async def _card(self, ask: Ask) -> Card:
-        try:
-            return await self._commands.answer(ask)
-        except Exception:
-            log.exception("command broke", platform="slack", channel=ask.room.channel)
-            return broken_card()
 
     def _reply(self, errand: Errand) -> Reply:
         return Reply(errand, self._client, self._pace)

@@ -5,34 +5,23 @@ Bolt alone answers 500 to a malformed header, hashes a body of any size, takes a
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
-import structlog
 from slack_sdk.signature import SignatureVerifier
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
+
+from handlers.door import Refused, turned_away, whole_body
 
 MOST_OCTETS = 64 * 1024
 OLDEST_S = 300  # docs.slack.dev, "Verifying requests from Slack"
 FUTURE_S = 5
-BODY_WITHIN_S = 5.0
 
 Behind = Callable[[str, Headers], Awaitable[Response]]
-
-log = structlog.get_logger()
-
-
-class Refused(Exception):
-    """The request goes no further; `status` is what Slack is told, the message is for the log."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status = status
 
 
 class Guard:
@@ -50,15 +39,14 @@ class Guard:
 
     async def answer(self, request: Request) -> Response:
         try:
-            body = await whole_body(request)
+            body = as_text(await whole_body(request, MOST_OCTETS))
             if is_ssl_check(body, request.headers):
                 return Response()
             signature = self.verified(body, request.headers)
             if await self._seen(f"slack:signature:{signature}"):
                 raise Refused(401, "the signature was used before")
         except Refused as refused:
-            log.info("request refused", platform="slack", status=refused.status, why=str(refused))
-            return JSONResponse({"error": "invalid request"}, refused.status)
+            return turned_away("slack", refused)
         return await self._behind(body, request.headers)
 
     def verified(self, body: str, headers: Headers) -> str:
@@ -75,23 +63,10 @@ class Guard:
         return signature
 
 
-async def whole_body(request: Request) -> str:
-    """The body as text. Raises Refused as soon as it is known to be too large, too slow or no text."""
-    announced = request.headers.get("content-length", "0")
-    if len(announced) > 9 or (announced.isdecimal() and int(announced) > MOST_OCTETS):
-        raise Refused(413, "the body is too large")
-    body = bytearray()
+def as_text(body: bytes) -> str:
+    """Raises Refused where it is none."""
     try:
-        async with asyncio.timeout(BODY_WITHIN_S):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MOST_OCTETS:
-                    raise Refused(413, "the body is too large")
         return body.decode()
-    except TimeoutError:
-        raise Refused(408, "the body did not arrive in time") from None
-    except ClientDisconnect:
-        raise Refused(400, "the connection ended before the body") from None
     except UnicodeDecodeError:
         raise Refused(401, "the body is not text") from None
 

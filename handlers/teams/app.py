@@ -6,7 +6,7 @@ A listener reads, hands over and answers the request; only a button waits a mome
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_address
@@ -17,9 +17,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from handlers.card import Card
-from handlers.messages import broken_card, help_card, refusal_card
-from handlers.patience import Away, Fuse, Seen, SharedMemory, Work
-from handlers.platform import Ack, Answering, Ask, Blind, CannotServe, Later, Room, RoomGone
+from handlers.desk import Desk, Enqueue, answered, busy
+from handlers.messages import help_card
+from handlers.patience import Away, Fuse, Seen, SharedMemory
+from handlers.platform import Ack, Answering, Blind, CannotServe, Later, Room, RoomGone
 from handlers.teams import listeners, replies
 from handlers.teams.connector import Connector
 from handlers.teams.conversations import Conversation, Conversations
@@ -30,13 +31,8 @@ from handlers.teams.pace import Pace
 from handlers.teams.replies import Reply
 from handlers.teams.tokens import Doorman, Keys
 
-Enqueue = Callable[[dict[str, str]], Awaitable[None]]
-
 PATH = "/api/messages"
-DRAIN_S = 10.0
 STORE_AGAIN_S = 5.0
-STILL_AT_IT = "Some name servers are slow to answer; the result follows here."
-BUSY = "Too many checks are under way; please try again in a minute."
 
 log = structlog.get_logger()
 
@@ -59,13 +55,14 @@ class Teams:
         seen: SharedMemory | None = None,
         pace: Pace | None = None,
     ) -> None:
-        self._credentials, self._commands, self._enqueue = credentials, commands, enqueue
+        self._credentials, self._commands = credentials, commands
         self._conversations, self._pace = conversations, pace or Pace()
         self._store = Fuse()  # one for all uses: when the store hangs, a person waits for it once
-        self._seen, self._done_here, self._work = Seen(seen, self._store), Seen(), Work()
+        self._seen = Seen(seen, self._store)
         self._http = httpx.AsyncClient(timeout=httpx.Timeout(10.0))
         self._login = Login(self._http, credentials, self._pace)
         self._connector = Connector(self._http, self._login, credentials.cloud, self._pace)
+        self._desk = Desk(commands, enqueue, self._store, self._reply, self._pace.progress_after)
 
     def routes(self, listening: str) -> list[Route]:
         """The door, on this host. Raises CannotServe where callers are not checked and come from anywhere."""
@@ -87,7 +84,7 @@ class Teams:
             await self.drain()
 
     async def drain(self) -> None:
-        await self._work.drain(DRAIN_S)
+        await self._desk.drain()
 
     async def close(self) -> None:
         """Ends the connections to Microsoft; nothing can be said after it."""
@@ -100,27 +97,24 @@ class Teams:
 
     async def take(self, errand: Errand) -> Ack:
         """Hands the errand over, and returns what to say at once."""
-        ack = self._commands.acknowledgement(errand.ask)
-        if ack.work and not await self._handed_over(errand):
-            return Ack(refusal_card(BUSY), work=False)
-        return ack
+        return await self._desk.take(errand)
 
     async def renew(self, errand: Errand) -> Ack:
         """The answer, where it comes while Teams waits; it takes the card's place for everybody else, too."""
         ack = self._commands.acknowledgement(errand.ask)
         if not ack.work:
             return ack
-        answering = asyncio.create_task(self._card(errand.ask))
+        answering = asyncio.create_task(answered(self._commands, errand.ask))
         await asyncio.wait({answering}, timeout=self._pace.press_within)
         in_time = answering.done()
-        if not self._work.start(self._show(errand, answering, in_time)) and not in_time:
+        if not self._desk.work.start(self._show(errand, answering, in_time)) and not in_time:
             answering.cancel()
-            return Ack(refusal_card(BUSY), work=False)
+            return busy()
         return Ack(answering.result(), work=False) if in_time else ack
 
     def say(self, errand: Errand, card: Card) -> None:
         """Says a card that nothing has to be looked up for."""
-        self._work.start(self._reply_to(errand).say(card))
+        self._desk.say(errand, card)
 
     async def arrive(self, conversation: Conversation) -> None:
         """The bot may speak there, perhaps again: says what it can do, and what goes on from before."""
@@ -138,9 +132,7 @@ class Teams:
 
     async def deliver(self, job: Mapping[str, str]) -> None:
         """Answers an errand that came through the queue."""
-        errand = Errand.of(job)
-        if not self._done_here.here(errand.id):
-            await self._answer(errand)
+        await self._desk.answer_job(Errand.of(job))
 
     async def post(self, room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
         """Says a card in a room, below a message if one is named."""
@@ -166,40 +158,15 @@ class Teams:
             raise RoomGone("the bot is not installed there")
         return conversation
 
-    async def _handed_over(self, errand: Errand) -> bool:
-        try:
-            await self._store.through(lambda: self._enqueue(errand.job()))
-        except Away:
-            self._done_here.here(errand.id)  # the queue may have taken it all the same
-            return self._work.start(self._answer(errand))
-        return True
-
-    async def _answer(self, errand: Errand) -> None:
-        reply = self._reply_to(errand)
-        async with asyncio.TaskGroup() as group:
-            answer = group.create_task(self._card(errand.ask))
-            await asyncio.wait({answer}, timeout=self._pace.progress_after)
-            if not answer.done():
-                begun = self._commands.acknowledgement(errand.ask).card
-                await reply.progress(replace(begun, footnote=STILL_AT_IT))
-            await reply.say(await answer)
-
     async def _show(self, errand: Errand, answering: asyncio.Task[Card], in_time: bool) -> None:
         """The answer to a button, for all to see; one for a single person is said only if they have not been told."""
         card = await answering
         if not card.private:
-            await self._reply_to(errand).say(card)
+            await self._reply(errand).say(card)
         elif not in_time:
-            await self._reply_to(replace(errand, replaces="")).say(card)
+            await self._reply(replace(errand, replaces="")).say(card)
 
-    async def _card(self, ask: Ask) -> Card:
-        try:
-            return await self._commands.answer(ask)
-        except Exception:
-            log.exception("command broke", platform="teams", channel=ask.room.channel)
-            return broken_card()
-
-    def _reply_to(self, errand: Errand) -> Reply:
+    def _reply(self, errand: Errand) -> Reply:
         return Reply(errand, self._connector, self._pace)
 
     # Teams itself

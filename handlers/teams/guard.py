@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import structlog
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
+from handlers.door import Refused, turned_away, whole_body
 from handlers.teams.cloud import Cloud
 from handlers.teams.errands import Sent, said, tenants_of
 from handlers.teams.tokens import Doorman, Unauthorised
 
 MOST_OCTETS = 256 * 1024
-BODY_WITHIN_S = 5.0
 
 Behind = Callable[[Sent], Awaitable[Response]]
-
-log = structlog.get_logger()
-
-
-class Refused(Exception):
-    """The request goes no further; `status` is what the caller is told, the message is for the log."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status = status
 
 
 class Guard:
@@ -39,11 +27,10 @@ class Guard:
 
     async def answer(self, request: Request) -> Response:
         try:
-            activity = activity_in(await whole_body(request))
+            activity = activity_in(await whole_body(request, MOST_OCTETS))
             await self._is_welcome(request.headers.getlist("authorization"), activity)
         except Refused as refused:
-            log.info("request refused", platform="teams", status=refused.status, why=str(refused))
-            return JSONResponse({"error": "invalid request"}, refused.status)
+            return turned_away("teams", refused)
         return await self._behind(activity)
 
     async def _is_welcome(self, authorization: list[str], activity: Sent) -> None:
@@ -58,22 +45,6 @@ class Guard:
         named = tenants_of(activity)
         if self._tenants and (not named or named - self._tenants):
             raise Refused(403, "another tenant")
-
-
-async def whole_body(request: Request) -> bytes:
-    """Raises Refused as soon as the body is known to be too large or too slow."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_WITHIN_S):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MOST_OCTETS:
-                    raise Refused(413, "the body is too large")
-    except TimeoutError:
-        raise Refused(408, "the body did not arrive in time") from None
-    except ClientDisconnect:
-        raise Refused(400, "the connection ended before the body") from None
-    return bytes(body)
 
 
 def activity_in(body: bytes) -> Mapping[str, Any]:

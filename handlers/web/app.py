@@ -18,7 +18,7 @@ from starlette.routing import Mount
 from bot.demo import DemoWorld
 from bot.settings import HostPort
 from handlers.card import Card
-from handlers.messages import broken_card, refusal_card
+from handlers.desk import DRAIN_S, STILL_AT_IT, answered, busy
 from handlers.patience import Work
 from handlers.platform import Answering, Ask, MessageGone, Room
 from handlers.web.channels import Channels, Message, guest, unsaid
@@ -28,9 +28,6 @@ from handlers.web.pages import Pages
 
 SPACE = "local"
 PROGRESS_AFTER_S = 2.0
-DRAIN_S = 10.0
-STILL_AT_IT = "Some name servers are slow to answer; the result follows here."
-BUSY = "Too many checks are under way; please try again in a minute."
 LONGEST_KEPT = 8_000  # characters of what was typed that are kept to be shown
 COMMAND = re.compile(r"\s*[/@]mailcheck\b[\s:,]*", re.IGNORECASE)
 PRIVATE = re.compile(r"^private(\s+|$)|\s+private$", re.IGNORECASE)
@@ -93,10 +90,10 @@ class Web:
         self.channels.say(unsaid(channel, thread, author=person, text=words[:LONGEST_KEPT], only_for=alone))
         said = self.channels.say(unsaid(channel, thread, card=ack.card, only_for=person, pending=ack.work))
         if ack.work and not self._work.start(self._answer(ask, said)):
-            self._show(said, refusal_card(BUSY), person)
+            self._show(said, busy().card, person)
 
     async def _answer(self, ask: Ask, said: Message) -> None:
-        answer = asyncio.create_task(self._card(ask))
+        answer = asyncio.create_task(answered(self._commands, ask))
         await asyncio.wait({answer}, timeout=self._pace.progress_after)
         if not answer.done() and said.card:
             self.channels.change(replace(said, card=replace(said.card, footnote=STILL_AT_IT)))
@@ -114,13 +111,6 @@ class Web:
         """The dashboard, and whether a part of it is still to come."""
         lists = await self._lists.card()
         return await sections(self._overviews, recent_card(self.channels.all()), lists), lists is None
-
-    async def _card(self, ask: Ask) -> Card:
-        try:
-            return await self._commands.answer(ask)
-        except Exception:
-            log.exception("command broke", platform=self.name, channel=ask.room.channel)
-            return broken_card()
 
     # What the bot says unasked
 

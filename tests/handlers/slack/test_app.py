@@ -217,20 +217,6 @@ async def test_with_the_queue_away_the_work_is_done_here() -> None:
         assert answer["response_type"] == "in_channel"
 
 
-async def test_a_job_that_the_queue_took_after_all_is_not_answered_twice() -> None:
-    late: list[dict[str, str]] = []
-
-    async def takes_it_and_hangs(job: dict[str, str]) -> None:
-        late.append(job)
-        await asyncio.Event().wait()
-
-    async with open_workspace(takes_it_and_hangs) as workspace:
-        await workspace.type(QUESTION)
-        await workspace.fake.until(lambda said: len(said) == 1)
-        await workspace.slack.deliver(late[0])
-        assert len(workspace.fake.said) == 1
-
-
 async def test_a_hanging_store_delays_one_acknowledgement_and_not_the_next() -> None:
     tries = 0
 
@@ -262,16 +248,3 @@ async def test_the_acknowledgement_takes_milliseconds(workspace: Workspace) -> N
     waits.sort()
     print(f"ack over HTTP, client included: p50 {waits[100]:.2f} ms, p99 {waits[198]:.2f} ms")
     assert waits[100] < 10  # Bolt's default, which polls, cannot be faster than that
-
-
-async def test_work_under_way_is_finished_at_shutdown() -> None:
-    async def down(job: dict[str, str]) -> None:
-        raise ConnectionError
-
-    async with open_workspace(down) as workspace:
-        workspace.commands.free.clear()
-        await workspace.type(QUESTION)
-        draining = asyncio.create_task(workspace.slack.drain())
-        workspace.commands.free.set()
-        await draining
-        assert len(workspace.fake.said) == 1

@@ -99,13 +99,6 @@ async def test_progress_that_was_deleted_is_no_loss() -> None:
         assert [said.method for said in tenant.microsoft.said] == ["POST", "POST"]
 
 
-async def test_a_broken_check_is_one_sentence_without_its_details(tenant: Tenant) -> None:
-    await tenant.send(message("broken", tenant.service))
-    await tenant.work()
-    assert "Something broke here" in tenant.microsoft.said[0].words
-    assert "secret detail" not in tenant.microsoft.said[0].words
-
-
 async def test_a_private_question_is_answered_to_the_person_alone(tenant: Tenant) -> None:
     await tenant.send(mention(f"private {QUESTION}", tenant.service, **in_channel("17")))
     await tenant.work()
@@ -274,20 +267,6 @@ async def test_with_the_queue_away_the_work_is_done_here() -> None:
         await tenant.microsoft.until(lambda said: len(said) == 1)
 
 
-async def test_a_job_that_the_queue_took_after_all_is_not_answered_twice() -> None:
-    late: list[dict[str, str]] = []
-
-    async def takes_it_and_hangs(job: dict[str, str]) -> None:
-        late.append(job)
-        await asyncio.Event().wait()
-
-    async with open_tenant(takes_it_and_hangs) as tenant:
-        await tenant.send(message(QUESTION, tenant.service))
-        await tenant.microsoft.until(lambda said: len(said) == 1)
-        await tenant.teams.deliver(late[0])
-        assert len(tenant.microsoft.said) == 1
-
-
 async def test_a_store_that_is_away_stops_no_answer(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     async def away(_: object) -> None:
         raise ConnectionError
@@ -310,16 +289,3 @@ async def test_a_microsoft_that_is_away_at_the_start_is_waited_for(tenant: Tenan
     assert not running.done()
     running.cancel()
     await asyncio.wait({running})
-
-
-async def test_work_under_way_is_finished_at_shutdown() -> None:
-    async def down(job: dict[str, str]) -> None:
-        raise ConnectionError
-
-    async with open_tenant(down) as tenant:
-        tenant.commands.free.clear()
-        await tenant.send(message(QUESTION, tenant.service))
-        draining = asyncio.create_task(tenant.teams.drain())
-        tenant.commands.free.set()
-        await draining
-        assert len(tenant.microsoft.said) == 1

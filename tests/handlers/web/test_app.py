@@ -10,8 +10,9 @@ import pytest
 
 from bot.demo import demo_world
 from handlers.card import Button, Card, Tone
+from handlers.desk import STILL_AT_IT
 from handlers.platform import MessageGone, Platform, Room, RoomGone, Speaking
-from handlers.web.app import STILL_AT_IT, as_typed
+from handlers.web.app import as_typed
 from handlers.web.channels import MOST_MESSAGES
 from handlers.web.pages import LONGEST, command_of
 from tests.handlers.web.conftest import OURS, Chat, chat_of, send, token
