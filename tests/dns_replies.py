@@ -90,7 +90,13 @@ class Script:
         self._seen: Counter[tuple[str, str]] = Counter()
         self._built: dict[tuple[str, str, bool, str], bytes] = {}
         self._dice = random.Random(seed)
-        self._above = {name.split(".", cut)[-1] for name in world.zone for cut in range(1, name.count(".") + 1)}
+        self.world_changed()
+
+    def world_changed(self) -> None:
+        """Forgets what was made from the world as it was."""
+        self._built.clear()
+        names = self.world.zone
+        self._above = {name.split(".", cut)[-1] for name in names for cut in range(1, name.count(".") + 1)}
 
     def datagrams(self, ask: Ask) -> list[Send]:
         word = self._word(ask)

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from tests.dns_replies import Ask, Script, Send, read_ask
-from tests.dns_world import World, Zone
+from tests.dns_world import Records, World, Zone
 
 DATAGRAMS_AT_ONCE = 64
 
@@ -33,6 +33,15 @@ class DnsServer:
         self._loss = loss
         self._dice = random.Random(seed)
         self._connections: set[asyncio.StreamWriter] = set()
+
+    def change(self, names: Mapping[str, Mapping[str, Records] | None]) -> None:
+        """From now on these names have these records; None takes a name away."""
+        for name, kinds in names.items():
+            if kinds is None:
+                self._script.world.zone.pop(name, None)
+            else:
+                self._script.world.zone[name] = kinds
+        self._script.world_changed()
 
     @property
     def address(self) -> str:

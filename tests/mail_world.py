@@ -49,12 +49,18 @@ def mail_world(listings: Mapping[tuple[str, str], Sequence[str]] = LISTINGS, dom
         world[zone.apex] = {"NS": [f"ns.{zone.apex}"]}
         if zone.must_list:
             world[zone.must_list] = {"A": [test_code(zone.blocklist)], "TXT": ["test entry"]}
+    return world | listed_at(listings)
+
+
+def listed_at(listings: Mapping[tuple[str, str], Sequence[str]]) -> Zone:
+    """What the lists hold of these: (address, list) → return codes."""
+    catalogue, entries = load(), {}
     for (ip, list_id), codes in listings.items():
         blocklist = catalogue.of(list_id)
         assert blocklist, list_id
         reason = f"Listed, see https://{blocklist.zone}/{ip}"
-        world[f"{reversed_ip(ip_address(ip))}.{blocklist.zone}"] = {"A": list(codes), "TXT": [reason]}
-    return world
+        entries[f"{reversed_ip(ip_address(ip))}.{blocklist.zone}"] = {"A": list(codes), "TXT": [reason]}
+    return entries
 
 
 def test_code(blocklist: Blocklist) -> str:

@@ -2,110 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import socket
 import statistics
-import sys
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.dns_server import DnsServer, serve
-from tests.handlers.slack.conftest import serving
-from tests.handlers.slack.fake_slack import TOKEN, FakeSlack
-from tests.handlers.slack.sent import SECRET, form, payload, press, signed, slash
+from tests.handlers.slack.sent import payload, press
 from tests.handlers.slack.validator import faults
 from tests.mail_world import LISTED, mail_world
 from tests.redis_server import RedisServer
+from tests.slack_product import product
 
-MAILCHECK = Path(sys.executable).with_name("mailcheck")
 ACKS = 100
-
-
-@dataclass
-class Product:
-    """The running bot, and what a person in Slack can do with it."""
-
-    bot: httpx.AsyncClient
-    slack: FakeSlack
-    slack_url: str
-    dns: DnsServer
-    turn: int = 0
-
-    async def send(self, body: str, kind: str) -> httpx.Response:
-        return await self.bot.post("/slack/events", content=body, headers=signed(body, kind))
-
-    async def type(self, text: str, user: str = "U1", channel: str = "C1") -> httpx.Response:
-        self.turn += 1
-        typed = slash(text, f"{self.slack_url}/actions/{self.turn}", f"{self.turn}.1")
-        return await self.send(*form(typed | {"user_id": user, "channel_id": channel}))
-
-    async def acks(self, number: int, idle: bool = False) -> list[float]:
-        """Milliseconds from command to acknowledgement, one after the other; `idle` waits for each answer in between."""
-        took = []
-        for turn in range(number):
-            begun = time.perf_counter()
-            answer = await self.type("192.0.2.25 example.com", f"U{turn}", f"C{turn}")
-            took.append((time.perf_counter() - begun) * 1e3)
-            assert answer.status_code == 200
-            if idle:
-                await self.slack.until(lambda said, so_far=turn: len(said) > so_far)
-        return sorted(took)
-
-
-@asynccontextmanager
-async def product(redis: RedisServer, state: Path) -> AsyncIterator[Product]:
-    slack = FakeSlack()
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{door.getsockname()[1]}"
-    async with serve(mail_world()) as dns, serving(slack.app) as slack_url:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(state),
-            "REDIS_URL": redis.url,
-            "MAILCHECK_STATE_DIR": str(state),
-            "MAILCHECK_NAMESERVERS": dns.address,
-            "MAILCHECK_SPECIAL_ADDRESSES": "allow",
-            "MAILCHECK_HTTP": address,
-            "SLACK_BOT_TOKEN": TOKEN,
-            "SLACK_SIGNING_SECRET": SECRET,
-            "SLACK_API_URL": f"{slack_url}/api/",
-        }
-        log = (state / "log").open("w")
-        process = await asyncio.create_subprocess_exec(
-            MAILCHECK, "serve", env=environment, stdin=asyncio.subprocess.DEVNULL, stderr=log
-        )
-        try:
-            async with httpx.AsyncClient(base_url=f"http://{address}", timeout=5) as bot:
-                await until_ready(bot)
-                yield Product(bot, slack, slack_url, dns)
-        finally:
-            process.terminate()
-            await process.wait()
-            log.close()
-    said = (state / "log").read_text()
-    assert TOKEN not in said
-    assert SECRET not in said
-    assert "/actions/" not in said
-
-
-async def until_ready(bot: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                if (await bot.get("/readyz")).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.05)
 
 
 def percentile(took: list[float], part: float) -> float:
@@ -115,7 +24,7 @@ def percentile(took: list[float], part: float) -> float:
 async def test_a_command_is_acknowledged_answered_and_asked_again(
     redis: Any, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    async with product(redis_server, tmp_path) as here:
+    async with product(tmp_path, mail_world(), REDIS_URL=redis_server.url) as here:
         ack = await here.type(f"{LISTED} example.com")
         assert faults(ack.json(), "acknowledgement") == []
         assert ack.json()["text"] == f"Checking {LISTED} · example.com against 60 blocklists …"
@@ -137,7 +46,7 @@ async def test_a_command_is_acknowledged_answered_and_asked_again(
 async def test_what_needs_no_work_is_said_at_once_to_the_person_alone(
     text: str, redis: Any, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    async with product(redis_server, tmp_path) as here:
+    async with product(tmp_path, mail_world(), REDIS_URL=redis_server.url) as here:
         ack = await here.type(text)
         assert faults(ack.json(), "acknowledgement") == []
         assert ack.json()["response_type"] == "ephemeral"
@@ -145,7 +54,7 @@ async def test_what_needs_no_work_is_said_at_once_to_the_person_alone(
 
 
 async def test_an_acknowledgement_waits_for_nothing(redis: Any, redis_server: RedisServer, tmp_path: Path) -> None:
-    async with product(redis_server, tmp_path) as here:
+    async with product(tmp_path, mail_world(), REDIS_URL=redis_server.url) as here:
         idle = await here.acks(ACKS, idle=True)
         busy = await here.acks(ACKS)
         await here.slack.until(lambda said: len(said) == 2 * ACKS, within=60)

@@ -160,7 +160,8 @@ class Register:
         return await self.letters.thread(str(room), thread)
 
     async def restarted_at(self) -> datetime:
-        return self._clock() - timedelta(seconds=await self.letters.uptime_s())
+        """At the earliest: the server counts whole seconds, and what began since cannot have been told before."""
+        return self._clock() - timedelta(seconds=await self.letters.uptime_s() + 1)
 
     async def swept_at(self) -> datetime | None:
         """When any worker last looked for what is due; None where that is more than an hour ago."""

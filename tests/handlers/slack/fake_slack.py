@@ -54,6 +54,12 @@ class FakeSlack:
             await self.news.wait_for(lambda: enough(self.said))
         return [payload for _, payload in self.said]
 
+    async def shown_form(self, within: float = 5.0) -> Message:
+        """The form that was opened last, once there is one."""
+        async with asyncio.timeout(within), self.news:
+            await self.news.wait_for(lambda: bool(self.forms))
+        return self.forms[-1]
+
     async def _api(self, request: Request) -> Response:
         method = request.path_params["method"]
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
@@ -72,7 +78,9 @@ class FakeSlack:
             self.refused.append((method, wrong))
             return JSONResponse({"ok": False, "error": "invalid_blocks"})
         if method == "views.open":
-            self.forms.append(payload)
+            async with self.news:
+                self.forms.append(payload)
+                self.news.notify_all()
             return JSONResponse({"ok": True})
         ts = payload.get("ts") or f"{next(self.clock)}.000100"
         self._store(method, payload | {"ts": ts})
