@@ -60,7 +60,7 @@ class RoomStore:
         async with answering():
             threads = [key async for key in self._redis.scan_iter(f"mc1:thread:{escaped(room)}:*", count=1000)]
             async with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.delete(f"mc1:outbox:{room}", f"mc1:intent:{room}", *threads)
+                pipeline.delete(f"mc1:outbox:{room}", f"mc1:intent:{room}", f"mc1:history:{room}", *threads)
                 pipeline.zrem("mc1:waiting", room)
                 pipeline.hdel("mc1:resting", room)
                 await pipeline.execute()

@@ -6,6 +6,7 @@ somebody else wrote, and tells an operation that is sent again from a new one.
 
     mc1:watches:ROOM     id → watch                   mc1:subject:SUBJECT  set of "id room"
     mc1:incidents:ROOM   id → "operation incident"    mc1:looks, mc1:asks, mc1:tells   subject → due
+    mc1:history:ROOM     id → history, written only together with the incident
     mc1:rooms:SPACE      room → how many watches      mc1:wishes           space, kind, interval → questions a look
     mc1:resting          room → until when            mc1:settings:SPACE, mc1:audit:SPACE, mc1:stretched
 """
@@ -48,13 +49,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What is kept of one watch; `by` is the operation that wrote the incident."""
+    """What is kept of one watch; `by` is the operation that wrote the incident and its history (empty: there is none)."""
 
     room: str
     id: str
     watch: str
     by: str
     incident: str
+    history: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,12 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a look did to one watch; `letters` are ids with the texts that the room must get."""
+    """What a look did to one watch; `letters` are ids with the texts that the room must get; no `history`: as it was."""
 
     of: Remembered
     incident: str
     letters: Sequence[tuple[str, str]] = ()
+    history: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +99,20 @@ class WatchStore:
             for name in ("watch_add", "watch_remove", "watch_change", "looks_claim", "looks_apply")
         )
 
-    async def add(self, entry: Entry, incident: str, due: float, most: tuple[int, int]) -> str:
+    async def add(self, entry: Entry, incident: str, history: str, due: float, most: tuple[int, int]) -> str:
         """`added`, `had`, or which has its share already: `room` or `space`; `most` are those shares."""
         place = entry.place
-        words = (operation(), place.room, place.space, entry.id, entry.watch, incident, entry.subject, score(due))
-        return str(await self._add(*words, *most, *flat(entry.wishes)))
+        words = (operation(), place.room, place.space, entry.id, entry.watch, incident, history, entry.subject)
+        return str(await self._add(*words, score(due), *most, *flat(entry.wishes)))
 
     async def remove(self, entry: Entry) -> bool:
         place = entry.place
         words = (operation(), place.room, place.space, entry.id, entry.subject)
         return bool(await self._remove(*words, *flat(entry.wishes)))
 
-    async def change(self, was: Remembered, incident: str, subject: str, tell_at: float | None) -> bool:
+    async def change(self, to: Change, subject: str, tell_at: float | None) -> bool:
         """Replaces an incident that nobody replaced since it was read; what there is to tell of it is told by `tell_at`."""
-        words = (was.room, was.id, was.by, incident, subject)
+        words = (to.of.room, to.of.id, to.of.by, to.incident, to.history, subject)
         return bool(await self._change(operation(), *words, "" if tell_at is None else score(tell_at)))
 
     async def of_room(self, room: str) -> list[Remembered]:
@@ -118,6 +121,15 @@ class WatchStore:
             pipeline.hgetall(f"mc1:incidents:{room}")
             watches, incidents = await pipeline.execute()
         return [remembered(room, id, watch, incidents[id]) for id, watch in watches.items() if id in incidents]
+
+    async def history(self, room: str, id: str) -> str:
+        async with answering():
+            return str(await self._redis.hget(f"mc1:history:{room}", id) or "")
+
+    async def histories(self, room: str) -> dict[str, str]:
+        """Of all its watches that have one, by id."""
+        async with answering():
+            return dict(await self._redis.hgetall(f"mc1:history:{room}"))
 
     async def due(self, subjects: Sequence[str]) -> list[float | None]:
         """When each subject is looked at next."""
@@ -163,16 +175,16 @@ class WatchStore:
 def row(end: Ended) -> list[Any]:
     """A look's end as `looks_apply.lua` reads it."""
     changes = [
-        [c.of.room, c.of.id, c.of.by, operation(), c.incident, [f"{id}\n{text}" for id, text in c.letters]]
+        [c.of.room, c.of.id, c.of.by, operation(), c.incident, c.history, [f"{id}\n{text}" for id, text in c.letters]]
         for c in end.changes
     ]
     dues = ["" if at is None else score(at) for at in (end.look_at, end.ask_at, end.tell_at)]
     return [end.claimed.subject, end.claimed.lease, *dues, changes]
 
 
-def remembered(room: str, id: str, watch: str, held: str) -> Remembered:
+def remembered(room: str, id: str, watch: str, held: str, history: str = "") -> Remembered:
     by, _, incident = held.partition(" ")
-    return Remembered(room, id, watch, by, incident)
+    return Remembered(room, id, watch, by, incident, history)
 
 
 def operation() -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -13,8 +14,9 @@ from redis.asyncio import Redis
 from bot.store.outbox import OutboxStore
 from bot.store.rooms import RoomStore
 from bot.store.sweeping import SweepStore
-from bot.store.watches import Entry, Place, Remembered, WatchStore
+from bot.store.watches import Change, Entry, Place, Remembered, WatchStore
 from bot.watching.breaker import ListNote
+from bot.watching.history import History, from_text, recorded, to_text
 from bot.watching.kept import MOST_IN_A_ROOM, MOST_IN_A_SPACE, Kept, Letter, RoomSettings, TooManyWatches
 from bot.watching.model import Incident, Room, Watch
 from bot.watching.plan import Factors, interval_of, wishes_of
@@ -48,7 +50,8 @@ class Register:
 
     async def add(self, watch: Watch, incident: Incident, due: datetime) -> bool:
         most = (MOST_IN_A_ROOM, MOST_IN_A_SPACE)
-        outcome = await self.watches.add(entry_of(watch), incident_text(incident), due.timestamp(), most)
+        begun = to_text(recorded(History(), Incident(watch.id, incident.began), incident, incident.began))
+        outcome = await self.watches.add(entry_of(watch), incident_text(incident), begun, due.timestamp(), most)
         if outcome in FULL:
             raise TooManyWatches(FULL[outcome])
         return outcome == "added"
@@ -84,8 +87,18 @@ class Register:
         kept = await self._text(room, watch_id)
         if kept is None or incident_of(kept) != was:
             return False
-        tell_at = self._clock().timestamp() if was.muted and not incident.muted else None
-        return await self.watches.change(kept, incident_text(incident), subject_of(watch_of(kept)), tell_at)
+        now = self._clock()
+        tell_at = now.timestamp() if was.muted and not incident.muted else None
+        kept = replace(kept, history=await self.watches.history(str(room), watch_id))
+        change = Change(kept, incident_text(incident), history=history_text(kept, was, incident, now))
+        return await self.watches.change(change, subject_of(watch_of(kept)), tell_at)
+
+    async def history(self, room: Room, watch_id: str) -> History:
+        return from_text(await self.watches.history(str(room), watch_id))
+
+    async def histories(self, room: Room) -> Mapping[str, History]:
+        """Of all its watches to which anything has happened, by id."""
+        return {id: from_text(text) for id, text in (await self.watches.histories(str(room))).items()}
 
     async def settings(self, room: Room) -> RoomSettings:
         text = await self.rooms_kept.settings(place_of(room))
@@ -194,6 +207,12 @@ def watch_of(kept: Remembered) -> Watch:
 
 def incident_of(kept: Remembered) -> Incident:
     return from_json(Incident, {"watch": kept.id, **json.loads(kept.incident)})
+
+
+def history_text(kept: Remembered, before: Incident, after: Incident, now: datetime) -> str:
+    """The history of a watch whose incident became another; empty where there is nothing to write."""
+    text = to_text(recorded(from_text(kept.history), before, after, now))
+    return "" if text == kept.history else text
 
 
 def incident_text(incident: Incident) -> str:

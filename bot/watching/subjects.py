@@ -16,7 +16,7 @@ from bot.watching.kept import Letter
 from bot.watching.look import Looks, in_question, observations, reports_on
 from bot.watching.model import Incident, Policy, Watch
 from bot.watching.plan import Factors, interval_of
-from bot.watching.register import dump, incident_of, incident_text, place_of, watch_of
+from bot.watching.register import dump, history_text, incident_of, incident_text, place_of, watch_of
 from bot.watching.schedule import next_due
 
 UNREADABLE_AGAIN = timedelta(hours=1)
@@ -87,7 +87,7 @@ class Look:
         later = [(outcome.again_at.timestamp(), bool(outcome.ask)) for _, outcome in outcomes if outcome.again_at]
         return Ended(
             self.subject.claimed,
-            [change(one, outcome) for one, outcome in outcomes if outcome.incident != one.incident],
+            [change(one, outcome, now) for one, outcome in outcomes if outcome.incident != one.incident],
             look_at=self._next_look(now, factors) if schedule == LOOKS else None,
             ask_at=min((at for at, asks in later if asks), default=None),
             tell_at=min((at for at, asks in later if not asks), default=None),
@@ -104,7 +104,8 @@ class Look:
         return next_due(self.subject.claimed.subject, now, every).timestamp()
 
 
-def change(one: Followed, outcome: Outcome) -> Change:
-    """The incident after the look, with a letter for each alert."""
+def change(one: Followed, outcome: Outcome, now: datetime) -> Change:
+    """The incident after the look, with its history, and a letter for each alert."""
     letters = [Letter(alert.key, one.watch.room, one.watch, outcome.incident, alert) for alert in outcome.alerts]
-    return Change(one.kept, incident_text(outcome.incident), [(letter.id, dump(letter)) for letter in letters])
+    history = history_text(one.kept, one.incident, outcome.incident, now)
+    return Change(one.kept, incident_text(outcome.incident), [(letter.id, dump(letter)) for letter in letters], history)

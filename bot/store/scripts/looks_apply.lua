@@ -1,6 +1,7 @@
 -- Ends looks: what is remembered, what rooms must be told and when to look again change together, or not at all.
 -- ARGV: schedule, most letters in a room's outbox, when to look again at what could not be stored, and JSON [[subject,
--- lease, look due or '', ask due or '', tell due or '', [[room, id, was, operation, incident, [letter, ...]], ...]], ...].
+-- lease, look due or '', ask due or '', tell due or '', [[room, id, was, operation, incident, history or '' (as it was),
+-- [letter, ...]], ...]], ...].
 -- A letter is its id, a line break, and its text. '' takes the subject out of that schedule, but never out of the looks.
 -- A subject whose lease is over, or was ended by this very call sent before, is left as it is. A watch that somebody
 -- changed since it was read, or whose room has too many letters, is left as it is and due again.
@@ -8,7 +9,7 @@
 local schedule, most, again_at = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local ends = {}
 
-local function changed(room, id, was, operation, incident, letters)
+local function changed(room, id, was, operation, incident, history, letters)
     local incidents, outbox = 'mc1:incidents:' .. room, 'mc1:outbox:' .. room
     local held = redis.call('HGET', incidents, id)
     if not held or string.match(held, '^%S+') ~= was then
@@ -22,6 +23,9 @@ local function changed(room, id, was, operation, incident, letters)
         redis.call('ZADD', 'mc1:waiting', 'NX', 0, room)
     end
     redis.call('HSET', incidents, id, operation .. ' ' .. incident)
+    if history ~= '' then
+        redis.call('HSET', 'mc1:history:' .. room, id, history)
+    end
     return true
 end
 

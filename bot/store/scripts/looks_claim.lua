@@ -1,7 +1,7 @@
 -- Takes subjects that are due, the longest overdue first, and leaves them due again when the lease is over.
 -- ARGV: schedule (mc1:looks, mc1:asks or mc1:tells), now, until when the lease holds, until when that of a range holds, how
 -- many, when to come back where all rest.
--- Returns [[subject, lease, [[room, id, watch, incident], ...]], ...]; subjects that only resting rooms follow are left out.
+-- Returns [[subject, lease, [[room, id, watch, incident, history or ''], ...]], ...]; subjects that only resting rooms follow are left out.
 -- A range of addresses is claimed alone, because it is as much work as all the others together, unless it is only to speak.
 -- A reply that is lost loses nothing: the subjects are due again after the lease.
 local schedule, now, lease, range_lease, most, rested = unpack(ARGV, 1, 6)
@@ -20,7 +20,8 @@ for _, subject in ipairs(redis.call('ZRANGE', schedule, '-inf', now, 'BYSCORE', 
             local watch = redis.call('HGET', 'mc1:watches:' .. room, id)
             local incident = redis.call('HGET', 'mc1:incidents:' .. room, id)
             if watch and incident then
-                watched[#watched + 1] = { room, id, watch, incident }
+                local history = redis.call('HGET', 'mc1:history:' .. room, id)
+                watched[#watched + 1] = { room, id, watch, incident, history or '' }
             end
         end
     end

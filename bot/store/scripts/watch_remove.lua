@@ -8,6 +8,7 @@ if redis.call('HDEL', 'mc1:watches:' .. room, id) == 0 then
 end
 redis.call('SET', done, 1, 'EX', 600)
 redis.call('HDEL', 'mc1:incidents:' .. room, id)
+redis.call('HDEL', 'mc1:history:' .. room, id)
 if redis.call('HINCRBY', 'mc1:rooms:' .. space, room, -1) <= 0 then
     redis.call('HDEL', 'mc1:rooms:' .. space, room)
 end

@@ -21,6 +21,7 @@ ADD = [
     "id1",
     "{watch}",
     "{incident}",
+    "{begun}",
     "mta x",
     "100",
     "50",
@@ -29,7 +30,7 @@ ADD = [
     "1",
 ]
 REMOVE = ["op2", "slack/T1/C1", "slack/T1", "id1", "mta x", "slack/T1 ip4 3600", "1"]
-CHANGE = ["op3", "slack/T1/C1", "id1", "op1", "{changed}", "mta x", "150"]
+CHANGE = ["op3", "slack/T1/C1", "id1", "op1", "{changed}", "{history}", "mta x", "150"]
 CLAIM = ["mc1:looks", "200", "260", "500", "10", "900"]
 LOOKED = [
     [
@@ -38,7 +39,7 @@ LOOKED = [
         "3800",
         "350",
         "",
-        [["slack/T1/C1", "id1", "op1", "op4", "{seen}", ["l1\n{letter}", "l2\n{letter}"]]],
+        [["slack/T1/C1", "id1", "op1", "op4", "{seen}", "{history}", ["l1\n{letter}", "l2\n{letter}"]]],
     ]
 ]
 APPLY = ["mc1:looks", "500", "201", json.dumps(LOOKED)]
@@ -118,6 +119,7 @@ async def test_all_of_a_look_changes_together(redis: Redis) -> None:
     assert await everything(redis) == {
         "mc1:watches:slack/T1/C1": {"id1": "{watch}"},
         "mc1:incidents:slack/T1/C1": {"id1": "op4 {seen}"},
+        "mc1:history:slack/T1/C1": {"id1": "{history}"},
         "mc1:outbox:slack/T1/C1": ["l1\n{letter}", "l2\n{letter}"],
         "mc1:waiting": [("slack/T1/C1", 0.0)],
         "mc1:looks": [("mta x", 3800.0)],
@@ -141,7 +143,7 @@ async def test_a_look_at_what_was_changed_meanwhile_changes_nothing_and_is_due_a
 
 async def test_a_lost_claim_is_due_again_after_the_lease(redis: Redis) -> None:
     await run(redis, BEFORE[0])
-    watched = [["slack/T1/C1", "id1", "{watch}", "op1 {incident}"]]
+    watched = [["slack/T1/C1", "id1", "{watch}", "op1 {incident}", "{begun}"]]
     assert await run(redis, ("looks_claim", CLAIM)) == [["mta x", "260", watched]]
     assert await run(redis, ("looks_claim", CLAIM)) == []
     assert await run(redis, ("looks_claim", ["mc1:looks", "260", "320", "560", "10", "900"])) == [
@@ -152,7 +154,9 @@ async def test_a_lost_claim_is_due_again_after_the_lease(redis: Redis) -> None:
 
 async def test_a_range_is_claimed_alone(redis: Redis) -> None:
     for number, subject in enumerate(["mta 10.0.0.0/24", "mta a", "mta b", "mta 10.0.1.0/24", "mta c"]):
-        await run(redis, ("watch_add", ["op", "r", "s", f"id{number}", "{}", "{}", subject, str(number), "50", "500"]))
+        await run(
+            redis, ("watch_add", ["op", "r", "s", f"id{number}", "{}", "{}", "", subject, str(number), "50", "500"])
+        )
     claims = [await run(redis, ("looks_claim", CLAIM)) for _ in range(5)]
     assert [[(subject, lease) for subject, lease, _ in claimed] for claimed in claims] == [
         [("mta 10.0.0.0/24", "500")],

@@ -275,3 +275,37 @@ async def test_a_store_that_is_away_is_one_sentence(redis_server: RedisServer, r
     finally:
         redis_server.start()
     assert len(await register.of_room(ROOM)) == 1
+
+
+async def test_what_a_person_does_is_in_the_history(register: Register, clock: Clock) -> None:
+    told = watch()
+    begun = baseline(told, "a+")
+    await register.add(told, begun, DUE)
+    clock.add(3600)
+    muted = mute(begun, "Ada", clock() + timedelta(hours=8))
+    assert await register.change(ROOM, told.id, muted, was=begun)
+    clock.add(3600)
+    assert await register.change(ROOM, told.id, unmute(muted), was=muted)
+    history = await register.history(ROOM, told.id)
+    assert [(span.since, span.until) for span in history.track("blocklist:a").spans] == [(T0, None)]
+    assert [(span.until, span.by) for span in history.track("muted").spans] == [(clock(), "Ada")]
+    assert await register.histories(ROOM) == {told.id: history}
+
+
+async def test_a_change_that_came_too_late_is_not_in_the_history_either(register: Register, clock: Clock) -> None:
+    told = watch()
+    begun = baseline(told)
+    await register.add(told, begun, DUE)
+    assert await register.change(ROOM, told.id, mute(begun, "Ada", clock.add(3600)), was=begun)
+    assert not await register.change(ROOM, told.id, mute(begun, "Bo", clock.add(3600)), was=begun)
+    assert [span.by for span in (await register.history(ROOM, told.id)).track("muted").spans] == ["Ada"]
+
+
+async def test_the_history_goes_with_its_watch(register: Register, redis: Redis) -> None:
+    told, other = watch(), watch(domain="example.com")
+    for one in (told, other):
+        await register.add(one, baseline(one, "a+"), DUE)
+    await register.remove(ROOM, told.id)
+    assert list(await register.histories(ROOM)) == [other.id]
+    await register.forget_room(ROOM)
+    assert [key async for key in redis.scan_iter("mc1:history:*")] == []

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from bot.model import Finding, Order, Report, Role, Verdict
 from bot.store.watches import ASKS, LOOKS, MOST_LETTERS, TELLS
 from bot.watching import sweep
-from bot.watching.incidents import mute
+from bot.watching.incidents import acknowledge, mute
 from bot.watching.kept import Letter
 from bot.watching.look import baseline
 from bot.watching.model import Room, Watch
@@ -120,6 +120,24 @@ async def test_a_listing_is_told_after_a_second_look_and_its_end_after_the_hold_
     assert (opened.room, opened.watch, opened.incident.opened) == (ROOM, watch(), opened.alert.at)
     world.fleet.states["a"] = "not_listed"
     assert said(await world.pass_by(3 * HOUR)) == ["resolved a"]
+
+
+async def test_the_history_of_a_sweep_is_what_was_told_and_done(world: World) -> None:
+    await world.add(watch())
+    world.fleet.states["a"] = "listed"
+    (opened,) = await world.pass_by(2 * HOUR)
+    (kept,) = await world.register.of_room(ROOM)
+    acknowledged = acknowledge(kept.incident, "Ada", world.clock())
+    assert await world.register.change(ROOM, watch().id, acknowledged, was=kept.incident)
+    hand = world.clock()
+    world.fleet.states["a"] = "not_listed"
+    (cleared,) = await world.pass_by(3 * HOUR)
+    history = await world.register.history(ROOM, watch().id)
+    (listed,), (in_hand,) = history.track("blocklist:a").spans, history.track("acknowledged").spans
+    assert listed.since == opened.alert.new[0].since.replace(microsecond=0)
+    assert hand < (listed.until or hand) < cleared.alert.at
+    assert (in_hand.since, in_hand.until, in_hand.by) == (hand, cleared.alert.at, "Ada")
+    assert len(history.tracks) == 2
 
 
 async def test_one_sighting_is_told_to_nobody(world: World) -> None:
