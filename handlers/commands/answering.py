@@ -63,7 +63,7 @@ class Commands:
         expanded = await asyncio.gather(*(self.checkup.expand(order) for order in typed.orders))
         orders = [order for several in expanded for order in several]
         reports = await asyncio.gather(*(self.checkup.report(order, typed.fresh) for order in orders))
-        return report_card(reports[0]) if len(reports) == 1 else reports_card(reports)
+        return report_card(reports[0], typed.tree) if len(reports) == 1 else reports_card(reports)
 
     async def rejoined(self, room: Room) -> Card | None:
         return await self.watching.rejoined(room) if self.watching else None

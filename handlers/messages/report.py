@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bot.model import Finding, Order, Report, Role, Verdict
 from handlers.card import Button, Card, Fact, Line, Table, Tone
+from handlers.messages.spf_tree import spf_sketch
 from handlers.messages.words import (
     NAMES,
     REASONS,
@@ -35,8 +36,11 @@ NOT_THERE = (
 TAKES = {Verdict.PASS: "yes", Verdict.UNKNOWN: "not known", Verdict.WARN: "perhaps not", Verdict.FAIL: "no"}
 
 
-def report_card(report: Report) -> Card:
-    """The answer to one order: the verdict, the one next step, problems worst first, what passed in one line."""
+def report_card(report: Report, tree: bool = False) -> Card:
+    """The answer to one order: the verdict, the one next step, problems worst first, what passed in one line.
+
+    The tree of SPF records is drawn where it explains a problem, and wherever `tree` asks for it.
+    """
     problems = sorted((f for f in report.findings if is_problem(f)), key=weight)
     listings = [f for f in problems if f.check == "blocklist"]
     in_table = len(listings) >= LISTINGS_IN_TABLE
@@ -53,6 +57,7 @@ def report_card(report: Report) -> Card:
         step=step,
         lines=(*lines, *_explained(report.findings), *_silent_lists(silent), *_passed(report.findings)),
         facts=_receivers(report) if report.order.role is Role.MTA else (),
+        sketch=spf_sketch(report.findings, asked_for=tree),
         table=_listing_table(listings) if in_table else None,
         buttons=(*_forms(problems), again_button(report.order), watch_button(report.order)),
         footnote=footnote(report),

@@ -20,6 +20,7 @@ def help_card() -> Card:
         ("203.0.113.0/28", "check up to 16 addresses"),
         ("203.0.113.5 as client", "the address submits mail with a password: a policy listing is expected"),
         ("203.0.113.5 helo mail.example.com", "check the name that the server greets with, too"),
+        ("example.com tree", "draw where the lookups of its SPF record go"),
         ("203.0.113.5 example.com private", "only you see the answer"),
         ("watch 203.0.113.0/28 every 1h", "this channel is alerted when something changes; up to 256 addresses"),
         ("watch example.com addresses", "the same for the domain's mail servers and the addresses in its SPF"),

@@ -1,22 +1,25 @@
-"""`mailcheck spf`: may this address send for this domain? One question, or as many as there are lines."""
+"""`mailcheck spf`: may this address send for this domain? One question or as many as there are lines; or a domain's tree."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from bot.assembly import MailWing
-from bot.checks.spf import Evaluation, Result, check_host, to_json
-from bot.model import Address, Verdict
+from bot.checks.spf import Evaluation, Result, check, check_host, to_json
+from bot.contract import finding_to_json
+from bot.domains import read_domain
+from bot.model import Address, Order, Target, Verdict
 from handlers.card import Card, Fact
-from handlers.messages import TONES
-from handlers.terminal.command import BadQuestion, Json, in_order, run, say
+from handlers.messages import TONES, findings_card
+from handlers.messages.spf_tree import spf_sketch
+from handlers.terminal.command import BadQuestion, Json, in_order, print_card, print_json, run, say
 from handlers.terminal.tally import Tally
 
 VERDICTS = {
@@ -41,15 +44,17 @@ class SpfQuestion:
 
 
 def spf(
-    questions: Annotated[str | None, typer.Argument(help="- reads JSON lines from standard input.")] = None,
+    questions: Annotated[
+        str | None, typer.Argument(help="A domain, to see its records; - reads JSON lines from standard input.")
+    ] = None,
     ip: Annotated[str, typer.Option(help="The address that sends.")] = "",
     sender: Annotated[str, typer.Option(help="The envelope sender.")] = "",
     helo: Annotated[str, typer.Option(help="The name that the server greets with.")] = "",
     as_json: Json = False,
 ) -> None:
-    """RFC 7208 check_host: may this address send for this domain?"""
+    """RFC 7208 check_host: may this address send for this domain? With a domain alone: its records as a tree."""
     if questions not in (None, "-"):
-        raise BadQuestion("Give --ip, --sender and --helo, or - to read JSON lines from standard input.")
+        show_records(read_domain(str(questions)), as_json)
     asked = read_spf_lines(sys.stdin) if questions else iter((read_spf_question(ip, sender, helo),))
     tally = Tally()
 
@@ -60,6 +65,22 @@ def spf(
         async for question, found in in_order(asked, ask):
             tally.verdicts.add(VERDICTS[found.result])
             say(to_json(found), spf_card(question, found), as_json=as_json or bool(questions))
+
+    run(work)
+    raise typer.Exit(tally.exit_status)
+
+
+def show_records(domain: str, as_json: bool) -> NoReturn:
+    tally = Tally()
+
+    async def work(wing: MailWing) -> None:
+        found = await check(Order(Target(domain=domain)), wing.resolver)
+        tally.verdicts.update(finding.verdict for finding in found)
+        for finding in found if as_json else ():
+            print_json(finding_to_json(finding))
+        if not as_json:
+            card = findings_card(f"SPF of {domain}", found)
+            print_card(replace(card, sketch=spf_sketch(found, asked_for=True)))
 
     run(work)
     raise typer.Exit(tally.exit_status)

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from bot.checks.spf.evaluation import MOST_TERMS, MOST_VOIDS, Cause, Evaluation, Result, names, to_json
-from bot.checks.spf.lint import MOST_SHOWN, lint
+from bot.checks.spf.lint import MOST_BYTES, MOST_SHOWN, lint
 from bot.checks.spf.record import VERSION
 from bot.checks.spf.survey import ENDLESS, Survey
+from bot.checks.spf.tree import tree
 from bot.checks.spf.words import (
     CIRCLE,
     CLIENT_NOT_LISTED,
@@ -24,7 +25,6 @@ from bot.checks.spf.words import (
 from bot.domains import quoted
 from bot.model import Address, Finding, Role, Verdict
 
-MOST_BYTES = 450  # RFC 7208 §3.4: a longer record may not fit one UDP answer beside the other TXT records
 NOT_LISTED = frozenset({Result.FAIL, Result.SOFTFAIL, Result.NEUTRAL})
 
 # What the finding about the address has said already, so that the findings about the records need not.
@@ -48,7 +48,8 @@ def mail_from_findings(ip: Address, role: Role, evaluation: Evaluation, seen: Su
     others = [finding for finding in lint(seen) if finding.verdict >= Verdict.WARN and finding.code not in said]
     words = _choose(ip, role, evaluation, seen)
     values = {**_values(ip, seen.domain, evaluation), **_record_values(ip, seen)}
-    facts = {**_facts(evaluation), **_addition(ip, seen)} if evaluation.result in NOT_LISTED else _facts(evaluation)
+    facts = {**_facts(evaluation), "tree": tree(seen)}
+    facts |= _addition(ip, seen) if evaluation.result in NOT_LISTED else {}
     return [_finding(seen.domain, words, values, facts), *(replace(other, verdict=Verdict.WARN) for other in others)]
 
 

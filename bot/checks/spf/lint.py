@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from bot.checks.spf.evaluation import MOST_NAMES, MOST_TERMS, MOST_VOIDS, names
 from bot.checks.spf.record import All, Directive, Network, Ptr
 from bot.checks.spf.survey import ENDLESS, Page, Survey
+from bot.checks.spf.tree import tree
 from bot.domains import quoted
 from bot.model import Finding, Verdict
 
@@ -26,20 +28,25 @@ LINT_CODES: Mapping[str, str] = {
     "spf.neutral-default": "the record ends in ?all, which says nothing about other senders",
     "spf.no-default": "the record ends without all or redirect",
     "spf.uses-ptr": "the record uses ptr, which RFC 7208 says not to publish",
+    "spf.long-record": "the record has more than 450 bytes, so its answer may not fit into one packet",
     "spf.no-answer": "DNS gave no answer about a record, or the check stopped by itself",
 }
+MOST_BYTES = 450  # RFC 7208 §3.4: a longer record may not fit one UDP answer beside the other TXT records
 MOST_SHOWN = 2000  # characters of a record that a finding carries along
 DEFAULTS = {"-": "every other sender is refused", "~": "every other sender is marked as suspicious"}
 Found = Iterator[Finding]
 
 
 def lint(survey: Survey) -> list[Finding]:
-    """The findings about a domain, worst rules first; a single spf.valid-record where no rule has anything to say."""
+    """The findings about a domain, worst rules first; a single spf.valid-record where no rule has anything to say.
+
+    The first carries the tree of records in its facts.
+    """
     for rule in ENDS:
         if found := list(rule(survey)):
             return found
-    found = [finding for rule in RULES for finding in rule(survey)]
-    return found or [_valid(survey)]
+    first, *others = [finding for rule in RULES for finding in rule(survey)] or [_valid(survey)]
+    return [replace(first, facts={**first.facts, "tree": tree(survey)}), *others]
 
 
 def _finding(survey: Survey, verdict: Verdict, code: str, says: str, step: str = "") -> Finding:
@@ -210,6 +217,18 @@ def _ptr(survey: Survey) -> Found:
             yield _finding(survey, Verdict.WARN, "spf.uses-ptr", says, "List the servers as ip4, ip6, a or mx instead.")
 
 
+def _long(survey: Survey) -> Found:
+    for page in survey.pages.values():
+        size = len(page.texts[0].encode()) if len(page.texts) == 1 else 0
+        if size > MOST_BYTES:
+            says = (
+                f"The SPF record of {page.domain} has {size} bytes, more than the {MOST_BYTES} that are safe: receivers "
+                "whose network loses long DNS answers see no record."
+            )
+            step = f"Move some terms of {page.domain} into a record of their own, and include that."
+            yield _finding(survey, Verdict.WARN, "spf.long-record", says, step)
+
+
 def _unread(survey: Survey) -> Found:
     for page in survey.pages.values():
         if page.failed:
@@ -230,6 +249,7 @@ RULES: tuple[Callable[[Survey], Found], ...] = (
     _voids,
     _default,
     _ptr,
+    _long,
     _unread,
 )
 

@@ -18,6 +18,7 @@ _DIRECTIVE = re.compile(r"([+\-?~]?)([a-z][a-z0-9]*)((?:[:/].*)?)", re.IGNORECAS
 _CIDR = r"(0|[1-9][0-9]{0,2})"
 _HOSTS = re.compile(rf"(?::(.*?))?(?:/{_CIDR})?(?://{_CIDR})?", re.DOTALL)
 _NETWORK = re.compile(rf":([0-9a-f.:]+)(?:/{_CIDR})?", re.IGNORECASE)
+_SECOND = re.compile(r".(?:include:|exists:|ip4:|ip6:|redirect=|v=spf1)", re.IGNORECASE | re.DOTALL)
 _MISTAKES = {"ip": "ip4", "ipv4": "ip4", "ipv6": "ip6", "prt": "ptr", "inc": "include", "exist": "exists"}
 
 
@@ -159,7 +160,15 @@ def _directive(term: str) -> Directive:
     read = _MECHANISMS.get(name)
     if parts is None or read is None:
         raise BadSyntax(f"{quoted(term)} is not a term that SPF knows{_hint(term, name)}.")
-    return Directive(parts[1] or "+", read(term, name, parts[3]), term)
+    try:
+        return Directive(parts[1] or "+", read(term, name, parts[3]), term)
+    except BadSyntax:
+        if second := _SECOND.search(parts[3][1:]):
+            raise BadSyntax(
+                f"{quoted(term)} is two terms run together; put a space in front of {quoted(second.group()[1:])}, since "
+                "the strings of a TXT record are joined without one."
+            ) from None
+        raise
 
 
 def _hint(term: str, name: str) -> str:

@@ -79,7 +79,11 @@ class Survey:
     @property
     def terms(self) -> int:
         """The true number of terms that ask DNS, for a sender that nothing matches; ENDLESS for a loop."""
-        return _count(self.domain, self.pages, {})
+        return self.terms_under(self.domain)
+
+    def terms_under(self, domain: str) -> int:
+        """The same number for one of the pages; 0 for one that was not read."""
+        return _count(domain, self.pages, {})
 
     def in_order(self) -> Iterator[tuple[Page, Directive, str]]:
         """Every directive with its target, in the order in which a receiver comes to it; each record once."""

@@ -47,6 +47,8 @@ ZONE: Mapping[str, Mapping[str, Any]] = {
     "moved.example": {"TXT": ["v=spf1 redirect=_spf.moved.example"]},
     "_spf.moved.example": {"TXT": ["v=spf1 ip4:192.0.2.1 ?all"]},
     "long.example": {"TXT": ["v=spf1 " + " ".join(f"ip4:192.0.2.{n}" for n in range(100, 128)) + " -all"]},
+    "too-long.example": {"TXT": ["v=spf1 " + " ".join(f"ip4:192.0.2.{n}" for n in range(100, 130)) + " -all"]},
+    "joined.example": {"TXT": ["v=spf1 ip4:192.0.2.1include:_spf.example.net -all"]},
     "helo.example": {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]},
     "helo-soft.example": {"TXT": ["v=spf1 ~all"]},
     "tree.example": {"TXT": ["v=spf1 include:t.tree.example -all"]},

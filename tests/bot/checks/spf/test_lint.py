@@ -143,6 +143,18 @@ from tests.dns_world import World
             "uses-ptr",
             "The SPF record of ptr.example uses ptr, which is slow and which some receivers ignore.",
         ),
+        (
+            "too-long.example",
+            "warn",
+            "long-record",
+            "The SPF record of too-long.example has 491 bytes, more than the 450 that are safe: receivers whose network loses long DNS answers see no record.",
+        ),
+        (
+            "joined.example",
+            "fail",
+            "syntax-error",
+            "Receivers stop at the SPF record of joined.example with an error: “ip4:192.0.2.1include:_spf.example.net” is two terms run together; put a space in front of “include:”, since the strings of a TXT record are joined without one.",
+        ),
         ("slow.example", "unknown", "no-answer", "DNS gave no answer about the SPF record of slow.example (timeout)."),
         (
             "slow-below.example",
