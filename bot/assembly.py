@@ -31,6 +31,7 @@ from bot.checks.blocklists import Memory, ProcessMemory, Standing, blocklist_che
 from bot.checks.blocklists.catalogue import Catalogue
 from bot.checks.blocklists.survey import Health
 from bot.checks.blocklists.zones import Zone, questions, zones
+from bot.checks.registries import FindContact, Registries
 from bot.checkup import Checkup
 from bot.metrics import Metrics, metrics
 from bot.model import Answer, Check, Lookup, Target
@@ -59,6 +60,7 @@ class Doors:
 
     fetch: Fetch
     probe: Probe | None
+    find_contact: FindContact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ async def mail_wing(settings: Settings, *, needs_store: bool, uses_store: bool =
         counted = metrics()
         special_allowed = settings.special_addresses is SpecialAddresses.ALLOW
         checkup = Checkup(
-            checks=checks(lists, special_allowed, _doors(resolver, settings.probe_smtp)),
+            checks=checks(lists, special_allowed, _doors(resolver, settings.probe_smtp, circuit)),
             about_address=frozenset({"network"}),
             about_name=frozenset({"spf", "dmarc", "mx", "dkim", "dane", "bimi"}),
             lookup=kept(resolver),
@@ -144,6 +146,7 @@ def checks(blocklists: Check, special_allowed: bool, doors: Doors | None = None)
         if doors
         else ()
     )
+    find_contact = doors.find_contact if doors else None
     return (
         ("network", partial(network.check, special_allowed=special_allowed)),
         ("blocklist", blocklists),
@@ -157,7 +160,7 @@ def checks(blocklists: Check, special_allowed: bool, doors: Doors | None = None)
         ("tls-rpt", tls_rpt.check),
         *visits,
         ("network", dnssec.check),
-        ("network", partial(holder.check, special_allowed=special_allowed)),
+        ("network", partial(holder.check, special_allowed=special_allowed, find_contact=find_contact)),
     )
 
 
@@ -181,9 +184,10 @@ def _servers(settings: Settings) -> tuple[Server, ...]:
         raise SettingsError([str(none)]) from None
 
 
-def _doors(lookup: Lookup, probe_smtp: bool) -> Doors:
+def _doors(lookup: Lookup, probe_smtp: bool, circuit: Circuit | None) -> Doors:
     probe = Sparing(partial(probe_host, lookup=lookup)) if probe_smtp else None
-    return Doors(partial(fetch, lookup=lookup), probe)
+    fetching = partial(fetch, lookup=lookup)
+    return Doors(fetching, probe, Registries(fetching, Remembered(circuit, "registry") if circuit else None))
 
 
 async def _store(settings: Settings, stack: AsyncExitStack, needed: bool) -> Store | None:

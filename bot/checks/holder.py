@@ -1,6 +1,7 @@
 """Whose network an address is in, by Team Cymru's map of the routing table over DNS, and what that provider lets its users do.
 
 It is a help and no verdict: where the map does not answer in time there is no finding at all, and nothing waits for it.
+The abuse contact comes from the registry that the map names, over RDAP, and is left out where that takes longer.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from bot.addresses import special
 from bot.checks.names import reversed_ip
 from bot.checks.providers import Provider, provider_of_network
 from bot.checks.questions import ask
-from bot.model import Address, Answer, Finding, Lookup, Order, Verdict
+from bot.checks.registries import Contact, FindContact
+from bot.model import Address, Answer, Finding, Lookup, Order, SweepLookup, Verdict
 
 CODES: Mapping[str, str] = {
     "network.holder": "Whose network the address is in, and what its provider lets users do about reverse name and port 25.",
@@ -22,6 +24,7 @@ CODES: Mapping[str, str] = {
 ORIGINS = {4: "origin.asn.cymru.com", 6: "origin6.asn.cymru.com"}
 NAMES = "asn.cymru.com"
 WITHIN_S = 2.0
+CONTACT_WITHIN_S = 1.0
 MOST_HOLDER = 60
 PLAIN = frozenset(" .,&'()/+-_")
 
@@ -33,6 +36,7 @@ class Origin:
     asns: tuple[int, ...]
     prefix: str
     country: str
+    registry: str = ""
 
     @property
     def width(self) -> int:
@@ -44,27 +48,48 @@ class BadRow(ValueError):
 
 
 async def check(
-    order: Order, lookup: Lookup, *, special_allowed: bool = True, within_s: float = WITHIN_S
+    order: Order,
+    lookup: Lookup,
+    *,
+    special_allowed: bool = True,
+    within_s: float = WITHIN_S,
+    find_contact: FindContact | None = None,
 ) -> list[Finding]:
-    """One finding about the order's address; none where the map says nothing within the seconds given."""
+    """One finding about the order's address; none where the map says nothing within the seconds given.
+
+    A registry is asked for people only: the addresses of a sweep are too many for it.
+    """
     ip = order.target.ip
     if ip is None or not (special_allowed or special(ip) is None):
         return []
     try:
         async with asyncio.timeout(within_s):
-            return await _look_up(ip, lookup)
+            return await _look_up(ip, lookup, None if isinstance(lookup, SweepLookup) else find_contact)
     except TimeoutError:
         return []
 
 
-async def _look_up(ip: Address, lookup: Lookup) -> list[Finding]:
+async def _look_up(ip: Address, lookup: Lookup, find_contact: FindContact | None) -> list[Finding]:
     reply = await ask(lookup, f"{reversed_ip(ip)}.{ORIGINS[ip.version]}", "TXT")
     origin = nearest(reply.records) if isinstance(reply, Answer) else None
     if origin is None:
         return []
-    reply = await ask(lookup, f"AS{origin.asns[0]}.{NAMES}", "TXT")
+    reply, contact = await asyncio.gather(
+        ask(lookup, f"AS{origin.asns[0]}.{NAMES}", "TXT"), _in_time(find_contact, origin, ip)
+    )
     holders = [read_holder(text) for text in reply.records] if isinstance(reply, Answer) else []
-    return [_finding(ip, origin, next(iter(holders), ""))]
+    return [_finding(ip, origin, next(iter(holders), ""), contact)]
+
+
+async def _in_time(find_contact: FindContact | None, origin: Origin, ip: Address) -> Contact | None:
+    """None where the registry takes too long: it is heard nevertheless, and the next check has its answer."""
+    if find_contact is None:
+        return None
+    try:
+        async with asyncio.timeout(CONTACT_WITHIN_S):
+            return await find_contact(origin.registry, origin.prefix, ip)
+    except TimeoutError:
+        return None
 
 
 def nearest(texts: Sequence[str]) -> Origin | None:
@@ -74,7 +99,7 @@ def nearest(texts: Sequence[str]) -> Origin | None:
 
 def read_origin(text: str) -> Origin:
     """`64496 64497 | 203.0.113.0/24 | DE | ripencc | 2020-01-01`; raises BadRow."""
-    asns, prefix, country = (*(field.strip() for field in text.split("|")), "", "", "")[:3]
+    asns, prefix, country, registry = (*(field.strip() for field in text.split("|")), "", "", "", "")[:4]
     numbers = tuple(int(asn) for asn in asns.split() if asn.isascii() and asn.isdecimal() and len(asn) <= 10)
     try:
         network = ip_network(prefix)
@@ -82,9 +107,8 @@ def read_origin(text: str) -> Origin:
         raise BadRow("the second field is no prefix") from None
     if not numbers:
         raise BadRow("the first field is no number of an autonomous system")
-    return Origin(
-        numbers, str(network), country if country.isascii() and country.isalpha() and len(country) == 2 else ""
-    )
+    known = country if country.isascii() and country.isalpha() and len(country) == 2 else ""
+    return Origin(numbers, str(network), known, registry.lower())
 
 
 def read_holder(text: str) -> str:
@@ -107,7 +131,7 @@ def _readable_rows(texts: Sequence[str]) -> list[Origin]:
     return rows
 
 
-def _finding(ip: Address, origin: Origin, holder: str) -> Finding:
+def _finding(ip: Address, origin: Origin, holder: str, contact: Contact | None) -> Finding:
     asn = origin.asns[0]
     provider = provider_of_network(asn)
     place = f"AS{asn}, {origin.country}" if origin.country else f"AS{asn}"
@@ -117,12 +141,14 @@ def _finding(ip: Address, origin: Origin, holder: str) -> Finding:
         about=str(ip),
         verdict=Verdict.PASS,
         code="network.holder",
-        says=f"{belongs}{_customs(provider)}",
+        says=f"{belongs}{_customs(provider)}{_complaints(contact)}",
         facts={
             "asns": list(origin.asns),
             "prefix": origin.prefix,
             "country": origin.country or None,
             "holder": holder or None,
+            "network": (contact.network or None) if contact else None,
+            "abuse": (contact.abuse or None) if contact else None,
             "provider": provider.id if provider else None,
             "reverse_name": provider.how if provider else None,
             "port_25": (provider.port_25 or None) if provider else None,
@@ -135,3 +161,7 @@ def _customs(provider: Provider | None) -> str:
     if provider is None:
         return "; its provider sets the reverse name."
     return f"; {provider.name} sets the reverse name. {provider.port_25}".rstrip()
+
+
+def _complaints(contact: Contact | None) -> str:
+    return f" Complaints about it go to {contact.abuse}." if contact and contact.abuse else ""

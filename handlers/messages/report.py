@@ -32,7 +32,18 @@ NOT_THERE = (
     ".never-signs",
     ".not-checked",
     ".declined",
+    ".not-needed",
+    ".off",
+    ".testing",
+    ".no-mail",
 )  # no fault, and not in order
+WHEN_YOU_LIKE = {
+    "mta-sts.missing": "an MTA-STS policy",
+    "mta-sts.testing": "MTA-STS in mode enforce",
+    "mta-sts.off": "an MTA-STS policy that is switched on",
+    "mta-sts.short-age": "an MTA-STS policy that senders remember for weeks",
+    "tls-rpt.missing": "reports about failed TLS",
+}  # what mail arrives without, so it is no problem
 TAKES = {Verdict.PASS: "yes", Verdict.UNKNOWN: "not known", Verdict.WARN: "perhaps not", Verdict.FAIL: "no"}
 
 
@@ -55,8 +66,14 @@ def report_card(report: Report, tree: bool = False) -> Card:
         title=f"{name_of(report.order)}: {summary(report)}",
         tone=TONES[report.verdict],
         step=step,
-        lines=(*lines, *_explained(report.findings), *_silent_lists(silent), *_passed(report.findings)),
-        facts=_receivers(report) if report.order.role is Role.MTA else (),
+        lines=(
+            *lines,
+            *_explained(report.findings),
+            *_silent_lists(silent),
+            *(() if problems else _better(report.findings)),
+            *_passed(report.findings),
+        ),
+        facts=(*(_receivers(report) if report.order.role is Role.MTA else ()), *_network(report.findings, problems)),
         sketch=spf_sketch(report.findings, asked_for=tree),
         table=_listing_table(listings) if in_table else None,
         buttons=(*_forms(problems), again_button(report.order), watch_button(report.order)),
@@ -137,6 +154,27 @@ def _passed(findings: Sequence[Finding]) -> Iterable[Line]:
     names = [name for name in dict.fromkeys(good) if name not in bad]
     parts = names + ([f"clean on {count(clean, 'blocklist')}"] if clean else [])
     return [Line(f"In order: {', '.join(parts)}.", Tone.GOOD)] if parts else []
+
+
+def _better(findings: Iterable[Finding]) -> Iterable[Line]:
+    """What could be added where nothing is wrong."""
+    wishes = [wish for finding in findings if (wish := WHEN_YOU_LIKE.get(finding.code))]
+    return [Line(f"Could be better: {' and '.join(wishes)}.")] if wishes else []
+
+
+def _network(findings: Iterable[Finding], problems: Iterable[Finding]) -> tuple[Fact, ...]:
+    """Whose address it is and who hears complaints, where the owner of the network may have to act."""
+    if not any(finding.check in ("blocklist", "ptr") for finding in problems):
+        return ()
+    return tuple(Fact("Network", _holder(finding)) for finding in findings if finding.code == "network.holder")
+
+
+def _holder(finding: Finding) -> str:
+    facts = finding.facts
+    name = facts.get("holder") or facts.get("network")
+    number = f"AS{facts['asns'][0]}"
+    complaints = f" · complaints go to {facts['abuse']}" if facts.get("abuse") else ""
+    return (f"{name} ({number})" if name else number) + complaints
 
 
 def _receivers(report: Report) -> tuple[Fact, ...]:

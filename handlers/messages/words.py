@@ -35,6 +35,9 @@ NAMES = {
     "dmarc": "DMARC",
     "mx": "MX",
     "dkim": "DKIM",
+    "mta-sts": "MTA-STS",
+    "starttls": "STARTTLS",
+    "tls-rpt": "TLS reports",
     "dane": "DANE",
     "bimi": "BIMI",
 }

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from bot.checks import holder
 from bot.checks.holder import BadRow, Origin, nearest, read_holder, read_origin
 from bot.checks.providers import Provider, providers
-from bot.model import Answer, Finding, Order, Target, Verdict
+from bot.checks.registries import Contact
+from bot.model import Address, Answer, Finding, Order, Target, Verdict
 from tests.dns_world import World, Zone
 
 ORIGIN = "5.113.0.203.origin.asn.cymru.com"
@@ -30,6 +31,20 @@ async def test_the_holder_of_an_address_is_named() -> None:
     assert (finding.check, finding.code, finding.verdict) == ("network", "network.holder", Verdict.PASS)
     assert finding.says.startswith("203.0.113.5 is in the network of EXAMPLE-AS Example & Sons (AS64496, DE)")
     assert finding.facts["prefix"] == "203.0.113.0/24"
+
+
+async def test_the_abuse_contact_of_the_registry_stands_behind_it() -> None:
+    asked: list[tuple[str, str]] = []
+
+    async def find_contact(registry: str, prefix: str, ip: Address, /) -> Contact | None:
+        asked.append((registry, prefix))
+        return Contact("EXAMPLE-NET", "abuse@example.net")
+
+    world = World({ORIGIN: {"TXT": [ROW]}})
+    (finding,) = await holder.check(Order(Target.of("203.0.113.5")), world, find_contact=find_contact)
+    assert asked == [("ripencc", "203.0.113.0/24")]
+    assert finding.says.endswith("Complaints about it go to abuse@example.net.")
+    assert (finding.facts["abuse"], finding.facts["network"]) == ("abuse@example.net", "EXAMPLE-NET")
 
 
 async def test_an_ipv6_address_is_looked_up_by_its_digits() -> None:
@@ -73,7 +88,7 @@ async def test_without_an_address_nothing_is_asked() -> None:
 
 def test_the_longest_prefix_wins_and_several_origins_are_kept() -> None:
     rows = ["64500 | 203.0.0.0/16 | US | arin |", "broken", "64496 64497 | 203.0.113.0/24 | DE | ripencc |"]
-    assert nearest(rows) == Origin((64496, 64497), "203.0.113.0/24", "DE")
+    assert nearest(rows) == Origin((64496, 64497), "203.0.113.0/24", "DE", "ripencc")
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from functools import partial
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
 
 from bot.checks import mta_sts, starttls
+from bot.checks.registries import SERVERS, find_contact
 from bot.model import Order, Target, Verdict
 from bot.net.fetch import fetch
 from bot.net.smtp import probe, probe_host
+from bot.visits import VisitFailed
 from tests.authority import EXPIRED, Authority
-from tests.bot.net.elsewhere import PUBLIC, listening
+from tests.bot.net.elsewhere import PUBLIC, Script, listening
 from tests.bot.net.test_fetch import saying
 from tests.bot.net.test_smtp import mail_server
 from tests.dns_world import World
@@ -60,3 +68,57 @@ async def test_a_name_that_leads_inside_is_not_visited_and_is_told() -> None:
     assert (mail.code, mail.verdict) == ("starttls.no-answer", Verdict.UNKNOWN)
     assert "public internet" in policy.says
     assert "public internet" in mail.says
+
+
+ADDRESS = ip_address("203.0.113.5")
+ABUSE = {"roles": ["abuse"], "vcardArray": ["vcard", [["email", {}, "text", "abuse@example.net"]]]}
+NETWORK = {"name": "EXAMPLE-NET", "entities": [ABUSE]}
+
+
+def answering(*replies: bytes) -> Script:
+    """A web server that gives one reply after another, each on a connection of its own."""
+    waiting = list(replies)
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(waiting.pop(0))
+        await writer.drain()
+
+    return script
+
+
+def json_page(document: Any) -> bytes:
+    body = json.dumps(document).encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/rdap+json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return head + body
+
+
+def moved(to: str) -> bytes:
+    return f"HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("replies", "outcome"),
+    [
+        ([json_page(NETWORK)], "abuse@example.net"),
+        ([moved("https://rdap.arin.net/other/ip/203.0.113.5"), json_page(NETWORK)], "abuse@example.net"),
+        ([moved("/elsewhere/ip/203.0.113.5"), json_page(NETWORK)], "abuse@example.net"),
+        ([moved("https://rdap.arin.net/1")] * 3, "redirect"),
+        ([moved("https://inside.example/")], "special-address"),
+        ([moved("https://127.0.0.1/")], "special-address"),
+        ([moved("http://rdap.arin.net/")], "bad-url"),
+        ([moved("https://rdap.arin.net:8443/")], "bad-url"),
+        ([b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"], "status"),
+    ],
+)
+async def test_a_registry_may_send_on_and_every_step_is_guarded(
+    authority: Authority, replies: list[bytes], outcome: str
+) -> None:
+    names = World({"rdap.arin.net": {"A": [PUBLIC]}, "inside.example": {"A": ["10.0.0.1"]}})
+    async with listening(answering(*replies), authority.server("rdap.arin.net")) as elsewhere:
+        fetching = partial(fetch, lookup=names, trust=authority.visitor(), line=elsewhere.line)
+        try:
+            told = (await find_contact(SERVERS["arin"], ADDRESS, fetching)).abuse
+        except VisitFailed as failed:
+            told = str(failed.trouble)
+    assert told == outcome
