@@ -124,7 +124,7 @@ class Desk(Generic[E]):
             await asyncio.wait({answer}, timeout=self._progress_after)
             if not answer.done():
                 begun = self._commands.acknowledgement(errand.ask).card
-                await reply.progress(replace(begun, footnote=STILL_AT_IT))
+                await reply.progress(replace(begun, footnote=begun.footnote or STILL_AT_IT))
             await reply.say(await answer)
 
 

@@ -11,8 +11,19 @@ from typing import Protocol
 from bot.watching.model import Room
 from handlers.card import Card
 
-__all__ = ["Ack", "Answering", "Ask", "Blind", "CannotServe", "Later", "MessageGone", "Part", "Platform", "Rejected"]
-__all__ += ["Room", "RoomGone", "SpaceGone", "Speaking", "Unsure"]
+__all__ = ["Ack", "Answering", "Ask", "Blind", "CannotServe", "File", "Later", "MessageGone", "Part", "Platform"]
+__all__ += ["Rejected", "Room", "RoomGone", "SpaceGone", "Speaking", "Unreadable", "Unsure"]
+
+
+class Unreadable(Exception):
+    """A file cannot be had; the message is one sentence that says what to do instead."""
+
+
+class File(Protocol):
+    """A file that somebody attached."""
+
+    async def read(self, most: int, /) -> bytes:
+        """What is in it. Raises Unreadable, also where it has more than `most` octets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +32,7 @@ class Ask:
 
     `user` is the platform's id and `name` what people call them (text of a stranger; empty where the platform does not
     say). A `stranger` is of another workspace than the bot's, as in a shared channel, and may look but not change anything.
+    `files` are what they attached.
     """
 
     room: Room
@@ -29,6 +41,7 @@ class Ask:
     private: bool = False
     name: str = ""
     stranger: bool = False
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,13 @@ MOST_CHARACTERS = 256 * 1024
 MOST_FIELDS = 1_000
 FIELD = re.compile(r"^([!-9;-~]{1,76})[ \t]?:(.*)$")
 DOMAIN_OF = re.compile(r"@([A-Za-z0-9.-]{1,253})")
+# Where a field begins in a header that lost its line ends, as a chat's command line takes them away.
+FIELD_BEGINS = re.compile(
+    r"\s+(?=(?:received|authentication-results|return-path|delivered-to|dkim-signature|arc-[a-z-]{1,40}|from|to|cc"
+    r"|subject|date|message-id|reply-to|mime-version|content-[a-z-]{1,40}|list-[a-z-]{1,40}|received-spf"
+    r"|x-[a-z0-9-]{1,60}): )",
+    re.IGNORECASE,
+)
 TAG = re.compile(r"(?:^|;)\s*([a-z]{1,10})\s*=\s*([^;]{0,2000})")
 
 LEFT_BY_OWN_NAME = (
@@ -127,7 +134,8 @@ def _fields(text: str) -> dict[str, list[str]]:
     """The fields by lower-case name, in their order, unfolded; the first empty line after a field ends the header."""
     fields: dict[str, list[str]] = {}
     values: list[str] | None = None
-    for line in text.splitlines()[: MOST_FIELDS * 20]:
+    lines = text.strip().splitlines()
+    for line in lines[: MOST_FIELDS * 20] if len(lines) > 1 else FIELD_BEGINS.split(text.strip()):
         if not line.strip():
             if fields:
                 break

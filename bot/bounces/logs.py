@@ -5,6 +5,7 @@ A log of 10 MB is never held whole: lines come in, bounces go out, and the summa
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ PEEKED_LINES = 200  # a report says in its header, near the top, that it is one
 MOST_STATEMENT = 4_000
 MOST_REPLY = 1_500  # of one reply in several lines; the longest seen have ten lines of 80
 MOST_NAMES = 10_000
+EXPLAINED = 2  # refusals that a summary comes with
 
 # The beginning of a line that a program wrote: syslog, ISO time, Exim, a time of day with its date.
 LOG_LINE = re.compile(
@@ -121,16 +123,32 @@ def text_lines(chunks: Iterable[bytes]) -> Iterator[str]:
 
     A line longer than `MOST_LINE_BYTES` is cut there, so that a file without line ends cannot fill the memory.
     """
-    size, rest = 0, b""
-    for chunk in chunks:
-        size += len(chunk)
-        if size > MOST_BYTES:
-            raise LogTooBig(f"The file is larger than {MOST_BYTES // 2**20} MB; send the part of the log that matters.")
+    rest = b""
+    for chunk in _in_utf8(_no_more_than(MOST_BYTES, chunks)):
         *whole, rest = (rest + chunk).split(b"\n")
         rest = rest[:MOST_LINE_BYTES]
         yield from (line[:MOST_LINE_BYTES].decode("utf-8", "replace") for line in whole)
     if rest:
         yield rest.decode("utf-8", "replace")
+
+
+def _no_more_than(most: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > most:
+            raise LogTooBig(f"The file is larger than {most // 2**20} MB; send the part of the log that matters.")
+        yield chunk
+
+
+def _in_utf8(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """What PowerShell writes to a file is UTF-16; its mark at the beginning says so."""
+    chunks = iter(chunks)
+    first = next(chunks, b"")
+    if not first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return chain((first,), chunks)
+    decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    return (decoder.decode(chunk).encode("utf-8", "replace") for chunk in chain((first,), chunks))
 
 
 def bounces(lines: Iterable[str], every_reply: bool = False) -> Iterator[Bounce]:
@@ -154,10 +172,18 @@ def bounces(lines: Iterable[str], every_reply: bool = False) -> Iterator[Bounce]
 
 def summarise(lines: Iterable[str], most: int = 10) -> Summary:
     """The summary of a log, in one pass."""
+    return sum_up(lines, most=most)[1]
+
+
+def sum_up(lines: Iterable[str], every_reply: bool = False, most: int = 10) -> tuple[list[Bounce], Summary]:
+    """The same with the first refusals: where there is only one, it is explained and not counted."""
     tally = Tally()
-    for bounce in bounces(tally.lines_of(lines)):
+    first: list[Bounce] = []
+    for bounce in bounces(tally.lines_of(lines), every_reply):
         tally.add(bounce)
-    return tally.summary(most)
+        if len(first) < EXPLAINED:
+            first.append(bounce)
+    return first, tally.summary(most)
 
 
 def is_refusal(line: str) -> bool:

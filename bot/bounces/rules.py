@@ -173,6 +173,14 @@ class Rules:
         """The first listing with this catalogue id."""
         return next((listing for listing in self.listings.entries if listing.id == list_id), None)
 
+    def name_of_list(self, list_id: str) -> str:
+        """What people call it: a list by its name, the list that a receiver keeps for itself by the receiver's."""
+        if listing := self.list_named(list_id):
+            return listing.name
+        return next(
+            (f"{receiver.name}'s own" for receiver in self.receivers.entries if receiver.list == list_id), list_id
+        )
+
 
 @cache
 def rules() -> Rules:

@@ -11,7 +11,9 @@ from bot.model import Target
 from bot.store import StoreUnavailable
 from handlers.card import Card
 from handlers.commands.checking import Typed, read_check
-from handlers.commands.reading import LATER, WATCHING, split_verb
+from handlers.commands.pasted import REFUSALS as UNREAD
+from handlers.commands.pasted import Pasted
+from handlers.commands.reading import LATER, PASTED, WATCHING, split_verb
 from handlers.commands.watching import Watching
 from handlers.commands.wishes import REFUSALS
 from handlers.messages import checking_card, help_card, refusal_card, report_card, reports_card
@@ -30,6 +32,7 @@ class Commands:
     list_health: Callable[[], Awaitable[Card]]
     allowed: Callable[[Ask], Awaitable[str]] = field(default=lambda _: _nobody_waits())
     watching: Watching | None = None
+    pasted: Pasted = field(default_factory=Pasted)
 
     def acknowledgement(self, ask: Ask) -> Ack:
         """What is said at once; pure and instant."""
@@ -41,6 +44,8 @@ class Commands:
         if verb in LATER:
             return Ack(refusal_card(f"`{verb}` is not available yet; type `help` to see what is."), work=False)
         try:
+            if verb in PASTED:
+                return Ack(self.pasted.begun(verb, rest, ask.files), work=True)
             if verb in WATCHING:
                 return Ack(self._begun(ask, verb, rest), work=self.watching is not None)
             orders = read_check(rest).orders
@@ -55,6 +60,8 @@ class Commands:
         if wait := await self.allowed(ask):
             return refusal_card(wait)
         verb, rest = split_verb(ask.text)
+        if verb in PASTED:
+            return await self._read(ask, verb, rest)
         if verb in WATCHING and self.watching:
             return await self._watching(self.watching, ask, verb, rest)
         return await self.list_health() if verb == "lists" else await self.check(read_check(rest))
@@ -78,6 +85,12 @@ class Commands:
 
     def _begun(self, ask: Ask, verb: str, rest: str) -> Card:
         return self.watching.begun(ask, verb, rest) if self.watching else refusal_card(NO_WATCHES)
+
+    async def _read(self, ask: Ask, verb: str, rest: str) -> Card:
+        try:
+            return await self.pasted.answer(verb, rest, ask.files)
+        except UNREAD as wrong:
+            return refusal_card(str(wrong))
 
     async def _watching(self, watching: Watching, ask: Ask, verb: str, rest: str) -> Card:
         try:

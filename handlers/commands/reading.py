@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from bot.model import Role
 
 WATCHING = ("watch", "unwatch", "watches", "mute", "unmute", "ack", "settings")
-LATER = ("history", "bounce", "headers")
-VERBS = ("check", "lists", *WATCHING, *LATER)
+PASTED = ("bounce", "headers")
+LATER = ("history",)
+VERBS = ("check", "lists", *WATCHING, *PASTED, *LATER)
 
 
 class BadCommand(Exception):
@@ -43,13 +44,13 @@ class Words:
 
 
 def split_verb(text: str) -> tuple[str, str]:
-    """`lists` → the verb; a bare target means `check`; nothing at all means `help`."""
-    first, _, rest = text.strip().partition(" ")
+    """`lists` → the verb; a bare target means `check`; nothing at all means `help`. What follows keeps its lines."""
+    first, *rest = text.split(maxsplit=1) or [""]
     verb = first.lower()
     if not verb or verb in ("help", "?"):
         return "help", ""
     if verb in VERBS:
-        return verb, rest.strip()
+        return verb, "".join(rest).strip()
     return "check", text.strip()
 
 

@@ -27,6 +27,8 @@ def help_card() -> Card:
         ("watches", "what this channel watches, and how it is"),
         ("mute 203.0.113.5 24h", "no alerts for a while; also: unmute, ack, unwatch"),
         ("settings", "how this channel hears of things"),
+        ("bounce 550 5.7.1 …", "what a bounce or a log means: whose fault, which list, what to do"),
+        ("headers Received: …", "the way of a message, and the address it left from"),
         ("lists", "which blocklists answer, and which do not"),
         ("help", "this page"),
     )

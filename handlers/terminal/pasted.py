@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bot.bounces.headers import MOST_CHARACTERS
-from bot.bounces.logs import MOST_BYTES, Summary, Tally, bounces, text_lines
+from bot.bounces.logs import MOST_BYTES, Summary, bounces, sum_up, text_lines
 from bot.bounces.replies import Bounce
 from handlers.terminal.command import BadQuestion
 
@@ -33,14 +33,8 @@ def each_bounce(file: str) -> Iterator[Bounce]:
 
 def summed_up(file: str) -> tuple[list[Bounce], Summary]:
     """The first refusals and what all of them add up to."""
-    tally = Tally()
-    first: list[Bounce] = []
     with chunks_of(file) as chunks:
-        for bounce in bounces(tally.lines_of(text_lines(chunks)), every_reply=True):
-            tally.add(bounce)
-            if len(first) < 2:
-                first.append(bounce)
-    return first, tally.summary()
+        return sum_up(text_lines(chunks), every_reply=True)
 
 
 def pasted_header(file: str) -> str:

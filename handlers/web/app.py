@@ -96,7 +96,7 @@ class Web:
         answer = asyncio.create_task(answered(self._commands, ask))
         await asyncio.wait({answer}, timeout=self._pace.progress_after)
         if not answer.done() and said.card:
-            self.channels.change(replace(said, card=replace(said.card, footnote=STILL_AT_IT)))
+            self.channels.change(replace(said, card=replace(said.card, footnote=said.card.footnote or STILL_AT_IT)))
         card = await answer
         self._show(said, card, ask.user if ask.private or card.private else "")
 

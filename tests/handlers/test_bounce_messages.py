@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from bot.bounces.headers import read_headers
-from bot.bounces.logs import bounces, summarise
+from bot.bounces.logs import bounces, sum_up, summarise
 from handlers.card import Card, Tone
+from handlers.commands import read_check
 from handlers.messages import bounce_card, bounces_card, path_card
 
 LISTED = "550 5.7.1 Service unavailable; client host [192.0.2.66] blocked using zen.spamhaus.org"
@@ -37,24 +38,80 @@ def test_the_address_of_a_bounce_is_one_press_from_its_check() -> None:
     assert "check 192.0.2.66" in [button.command for button in card_of(LISTED).buttons]
 
 
+def test_a_bounce_says_whose_fault_it_is_and_whether_it_is_a_policy_block() -> None:
+    facts = {fact.label: fact.value for fact in card_of(LISTED).facts}
+    assert facts == {
+        "Whose fault": "the sender's",
+        "Your address": "192.0.2.66",
+        "List": "Spamhaus ZEN",
+        "Policy block (PBL)": "no",
+        "Code": "550 5.7.1",
+    }
+    policy = {fact.label: fact.value for fact in card_of("550 5.7.1 192.0.2.66 is listed by the Spamhaus PBL").facts}
+    assert policy["Policy block (PBL)"].startswith("yes")
+    assert "Policy block (PBL)" not in {fact.label for fact in card_of("550 5.1.1 no such user").facts}
+
+
 def test_a_log_is_summed_up_with_its_causes_as_bars() -> None:
     log = [LISTED] * 10 + ["452 4.2.2 mailbox full"] * 5
     card = bounces_card(list(bounces(log, every_reply=True)), summarise(log))
     assert card.title == "15 refusals in 15 lines"
-    assert card.table is not None
-    assert [(row[0], len(row[1]), row[2]) for row in card.table.rows] == [
-        ("blocklist: spamhaus-zen", 20, "10"),
-        ("mailbox", 10, "5"),
+    assert card.sketch is not None
+    assert list(card.sketch.lines) == [
+        "blocklist: Spamhaus ZEN  " + "█" * 20 + "     10",
+        "mailbox                  " + "█" * 10 + " " * 10 + "      5",
     ]
+
+
+def test_rare_causes_are_counted_together_and_no_bar_is_lost() -> None:
+    codes = (LISTED, "550 5.1.1 no such user", "450 4.2.0 greylisted", "554 5.7.1 relay access denied")
+    _, summary = sum_up([code for number, code in enumerate(codes) for _ in range(1 + 999 * (number == 0))], most=2)
+    card = bounces_card([], summary)
+    assert card.sketch is not None
+    assert [line.split()[-1] for line in card.sketch.lines] == ["1,000", "1", "2"]
+    assert card.sketch.lines[1].count("█") == 1
+    assert card.sketch.lines[2].startswith("everything else")
+
+
+def test_every_refused_address_is_one_press_from_its_check_and_all_are_too() -> None:
+    log = [LISTED.replace("192.0.2.66", f"192.0.2.{number}") for number in range(1, 30)]
+    commands = [button.command for button in bounces_card([], summarise(log)).buttons]
+    assert commands[0] == "check " + " ".join(f"192.0.2.{number}" for number in range(1, 9))
+    assert commands[1:] == [f"check 192.0.2.{number}" for number in range(1, 9)]
+    assert len(read_check(commands[0].removeprefix("check ")).orders) == 8
+
+
+def test_a_log_without_refusals_says_which_lines_to_paste() -> None:
+    card = bounces_card([], summarise(["all is well", "nothing to see"]))
+    assert (card.title, card.buttons) == ("No refusal in 2 lines", ())
+    assert "bounced, deferred or rejected" in card.step
 
 
 def test_the_way_of_a_message_names_the_address_that_left_and_offers_its_check() -> None:
     card = path_card(read_headers(HEADER))
-    assert card.title.startswith("192.0.2.25 is where the message left")
+    assert card.title == "The message left its organisation from 192.0.2.25"
     assert [button.command for button in card.buttons] == ["check 192.0.2.25 example.com"]
     assert card.tone is Tone.GOOD
-    assert card.table is not None
-    assert [row[4] for row in card.table.rows] == ["–", "2 s"]
+    assert card.sketch is not None
+    assert list(card.sketch.lines) == [
+        "laptop [10.0.0.7]",
+        "  │ ESMTPSA, encrypted, signed in",
+        "mail.example.com [192.0.2.25]  ◄ left here",
+        "  │ ESMTPS, encrypted, 2 s",
+        "mx.example.net",
+    ]
+
+
+def test_what_the_receiver_found_out_is_explained_with_its_tone() -> None:
+    header = HEADER.replace(
+        "spf=pass smtp.mailfrom=example.com", "spf=pass smtp.mailfrom=example.com; dkim=fail header.d=example.com"
+    )
+    lines = path_card(read_headers(header)).lines
+    assert [(line.tone, line.detail) for line in lines[1:3]] == [
+        (Tone.GOOD, "says mx.example.net"),
+        (Tone.BAD, "says mx.example.net"),
+    ]
+    assert lines[2].text.startswith("DKIM failed")
 
 
 def test_text_that_is_no_header_is_said_to_be_none() -> None:

@@ -114,6 +114,14 @@ def test_a_file_in_pieces_gives_the_same_lines(size: int) -> None:
     assert list(text_lines(data[at : at + size] for at in range(0, len(data), size))) == data.decode().split("\n")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_a_log_that_powershell_wrote_is_read(encoding: str) -> None:
+    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    data = mark + (POSTFIX + "ünd\n").encode(encoding)
+    pieces = [data[at : at + 7] for at in range(0, len(data), 7)]
+    assert list(text_lines(pieces)) == (POSTFIX + "ünd").split("\n")
+
+
 def test_a_file_without_line_ends_is_cut_and_not_kept() -> None:
     lines = list(text_lines(b"x" * 65_536 for _ in range(50)))
     assert [len(line) for line in lines] == [65_536]
