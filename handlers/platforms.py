@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.routing import BaseRoute
 
 from bot.assembly import MailWing
 from bot.demo import DemoWorld
 from bot.jobs import Jobs
-from bot.settings import Settings, SlackMode
+from bot.settings import SlackMode
 from bot.store.client import Store
 from bot.store.directory import Directory
+from bot.store.installations import Installations
 from bot.store.limits import Sightings
 from handlers.commands import Commands
 from handlers.desk import Enqueue
 from handlers.patience import Seen
 from handlers.platform import Platform, Speaking
 from handlers.slack.app import Credentials, Slack
+from handlers.slack.installing import App
 from handlers.teams.app import Teams
 from handlers.teams.kept import Kept
 from handlers.teams.login import Credentials as TeamsCredentials
@@ -62,9 +64,8 @@ def chats(parts: Parts) -> list[Chat]:
 
 
 def _slack(parts: Parts) -> Chat:
-    settings = parts.wing.settings
     seen = Seen(Sightings(parts.store.interactive))
-    slack = Slack(_slack_credentials(settings), parts.commands, _enqueue(parts.jobs, "answer_slack"), seen)
+    slack = Slack(_slack_credentials(parts), parts.commands, _enqueue(parts.jobs, "answer_slack"), seen)
 
     async def answer_slack(ask_id: str) -> None:
         if job := await parts.jobs.asked(ask_id):
@@ -96,10 +97,16 @@ def _web(parts: Parts) -> Chat:
     return Chat(web, web.routes(settings.http, password), web.drain, _nothing)
 
 
-def _slack_credentials(settings: Settings) -> Credentials:
+def _slack_credentials(parts: Parts) -> Credentials:
+    settings = parts.wing.settings
     secrets = (settings.slack_bot_token, settings.slack_app_token, settings.slack_signing_secret)
-    bot, app, signing = (secret.get_secret_value() if secret else "" for secret in secrets)
-    return Credentials(bot, app, signing, settings.slack_api_url)
+    bot, app_token, signing = (secret.get_secret_value() if secret else "" for secret in secrets)
+    one = Credentials(bot, app_token, signing, settings.slack_api_url)
+    if not (settings.slack_client_id and settings.slack_client_secret):
+        return one
+    secret = settings.slack_client_secret.get_secret_value()
+    app = App(settings.slack_client_id, secret, settings.slack_api_url)
+    return replace(one, app=app, installed=Installations(parts.store.interactive, "slack", secret))
 
 
 def _enqueue(jobs: Jobs, task: str) -> Enqueue:

@@ -39,12 +39,7 @@ def test_the_readme_names_every_variable_and_no_other() -> None:
     readme = (ROOT / "README.md").read_text()
     told = set(re.findall(r"`((?:MAILCHECK|SLACK|REDIS|TEAMS)_[A-Z_]+)`", readme))
     known = {variable(name) for name in Settings.model_fields}
-    assert told <= known
-    assert known - told <= LATER
-
-
-# Read by the settings already, of use only once many workspaces can install the bot.
-LATER = {"SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"}
+    assert known == told
 
 
 @pytest.mark.parametrize(

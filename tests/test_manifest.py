@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from handlers.slack.installing import SCOPES
 from tests.handlers.slack.conftest import open_workspace
 from tests.handlers.slack.sent import as_json, direct, event, form, mention, payload, shortcut, slash
 
@@ -74,7 +75,9 @@ async def test_the_bot_hears_where_it_may_speak(name: str) -> None:
 
 def test_the_scopes_are_those_that_are_used() -> None:
     code = "".join(path.read_text() for path in (ROOT / "handlers/slack").glob("*.py"))
-    methods = set(re.findall(r"_client\.(\w+)\(", code)) - FREE_METHODS
+    methods = (
+        set(re.findall(r"\bclient\.((?:auth|chat|views|conversations|files|users|oauth)_\w+)\(", code)) - FREE_METHODS
+    )
     used = {"commands"}.union(
         *(SCOPES_OF_EVENT[name] for name in EVENTS), *(SCOPES_OF_METHOD[name] for name in methods)
     )
@@ -106,3 +109,7 @@ def test_typed_text_comes_as_it_was_typed() -> None:
 )
 def test_no_text_is_longer_than_slack_takes(text: str, most: int) -> None:
     assert 1 <= len(text) <= most
+
+
+def test_whoever_installs_the_bot_is_asked_for_what_the_manifest_names() -> None:
+    assert list(SCOPES) == MANIFEST["oauth_config"]["scopes"]["bot"]

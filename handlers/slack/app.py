@@ -9,14 +9,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from urllib.parse import urlsplit
 
 import structlog
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.errors import SlackApiError
-from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
@@ -26,14 +24,16 @@ from handlers.card import Card
 from handlers.desk import Desk, Enqueue
 from handlers.patience import Fuse, Seen, SharedMemory
 from handlers.platform import Ack, Answering, Room
-from handlers.slack.delivery import CALL_WITHIN_S, Speaker
+from handlers.slack.delivery import Speaker
 from handlers.slack.errands import Errand
 from handlers.slack.forms import View
 from handlers.slack.guard import Guard
+from handlers.slack.installing import App, install_pages
 from handlers.slack.listeners import register
 from handlers.slack.quiet import sdk_logger
-from handlers.slack.replies import NETWORK, TOKEN_REFUSED, Pace, Reply, reason
+from handlers.slack.replies import NETWORK, TOKEN_REFUSED, UNSAID, Pace, Reply, reason
 from handlers.slack.socket_mode import SlackRefuses, Watchdog, listen
+from handlers.slack.workspaces import Clients, Installed, Token, api_base, one_for_all, one_for_each
 
 PATH = "/slack/events"
 
@@ -42,12 +42,19 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """`app_token` opens Socket Mode, `signing_secret` serves HTTP; either, or both."""
+    """`app_token` opens Socket Mode, `signing_secret` serves HTTP; either, or both. `bot_token` is that of the one workspace;
+    where many may install the bot, `app` says what it is called by Slack, and `installed` which did."""
 
-    bot_token: str = field(repr=False)
+    bot_token: str = field(default="", repr=False)
     app_token: str = field(default="", repr=False)
     signing_secret: str = field(default="", repr=False)
     api_url: str = "https://slack.com/api/"
+    app: App | None = None
+    installed: Installed | None = None
+
+    @property
+    def token(self) -> Token:
+        return one_for_each(self.installed) if self.installed else one_for_all(self.bot_token)
 
 
 class Slack:
@@ -70,18 +77,19 @@ class Slack:
         self._credentials, self._commands, self._pace = credentials, commands, pace or Pace()
         store = Fuse()  # one for both uses: when the store hangs, a person waits for it once
         self._seen = Seen(seen, store)
-        self._client, self._speaker = web_client(credentials), Speaker(alert_client(credentials))
+        self._clients = Clients(credentials.token, credentials.api_url)
+        self._speaker = Speaker(self._clients.plain)
         self._desk = Desk(commands, enqueue, store, self._reply, self._pace.progress_after)
         self._home = ""  # the workspace of the token, once Slack has said it
-        self._bolt = bolt(self._client, credentials)
+        self._bolt = bolt(credentials)
         register(self._bolt, self)
 
     def routes(self) -> list[Route]:
-        """The door for HTTP; none without a signing secret."""
-        if not self._credentials.signing_secret:
-            return []
-        guard = Guard(self._credentials.signing_secret, self._dispatch, self._seen, self._pace.now)
-        return [Route(PATH, guard.answer, methods=["POST"])]
+        """The door for HTTP, where there is a signing secret; and the pages where other workspaces install the bot."""
+        secret, app, installed = self._credentials.signing_secret, self._credentials.app, self._credentials.installed
+        guard = Guard(secret, self._dispatch, self._seen, self._pace.now)
+        door = [Route(PATH, guard.answer, methods=["POST"])] if secret else []
+        return door + (install_pages(app, installed.keep) if app and installed else [])
 
     async def run(self, watchdog: Watchdog | None = None) -> None:
         """Listens until cancelled, then finishes what was begun. Raises SlackRefuses when the tokens are no good."""
@@ -127,12 +135,15 @@ class Slack:
         self._desk.work.start(self._welcome(Room(self.name, self._home or team, channel)))
 
     async def removed(self, team: str) -> None:
+        if self._credentials.installed:
+            await self._credentials.installed.forget(team)
         await self._commands.removed(self.name, self._home or team)
 
     async def _open(self, errand: Errand, form: View) -> None:
         try:
-            await self._client.views_open(trigger_id=errand.id, view=form)
-        except (SlackApiError, *NETWORK) as error:
+            client = await self._clients.patient(errand.team)
+            await client.views_open(trigger_id=errand.id, view=form)
+        except UNSAID as error:
             log.info("form not opened", platform="slack", why=reason(error))
             said = await self.take(errand)
             if not said.work:
@@ -169,7 +180,7 @@ class Slack:
         await self._speaker.tell(room, user, card)
 
     def _reply(self, errand: Errand) -> Reply:
-        return Reply(errand, self._client, self._pace)
+        return Reply(errand, self._clients.patient, self._pace)
 
     # Slack itself
 
@@ -184,52 +195,29 @@ class Slack:
 
     async def _introduce(self) -> None:
         """Finds a bad token at the start, and not when the first person waits for an answer."""
+        if self._credentials.installed:
+            return
         try:
-            self._home = str((await self._client.auth_test()).get("team_id") or "")
+            client = await self._clients.patient("")
+            self._home = str((await client.auth_test()).get("team_id") or "")
         except (SlackApiError, *NETWORK) as error:
             if (why := reason(error)) in TOKEN_REFUSED:
                 raise SlackRefuses(f"Slack refuses SLACK_BOT_TOKEN ({why}): install the app again.") from None
             log.warning("slack not reached at the start", platform="slack", why=why)
 
 
-def web_client(credentials: Credentials) -> AsyncWebClient:
-    """Waits when told to. It repeats nothing else: a message whose reply was lost may stand in the channel already."""
-    return AsyncWebClient(
-        token=credentials.bot_token,
-        base_url=api_base(credentials.api_url),
-        logger=sdk_logger(),
-        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=2)],
-    )
-
-
-def alert_client(credentials: Credentials) -> AsyncWebClient:
-    """For what nobody waits for: the delivery decides what to repeat, and when."""
-    return AsyncWebClient(
-        token=credentials.bot_token,
-        base_url=api_base(credentials.api_url),
-        timeout=CALL_WITHIN_S,
-        logger=sdk_logger(),
-        retry_handlers=[],
-    )
-
-
-def api_base(url: str) -> str:
-    """The SDK joins names of methods to the base as text, so it has to end with `/api/`."""
-    return url.rstrip("/") + ("/" if urlsplit(url).path.strip("/") else "/api/")
-
-
-def bolt(client: AsyncWebClient, credentials: Credentials) -> AsyncApp:
+def bolt(credentials: Credentials) -> AsyncApp:
     """Bolt without its waits: it would poll every 10 ms for the acknowledgement, and ask Slack who we are before it.
 
     Requests over HTTP were verified by the guard, those of Socket Mode come over our own connection.
     """
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
-        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=credentials.bot_token)
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=credentials.bot_token or None)
 
     return AsyncApp(
         name="mailcheck",
-        client=client,
+        client=AsyncWebClient(base_url=api_base(credentials.api_url), logger=sdk_logger()),
         authorize=authorize,
         logger=sdk_logger(),
         process_before_response=True,

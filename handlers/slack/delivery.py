@@ -5,7 +5,7 @@ The client repeats nothing by itself, because a message whose reply was lost may
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,6 @@ from handlers.slack.blocks import Payload, message
 from handlers.slack.replies import DRAWN_WRONG, NETWORK, in_words, reason, shown
 
 EVENT = "mailcheck_alert"  # other apps of the workspace can read it: no secrets in its payload
-CALL_WITHIN_S = 10
 CLOCKS_APART = timedelta(seconds=60)
 PAGE, MOST_PAGES = 200, 10
 NO_HEADER_S, UNREACHED_S, TOKEN_S = 30.0, 5.0, 300.0
@@ -46,36 +45,37 @@ log = structlog.get_logger()
 
 
 class Speaker:
-    """Implements `Speaking`; the client must not retry, and give up within `Pace.call_within`."""
+    """Implements `Speaking`; `client` is that of a workspace. It must not retry, and give up within `Pace.call_within`."""
 
-    def __init__(self, client: AsyncWebClient) -> None:
+    def __init__(self, client: Callable[[str], Awaitable[AsyncWebClient]]) -> None:
         self._client = client
 
     async def post(self, room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
         """A card that Slack does not take as it is drawn is said once in plain words."""
-        carried = {"metadata": {"event_type": EVENT, "event_payload": {"key": key}}} if key else {}
         place: Payload = {"channel": room.channel} | ({"thread_ts": thread} if thread else {})
         place |= {"reply_broadcast": True} if thread and broadcast else {}
-        payload = message(card)
+        place |= {"metadata": {"event_type": EVENT, "event_payload": {"key": key}}} if key else {}
+        payload, client = message(card), await self._client(room.space)
         try:
-            sent = await self._said({**payload, **place, **carried})
+            sent = await _called(client.chat_postMessage(**payload, **place))
         except Rejected as why:
             if not any(word in str(why) for word in DRAWN_WRONG):
                 raise
             log.error("slack refused how an alert was drawn", platform="slack", channel=room.channel, why=str(why))
-            sent = await self._said({**in_words(payload), **place, **carried})
+            sent = await _called(client.chat_postMessage(**in_words(payload), **place))
         return str(sent["ts"])
 
     async def update(self, room: Room, message_id: str, card: Card) -> None:
-        payload = message(card)
-        await _called(self._client.chat_update(channel=room.channel, ts=message_id, **shown(payload)))
+        payload, client = message(card), await self._client(room.space)
+        await _called(client.chat_update(channel=room.channel, ts=message_id, **shown(payload)))
 
     async def find(self, room: Room, key: str, since: datetime, thread: str = "") -> str | None:
         oldest = f"{(since - CLOCKS_APART).timestamp():.6f}"
         cursor: str | None = None
+        client = await self._client(room.space)
         for _ in range(MOST_PAGES):
             try:
-                page = await _called(self._page(room.channel, thread, oldest, cursor))
+                page = await _called(_page(client, room.channel, thread, oldest, cursor))
             except Rejected as why:
                 raise Blind(str(why)) from None
             messages: list[dict[str, Any]] = page.get("messages") or []
@@ -88,17 +88,18 @@ class Speaker:
         raise Blind(f"more than {PAGE * MOST_PAGES} messages since then")
 
     async def tell(self, room: Room, user: str, card: Card) -> None:
-        opened = await _called(self._client.conversations_open(users=user))
+        client = await self._client(room.space)
+        opened = await _called(client.conversations_open(users=user))
         await self.post(Room(room.platform, room.space, str(opened["channel"]["id"])), card)
 
-    async def _said(self, payload: Payload) -> AsyncSlackResponse:
-        return await _called(self._client.chat_postMessage(**payload))
 
-    def _page(self, channel: str, thread: str, oldest: str, cursor: str | None) -> Awaitable[AsyncSlackResponse]:
-        window: dict[str, Any] = {"oldest": oldest, "limit": PAGE, "include_all_metadata": True, "cursor": cursor}
-        if thread:
-            return self._client.conversations_replies(channel=channel, ts=thread, **window)
-        return self._client.conversations_history(channel=channel, **window)
+def _page(
+    client: AsyncWebClient, channel: str, thread: str, oldest: str, cursor: str | None
+) -> Awaitable[AsyncSlackResponse]:
+    window: dict[str, Any] = {"oldest": oldest, "limit": PAGE, "include_all_metadata": True, "cursor": cursor}
+    if thread:
+        return client.conversations_replies(channel=channel, ts=thread, **window)
+    return client.conversations_history(channel=channel, **window)
 
 
 async def _called(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:

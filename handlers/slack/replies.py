@@ -14,12 +14,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from handlers.card import Card
+from handlers.platform import Later, SpaceGone
 from handlers.slack import limits
 from handlers.slack.blocks import Payload, message
 from handlers.slack.errands import Errand
 from handlers.slack.quiet import sdk_logger
 
 NETWORK = (aiohttp.ClientError, TimeoutError, OSError)
+UNSAID = (SlackApiError, Later, SpaceGone, *NETWORK)
 TOKEN_REFUSED = ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "not_allowed_token_type")
 LONGEST_WAIT_S = 30.0
 SEND_WITHIN_S = 10
@@ -78,7 +80,7 @@ class ResponseUrl:
 class Reply:
     """Everything said to one errand: progress at most once, then the answer, each on the best way still open."""
 
-    def __init__(self, errand: Errand, client: AsyncWebClient, pace: Pace) -> None:
+    def __init__(self, errand: Errand, client: Callable[[str], Awaitable[AsyncWebClient]], pace: Pace) -> None:
         self._errand, self._client = errand, client
         self._url = ResponseUrl(errand, pace)
         self._progress = ""  # the ts of our own message, to be edited
@@ -91,7 +93,7 @@ class Reply:
         elif not errand.private:
             try:
                 self._progress = await self._post(message(card))
-            except (SlackApiError, *NETWORK) as error:
+            except UNSAID as error:
                 log.info("progress not said", **self._about(reason(error)))
 
     async def say(self, card: Card) -> None:
@@ -113,10 +115,11 @@ class Reply:
 
     async def _as_message(self, payload: Payload, hidden: bool) -> str:
         try:
+            client = await self._client(self._errand.team)
             if self._progress:
-                await self._client.chat_update(channel=self._errand.channel, ts=self._progress, **shown(payload))
+                await client.chat_update(channel=self._errand.channel, ts=self._progress, **shown(payload))
             elif hidden:
-                await self._client.chat_postEphemeral(
+                await client.chat_postEphemeral(
                     channel=self._errand.channel,
                     user=self._errand.user,
                     thread_ts=self._errand.thread or None,
@@ -124,13 +127,13 @@ class Reply:
                 )
             else:
                 await self._post(payload)
-        except (SlackApiError, *NETWORK) as error:
+        except UNSAID as error:
             return reason(error)
         return ""
 
     async def _post(self, payload: Payload) -> str:
-        errand = self._errand
-        sent = await self._client.chat_postMessage(channel=errand.channel, thread_ts=errand.thread or None, **payload)
+        errand, client = self._errand, await self._client(self._errand.team)
+        sent = await client.chat_postMessage(channel=errand.channel, thread_ts=errand.thread or None, **payload)
         return str(sent["ts"])
 
     def _for_url(self, payload: Payload, hidden: bool) -> Payload:
@@ -155,7 +158,7 @@ def in_words(payload: Payload) -> Payload:
 def reason(error: Exception) -> str:
     """Slack's word for what went wrong; where it said none, as behind a failing proxy, the HTTP status."""
     if not isinstance(error, SlackApiError):
-        return type(error).__name__
+        return str(error) if isinstance(error, Later | SpaceGone) else type(error).__name__
     said = error.response.data
     return str(said.get("error")) if isinstance(said, dict) else f"status {error.response.status_code}"
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -38,6 +39,10 @@ class FakeSlack:
     clock: count[int] = field(default_factory=lambda: count(1_700_000_000))
     stored: dict[str, list[Message]] = field(default_factory=dict)
     forms: list[Message] = field(default_factory=list)
+    teams: dict[str, str] = field(default_factory=lambda: {TOKEN: "T1"})  # by token
+    installing: dict[str, tuple[str, str]] = field(
+        default_factory=dict
+    )  # by code: a workspace, and the token it will give
 
     @property
     def app(self) -> Starlette:
@@ -62,10 +67,13 @@ class FakeSlack:
 
     async def _api(self, request: Request) -> Response:
         method = request.path_params["method"]
-        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+        if method == "oauth.v2.access":
+            return self._installed(dict(parse_qsl((await request.body()).decode())))
+        team = self.teams.get(request.headers.get("authorization", "").removeprefix("Bearer "))
+        if team is None:
             return JSONResponse({"ok": False, "error": "invalid_auth"})
         if method == "auth.test":
-            return JSONResponse({"ok": True, "user_id": "UBOT", "bot_id": "BBOT", "team_id": "T1"})
+            return JSONResponse({"ok": True, "user_id": "UBOT", "bot_id": "BBOT", "team_id": team})
         if (mishap := self._mishap(method)) is not None:
             return _refusal(mishap, in_json=True)
         if method in LOOKS:
@@ -88,6 +96,17 @@ class FakeSlack:
         if (mishap := self._mishap(f"+{method}")) is not None:
             return Cut() if mishap == "cut" else _refusal(mishap, in_json=True)
         return JSONResponse({"ok": True, "ts": ts, "message_ts": ts, "channel": payload["channel"]})
+
+    def _installed(self, sent: Message) -> Response:
+        """A code is good once (docs.slack.dev, oauth.v2.access)."""
+        if sent["code"] not in self.installing:
+            return JSONResponse({"ok": False, "error": "invalid_code"})
+        team, token = self.installing.pop(sent["code"])
+        self.teams[token] = team
+        about = {"app_id": "A1", "bot_user_id": "UBOT", "scope": "commands", "token_type": "bot"}
+        return JSONResponse(
+            {"ok": True, "access_token": token, "team": {"id": team}, "authed_user": {"id": "U9"}, **about}
+        )
 
     def _store(self, method: str, payload: Message) -> None:
         channel = self.stored.setdefault(payload["channel"], [])

@@ -7,8 +7,8 @@ from collections import Counter
 from itertools import count
 
 from handlers.alerts import Delivery, Pace
-from handlers.slack.app import Credentials, alert_client
-from handlers.slack.delivery import CALL_WITHIN_S, Speaker
+from handlers.slack.delivery import Speaker
+from handlers.slack.workspaces import CALL_WITHIN_S, Clients, one_for_all
 from tests.bot.watching.kept_watches import Clock, numbered
 from tests.handlers.kept_in_memory import KeptInMemory
 from tests.handlers.letters import LATER, elsewhere, rooms, story
@@ -38,7 +38,7 @@ async def test_slack_on_its_bad_days_gets_every_alert_once_and_in_order() -> Non
         kept.put(letter)
         kept.keep(letter.watch, letter.incident)
     async with serving(fake.app) as url:
-        speaker = Speaker(alert_client(Credentials(TOKEN, api_url=f"{url}/api/")))
+        speaker = Speaker(Clients(one_for_all(TOKEN), f"{url}/api/").plain)
         delivery = Delivery(kept, kept, {"slack": speaker}, Pace(now=clock))
         for _ in range(20_000):
             if not any(kept.held.letters.values()):

@@ -12,8 +12,8 @@ import pytest_asyncio
 from bot.watching.model import Room
 from handlers.card import Card, Line, Tone
 from handlers.platform import Blind, Later, MessageGone, Rejected, RoomGone, SpaceGone, Unsure
-from handlers.slack.app import Credentials, alert_client
 from handlers.slack.delivery import EVENT, Speaker
+from handlers.slack.workspaces import Clients, one_for_all
 from tests.handlers.slack.conftest import serving
 from tests.handlers.slack.fake_slack import TOKEN, FakeSlack
 
@@ -37,7 +37,7 @@ class Channel:
 async def channel() -> AsyncIterator[Channel]:
     fake = FakeSlack()
     async with serving(fake.app) as url:
-        yield Channel(Speaker(alert_client(Credentials(TOKEN, api_url=f"{url}/api/"))), fake)
+        yield Channel(Speaker(Clients(one_for_all(TOKEN), f"{url}/api/").plain), fake)
     assert fake.refused == []
 
 
@@ -93,7 +93,7 @@ async def test_what_was_stored_before_the_answer_was_lost_stands_once_and_is_fou
 
 
 async def test_nobody_behind_the_address_means_surely_not_said() -> None:
-    nowhere = Speaker(alert_client(Credentials(TOKEN, api_url="http://127.0.0.1:9/api/")))
+    nowhere = Speaker(Clients(one_for_all(TOKEN), "http://127.0.0.1:9/api/").plain)
     with pytest.raises(Later):
         await nowhere.post(ROOM, CARD)
 
