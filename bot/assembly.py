@@ -42,25 +42,30 @@ from bot.net.servers import Server, system_servers
 from bot.net.smtp import probe_host
 from bot.net.sparing import Sparing
 from bot.net.transport import Transport
-from bot.settings import Settings, SettingsError, SpecialAddresses
+from bot.settings import ProbeSmtp, Settings, SettingsError, SpecialAddresses
 from bot.store import StoreUnavailable
 from bot.store.cache import AnswerCache, Remembered, ReportCache
 from bot.store.circuit import Circuit
 from bot.store.client import Store, connect
-from bot.visits import Fetch, Probe
+from bot.visits import Fetch
 
 log = structlog.get_logger()
 
+BRIEFLY_S = 1.0  # as long as a report waits for a mail server that nobody asked about by name
 STANDING_S = 900  # as long as what is known of a list may be believed
 
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """The ways to other people's servers; `probe` is None where port 25 is not to be tried."""
+    """The ways to other people's servers.
+
+    `probe` is None where port 25 is not to be tried, `patience_s` how long a report waits for it at most.
+    """
 
     fetch: Fetch
-    probe: Probe | None
-    find_contact: FindContact | None = None
+    find_contact: FindContact
+    probe: Sparing | None = None
+    patience_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ def checks(blocklists: Check, special_allowed: bool, doors: Doors | None = None)
     visits = (
         (
             ("mta-sts", partial(mta_sts.check, fetch=doors.fetch)),
-            ("starttls", partial(starttls.check, probe=doors.probe)),
+            ("starttls", _starttls(doors)),
         )
         if doors
         else ()
@@ -164,6 +169,11 @@ def checks(blocklists: Check, special_allowed: bool, doors: Doors | None = None)
     )
 
 
+def _starttls(doors: Doors) -> Check:
+    port_open = doors.probe.port_open if doors.probe else lambda: None
+    return partial(starttls.check, probe=doors.probe, port_open=port_open, patience_s=doors.patience_s)
+
+
 def kept(lookup: Lookup) -> Lookup:
     """The same without the short cut for many lists at once, which no cache sees: what people ask is kept for the others."""
 
@@ -184,10 +194,11 @@ def _servers(settings: Settings) -> tuple[Server, ...]:
         raise SettingsError([str(none)]) from None
 
 
-def _doors(lookup: Lookup, probe_smtp: bool, circuit: Circuit | None) -> Doors:
-    probe = Sparing(partial(probe_host, lookup=lookup)) if probe_smtp else None
+def _doors(lookup: Lookup, probe_smtp: ProbeSmtp, circuit: Circuit | None) -> Doors:
     fetching = partial(fetch, lookup=lookup)
-    return Doors(fetching, probe, Registries(fetching, Remembered(circuit, "registry") if circuit else None))
+    registries = Registries(fetching, Remembered(circuit, "registry") if circuit else None)
+    probe = Sparing(partial(probe_host, lookup=lookup)) if probe_smtp is not ProbeSmtp.OFF else None
+    return Doors(fetching, registries, probe, patience_s=None if probe_smtp is ProbeSmtp.ON else BRIEFLY_S)
 
 
 async def _store(settings: Settings, stack: AsyncExitStack, needed: bool) -> Store | None:

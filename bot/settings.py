@@ -49,6 +49,14 @@ class SpecialAddresses(StrEnum):
     ALLOW = "allow"
 
 
+class ProbeSmtp(StrEnum):
+    """Whether the mail servers of a domain are visited: for a moment, patiently, or not at all."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 def duration(text: object) -> object:
     if not isinstance(text, str):
         return text
@@ -102,14 +110,6 @@ def refuse_or_allow(text: object) -> object:
     if text not in tuple(SpecialAddresses):
         raise ValueError("must be refuse or allow")
     return text
-
-
-def on_or_off(text: object) -> object:
-    if text in ("on", "off"):
-        return text == "on"
-    if isinstance(text, bool):
-        return text
-    raise ValueError("is `on` or `off`")
 
 
 def existing_file(text: object) -> object:
@@ -173,7 +173,7 @@ class Settings(BaseSettings):
     spamhaus_dqs_key: SecretStr | None = None
     abusix_key: SecretStr | None = None
     special_addresses: Annotated[SpecialAddresses, BeforeValidator(refuse_or_allow)] = SpecialAddresses.REFUSE
-    probe_smtp: Annotated[bool, BeforeValidator(on_or_off)] = False
+    probe_smtp: ProbeSmtp = ProbeSmtp.AUTO
     web_password: SecretStr | None = None  # for the page of the bot, where it is not on loopback
     http: Annotated[HostPort, NoDecode, BeforeValidator(listen_address)] = HostPort("127.0.0.1", 3000)
 

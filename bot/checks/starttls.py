@@ -1,7 +1,7 @@
 """STARTTLS: whether mail for a domain travels encrypted, as its mail servers themselves show it (RFC 3207).
 
-This visits other people's servers, so it is off unless it is switched on; and where outgoing port 25 is shut, as at most
-clouds, nothing can be seen. Then it was not checked, which is never "no encryption".
+Where outgoing port 25 is shut, as at most clouds, nothing can be seen; and some servers keep strangers waiting for longer than
+a report may take. Then it was not checked, which is never "no encryption".
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bot.checks.exchanges import exchanges
 from bot.checks.names import readable
 from bot.checks.troubles import WORDS
 from bot.domains import shown
-from bot.model import Finding, Lookup, LookupFailed, Order, Verdict
+from bot.model import Finding, Lookup, LookupFailed, Order, SweepLookup, Verdict
 from bot.visits import Probe, SmtpFacts, Trouble
 
 CODES: Mapping[str, str] = {
@@ -38,6 +38,7 @@ MOST_PROBED = 4
 SOON = timedelta(days=14)
 OFF = "the probe of mail servers is off"
 SHUT = "outgoing port 25 is shut here"
+SLOW = "its mail servers take longer to answer than this report waits; check again in a minute"
 SEEMS_SHUT = "no connection to its mail servers opens, so outgoing port 25 is most likely shut here"
 
 
@@ -121,27 +122,49 @@ async def check(
     *,
     probe: Probe | None = None,
     port_open: Callable[[], bool | None] = lambda: None,
+    patience_s: float | None = None,
     clock: Callable[[], datetime] = now,
 ) -> list[Finding]:
     """Findings about up to four mail servers of the order's domain, all asked at once; without a `probe` none is.
 
-    `port_open` says what is known about outgoing port 25 of this host; None where nothing is.
+    `port_open` says what is known about outgoing port 25 of this host; None where nothing is. With `patience_s` nothing is
+    waited for any longer, a sweep visits nobody, and servers that showed nothing about TLS leave the report as it is.
     """
     domain = order.target.domain
     if domain is None:
         return []
     known = port_open()
-    if probe is None or known is False:
-        return [_finding("starttls.not-checked", domain, why=SHUT if probe else OFF)]
+    if probe is None or (patience_s is not None and isinstance(lookup, SweepLookup)):
+        return [_finding("starttls.not-checked", domain, why=OFF)]
+    if known is False:
+        return [_finding("starttls.not-checked", domain, why=SHUT)]
     try:
         servers = await exchanges(lookup, domain)
     except LookupFailed as failed:
         why = f"the DNS did not answer about its mail servers ({failed.reason})"
-        return [_finding("starttls.no-answer", domain, hosts=shown(domain), why=why)]
-    visits = await asyncio.gather(*map(probe, servers[:MOST_PROBED]))
+        code = "starttls.no-answer" if patience_s is None else "starttls.not-checked"
+        return [_finding(code, domain, hosts=shown(domain), why=why)]
+    visits = await asyncio.gather(*(_visit(probe, server, patience_s) for server in servers[:MOST_PROBED]))
     if visits and not known and all(visit.trouble is Trouble.UNREACHABLE for visit in visits):
         return [_finding("starttls.not-checked", domain, visits, why=SEEMS_SHUT)]
-    return judge(domain, visits, clock())
+    telling = [visit for visit in visits if patience_s is None or _tells(visit)]
+    if visits and not telling:
+        slow = all(visit.trouble is Trouble.TIMEOUT for visit in visits)
+        return [_finding("starttls.not-checked", domain, visits, **({"why": SLOW} if slow else {}))]
+    return judge(domain, telling, clock())
+
+
+async def _visit(probe: Probe, server: str, patience_s: float | None) -> SmtpFacts:
+    """A visit that is not waited for may still come to its end, and be there for the next report."""
+    try:
+        async with asyncio.timeout(patience_s):
+            return await probe(server)
+    except TimeoutError:
+        return SmtpFacts(server, trouble=Trouble.TIMEOUT)
+
+
+def _tells(visit: SmtpFacts) -> bool:
+    return visit.trouble is None or visit.trouble in ENDINGS
 
 
 def judge(domain: str, visits: Sequence[SmtpFacts], today: datetime) -> list[Finding]:

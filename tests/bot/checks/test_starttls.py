@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -10,7 +12,8 @@ import pytest
 
 from bot.checks import starttls
 from bot.checks.starttls import MOST_PROBED, SOON, judge
-from bot.model import Finding, Order, Target, Verdict
+from bot.model import Answer, Finding, Heard, Order, SweepLookup, Target, Verdict
+from bot.net.sparing import Sparing
 from bot.visits import Certificate, SmtpFacts, Trouble
 from tests.dns_world import World, Zone
 
@@ -165,6 +168,42 @@ async def test_a_domain_without_mx_records_is_its_own_mail_server() -> None:
     probe = Probing(offers_tls=True, tls_version="TLSv1.3")
     await look({DOMAIN: {"A": ["203.0.113.5"]}}, probe)
     assert probe.asked == [DOMAIN]
+
+
+@pytest.mark.parametrize("trouble", [*(facts.trouble for facts, _, verdict in JUDGED if verdict is Verdict.UNKNOWN)])
+async def test_a_report_that_does_not_wait_is_no_worse_for_what_it_could_not_see(trouble: Trouble) -> None:
+    order, probe = Order(Target(domain=DOMAIN)), Probing(trouble=trouble)
+    (finding,) = await starttls.check(order, World(MX), probe=probe, port_open=lambda: True, patience_s=9)
+    assert (finding.code, finding.verdict) == ("starttls.not-checked", Verdict.PASS)
+    assert "{" not in finding.says
+
+
+async def test_a_slow_server_is_left_and_what_it_says_later_is_there_for_the_next_report() -> None:
+    go = asyncio.Event()
+
+    async def slow(name: str, /) -> SmtpFacts:
+        if name == "mx2.example.com":
+            await go.wait()
+        return visit(name)
+
+    probe, order = Sparing(slow), Order(Target(domain=DOMAIN))
+    (first,) = await starttls.check(order, World(MX), probe=probe, patience_s=0.01, clock=lambda: TODAY)
+    go.set()
+    (second,) = await starttls.check(order, World(MX), probe=probe, patience_s=9, clock=lambda: TODAY)
+    told = [[server["name"] for server in finding.facts["servers"]] for finding in (first, second)]
+    assert told == [["mx1.example.com"], ["mx1.example.com", "mx2.example.com"]]
+
+
+async def test_a_sweep_that_does_not_wait_visits_nobody() -> None:
+    class Sweep(World, SweepLookup):
+        """Asks one by one, but is a sweep's."""
+
+        async def ask_all(self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None) -> list[Answer]:
+            raise NotImplementedError
+
+    probe = Probing(offers_tls=False)
+    (finding,) = await starttls.check(Order(Target(domain=DOMAIN)), Sweep(MX), probe=probe, patience_s=9)
+    assert (finding.code, probe.asked) == ("starttls.not-checked", [])
 
 
 def test_every_code_has_a_sentence() -> None:

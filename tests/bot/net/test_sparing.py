@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.net.sparing import GOOD_FOR_S, MOST_REMEMBERED, Sparing
+import pytest
+
+from bot.net.sparing import ENOUGH, GOOD_FOR_S, MOST_REMEMBERED, Sparing
 from bot.visits import SmtpFacts, Trouble
 
 
@@ -57,3 +59,31 @@ async def test_only_so_many_servers_are_remembered() -> None:
     await sparing("mx1.example.com")
     await sparing("mx0.example.com")
     assert len(probe.visited) == MOST_REMEMBERED + 2
+
+
+@pytest.mark.parametrize(
+    ("troubles", "known"),
+    [
+        ([], None),
+        ([Trouble.UNREACHABLE] * (ENOUGH - 1), None),
+        ([Trouble.UNREACHABLE] * ENOUGH, False),
+        ([*[Trouble.UNREACHABLE] * ENOUGH, Trouble.REFUSED], True),
+        ([None], True),
+        ([Trouble.NO_ADDRESS, Trouble.SPECIAL, Trouble.NO_ANSWER, Trouble.SPECIAL], None),
+    ],
+)
+async def test_whether_port_25_is_open_shows_in_the_visits_of_ten_minutes(
+    troubles: list[Trouble | None], known: bool | None
+) -> None:
+    now = 0.0
+    waiting = iter(troubles)
+
+    async def probe(name: str, /) -> SmtpFacts:
+        return SmtpFacts(name, trouble=next(waiting))
+
+    sparing = Sparing(probe, clock=lambda: now)
+    for number in range(len(troubles)):
+        await sparing(f"mx{number}.example.com")
+    assert sparing.port_open() is known
+    now = GOOD_FOR_S
+    assert sparing.port_open() is None
