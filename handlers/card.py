@@ -51,13 +51,27 @@ class Sketch:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The last word of a command, picked from `options`: each the word, and what people read. `usual` is one of the words."""
+
+    question: str
+    options: tuple[tuple[str, str], ...]
+    usual: str
+
+
+@dataclass(frozen=True, slots=True)
 class Button:
-    """Pressing it opens `url`, or is the same as typing `command`."""
+    """Pressing it opens `url`, or is the same as typing `command`, with the `choice` that is asked for where there is one.
+
+    `in_place` says that the answer takes the place of the card, where a platform can do so.
+    """
 
     label: str
     command: str = ""
     url: str = ""
     primary: bool = False
+    in_place: bool = False
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True)

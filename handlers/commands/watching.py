@@ -107,7 +107,7 @@ class Watching:
             added = [await self._add(ask, watch) for watch in wished]
         except TooManyWatches as full:
             raise BadCommand(str(full)) from None
-        return await self._confirm(ask, added, cards.added_card(added, notes))
+        return await self._confirm(ask, added, _added_card(ask, added, notes))
 
     async def unwatch(self, ask: Ask, rest: str) -> Card:
         kept = await self._allowed(ask, wishes.read_one(rest))
@@ -195,12 +195,17 @@ class Watching:
             await self.watches.note(
                 ask.room, ask.user, "watch", new=f"{watch.subject} every {write_duration(watch.every)}"
             )
-        return Added(watch, incident, await self.granted(watch), new)
+        return Added(watch, incident, await self.granted(watch), new, reports[0] if len(reports) == 1 else None)
 
     async def _confirm(self, ask: Ask, added: Sequence[Added], card: Card) -> Card:
-        """Said in the channel itself: where that fails, no alert could be said there either, and nothing is kept."""
+        """Said in the channel itself, or there in the place of what was pressed: where that fails, no alert could be said
+        there either, and nothing is kept."""
+        platform = self.platforms[ask.room.platform]
         try:
-            await self.platforms[ask.room.platform].post(ask.room, card)
+            if ask.place:
+                await platform.update(ask.room, ask.place, card)
+                return card
+            await platform.post(ask.room, card)
         except (RoomGone, SpaceGone):
             for one in added:
                 if one.new:
@@ -260,6 +265,14 @@ def first_look(checkup: Checkup) -> Look:
         return await asyncio.gather(*(report(target) for target in watch.targets))
 
     return look
+
+
+def _added_card(ask: Ask, added: Sequence[Added], notes: Sequence[str]) -> Card:
+    """A report whose button was pressed stays: it only says so."""
+    one = added[0]
+    if ask.place and len(added) == 1 and one.report:
+        return cards.watched_report_card(one.report, one)
+    return cards.added_card(added, notes)
 
 
 def _watch_of(ask: Ask, wish: Wish, subject: Subject, every: timedelta, now: datetime) -> Watch:

@@ -12,7 +12,7 @@ from bot.watching.model import Alert, Incident, Problem, Reason, Severity, Watch
 from bot.watching.observations import BLOCKLIST
 from handlers.card import Button, Card, Fact, Line, Table, Tone
 from handlers.messages.subjects import name_of_problem, named, subject_of, what_is_wrong, when
-from handlers.messages.words import count
+from handlers.messages.words import MUTE_FOR, count
 
 PROBLEMS_SHOWN = 8
 MOST_CHECKED = 16  # addresses in one order
@@ -166,7 +166,11 @@ def _by_address(problems: Sequence[Problem]) -> Table | None:
 
 def _in_hand(watch: Watch, incident: Incident) -> list[Button]:
     acknowledge = [] if incident.acknowledged else [Button("Acknowledge", f"ack {watch.id}")]
-    mute = Button("Unmute", f"unmute {watch.id}") if incident.muted else Button("Mute…", f"mute {watch.id}")
+    mute = (
+        Button("Unmute", f"unmute {watch.id}")
+        if incident.muted
+        else Button("Mute…", f"mute {watch.id}", choice=MUTE_FOR)
+    )
     return [*acknowledge, mute]
 
 
@@ -225,7 +229,7 @@ def _reminded(watch: Watch, alert: Alert) -> Card:
     since = f" after {write_duration(alert.at - alert.opened)}" if alert.opened else ""
     step = next((p.sight.step for p in sorted(alert.still, key=_weight) if p.sight.step), "")
     title = f"{subject_of(watch)}: still {what_is_wrong(alert.still) or 'not right'}{since}"
-    return Card(title, Tone.WARN, step, buttons=(Button("Acknowledge", f"ack {watch.id}"),))
+    return Card(title, Tone.WARN, step, buttons=(Button("Acknowledge", f"ack {watch.id}", in_place=True),))
 
 
 def _unstable(watch: Watch, alert: Alert) -> Card:

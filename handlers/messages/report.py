@@ -123,11 +123,13 @@ def took(ms: int) -> str:
 
 
 def again_button(order: Order) -> Button:
-    return Button("Check again", command=f"check {order} fresh")
+    return Button("Check again", command=f"check {order} fresh", in_place=True)
 
 
 def watch_button(order: Order) -> Button:
-    return Button("Watch", command=f"watch {order.target} as {order.role}")
+    """What was asked beyond the target would be lost with the card, so then the answer leaves it alone."""
+    plain = order == Order(order.target, order.role)
+    return Button("Watch", command=f"watch {order.target} as {order.role}", in_place=plain)
 
 
 def _explained(findings: Iterable[Finding]) -> Iterable[Line]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.durations import write_duration
+from bot.model import Report
 from bot.watching.kept import Kept, RoomSettings, Updates
 from bot.watching.model import Incident, Muted, Phase, Problem, Watch, each_once
 from handlers.card import Button, Card, Fact, Line, Table, Tone
 from handlers.messages.alerts import TONES
+from handlers.messages.report import report_card
 from handlers.messages.subjects import named, subject_of, what_is_wrong, when
-from handlers.messages.words import count
+from handlers.messages.words import MUTE_FOR, count
 
 KNOWN_SHOWN = 8
-MUTES = ("1h", "8h", "24h", "7d")
 UPDATES = {
     Updates.THREAD: "in the thread of the alert",
     Updates.BROADCAST: "in the thread, and for the whole channel what is newly bad and what is clear again",
@@ -25,12 +26,16 @@ UPDATES = {
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A watch with its first look; `every` is the interval that it gets, `new` is False where the room had it already."""
+    """A watch with its first look; `every` is the interval that it gets, `new` is False where the room had it already.
+
+    `report` is what that look saw, where it was one target.
+    """
 
     watch: Watch
     incident: Incident
     every: timedelta
     new: bool = True
+    report: Report | None = None
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -59,9 +64,21 @@ def added_card(added: Sequence[Added], notes: Sequence[str] = ()) -> Card:
         Tone.GOOD if not one.problems else Tone.WARN,
         lines=(*_known(one.problems), *lines),
         facts=(Fact("Alerts", "here, when something changes and a second look confirms it"),),
-        buttons=(Button("Unwatch", f"unwatch {watch.id}"),),
+        buttons=(unwatch_button(watch),),
         footnote=f"Watch {watch.id} · as {watch.role}",
     )
+
+
+def watched_report_card(report: Report, added: Added) -> Card:
+    """The report whose button was pressed, which now says that it is watched."""
+    card = report_card(report)
+    watched = Fact("Watched", f"every {write_duration(added.every)}; what changes is told here")
+    kept = (button for button in card.buttons if not button.command.startswith("watch "))
+    return replace(card, facts=(*card.facts, watched), buttons=(*kept, unwatch_button(added.watch)))
+
+
+def unwatch_button(watch: Watch) -> Button:
+    return Button("Unwatch", f"unwatch {watch.id}", in_place=True)
 
 
 def watches_card(kept: Sequence[Kept]) -> Card:
@@ -89,7 +106,9 @@ def said_in_channel_card(added: int) -> Card:
 def removed_card(watch: Watch, by: str) -> Card:
     return Card(
         f"{by} ended the watch of {subject_of(watch)}",
-        buttons=(Button("Watch again", f"watch {watch.subject} every {_short(watch.every)} as {watch.role}"),),
+        buttons=(
+            Button("Watch again", f"watch {watch.subject} every {_short(watch.every)} as {watch.role}", in_place=True),
+        ),
     )
 
 
@@ -97,7 +116,7 @@ def muted_card(watch: Watch, muted: Muted) -> Card:
     return Card(
         f"{muted.by} muted {subject_of(watch)} until {when(muted.until)}",
         lines=(Line("What is still different then is told at once."),),
-        buttons=(Button("Unmute", f"unmute {watch.id}"),),
+        buttons=(Button("Unmute", f"unmute {watch.id}", in_place=True),),
     )
 
 
@@ -115,7 +134,7 @@ def mute_choice_card(watch: Watch) -> Card:
     """For how long, where no form can be shown."""
     return Card(
         f"Mute {subject_of(watch)} for how long?",
-        buttons=tuple(Button(length, f"mute {watch.id} {length}") for length in MUTES),
+        buttons=tuple(Button(length, f"mute {watch.id} {word}", in_place=True) for word, length in MUTE_FOR.options),
         footnote="or type, for example: mute 203.0.113.5 12h",
         private=True,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.domains import shown
 from bot.model import Finding, Order, Report, Verdict
-from handlers.card import Card, Line, Tone
+from handlers.card import Card, Choice, Line, Tone
 
 TONES = {Verdict.PASS: Tone.GOOD, Verdict.UNKNOWN: Tone.UNSURE, Verdict.WARN: Tone.WARN, Verdict.FAIL: Tone.BAD}
 
@@ -42,6 +42,11 @@ NAMES = {
     "bimi": "BIMI",
 }
 SPECIAL = "network.special-purpose"
+MUTE_FOR = Choice(
+    "For how long?",
+    (("1h", "1 hour"), ("8h", "8 hours"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days")),
+    "24h",
+)
 REASONS = {
     "timeout": "no answer in time",
     "servfail": "the server failed",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from handlers.inert import inert
+from handlers.messages.words import MUTE_FOR
 from handlers.slack.errands import Errand, Sent
 
 View = dict[str, Any]
@@ -17,7 +18,6 @@ TARGETS, EVERY, ROLE, NAME, LENGTH = "targets", "every", "role", "name", "length
 USUAL = ""  # the interval of those who say nothing
 EVERY_CHOICES = ((USUAL, "the usual"), ("15m", "15 minutes"), ("1h", "1 hour"), ("6h", "6 hours"), ("24h", "24 hours"))
 ROLES = (("mta", "It sends mail to the world itself"), ("client", "It submits mail with a password"))
-LENGTHS = (("1h", "1 hour"), ("8h", "8 hours"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"))
 NO_VALUE = "usual"  # an option of Slack's may not be empty
 
 
@@ -27,7 +27,7 @@ def form_for(errand: Errand) -> View | None:
         case ["watch"]:
             return _view(WATCH, "Watch", errand, "", _watch_blocks())
         case ["mute", watch]:
-            return _view(MUTE, "Mute", errand, watch, [_choice(LENGTH, "For how long?", LENGTHS, 2)])
+            return _view(MUTE, "Mute", errand, watch, [_choice(LENGTH, MUTE_FOR.question, MUTE_FOR.options, 2)])
     return None
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from handlers.card import Button, Card, Fact, Line, Sketch, Table, Tone
+from handlers.card import Button, Card, Choice, Fact, Line, Sketch, Table, Tone
 from handlers.inert import CUT_AT, aligned, inert
 from handlers.teams import limits
 from handlers.teams.markdown import escaped, without_formulas
@@ -26,6 +26,7 @@ STYLES = {Tone.BAD: "attention", Tone.WARN: "warning", Tone.UNSURE: "emphasis", 
 COLOURS = {Tone.BAD: "attention", Tone.WARN: "warning", Tone.GOOD: "good"}
 LOUD = (Tone.BAD, Tone.WARN)
 NOTHING = "–"
+IN_PLACE, CHOICE = "in_place", "choice"  # what a button carries beside its command
 GAP = re.compile(r"^ +| {2,}")  # what HTML would fold into one space, or none
 WEB_PAGE = re.compile(r"https?://[!-~]+")
 
@@ -227,9 +228,24 @@ def _button(button: Button) -> Element | None:
     if WEB_PAGE.fullmatch(button.url) and len(button.url) <= limits.BUTTON_URL:
         return {"type": "Action.OpenUrl", **named, "url": button.url}
     command = inert(button.command, limits.BUTTON_COMMAND + 1)
-    if not button.url and 0 < len(command) <= limits.BUTTON_COMMAND:
-        return {"type": "Action.Execute", **named, "verb": command.split()[0], "data": {"command": command}}
-    return None
+    if button.url or not 0 < len(command) <= limits.BUTTON_COMMAND:
+        return None
+    data = {"command": command} | ({IN_PLACE: True} if button.in_place else {})
+    run = {"type": "Action.Execute", **named, "verb": command.split()[0], "data": data}
+    return _asking(button.choice, run) if button.choice else run
+
+
+def _asking(choice: Choice, run: Element) -> Element:
+    """Unfolds the choice and the button that takes it along; what was picked comes back under its id."""
+    picked = {
+        "type": "Input.ChoiceSet",
+        "id": CHOICE,
+        "label": choice.question,
+        "value": choice.usual,
+        "choices": [{"title": title, "value": word} for word, title in choice.options],
+    }
+    inside = {"type": "AdaptiveCard", "body": [picked], "actions": [run | {"title": run["title"].rstrip("…")}]}
+    return {"type": "Action.ShowCard", "title": run["title"], "card": inside}
 
 
 def _fitting(things: Sequence[Thing], draw: Callable[[Thing], Any], octets: int, number: int) -> tuple[list[Any], int]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_address
 
@@ -17,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from handlers.card import Card
-from handlers.desk import Desk, Enqueue, answered, busy
+from handlers.desk import Desk, Enqueue
 from handlers.messages import help_card
 from handlers.patience import Away, Fuse, Seen, SharedMemory
 from handlers.platform import Ack, Answering, Blind, CannotServe, Later, Room, RoomGone
@@ -26,8 +25,10 @@ from handlers.teams.connector import Connector
 from handlers.teams.conversations import Conversation, Conversations
 from handlers.teams.errands import Errand, Sent, conversation_of
 from handlers.teams.guard import Guard
+from handlers.teams.guests import Guests
 from handlers.teams.login import Credentials, Login, LoginFailed, LoginRefused
 from handlers.teams.pace import Pace
+from handlers.teams.presses import Pressed, Presses
 from handlers.teams.replies import Reply
 from handlers.teams.tokens import Doorman, Keys
 
@@ -62,7 +63,9 @@ class Teams:
         self._http = httpx.AsyncClient(timeout=httpx.Timeout(10.0))
         self._login = Login(self._http, credentials, self._pace)
         self._connector = Connector(self._http, self._login, credentials.cloud, self._pace)
+        self._guests = Guests(self._connector, commands, self._pace)
         self._desk = Desk(commands, enqueue, self._store, self._reply, self._pace.progress_after)
+        self._presses = Presses(commands, self._desk.work, self._reply, self._pace.press_within)
 
     def routes(self, listening: str) -> list[Route]:
         """The door, on this host. Raises CannotServe where callers are not checked and come from anywhere."""
@@ -97,20 +100,11 @@ class Teams:
 
     async def take(self, errand: Errand) -> Ack:
         """Hands the errand over, and returns what to say at once."""
-        return await self._desk.take(errand)
+        return await self._desk.take(await self._guests.marked(errand))
 
-    async def renew(self, errand: Errand) -> Ack:
-        """The answer, where it comes while Teams waits; it takes the card's place for everybody else, too."""
-        ack = self._commands.acknowledgement(errand.ask)
-        if not ack.work:
-            return ack
-        answering = asyncio.create_task(answered(self._commands, errand.ask))
-        await asyncio.wait({answering}, timeout=self._pace.press_within)
-        in_time = answering.done()
-        if not self._desk.work.start(self._show(errand, answering, in_time)) and not in_time:
-            answering.cancel()
-            return busy()
-        return Ack(answering.result(), work=False) if in_time else ack
+    async def press(self, errand: Errand) -> Pressed:
+        """The answer to a button, where it comes while Teams waits; it is there for everybody else, too."""
+        return await self._presses.answer(await self._guests.marked(errand))
 
     def say(self, errand: Errand, card: Card) -> None:
         """Says a card that nothing has to be looked up for."""
@@ -141,6 +135,7 @@ class Teams:
 
     async def update(self, room: Room, message: str, card: Card) -> None:
         await replies.change(self._connector, await self._where(room), message, card)
+        self._presses.redrawn(room, message, card)
 
     async def find(self, room: Room, key: str, since: datetime, thread: str = "") -> str | None:
         del room, key, since, thread
@@ -157,14 +152,6 @@ class Teams:
         if conversation is None:
             raise RoomGone("the bot is not installed there")
         return conversation
-
-    async def _show(self, errand: Errand, answering: asyncio.Task[Card], in_time: bool) -> None:
-        """The answer to a button, for all to see; one for a single person is said only if they have not been told."""
-        card = await answering
-        if not card.private:
-            await self._reply(errand).say(card)
-        elif not in_time:
-            await self._reply(replace(errand, replaces="")).say(card)
 
     def _reply(self, errand: Errand) -> Reply:
         return Reply(errand, self._connector, self._pace)

@@ -54,13 +54,19 @@ class Connector:
         told = await self._call("POST", conversation, "/v3/conversations", wanted, RoomGone)
         return replace(conversation, id=str(told.get("id", "")), kind=Kind.PERSONAL, team="")
 
+    async def member(self, place: Conversation, user: str) -> Mapping[str, object]:
+        """What Teams tells of a person there, who may be no member: MessageGone. It takes no turn from what is said."""
+        path = f"/v3/conversations/{quote(place.id, safe='')}/members/{quote(user, safe='')}"
+        return await self._call("GET", place, path, None, MessageGone)
+
     async def _call(
-        self, method: str, place: Conversation, path: str, body: Payload, missing: type[Exception]
+        self, method: str, place: Conversation, path: str, body: Payload | None, missing: type[Exception]
     ) -> Mapping[str, object]:
         """`missing` is what a 404 means."""
         if not self._cloud.trusts(place.service_url):
             raise RoomGone("its service address is not one of Microsoft's")
-        await self._turn(place)
+        if body is not None:
+            await self._turn(place)
         try:
             async with asyncio.timeout(WITHIN_S):
                 answer = await self._once(method, place.service_url.rstrip("/") + path, body)
@@ -74,7 +80,7 @@ class Connector:
             return _json(answer)
         raise self._refusal(place, answer, missing)
 
-    async def _once(self, method: str, url: str, body: Payload) -> httpx.Response:
+    async def _once(self, method: str, url: str, body: Payload | None) -> httpx.Response:
         """One call, and another where the token had been withdrawn."""
         for last in (False, True):
             headers = await self._login.headers()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from handlers.platform import Ask
+from handlers.teams.adaptive import CHOICE, IN_PLACE
 from handlers.teams.conversations import Conversation, Kind
 from handlers.teams.markup import as_typed, without_private
 
 Sent = Mapping[str, Any]  # an activity as Teams sends it
 
-OWN = ("user", "text", "thread", "replaces", "name")
+QUEUED = ("user", "text", "thread", "private", "name", "stranger")
 GONE = ("channelDeleted", "teamDeleted", "teamHardDeleted")
 
 
@@ -20,8 +21,9 @@ GONE = ("channelDeleted", "teamDeleted", "teamHardDeleted")
 class Errand:
     """One thing a person asked for; an empty string means "there is none".
 
-    `thread` is where the answer belongs; `replaces` is the message whose place it takes; `private` says that only this
-    person is to see it; `name` is what people call them.
+    `thread` is where the answer belongs; `pressed` is the message whose button it was, whose place the answer takes if it
+    is `in_place`; `private` says that only this person is to see it; `name` is what people call them, who are a `stranger`
+    where they are of another tenant than the conversation, or its guest.
     """
 
     id: str
@@ -29,24 +31,39 @@ class Errand:
     user: str
     text: str = field(repr=False)
     thread: str = ""
-    replaces: str = ""
+    pressed: str = ""
+    in_place: bool = False
     private: bool = False
     name: str = ""
+    stranger: bool = False
 
     @property
     def ask(self) -> Ask:
-        return Ask(self.conversation.room, self.user, self.text, self.private, self.name)
+        return Ask(self.conversation.room, self.user, self.text, self.private, self.name, self.stranger, place=self.replaces)
+
+    @property
+    def replaces(self) -> str:
+        """The message whose place the answer takes."""
+        return self.pressed if self.in_place else ""
 
     def job(self) -> dict[str, str]:
-        """The errand as text, for a queue."""
-        own = {name: str(getattr(self, name)) for name in (*OWN, "private")}
+        """The errand as text, for a queue; what was pressed is answered without one."""
+        own = {name: str(getattr(self, name)) for name in QUEUED}
         return {"errand": self.id, **own, **self.conversation.record()}
 
     @classmethod
     def of(cls, job: Mapping[str, str]) -> Errand:
         """The errand that `job` made. Raises KeyError or ValueError where it is not one."""
-        own = {name: job[name] for name in OWN}
-        return cls(id=job["errand"], conversation=Conversation.of(job), private=job["private"] == "True", **own)
+        return cls(
+            id=job["errand"],
+            conversation=Conversation.of(job),
+            user=job["user"],
+            text=job["text"],
+            thread=job["thread"],
+            private=job["private"] == "True",
+            name=job["name"],
+            stranger=job.get("stranger") == "True",  # a job of the version before knows no strangers
+        )
 
 
 def conversation_of(activity: Sent) -> Conversation | None:
@@ -67,44 +84,51 @@ def conversation_of(activity: Sent) -> Conversation | None:
 
 def from_message(activity: Sent) -> Errand | None:
     """A message to the bot; None for one that is not: without a mention, of a bot, or with nothing in it but data."""
-    conversation, text = conversation_of(activity), at(activity, "text")
-    user = said(activity, "from", "id")
-    if conversation is None or not user or not isinstance(text, str) or said(activity, "from", "role") == "bot":
+    errand, text = _told(activity), at(activity, "text")
+    if errand is None or not isinstance(text, str) or said(activity, "from", "role") == "bot":
         return None
-    if conversation.kind is not Kind.PERSONAL and not is_meant(activity):
+    alone = errand.conversation.kind is Kind.PERSONAL
+    if not alone and not is_meant(activity):
         return None
     typed, private = without_private(as_typed(text))
-    return Errand(
-        id=f"{conversation.id}:{said(activity, 'id')}",
-        conversation=conversation,
-        user=user,
-        text=typed,
-        thread=thread_of(activity),
-        name=said(activity, "from", "name"),
-        private=private and conversation.kind is not Kind.PERSONAL,
-    )
+    return replace(errand, text=typed, private=private and not alone)
 
 
 def from_button(activity: Sent) -> Errand | None:
-    """A pressed button is the command it carries. Only asking the same again takes the place of the card."""
-    conversation = conversation_of(activity)
-    command, user = said(activity, "value", "action", "data", "command"), said(activity, "from", "id")
-    if conversation is None or not command or not user:
+    """A pressed button is the command it carries, with what was chosen beside it; None for one that carries none."""
+    errand, data = _told(activity), at(activity, "value", "action", "data")
+    command, pressed = said(data, "command"), said(activity, "replyToId")
+    if errand is None or not command:
+        return None
+    text = f"{command} {said(data, CHOICE)}".strip()
+    return replace(
+        errand, text=text, thread=errand.thread or pressed, pressed=pressed, in_place=at(data, IN_PLACE) is True
+    )
+
+
+def _told(activity: Sent) -> Errand | None:
+    """Who speaks, and where; None where that is not said."""
+    conversation, user = conversation_of(activity), said(activity, "from", "id")
+    if conversation is None or not user:
         return None
     return Errand(
         id=f"{conversation.id}:{said(activity, 'id')}",
         conversation=conversation,
         user=user,
-        text=command,
+        text="",
         thread=thread_of(activity),
         name=said(activity, "from", "name"),
-        replaces=said(activity, "replyToId") if asks_again(command) else "",
+        stranger=is_stranger(activity),
     )
 
 
-def asks_again(command: str) -> bool:
-    words = command.split()
-    return words[:1] == ["check"] and words[-1:] == ["fresh"]
+def is_stranger(activity: Sent) -> bool:
+    """Of another tenant than the one that holds the conversation, or of none. The role of a guest is not told here.
+
+    Source: "Agents and tab apps for shared and private channels" at learn.microsoft.com/microsoftteams.
+    """
+    theirs = said(activity, "channelData", "tenant", "id")
+    return theirs not in ("", tenant_of(activity)) or not said(activity, "from", "aadObjectId")
 
 
 def is_arrival(activity: Sent) -> bool:
@@ -125,13 +149,8 @@ def departed(activity: Sent) -> str:
     )
 
 
-def tenants_of(activity: Sent) -> set[str]:
-    """Every tenant that the activity names; of a good one it is exactly one."""
-    named = (said(activity, "conversation", "tenantId"), said(activity, "channelData", "tenant", "id"))
-    return {tenant for tenant in named if tenant}
-
-
 def tenant_of(activity: Sent) -> str:
+    """The one that holds the conversation; in a shared channel whoever speaks may be of another."""
     return said(activity, "conversation", "tenantId") or said(activity, "channelData", "tenant", "id")
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from handlers.door import Refused, turned_away, whole_body
 from handlers.teams.cloud import Cloud
-from handlers.teams.errands import Sent, said, tenants_of
+from handlers.teams.errands import Sent, said, tenant_of
 from handlers.teams.tokens import Doorman, Unauthorised
 
 MOST_OCTETS = 256 * 1024
@@ -42,8 +42,7 @@ class Guard:
                 raise Refused(401, str(why)) from None
         if not self._cloud.trusts(said(activity, "serviceUrl")):
             raise Refused(403, "the service address is not one of Microsoft's")
-        named = tenants_of(activity)
-        if self._tenants and (not named or named - self._tenants):
+        if self._tenants and tenant_of(activity) not in self._tenants:
             raise Refused(403, "another tenant")
 
 

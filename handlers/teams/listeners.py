@@ -27,6 +27,7 @@ from handlers.teams.errands import (
     tenant_of,
 )
 from handlers.teams.markdown import escaped
+from handlers.teams.presses import Pressed
 
 BUTTON = "adaptiveCard/action"
 BAR = "application/vnd.microsoft.activity.message"  # a sentence under the card, for whoever pressed the button
@@ -42,8 +43,8 @@ class Hearing(Protocol):
 
     async def take(self, errand: Errand) -> Ack: ...
 
-    async def renew(self, errand: Errand) -> Ack:
-        """Asks again for a card; the answer where it comes in time, and else it takes the card's place later."""
+    async def press(self, errand: Errand) -> Pressed:
+        """The answer to a button, where it comes while Teams waits."""
 
     def say(self, errand: Errand, card: Card) -> None: ...
 
@@ -72,17 +73,17 @@ async def on_message(teams: Hearing, activity: Sent) -> Response:
 
 
 async def on_invoke(teams: Hearing, activity: Sent) -> Response:
-    """Asking again is answered with the new card; what else a button does is said in the conversation, as if typed."""
+    """A button is answered with the new card, or with a sentence under the one that stays."""
     if said(activity, "name") != BUTTON:
         return Response(status_code=501)  # the word of the protocol for "not this bot"; Teams does not repeat it
     errand = from_button(activity)
     if errand is None:
         error = {"code": "BadRequest", "message": "The button carries no command."}
         return JSONResponse({"statusCode": 400, "type": ERROR, "value": error})
-    ack = await (teams.renew(errand) if errand.replaces else teams.take(errand))
-    if errand.replaces and not ack.work and not ack.card.private:
-        return JSONResponse({"statusCode": 200, "type": CARD, "value": content(ack.card)})
-    return under_the_card(ack.card)
+    pressed = await teams.press(errand)
+    if pressed.instead:
+        return JSONResponse({"statusCode": 200, "type": CARD, "value": content(pressed.instead)})
+    return under_the_card(pressed.under)
 
 
 async def on_news(teams: Hearing, activity: Sent) -> Response:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from bot.checkup import Checkup
-from bot.model import Finding, Lookup, Order, Report, Role, Verdict
+from bot.model import Role
 from bot.watching.incidents import begin
 from bot.watching.kept import MOST_IN_A_ROOM, RoomSettings
 from bot.watching.model import Room, Watch
 from bot.watching.register import Register
 from handlers.card import Card, Tone
-from handlers.commands import Commands, Watching
+from handlers.commands import Commands
 from handlers.platform import Ask, RoomGone, Unsure
 from tests.bot.watching.kept_watches import ELSEWHERE, ROOM, Clock, numbered
 from tests.bot.watching.stories import T0
@@ -25,7 +24,7 @@ from tests.dns_world import World
 from tests.handlers.kept_in_memory import KeptInMemory
 from tests.handlers.letters import story
 from tests.handlers.room_of_people import RoomOfPeople
-from tests.reports import listing
+from tests.handlers.verbs import verbs
 
 WORLD = World(
     {
@@ -38,10 +37,6 @@ WORLD = World(
         "host.example.com": {"A": ["192.0.2.77"]},
     }
 )
-
-
-async def mail_is_fine(order: Order, _lookup: Lookup, /) -> Sequence[Finding]:
-    return [Finding("mx", str(order.target), Verdict.PASS, "mx.ok", "It is right.", facts={"exchanges": []})]
 
 
 @dataclass
@@ -83,22 +78,8 @@ def made(where: str, redis: Redis) -> Channel:
     kept = KeptInMemory(clock) if where == "memory" else Register(redis, clock)
     people = RoomOfPeople(clock)
     listed: set[str] = set()
-
-    async def look(watch: Watch) -> Sequence[Report]:
-        def report(order: Order) -> Report:
-            state = ("listed", Verdict.FAIL) if str(order.target.ip) in listed else ("not_listed", Verdict.PASS)
-            return Report(order, clock(), (listing("Spamhaus ZEN", state[1], state[0]),), 1, 1)
-
-        return [report(Order(target, watch.role)) for target in watch.targets]
-
-    async def health() -> Card:
-        return Card("the lists")
-
-    checkup = Checkup(
-        (("mx", mail_is_fine),), frozenset(), WORLD, WORLD, lambda: datetime.now(UTC), special_allowed=True
-    )
-    watching = Watching(kept, kept, look, WORLD, {"slack": people}, clock)
-    return Channel(kept, people, Commands(checkup, lambda _: 62, health, watching=watching), clock, listed)
+    commands = verbs(kept, {"slack": people}, clock, WORLD, listed)
+    return Channel(kept, people, commands, clock, listed)
 
 
 async def test_a_watch_is_kept_said_in_the_channel_and_its_first_look_is_silent(channel: Channel) -> None:
@@ -272,7 +253,9 @@ async def test_a_mute_without_a_length_asks_for_it(typed: str, channel: Channel)
     await channel.type(typed.replace("mute", "watch"))
     card = await channel.type(typed)
     [watch] = await channel.watches()
-    assert [button.command for button in card.buttons] == [f"mute {watch.id} {n}" for n in ("1h", "8h", "24h", "7d")]
+    assert [button.command for button in card.buttons] == [
+        f"mute {watch.id} {n}" for n in ("1h", "8h", "24h", "7d", "30d")
+    ]
 
 
 async def test_who_takes_it_in_hand_is_named_once_and_shown_on_the_root(channel: Channel) -> None:

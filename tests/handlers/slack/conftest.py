@@ -27,7 +27,7 @@ ANSWER = Card(
     lines=(Line("Listed by Example List.", Tone.BAD, quote="spam seen"), Line("In order: SPF, DMARC.", Tone.GOOD)),
     buttons=(
         Button("Removal form", url="https://list.example/remove"),
-        Button("Check again", "check 203.0.113.5 fresh"),
+        Button("Check again", "check 203.0.113.5 fresh", in_place=True),
     ),
     footnote="62 lists asked",
 )

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from handlers.card import Card
-from handlers.platform import Room
+from handlers.platform import Answering, Room
 from handlers.teams.app import Teams
 from handlers.teams.conversations import InThisProcess
 from handlers.teams.login import Credentials
@@ -78,8 +78,11 @@ class Tenant:
 
 @asynccontextmanager
 async def open_tenant(
-    enqueue: Callable[[dict[str, str]], Awaitable[None]] | None = None, pace: Pace | None = None
+    enqueue: Callable[[dict[str, str]], Awaitable[None]] | None = None,
+    pace: Pace | None = None,
+    answering: Answering | None = None,
 ) -> AsyncIterator[Tenant]:
+    """`answering` are other verbs than the scripted ones."""
     jobs: list[dict[str, str]] = []
     slept: list[float] = []
     microsoft, commands, conversations = FakeMicrosoft(), Verbs(), InThisProcess()
@@ -97,7 +100,7 @@ async def open_tenant(
     async with serving(microsoft.app) as url:
         credentials = Credentials(CLIENT_ID, SECRET, TENANT, FakeMicrosoft.cloud(url))
         pace = replace(pace or Pace(), now=lambda: BEGUN + sum(slept), sleep=sleep, chance=lambda: 1.0)
-        teams = Teams(credentials, commands, enqueue or keep, conversations, pace=pace)
+        teams = Teams(credentials, answering or commands, enqueue or keep, conversations, pace=pace)
         doors = [*teams.routes("127.0.0.1"), Route("/healthz", healthz)]
         async with serving(Starlette(routes=doors)) as door, httpx.AsyncClient(base_url=door, verify=False) as http:
             yield Tenant(teams, microsoft, commands, conversations, http, f"{url}/service/", jobs, slept)

@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handlers.teams.cloud import Cloud
+from tests.handlers.teams.sent import TENANT
 from tests.handlers.teams.validator import faults
 
 ISSUER = "https://api.botframework.com"
@@ -54,7 +55,7 @@ class Said:
 class FakeMicrosoft:
     """`mishaps` are answered instead, one for each call of the connector: a status, and headers.
 
-    `slow` holds up the keys until it is set, `asked` says that somebody waits for them; `calls` counts what was asked for, by path.
+    `people` says what is special about a member, by id. `slow` holds up the keys until it is set, `asked` says that somebody waits for them; `calls` counts what was asked for, by path.
     """
 
     said: list[Said] = field(default_factory=list)
@@ -68,6 +69,7 @@ class FakeMicrosoft:
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     ids: count[int] = field(default_factory=lambda: count(1_700_000_000_000))
     login_error: str = ""
+    people: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.slow.set()
@@ -83,6 +85,7 @@ class FakeMicrosoft:
                 Route("/service/v3/conversations", self._open, methods=["POST"]),
                 Route(speaking, self._hear, methods=["POST"]),
                 Route(speaking + "/{message}", self._hear, methods=["PUT"]),
+                Route("/service/v3/conversations/{conversation}/members/{person}", self._member),
             ]
         )
 
@@ -122,6 +125,14 @@ class FakeMicrosoft:
             return mishap
         self.opened.append(await request.json())
         return JSONResponse({"id": "a:alone"}, 201)
+
+    async def _member(self, request: Request) -> Response:
+        if (mishap := self._mishap(request)) is not None:
+            return mishap
+        person = request.path_params["person"]
+        self.calls[f"who is {person}"] += 1
+        known = {"id": person, "userRole": "user", "tenantId": TENANT, **self.people.get(person, {})}
+        return JSONResponse(known)
 
     async def _hear(self, request: Request) -> Response:
         if (mishap := self._mishap(request)) is not None:

@@ -8,12 +8,9 @@ from typing import Any
 import pytest
 
 from handlers.platform import CannotServe, Room
-from handlers.teams.adaptive import CARD
-from handlers.teams.listeners import BAR
 from handlers.teams.pace import Pace
 from tests.handlers.slack.conftest import BAD_INPUT
 from tests.handlers.teams.conftest import Tenant, open_tenant
-from tests.handlers.teams.fake_microsoft import Said
 from tests.handlers.teams.sent import (
     BOT,
     CHANNEL,
@@ -26,16 +23,10 @@ from tests.handlers.teams.sent import (
     in_group,
     mention,
     message,
-    press,
 )
 
 QUESTION = "203.0.113.5 example.com"
 AT_ONCE = Pace(progress_after=0.02, press_within=0.02)
-
-
-def button(said: Said, title: str) -> dict[str, Any]:
-    actions: list[dict[str, Any]] = said.payload["attachments"][0]["content"]["actions"]
-    return next(action for action in actions if action["title"] == title)
 
 
 @pytest.mark.parametrize(
@@ -113,80 +104,6 @@ async def test_where_nobody_can_be_written_to_alone_the_answer_is_not_told_to_al
     [said] = tenant.microsoft.said
     assert "Add mailcheck to your own apps first" in said.words
     assert "203.0.113.5" not in said.words
-
-
-async def asked_and_answered(tenant: Tenant) -> Said:
-    await tenant.send(mention(QUESTION, tenant.service, **in_channel("17")))
-    await tenant.work()
-    return tenant.microsoft.said[0]
-
-
-async def test_check_again_is_answered_with_the_new_card_and_changes_it_for_all(tenant: Tenant) -> None:
-    first = await asked_and_answered(tenant)
-    pressed = press(button(first, "Check again"), tenant.service, first.message, **in_channel("17"))
-    answer = (await tenant.send(pressed)).json()
-    assert (answer["statusCode"], answer["type"]) == (200, CARD)
-    assert answer["value"] == first.payload["attachments"][0]["content"]
-    _, change = await tenant.microsoft.until(lambda said: len(said) == 2)
-    assert (change.method, change.message, change.conversation) == ("PUT", first.message, first.conversation)
-    assert [ask.text for ask in tenant.commands.asked] == [QUESTION, "check 203.0.113.5 fresh"]
-
-
-async def test_an_answer_that_takes_longer_follows_in_the_place_of_the_card() -> None:
-    async with open_tenant(pace=AT_ONCE) as tenant:
-        first = await asked_and_answered(tenant)
-        tenant.commands.free.clear()
-        answer = (await tenant.send(press(button(first, "Check again"), tenant.service, first.message))).json()
-        assert (answer["type"], answer["value"]) == (BAR, "Checking check 203.0.113.5 fresh …")
-        tenant.commands.free.set()
-        _, change = await tenant.microsoft.until(lambda said: len(said) == 2)
-        assert (change.method, change.message) == ("PUT", first.message)
-
-
-async def test_a_mishap_is_told_to_who_pressed_and_leaves_the_card_alone(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def breaks(_: object) -> None:
-        raise RuntimeError("a secret detail of ours")
-
-    monkeypatch.setattr(tenant.commands, "answer", breaks)
-    pressed = press({"verb": "check", "data": {"command": "check broken fresh"}}, tenant.service, "42")
-    answer = (await tenant.send(pressed)).json()
-    assert (answer["type"], answer["value"][:24]) == (BAR, "✕ Something broke here, ")
-    await tenant.teams.drain()
-    assert tenant.microsoft.said == []
-
-
-async def test_any_other_button_is_the_command_typed(tenant: Tenant) -> None:
-    pressed = press({"verb": "check", "data": {"command": QUESTION}}, tenant.service, "42", **in_channel("17"))
-    answer = (await tenant.send(pressed)).json()
-    assert (answer["type"], answer["value"]) == (BAR, f"Checking {QUESTION} …")
-    await tenant.work()
-    [said] = tenant.microsoft.said
-    assert (said.method, said.conversation) == ("POST", f"{CHANNEL};messageid=17")
-
-
-async def test_a_refused_button_is_a_sentence_under_the_card(tenant: Tenant) -> None:
-    pressed = press({"verb": "nonsense", "data": {"command": "nonsense"}}, tenant.service, "42")
-    assert (await tenant.send(pressed)).json()["value"] == f"! {BAD_INPUT.title}"
-
-
-@pytest.mark.parametrize(
-    ("change", "status", "said"),
-    [
-        ({"value": {"action": {"verb": "check"}, "trigger": "automatic"}}, 200, 400),
-        ({"value": {"action": {"verb": "check", "data": "check example.com"}}}, 200, 400),
-        ({"value": None}, 200, 400),
-        ({"name": "composeExtension/query"}, 501, None),
-        ({"name": None}, 501, None),
-    ],
-)
-async def test_a_button_that_is_none_is_refused_politely(
-    change: dict[str, Any], status: int, said: int | None, tenant: Tenant
-) -> None:
-    answer = await tenant.send(press({"verb": "x", "data": {"command": "x"}}, tenant.service, "42") | change)
-    assert answer.status_code == status
-    assert said is None or answer.json()["statusCode"] == said
 
 
 @pytest.mark.parametrize(

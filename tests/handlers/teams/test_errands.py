@@ -15,7 +15,8 @@ from handlers.teams.errands import (
     from_button,
     from_message,
     is_arrival,
-    tenants_of,
+    is_stranger,
+    tenant_of,
 )
 from handlers.teams.markup import as_typed
 from tests.handlers.teams.sent import (
@@ -117,12 +118,26 @@ def test_private_is_for_conversations_with_others(typed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "replaces"), [("check example.com fresh", "42"), ("check example.com", ""), ("mute 1 24h", "")]
+    ("data", "text", "place"),
+    [
+        ({"command": "ack 1"}, "ack 1", ""),
+        ({"command": "check example.com fresh", "in_place": True}, "check example.com fresh", "42"),
+        ({"command": "check example.com fresh", "in_place": "yes"}, "check example.com fresh", ""),
+        ({"command": "mute 1", "choice": "24h"}, "mute 1 24h", ""),
+        ({"command": "mute 1", "choice": {}}, "mute 1", ""),
+    ],
 )
-def test_only_asking_the_same_again_takes_the_place_of_a_card(command: str, replaces: str) -> None:
-    errand = from_button(press({"verb": "check", "data": {"command": command}}, SERVICE, "42", **in_channel("17")))
+def test_a_button_says_where_its_answer_goes_and_what_was_chosen(data: Activity, text: str, place: str) -> None:
+    errand = from_button(press({"verb": "x", "data": data}, SERVICE, "42", **in_channel("17")))
     assert errand is not None
-    assert (errand.text, errand.thread, errand.replaces) == (command, "17", replaces)
+    assert (errand.text, errand.thread, errand.pressed) == (text, "17", "42")
+    assert errand.ask.place == place
+
+
+def test_what_is_pressed_outside_of_a_thread_is_answered_below_it() -> None:
+    errand = from_button(press({"verb": "x", "data": {"command": "ack 1"}}, SERVICE, "42", **in_channel()))
+    assert errand is not None
+    assert errand.thread == "42"
 
 
 @pytest.mark.parametrize("place", [{}, in_channel("17"), in_group()])
@@ -176,9 +191,21 @@ def test_what_is_gone_is_the_channel_the_team_or_the_chat(sent: Activity, gone: 
     assert departed(sent) == gone
 
 
-def test_every_tenant_that_is_named_counts() -> None:
-    sent = message(QUESTION, SERVICE) | {"channelData": {"tenant": {"id": "another"}}}
-    assert tenants_of(sent) == {TENANT, "another"}
+@pytest.mark.parametrize(
+    ("change", "stranger"),
+    [
+        ({}, False),
+        ({"channelData": {}}, False),
+        ({"channelData": {"tenant": {"id": "another"}}}, True),
+        ({"from": {"id": "29:bob", "name": "Bob"}}, True),
+    ],
+    ids=["one of us", "nothing said", "of another tenant", "without an account"],
+)
+def test_a_stranger_is_of_another_tenant_than_the_conversation(change: Activity, stranger: bool) -> None:
+    sent = mention(QUESTION, SERVICE, **in_channel("17")) | change
+    errand = from_message(sent)
+    assert errand is not None
+    assert (errand.ask.stranger, tenant_of(sent)) == (stranger, TENANT)
 
 
 NAMES = ("type", "id", "text", "from", "recipient", "conversation", "channelData", "value", "action", "data", "command")
@@ -205,5 +232,5 @@ shapes = st.recursive(
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES + MORE), shapes, max_size=8))
 def test_an_activity_of_any_shape_is_read(sent: Sent) -> None:
-    for read in (conversation_of, from_message, from_button, is_arrival, departed, tenants_of):
+    for read in (conversation_of, from_message, from_button, is_arrival, departed, is_stranger, tenant_of):
         read(sent)

@@ -198,7 +198,6 @@ def test_the_service_addresses_of_teams_are_trusted(address: str) -> None:
     "change",
     [
         {"conversation": {"id": "1", "conversationType": "personal", "tenantId": "another"}},
-        {"channelData": {"tenant": {"id": "another"}}},
         {"conversation": {"id": "1", "conversationType": "personal"}, "channelData": {}},
     ],
 )

@@ -72,6 +72,10 @@ def _card(card: Mapping[str, Any]) -> Faults:
         yield "an empty card"
     for element in card.get("body", ()):
         yield from _element(element)
+    yield from _actions(card)
+
+
+def _actions(card: Mapping[str, Any]) -> Faults:
     if not 0 < len(card.get("actions", (1,))) <= 6:
         yield "no action, or more than Teams shows"
     for action in card.get("actions", ()):
@@ -128,8 +132,11 @@ ELEMENTS: dict[Any, Callable[[dict[str, Any]], Faults]] = {
 }
 
 
+ACTIONS = {"Action.OpenUrl": {"url"}, "Action.Execute": {"verb", "data"}, "Action.ShowCard": {"card"}}
+
+
 def _action(action: dict[str, Any]) -> Faults:
-    needed = {"Action.OpenUrl": {"url"}, "Action.Execute": {"verb", "data"}}.get(action.get("type", ""))
+    needed = ACTIONS.get(action.get("type", ""))
     if needed is None:
         yield f"unknown action {action!r:.60}"
         return
@@ -137,8 +144,35 @@ def _action(action: dict[str, Any]) -> Faults:
     yield from _one_line("title", action.get("title"))
     if "url" in action and not re.fullmatch(r"https?://[!-~]{1,2000}", action["url"]):
         yield "url is not a web page"
-    if "data" in action and (set(action["data"]) != {"command"} or not action["data"]["command"]):
+    if "data" in action:
+        yield from _keys(action["data"], "data", {"command"}, {"in_place"})
+    if "data" in action and not (action["data"].get("command") and action["data"].get("in_place", True) is True):
         yield "data is not a command"
+    if "card" in action:
+        yield from _folded(action["card"])
+
+
+def _folded(card: Mapping[str, Any]) -> Faults:
+    """What a button unfolds: one choice, and what takes it along; Teams shows nothing folded inside of that."""
+    yield from _keys(card, "folded card", {"type", "body", "actions"}, set())
+    for element in card["body"]:
+        yield from _choice(element)
+    for action in card["actions"]:
+        if action.get("type") != "Action.Execute":
+            yield "a folded card that does nothing, or folds again"
+    yield from _actions(card)
+
+
+def _choice(element: Mapping[str, Any]) -> Faults:
+    yield from _keys(element, "choice", {"type", "id", "label", "value", "choices"}, set())
+    if (element.get("type"), element.get("id")) != ("Input.ChoiceSet", "choice"):
+        yield f"unknown input {element!r:.60}"
+    yield from _one_line("label", element.get("label"))
+    for option in element["choices"]:
+        yield from _keys(option, "option", {"title", "value"}, set())
+        yield from _one_line("title", option.get("title"))
+    if element["value"] not in [option["value"] for option in element["choices"]]:
+        yield "nothing is chosen from the start"
 
 
 def _one_line(what: str, text: Any) -> Faults:

@@ -1,0 +1,48 @@
+"""The verbs as they are in service, over a world in which mail is fine and lists say what a test wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from datetime import UTC, datetime
+
+from bot.checkup import Checkup
+from bot.model import Finding, Lookup, Order, Report, Verdict
+from bot.watching.model import Watch
+from bot.watching.register import Register
+from handlers.card import Card
+from handlers.commands import Commands, Watching
+from handlers.platform import Speaking
+from tests.bot.watching.kept_watches import Clock
+from tests.handlers.kept_in_memory import KeptInMemory
+from tests.reports import listing
+
+LISTS = 62
+
+
+async def mail_is_fine(order: Order, _lookup: Lookup, /) -> Sequence[Finding]:
+    return [Finding("mx", str(order.target), Verdict.PASS, "mx.ok", "It is right.", facts={"exchanges": []})]
+
+
+def verbs(
+    kept: KeptInMemory | Register,
+    platforms: Mapping[str, Speaking],
+    clock: Clock,
+    lookup: Lookup,
+    listed: Set[str] = frozenset(),
+) -> Commands:
+    """`listed` are the addresses on a list at the first look of a watch."""
+
+    async def look(watch: Watch) -> Sequence[Report]:
+        def report(order: Order) -> Report:
+            state = ("listed", Verdict.FAIL) if str(order.target.ip) in listed else ("not_listed", Verdict.PASS)
+            return Report(order, clock(), (listing("Spamhaus ZEN", state[1], state[0]),), 1, 1)
+
+        return [report(Order(target, watch.role)) for target in watch.targets]
+
+    async def health() -> Card:
+        return Card("the lists")
+
+    checks = (("mx", mail_is_fine),)
+    checkup = Checkup(checks, frozenset(), lookup, lookup, lambda: datetime.now(UTC), special_allowed=True)
+    watching = Watching(kept, kept, look, lookup, platforms, clock)
+    return Commands(checkup, lambda _: LISTS, health, watching=watching)
