@@ -39,7 +39,9 @@ class Errand:
 
     @property
     def ask(self) -> Ask:
-        return Ask(self.conversation.room, self.user, self.text, self.private, self.name, self.stranger, place=self.replaces)
+        return Ask(
+            self.conversation.room, self.user, self.text, self.private, self.name, self.stranger, place=self.replaces
+        )
 
     @property
     def replaces(self) -> str:
