@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
 from bot.model import Finding, Link, Order, Report, Role, SharedFacts, Target, Verdict
 
-dumps = partial(json.dumps, ensure_ascii=False)
+dumps = json.JSONEncoder(ensure_ascii=False).encode
 quote = json.encoder.encode_basestring
 
 
 def report_to_json(report: Report) -> dict[str, Any]:
+    return {**_frame(report), "findings": [finding_to_json(finding) for finding in report.findings]}
+
+
+def report_to_line(report: Report) -> str:
+    """`report_to_json` as one line of text; what many findings share is not written anew for each."""
+    frame = dumps(_frame(report)).removesuffix("}")
+    return f'{frame}, "findings": [{", ".join([_finding_to_text(finding) for finding in report.findings])}]}}'
+
+
+def _frame(report: Report) -> dict[str, Any]:
     target = report.order.target
     return {
         "target": {"ip": str(target.ip) if target.ip else None, "domain": target.domain},
@@ -28,28 +38,26 @@ def report_to_json(report: Report) -> dict[str, Any]:
         "queries": report.queries,
         "cached": report.cached,
         "notes": list(report.notes),
-        "findings": [finding_to_json(finding) for finding in report.findings],
     }
 
 
-def report_to_line(report: Report) -> str:
-    """`report_to_json` as one line of text; what many findings share is not written anew for each."""
-    frame = dumps(report_to_json(replace(report, findings=())) | {"verdict": str(report.verdict)})
-    return f"{frame.removesuffix(']}')}{', '.join(map(_finding_to_text, report.findings))}]}}"
-
-
 def _finding_to_text(finding: Finding) -> str:
-    if not isinstance(finding.facts, SharedFacts):
+    check, about, verdict, code, says, step, facts, links = finding
+    if not isinstance(facts, SharedFacts):
         return dumps(finding_to_json(finding))
-    links = dumps(links_to_json(finding)) if finding.links else "[]"
-    before = _before_says(finding.check, finding.about, finding.verdict, finding.code)
-    return f'{before}{quote(finding.says)}, "step": {quote(finding.step)}, "facts": {finding.facts.text}, "links": {links}}}'
+    before = _before_says(check, about, verdict, code)
+    return f'{before}{quote(says)}, "step": {quote(step)}, "facts": {facts.text}, "links": {_links_to_text(links)}}}'
 
 
 @lru_cache(maxsize=1024)
 def _before_says(check: str, about: str, verdict: Verdict, code: str) -> str:
     head = dumps({"check": check, "about": about, "verdict": str(verdict), "code": code})
     return f'{head.removesuffix("}")}, "says": '
+
+
+@lru_cache(maxsize=256)
+def _links_to_text(links: tuple[Link, ...]) -> str:
+    return dumps(links_to_json(links))
 
 
 def finding_to_json(finding: Finding) -> dict[str, Any]:
@@ -61,12 +69,12 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
         "says": finding.says,
         "step": finding.step,
         "facts": dict(finding.facts),
-        "links": links_to_json(finding),
+        "links": links_to_json(finding.links),
     }
 
 
-def links_to_json(finding: Finding) -> list[dict[str, str]]:
-    return [{"label": link.label, "url": link.url} for link in finding.links]
+def links_to_json(links: Iterable[Link]) -> list[dict[str, str]]:
+    return [{"label": link.label, "url": link.url} for link in links]
 
 
 def report_from_json(document: dict[str, Any]) -> Report:

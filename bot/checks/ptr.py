@@ -119,7 +119,10 @@ async def check(order: Order, lookup: Lookup) -> list[Finding]:
     ip = order.target.ip
     if ip is None:
         return []
-    reverse, greeting = await asyncio.gather(find_reverse(ip, lookup), _find_greeting(order.helo, lookup))
+    if order.helo is None:  # nothing to do beside it, and two tasks are not for nothing in a sweep
+        reverse, greeting = await find_reverse(ip, lookup), None
+    else:
+        reverse, greeting = await asyncio.gather(find_reverse(ip, lookup), _find_greeting(order.helo, lookup))
     findings = [_finding(code, reverse, order.role) for code in judge(reverse)]
     if order.helo and order.role is Role.MTA:
         findings.append(helo.judge_helo(order.helo, ip, reverse.confirmed, greeting))
@@ -131,6 +134,8 @@ async def find_reverse(ip: Address, lookup: Lookup) -> Reverse:
     reply = await ask(lookup, reverse_name(ip), "PTR")
     if isinstance(reply, LookupFailed):
         return Reverse(ip, unanswered=reply.reason)
+    if not reply.records:
+        return Reverse(ip)
     names = list(dict.fromkeys(name.lower().rstrip(".") for name in reply.records))
     hosts = await asyncio.gather(*(find_host(lookup, name) for name in names[:MOST_NAMES] if name))
     unanswered = next((host.unanswered for host in hosts if host.unanswered), None)
@@ -198,9 +203,7 @@ def _words(reverse: Reverse) -> dict[str, str]:
     }
 
 
-async def _find_greeting(name: str | None, lookup: Lookup) -> Host | None:
-    if name is None:
-        return None
+async def _find_greeting(name: str, lookup: Lookup) -> Host | None:
     try:
         return await find_host(lookup, read_domain(name))
     except BadName:

@@ -15,7 +15,7 @@ class Tally:
     bad_lines: int = 0
 
     def count(self, report: Report) -> None:
-        self.verdicts.update(finding.verdict for finding in report.findings)
+        self.verdicts.update([finding.verdict for finding in report.findings])
 
     @property
     def exit_status(self) -> int:

@@ -47,7 +47,7 @@ NOT_LISTED = Reading(State.NOT_LISTED)
 def read(blocklist: Blocklist, outcome: Outcome, standing: Standing) -> Reading:
     """The state of the list for what was asked, given what its test points showed through the same resolver."""
     good = standing.trust is Trust.GOOD
-    if good and isinstance(outcome, Answer) and not outcome.records and not outcome.exists:
+    if good and is_denial(outcome):
         return NOT_LISTED
     heard = read_alone(blocklist, outcome)
     if heard.state is State.UNUSABLE:
@@ -61,6 +61,11 @@ def read(blocklist: Blocklist, outcome: Outcome, standing: Standing) -> Reading:
     if not good:
         return Reading(State.UNKNOWN, standing.reason, heard.answers)
     return heard
+
+
+def is_denial(outcome: Outcome | None) -> bool:
+    """Whether the list said that it has no such name: of a list in good standing, this is "not listed"."""
+    return isinstance(outcome, Answer) and not outcome.exists and not outcome.records
 
 
 def read_alone(blocklist: Blocklist, outcome: Outcome) -> Reading:

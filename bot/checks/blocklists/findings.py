@@ -29,17 +29,22 @@ EFFECTS_WORST_FIRST = [Effect.LISTED, Effect.POLICY, Effect.INFO, Effect.ALLOW]
 
 def finding_of(zone: Zone, subject: str, role: Role, reading: Reading, texts: Sequence[str] = ()) -> Finding:
     """The finding about one list; `subject` is the address or domain that was asked, in text form."""
-    blocklist = zone.blocklist
-    if reading.state is State.NOT_LISTED:
-        says = f"{subject} is not on {blocklist.name}."
-        return Finding(CHECK, blocklist.id, Verdict.PASS, "blocklist.not-listed", says, facts=zone.not_listed)
     match reading.state:
+        case State.NOT_LISTED:
+            return not_listed(zone, subject)
         case State.LISTED if reading.codes:
             return _listed(zone, subject, role, reading, texts)
         case State.LISTED:
             return _unrecognised(zone, subject, reading, texts)
         case _:
             return _no_answer(zone, subject, reading)
+
+
+def not_listed(zone: Zone, subject: str) -> Finding:
+    """The usual answer of a list."""
+    blocklist = zone.blocklist
+    says = f"{subject} is not on {blocklist.name}."
+    return Finding(CHECK, blocklist.id, Verdict.PASS, "blocklist.not-listed", says, "", zone.not_listed)
 
 
 def verdict_of(code: Code, role: Role) -> Verdict:

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.checks.blocklists.answers import Reading, State, read
+from bot.checks.blocklists.answers import Reading, State, is_denial, read
 from bot.checks.blocklists.asking import ask, text_of
 from bot.checks.blocklists.catalogue import Kind
 from bot.checks.blocklists.controls import standing_of
-from bot.checks.blocklists.findings import finding_of
+from bot.checks.blocklists.findings import finding_of, not_listed
 from bot.checks.blocklists.standing import Memory, Standing, Trust
 from bot.checks.blocklists.zones import Zone, labels
 from bot.model import Finding, Lookup, Order, SweepLookup
@@ -92,7 +92,11 @@ class Panel:
             asked = [zone.apex for zone in self._zones[kind] if believed[zone.apex].trust is Trust.GOOD]
             outcomes = dict(zip(asked, await lookup.ask_all(label, asked), strict=True))
             for zone in self._zones[kind]:
-                standing, outcome = believed[zone.apex], outcomes.get(zone.apex)
+                outcome = outcomes.get(zone.apex)
+                if is_denial(outcome):
+                    findings.append(not_listed(zone, subject))
+                    continue
+                standing = believed[zone.apex]
                 reading = read(zone.blocklist, outcome, standing) if outcome else unproved(standing)
                 listed = reading.state is State.LISTED
                 texts = await text_of(lookup, f"{label}.{zone.apex}") if listed else ()

@@ -71,7 +71,8 @@ def judge(findings: Sequence[Finding]) -> list[Finding]:
     `facts["rules"]` is the table: rule, asks, of (all, bulk), state (met, broken, unknown, unseen, not-visible) and replies.
     No finding is worse than those it was judged from.
     """
-    return list(_judge(tuple(dict.fromkeys(Sign(finding.code, finding.verdict, finding.step) for finding in findings))))
+    signs = dict.fromkeys([(finding.code, finding.verdict, finding.step) for finding in findings])
+    return list(_judge(tuple([Sign(*sign) for sign in signs])))
 
 
 @lru_cache(maxsize=256)  # the addresses of a sweep are mostly alike

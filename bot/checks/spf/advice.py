@@ -50,7 +50,7 @@ def mail_from_findings(ip: Address, role: Role, evaluation: Evaluation, seen: Su
     values = {**_values(ip, seen.domain, evaluation), **_record_values(ip, seen)}
     facts = {**_facts(evaluation), "tree": tree(seen)}
     facts |= _addition(ip, seen) if evaluation.result in NOT_LISTED else {}
-    return [_finding(seen.domain, words, values, facts), *(replace(other, verdict=Verdict.WARN) for other in others)]
+    return [_finding(seen.domain, words, values, facts), *(other._replace(verdict=Verdict.WARN) for other in others)]
 
 
 def helo_finding(ip: Address, helo: str, evaluation: Evaluation) -> Finding:
