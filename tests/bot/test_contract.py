@@ -34,7 +34,7 @@ def test_the_json_of_a_report_has_the_promised_names() -> None:
 @pytest.mark.parametrize("shared", [False, True], ids=["own facts", "shared facts"])
 def test_the_line_of_a_report_says_what_its_json_says(report: Report, shared: bool) -> None:
     facts = SharedFacts if shared else dict
-    findings = tuple(replace(finding, facts=facts(finding.facts)) for finding in report.findings)
+    findings = tuple(finding._replace(facts=facts(finding.facts)) for finding in report.findings)
     report = replace(report, findings=findings)
     assert json.loads(report_to_line(report)) == report_to_json(report)
     assert "\n" not in report_to_line(report)

@@ -110,7 +110,7 @@ def test_what_receivers_make_of_it_is_one_line_and_no_further_problem() -> None:
     gmail = replace(
         finding("senders", Verdict.FAIL, "Gmail would refuse this mail."), facts={"name": "Gmail", "rules": rules}
     )
-    yahoo = replace(finding("senders"), facts={"name": "Yahoo", "rules": rules[1:]})
+    yahoo = finding("senders")._replace(facts={"name": "Yahoo", "rules": rules[1:]})
     card = report_card(report(finding("ptr", Verdict.FAIL, "No name."), gmail, yahoo))
     assert [(fact.label, fact.value) for fact in card.facts] == [
         ("Would take this mail", "Gmail no (5.7.25) · Yahoo yes")
