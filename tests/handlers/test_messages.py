@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from bot.model import Finding, Order, Report, Target, Verdict
@@ -107,9 +105,8 @@ def test_the_acknowledgement_says_what_is_being_done() -> None:
 
 def test_what_receivers_make_of_it_is_one_line_and_no_further_problem() -> None:
     rules = [{"state": "broken", "replies": ["5.7.25"]}, {"state": "met", "replies": ["5.7.26"]}]
-    gmail = replace(
-        finding("senders", Verdict.FAIL, "Gmail would refuse this mail."), facts={"name": "Gmail", "rules": rules}
-    )
+    gmail = finding("senders", Verdict.FAIL, "Gmail would refuse this mail.")
+    gmail = gmail._replace(facts={"name": "Gmail", "rules": rules})
     yahoo = finding("senders")._replace(facts={"name": "Yahoo", "rules": rules[1:]})
     card = report_card(report(finding("ptr", Verdict.FAIL, "No name."), gmail, yahoo))
     assert [(fact.label, fact.value) for fact in card.facts] == [

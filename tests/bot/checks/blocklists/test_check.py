@@ -14,6 +14,7 @@ from bot.checks.blocklists.codes import Severity
 from bot.checks.blocklists.findings import finding_of
 from bot.checks.blocklists.words import REASONS
 from bot.checks.blocklists.zones import zone_of, zones
+from bot.contract import finding_to_json
 from bot.model import Answer, LookupFailed, Role, Target, Verdict
 from tests.bot.checks.blocklists.lists import ADDRESS, CATALOGUE, DOMAIN, Clock, named, only, order
 from tests.dns_world import World
@@ -87,7 +88,7 @@ async def test_a_key_is_used_and_never_shown():
     name = f"5.113.0.203.{KEYS['spamhaus']}.zen.dq.spamhaus.net"
     world = healthy_world({name: {"A": ["127.0.0.4"], "TXT": [f"you asked {name}"]}}, KEYS)
     findings = await make(keys=KEYS)(order(Target(ip_address("203.0.113.5"), "example.com")), world)
-    shown = json.dumps([finding._asdict() for finding in findings])
+    shown = json.dumps([finding_to_json(finding) for finding in findings])
     assert findings[0].facts["txt"] == ["you asked 5.113.0.203.….zen.dq.spamhaus.net"]
     assert findings[0].facts["zone"] == "zen.spamhaus.org"
     assert name in {asked for asked, _ in world.asked}
