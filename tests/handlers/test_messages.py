@@ -115,8 +115,7 @@ def test_what_receivers_make_of_it_is_one_line_and_no_further_problem() -> None:
     assert card.title.endswith("1 problem (reverse name)")
 
 
-HOLDER = replace(
-    finding("network"),
+HOLDER = finding("network")._replace(
     code="network.holder",
     facts={"asns": [64496], "holder": "Example GmbH", "network": "EX-NET", "abuse": "abuse@example.net"},
 )
@@ -126,7 +125,7 @@ HOLDER = replace(
     ("problem", "holder", "said"),
     [
         (listing("A"), HOLDER, ["Example GmbH (AS64496) · complaints go to abuse@example.net"]),
-        (finding("ptr", Verdict.FAIL), replace(HOLDER, facts={"asns": [64496], "holder": None}), ["AS64496"]),
+        (finding("ptr", Verdict.FAIL), HOLDER._replace(facts={"asns": [64496], "holder": None}), ["AS64496"]),
         (finding("spf", Verdict.FAIL), HOLDER, []),
         (finding("ptr"), HOLDER, []),
     ],
@@ -139,7 +138,7 @@ def test_whose_network_it_is_stands_there_where_its_owner_may_have_to_act(
 
 
 def test_what_could_be_better_is_one_quiet_line_and_only_where_nothing_is_wrong() -> None:
-    better = [replace(finding(check), code=f"{check}.missing", step="Publish one.") for check in ("mta-sts", "tls-rpt")]
+    better = [finding(check)._replace(code=f"{check}.missing", step="Publish one.") for check in ("mta-sts", "tls-rpt")]
     (line,) = report_card(report(*better)).lines
     assert (line.text, line.tone) == ("Could be better: an MTA-STS policy and reports about failed TLS.", Tone.PLAIN)
     assert "Could be better" not in words(report_card(report(finding("ptr", Verdict.FAIL, "No name."), *better)))

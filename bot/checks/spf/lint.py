@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 
 from bot.checks.spf.evaluation import MOST_NAMES, MOST_TERMS, MOST_VOIDS, names
 from bot.checks.spf.record import All, Directive, Network, Ptr
@@ -46,7 +45,7 @@ def lint(survey: Survey) -> list[Finding]:
         if found := list(rule(survey)):
             return found
     first, *others = [finding for rule in RULES for finding in rule(survey)] or [_valid(survey)]
-    return [replace(first, facts={**first.facts, "tree": tree(survey)}), *others]
+    return [first._replace(facts={**first.facts, "tree": tree(survey)}), *others]
 
 
 def _finding(survey: Survey, verdict: Verdict, code: str, says: str, step: str = "") -> Finding:
