@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from handlers.pictures import Timeline, in_characters
 
 
 class Tone(StrEnum):
@@ -60,6 +62,14 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture to be drawn as the platform can; `alt` says in words all that it shows."""
+
+    timeline: Timeline
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
 class Button:
     """Pressing it opens `url`, or is the same as typing `command`, with the `choice` that is asked for where there is one.
 
@@ -76,7 +86,7 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is said, worst first: a headline, the one next step, the lines, at most one table and one sketch, buttons, a small footnote."""
+    """What is said, worst first: a headline, the one next step, the lines, at most one table, sketch and picture, buttons, a small footnote."""
 
     title: str
     tone: Tone = Tone.PLAIN
@@ -88,3 +98,11 @@ class Card:
     buttons: tuple[Button, ...] = ()
     footnote: str = ""
     private: bool = False
+    picture: Picture | None = None
+
+    def in_characters(self) -> Card:
+        """The same with its picture as a sketch, for where no picture can be shown."""
+        if self.picture is None:
+            return self
+        timeline = self.picture.timeline
+        return replace(self, picture=None, sketch=Sketch(timeline.title, in_characters(timeline)))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from bot.watching.history import History
 from bot.watching.model import Alert, Incident, Room, Watch
 
 MOST_IN_A_ROOM = 50
@@ -63,6 +64,9 @@ class Watches(Protocol):
 
     async def change(self, room: Room, watch_id: str, incident: Incident, was: Incident) -> bool:
         """Replaces what is remembered, unless it is no longer `was`: then False, and the caller looks again."""
+
+    async def history(self, room: Room, watch_id: str) -> History:
+        """What became of it; empty where nothing has happened, and where there is no such watch."""
 
     async def settings(self, room: Room) -> RoomSettings: ...
 

@@ -13,7 +13,7 @@ from handlers.card import Card
 from handlers.commands.checking import Typed, read_check
 from handlers.commands.pasted import REFUSALS as UNREAD
 from handlers.commands.pasted import Pasted
-from handlers.commands.reading import LATER, PASTED, WATCHING, split_verb
+from handlers.commands.reading import PASTED, WATCHING, split_verb
 from handlers.commands.watching import Watching
 from handlers.commands.wishes import REFUSALS
 from handlers.messages import checking_card, help_card, refusal_card, report_card, reports_card
@@ -41,8 +41,6 @@ class Commands:
             return Ack(help_card(), work=False)
         if verb == "lists":
             return Ack(Card("Asking every blocklist for its test entries …", private=True), work=True)
-        if verb in LATER:
-            return Ack(refusal_card(f"`{verb}` is not available yet; type `help` to see what is."), work=False)
         try:
             if verb in PASTED:
                 return Ack(self.pasted.begun(verb, rest, ask.files), work=True)

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 from bot.model import Role
 
-WATCHING = ("watch", "unwatch", "watches", "mute", "unmute", "ack", "settings")
+WATCHING = ("watch", "unwatch", "watches", "history", "mute", "unmute", "ack", "settings")
 PASTED = ("bounce", "headers")
-LATER = ("history",)
-VERBS = ("check", "lists", *WATCHING, *PASTED, *LATER)
+VERBS = ("check", "lists", *WATCHING, *PASTED)
 
 
 class BadCommand(Exception):

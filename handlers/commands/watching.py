@@ -25,11 +25,13 @@ from bot.watching.own_addresses import own_addresses
 from bot.watching.schedule import first_due
 from handlers.card import Card
 from handlers.commands import wishes
+from handlers.commands.history import beginning, read_history
 from handlers.commands.reading import BadCommand
 from handlers.commands.wishes import Subject, Wish
 from handlers.inert import inert
 from handlers.messages import watches as cards
 from handlers.messages.alerts import standing_card
+from handlers.messages.history import history_card
 from handlers.messages.watches import Added
 from handlers.platform import Ask, Later, MessageGone, Rejected, RoomGone, SpaceGone, Speaking, Unsure
 
@@ -68,7 +70,7 @@ class Watching:
 
     def begun(self, ask: Ask, verb: str, rest: str) -> Card:
         """What is said at once; pure. Raises what is wrong with the words, or with who says them."""
-        changes = verb != "watches" and not (verb == "settings" and not rest)
+        changes = verb not in ("watches", "history") and not (verb == "settings" and not rest)
         if changes and ask.stranger:
             raise BadCommand(STRANGER)
         if verb == "watch":
@@ -78,6 +80,8 @@ class Watching:
             wishes.read_mute(rest)
         elif verb in ("unwatch", "unmute", "ack"):
             wishes.read_one(rest)
+        elif verb == "history":
+            read_history(rest)
         elif verb == "settings":
             wishes.read_settings(rest, RoomSettings())
         return Card("One moment …", private=True)
@@ -88,6 +92,7 @@ class Watching:
             "watch": self.watch,
             "unwatch": self.unwatch,
             "watches": self.show,
+            "history": self.history,
             "mute": self.mute,
             "unmute": self.unmute,
             "ack": self.acknowledge,
@@ -117,6 +122,12 @@ class Watching:
 
     async def show(self, ask: Ask, _rest: str) -> Card:
         return cards.watches_card(await self.watches.of_room(ask.room))
+
+    async def history(self, ask: Ask, rest: str) -> Card:
+        name, back = read_history(rest)
+        kept, now = await self._kept(ask.room, name), self.clock()
+        history = await self.watches.history(ask.room, kept.watch.id)
+        return history_card(kept.watch, history, beginning(kept.watch, history, back, now), now)
 
     async def mute(self, ask: Ask, rest: str) -> Card:
         name, length = wishes.read_mute(rest)

@@ -25,6 +25,7 @@ def help_card() -> Card:
         ("watch 203.0.113.0/28 every 1h", "this channel is alerted when something changes; up to 256 addresses"),
         ("watch example.com addresses", "the same for the domain's mail servers and the addresses in its SPF"),
         ("watches", "what this channel watches, and how it is"),
+        ("history 203.0.113.5 7d", "what became of a watch, as a picture; also: 30d, all"),
         ("mute 203.0.113.5 24h", "no alerts for a while; also: unmute, ack, unwatch"),
         ("settings", "how this channel hears of things"),
         ("bounce 550 5.7.1 …", "what a bounce or a log means: whose fault, which list, what to do"),

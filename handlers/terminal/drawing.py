@@ -26,7 +26,7 @@ class Drawing:
         self.card = card
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from _parts(self.card)
+        yield from _parts(self.card.in_characters())
 
 
 def _parts(card: Card) -> Iterator[Text | Padding]:

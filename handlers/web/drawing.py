@@ -19,7 +19,7 @@ from handlers.web.channels import BOT, Message, guest
 
 View = dict[str, Any]
 
-TITLE, SENTENCE, CELL, LABEL, COMMAND = 300, 1_000, 300, 80, 2_000  # characters
+TITLE, SENTENCE, CELL, LABEL, COMMAND, ALT = 300, 1_000, 300, 80, 2_000, 2_000  # characters
 MOST_LINES, MOST_FACTS, MOST_DRAWN, MOST_ROWS, MOST_COLUMNS, MOST_BUTTONS = 60, 40, 200, 300, 12, 12
 MOST_TYPED_LINES = 40
 MARKS = {Tone.BAD: "✕", Tone.WARN: "!", Tone.UNSURE: "?", Tone.GOOD: "✓", Tone.PLAIN: ""}
@@ -51,7 +51,7 @@ def message_view(message: Message, person: str, thread: str = "") -> View:
         "name": name_of(message.author, person),
         "bot": message.author == BOT,
         "text": typed(message.text),
-        "card": card_view(message.card, f"{channel}/t/{thread}" if thread else channel) if message.card else None,
+        "card": _card_of(message, f"{channel}/t/{thread}" if thread else channel),
         "thread": f"{channel}/t/{message.thread or message.id}",
         "in_thread": bool(message.thread),
         "replies": message.replies,
@@ -60,8 +60,14 @@ def message_view(message: Message, person: str, thread: str = "") -> View:
     }
 
 
-def card_view(card: Card, action: str = "") -> View:
-    """A card; its buttons type at the page `action`, and without one only those that open a page are left."""
+def _card_of(message: Message, action: str) -> View | None:
+    picture = f"/c/{message.channel}/p/{message.id}"
+    return card_view(message.card, action, picture) if message.card else None
+
+
+def card_view(card: Card, action: str = "", picture: str = "") -> View:
+    """A card; its buttons type at the page `action`, and without one only those that open a page are left. Its picture is
+    under the address `picture`."""
     lines = [_line(line) for line in card.lines if line.tone is not Tone.GOOD]
     table = _table(card.table) if card.table and card.table.columns else None
     left_out = [
@@ -79,6 +85,7 @@ def card_view(card: Card, action: str = "") -> View:
         "passed": [_line(line) for line in card.lines if line.tone is Tone.GOOD][:MOST_LINES],
         "facts": [(inert(f.label, LABEL), inert(f.value, SENTENCE) or NOTHING) for f in card.facts[:MOST_FACTS]],
         "sketch": _sketch(card.sketch) if card.sketch and card.sketch.lines else None,
+        "picture": {"alt": inert(card.picture.alt, ALT), "at": picture} if card.picture and picture else None,
         "table": table,
         "buttons": list(_buttons(card.buttons, action))[:MOST_BUTTONS],
         "footnote": inert(" · ".join(note for note in (card.footnote, *notes) if note), SENTENCE),

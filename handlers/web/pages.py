@@ -18,14 +18,18 @@ from starlette.staticfiles import StaticFiles
 from bot.demo import ALERTED, EXAMPLES, DemoWorld, Example
 from bot.settings import HostPort
 from handlers.card import Card
+from handlers.inert import inert
 from handlers.messages import help_card
+from handlers.pictures import laid_out, svg
+from handlers.pictures.scene import DARK, LIGHT
 from handlers.platform import MessageGone, RoomGone
 from handlers.web.channels import ALERTS, CHANNELS, MOST_MESSAGES, MOST_REPLIES, Channels, News
-from handlers.web.drawing import card_view, message_view, templates
+from handlers.web.drawing import ALT, card_view, message_view, templates
 from handlers.web.guard import is_loopback, said
 from handlers.web.stream import MOST_STREAMS, Stream, after_of
 
 STATIC = Path(__file__).parent / "static"
+PAPERS = {"light": LIGHT, "dark": DARK}
 LONGEST = 20_000  # characters in one message
 LENGTHS = ("1h", "4h", "24h", "7d")
 INTERVALS = ("15m", "1h", "6h", "24h")
@@ -69,6 +73,7 @@ class Pages:
             Route("/c/{channel}", self._say, methods=["POST"]),
             Route("/c/{channel}/t/{thread}", self._channel, methods=["GET"]),
             Route("/c/{channel}/t/{thread}", self._say, methods=["POST"]),
+            Route("/c/{channel}/p/{message}/{paper}.svg", self._picture),
             Route("/stream", self._stream),
             Route("/dashboard", self._dashboard),
             Route("/demo", self._switch, methods=["POST"]),
@@ -110,6 +115,19 @@ class Pages:
             lengths=LENGTHS,
             intervals=INTERVALS,
         )
+
+    async def _picture(self, request: Request) -> Response:
+        """Of a message, for whoever may see it; its paper is light or dark, as the page is."""
+        where = request.path_params
+        message = self._chat.channels.find(where["channel"], where["message"])
+        palette = PAPERS.get(where["paper"])
+        if not message.seen_by(request.state.visitor.person) or palette is None:
+            raise MessageGone("it is for somebody else")
+        if message.card is None or message.card.picture is None:
+            raise MessageGone("it has no picture")
+        picture = message.card.picture
+        drawn = svg(laid_out(picture.timeline), palette, inert(picture.alt, ALT))
+        return Response(drawn, media_type="image/svg+xml")
 
     def _examples(self, channel: str) -> Sequence[Example]:
         if channel == ALERTS:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from bot.watching.history import History, recorded
 from bot.watching.kept import MOST_IN_A_ROOM, Kept, Letter, RoomSettings, TooManyWatches
 from bot.watching.model import Incident, Room, Watch
 from tests.bot.watching.kept_watches import Clock
@@ -16,6 +17,7 @@ class Held:
     """All that a store would hold, so that it can be copied and put back."""
 
     watches: dict[tuple[Room, str], Kept] = field(default_factory=dict)
+    histories: dict[tuple[Room, str], History] = field(default_factory=dict)
     settings: dict[Room, RoomSettings] = field(default_factory=dict)
     resting: set[Room] = field(default_factory=set)
     letters: dict[Room, list[Letter]] = field(default_factory=dict)
@@ -41,7 +43,7 @@ class KeptInMemory:
     def copy(self) -> Held:
         held = self.held
         letters = {room: list(waiting) for room, waiting in held.letters.items()}
-        kept = Held(dict(held.watches), dict(held.settings), set(held.resting), letters)
+        kept = Held(dict(held.watches), dict(held.histories), dict(held.settings), set(held.resting), letters)
         kept.waits, kept.threads, kept.notes = dict(held.waits), dict(held.threads), list(held.notes)
         return kept
 
@@ -56,6 +58,7 @@ class KeptInMemory:
         if len(await self.of_room(watch.room)) >= MOST_IN_A_ROOM:
             raise TooManyWatches("This room has its share.")
         self.held.watches[watch.room, watch.id] = Kept(watch, incident, due, watch.every)
+        self._remember(watch, Incident(watch.id, incident.began), incident)
         return True
 
     async def find(self, room: Room, words: str) -> Kept | None:
@@ -70,6 +73,7 @@ class KeptInMemory:
         return [replace(kept, paused=rests) for (where, _), kept in self.held.watches.items() if where == room]
 
     async def remove(self, room: Room, watch_id: str) -> bool:
+        self.held.histories.pop((room, watch_id), None)
         return self.held.watches.pop((room, watch_id), None) is not None
 
     async def change(self, room: Room, watch_id: str, incident: Incident, was: Incident) -> bool:
@@ -77,7 +81,11 @@ class KeptInMemory:
         if kept is None or kept.incident != was:
             return False
         self.held.watches[room, watch_id] = replace(kept, incident=incident)
+        self._remember(kept.watch, was, incident)
         return True
+
+    async def history(self, room: Room, watch_id: str) -> History:
+        return self.held.histories.get((room, watch_id), History())
 
     async def settings(self, room: Room) -> RoomSettings:
         return self.held.settings.get(room, RoomSettings())
@@ -149,6 +157,11 @@ class KeptInMemory:
 
     async def restarted_at(self) -> datetime:
         return self.restarted or self.clock() - timedelta(days=30)
+
+    def _remember(self, watch: Watch, before: Incident, after: Incident) -> None:
+        key = (watch.room, watch.id)
+        had = self.held.histories.get(key, History())
+        self.held.histories[key] = recorded(had, before, after, self.clock())
 
     def _out(self, room: Room) -> None:
         del self.held.letters[room][0]

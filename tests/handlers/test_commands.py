@@ -93,7 +93,7 @@ def test_what_cannot_be_done_is_one_sentence_said_at_once_and_nothing_is_run(tex
         ("mail.example.com", "2 targets: all good"),
         ("lists", "the lists"),
         ("help", "What mailcheck can do"),
-        ("history 192.0.2.1", "`history` is not available yet; type `help` to see what is."),
+        ("history 192.0.2.1", "Nothing can be watched here: this bot keeps no watches."),
     ],
 )
 async def test_each_verb_has_its_card(text: str, title: str) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree
 
 import httpx
 import pytest
 
 from bot.demo import demo_world
-from handlers.card import Button, Card, Tone
+from handlers.card import Button, Card, Picture, Tone
 from handlers.desk import STILL_AT_IT
+from handlers.pictures import Bar, Kind, Row, Timeline
 from handlers.platform import MessageGone, Platform, Room, RoomGone, Speaking
 from handlers.web.app import as_typed
 from handlers.web.channels import MOST_MESSAGES
@@ -18,6 +20,9 @@ from handlers.web.pages import LONGEST, command_of
 from tests.handlers.web.conftest import OURS, Chat, chat_of, send, token
 
 ALERTS = Room("web", "local", "alerts")
+MAIL = Room("web", "local", "mail")
+MORNING = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+DRAWN_WITH = {"svg", "title", "rect", "text"}
 
 
 async def text_of(visitor: httpx.AsyncClient, path: str = "/c/mail") -> str:
@@ -288,3 +293,29 @@ async def test_a_switch_of_the_demo_is_marked_as_one_and_turned() -> None:
 async def test_without_a_demo_there_is_nothing_to_switch(page: httpx.AsyncClient) -> None:
     assert "Demo world" not in await text_of(page)
     assert (await send(page, "/demo", switch="listed", on="yes")).status_code == 404
+
+
+async def test_a_picture_is_drawn_light_and_dark_for_whoever_sees_its_message(
+    chat: Chat, page: httpx.AsyncClient
+) -> None:
+    hostile = '"><script>alert(1)</script>'
+    row = Row(hostile, Kind.LISTED, (Bar(MORNING, MORNING),))
+    picture = Picture(Timeline(hostile, MORNING, MORNING, (row,)), hostile)
+    shown = await chat.web.post(MAIL, Card("History", picture=picture))
+    html = await text_of(page)
+    assert html.count(f'srcset="/c/mail/p/{shown}/dark.svg"') == html.count(f'src="/c/mail/p/{shown}/light.svg"') == 1
+    assert "<script>alert" not in html
+    for paper in ("light", "dark"):
+        drawn = await page.get(f"/c/mail/p/{shown}/{paper}.svg")
+        assert drawn.headers["content-type"].startswith("image/svg+xml")
+        assert {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(drawn.text).iter()} == DRAWN_WITH
+    assert (await page.get(f"/c/mail/p/{shown}/other.svg")).status_code == 404
+
+
+async def test_a_picture_of_somebody_else_and_one_that_is_none_are_gone(chat: Chat, page: httpx.AsyncClient) -> None:
+    picture = Picture(Timeline("t", MORNING, MORNING), "alt")
+    await chat.web.tell(MAIL, "somebody else", Card("History", picture=picture))
+    [theirs] = chat.web.channels.room("mail").messages
+    plain = await chat.web.post(MAIL, Card("Words"))
+    for message in (theirs, plain, "1"):
+        assert (await page.get(f"/c/mail/p/{message}/light.svg")).status_code == 404
