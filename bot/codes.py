@@ -1,7 +1,8 @@
-"""Every finding code and its meaning, as the page `docs/checks.md`: `make docs` writes it, a test keeps it true."""
+"""Every finding code with its meaning, its source and its fix, as the page `docs/checks.md`: `make docs` writes it, a test keeps it true."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from bot import doctor
@@ -23,29 +24,34 @@ from bot.checks import (
     starttls,
     tls_rpt,
 )
+from bot.checks.outcomes import Code
 
-OURS = {
-    f"{check}.{word}": meaning
-    for check in (
-        "blocklist",
-        "network",
-        "ptr",
-        "spf",
-        "dmarc",
-        "mx",
-        "dkim",
-        "dane",
-        "bimi",
-        "mta-sts",
-        "tls-rpt",
-        "starttls",
-    )
-    for word, meaning in (
-        ("no-answer", "DNS did not answer, or not in time, so the result is not known."),
-        ("broken", "The check broke on the bot's side; its log has the reason."),
-    )
+CHECKS = (
+    "blocklist",
+    "network",
+    "ptr",
+    "spf",
+    "dmarc",
+    "mx",
+    "dkim",
+    "dane",
+    "bimi",
+    "mta-sts",
+    "tls-rpt",
+    "starttls",
+)
+ANY_CHECK: Mapping[str, Code] = {
+    "no-answer": Code(
+        "The DNS did not answer, or not in time, so the result is not known.",
+        "RFC 1035 §4.2",
+        "Check again; where it stays so, `mailcheck doctor` says why.",
+    ),
+    "broken": Code(
+        "The check broke on the bot's side.", "mailcheck itself", "Tell who runs the bot; its log has the reason."
+    ),
 }
-ROOMS: Mapping[str, Mapping[str, str]] = {
+OURS = {f"{check}.{word}": code for check in CHECKS for word, code in ANY_CHECK.items()}
+ROOMS: Mapping[str, Mapping[str, Code]] = {
     "Blocklists": blocklists.CODES,
     "Reverse name and HELO": ptr.CODES,
     "SPF": spf.CODES,
@@ -65,20 +71,40 @@ OPENING = """# What mailcheck can find
 
 Every finding has a stable code, `check.word-word`. Programs may rely on a code; the sentence beside it may change.
 A verdict is pass, unknown, warn or fail; what could not be learned is unknown, never pass.
+
+Beside each code: what it means, what says so, and how it is put right.
 """
+SECTION_OF_AN_RFC = re.compile(r"RFC ([0-9]+)(?: §([0-9A-C][0-9.]*))?")
 
 
 def page() -> str:
     """The page in Markdown."""
     told = {code for codes in ROOMS.values() for code in codes}
-    rooms = {**ROOMS, "Any check": {code: meaning for code, meaning in OURS.items() if code not in told}}
+    rooms = {**ROOMS, "Any check": {code: row for code, row in OURS.items() if code not in told}}
     sections = (_section(title, codes) for title, codes in rooms.items())
-    return "\n".join((OPENING, *sections, _section("What a bounce is about", replies.CODES, "category")))
+    return "\n".join((OPENING, *sections, _bounces()))
 
 
-def _section(title: str, codes: Mapping[str, str], word: str = "code") -> str:
-    rows = "\n".join(f"| `{code}` | {meaning} |" for code, meaning in codes.items())
-    return f"## {title}\n\n| {word} | meaning |\n|---|---|\n{rows}\n"
+def _section(title: str, codes: Mapping[str, Code]) -> str:
+    rows = (f"| `{code}` | {row.means} | {_linked(row.source)} | {row.fix} |\n" for code, row in codes.items())
+    return f"## {title}\n\n| code | meaning | source | fix |\n|---|---|---|---|\n{''.join(rows)}"
+
+
+def _linked(source: str) -> str:
+    """Sections of RFCs as links to where the editor publishes them."""
+    return SECTION_OF_AN_RFC.sub(_link, source)
+
+
+def _link(found: re.Match[str]) -> str:
+    number, section = found.groups()
+    kind = "section" if (section or "0")[0].isdecimal() else "appendix"
+    place = f"#{kind}-{section}" if section else ""
+    return f"[{found.group()}](https://www.rfc-editor.org/rfc/rfc{number}{place})"
+
+
+def _bounces() -> str:
+    rows = (f"| `{category}` | {meaning} |\n" for category, meaning in replies.CODES.items())
+    return f"## What a bounce is about\n\n| category | meaning |\n|---|---|\n{''.join(rows)}"
 
 
 if __name__ == "__main__":

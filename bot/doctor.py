@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.checks.blocklists import Trust
 from bot.checks.blocklists.survey import Health
+from bot.checks.outcomes import Code
 from bot.model import Address, Finding, Link, Lookup, LookupFailed, Verdict
 
 # Operated for everybody, so blocklists refuse them.
@@ -34,26 +35,84 @@ MANY = 3  # one list in three: not every list keeps an entry by which this can b
 SPAMHAUS = "spamhaus-zen"
 REFUSALS = frozenset({"public-resolver", "quota", "blocked", "key-disabled", "key-misused"})
 
-CODES = {
-    "doctor.resolver-answers": "The resolver answers, and says of a name that cannot exist that it does not exist.",
-    "doctor.resolver-silent": "The resolver does not answer.",
-    "doctor.resolver-rewrites": "The resolver answers with an address where a name does not exist.",
-    "doctor.resolver-public": "The resolver is one for everybody, which blocklists refuse.",
-    "doctor.answers-arrive": "Answers in 127.0.0.0/8, which blocklists give, come through the resolver.",
-    "doctor.answers-stripped": "The resolver removes answers in 127.0.0.0/8, so no listing can be seen.",
-    "doctor.answers-hidden": "Most lists seem empty: the resolver does not reach them, or hides their answers.",
-    "doctor.spamhaus-answers": "Spamhaus answers this resolver.",
-    "doctor.spamhaus-refuses": "Spamhaus refuses this resolver or key.",
-    "doctor.spamhaus-silent": "Spamhaus gave no usable answer.",
-    "doctor.lists": "How many lists of the catalogue can be believed through this resolver.",
-    "doctor.port-open": "Outgoing port 25 is open.",
-    "doctor.port-shut": "Outgoing port 25 is shut.",
-    "doctor.port-not-tried": "Outgoing port 25 was not tried, because no host to try it with was named.",
-    "doctor.store-ready": "The store answers and keeps what it is given.",
-    "doctor.store-warning": "The store answers, and something about how it keeps data should be known.",
-    "doctor.store-away": "The store does not answer; checks run uncached.",
-    "doctor.chat-ready": "The chat credentials are complete.",
-    "doctor.chat-none": "No chat credentials are set.",
+CODES: Mapping[str, Code] = {
+    "doctor.resolver-answers": Code(
+        "The resolver answers, and says of a name that cannot exist that it does not exist.", "RFC 6761 §6.4"
+    ),
+    "doctor.resolver-silent": Code(
+        "The resolver does not answer.", "RFC 1035 §4.2", "Set MAILCHECK_NAMESERVERS to a resolver that answers."
+    ),
+    "doctor.resolver-rewrites": Code(
+        "The resolver answers with an address where a name does not exist.",
+        "RFC 6761 §6.4",
+        "Use a resolver that does not rewrite answers.",
+    ),
+    "doctor.resolver-public": Code(
+        "The resolver is one for everybody, which blocklists refuse.",
+        "[Spamhaus: return codes](https://docs.spamhaus.com/datasets/docs/source/10-data-type-documentation/datasets/040-zones.html)",
+        "Run a resolver of your own and set MAILCHECK_NAMESERVERS, or set MAILCHECK_SPAMHAUS_DQS_KEY.",
+    ),
+    "doctor.answers-arrive": Code(
+        "Answers in 127.0.0.0/8, which blocklists give, come through the resolver.", "RFC 5782 §2.1"
+    ),
+    "doctor.answers-stripped": Code(
+        "The resolver removes answers in 127.0.0.0/8, so no listing can be seen.",
+        "RFC 5782 §2.1",
+        "Exempt the blocklists there (unbound: private-address, dnsmasq: rebind-domain-ok), or use another resolver.",
+    ),
+    "doctor.answers-hidden": Code(
+        "Most lists seem empty: the resolver does not reach them, or hides their answers.",
+        "RFC 5782 §5",
+        "Run a resolver of your own and set MAILCHECK_NAMESERVERS.",
+    ),
+    "doctor.spamhaus-answers": Code("Spamhaus answers this resolver.", "RFC 5782 §5"),
+    "doctor.spamhaus-refuses": Code(
+        "Spamhaus refuses this resolver or key.",
+        "[Spamhaus: return codes](https://docs.spamhaus.com/datasets/docs/source/10-data-type-documentation/datasets/040-zones.html)",
+        "Run a resolver of your own and set MAILCHECK_NAMESERVERS, or set MAILCHECK_SPAMHAUS_DQS_KEY.",
+    ),
+    "doctor.spamhaus-silent": Code(
+        "Spamhaus gave no usable answer.", "RFC 5782 §5", "Try again; if it stays so, use a key."
+    ),
+    "doctor.lists": Code(
+        "How many lists of the catalogue can be believed through this resolver.",
+        "RFC 5782 §5",
+        "Look at `mailcheck lists` for which lists do not answer, and why.",
+    ),
+    "doctor.port-open": Code("Outgoing port 25 is open.", "RFC 5321 §3.1"),
+    "doctor.port-shut": Code(
+        "Outgoing port 25 is shut.",
+        "RFC 5321 §3.1",
+        "Ask the provider to open it if this host is to send mail; the checks need no port 25.",
+    ),
+    "doctor.port-not-tried": Code(
+        "Outgoing port 25 was not tried, because no host to try it with was named.",
+        "RFC 5321 §3.1",
+        "Name a mail server to try: --smtp-host mx.example.com",
+    ),
+    "doctor.store-ready": Code(
+        "The store answers and keeps what it is given.",
+        "[Redis: persistence](https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/)",
+    ),
+    "doctor.store-warning": Code(
+        "The store answers, and something about how it keeps data should be known.",
+        "[Redis: eviction](https://redis.io/docs/latest/develop/reference/eviction/)",
+        "Set what the warning names in the configuration of your Redis.",
+    ),
+    "doctor.store-away": Code(
+        "The store does not answer; checks run uncached.",
+        "[Redis: persistence](https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/)",
+        "Start it, or unset REDIS_URL to use the embedded one.",
+    ),
+    "doctor.chat-ready": Code(
+        "The chat credentials are complete.",
+        "[Slack](https://docs.slack.dev/authentication/), [Teams](https://learn.microsoft.com/microsoftteams/platform/bots/overview)",
+    ),
+    "doctor.chat-none": Code(
+        "No chat credentials are set.",
+        "[Slack](https://docs.slack.dev/authentication/), [Teams](https://learn.microsoft.com/microsoftteams/platform/bots/overview)",
+        "Create the Slack app or register the Teams bot as the README tells, if you want it there.",
+    ),
 }
 
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
+from bot.checks.outcomes import Code
 from bot.codes import OURS, ROOMS, page
 
 ROOT = Path(__file__).parent.parent
+SOURCE = re.compile(
+    r"RFC [0-9]{4}(?: §[0-9A-C][0-9.]*)?|\[[^\]|]+\]\((?:https://|\.\./README)[^)\s|]+\)|mailcheck itself"
+)
 CODE = re.compile(r"[a-z-]+\.[a-z0-9-]+")
 
 
@@ -17,6 +23,15 @@ def test_every_code_has_its_row_in_the_page_and_the_page_no_other() -> None:
 
 def test_a_code_is_a_check_and_words() -> None:
     assert all(CODE.fullmatch(code) for codes in (*ROOMS.values(), OURS) for code in codes)
+
+
+@pytest.mark.parametrize(("code", "row"), [item for codes in (*ROOMS.values(), OURS) for item in codes.items()])
+def test_a_code_says_what_it_means_where_that_stands_and_how_it_is_put_right(code: str, row: Code) -> None:
+    sentences = (row.means, row.fix)
+    assert all(text and not text[0].islower() and "|" not in text for text in sentences), code
+    assert row.means.endswith(".")
+    sources = re.split(r", (?=RFC|\[)", row.source)
+    assert all(SOURCE.fullmatch(source) for source in sources), row.source
 
 
 def test_every_code_that_the_source_makes_is_in_the_page() -> None:

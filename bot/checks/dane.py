@@ -12,17 +12,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.checks.names import readable
+from bot.checks.outcomes import Code, Outcome
 from bot.checks.questions import ask, ask_all
 from bot.domains import shown
 from bot.model import Answer, Finding, Lookup, LookupFailed, Order, Verdict
 
-CODES: Mapping[str, str] = {
-    "dane.ok": "Every mail server of the domain has a TLSA record that senders can use, proven by DNSSEC.",
-    "dane.missing": "The mail servers of the domain have no TLSA records; most domains have none.",
-    "dane.partial": "Some mail servers of the domain have usable TLSA records and others have none.",
-    "dane.unusable": "A mail server has TLSA records and senders can use none of them (RFC 7672 §3.1).",
-    "dane.not-checked": "The answers about the mail servers are not proven by DNSSEC, so DANE was not checked.",
-    "dane.no-answer": "The DNS is proven but did not answer for a TLSA record; senders that use DANE hold mail back then.",
+CODES: Mapping[str, Code] = {
+    "dane.ok": Code(
+        "Every mail server of the domain has a TLSA record that senders can use, proven by DNSSEC.", "RFC 7672 §3.1"
+    ),
+    "dane.missing": Code(
+        "The mail servers of the domain have no TLSA records; most domains have none.", "RFC 7672 §2.2"
+    ),
+    "dane.partial": Code(
+        "Some mail servers of the domain have usable TLSA records and others have none.",
+        "RFC 7672 §2.2",
+        "Publish TLSA records for every mail server.",
+    ),
+    "dane.unusable": Code(
+        "A mail server has TLSA records and senders can use none of them (RFC 7672 §3.1).",
+        "RFC 7672 §3.1",
+        "Publish records of usage 3 or 2 that fit the certificate, or remove them.",
+    ),
+    "dane.not-checked": Code(
+        "The answers about the mail servers are not proven by DNSSEC, so DANE was not checked.", "RFC 7672 §2.1"
+    ),
+    "dane.no-answer": Code(
+        "The DNS is proven but did not answer for a TLSA record; senders that use DANE hold mail back then.",
+        "RFC 7672 §2.1",
+        "Look at the name servers of the zone that the finding names: senders that use DANE hold mail back meanwhile.",
+    ),
 }
 MOST_EXCHANGES = 10
 USAGES, SELECTORS = {2, 3}, {0, 1}  # DANE-TA and DANE-EE; the whole certificate or its key
@@ -30,15 +49,7 @@ DIGEST_OCTETS = {1: 32, 2: 64}  # SHA-256 and SHA-512; matching type 0 holds the
 HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2})+")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one code says; the texts take {domain}, {good}, {bad} (mail servers) and {reason}."""
-
-    verdict: Verdict
-    says: str
-    step: str = ""
-
-
+# The texts take {domain}, {good}, {bad} (mail servers) and {reason}.
 OUTCOMES: Mapping[str, Outcome] = {
     "dane.ok": Outcome(
         Verdict.PASS, "Servers that use DANE deliver to {domain} only over TLS, with the keys published for {good}."

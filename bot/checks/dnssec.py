@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.checks.outcomes import Code
 from bot.checks.questions import Reply, ask_all
 from bot.domains import shown
 from bot.model import Answer, Finding, Lookup, Order, Verdict
 
-CODES: Mapping[str, str] = {
-    "network.dnssec-signed": "The resolver has verified the answers about the domain (DNSSEC).",
-    "network.dnssec-unsigned": "The resolver verifies what is signed, and the domain is not.",
-    "network.dnssec-not-checked": "The resolver does not verify DNSSEC, so it is not known whether the domain is signed.",
+CODES: Mapping[str, Code] = {
+    "network.dnssec-signed": Code(
+        "The resolver has verified the answers about the domain (DNSSEC).", "RFC 4035 §3.2.3"
+    ),
+    "network.dnssec-unsigned": Code("The resolver verifies what is signed, and the domain is not.", "RFC 4033 §5"),
+    "network.dnssec-not-checked": Code(
+        "The resolver does not verify DNSSEC, so it is not known whether the domain is signed.", "RFC 4035 §3.2.3"
+    ),
 }
 SAYS: Mapping[str, str] = {
     "network.dnssec-signed": "{domain} is signed with DNSSEC, so nobody on the way can change its records.",

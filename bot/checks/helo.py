@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from bot.checks.outcomes import Code
 from bot.checks.questions import Host
 from bot.model import Address, Finding, Verdict
 
-CODES: Mapping[str, str] = {
-    "helo.ok": "The HELO name is the confirmed reverse name of the address.",
-    "helo.other-name": "The HELO name leads to the address, but the reverse name is another one.",
-    "helo.elsewhere": "The HELO name leads to other addresses than the one that greets with it.",
-    "helo.missing": "The HELO name has no address.",
-    "helo.not-a-name": "The HELO is not a full domain name.",
-    "helo.no-answer": "The DNS did not answer for the HELO name.",
+CODES: Mapping[str, Code] = {
+    "helo.ok": Code("The HELO name is the confirmed reverse name of the address.", "RFC 5321 §4.1.4"),
+    "helo.other-name": Code(
+        "The HELO name leads to the address, but the reverse name is another one.",
+        "RFC 5321 §2.3.5",
+        "Make the server greet with its reverse name.",
+    ),
+    "helo.elsewhere": Code(
+        "The HELO name leads to other addresses than the one that greets with it.",
+        "RFC 5321 §4.1.4",
+        "Make the server greet with its reverse name, and let that name lead to the address.",
+    ),
+    "helo.missing": Code(
+        "The HELO name has no address.",
+        "RFC 5321 §2.3.5",
+        "Give the name an address record, or greet with the reverse name.",
+    ),
+    "helo.not-a-name": Code(
+        "The HELO is not a full domain name.", "RFC 5321 §4.1.1.1", "Make the server greet with its full domain name."
+    ),
+    "helo.no-answer": Code(
+        "The DNS did not answer for the HELO name.", "RFC 5321 §2.3.5", "Check again in a few minutes."
+    ),
 }
 SAME = "Make the server greet with its reverse name, and let that name lead to the address."
 

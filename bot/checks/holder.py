@@ -13,13 +13,17 @@ from ipaddress import ip_network
 
 from bot.addresses import special
 from bot.checks.names import reversed_ip
+from bot.checks.outcomes import Code
 from bot.checks.providers import Provider, provider_of_network
 from bot.checks.questions import ask
 from bot.checks.registries import Contact, FindContact
 from bot.model import Address, Answer, Finding, Lookup, Order, SweepLookup, Verdict
 
-CODES: Mapping[str, str] = {
-    "network.holder": "Whose network the address is in, and what its provider lets users do about reverse name and port 25.",
+CODES: Mapping[str, Code] = {
+    "network.holder": Code(
+        "Whose network the address is in, and what its provider lets users do about reverse name and port 25.",
+        "[Team Cymru: IP to ASN](https://www.team-cymru.com/ip-asn-mapping), RFC 9083 §5.4",
+    ),
 }
 ORIGINS = {4: "origin.asn.cymru.com", 6: "origin6.asn.cymru.com"}
 NAMES = "asn.cymru.com"

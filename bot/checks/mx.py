@@ -8,37 +8,64 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from bot.checks.names import readable
+from bot.checks.outcomes import Code, Outcome
 from bot.checks.questions import Host, Reply, ask, find_host
 from bot.domains import shown
 from bot.model import Finding, Lookup, LookupFailed, Order, Verdict
 
-CODES: Mapping[str, str] = {
-    "mx.ok": "The domain has mail servers, and all their names have addresses.",
-    "mx.null": "A null MX: the domain says that it takes no mail (RFC 7505).",
-    "mx.null-mixed": "A null MX stands beside other MX records.",
-    "mx.no-domain": "The domain does not exist.",
-    "mx.missing": "The domain has neither MX records nor an address of its own.",
-    "mx.implicit": "The domain has no MX records; mail goes to its own address.",
-    "mx.unresolvable": "No mail server of the domain has an address.",
-    "mx.partly-unresolvable": "Some mail servers of the domain have no address.",
-    "mx.literal": "An MX record holds an address where a name belongs.",
-    "mx.alias": "An MX record names an alias (CNAME).",
-    "mx.no-answer": "The DNS did not answer for the MX records or for the mail servers' addresses.",
+CODES: Mapping[str, Code] = {
+    "mx.ok": Code("The domain has mail servers, and all their names have addresses.", "RFC 5321 §5.1"),
+    "mx.null": Code(
+        "A null MX: the domain says that it takes no mail (RFC 7505).",
+        "RFC 7505 §4.2",
+        "Send with a domain that can take bounces, or publish MX records for this one.",
+    ),
+    "mx.null-mixed": Code(
+        "A null MX stands beside other MX records.", "RFC 7505 §3", "Remove the MX record with “.” or all the others."
+    ),
+    "mx.no-domain": Code(
+        "The domain does not exist.", "RFC 5321 §2.3.5", "Look for a typing mistake, or for an expired registration."
+    ),
+    "mx.missing": Code(
+        "The domain has neither MX records nor an address of its own.",
+        "RFC 5321 §5.1",
+        "Publish an MX record, or a null MX where the domain never sends.",
+    ),
+    "mx.implicit": Code(
+        "The domain has no MX records; mail goes to its own address.",
+        "RFC 5321 §5.1",
+        "Publish an MX record that names the mail server.",
+    ),
+    "mx.unresolvable": Code(
+        "No mail server of the domain has an address.",
+        "RFC 5321 §5.1",
+        "Add address records for the mail servers, or name other ones.",
+    ),
+    "mx.partly-unresolvable": Code(
+        "Some mail servers of the domain have no address.",
+        "RFC 5321 §5.1",
+        "Remove the MX record, or give its name an address.",
+    ),
+    "mx.literal": Code(
+        "An MX record holds an address where a name belongs.",
+        "RFC 1035 §3.3.9",
+        "Give the mail server a name and put that name into the MX record.",
+    ),
+    "mx.alias": Code(
+        "An MX record names an alias (CNAME).", "RFC 2181 §10.3", "Name the host that has the address itself."
+    ),
+    "mx.no-answer": Code(
+        "The DNS did not answer for the MX records or for the mail servers' addresses.",
+        "RFC 5321 §5.1",
+        "Check again in a few minutes.",
+    ),
 }
 
 MOST_EXCHANGES = 10
 NULL = "."
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one code says; the texts take the words of `_finding`."""
-
-    verdict: Verdict
-    says: str
-    step: str = ""
-
-
+# The texts take the words of `_finding`.
 OUTCOMES: Mapping[str, Outcome] = {
     "mx.ok": Outcome(Verdict.PASS, "Mail for {domain} goes to {hosts}."),
     "mx.null": Outcome(

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.addresses import special
+from bot.checks.outcomes import Code
 from bot.domains import look_alike, shown
 from bot.model import Address, Finding, Lookup, Order, Verdict
 
-CODES: Mapping[str, str] = {
-    "network.special-purpose": "The address is not one of the public internet, so nobody can say anything about it.",
-    "network.look-alike": "The domain holds letters that a reader takes for others, so it may pose as another name.",
+CODES: Mapping[str, Code] = {
+    "network.special-purpose": Code(
+        "The address is not one of the public internet, so nobody can say anything about it.",
+        "RFC 6890 §2.2",
+        "Check the public address that your mail leaves from.",
+    ),
+    "network.look-alike": Code(
+        "The domain holds letters that a reader takes for others, so it may pose as another name.",
+        "[UTS 39: confusable letters](https://www.unicode.org/reports/tr39/)",
+        "Make sure that this is the domain you mean.",
+    ),
 }
 
 

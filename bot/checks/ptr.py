@@ -9,21 +9,50 @@ from dataclasses import dataclass
 from bot.checks import helo
 from bot.checks.generic_names import why_generic
 from bot.checks.names import readable, reverse_name
+from bot.checks.outcomes import Code
 from bot.checks.providers import Provider, provider_of, providers
 from bot.checks.questions import Host, ask, find_host
 from bot.domains import BadName, read_domain
 from bot.model import Address, Finding, Lookup, LookupFailed, Order, Role, Verdict
 
-CODES: Mapping[str, str] = {
+CODES: Mapping[str, Code] = {
     **helo.CODES,
-    "ptr.ok": "The address has a reverse name, and the name leads back to the address.",
-    "ptr.missing": "The address has no reverse name.",
-    "ptr.not-confirmed": "The address has a reverse name, but no such name leads back to the address.",
-    "ptr.private-name": "The reverse name exists only inside a private network.",
-    "ptr.provider-default": "The reverse name is the one that the provider gives to every address.",
-    "ptr.generic": "The reverse name looks made by a machine for a leased line.",
-    "ptr.several": "The address has more than one reverse name.",
-    "ptr.no-answer": "The DNS did not answer for the reverse name or for the way back.",
+    "ptr.ok": Code("The address has a reverse name, and the name leads back to the address.", "RFC 1912 §2.1"),
+    "ptr.missing": Code(
+        "The address has no reverse name.",
+        "[Gmail's rules for senders](https://support.google.com/a/answer/81126)",
+        "Have the provider of the address set the name of the mail server as its reverse name.",
+    ),
+    "ptr.not-confirmed": Code(
+        "The address has a reverse name, but no such name leads back to the address.",
+        "[Gmail's rules for senders](https://support.google.com/a/answer/81126)",
+        "Add an address record to the name, or have the reverse name changed to one that leads back.",
+    ),
+    "ptr.private-name": Code(
+        "The reverse name exists only inside a private network.",
+        "RFC 6762 §3",
+        "Have the reverse name changed to the public name of the mail server.",
+    ),
+    "ptr.provider-default": Code(
+        "The reverse name is the one that the provider gives to every address.",
+        "[Draft: generic DNS naming schemes](https://datatracker.ietf.org/doc/draft-msullivan-dnsop-generic-naming-schemes/)",
+        "Set a reverse name of your own at the provider.",
+    ),
+    "ptr.generic": Code(
+        "The reverse name looks made by a machine for a leased line.",
+        "[Draft: generic DNS naming schemes](https://datatracker.ietf.org/doc/draft-msullivan-dnsop-generic-naming-schemes/)",
+        "Have the reverse name changed to the name of the mail server, without the address in it.",
+    ),
+    "ptr.several": Code(
+        "The address has more than one reverse name.",
+        "RFC 1912 §2.1",
+        "Keep one PTR record, with the name that the server greets with.",
+    ),
+    "ptr.no-answer": Code(
+        "The DNS did not answer for the reverse name or for the way back.",
+        "RFC 1035 §3.5",
+        "Check again in a few minutes.",
+    ),
 }
 
 MOST_NAMES = 10  # as many as receivers look at (RFC 7208 §4.6.4)

@@ -9,30 +9,70 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.checks.exchanges import exchanges
 from bot.checks.names import readable
+from bot.checks.outcomes import Code, Outcome
 from bot.checks.troubles import WORDS
 from bot.domains import shown
 from bot.model import Finding, Lookup, LookupFailed, Order, SweepLookup, Verdict
 from bot.visits import Probe, SmtpFacts, Trouble
 
-CODES: Mapping[str, str] = {
-    "starttls.ok": "The mail servers of the domain that were asked take mail over TLS, with a valid certificate.",
-    "starttls.missing": "A mail server offers no STARTTLS, so mail to it travels in clear.",
-    "starttls.refused": "A mail server offers STARTTLS and refuses it when it is asked for.",
-    "starttls.broken": "A mail server offers STARTTLS and no encrypted connection comes about, with TLS 1.2 or 1.3.",
-    "starttls.expired": "The certificate of a mail server has expired or is not valid yet.",
-    "starttls.wrong-name": "The certificate of a mail server does not hold the name in the MX record.",
-    "starttls.untrusted": "The certificate of a mail server is self-signed, or comes from nobody that the public trusts.",
-    "starttls.expires-soon": "The certificate of a mail server expires within two weeks.",
-    "starttls.early-data": "A mail server had sent more after it agreed to TLS and before TLS began (RFC 3207 §5).",
-    "starttls.no-answer": "A mail server could not be asked to the end, or the DNS did not answer for the mail servers.",
-    "starttls.no-mail": "The domain has no mail server to ask.",
-    "starttls.not-checked": "The mail servers were not asked: probes are off, or outgoing port 25 is shut here.",
+CODES: Mapping[str, Code] = {
+    "starttls.ok": Code(
+        "The mail servers of the domain that were asked take mail over TLS, with a valid certificate.", "RFC 3207 §4"
+    ),
+    "starttls.missing": Code(
+        "A mail server offers no STARTTLS, so mail to it travels in clear.",
+        "RFC 3207 §4",
+        "Install a certificate on the mail server and switch STARTTLS on.",
+    ),
+    "starttls.refused": Code(
+        "A mail server offers STARTTLS and refuses it when it is asked for.",
+        "RFC 3207 §4",
+        "Look in the log of the mail server for why TLS does not start; often its certificate or key cannot be read.",
+    ),
+    "starttls.broken": Code(
+        "A mail server offers STARTTLS and no encrypted connection comes about, with TLS 1.2 or 1.3.",
+        "RFC 8996 §1",
+        "Let the mail server speak TLS 1.2 and 1.3.",
+    ),
+    "starttls.expired": Code(
+        "The certificate of a mail server has expired or is not valid yet.",
+        "RFC 5280 §4.1.2.5",
+        "Renew the certificate.",
+    ),
+    "starttls.wrong-name": Code(
+        "The certificate of a mail server does not hold the name in the MX record.",
+        "RFC 9525 §6",
+        "Give the mail server a certificate that holds the name in the MX record.",
+    ),
+    "starttls.untrusted": Code(
+        "The certificate of a mail server is self-signed, or comes from nobody that the public trusts.",
+        "RFC 5280 §6.1",
+        "Give the mail server a certificate of a public authority, unless its key is published with DANE.",
+    ),
+    "starttls.expires-soon": Code(
+        "The certificate of a mail server expires within two weeks.",
+        "RFC 5280 §4.1.2.5",
+        "Renew the certificate before that day.",
+    ),
+    "starttls.early-data": Code(
+        "A mail server had sent more after it agreed to TLS and before TLS began (RFC 3207 §5).",
+        "RFC 3207 §5",
+        "Bring the mail software up to date.",
+    ),
+    "starttls.no-answer": Code(
+        "A mail server could not be asked to the end, or the DNS did not answer for the mail servers.",
+        "RFC 3207 §4",
+        "Check again in a few minutes.",
+    ),
+    "starttls.no-mail": Code("The domain has no mail server to ask.", "RFC 7505 §3"),
+    "starttls.not-checked": Code(
+        "The mail servers were not asked: probes are off, or outgoing port 25 is shut here.", "RFC 3207 §4"
+    ),
 }
 MOST_PROBED = 4
 SOON = timedelta(days=14)
@@ -42,15 +82,7 @@ SLOW = "its mail servers take longer to answer than this report waits; check aga
 SEEMS_SHUT = "no connection to its mail servers opens, so outgoing port 25 is most likely shut here"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one code says; the texts take {domain}, {hosts} (mail servers), {tls}, {date} and {why}."""
-
-    verdict: Verdict
-    says: str
-    step: str = ""
-
-
+# The texts take {domain}, {hosts} (mail servers), {first} of them, {tls}, {date} and {why}.
 OUTCOMES: Mapping[str, Outcome] = {
     "starttls.ok": Outcome(Verdict.PASS, "Mail for {domain} is taken over {tls} with a valid certificate ({hosts})."),
     "starttls.missing": Outcome(

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from bot.checks.exchanges import exchanges
 from bot.checks.names import readable
+from bot.checks.outcomes import Code, Outcome
 from bot.checks.questions import ask
 from bot.domains import shown
 from bot.model import Finding, Lookup, LookupFailed, Order, Verdict
 
-CODES: Mapping[str, str] = {
-    "tls-rpt.ok": "The domain asks for reports about failed TLS, at addresses that senders can use.",
-    "tls-rpt.missing": "The domain asks for no reports about failed TLS; most domains do not.",
-    "tls-rpt.not-needed": "The domain takes no mail, so there is nothing to report about.",
-    "tls-rpt.several": "There is more than one record, so senders act as if there were none (RFC 8460 §3).",
-    "tls-rpt.bad-record": "The record does not follow RFC 8460 §3, so senders send no reports.",
-    "tls-rpt.bad-address": "The record names an address for reports that is neither mailto nor https.",
-    "tls-rpt.no-answer": "The DNS did not answer for the record.",
+CODES: Mapping[str, Code] = {
+    "tls-rpt.ok": Code(
+        "The domain asks for reports about failed TLS, at addresses that senders can use.", "RFC 8460 §3"
+    ),
+    "tls-rpt.missing": Code(
+        "The domain asks for no reports about failed TLS; most domains do not.",
+        "RFC 8460 §3",
+        "When everything else is right, publish a TXT record at _smtp._tls of the domain: v=TLSRPTv1; rua=mailto:…",
+    ),
+    "tls-rpt.not-needed": Code("The domain takes no mail, so there is nothing to report about.", "RFC 7505 §3"),
+    "tls-rpt.several": Code(
+        "There is more than one record, so senders act as if there were none (RFC 8460 §3).",
+        "RFC 8460 §3",
+        "Leave one of the records and remove the others.",
+    ),
+    "tls-rpt.bad-record": Code(
+        "The record does not follow RFC 8460 §3, so senders send no reports.",
+        "RFC 8460 §3",
+        "Publish one TXT record of the form v=TLSRPTv1; rua=mailto:…",
+    ),
+    "tls-rpt.bad-address": Code(
+        "The record names an address for reports that is neither mailto nor https.",
+        "RFC 8460 §3",
+        "Give each address in rua as mailto:… or https://…, with a comma between two.",
+    ),
+    "tls-rpt.no-answer": Code("The DNS did not answer for the record.", "RFC 8460 §3", "Check again in a few minutes."),
 }
 VERSION = "v=TLSRPTv1;"  # texts that begin otherwise are not looked at by senders (§3)
 ALMOST = re.compile(r"\s*v\s*=\s*tlsrpt", re.IGNORECASE)
@@ -29,15 +47,7 @@ HTTPS = re.compile(r"https://[^\s!,;/]+(?:/[^\s!,;]*)?", re.IGNORECASE)
 SPACE = " \t"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one code says; the texts take {domain}, {record_at}, {to} (whom reports go to), {bad}, {why} and {reason}."""
-
-    verdict: Verdict
-    says: str
-    step: str = ""
-
-
+# The texts take {domain}, {record_at}, {to} (whom reports go to), {bad}, {why} and {reason}.
 OUTCOMES: Mapping[str, Outcome] = {
     "tls-rpt.ok": Outcome(Verdict.PASS, "Senders report failed encryption on the way to {domain} ({to})."),
     "tls-rpt.missing": Outcome(

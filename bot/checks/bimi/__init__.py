@@ -8,40 +8,69 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from bot.checks.bimi.indicator import faults
 from bot.checks.bimi.record import Assertion, BadRecord, is_assertion, parse
+from bot.checks.outcomes import Code, Outcome
 from bot.checks.questions import Reply, ask
 from bot.domains import shown
 from bot.model import Check, Finding, Lookup, LookupFailed, Order, Verdict
 
 __all__ = ["CODES", "Discover", "FetchIndicator", "IndicatorUnavailable", "bimi_check", "faults"]
 
-CODES: Mapping[str, str] = {
-    "bimi.ok": "The domain has a logo with a certificate, and a DMARC policy under which it is shown.",
-    "bimi.no-certificate": "The domain has a logo without a certificate, so Gmail and Apple Mail do not show it.",
-    "bimi.missing": "The domain has no BIMI record, so mail programs show no logo of it.",
-    "bimi.declined": "The domain says that it wants no logo shown (empty l= and a=).",
-    "bimi.several": "There is more than one BIMI record at one name, so receivers use none.",
-    "bimi.bad-record": "The BIMI record breaks the form of the draft, so receivers show no logo.",
-    "bimi.not-enforced": "The DMARC policy is too weak for a logo: it has to be quarantine or reject, for all mail.",
-    "bimi.bad-logo": "The logo does not fit SVG Tiny Portable/Secure or the limits of BIMI.",
-    "bimi.no-logo": "The logo could not be fetched.",
-    "bimi.no-answer": "The DNS did not answer for the BIMI record or for the DMARC policy.",
+CODES: Mapping[str, Code] = {
+    "bimi.ok": Code(
+        "The domain has a logo with a certificate, and a DMARC policy under which it is shown.",
+        "[BIMI draft](https://datatracker.ietf.org/doc/draft-brand-indicators-for-message-identification/)",
+    ),
+    "bimi.no-certificate": Code(
+        "The domain has a logo without a certificate, so Gmail and Apple Mail do not show it.",
+        "[BIMI draft](https://datatracker.ietf.org/doc/draft-brand-indicators-for-message-identification/)",
+        "Have a certificate for the logo made (VMC or CMC) and name it in a=.",
+    ),
+    "bimi.missing": Code(
+        "The domain has no BIMI record, so mail programs show no logo of it.",
+        "[BIMI draft](https://datatracker.ietf.org/doc/draft-brand-indicators-for-message-identification/)",
+    ),
+    "bimi.declined": Code(
+        "The domain says that it wants no logo shown (empty l= and a=).",
+        "[BIMI draft](https://datatracker.ietf.org/doc/draft-brand-indicators-for-message-identification/)",
+    ),
+    "bimi.several": Code(
+        "There is more than one BIMI record at one name, so receivers use none.",
+        "[BIMI draft](https://datatracker.ietf.org/doc/draft-brand-indicators-for-message-identification/)",
+        "Leave one of the records and remove the others.",
+    ),
+    "bimi.bad-record": Code(
+        "The BIMI record breaks the form of the draft, so receivers show no logo.",
+        "[BIMI draft](https://datatracker.ietf.org/doc/draft-brand-indicators-for-message-identification/)",
+        "Publish a record of the form v=BIMI1; l=https://…",
+    ),
+    "bimi.not-enforced": Code(
+        "The DMARC policy is too weak for a logo: it has to be quarantine or reject, for all mail.",
+        "[BIMI draft](https://datatracker.ietf.org/doc/draft-brand-indicators-for-message-identification/)",
+        "Raise the DMARC policy to quarantine or reject, for subdomains too.",
+    ),
+    "bimi.bad-logo": Code(
+        "The logo does not fit SVG Tiny Portable/Secure or the limits of BIMI.",
+        "[SVG Tiny PS draft](https://datatracker.ietf.org/doc/draft-svg-tiny-ps-abrotman/)",
+        "Save the logo as SVG Tiny Portable/Secure, square and at most 32 kB.",
+    ),
+    "bimi.no-logo": Code(
+        "The logo could not be fetched.",
+        "[BIMI draft](https://datatracker.ietf.org/doc/draft-brand-indicators-for-message-identification/)",
+        "Serve the logo over https at the address in l=.",
+    ),
+    "bimi.no-answer": Code(
+        "The DNS did not answer for the BIMI record or for the DMARC policy.",
+        "[BIMI draft](https://datatracker.ietf.org/doc/draft-brand-indicators-for-message-identification/)",
+        "Check again in a few minutes.",
+    ),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one code says; the texts take {domain}, {at} (the record's name) and {problem}."""
-
-    verdict: Verdict
-    says: str
-    step: str = ""
-
-
+# The texts take {domain}, {at} (the record's name) and {problem}.
 OUTCOMES: Mapping[str, Outcome] = {
     "bimi.ok": Outcome(Verdict.PASS, "{domain} has a logo with a certificate, and its DMARC policy lets it be shown."),
     "bimi.no-certificate": Outcome(

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bot.checks.blocklists.codes import Effect, Severity, Who
+from bot.checks.outcomes import Code
 from bot.model import Verdict
 
-CODES = {
-    "blocklist.listed": "the list holds the address or domain; how bad that is depends on the list",
-    "blocklist.policy": "the list says that the address should not send mail itself; no abuse was seen",
-    "blocklist.noted": "the list knows the address or domain and says something neutral about it",
-    "blocklist.allowed": "the list praises the address or domain",
-    "blocklist.unrecognised": "the list gave an answer that it does not explain",
-    "blocklist.not-listed": "the list answers, its test entries are right, and the target is not on it",
-    "blocklist.no-answer": "the list gave no answer that can be relied on, so the state is not known",
-    "blocklist.unusable": "the list refuses this resolver or cannot be believed at present, so the state is not known",
+CODES: Mapping[str, Code] = {
+    "blocklist.listed": Code(
+        "The list holds the address or domain; how bad that is depends on the list.",
+        "RFC 5782 §2.1",
+        "Stop what the list saw first, then follow the list's own way out, which the finding names: a form, the provider, or time.",
+    ),
+    "blocklist.policy": Code(
+        "The list says that the address should not send mail itself; no abuse was seen.",
+        "[Spamhaus: return codes](https://docs.spamhaus.com/datasets/docs/source/10-data-type-documentation/datasets/040-zones.html)",
+        "Send through a mail server with a password; ask for removal only where the address is a mail server itself, with a fixed address and a right reverse name.",
+    ),
+    "blocklist.noted": Code(
+        "The list knows the address or domain and says something neutral about it.", "RFC 5782 §2.1"
+    ),
+    "blocklist.allowed": Code("The list praises the address or domain.", "[DNSWL](https://www.dnswl.org/)"),
+    "blocklist.unrecognised": Code(
+        "The list gave an answer that it does not explain.",
+        "RFC 5782 §2.3",
+        "Look the address up on the list's own page.",
+    ),
+    "blocklist.not-listed": Code(
+        "The list answers, its test entries are right, and the target is not on it.", "RFC 5782 §5"
+    ),
+    "blocklist.no-answer": Code(
+        "The list gave no answer that can be relied on, so the state is not known.",
+        "RFC 5782 §5",
+        "Check again in a few minutes; where most lists are silent, `mailcheck doctor` says why.",
+    ),
+    "blocklist.unusable": Code(
+        "The list refuses this resolver or cannot be believed at present, so the state is not known.",
+        "[Spamhaus: return codes](https://docs.spamhaus.com/datasets/docs/source/10-data-type-documentation/datasets/040-zones.html)",
+        "Run a resolver of your own and set MAILCHECK_NAMESERVERS, or set the key of the list.",
+    ),
 }
 
 EFFECT_CODES = {

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from bot.checks.dkim.key import BadKey
 from bot.checks.dkim.record import BadRecord, KeyRecord, looks_like_key, parse
 from bot.checks.dkim.selectors import MOST_SELECTORS, guesses, recognise, spf_names
-from bot.checks.dkim.words import CODES, ED25519_IN_ORDER, GUESSED_REVOKED, OUTCOMES, Outcome
+from bot.checks.dkim.words import CODES, ED25519_IN_ORDER, GUESSED_REVOKED, OUTCOMES
 from bot.checks.names import readable
+from bot.checks.outcomes import Outcome
 from bot.checks.questions import Reply, ask_all
 from bot.domains import shown
 from bot.model import Answer, Finding, Lookup, LookupFailed, Order

@@ -7,38 +7,87 @@ kind of key that the record claims.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from bot.checks.outcomes import Code, Outcome
 from bot.model import Verdict
 
-CODES: Mapping[str, str] = {
-    "dkim.ok": "The selector has a key that receivers can verify signatures with.",
-    "dkim.short-key": "The RSA key has less than the 2048 bits that RFC 8301 and the large receivers advise.",
-    "dkim.weak-key": "The RSA key has less than 1024 bits, so receivers must not accept its signatures (RFC 8301).",
-    "dkim.long-key": "The RSA key has more than the 4096 bits that receivers have to be able to verify (RFC 8301).",
-    "dkim.ed25519-alone": "There is an Ed25519 key and no RSA key beside it, and many receivers verify only RSA.",
-    "dkim.missing-key": "The named selector has no key record.",
-    "dkim.revoked": "The key of the selector is taken back (empty p=).",
-    "dkim.testing": "The key is marked as a test (t=y), so receivers treat signed mail like unsigned mail.",
-    "dkim.broken-key": "The key in the record cannot be read.",
-    "dkim.bad-record": "The record breaks the form of RFC 6376, so receivers ignore it.",
-    "dkim.several-records": "The selector has more than one TXT record, so it is not defined which one counts.",
-    "dkim.only-sha1": "The record allows only SHA-1, which receivers must not accept any more (RFC 8301).",
-    "dkim.not-for-mail": "The record says that the key is for something else than mail (s=).",
-    "dkim.unknown-kind": "The key is of a kind that receivers do not know (k=).",
-    "dkim.no-selector-known": "No key was found at the usual selectors, which says nothing: a domain can use any name.",
-    "dkim.never-signs": "Every selector has an empty key, the mark of a domain whose mail is never signed.",
-    "dkim.no-answer": "The DNS did not answer for the key.",
+CODES: Mapping[str, Code] = {
+    "dkim.ok": Code("The selector has a key that receivers can verify signatures with.", "RFC 6376 §3.6.1"),
+    "dkim.short-key": Code(
+        "The RSA key has less than the 2048 bits that RFC 8301 and the large receivers advise.",
+        "RFC 8301 §3.2",
+        "Make a key of 2048 bits under a new selector, and remove the old one a week after the change.",
+    ),
+    "dkim.weak-key": Code(
+        "The RSA key has less than 1024 bits, so receivers must not accept its signatures (RFC 8301).",
+        "RFC 8301 §3.2",
+        "Make a key of 2048 bits under a new selector.",
+    ),
+    "dkim.long-key": Code(
+        "The RSA key has more than the 4096 bits that receivers have to be able to verify (RFC 8301).",
+        "RFC 8301 §3.2",
+        "Make a key of 2048 bits under a new selector.",
+    ),
+    "dkim.ed25519-alone": Code(
+        "There is an Ed25519 key and no RSA key beside it, and many receivers verify only RSA.",
+        "RFC 8463 §6",
+        "Sign with an RSA key of 2048 bits as well.",
+    ),
+    "dkim.missing-key": Code(
+        "The named selector has no key record.",
+        "RFC 6376 §6.1.2",
+        "Publish the key at the name that the finding gives, or sign with the selector that has one.",
+    ),
+    "dkim.revoked": Code(
+        "The key of the selector is taken back (empty p=).",
+        "RFC 6376 §3.6.1",
+        "Sign with another selector; this one has been given up.",
+    ),
+    "dkim.testing": Code(
+        "The key is marked as a test (t=y), so receivers treat signed mail like unsigned mail.",
+        "RFC 6376 §3.6.1",
+        "Remove t=y when mail is signed rightly.",
+    ),
+    "dkim.broken-key": Code(
+        "The key in the record cannot be read.",
+        "RFC 6376 §3.6.1",
+        "Copy the whole key into the record again, without spaces or line ends in it.",
+    ),
+    "dkim.bad-record": Code(
+        "The record breaks the form of RFC 6376, so receivers ignore it.",
+        "RFC 6376 §3.6.1",
+        "Correct the record, or copy it again from the mail server or the provider.",
+    ),
+    "dkim.several-records": Code(
+        "The selector has more than one TXT record, so it is not defined which one counts.",
+        "RFC 6376 §3.6.2.2",
+        "Leave one of the records and remove the others.",
+    ),
+    "dkim.only-sha1": Code(
+        "The record allows only SHA-1, which receivers must not accept any more (RFC 8301).",
+        "RFC 8301 §3.1",
+        "Remove h=, or let it name sha256.",
+    ),
+    "dkim.not-for-mail": Code(
+        "The record says that the key is for something else than mail (s=).",
+        "RFC 6376 §3.6.1",
+        "Remove s=, or let it name email.",
+    ),
+    "dkim.unknown-kind": Code(
+        "The key is of a kind that receivers do not know (k=).",
+        "RFC 8463 §4.2",
+        "Use a key of the kind rsa, with ed25519 beside it at most.",
+    ),
+    "dkim.no-selector-known": Code(
+        "No key was found at the usual selectors, which says nothing: a domain can use any name.",
+        "RFC 6376 §3.1",
+        "Name the selector: it is s= in the DKIM-Signature of a message that was sent.",
+    ),
+    "dkim.never-signs": Code(
+        "Every selector has an empty key, the mark of a domain whose mail is never signed.", "RFC 6376 §3.6.1"
+    ),
+    "dkim.no-answer": Code("The DNS did not answer for the key.", "RFC 6376 §6.1.2", "Check again in a few minutes."),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one code says."""
-
-    verdict: Verdict
-    says: str
-    step: str = ""
 
 
 FAILS = "so mail signed with it fails DKIM"

@@ -3,42 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bot.checks.dmarc.discovery import Discovery, discover
 from bot.checks.dmarc.reports import find_unauthorised
 from bot.checks.names import readable
+from bot.checks.outcomes import Code, Outcome
 from bot.domains import shown
 from bot.model import Finding, Lookup, Order, Verdict
 
 __all__ = ["CODES", "Discovery", "check", "discover"]
 
-CODES: Mapping[str, str] = {
-    "dmarc.ok": "A policy of quarantine or reject applies to the domain.",
-    "dmarc.missing": "No DMARC record applies to the domain.",
-    "dmarc.several": "There is more than one DMARC record at one name, so all of them are ignored.",
-    "dmarc.invalid": "The record has no right policy and asks for no reports, so it is ignored.",
-    "dmarc.no-policy": "The record has no right policy, so it counts as p=none.",
-    "dmarc.monitoring-only": "The policy is none: receivers report, and deliver forged mail.",
-    "dmarc.testing": "The record is in test mode (t=y), so its policy is applied one level lower.",
-    "dmarc.sp-none": "The domain is protected and its subdomains are not (sp=none).",
-    "dmarc.partial": "pct is below 100: receivers by RFC 9989 ignore it, older ones apply the policy to a part of the mail.",
-    "dmarc.removed-tag": "The record holds tags that RFC 9989 removed.",
-    "dmarc.report-unauthorised": "A domain that is to get the reports does not say that it takes them.",
-    "dmarc.no-answer": "The DNS did not answer, so it is not known which policy applies.",
+CODES: Mapping[str, Code] = {
+    "dmarc.ok": Code("A policy of quarantine or reject applies to the domain.", "RFC 9989 §5.3.6"),
+    "dmarc.missing": Code(
+        "No DMARC record applies to the domain.",
+        "RFC 9989 §4.10",
+        "Publish a TXT record at _dmarc of the domain: v=DMARC1; p=none; rua=mailto:… to begin with.",
+    ),
+    "dmarc.several": Code(
+        "There is more than one DMARC record at one name, so all of them are ignored.",
+        "RFC 9989 §4.10",
+        "Leave one of the records and remove the others.",
+    ),
+    "dmarc.invalid": Code(
+        "The record has no right policy and asks for no reports, so it is ignored.",
+        "RFC 9989 §4.10.1",
+        "Let the record say p=none, p=quarantine or p=reject.",
+    ),
+    "dmarc.no-policy": Code(
+        "The record has no right policy, so it counts as p=none.",
+        "RFC 9989 §4.10.1",
+        "Let the record say p=none, p=quarantine or p=reject.",
+    ),
+    "dmarc.monitoring-only": Code(
+        "The policy is none: receivers report, and deliver forged mail.",
+        "RFC 9989 §5.1.7",
+        "When the reports show all of your own mail as aligned, move on to p=quarantine.",
+    ),
+    "dmarc.testing": Code(
+        "The record is in test mode (t=y), so its policy is applied one level lower.",
+        "RFC 9989 §4.7",
+        "Remove t=y when the reports show no mail of your own that fails.",
+    ),
+    "dmarc.sp-none": Code(
+        "The domain is protected and its subdomains are not (sp=none).",
+        "RFC 9989 §4.7",
+        "Remove sp=none, or give it the policy of the domain.",
+    ),
+    "dmarc.partial": Code(
+        "Pct is below 100: receivers by RFC 9989 ignore it, older ones apply the policy to a part of the mail.",
+        "RFC 9989 §A.6",
+        "Remove pct.",
+    ),
+    "dmarc.removed-tag": Code(
+        "The record holds tags that RFC 9989 removed.", "RFC 9989 §C.5.2", "Remove the tags that the finding names."
+    ),
+    "dmarc.report-unauthorised": Code(
+        "A domain that is to get the reports does not say that it takes them.",
+        "RFC 9990",
+        "Let the receiving domain publish v=DMARC1 at the name that the finding gives, or send the reports elsewhere.",
+    ),
+    "dmarc.no-answer": Code(
+        "The DNS did not answer, so it is not known which policy applies.",
+        "RFC 9989 §4.10",
+        "Check again in a few minutes.",
+    ),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one code says; the texts take the words of `_words`."""
-
-    verdict: Verdict
-    says: str
-    step: str = ""
-
-
+# The texts take the words of `_words`.
 OUTCOMES: Mapping[str, Outcome] = {
     "dmarc.ok": Outcome(
         Verdict.PASS, "Receivers are told to {do} mail that forges {domain} ({tag}={policy} at {record_at})."

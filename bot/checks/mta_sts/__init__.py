@@ -10,44 +10,95 @@ from typing import Any
 from bot.checks.exchanges import exchanges
 from bot.checks.mta_sts.policy import Policy, Unusable, find_records, read_id, read_policy
 from bot.checks.names import readable
+from bot.checks.outcomes import Code, Outcome
 from bot.checks.questions import ask
 from bot.checks.troubles import CERTIFICATE, WORDS
 from bot.domains import shown
 from bot.model import Finding, Lookup, LookupFailed, Order, Verdict
 from bot.visits import Fetch, Page, Trouble, VisitFailed
 
-CODES: Mapping[str, str] = {
-    "mta-sts.ok": "A policy in mode enforce applies, and it names every mail server of the domain.",
-    "mta-sts.testing": "The policy is in mode testing: senders report what would fail, and deliver as ever.",
-    "mta-sts.off": "The policy is in mode none: senders deliver as if there were none.",
-    "mta-sts.missing": "The domain has no MTA-STS record; most domains have none.",
-    "mta-sts.not-needed": "The domain takes no mail, so there is nothing to protect on its way.",
-    "mta-sts.several": "There is more than one record, so senders act as if there were none (RFC 8461 §3.1).",
-    "mta-sts.bad-record": "The record does not follow RFC 8461 §3.1, so senders act as if there were none.",
-    "mta-sts.no-policy": "There is a record, and no policy can be fetched where it must be (RFC 8461 §3.3).",
-    "mta-sts.redirect": "The policy's page redirects, which senders must not follow (RFC 8461 §3.3).",
-    "mta-sts.bad-certificate": "The certificate of the policy's host does not hold, so senders do not use the policy.",
-    "mta-sts.bad-policy": "The policy does not follow RFC 8461 §3.2, so senders do not use it.",
-    "mta-sts.wrong-type": "The policy is not served as text/plain, and some senders insist on it (RFC 8461 §3.2).",
-    "mta-sts.mx-refused": "The policy is in mode enforce and does not name a mail server: senders must not deliver to it.",
-    "mta-sts.mx-unlisted": "The policy is in mode testing and does not name a mail server.",
-    "mta-sts.short-age": "Senders may remember the policy for less than a day, so it protects little (RFC 8461 §3.2).",
-    "mta-sts.not-fetched": "The policy could not be fetched from here in time, so it is not known.",
-    "mta-sts.no-answer": "The DNS did not answer for the record or for the mail servers.",
+CODES: Mapping[str, Code] = {
+    "mta-sts.ok": Code(
+        "A policy in mode enforce applies, and it names every mail server of the domain.", "RFC 8461 §5"
+    ),
+    "mta-sts.testing": Code(
+        "The policy is in mode testing: senders report what would fail, and deliver as ever.",
+        "RFC 8461 §5",
+        "Set the mode to enforce once the TLS reports show no failures.",
+    ),
+    "mta-sts.off": Code("The policy is in mode none: senders deliver as if there were none.", "RFC 8461 §8.3"),
+    "mta-sts.missing": Code(
+        "The domain has no MTA-STS record; most domains have none.",
+        "RFC 8461 §3.1",
+        "When everything else is right, publish a policy in mode testing.",
+    ),
+    "mta-sts.not-needed": Code("The domain takes no mail, so there is nothing to protect on its way.", "RFC 7505 §3"),
+    "mta-sts.several": Code(
+        "There is more than one record, so senders act as if there were none (RFC 8461 §3.1).",
+        "RFC 8461 §3.1",
+        "Leave one of the records and remove the others.",
+    ),
+    "mta-sts.bad-record": Code(
+        "The record does not follow RFC 8461 §3.1, so senders act as if there were none.",
+        "RFC 8461 §3.1",
+        "Publish one TXT record of the form v=STSv1; id=20260101T000000",
+    ),
+    "mta-sts.no-policy": Code(
+        "There is a record, and no policy can be fetched where it must be (RFC 8461 §3.3).",
+        "RFC 8461 §3.3",
+        "Serve the policy at https://mta-sts.<domain>/.well-known/mta-sts.txt, or remove the record.",
+    ),
+    "mta-sts.redirect": Code(
+        "The policy's page redirects, which senders must not follow (RFC 8461 §3.3).",
+        "RFC 8461 §3.3",
+        "Serve the policy itself at that address.",
+    ),
+    "mta-sts.bad-certificate": Code(
+        "The certificate of the policy's host does not hold, so senders do not use the policy.",
+        "RFC 8461 §3.3",
+        "Give the web server a valid certificate for mta-sts.<domain>.",
+    ),
+    "mta-sts.bad-policy": Code(
+        "The policy does not follow RFC 8461 §3.2, so senders do not use it.",
+        "RFC 8461 §3.2",
+        "Correct the policy, then change the id in the record.",
+    ),
+    "mta-sts.wrong-type": Code(
+        "The policy is not served as text/plain, and some senders insist on it (RFC 8461 §3.2).",
+        "RFC 8461 §3.2",
+        "Make the web server send the policy as text/plain.",
+    ),
+    "mta-sts.mx-refused": Code(
+        "The policy is in mode enforce and does not name a mail server: senders must not deliver to it.",
+        "RFC 8461 §4.1",
+        "Add a line mx: with the mail server to the policy, then change the id in the record.",
+    ),
+    "mta-sts.mx-unlisted": Code(
+        "The policy is in mode testing and does not name a mail server.",
+        "RFC 8461 §5",
+        "Add a line mx: with the mail server to the policy, then change the id in the record.",
+    ),
+    "mta-sts.short-age": Code(
+        "Senders may remember the policy for less than a day, so it protects little (RFC 8461 §3.2).",
+        "RFC 8461 §3.2",
+        "Raise max_age to some weeks, for example 2592000.",
+    ),
+    "mta-sts.not-fetched": Code(
+        "The policy could not be fetched from here in time, so it is not known.",
+        "RFC 8461 §3.3",
+        "Open the policy's address in a browser; if it shows there, check again.",
+    ),
+    "mta-sts.no-answer": Code(
+        "The DNS did not answer for the record or for the mail servers.",
+        "RFC 8461 §3.1",
+        "Check again in a few minutes.",
+    ),
 }
 SHORT_AGE = 86_400
 PLAIN = "text/plain"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one code says; the texts take the words of `check`."""
-
-    verdict: Verdict
-    says: str
-    step: str = ""
-
-
+# The texts take the words of `check`.
 OUTCOMES: Mapping[str, Outcome] = {
     "mta-sts.ok": Outcome(
         Verdict.PASS,

@@ -7,17 +7,37 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from bot.checks.outcomes import Code
 from bot.checks.senders.rules import RECEIVERS, RULES, SIGNALS, Demand, Effect, Receiver, Rule, State
 from bot.model import Finding, SharedFacts, Verdict
 
 __all__ = ["CODES", "judge"]
 
-CODES: Mapping[str, str] = {
-    "senders.would-take": "Nothing that was seen speaks against the receiver taking the mail.",
-    "senders.would-refuse": "The mail breaks a rule that the receiver holds every sender to.",
-    "senders.would-refuse-bulk": "The mail breaks a rule that the receiver holds those to who send much.",
-    "senders.may-refuse": "The mail breaks a rule that lowers the trust of the receiver.",
-    "senders.not-known": "Something that the receiver asks for could not be checked.",
+CODES: Mapping[str, Code] = {
+    "senders.would-take": Code(
+        "Nothing that was seen speaks against the receiver taking the mail.",
+        "[Gmail](https://support.google.com/a/answer/81126), [Yahoo](https://senders.yahooinc.com/best-practices/), [Outlook.com](https://sendersupport.olc.protection.outlook.com/pm/)",
+    ),
+    "senders.would-refuse": Code(
+        "The mail breaks a rule that the receiver holds every sender to.",
+        "[Gmail](https://support.google.com/a/answer/81126), [Yahoo](https://senders.yahooinc.com/best-practices/), [Outlook.com](https://sendersupport.olc.protection.outlook.com/pm/)",
+        "Put right the rule that the finding names; its reply codes are those in the bounces.",
+    ),
+    "senders.would-refuse-bulk": Code(
+        "The mail breaks a rule that the receiver holds those to who send much.",
+        "[Gmail](https://support.google.com/a/answer/81126), [Yahoo](https://senders.yahooinc.com/best-practices/), [Outlook.com](https://sendersupport.olc.protection.outlook.com/pm/)",
+        "Put right the rule that the finding names before you send much.",
+    ),
+    "senders.may-refuse": Code(
+        "The mail breaks a rule that lowers the trust of the receiver.",
+        "[Gmail](https://support.google.com/a/answer/81126), [Yahoo](https://senders.yahooinc.com/best-practices/), [Outlook.com](https://sendersupport.olc.protection.outlook.com/pm/)",
+        "Put right the rule that the finding names.",
+    ),
+    "senders.not-known": Code(
+        "Something that the receiver asks for could not be checked.",
+        "[Gmail](https://support.google.com/a/answer/81126), [Yahoo](https://senders.yahooinc.com/best-practices/), [Outlook.com](https://sendersupport.olc.protection.outlook.com/pm/)",
+        "Check again in a few minutes.",
+    ),
 }
 SAYS: Mapping[str, str] = {
     "senders.would-take": "Nothing that can be seen from outside keeps {name} from taking this mail.",

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
 from bot.checks.spf.advice import helo_finding, mail_from_findings
+from bot.checks.spf.codes import CODES
 from bot.checks.spf.evaluate import check_host, evaluate
 from bot.checks.spf.evaluation import Evaluation, Result, to_json
-from bot.checks.spf.lint import LINT_CODES, lint
+from bot.checks.spf.lint import lint
 from bot.checks.spf.session import OURS, Session
 from bot.checks.spf.survey import survey
-from bot.checks.spf.words import CODES as ADDRESS_CODES
 from bot.model import Address, Finding, Lookup, Order
 
 __all__ = ["CODES", "Evaluation", "Result", "check", "check_host", "to_json"]
-
-CODES: Mapping[str, str] = {**ADDRESS_CODES, **LINT_CODES}
 
 
 async def check(order: Order, lookup: Lookup) -> list[Finding]:

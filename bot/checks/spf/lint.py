@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from bot.checks.spf.evaluation import MOST_NAMES, MOST_TERMS, MOST_VOIDS, names
 from bot.checks.spf.record import All, Directive, Network, Ptr
@@ -11,25 +11,6 @@ from bot.checks.spf.tree import tree
 from bot.domains import quoted
 from bot.model import Finding, Verdict
 
-LINT_CODES: Mapping[str, str] = {
-    "spf.valid-record": "the domain has one valid SPF record that stays within the limits",
-    "spf.missing-record": "the domain has no SPF record",
-    "spf.no-such-domain": "the domain does not exist in DNS",
-    "spf.multiple-records": "a domain has more than one SPF record, which receivers answer with permerror",
-    "spf.syntax-error": "a record breaks the grammar of RFC 7208, which receivers answer with permerror",
-    "spf.missing-include": "include or redirect names a domain without an SPF record",
-    "spf.too-many-lookups": "the record can need more than 10 terms that ask DNS",
-    "spf.too-many-hosts": "an mx term names a domain with more than 10 mail servers",
-    "spf.too-many-voids": "more than 2 names of the record lead to nothing, which receivers answer with permerror",
-    "spf.dead-name": "a name in the record leads to nothing",
-    "spf.ipv6-voids": "over IPv6 more than 2 names lead to nothing, because mail servers have no AAAA record",
-    "spf.allows-everyone": "the record lets any address send",
-    "spf.neutral-default": "the record ends in ?all, which says nothing about other senders",
-    "spf.no-default": "the record ends without all or redirect",
-    "spf.uses-ptr": "the record uses ptr, which RFC 7208 says not to publish",
-    "spf.long-record": "the record has more than 450 bytes, so its answer may not fit into one packet",
-    "spf.no-answer": "DNS gave no answer about a record, or the check stopped by itself",
-}
 MOST_BYTES = 450  # RFC 7208 §3.4: a longer record may not fit one UDP answer beside the other TXT records
 MOST_SHOWN = 2000  # characters of a record that a finding carries along
 DEFAULTS = {"-": "every other sender is refused", "~": "every other sender is marked as suspicious"}

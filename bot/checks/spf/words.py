@@ -126,22 +126,3 @@ HELO: Mapping[Result, Words] = {
         Verdict.UNKNOWN, "spf.helo-no-answer", "SPF of the HELO name {domain} could not be checked: {problem}.", AGAIN
     ),
 }
-
-CODES: Mapping[str, str] = {
-    "spf.pass": "the domain lets the address send its mail",
-    "spf.fail": "the domain forbids the address to send its mail",
-    "spf.softfail": "the domain does not list the address and asks for suspicion",
-    "spf.neutral": "the domain says nothing about the address",
-    "spf.missing-record": "the domain has no SPF record",
-    "spf.permanent-error": "the records of the domain end in an error for this address (RFC 7208 permerror)",
-    "spf.temporary-error": "DNS gave no answer about something the result depends on (RFC 7208 temperror)",
-    "spf.not-finished": "the check stopped at its own limit of 130 questions or 8 seconds; this is no result of SPF",
-    "spf.client-not-listed": "the domain does not list the address, and need not: it submits its mail with a password",
-    "spf.helo-pass": "the record of the HELO name lists the address",
-    "spf.helo-no-record": "the HELO name has no SPF record, which is allowed",
-    "spf.helo-neutral": "the record of the HELO name says nothing about the address",
-    "spf.helo-softfail": "the record of the HELO name does not list the address and asks for suspicion",
-    "spf.helo-fail": "the record of the HELO name forbids the address to use it",
-    "spf.helo-error": "the record of the HELO name ends in an error (RFC 7208 permerror)",
-    "spf.helo-no-answer": "the HELO name could not be checked",
-}
