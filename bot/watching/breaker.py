@@ -91,12 +91,14 @@ class ListNote:
 def tallies(before: Incident | None, observations: Iterable[Observation]) -> dict[str, Tally]:
     """What one look at one watch adds to each list; a first look flips nothing, because nobody knows what was before."""
     known = {(p.sight.about, p.sight.address) for p in before.problems if p.phase != "clean"} if before else set()
-    counted: dict[str, Tally] = {}
+    flips: dict[tuple[str, str], bool] = {}  # a domain counts once, however many addresses go with it
     for seen in observations:
-        if seen.check != BLOCKLIST or seen.state not in (State.LISTED, State.NOT_LISTED):
-            continue
-        flips = before is not None and seen.state is State.LISTED and (seen.about, seen.address) not in known
-        counted[seen.about] = counted.get(seen.about, Tally()) + Tally(1, int(flips))
+        if seen.check == BLOCKLIST and seen.state in (State.LISTED, State.NOT_LISTED):
+            subject = seen.about, seen.address
+            flips[subject] = before is not None and seen.state is State.LISTED and subject not in known
+    counted: dict[str, Tally] = {}
+    for (name, _), flipped in flips.items():
+        counted[name] = counted.get(name, Tally()) + Tally(1, int(flipped))
     return counted
 
 

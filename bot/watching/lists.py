@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.model import Report
+from bot.model import Finding, Report
 from bot.watching.breaker import (
     Limits,
     ListHealth,
@@ -21,7 +21,7 @@ from bot.watching.breaker import (
     round_ended,
     together,
 )
-from bot.watching.observations import BLOCKLIST
+from bot.watching.observations import BLOCKLIST, about_domain
 
 LIST_ROUND = timedelta(minutes=5)
 BUDGET, LISTS_EVERYTHING = "budget", "lists-everything"
@@ -65,12 +65,21 @@ class ListMemory:
 
 def heard_in(reports: Iterable[Report]) -> tuple[Heard, ...]:
     """What the lists said in these reports."""
+    said: dict[tuple[str, str], Heard] = {}  # a domain counts once, however many addresses go with it
+    for report in reports:
+        ip, domain = str(report.order.target.ip), str(report.order.target.domain)
+        for finding in report.findings:
+            if finding.check == BLOCKLIST:
+                said[finding.about, domain if about_domain(finding) else ip] = _heard(finding)
     heard: dict[str, Heard] = {}
-    for finding in (finding for report in reports for finding in report.findings if finding.check == BLOCKLIST):
-        state, reason = finding.facts.get("state"), finding.facts.get("reason")
-        one = Heard(finding.about, 1, state in KNOWLEDGE, state == "listed", reason == LISTS_EVERYTHING)
+    for one in said.values():
         heard[one.list] = heard.get(one.list, Heard(one.list)) + one
     return tuple(heard.values())
+
+
+def _heard(finding: Finding) -> Heard:
+    state, reason = finding.facts.get("state"), finding.facts.get("reason")
+    return Heard(finding.about, 1, state in KNOWLEDGE, state == "listed", reason == LISTS_EVERYTHING)
 
 
 def counted(

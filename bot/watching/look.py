@@ -75,7 +75,10 @@ async def reports_on(
 
 
 def observations(reports: Sequence[Report], incident: Incident, watch: Watch) -> tuple[Observation, ...]:
-    return tuple(seen for report in reports for seen in observe(report, incident.settings, watch.several))
+    """What was seen of all targets; at one time, so that what is the same at many addresses is remembered as the same."""
+    at = max((report.at for report in reports), default=None)
+    alike = [replace(report, at=at) for report in reports] if at and watch.several else reports
+    return tuple(seen for report in alike for seen in observe(report, incident.settings, watch.several))
 
 
 def asked(report: Report) -> Report:

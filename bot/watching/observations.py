@@ -23,6 +23,11 @@ def observe(
     return lists + settings_changed(settings or {}, report, address)
 
 
+def about_domain(finding: Finding) -> bool:
+    """What a list says of the domain, which is the same for every address that goes with it."""
+    return finding.facts.get("holds") == "domains"
+
+
 def per_sublist(observations: Iterable[Observation], known: Iterable[Observation]) -> tuple[Observation, ...]:
     """One observation for each sublist of a list, and "not listed" for the sublists known so far that it no longer names.
 
@@ -61,12 +66,13 @@ def _listing(finding: Finding, at: datetime, address: str) -> Observation:
         about=finding.about,
         state=state,
         at=at,
-        address=address if facts.get("subject", address) == address else "",  # a list may be about the domain
+        address="" if about_domain(finding) else address,
         sublists=tuple(facts.get("sublists", ())),
         severity=severity,
         says=finding.says,
         step=finding.step,
         links=finding.links[:2],
         name=str(facts.get("name", finding.about)),
-        text=str((facts.get("txt") or ("",))[0])[:LONGEST_VALUE],
+        # Of a range it is left to a check of one address: every address has another reason, and all would have to be kept.
+        text="" if address else str((facts.get("txt") or ("",))[0])[:LONGEST_VALUE],
     )

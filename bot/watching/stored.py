@@ -6,7 +6,7 @@ the version before can read what the next one wrote. Times are seconds since 197
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -16,7 +16,8 @@ from operator import or_
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from bot.watching.model import Network, Room
+from bot.watching.model import Network, Problem, Room
+from bot.watching.packing import packed, unpacked
 
 T = TypeVar("T")
 Turn = Callable[[Any], Any]
@@ -65,6 +66,8 @@ def _turns(hint: Any) -> tuple[Turn, Turn]:
         )
     if hint in WORDS:
         return WORDS[hint]
+    if hint == tuple[Problem, ...]:
+        return _packed, _unpacked
     if get_origin(hint) is tuple:
         write, read = _turns(get_args(hint)[0])
         return lambda values: [write(value) for value in values], lambda values: tuple(read(value) for value in values)
@@ -74,6 +77,14 @@ def _turns(hint: Any) -> tuple[Turn, Turn]:
     if isinstance(hint, type) and issubclass(hint, Enum):
         return lambda value: value.value, hint
     return dict if get_origin(hint) is not None else _same, _same
+
+
+def _packed(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    return [to_json(one) | ({"at": addresses} if addresses else {}) for one, addresses in packed(problems)]
+
+
+def _unpacked(documents: Iterable[Mapping[str, Any]]) -> tuple[Problem, ...]:
+    return tuple(one for held in documents for one in unpacked(from_json(Problem, held), held.get("at", "")))
 
 
 def _same(value: Any) -> Any:

@@ -19,8 +19,8 @@ from bot.durations import write_duration
 from bot.model import Lookup, Order, Report, Target
 from bot.watching.incidents import acknowledge, begin, mute, unmute
 from bot.watching.kept import MOST_IN_A_ROOM, Kept, Outbox, RoomSettings, TooManyWatches, Watches
+from bot.watching.look import observations
 from bot.watching.model import MOST_ADDRESSES, Incident, Room, Watch
-from bot.watching.observations import observe
 from bot.watching.own_addresses import own_addresses
 from bot.watching.schedule import first_due
 from handlers.card import Card
@@ -198,8 +198,7 @@ class Watching:
     async def _add(self, ask: Ask, watch: Watch) -> Added:
         reports = await self.look(watch)
         now = self.clock()
-        seen = [one for report in reports for one in observe(report, several=watch.several)]
-        incident = begin(watch.id, seen, now)
+        incident = begin(watch.id, observations(reports, Incident(watch.id, now), watch), now)
         due = first_due(f"{watch.role} {watch.subject}", watch.every, now)
         new = await self.watches.add(watch, incident, due)
         if new:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from bot.durations import write_duration
 from bot.watching.breaker import ListNote, NoteReason
@@ -14,7 +15,10 @@ from handlers.card import Button, Card, Fact, Line, Table, Tone
 from handlers.messages.subjects import name_of_problem, named, subject_of, what_is_wrong, when
 from handlers.messages.words import MUTE_FOR, count
 
+Address = IPv4Address | IPv6Address
+
 PROBLEMS_SHOWN = 8
+NAMES_IN_A_ROW = 3
 MOST_CHECKED = 16  # addresses in one order
 SEVERITIES = list(Severity)
 TONES = {Severity.HIGH: Tone.BAD, Severity.MEDIUM: Tone.WARN, Severity.LOW: Tone.PLAIN, Severity.NONE: Tone.PLAIN}
@@ -151,17 +155,28 @@ def _line(problem: Problem, but: str) -> Line:
 
 
 def _by_address(problems: Sequence[Problem]) -> Table | None:
-    rows: dict[str, list[Problem]] = {}
+    """A row for each address, or for several in a row of which the same is true."""
+    found: dict[Address, list[Problem]] = {}
     for problem in problems:
         if problem.sight.address:
-            rows.setdefault(problem.sight.address, []).append(problem)
-    if not rows:
-        return None
-    cells = (
-        (address, ", ".join(dict.fromkeys(map(name_of_problem, found))), when(min(p.since for p in found)))
-        for address, found in rows.items()
-    )
-    return Table(("Address", "Where", "Since"), tuple(cells))
+            found.setdefault(ip_address(problem.sight.address), []).append(problem)
+    rows: list[tuple[Address, Address, tuple[str, str]]] = []
+    for address in sorted(found, key=lambda address: (address.version, int(address))):
+        said = _at_one(found[address])
+        if rows and said == rows[-1][2] and int(address) == int(rows[-1][1]) + 1:
+            rows[-1] = rows[-1][0], address, said
+        else:
+            rows.append((address, address, said))
+    cells = ((str(first) if first == last else f"{first} – {last}", *said) for first, last, said in rows)
+    return Table(("Address", "Where", "Since"), tuple(cells)) if rows else None
+
+
+def _at_one(problems: Sequence[Problem]) -> tuple[str, str]:
+    """What is wrong at one address, and since when."""
+    names = list(dict.fromkeys(map(name_of_problem, problems)))
+    more = [f"{len(names) - NAMES_IN_A_ROW} more"] if len(names) > NAMES_IN_A_ROW + 1 else []
+    shown = names[:NAMES_IN_A_ROW] if more else names
+    return ", ".join((*shown, *more)), when(min(problem.since for problem in problems))
 
 
 def _in_hand(watch: Watch, incident: Incident) -> list[Button]:

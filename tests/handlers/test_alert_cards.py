@@ -21,6 +21,7 @@ from handlers.messages import alerts, watches
 from handlers.slack.blocks import message
 from tests.bot.watching.kept_watches import watch
 from tests.bot.watching.stories import T0
+from tests.bot.watching.test_packing import OFFICE, told_of_everything
 from tests.handlers.letters import letters_of, story
 from tests.handlers.slack.hostile import HOSTILE
 from tests.handlers.slack.validator import faults
@@ -110,10 +111,20 @@ def test_a_range_is_one_root_with_a_table() -> None:
     assert card.table is not None
     assert [row[:2] for row in card.table.rows] == [
         ("203.0.113.1", "Spamhaus ZEN, Barracuda"),
-        ("203.0.113.2", "Spamhaus ZEN"),
-        ("203.0.113.3", "Spamhaus ZEN"),
+        ("203.0.113.2 – 203.0.113.3", "Spamhaus ZEN"),
     ]
     assert len(card.lines) == 2, "one example for each list"
+
+
+def test_a_range_that_is_listed_everywhere_is_a_card_that_slack_takes_and_a_person_reads() -> None:
+    incident, news = told_of_everything()
+    card = alerts.root_card(OFFICE, incident, news)
+    assert card.title == "203.0.113.0/24 · example.com: 256 of 256 addresses listed"
+    assert card.table is not None
+    (row,) = card.table.rows
+    assert row[:2] == ("203.0.113.0 – 203.0.113.255", "Spamhaus ZEN, Barracuda, SpamCop, 23 more")
+    assert faults(message(card)) == []
+    assert "not shown" not in str(message(card))
 
 
 def test_a_large_range_checks_again_what_was_listed() -> None:

@@ -86,6 +86,7 @@ def _not_listed(blocklist: Blocklist) -> SharedFacts:
         severity=blocklist.severity.value,
         name=blocklist.name,
         zone=blocklist.zone,
+        holds="domains" if Kind.DOMAIN in blocklist.kinds else "addresses",
     )
 
 

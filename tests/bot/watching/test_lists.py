@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from bot.model import Verdict
+from bot.model import Order, Target, Verdict
 from bot.watching.breaker import Limits, ListHealth, NoteReason, Tally
 from bot.watching.lists import LIST_ROUND, Heard, ListMemory, counted, heard_in, round_over
 from bot.watching.register import dump, load
@@ -35,12 +36,19 @@ def test_a_report_tells_what_each_list_said() -> None:
         listing("C", Verdict.UNKNOWN, "unusable", reason="lists-everything"),
         listing("D", Verdict.UNKNOWN, "unknown", reason="timeout"),
     )
-    assert heard_in([seen, seen]) == (
+    other = replace(seen, order=Order(Target.of("192.0.2.26", "example.com")))
+    assert heard_in([seen, other]) == (
         Heard("a", 2, 2, 2),
         Heard("b", 2, 2, 0),
         Heard("c", 2, 0, 0, lists_everything=True),
         Heard("d", 2, 0, 0),
     )
+
+
+def test_a_domain_is_heard_once_however_many_addresses_go_with_it() -> None:
+    about_domain = report(listing("A", holds="domains"), listing("B", holds="addresses"))
+    addresses = [replace(about_domain, order=Order(Target.of(f"192.0.2.{n}", "example.com"))) for n in range(16)]
+    assert heard_in(addresses) == (Heard("a", 1, 1, 1), Heard("b", 16, 16, 16))
 
 
 def test_a_round_takes_its_time() -> None:

@@ -48,9 +48,9 @@ def test_a_policy_listing_of_a_client_never_alerts_and_an_exploit_listing_beside
 
 def test_a_range_names_the_address_and_what_is_about_the_domain_does_not() -> None:
     order = Order(Target.of("192.0.2.25", "example.com"))
-    about_domain = listing("Domain list", subject="example.com")
+    about_domain = listing("Domain list", holds="domains")
     found = report(
-        listing("Some list", subject="192.0.2.25"), about_domain, finding("dmarc", Verdict.UNKNOWN), order=order
+        listing("Some list", holds="addresses"), about_domain, finding("dmarc", Verdict.UNKNOWN), order=order
     )
     keys = [seen.key for seen in observe(found, several=True)]
     assert keys == ["blocklist:some-list@192.0.2.25", "blocklist:domain-list", "dmarc:gone", "dmarc:weakened"]
