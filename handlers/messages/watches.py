@@ -11,7 +11,7 @@ from bot.model import Report
 from bot.watching.kept import Kept, RoomSettings, Updates
 from bot.watching.model import Incident, Muted, Phase, Problem, Watch, each_once
 from handlers.card import Button, Card, Fact, Line, Table, Tone
-from handlers.messages.alerts import TONES
+from handlers.messages.problems import TONES
 from handlers.messages.report import report_card
 from handlers.messages.subjects import named, subject_of, what_is_wrong, when
 from handlers.messages.words import MUTE_FOR, count
