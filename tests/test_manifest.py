@@ -16,7 +16,7 @@ TEXT = (ROOT / "manifest.yml").read_text()
 MANIFEST: dict[str, Any] = yaml.safe_load(TEXT)
 FEATURES, SETTINGS = MANIFEST["features"], MANIFEST["settings"]
 [COMMAND] = FEATURES["slash_commands"]
-[SHORTCUT] = FEATURES["shortcuts"]
+SHORTCUTS = {shortcut["callback_id"]: shortcut for shortcut in FEATURES["shortcuts"]}
 EVENTS = SETTINGS["event_subscriptions"]["bot_events"]
 
 HEARD = {
@@ -43,6 +43,7 @@ SCOPES_OF_METHOD = {
     "conversations_open": {"im:write"},
     "conversations_history": {"channels:history", "groups:history"},
     "conversations_replies": {"channels:history", "groups:history"},
+    "files_info": {"files:read"},
 }
 FREE_METHODS = {"auth_test", "views_open"}
 
@@ -51,18 +52,15 @@ FREE_METHODS = {"auth_test", "views_open"}
     ("body", "kind"),
     [
         form(slash("example.com", "http://127.0.0.1:1/x") | {"command": COMMAND["command"]}),
-        payload(
-            shortcut({"ts": "1.2", "text": "example.com"}, "http://127.0.0.1:1/x")
-            | {"callback_id": SHORTCUT["callback_id"]}
-        ),
+        *(payload(shortcut({"ts": "1.2", "text": "example.com"}, "http://127.0.0.1:1/x", name)) for name in SHORTCUTS),
         *(HEARD[name] for name in EVENTS if name in HEARD),
     ],
-    ids=[COMMAND["command"], SHORTCUT["callback_id"], *(name for name in EVENTS if name in HEARD)],
+    ids=[COMMAND["command"], *SHORTCUTS, *(name for name in EVENTS if name in HEARD)],
 )
 async def test_everything_the_manifest_promises_is_answered(body: str, kind: str) -> None:
     async with open_workspace() as workspace:
         await workspace.send(body, kind)
-        assert [job["text"] for job in workspace.jobs] == ["example.com"]
+        assert [job["text"].removeprefix("bounce ") for job in workspace.jobs] == ["example.com"]
 
 
 @pytest.mark.parametrize("name", [name for name in EVENTS if name not in HEARD])
@@ -102,9 +100,9 @@ def test_typed_text_comes_as_it_was_typed() -> None:
         (COMMAND["command"], 32),
         (COMMAND["description"], 2_000),
         (COMMAND["usage_hint"], 1_000),
-        (SHORTCUT["name"], 24),
-        (SHORTCUT["callback_id"], 255),
-        (SHORTCUT["description"], 150),
+        *((shortcut["name"], 24) for shortcut in SHORTCUTS.values()),
+        *((shortcut["description"], 150) for shortcut in SHORTCUTS.values()),
+        *((name, 255) for name in SHORTCUTS),
     ],
 )
 def test_no_text_is_longer_than_slack_takes(text: str, most: int) -> None:

@@ -26,6 +26,7 @@ from handlers.patience import Fuse, Seen, SharedMemory
 from handlers.platform import Ack, Answering, Room
 from handlers.slack.delivery import Speaker
 from handlers.slack.errands import Errand
+from handlers.slack.files import Cabinet, server_for
 from handlers.slack.forms import View
 from handlers.slack.guard import Guard
 from handlers.slack.installing import App, install_pages
@@ -79,6 +80,7 @@ class Slack:
         self._seen = Seen(seen, store)
         self._clients = Clients(credentials.token, credentials.api_url)
         self._speaker = Speaker(self._clients.plain)
+        self._cabinet = Cabinet(self._clients.patient, server_for(credentials.api_url))
         self._desk = Desk(commands, enqueue, store, self._reply, self._pace.progress_after)
         self._home = ""  # the workspace of the token, once Slack has said it
         self._bolt = bolt(credentials)
@@ -155,6 +157,7 @@ class Slack:
 
     def _at_home(self, errand: Errand) -> Errand:
         """In a channel that workspaces share, what Slack names may be the workspace of the one who speaks."""
+        errand = replace(errand, opens=self._cabinet.file)
         if not self._home or errand.team == self._home:
             return errand
         return replace(errand, team=self._home, stranger=True)
@@ -163,7 +166,7 @@ class Slack:
 
     async def deliver(self, job: Mapping[str, str]) -> None:
         """Answers an errand that came through the queue."""
-        await self._desk.answer_job(Errand.of(job))
+        await self._desk.answer_job(replace(Errand.of(job), opens=self._cabinet.file))
 
     # Speaking unasked
 

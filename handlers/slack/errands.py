@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from handlers.platform import Ask, Room
-from handlers.slack.markup import as_typed, named_in, texts_of, without_private
+from handlers.commands.reading import PASTED, split_verb
+from handlers.platform import Ask, File, Room
+from handlers.slack.markup import as_pasted, as_typed, named_in, texts_of, without_private
 
 IN_THREAD = ("ack", "mute", "unmute")
+MOST_FILES = 5
 
 Sent = Mapping[str, Any]  # a payload as Slack sends it
 
@@ -21,7 +23,7 @@ class Errand:
     `thread` is where the answer belongs. `replaces` says that what only this person is to see takes the place of what only
     they see now: the acknowledgement, or the message whose button they pressed. `posts_first` says that the answer is tried
     as a message of the bot before the response URL is used. `name` is what people call the user, who is a `stranger` where
-    they are of another workspace than the bot.
+    they are of another workspace than the bot. `files` are ids of what they attached, and `opens` is how one is had.
     """
 
     id: str
@@ -37,10 +39,13 @@ class Errand:
     posts_first: bool = False
     name: str = field(default="", repr=False)
     stranger: bool = False
+    files: tuple[str, ...] = ()
+    opens: Callable[[str, str], File] | None = field(default=None, repr=False, compare=False)
 
     @property
     def ask(self) -> Ask:
-        return Ask(self.room, self.user, self.text, self.private, self.name, self.stranger)
+        files = tuple(self.opens(self.team, file) for file in self.files) if self.opens else ()
+        return Ask(self.room, self.user, self.text, self.private, self.name, self.stranger, files)
 
     @property
     def room(self) -> Room:
@@ -48,7 +53,8 @@ class Errand:
 
     def job(self) -> dict[str, str]:
         """The errand as text, for a queue."""
-        return {name: str(value) for name, value in asdict(self).items()}
+        told = {one.name: str(getattr(self, one.name)) for one in fields(self) if one.name != "opens"}
+        return told | {"files": " ".join(self.files)}
 
     @classmethod
     def of(cls, job: Mapping[str, str]) -> Errand:
@@ -67,6 +73,7 @@ class Errand:
             posts_first=job["posts_first"] == "True",
             name=job.get("name", ""),  # a job of the version before has neither
             stranger=job.get("stranger") == "True",
+            files=tuple(job.get("files", "").split()),
         )
 
 
@@ -95,26 +102,43 @@ def from_mention(body: Sent, now: float) -> Errand:
 def from_direct_message(body: Sent, now: float) -> Errand | None:
     """Something written to the bot; None for what a bot wrote, for edits, joins and deletions, and outside of a DM."""
     event = body["event"]
-    if event.get("channel_type") != "im" or event.get("subtype") or event.get("bot_id") or not event.get("user"):
+    if (
+        event.get("channel_type") != "im"
+        or event.get("subtype", "file_share") != "file_share"
+        or event.get("bot_id")
+        or not event.get("user")
+    ):
         return None
     return _from_event(body, now, thread=event.get("thread_ts", ""))
 
 
 def from_shortcut(shortcut: Sent, now: float) -> Errand:
     """The message shortcut: checks what the message names, and answers in the thread of the message."""
+    return _about_message(shortcut, now, " ".join(named_in(" \n".join(texts_of(shortcut["message"])))))
+
+
+def from_bounce(shortcut: Sent, now: float) -> Errand:
+    """The shortcut on a message that is a bounce, or has one in a file."""
+    message = shortcut["message"]
+    text = as_pasted(message.get("text") or "") or "\n".join(texts_of(message))
+    return _about_message(shortcut, now, f"bounce {text}".strip(), files_of(message))
+
+
+def _about_message(shortcut: Sent, now: float, text: str, files: tuple[str, ...] = ()) -> Errand:
     message = shortcut["message"]
     return Errand(
         id=shortcut["trigger_id"],
         team=shortcut["team"]["id"],
         channel=shortcut["channel"]["id"],
         user=shortcut["user"]["id"],
-        text=" ".join(named_in(" \n".join(texts_of(message)))),
+        text=text,
         asked=now,
         thread=message.get("thread_ts") or message.get("ts") or shortcut.get("message_ts", ""),
         response_url=shortcut["response_url"],
         posts_first=True,
         name=called(shortcut["user"]),
         stranger=is_stranger(shortcut),
+        files=files,
     )
 
 
@@ -150,6 +174,12 @@ def is_stranger(interaction: Sent) -> bool:
     return bool(interaction["user"].get("team_id", home) != home)
 
 
+def files_of(message: Sent) -> tuple[str, ...]:
+    """The ids of what was attached; of a deleted file nothing is left but its place."""
+    files = message.get("files") or ()
+    return tuple(str(file["id"]) for file in files if file.get("mode") != "tombstone")[:MOST_FILES]
+
+
 def home_of(body: Sent) -> str:
     """The workspace that has the bot: an event of a shared channel may come under the name of another."""
     installed: Sent = next(iter(body.get("authorizations") or ()), {})
@@ -158,7 +188,13 @@ def home_of(body: Sent) -> str:
 
 def _from_event(body: Sent, now: float, thread: str) -> Errand:
     event = body["event"]
+    files = files_of(event)
     text, private = without_private(as_typed(event.get("text") or ""))
+    verb, _ = split_verb(text)
+    if verb in PASTED:
+        text, _ = without_private(as_pasted(event["text"]))
+    elif files and (verb == "check" or not text) and not named_in(text):  # a log, with a word or none about it
+        text = f"bounce {text}".strip()
     return Errand(
         id=f"{event['channel']}:{event['ts']}",  # not event_id: Slack sends one message again under another id
         team=home_of(body),
@@ -170,4 +206,5 @@ def _from_event(body: Sent, now: float, thread: str) -> Errand:
         thread=thread,
         posts_first=True,
         stranger=(event.get("user_team") or event.get("team") or home_of(body)) != home_of(body),
+        files=files,
     )

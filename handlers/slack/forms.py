@@ -1,5 +1,5 @@
-"""Forms in Slack: to add a watch, and to say how long a mute lasts. What is filled in becomes the command that could be
-typed. Pure."""
+"""Forms in Slack: to add a watch, to say how long a mute lasts, to paste a bounce or a header. What is filled in becomes
+the command that could be typed. Pure."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from handlers.commands.reading import PASTED
 from handlers.inert import inert
 from handlers.messages.words import MUTE_FOR
-from handlers.slack.errands import Errand, Sent
+from handlers.slack.errands import Errand, Sent, files_of
 
 View = dict[str, Any]
 
 WATCH, MUTE = "watch", "mute"
-TARGETS, EVERY, ROLE, NAME, LENGTH = "targets", "every", "role", "name", "length"
+FORMS = (WATCH, MUTE, *PASTED)
+TARGETS, EVERY, ROLE, NAME, LENGTH, TEXT, FILE = "targets", "every", "role", "name", "length", "text", "file"
+FIRST = {WATCH: TARGETS, MUTE: LENGTH}
 USUAL = ""  # the interval of those who say nothing
 EVERY_CHOICES = ((USUAL, "the usual"), ("15m", "15 minutes"), ("1h", "1 hour"), ("6h", "6 hours"), ("24h", "24 hours"))
 ROLES = (("mta", "It sends mail to the world itself"), ("client", "It submits mail with a password"))
 NO_VALUE = "usual"  # an option of Slack's may not be empty
+LONGEST_INPUT = 3_000  # characters, the most that Slack allows
+REPLY = "550 5.7.1 Service unavailable; client [203.0.113.5] blocked using …"
+HEADER = "Received: from mail.example.com (mail.example.com [203.0.113.5]) by …"
+TOO_LONG = f"Slack takes up to {LONGEST_INPUT:,} characters here; attach what is longer as a file."
 
 
 def form_for(errand: Errand) -> View | None:
@@ -28,6 +35,12 @@ def form_for(errand: Errand) -> View | None:
             return _view(WATCH, "Watch", errand, "", _watch_blocks())
         case ["mute", watch]:
             return _view(MUTE, "Mute", errand, watch, [_choice(LENGTH, MUTE_FOR.question, MUTE_FOR.options, 2)])
+        case ["bounce"] if not errand.files:
+            return _view(
+                "bounce", "Explain a bounce", errand, "", _pasted_blocks("The bounce, or lines of a log", REPLY)
+            )
+        case ["headers"] if not errand.files:
+            return _view("headers", "Follow a message", errand, "", _pasted_blocks("The header of the message", HEADER))
     return None
 
 
@@ -35,7 +48,8 @@ def from_form(body: Sent, now: float) -> Errand:
     """What was filled in, as the command; it is answered where the form was asked for."""
     view = body["view"]
     asked = json.loads(view["private_metadata"])
-    filled = {block: _value(next(iter(inputs.values()))) for block, inputs in view["state"]["values"].items()}
+    inputs = {block: next(iter(elements.values())) for block, elements in view["state"]["values"].items()}
+    filled = {block: _value(element) for block, element in inputs.items()}
     user = body["user"]
     return Errand(
         id=body["trigger_id"],
@@ -48,17 +62,20 @@ def from_form(body: Sent, now: float) -> Errand:
         response_url=asked["response_url"],
         name=user.get("name") or user.get("username") or "",
         stranger=user.get("team_id", body["team"]["id"]) != body["team"]["id"],
+        files=files_of(inputs.get(FILE, {})),
     )
 
 
 def first_input(body: Sent) -> str:
     """Where a form shows what is wrong."""
-    return TARGETS if body["view"]["callback_id"] == WATCH else LENGTH
+    return FIRST.get(body["view"]["callback_id"], TEXT)
 
 
 def _command(form: str, watch: str, filled: dict[str, str]) -> str:
     if form == MUTE:
         return f"mute {watch} {filled[LENGTH]}"
+    if form in PASTED:
+        return f"{form} {filled[TEXT]}".strip()
     every = f" every {filled[EVERY]}" if filled.get(EVERY) not in (None, "", NO_VALUE) else ""
     name = inert(filled.get(NAME, "")).replace('"', "")
     named = f' name "{name}"' if name else ""
@@ -78,7 +95,7 @@ def _view(form: str, title: str, errand: Errand, watch: str, blocks: list[View])
         "callback_id": form,
         "private_metadata": json.dumps(asked),
         "title": _plain(title),
-        "submit": _plain(title),
+        "submit": _plain(title.partition(" ")[0]),
         "close": _plain("Cancel"),
         "blocks": blocks,
     }
@@ -90,6 +107,16 @@ def _watch_blocks() -> list[View]:
         _choice(EVERY, "Look every", EVERY_CHOICES, 0),
         _choice(ROLE, "What is the address to mail?", ROLES, 0),
         {**_text(NAME, "Name", "HQ egress", 60), "optional": True},
+    ]
+
+
+def _pasted_blocks(label: str, example: str) -> list[View]:
+    pasted = _text(TEXT, label, example, LONGEST_INPUT)
+    pasted["element"]["multiline"] = True
+    file = {"type": "file_input", "action_id": FILE, "max_files": 1}
+    return [
+        {**pasted, "optional": True, "hint": _plain(TOO_LONG)},
+        {"type": "input", "block_id": FILE, "label": _plain("Or a file"), "element": file, "optional": True},
     ]
 
 

@@ -29,7 +29,7 @@ STATE_FOR_S = 300
 
 # As in manifest.yml, which says what each is for.
 SCOPES = (
-    *("commands", "app_mentions:read", "im:history", "im:write", "channels:read", "groups:read"),
+    *("commands", "app_mentions:read", "im:history", "files:read", "im:write", "channels:read", "groups:read"),
     *("channels:history", "groups:history", "chat:write", "chat:write.public"),
 )
 

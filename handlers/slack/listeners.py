@@ -17,6 +17,7 @@ from handlers.slack.blocks import OPEN, RUN, Payload, message
 from handlers.slack.errands import (
     Errand,
     Sent,
+    from_bounce,
     from_button,
     from_command,
     from_direct_message,
@@ -24,10 +25,10 @@ from handlers.slack.errands import (
     from_shortcut,
     home_of,
 )
-from handlers.slack.forms import MUTE, WATCH, View, first_input, form_for, from_form
+from handlers.slack.forms import FORMS, View, first_input, form_for, from_form
 
 COMMAND = "/mailcheck"
-SHORTCUT = "check_message"
+SHORTCUT, BOUNCE = "check_message", "explain_bounce"
 NOTHING_NAMED = "That message names no address and no domain."
 
 log = structlog.get_logger()
@@ -63,7 +64,7 @@ def register(app: AsyncApp, slack: Hearing) -> None:
 
 
 def register_words(app: AsyncApp, slack: Hearing) -> None:
-    """What is typed, and the shortcut that reads what others typed."""
+    """What is typed, and the shortcuts that read what others typed."""
 
     @app.command(COMMAND)
     async def on_command(ack: AsyncAck, command: dict[str, Any]) -> None:
@@ -93,6 +94,11 @@ def register_words(app: AsyncApp, slack: Hearing) -> None:
             slack.say(errand, refusal_card(NOTHING_NAMED))
         await ack()
 
+    @app.shortcut({"type": "message_action", "callback_id": BOUNCE})
+    async def on_bounce(ack: AsyncAck, shortcut: dict[str, Any]) -> None:
+        await answer(slack, from_bounce(shortcut, slack.now()))
+        await ack()
+
 
 def register_presses(app: AsyncApp, slack: Hearing) -> None:
     """Buttons and forms."""
@@ -106,7 +112,7 @@ def register_presses(app: AsyncApp, slack: Hearing) -> None:
             await answer(slack, errand)
         await ack()
 
-    @app.view(re.compile(f"^({WATCH}|{MUTE})$"))
+    @app.view(re.compile(f"^({'|'.join(FORMS)})$"))
     async def on_form(ack: AsyncAck, body: dict[str, Any]) -> None:
         said = await slack.take(from_form(body, slack.now()))
         if said.work:

@@ -12,6 +12,8 @@ from bot.targets import BadTarget, read_targets
 
 # No `<` inside, or a text of nothing but openings would be searched to its end from each of them.
 LINK = re.compile(r"<(?:https?://|mailto:|tel:)([^<|>\s]+)(?:\|[^<>]*)?>")
+PASTED_LINK = re.compile(r"<(?:(https?://[^<|>\s]+)|(?:mailto:|tel:)([^<|>\s]+))(?:\|([^<>]*))?>")
+PRIVATE = re.compile(r"^private(?:\s+|$)|\s+private$", re.IGNORECASE)
 MENTION = re.compile(r"<[@#!][^<>]*>")
 ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))  # the ampersand last, or `&amp;lt;` would become a bracket
 READ_FROM = ("text", "url", "fallback", "title", "pretext", "value")
@@ -24,16 +26,22 @@ DOMAINS_TAKEN = 4
 
 def without_private(text: str) -> tuple[str, bool]:
     """Takes the option word `private` off either end."""
-    words = text.split()
-    lowered = [word.lower() for word in words]
-    if lowered[:1] == ["private"]:
-        return " ".join(words[1:]), True
-    return (" ".join(words[:-1]), True) if lowered[-1:] == ["private"] else (text.strip(), False)
+    bare = PRIVATE.sub("", text.strip(), count=1)
+    return bare.strip(), bare != text.strip()
 
 
 def as_typed(text: str) -> str:
     """A message without Slack's markup: links and entities undone, mentions left out."""
-    bare = MENTION.sub(" ", LINK.sub(r"\1", text))
+    return _plain(LINK.sub(r"\1", text))
+
+
+def as_pasted(text: str) -> str:
+    """The same of a pasted refusal or header, in which a link stays one: it tells which list it was."""
+    return _plain(PASTED_LINK.sub(lambda link: link[3] or link[2] or link[1], text))
+
+
+def _plain(text: str) -> str:
+    bare = MENTION.sub(" ", text)
     for entity, character in ENTITIES:
         bare = bare.replace(entity, character)
     return bare.strip()

@@ -13,6 +13,7 @@ TAG = re.compile(
 )
 SPACES = re.compile(r"[^\S\n]+")  # the no-break spaces that Teams puts around a mention are among them
 MENTION = re.compile(r"<at(?:\s[^<>]*)?>[^<>]*</at>", re.IGNORECASE)
+PRIVATE = re.compile(r"^private(?:\s+|$)|\s+private$", re.IGNORECASE)
 CHARACTERS_READ = 20_000
 
 
@@ -25,8 +26,5 @@ def as_typed(text: str) -> str:
 
 def without_private(text: str) -> tuple[str, bool]:
     """Takes the option word `private` off either end."""
-    words = text.split()
-    lowered = [word.lower() for word in words]
-    if lowered[:1] == ["private"]:
-        return " ".join(words[1:]), True
-    return (" ".join(words[:-1]), True) if lowered[-1:] == ["private"] else (text, False)
+    bare = PRIVATE.sub("", text, count=1)
+    return bare.strip(), bare != text

@@ -43,6 +43,8 @@ class FakeSlack:
     installing: dict[str, tuple[str, str]] = field(
         default_factory=dict
     )  # by code: a workspace, and the token it will give
+    files: dict[str, Message] = field(default_factory=dict)
+    octets: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def app(self) -> Starlette:
@@ -50,6 +52,7 @@ class FakeSlack:
             routes=[
                 Route("/api/{method:path}", self._api, methods=["GET", "POST"]),
                 Route("/actions/{use:path}", self._response_url, methods=["POST"]),
+                Route("/files-pri/{id}", self._file),
             ]
         )
 
@@ -149,6 +152,25 @@ class FakeSlack:
         await self._hear("response_url", payload)
         return PlainTextResponse("ok")
 
+    def keep(self, server: str, id: str, octets: bytes, **told: Any) -> Message:
+        """A file that somebody attached, as Slack tells of it in a message."""
+        place = f"{server}/files-pri/{id}"
+        self.octets[id] = octets
+        self.files[id] = {"id": id, "size": len(octets), "url_private": place, "url_private_download": place, **told}
+        return {"id": id}
+
+    def about_file(self, query: dict[str, str]) -> Message:
+        told = self.files.get(query["file"])
+        return {"file": told} if told else {"ok": False, "error": "file_not_found"}
+
+    async def _file(self, request: Request) -> Response:
+        """Without the token, Slack sends whoever asks to its login page."""
+        if (mishap := self._mishap("file")) is not None:
+            return Cut() if mishap == "cut" else _refusal(mishap, in_json=False)
+        if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.teams:
+            return PlainTextResponse("", 302, {"Location": "https://slack.example/login"})
+        return Response(self.octets[request.path_params["id"]], media_type="text/plain")
+
     async def _hear(self, way: str, payload: Message) -> None:
         async with self.news:
             self.said.append((way, payload))
@@ -170,7 +192,11 @@ class Cut(Response):
         await send({"type": "http.response.body", "body": b"{"})
 
 
-LOOKS = {"conversations.history": FakeSlack.history, "conversations.replies": FakeSlack.replies}
+LOOKS = {
+    "files.info": FakeSlack.about_file,
+    "conversations.history": FakeSlack.history,
+    "conversations.replies": FakeSlack.replies,
+}
 
 
 def _refusal(what: int | str, in_json: bool) -> Response:

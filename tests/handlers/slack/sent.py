@@ -64,10 +64,10 @@ def press(element: dict[str, Any], response_url: str, **place: Any) -> dict[str,
     }
 
 
-def shortcut(message: dict[str, Any], response_url: str) -> dict[str, Any]:
+def shortcut(message: dict[str, Any], response_url: str, callback: str = "check_message") -> dict[str, Any]:
     return APP | {
         "type": "message_action",
-        "callback_id": "check_message",
+        "callback_id": callback,
         "trigger_id": "3.3",
         "user": WHO,
         "channel": {"id": "C1", "name": "mail"},
@@ -77,7 +77,7 @@ def shortcut(message: dict[str, Any], response_url: str) -> dict[str, Any]:
     }
 
 
-def submitted(view: dict[str, Any], filled: dict[str, str], trigger: str = "4.4", **who: str) -> dict[str, Any]:
+def submitted(view: dict[str, Any], filled: dict[str, Any], trigger: str = "4.4", **who: str) -> dict[str, Any]:
     """A form that the bot showed, filled in: values by block."""
     values = {}
     for block in view["blocks"]:
@@ -86,6 +86,8 @@ def submitted(view: dict[str, Any], filled: dict[str, str], trigger: str = "4.4"
             wanted = filled.get(name, element["initial_option"]["value"])
             chosen = next(option for option in element["options"] if option["value"] == wanted)
             values[name] = {element["action_id"]: {"type": "static_select", "selected_option": chosen}}
+        elif element["type"] == "file_input":
+            values[name] = {element["action_id"]: {"type": "file_input", "files": filled.get(name, [])}}
         else:
             values[name] = {element["action_id"]: {"type": "plain_text_input", "value": filled.get(name)}}
     shown = {key: view[key] for key in ("type", "callback_id", "private_metadata", "blocks")}
@@ -104,11 +106,11 @@ def event(event: dict[str, Any], event_id: str = "Ev1") -> dict[str, Any]:
     }
 
 
-def mention(text: str, **more: str) -> dict[str, Any]:
+def mention(text: str, **more: Any) -> dict[str, Any]:
     return {"type": "app_mention", "user": "U1", "channel": "C1", "ts": "1700000000.000200", "text": text, **more}
 
 
-def direct(text: str, **more: str) -> dict[str, Any]:
+def direct(text: str, **more: Any) -> dict[str, Any]:
     return {
         **{
             "type": "message",

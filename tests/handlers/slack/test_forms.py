@@ -23,12 +23,14 @@ def form(text: str) -> dict[str, Any]:
     return view
 
 
-@pytest.mark.parametrize("text", ["watch", "mute 0123456789", "WATCH"])
+@pytest.mark.parametrize("text", ["watch", "mute 0123456789", "WATCH", "bounce", "headers"])
 def test_slack_takes_every_form(text: str) -> None:
     assert form_faults(form(text)) == []
 
 
-@pytest.mark.parametrize("text", ["watch 203.0.113.5", "mute 0123456789 1h", "unmute 0123456789", "check watch", ""])
+@pytest.mark.parametrize(
+    "text", ["watch 203.0.113.5", "mute 0123456789 1h", "unmute 0123456789", "check watch", "bounce 550", ""]
+)
 def test_what_says_all_needs_no_form(text: str) -> None:
     assert form_for(Errand("1.1", "T1", "C1", "U1", text, asked=1.0)) is None
 
@@ -48,6 +50,14 @@ def test_a_form_is_the_command_that_could_be_typed(filled: dict[str, str], comma
     errand = from_form(submitted(form("watch"), filled), now=2.0)
     assert errand.text == command
     assert (errand.channel, errand.thread, errand.response_url) == ("C1", "1.5", ERRAND.response_url)
+
+
+@pytest.mark.parametrize("verb", ["bounce", "headers"])
+def test_what_was_pasted_into_a_form_keeps_its_lines_and_what_was_attached_goes_with_it(verb: str) -> None:
+    pasted = from_form(submitted(form(verb), {"text": "550-one\n550 two"}), now=2.0)
+    assert (pasted.text, pasted.files) == (f"{verb} 550-one\n550 two", ())
+    attached = from_form(submitted(form(verb), {"file": [{"id": "F1"}]}), now=2.0)
+    assert (attached.text, attached.files) == (verb, ("F1",))
 
 
 def test_a_mute_keeps_the_watch_it_was_asked_about() -> None:
@@ -103,13 +113,16 @@ async def test_a_form_is_answered_where_it_was_asked_for(workspace: Workspace) -
     assert workspace.commands.asked[0].text == "watch 203.0.113.5 as mta"
 
 
-async def test_what_is_wrong_is_said_in_the_form(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("word", "field"), [("watch", "targets"), ("bounce", "text"), ("headers", "text")])
+async def test_what_is_wrong_is_said_in_the_form(
+    word: str, field: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Scripted, "acknowledgement", lambda *_: Refused)
-    await workspace.type("watch")
+    await workspace.type(word)
     await workspace.slack.drain()
     view = workspace.fake.forms[0]["view"]
     answer = (await workspace.send(*payload(submitted(view, {"targets": "nonsense"})))).json()
-    assert answer == {"response_action": "errors", "errors": {"targets": BAD_INPUT.title}}
+    assert answer == {"response_action": "errors", "errors": {field: BAD_INPUT.title}}
 
 
 class Refused:

@@ -45,17 +45,24 @@ def _form(view: Mapping[str, Any]) -> Faults:
         yield from _plain_text(edge, view.get(edge), 24)
     yield from _count("blocks", view.get("blocks"), 1, 100)
     for block in view.get("blocks", ()):
-        yield from _keys(block, "input", {"type", "block_id", "label", "element"}, {"optional"})
+        yield from _keys(block, "input", {"type", "block_id", "label", "element"}, {"optional", "hint"})
         yield from _plain_text("label", block.get("label"), 2_000)
+        if "hint" in block:
+            yield from _plain_text("hint", block["hint"], 2_000)
         yield from _element(block.get("element", {}))
 
 
 def _element(element: Mapping[str, Any]) -> Faults:
     if element.get("type") == "plain_text_input":
-        yield from _keys(element, "text input", {"type", "action_id", "placeholder", "max_length"}, set())
+        yield from _keys(element, "text input", {"type", "action_id", "placeholder", "max_length"}, {"multiline"})
         yield from _plain_text("placeholder", element.get("placeholder"), 150)
         if not 1 <= element.get("max_length", 0) <= 3_000:
             yield "max_length is not 1 to 3,000"
+        return
+    if element.get("type") == "file_input":
+        yield from _keys(element, "file input", {"type", "action_id", "max_files"}, {"filetypes"})
+        if not 1 <= element.get("max_files", 0) <= 10:
+            yield "max_files is not 1 to 10"
         return
     yield from _keys(element, "select", {"type", "action_id", "options", "initial_option"}, set())
     yield from _count("options", element.get("options"), 1, 100)
