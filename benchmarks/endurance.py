@@ -72,7 +72,7 @@ async def _forged(questions: int) -> list[str]:
     ):
         await transport.query("t.example", "A")
         found = await _sweep(transport, labels, zones)
-        seen = next(iter(transport.counters.values()))
+        seen = transport.upstreams[0].counters
     wrong = [answer for answer in found if answer.records != ("127.0.0.2",)]
     dropped = seen.unexpected + seen.mismatched + seen.miscased + seen.garbled
     return [f"{questions:,}", f"{dropped:,}", str(len(wrong) + abs(len(truth) - len(found)))]

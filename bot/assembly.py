@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -34,7 +35,7 @@ from bot.checks.blocklists.zones import Zone, questions, zones
 from bot.checks.registries import FindContact, Registries
 from bot.checkup import Checkup
 from bot.metrics import Metrics, metrics
-from bot.model import Answer, Check, Lookup, Target
+from bot.model import Answer, Check, Lookup, ServerHealth, Target
 from bot.net.fetch import fetch
 from bot.net.pace import Pace
 from bot.net.resolver import Resolver
@@ -82,6 +83,7 @@ class MailWing:
     metrics: Metrics
     store: Store | None
     circuit: Circuit | None
+    transport: Transport
 
     def lists_for(self, target: Target) -> int:
         """How many blocklists a target is asked about."""
@@ -91,6 +93,11 @@ class MailWing:
         """The same checks for any number of targets: people's checks go first, and no report is kept."""
         lookup = self.resolver.sweeping(fresh=fresh)
         return replace(self.checkup, lookup=lookup, fresh_lookup=lookup, reports=None)
+
+    def resolver_health(self) -> list[ServerHealth]:
+        """The name servers as this process sees them, in the order of the settings."""
+        now_s = asyncio.get_running_loop().time()
+        return [upstream.health(now_s) for upstream in self.transport.upstreams]
 
     def list_health(self) -> AsyncIterator[Health]:
         """What every list says to its own test entries right now, each as it answers."""
@@ -134,7 +141,17 @@ async def mail_wing(settings: Settings, *, needs_store: bool, uses_store: bool =
             reports=reports,
         )
         yield MailWing(
-            settings, servers, catalogue, keys, zones(catalogue, keys), resolver, checkup, counted, store, circuit
+            settings,
+            servers,
+            catalogue,
+            keys,
+            zones(catalogue, keys),
+            resolver,
+            checkup,
+            counted,
+            store,
+            circuit,
+            transport,
         )
 
 

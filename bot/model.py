@@ -192,3 +192,18 @@ class Check(Protocol):
     """One check of an order. It never raises for a DNS reason: what it could not learn is an UNKNOWN finding."""
 
     async def __call__(self, order: Order, lookup: Lookup, /) -> Sequence[Finding]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServerHealth:
+    """One name server as this process sees it since its start; `usual_s` is its usual round trip, None before the first.
+
+    `silent`: it leaves questions unanswered right now, and the next server is asked first.
+    """
+
+    server: str
+    silent: bool
+    sent: int
+    resent: int
+    answered: int
+    usual_s: float | None

@@ -24,6 +24,11 @@ class RoundTrip:
         self._spread = 0.0
         self._usual = self._first = UNKNOWN
 
+    @property
+    def usual_s(self) -> float | None:
+        """The smoothed round trip; None before the first measure."""
+        return self._smooth
+
     def wait(self, copies: int) -> float:
         """The seconds to wait after a datagram of which so many copies went out before."""
         return min(self._usual * (1 << copies), RAREST) if copies else self._first

@@ -21,7 +21,7 @@ from bot.net.lane import Heard, Outcome
 from bot.net.pace import Pace
 from bot.net.servers import Server
 from bot.net.stream import ask_by_stream
-from bot.net.upstream import Case, Counters, Upstream
+from bot.net.upstream import Case, Upstream
 from bot.net.window import Window
 from bot.net.wire import TC, Question, failure, question, read_plain, wants_edns
 
@@ -91,8 +91,8 @@ class Transport:
         return len(self._window) + len(self._people) + len(self._sweeps)
 
     @property
-    def counters(self) -> Mapping[Server, Counters]:
-        return {upstream.server: upstream.counters for upstream in self._upstreams}
+    def upstreams(self) -> Sequence[Upstream]:
+        return self._upstreams
 
     async def query(self, name: str, kind: str, *, deadline_s: float = 3.0, bulk: bool = False) -> Answer:
         """Ask one question, aliases followed to their end.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from bot.model import ServerHealth
 from bot.net.flight import Flight, Link, Query
 from bot.net.lane import Lane, Plain, Round
 from bot.net.rtt import RoundTrip
@@ -118,6 +119,11 @@ class Upstream:
     def silent(self, now: float) -> bool:
         """It has left several questions in a row unanswered for longer than any healthy server takes."""
         return self._unanswered >= SILENT_SENDS and now - self._silent_since > SILENT_SECONDS
+
+    def health(self, now: float) -> ServerHealth:
+        seen = self.counters
+        usual = self.round_trip.usual_s
+        return ServerHealth(str(self.server), self.silent(now), seen.sent, seen.resent, seen.answered, usual)
 
     def renew(self, now: float) -> None:
         """Leave source ports that have been in use for long; the old ones listen until their answers are in."""

@@ -17,6 +17,7 @@ from bot.store.watches import operation, score
 
 MOST_NOTES = 1000
 SWEPT_S = 3600
+DAY_S = 86_400
 
 
 class SweepStore:
@@ -30,6 +31,15 @@ class SweepStore:
     async def take(self, bucket: str, now: float, wanted: int, pace: float, most: float) -> int:
         """As many questions as the bucket holds, at most `wanted`; it gains `pace` a second, up to `most`."""
         return int(await self._take(operation(), bucket, score(now), wanted, pace, most))
+
+    async def used(self, buckets: Sequence[str], now: float) -> list[int]:
+        """How many questions each bucket has given since midnight UTC."""
+        async with answering(), self._redis.pipeline(transaction=False) as pipeline:
+            for bucket in buckets:
+                pipeline.hmget(f"mc1:bucket:{bucket}", "day", "used")
+            found = await pipeline.execute()
+        today = str(int(now // DAY_S))
+        return [int(used) if day == today else 0 for day, used in found]
 
     async def lists(self) -> tuple[str, str]:
         """Which operation wrote what is known of the lists, and the text; both empty at first."""

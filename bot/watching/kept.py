@@ -60,6 +60,9 @@ class Watches(Protocol):
 
     async def of_room(self, room: Room) -> Sequence[Kept]: ...
 
+    async def rooms_of(self, platform: str, space: str) -> Sequence[Room]:
+        """The rooms of a space that have watches, and perhaps some that have none any more."""
+
     async def remove(self, room: Room, watch_id: str) -> bool: ...
 
     async def change(self, room: Room, watch_id: str, incident: Incident, was: Incident) -> bool:

@@ -63,6 +63,15 @@ class ListMemory:
         return quarantined({health.list: health for health in self.healths})
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What watches have asked of a list since midnight UTC, of the `per_day` questions that its operator allows."""
+
+    list: str
+    per_day: int
+    used: int
+
+
 def heard_in(reports: Iterable[Report]) -> tuple[Heard, ...]:
     """What the lists said in these reports."""
     said: dict[tuple[str, str], Heard] = {}  # a domain counts once, however many addresses go with it

@@ -14,7 +14,7 @@ from bot.checks.blocklists.zones import Zone
 from bot.model import Answer, Heard, LookupFailed, SweepLookup
 from bot.store import StoreUnavailable
 from bot.store.sweeping import SweepStore
-from bot.watching.lists import BUDGET
+from bot.watching.lists import BUDGET, Used
 from bot.watching.plan import Demanded
 from bot.watching.schedule import Budget
 
@@ -57,6 +57,12 @@ class Rations:
             return False
         hand.left -= 1
         return True
+
+    async def used(self) -> list[Used]:
+        """Of every list with a budget. Raises StoreUnavailable."""
+        lists = {hand.list: hand.budget.per_day for hand in self._hands.values()}
+        numbers = await self._store.used(list(lists), self._clock().timestamp())
+        return [Used(name, per_day, used) for (name, per_day), used in zip(lists.items(), numbers, strict=True)]
 
     def apex_of(self, name: str) -> str:
         return next((apex for apex in suffixes(name.lower()) if apex in self._hands), "")

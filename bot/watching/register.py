@@ -18,6 +18,7 @@ from bot.store.watches import Change, Entry, Place, Remembered, WatchStore
 from bot.watching.breaker import ListNote
 from bot.watching.history import History, from_text, recorded, to_text
 from bot.watching.kept import MOST_IN_A_ROOM, MOST_IN_A_SPACE, Kept, Letter, RoomSettings, TooManyWatches
+from bot.watching.lists import ListMemory
 from bot.watching.model import Incident, Room, Watch
 from bot.watching.plan import Factors, interval_of, wishes_of
 from bot.watching.schedule import first_due
@@ -180,6 +181,19 @@ class Register:
         """When any worker last looked for what is due; None where that is more than an hour ago."""
         at = await self.sweeping.swept_at()
         return None if at is None else moment(at)
+
+    async def rooms_of(self, platform: str, space: str) -> Sequence[Room]:
+        return [Room.of(room) for room in await self.rooms_kept.of_space(f"{platform}/{space}")]
+
+    async def spaces(self) -> Sequence[tuple[str, str]]:
+        """The platform and the space of every watch there is."""
+        named = sorted({name.partition(" ")[0] for name in await self.watches.wishes()})
+        return [(platform, space) for platform, _, space in (name.partition("/") for name in named)]
+
+    async def list_memory(self) -> ListMemory | None:
+        """What the rounds know of every list; None before the first."""
+        _, text = await self.sweeping.lists()
+        return load(ListMemory, text) if text else None
 
     async def list_notes(self, most: int = 10) -> list[ListNote]:
         """What was to be said of lists lately, to whoever runs the bot; the newest first."""

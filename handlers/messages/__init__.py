@@ -1,7 +1,7 @@
 """Everything the bot says, as cards. Words are chosen here once; a platform only draws them."""
 
 from handlers.messages.bounces import bounce_card, bounces_card, path_card
-from handlers.messages.lists import TRUST, lists_card
+from handlers.messages.lists import TRUST, ListRow, lists_card
 from handlers.messages.report import checking_card, report_card, reports_card
 from handlers.messages.service import broken_card, help_card, refusal_card
 from handlers.messages.words import TONES, findings_card, summary
@@ -9,6 +9,7 @@ from handlers.messages.words import TONES, findings_card, summary
 __all__ = [
     "TONES",
     "TRUST",
+    "ListRow",
     "bounce_card",
     "bounces_card",
     "broken_card",

@@ -11,9 +11,11 @@ from handlers.messages.words import REASONS, verdict_word
 
 TRUST = {Trust.GOOD: Verdict.PASS, Trust.UNKNOWN: Verdict.UNKNOWN, Trust.UNUSABLE: Verdict.WARN}
 
+ListRow = tuple[str, Verdict, str, int]  # name, verdict, reason, milliseconds
 
-def lists_card(lists: Sequence[tuple[str, Verdict, str, int]]) -> Card:
-    """The health of the lists, as (name, verdict, reason, milliseconds); those that cannot be believed first."""
+
+def lists_card(lists: Sequence[ListRow]) -> Card:
+    """The health of the lists; those that cannot be believed first."""
     good = sum(verdict is Verdict.PASS for _, verdict, _, _ in lists)
     ranked = sorted(lists, key=lambda row: (-row[1], row[0].lower()))
     rows = tuple(

@@ -87,7 +87,7 @@ def watches_card(kept: Sequence[Kept]) -> Card:
         step = "Type `watch 203.0.113.5 example.com`, and you hear of it when something changes."
         return Card("Nothing is watched in this channel", step=step, private=True)
     ranked = sorted(kept, key=lambda one: (one.incident.opened is None, one.watch.subject))
-    rows = tuple((subject_of(one.watch), _state(one), _interval(one), one.watch.id) for one in ranked)
+    rows = tuple((subject_of(one.watch), state_of(one), interval_of(one), one.watch.id) for one in ranked)
     is_open = sum(one.incident.opened is not None for one in kept)
     title = f"{_watches(len(kept))} in this channel"
     return Card(
@@ -197,7 +197,8 @@ def _known(problems: Sequence[Problem]) -> list[Line]:
     return [*shown, *more, Line("This is known now and raises no alert; its end is told.")]
 
 
-def _state(one: Kept) -> str:
+def state_of(one: Kept) -> str:
+    """How a watch is, in a few words: what is wrong, who has it in hand, and what holds its alerts back."""
     incident = one.incident
     there = [p for p in incident.problems if p.told and p.phase is not Phase.CLEAN]
     states = [what_is_wrong(each_once(there)) or "all good"]
@@ -207,7 +208,8 @@ def _state(one: Kept) -> str:
     return ", ".join(states)
 
 
-def _interval(one: Kept) -> str:
+def interval_of(one: Kept) -> str:
+    """How often it is looked at, and how often it was to be where the lists allow less."""
     wished, got = one.watch.every, one.every or one.watch.every
     return write_duration(got) + (f" (wished: {write_duration(wished)})" if got > wished else "")
 

@@ -114,6 +114,12 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def listed_by(names: Sequence[str], most: int = 8) -> str:
+    """`Spamhaus ZEN, SpamCop and 3 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def weight(finding: Finding) -> tuple[int, int, int]:
     check = WEIGHT.index(finding.check) if finding.check in WEIGHT else len(WEIGHT)
     severity = finding.facts.get("severity", "none")

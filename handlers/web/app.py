@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -22,8 +22,9 @@ from handlers.desk import DRAIN_S, STILL_AT_IT, answered, busy
 from handlers.patience import Work
 from handlers.platform import Answering, Ask, MessageGone, Room
 from handlers.web.channels import Channels, Message, guest, unsaid
-from handlers.web.dashboard import Lists, Overview, Section, recent_card, sections
-from handlers.web.guard import Guard, Tries, password_for
+from handlers.messages.overview import Overview
+from handlers.web.dashboard import Glance, Look, nothing
+from handlers.web.guard import PUBLIC, Guard, Tries, password_for
 from handlers.web.pages import Pages
 
 SPACE = "local"
@@ -52,20 +53,23 @@ class Web:
     def __init__(
         self,
         commands: Answering,
-        overviews: Sequence[tuple[str, Overview]] = (),
+        look: Look = nothing,
         demo: DemoWorld | None = None,
         pace: Pace | None = None,
     ) -> None:
         self._commands, self._demo, self._pace = commands, demo, pace or Pace()
         self._work = Work()
         self.channels = Channels(self._pace.now)
-        self._overviews, self._lists = tuple(overviews), Lists(commands, self._pace.clock)
+        self._glance = Glance(look, self._pace.clock)
 
-    def routes(self, listening: HostPort, password: str = "") -> list[Mount]:
-        """The page, behind its guard; to be mounted last. Raises CannotServe where a network could reach it unasked."""
+    def routes(self, listening: HostPort, password: str = "", published: bool = False) -> list[Mount]:
+        """The page, behind its guard; to be mounted last. Raises CannotServe where a network could reach it unasked.
+
+        Where it is `published`, its read-only part at `/status` is open to whoever a proxy lets through.
+        """
         secret = password_for(listening, password)
         pages = Pages(self, self._demo, listening).site()
-        return [Mount("/", app=Guard(pages, secret, Tries(self._pace.clock)))]
+        return [Mount("/", app=Guard(pages, secret, Tries(self._pace.clock), published=PUBLIC if published else ()))]
 
     async def run(self) -> None:
         """Serves until cancelled, then finishes what was begun; people come through `routes`."""
@@ -107,10 +111,8 @@ class Web:
         except MessageGone:
             log.info("the channel has moved on", platform=self.name, channel=said.channel)
 
-    async def overview(self) -> tuple[Sequence[Section], bool]:
-        """The dashboard, and whether a part of it is still to come."""
-        lists = await self._lists.card()
-        return await sections(self._overviews, recent_card(self.channels.all()), lists), lists is None
+    async def overview(self) -> Overview:
+        return await self._glance.overview()
 
     # What the bot says unasked
 

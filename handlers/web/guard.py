@@ -30,6 +30,8 @@ LARGEST_FORM = 256 * 1024  # octets; a bounce with its headers is far smaller
 MOST_FIELDS = 50
 TRIES, TRIES_WITHIN_S = 10, 60.0
 OPEN = ("/login", "/static/")
+PUBLIC = ("/status", "/static/")
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -85,12 +87,17 @@ class Tries:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Stands before the pages. They find the visitor and the form of a request in its state."""
+    """Stands before the pages. They find the visitor and the form of a request in its state.
+
+    What starts with one of `published` may be read by whoever asks, through a proxy too: nobody is let in and nothing can
+    be changed there.
+    """
 
     pages: ASGIApp
     password: str = field(repr=False)
     tries: Tries
     seal: Seal = field(default_factory=Seal)
+    published: tuple[str, ...] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -101,7 +108,9 @@ class Guard:
     async def _answer(self, request: Request) -> Response | None:
         """What the guard says itself; None where the pages may answer."""
         path, posted = request.url.path, request.method == "POST"
-        if not self.password and not is_loopback(split_port(request.headers.get("host", ""))[0]):
+        if request.method in ("GET", "HEAD") and path.startswith(self.published):
+            return None
+        if not self.password and not is_here(request.headers):
             return said("The web chat answers on this machine only: open it as http://127.0.0.1.", 421)
         if posted and not from_our_page(request.headers):
             return said("That did not come from a page of the web chat.", 403)
@@ -156,6 +165,11 @@ def password_for(listening: HostPort, password: str) -> str:
             "or let it listen on this machine only with MAILCHECK_HTTP=127.0.0.1:3000."
         )
     return password
+
+
+def is_here(headers: Headers) -> bool:
+    """Whether a browser on this machine asks: by our own name, and not through a proxy that would let others in."""
+    return is_loopback(split_port(headers.get("host", ""))[0]) and not any(name in headers for name in FORWARDED)
 
 
 def is_loopback(host: str) -> bool:

@@ -20,10 +20,12 @@ from bot.settings import HostPort
 from handlers.card import Card
 from handlers.inert import inert
 from handlers.messages import help_card
+from handlers.messages.overview import Overview, Section
 from handlers.pictures import laid_out, svg
 from handlers.pictures.scene import DARK, LIGHT
 from handlers.platform import MessageGone, RoomGone
 from handlers.web.channels import ALERTS, CHANNELS, MOST_MESSAGES, MOST_REPLIES, Channels, News
+from handlers.web.dashboard import checks_section
 from handlers.web.drawing import ALT, card_view, message_view, templates
 from handlers.web.guard import is_loopback, said
 from handlers.web.stream import MOST_STREAMS, Stream, after_of
@@ -51,8 +53,7 @@ class Chat(Protocol):
     def hear(self, channel: str, thread: str, person: str, text: str) -> None:
         """Takes what was typed; raises RoomGone or MessageGone."""
 
-    async def overview(self) -> tuple[Sequence[tuple[str, Sequence[Card]]], bool]:
-        """The sections of the dashboard, and whether one of them is still to come."""
+    async def overview(self) -> Overview: ...
 
 
 class Pages:
@@ -76,6 +77,7 @@ class Pages:
             Route("/c/{channel}/p/{message}/{paper}.svg", self._picture),
             Route("/stream", self._stream),
             Route("/dashboard", self._dashboard),
+            Route("/status", self._status, methods=["GET"]),
             Route("/demo", self._switch, methods=["POST"]),
             Route("/login", self._login, methods=["GET", "POST"]),
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -135,9 +137,15 @@ class Pages:
         return EXAMPLES if self._demo else FIRST_STEPS
 
     async def _dashboard(self, request: Request) -> Response:
-        sections, waiting = await self._chat.overview()
-        drawn = [(title, [card_view(card) for card in cards]) for title, cards in sections]
-        return self._page("dashboard", request, here="dashboard", sections=drawn, waiting=waiting, at=datetime.now(UTC))
+        overview = await self._chat.overview()
+        checks = checks_section(self._chat.channels.all())
+        return self._page("dashboard", request, here="dashboard", **seen((*overview.watched, checks, *overview.sight), overview))
+
+    async def _status(self, _: Request) -> Response:
+        """The dashboard for those who may only look: nothing of what people asked, no form and no button."""
+        overview = await self._chat.overview()
+        html = self._templates.get_template("status.html").render(seen((*overview.watched, *overview.sight), overview))
+        return HTMLResponse(html)
 
     async def _login(self, request: Request) -> Response:
         wrong_word = getattr(request.state, "wrong", "")
@@ -186,6 +194,12 @@ class Pages:
             **parts,
         )
         return HTMLResponse(html)
+
+
+def seen(sections: Sequence[Section], overview: Overview) -> dict[str, Any]:
+    """What a page of the overview draws."""
+    drawn = [(section.title, [card_view(card) for card in section.cards]) for section in sections]
+    return {"sections": drawn, "waiting": overview.waiting, "at": datetime.now(UTC)}
 
 
 def command_of(form: Sequence[tuple[str, str]]) -> str:

@@ -72,6 +72,10 @@ class KeptInMemory:
         rests = room in self.held.resting
         return [replace(kept, paused=rests) for (where, _), kept in self.held.watches.items() if where == room]
 
+    async def rooms_of(self, platform: str, space: str) -> Sequence[Room]:
+        rooms = dict.fromkeys(room for room, _ in self.held.watches)
+        return [room for room in rooms if (room.platform, room.space) == (platform, space)]
+
     async def remove(self, room: Room, watch_id: str) -> bool:
         self.held.histories.pop((room, watch_id), None)
         return self.held.watches.pop((room, watch_id), None) is not None

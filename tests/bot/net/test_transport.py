@@ -36,7 +36,7 @@ def of(server: DnsServer) -> Server:
 
 
 def counters(transport: Transport) -> Counters:
-    return next(iter(transport.counters.values()))
+    return transport.upstreams[0].counters
 
 
 async def reason(transport: Transport, name: str, kind: str = "A", deadline_s: float = 3.0) -> str:
