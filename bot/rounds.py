@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bot.assembly import MailWing, now
 from bot.model import Report
 from bot.store.client import Store
+from bot.watching.lists import Used
 from bot.watching.look import first_look, for_watching
 from bot.watching.model import Watch
 from bot.watching.rations import Rationed, Rations
@@ -19,13 +20,14 @@ from bot.watching.sweep import Sweep, rules_of
 class Rounds:
     """`register` is for the rounds, `for_people` gives up sooner; both keep the same watches.
 
-    `first_look` takes the reports of a watch that somebody wants.
+    `first_look` takes the reports of a watch that somebody wants; `budgets` is what the watches used of each list today.
     """
 
     register: Register
     for_people: Register
     sweep: Sweep
     first_look: Callable[[Watch], Awaitable[Sequence[Report]]]
+    budgets: Callable[[], Awaitable[Sequence[Used]]]
 
 
 def rounds(wing: MailWing, store: Store) -> Rounds:
@@ -41,4 +43,6 @@ def rounds(wing: MailWing, store: Store) -> Rounds:
     async def look(watch: Watch) -> Sequence[Report]:
         return await first_look(watch, by_hand)
 
-    return Rounds(register, for_people, Sweep(register, looks, now, rules_of(wing.settings, wing.zones)), look)
+    return Rounds(
+        register, for_people, Sweep(register, looks, now, rules_of(wing.settings, wing.zones)), look, rations.used
+    )

@@ -175,6 +175,7 @@ class Settings(BaseSettings):
     special_addresses: Annotated[SpecialAddresses, BeforeValidator(refuse_or_allow)] = SpecialAddresses.REFUSE
     probe_smtp: ProbeSmtp = ProbeSmtp.AUTO
     web_password: SecretStr | None = None  # for the page of the bot, where it is not on loopback
+    status_page: Annotated[bool, BeforeValidator(on_or_off)] = False  # /status, to be read without a password
     http: Annotated[HostPort, NoDecode, BeforeValidator(listen_address)] = HostPort("127.0.0.1", 3000)
 
     watch_every: Duration = timedelta(hours=1)

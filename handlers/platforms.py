@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
 
 from bot.assembly import MailWing
 from bot.demo import DemoWorld
@@ -16,6 +16,7 @@ from bot.store.directory import Directory
 from bot.store.installations import Installations
 from bot.store.limits import Sightings
 from handlers.commands import Commands
+from handlers.commands.overview import Overviews
 from handlers.desk import Enqueue
 from handlers.patience import Seen
 from handlers.platform import Platform, Speaking
@@ -25,6 +26,7 @@ from handlers.teams.app import Teams
 from handlers.teams.kept import Kept
 from handlers.teams.login import Credentials as TeamsCredentials
 from handlers.web.app import Web
+from handlers.web.status import status_alone
 
 ENQUEUE_WITHIN_S = 0.2
 
@@ -48,6 +50,7 @@ class Parts:
     commands: Commands
     jobs: Jobs
     speaking: MutableMapping[str, Speaking]
+    overviews: Overviews
     demo: DemoWorld | None = None
 
 
@@ -61,6 +64,15 @@ def chats(parts: Parts) -> list[Chat]:
     made = made or [_web(parts)]
     parts.speaking.update({chat.platform.name: chat.platform for chat in made})
     return made
+
+
+def published(parts: Parts) -> list[Mount]:
+    """The page to look at, where the chat is elsewhere; the bot's own page brings it along."""
+    return (
+        status_alone(parts.overviews.of_everything)
+        if parts.wing.settings.status_page and "web" not in parts.speaking
+        else []
+    )
 
 
 def _slack(parts: Parts) -> Chat:
@@ -92,9 +104,9 @@ def _teams(parts: Parts) -> Chat:
 
 def _web(parts: Parts) -> Chat:
     settings = parts.wing.settings
-    web = Web(parts.commands, demo=parts.demo)
+    web = Web(parts.commands, parts.overviews.of_everything, parts.demo)
     password = settings.web_password.get_secret_value() if settings.web_password else ""
-    return Chat(web, web.routes(settings.http, password), web.drain, _nothing)
+    return Chat(web, web.routes(settings.http, password, settings.status_page), web.drain, _nothing)
 
 
 def _slack_credentials(parts: Parts) -> Credentials:

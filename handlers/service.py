@@ -6,8 +6,10 @@ import asyncio
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import structlog
 import uvicorn
@@ -25,17 +27,17 @@ from bot.watching.register import Register
 from handlers.alerts import Delivery
 from handlers.card import Card
 from handlers.commands import Commands
+from handlers.commands.overview import Lately, Overviews
 from handlers.commands.watching import Watching
 from handlers.http import Vitals, site
-from handlers.messages import TRUST, lists_card
+from handlers.messages import TRUST, ListRow, lists_card
 from handlers.platform import Ask, CannotServe, Part, Speaking
-from handlers.platforms import Chat, Parts, chats
+from handlers.platforms import Chat, Parts, chats, published
 from handlers.slack.socket_mode import SlackRefuses
 from handlers.terminal.prompt import prompt
 
 PER_USER = 10
 PER_CHANNEL = 20
-HERE = ("terminal", "web")  # one person, on their own machine
 
 log = structlog.get_logger()
 
@@ -61,11 +63,12 @@ async def _serve(wing: MailWing, part: Part, demo: DemoWorld | None) -> None:
         speaking: dict[str, Speaking] = {}
         watched = rounds(wing, wing.store)
         commands = verbs(wing, watched, speaking)
-        talking = chats(Parts(wing, wing.store, commands, jobs, speaking, demo))
+        parts = Parts(wing, wing.store, commands, jobs, speaking, overviews(wing, watched), demo)
+        talking = chats(parts)
         hears, works = part is not Part.WORKER, part is not Part.WEB
         async with asyncio.TaskGroup() as group:
             working = _working(group, jobs, watched, speaking, stop) if works else []
-            doors = [door for chat in talking for door in chat.doors] if hears else []
+            doors = [*(door for chat in talking for door in chat.doors), *published(parts)] if hears else []
             web = http_server(wing, doors, alive=lambda: not any(task.done() for task in working))
             group.create_task(web.serve(sockets=[listening]))
             log.info("serving", part=str(part), http=f"http://{wing.settings.http}", chats=" ".join(speaking))
@@ -110,8 +113,7 @@ async def _prompt(wing: MailWing, commands: Commands, stop: asyncio.Event) -> No
 
 def verbs(wing: MailWing, watched: Rounds, speaking: dict[str, Speaking]) -> Commands:
     async def list_health() -> Card:
-        found = [item async for item in wing.list_health()]
-        return lists_card([(item.name, TRUST[item.standing], item.reason, item.ms) for item in found])
+        return lists_card(await asked_lists(wing))
 
     register: Register = watched.for_people
     watching = Watching(
@@ -127,13 +129,31 @@ def verbs(wing: MailWing, watched: Rounds, speaking: dict[str, Speaking]) -> Com
     return Commands(wing.checkup, wing.lists_for, list_health, allowed(wing), watching)
 
 
+async def asked_lists(wing: MailWing) -> list[ListRow]:
+    found = [item async for item in wing.list_health()]
+    return [(item.name, TRUST[item.standing], item.reason, item.ms) for item in found]
+
+
+def overviews(wing: MailWing, watched: Rounds) -> Overviews:
+    """What the page of the bot and Slack's App Home show."""
+    return Overviews(
+        watched.for_people,
+        Lately(partial(asked_lists, wing), time.monotonic),
+        {blocklist.id: blocklist.name for blocklist in wing.catalogue.lists},
+        wing.resolver_health,
+        watched.budgets,
+        now,
+    )
+
+
 def allowed(wing: MailWing) -> Callable[[Ask], Awaitable[str]]:
     """Who asks too often is told how long to wait; lists block those who ask them too much."""
     allowance = Allowance(wing.circuit) if wing.circuit else None
+    alone = ("terminal",) if wing.settings.web_password else ("terminal", "web")  # one person, on their own machine
 
     async def wait(ask: Ask) -> str:
         room = f"{ask.room.platform}:{ask.room.space}"
-        if allowance is None or ask.room.platform in HERE:
+        if allowance is None or ask.room.platform in alone:
             return ""
         seconds = await allowance.wait(
             {f"{room}:user:{ask.user}": PER_USER, f"{room}:channel:{ask.room.channel}": PER_CHANNEL}

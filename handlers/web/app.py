@@ -19,10 +19,10 @@ from bot.demo import DemoWorld
 from bot.settings import HostPort
 from handlers.card import Card
 from handlers.desk import DRAIN_S, STILL_AT_IT, answered, busy
+from handlers.messages.overview import Overview
 from handlers.patience import Work
 from handlers.platform import Answering, Ask, MessageGone, Room
 from handlers.web.channels import Channels, Message, guest, unsaid
-from handlers.messages.overview import Overview
 from handlers.web.dashboard import Glance, Look, nothing
 from handlers.web.guard import PUBLIC, Guard, Tries, password_for
 from handlers.web.pages import Pages

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
@@ -20,17 +18,17 @@ from bot.settings import HostPort
 from handlers.card import Card
 from handlers.inert import inert
 from handlers.messages import help_card
-from handlers.messages.overview import Overview, Section
+from handlers.messages.overview import Overview
 from handlers.pictures import laid_out, svg
 from handlers.pictures.scene import DARK, LIGHT
 from handlers.platform import MessageGone, RoomGone
 from handlers.web.channels import ALERTS, CHANNELS, MOST_MESSAGES, MOST_REPLIES, Channels, News
 from handlers.web.dashboard import checks_section
-from handlers.web.drawing import ALT, card_view, message_view, templates
+from handlers.web.drawing import ALT, message_view, templates
 from handlers.web.guard import is_loopback, said
+from handlers.web.status import STATIC, seen, status_route, wrong
 from handlers.web.stream import MOST_STREAMS, Stream, after_of
 
-STATIC = Path(__file__).parent / "static"
 PAPERS = {"light": LIGHT, "dark": DARK}
 LONGEST = 20_000  # characters in one message
 LENGTHS = ("1h", "4h", "24h", "7d")
@@ -77,7 +75,7 @@ class Pages:
             Route("/c/{channel}/p/{message}/{paper}.svg", self._picture),
             Route("/stream", self._stream),
             Route("/dashboard", self._dashboard),
-            Route("/status", self._status, methods=["GET"]),
+            status_route(self._chat.overview, self._templates),
             Route("/demo", self._switch, methods=["POST"]),
             Route("/login", self._login, methods=["GET", "POST"]),
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -139,13 +137,7 @@ class Pages:
     async def _dashboard(self, request: Request) -> Response:
         overview = await self._chat.overview()
         checks = checks_section(self._chat.channels.all())
-        return self._page("dashboard", request, here="dashboard", **seen((*overview.watched, checks, *overview.sight), overview))
-
-    async def _status(self, _: Request) -> Response:
-        """The dashboard for those who may only look: nothing of what people asked, no form and no button."""
-        overview = await self._chat.overview()
-        html = self._templates.get_template("status.html").render(seen((*overview.watched, *overview.sight), overview))
-        return HTMLResponse(html)
+        return self._page("dashboard", request, here="dashboard", **seen(overview, checks))
 
     async def _login(self, request: Request) -> Response:
         wrong_word = getattr(request.state, "wrong", "")
@@ -196,12 +188,6 @@ class Pages:
         return HTMLResponse(html)
 
 
-def seen(sections: Sequence[Section], overview: Overview) -> dict[str, Any]:
-    """What a page of the overview draws."""
-    drawn = [(section.title, [card_view(card) for card in section.cards]) for section in sections]
-    return {"sections": drawn, "waiting": overview.waiting, "at": datetime.now(UTC)}
-
-
 def command_of(form: Sequence[tuple[str, str]]) -> str:
     """The command that a form spells: its texts in a row; another field that is filled in says its name first."""
     spelt = {"text": "", "every": "every ", "as": "as ", "name": "name "}
@@ -216,8 +202,3 @@ def taken(request: Request, page: str) -> Response:
 
 async def gone(_: Request, error: Exception) -> Response:
     return said(f"That is not here: {error}.", 404)
-
-
-async def wrong(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return said(error.detail if error.status_code != 404 else "There is no such page.", error.status_code)

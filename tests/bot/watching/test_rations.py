@@ -170,3 +170,19 @@ def test_what_is_planned_fits_the_budget(wished: dict[tuple[str, str, int], int]
 
 def test_a_plan_names_addresses_as_the_register_counts_them() -> None:
     assert wishes_of(numbered(3)) == {"slack/T0123ABCD ip4 3600": 1}
+
+
+async def test_what_was_used_is_counted_by_day_for_whoever_looks(redis: Redis) -> None:
+    """Also by another process, and a bucket that nobody has asked yet has used nothing."""
+    clock, (first, second) = Clock(), limited(14_400)
+    rations, other = (Rations(SweepStore(redis), [first, second], clock) for _ in range(2))
+    assert [(one.list, one.per_day, one.used) for one in await other.used()] == [(first.blocklist.id, 14_400, 0)]
+    for _ in range(20):
+        await rations.allow(first.apex.lower())
+    assert [one.used for one in await other.used()] == [9]
+    clock.add(18 * 3600 - 1)  # the last second of the day
+    assert [one.used for one in await other.used()] == [9]
+    clock.add(1)
+    assert [one.used for one in await other.used()] == [0]
+    await rations.allow(first.apex.lower())
+    assert [one.used for one in await other.used()] == [2]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ from bot.settings import HostPort
 from handlers.card import Card, Tone
 from handlers.platform import Ack, Ask, Room
 from handlers.web.app import Pace, Web
-from handlers.web.dashboard import Overview
+from handlers.web.dashboard import Look, nothing
 
 HOME = HostPort("127.0.0.1", 3000)
 PAGE = f"http://{HOME}"
@@ -84,14 +84,15 @@ class Chat:
 def chat_of(
     demo: DemoWorld | None = None,
     password: str = "",
-    overviews: Sequence[tuple[str, Overview]] = (),
+    look: Look = nothing,
     listening: HostPort = HOME,
     progress_after: float = 5.0,
+    published: bool = False,
 ) -> Chat:
     commands, clock = Scripted(), Clock()
     commands.free.set()
-    web = Web(commands, overviews, demo, Pace(progress_after, clock.now, clock.seconds))
-    return Chat(commands, clock, web, Starlette(routes=web.routes(listening, password)))
+    web = Web(commands, look, demo, Pace(progress_after, clock.now, clock.seconds))
+    return Chat(commands, clock, web, Starlette(routes=web.routes(listening, password, published)))
 
 
 @pytest.fixture

@@ -240,41 +240,6 @@ async def test_the_page_says_when_older_messages_are_gone(chat: Chat, page: http
     assert f"Older messages are gone: the web chat keeps the last {MOST_MESSAGES}" in html
 
 
-async def test_the_dashboard_shows_lists_checks_and_what_is_handed_in() -> None:
-    async def watches() -> Sequence[Card]:
-        return (Card("HQ egress is clear"),)
-
-    async def broken() -> Sequence[Card]:
-        raise RuntimeError("the store is away")
-
-    chat = chat_of(overviews=(("Watches", watches), ("Incidents", broken)))
-    async with chat.visitor() as visitor:
-        await send(visitor, "/c/mail", "192.0.2.25")
-        await send(visitor, "/c/mail", "198.51.100.1 private")
-        await chat.settle()
-        html = await text_of(visitor, "/dashboard")
-    assert "HQ egress is clear" in html
-    assert "Something broke here" in html
-    assert "lists: all good" in html
-    assert "192.0.2.25: all good" in html
-    assert "198.51.100.1" not in html
-    assert "formaction" not in html
-
-
-async def test_lists_are_not_asked_again_at_every_look(chat: Chat, page: httpx.AsyncClient) -> None:
-    for seconds, asked in ((0, 1), (299, 1), (2, 2)):
-        chat.clock.pass_by(seconds)
-        await page.get("/dashboard")
-        assert len(chat.commands.asked) == asked
-
-
-async def test_a_dashboard_that_waits_for_the_lists_comes_again_by_itself(chat: Chat, page: httpx.AsyncClient) -> None:
-    chat.commands.free.clear()
-    assert 'http-equiv="refresh"' in await text_of(page, "/dashboard")
-    chat.commands.free.set()
-    assert 'http-equiv="refresh"' not in await text_of(page, "/dashboard")
-
-
 async def test_a_switch_of_the_demo_is_marked_as_one_and_turned() -> None:
     async with demo_world() as world:
         chat = chat_of(world)

@@ -21,7 +21,7 @@ from tests.handlers.web.hostile import HOSTILE
 
 ONE = templates().get_template("one.html")
 AT = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
-VOID = {"img", "input", "br"}
+VOID = {"img", "input", "br", "meta", "link"}
 
 
 class Parsed(HTMLParser):
