@@ -24,6 +24,9 @@ from handlers.messages.words import REASONS, count, listed_by
 TO_WATCH = "Type `watch 203.0.113.5 example.com` in a channel; it hears of it when something changes."
 HELD = "It suddenly listed far too much. It is believed again once its own test entries are right for some rounds."
 SILENT = "Nothing that it says can be verified right now, so it moves no incident."
+BUDGET_NOTE = (
+    "A tenth of each limit is kept for people's checks; where the rest is not enough, watches look less often."
+)
 FULL = 0.8  # of a budget: from here on it is worth a look
 
 
@@ -93,20 +96,19 @@ def resolver_section(servers: Sequence[ServerHealth]) -> Section:
 
 
 def budgets_section(budgets: Sequence[Used], names: Mapping[str, str]) -> Section:
-    """What watches used today of what the lists allow, the fullest first."""
-    ranked = sorted(budgets, key=lambda one: (-one.used / one.per_day, one.list))
+    """What watches used today of what the lists allow, the fullest first; a list that was not asked is only counted."""
+    ranked = sorted((one for one in budgets if one.used), key=lambda one: (-one.used / one.per_day, one.list))
     rows = tuple(
-        (names.get(one.list, one.list), f"{one.used:,}", f"{one.per_day:,}", f"{one.used / one.per_day:.0%}")
+        (names.get(one.list, one.list), f"{one.used:,}", f"{one.per_day:,}", f"{one.used / one.per_day:.1%}")
         for one in ranked
     )
     full = [names.get(one.list, one.list) for one in ranked if one.used >= FULL * one.per_day]
-    title = "Watches keep within what every list allows"
-    note = "A tenth of each budget is kept for checks that people ask for; where it does not suffice, watches look less often."
-    table = Table(("Blocklist", "Used today", "Allowed a day", "Part"), rows)
     if not rows:
-        return Section("Budgets", (Card("No list in use has a known limit"),))
-    if full:
-        title = f"Nearly used up today: {listed_by(full)}"
+        return Section("Budgets", (Card("No watch has asked a list with a daily limit today"),))
+    title = f"Nearly used up today: {listed_by(full)}" if full else "Watches keep within what every list allows"
+    table = Table(("Blocklist", "Used today", "Allowed a day", "Part"), rows)
+    idle = len(budgets) - len(rows)
+    note = f"{BUDGET_NOTE} {count(idle, 'more list')} with a limit: not asked today." if idle else BUDGET_NOTE
     return Section("Budgets", (Card(title, Tone.WARN if full else Tone.GOOD, table=table, footnote=note),))
 
 
@@ -144,7 +146,9 @@ def _channel_card(name: str, kept: Sequence[Kept], now: datetime) -> Card:
 def _next_look(one: Kept, now: datetime) -> str:
     if one.paused or one.due is None:
         return "none while it rests" if one.paused else "not planned yet"
-    return when(one.due) if one.due > now else "now"
+    if one.due <= now:
+        return "now"
+    return f"{one.due:%H:%M} UTC" if one.due.date() == now.date() else when(one.due)
 
 
 def _is_muted(one: Kept, now: datetime) -> bool:
@@ -175,7 +179,7 @@ def _unbelieved(rows: Sequence[ListRow]) -> list[Line]:
         if verdict is not Verdict.PASS:
             reasons.setdefault(REASONS.get(reason, reason) or "no reason is known", []).append(name)
     said = sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
-    return [Line(f"{reason[:1].upper()}{reason[1:]}: {listed_by(names)}", Tone.UNSURE) for reason, names in said]
+    return [Line(f"{listed_by(names)}: {reason}", Tone.UNSURE) for reason, names in said]
 
 
 def _server(one: ServerHealth) -> str:

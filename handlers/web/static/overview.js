@@ -4,6 +4,7 @@
 
 const main = document.querySelector("main");
 setTimeout(again, wait());
+if (matchMedia("(max-width: 860px)").matches) document.querySelector(".demo")?.removeAttribute("open");
 
 function wait() {
   return main.dataset.waiting ? 1_000 : 10_000;

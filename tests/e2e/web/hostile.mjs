@@ -1,5 +1,5 @@
 // node hostile.mjs BROWSER ADDRESS
-// Looks at cards full of hostile text as they come live, and again as a whole page; prints what stands there that should not.
+// Looks at cards full of hostile text as they come live, again as a whole page, and in overviews; prints what stands there that should not.
 import { chromium } from "playwright-core";
 
 const [browser, address] = process.argv.slice(2);
@@ -22,20 +22,24 @@ try {
   await look(page);
   await page.reload();
   await look(page);
+  for (const overview of ["dashboard", "status"]) {
+    await page.goto(`${address}/${overview}`);
+    await look(page, ".cards", "section");
+  }
 } finally {
   await chrome.close();
 }
 console.log(JSON.stringify(seen));
 
-async function look(page) {
-  await page.locator("main .log .button").last().hover();
-  const found = await page.evaluate(() => {
-    const log = document.querySelector("main .log");
+async function look(page, where = "main .log", what = ".message") {
+  await page.locator(`${where} ${what}`).last().hover();
+  const found = await page.evaluate(([where, what]) => {
+    const log = document.querySelector(where);
     const all = [...log.querySelectorAll("*")];
-    const tags = "article img div p b time a h2 span ul li blockquote dl dt dd table thead tbody tr th td button figure figcaption pre".split(" ");
+    const tags = "section article img div p b time a h2 span ul li blockquote dl dt dd table thead tbody tr th td button figure figcaption pre".split(" ");
     const attributes = all.flatMap((element) => element.getAttributeNames());
     return {
-      messages: log.querySelectorAll(".message").length,
+      messages: log.querySelectorAll(what).length,
       foreign: [
         ...all.map((element) => element.localName).filter((tag) => !tags.includes(tag)),
         ...attributes.filter((name) => name.startsWith("on") || ["style", "srcdoc", "autofocus"].includes(name)),
@@ -44,7 +48,7 @@ async function look(page) {
       ],
       ran: "pwned" in globalThis ? ["a script"] : [],
     };
-  });
+  }, [where, what]);
   seen.messages.push(found.messages);
   seen.foreign.push(...found.foreign);
   seen.ran.push(...found.ran);

@@ -13,6 +13,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import httpx
@@ -23,7 +24,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bot.settings import HostPort
-from handlers.card import Button, Card, Fact, Line, Table, Tone
+from handlers.card import Button, Card, Fact, Line, Sketch, Table, Tone
+from handlers.messages.overview import Overview, Section
 from handlers.platform import Room
 from handlers.web.app import Web
 from tests.e2e.emulator import free_port
@@ -86,7 +88,7 @@ async def test_a_person_walks_through_the_web_chat_by_keyboard(tmp_path: Path) -
     async with served(tmp_path / "state") as address:
         seen = await walked("walk.mjs", address, os.environ.get("PICTURES") or str(tmp_path))
     print(seen)
-    assert seen["audits"] == 10
+    assert seen["audits"] == 13
 
 
 def full_of(text: str) -> Card:
@@ -98,15 +100,20 @@ def full_of(text: str) -> Card:
         (Line(text, Tone.BAD, text, text), Line(text, Tone.GOOD, text)),
         (Fact(text, text),),
         Table((text, text), ((text, text),)),
-        (Button(text, text), Button(text, url=text)),
-        text,
+        buttons=(Button(text, text), Button(text, url=text)),
+        footnote=text,
+        sketch=Sketch(text, (text, text)),
     )
+
+
+async def hostile_overview() -> Overview:
+    return Overview(tuple(Section(text, (full_of(text),)) for text in HOSTILE))
 
 
 @asynccontextmanager
 async def hostile_chat() -> AsyncIterator[str]:
     address = HostPort("127.0.0.1", free_port())
-    web, room = Web(Scripted()), Room("web", "local", "scratch")
+    web, room = Web(Scripted(), hostile_overview), Room("web", "local", "scratch")
 
     async def told(_: Request) -> Response:
         for card in (*map(full_of, HOSTILE), Card("That was the last one")):
@@ -124,8 +131,20 @@ async def hostile_chat() -> AsyncIterator[str]:
         await asyncio.wait_for(serving, 10)
 
 
+def test_the_hostile_card_leaves_no_field_empty() -> None:
+    card = full_of("x")
+    assert [part.name for part in fields(Card) if getattr(card, part.name) == part.default] == ["private"]
+
+
 async def test_no_text_of_a_card_lives_in_a_browser() -> None:
     async with hostile_chat() as address:
         seen = await walked("hostile.mjs", address)
     messages = len(HOSTILE) + 1
-    assert seen == {"messages": [messages, messages], "foreign": [], "ran": [], "asked": [], "logged": []}
+    sections = len(HOSTILE) + 1  # one of our own: what was checked lately
+    assert seen == {
+        "messages": [messages, messages, sections, len(HOSTILE)],
+        "foreign": [],
+        "ran": [],
+        "asked": [],
+        "logged": [],
+    }

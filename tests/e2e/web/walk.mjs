@@ -59,7 +59,18 @@ async function desktop(page) {
   await page.goto(`${address}/dashboard`);
   await page.getByText("lists answer their own test entries right").waitFor();
   await page.getByText("192.0.2.66 · example.com").first().waitFor();
+  await page.getByText("Watches keep within what every list allows").waitFor();
   await keep(page, "web-dashboard");
+  await status(page);
+}
+
+// For those who may only look: the same overview, with nothing to press.
+async function status(page) {
+  await page.goto(`${address}/status`);
+  await page.getByRole("heading", { name: /1 name server in use/ }).waitFor();
+  check((await page.locator("form, button, input, nav").count()) === 0, "nothing can be pressed where people only look");
+  check((await page.getByText("192.0.2.66 · example.com").count()) === 0, "nothing is shown of what people asked");
+  await keep(page, "web-status");
 }
 
 // A watch from its beginning to the end of its alert, in the demo's world.
@@ -79,6 +90,7 @@ async function alerts(page) {
   await turn(page, "192.0.2.10 is on Spamhaus XBL");
   await listed(page.locator("main")).waitFor({ timeout: 30_000 });
   seen.timings.listed_to_alert_ms = Date.now() - begun;
+  await incident(page);
   await tabTo(page, "Mute…", true);
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Mute for how long?" }).waitFor();
@@ -104,6 +116,22 @@ async function alerts(page) {
   await thread.waitFor({ state: "detached" });
 }
 
+// The dashboard while an incident is open, and the way back, by keyboard.
+async function incident(page) {
+  await tabTo(page, "Dashboard", true);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "1 incident is open" }).waitFor();
+  await page.getByRole("region", { name: "Incidents" }).getByText("192.0.2.10: on Spamhaus ZEN").waitFor();
+  await page.getByRole("heading", { name: "#alerts: 1 watch, 1 with an open incident" }).waitFor();
+  await keep(page, "web-incident");
+  await page.locator(".cards").focus();
+  await page.keyboard.press("End");
+  await page.waitForFunction(() => document.querySelector(".cards").scrollTop > 0); // the sections scroll by keyboard
+  await tabTo(page, "# alerts", true);
+  await page.keyboard.press("Enter");
+  await listed(page.locator("main")).waitFor();
+}
+
 function listed(place) {
   return place.getByRole("heading", { name: /192\.0\.2\.10: on Spamhaus ZEN/ });
 }
@@ -114,6 +142,13 @@ async function turn(page, name) {
 }
 
 async function phone(page) {
+  await page.goto(`${address}/dashboard`);
+  await page.getByText("lists answer their own test entries right").waitFor();
+  await keep(page, "web-phone-dashboard");
+  await fits(page);
+  await page.goto(`${address}/status`);
+  await page.getByText("lists answer their own test entries right").waitFor();
+  await fits(page);
   await page.goto(`${address}/c/scratch`);
   await page.getByRole("heading", { name: "Is this address on a blocklist?" }).waitFor();
   await keep(page, "web-phone-first-visit");
@@ -122,8 +157,12 @@ async function phone(page) {
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: /on Spamhaus ZEN/ }).last().waitFor();
   await keep(page, "web-phone");
+  await fits(page);
+}
+
+async function fits(page) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-  check(wide <= 360, `nothing is wider than the phone (${wide})`);
+  check(wide <= 360, `nothing is wider than the phone (${wide}, ${page.url()})`);
 }
 
 async function dark(page) {
