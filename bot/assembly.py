@@ -140,19 +140,8 @@ async def mail_wing(settings: Settings, *, needs_store: bool, uses_store: bool =
             special_allowed=special_allowed,
             reports=reports,
         )
-        yield MailWing(
-            settings,
-            servers,
-            catalogue,
-            keys,
-            zones(catalogue, keys),
-            resolver,
-            checkup,
-            counted,
-            store,
-            circuit,
-            transport,
-        )
+        asked = zones(catalogue, keys)
+        yield MailWing(settings, servers, catalogue, keys, asked, resolver, checkup, counted, store, circuit, transport)
 
 
 def checks(blocklists: Check, special_allowed: bool, doors: Doors | None = None) -> tuple[tuple[str, Check], ...]:
