@@ -43,7 +43,7 @@ def test_a_bare_environment_gives_the_documented_defaults() -> None:
     assert (settings.group_for, settings.remind_after) == (timedelta(seconds=60), timedelta(hours=24))
 
 
-OURS = ("MAILCHECK_PROBE_SMTP", "MAILCHECK_WEB_PASSWORD")  # beyond the contract
+OURS = ("MAILCHECK_PROBE_SMTP", "MAILCHECK_WEB_PASSWORD", "MAILCHECK_STATUS_PAGE")  # beyond the contract
 
 
 def test_every_name_of_the_contract_is_read() -> None:
