@@ -112,6 +112,14 @@ def refuse_or_allow(text: object) -> object:
     return text
 
 
+def on_or_off(text: object) -> object:
+    if text in ("on", "off"):
+        return text == "on"
+    if isinstance(text, bool):
+        return text
+    raise ValueError("is `on` or `off`")
+
+
 def existing_file(text: object) -> object:
     if not isinstance(text, str):
         return text
