@@ -15,7 +15,6 @@ from starlette.staticfiles import StaticFiles
 
 from bot.demo import ALERTED, EXAMPLES, DemoWorld, Example
 from bot.settings import HostPort
-from handlers.card import Card
 from handlers.inert import inert
 from handlers.messages import help_card
 from handlers.messages.overview import Overview

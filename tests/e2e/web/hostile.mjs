@@ -35,15 +35,17 @@ async function look(page, where = "main .log", what = ".message") {
   await page.locator(`${where} ${what}`).last().hover();
   const found = await page.evaluate(([where, what]) => {
     const log = document.querySelector(where);
+    const OURS = new RegExp("^/c/scratch/p/[0-9]+/(light|dark)[.]svg$");
     const all = [...log.querySelectorAll("*")];
-    const tags = "section article img div p b time a h2 span ul li blockquote dl dt dd table thead tbody tr th td button figure figcaption pre".split(" ");
+    const tags = "section article img div p b time a h2 span ul li blockquote dl dt dd table thead tbody tr th td button figure figcaption pre picture source".split(" ");
     const attributes = all.flatMap((element) => element.getAttributeNames());
     return {
       messages: log.querySelectorAll(what).length,
       foreign: [
         ...all.map((element) => element.localName).filter((tag) => !tags.includes(tag)),
         ...attributes.filter((name) => name.startsWith("on") || ["style", "srcdoc", "autofocus"].includes(name)),
-        ...[...log.querySelectorAll("img")].map((image) => image.getAttribute("src")).filter((src) => src !== "/static/mark.svg"),
+        ...[...log.querySelectorAll("img")].map((image) => image.getAttribute("src")).filter((src) => src !== "/static/mark.svg" && !OURS.test(src)),
+        ...[...log.querySelectorAll("source")].map((source) => source.getAttribute("srcset")).filter((src) => !OURS.test(src)),
         ...[...log.querySelectorAll("[href]")].map((link) => link.getAttribute("href")).filter((href) => !href.startsWith("/c/")),
       ],
       ran: "pwned" in globalThis ? ["a script"] : [],

@@ -14,6 +14,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -24,8 +25,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bot.settings import HostPort
-from handlers.card import Button, Card, Fact, Line, Sketch, Table, Tone
+from handlers.card import Button, Card, Fact, Line, Picture, Sketch, Table, Tone
 from handlers.messages.overview import Overview, Section
+from handlers.pictures import Bar, Kind, Row, Timeline
 from handlers.platform import Room
 from handlers.web.app import Web
 from tests.e2e.emulator import free_port
@@ -35,6 +37,7 @@ from tests.handlers.web.hostile import HOSTILE
 
 HERE = Path(__file__).parent
 WALKED_WITHIN_S = 150
+SINCE, UNTIL = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 24, tzinfo=UTC)
 
 assert NODE.exists(), "These tests need Node and a browser; tests/e2e/run brings both."
 
@@ -103,6 +106,9 @@ def full_of(text: str) -> Card:
         buttons=(Button(text, text), Button(text, url=text)),
         footnote=text,
         sketch=Sketch(text, (text, text)),
+        picture=Picture(
+            Timeline(text, SINCE, UNTIL, (Row(text, Kind.LISTED, (Bar(SINCE, UNTIL),), text),), text), text
+        ),
     )
 
 
