@@ -28,7 +28,7 @@ operator = "{id}"
 zone = "{zone}"
 kinds = ["ip4"]
 nature = "evidence"
-severity = "low"
+severity = "{severity}"
 controls = "both"
 removal = {{ who = "automatic", look = "https://{zone}/?q={{ip}}" }}
 source = "https://{zone}/"
@@ -82,8 +82,8 @@ def write_zones(folder: Path, count: int, lists: int = LISTS) -> list[str]:
     return [*words, f"{REVERSE}:generic:reverse.zone"]
 
 
-def write_catalogue(file: Path, zones: Iterable[str]) -> None:
-    rows = (CATALOGUE_LIST.format(id=zone.replace(".", "-"), zone=zone) for zone in zones)
+def write_catalogue(file: Path, zones: Iterable[str], severity: str = "low") -> None:
+    rows = (CATALOGUE_LIST.format(id=zone.replace(".", "-"), zone=zone, severity=severity) for zone in zones)
     file.write_text(CATALOGUE_HEAD + "".join(rows))
 
 

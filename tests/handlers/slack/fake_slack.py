@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -23,12 +24,18 @@ MOST_USES = 5
 Message = dict[str, Any]
 
 
+def stamped(start: int) -> Iterator[str]:
+    """Ids of messages, a second apart."""
+    return (f"{second}.000100" for second in count(start))
+
+
 @dataclass
 class FakeSlack:
     """`said` is everything that reached a person, in order, as (way, payload).
 
     `mishaps` are answered instead, one for each call: a way, and a status or a word of Slack's for an error. One with a `+`
-    before it, such as `+503`, happens after the message was stored; `+cut` ends the connection without an answer.
+    before it, such as `+503`, happens after the message was stored; `+cut` ends the connection without an answer. Where none
+    is left, `chance` is asked for one.
     """
 
     said: list[tuple[str, Message]] = field(default_factory=list)
@@ -36,7 +43,7 @@ class FakeSlack:
     mishaps: list[tuple[str, int | str]] = field(default_factory=list)
     uses: dict[str, int] = field(default_factory=dict)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
-    clock: count[int] = field(default_factory=lambda: count(1_700_000_000))
+    stamps: Iterator[str] = field(default_factory=lambda: stamped(1_700_000_000))
     stored: dict[str, list[Message]] = field(default_factory=dict)
     forms: list[Message] = field(default_factory=list)
     teams: dict[str, str] = field(default_factory=lambda: {TOKEN: "T1"})  # by token
@@ -45,6 +52,9 @@ class FakeSlack:
     )  # by code: a workspace, and the token it will give
     files: dict[str, Message] = field(default_factory=dict)
     octets: dict[str, bytes] = field(default_factory=dict)
+    chance: Callable[[str], int | str | None] = lambda _: None
+    retry_after: int = 7
+    calls: Counter[str] = field(default_factory=Counter)
 
     @property
     def app(self) -> Starlette:
@@ -70,6 +80,7 @@ class FakeSlack:
 
     async def _api(self, request: Request) -> Response:
         method = request.path_params["method"]
+        self.calls[method] += 1
         if method == "oauth.v2.access":
             return self._installed(dict(parse_qsl((await request.body()).decode())))
         team = self.teams.get(request.headers.get("authorization", "").removeprefix("Bearer "))
@@ -78,7 +89,7 @@ class FakeSlack:
         if method == "auth.test":
             return JSONResponse({"ok": True, "user_id": "UBOT", "bot_id": "BBOT", "team_id": team})
         if (mishap := self._mishap(method)) is not None:
-            return _refusal(mishap, in_json=True)
+            return self._refusal(mishap, in_json=True)
         if method in LOOKS:
             return JSONResponse({"ok": True, **LOOKS[method](self, dict(request.query_params))})
         if method == "conversations.open":
@@ -93,11 +104,11 @@ class FakeSlack:
                 self.forms.append(payload)
                 self.news.notify_all()
             return JSONResponse({"ok": True})
-        ts = payload.get("ts") or f"{next(self.clock)}.000100"
+        ts = payload.get("ts") or next(self.stamps)
         self._store(method, payload | {"ts": ts})
         await self._hear(method, payload | {"ts": ts})
         if (mishap := self._mishap(f"+{method}")) is not None:
-            return Cut() if mishap == "cut" else _refusal(mishap, in_json=True)
+            return Cut() if mishap == "cut" else self._refusal(mishap, in_json=True)
         return JSONResponse({"ok": True, "ts": ts, "message_ts": ts, "channel": payload["channel"]})
 
     def _installed(self, sent: Message) -> Response:
@@ -142,7 +153,7 @@ class FakeSlack:
         use = request.path_params["use"]
         self.uses[use] = self.uses.get(use, 0) + 1
         if (mishap := self._mishap("response_url")) is not None:
-            return _refusal(mishap, in_json=False)
+            return self._refusal(mishap, in_json=False)
         if self.uses[use] > MOST_USES:
             return PlainTextResponse("used_url", 404)
         payload = await request.json()
@@ -181,7 +192,14 @@ class FakeSlack:
             if where == way:
                 del self.mishaps[number]
                 return what
-        return None
+        return self.chance(way)
+
+    def _refusal(self, what: int | str, in_json: bool) -> Response:
+        if isinstance(what, int):
+            return PlainTextResponse("later", what, {"Retry-After": str(self.retry_after)})
+        if in_json:
+            return JSONResponse({"ok": False, "error": what})
+        return PlainTextResponse(what, 400 if what.startswith("invalid") else 404)
 
 
 class Cut(Response):
@@ -197,11 +215,3 @@ LOOKS = {
     "conversations.history": FakeSlack.history,
     "conversations.replies": FakeSlack.replies,
 }
-
-
-def _refusal(what: int | str, in_json: bool) -> Response:
-    if isinstance(what, int):
-        return PlainTextResponse("later", what, {"Retry-After": "7"})
-    if in_json:
-        return JSONResponse({"ok": False, "error": what})
-    return PlainTextResponse(what, 400 if what.startswith("invalid") else 404)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from itertools import count
 
 from handlers.alerts import Delivery, Pace
 from handlers.slack.delivery import Speaker
@@ -13,7 +12,7 @@ from tests.bot.watching.kept_watches import Clock, numbered
 from tests.handlers.kept_in_memory import KeptInMemory
 from tests.handlers.letters import LATER, elsewhere, rooms, story
 from tests.handlers.slack.conftest import serving
-from tests.handlers.slack.fake_slack import TOKEN, FakeSlack
+from tests.handlers.slack.fake_slack import TOKEN, FakeSlack, stamped
 
 POST, UPDATE, HISTORY, REPLIES = "chat.postMessage", "chat.update", "conversations.history", "conversations.replies"
 BAD_DAYS = [
@@ -29,7 +28,7 @@ def test_the_delivery_waits_longer_than_a_call_can_take() -> None:
 
 async def test_slack_on_its_bad_days_gets_every_alert_once_and_in_order() -> None:
     chance, clock, fake = random.Random(7), Clock(LATER), FakeSlack()
-    fake.clock = count(int(LATER.timestamp()))
+    fake.stamps = stamped(int(LATER.timestamp()))
     kept, template = KeptInMemory(clock), story(numbered(0))
     wanted = [
         elsewhere(letter, numbered(number, room)) for room in rooms(4) for letter in template for number in range(12)

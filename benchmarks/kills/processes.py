@@ -1,0 +1,111 @@
+"""The processes that die: the bot, its workers, and the embedded server that they share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from redis.exceptions import RedisError
+
+from bot.store.client import client
+from bot.store.server import Embedded
+from tests.handlers.slack.fake_slack import TOKEN
+from tests.handlers.slack.sent import SECRET
+
+MAILCHECK = Path(sys.executable).with_name("mailcheck")
+UP_WITHIN_S = 60.0
+CLOCK = {
+    "MAILCHECK_WATCH_EVERY": "5s",
+    "MAILCHECK_CONFIRM_AFTER": "1s",
+    "MAILCHECK_GROUP_FOR": "1s",
+    "MAILCHECK_CLEAR_AFTER": "2s",
+}
+
+
+def environment(state: Path, dns: str, slack_url: str) -> dict[str, str]:
+    return CLOCK | {
+        "PATH": os.environ["PATH"],
+        "HOME": str(state),
+        "MAILCHECK_STATE_DIR": str(state),
+        "MAILCHECK_NAMESERVERS": dns,
+        "MAILCHECK_BLOCKLISTS": str(state / "lists.toml"),
+        "MAILCHECK_SPECIAL_ADDRESSES": "allow",
+        "SLACK_BOT_TOKEN": TOKEN,
+        "SLACK_SIGNING_SECRET": SECRET,
+        "SLACK_API_URL": f"{slack_url}/api/",
+    }
+
+
+def free_port() -> int:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])
+
+
+@dataclass(slots=True)
+class Serving:
+    """`mailcheck serve` as a process, which `killed` ends with SIGKILL and starts again."""
+
+    role: str
+    environment: Mapping[str, str]
+    log: Path
+    process: asyncio.subprocess.Process | None = None
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        self.port = free_port()
+        with self.log.open("a") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *(MAILCHECK, "serve", "--role", self.role),
+                env={**self.environment, "MAILCHECK_HTTP": f"127.0.0.1:{self.port}"},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    async def up(self) -> None:
+        """Returns once it answers; a process that ended by itself is an error of the run."""
+        async with asyncio.timeout(UP_WITHIN_S), httpx.AsyncClient(timeout=2) as http:
+            while True:
+                assert self.process
+                if self.process.returncode is not None:
+                    raise RuntimeError(f"{self.role} ended by itself; see {self.log}")
+                try:
+                    await http.get(f"{self.url}/healthz")
+                except httpx.TransportError:
+                    await asyncio.sleep(0.1)
+                else:
+                    return
+
+    async def killed(self) -> None:
+        await self.end(signal.SIGKILL)
+        await self.start()
+
+    async def end(self, number: signal.Signals) -> None:
+        if self.process and self.process.returncode is None:
+            self.process.send_signal(number)
+            await self.process.wait()
+
+
+async def kill_server(state: Path) -> bool:
+    """SIGKILL for the embedded server; whoever owns it starts it again. False where none answers just now."""
+    redis = client(Embedded(state).url, 1.0)
+    try:
+        process_id = int((await redis.info("server"))["process_id"])
+    except (RedisError, OSError):
+        return False
+    finally:
+        await redis.aclose()
+    os.kill(process_id, signal.SIGKILL)
+    return True
