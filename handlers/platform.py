@@ -79,6 +79,12 @@ class Answering(Protocol):
     async def removed_from(self, room: Room, /) -> None:
         """The bot was taken out of the room, or the room is no more."""
 
+    async def silenced(self, platform: str, space: str, /) -> None:
+        """The workspace took the bot's token back: for good, or to give it another one."""
+
+    async def returned(self, platform: str, space: str, /) -> None:
+        """The workspace takes the bot's token."""
+
     async def removed(self, platform: str, space: str, /) -> None:
         """The workspace removed the bot."""
 

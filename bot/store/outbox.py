@@ -6,6 +6,7 @@ mc1:intent:ROOM  of the first letter: at, tries, by      mc1:thread:ROOM:THREAD 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -53,8 +54,12 @@ class OutboxStore:
         """Marks the intent; False where the letter has gone, or was begun by another since it had so many tries."""
         return await self._stepped("sending", room, letter, score(now), tries)
 
-    async def held(self, room: str, letter: str, until: float) -> bool:
-        return await self._stepped("held", room, letter, score(until))
+    async def held(self, room: str, letter: str, until: float, tries: int) -> bool:
+        """Takes an intent back; False where another has begun since, so that it has more tries."""
+        return await self._stepped("held", room, letter, score(until), tries)
+
+    async def waits(self, room: str, letter: str, until: float) -> bool:
+        return await self._stepped("waits", room, letter, score(until))
 
     async def sent(self, room: str, letter: str, thread: str, message: str) -> bool:
         """Takes the letter out; a thread that it begins (empty: none) is from now on found under this message."""
@@ -67,6 +72,12 @@ class OutboxStore:
         async with answering():
             message: str | None = await self._redis.getex(f"mc1:thread:{room}:{thread}", ex=THREADS_S)
         return message
+
+    async def hasten(self, rooms: Sequence[str]) -> None:
+        """Rooms with letters need not wait any longer."""
+        if rooms:
+            async with answering():
+                await self._redis.zadd("mc1:waiting", dict.fromkeys(rooms, 0), xx=True)
 
     async def uptime_s(self) -> int:
         """How long the server has been running."""

@@ -29,21 +29,22 @@ class RoomStore:
         async with answering():
             await self._redis.hset(f"mc1:settings:{place.space}", place.room, text)
 
-    async def rest(self, room: str, until: float) -> None:
-        """A room that rests already goes on resting until the time first set."""
+    async def rest(self, place: str, until: float) -> None:
+        """For a room or a whole space; one that rests already goes on resting until the time first set."""
         async with answering():
-            await self._redis.hsetnx("mc1:resting", room, f"{until:.0f}")
+            await self._redis.hsetnx("mc1:resting", place, f"{until:.0f}")
 
-    async def wake(self, room: str) -> bool:
+    async def wake(self, place: str) -> bool:
         async with answering():
-            return bool(await self._redis.hdel("mc1:resting", room))
+            return bool(await self._redis.hdel("mc1:resting", place))
 
-    async def rests(self, room: str) -> bool:
+    async def rests(self, place: Place) -> bool:
+        """Whether the room rests, by itself or with its space."""
         async with answering():
-            return bool(await self._redis.hexists("mc1:resting", room))
+            return any(await self._redis.hmget("mc1:resting", place.room, place.space))
 
     async def resting(self) -> Mapping[str, float]:
-        """The rooms that rest, with the time until which they may."""
+        """The rooms and spaces that rest, with the time until which they may."""
         async with answering():
             return {room: float(until) for room, until in (await self._redis.hgetall("mc1:resting")).items()}
 
@@ -69,6 +70,7 @@ class RoomStore:
         """What is left of a space once its rooms are forgotten."""
         async with answering():
             await self._redis.delete(f"mc1:settings:{space}", f"mc1:audit:{space}")
+            await self._redis.hdel("mc1:resting", space)
 
     async def note(self, space: str, line: Mapping[str, str]) -> None:
         """One line of the audit stream of a space, which keeps the last ten thousand or so."""

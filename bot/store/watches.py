@@ -8,7 +8,7 @@ somebody else wrote, and tells an operation that is sent again from a new one.
     mc1:incidents:ROOM   id → "operation incident"    mc1:looks, mc1:asks, mc1:tells   subject → due
     mc1:history:ROOM     id → history, written only together with the incident
     mc1:rooms:SPACE      room → how many watches      mc1:wishes           space, kind, interval → questions a look
-    mc1:resting          room → until when            mc1:settings:SPACE, mc1:audit:SPACE, mc1:stretched
+    mc1:resting   room or space → until when         mc1:settings:SPACE, mc1:audit:SPACE, mc1:stretched
 """
 
 from __future__ import annotations

@@ -78,8 +78,14 @@ class Watches(Protocol):
     async def pause(self, room: Room) -> None:
         """The room cannot be spoken in: its watches rest, for at most 30 days."""
 
+    async def pause_space(self, platform: str, space: str) -> None:
+        """Nothing can be said in the whole workspace: the same for all its rooms."""
+
     async def resume(self, room: Room) -> bool:
-        """True where the room's watches had been resting."""
+        """The room can be spoken in, and so can its workspace. True where the room's watches had been resting."""
+
+    async def resume_space(self, platform: str, space: str) -> bool:
+        """The workspace can be spoken in; a room of it that was closed by itself goes on resting. True where it rested."""
 
     async def forget_room(self, room: Room) -> None:
         """The room removed the bot, or is no more: everything of it is purged."""
@@ -112,12 +118,15 @@ class Outbox(Protocol):
 
     async def first(self, room: Room) -> Letter | None: ...
 
-    async def sending(self, letter: Letter, now: datetime) -> bool:
-        """Marks the intent, before the call that may or may not reach the room. False where that is no longer the letter
-        as it was read: another process has begun to send it, or has sent it."""
+    async def sending(self, letter: Letter, now: datetime) -> Letter | None:
+        """Marks the intent, before the call that may or may not reach the room, and gives the letter with it. None where
+        that is no longer the letter as it was read: another process has begun to send it, or has sent it."""
 
-    async def not_sent(self, letter: Letter, again_at: datetime) -> None:
-        """Surely not posted: the intent is taken back, and the room waits until then."""
+    async def not_sent(self, begun: Letter, again_at: datetime) -> None:
+        """Surely not posted: this intent is taken back, unless another process has begun since, and the room waits."""
+
+    async def waits(self, letter: Letter, until: datetime) -> None:
+        """The room waits until then, or longer where it has to; an intent stays as it is."""
 
     async def sent(self, letter: Letter, message: str) -> None:
         """It stands in the room under this id; where the alert of `letter` is a root, this is what replies name."""

@@ -68,7 +68,7 @@ class Register:
         found = [(watch_of(one), incident_of(one)) for one in await self._texts(room)]
         found.sort(key=lambda pair: (pair[0].since, pair[0].id))
         dues = await self.watches.due([subject_of(watch) for watch, _ in found])
-        rests = await self.rooms_kept.rests(str(room))
+        rests = await self.rooms_kept.rests(place_of(room))
         factors = await self._factors(room)
         return [
             Kept(watch, incident, None if due is None else moment(due), interval_of(watch, factors), rests)
@@ -111,13 +111,20 @@ class Register:
     async def pause(self, room: Room) -> None:
         await self.rooms_kept.rest(str(room), (self._clock() + RESTS).timestamp())
 
+    async def pause_space(self, platform: str, space: str) -> None:
+        await self.rooms_kept.rest(f"{platform}/{space}", (self._clock() + RESTS).timestamp())
+
     async def resume(self, room: Room) -> bool:
-        """Its subjects are looked at again within five minutes, each at its own time."""
         rested = await self.rooms_kept.wake(str(room))
         if rested:
-            subjects = [subject_of(watch_of(one)) for one in await self._texts(room)]
-            now = self._clock()
-            await self.watches.hasten({s: first_due(s, SOON, now).timestamp() for s in subjects})
+            await self._go_on(room)
+        return await self.resume_space(room.platform, room.space) or rested
+
+    async def resume_space(self, platform: str, space: str) -> bool:
+        """True where it had been resting."""
+        rested = await self.rooms_kept.wake(f"{platform}/{space}")
+        for room in await self.rooms_kept.of_space(f"{platform}/{space}") if rested else ():
+            await self._go_on(Room.of(room))
         return rested
 
     async def forget_room(self, room: Room) -> None:
@@ -132,11 +139,14 @@ class Register:
         await self.rooms_kept.forget_space(f"{platform}/{space}")
 
     async def forget_rested(self) -> int:
-        """Ends the watches of rooms that nobody could speak in for 30 days; how many rooms that were."""
+        """Ends the watches of rooms and workspaces that nobody could speak in for 30 days; how many those were."""
         now = self._clock().timestamp()
-        over = [room for room, until in (await self.rooms_kept.resting()).items() if until <= now]
-        for room in over:
-            await self.forget_room(Room.of(room))
+        over = [place for place, until in (await self.rooms_kept.resting()).items() if until <= now]
+        for place in over:
+            if place.count("/") == 1:
+                await self.forget_space(*place.split("/"))
+            else:
+                await self.forget_room(Room.of(place))
         return len(over)
 
     async def note(self, room: Room, who: str, what: str, old: str = "", new: str = "") -> None:
@@ -144,9 +154,7 @@ class Register:
         await self.rooms_kept.note(place_of(room).space, {name: text for name, text in line.items() if text})
 
     async def rooms(self) -> Sequence[Room]:
-        resting = await self.rooms_kept.resting()
-        waiting = await self.letters.rooms(self._clock().timestamp())
-        return [Room.of(room) for room in waiting if room not in resting]
+        return [Room.of(room) for room in await self.letters.rooms(self._clock().timestamp())]
 
     async def first(self, room: Room) -> Letter | None:
         held = await self.letters.first(str(room))
@@ -156,11 +164,15 @@ class Register:
         intent = None if held.intent is None else moment(held.intent)
         return Letter(letter.id, room, letter.watch, letter.incident, letter.alert, intent, held.tries)
 
-    async def sending(self, letter: Letter, now: datetime) -> bool:
-        return await self.letters.sending(str(letter.room), letter.id, now.timestamp(), letter.tries)
+    async def sending(self, letter: Letter, now: datetime) -> Letter | None:
+        begun = await self.letters.sending(str(letter.room), letter.id, now.timestamp(), letter.tries)
+        return replace(letter, intent=now, tries=letter.tries + 1) if begun else None
 
-    async def not_sent(self, letter: Letter, again_at: datetime) -> None:
-        await self.letters.held(str(letter.room), letter.id, again_at.timestamp())
+    async def not_sent(self, begun: Letter, again_at: datetime) -> None:
+        await self.letters.held(str(begun.room), begun.id, again_at.timestamp(), begun.tries)
+
+    async def waits(self, letter: Letter, until: datetime) -> None:
+        await self.letters.waits(str(letter.room), letter.id, until.timestamp())
 
     async def sent(self, letter: Letter, message: str) -> None:
         thread = letter.alert.thread if letter.alert.root else ""
@@ -198,6 +210,12 @@ class Register:
     async def list_notes(self, most: int = 10) -> list[ListNote]:
         """What was to be said of lists lately, to whoever runs the bot; the newest first."""
         return [load(ListNote, text) for text in await self.sweeping.notes(most)]
+
+    async def _go_on(self, room: Room) -> None:
+        """Its subjects are looked at again within five minutes, each at its own time, and its letters are sent."""
+        subjects, now = [subject_of(watch_of(one)) for one in await self._texts(room)], self._clock()
+        await self.watches.hasten({s: first_due(s, SOON, now).timestamp() for s in subjects})
+        await self.letters.hasten([str(room)])
 
     async def _factors(self, room: Room) -> Factors:
         factors: Factors = json.loads(await self.sweeping.stretched_in(place_of(room).space) or "{}")

@@ -77,6 +77,14 @@ class Commands:
         if self.watching:
             await self.watching.watches.forget_room(room)
 
+    async def silenced(self, platform: str, space: str) -> None:
+        if self.watching:
+            await self.watching.watches.pause_space(platform, space)
+
+    async def returned(self, platform: str, space: str) -> None:
+        if self.watching:
+            await self.watching.watches.resume_space(platform, space)
+
     async def removed(self, platform: str, space: str) -> None:
         if self.watching:
             await self.watching.watches.forget_space(platform, space)

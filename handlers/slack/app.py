@@ -136,6 +136,11 @@ class Slack:
         """The bot was invited: watches of the channel that rested go on."""
         self._desk.work.start(self._welcome(Room(self.name, self._home or team, channel)))
 
+    async def silenced(self, team: str) -> None:
+        if self._credentials.installed:
+            await self._credentials.installed.forget(team)
+        await self._commands.silenced(self.name, self._home or team)
+
     async def removed(self, team: str) -> None:
         if self._credentials.installed:
             await self._credentials.installed.forget(team)
@@ -207,6 +212,8 @@ class Slack:
             if (why := reason(error)) in TOKEN_REFUSED:
                 raise SlackRefuses(f"Slack refuses SLACK_BOT_TOKEN ({why}): install the app again.") from None
             log.warning("slack not reached at the start", platform="slack", why=why)
+        else:
+            self._desk.work.start(self._commands.returned(self.name, self._home))
 
 
 def bolt(credentials: Credentials) -> AsyncApp:

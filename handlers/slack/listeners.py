@@ -49,6 +49,8 @@ class Hearing(Protocol):
 
     def joined(self, team: str, channel: str) -> None: ...
 
+    async def silenced(self, team: str) -> None: ...
+
     async def removed(self, team: str) -> None: ...
 
 
@@ -141,7 +143,7 @@ def register_membership(app: AsyncApp, slack: Hearing) -> None:
     @app.event("tokens_revoked")
     async def on_revoked(body: dict[str, Any]) -> None:
         if (body["event"].get("tokens") or {}).get("bot"):  # a person's own token is none of ours
-            await slack.removed(home_of(body))
+            await slack.silenced(home_of(body))
 
 
 async def answer_event(slack: Hearing, errand: Errand) -> None:

@@ -19,7 +19,7 @@ class Held:
     watches: dict[tuple[Room, str], Kept] = field(default_factory=dict)
     histories: dict[tuple[Room, str], History] = field(default_factory=dict)
     settings: dict[Room, RoomSettings] = field(default_factory=dict)
-    resting: set[Room] = field(default_factory=set)
+    resting: set[Room | tuple[str, str]] = field(default_factory=set)
     letters: dict[Room, list[Letter]] = field(default_factory=dict)
     waits: dict[Room, datetime] = field(default_factory=dict)
     threads: dict[tuple[Room, str], str] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class KeptInMemory:
         return None
 
     async def of_room(self, room: Room) -> Sequence[Kept]:
-        rests = room in self.held.resting
+        rests = room in self.held.resting or (room.platform, room.space) in self.held.resting
         return [replace(kept, paused=rests) for (where, _), kept in self.held.watches.items() if where == room]
 
     async def rooms_of(self, platform: str, space: str) -> Sequence[Room]:
@@ -100,9 +100,21 @@ class KeptInMemory:
     async def pause(self, room: Room) -> None:
         self.held.resting.add(room)
 
+    async def pause_space(self, platform: str, space: str) -> None:
+        self.held.resting.add((platform, space))
+
     async def resume(self, room: Room) -> bool:
-        rested = room in self.held.resting
+        rested = bool(self.held.resting & {room, (room.platform, room.space)})
         self.held.resting.discard(room)
+        self.held.waits.pop(room, None)
+        await self.resume_space(room.platform, room.space)
+        return rested
+
+    async def resume_space(self, platform: str, space: str) -> bool:
+        rested = (platform, space) in self.held.resting
+        self.held.resting.discard((platform, space))
+        for room in [room for room in self.held.waits if rested and (room.platform, room.space) == (platform, space)]:
+            del self.held.waits[room]
         return rested
 
     async def forget_room(self, room: Room) -> None:
@@ -119,29 +131,32 @@ class KeptInMemory:
     # Outbox
 
     async def rooms(self) -> Sequence[Room]:
-        now, resting = self.clock(), self.held.resting
+        now = self.clock()
         return [
-            room
-            for room, letters in self.held.letters.items()
-            if letters and room not in resting and self.held.waits.get(room, now) <= now
+            room for room, letters in self.held.letters.items() if letters and self.held.waits.get(room, now) <= now
         ]
 
     async def first(self, room: Room) -> Letter | None:
         letters = self.held.letters.get(room)
         return letters[0] if letters else None
 
-    async def sending(self, letter: Letter, now: datetime) -> bool:
+    async def sending(self, letter: Letter, now: datetime) -> Letter | None:
         held = await self.first(letter.room)
         if held is None or (held.id, held.tries) != (letter.id, letter.tries):
-            return False
+            return None
         self.held.letters[letter.room][0] = replace(held, intent=now, tries=held.tries + 1)
-        return True
+        return self.held.letters[letter.room][0]
 
-    async def not_sent(self, letter: Letter, again_at: datetime) -> None:
+    async def not_sent(self, begun: Letter, again_at: datetime) -> None:
+        held = await self.first(begun.room)
+        if held and (held.id, held.tries) == (begun.id, begun.tries):
+            self.held.letters[begun.room][0] = replace(held, intent=None)
+            self.held.waits[begun.room] = again_at
+
+    async def waits(self, letter: Letter, until: datetime) -> None:
         held = await self.first(letter.room)
         if held and held.id == letter.id:
-            self.held.letters[letter.room][0] = replace(held, intent=None)
-            self.held.waits[letter.room] = again_at
+            self.held.waits[letter.room] = max(until, self.held.waits.get(letter.room, until))
 
     async def sent(self, letter: Letter, message: str) -> None:
         held = await self.first(letter.room)

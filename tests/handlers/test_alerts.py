@@ -15,7 +15,7 @@ from bot.watching.kept import Letter, Outbox, RoomSettings, Updates, Watches
 from bot.watching.model import Acknowledged, Reason, Room
 from bot.watching.register import Register, dump
 from handlers.alerts import Delivery, Pace
-from handlers.card import Tone
+from handlers.card import Card, Tone
 from handlers.platform import Blind, Later, MessageGone, Rejected, RoomGone, SpaceGone, Unsure
 from tests.bot.watching.kept_watches import ELSEWHERE, ROOM, Clock, numbered, watch
 from tests.bot.watching.stories import T0
@@ -202,12 +202,61 @@ async def test_a_closed_room_rests_its_creator_hears_of_it_once_and_it_goes_on_w
     assert [said.key for said in house.people.said] == [OPENED.id, GREW.id]
 
 
-async def test_a_workspace_that_left_is_forgotten(house: House) -> None:
+CLOSED = [RoomGone("is_archived"), SpaceGone("token_revoked"), SpaceGone("account_inactive")]
+
+
+@pytest.mark.parametrize("why", CLOSED, ids=repr)
+async def test_a_place_that_opens_again_without_a_word_is_found_open_within_the_hour(
+    why: Exception, house: House
+) -> None:
+    """A token that was changed or a channel that is no longer archived costs no watch and no alert."""
     await house.put(OPENED, GREW)
+    house.say(why)
+    assert await house.deliver() == 0
+    (kept,) = await house.kept.of_room(ROOM)
+    assert kept.paused
+    house.clock.add(3_599)
+    assert await house.deliver() == 0
+    house.clock.add(1)
+    assert await house.deliver() == 2
+    (kept,) = await house.kept.of_room(ROOM)
+    assert not kept.paused
+    assert [said.key for said in house.people.said] == [OPENED.id, GREW.id]
+
+
+async def test_when_one_room_of_a_workspace_can_be_told_again_all_of_them_can(house: House) -> None:
+    other = story(watch(room=ELSEWHERE))[0]
+    await house.put(OPENED, other)
+    house.people.before = lambda call: _raise(SpaceGone("token_revoked"))
+    assert await house.deliver() == await house.deliver(ELSEWHERE) == 0
+    house.people.before = lambda _: None
+    house.clock.add(3_600)
+    assert await house.deliver() == 1
+    assert [kept.paused for room in (ROOM, ELSEWHERE) for kept in await house.kept.of_room(room)] == [False, False]
+    assert house.people.told == []
+
+
+async def test_a_workspace_that_says_nothing_for_thirty_days_has_its_letters_dropped(house: House) -> None:
+    await house.put(OPENED)
+    house.clock.now = OPENED.alert.at + timedelta(days=31)
     house.say(SpaceGone("account_inactive"))
+    assert await house.deliver() == 1
+    assert house.people.said == []
+
+
+@pytest.mark.parametrize("why", CLOSED, ids=repr)
+async def test_a_place_that_closes_while_an_outcome_is_open_is_looked_at_when_it_opens(
+    why: Exception, house: House
+) -> None:
+    await house.put(OPENED)
+    house.say(Unsure("reset"), before=False)
     await house.deliver()
-    assert await house.kept.of_room(ROOM) == []
-    assert await house.kept.rooms() == []
+    house.clock.add(12)
+    house.say(why, "find")
+    assert await house.deliver() == 0
+    house.clock.add(3_601)
+    assert await house.deliver() == 1
+    assert [said.key for said in house.people.said] == [OPENED.id]
 
 
 async def test_what_is_not_taken_for_a_day_makes_way(house: House) -> None:
@@ -294,6 +343,25 @@ async def test_two_processes_share_the_work_and_say_everything_once(house: House
 
     await asyncio.gather(*map(empty, pair))
     assert [said.key for said in house.people.said] == [letter.id for letter in letters]
+
+
+async def test_a_root_is_edited_by_the_one_process_that_has_the_letter(house: House) -> None:
+    """Two would edit it side by side, and the slower one could put what was before over what is now."""
+    await house.put(OPENED, GREW)
+    assert await house.delivery.deliver_next(ROOM)
+    other, update = made(house.kept, house.people, house.clock), house.people.update
+
+    async def slow(room: Room, message: str, card: Card) -> None:
+        house.people.update = update
+        assert not await other.deliver_next(ROOM)
+        raise Unsure("status 503")
+
+    house.people.update = slow
+    assert await house.deliver() == 0
+    house.clock.add(12)
+    assert await house.deliver() == 1
+    assert [said.key for said in house.people.said] == [OPENED.id, GREW.id]
+    assert house.people.said[0].edits == 1
 
 
 async def test_the_loop_empties_every_room_and_survives_a_store_that_is_away() -> None:

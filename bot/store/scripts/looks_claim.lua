@@ -14,7 +14,8 @@ for _, subject in ipairs(redis.call('ZRANGE', schedule, '-inf', now, 'BYSCORE', 
     local watched, resting = {}, false
     for _, member in ipairs(redis.call('SMEMBERS', 'mc1:subject:' .. subject)) do
         local id, room = string.match(member, '^(%S+) (.*)$')
-        if redis.call('HEXISTS', 'mc1:resting', room) == 1 then
+        local space = string.match(room, '^[^/]+/[^/]+')
+        if redis.call('HEXISTS', 'mc1:resting', room) == 1 or redis.call('HEXISTS', 'mc1:resting', space) == 1 then
             resting = true
         else
             local watch = redis.call('HGET', 'mc1:watches:' .. room, id)

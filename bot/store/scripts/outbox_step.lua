@@ -1,7 +1,8 @@
 -- Moves the first letter of a room's outbox one step, if it still is that letter.
 -- ARGV: operation, step, room, letter, a time, tries as read, thread ('': none), message, seconds to remember a thread.
--- 'sending' marks the intent for the one who read the letter as it is; 'held' takes the intent back and lets the room
--- wait until that time; 'sent' and 'dropped' take the letter out.
+-- 'sending' marks the intent for the one who read the letter as it is; 'held' takes back the intent that
+-- has so many tries, and lets the room wait until that time; 'waits' only lets it wait, and never shortens a wait; 'sent' and
+-- 'dropped' take the letter out.
 -- Returns whether the step was made. Sent again, a step has no second effect.
 local operation, step, room, letter, at, tries, thread, message, remembered = unpack(ARGV, 1, 9)
 local outbox, intent = 'mc1:outbox:' .. room, 'mc1:intent:' .. room
@@ -18,8 +19,13 @@ if step == 'sending' then
     end
     redis.call('HSET', intent, 'at', at, 'tries', tries + 1, 'by', operation)
 elseif step == 'held' then
+    if redis.call('HGET', intent, 'tries') ~= tries then
+        return cjson.encode(false)
+    end
     redis.call('HDEL', intent, 'at')
     redis.call('ZADD', 'mc1:waiting', at, room)
+elseif step == 'waits' then
+    redis.call('ZADD', 'mc1:waiting', 'GT', at, room)
 else
     redis.call('LPOP', outbox)
     redis.call('DEL', intent)

@@ -44,7 +44,8 @@ LOOKED = [
 ]
 APPLY = ["mc1:looks", "500", "201", json.dumps(LOOKED)]
 SENDING = ["op5", "sending", "slack/T1/C1", "l1", "210", "0", "", "", "90"]
-HELD = ["op6", "held", "slack/T1/C1", "l1", "240", "0", "", "", "90"]
+WAITS = ["op13", "waits", "slack/T1/C1", "l1", "240", "0", "", "", "90"]
+HELD = ["op6", "held", "slack/T1/C1", "l1", "240", "1", "", "", "90"]
 SENT = ["op7", "sent", "slack/T1/C1", "l1", "", "0", "thread", "1.0", "90"]
 DROPPED = ["op8", "dropped", "slack/T1/C1", "l1", "", "0", "", "", "90"]
 NOTE = ["op9", "slack/T1", "10000", "who", "U1", "what", "watch"]
@@ -64,6 +65,7 @@ CASES: dict[str, tuple[Sequence[Step], Step]] = {
     "apply": (BEFORE[:2], ("looks_apply", APPLY)),
     "apply without the lease": (BEFORE[:1], ("looks_apply", APPLY)),
     "sending": (BEFORE, ("outbox_step", SENDING)),
+    "waits": ([*BEFORE, ("outbox_step", SENDING)], ("outbox_step", WAITS)),
     "held": ([*BEFORE, ("outbox_step", SENDING)], ("outbox_step", HELD)),
     "sent": ([*BEFORE, ("outbox_step", SENDING)], ("outbox_step", SENT)),
     "dropped": (BEFORE, ("outbox_step", DROPPED)),
@@ -155,7 +157,7 @@ async def test_a_lost_claim_is_due_again_after_the_lease(redis: Redis) -> None:
 async def test_a_range_is_claimed_alone(redis: Redis) -> None:
     for number, subject in enumerate(["mta 10.0.0.0/24", "mta a", "mta b", "mta 10.0.1.0/24", "mta c"]):
         await run(
-            redis, ("watch_add", ["op", "r", "s", f"id{number}", "{}", "{}", "", subject, str(number), "50", "500"])
+            redis, ("watch_add", ["op", *ADD[1:3], f"id{number}", "{}", "{}", "", subject, str(number), "50", "500"])
         )
     claims = [await run(redis, ("looks_claim", CLAIM)) for _ in range(5)]
     assert [[(subject, lease) for subject, lease, _ in claimed] for claimed in claims] == [

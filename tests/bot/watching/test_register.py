@@ -136,6 +136,32 @@ async def test_a_room_that_rests_is_not_looked_at(register: Register, clock: Clo
     assert all(kept.due and kept.due <= clock.now + timedelta(minutes=5) for kept in await register.of_room(ROOM))
 
 
+async def test_a_workspace_rests_with_all_its_rooms(register: Register, clock: Clock) -> None:
+    other = replace(ROOM, space="T0999")
+    for room in (ROOM, ELSEWHERE, other):
+        await register.add(watch(room=room), baseline(watch(room=room)), DUE)
+    await register.pause(ELSEWHERE)
+    await register.pause_space(ROOM.platform, ROOM.space)
+    assert [(await register.of_room(room))[0].paused for room in (ROOM, ELSEWHERE, other)] == [True, True, False]
+    claimed = await register.watches.claim(DUE.timestamp(), (60, 300), 100)
+    assert [[one.room for one in claim.watches] for claim in claimed] == [[str(other)]]
+    assert [await register.resume(ROOM) for _ in range(2)] == [True, False]
+    assert [(await register.of_room(room))[0].paused for room in (ROOM, ELSEWHERE, other)] == [False, True, False]
+    assert all(kept.due and kept.due <= clock.now + timedelta(minutes=5) for kept in await register.of_room(ROOM))
+
+
+async def test_a_workspace_rests_for_thirty_days(register: Register, clock: Clock) -> None:
+    for room in (ROOM, ELSEWHERE):
+        await register.add(watch(room=room), baseline(watch(room=room)), DUE)
+    await register.pause_space(ROOM.platform, ROOM.space)
+    clock.now += timedelta(days=29)
+    assert await register.forget_rested() == 0
+    clock.now += timedelta(days=1)
+    assert await register.forget_rested() == 1
+    assert [len(await register.of_room(room)) for room in (ROOM, ELSEWHERE)] == [0, 0]
+    assert await register.forget_rested() == 0
+
+
 async def test_a_room_rests_for_thirty_days(register: Register, clock: Clock) -> None:
     for room in (ROOM, ELSEWHERE):
         await register.add(watch(room=room), baseline(watch(room=room)), DUE)
@@ -216,18 +242,41 @@ async def test_one_sender_wins_a_letter(register: Register, clock: Clock) -> Non
     await tell(register, watch())
     read = [await register.first(ROOM) for _ in range(2)]
     assert all(letter and letter.intent is None and letter.tries == 0 for letter in read)
-    assert [await register.sending(letter, clock.now) for letter in read if letter] == [True, False]
-    begun = await register.first(ROOM)
+    begun, late = [await register.sending(letter, clock.now) for letter in read if letter]
     assert begun
+    assert late is None
+    assert begun == await register.first(ROOM)
     assert (begun.intent, begun.tries) == (clock.now, 1)
     assert await register.sending(begun, clock.add(30))
+
+
+async def test_who_was_too_slow_takes_back_no_intent_of_another(register: Register, clock: Clock) -> None:
+    await register.add(watch(), baseline(watch()), DUE)
+    (letter,) = await tell(register, watch())
+    slow = await register.sending(letter, clock.now)
+    assert slow
+    other = await register.sending(slow, clock.add(30))
+    await register.not_sent(slow, clock.now)
+    assert other == await register.first(ROOM)
+
+
+async def test_a_wait_is_never_shortened(register: Register, clock: Clock) -> None:
+    await register.add(watch(), baseline(watch()), DUE)
+    (letter,) = await tell(register, watch())
+    begun = await register.sending(letter, clock.now)
+    assert begun
+    await register.not_sent(begun, clock.now + timedelta(seconds=30))
+    await register.waits(letter, clock.now + timedelta(seconds=1))
+    clock.add(29)
+    assert await register.rooms() == []
 
 
 async def test_a_room_that_must_wait_is_left_alone_until_then(register: Register, clock: Clock) -> None:
     await register.add(watch(), baseline(watch()), DUE)
     (letter,) = await tell(register, watch())
-    await register.sending(letter, clock.now)
-    await register.not_sent(letter, clock.now + timedelta(seconds=30))
+    begun = await register.sending(letter, clock.now)
+    assert begun
+    await register.not_sent(begun, clock.now + timedelta(seconds=30))
     assert await register.rooms() == []
     clock.add(30)
     assert await register.rooms() == [ROOM]
@@ -236,13 +285,30 @@ async def test_a_room_that_must_wait_is_left_alone_until_then(register: Register
     assert (waited.intent, waited.tries) == (None, 1)
 
 
-async def test_letters_of_a_room_that_rests_wait(register: Register) -> None:
+async def test_letters_of_a_room_that_rested_need_not_wait_when_it_is_open_again(
+    register: Register, clock: Clock
+) -> None:
     await register.add(watch(), baseline(watch()), DUE)
-    await tell(register, watch())
+    (letter,) = await tell(register, watch())
     await register.pause(ROOM)
+    await register.waits(letter, clock.now + timedelta(hours=1))
     assert await register.rooms() == []
     await register.resume(ROOM)
     assert await register.rooms() == [ROOM]
+
+
+async def test_a_room_that_waits_may_have_been_told_already(register: Register, clock: Clock) -> None:
+    await register.add(watch(), baseline(watch()), DUE)
+    (letter,) = await tell(register, watch())
+    await register.sending(letter, clock.now)
+    await register.waits(letter, clock.now + timedelta(seconds=11))
+    assert await register.rooms() == []
+    begun = clock.now
+    clock.add(11)
+    assert await register.rooms() == [ROOM]
+    waited = await register.first(ROOM)
+    assert waited
+    assert (waited.intent, waited.tries) == (begun, 1)
 
 
 async def test_a_thread_is_found_once_its_root_is_posted(register: Register) -> None:

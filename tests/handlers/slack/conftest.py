@@ -41,6 +41,8 @@ class Scripted:
     asked: list[Ask] = field(default_factory=list)
     back_in: list[Room] = field(default_factory=list)
     left: list[tuple[str, str]] = field(default_factory=list)
+    silent: list[tuple[str, str]] = field(default_factory=list)
+    back: asyncio.Queue[tuple[str, str]] = field(default_factory=asyncio.Queue)
     free: asyncio.Event = field(default_factory=asyncio.Event)
 
     def acknowledgement(self, ask: Ask) -> Ack:
@@ -58,6 +60,12 @@ class Scripted:
     async def rejoined(self, room: Room) -> Card | None:
         self.back_in.append(room)
         return Card("The watches of this channel go on", Tone.GOOD)
+
+    async def silenced(self, platform: str, space: str) -> None:
+        self.silent.append((platform, space))
+
+    async def returned(self, platform: str, space: str) -> None:
+        self.back.put_nowait((platform, space))
 
     async def removed(self, platform: str, space: str) -> None:
         self.left.append((platform, space))
@@ -97,7 +105,8 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
     # With the protocol named, or asyncio leaves Nagle's algorithm on and every answer takes 40 ms.
     door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     door.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="error", lifespan="off", access_log=False)
+    # A Slack that cuts a connection is no error of this server.
+    config = uvicorn.Config(app, log_level="critical", lifespan="off", access_log=False)
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -143,12 +144,27 @@ async def test_watches_go_on_when_the_bot_joins_and_not_when_anybody_does(
     assert len(workspace.fake.said) == back
 
 
-@pytest.mark.parametrize(("tokens", "left"), [({"bot": ["UBOT"]}, 1), ({"oauth": ["U1"]}, 0), ({}, 0)])
-async def test_a_person_who_takes_back_a_token_of_their_own_does_not_end_the_bot(
-    tokens: dict[str, list[str]], left: int, workspace: Workspace
+@pytest.mark.parametrize(("tokens", "silent"), [({"bot": ["UBOT"]}, 1), ({"oauth": ["U1"]}, 0), ({}, 0)])
+async def test_watches_rest_when_the_bots_token_is_taken_back_and_not_when_a_person_takes_back_theirs(
+    tokens: dict[str, list[str]], silent: int, workspace: Workspace
 ) -> None:
     await workspace.send(*as_json(event({"type": "tokens_revoked", "tokens": tokens})))
-    assert len(workspace.commands.left) == left
+    assert workspace.commands.silent == [("slack", "T1")] * silent
+    assert workspace.commands.left == []
+
+
+async def test_a_workspace_that_removes_the_bot_is_forgotten(workspace: Workspace) -> None:
+    await workspace.send(*as_json(event({"type": "app_uninstalled"})))
+    assert workspace.commands.left == [("slack", "T1")]
+
+
+async def test_watches_that_rested_go_on_when_the_bot_starts_with_a_token_that_works(workspace: Workspace) -> None:
+    running = asyncio.create_task(workspace.slack.run())
+    async with asyncio.timeout(5):
+        assert await workspace.commands.back.get() == ("slack", "T1")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 @pytest.mark.parametrize(("value", "thread"), [("ack 0123456789", "1700000000.000100"), ("check example.com", "")])
