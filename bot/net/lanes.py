@@ -79,7 +79,9 @@ class Lanes:
         while ready and self.flying < room:
             lane = ready.popleft()
             lane.ready = False
-            if lane.second and lane.waiting and not lane.second.take(now):
+            if not lane.waiting:  # its zone fell silent, and nobody waits for it any more
+                continue
+            if lane.second and not lane.second.take(now):
                 self._parked.add(lane)
                 continue
             round_, place = lane.waiting.popleft()

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 import structlog
 from slack_bolt.async_app import AsyncApp
@@ -91,7 +92,7 @@ class Slack:
         secret, app, installed = self._credentials.signing_secret, self._credentials.app, self._credentials.installed
         guard = Guard(secret, self._dispatch, self._seen, self._pace.now)
         door = [Route(PATH, guard.answer, methods=["POST"])] if secret else []
-        return door + (install_pages(app, installed.keep) if app and installed else [])
+        return door + (install_pages(app, partial(self._installed, installed)) if app and installed else [])
 
     async def run(self, watchdog: Watchdog | None = None) -> None:
         """Listens until cancelled, then finishes what was begun. Raises SlackRefuses when the tokens are no good."""
@@ -200,6 +201,10 @@ class Slack:
             return JSONResponse({"error": "not a request of Slack's"}, 400)
         answer = await self._bolt.async_dispatch(request)
         return Response(answer.body, answer.status, answer.first_headers())
+
+    async def _installed(self, installed: Installed, team: str, token: str) -> None:
+        await installed.keep(team, token)
+        self._desk.work.start(self._commands.returned(self.name, team))
 
     async def _introduce(self) -> None:
         """Finds a bad token at the start, and not when the first person waits for an answer."""

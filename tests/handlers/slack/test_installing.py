@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -150,6 +151,19 @@ async def test_a_workspace_that_removes_the_bot_takes_its_token_back(bot: Shared
     assert bot.commands.left == [("slack", "T2")]
     with pytest.raises(SpaceGone):
         await bot.slack.post(ELSEWHERE, Card("Listed"))
+
+
+async def test_a_token_that_was_taken_back_is_thrown_away_and_the_watches_rest_until_there_is_another(
+    bot: Shared,
+) -> None:
+    bot.kept.tokens["T2"] = "revoked"
+    await bot.hear({"type": "tokens_revoked", "tokens": {"oauth": [], "bot": ["UBOT"]}})
+    assert bot.kept.tokens == {}
+    assert (bot.commands.silent, bot.commands.left) == ([("slack", "T2")], [])
+    asked = await bot.begin()
+    await bot.finish(state=asked["state"], code=CODE)
+    async with asyncio.timeout(5):
+        assert await bot.commands.back.get() == ("slack", "T2")
 
 
 async def test_while_the_store_is_away_an_alert_waits(bot: Shared) -> None:
