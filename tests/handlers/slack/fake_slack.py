@@ -177,7 +177,7 @@ class FakeSlack:
     async def _file(self, request: Request) -> Response:
         """Without the token, Slack sends whoever asks to its login page."""
         if (mishap := self._mishap("file")) is not None:
-            return Cut() if mishap == "cut" else _refusal(mishap, in_json=False)
+            return Cut() if mishap == "cut" else self._refusal(mishap, in_json=False)
         if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.teams:
             return PlainTextResponse("", 302, {"Location": "https://slack.example/login"})
         return Response(self.octets[request.path_params["id"]], media_type="text/plain")
