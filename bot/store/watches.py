@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,6 +137,12 @@ class WatchStore:
             return []
         async with answering():
             return list(await self._redis.zmscore(LOOKS, subjects))
+
+    async def subjects(self) -> AsyncIterator[str]:
+        """Every subject that anybody follows, in no order."""
+        async with answering():
+            async for subject, _ in self._redis.zscan_iter(LOOKS, count=1000):
+                yield subject
 
     async def hasten(self, dues: Mapping[str, float]) -> None:
         """Looks at these subjects by these times, where they were to be looked at later."""

@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from operator import attrgetter
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
+from bot.model import Address
 from bot.store.outbox import OutboxStore
 from bot.store.rooms import RoomStore
 from bot.store.sweeping import SweepStore
@@ -74,6 +76,13 @@ class Register:
             Kept(watch, incident, None if due is None else moment(due), interval_of(watch, factors), rests)
             for (watch, incident), due in zip(found, dues, strict=True)
         ]
+
+    async def follows(self, ip: Address) -> bool:
+        """Whether any room follows this address, alone or in a range."""
+        async for subject in self.watches.subjects():
+            if _holds(subject, ip):
+                return True
+        return False
 
     async def granted(self, watch: Watch) -> timedelta:
         """The interval that the budgets of the lists leave a watch: as wished, or longer."""
@@ -258,6 +267,14 @@ def place_of(room: Room) -> Place:
 def subject_of(watch: Watch) -> str:
     """The question that rooms share: as whom, and about what."""
     return f"{watch.role} {watch.subject}"
+
+
+def _holds(subject: str, ip: Address) -> bool:
+    _, followed, *_ = subject.split()
+    try:
+        return ip in ip_network(followed)
+    except ValueError:
+        return False  # a domain
 
 
 def moment(seconds: float) -> datetime:

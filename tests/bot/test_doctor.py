@@ -6,7 +6,16 @@ import pytest
 
 from bot.checks.blocklists import Trust
 from bot.checks.blocklists.survey import Health
-from bot.doctor import CODES, PortTry, chat_finding, list_findings, port_finding, resolver_findings, store_finding
+from bot.doctor import (
+    CODES,
+    PortTry,
+    chat_finding,
+    egress_finding,
+    list_findings,
+    port_finding,
+    resolver_findings,
+    store_finding,
+)
 from bot.model import Answer, LookupFailed
 
 
@@ -36,21 +45,60 @@ def test_what_the_lists_show_of_the_resolver(seen: list[Health], codes: set[str]
     assert {finding.code.removeprefix("doctor.") for finding in list_findings(seen)} == codes
 
 
-async def resolver_says(answer: Answer | LookupFailed, servers: tuple[str, ...] = ("192.0.2.53",)) -> list[str]:
-    async def lookup(_name: str, _kind: str, /) -> Answer:
-        if isinstance(answer, LookupFailed):
-            raise answer
-        return answer
+@pytest.mark.parametrize(
+    ("zen", "code"),
+    [
+        ((Trust.GOOD, ""), "key-works"),
+        ((Trust.UNUSABLE, "emptied"), "key-refused"),
+        ((Trust.UNUSABLE, "key-disabled"), "key-refused"),
+        ((Trust.UNUSABLE, "key-misused"), "key-refused"),
+        ((Trust.UNUSABLE, "quota"), "spamhaus-refuses"),
+        ((Trust.UNKNOWN, "timeout"), "key-not-known"),
+    ],
+)
+def test_where_a_key_is_set_it_is_the_key_that_is_judged(zen: tuple[Trust, str], code: str) -> None:
+    assert list_findings(lists(60, 2, "timeout", zen), keyed=True)[-1].code == f"doctor.{code}"
 
-    return [finding.code for finding in await resolver_findings(servers, lookup)]
+
+def test_a_key_is_not_blamed_where_every_list_seems_empty() -> None:
+    hidden = lists(0, 60, "emptied", (Trust.UNUSABLE, "emptied"))
+    assert list_findings(hidden, keyed=True)[-1].code == "doctor.key-not-known"
 
 
-async def test_a_resolver_that_invents_answers_or_is_silent_or_everybodys_is_told() -> None:
-    right = Answer("x.invalid", "A", exists=False)
-    assert await resolver_says(right) == ["doctor.resolver-answers"]
-    assert await resolver_says(right, ("8.8.8.8",)) == ["doctor.resolver-public", "doctor.resolver-answers"]
-    assert await resolver_says(Answer("x.invalid", "A", ("203.0.113.7",))) == ["doctor.resolver-rewrites"]
-    assert await resolver_says(LookupFailed("timeout")) == ["doctor.resolver-silent"]
+NOWHERE = Answer("x.invalid", "A", exists=False)
+INVENTED = Answer("x", "A", ("203.0.113.7",))
+SIGNED = Answer(".", "SOA", ("x",), authentic=True)
+UNSIGNED = Answer(".", "SOA", ("x",))
+SILENCE = LookupFailed("timeout")
+
+
+@pytest.mark.parametrize(
+    ("invalid", "com", "root", "servers", "codes"),
+    [
+        (NOWHERE, NOWHERE, SIGNED, ["192.0.2.53"], ["resolver-answers", "resolver-validates"]),
+        (NOWHERE, NOWHERE, UNSIGNED, ["192.0.2.53"], ["resolver-answers", "resolver-trusts"]),
+        (NOWHERE, NOWHERE, SIGNED, ["8.8.8.8"], ["resolver-public", "resolver-answers", "resolver-validates"]),
+        (INVENTED, NOWHERE, SILENCE, ["192.0.2.53"], ["resolver-rewrites"]),
+        (NOWHERE, INVENTED, SILENCE, ["192.0.2.53"], ["resolver-rewrites"]),
+        (SILENCE, NOWHERE, SILENCE, ["192.0.2.53"], ["resolver-answers"]),
+        (SILENCE, SILENCE, SILENCE, ["192.0.2.53"], ["resolver-silent"]),
+    ],
+)
+async def test_what_a_resolver_makes_of_names_that_do_not_exist_and_of_signatures_is_told(
+    invalid: Answer | LookupFailed,
+    com: Answer | LookupFailed,
+    root: Answer | LookupFailed,
+    servers: list[str],
+    codes: list[str],
+) -> None:
+    async def lookup(name: str, _kind: str, /) -> Answer:
+        reply = {"invalid": invalid, "com": com}.get(name.rpartition(".")[2], root)
+        if isinstance(reply, LookupFailed):
+            raise reply
+        return reply
+
+    found = await resolver_findings(servers, lookup)
+    assert [finding.code.removeprefix("doctor.") for finding in found] == codes
 
 
 def test_every_finding_of_the_doctor_has_a_code_that_is_explained() -> None:
@@ -59,6 +107,10 @@ def test_every_finding_of_the_doctor_has_a_code_that_is_explained() -> None:
         port_finding(PortTry()),
         port_finding(PortTry("mx.example.com", ip, True)),
         port_finding(PortTry("mx.example.com", ip, False)),
+        port_finding(PortTry("mx.example.com")),
+        *egress_finding(ip, True),
+        *egress_finding(ip, False),
+        *egress_finding(ip, None),
         store_finding("embedded store", ()),
         store_finding("embedded store", ("It keeps nothing.",)),
         store_finding("embedded store", (), "It is away."),

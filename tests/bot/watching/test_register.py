@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_address
 
 import pytest
 from redis.asyncio import Redis
@@ -50,6 +51,13 @@ async def test_a_watch_comes_back_as_it_was_added(register: Register) -> None:
     assert await register.add(asked, begun, DUE)
     (kept,) = await register.of_room(ROOM)
     assert (kept.watch, kept.incident, kept.due, kept.every, kept.paused) == (asked, begun, DUE, asked.every, False)
+
+
+async def test_an_address_is_followed_alone_or_in_a_range(register: Register) -> None:
+    for followed in (watch("203.0.113.0/28"), watch("192.0.2.1", "example.com")):
+        assert await register.add(followed, baseline(followed), DUE)
+    asked = ("203.0.113.15", "203.0.113.16", "192.0.2.1", "2001:db8::1")
+    assert [await register.follows(ip_address(text)) for text in asked] == [True, False, True, False]
 
 
 async def test_the_same_watch_is_kept_once(register: Register) -> None:
