@@ -32,7 +32,8 @@ class Ask:
 
     `user` is the platform's id and `name` what people call them (text of a stranger; empty where the platform does not
     say). A `stranger` is of another workspace than the bot's, as in a shared channel, and may look but not change anything.
-    `files` are what they attached. `place` is the message of the bot that the answer takes the place of; empty where it is a message of its own.
+    `files` are what they attached. `place` is the message of the bot that the answer takes the place of; empty where it is
+    a message of its own.
     """
 
     room: Room

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -71,6 +72,7 @@ async def _serve(wing: MailWing, part: Part, demo: DemoWorld | None) -> None:
             doors = [*(door for chat in talking for door in chat.doors), *published(parts)] if hears else []
             web = http_server(wing, doors, alive=lambda: not any(task.done() for task in working))
             group.create_task(web.serve(sockets=[listening]))
+            gc.freeze()  # what is loaded by now stays; to look through it for garbage would stop everything for 50 ms
             log.info("serving", part=str(part), http=f"http://{wing.settings.http}", chats=" ".join(speaking))
             if "web" in speaking and not sys.stdin.isatty():
                 print(f"mailcheck is at http://{wing.settings.http}", flush=True)
