@@ -141,16 +141,19 @@ async def test_a_storm_of_forged_tokens_fetches_nothing_and_holds_up_nobody(kind
 
 @asynccontextmanager
 async def other_door(tenant: Tenant) -> AsyncIterator[Callable[[], Awaitable[float]]]:
-    """Asks `/healthz` over a connection that stands already, and says how many milliseconds that took.
+    """Asks `/healthz` over a connection that stands already, and says how many milliseconds of work came before its answer.
 
-    The storm's own client would queue it behind its connections; and the garbage of a whole test suite is none of the bot's.
+    Work, because forgers, bot and Microsoft are all in this process, which may itself be kept waiting by others of the
+    machine. The storm's own client would queue the question behind its connections; and the garbage of a whole test suite
+    is none of the bot's.
     """
     async with httpx.AsyncClient(base_url=tenant.http.base_url) as client:
 
         async def ask() -> float:
-            begun = time.perf_counter()
+            begun, worked = time.perf_counter(), time.process_time()
             assert (await client.get("/healthz")).text == "alive"
-            return (time.perf_counter() - begun) * 1e3
+            assert time.perf_counter() - begun < 1.0
+            return (time.process_time() - worked) * 1e3
 
         await ask()
         gc.collect()
