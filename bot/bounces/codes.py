@@ -20,7 +20,7 @@ SURROUNDINGS = re.compile(
     r" from [^\s\[]{1,200}\[[0-9a-f.:]{2,45}\](?::\d{1,5})?:"
     r"|\bh=[^\s]{0,200} ?(?:\([^)]{0,100}\) )?\[[0-9a-f.:]{2,45}\](?::\d{1,5})?"
     r"|smtp error from remote mail(?: server|er)|remote (?:host|server) (?:said|returned|replied):?|diagnostic-code\s?:"
-    r"|(?<!client )(?<!connecting )(?<!sending )\bhost [^\s\[]{1,80} ?\[[0-9a-f.:]{2,45}\]"
+    r"|(?<!client )(?<!connecting )(?<!sending )\bhost (?!h=)[^\s\[]{1,80} ?\[[0-9a-f.:]{2,45}\]"
     r"(?= said| refused| smtp error|:)(?: said)?:?"
     r"|(?:server |host [^\s]{1,80} )?refused to talk to me:?|giving up on [^\s]{1,50}"
 )

@@ -166,6 +166,8 @@ def _with_host(known: Rules, evidence: Evidence, remote_host: str | None, line: 
 def _own_list(rule: Rule, receiver: Receiver | None) -> str | None:
     if receiver is None or rule.category in NO_LIST_OF_THEIR_OWN:
         return None
+    if receiver.decides and rule.category not in receiver.decides:
+        return None
     return receiver.list
 
 

@@ -111,12 +111,16 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """A receiver known by its hosts, codes or words; `list` is the catalogue id of its own reputation system."""
+    """A receiver known by its hosts, codes or words; `list` is the catalogue id of its own reputation system.
+
+    `decides` are the categories that the system is asked about, empty for all.
+    """
 
     when: Condition
     name: str
     list: str | None = None
     page: str = ""
+    decides: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +233,10 @@ def _listing(speller: Speller, entry: dict[str, Any]) -> Listing:
 
 
 def _receiver(speller: Speller, entry: dict[str, Any]) -> Receiver:
-    return Receiver(_condition(speller, entry), **entry)
+    decides = frozenset(entry.pop("for", ()))
+    for category in decides:
+        _known(category, CATEGORIES, "receivers.toml", entry)
+    return Receiver(_condition(speller, entry), **entry, decides=decides)
 
 
 def _known(word: str, words: Sequence[str], where: str, entry: object) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
+from itertools import islice
 
 from bot.model import Address
 
 MOST_CANDIDATES = 64
+NAMED, CALLED, IN_A_LINK = 1, 2, 3  # how surely an address is the sender's
 BEFORE, AFTER = 90, 60  # characters around an address that tell whose it is
 
 QUAD = r"\d{1,3}(?:\.\d{1,3}){3}"
@@ -26,8 +28,9 @@ NOT_THE_SENDER = tuple(
     re.compile(pattern)
     for pattern in (
         r"\brelay=[^\s,]*\[\0",
-        r"\b(?:connect(?:ed|ing)? to|lost connection with|conversation with|talking to|delivered to|greeting from)"
-        r" [^\s\[(]{0,70} ?[\[(]?\0",
+        r"\b(?:connect(?:ed|ing|ion)? (?:to|with)|conversation with|talking to|delivered to|greeting from"
+        r"|(?:error|failure|failed|handshake|negotiation|session) (?:to|with)) [^\s\[(]{0,70} ?[\[(]?\0",
+        r"\bh=\S+ \[\0\](?::\d{1,5})?:? (?:connection|network|no route|operation|host |smtp error|tls|lost)",
         r"(?<!client )(?<!connecting )(?<!sending )(?<!sender )(?<!remote )(?<!your )"
         r"\bhost [^\s\[(]{1,70} ?[\[(]\0[\])]"
         r"(?! ?(?:is|was|has|black|block|reject|not|does|did|list|found|tempor|from|sender))",
@@ -37,7 +40,7 @@ NOT_THE_SENDER = tuple(
         r"returnc/[a-z]{1,10}/\0",
         r"\bresolver\W{1,3}\0",
         r"(?:complaints|volume|deferred|reasons?) - \0",
-        r"\bv(?:ersion)?[ .]?\0",
+        r"\b(?:v(?:ersion)?|rfc ?\d{3,4}|section|chapter)[ .,:]{0,2}\0",
         r"//\0",
         r"^\0 (?:does not like|failed after)",
         r"\b(?:connected to|giving up on|said by|rejected by|refused by|blocked by) \[?\0",
@@ -54,28 +57,25 @@ CALLED_THE_SENDER = re.compile(
 def sender_address(line: str) -> Address | None:
     """The address that sent the mail, where the line names one that is complete and not masked.
 
-    An address in the link to a blocklist counts most, then one that the text calls the client's or the sender's.
+    An address in the link to a blocklist counts most, then one that the text calls the client's or the sender's. One that
+    is the receiver's in one place is so in every other where nothing is said of it.
     """
+    found = _candidates(line)
+    receivers = {ip for ip, weight in found if not weight}
     best: tuple[int, Address | None] = (0, None)
-    for found in _candidates(line):
-        ip, weight = found
-        if weight > best[0]:
+    for ip, weight in found:
+        if weight > best[0] and (weight > NAMED or ip not in receivers):
             best = (weight, ip)
     return best[1] or _asked_about(line)
 
 
 def _candidates(line: str) -> list[tuple[Address, int]]:
+    """Every address in the line with its weight, the receiver's with none."""
     found = []
-    for match in ADDRESS.finditer(line):
-        ip = _read(match["v4"] or match["v6"])
-        if ip is None:
-            continue
-        before = line[max(0, match.start() - BEFORE) : match.start()]
-        after = line[match.end() : match.end() + AFTER]
-        if weight := _weight(before, after):
-            found.append((ip, weight))
-        if len(found) == MOST_CANDIDATES:
-            break
+    for match in islice(ADDRESS.finditer(line), MOST_CANDIDATES):
+        if ip := _read(match["v4"] or match["v6"]):
+            before = line[max(0, match.start() - BEFORE) : match.start()]
+            found.append((ip, _weight(before, line[match.end() : match.end() + AFTER])))
     return found
 
 
@@ -85,8 +85,8 @@ def _weight(before: str, after: str) -> int:
     if any(pattern.search(around) for pattern in NOT_THE_SENDER):
         return 0
     if IN_A_QUERY.search(f"{before}\0"):
-        return 3
-    return 2 if CALLED_THE_SENDER.search(around) else 1
+        return IN_A_LINK
+    return CALLED if CALLED_THE_SENDER.search(around) else NAMED
 
 
 def _read(text: str) -> Address | None:
