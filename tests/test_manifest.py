@@ -44,6 +44,7 @@ SCOPES_OF_METHOD = {
     "conversations_history": {"channels:history", "groups:history"},
     "conversations_replies": {"channels:history", "groups:history"},
     "files_info": {"files:read"},
+    "files_upload_v2": {"files:write"},
 }
 FREE_METHODS = {"auth_test", "views_open"}
 

@@ -33,7 +33,8 @@ from handlers.slack.guard import Guard
 from handlers.slack.installing import App, install_pages
 from handlers.slack.listeners import register
 from handlers.slack.quiet import sdk_logger
-from handlers.slack.replies import NETWORK, TOKEN_REFUSED, UNSAID, Pace, Reply, reason
+from handlers.slack.refusals import NETWORK, TOKEN_REFUSED, UNSAID, reason
+from handlers.slack.replies import Pace, Reply
 from handlers.slack.socket_mode import SlackRefuses, Watchdog, listen
 from handlers.slack.workspaces import Clients, Installed, Token, api_base, one_for_all, one_for_each
 
@@ -80,7 +81,7 @@ class Slack:
         store = Fuse()  # one for both uses: when the store hangs, a person waits for it once
         self._seen = Seen(seen, store)
         self._clients = Clients(credentials.token, credentials.api_url)
-        self._speaker = Speaker(self._clients.plain)
+        self._speaker = Speaker(self._clients.plain, self._pace.sleep)
         self._cabinet = Cabinet(self._clients.patient, server_for(credentials.api_url))
         self._desk = Desk(commands, enqueue, store, self._reply, self._pace.progress_after)
         self._home = ""  # the workspace of the token, once Slack has said it

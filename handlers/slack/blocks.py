@@ -33,14 +33,17 @@ CLOSING_UNDERSCORE = re.compile(r"_(?!\w)")
 LIVE = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "›", "*": "∗", "~": "∼", "`": "ʹ"})
 
 
-def message(card: Card) -> Payload:
-    """The payload of a message: `text`, `blocks`, and where the card has a tone, `attachments` for its colour bar.
+def message(card: Card, file: str = "") -> Payload:
+    """The payload of a message: `text`, `blocks`, and where the card has a tone, `attachments` for its colour bar. `file` is
+    Slack's id of its picture, which is drawn in characters without one.
 
     Slack folds a long attachment behind “Show more”: so the headline and the next step stand above it, and the buttons
     have a short one of their own.
     """
+    if not file:
+        card = card.in_characters()
     body, left_out = _body(card)
-    head = [_header(card) if body or card.step else _sentence(card.title), *_step(card.step)]
+    head = [_header(card) if body or card.step else _sentence(card.title), *_step(card.step), *_picture(card, file)]
     foot = [*_footnote((card.footnote, *left_out)), *_actions(card.buttons)]
     if card.tone not in COLOURS or not (body or card.step):
         return {"text": spoken(card), "blocks": [*head, *body, *foot], **QUIET}
@@ -86,12 +89,21 @@ def _step(step: str) -> list[Block]:
     return [_rich(_section(("Next step: ", True), (said, False)))] if said else []
 
 
+def _picture(card: Card, file: str) -> list[Block]:
+    if card.picture is None:
+        return []
+    return [
+        {"type": "image", "slack_file": {"id": file}, "alt_text": inert(card.picture.alt, limits.ALT_TEXT) or NOTHING}
+    ]
+
+
 def _body(card: Card) -> tuple[list[Block], list[str]]:
     """Problems, facts, sketch, table, what passed; and a note for each part that had to be cut short."""
     lines, more_lines = _problems([line for line in card.lines if line.tone is not Tone.GOOD])
     passed = _passed([line for line in card.lines if line.tone is Tone.GOOD])
     facts, more_facts = _facts(card.facts)
     left = limits.ALL_CHARACTERS - limits.EDGES_SHARE - limits.weight([lines, passed, facts])
+    left -= limits.ALT_TEXT if card.picture else 0
     sketch, more_drawn = _sketch(card.sketch, min(left, limits.SKETCH_SHARE))
     table, more_rows = _table(card.table, min(left - limits.weight(sketch), limits.TABLE_CHARACTERS))
     left_out = ((more_lines, "lines"), (more_facts, "facts"), (more_drawn, "lines of the picture"), (more_rows, "rows"))

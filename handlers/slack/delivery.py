@@ -5,6 +5,7 @@ The client repeats nothing by itself, because a message whose reply was lost may
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,12 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from handlers.card import Card
 from handlers.platform import Blind, Later, MessageGone, Rejected, Room, RoomGone, SpaceGone, Unsure
 from handlers.slack.blocks import Payload, message
-from handlers.slack.replies import DRAWN_WRONG, NETWORK, in_words, reason, shown
+from handlers.slack.pictures import LOOKED_AT_AFTER_S, uploaded
+from handlers.slack.refusals import DRAWN_WRONG, NETWORK, reason
+from handlers.slack.replies import in_words, shown
+from handlers.slack.workspaces import CALL_WITHIN_S
+
+Sleep = Callable[[float], Awaitable[None]]
 
 EVENT = "mailcheck_alert"  # other apps of the workspace can read it: no secrets in its payload
 CLOCKS_APART = timedelta(seconds=60)
@@ -47,23 +53,36 @@ log = structlog.get_logger()
 class Speaker:
     """Implements `Speaking`; `client` is that of a workspace. It must not retry, and give up within `Pace.call_within`."""
 
-    def __init__(self, client: Callable[[str], Awaitable[AsyncWebClient]]) -> None:
-        self._client = client
+    def __init__(self, client: Callable[[str], Awaitable[AsyncWebClient]], sleep: Sleep = asyncio.sleep) -> None:
+        self._client, self._sleep = client, sleep
 
     async def post(self, room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
-        """A card that Slack does not take as it is drawn is said once in plain words."""
+        """A card that Slack does not take as it is drawn is said without its picture, and then once in plain words. All this
+        takes no longer than one call may, or nobody would know how long the message may still appear."""
         place: Payload = {"channel": room.channel} | ({"thread_ts": thread} if thread else {})
         place |= {"reply_broadcast": True} if thread and broadcast else {}
         place |= {"metadata": {"event_type": EVENT, "event_payload": {"key": key}}} if key else {}
-        payload, client = message(card), await self._client(room.space)
         try:
-            sent = await _called(client.chat_postMessage(**payload, **place))
-        except Rejected as why:
-            if not any(word in str(why) for word in DRAWN_WRONG):
-                raise
-            log.error("slack refused how an alert was drawn", platform="slack", channel=room.channel, why=str(why))
-            sent = await _called(client.chat_postMessage(**in_words(payload), **place))
-        return str(sent["ts"])
+            async with asyncio.timeout(CALL_WITHIN_S):
+                return await self._post(room, card, place)
+        except TimeoutError:
+            raise Unsure("no answer in time") from None
+
+    async def _post(self, room: Room, card: Card, place: Payload) -> str:
+        client, drawn = await self._client(room.space), message(card)
+        ways = [drawn, in_words(drawn)]
+        if file := await uploaded(card, client):
+            ways = [message(card, file), *ways]
+            await self._sleep(LOOKED_AT_AFTER_S[0])
+        for payload in ways:
+            try:
+                return str((await _called(client.chat_postMessage(**payload, **place)))["ts"])
+            except Rejected as why:
+                if not any(word in str(why) for word in DRAWN_WRONG):
+                    raise
+                refused = why
+                log.error("slack refused how an alert was drawn", platform="slack", channel=room.channel, why=str(why))
+        raise refused
 
     async def update(self, room: Room, message_id: str, card: Card) -> None:
         payload, client = message(card), await self._client(room.space)

@@ -14,7 +14,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.platform import Unreadable
-from handlers.slack.replies import UNSAID, reason
+from handlers.slack.refusals import UNSAID, reason
 
 WITHIN_S = 30.0  # from the first question to the last octet
 SERVERS = {"slack.com": "https://files.slack.com", "slack-gov.com": "https://files.slack-gov.com"}

@@ -30,7 +30,7 @@ STATE_FOR_S = 300
 # As in manifest.yml, which says what each is for.
 SCOPES = (
     *("commands", "app_mentions:read", "im:history", "files:read", "im:write", "channels:read", "groups:read"),
-    *("channels:history", "groups:history", "chat:write", "chat:write.public"),
+    *("channels:history", "groups:history", "chat:write", "chat:write.public", "files:write"),
 )
 
 Keep = Callable[[str, str], Awaitable[None]]  # a workspace and its token; raises StoreUnavailable

@@ -10,6 +10,7 @@ from typing import Any
 
 FALLBACK_TEXT = 3_000  # Slack cuts at 40,000 and advises less than 4,000
 HEADER_TEXT = 150
+ALT_TEXT = 2_000
 SENTENCE_TEXT = 600  # of the 3,000 that a section may have
 BUTTON_LABEL = 75
 BUTTON_VALUE = 2_000

@@ -7,27 +7,20 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from handlers.card import Card
-from handlers.platform import Later, SpaceGone
 from handlers.slack import limits
 from handlers.slack.blocks import Payload, message
 from handlers.slack.errands import Errand
+from handlers.slack.pictures import LOOKED_AT_AFTER_S, uploaded
 from handlers.slack.quiet import sdk_logger
+from handlers.slack.refusals import DRAWN_WRONG, NETWORK, UNSAID, reason
 
-NETWORK = (aiohttp.ClientError, TimeoutError, OSError)
-UNSAID = (SlackApiError, Later, SpaceGone, *NETWORK)
-TOKEN_REFUSED = ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "not_allowed_token_type")
 LONGEST_WAIT_S = 30.0
 SEND_WITHIN_S = 10
-# Slack does not like how we drew the message, so the person gets it in plain words and we get an error in the log.
-DRAWN_WRONG = ("invalid_blocks", "invalid_blocks_format", "invalid_attachments", "msg_blocks_too_long", "msg_too_long")
-
 log = structlog.get_logger()
 
 
@@ -81,7 +74,7 @@ class Reply:
     """Everything said to one errand: progress at most once, then the answer, each on the best way still open."""
 
     def __init__(self, errand: Errand, client: Callable[[str], Awaitable[AsyncWebClient]], pace: Pace) -> None:
-        self._errand, self._client = errand, client
+        self._errand, self._client, self._pace = errand, client, pace
         self._url = ResponseUrl(errand, pace)
         self._progress = ""  # the ts of our own message, to be edited
 
@@ -97,8 +90,10 @@ class Reply:
                 log.info("progress not said", **self._about(reason(error)))
 
     async def say(self, card: Card) -> None:
-        payload = message(card)
         hidden = card.private or self._errand.private
+        if card.picture and await self._pictured(card, hidden):
+            return
+        payload = message(card)
         roads = [self._through_url, self._as_message]
         for road in reversed(roads) if self._errand.posts_first else roads:
             why = await road(payload, hidden)
@@ -109,6 +104,24 @@ class Reply:
                 return
             log.info("a way to answer is closed", **self._about(why))
         log.warning("answer not delivered", **self._about("no way open"))
+
+    async def _pictured(self, card: Card, hidden: bool) -> bool:
+        """With its picture, as a message of the bot's own, which can be sent again until Slack has looked at the file; False
+        where that is no way."""
+        try:
+            file = await uploaded(card, await self._client(self._errand.team))
+        except UNSAID as error:
+            log.info("picture not uploaded", **self._about(reason(error)))
+            return False
+        for wait in (*LOOKED_AT_AFTER_S, 0.0) if file else ():
+            why = await self._as_message(message(card, file), hidden)
+            if not why:
+                return True
+            log.info("picture not shown", **self._about(why))
+            if not wait or not any(word in why for word in DRAWN_WRONG):
+                break
+            await self._pace.sleep(wait)
+        return False
 
     async def _through_url(self, payload: Payload, hidden: bool) -> str:
         return await self._url.send(self._for_url(payload, hidden))
@@ -153,14 +166,6 @@ def shown(payload: Payload) -> Payload:
 
 def in_words(payload: Payload) -> Payload:
     return {name: value for name, value in payload.items() if name not in ("blocks", "attachments")}
-
-
-def reason(error: Exception) -> str:
-    """Slack's word for what went wrong; where it said none, as behind a failing proxy, the HTTP status."""
-    if not isinstance(error, SlackApiError):
-        return str(error) if isinstance(error, Later | SpaceGone) else type(error).__name__
-    said = error.response.data
-    return str(said.get("error")) if isinstance(said, dict) else f"status {error.response.status_code}"
 
 
 def seconds(retry_after: object) -> float:

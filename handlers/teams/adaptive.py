@@ -7,6 +7,7 @@ not a character; only the fallback in words is escaped. `TextBlock` and `FactSet
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ Payload = dict[str, Any]
 Thing = TypeVar("Thing")
 
 CARD = "application/vnd.microsoft.card.adaptive"
+PNG = "image/png"
 SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
 MARKS = {Tone.BAD: "✕", Tone.WARN: "!", Tone.UNSURE: "?", Tone.GOOD: "✓", Tone.PLAIN: ""}
 STYLES = {Tone.BAD: "attention", Tone.WARN: "warning", Tone.UNSURE: "emphasis", Tone.GOOD: "good"}
@@ -31,10 +33,15 @@ GAP = re.compile(r"^ +| {2,}")  # what HTML would fold into one space, or none
 WEB_PAGE = re.compile(r"https?://[!-~]+")
 
 
-def message(card: Card) -> Payload:
-    """The activity that says a card; `summary` is what a notification shows."""
-    attachment = {"contentType": CARD, "content": content(card)}
-    return {"type": "message", "summary": _said(card.title, limits.TITLE_TEXT) or NOTHING, "attachments": [attachment]}
+def message(card: Card, png: bytes = b"") -> Payload:
+    """The activity that says a card; `summary` is what a notification shows. `png` is its picture, which stands under the
+    card, since not every client of Teams shows a picture that is inside of one; without it, it is drawn in characters."""
+    attachments: list[Payload] = [{"contentType": CARD, "content": content(card if png else card.in_characters())}]
+    if card.picture and png:
+        drawn = f"data:{PNG};base64,{b64encode(png).decode()}"
+        name = _said(card.picture.alt, limits.ALT_TEXT) or NOTHING
+        attachments.append({"contentType": PNG, "contentUrl": drawn, "name": name})
+    return {"type": "message", "summary": _said(card.title, limits.TITLE_TEXT) or NOTHING, "attachments": attachments}
 
 
 def in_words(card: Card) -> Payload:
@@ -65,7 +72,7 @@ def adaptive(card: Card) -> Element:
 def spoken(card: Card, octets: int) -> str:
     """The card in words, a paragraph for each thing said, with nothing that Markdown would act on; cut to size."""
     shown: list[str] = []
-    for text in _sentences(card):
+    for text in _sentences(card.in_characters()):
         paragraph = escaped(inert(text, limits.LINE_TEXT))
         octets -= limits.weight(f"\n\n{paragraph}")
         if octets < len("\n\n…".encode()):

@@ -22,6 +22,7 @@ ENVELOPE_SHARE = 1_500  # the message around the card, its summary, and the fixe
 
 # In characters.
 TITLE_TEXT = 150
+ALT_TEXT = 1_000
 STEP_TEXT = 500
 LINE_TEXT = 500
 PASSED_TEXT = 600

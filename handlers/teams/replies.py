@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
 
 from handlers.card import Card
+from handlers.pictures import laid_out
+from handlers.pictures.png import png
 from handlers.platform import Later, MessageGone, Rejected, RoomGone, Unsure
-from handlers.teams.adaptive import in_words, message
+from handlers.teams.adaptive import Payload, in_words, message
 from handlers.teams.connector import Connector
 from handlers.teams.conversations import Conversation
 from handlers.teams.errands import Errand
@@ -25,20 +28,29 @@ log = structlog.get_logger()
 
 async def say(connector: Connector, to: Conversation, card: Card, thread: str = "") -> str:
     """Says a card, or its words where Teams does not like how it is drawn; returns the message. Raises as `connector`."""
-    try:
-        return await connector.say(to, message(card), thread)
-    except Rejected as why:
-        log.error("teams refused how a message was drawn", platform="teams", why=str(why))
+    for payload in await ways(card):
+        try:
+            return await connector.say(to, payload, thread)
+        except Rejected as why:
+            log.error("teams refused how a message was drawn", platform="teams", why=str(why))
     return await connector.say(to, in_words(card), thread)
 
 
 async def change(connector: Connector, where: Conversation, earlier: str, card: Card, thread: str = "") -> None:
     """The same in the place of an earlier message."""
-    try:
-        return await connector.change(where, earlier, message(card), thread)
-    except Rejected as why:
-        log.error("teams refused how a message was drawn", platform="teams", why=str(why))
+    for payload in await ways(card):
+        try:
+            return await connector.change(where, earlier, payload, thread)
+        except Rejected as why:
+            log.error("teams refused how a message was drawn", platform="teams", why=str(why))
     return await connector.change(where, earlier, in_words(card), thread)
+
+
+async def ways(card: Card) -> list[Payload]:
+    """The card as it can be drawn, the best first: with its picture, where it has one, and without."""
+    if card.picture is None:
+        return [message(card)]
+    return [message(card, await asyncio.to_thread(png, laid_out(card.picture.timeline))), message(card)]
 
 
 async def patiently(pace: Pace, call: Callable[[], Awaitable[T]]) -> T:

@@ -7,13 +7,15 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest_asyncio
 import uvicorn
 from starlette.applications import Starlette
 
-from handlers.card import Button, Card, Line, Tone
+from handlers.card import Button, Card, Line, Picture, Tone
+from handlers.pictures import Bar, Kind, Row, Timeline
 from handlers.platform import Ack, Ask, Room
 from handlers.slack.app import Credentials, Slack
 from handlers.slack.replies import Pace
@@ -30,6 +32,13 @@ ANSWER = Card(
         Button("Check again", "check 203.0.113.5 fresh", in_place=True),
     ),
     footnote="62 lists asked",
+)
+MORNING = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+ROW = Row("Example List", Kind.LISTED, (Bar(MORNING, MORNING + timedelta(hours=6)),), "6h")
+PICTURED = Card(
+    "203.0.113.5: 1 listing",
+    Tone.GOOD,
+    picture=Picture(Timeline("203.0.113.5", MORNING, MORNING + timedelta(days=1), (ROW,)), "Listed for 6h."),
 )
 BAD_INPUT = Card("“nonsense” is not an address or a domain.", Tone.WARN, private=True)
 
@@ -55,7 +64,7 @@ class Scripted:
         await self.free.wait()
         if ask.text == "broken":
             raise RuntimeError("a secret detail of ours")
-        return ANSWER
+        return PICTURED if ask.text.startswith("history") else ANSWER
 
     async def rejoined(self, room: Room) -> Card | None:
         self.back_in.append(room)

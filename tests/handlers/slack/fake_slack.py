@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,35 @@ def stamped(start: int) -> Iterator[str]:
 
 
 @dataclass
+class Uploaded:
+    """Files as Slack takes them: announced with their length, filled, and then completed; only then a message shows one."""
+
+    announced: dict[str, Message] = field(default_factory=dict)
+    complete: dict[str, bytes] = field(default_factory=dict)
+
+    def take(self, method: str, query: dict[str, str], request: Request) -> Message:
+        if method == "files.getUploadURLExternal":
+            file = f"F{len(self.announced) + 1}"
+            assert 0 < len(query["alt_txt"]) <= 2_000
+            self.announced[file] = {"length": int(query["length"]), "alt": query["alt_txt"]}
+            return {"file_id": file, "upload_url": str(request.url.replace(path=f"/upload/{file}", query=""))}
+        assert method == "files.completeUploadExternal"
+        assert "channel_id" not in query, "a file that is shared is a message of its own"
+        [sent] = json.loads(query["files"])
+        self.complete[sent["id"]] = self.announced[sent["id"]]["data"]
+        return {"files": [{"id": sent["id"], "title": sent["title"]}]}
+
+    def fill(self, file: str, data: bytes) -> None:
+        assert self.announced[file]["length"] == len(data)
+        assert data.startswith(b"\x89PNG")
+        self.announced[file]["data"] = data
+
+    def missing(self, payload: Message) -> list[str]:
+        shown = [block["slack_file"]["id"] for block in payload.get("blocks", ()) if block["type"] == "image"]
+        return [f"no file {file}" for file in shown if file not in self.complete]
+
+
+@dataclass
 class FakeSlack:
     """`said` is everything that reached a person, in order, as (way, payload).
 
@@ -46,6 +76,7 @@ class FakeSlack:
     stamps: Iterator[str] = field(default_factory=lambda: stamped(1_700_000_000))
     stored: dict[str, list[Message]] = field(default_factory=dict)
     forms: list[Message] = field(default_factory=list)
+    uploaded: Uploaded = field(default_factory=Uploaded)
     teams: dict[str, str] = field(default_factory=lambda: {TOKEN: "T1"})  # by token
     installing: dict[str, tuple[str, str]] = field(
         default_factory=dict
@@ -62,6 +93,7 @@ class FakeSlack:
             routes=[
                 Route("/api/{method:path}", self._api, methods=["GET", "POST"]),
                 Route("/actions/{use:path}", self._response_url, methods=["POST"]),
+                Route("/upload/{file}", self._upload, methods=["POST"]),
                 Route("/files-pri/{id}", self._file),
             ]
         )
@@ -90,12 +122,10 @@ class FakeSlack:
             return JSONResponse({"ok": True, "user_id": "UBOT", "bot_id": "BBOT", "team_id": team})
         if (mishap := self._mishap(method)) is not None:
             return self._refusal(mishap, in_json=True)
-        if method in LOOKS:
-            return JSONResponse({"ok": True, **LOOKS[method](self, dict(request.query_params))})
-        if method == "conversations.open":
-            return JSONResponse({"ok": True, "channel": {"id": "D" + request.query_params["users"]}})
+        if (answer := self._asked(method, request)) is not None:
+            return JSONResponse({"ok": True, **answer})
         payload = await request.json()
-        wrong = form_faults(payload["view"]) if method == "views.open" else faults(payload, method)
+        wrong = form_faults(payload["view"]) if method == "views.open" else self._faults(payload, method)
         if wrong:
             self.refused.append((method, wrong))
             return JSONResponse({"ok": False, "error": "invalid_blocks"})
@@ -110,6 +140,18 @@ class FakeSlack:
         if (mishap := self._mishap(f"+{method}")) is not None:
             return Cut() if mishap == "cut" else self._refusal(mishap, in_json=True)
         return JSONResponse({"ok": True, "ts": ts, "message_ts": ts, "channel": payload["channel"]})
+
+    def _asked(self, method: str, request: Request) -> Message | None:
+        """What is asked with words alone; None for what carries a document."""
+        query = dict(request.query_params)
+        if method in LOOKS:
+            return LOOKS[method](self, query)
+        if method == "conversations.open":
+            return {"channel": {"id": "D" + query["users"]}}
+        return self.uploaded.take(method, query, request) if method in UPLOADS else None
+
+    def _faults(self, payload: Message, sent_to: str) -> list[str]:
+        return [*faults(payload, sent_to), *self.uploaded.missing(payload)]
 
     def _installed(self, sent: Message) -> Response:
         """A code is good once (docs.slack.dev, oauth.v2.access)."""
@@ -157,7 +199,7 @@ class FakeSlack:
         if self.uses[use] > MOST_USES:
             return PlainTextResponse("used_url", 404)
         payload = await request.json()
-        if wrong := faults(payload, "response_url"):
+        if wrong := self._faults(payload, "response_url"):
             self.refused.append(("response_url", wrong))
             return PlainTextResponse("invalid_blocks", 400)
         await self._hear("response_url", payload)
@@ -181,6 +223,10 @@ class FakeSlack:
         if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.teams:
             return PlainTextResponse("", 302, {"Location": "https://slack.example/login"})
         return Response(self.octets[request.path_params["id"]], media_type="text/plain")
+
+    async def _upload(self, request: Request) -> Response:
+        self.uploaded.fill(request.path_params["file"], await request.body())
+        return PlainTextResponse("OK")
 
     async def _hear(self, way: str, payload: Message) -> None:
         async with self.news:
@@ -210,6 +256,7 @@ class Cut(Response):
         await send({"type": "http.response.body", "body": b"{"})
 
 
+UPLOADS = ("files.getUploadURLExternal", "files.completeUploadExternal")
 LOOKS = {
     "files.info": FakeSlack.about_file,
     "conversations.history": FakeSlack.history,

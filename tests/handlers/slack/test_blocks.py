@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.card import Button, Card, Fact, Line, Sketch, Table, Tone
+from handlers.card import Button, Card, Fact, Line, Picture, Sketch, Table, Tone
+from handlers.pictures import Bar, Kind, Row, Timeline
 from handlers.slack.blocks import message
-from tests.handlers.slack.conftest import ANSWER
+from tests.handlers.slack.conftest import ANSWER, MORNING
 from tests.handlers.slack.hostile import HOSTILE
 from tests.handlers.slack.validator import faults
 
@@ -125,17 +126,24 @@ def test_a_picture_keeps_its_columns() -> None:
     }
 
 
+def pictured(text: str, rows: int = 40) -> Picture:
+    row = Row(text, Kind.LISTED, (Bar(MORNING, MORNING),), text)
+    return Picture(Timeline(text, MORNING, MORNING, (row,) * rows, text), text)
+
+
 @pytest.mark.parametrize("part", [f.name for f in fields(Card) if f.name not in ("tone", "private")])
 def test_no_part_of_a_card_is_too_long_for_slack(part: str) -> None:
     huge: dict[str, Any] = {
         "lines": (Line(LONG, Tone.BAD, LONG, LONG), Line(LONG, Tone.GOOD, LONG, LONG)) * 100,
         "facts": (Fact(LONG, LONG),) * 100,
         "sketch": Sketch(LONG, (LONG,) * 500),
+        "picture": pictured(LONG),
         "table": Table((LONG,) * 30, ((LONG,) * 30,) * 500),
         "buttons": (Button(LONG, "check " + "a" * 1_900), Button(LONG, url="https://list.example/" + "a" * 2_900)) * 50,
     }
     assert faults(message(replace(ANSWER, **{part: huge.get(part, LONG)}))) == []
     assert faults(message(Card(LONG, Tone.BAD, LONG, **huge, footnote=LONG))) == []
+    assert faults(message(Card(LONG, Tone.BAD, LONG, **huge, footnote=LONG), "F1")) == []
 
 
 PLACES: dict[str, Any] = {
@@ -150,6 +158,7 @@ PLACES: dict[str, Any] = {
     "value": lambda text: Card("t", facts=(Fact("l", text),)),
     "title of a sketch": lambda text: Card("t", sketch=Sketch(text, ("a",))),
     "line of a sketch": lambda text: Card("t", Tone.BAD, sketch=Sketch("s", (text, f"   {text}", "  b"))),
+    "picture": lambda text: Card("t", Tone.BAD, picture=pictured(text, 1)),
     "column": lambda text: Card("t", table=Table((text, "b"), (("a", "b"),))),
     "cell": lambda text: Card("t", table=Table(("a", "b"), ((text, "b"), ("c",), ("d", "e", text)))),
     "button": lambda text: Card("t", buttons=(Button(text, "check example.com"),)),
@@ -165,6 +174,7 @@ def test_hostile_text_stays_text(place: str) -> None:
     for text in HOSTILE:
         payload = message(PLACES[place](text))
         assert faults(payload) == [], text[:40]
+        assert faults(message(PLACES[place](text), "F1")) == [], text[:40]
         assert not re.search(r"<[!@#]|<https?:|<mailto:", payload["text"]), text[:40]
 
 

@@ -200,12 +200,21 @@ def _run(run: dict[str, Any]) -> Faults:
         yield "unknown style"
 
 
+def _image(block: dict[str, Any]) -> Faults:
+    """Of a file that was uploaded; an image from the internet is nothing that this project has."""
+    yield from _keys(block, "image", {"type", "slack_file", "alt_text"}, {"block_id"})
+    yield from _length("alt_text", block.get("alt_text"), 1, 2_000)
+    yield from _keys(block.get("slack_file", {}), "slack_file", {"id"}, set())
+    yield from _length("file", block.get("slack_file", {}).get("id"), 1, 255)
+
+
 BLOCKS: dict[str, Callable[[dict[str, Any]], Faults]] = {
     "header": _header,
     "section": _section,
     "context": _context,
     "actions": _actions,
     "table": _table,
+    "image": _image,
     "rich_text": _rich_text,
 }
 

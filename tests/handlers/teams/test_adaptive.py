@@ -19,7 +19,7 @@ from tests.bot.watching.kept_watches import watch
 from tests.handlers.letters import story
 from tests.handlers.slack.conftest import ANSWER
 from tests.handlers.slack.hostile import HOSTILE
-from tests.handlers.slack.test_blocks import PLACES, cards, words
+from tests.handlers.slack.test_blocks import PLACES, cards, pictured, words
 from tests.handlers.teams.validator import faults
 from tests.reports import CLEAN, HALF_UNKNOWN, LISTED, PBL_ON_A_CLIENT, listing, report
 
@@ -142,6 +142,7 @@ def test_no_part_of_a_card_is_too_long_for_teams(part: str, letters: str) -> Non
         "lines": (Line(letters, Tone.BAD, letters, letters), Line(letters, Tone.GOOD, letters, letters)) * 100,
         "facts": (Fact(letters, letters),) * 100,
         "sketch": Sketch(letters, (letters,) * 500),
+        "picture": pictured(letters),
         "table": Table((letters,) * 30, ((letters,) * 30,) * 500),
         "buttons": (Button(letters, "check " + "a" * 900), Button(letters, url="https://l.example/" + "a" * 1_900))
         * 50,
@@ -158,6 +159,7 @@ def test_hostile_text_stays_text(place: str) -> None:
     for text in (*HOSTILE, *OF_TEAMS):
         card = PLACES[place](text)
         assert faults(message(card)) == [], text[:40]
+        assert faults(message(card, b"\x89PNG")) == [], text[:40]
         assert faults(in_words(card)) == [], text[:40]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -44,6 +45,24 @@ async def test_a_question_is_answered_where_it_was_asked(
     assert (said.method, said.conversation) == ("POST", conversation)
     assert said.payload["summary"] == "203.0.113.5 · example.com: on Example List"
     assert (tenant.commands.asked[0].text, tenant.commands.asked[0].name) == (QUESTION, "Ada")
+
+
+async def test_a_picture_stands_under_its_card_with_its_words(tenant: Tenant) -> None:
+    await tenant.send(mention("history 203.0.113.5", tenant.service))
+    await tenant.work()
+    [said] = tenant.microsoft.said
+    card, picture = said.payload["attachments"]
+    assert (picture["contentType"], picture["name"]) == ("image/png", "Listed for 6h.")
+    assert "monospace" not in json.dumps(card)
+
+
+async def test_a_picture_that_teams_does_not_take_is_drawn_in_characters(tenant: Tenant) -> None:
+    tenant.microsoft.mishaps.append((413, {}))
+    await tenant.send(mention("history 203.0.113.5", tenant.service))
+    await tenant.work()
+    [said] = tenant.microsoft.said
+    [card] = said.payload["attachments"]
+    assert "monospace" in json.dumps(card)
 
 
 async def test_without_a_mention_a_channel_is_not_listened_to(tenant: Tenant) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -43,13 +44,28 @@ def _message(payload: Mapping[str, Any]) -> Faults:
     if "text" in payload:
         yield from _words(payload)
     for attached in payload.get("attachments", []):
+        if attached.get("contentType") == "image/png":
+            yield from _picture(attached)
+            continue
         yield from _keys(attached, "attachment", {"contentType", "content"}, set())
         if attached.get("contentType") != CARD:
             yield "not an Adaptive Card"
         yield from _card(attached.get("content", {}))
-    if (size := len(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode())) > MOST_OCTETS:
+    without = payload | {"attachments": [a for a in payload.get("attachments", ()) if "content" in a]}
+    if (size := len(json.dumps(without, ensure_ascii=False, separators=(",", ":")).encode())) > MOST_OCTETS:
         yield f"{size} octets"
     yield from _one_line("summary", payload.get("summary", "")) if "summary" in payload else ()
+
+
+def _picture(attached: Mapping[str, Any]) -> Faults:
+    """Its octets are in the message, and count for nothing in the size of it ("Format your bot messages")."""
+    yield from _keys(attached, "picture", {"contentType", "contentUrl", "name"}, set())
+    start, _, drawn = attached.get("contentUrl", "").partition(",")
+    if start != "data:image/png;base64" or not b64decode(drawn, validate=True).startswith(b"\x89PNG"):
+        yield "not a picture"
+    if len(drawn) > 1_000_000:
+        yield "a picture of more than a megabyte"
+    yield from _one_line("name", attached.get("name", ""))
 
 
 def _words(payload: Mapping[str, Any]) -> Faults:
