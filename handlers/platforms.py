@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from starlette.routing import BaseRoute, Mount
 
@@ -77,7 +78,8 @@ def published(parts: Parts) -> list[Mount]:
 
 def _slack(parts: Parts) -> Chat:
     seen = Seen(Sightings(parts.store.interactive))
-    slack = Slack(_slack_credentials(parts), parts.commands, _enqueue(parts.jobs, "answer_slack"), seen)
+    look = partial(parts.overviews.of_rooms, "slack")
+    slack = Slack(_slack_credentials(parts), parts.commands, _enqueue(parts.jobs, "answer_slack"), seen, look=look)
 
     async def answer_slack(ask_id: str) -> None:
         if job := await parts.jobs.asked(ask_id):

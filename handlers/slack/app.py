@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from handlers.card import Card
 from handlers.desk import Desk, Enqueue
+from handlers.messages import refusal_card
 from handlers.patience import Fuse, Seen, SharedMemory
 from handlers.platform import Ack, Answering, Room
 from handlers.slack.delivery import Speaker
@@ -30,6 +31,7 @@ from handlers.slack.errands import Errand
 from handlers.slack.files import Cabinet, server_for
 from handlers.slack.forms import View
 from handlers.slack.guard import Guard
+from handlers.slack.homes import Homes, Look, OnHome, nothing
 from handlers.slack.installing import App, install_pages
 from handlers.slack.listeners import register
 from handlers.slack.quiet import sdk_logger
@@ -39,6 +41,7 @@ from handlers.slack.socket_mode import SlackRefuses, Watchdog, listen
 from handlers.slack.workspaces import Clients, Installed, Token, api_base, one_for_all, one_for_each
 
 PATH = "/slack/events"
+NOT_OPENED = "Slack did not open the form; please press the button again."
 
 log = structlog.get_logger()
 
@@ -76,6 +79,7 @@ class Slack:
         enqueue: Enqueue,
         seen: SharedMemory | None = None,
         pace: Pace | None = None,
+        look: Look = nothing,
     ) -> None:
         self._credentials, self._commands, self._pace = credentials, commands, pace or Pace()
         store = Fuse()  # one for both uses: when the store hangs, a person waits for it once
@@ -83,6 +87,7 @@ class Slack:
         self._clients = Clients(credentials.token, credentials.api_url)
         self._speaker = Speaker(self._clients.plain, self._pace.sleep)
         self._cabinet = Cabinet(self._clients.patient, server_for(credentials.api_url))
+        self._homes = Homes(self._clients, look, self._pace)
         self._desk = Desk(commands, enqueue, store, self._reply, self._pace.progress_after)
         self._home = ""  # the workspace of the token, once Slack has said it
         self._bolt = bolt(credentials)
@@ -143,6 +148,15 @@ class Slack:
             await self._credentials.installed.forget(team)
         await self._commands.silenced(self.name, self._home or team)
 
+    def at_home(self, team: str, user: str) -> None:
+        """Somebody looks at the App Home."""
+        if self._home in ("", team):  # a stranger from a workspace that shares a channel has no page here
+            self._desk.work.start(self._homes.draw(team, user))
+
+    def ask_at_home(self, team: str, user: str, trigger: str, form: View) -> None:
+        """Shows a form that was asked for on the App Home; where that fails, the page says so."""
+        self._desk.work.start(self._ask_at_home(team, user, trigger, form))
+
     async def removed(self, team: str) -> None:
         if self._credentials.installed:
             await self._credentials.installed.forget(team)
@@ -157,6 +171,13 @@ class Slack:
             said = await self.take(errand)
             if not said.work:
                 self.say(errand, said.card)
+
+    async def _ask_at_home(self, team: str, user: str, trigger: str, form: View) -> None:
+        try:
+            await (await self._clients.patient(team)).views_open(trigger_id=trigger, view=form)
+        except UNSAID as error:
+            log.info("form not opened", platform="slack", why=reason(error))
+            await self._homes.draw(team, user, refusal_card(NOT_OPENED))
 
     async def _welcome(self, room: Room) -> None:
         if card := await self._commands.rejoined(room):
@@ -189,7 +210,9 @@ class Slack:
     async def tell(self, room: Room, user: str, card: Card) -> None:
         await self._speaker.tell(room, user, card)
 
-    def _reply(self, errand: Errand) -> Reply:
+    def _reply(self, errand: Errand) -> Reply | OnHome:
+        if errand.at_home:
+            return OnHome(self._homes, errand)
         return Reply(errand, self._clients.patient, self._pace)
 
     # Slack itself

@@ -24,6 +24,7 @@ class Errand:
     they see now: the acknowledgement, or the message whose button they pressed. `posts_first` says that the answer is tried
     as a message of the bot before the response URL is used. `name` is what people call the user, who is a `stranger` where
     they are of another workspace than the bot. `files` are ids of what they attached, and `opens` is how one is had.
+    `at_home`: asked for on the App Home, which shows the answer.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Errand:
     name: str = field(default="", repr=False)
     stranger: bool = False
     files: tuple[str, ...] = ()
+    at_home: bool = False
     opens: Callable[[str, str], File] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -74,6 +76,7 @@ class Errand:
             name=job.get("name", ""),  # a job of the version before has neither
             stranger=job.get("stranger") == "True",
             files=tuple(job.get("files", "").split()),
+            at_home=job.get("at_home") == "True",
         )
 
 

@@ -17,6 +17,7 @@ View = dict[str, Any]
 WATCH, MUTE = "watch", "mute"
 FORMS = (WATCH, MUTE, *PASTED)
 TARGETS, EVERY, ROLE, NAME, LENGTH, TEXT, FILE = "targets", "every", "role", "name", "length", "text", "file"
+CHANNEL = "channel"
 FIRST = {WATCH: TARGETS, MUTE: LENGTH}
 USUAL = ""  # the interval of those who say nothing
 EVERY_CHOICES = ((USUAL, "the usual"), ("15m", "15 minutes"), ("1h", "1 hour"), ("6h", "6 hours"), ("24h", "24 hours"))
@@ -44,6 +45,12 @@ def form_for(errand: Errand) -> View | None:
     return None
 
 
+def watch_form_at_home(body: Sent, now: float) -> View:
+    """The form to add a watch, asked for on the App Home: it also asks for the channel."""
+    asked = Errand(id=body["trigger_id"], team="", channel="", user=body["user"]["id"], text="watch", asked=now)
+    return _view(WATCH, "Watch", asked, "", [*_watch_blocks(), _channel()])
+
+
 def from_form(body: Sent, now: float) -> Errand:
     """What was filled in, as the command; it is answered where the form was asked for."""
     view = body["view"]
@@ -54,7 +61,7 @@ def from_form(body: Sent, now: float) -> Errand:
     return Errand(
         id=body["trigger_id"],
         team=body["team"]["id"],
-        channel=asked["channel"],
+        channel=asked["channel"] or filled[CHANNEL],
         user=user["id"],
         text=_command(view["callback_id"], asked["watch"], filled),
         asked=min(now, float(asked["asked"])),
@@ -63,6 +70,7 @@ def from_form(body: Sent, now: float) -> Errand:
         name=user.get("name") or user.get("username") or "",
         stranger=user.get("team_id", body["team"]["id"]) != body["team"]["id"],
         files=files_of(inputs.get(FILE, {})),
+        at_home=not asked["channel"],
     )
 
 
@@ -84,7 +92,7 @@ def _command(form: str, watch: str, filled: dict[str, str]) -> str:
 
 def _value(element: Sent) -> str:
     chosen = element.get("selected_option")
-    return str(chosen["value"] if chosen else element.get("value") or "")
+    return str(chosen["value"] if chosen else element.get("selected_conversation") or element.get("value") or "")
 
 
 def _view(form: str, title: str, errand: Errand, watch: str, blocks: list[View]) -> View:
@@ -108,6 +116,13 @@ def _watch_blocks() -> list[View]:
         _choice(ROLE, "What is the address to mail?", ROLES, 0),
         {**_text(NAME, "Name", "HQ egress", 60), "optional": True},
     ]
+
+
+def _channel() -> View:
+    """Channels that people share; a direct message with a bot is none to alert."""
+    shared = {"include": ["public", "private"], "exclude_bot_users": True}
+    element = {"type": "conversations_select", "action_id": CHANNEL, "placeholder": _plain("Channel"), "filter": shared}
+    return {"type": "input", "block_id": CHANNEL, "label": _plain("Which channel is alerted?"), "element": element}
 
 
 def _pasted_blocks(label: str, example: str) -> list[View]:

@@ -25,7 +25,8 @@ from handlers.slack.errands import (
     from_shortcut,
     home_of,
 )
-from handlers.slack.forms import FORMS, View, first_input, form_for, from_form
+from handlers.slack.forms import FORMS, View, first_input, form_for, from_form, watch_form_at_home
+from handlers.slack.home import ADD, AGAIN
 
 COMMAND = "/mailcheck"
 SHORTCUT, BOUNCE = "check_message", "explain_bounce"
@@ -53,12 +54,17 @@ class Hearing(Protocol):
 
     async def removed(self, team: str) -> None: ...
 
+    def at_home(self, team: str, user: str) -> None: ...
+
+    def ask_at_home(self, team: str, user: str, trigger: str, form: View) -> None: ...
+
 
 def register(app: AsyncApp, slack: Hearing) -> None:
     """Hangs every listener on the app."""
     register_words(app, slack)
     register_presses(app, slack)
     register_membership(app, slack)
+    register_home(app, slack)
 
     @app.error
     async def on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
@@ -125,6 +131,26 @@ def register_presses(app: AsyncApp, slack: Hearing) -> None:
     @app.action(re.compile(f"^{OPEN}"))
     async def on_link(ack: AsyncAck) -> None:
         await ack()  # the page is open already; without this Slack shows a warning sign
+
+
+def register_home(app: AsyncApp, slack: Hearing) -> None:
+    """The App Home: it is drawn when somebody looks, and has two buttons of its own."""
+
+    @app.event("app_home_opened")
+    async def on_home(body: dict[str, Any]) -> None:
+        if body["event"].get("tab") == "home":
+            slack.at_home(home_of(body), body["event"]["user"])
+
+    @app.action(AGAIN)
+    async def on_again(ack: AsyncAck, body: dict[str, Any]) -> None:
+        slack.at_home(body["team"]["id"], body["user"]["id"])
+        await ack()
+
+    @app.action(ADD)
+    async def on_add(ack: AsyncAck, body: dict[str, Any]) -> None:
+        form = watch_form_at_home(body, slack.now())
+        slack.ask_at_home(body["team"]["id"], body["user"]["id"], body["trigger_id"], form)
+        await ack()
 
 
 def register_membership(app: AsyncApp, slack: Hearing) -> None:

@@ -8,12 +8,18 @@ from typing import Any
 
 import pytest
 
+from bot.model import Verdict
+from bot.watching.breaker import ListHealth
 from handlers.card import Card, Line, Tone
 from handlers.messages import help_card, refusal_card, report_card
+from handlers.messages.overview import Overview, Watched, lists_section, watched_sections
 from handlers.slack.blocks import message
+from handlers.slack.home import home_view
 from tests import real_reports
+from tests.bot.watching.stories import T0
 from tests.e2e.picture import NotDrawn, picture
 from tests.handlers.slack.hostile import HOSTILE
+from tests.handlers.test_overview import GOOD, NAMES, NOW, listed, muted, quiet
 
 CARDS = {
     "listed": report_card(real_reports.listed()),
@@ -23,6 +29,15 @@ CARDS = {
     "help": help_card(),
     "refused": refusal_card("“1.2.3” is not a full IPv4 address; type four numbers, like 203.0.113.5."),
 }
+
+
+HOME = watched_sections(
+    [Watched(one, channel) for one, channel in ((listed(), "#mail-ops"), (quiet(), "#mail-ops"), (muted(), "#alerts"))],
+    NOW,
+)
+LISTS = lists_section(
+    [*GOOD, ("SpamRATS", Verdict.WARN, "public-resolver", 3)], (ListHealth("kempt", held_since=T0),), NAMES
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +54,13 @@ def test_every_word_of_an_answer_is_in_its_picture(name: str, theme: str, kept: 
     (kept / f"{name}{'-dark' if theme == 'dark' else ''}.png").write_bytes(drawn)
     width, height = size(drawn)
     assert (width, height > 150) == (1400, True)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_word_of_the_app_home_is_in_its_picture(theme: str, kept: Path) -> None:
+    drawn = picture(home_view(Overview(HOME, (LISTS,)), NOW), theme)
+    (kept / f"app-home{'-dark' if theme == 'dark' else ''}.png").write_bytes(drawn)
+    assert size(drawn)[1] > 600
 
 
 def test_hostile_text_is_drawn_as_text() -> None:

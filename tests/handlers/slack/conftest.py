@@ -18,6 +18,7 @@ from handlers.card import Button, Card, Line, Picture, Tone
 from handlers.pictures import Bar, Kind, Row, Timeline
 from handlers.platform import Ack, Ask, Room
 from handlers.slack.app import Credentials, Slack
+from handlers.slack.homes import Look, nothing
 from handlers.slack.replies import Pace
 from tests.handlers.slack.fake_slack import TOKEN, FakeSlack
 from tests.handlers.slack.sent import SECRET, form, signed, slash
@@ -134,6 +135,7 @@ async def open_workspace(
     enqueue: Callable[[dict[str, str]], Awaitable[None]] | None = None,
     seen: Callable[[str], Awaitable[bool]] | None = None,
     pace: Pace | None = None,
+    look: Look = nothing,
 ) -> AsyncIterator[Workspace]:
     jobs: list[dict[str, str]] = []
     slept: list[float] = []
@@ -148,7 +150,7 @@ async def open_workspace(
 
     async with serving(fake.app) as url:
         credentials = Credentials(TOKEN, signing_secret=SECRET, api_url=f"{url}/api/")
-        slack = Slack(credentials, commands, enqueue or keep, seen, replace(pace or Pace(), sleep=sleep))
+        slack = Slack(credentials, commands, enqueue or keep, seen, replace(pace or Pace(), sleep=sleep), look)
         async with (
             serving(Starlette(routes=slack.routes())) as door,
             httpx.AsyncClient(base_url=door, verify=False) as http,

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from tests.handlers.slack.validator import faults, form_faults
+from tests.handlers.slack.validator import faults, form_faults, home_faults
 
 TOKEN = "xoxb-a-token-for-tests"  # shaped like one, so that a log that leaks it is found
 MOST_USES = 5
@@ -77,6 +77,8 @@ class FakeSlack:
     stored: dict[str, list[Message]] = field(default_factory=dict)
     forms: list[Message] = field(default_factory=list)
     uploaded: Uploaded = field(default_factory=Uploaded)
+    homes: list[Message] = field(default_factory=list)
+    members: dict[str, list[Message]] = field(default_factory=dict)
     teams: dict[str, str] = field(default_factory=lambda: {TOKEN: "T1"})  # by token
     installing: dict[str, tuple[str, str]] = field(
         default_factory=dict
@@ -125,13 +127,13 @@ class FakeSlack:
         if (answer := self._asked(method, request)) is not None:
             return JSONResponse({"ok": True, **answer})
         payload = await request.json()
-        wrong = form_faults(payload["view"]) if method == "views.open" else self._faults(payload, method)
+        wrong = VIEWS[method](payload["view"]) if method in VIEWS else self._faults(payload, method)
         if wrong:
             self.refused.append((method, wrong))
             return JSONResponse({"ok": False, "error": "invalid_blocks"})
-        if method == "views.open":
+        if method in VIEWS:
             async with self.news:
-                self.forms.append(payload)
+                (self.forms if method == "views.open" else self.homes).append(payload)
                 self.news.notify_all()
             return JSONResponse({"ok": True})
         ts = payload.get("ts") or next(self.stamps)
@@ -178,6 +180,14 @@ class FakeSlack:
 
     def replies(self, query: dict[str, str]) -> Message:
         return self._window(query, lambda said: query["ts"] in (said.get("thread_ts"), said["ts"]))
+
+    def channels_of(self, query: dict[str, str]) -> Message:
+        """The channels of a person, of the kinds that were asked for (docs.slack.dev, users.conversations)."""
+        kinds = query.get("types", "public_channel").split(",")
+        theirs = [one for one in self.members.get(query["user"], ()) if one.get("kind", "public_channel") in kinds]
+        start, most = int(query.get("cursor") or 0), int(query.get("limit", 100))
+        following = {"next_cursor": str(start + most) if start + most < len(theirs) else ""}
+        return {"channels": theirs[start : start + most], "response_metadata": following}
 
     def _window(self, query: dict[str, str], chosen: Callable[[Message], bool]) -> Message:
         assert query["include_all_metadata"] == "1", "without it Slack leaves metadata out"
@@ -257,8 +267,10 @@ class Cut(Response):
 
 
 UPLOADS = ("files.getUploadURLExternal", "files.completeUploadExternal")
+VIEWS = {"views.open": form_faults, "views.publish": home_faults}
 LOOKS = {
     "files.info": FakeSlack.about_file,
     "conversations.history": FakeSlack.history,
     "conversations.replies": FakeSlack.replies,
+    "users.conversations": FakeSlack.channels_of,
 }

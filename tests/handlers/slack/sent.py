@@ -86,6 +86,9 @@ def submitted(view: dict[str, Any], filled: dict[str, Any], trigger: str = "4.4"
             wanted = filled.get(name, element["initial_option"]["value"])
             chosen = next(option for option in element["options"] if option["value"] == wanted)
             values[name] = {element["action_id"]: {"type": "static_select", "selected_option": chosen}}
+        elif element["type"] == "conversations_select":
+            chosen = {"type": "conversations_select", "selected_conversation": filled[name]}
+            values[name] = {element["action_id"]: chosen}
         elif element["type"] == "file_input":
             values[name] = {element["action_id"]: {"type": "file_input", "files": filled.get(name, [])}}
         else:
@@ -93,6 +96,19 @@ def submitted(view: dict[str, Any], filled: dict[str, Any], trigger: str = "4.4"
     shown = {key: view[key] for key in ("type", "callback_id", "private_metadata", "blocks")}
     body = {"type": "view_submission", "user": WHO | who, "trigger_id": trigger, "response_urls": []}
     return APP | body | {"view": {"id": "V1", "team_id": "T1", **shown, "state": {"values": values}}}
+
+
+def opened_home(user: str = "U1", tab: str = "home") -> dict[str, Any]:
+    return {"type": "app_home_opened", "user": user, "channel": f"D{user}", "tab": tab, "event_ts": "1700000000.000400"}
+
+
+def press_at_home(action_id: str, trigger: str = "5.5", **who: str) -> dict[str, Any]:
+    """A press on the Home tab: without a channel, a message, or a response URL."""
+    action = {"type": "button", "action_id": action_id, "value": "home", "block_id": "b1", "action_ts": "1.0"}
+    container = {"type": "view", "view_id": "V9"}
+    view = {"id": "V9", "type": "home", "team_id": "T1"}
+    body = {"type": "block_actions", "user": WHO | who, "container": container, "trigger_id": trigger, "view": view}
+    return APP | body | {"actions": [action]}
 
 
 def event(event: dict[str, Any], event_id: str = "Ev1") -> dict[str, Any]:

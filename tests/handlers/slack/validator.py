@@ -36,6 +36,25 @@ def form_faults(view: Mapping[str, Any]) -> list[str]:
     return list(_form(view))
 
 
+def home_faults(view: Mapping[str, Any]) -> list[str]:
+    """The same of an App Home (docs.slack.dev, Home tab views)."""
+    return list(_home(view))
+
+
+def _home(view: Mapping[str, Any]) -> Faults:
+    yield from _keys(view, "home", {"type", "blocks"}, {"private_metadata", "callback_id", "external_id"})
+    if view.get("type") != "home":
+        yield "not a home"
+    yield from _count("blocks", view.get("blocks"), 1, 100)
+    for block in view.get("blocks", ()):
+        yield from _block(block)
+    texts = list(_strings(view.get("blocks", ())))
+    if any(MOVES_TEXT.search(text) for text in texts):
+        yield "a control, zero-width or direction character"
+    if len(json.dumps(view)) > 250_000:
+        yield "more than 250 kB"
+
+
 def _form(view: Mapping[str, Any]) -> Faults:
     envelope = {"type", "callback_id", "private_metadata", "title", "submit", "close", "blocks"}
     yield from _keys(view, "form", envelope, set())
@@ -63,6 +82,12 @@ def _element(element: Mapping[str, Any]) -> Faults:
         yield from _keys(element, "file input", {"type", "action_id", "max_files"}, {"filetypes"})
         if not 1 <= element.get("max_files", 0) <= 10:
             yield "max_files is not 1 to 10"
+        return
+    if element.get("type") == "conversations_select":
+        yield from _keys(element, "channels", {"type", "action_id", "placeholder"}, {"filter"})
+        yield from _plain_text("placeholder", element.get("placeholder"), 150)
+        if not set(element.get("filter", {}).get("include", ["im"])) <= {"im", "mpim", "private", "public"}:
+            yield "an unknown kind of channel"
         return
     yield from _keys(element, "select", {"type", "action_id", "options", "initial_option"}, set())
     yield from _count("options", element.get("options"), 1, 100)
