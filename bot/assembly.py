@@ -35,7 +35,7 @@ from bot.checks.blocklists.zones import Zone, questions, zones
 from bot.checks.registries import FindContact, Registries
 from bot.checkup import Checkup
 from bot.metrics import Metrics, metrics
-from bot.model import Answer, Check, Lookup, ServerHealth, Target
+from bot.model import Check, Lookup, ServerHealth, Target
 from bot.net.fetch import fetch
 from bot.net.pace import Pace
 from bot.net.resolver import Resolver
@@ -132,8 +132,8 @@ async def mail_wing(settings: Settings, *, needs_store: bool, uses_store: bool =
             checks=checks(lists, special_allowed, _doors(resolver, settings.probe_smtp, circuit)),
             about_address=frozenset({"network"}),
             about_name=frozenset({"spf", "dmarc", "mx", "dkim", "dane", "bimi", "tls-rpt", "mta-sts", "starttls"}),
-            lookup=kept(resolver),
-            fresh_lookup=kept(resolver.fresh()),
+            lookup=resolver,
+            fresh_lookup=resolver.fresh(),
             clock=now,
             judge=senders.judge,
             count=counted.count,
@@ -178,15 +178,6 @@ def checks(blocklists: Check, special_allowed: bool, doors: Doors | None = None)
 def _starttls(doors: Doors) -> Check:
     port_open = doors.probe.port_open if doors.probe else lambda: None
     return partial(starttls.check, probe=doors.probe, port_open=port_open, patience_s=doors.patience_s)
-
-
-def kept(lookup: Lookup) -> Lookup:
-    """The same without the short cut for many lists at once, which no cache sees: what people ask is kept for the others."""
-
-    async def ask(name: str, kind: str, /) -> Answer:
-        return await lookup(name, kind)
-
-    return ask
 
 
 def now() -> datetime:

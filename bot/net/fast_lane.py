@@ -14,7 +14,7 @@ from bot.net.lane import SILENCE, Heard, Outcome, Plain
 from bot.net.lanes import Lanes
 from bot.net.pace import Pace
 from bot.net.upstream import Upstream
-from bot.net.wire import HEADER, ONE, TC, failure, question, read_plain
+from bot.net.wire import HEADER, ONE, TC, Question, failure, question, read_plain
 
 
 class CarefulRoad(Protocol):
@@ -77,12 +77,14 @@ class FastLane:
         await asyncio.gather(*self._handed, return_exceptions=True)
 
     def _odd(self, upstream: Upstream, plain: Plain, reply: bytes) -> None:
-        """An answer with addresses is read at once; anything else is the business of the careful road."""
+        """A whole denial and an answer with addresses are read at once; anything else is the business of the careful road."""
         now = asyncio.get_running_loop().time()
         exact = reply.startswith(plain.asked, HEADER) and reply[4:6] == ONE
         if exact and not reply[2] & TC and failure(reply) is None:
-            answer = read_plain(question(plain.name, "A"), reply)
+            answer = read_plain(Question(plain.name, "A", plain.asked, case=0), reply)
             if answer:
+                if not answer.exists:
+                    self._lanes.read_whole(plain, len(reply) - len(plain.asked))
                 del plain.link.flights[plain.ident]
                 upstream.heard(plain.asked, 1, now - plain.sent)
                 self._lanes.settle(plain, answer)

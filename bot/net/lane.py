@@ -24,6 +24,7 @@ SILENCE = LookupFailed("timeout")
 MALFORMED = LookupFailed("malformed")
 DAY_LIMIT = LookupFailed("day-limit")
 MISSES = 5  # questions in a row that a zone leaves unanswered before sweeps leave it alone
+SIZES = 16  # of a denial; a zone has a few, by what its servers add
 REST_S = 1.0  # then one question in this time finds out whether it is back
 
 
@@ -55,12 +56,13 @@ class Lane:
     """One zone: the questions that wait for their turn, and how it has answered so far. Only `Lanes` changes it.
 
     `deny(plain)` is called where the zone has no such name, which is verified by then, and `odd(upstream, plain, reply)` with
-    every other reply that has the id of one of its questions.
+    every other reply that has the id of one of its questions. `whole` are the octets behind the question of denials that were
+    read to their end: one of another size is read in full, for it may be cut.
     """
 
     __slots__ = (
         *("apex", "case", "day", "deny", "flying", "length", "misses"),
-        *("number", "odd", "ready", "rests_until", "second", "waiting"),
+        *("number", "odd", "ready", "rests_until", "second", "waiting", "whole"),
     )
 
     def __init__(self, apex: str, pace: Pace, now: float, deny: Callable[[Plain], None], odd: Odd) -> None:
@@ -71,6 +73,7 @@ class Lane:
         self.second, self.day = second_bucket(pace, now), day_bucket(pace, now)
         self.waiting: deque[tuple[Round, int]] = deque()
         self.flying = 0
+        self.whole: set[int] = set()
         self.ready = False  # it stands in the queue of those that may send
         self.misses = 0
         self.rests_until = 0.0

@@ -18,6 +18,7 @@ from bot.net.lane import (
     NOT_THERE,
     REST_S,
     SILENCE,
+    SIZES,
     Heard,
     Lane,
     Odd,
@@ -97,6 +98,11 @@ class Lanes:
 
     def deny(self, plain: Plain) -> None:
         self.settle(plain, NOT_THERE)
+
+    def read_whole(self, plain: Plain, octets: int) -> None:
+        """A sweep need not read the denials of that size any more. Those for people are all read: their TTL is wanted."""
+        if self._sparing and len(plain.lane.whole) < SIZES:
+            plain.lane.whole.add(octets)
 
     def settle(self, plain: Plain, outcome: Outcome) -> None:
         """The zone has spoken, or the careful road has given up."""

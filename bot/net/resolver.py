@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.model import Answer, Heard, Lookup, LookupFailed, RoundLookup, SweepLookup
+from bot.net.cached_rounds import AsksRounds, CachedRounds, SharedRounds
 from bot.net.memory import Memory
 
 Ask = Callable[[], Awaitable[Answer]]
@@ -18,17 +19,13 @@ MEMORY_SIZE = 20_000
 LONGEST_TTL = 3600.0
 
 
-class Asks(Protocol):
+class Asks(AsksRounds, Protocol):
     """What a resolver needs of a transport."""
 
     async def query(self, name: str, kind: str, *, deadline_s: float = ..., bulk: bool = ...) -> Answer: ...
 
-    async def ask_all(
-        self, label: str, apexes: Sequence[str], /, *, bulk: bool = ..., heard: Heard | None = ...
-    ) -> Sequence[Answer | LookupFailed]: ...
 
-
-class SharedAnswers(Protocol):
+class SharedAnswers(SharedRounds, Protocol):
     """A cache that several processes share: it serves the answer, or calls `ask` and keeps what that returns.
 
     With `fresh` it always calls `ask`. Failures (LookupFailed, raised by `ask`) pass through and are never kept. When the cache is away it calls `ask`.
@@ -73,6 +70,7 @@ class Resolver(RoundLookup):
         self._shared = shared
         self._memory = Memory(clock, size, LONGEST_TTL)
         self._open: dict[Key, _Shared] = {}
+        self._rounds = CachedRounds(transport, self._memory, shared)
 
     async def __call__(self, name: str, kind: str, /) -> Answer:
         return await self.lookup(name, kind, Manner())
@@ -90,10 +88,17 @@ class Resolver(RoundLookup):
         return _Sweep(self, Manner(fresh=fresh, bulk=True))
 
     async def ask_all(
-        self, label: str, apexes: Sequence[str], /, *, bulk: bool = False, heard: Heard | None = None
+        self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None
     ) -> Sequence[Answer | LookupFailed]:
-        """What zones say about a label, past every cache: what a list says is remembered as a report, or not at all."""
-        return await self._transport.ask_all(label, apexes, bulk=bulk, heard=heard)
+        return await self.ask_round(label, apexes, Manner(), heard)
+
+    async def ask_round(
+        self, label: str, apexes: Sequence[str], manner: Manner, heard: Heard | None
+    ) -> Sequence[Answer | LookupFailed]:
+        """What zones say about a label; a sweep asks past every cache, for what lists say to it nobody asks again soon."""
+        if manner.bulk:
+            return await self._transport.ask_all(label, apexes, bulk=True, heard=heard)
+        return await self._rounds.ask(label, apexes, fresh=manner.fresh, heard=heard)
 
     async def lookup(self, name: str, kind: str, manner: Manner) -> Answer:
         name = name.lower().removesuffix(".") or "."
@@ -145,7 +150,7 @@ class _Asking(RoundLookup):
     async def ask_all(
         self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None
     ) -> Sequence[Answer | LookupFailed]:
-        return await self.resolver.ask_all(label, apexes, bulk=self.manner.bulk, heard=heard)
+        return await self.resolver.ask_round(label, apexes, self.manner, heard)
 
 
 class _Sweep(_Asking, SweepLookup):

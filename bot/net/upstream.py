@@ -190,7 +190,12 @@ class Upstream:
             for _ in range(DATAGRAMS_AT_ONCE):
                 reply = receive(LARGEST)
                 flight = flights.get(reply[:2])
-                if isinstance(flight, Plain) and reply[2:8] in DENIALS and reply.startswith(flight.asked, HEADER):
+                if (
+                    isinstance(flight, Plain)
+                    and reply[2:8] in DENIALS
+                    and reply.startswith(flight.asked, HEADER)
+                    and len(reply) - len(flight.asked) in flight.lane.whole
+                ):
                     del flights[flight.ident]
                     flight.lane.deny(flight)
                     last, count = flight, count + 1

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
+from itertools import chain
 
 from bot.model import Answer
+from bot.store.batch import Batch
 from bot.store.circuit import Away, Circuit
 from bot.store.flights import Flights, Held
 
 PREFIX = "mc1"  # raise the number when the form of an entry changes
 LONGEST_ANSWER_S = 3600
 REPORT_S = 60
+KEPT_AFTER_S = 0.01
 
 
 class AnswerCache:
@@ -26,6 +30,7 @@ class AnswerCache:
         self._prefix = prefix("dns", view)
         # A waiting question asks for itself soon enough to end within the time that a person waits.
         self._flights = Flights(circuit, turn_s=3.5, patience_s=1.5)
+        self._rounds = Batch(self._keep_all, after_s=KEPT_AFTER_S)
 
     @property
     def away(self) -> bool:
@@ -39,10 +44,9 @@ class AnswerCache:
         """
 
         def load(held: Held) -> Answer:
-            exists, authentic, records = json.loads(held.text)
-            return Answer(name, kind, tuple(records), exists=exists, ttl=int(held.ttl_s), authentic=authentic)
+            return load_answer(name, kind, held)
 
-        key = self._prefix + digest(f"{name.lower()} {kind}")
+        key = self._key(name, kind)
         if fresh:
             answer = await ask()
             self._flights.keep(key, dump_answer(answer))
@@ -50,9 +54,33 @@ class AnswerCache:
         answer, _ = await self._flights.fetch(key, ask, dump_answer, load)
         return answer
 
+    async def recall(self, names: Sequence[str], kind: str, /) -> dict[str, Answer]:
+        """What is remembered of many names, in one round trip; nothing while Redis is away."""
+        found = await self._flights.look([self._key(name, kind) for name in names])
+        known: dict[str, Answer] = {}
+        for name, held in zip(names, found, strict=True):
+            if held is not None:
+                with suppress(ValueError, TypeError):  # it cannot be read, so it is asked again and replaced
+                    known[name] = load_answer(name, kind, held)
+        return known
+
+    def keep(self, answers: Sequence[Answer], /) -> None:
+        """Store many answers in one call, a moment from now: whoever asked is to have them first."""
+        if answers:
+            self._rounds.ask(answers)
+
     async def settle(self) -> None:
         """Wait until every answer is stored; for a process that is about to end."""
+        await self._rounds.settle()
         await self._flights.settle()
+
+    def _key(self, name: str, kind: str) -> str:
+        return self._prefix + digest(f"{name.lower()} {kind}")
+
+    async def _keep_all(self, rounds: Sequence[Sequence[Answer]]) -> list[None]:
+        for answer in chain.from_iterable(rounds):
+            self._flights.keep(self._key(answer.name, answer.kind), dump_answer(answer))
+        return [None] * len(rounds)
 
 
 class ReportCache:
@@ -113,6 +141,12 @@ class Remembered:
 def dump_answer(answer: Answer) -> Held:
     text = json.dumps([answer.exists, answer.authentic, answer.records], separators=(",", ":"))
     return Held(text, max(0, min(answer.ttl, LONGEST_ANSWER_S)))
+
+
+def load_answer(name: str, kind: str, held: Held) -> Answer:
+    """Raises ValueError or TypeError for a text that `dump_answer` did not write."""
+    exists, authentic, records = json.loads(held.text)
+    return Answer(name, kind, tuple(records), exists=exists, ttl=int(held.ttl_s), authentic=authentic)
 
 
 def prefix(room: str, view: str) -> str:

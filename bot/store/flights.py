@@ -89,6 +89,11 @@ class Flights:
         self._landings.ask(Landing(*claim, dump(made)))
         return made, False
 
+    async def look(self, keys: Sequence[str]) -> list[Held | None]:
+        """What Redis holds under these keys, without taking a turn or waiting for those who have one."""
+        seen = await self._see([Claim(key, "") for key in keys], 0)
+        return [held if isinstance(held, Held) else None for held in seen]
+
     def keep(self, key: str, held: Held) -> None:
         """Store what was fetched without asking whose turn it is."""
         self._landings.ask(Landing(key, "", held))

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bot.model import Answer, LookupFailed
-from bot.net.lane import MISSES
+from bot.net.lane import MISSES, NOT_THERE
 from bot.net.pace import Pace
 from bot.net.servers import Server
 from bot.net.transport import Transport
@@ -65,11 +65,16 @@ async def test_a_round_says_what_single_questions_say(listed: bool) -> None:
         async with Transport([of(server)]) as transport:
             await transport.query("t.example", "A")
             single = await asyncio.gather(*(alone(transport, f"{LABEL}.{apex}") for apex in apexes))
-    lost = (
-        {"cut"} if not listed else set()
-    )  # "no such name" is read from header and question; what was cut off says nothing more
     rows = zip(WORDS, map(told, outcomes), map(told, single), strict=True)
-    assert [(word, in_round) for word, in_round, by_itself in rows if in_round != by_itself and word not in lost] == []
+    assert [(word, in_round) for word, in_round, by_itself in rows if in_round != by_itself] == []
+
+
+async def test_a_cut_denial_is_none_also_after_a_thousand_whole_ones() -> None:
+    async with serve({}, faults={"0.zone.example": "cut"}) as server, Transport([of(server)]) as transport:
+        for n in range(1, 1001):
+            assert told((await transport.ask_all(str(n), ["zone.example"]))[0]) == ((), False)
+        assert told((await transport.ask_all("0", ["zone.example"], patience_s=0.3))[0]) == ("timeout",)
+        assert next(iter(transport.counters.values())).garbled
 
 
 async def test_ten_thousand_forged_packets_deceive_no_sweep() -> None:
@@ -198,6 +203,16 @@ async def test_a_name_that_dns_cannot_carry_is_not_asked() -> None:
         assert [told(row) for row in await transport.ask_all("a" * 64, ["z.example"])] == [("malformed",)]
         assert [told(row) for row in await transport.ask_all(long, ["a-rather-long-zone.example"])] == [("malformed",)]
         assert await transport.ask_all("1", []) == []
+
+
+async def test_people_learn_for_how_long_a_denial_holds_and_a_sweep_need_not() -> None:
+    async with serve({}) as server, Transport([of(server)]) as transport:
+        for _ in range(2):
+            (answer,) = await transport.ask_all("1", ["zone.example"], bulk=False)
+            assert isinstance(answer, Answer)
+            assert (answer.name, answer.ttl > 0) == ("1.zone.example", True)
+        sweep = [(await transport.ask_all(str(n), ["zone.example"]))[0] for n in range(3)]
+        assert sweep[1:] == [NOT_THERE, NOT_THERE]
 
 
 async def test_people_ask_in_rounds_too_and_hear_each_answer_as_it_comes() -> None:

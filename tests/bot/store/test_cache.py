@@ -117,6 +117,18 @@ async def test_the_key_of_a_key_zone_is_nowhere_in_redis(redis: Redis, cache: An
     assert "hush-1" not in str(await redis.get(key))
 
 
+async def test_many_answers_are_kept_in_one_call_and_recalled_in_another(redis: Redis, cache: AnswerCache) -> None:
+    answers = [Answer(f"{n}.example", "A", exists=n % 2 == 0, ttl=60 if n else 0) for n in range(100)]
+    cache.keep(answers)
+    await cache.settle()
+    before = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    found = await cache.recall([*(answer.name for answer in answers), "other.example"], "A")
+    after = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    assert {name: answer.exists for name, answer in found.items()} == {a.name: a.exists for a in answers[1:]}
+    assert after - before == 1
+    assert await cache.recall([answers[1].name], "TXT") == {}
+
+
 async def test_a_failure_is_told_and_not_kept(redis: Redis, cache: AnswerCache) -> None:
     with pytest.raises(LookupFailed, match="timeout"):
         await fetch(cache, Asking(LookupFailed("timeout")))
