@@ -13,7 +13,8 @@ from handlers.card import Card
 from handlers.messages.overview import Overview
 from handlers.slack.errands import Errand
 from handlers.slack.home import home_view
-from handlers.slack.replies import UNSAID, Pace, reason
+from handlers.slack.refusals import UNSAID, reason
+from handlers.slack.replies import Pace
 from handlers.slack.workspaces import Clients
 
 KINDS = "public_channel,private_channel"
