@@ -23,12 +23,14 @@ from bot.model import Check, Order, Target
 from bot.net.resolver import Resolver
 from bot.net.servers import Server
 from bot.net.transport import Transport
+from tests.audit_world import audit_zone
 from tests.mail_world import GOOD, mail_world
 
 CATALOGUE = load()
 ROUND_TRIPS = 4  # the records of SPF: the domain, and three includes that name one another
 OF_THE_LISTS = ("blocklist",)
 OF_MAIL = ("blocklist", "ptr", "spf", "dmarc", "mx")
+OF_THE_AUDIT = (*OF_MAIL, "network", "dkim", "dane", "bimi", "tls-rpt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +110,11 @@ def cold_table(rounds: int) -> Table:
         "lists, known to be good": (OF_THE_LISTS, 1, 1, True),
         "lists, cold": (OF_THE_LISTS, 1, 1, False),
         "whole, cold": (OF_MAIL, ROUND_TRIPS, 1, False),
+        "the audit, cold": (OF_THE_AUDIT, ROUND_TRIPS, 1, False),
         "ten at once, cold, the slowest": (OF_MAIL, ROUND_TRIPS, 10, False),
     }
     for line in LINES:
-        with line_server(mail_world(), delay_ms=line.delay_ms, loss=line.loss) as port:
+        with line_server(audit_zone(), delay_ms=line.delay_ms, loss=line.loss) as port:
             for name, kind in kinds.items():
                 rows.append(asyncio.run(_row(name, port, line, rounds, kind=kind)))
     os.sched_setaffinity(0, CORES)

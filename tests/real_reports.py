@@ -11,6 +11,8 @@ from bot.checks import senders
 from bot.checks.blocklists import ProcessMemory, blocklist_check, load
 from bot.checkup import Checkup
 from bot.model import Answer, LookupFailed, Order, Report, Role, Target
+from tests.audit_world import ORDERS, Servers, audit, audit_checks, audit_zone
+from tests.bot.checks.signed_world import SignedWorld
 from tests.dns_world import World
 from tests.mail_world import DYNAMIC, GOOD, LISTED, mail_world
 
@@ -55,3 +57,10 @@ def half_unknown() -> Report:
 
 def pbl_on_a_client() -> Report:
     return report(Order(Target.of(DYNAMIC), Role.CLIENT), World(mail_world()))
+
+
+def whole_audit(kind: str) -> Report:
+    """Every check there is, of the orders of that world: `in order`, `in disorder`, `a domain in disorder`."""
+    world = SignedWorld(audit_zone())
+    checkup = audit(world, audit_checks(Servers(world)))
+    return replace(asyncio.run(checkup.report(ORDERS[kind])), elapsed_ms=812)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from bot.model import Finding, Order, Report, Role, Verdict
-from handlers.card import Button, Card, Fact, Line, Table, Tone
+from handlers.card import Button, Card, Fact, Line, Sketch, Table, Tone
 from handlers.messages.spf_tree import spf_sketch
 from handlers.messages.words import (
     NAMES,
@@ -24,6 +24,7 @@ from handlers.messages.words import (
 )
 
 PROBLEMS_SHOWN = 8
+IN_FULL = 4  # of these, with their own step and picture: more cannot be read in ten seconds
 LISTINGS_IN_TABLE = 3  # fewer are told one by one, with their own step
 FORM_BUTTONS = 2
 NOT_THERE = (
@@ -50,7 +51,7 @@ TAKES = {Verdict.PASS: "yes", Verdict.UNKNOWN: "not known", Verdict.WARN: "perha
 def report_card(report: Report, tree: bool = False) -> Card:
     """The answer to one order: the verdict, the one next step, problems worst first, what passed in one line.
 
-    The tree of SPF records is drawn where it explains a problem, and wherever `tree` asks for it.
+    The tree of SPF records is drawn where it explains one of few problems, and wherever `tree` asks for it.
     """
     problems = sorted((f for f in report.findings if is_problem(f)), key=weight)
     listings = [f for f in problems if f.check == "blocklist"]
@@ -60,23 +61,27 @@ def report_card(report: Report, tree: bool = False) -> Card:
         f for f in report.findings if f.verdict is Verdict.UNKNOWN and f not in problems and f.check == "blocklist"
     ]
     step = next((f.step for f in (*problems, *silent) if f.step), "")
-    lines = [line_of(f, but=step) for f in told[:PROBLEMS_SHOWN]]
-    lines += [Line(f"{count(len(told) - PROBLEMS_SHOWN, 'more problem')}.")] if len(told) > PROBLEMS_SHOWN else []
+    sketch, drawn = spf_sketch(report.findings, asked_for=tree), tree or len(told) <= IN_FULL
     return Card(
         title=f"{name_of(report.order)}: {summary(report)}",
         tone=TONES[report.verdict],
         step=step,
         lines=(
-            *lines,
+            *_problems(told, step),
             *_explained(report.findings),
             *_silent_lists(silent),
             *(() if problems else _better(report.findings)),
             *_passed(report.findings),
         ),
         facts=(*(_receivers(report) if report.order.role is Role.MTA else ()), *_network(report.findings, problems)),
-        sketch=spf_sketch(report.findings, asked_for=tree),
+        sketch=sketch if drawn else None,
         table=_listing_table(listings) if in_table else None,
-        buttons=(*_forms(problems), again_button(report.order), watch_button(report.order)),
+        buttons=(
+            *_forms(problems),
+            *_tree_button(report.order, sketch, drawn),
+            again_button(report.order),
+            watch_button(report.order),
+        ),
         footnote=footnote(report),
     )
 
@@ -122,6 +127,10 @@ def took(ms: int) -> str:
     return f"{ms} ms" if ms < 1_000 else f"{ms / 1_000:.1f} s"
 
 
+def _tree_button(order: Order, sketch: Sketch | None, drawn: bool) -> tuple[Button, ...]:
+    return (Button("SPF tree", command=f"check {order} tree"),) if sketch and not drawn else ()
+
+
 def again_button(order: Order) -> Button:
     return Button("Check again", command=f"check {order} fresh", in_place=True)
 
@@ -130,6 +139,14 @@ def watch_button(order: Order) -> Button:
     """What was asked beyond the target would be lost with the card, so then the answer leaves it alone."""
     plain = order == Order(order.target, order.role)
     return Button("Watch", command=f"watch {order.target} as {order.role}", in_place=plain)
+
+
+def _problems(told: Sequence[Finding], step: str) -> Iterable[Line]:
+    """The worst with their own steps, unless the card has said that step already; then what else is wrong."""
+    yield from (line_of(finding, but=step) for finding in told[:IN_FULL])
+    yield from (Line(finding.says, TONES[finding.verdict]) for finding in told[IN_FULL:PROBLEMS_SHOWN])
+    if len(told) > PROBLEMS_SHOWN:
+        yield Line(f"{count(len(told) - PROBLEMS_SHOWN, 'more problem')}.")
 
 
 def _explained(findings: Iterable[Finding]) -> Iterable[Line]:

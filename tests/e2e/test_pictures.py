@@ -26,6 +26,9 @@ CARDS = {
     "clean": report_card(real_reports.clean()),
     "half-unknown": report_card(real_reports.half_unknown()),
     "pbl-on-a-client": report_card(real_reports.pbl_on_a_client()),
+    "audit": report_card(real_reports.whole_audit("in disorder")),
+    "audit-in-order": report_card(real_reports.whole_audit("in order")),
+    "spf-tree": report_card(real_reports.whole_audit("a domain in disorder")),
     "help": help_card(),
     "refused": refusal_card("“1.2.3” is not a full IPv4 address; type four numbers, like 203.0.113.5."),
 }
