@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute
 from bot.assembly import MailWing, now
 from bot.demo import DemoWorld
 from bot.jobs import Jobs
-from bot.model import LookupFailed
+from bot.model import LookupFailed, Verdict
 from bot.rounds import Rounds, rounds
 from bot.settings import HostPort
 from bot.store.limits import Allowance
@@ -32,6 +32,7 @@ from handlers.commands.overview import Lately, Overviews
 from handlers.commands.watching import Watching
 from handlers.http import Vitals, site
 from handlers.messages import TRUST, ListRow, lists_card
+from handlers.messages.words import HELD
 from handlers.platform import Ask, CannotServe, Part, Speaking
 from handlers.platforms import Chat, Parts, chats, published
 from handlers.slack.socket_mode import SlackRefuses
@@ -115,7 +116,7 @@ async def _prompt(wing: MailWing, commands: Commands, stop: asyncio.Event) -> No
 
 def verbs(wing: MailWing, watched: Rounds, speaking: dict[str, Speaking]) -> Commands:
     async def list_health() -> Card:
-        return lists_card(await asked_lists(wing))
+        return lists_card(await asked_lists(wing, watched))
 
     register: Register = watched.for_people
     watching = Watching(
@@ -131,16 +132,23 @@ def verbs(wing: MailWing, watched: Rounds, speaking: dict[str, Speaking]) -> Com
     return Commands(wing.checkup, wing.lists_for, list_health, allowed(wing), watching)
 
 
-async def asked_lists(wing: MailWing) -> list[ListRow]:
+async def asked_lists(wing: MailWing, watched: Rounds) -> list[ListRow]:
+    """The health of every list, asked just now; one that no watch believes is bad whatever it answers."""
     found = [item async for item in wing.list_health()]
-    return [(item.name, TRUST[item.standing], item.reason, item.ms) for item in found]
+    held = await watched.for_people.quarantined()
+    return [
+        (item.name, Verdict.WARN, HELD, item.ms)
+        if item.id in held
+        else (item.name, TRUST[item.standing], item.reason, item.ms)
+        for item in found
+    ]
 
 
 def overviews(wing: MailWing, watched: Rounds) -> Overviews:
     """What the page of the bot and Slack's App Home show."""
     return Overviews(
         watched.for_people,
-        Lately(partial(asked_lists, wing), time.monotonic),
+        Lately(partial(asked_lists, wing, watched), time.monotonic),
         {blocklist.id: blocklist.name for blocklist in wing.catalogue.lists},
         wing.resolver_health,
         watched.budgets,

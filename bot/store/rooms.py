@@ -11,6 +11,7 @@ from bot.store.script import Script, answering
 from bot.store.watches import Place, operation
 
 MOST_LINES = 10_000
+HEARING = "mc1:hearing"  # space → its room that hears of lists
 
 
 class RoomStore:
@@ -25,9 +26,25 @@ class RoomStore:
             text: str | None = await self._redis.hget(f"mc1:settings:{place.space}", place.room)
         return text
 
-    async def set_settings(self, place: Place, text: str) -> None:
+    async def set_settings(self, place: Place, text: str, lists: bool) -> None:
+        """`lists`: of the rooms of its space this one hears of lists from now on."""
+        heard = await self.hears_of_lists(place)
+        async with answering(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(f"mc1:settings:{place.space}", place.room, text)
+            if lists:
+                pipeline.hset(HEARING, place.space, place.room)
+            elif heard:
+                pipeline.hdel(HEARING, place.space)
+            await pipeline.execute()
+
+    async def hears_of_lists(self, place: Place) -> bool:
         async with answering():
-            await self._redis.hset(f"mc1:settings:{place.space}", place.room, text)
+            return bool(await self._redis.hget(HEARING, place.space) == place.room)
+
+    async def hearing_of_lists(self) -> list[str]:
+        """The rooms that are told when a list itself cannot be believed, at most one of each space."""
+        async with answering():
+            return list(await self._redis.hvals(HEARING))
 
     async def rest(self, place: str, until: float) -> None:
         """For a room or a whole space; one that rests already goes on resting until the time first set."""
@@ -56,14 +73,17 @@ class RoomStore:
             waiting = await self._redis.zrange("mc1:waiting", 0, -1)
         return sorted({*watching, *chose, *(room for room in waiting if room.startswith(f"{space}/"))})
 
-    async def forget_room(self, room: str) -> None:
+    async def forget_room(self, place: Place) -> None:
         """All of a room but its watches, which are removed one by one."""
+        room, hears = place.room, await self.hears_of_lists(place)
         async with answering():
             threads = [key async for key in self._redis.scan_iter(f"mc1:thread:{escaped(room)}:*", count=1000)]
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.delete(f"mc1:outbox:{room}", f"mc1:intent:{room}", f"mc1:history:{room}", *threads)
                 pipeline.zrem("mc1:waiting", room)
                 pipeline.hdel("mc1:resting", room)
+                if hears:
+                    pipeline.hdel(HEARING, place.space)
                 await pipeline.execute()
 
     async def forget_space(self, space: str) -> None:
@@ -71,6 +91,7 @@ class RoomStore:
         async with answering():
             await self._redis.delete(f"mc1:settings:{space}", f"mc1:audit:{space}")
             await self._redis.hdel("mc1:resting", space)
+            await self._redis.hdel(HEARING, space)
 
     async def note(self, space: str, line: Mapping[str, str]) -> None:
         """One line of the audit stream of a space, which keeps the last ten thousand or so."""

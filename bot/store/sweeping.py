@@ -47,8 +47,12 @@ class SweepStore:
             by, _, text = (await self._redis.get("mc1:lists") or "").partition(" ")
         return by, text
 
-    async def replace_lists(self, was: str, text: str, notes: Sequence[str]) -> bool:
-        return bool(await self._swap(operation(), was, text, MOST_NOTES, *notes))
+    async def replace_lists(
+        self, was: str, text: str, notes: Sequence[str], letters: Sequence[tuple[str, str, str]] = ()
+    ) -> bool:
+        """`letters` are what rooms are told of it: room, id and text."""
+        words = [word for room, id, text in letters for word in (room, f"{id}\n{text}")]
+        return bool(await self._swap(operation(), was, text, MOST_NOTES, len(notes), *notes, *words))
 
     async def notes(self, most: int) -> list[str]:
         """The newest notes about lists first."""

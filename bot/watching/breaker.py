@@ -87,6 +87,15 @@ class ListNote:
     flipped: int = 0
     asked: int = 0
 
+    @property
+    def thread(self) -> str:
+        """The name under which its end finds its beginning."""
+        return self.key.rpartition(".")[0]
+
+    @property
+    def begins(self) -> bool:
+        return self.reason in (NoteReason.QUARANTINED, NoteReason.DEGRADED)
+
 
 def tallies(before: Incident | None, observations: Iterable[Observation]) -> dict[str, Tally]:
     """What one look at one watch adds to each list; a first look flips nothing, because nobody knows what was before."""

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from bot.watching.breaker import ListNote
 from bot.watching.history import History
 from bot.watching.model import Alert, Incident, Room, Watch
 
 MOST_IN_A_ROOM = 50
 MOST_IN_A_SPACE = 500
+EVER = datetime.fromtimestamp(0, UTC)
 
 
 class TooManyWatches(Exception):
@@ -31,11 +33,13 @@ class Updates:
 
 @dataclass(frozen=True, slots=True)
 class RoomSettings:
-    """What a room chose. `restrict` is True where only the one who made a watch may end or mute it."""
+    """What a room chose. `restrict` is True where only the one who made a watch may end or mute it. `lists`: here, and in no
+    other room of the space, it is told when a list itself cannot be believed."""
 
     updates: str = Updates.THREAD
     reminder: bool = True
     restrict: bool = False
+    lists: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,52 @@ class Letter:
     intent: datetime | None = None
     tries: int = 0
 
+    @property
+    def root(self) -> bool:
+        return self.alert.root
+
+    @property
+    def thread(self) -> str:
+        return self.alert.thread
+
+    @property
+    def at(self) -> datetime:
+        return self.alert.at
+
+    @property
+    def began(self) -> datetime:
+        """Before this nothing of it can have been said, not even by a store that has forgotten it."""
+        return self.incident.began
+
+
+@dataclass(frozen=True, slots=True)
+class ListLetter:
+    """A note about the list called `name`, for a room that wants such notes. One that ends something only edits the note
+    that began it."""
+
+    id: str
+    room: Room
+    note: ListNote
+    name: str
+    at: datetime
+    intent: datetime | None = None
+    tries: int = 0
+
+    @property
+    def root(self) -> bool:
+        return self.note.begins
+
+    @property
+    def thread(self) -> str:
+        return f"list.{self.note.thread}"
+
+    @property
+    def began(self) -> datetime:
+        return EVER
+
+
+AnyLetter = Letter | ListLetter
+
 
 class Outbox(Protocol):
     """Letters in order by room. A letter leaves only by `sent` or `dropped`, so a crash loses none."""
@@ -116,22 +166,22 @@ class Outbox(Protocol):
     async def rooms(self) -> Sequence[Room]:
         """Rooms with letters that may be sent now."""
 
-    async def first(self, room: Room) -> Letter | None: ...
+    async def first(self, room: Room) -> AnyLetter | None: ...
 
-    async def sending(self, letter: Letter, now: datetime) -> Letter | None:
+    async def sending(self, letter: AnyLetter, now: datetime) -> AnyLetter | None:
         """Marks the intent, before the call that may or may not reach the room, and gives the letter with it. None where
         that is no longer the letter as it was read: another process has begun to send it, or has sent it."""
 
-    async def not_sent(self, begun: Letter, again_at: datetime) -> None:
+    async def not_sent(self, begun: AnyLetter, again_at: datetime) -> None:
         """Surely not posted: this intent is taken back, unless another process has begun since, and the room waits."""
 
-    async def waits(self, letter: Letter, until: datetime) -> None:
+    async def waits(self, letter: AnyLetter, until: datetime) -> None:
         """The room waits until then, or longer where it has to; an intent stays as it is."""
 
-    async def sent(self, letter: Letter, message: str) -> None:
-        """It stands in the room under this id; where the alert of `letter` is a root, this is what replies name."""
+    async def sent(self, letter: AnyLetter, message: str) -> None:
+        """It stands in the room under this id; where `letter` is a root, this is what replies name."""
 
-    async def dropped(self, letter: Letter, why: str) -> None: ...
+    async def dropped(self, letter: AnyLetter, why: str) -> None: ...
 
     async def thread(self, room: Room, thread: str) -> str | None:
         """The message id behind an alert's thread name; None while its root is not posted."""

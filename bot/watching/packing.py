@@ -18,14 +18,18 @@ HERE = "{address}"  # stands for the address in a sentence, a step or a link
 
 def packed(problems: Iterable[Problem]) -> list[tuple[Problem, str]]:
     """Problems without an address, each with the addresses where it is: `203.0.113.0-203.0.113.7 203.0.113.9`, or nothing."""
-    groups: dict[Problem, list[str]] = {}
+    alike: dict[Problem, list[str]] = {}
+    groups: list[tuple[Problem, list[str]]] = []
     for problem in problems:
-        sight = problem.sight
-        common = replace(problem, sight=_moved(sight, "", sight.address, HERE)) if sight.address else problem
-        if sight.address and _moved(common.sight, sight.address, HERE, sight.address) != sight:
-            common = problem  # it names the placeholder itself
-        groups.setdefault(common, []).append(sight.address if common is not problem else "")
-    return [(common, _runs(filter(None, addresses))) for common, addresses in groups.items()]
+        common = _without_address(problem)
+        if common is problem:
+            groups.append((problem, []))
+        elif common in alike:
+            alike[common].append(problem.sight.address)
+        else:
+            alike[common] = [problem.sight.address]
+            groups.append((common, alike[common]))
+    return [(common, _runs(addresses)) for common, addresses in groups]
 
 
 def unpacked(common: Problem, addresses: str) -> Iterator[Problem]:
@@ -34,6 +38,15 @@ def unpacked(common: Problem, addresses: str) -> Iterator[Problem]:
         yield common
     for address in _addresses(addresses):
         yield replace(common, sight=_moved(common.sight, address, HERE, address))
+
+
+def _without_address(problem: Problem) -> Problem:
+    """The problem itself where it has no address, or names the placeholder as it is."""
+    sight = problem.sight
+    if not sight.address:
+        return problem
+    common = _moved(sight, "", sight.address, HERE)
+    return replace(problem, sight=common) if _moved(common, sight.address, HERE, sight.address) == sight else problem
 
 
 def _moved(sight: Observation, address: str, old: str, new: str) -> Observation:

@@ -17,9 +17,18 @@ from bot.store.outbox import OutboxStore
 from bot.store.rooms import RoomStore
 from bot.store.sweeping import SweepStore
 from bot.store.watches import Change, Entry, Place, Remembered, WatchStore
-from bot.watching.breaker import ListNote
+from bot.watching.breaker import ListNote, NoteReason
 from bot.watching.history import History, from_text, recorded, to_text
-from bot.watching.kept import MOST_IN_A_ROOM, MOST_IN_A_SPACE, Kept, Letter, RoomSettings, TooManyWatches
+from bot.watching.kept import (
+    MOST_IN_A_ROOM,
+    MOST_IN_A_SPACE,
+    AnyLetter,
+    Kept,
+    Letter,
+    ListLetter,
+    RoomSettings,
+    TooManyWatches,
+)
 from bot.watching.lists import ListMemory
 from bot.watching.model import Incident, Room, Watch
 from bot.watching.plan import Factors, interval_of, wishes_of
@@ -112,10 +121,12 @@ class Register:
 
     async def settings(self, room: Room) -> RoomSettings:
         text = await self.rooms_kept.settings(place_of(room))
-        return load(RoomSettings, text) if text else RoomSettings()
+        settings = load(RoomSettings, text) if text else RoomSettings()
+        return replace(settings, lists=await self.rooms_kept.hears_of_lists(place_of(room)))
 
     async def set_settings(self, room: Room, settings: RoomSettings) -> None:
-        await self.rooms_kept.set_settings(place_of(room), dump(settings))
+        """The last room of a space that wants to hear of lists does."""
+        await self.rooms_kept.set_settings(place_of(room), dump(settings, but="lists"), settings.lists)
 
     async def pause(self, room: Room) -> None:
         await self.rooms_kept.rest(str(room), (self._clock() + RESTS).timestamp())
@@ -139,7 +150,7 @@ class Register:
     async def forget_room(self, room: Room) -> None:
         for kept in await self._texts(room):
             await self.watches.remove(entry_of(watch_of(kept)))
-        await self.rooms_kept.forget_room(str(room))
+        await self.rooms_kept.forget_room(place_of(room))
 
     async def forget_space(self, platform: str, space: str) -> None:
         """May be asked for again where it was cut short."""
@@ -165,29 +176,29 @@ class Register:
     async def rooms(self) -> Sequence[Room]:
         return [Room.of(room) for room in await self.letters.rooms(self._clock().timestamp())]
 
-    async def first(self, room: Room) -> Letter | None:
+    async def first(self, room: Room) -> AnyLetter | None:
         held = await self.letters.first(str(room))
         if held is None:
             return None
-        letter = load(Letter, held.text)
+        letter = letter_of(held.text)
         intent = None if held.intent is None else moment(held.intent)
-        return Letter(letter.id, room, letter.watch, letter.incident, letter.alert, intent, held.tries)
+        return replace(letter, room=room, intent=intent, tries=held.tries)
 
-    async def sending(self, letter: Letter, now: datetime) -> Letter | None:
+    async def sending(self, letter: AnyLetter, now: datetime) -> AnyLetter | None:
         begun = await self.letters.sending(str(letter.room), letter.id, now.timestamp(), letter.tries)
         return replace(letter, intent=now, tries=letter.tries + 1) if begun else None
 
-    async def not_sent(self, begun: Letter, again_at: datetime) -> None:
+    async def not_sent(self, begun: AnyLetter, again_at: datetime) -> None:
         await self.letters.held(str(begun.room), begun.id, again_at.timestamp(), begun.tries)
 
-    async def waits(self, letter: Letter, until: datetime) -> None:
+    async def waits(self, letter: AnyLetter, until: datetime) -> None:
         await self.letters.waits(str(letter.room), letter.id, until.timestamp())
 
-    async def sent(self, letter: Letter, message: str) -> None:
-        thread = letter.alert.thread if letter.alert.root else ""
+    async def sent(self, letter: AnyLetter, message: str) -> None:
+        thread = letter.thread if letter.root else ""
         await self.letters.sent(str(letter.room), letter.id, thread, message)
 
-    async def dropped(self, letter: Letter, why: str) -> None:
+    async def dropped(self, letter: AnyLetter, why: str) -> None:
         if await self.letters.dropped(str(letter.room), letter.id):
             await self.note(letter.room, "mailcheck", "dropped", letter.id, why)
 
@@ -215,6 +226,24 @@ class Register:
         """What the rounds know of every list; None before the first."""
         _, text = await self.sweeping.lists()
         return load(ListMemory, text) if text else None
+
+    async def note_on_lists(self, by: str, text: str, notes: Sequence[ListNote], names: Mapping[str, str]) -> bool:
+        """Replaces what is known of the lists, unless somebody did so since it was read; with it goes what rooms are told:
+        of lists that cannot be believed. Whether a list answers at all is for whoever runs the bot, who has other means."""
+        told = [note for note in notes if note.reason in (NoteReason.QUARANTINED, NoteReason.TRUSTED)]
+        rooms = await self.rooms_kept.hearing_of_lists() if told else ()
+        letters = [
+            ListLetter(f"list.{note.key}", Room.of(room), note, names.get(note.lists[0], note.lists[0]), self._clock())
+            for note in told
+            for room in rooms
+        ]
+        outgoing = [(str(letter.room), letter.id, dump(letter)) for letter in letters]
+        return await self.sweeping.replace_lists(by, text, [dump(note) for note in notes], outgoing)
+
+    async def quarantined(self) -> frozenset[str]:
+        """The lists that no watch believes just now."""
+        _, text = await self.sweeping.lists()
+        return load(ListMemory, text).quarantined if text else frozenset()
 
     async def list_notes(self, most: int = 10) -> list[ListNote]:
         """What was to be said of lists lately, to whoever runs the bot; the newest first."""
@@ -258,6 +287,11 @@ def history_text(kept: Remembered, before: Incident, after: Incident, now: datet
 
 def incident_text(incident: Incident) -> str:
     return dump(incident, but="watch")
+
+
+def letter_of(text: str) -> AnyLetter:
+    document = json.loads(text)
+    return from_json(ListLetter, document) if "note" in document else from_json(Letter, document)
 
 
 def place_of(room: Room) -> Place:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,12 +45,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the rounds go by. `demanded` are the budgets of lists; `unproven` are the lists without test entries."""
+    """What the rounds go by. `demanded` are the budgets of lists; `unproven` are the lists without test entries; `names` are
+    the lists' names by id."""
 
     policy: Policy = field(default_factory=Policy)
     limits: Limits = field(default_factory=Limits)
     demanded: Sequence[Demanded] = ()
     unproven: frozenset[str] = frozenset()
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def rules_of(settings: Settings, zones: Sequence[Zone]) -> Rules:
@@ -61,7 +63,8 @@ def rules_of(settings: Settings, zones: Sequence[Zone]) -> Rules:
         group_for=settings.group_for,
         remind_after=settings.remind_after,
     )
-    return Rules(policy, demanded=demanded(zones), unproven=unproven(zones))
+    names = {zone.blocklist.id: zone.blocklist.name for zone in zones}
+    return Rules(policy, demanded=demanded(zones), unproven=unproven(zones), names=names)
 
 
 class Sweep:
@@ -137,7 +140,7 @@ class Sweep:
             memory = load(ListMemory, text) if text else ListMemory(now)
             memory, notes = counted(memory, sums, heard, now, rules.limits)
             memory, more = round_over(memory, rules.unproven, now, rules.limits)
-            if await self._register.sweeping.replace_lists(by, dump(memory), [dump(note) for note in (*notes, *more)]):
+            if await self._register.note_on_lists(by, dump(memory), (*notes, *more), rules.names):
                 for note in (*notes, *more):
                     say(note)
                 break

@@ -10,11 +10,12 @@ from datetime import datetime
 
 import structlog
 
-from bot.watching.kept import Kept, Letter, Outbox, RoomSettings, Updates, Watches
-from bot.watching.model import Reason, Room
+from bot.watching.kept import AnyLetter, Kept, Letter, ListLetter, Outbox, RoomSettings, Updates, Watches
+from bot.watching.model import Reason, Room, Watch
 from handlers.alerts.fates import NOT_SAID, NotSaid, Pace, Rests, fate_of, turn_of
 from handlers.card import Card
 from handlers.messages.alerts import reply_card, root_card, silenced_card
+from handlers.messages.list_notes import list_note_card
 from handlers.platform import Blind, Later, MessageGone, Rejected, Speaking, Unsure
 
 LOUDNESS = {Later: logging.INFO, Rejected: logging.ERROR}  # of what was not said; else a warning
@@ -68,26 +69,27 @@ class Delivery:
         if self.pace.now() < turn.at:
             await self.outbox.waits(letter, turn.at)
             return False
-        kept = await self.watches.find(room, letter.watch.id)
-        settings = await self.watches.settings(room)
+        kept, settings = None, RoomSettings(updates=Updates.EDIT_ONLY)
+        if isinstance(letter, Letter):
+            kept, settings = await self.watches.find(room, letter.watch.id), await self.watches.settings(room)
         return await _Errand(self.outbox, self.watches, platform, self.pace, letter, kept, settings).run(turn.doubt)
 
 
 @dataclass(frozen=True, slots=True)
 class _Errand:
-    """One letter on its way."""
+    """One letter on its way. A note about a list is of no watch, and its end is an edit and nothing more."""
 
     outbox: Outbox
     watches: Watches
     platform: Speaking
     pace: Pace
-    letter: Letter
+    letter: AnyLetter
     kept: Kept | None
     settings: RoomSettings
 
     async def run(self, doubt: datetime | None) -> bool:
         """True where the letter left the outbox. `doubt`: it may have been posted since then, so it is looked up first."""
-        if doubt is None and self.letter.alert.reason is Reason.REMINDER and not self.settings.reminder:
+        if doubt is None and self._reminds() and not self.settings.reminder:
             await self.outbox.dropped(self.letter, "the room wants no reminders")
             return True
         try:
@@ -107,7 +109,7 @@ class _Errand:
 
     async def _standing(self, since: datetime) -> str | None:
         """The message, where it was posted after all: in its thread, or outside where the thread was gone."""
-        key, room = self.letter.alert.key, self.letter.room
+        key, room = self.letter.id, self.letter.room
         try:
             if thread := await self._thread():
                 try:
@@ -128,12 +130,14 @@ class _Errand:
             thread = None
         if thread and self.settings.updates == Updates.EDIT_ONLY:
             await self._said(self.letter, thread)
+        elif isinstance(self.letter, ListLetter) and not self.letter.root:
+            await self.outbox.dropped(self.letter, "the note that it ends is gone")
         else:
             await self._post(thread)
 
     async def _thread(self) -> str | None:
-        alert = self.letter.alert
-        return None if alert.root else await self.outbox.thread(self.letter.room, alert.thread)
+        letter = self.letter
+        return None if letter.root else await self.outbox.thread(letter.room, letter.thread)
 
     async def _edited(self, root: str) -> bool:
         """False where the root is gone."""
@@ -149,32 +153,33 @@ class _Errand:
         return True
 
     async def _post(self, thread: str | None) -> None:
-        letter, alert = self.letter, self.letter.alert
-        if thread:
+        letter = self.letter
+        if thread and isinstance(letter, Letter):
             broadcast = self.settings.updates == Updates.BROADCAST
-            broadcast = broadcast and (alert.broadcast or alert.reason is Reason.RESOLVED)
+            broadcast = broadcast and (letter.alert.broadcast or letter.alert.reason is Reason.RESOLVED)
+            reply = reply_card(letter.watch, letter.alert)
             try:
-                said = await self.platform.post(
-                    letter.room, reply_card(letter.watch, alert), thread, alert.key, broadcast
-                )
+                said = await self.platform.post(letter.room, reply, thread, letter.id, broadcast)
                 await self._said(letter, said)
                 return
             except MessageGone as why:
                 log.info("thread gone", **self._about(str(why)))
-        said = await self.platform.post(letter.room, self._root(), "", alert.key)
-        await self._said(replace(letter, alert=replace(alert, root=True)), said)
+        said = await self.platform.post(letter.room, self._root(), "", letter.id)
+        if isinstance(letter, Letter):
+            letter = replace(letter, alert=replace(letter.alert, root=True))
+        await self._said(letter, said)
 
-    async def _said(self, letter: Letter, message: str) -> None:
+    async def _said(self, letter: AnyLetter, message: str) -> None:
         await self.outbox.sent(letter, message)
         if self.kept and self.kept.paused:
             await self.watches.resume(letter.room)
 
-    async def _unsaid(self, why: NotSaid, begun: Letter | None) -> bool:
+    async def _unsaid(self, why: NotSaid, begun: AnyLetter | None) -> bool:
         """True where the letter left the outbox all the same. Only who began to send it can know that it was not sent."""
         fate = fate_of(self.letter, why, self.kept is not None, self.pace)
         log.log(LOUDNESS.get(type(why), logging.WARNING), "alert not said", **self._about(str(why)))
         if fate.rests is not Rests.NOBODY and self.kept and not self.kept.paused:
-            await self._rest(fate.rests, str(why))
+            await self._rest(self.kept.watch, fate.rests, str(why))
         if fate.again_at is None:
             await self.outbox.dropped(self.letter, str(why))
         elif begun and fate.surely:
@@ -183,7 +188,7 @@ class _Errand:
             await self.outbox.waits(self.letter, fate.again_at)
         return fate.again_at is None
 
-    async def _rest(self, rests: Rests, why: str) -> None:
+    async def _rest(self, watch: Watch, rests: Rests, why: str) -> None:
         """The watches rest until a try now and then finds the place open again. The one who made this watch hears of a
         closed room, and whoever runs the bot of a workspace that lets it say nothing to anybody."""
         room = self.letter.room
@@ -195,18 +200,24 @@ class _Errand:
             return
         await self.watches.pause(room)
         try:
-            await self.platform.tell(room, self.letter.watch.by, silenced_card(self.letter.watch, why))
+            await self.platform.tell(room, watch.by, silenced_card(watch, why))
         except NOT_SAID as deaf:
             log.info("creator not told", **self._about(str(deaf)))
 
     def _root(self) -> Card:
         """As the room's people left it: what they acknowledged or muted since counts."""
-        incident = self.letter.incident
+        letter = self.letter
+        if isinstance(letter, ListLetter):
+            return list_note_card(letter.note, letter.name)
+        incident = letter.incident
         if self.kept and self.kept.incident.thread == incident.thread:
             current = self.kept.incident
             incident = replace(incident, acknowledged=current.acknowledged, muted=current.muted)
-        return root_card(self.letter.watch, incident, self.letter.alert)
+        return root_card(letter.watch, incident, letter.alert)
+
+    def _reminds(self) -> bool:
+        return isinstance(self.letter, Letter) and self.letter.alert.reason is Reason.REMINDER
 
     def _about(self, why: str) -> dict[str, str]:
-        room, alert = self.letter.room, self.letter.alert
-        return {"platform": room.platform, "team": room.space, "channel": room.channel, "key": alert.key, "why": why}
+        room, key = self.letter.room, self.letter.id
+        return {"platform": room.platform, "team": room.space, "channel": room.channel, "key": key, "why": why}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from bot.watching.kept import Letter
+from bot.watching.kept import AnyLetter
 from handlers.platform import Later, MessageGone, Rejected, RoomGone, SpaceGone, Unsure
 
 NOT_SAID = (Later, Unsure, Rejected, MessageGone, RoomGone, SpaceGone)
@@ -66,11 +66,11 @@ class Fate:
     rests: Rests = Rests.NOBODY
 
 
-def turn_of(letter: Letter, restarted: datetime, pace: Pace) -> Turn:
+def turn_of(letter: AnyLetter, restarted: datetime, pace: Pace) -> Turn:
     """When the first letter of a room may be dealt with. After a restart, `restarted`, the store may have lost the end of
     what it knew, so that what was sent looks as if it was not."""
     now = pace.now()
-    forgotten = now - restarted < pace.recovery and letter.incident.began < restarted
+    forgotten = now - restarted < pace.recovery and letter.began < restarted
     since = letter.intent or (restarted if forgotten else None)
     if since is None:
         return Turn(now)
@@ -78,10 +78,10 @@ def turn_of(letter: Letter, restarted: datetime, pace: Pace) -> Turn:
     return Turn(since + wait, since - pace.rollback if forgotten else since)
 
 
-def fate_of(letter: Letter, why: NotSaid, watched: bool, pace: Pace) -> Fate:
+def fate_of(letter: AnyLetter, why: NotSaid, watched: bool, pace: Pace) -> Fate:
     """What an error of the platform means for a letter; `watched`: its watch is there still."""
     now = pace.now()
-    age, backoff = now - letter.alert.at, now + pace.backoff(letter.tries + 1)
+    age, backoff = now - letter.at, now + pace.backoff(letter.tries + 1)
     match why:
         case Later():
             return Fate(now + timedelta(seconds=why.seconds))

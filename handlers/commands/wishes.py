@@ -25,9 +25,10 @@ REFUSALS = (BadCommand, BadTarget, BadDuration, BadInterval)
 TOO_MUCH = f"That is too much for one command: watch up to {MOST_ADDRESSES} addresses at once."
 SETTINGS = (
     "Type `settings updates thread`, `thread+broadcast` or `edit-only`, `settings reminder on` or `off`, "
-    "or `settings restrict on` or `off`."
+    "`settings restrict on` or `off`, or `settings lists here` or `off`."
 )
 ON_OFF = {"on": True, "off": False}
+HERE_OFF = {"here": True, "off": False}
 UPDATES = (Updates.THREAD, Updates.BROADCAST, Updates.EDIT_ONLY)
 
 
@@ -121,6 +122,8 @@ def read_settings(text: str, before: RoomSettings) -> RoomSettings:
             return replace(before, updates=how)
         case ["reminder", state] if state in ON_OFF:
             return replace(before, reminder=ON_OFF[state])
+        case ["lists", state] if state in HERE_OFF:
+            return replace(before, lists=HERE_OFF[state])
         case ["restrict", state] if state in ON_OFF:
             return replace(before, restrict=ON_OFF[state])
     raise BadCommand(f"{quoted(text)} is no setting. {SETTINGS}")

@@ -17,6 +17,10 @@ from handlers.messages.subjects import named, subject_of, what_is_wrong, when
 from handlers.messages.words import MUTE_FOR, count
 
 KNOWN_SHOWN = 8
+CHANGE = (
+    "Change one with: settings updates thread, settings reminder off, settings restrict on, settings lists here "
+    "(in one channel of a workspace, for those who look after mailcheck)."
+)
 UPDATES = {
     Updates.THREAD: "in the thread of the alert",
     Updates.BROADCAST: "in the thread, and for the whole channel what is newly bad and what is clear again",
@@ -149,8 +153,9 @@ def settings_card(settings: RoomSettings, by: str = "") -> Card:
             Fact("Updates", f"{settings.updates}: {UPDATES.get(settings.updates, '')}"),
             Fact("Reminder", "after a day in the thread" if settings.reminder else "off"),
             Fact("May end or mute a watch", who),
+            Fact("When a blocklist itself is broken", "told here, once" if settings.lists else "not told here"),
         ),
-        lines=(Line("Change one with: settings updates thread, settings reminder off, settings restrict on."),),
+        lines=(Line(CHANGE),),
         private=not by,
     )
 

@@ -47,6 +47,7 @@ MUTE_FOR = Choice(
     (("1h", "1 hour"), ("8h", "8 hours"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days")),
     "24h",
 )
+HELD = "held-back"
 REASONS = {
     "timeout": "no answer in time",
     "servfail": "the server failed",
@@ -57,6 +58,7 @@ REASONS = {
     "parked": "the domain of the list is parked",
     "emptied": "the list is empty",
     "lists-everything": "it lists everything",
+    HELD: "it listed too much at once, so no watch believes it",
     "blocked": "it refuses this resolver",
     "key-disabled": "its key was disabled",
     "key-misused": "its key belongs to somebody else",

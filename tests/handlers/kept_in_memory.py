@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.watching.history import History, recorded
-from bot.watching.kept import MOST_IN_A_ROOM, Kept, Letter, RoomSettings, TooManyWatches
+from bot.watching.kept import MOST_IN_A_ROOM, AnyLetter, Kept, RoomSettings, TooManyWatches
 from bot.watching.model import Incident, Room, Watch
 from tests.bot.watching.kept_watches import Clock
 
@@ -20,7 +20,7 @@ class Held:
     histories: dict[tuple[Room, str], History] = field(default_factory=dict)
     settings: dict[Room, RoomSettings] = field(default_factory=dict)
     resting: set[Room | tuple[str, str]] = field(default_factory=set)
-    letters: dict[Room, list[Letter]] = field(default_factory=dict)
+    letters: dict[Room, list[AnyLetter]] = field(default_factory=dict)
     waits: dict[Room, datetime] = field(default_factory=dict)
     threads: dict[tuple[Room, str], str] = field(default_factory=dict)
     notes: list[tuple[str, ...]] = field(default_factory=list)
@@ -34,7 +34,7 @@ class KeptInMemory:
     held: Held = field(default_factory=Held)
     restarted: datetime | None = None
 
-    def put(self, letter: Letter) -> None:
+    def put(self, letter: AnyLetter) -> None:
         self.held.letters.setdefault(letter.room, []).append(letter)
 
     def keep(self, watch: Watch, incident: Incident) -> None:
@@ -95,6 +95,10 @@ class KeptInMemory:
         return self.held.settings.get(room, RoomSettings())
 
     async def set_settings(self, room: Room, settings: RoomSettings) -> None:
+        here = (room.platform, room.space)
+        for other, chosen in self.held.settings.items():
+            if settings.lists and (other.platform, other.space) == here:
+                self.held.settings[other] = replace(chosen, lists=False)
         self.held.settings[room] = settings
 
     async def pause(self, room: Room) -> None:
@@ -136,36 +140,36 @@ class KeptInMemory:
             room for room, letters in self.held.letters.items() if letters and self.held.waits.get(room, now) <= now
         ]
 
-    async def first(self, room: Room) -> Letter | None:
+    async def first(self, room: Room) -> AnyLetter | None:
         letters = self.held.letters.get(room)
         return letters[0] if letters else None
 
-    async def sending(self, letter: Letter, now: datetime) -> Letter | None:
+    async def sending(self, letter: AnyLetter, now: datetime) -> AnyLetter | None:
         held = await self.first(letter.room)
         if held is None or (held.id, held.tries) != (letter.id, letter.tries):
             return None
         self.held.letters[letter.room][0] = replace(held, intent=now, tries=held.tries + 1)
         return self.held.letters[letter.room][0]
 
-    async def not_sent(self, begun: Letter, again_at: datetime) -> None:
+    async def not_sent(self, begun: AnyLetter, again_at: datetime) -> None:
         held = await self.first(begun.room)
         if held and (held.id, held.tries) == (begun.id, begun.tries):
             self.held.letters[begun.room][0] = replace(held, intent=None)
             self.held.waits[begun.room] = again_at
 
-    async def waits(self, letter: Letter, until: datetime) -> None:
+    async def waits(self, letter: AnyLetter, until: datetime) -> None:
         held = await self.first(letter.room)
         if held and held.id == letter.id:
             self.held.waits[letter.room] = max(until, self.held.waits.get(letter.room, until))
 
-    async def sent(self, letter: Letter, message: str) -> None:
+    async def sent(self, letter: AnyLetter, message: str) -> None:
         held = await self.first(letter.room)
         if held and held.id == letter.id:
             self._out(letter.room)
-            if letter.alert.root:
-                self.held.threads[letter.room, letter.alert.thread] = message
+            if letter.root:
+                self.held.threads[letter.room, letter.thread] = message
 
-    async def dropped(self, letter: Letter, why: str) -> None:
+    async def dropped(self, letter: AnyLetter, why: str) -> None:
         held = await self.first(letter.room)
         if held and held.id == letter.id:
             self._out(letter.room)

@@ -159,13 +159,21 @@ def test_a_change_shows_both_values_and_a_note_without_a_thread_can_be_checked()
     assert [button.label for button in card.buttons] == ["Check again"]
 
 
-@pytest.mark.parametrize("reason", NoteReason)
-def test_a_note_about_a_list_is_one_card(reason: NoteReason) -> None:
-    one = list_note_card(ListNote("k", reason, ("a",), 5, 25), {"a": "Spamhaus ZEN"})
-    many = list_note_card(ListNote("k", reason, ("a", "b")), {"a": "Spamhaus ZEN"})
-    assert one.title.startswith("Spamhaus ZEN")
-    assert many.title.startswith("2 blocklists")
-    assert "Spamhaus ZEN, b" in words(many)
+@pytest.mark.parametrize(
+    ("note", "said"),
+    [
+        (
+            ListNote("a.1.quarantined", NoteReason.QUARANTINED, ("a",), 5, 25),
+            "5 of the last 25 targets turned to listed",
+        ),
+        (ListNote("a.1.quarantined", NoteReason.QUARANTINED, ("a",)), "its own test entry that must never be listed"),
+        (ListNote("a.1.trusted", NoteReason.TRUSTED, ("a",)), "counts again"),
+    ],
+)
+def test_a_note_about_a_list_says_why_it_is_not_believed_and_when_it_is_again(note: ListNote, said: str) -> None:
+    card = list_note_card(note, "Spamhaus ZEN")
+    assert card.title.startswith("Spamhaus ZEN")
+    assert said in words(card)
 
 
 # Whatever an alert holds, Slack takes its cards, and nothing in them is live

@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from bot.watching.kept import Letter, Outbox, RoomSettings, Updates, Watches
+from bot.watching.breaker import ListNote, NoteReason
+from bot.watching.kept import AnyLetter, Letter, ListLetter, Outbox, RoomSettings, Updates, Watches
 from bot.watching.model import Acknowledged, Reason, Room
 from bot.watching.register import Register, dump
 from handlers.alerts import Delivery, Pace
@@ -45,9 +46,9 @@ class House:
     people: RoomOfPeople
     delivery: Delivery
 
-    async def put(self, *letters: Letter) -> None:
+    async def put(self, *letters: AnyLetter) -> None:
         for letter in letters:
-            if await self.kept.find(letter.room, letter.watch.id) is None:
+            if isinstance(letter, Letter) and await self.kept.find(letter.room, letter.watch.id) is None:
                 await self.kept.add(letter.watch, letter.incident, LATER)
             if isinstance(self.kept, KeptInMemory):
                 self.kept.put(letter)
@@ -105,6 +106,48 @@ async def test_one_thread_tells_an_incident_and_its_root_shows_the_end(house: Ho
     assert root.card.title == "203.0.113.5: clear again after 4h 58m"
     assert [button.label for button in root.card.buttons] == ["Check again"]
     assert not any(reply.broadcast for reply in replies)
+
+
+BROKEN = ListNote("some-list.1.quarantined", NoteReason.QUARANTINED, ("some-list",), 5, 25)
+BEGUN = ListLetter(f"list.{BROKEN.key}", ROOM, BROKEN, "Some list", LATER)
+TRUSTED = replace(BROKEN, key="some-list.1.trusted", reason=NoteReason.TRUSTED)
+ENDED = replace(BEGUN, id=f"list.{TRUSTED.key}", note=TRUSTED)
+
+
+async def test_a_note_about_a_list_is_one_message_and_its_end_an_edit(house: House) -> None:
+    await house.put(OPENED, BEGUN, ENDED, GREW)
+    assert await house.deliver() == 4
+    assert [said.thread for said in house.people.said] == ["", "", house.people.said[0].id]
+    note = house.people.said[1]
+    assert (note.key, note.card.title, note.edits) == (BEGUN.id, "Some list is believed again", 1)
+
+
+async def test_a_note_whose_sending_was_cut_short_is_not_said_again(house: House) -> None:
+    await house.put(BEGUN)
+    house.say(Crash(), before=False)
+    with pytest.raises(Crash):
+        await house.deliver()
+    house.crash()
+    house.clock.add(20)
+    assert await house.deliver() == 1
+    assert [said.key for said in house.people.said] == [BEGUN.id]
+
+
+@pytest.mark.parametrize("lost", [(), (BEGUN,)], ids=["never said", "deleted"])
+async def test_the_end_of_a_note_that_is_not_there_is_not_said(lost: tuple[ListLetter, ...], house: House) -> None:
+    await house.put(*lost, ENDED)
+    house.say(MessageGone("message_not_found"), call="update")
+    await house.deliver()
+    assert [said.key for said in house.people.said] == [letter.id for letter in lost]
+    assert await house.kept.rooms() == []
+
+
+async def test_a_note_for_a_room_that_is_gone_is_dropped_and_nobody_is_told(house: House) -> None:
+    await house.put(BEGUN)
+    house.say(RoomGone("channel_not_found"))
+    assert await house.deliver() == 1
+    assert (house.people.said, house.people.told) == ([], [])
+    assert await house.kept.rooms() == []
 
 
 NOT_SAID = [Later("ratelimited", 30), Unsure("internal_error"), Rejected("invalid_blocks")]

@@ -1,13 +1,20 @@
--- Replaces what is remembered of all lists, if nobody did so since it was read, and adds the notes that come of it.
--- ARGV: operation, the operation that wrote what was read ('': nothing), text, most notes, note, ...
+-- Replaces what is remembered of all lists, if nobody did so since it was read, and adds the notes that come of it, and the
+-- letters that tell rooms of them.
+-- ARGV: operation, the operation that wrote what was read ('': nothing), text, most notes, how many notes, note, ...,
+-- room, letter, ... A letter is its id, a line break, and its text.
 -- Returns whether it was replaced. Sent again it says the same and adds nothing.
 local operation, was, text, most = unpack(ARGV, 1, 4)
+local notes = tonumber(ARGV[5])
 local held = redis.call('GET', 'mc1:lists')
 local by = held and string.match(held, '^%S+') or ''
 if by == was then
     redis.call('SET', 'mc1:lists', operation .. ' ' .. text)
-    for i = 5, #ARGV do
+    for i = 6, 5 + notes do
         redis.call('XADD', 'mc1:notes', 'MAXLEN', '~', most, '*', 'note', ARGV[i])
+    end
+    for i = 6 + notes, #ARGV, 2 do
+        redis.call('RPUSH', 'mc1:outbox:' .. ARGV[i], ARGV[i + 1])
+        redis.call('ZADD', 'mc1:waiting', 'NX', 0, ARGV[i])
     end
 end
 return cjson.encode(by == was or by == operation)

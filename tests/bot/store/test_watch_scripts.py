@@ -50,7 +50,7 @@ SENT = ["op7", "sent", "slack/T1/C1", "l1", "", "0", "thread", "1.0", "90"]
 DROPPED = ["op8", "dropped", "slack/T1/C1", "l1", "", "0", "", "", "90"]
 NOTE = ["op9", "slack/T1", "10000", "who", "U1", "what", "watch"]
 TAKE = ["op10", "zen", "100", "7", "0.5", "60"]
-SWAP = ["op11", "", "{lists}", "1000", "{note}"]
+SWAP = ["op11", "", "{lists}", "1000", "1", "{note}", "slack/T1/C1", "l9\n{letter}"]
 
 Step = tuple[str, list[str]]
 BEFORE: Sequence[Step] = [("watch_add", ADD), ("looks_claim", CLAIM), ("looks_apply", APPLY)]

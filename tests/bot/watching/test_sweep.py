@@ -15,7 +15,7 @@ from bot.model import Finding, Order, Report, Role, Verdict
 from bot.store.watches import ASKS, LOOKS, MOST_LETTERS, TELLS
 from bot.watching import sweep
 from bot.watching.incidents import acknowledge, mute
-from bot.watching.kept import Letter
+from bot.watching.kept import AnyLetter, Letter, ListLetter, RoomSettings
 from bot.watching.look import baseline
 from bot.watching.model import Room, Watch
 from bot.watching.plan import Demanded
@@ -68,7 +68,7 @@ class World:
             assert await self.register.add(one, incident, due)
         self.fleet.asked.clear()
 
-    async def pass_by(self, length: timedelta, step: float = 30.0) -> list[Letter]:
+    async def pass_by(self, length: timedelta, step: float = 30.0) -> list[AnyLetter]:
         """Rounds every `step` seconds for that long; the letters that the rooms got meanwhile."""
         until, told = self.clock() + length, []
         while self.clock() < until:
@@ -79,7 +79,7 @@ class World:
             told += await self.letters()
         return told
 
-    async def letters(self) -> list[Letter]:
+    async def letters(self) -> list[AnyLetter]:
         """Every letter that waits, taken out as delivery does."""
         told = []
         for room in await self.register.rooms():
@@ -413,6 +413,33 @@ async def test_a_list_that_lists_everything_is_one_note_and_no_alert(redis: Redi
     letters += await world.pass_by(1.5 * HOUR, step=60)
     assert letters == []
     assert await notes(world) == [("quarantined", ["list-3"])]
+
+
+async def test_of_a_broken_list_one_room_hears_once_and_only_where_it_asked_to(redis: Redis, clock: Clock) -> None:
+    """A thousand watches in two workspaces, whose rooms are told nothing; the end only edits what was said."""
+    names = {f"list-{n}": f"List {n}" for n in range(5)}
+    world = World(redis, clock, Fleet(clock, *names), Rules(names=names))
+    rooms = [Room("slack", f"T{n // 500}", f"C{n // 50}") for n in range(1000)]
+    await world.add(*(numbered(n, room) for n, room in enumerate(rooms)))
+    operators = Room("slack", "T0", "C-operators")
+    for room in (rooms[0], operators):
+        await world.register.set_settings(room, RoomSettings(lists=True))
+    assert not (await world.register.settings(rooms[0])).lists
+
+    world.fleet.states["list-3"] = "listed"
+    letters = await world.pass_by(timedelta(minutes=10), step=60)
+    world.fleet.states["list-3"], world.fleet.reasons["list-3"] = "unusable", "lists-everything"
+    letters += await world.pass_by(HOUR, step=60)
+    (begun,) = letters
+    assert isinstance(begun, ListLetter)
+    assert (begun.room, begun.name, begun.root) == (operators, "List 3", True)
+    assert await world.register.quarantined() == {"list-3"}
+
+    world.fleet.states["list-3"], world.fleet.reasons["list-3"] = "not_listed", ""
+    (ended,) = await world.pass_by(HOUR, step=60)
+    assert isinstance(ended, ListLetter)
+    assert (ended.room, ended.root, ended.thread) == (operators, False, begun.thread)
+    assert await world.register.quarantined() == frozenset()
 
 
 async def test_a_list_in_quarantine_is_believed_again_and_what_is_real_is_told(redis: Redis, clock: Clock) -> None:
