@@ -27,8 +27,9 @@ from bot.store.client import client
 from bot.store.server import Embedded
 from bot.store.watches import Change, Ended
 from bot.watching.model import Incident, Room, Watch
-from bot.watching.register import Register, entry_of
+from bot.watching.register import Register
 from bot.watching.sweep import AT_A_TIME, LEASES_S, Rules, Sweep
+from bot.watching.texts import entry_of
 
 AT_ONCE = 50
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)

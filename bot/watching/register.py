@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_network
 from operator import attrgetter
-from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
@@ -16,7 +15,7 @@ from bot.model import Address
 from bot.store.outbox import OutboxStore
 from bot.store.rooms import RoomStore
 from bot.store.sweeping import SweepStore
-from bot.store.watches import Change, Entry, Place, Remembered, WatchStore
+from bot.store.watches import Change, Remembered, WatchStore
 from bot.watching.breaker import ListNote, NoteReason
 from bot.watching.history import History, from_text, recorded, to_text
 from bot.watching.kept import (
@@ -24,18 +23,27 @@ from bot.watching.kept import (
     MOST_IN_A_SPACE,
     AnyLetter,
     Kept,
-    Letter,
     ListLetter,
     RoomSettings,
     TooManyWatches,
 )
 from bot.watching.lists import ListMemory
 from bot.watching.model import Incident, Room, Watch
-from bot.watching.plan import Factors, interval_of, wishes_of
+from bot.watching.plan import Factors, interval_of
 from bot.watching.schedule import first_due
-from bot.watching.stored import from_json, to_json
-
-T = TypeVar("T")
+from bot.watching.texts import (
+    dump,
+    entry_of,
+    history_text,
+    incident_of,
+    incident_text,
+    letter_of,
+    load,
+    moment,
+    place_of,
+    subject_of,
+    watch_of,
+)
 
 NAMES = (attrgetter("watch.id"), attrgetter("watch.subject"), attrgetter("watch.name"))
 RESTS = timedelta(days=30)
@@ -266,59 +274,9 @@ class Register:
         return next((one for one in await self._texts(room) if one.id == watch_id), None)
 
 
-def entry_of(watch: Watch) -> Entry:
-    return Entry(place_of(watch.room), watch.id, subject_of(watch), dump(watch, but="room"), wishes_of(watch))
-
-
-def watch_of(kept: Remembered) -> Watch:
-    """The room, which the key names, is not in the text: at a hundred thousand watches that counts."""
-    return from_json(Watch, {"room": kept.room, **json.loads(kept.watch)})
-
-
-def incident_of(kept: Remembered) -> Incident:
-    return from_json(Incident, {"watch": kept.id, **json.loads(kept.incident)})
-
-
-def history_text(kept: Remembered, before: Incident, after: Incident, now: datetime) -> str:
-    """The history of a watch whose incident became another; empty where there is nothing to write."""
-    text = to_text(recorded(from_text(kept.history), before, after, now))
-    return "" if text == kept.history else text
-
-
-def incident_text(incident: Incident) -> str:
-    return dump(incident, but="watch")
-
-
-def letter_of(text: str) -> AnyLetter:
-    document = json.loads(text)
-    return from_json(ListLetter, document) if "note" in document else from_json(Letter, document)
-
-
-def place_of(room: Room) -> Place:
-    return Place(str(room), f"{room.platform}/{room.space}")
-
-
-def subject_of(watch: Watch) -> str:
-    """The question that rooms share: as whom, and about what."""
-    return f"{watch.role} {watch.subject}"
-
-
 def _holds(subject: str, ip: Address) -> bool:
     _, followed, *_ = subject.split()
     try:
         return ip in ip_network(followed)
     except ValueError:
         return False  # a domain
-
-
-def moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def dump(value: Any, but: str = "") -> str:
-    fields = {name: held for name, held in to_json(value).items() if name != but}
-    return json.dumps(fields, separators=(",", ":"))
-
-
-def load(kind: type[T], text: str) -> T:
-    return from_json(kind, json.loads(text))

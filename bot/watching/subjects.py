@@ -16,8 +16,8 @@ from bot.watching.kept import Letter
 from bot.watching.look import Looks, in_question, observations, reports_on
 from bot.watching.model import Incident, Policy, Watch
 from bot.watching.plan import Factors, interval_of
-from bot.watching.register import dump, history_text, incident_of, incident_text, place_of, watch_of
 from bot.watching.schedule import next_due
+from bot.watching.texts import dump, history_text, incident_of, incident_text, place_of, watch_of
 
 UNREADABLE_AGAIN = timedelta(hours=1)
 

@@ -26,8 +26,9 @@ from bot.watching.look import Looks
 from bot.watching.model import Policy
 from bot.watching.plan import Demanded, planned
 from bot.watching.rations import demanded, unproven
-from bot.watching.register import Register, dump, load
+from bot.watching.register import Register
 from bot.watching.subjects import Look, Subject
+from bot.watching.texts import dump, load
 
 LEASES_S = (60.0, 300.0)  # of a single address or domain, and of a range: longer than its look may take
 AT_A_TIME = 100

@@ -14,7 +14,8 @@ from redis.asyncio import Redis
 from bot.watching.breaker import ListNote, NoteReason
 from bot.watching.kept import AnyLetter, Letter, ListLetter, Outbox, RoomSettings, Updates, Watches
 from bot.watching.model import Acknowledged, Reason, Room
-from bot.watching.register import Register, dump
+from bot.watching.register import Register
+from bot.watching.texts import dump
 from handlers.alerts import Delivery, Pace
 from handlers.card import Card, Tone
 from handlers.platform import Blind, Later, MessageGone, Rejected, RoomGone, SpaceGone, Unsure

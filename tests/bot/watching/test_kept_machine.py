@@ -24,8 +24,9 @@ from bot.watching.breaker import Limits
 from bot.watching.incidents import acknowledge, advance, mute, unmute
 from bot.watching.look import baseline, observations
 from bot.watching.model import Alert, Incident, Policy
-from bot.watching.register import Register, subject_of
+from bot.watching.register import Register
 from bot.watching.sweep import LEASES_S, Rules, Sweep
+from bot.watching.texts import subject_of
 from tests.bot.watching.kept_watches import ROOM, Clock, watch
 from tests.redis_server import RedisServer
 from tests.reports import listing

@@ -10,7 +10,7 @@ import pytest
 from bot.model import Order, Target, Verdict
 from bot.watching.breaker import Limits, ListHealth, NoteReason, Tally
 from bot.watching.lists import LIST_ROUND, Heard, ListMemory, counted, heard_in, round_over
-from bot.watching.register import dump, load
+from bot.watching.texts import dump, load
 from tests.bot.watching.stories import T0
 from tests.reports import listing, report
 

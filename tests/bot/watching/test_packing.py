@@ -22,8 +22,8 @@ from bot.watching.incidents import advance
 from bot.watching.look import observations
 from bot.watching.model import Alert, Incident, Phase, Problem
 from bot.watching.packing import HERE, packed, unpacked
-from bot.watching.register import incident_text
 from bot.watching.stored import from_json, to_json
+from bot.watching.texts import incident_text
 from tests.bot.watching.kept_watches import baseline, watch
 from tests.bot.watching.stories import T0, sight
 from tests.mail_world import test_code as code_of

@@ -16,7 +16,8 @@ from bot.store.watches import TELLS, Change, Ended
 from bot.watching.incidents import acknowledge, mute, unmute
 from bot.watching.kept import MOST_IN_A_ROOM, MOST_IN_A_SPACE, Letter, RoomSettings, TooManyWatches, Updates
 from bot.watching.model import Room, Watch
-from bot.watching.register import Register, dump, incident_text
+from bot.watching.register import Register
+from bot.watching.texts import dump, incident_text
 from tests.bot.watching.kept_watches import ELSEWHERE, ROOM, Clock, baseline, numbered, opened, watch
 from tests.bot.watching.stories import T0
 from tests.redis_server import RedisServer
