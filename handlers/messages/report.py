@@ -24,7 +24,7 @@ from handlers.messages.words import (
 )
 
 PROBLEMS_SHOWN = 8
-IN_FULL = 4  # of these, with their own step and picture: more cannot be read in ten seconds
+IN_FULL = 4  # of these, with their own step: more cannot be read in ten seconds
 LISTINGS_IN_TABLE = 3  # fewer are told one by one, with their own step
 FORM_BUTTONS = 2
 NOT_THERE = (
@@ -51,7 +51,7 @@ TAKES = {Verdict.PASS: "yes", Verdict.UNKNOWN: "not known", Verdict.WARN: "perha
 def report_card(report: Report, tree: bool = False) -> Card:
     """The answer to one order: the verdict, the one next step, problems worst first, what passed in one line.
 
-    The tree of SPF records is drawn where it explains one of few problems, and wherever `tree` asks for it.
+    The tree of SPF records is drawn where the next step is about it, and wherever `tree` asks for it.
     """
     problems = sorted((f for f in report.findings if is_problem(f)), key=weight)
     listings = [f for f in problems if f.check == "blocklist"]
@@ -61,7 +61,8 @@ def report_card(report: Report, tree: bool = False) -> Card:
         f for f in report.findings if f.verdict is Verdict.UNKNOWN and f not in problems and f.check == "blocklist"
     ]
     step = next((f.step for f in (*problems, *silent) if f.step), "")
-    sketch, drawn = spf_sketch(report.findings, asked_for=tree), tree or len(told) <= IN_FULL
+    sketch = spf_sketch(report.findings, asked_for=tree)
+    drawn = tree or any(f.check == "spf" for f in problems[:1])
     return Card(
         title=f"{name_of(report.order)}: {summary(report)}",
         tone=TONES[report.verdict],

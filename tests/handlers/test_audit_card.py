@@ -39,7 +39,7 @@ def test_verdict_and_next_step_are_read_in_ten_seconds(kind: str) -> None:
     assert sum(bool(line.detail) for line in card.lines) <= IN_FULL
 
 
-def test_where_much_is_wrong_the_spf_tree_is_behind_a_button() -> None:
+def test_where_something_else_is_to_be_done_first_the_spf_tree_is_behind_a_button() -> None:
     report = REPORTS["in disorder"]
     card = report_card(report)
     (button,) = [button for button in card.buttons if button.label == "SPF tree"]
@@ -48,6 +48,12 @@ def test_where_much_is_wrong_the_spf_tree_is_behind_a_button() -> None:
     drawn = report_card(report, typed.tree)
     assert drawn.sketch
     assert "SPF tree" not in labels(drawn)
+
+
+def test_where_the_next_step_is_about_spf_its_tree_is_drawn() -> None:
+    card = report_card(real_reports.whole_audit("a domain in disorder"))
+    assert card.sketch
+    assert card.sketch.title == "SPF of example.org: 13 lookups, 10 allowed"
 
 
 def labels(card: Card) -> list[str]:
