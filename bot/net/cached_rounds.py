@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import Protocol
 
 from bot.model import Answer, Heard, LookupFailed
@@ -25,37 +24,38 @@ class AsksRounds(Protocol):
 
 
 class SharedRounds(Protocol):
-    """A cache that several processes share. When it is away it recalls nothing, soon."""
+    """A cache that several processes share. When it is away it recalls nothing, soon; `keep` does its work a moment later."""
 
     async def recall(self, names: Sequence[str], kind: str, /) -> Mapping[str, Answer]: ...
 
-    def keep(self, answers: Sequence[Answer], /) -> None: ...
+    def keep(self, answer: Answer, /) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class _Caller:
+    """One who asked: `outcomes` stand in the order of the zones, silence until something better is known."""
+
+    heard: Heard | None
+    outcomes: list[Outcome]
+    left: int
+    done: asyncio.Future[None]
+
+    def tell(self, place: int, outcome: Outcome) -> None:
+        self.outcomes[place] = outcome
+        self.left -= 1
+        if self.heard:
+            self.heard(place, outcome)
+        if not self.left and not self.done.done():
+            self.done.set_result(None)
 
 
 @dataclass(slots=True, eq=False)
 class _Round:
-    """Questions on the wire by their names, and how many callers wait for one of them or more."""
+    """Questions on the wire, by their names those who wait for the answer; and how many wait for any."""
 
-    answers: dict[str, asyncio.Future[Outcome]]
+    callers: dict[str, list[tuple[_Caller, int]]]
     asking: asyncio.Task[None] | None = None
     waiting: int = 0
-
-
-@dataclass(slots=True)
-class _Caller:
-    """One who asked: the outcomes in the order of the zones, silence until something better is known."""
-
-    heard: Heard | None
-    outcomes: list[Outcome] = field(default_factory=list)
-
-    def tell(self, place: int, outcome: Outcome) -> None:
-        self.outcomes[place] = outcome
-        if self.heard:
-            self.heard(place, outcome)
-
-    def take(self, place: int, answer: asyncio.Future[Outcome]) -> None:
-        if not answer.cancelled():
-            self.tell(place, answer.result())
 
 
 class CachedRounds:
@@ -65,23 +65,22 @@ class CachedRounds:
         self._transport = transport
         self._memory = memory
         self._shared = shared
-        self._open: dict[str, _Round] = {}
+        self._open: dict[str, _Round] = {}  # by the names that have no answer yet
 
     async def ask(self, label: str, apexes: Sequence[str], *, fresh: bool, heard: Heard | None) -> list[Outcome]:
         """The outcome of `label.apex` for each of the zones. A `fresh` round reads no cache, and fills them."""
-        places = {f"{label}.{apex}": place for place, apex in enumerate(apexes)}
-        caller = _Caller(heard, [SILENCE] * len(apexes))
-        if not fresh:
-            for name, answer in (await self._known(list(places))).items():
-                caller.tell(places.pop(name), answer)
-        rounds = self._join(label, {name: apexes[place] for name, place in places.items()})
-        awaited = [(place, rounds[name].answers[name]) for name, place in places.items()]
-        for place, coming in awaited:
-            coming.add_done_callback(partial(caller.take, place))
-        try:
-            await self._wait_for(set(rounds.values()), [coming for _, coming in awaited])
-        finally:
-            caller.heard = None  # who has turned away hears no more
+        names = [f"{label}.{apex}" for apex in apexes]
+        known = {} if fresh else await self._known(names)
+        done = asyncio.get_running_loop().create_future()
+        caller = _Caller(heard, [SILENCE] * len(names), len(names), done)
+        missing: dict[str, int] = {}
+        for place, name in enumerate(names):
+            if name in known:
+                caller.tell(place, known[name])
+            else:
+                missing[name] = place
+        self._set_out(label, {name: apexes[place] for name, place in missing.items() if name not in self._open})
+        await self._wait(caller, missing)
         return caller.outcomes
 
     async def _known(self, names: Sequence[str]) -> dict[str, Answer]:
@@ -93,52 +92,53 @@ class CachedRounds:
                 known[name] = answer
         return known
 
-    def _join(self, label: str, apexes: Mapping[str, str]) -> dict[str, _Round]:
-        """The round that each name is asked in; those that nobody asks yet set out together."""
-        found = {name: self._open[name] for name in apexes if name in self._open}
-        new = {name: apex for name, apex in apexes.items() if name not in found}
-        if new:
-            loop = asyncio.get_running_loop()
-            begun = _Round({name: loop.create_future() for name in new})
-            begun.asking = loop.create_task(self._ask(label, list(new.values()), begun))
-            found |= dict.fromkeys(new, begun)
-            self._open |= dict.fromkeys(new, begun)
-        return found
+    def _set_out(self, label: str, apexes: Mapping[str, str]) -> None:
+        if apexes:
+            begun = _Round({name: [] for name in apexes})
+            self._open |= dict.fromkeys(apexes, begun)
+            begun.asking = asyncio.create_task(self._ask(label, apexes, begun))
 
-    async def _wait_for(self, rounds: set[_Round], answers: Sequence[asyncio.Future[Outcome]]) -> None:
-        """The last one to turn away from a round takes its questions back."""
+    async def _wait(self, caller: _Caller, places: Mapping[str, int]) -> None:
+        """Until the caller has been told everything; the last one to turn away from a round takes its questions back."""
+        for name, place in places.items():
+            self._open[name].callers[name].append((caller, place))
+        rounds = {self._open[name] for name in places}
         for each in rounds:
             each.waiting += 1
         try:
-            if answers:
-                await asyncio.wait(answers)
+            if places:
+                await caller.done
         finally:
+            caller.heard = None  # who has turned away hears no more
             for each in rounds:
                 each.waiting -= 1
-                if not each.waiting and each.asking and not each.asking.done():
+                if each.callers and each.asking and not each.waiting:
                     self._forget(each)
                     each.asking.cancel()
 
-    async def _ask(self, label: str, apexes: Sequence[str], asked: _Round) -> None:
-        learned: list[Answer] = []
-        waiting = list(asked.answers.values())
+    async def _ask(self, label: str, apexes: Mapping[str, str], asked: _Round) -> None:
+        names = list(apexes)
 
         def hear(place: int, outcome: Outcome) -> None:
             if isinstance(outcome, Answer):
                 self._memory.keep(outcome)
-                learned.append(outcome)
-            waiting[place].set_result(outcome)
+                if self._shared:
+                    self._shared.keep(outcome)
+            self._told(names[place], outcome, asked)
 
         try:
-            await self._transport.ask_all(label, apexes, bulk=False, heard=hear)
+            await self._transport.ask_all(label, list(apexes.values()), bulk=False, heard=hear)
         finally:
-            self._forget(asked)
-            for answer in waiting:
-                answer.cancel()  # which changes nothing where there is one
-            if self._shared:
-                self._shared.keep(learned)
+            for name in list(asked.callers):
+                self._told(name, SILENCE, asked)
+
+    def _told(self, name: str, outcome: Outcome, asked: _Round) -> None:
+        if self._open.get(name) is asked:
+            del self._open[name]
+        for caller, place in asked.callers.pop(name):
+            caller.tell(place, outcome)
 
     def _forget(self, over: _Round) -> None:
-        for name in over.answers:
+        for name in over.callers:
             if self._open.get(name) is over:
                 del self._open[name]

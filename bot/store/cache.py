@@ -9,7 +9,6 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
-from itertools import chain
 
 from bot.model import Answer
 from bot.store.batch import Batch
@@ -30,7 +29,7 @@ class AnswerCache:
         self._prefix = prefix("dns", view)
         # A waiting question asks for itself soon enough to end within the time that a person waits.
         self._flights = Flights(circuit, turn_s=3.5, patience_s=1.5)
-        self._rounds = Batch(self._keep_all, after_s=KEPT_AFTER_S)
+        self._late = Batch(self._keep_all, after_s=KEPT_AFTER_S)
 
     @property
     def away(self) -> bool:
@@ -64,23 +63,22 @@ class AnswerCache:
                     known[name] = load_answer(name, kind, held)
         return known
 
-    def keep(self, answers: Sequence[Answer], /) -> None:
-        """Store many answers in one call, a moment from now: whoever asked is to have them first."""
-        if answers:
-            self._rounds.ask(answers)
+    def keep(self, answer: Answer, /) -> None:
+        """Store an answer a moment from now, with all that came by then: whoever asked is to have it first."""
+        self._late.ask(answer)
 
     async def settle(self) -> None:
         """Wait until every answer is stored; for a process that is about to end."""
-        await self._rounds.settle()
+        await self._late.settle()
         await self._flights.settle()
 
     def _key(self, name: str, kind: str) -> str:
         return self._prefix + digest(f"{name.lower()} {kind}")
 
-    async def _keep_all(self, rounds: Sequence[Sequence[Answer]]) -> list[None]:
-        for answer in chain.from_iterable(rounds):
+    async def _keep_all(self, answers: Sequence[Answer]) -> list[None]:
+        for answer in answers:
             self._flights.keep(self._key(answer.name, answer.kind), dump_answer(answer))
-        return [None] * len(rounds)
+        return [None] * len(answers)
 
 
 class ReportCache:

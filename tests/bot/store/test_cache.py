@@ -119,7 +119,8 @@ async def test_the_key_of_a_key_zone_is_nowhere_in_redis(redis: Redis, cache: An
 
 async def test_many_answers_are_kept_in_one_call_and_recalled_in_another(redis: Redis, cache: AnswerCache) -> None:
     answers = [Answer(f"{n}.example", "A", exists=n % 2 == 0, ttl=60 if n else 0) for n in range(100)]
-    cache.keep(answers)
+    for answer in answers:
+        cache.keep(answer)
     await cache.settle()
     before = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
     found = await cache.recall([*(answer.name for answer in answers), "other.example"], "A")
