@@ -20,6 +20,9 @@ CODES: Mapping[str, Code] = {
         "RFC 7505 §4.2",
         "Send with a domain that can take bounces, or publish MX records for this one.",
     ),
+    "mx.parked": Code(
+        "A null MX beside an SPF record that nobody may send: the marks of a parked domain.", "RFC 7505 §4.2"
+    ),
     "mx.null-mixed": Code(
         "A null MX stands beside other MX records.", "RFC 7505 §3", "Remove the MX record with “.” or all the others."
     ),
@@ -63,11 +66,15 @@ CODES: Mapping[str, Code] = {
 
 MOST_EXCHANGES = 10
 NULL = "."
+NOBODY_SENDS = "v=spf1 -all"
 
 
 # The texts take the words of `_finding`.
 OUTCOMES: Mapping[str, Outcome] = {
     "mx.ok": Outcome(Verdict.PASS, "Mail for {domain} goes to {hosts}."),
+    "mx.parked": Outcome(
+        Verdict.PASS, "{domain} takes no mail (null MX) and sends none (v=spf1 -all), as a parked domain should say."
+    ),
     "mx.null": Outcome(
         Verdict.WARN,
         "{domain} takes no mail (null MX), so many receivers refuse mail that gives it as the sender.",
@@ -148,6 +155,8 @@ async def check(order: Order, lookup: Lookup) -> list[Finding]:
     if not reply.records:
         return [_without_mx(domain, await find_host(lookup, domain))]
     exchanges = sorted(map(read_exchange, reply.records), key=lambda exchange: (exchange.preference, exchange.name))
+    if all(exchange.name == NULL for exchange in exchanges) and await _sends_nothing(lookup, domain):
+        return [_finding("mx.parked", domain, exchanges)]
     return judge(domain, await asyncio.gather(*(_follow(lookup, exchange) for exchange in exchanges[:MOST_EXCHANGES])))
 
 
@@ -192,6 +201,12 @@ def _without_mx(domain: str, host: Host) -> Finding:
     if host.addresses:
         return _finding("mx.implicit", domain)
     return _finding("mx.no-answer", domain, bad=host.unanswered) if host.unanswered else _finding("mx.missing", domain)
+
+
+async def _sends_nothing(lookup: Lookup, domain: str) -> bool:
+    reply = await ask(lookup, domain, "TXT")
+    records = () if isinstance(reply, LookupFailed) else reply.records
+    return any(" ".join(text.lower().split()) == NOBODY_SENDS for text in records)
 
 
 async def _follow(lookup: Lookup, exchange: Exchange) -> Exchange:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import IPv6Network
 from typing import Any
 
 from bot.checks.blocklists.answers import Reading, State
@@ -73,7 +74,7 @@ def _listed(zone: Zone, subject: str, role: Role, reading: Reading, texts: Seque
         about=zone.blocklist.id,
         verdict=verdict,
         code=EFFECT_CODES[worst.effect],
-        says=f"{subject} is on {names}: {worst.means}{_consequence(worst, role)}.",
+        says=f"{subject} is on {names}: {worst.means}{_consequence(worst, role)}.{_neighbours(subject, worst)}",
         step=_removal_step(zone.blocklist, worst.removal) if verdict > Verdict.PASS else "",
         facts=_facts(zone, reading) | facts,
         links=_removal_links([code.removal for code in codes], subject),
@@ -90,6 +91,14 @@ def _consequence(worst: Code, role: Role) -> str:
     if worst.effect is Effect.POLICY and role is Role.CLIENT:
         return "; this is expected for an address that does not send mail itself"
     return f"; {IMPACT[worst.severity]}" if worst.effect in (Effect.LISTED, Effect.POLICY) else ""
+
+
+def _neighbours(subject: str, worst: Code) -> str:
+    """An IPv6 user holds a /64 at least, so that is what lists and receivers hold together."""
+    if ":" not in subject or worst.effect not in (Effect.LISTED, Effect.POLICY):
+        return ""
+    network = IPv6Network((subject, 64), strict=False)
+    return f" An IPv6 entry is mostly for the whole network {network}, so look at the other addresses in it, too."
 
 
 def _removal_step(blocklist: Blocklist, removal: Removal) -> str:

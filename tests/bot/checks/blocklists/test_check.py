@@ -78,6 +78,18 @@ async def test_an_ipv6_address_is_asked_by_nibble_and_its_lists_are_proved_by_th
     }
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("127.0.0.3", True), ("127.0.0.10", True), ("127.255.255.254", False)],
+    ids=["listed", "policy", "refused"],
+)
+async def test_an_ipv6_entry_is_said_to_be_for_the_whole_64(code, said):
+    target = Target(ip_address("2001:db8:0:7::5"))
+    name = "5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.7.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.zen.spamhaus.org"
+    (finding,) = await make(only("spamhaus-zen"))(order(target), healthy_world({name: {"A": [code]}}))
+    assert ("2001:db8:0:7::/64" in finding.says) is said
+
+
 async def test_a_list_that_needs_a_key_is_left_out_without_it():
     without = {finding.about for finding in await make()(order(), healthy_world())}
     with_key = {finding.about for finding in await make(keys=KEYS)(order(), healthy_world(keys=KEYS))}
