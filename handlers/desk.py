@@ -6,7 +6,7 @@ That is a worker behind the queue; where the queue is away, it is this process. 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
@@ -15,9 +15,10 @@ import structlog
 from handlers.card import Card
 from handlers.messages import broken_card, refusal_card
 from handlers.patience import Away, Fuse, Seen, Work
-from handlers.platform import Ack, Answering, Ask
+from handlers.platform import Ack, Answering, Ask, Told, untold
 
 DRAIN_S = 10.0
+APART_S = 2.0  # between two words of how far an answer is
 ACK_FIRST_S = 0.003  # for the acknowledgement to be on its way
 STILL_AT_IT = "Some name servers are slow to answer; the result follows here."
 BUSY = "Too many checks are under way; please try again in a minute."
@@ -43,7 +44,7 @@ class Reply(Protocol):
     """All that is said to one errand, on whatever way is open. Nothing is raised."""
 
     async def progress(self, card: Card, /) -> None:
-        """That the work goes on; the answer takes its place."""
+        """That the work goes on, and how far it is; in the place of the word before, and the answer takes its place."""
 
     async def say(self, card: Card, /) -> None: ...
 
@@ -118,20 +119,44 @@ class Desk(Generic[E]):
             await self._answer(errand)
 
     async def _answer(self, errand: E) -> None:
-        reply = self._reply(errand)
+        reply, course = self._reply(errand), Course()
         async with asyncio.TaskGroup() as group:
-            answer = group.create_task(answered(self._commands, errand.ask))
-            await asyncio.wait({answer}, timeout=self._progress_after)
-            if not answer.done():
-                begun = self._commands.acknowledgement(errand.ask).card
-                await reply.progress(replace(begun, footnote=begun.footnote or STILL_AT_IT))
+            answer = group.create_task(answered(self._commands, errand.ask, course))
+            async for words in course.news(answer, self._progress_after):
+                await reply.progress(under_way(self._commands.acknowledgement(errand.ask).card, words))
             await reply.say(await answer)
 
 
-async def answered(commands: Answering, ask: Ask) -> Card:
+class Course:
+    """How far an answer is, as it was told last; told by calling it, from any thread."""
+
+    def __init__(self) -> None:
+        self._words = ""
+
+    def __call__(self, words: str) -> None:
+        self._words = words
+
+    async def news(self, answer: asyncio.Task[Card], after: float, apart: float = APART_S) -> AsyncIterator[str]:
+        """What is worth a word while the answer is being made: that it takes long, `after` seconds from now, and from then
+        on how far it is, where that has changed, `apart` seconds from the word before."""
+        said: str | None = None
+        await asyncio.wait({answer}, timeout=after)
+        while not answer.done():
+            if self._words != said:
+                said = self._words
+                yield said
+            await asyncio.wait({answer}, timeout=apart)
+
+
+def under_way(begun: Card, words: str) -> Card:
+    """What was said at once, with how far the answer is."""
+    return replace(begun, footnote=words or begun.footnote or STILL_AT_IT)
+
+
+async def answered(commands: Answering, ask: Ask, told: Told = untold) -> Card:
     """The answer, or one sentence where the command broke: its details are for the log."""
     try:
-        return await commands.answer(ask)
+        return await commands.answer(ask, told)
     except Exception:
         log.exception("command broke", platform=ask.room.platform, channel=ask.room.channel)
         return broken_card()

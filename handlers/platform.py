@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -46,6 +46,13 @@ class Ask:
     place: str = ""
 
 
+Told = Callable[[str], None]  # from any thread
+
+
+def untold(_words: str) -> None:
+    """For an answer of which nobody wants to know how far it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ack:
     """What is said at once. Without `work` it is the whole answer, and nothing is to be run."""
@@ -72,7 +79,8 @@ class Answering(Protocol):
     def acknowledgement(self, ask: Ask, /) -> Ack:
         """Pure and instant, so that a platform can say it before its own time limit."""
 
-    async def answer(self, ask: Ask, /) -> Card: ...
+    async def answer(self, ask: Ask, told: Told = ..., /) -> Card:
+        """`told` hears now and then, in a few words, how far a long answer is."""
 
     async def rejoined(self, room: Room, /) -> Card | None:
         """The bot may speak in the room again; a card where that is worth a word."""

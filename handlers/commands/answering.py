@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from bot.checkup import Checkup
-from bot.model import Target
+from bot.model import Order, Report, Target
 from bot.store import StoreUnavailable
 from handlers.card import Card
 from handlers.commands.checking import Typed, read_check
@@ -16,8 +16,8 @@ from handlers.commands.pasted import Pasted
 from handlers.commands.reading import PASTED, WATCHING, split_verb
 from handlers.commands.watching import Watching
 from handlers.commands.wishes import REFUSALS
-from handlers.messages import checking_card, help_card, refusal_card, report_card, reports_card
-from handlers.platform import Ack, Ask, Room
+from handlers.messages import checking_card, help_card, refusal_card, report_card, reports_card, so_far
+from handlers.platform import Ack, Ask, Room, Told, untold
 
 STORE_AWAY = "The store of the watches does not answer, so nothing was changed; please try again in a minute."
 NO_WATCHES = "Nothing can be watched here: this bot keeps no watches."
@@ -51,7 +51,7 @@ class Commands:
         except REFUSALS as wrong:
             return Ack(refusal_card(str(wrong)), work=False)
 
-    async def answer(self, ask: Ask) -> Card:
+    async def answer(self, ask: Ask, told: Told = untold) -> Card:
         instead = self.acknowledgement(ask)
         if not instead.work:
             return instead.card
@@ -59,15 +59,25 @@ class Commands:
             return refusal_card(wait)
         verb, rest = split_verb(ask.text)
         if verb in PASTED:
-            return await self._read(ask, verb, rest)
+            return await self._read(ask, verb, rest, told)
         if verb in WATCHING and self.watching:
             return await self._watching(self.watching, ask, verb, rest)
-        return await self.list_health() if verb == "lists" else await self.check(read_check(rest))
+        return await self.list_health() if verb == "lists" else await self.check(read_check(rest), told)
 
-    async def check(self, typed: Typed) -> Card:
+    async def check(self, typed: Typed, told: Told = untold) -> Card:
         expanded = await asyncio.gather(*(self.checkup.expand(order) for order in typed.orders))
         orders = [order for several in expanded for order in several]
-        reports = await asyncio.gather(*(self.checkup.report(order, typed.fresh) for order in orders))
+        done = 0
+
+        async def report(order: Order) -> Report:
+            nonlocal done
+            found = await self.checkup.report(order, typed.fresh)
+            done += 1
+            if len(orders) > 1:
+                told(so_far(done, orders))
+            return found
+
+        reports = await asyncio.gather(*map(report, orders))
         return report_card(reports[0], typed.tree) if len(reports) == 1 else reports_card(reports)
 
     async def rejoined(self, room: Room) -> Card | None:
@@ -92,9 +102,9 @@ class Commands:
     def _begun(self, ask: Ask, verb: str, rest: str) -> Card:
         return self.watching.begun(ask, verb, rest) if self.watching else refusal_card(NO_WATCHES)
 
-    async def _read(self, ask: Ask, verb: str, rest: str) -> Card:
+    async def _read(self, ask: Ask, verb: str, rest: str, told: Told) -> Card:
         try:
-            return await self.pasted.answer(verb, rest, ask.files)
+            return await self.pasted.answer(verb, rest, ask.files, told)
         except UNREAD as wrong:
             return refusal_card(str(wrong))
 

@@ -2,7 +2,7 @@
 
 from handlers.messages.bounces import bounce_card, bounces_card, path_card
 from handlers.messages.lists import TRUST, ListRow, lists_card
-from handlers.messages.report import checking_card, report_card, reports_card
+from handlers.messages.report import checking_card, report_card, reports_card, so_far
 from handlers.messages.service import broken_card, help_card, refusal_card
 from handlers.messages.words import TONES, findings_card, summary
 
@@ -21,5 +21,6 @@ __all__ = [
     "refusal_card",
     "report_card",
     "reports_card",
+    "so_far",
     "summary",
 ]

@@ -109,6 +109,11 @@ def path_card(path: Path) -> Card:
     )
 
 
+def lines_read(number: int) -> str:
+    """How far the reading of a log is."""
+    return f"{number:,} lines read"
+
+
 def reading_card(what: str) -> Card:
     """Said at once, before a pasted text or a file is read."""
     return Card(

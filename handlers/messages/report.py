@@ -48,6 +48,12 @@ WHEN_YOU_LIKE = {
 TAKES = {Verdict.PASS: "yes", Verdict.UNKNOWN: "not known", Verdict.WARN: "perhaps not", Verdict.FAIL: "no"}
 
 
+def so_far(done: int, orders: Sequence[Order]) -> str:
+    """How far a check of several targets is: `12 of 16 addresses looked at`."""
+    what = "addresses" if all(order.target.ip for order in orders) else "targets"
+    return f"{done} of {len(orders)} {what} looked at"
+
+
 def report_card(report: Report, tree: bool = False) -> Card:
     """The answer to one order: the verdict, the one next step, problems worst first, what passed in one line.
 

@@ -21,6 +21,7 @@ from handlers.slack.refusals import DRAWN_WRONG, NETWORK, UNSAID, reason
 
 LONGEST_WAIT_S = 30.0
 SEND_WITHIN_S = 10
+USES_FOR_THE_ANSWER = 2  # of a response URL: one may be told to come later
 log = structlog.get_logger()
 
 
@@ -40,6 +41,11 @@ class ResponseUrl:
         self._errand, self._pace = errand, pace
         self._left = limits.RESPONSE_URL_USES - 1 if errand.response_url else 0
         self._until = errand.asked + limits.RESPONSE_URL_SECONDS - 60
+
+    @property
+    def left(self) -> int:
+        """How many uses there are still."""
+        return self._left
 
     async def send(self, payload: Payload) -> str:
         """Empty when Slack took it, else one word for why not. Waits and tries once more when told to slow down."""
@@ -71,7 +77,7 @@ class ResponseUrl:
 
 
 class Reply:
-    """Everything said to one errand: progress at most once, then the answer, each on the best way still open."""
+    """Everything said to one errand: how far it is, then the answer, each on the best way still open."""
 
     def __init__(self, errand: Errand, client: Callable[[str], Awaitable[AsyncWebClient]], pace: Pace) -> None:
         self._errand, self._client, self._pace = errand, client, pace
@@ -79,15 +85,25 @@ class Reply:
         self._progress = ""  # the ts of our own message, to be edited
 
     async def progress(self, card: Card) -> None:
-        """That the work goes on: in the place of what the person sees, or as a message that becomes the answer."""
+        """That the work goes on: in the place of what the person sees, as long as enough uses are left for the answer; or as
+        a message that becomes the answer."""
         errand = self._errand
         if not errand.posts_first:
-            await self._url.send(self._for_url(message(card), hidden=True))
+            if self._url.left > USES_FOR_THE_ANSWER:
+                await self._url.send(self._for_url(message(card), hidden=True))
         elif not errand.private:
             try:
-                self._progress = await self._post(message(card))
+                self._progress = await self._moved_on(message(card))
             except UNSAID as error:
                 log.info("progress not said", **self._about(reason(error)))
+
+    async def _moved_on(self, payload: Payload) -> str:
+        """The message that says how far it is; one that was edited stays the same."""
+        if not self._progress:
+            return await self._post(payload)
+        client = await self._client(self._errand.team)
+        await client.chat_update(channel=self._errand.channel, ts=self._progress, **shown(payload))
+        return self._progress
 
     async def say(self, card: Card) -> None:
         hidden = card.private or self._errand.private

@@ -67,19 +67,22 @@ async def patiently(pace: Pace, call: Callable[[], Awaitable[T]]) -> T:
 
 
 class Reply:
-    """Everything said to one errand: progress at most once, then the answer in its place. Nothing is raised."""
+    """Everything said to one errand: how far it is, then the answer in its place. Nothing is raised."""
 
     def __init__(self, errand: Errand, connector: Connector, pace: Pace) -> None:
         self._errand, self._connector, self._pace = errand, connector, pace
         self._place, self._thread, self._said = errand.conversation, errand.thread, errand.replaces
-        self._alone = False
+        self._alone = self._begun = False
 
     async def progress(self, card: Card) -> None:
         """That the work goes on; said only where the answer will take its place."""
-        if self._said or not await self._in_private():
+        if (self._said and not self._begun) or not await self._in_private():
             return
         try:
-            self._said = await say(self._connector, self._place, card, self._thread)
+            if self._begun:
+                await change(self._connector, self._place, self._said, card, self._thread)
+            else:
+                self._said, self._begun = await say(self._connector, self._place, card, self._thread), True
         except NOT_SAID as why:
             log.info("progress not said", **self._about(str(why)))
 

@@ -18,7 +18,7 @@ from starlette.routing import Mount
 from bot.demo import DemoWorld
 from bot.settings import HostPort
 from handlers.card import Card
-from handlers.desk import DRAIN_S, STILL_AT_IT, answered, busy
+from handlers.desk import DRAIN_S, Course, answered, busy, under_way
 from handlers.messages.overview import Overview
 from handlers.patience import Work
 from handlers.platform import Answering, Ask, MessageGone, Room
@@ -93,21 +93,21 @@ class Web:
         alone = person if private or not ack.work else ""
         self.channels.say(unsaid(channel, thread, author=person, text=words[:LONGEST_KEPT], only_for=alone))
         said = self.channels.say(unsaid(channel, thread, card=ack.card, only_for=person, pending=ack.work))
-        if ack.work and not self._work.start(self._answer(ask, said)):
+        if ack.work and not self._work.start(self._answer(ask, said, ack.card)):
             self._show(said, busy().card, person)
 
-    async def _answer(self, ask: Ask, said: Message) -> None:
-        answer = asyncio.create_task(answered(self._commands, ask))
-        await asyncio.wait({answer}, timeout=self._pace.progress_after)
-        if not answer.done() and said.card:
-            self.channels.change(replace(said, card=replace(said.card, footnote=said.card.footnote or STILL_AT_IT)))
+    async def _answer(self, ask: Ask, said: Message, begun: Card) -> None:
+        course = Course()
+        answer = asyncio.create_task(answered(self._commands, ask, course))
+        async for words in course.news(answer, self._pace.progress_after):
+            self._show(said, under_way(begun, words), said.only_for, pending=True)
         card = await answer
         self._show(said, card, ask.user if ask.private or card.private else "")
 
-    def _show(self, said: Message, card: Card, only_for: str) -> None:
+    def _show(self, said: Message, card: Card, only_for: str, pending: bool = False) -> None:
         try:
             found = self.channels.find(said.channel, said.id)
-            self.channels.change(replace(found, card=card, only_for=only_for, pending=False))
+            self.channels.change(replace(found, card=card, only_for=only_for, pending=pending))
         except MessageGone:
             log.info("the channel has moved on", platform=self.name, channel=said.channel)
 

@@ -24,7 +24,7 @@ from starlette.applications import Starlette
 
 from handlers.card import Card, Fact, Line, Tone
 from handlers.messages import report_card
-from handlers.platform import Ack, Ask, MessageGone, Room
+from handlers.platform import Ack, Ask, MessageGone, Room, Told, untold
 from handlers.teams.app import Teams
 from handlers.teams.cloud import Cloud
 from handlers.teams.conversations import InThisProcess
@@ -54,7 +54,7 @@ class Verbs:
     def acknowledgement(self, ask: Ask) -> Ack:
         return Ack(Card(f"Checking {ask.text} …", private=True), work=True)
 
-    async def answer(self, ask: Ask) -> Card:
+    async def answer(self, ask: Ask, told: Told = untold) -> Card:
         self.asked.append(ask)
         return CLEAN if "fresh" in ask.text else LISTED
 

@@ -104,3 +104,18 @@ async def test_who_asks_too_often_is_told_how_long_to_wait() -> None:
     card = await commands(wait="Please ask again in 12 s.").answer(ask("192.0.2.1"))
     assert (card.title, card.private) == ("Please ask again in 12 s.", True)
     assert (await commands(wait="Please ask again in 12 s.").answer(ask("help"))).title == "What mailcheck can do"
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("192.0.2.0/30", "4 of 4 addresses looked at"),
+        ("mail.example.com", "2 of 2 addresses looked at"),
+        ("192.0.2.1", ""),
+    ],
+)
+async def test_a_check_of_several_targets_tells_how_far_it_is(text: str, last: str) -> None:
+    told: list[str] = []
+    await commands().answer(ask(text), told.append)
+    assert (told[-1] if told else "") == last
+    assert [words.partition(" ")[0] for words in told] == [str(number) for number in range(1, len(told) + 1)]

@@ -11,7 +11,7 @@ from itertools import count
 import pytest
 
 from handlers.card import Card
-from handlers.desk import BUSY, STILL_AT_IT, Desk
+from handlers.desk import BUSY, STILL_AT_IT, Course, Desk, under_way
 from handlers.patience import Fuse, Work
 from handlers.platform import Ask, Room
 from tests.handlers.slack.conftest import ANSWER, BAD_INPUT, Scripted
@@ -152,3 +152,49 @@ async def test_work_under_way_is_finished_at_shutdown() -> None:
     office.commands.free.set()
     await draining
     assert office.said == [ANSWER]
+
+
+async def test_what_is_told_of_an_answer_is_said_when_it_changed_and_never_too_often() -> None:
+    """Told a thousand times between two words, only the last one is said; told nothing new, nothing is said."""
+    course, answer = Course(), asyncio.create_task(later())
+    news = course.news(answer, after=0, apart=0)
+    assert await anext(news) == ""
+    for number in range(1_000):
+        course(f"{number} of 1,000 addresses looked at")
+    assert await anext(news) == "999 of 1,000 addresses looked at"
+    waiting = asyncio.create_task(anext(news, None))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    answer.cancel()
+    assert await waiting is None
+
+
+async def test_two_words_stand_as_far_apart_as_they_should() -> None:
+    course, answer = Course(), asyncio.create_task(later())
+    news = course.news(answer, after=0, apart=3_600)
+    await anext(news)
+    course("news")
+    waiting = asyncio.create_task(anext(news, None))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    answer.cancel()
+    assert await waiting is None
+
+
+@pytest.mark.parametrize(
+    ("words", "footnote", "says"),
+    [
+        ("", "", STILL_AT_IT),
+        ("", "62 lists", "62 lists"),
+        ("3 of 4 addresses looked at", "62 lists", "3 of 4 addresses looked at"),
+    ],
+)
+def test_what_was_said_at_once_moves_on_with_the_answer(words: str, footnote: str, says: str) -> None:
+    assert under_way(Card("Checking …", footnote=footnote), words) == Card("Checking …", footnote=says)
+
+
+async def later() -> Card:
+    await asyncio.Event().wait()
+    return Card("")

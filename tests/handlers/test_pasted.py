@@ -8,7 +8,7 @@ import pytest
 
 from bot.bounces.logs import MOST_BYTES
 from handlers.commands import Commands
-from handlers.commands.pasted import NOTHING
+from handlers.commands.pasted import LINES_APART, NOTHING
 from handlers.platform import Ask, File, Room, Unreadable
 from tests.handlers.test_bounce_messages import HEADER, LISTED
 from tests.handlers.test_commands import commands
@@ -87,3 +87,10 @@ async def test_a_file_that_cannot_be_had_is_one_sentence() -> None:
 
 async def test_who_asks_too_often_waits_for_this_as_for_anything_else() -> None:
     assert (await said(f"bounce {LISTED}", by=commands(wait="Please ask again in 12 s.")))[0].startswith("Please ask")
+
+
+async def test_a_long_log_tells_how_many_lines_were_read() -> None:
+    told: list[str] = []
+    octets = b"nothing to see here\n" * (2 * LINES_APART + 10)
+    await commands().answer(replace(ASK, text="bounce", files=(Attached(octets),)), told.append)
+    assert told == ["5,000 lines read", "10,000 lines read"]

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 
 from handlers.card import Button, Card, Line, Picture, Tone
 from handlers.pictures import Bar, Kind, Row, Timeline
-from handlers.platform import Ack, Ask, Room
+from handlers.platform import Ack, Ask, Room, Told, untold
 from handlers.slack.app import Credentials, Slack
 from handlers.slack.homes import Look, nothing
 from handlers.slack.replies import Pace
@@ -60,7 +60,7 @@ class Scripted:
             return Ack(BAD_INPUT, work=False)
         return Ack(Card(f"Checking {ask.text} …", private=True), work=True)
 
-    async def answer(self, ask: Ask) -> Card:
+    async def answer(self, ask: Ask, told: Told = untold) -> Card:
         self.asked.append(ask)
         await self.free.wait()
         if ask.text == "broken":

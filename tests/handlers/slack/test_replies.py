@@ -1,14 +1,16 @@
 """Which way an answer takes when the first one is closed."""
 
 import logging
+import time
 from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 
+from handlers.card import Card
 from handlers.slack.errands import Errand
 from handlers.slack.replies import Pace
-from tests.handlers.slack.conftest import Workspace, open_workspace
+from tests.handlers.slack.conftest import ANSWER, Workspace, open_workspace
 from tests.handlers.slack.fake_slack import MOST_USES, TOKEN
 from tests.handlers.slack.sent import SECRET, as_json, event, mention
 
@@ -109,3 +111,27 @@ async def test_logs_hold_no_token_no_response_url_and_no_message(caplog: pytest.
     written = caplog.text + "".join(str({k: v for k, v in line.items() if k != "exc_info"}) for line in ours)
     assert len(ours) >= 5
     assert [secret for secret in secrets if secret in written] == []
+
+
+async def test_progress_leaves_uses_of_the_response_url_for_the_answer(workspace: Workspace) -> None:
+    """Five uses, one of them kept back: two may tell how far it is, one says the answer, one says it again when told to wait."""
+    reply = workspace.slack._reply(
+        replace(ERRAND, asked=time.time(), response_url=workspace.response_url, replaces=True)
+    )
+    for number in range(10):
+        await reply.progress(Card("Checking …", footnote=f"{number} of 10 addresses looked at"))
+    assert len(workspace.fake.said) == 2
+    workspace.fake.mishaps += [(URL, 429)]
+    await reply.say(ANSWER)
+    assert [way for way, _ in workspace.fake.said] == [URL] * 3
+    assert sum(workspace.fake.uses.values()) < MOST_USES
+
+
+async def test_progress_of_a_mention_is_one_message_edited_until_it_is_the_answer(workspace: Workspace) -> None:
+    reply = workspace.slack._reply(replace(ERRAND, thread="1.0", posts_first=True))
+    for number in range(3):
+        await reply.progress(Card("Checking …", footnote=f"{number} of 10 addresses looked at"))
+    await reply.say(ANSWER)
+    assert [way for way, _ in workspace.fake.said] == [POST, "chat.update", "chat.update", "chat.update"]
+    [message] = workspace.fake.stored["C1"]
+    assert "on Example List" in str(message["blocks"])

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from handlers.card import Card
 from handlers.platform import CannotServe, Room
+from handlers.teams.errands import Errand
 from handlers.teams.pace import Pace
-from tests.handlers.slack.conftest import BAD_INPUT
+from tests.handlers.slack.conftest import ANSWER, BAD_INPUT
 from tests.handlers.teams.conftest import Tenant, open_tenant
 from tests.handlers.teams.sent import (
     BOT,
@@ -95,6 +97,16 @@ async def test_a_slow_check_says_once_that_it_goes_on_and_becomes_its_answer() -
         await working
         answer = tenant.microsoft.said[1]
         assert (answer.method, answer.message, answer.conversation) == ("PUT", progress.message, progress.conversation)
+
+
+async def test_how_far_a_check_is_stands_in_one_message_that_becomes_the_answer(tenant: Tenant) -> None:
+    await tenant.send(message(QUESTION, tenant.service))
+    reply = tenant.teams._reply(Errand.of(tenant.jobs.pop()))
+    for number in range(3):
+        await reply.progress(Card("Checking …", footnote=f"{number} of 10 addresses looked at"))
+    await reply.say(ANSWER)
+    said = tenant.microsoft.said
+    assert [(one.method, one.message) for one in said] == [("POST", said[0].message)] + [("PUT", said[0].message)] * 3
 
 
 async def test_progress_that_was_deleted_is_no_loss() -> None:

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from bot.demo import DemoWorld
 from bot.settings import HostPort
 from handlers.card import Card, Tone
-from handlers.platform import Ack, Ask, Room
+from handlers.platform import Ack, Ask, Room, Told, untold
 from handlers.web.app import Pace, Web
 from handlers.web.dashboard import Look, nothing
 
@@ -33,7 +33,7 @@ class Scripted:
             return Ack(Card("What mailcheck can do", private=True), work=False)
         return Ack(Card(f"Checking {ask.text} …", private=True), work=True)
 
-    async def answer(self, ask: Ask) -> Card:
+    async def answer(self, ask: Ask, told: Told = untold) -> Card:
         self.asked.append(ask)
         await self.free.wait()
         if ask.text == "broken":
