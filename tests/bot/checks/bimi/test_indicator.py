@@ -9,55 +9,52 @@ from hypothesis import strategies as st
 from bot.checks.bimi.indicator import ALLOWED, MOST_OCTETS, faults
 from tests.bot.checks.bimi.logos import ROOT, TITLE, logo
 
+FITTING = [
+    logo(),
+    logo(root=ROOT.replace('viewBox="0 0 64 64"', 'width="64px" height="64px"')),
+    logo(root=ROOT.replace("0 0 64 64", "0,0,64.0,64")),
+    logo('<defs><linearGradient id="g"><stop offset="0"/></linearGradient></defs><rect fill="url(#g)"/>'),
+    logo('<defs><path id="p"/></defs><use xlink:href="#p"/><!-- a comment -->'),
+    logo("<metadata><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'/></metadata>"),
+    "\ufeff" + logo().partition("\n")[2],
+]
+FAULTY = [
+    (logo(f"<desc>{'x' * MOST_OCTETS}</desc>"), "is larger than 32 KB"),
+    (logo("<rect>"), "is not well-formed XML"),
+    ("", "is not well-formed XML"),
+    ("\ud800", "is not well-formed XML"),
+    ("<html><body/></html>", "is not an SVG picture"),
+    ("<svg/>", "is not an SVG picture"),
+    (logo(root=ROOT.replace('"1.2"', '"1.1"')), 'is not marked version="1.2"'),
+    (logo(root=ROOT.replace("tiny-ps", "tiny")), 'is not marked baseProfile="tiny-ps"'),
+    (logo(title=""), "has no title"),
+    (logo(title="<title> </title>"), "has no title"),
+    (logo(f"<g>{TITLE}</g>", title=""), "has no title"),
+    (logo(root=ROOT.replace("viewBox", 'x="0" viewBox')), "has x or y on its svg element"),
+    (logo(root=ROOT.replace("64 64", "64 32")), "is not square"),
+    (logo(root=ROOT.replace('viewBox="0 0 64 64"', 'width="100%"')), "is not square"),
+    (logo('<rect onclick="go()"/>'), "has event handlers"),
+    (logo('<use xlink:href="https://example.com/a.svg#p"/>'), "refers to something outside itself"),
+    (logo('<use href="data:image/png;base64,AAAA"/>'), "refers to something outside itself"),
+    (logo("<rect fill=\"url( 'https://example.com/p')\"/>"), "refers to something outside itself"),
+    (logo('<g xml:base="https://example.com/"/>'), "refers to something outside itself"),
+    (logo("<script>go()</script>"), "has the element script, which the profile does not allow"),
+    (logo('<image xlink:href="#p"/>'), "has the element image, which the profile does not allow"),
+    (logo("<g><animate/></g>"), "has the element animate, which the profile does not allow"),
+    (
+        logo('<x:script xmlns:x="http://www.w3.org/1999/xhtml"/>'),
+        "has the element script, which the profile does not allow",
+    ),
+    (f"<?xml-stylesheet href='a.css'?>{logo().partition(chr(10))[2]}", "has processing instructions"),
+]
 
-@pytest.mark.parametrize(
-    "svg",
-    [
-        logo(),
-        logo(root=ROOT.replace('viewBox="0 0 64 64"', 'width="64px" height="64px"')),
-        logo(root=ROOT.replace("0 0 64 64", "0,0,64.0,64")),
-        logo('<defs><linearGradient id="g"><stop offset="0"/></linearGradient></defs><rect fill="url(#g)"/>'),
-        logo('<defs><path id="p"/></defs><use xlink:href="#p"/><!-- a comment -->'),
-        logo("<metadata><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'/></metadata>"),
-        "\ufeff" + logo().partition("\n")[2],
-    ],
-)
+
+@pytest.mark.parametrize("svg", FITTING)
 def test_a_logo_that_fits_has_no_faults(svg: str) -> None:
     assert faults(svg) == []
 
 
-@pytest.mark.parametrize(
-    ("svg", "fault"),
-    [
-        (logo(f"<desc>{'x' * MOST_OCTETS}</desc>"), "is larger than 32 KB"),
-        (logo("<rect>"), "is not well-formed XML"),
-        ("", "is not well-formed XML"),
-        ("\ud800", "is not well-formed XML"),
-        ("<html><body/></html>", "is not an SVG picture"),
-        ("<svg/>", "is not an SVG picture"),
-        (logo(root=ROOT.replace('"1.2"', '"1.1"')), 'is not marked version="1.2"'),
-        (logo(root=ROOT.replace("tiny-ps", "tiny")), 'is not marked baseProfile="tiny-ps"'),
-        (logo(title=""), "has no title"),
-        (logo(title="<title> </title>"), "has no title"),
-        (logo(f"<g>{TITLE}</g>", title=""), "has no title"),
-        (logo(root=ROOT.replace("viewBox", 'x="0" viewBox')), "has x or y on its svg element"),
-        (logo(root=ROOT.replace("64 64", "64 32")), "is not square"),
-        (logo(root=ROOT.replace('viewBox="0 0 64 64"', 'width="100%"')), "is not square"),
-        (logo('<rect onclick="go()"/>'), "has event handlers"),
-        (logo('<use xlink:href="https://example.com/a.svg#p"/>'), "refers to something outside itself"),
-        (logo('<use href="data:image/png;base64,AAAA"/>'), "refers to something outside itself"),
-        (logo("<rect fill=\"url( 'https://example.com/p')\"/>"), "refers to something outside itself"),
-        (logo('<g xml:base="https://example.com/"/>'), "refers to something outside itself"),
-        (logo("<script>go()</script>"), "has the element script, which the profile does not allow"),
-        (logo('<image xlink:href="#p"/>'), "has the element image, which the profile does not allow"),
-        (logo("<g><animate/></g>"), "has the element animate, which the profile does not allow"),
-        (
-            logo('<x:script xmlns:x="http://www.w3.org/1999/xhtml"/>'),
-            "has the element script, which the profile does not allow",
-        ),
-        (f"<?xml-stylesheet href='a.css'?>{logo().partition(chr(10))[2]}", "has processing instructions"),
-    ],
-)
+@pytest.mark.parametrize(("svg", "fault"), FAULTY)
 def test_each_rule_of_the_profile_is_held(svg: str, fault: str) -> None:
     assert faults(svg) == [fault]
 

@@ -43,6 +43,53 @@ BROKEN_RECORDS = [
     " v=STSv1; id=1",
     "v=STSv2; id=1",
 ]
+GOOD_POLICIES = [
+    (OF_THE_RFC, Policy("enforce", 604800, ("mail.example.com", "*.example.net", "backupmx.example.com"))),
+    (OF_THE_RFC.replace("\n", "\r\n"), read_policy(OF_THE_RFC)),
+    (OF_THE_RFC.rstrip(), read_policy(OF_THE_RFC)),
+    (OF_THE_RFC.replace(": ", ":"), read_policy(OF_THE_RFC)),
+    (OF_THE_RFC.replace("\n", "  \n"), read_policy(OF_THE_RFC)),
+    (OF_THE_RFC.replace("mail.e", "MAIL.E"), read_policy(OF_THE_RFC)),
+    ("max_age: 0\nmx: a.example\nmode: testing\nversion: STSv1", Policy("testing", 0, ("a.example",))),
+    ("version: STSv1\nmode: none\nmax_age: 86400", Policy("none", 86400, ())),
+    (f"version: STSv1\nmode: none\nmax_age: {LONGEST_AGE}", Policy("none", LONGEST_AGE, ())),
+    (OF_THE_RFC + "mode: none\nmax_age: 1\nversion: STSv9\nnew_key: what: ever", read_policy(OF_THE_RFC)),
+]
+BROKEN_POLICIES = [
+    ("", "no line"),
+    ("<!DOCTYPE html>\n<html></html>", "not of the form"),
+    (OF_THE_RFC.replace("STSv1", "STSv2"), "no line"),
+    (OF_THE_RFC.replace("version", "Version"), "no line"),
+    (OF_THE_RFC.replace("enforce", "Enforce"), "mode"),
+    (OF_THE_RFC.replace("enforce", "report"), "mode"),
+    (OF_THE_RFC.replace("mode: enforce\n", ""), "mode"),
+    (OF_THE_RFC.replace("604800", "a week"), "max_age"),
+    (OF_THE_RFC.replace("604800", "-1"), "max_age"),
+    (OF_THE_RFC.replace("604800", "١"), "max_age"),
+    (OF_THE_RFC.replace("604800", str(LONGEST_AGE + 1)), "max_age"),
+    (OF_THE_RFC.replace("max_age: 604800\n", ""), "max_age"),
+    ("version: STSv1\nmode: enforce\nmax_age: 1", "names no mail server"),
+    (OF_THE_RFC.replace("*.example.net", "*example.net"), "name of a mail server"),
+    (OF_THE_RFC.replace("*.example.net", "*.*.example.net"), "name of a mail server"),
+    (OF_THE_RFC.replace("*.example.net", "mx.*.example.net"), "name of a mail server"),
+    (OF_THE_RFC.replace("*.example.net", "*."), "name of a mail server"),
+    (OF_THE_RFC.replace("*.example.net", "a.example, b.example"), "name of a mail server"),
+    (OF_THE_RFC.replace("*.example.net", "10 mx.example.net"), "name of a mail server"),
+    (OF_THE_RFC.replace("mode: enforce", "mode = enforce"), "not of the form"),
+    ("\ufeff" + OF_THE_RFC, "not of the form"),
+]
+FITTING = [
+    ("mail.example.com", "mail.example.com", True),
+    ("mail.example.com", "MAIL.example.COM", True),
+    ("mail.example.com", "mail.example.net", False),
+    ("*.example.com", "mail.example.com", True),
+    ("*.Example.com", "mail.example.com", True),
+    ("*.example.com", "a.mail.example.com", False),
+    ("*.example.com", "example.com", False),
+    ("*.example.com", ".example.com", False),
+    ("*.example.com", "mail.example.com.example.net", False),
+    ("example.com", "mail.example.com", False),
+]
 
 
 @pytest.mark.parametrize(("record", "policy_id"), GOOD_RECORDS.items())
@@ -64,71 +111,18 @@ def test_what_does_not_begin_like_a_record_does_not_count_beside_one() -> None:
     assert find_records(["v=TLSRPTv1; rua=mailto:a@example.com", "", "STSv1"]) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "policy"),
-    [
-        (OF_THE_RFC, Policy("enforce", 604800, ("mail.example.com", "*.example.net", "backupmx.example.com"))),
-        (OF_THE_RFC.replace("\n", "\r\n"), read_policy(OF_THE_RFC)),
-        (OF_THE_RFC.rstrip(), read_policy(OF_THE_RFC)),
-        (OF_THE_RFC.replace(": ", ":"), read_policy(OF_THE_RFC)),
-        (OF_THE_RFC.replace("\n", "  \n"), read_policy(OF_THE_RFC)),
-        (OF_THE_RFC.replace("mail.e", "MAIL.E"), read_policy(OF_THE_RFC)),
-        ("max_age: 0\nmx: a.example\nmode: testing\nversion: STSv1", Policy("testing", 0, ("a.example",))),
-        ("version: STSv1\nmode: none\nmax_age: 86400", Policy("none", 86400, ())),
-        (f"version: STSv1\nmode: none\nmax_age: {LONGEST_AGE}", Policy("none", LONGEST_AGE, ())),
-        (OF_THE_RFC + "mode: none\nmax_age: 1\nversion: STSv9\nnew_key: what: ever", read_policy(OF_THE_RFC)),
-    ],
-)
+@pytest.mark.parametrize(("text", "policy"), GOOD_POLICIES)
 def test_a_good_policy_is_read(text: str, policy: Policy) -> None:
     assert read_policy(text) == policy
 
 
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("", "no line"),
-        ("<!DOCTYPE html>\n<html></html>", "not of the form"),
-        (OF_THE_RFC.replace("STSv1", "STSv2"), "no line"),
-        (OF_THE_RFC.replace("version", "Version"), "no line"),
-        (OF_THE_RFC.replace("enforce", "Enforce"), "mode"),
-        (OF_THE_RFC.replace("enforce", "report"), "mode"),
-        (OF_THE_RFC.replace("mode: enforce\n", ""), "mode"),
-        (OF_THE_RFC.replace("604800", "a week"), "max_age"),
-        (OF_THE_RFC.replace("604800", "-1"), "max_age"),
-        (OF_THE_RFC.replace("604800", "١"), "max_age"),
-        (OF_THE_RFC.replace("604800", str(LONGEST_AGE + 1)), "max_age"),
-        (OF_THE_RFC.replace("max_age: 604800\n", ""), "max_age"),
-        ("version: STSv1\nmode: enforce\nmax_age: 1", "names no mail server"),
-        (OF_THE_RFC.replace("*.example.net", "*example.net"), "name of a mail server"),
-        (OF_THE_RFC.replace("*.example.net", "*.*.example.net"), "name of a mail server"),
-        (OF_THE_RFC.replace("*.example.net", "mx.*.example.net"), "name of a mail server"),
-        (OF_THE_RFC.replace("*.example.net", "*."), "name of a mail server"),
-        (OF_THE_RFC.replace("*.example.net", "a.example, b.example"), "name of a mail server"),
-        (OF_THE_RFC.replace("*.example.net", "10 mx.example.net"), "name of a mail server"),
-        (OF_THE_RFC.replace("mode: enforce", "mode = enforce"), "not of the form"),
-        ("\ufeff" + OF_THE_RFC, "not of the form"),
-    ],
-)
+@pytest.mark.parametrize(("text", "why"), BROKEN_POLICIES)
 def test_a_broken_policy_says_what_is_wrong(text: str, why: str) -> None:
     with pytest.raises(Unusable, match=why):
         read_policy(text)
 
 
-@pytest.mark.parametrize(
-    ("pattern", "host", "fits"),
-    [
-        ("mail.example.com", "mail.example.com", True),
-        ("mail.example.com", "MAIL.example.COM", True),
-        ("mail.example.com", "mail.example.net", False),
-        ("*.example.com", "mail.example.com", True),
-        ("*.Example.com", "mail.example.com", True),
-        ("*.example.com", "a.mail.example.com", False),
-        ("*.example.com", "example.com", False),
-        ("*.example.com", ".example.com", False),
-        ("*.example.com", "mail.example.com.example.net", False),
-        ("example.com", "mail.example.com", False),
-    ],
-)
+@pytest.mark.parametrize(("pattern", "host", "fits"), FITTING)
 def test_a_wildcard_is_exactly_one_label(pattern: str, host: str, fits: bool) -> None:
     assert covers(pattern, host) is fits
     assert Policy("enforce", 1, ("other.example", pattern)).allows(host) is fits
