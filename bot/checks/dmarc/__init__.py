@@ -61,7 +61,7 @@ CODES: Mapping[str, Code] = {
     ),
     "dmarc.report-unauthorised": Code(
         "A domain that is to get the reports does not say that it takes them.",
-        "RFC 9990",
+        "RFC 9990 §3",
         "Let the receiving domain publish v=DMARC1 at the name that the finding gives, or send the reports elsewhere.",
     ),
     "dmarc.no-answer": Code(
