@@ -25,6 +25,9 @@ from bot.checks import (
     tls_rpt,
 )
 from bot.checks.outcomes import Code
+from bot.checks.providers import providers
+from bot.checks.senders.rules import RECEIVERS, RULES, Demand
+from bot.model import Link
 
 CHECKS = (
     "blocklist",
@@ -82,7 +85,7 @@ def page() -> str:
     told = {code for codes in ROOMS.values() for code in codes}
     rooms = {**ROOMS, "Any check": {code: row for code, row in OURS.items() if code not in told}}
     sections = (_section(title, codes) for title, codes in rooms.items())
-    return "\n".join((OPENING, *sections, _bounces()))
+    return "\n".join((OPENING, *sections, _demands(), _providers(), _bounces()))
 
 
 def _section(title: str, codes: Mapping[str, Code]) -> str:
@@ -100,6 +103,43 @@ def _link(found: re.Match[str]) -> str:
     kind = "section" if (section or "0")[0].isdecimal() else "appendix"
     place = f"#{kind}-{section}" if section else ""
     return f"[{found.group()}](https://www.rfc-editor.org/rfc/rfc{number}{place})"
+
+
+def _demands() -> str:
+    """Who asks what of whom, and with which replies a receiver refuses what breaks it."""
+    by_rule = {
+        rule.id: [
+            next((_demand(demand) for demand in receiver.demands if demand.rule == rule.id), "")
+            for receiver in RECEIVERS
+        ]
+        for rule in RULES.values()
+    }
+    rows = (f"| {_capital(RULES[rule].asks)} | {' | '.join(cells)} |\n" for rule, cells in by_rule.items())
+    names = " | ".join(receiver.name for receiver in RECEIVERS)
+    told = "“Bulk” is asked only of those who send more than about 5,000 mails a day; the replies are those in the bounces."
+    return f"## What receivers ask of senders\n\n{told}\n\n| rule | {names} |\n|---|{'---|' * len(RECEIVERS)}\n{''.join(rows)}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _demand(demand: Demand) -> str:
+    return ": ".join(filter(None, ("bulk" if demand.bulk else "all", ", ".join(demand.replies))))
+
+
+def _providers() -> str:
+    rows = (
+        f"| {provider.name} | {_told(provider.how, provider.link)} | {_told(provider.port_25, provider.port_25_link)} |\n"
+        for provider in providers().values()
+    )
+    return (
+        f"## What providers let their users do\n\n| provider | reverse name | port 25 |\n|---|---|---|\n{''.join(rows)}"
+    )
+
+
+def _told(sentence: str, link: Link | None) -> str:
+    return f"{sentence} [{link.label}]({link.url})" if link else sentence
 
 
 def _bounces() -> str:
