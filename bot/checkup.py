@@ -158,6 +158,14 @@ class CountedRounds(Counted, RoundLookup):
 class CountedSweep(CountedRounds, SweepLookup):
     """The same for a sweep."""
 
+    def __init__(self, lookup: SweepLookup) -> None:
+        super().__init__(lookup)
+        self._fresh = lookup.fresh
+
+    @property
+    def fresh(self) -> bool:
+        return self._fresh
+
 
 def counting(lookup: Lookup) -> Counted:
     if isinstance(lookup, SweepLookup):

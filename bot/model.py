@@ -187,6 +187,11 @@ class RoundLookup(ABC):
 class SweepLookup(RoundLookup):
     """The lookup of a sweep: its questions wait their turn, however long that takes, and people's go first."""
 
+    @property
+    def fresh(self) -> bool:
+        """Whether it is that of a second look, which goes past every cache."""
+        return False
+
 
 class Check(Protocol):
     """One check of an order. It never raises for a DNS reason: what it could not learn is an UNKNOWN finding."""

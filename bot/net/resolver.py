@@ -154,4 +154,6 @@ class _Asking(RoundLookup):
 
 
 class _Sweep(_Asking, SweepLookup):
-    pass
+    @property
+    def fresh(self) -> bool:
+        return self.manner.fresh

@@ -124,7 +124,8 @@ def count(health: ListHealth, tally: Tally, now: datetime, limits: Limits) -> tu
 
     Count before the looks are told of, and ask again whether the list is held: the looks that broke it are held as well.
     No target is told of when the flips that break it come within one `Policy.confirm_after`, as they do from some 250
-    targets an hour on; with fewer, those whose second look came sooner have been told.
+    targets an hour on. With fewer, its test entries give a list away: every second look asks them, too. Only of a list that
+    keeps none can those targets have been told whose second look came sooner.
     """
     if health.held_since:
         return health, None
@@ -135,6 +136,11 @@ def count(health: ListHealth, tally: Tally, now: datetime, limits: Limits) -> tu
     # The past counts as much as one sample, so that a quiet day hides no bad minute.
     weight = min(1.0, limits.sample / asked) if asked else 1.0
     return replace(health, asked=round(asked * weight, 3), flipped=round(flipped * weight, 3)), None
+
+
+def gave_itself_away(health: ListHealth, now: datetime) -> tuple[ListHealth, ListNote | None]:
+    """A list that lists its own "never listed" entry is in quarantine at once, before anything that it said is told."""
+    return (health, None) if health.held_since else _quarantined(health, now)
 
 
 def round_ended(

@@ -17,6 +17,7 @@ from bot.watching.breaker import (
     Round,
     Tally,
     count,
+    gave_itself_away,
     quarantined,
     round_ended,
     together,
@@ -102,6 +103,9 @@ def counted(
         notes += [note] if note else []
     sums = {one.list: one for one in memory.heard}
     for one in heard:
+        if one.lists_everything:
+            healths[one.list], note = gave_itself_away(healths.get(one.list, ListHealth(one.list)), now)
+            notes += [note] if note else []
         sums[one.list] = sums.get(one.list, Heard(one.list)) + one
     return replace(memory, healths=tuple(healths.values()), heard=tuple(sums.values())), tuple(notes)
 

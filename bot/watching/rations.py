@@ -87,6 +87,10 @@ class Rationed(SweepLookup):
         self._lookup = lookup
         self._rations = rations
 
+    @property
+    def fresh(self) -> bool:
+        return self._lookup.fresh
+
     async def __call__(self, name: str, kind: str, /) -> Answer:
         if not await self._rations.allow(self._rations.apex_of(name)):
             raise LookupFailed(BUDGET)

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import structlog
 
+from bot.store import StoreUnavailable
 from bot.watching.kept import AnyLetter, Kept, Letter, ListLetter, Outbox, RoomSettings, Updates, Watches
 from bot.watching.model import Reason, Room, Watch
 from handlers.alerts.fates import NOT_SAID, NotSaid, Pace, Rests, fate_of, turn_of
@@ -54,6 +55,8 @@ class Delivery:
         try:
             while not stop.is_set() and await self.deliver_next(room):
                 await self.pace.sleep(self.pace.apart)
+        except StoreUnavailable as away:  # nothing is lost, and it will be back
+            log.warning("delivery waits", platform=room.platform, channel=room.channel, why=str(away))
         except Exception:
             log.exception("delivery broke", platform=room.platform, team=room.space, channel=room.channel)
         finally:

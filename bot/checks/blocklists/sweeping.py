@@ -7,17 +7,18 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.checks.blocklists.answers import Reading, State, is_denial, read
-from bot.checks.blocklists.asking import ask, text_of
+from bot.checks.blocklists.asking import ask_in_rounds, text_of
 from bot.checks.blocklists.catalogue import Kind
 from bot.checks.blocklists.controls import standing_of
 from bot.checks.blocklists.findings import finding_of, not_listed
 from bot.checks.blocklists.standing import Memory, Standing, Trust
 from bot.checks.blocklists.zones import Zone, labels
-from bot.model import Finding, Lookup, Order, SweepLookup
+from bot.model import Finding, Order, SweepLookup
 
 PROVED_WITHIN_S = 2.0
 TRIED_AGAIN_AFTER = timedelta(minutes=1)  # a list that could not be proved
 LOOKED_OVER_AFTER = timedelta(seconds=1)
+JUST_NOW = timedelta(seconds=0.5)  # the second looks of one round share a proof
 
 
 class SweepStandings:
@@ -28,11 +29,12 @@ class SweepStandings:
         self._ids = ids  # of a standing, by the apex of the zone
         self._known: dict[str, Standing] = {}  # by apex
         self._tried: dict[str, datetime] = {}
+        self._said: dict[str, Standing] = {}  # by apex: by its test points alone when they were asked last
         self._looked_over: datetime | None = None
         self._proof = asyncio.Lock()
         self._beside: asyncio.Task[None] | None = None
 
-    async def believed(self, zones: Collection[Zone], lookup: Lookup, at: datetime) -> Mapping[str, Standing]:
+    async def believed(self, zones: Collection[Zone], lookup: SweepLookup, at: datetime) -> Mapping[str, Standing]:
         """The standing of every zone, by its apex."""
         unproved = [zone for zone in zones if zone.apex not in self._known]
         if unproved:
@@ -45,26 +47,41 @@ class SweepStandings:
                 self._beside = asyncio.create_task(self._prove(due, lookup, at))
         return self._known
 
+    async def proved(self, zone: Zone, lookup: SweepLookup, at: datetime) -> Standing:
+        """What its test points say of a zone just now. What held until now proves nothing about a listing that is to be
+        told, so their silence leaves it open."""
+        async with self._proof:
+            if zone.apex not in self._said or abs(at - self._said[zone.apex].at) >= JUST_NOW:
+                held = self._known.get(zone.apex)
+                await self._ask([zone], {zone.apex: held} if held and held.holds(at) else {}, lookup, at)
+        return self._said[zone.apex]
+
     def _is_due(self, apex: str, at: datetime) -> bool:
         return not self._known[apex].is_fresh(at) and abs(at - self._tried[apex]) >= TRIED_AGAIN_AFTER
 
-    async def _prove(self, zones: Sequence[Zone], lookup: Lookup, at: datetime) -> None:
+    async def _prove(self, zones: Sequence[Zone], lookup: SweepLookup, at: datetime) -> None:
         remembered = await self._memory.recall([self._ids[zone.apex] for zone in zones])
         kept = {zone.apex: old for zone in zones if (old := remembered.get(self._ids[zone.apex])) and old.holds(at)}
         stale = [zone for zone in zones if zone.apex not in kept or not kept[zone.apex].is_fresh(at)]
-        seen = await prove(stale, lookup, at)
+        await self._ask(stale, kept, lookup, at)
+        self._tried.update(dict.fromkeys((zone.apex for zone in zones), at))
+
+    async def _ask(
+        self, zones: Collection[Zone], kept: Mapping[str, Standing], lookup: SweepLookup, at: datetime
+    ) -> None:
+        seen = await prove(zones, lookup, at)
         await self._memory.remember(
             {self._ids[apex]: standing for apex, standing in seen.items() if standing.trust is not Trust.UNKNOWN}
         )
+        self._said.update(seen)
         self._known.update(better(kept, seen))
-        self._tried.update(dict.fromkeys((zone.apex for zone in zones), at))
 
 
-async def prove(zones: Iterable[Zone], lookup: Lookup, at: datetime) -> dict[str, Standing]:
-    """The standings of these zones, by apex, from their test points alone."""
+async def prove(zones: Iterable[Zone], lookup: SweepLookup, at: datetime) -> dict[str, Standing]:
+    """The standings of these zones, by apex, from their test points alone; asked in a round, which goes past every cache,
+    because what a resolver said an hour ago does not prove that answers come through it now."""
     asked = list(zones)
-    deadline = asyncio.get_running_loop().time() + PROVED_WITHIN_S
-    heard = await ask(lookup, (), (name for zone in asked for name in zone.controls), deadline)
+    heard = await ask_in_rounds(lookup, (), asked, asyncio.get_running_loop().time() + PROVED_WITHIN_S)
     return {zone.apex: standing_of(zone, heard, at) for zone in asked}
 
 
@@ -98,6 +115,8 @@ class Panel:
                     continue
                 standing = believed[zone.apex]
                 reading = read(zone.blocklist, outcome, standing) if outcome else unproved(standing)
+                if outcome and reading.state is State.LISTED and lookup.fresh:
+                    reading = read(zone.blocklist, outcome, await standings.proved(zone, lookup, at))
                 listed = reading.state is State.LISTED
                 texts = await text_of(lookup, f"{label}.{zone.apex}") if listed else ()
                 findings.append(finding_of(zone, subject, order.role, reading, texts))

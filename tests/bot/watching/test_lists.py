@@ -23,9 +23,9 @@ def rounds(
     """So many rounds in which the same was heard."""
     said: list[NoteReason] = []
     for _ in range(number):
-        memory, _ = counted(memory, {}, each, memory.since, LIMITS)
+        memory, at_once = counted(memory, {}, each, memory.since, LIMITS)
         memory, notes = round_over(memory, unproven, memory.since + LIST_ROUND, LIMITS)
-        said += [note.reason for note in notes]
+        said += [note.reason for note in (*at_once, *notes)]
     return memory, said
 
 
@@ -92,6 +92,14 @@ def test_too_many_flips_hold_a_list_until_three_good_rounds() -> None:
     assert (two.quarantined, said) == ({"a"}, [])
     three, said = rounds(two, Heard("a", 5, 5), Heard("b", 5, 5), number=1)
     assert (three.quarantined, said) == (frozenset(), [NoteReason.TRUSTED])
+
+
+def test_a_list_that_lists_its_never_listed_entry_is_held_at_once() -> None:
+    gave = Heard("a", 1, 0, 0, lists_everything=True)
+    held, notes = counted(ListMemory(T0), {}, [gave], T0, LIMITS)
+    assert held.quarantined == {"a"}
+    assert [(note.reason, note.lists) for note in notes] == [(NoteReason.QUARANTINED, ("a",))]
+    assert counted(held, {}, [gave], T0, LIMITS)[1] == ()
 
 
 def test_the_memory_comes_back_as_it_was() -> None:

@@ -37,7 +37,10 @@ class SweepWorld(SweepLookup):
     async def ask_all(
         self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None
     ) -> Sequence[Answer | LookupFailed]:
-        return [await self(f"{label}.{apex}", "A") for apex in apexes]
+        answers = [await self(f"{label}.{apex}", "A") for apex in apexes]
+        for place, answer in enumerate(answers if heard else ()):
+            heard(place, answer)
+        return answers
 
 
 def checkup(lookup: SweepWorld, clock: Clock) -> Checkup:

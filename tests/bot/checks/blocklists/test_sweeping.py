@@ -11,7 +11,7 @@ import pytest
 
 from bot.checks.blocklists import ProcessMemory, blocklist_check
 from bot.checks.blocklists.zones import zones
-from bot.model import Answer, LookupFailed, Order, SweepLookup, Target
+from bot.model import Answer, Heard, LookupFailed, Order, SweepLookup, Target
 from tests.bot.checks.blocklists.lists import CATALOGUE, Clock, only, order
 from tests.dns_world import World
 
@@ -19,14 +19,24 @@ POINTS = {zone.must_list: {"A": ["127.0.0.2"]} for zone in zones(CATALOGUE, {}) 
 
 
 class Sweep(SweepLookup):
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, fresh: bool = False) -> None:
         self.world = world
+        self._fresh = fresh
+
+    @property
+    def fresh(self) -> bool:
+        return self._fresh
 
     async def __call__(self, name: str, kind: str, /) -> Answer:
         return await self.world(name, kind)
 
-    async def ask_all(self, label: str, apexes: Sequence[str], /) -> list[Answer | LookupFailed]:
-        return [await self._ask(f"{label}.{apex}") for apex in apexes]
+    async def ask_all(
+        self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None
+    ) -> list[Answer | LookupFailed]:
+        outcomes = [await self._ask(f"{label}.{apex}") for apex in apexes]
+        for place, outcome in enumerate(outcomes if heard else ()):
+            heard(place, outcome)
+        return outcomes
 
     async def _ask(self, name: str) -> Answer | LookupFailed:
         try:
@@ -115,3 +125,41 @@ async def test_a_list_that_could_not_be_proved_is_not_asked_for_a_minute() -> No
         assert finding.facts["state"] == "unknown"
         clock.move(minutes=1 / 30)
     assert {name for name, _ in world.asked} == {"2.0.0.127.bl.spamcop.net", "1.0.0.127.bl.spamcop.net"}
+
+
+HERE = {"5.113.0.203.bl.spamcop.net": {"A": ["127.0.0.2"]}, "2.0.0.127.bl.spamcop.net": {"A": ["127.0.0.2"]}}
+
+
+@pytest.mark.parametrize(
+    ("points", "told"),
+    [
+        ({}, ("listed", "")),
+        ({"1.0.0.127.bl.spamcop.net": {"A": ["127.0.0.2"]}}, ("unusable", "lists-everything")),
+        ({"2.0.0.127.bl.spamcop.net": {}}, ("unusable", "emptied")),
+        ({"1.0.0.127.bl.spamcop.net": {"A": "timeout"}}, ("unknown", "timeout")),
+    ],
+    ids=["right", "lists everything", "emptied", "silent"],
+)
+async def test_a_second_look_believes_a_listing_only_with_test_points_that_are_right_now(
+    points: dict[str, dict[str, str]], told: tuple[str, str]
+) -> None:
+    """A first look goes by what held until ten minutes ago, in which a list can have broken."""
+    clock = Clock()
+    check = check_of(only("spamcop"), clock)
+    await check(order(), Sweep(World(HERE)))
+    clock.move(minutes=2)
+    changed = World({name: kinds for name, kinds in {**HERE, **points}.items() if kinds})
+    (first,) = await check(order(), Sweep(changed))
+    (second,) = await check(order(), Sweep(changed, fresh=True))
+    assert first.facts["state"] == "listed"
+    assert (second.facts["state"], second.facts["reason"]) == told
+
+
+async def test_a_hundred_second_looks_prove_a_list_once() -> None:
+    clock, world = Clock(), World({f"{n}.113.0.203.bl.spamcop.net": {"A": ["127.0.0.2"]} for n in range(100)} | HERE)
+    check = check_of(only("spamcop"), clock)
+    orders = [Order(Target(ip_address(f"203.0.113.{n}"))) for n in range(100)]
+    await asyncio.gather(*(check(one, Sweep(world, fresh=True)) for one in orders))
+    clock.move(minutes=2)
+    await asyncio.gather(*(check(one, Sweep(world, fresh=True)) for one in orders))
+    assert world.asked.count(("1.0.0.127.bl.spamcop.net", "A")) == 2
