@@ -9,7 +9,7 @@ from bot.durations import write_duration
 from bot.watching.model import Alert, Incident, Problem, Reason, Watch
 from bot.watching.observations import BLOCKLIST
 from handlers.card import Button, Card, Fact, Line, Tone
-from handlers.messages.problems import by_address, gone, lines_of, lost, still, tone_of, weight
+from handlers.messages.problems import by_address, gone, known_before, lines_of, lost, still, tone_of, weight
 from handlers.messages.replies import cleared, reply_of
 from handlers.messages.subjects import name_of_problem, subject_of, what_is_wrong, when
 from handlers.messages.words import MUTE_FOR
@@ -51,16 +51,18 @@ def silenced_card(watch: Watch, why: str) -> Card:
 
 
 def _standing(watch: Watch, incident: Incident, problems: Sequence[Problem], aside: Iterable[Line] = ()) -> Card:
-    ranked = sorted(problems, key=weight)
+    """What was wrong before the incident, or is too small for one, is named and no more: it is not the news."""
+    before = [problem for problem in problems if not problem.quiet] and [p for p in problems if p.quiet]
+    ranked = sorted((problem for problem in problems if problem not in before), key=weight)
     step = next((p.sight.step for p in ranked if p.sight.step), "")
     opened = incident.opened or min((p.since for p in ranked), default=incident.began)
     hand = [Fact("Acknowledged", f"by {a.by}, {when(a.at)}")] if (a := incident.acknowledged) else []
     mute = [Fact("Muted", f"by {m.by}, until {when(m.until)}")] if (m := incident.muted) else []
     return Card(
-        title=_title(watch, ranked),
+        title=_title(watch, ranked, before),
         tone=Tone.UNSURE if incident.muted else Tone.WARN if incident.acknowledged else tone_of(ranked),
         step=step,
-        lines=(*lines_of(watch, ranked, step), *aside),
+        lines=(*lines_of(watch, ranked, step), *aside, *known_before(before)),
         facts=(Fact("Since", when(opened)), *hand, *mute),
         table=by_address(ranked) if watch.several else None,
         buttons=(*_form(ranked), *_in_hand(watch, incident), *_check(watch, ranked)),
@@ -79,10 +81,10 @@ def _over(watch: Watch, alert: Alert) -> Card:
     )
 
 
-def _title(watch: Watch, problems: Sequence[Problem]) -> str:
+def _title(watch: Watch, problems: Sequence[Problem], before: Sequence[Problem]) -> str:
     subject = subject_of(watch)
-    listed = [p for p in problems if p.sight.check == BLOCKLIST]
-    addresses = {p.sight.address for p in listed if p.sight.address}
+    listed = [p.sight for p in (*problems, *before) if p.sight.check == BLOCKLIST]
+    addresses = {sight.address for sight in listed if sight.address}
     if watch.several and watch.network and addresses:
         return f"{subject}: {len(addresses)} of {watch.network.num_addresses} addresses listed"
     return f"{subject}: {what_is_wrong(problems)}" if problems else f"{subject}: nothing is wrong any more"

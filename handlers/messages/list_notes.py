@@ -17,11 +17,12 @@ def list_note_card(note: ListNote, name: str) -> Card:
     return Card(
         f"{name} lists too much to be believed, and is left out",
         Tone.WARN,
-        "Nothing to do: it counts again after three good answers to its own test entries.",
-        (
+        lines=(
             Line(f"No channel is alerted for what it says.{flipped}{own}"),
+            Line("It counts again after three good rounds of its own test entries; there is nothing to do."),
             Line(
-                "This happens when a list is closed, sold or broken. Servers that use it may refuse good mail meanwhile."
+                "Lists do so when they are closed, sold or broken. Servers that use it may refuse good mail meanwhile."
             ),
         ),
+        footnote="Told in this channel only; settings lists off ends it",
     )

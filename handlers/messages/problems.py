@@ -21,21 +21,21 @@ TONES = {Severity.HIGH: Tone.BAD, Severity.MEDIUM: Tone.WARN, Severity.LOW: Tone
 
 def lines_of(watch: Watch, problems: Sequence[Problem], step: str = "") -> list[Line]:
     """Each problem once; of a range, whose addresses stand in a table, one example for each list."""
-    once = each_once(problems)
-    if watch.several:
-        examples: dict[tuple[str, str, str], Problem] = {}
-        for problem in once:
-            sight = problem.sight
-            examples.setdefault((sight.check, sight.about, sight.sublist), problem)
-        once = tuple(examples.values())
-    left = [Line(f"{count(len(once) - PROBLEMS_SHOWN, 'more problem')}.")] if len(once) > PROBLEMS_SHOWN else []
-    return [_line(problem, step) for problem in once[:PROBLEMS_SHOWN]] + left
+    alike: dict[tuple[str, ...], list[Problem]] = {}
+    for problem in each_once(problems):
+        sight = problem.sight
+        place = () if watch.several else (sight.address, sight.says)
+        alike.setdefault((sight.check, sight.about, sight.sublist, *place), []).append(problem)
+    shown = [_line(found[0], step, others=len(found) - 1) for found in list(alike.values())[:PROBLEMS_SHOWN]]
+    more = len(alike) - len(shown)
+    return [*shown, Line(f"{count(more, 'more problem')}.")] if more else shown
 
 
-def _line(problem: Problem, but: str) -> Line:
+def _line(problem: Problem, but: str, others: int) -> Line:
     sight = problem.sight
     changed = f"{sight.was} → {sight.value or 'nothing'}" if sight.was and sight.was != sight.value else ""
-    detail = "" if sight.step == but else sight.step
+    the_same = f"So it is at {others} more address{'es' if others > 1 else ''}." if others else ""
+    detail = " ".join(filter(None, (the_same, "" if sight.step == but else sight.step)))
     return Line(
         sight.says or f"{name_of_problem(problem)} reports a problem.",
         TONES[sight.severity],
@@ -75,6 +75,10 @@ def gone(problems: Sequence[Problem]) -> list[Line]:
 
 def still(problems: Sequence[Problem]) -> list[Line]:
     return [Line(f"Still there: {named(problems)}.", Tone.WARN)] if problems else []
+
+
+def known_before(problems: Sequence[Problem]) -> list[Line]:
+    return [Line(f"Known before: {named(problems)}.")] if problems else []
 
 
 def lost(problems: Sequence[Problem]) -> list[Line]:

@@ -35,7 +35,7 @@ def _noted(watch: Watch, alert: Alert) -> Card:
     names = list(dict.fromkeys(name_of_problem(problem) for problem in alert.new))
     changed = all(problem.sight.passing for problem in alert.new)
     what = f"{' and '.join(names)} changed" if changed else what_is_wrong(alert.new)
-    return Card(f"{subject_of(watch)}: {what}", Tone.UNSURE, lines=tuple(lines_of(watch, alert.new)))
+    return Card(f"{subject_of(watch)}: {what}", tone_of(alert.new), lines=tuple(lines_of(watch, alert.new)))
 
 
 def _eased(watch: Watch, alert: Alert) -> Card:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 
 from bot.domains import shown
@@ -45,7 +45,14 @@ def what_is_wrong(problems: Sequence[Problem]) -> str:
 
 
 def named(problems: Sequence[Problem]) -> str:
-    """`Spamhaus ZEN at 203.0.113.5, reverse name`."""
-    said = list(dict.fromkeys(" at ".join(filter(None, (name_of_problem(p), p.sight.address))) for p in problems))
+    """`Spamhaus ZEN at 203.0.113.5, Barracuda at 3 addresses, reverse name`."""
+    places: dict[str, set[str]] = {}
+    for problem in problems:
+        places.setdefault(name_of_problem(problem), set()).add(problem.sight.address)
+    said = [f"{name}{_at(addresses - {''})}" for name, addresses in places.items()]
     more = f" and {len(said) - NAMES_SHOWN} more" if len(said) > NAMES_SHOWN else ""
     return ", ".join(said[:NAMES_SHOWN]) + more
+
+
+def _at(addresses: Set[str]) -> str:
+    return f" at {len(addresses)} addresses" if len(addresses) > 1 else "".join(f" at {one}" for one in addresses)

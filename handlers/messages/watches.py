@@ -17,9 +17,11 @@ from handlers.messages.subjects import named, subject_of, what_is_wrong, when
 from handlers.messages.words import MUTE_FOR, count
 
 KNOWN_SHOWN = 8
+TAKES = "unwatch, mute, unmute and ack take a target or an id"
+LONGER = "an interval is longer than wished where the lists can be asked no more often"
 CHANGE = (
-    "Change one with: settings updates thread, settings reminder off, settings restrict on, settings lists here "
-    "(in one channel of a workspace, for those who look after mailcheck)."
+    "Change one with settings updates thread, settings reminder off, settings restrict on, or settings lists here "
+    "(for the one channel of a workspace that looks after mailcheck)"
 )
 UPDATES = {
     Updates.THREAD: "in the thread of the alert",
@@ -92,13 +94,14 @@ def watches_card(kept: Sequence[Kept]) -> Card:
         return Card("Nothing is watched in this channel", step=step, private=True)
     ranked = sorted(kept, key=lambda one: (one.incident.opened is None, one.watch.subject))
     rows = tuple((subject_of(one.watch), state_of(one), interval_of(one), one.watch.id) for one in ranked)
+    longer = any(one.every and one.every > one.watch.every for one in kept)
     is_open = sum(one.incident.opened is not None for one in kept)
     title = f"{_watches(len(kept))} in this channel"
     return Card(
         f"{title}, {is_open} with a problem" if is_open else title,
         Tone.WARN if is_open else Tone.GOOD,
         table=Table(("Target", "State", "Every", "Id"), rows),
-        footnote="unwatch, mute, unmute and ack take a target or an id",
+        footnote=f"{TAKES} · {LONGER}" if longer else TAKES,
         private=True,
     )
 
@@ -155,7 +158,7 @@ def settings_card(settings: RoomSettings, by: str = "") -> Card:
             Fact("May end or mute a watch", who),
             Fact("When a blocklist itself is broken", "told here, once" if settings.lists else "not told here"),
         ),
-        lines=(Line(CHANGE),),
+        footnote=CHANGE,
         private=not by,
     )
 

@@ -135,12 +135,16 @@ def _passed(lines: Sequence[Line]) -> list[Block]:
 
 
 def _facts(facts: Sequence[Fact]) -> tuple[list[Block], int]:
-    shown, more = _fitting(facts, _fact, limits.FACTS_SHARE, limits.MOST_FACTS)
-    return ([_rich(*shown)] if shown else []), more
+    """One a line in one section: several would flow into each other."""
+    starts = ("", *["\n"] * len(facts))
+    lines = list(zip(starts, facts, strict=False))
+    shown, more = _fitting(lines, lambda line: _fact(*line), limits.FACTS_SHARE, limits.MOST_FACTS)
+    section = {"type": "rich_text_section", "elements": [run for fact in shown for run in fact]}
+    return ([_rich(section)] if shown else []), more
 
 
-def _fact(fact: Fact) -> Block:
-    return _section((f"{inert(fact.label, 60)}: ", True), (inert(fact.value) or NOTHING, False))
+def _fact(start: str, fact: Fact) -> list[Block]:
+    return [_text(f"{start}{inert(fact.label, 60)}: ", bold=True), _text(inert(fact.value) or NOTHING)]
 
 
 def _sketch(sketch: Sketch | None, room: int) -> tuple[list[Block], int]:

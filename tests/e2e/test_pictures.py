@@ -15,7 +15,7 @@ from handlers.messages import help_card, refusal_card, report_card
 from handlers.messages.overview import Overview, Watched, lists_section, watched_sections
 from handlers.slack.blocks import message
 from handlers.slack.home import home_view
-from tests import real_reports
+from tests import real_alerts, real_reports
 from tests.bot.watching.stories import T0
 from tests.e2e.picture import NotDrawn, picture
 from tests.handlers.slack.hostile import HOSTILE
@@ -29,6 +29,7 @@ CARDS = {
     "audit": report_card(real_reports.whole_audit("in disorder")),
     "audit-in-order": report_card(real_reports.whole_audit("in order")),
     "spf-tree": report_card(real_reports.whole_audit("a domain in disorder")),
+    **real_alerts.cards(),
     "help": help_card(),
     "refused": refusal_card("“1.2.3” is not a full IPv4 address; type four numbers, like 203.0.113.5."),
 }
