@@ -22,7 +22,8 @@ from bot.demo import DemoWorld
 from bot.jobs import Jobs
 from bot.model import LookupFailed, Verdict
 from bot.rounds import Rounds, rounds
-from bot.settings import HostPort
+from bot.settings import HostPort, Settings
+from bot.store.circuit import Circuit
 from bot.store.limits import Allowance
 from bot.watching.register import Register
 from handlers.alerts import Delivery
@@ -129,7 +130,7 @@ def verbs(wing: MailWing, watched: Rounds, speaking: dict[str, Speaking]) -> Com
         usual=wing.settings.watch_every,
         granted=register.granted,
     )
-    return Commands(wing.checkup, wing.lists_for, list_health, allowed(wing), watching)
+    return Commands(wing.checkup, wing.lists_for, list_health, allowed(wing.settings, wing.circuit), watching)
 
 
 async def asked_lists(wing: MailWing, watched: Rounds) -> list[ListRow]:
@@ -156,10 +157,10 @@ def overviews(wing: MailWing, watched: Rounds) -> Overviews:
     )
 
 
-def allowed(wing: MailWing) -> Callable[[Ask], Awaitable[str]]:
+def allowed(settings: Settings, circuit: Circuit | None) -> Callable[[Ask], Awaitable[str]]:
     """Who asks too often is told how long to wait; lists block those who ask them too much."""
-    allowance = Allowance(wing.circuit) if wing.circuit else None
-    alone = ("terminal",) if wing.settings.web_password else ("terminal", "web")  # one person, on their own machine
+    allowance = Allowance(circuit) if circuit else None
+    alone = ("terminal",) if settings.web_password else ("terminal", "web")  # one person, on their own machine
 
     async def wait(ask: Ask) -> str:
         room = f"{ask.room.platform}:{ask.room.space}"

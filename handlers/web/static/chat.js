@@ -13,19 +13,33 @@ const MOST_SHOWN = 500;
 
 // News
 
-const stream = new EventSource(`/stream?after=${after}`);
-stream.addEventListener("open", () => tell(""));
-stream.addEventListener("anew", () => location.reload());
-stream.addEventListener("error", () => {
-  const over = stream.readyState === EventSource.CLOSED;
-  tell(over ? "The connection has ended. Reload the page to go on." : "The bot does not answer; trying again …");
-});
-stream.addEventListener("message", ({ data }) => {
-  const news = JSON.parse(data);
+// A page that nobody sees hangs up and catches up later: a browser has only six connections to one server.
+let stream;
+let last = after;
+const seen = () => document.visibilityState === "visible";
+document.addEventListener("visibilitychange", () => (seen() ? listen() : stream?.close()));
+if (seen()) listen();
+
+function listen() {
+  stream?.close();
+  stream = new EventSource(`/stream?after=${last}`);
+  stream.addEventListener("open", () => tell(""));
+  stream.addEventListener("anew", () => location.reload());
+  stream.addEventListener("error", ({ target }) => {
+    const over = target.readyState === EventSource.CLOSED;
+    tell(over ? "The connection has ended. Reload the page to go on." : "The bot does not answer; trying again …");
+  });
+  stream.addEventListener("message", ({ data, lastEventId }) => {
+    last = lastEventId;
+    hear(JSON.parse(data));
+  });
+}
+
+function hear(news) {
   if (news.channel !== here) return news.new && count(news.channel);
   if (news.outside) place(lists.channel, news);
   if (root && (news.id === root || news.thread === root)) place(lists.thread, news);
-});
+}
 
 function place(list, { id, html }) {
   const template = document.createElement("template");

@@ -44,6 +44,7 @@ async function desktop(page) {
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: /on Spamhaus ZEN/ }).nth(1).waitFor();
   check(await focusIsIn(page, ".message"), "focus stays on the button that was pressed");
+  await awayAndBack(page);
 
   await page.locator(".log").focus();
   await page.keyboard.press("/");
@@ -71,6 +72,28 @@ async function status(page) {
   check((await page.locator("form, button, input, nav").count()) === 0, "nothing can be pressed where people only look");
   check((await page.getByText("192.0.2.66 · example.com").count()) === 0, "nothing is shown of what people asked");
   await keep(page, "web-status");
+}
+
+// A page that nobody sees lets go of its connection, and knows what came meanwhile as soon as it is seen again.
+async function awayAndBack(page) {
+  await shown(page, "hidden");
+  const other = await page.context().newPage();
+  await other.goto(`${address}/c/mail`);
+  await other.keyboard.type("192.0.2.10");
+  await other.keyboard.press("Enter");
+  await other.getByRole("heading", { name: /192\.0\.2\.10: all good/ }).waitFor();
+  await other.close();
+  const told = page.getByRole("heading", { name: /192\.0\.2\.10: all good/ });
+  check((await told.count()) === 0, "a page that nobody sees hears nothing");
+  await shown(page, "visible");
+  await told.waitFor();
+}
+
+async function shown(page, state) {
+  await page.evaluate((value) => {
+    Object.defineProperty(document, "visibilityState", { value, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, state);
 }
 
 // A watch from its beginning to the end of its alert, in the demo's world.
