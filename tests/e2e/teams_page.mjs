@@ -9,6 +9,8 @@ await page.route(url => !['localhost', '127.0.0.1'].includes(url.hostname), rout
 await page.goto(address)
 await page.getByText('Connected.').waitFor()
 
+const CHANNEL = { x: 368, y: 308, width: 766, height: 1092 } // without the Playground's own panels
+
 const steps = {
   open: channel => page.locator(`button[aria-label="${channel}"]`).click(),
   ask: async text => {
@@ -18,10 +20,10 @@ const steps = {
     await page.keyboard.type(` ${text}`)
     await page.getByRole('button', { name: 'Post' }).click()
   },
-  press: label => page.getByRole('button', { name: label }).last().click(),
+  press: label => page.getByRole('button', { name: label, exact: true }).last().click(),
   see: text => page.getByText(text).last().waitFor({ timeout: 10_000 }),
   miss: text => page.getByText(text).first().waitFor({ state: 'detached', timeout: 10_000 }),
-  picture: path => page.screenshot({ path }),
+  picture: path => page.screenshot({ path, clip: CHANNEL }),
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,14 +22,24 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 
-from handlers.card import Card, Fact, Line, Tone
+from bot.model import Finding, Lookup, Order
+from bot.watching.kept import Letter
+from handlers.alerts import Delivery, Pace
+from handlers.card import Card
 from handlers.messages import report_card
-from handlers.platform import Ack, Ask, MessageGone, Room, Told, untold
+from handlers.messages.alerts import reply_card
+from handlers.platform import MessageGone, Room, Speaking
 from handlers.teams.app import Teams
 from handlers.teams.cloud import Cloud
 from handlers.teams.conversations import InThisProcess
 from handlers.teams.login import Credentials
 from tests import real_reports
+from tests.bot.watching.kept_watches import Clock
+from tests.bot.watching.stories import T0
+from tests.dns_world import World
+from tests.handlers.kept_in_memory import KeptInMemory
+from tests.handlers.letters import story as story_of
+from tests.handlers.verbs import verbs
 
 HERE = Path(__file__).parent
 BINARIES = HERE / "node_modules" / ".bin"
@@ -37,48 +47,68 @@ BOT = "00000000-0000-0000-0000-00000000000011"  # the Playground's own name for 
 TENANT = "00000000-0000-0000-0000-0000000000001"
 BOT_PORT, PAGE_PORT = 22101, 22150
 PAGE = f"http://localhost:{PAGE_PORT}"
-CHANNEL = "channel-deliverability-id"
+ROOM = Room("teams", TENANT, "channel-deliverability-id")
+TARGET_SHOWN = "192.0.2.66 · example.com"
 
-ALERT = Card("203.0.113.9 is on Example List", Tone.BAD, "Find out what it sent, then ask for removal.")
-UPDATE = Card("203.0.113.9 is on Another List, too", Tone.BAD, lines=(Line("Listed since 06:00.", Tone.BAD),))
-OVER = Card("203.0.113.9 is on no list any more", Tone.GOOD, facts=(Fact("Lasted", "2 h"),))
-LISTED, CLEAN = report_card(real_reports.listed()), report_card(real_reports.clean())
+PICTURES = ("teams-check.png", "teams-watched.png", "teams-mute.png", "teams-alert.png", "teams-alert-over.png")
+TARGET = "192.0.2.66 example.com"
+LISTED, CLEAN = real_reports.listed(), real_reports.clean()
 
 
-class Verbs:
-    """Answers every question with a report, the second time a clean one."""
+class Bot:
+    """The bot in service, with a store in memory and a world in which TARGET is listed until it `is_clean`."""
 
     def __init__(self) -> None:
-        self.asked: list[Ask] = []
+        self.is_clean, self.clock = False, Clock(T0)
+        self.kept, speaking = KeptInMemory(self.clock), dict[str, Speaking]()
+        commands = verbs(self.kept, speaking, self.clock, World({}), sees=self._sees)
+        here = Cloud(services=frozenset({PAGE, f"http://127.0.0.1:{PAGE_PORT}"}))
+        self.teams = Teams(Credentials(BOT, cloud=here), commands, self._enqueue, InThisProcess())
+        speaking["teams"] = self.teams
+        self.delivery = Delivery(self.kept, self.kept, speaking, Pace(now=self.clock))
+        self._jobs: set[asyncio.Task[None]] = set()
 
-    def acknowledgement(self, ask: Ask) -> Ack:
-        return Ack(Card(f"Checking {ask.text} …", private=True), work=True)
+    async def _sees(self, _order: Order, _lookup: Lookup, /) -> Sequence[Finding]:
+        return (CLEAN if self.is_clean else LISTED).findings
 
-    async def answer(self, ask: Ask, told: Told = untold) -> Card:
-        self.asked.append(ask)
-        return CLEAN if "fresh" in ask.text else LISTED
+    async def _enqueue(self, job: dict[str, str]) -> None:
+        self._jobs.add(asyncio.create_task(self.teams.deliver(job)))
 
-    async def rejoined(self, _: Room) -> Card | None:
-        return None
+    async def tell(self, letter: Letter) -> None:
+        """One alert of an incident, delivered."""
+        self.clock.now = letter.alert.at
+        self.kept.put(letter)
+        assert await self.delivery.deliver_next(ROOM)
 
-    async def removed_from(self, _room: Room) -> None: ...
-
-    async def removed(self, _platform: str, _space: str) -> None: ...
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        doors = Starlette(routes=self.teams.routes("127.0.0.1"))
+        server = uvicorn.Server(uvicorn.Config(doors, port=BOT_PORT, log_level="error", lifespan="off"))
+        serving = asyncio.create_task(server.serve())
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            await serving
+            await self.teams.close()
 
 
 class Page:
     """The person at the browser."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, folder: Path) -> None:
         assert process.stdin
         assert process.stdout
-        self._typing, self._reading = process.stdin, process.stdout
+        self._typing, self._reading, self._folder = process.stdin, process.stdout, folder
 
     async def do(self, verb: str, argument: str) -> None:
         self._typing.write(json.dumps([verb, argument]).encode() + b"\n")
         async with asyncio.timeout(30):
             said = (await self._reading.readline()).decode().strip()
         assert said == "done", f"{verb} {argument!r}: {said}"
+
+    async def picture(self, name: str) -> None:
+        await self.do("picture", str(self._folder / f"{name}.png"))
 
 
 @asynccontextmanager
@@ -94,66 +124,66 @@ async def running(*command: str, **how: Any) -> AsyncIterator[Process]:
         await process.wait()
 
 
-@asynccontextmanager
-async def bot(verbs: Verbs) -> AsyncIterator[Teams]:
-    jobs: set[asyncio.Task[None]] = set()
-
-    async def enqueue(job: dict[str, str]) -> None:
-        jobs.add(asyncio.create_task(teams.deliver(job)))
-
-    here = Cloud(services=frozenset({PAGE, f"http://127.0.0.1:{PAGE_PORT}"}))
-    teams = Teams(Credentials(BOT, cloud=here), verbs, enqueue, InThisProcess())
-    doors = Starlette(routes=teams.routes("127.0.0.1"))
-    server = uvicorn.Server(uvicorn.Config(doors, port=BOT_PORT, log_level="error", lifespan="off"))
-    serving = asyncio.create_task(server.serve())
-    try:
-        yield teams
-    finally:
-        server.should_exit = True
-        await serving
-        await teams.close()
-
-
 async def story(folder: Path, workshop: Path) -> None:
-    verbs = Verbs()
+    bot = Bot()
     browser = shutil.which("chromium") or shutil.which("google-chrome") or ""
     door = f"http://127.0.0.1:{BOT_PORT}/api/messages"
     start = ("start", "-e", door, "-c", "msteams", "-p", str(PAGE_PORT), "--disable-telemetry")
     quiet = {"cwd": prepared(workshop), "env": {**os.environ, "BROWSER": "none"}, "stdout": asyncio.subprocess.DEVNULL}
     node = ("node", str(HERE / "teams_page.mjs"), PAGE, browser)
-    async with bot(verbs) as teams, running(str(BINARIES / "agentsplayground"), *start, **quiet):
+    async with bot.serving(), running(str(BINARIES / "agentsplayground"), *start, **quiet):
         await answering()
         async with running(*node, stdin=PIPE, stdout=PIPE) as process:
-            page = Page(process)
-            await a_check_that_is_asked_again(page, verbs, folder)
-            await an_alert_that_ends(page, teams, folder)
+            page = Page(process, folder)
+            await a_check_that_is_watched_and_asked_again(page, bot)
+            await an_alert_from_its_first_word_to_its_last(page, bot)
+            await a_reply_below_no_message(bot)
 
 
-async def a_check_that_is_asked_again(page: Page, verbs: Verbs, folder: Path) -> None:
+async def a_check_that_is_watched_and_asked_again(page: Page, bot: Bot) -> None:
+    listed = report_card(LISTED).title
     await page.do("open", "Mail Team - Deliverability")
-    await page.do("ask", "192.0.2.25 example.com")
-    await page.do("see", LISTED.title)
-    await page.do("picture", str(folder / "teams-check.png"))
+    await page.do("ask", TARGET)
+    await page.do("see", listed)
+    await page.picture("teams-check")
+    await page.do("press", "Watch")
+    await page.do("see", "Watched: every")
+    await page.do("see", "Unwatch")
+    await page.picture("teams-watched")
+    bot.is_clean = True
     await page.do("press", "Check again")
-    await page.do("see", CLEAN.title)
-    await page.do("miss", LISTED.title)
-    await page.do("picture", str(folder / "teams-check-again.png"))
-    assert verbs.asked[0].text == "192.0.2.25 example.com"
-    assert verbs.asked[1].text.endswith("fresh")
+    await page.do("see", f"{TARGET_SHOWN}: all good")
+    await page.do("miss", listed)
 
 
-async def an_alert_that_ends(page: Page, teams: Teams, folder: Path) -> None:
-    room = Room("teams", TENANT, CHANNEL)
-    root = await teams.post(room, ALERT)
-    await teams.post(room, UPDATE, root)
-    await page.do("see", UPDATE.title)
-    await page.do("picture", str(folder / "teams-alert.png"))
-    await teams.update(room, root, OVER)
-    await page.do("see", OVER.title)
-    await page.do("miss", ALERT.title)
-    await page.do("picture", str(folder / "teams-alert-over.png"))
+async def an_alert_from_its_first_word_to_its_last(page: Page, bot: Bot) -> None:
+    """The alert stands in the channel, its news below it; who takes it in hand, or mutes it, shows on it."""
+    [one] = await bot.kept.of_room(ROOM)
+    opened, grew, eased, resolved = story_of(one.watch)
+    bot.kept.keep(one.watch, opened.incident)
+    await bot.tell(opened)
+    await page.do("see", f"{TARGET_SHOWN}: on a")
+    await page.do("press", "Acknowledge")
+    await page.do("see", "Acknowledged: by Person 0")
+    await page.do("see", f"Person 0 has {TARGET_SHOWN} in hand")
+    await page.do("press", "Mute…")
+    await page.do("see", "For how long?")
+    await page.picture("teams-mute")
+    await page.do("press", "Mute")
+    await page.do("see", "Muted: by Person 0, until")
+    await bot.tell(grew)
+    await page.do("see", reply_card(one.watch, grew.alert).title)
+    await page.picture("teams-alert")
+    await bot.tell(eased)
+    await bot.tell(resolved)
+    await page.do("see", "clear again after")
+    await page.do("miss", "Acknowledged: by")
+    await page.picture("teams-alert-over")
+
+
+async def a_reply_below_no_message(bot: Bot) -> None:
     try:
-        await teams.post(room, UPDATE, "1")
+        await bot.teams.post(ROOM, Card("Below nothing"), "1")
     except MessageGone:
         return
     raise AssertionError("a reply below a message that is none was taken")
@@ -185,7 +215,7 @@ def prepared(workshop: Path) -> Path:
             "id": "team-id",
             "name": "Mail Team",
             "aadGroupId": "00000000-0000-0000-0000-000000000031",
-            "channels": [{"id": CHANNEL, "name": "Deliverability"}],
+            "channels": [{"id": ROOM.channel, "name": "Deliverability"}],
         },
     }
     (workshop / ".m365agentsplayground.yml").write_text(json.dumps(world))  # JSON is YAML

@@ -1,6 +1,6 @@
-"""The answers as people see them. `PICTURES=docs/pictures tests/e2e/run -k picture` keeps them, to be looked at."""
+"""The answers as people see them. They are kept in build/pictures, to be looked at;
+`PICTURES=docs/pictures tests/e2e/run -k picture` puts them into the documentation."""
 
-import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -44,26 +44,19 @@ LISTS = lists_section(
 )
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = Path(os.environ.get("PICTURES") or tmp_path_factory.mktemp("pictures"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", CARDS)
-def test_every_word_of_an_answer_is_in_its_picture(name: str, theme: str, kept: Path) -> None:
+def test_every_word_of_an_answer_is_in_its_picture(name: str, theme: str, pictures: Path) -> None:
     drawn = picture(message(CARDS[name]), theme)
-    (kept / f"{name}{'-dark' if theme == 'dark' else ''}.png").write_bytes(drawn)
+    (pictures / f"{name}{'-dark' if theme == 'dark' else ''}.png").write_bytes(drawn)
     width, height = size(drawn)
     assert (width, height > 150) == (1400, True)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_word_of_the_app_home_is_in_its_picture(theme: str, kept: Path) -> None:
+def test_every_word_of_the_app_home_is_in_its_picture(theme: str, pictures: Path) -> None:
     drawn = picture(home_view(Overview(HOME, (LISTS,)), NOW), theme)
-    (kept / f"app-home{'-dark' if theme == 'dark' else ''}.png").write_bytes(drawn)
+    (pictures / f"app-home{'-dark' if theme == 'dark' else ''}.png").write_bytes(drawn)
     assert size(drawn)[1] > 600
 
 

@@ -1,16 +1,17 @@
-"""The verbs as they are in service, over a world in which mail is fine and lists say what a test wants."""
+"""The verbs as they are in service, over a world of which a test says what is seen in it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 
-from bot.checkup import Checkup
+from bot.checkup import Check, Checkup
 from bot.model import Finding, Lookup, Order, Report, Verdict
 from bot.watching.model import Watch
 from bot.watching.register import Register
 from handlers.card import Card
 from handlers.commands import Commands, Watching
+from handlers.commands.watching import first_look
 from handlers.platform import Speaking
 from tests.bot.watching.kept_watches import Clock
 from tests.handlers.kept_in_memory import KeptInMemory
@@ -29,8 +30,10 @@ def verbs(
     clock: Clock,
     lookup: Lookup,
     listed: Set[str] = frozenset(),
+    sees: Check | None = None,
 ) -> Commands:
-    """`listed` are the addresses on a list at the first look of a watch."""
+    """A check finds what `sees` does, and so does the first look of a watch; without it mail is fine, and the first look
+    finds only the addresses in `listed` on a list."""
 
     async def look(watch: Watch) -> Sequence[Report]:
         def report(order: Order) -> Report:
@@ -42,7 +45,7 @@ def verbs(
     async def health() -> Card:
         return Card("the lists")
 
-    checks = (("mx", mail_is_fine),)
+    checks = (("mx", sees or mail_is_fine),)
     checkup = Checkup(checks, frozenset(), lookup, lookup, lambda: datetime.now(UTC), special_allowed=True)
-    watching = Watching(kept, kept, look, lookup, platforms, clock)
+    watching = Watching(kept, kept, first_look(checkup) if sees else look, lookup, platforms, clock)
     return Commands(checkup, lambda _: LISTS, health, watching=watching)

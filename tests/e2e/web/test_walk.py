@@ -1,14 +1,13 @@
 """The web chat in a real browser: a check, and a watch from its beginning to the end of its alert, by keyboard alone; then
 cards full of hostile text, as they come live and as a whole page.
 
-`PICTURES=docs/pictures tests/e2e/run -k walk` keeps what was seen, to be looked at.
+What was seen is kept in build/pictures; `PICTURES=docs/pictures tests/e2e/run -k walk` puts it into the documentation.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -87,9 +86,9 @@ async def walked(script: str, *arguments: str) -> dict[str, object]:
     return found
 
 
-async def test_a_person_walks_through_the_web_chat_by_keyboard(tmp_path: Path) -> None:
+async def test_a_person_walks_through_the_web_chat_by_keyboard(tmp_path: Path, pictures: Path) -> None:
     async with served(tmp_path / "state") as address:
-        seen = await walked("walk.mjs", address, os.environ.get("PICTURES") or str(tmp_path))
+        seen = await walked("walk.mjs", address, str(pictures))
     print(seen)
     assert seen["audits"] == 13
 

@@ -131,6 +131,8 @@ def _run(run: Mapping[str, Any]) -> Faults:
 
 def _table(element: dict[str, Any]) -> Faults:
     yield from _keys(element, "Table", {"type", "columns", "rows"}, set())
+    for column in element["columns"]:
+        yield from _keys(column, "column", {"width"}, set())
     for row in element["rows"]:
         yield from _keys(row, "TableRow", {"type", "cells"}, set())
         if len(row["cells"]) != len(element["columns"]):
