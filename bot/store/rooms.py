@@ -26,8 +26,9 @@ class RoomStore:
             text: str | None = await self._redis.hget(f"mc1:settings:{place.space}", place.room)
         return text
 
-    async def set_settings(self, place: Place, text: str, lists: bool) -> None:
-        """`lists`: of the rooms of its space this one hears of lists from now on."""
+    async def set_settings(self, place: Place, text: str, lists: bool, digest_at: float | None = None) -> None:
+        """`lists`: of the rooms of its space this one hears of lists from now on. `digest_at`: it gets a digest, the first
+        one then; one that is planned stays planned."""
         heard = await self.hears_of_lists(place)
         async with answering(), self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hset(f"mc1:settings:{place.space}", place.room, text)
@@ -35,6 +36,10 @@ class RoomStore:
                 pipeline.hset(HEARING, place.space, place.room)
             elif heard:
                 pipeline.hdel(HEARING, place.space)
+            if digest_at is None:
+                pipeline.zrem("mc1:digests", place.room)
+            else:
+                pipeline.zadd("mc1:digests", {place.room: digest_at}, nx=True)
             await pipeline.execute()
 
     async def hears_of_lists(self, place: Place) -> bool:
@@ -80,7 +85,9 @@ class RoomStore:
             threads = [key async for key in self._redis.scan_iter(f"mc1:thread:{escaped(room)}:*", count=1000)]
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.delete(f"mc1:outbox:{room}", f"mc1:intent:{room}", f"mc1:history:{room}", *threads)
+                pipeline.hdel(f"mc1:settings:{place.space}", room)
                 pipeline.zrem("mc1:waiting", room)
+                pipeline.zrem("mc1:digests", room)
                 pipeline.hdel("mc1:resting", room)
                 if hears:
                     pipeline.hdel(HEARING, place.space)

@@ -39,12 +39,12 @@ class Span:
     by: str = ""
 
     def within(self, start: datetime, now: datetime) -> Span | None:
-        """The part of it after `start`, with its end; of several spells a share. None where there is none."""
-        until = self.until or now
-        if until < start:
+        """The part of it from `start` to `now`, with its end; of several spells a share. None where there is none."""
+        until = min(self.until or now, now)
+        if until < start or self.since > now:
             return None
         since = min(max(self.since, start), until)
-        whole, share = until - self.since, until - since
+        whole, share = (self.until or now) - self.since, until - since
         part = share / whole if whole else 1.0
         times = max(1, round(self.times * part))
         if self.times == 1:

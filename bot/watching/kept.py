@@ -5,7 +5,7 @@ The store provides both (`bot.store.watches` through `bot.watching.register`); t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -34,12 +34,14 @@ class Updates:
 @dataclass(frozen=True, slots=True)
 class RoomSettings:
     """What a room chose. `restrict` is True where only the one who made a watch may end or mute it. `lists`: here, and in no
-    other room of the space, it is told when a list itself cannot be believed."""
+    other room of the space, it is told when a list itself cannot be believed. `digest`: once a week it is told what became
+    of all its watches."""
 
     updates: str = Updates.THREAD
     reminder: bool = True
     restrict: bool = False
     lists: bool = False
+    digest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,9 @@ class Watches(Protocol):
 
     async def history(self, room: Room, watch_id: str) -> History:
         """What became of it; empty where nothing has happened, and where there is no such watch."""
+
+    async def histories(self, room: Room) -> Mapping[str, History]:
+        """Of all its watches to which anything has happened, by id."""
 
     async def settings(self, room: Room) -> RoomSettings: ...
 
@@ -157,7 +162,30 @@ class ListLetter:
         return EVER
 
 
-AnyLetter = Letter | ListLetter
+@dataclass(frozen=True, slots=True)
+class DigestLetter:
+    """What became of all watches of a room in the week before `at`; it is looked up when it is told."""
+
+    id: str
+    room: Room
+    at: datetime
+    intent: datetime | None = None
+    tries: int = 0
+
+    @property
+    def root(self) -> bool:
+        return True
+
+    @property
+    def thread(self) -> str:
+        return self.id
+
+    @property
+    def began(self) -> datetime:
+        return self.at
+
+
+AnyLetter = Letter | ListLetter | DigestLetter
 
 
 class Outbox(Protocol):

@@ -12,6 +12,7 @@ from operator import attrgetter
 from redis.asyncio import Redis
 
 from bot.model import Address
+from bot.store.digests import DigestStore
 from bot.store.outbox import OutboxStore
 from bot.store.rooms import RoomStore
 from bot.store.sweeping import SweepStore
@@ -30,7 +31,7 @@ from bot.watching.kept import (
 from bot.watching.lists import ListMemory
 from bot.watching.model import Incident, Room, Watch
 from bot.watching.plan import Factors, interval_of
-from bot.watching.schedule import first_due
+from bot.watching.schedule import first_due, next_digest
 from bot.watching.texts import (
     dump,
     entry_of,
@@ -65,6 +66,7 @@ class Register:
         self.watches = WatchStore(redis)
         self.rooms_kept = RoomStore(redis)
         self.letters = OutboxStore(redis)
+        self.digests = DigestStore(redis)
         self.sweeping = SweepStore(redis)
         self._clock = clock
 
@@ -124,7 +126,6 @@ class Register:
         return from_text(await self.watches.history(str(room), watch_id))
 
     async def histories(self, room: Room) -> Mapping[str, History]:
-        """Of all its watches to which anything has happened, by id."""
         return {id: from_text(text) for id, text in (await self.watches.histories(str(room))).items()}
 
     async def settings(self, room: Room) -> RoomSettings:
@@ -134,7 +135,8 @@ class Register:
 
     async def set_settings(self, room: Room, settings: RoomSettings) -> None:
         """The last room of a space that wants to hear of lists does."""
-        await self.rooms_kept.set_settings(place_of(room), dump(settings, but="lists"), settings.lists)
+        first = next_digest(str(room), self._clock()).timestamp() if settings.digest else None
+        await self.rooms_kept.set_settings(place_of(room), dump(settings, but="lists"), settings.lists, first)
 
     async def pause(self, room: Room) -> None:
         await self.rooms_kept.rest(str(room), (self._clock() + RESTS).timestamp())

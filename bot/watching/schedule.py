@@ -10,7 +10,9 @@ from hashlib import blake2b
 from bot.durations import write_duration
 
 DAY = timedelta(days=1)
+WEEK = timedelta(days=7)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MONDAY = datetime(1970, 1, 5, 8, tzinfo=UTC)
 JITTER = 0.05
 MOST_STRETCHED = 10_000  # of a budget that is spent or nothing, so that an interval stays a number
 SHORTEST, LONGEST = timedelta(minutes=5), timedelta(days=2)
@@ -86,6 +88,12 @@ def next_due(name: str, now: datetime, every: timedelta, ttl: timedelta = timede
     """The next regular look: within 5 % of the interval, and never before the last answer can have changed (`ttl`)."""
     jitter = 1 + JITTER * (2 * _fraction(f"{name} {now.timestamp():.0f}") - 1)
     return now + max(every * jitter, ttl)
+
+
+def next_digest(room: str, now: datetime) -> datetime:
+    """On the next Monday between 8 and 9 UTC, always at the same time for one room."""
+    first = MONDAY + timedelta(seconds=int(_fraction(room) * 3600))
+    return first + ((now - first) // WEEK + 1) * WEEK
 
 
 def fair_shares(demands: Mapping[str, float], capacity: float) -> dict[str, float]:

@@ -21,6 +21,7 @@ from bot.settings import Settings
 from bot.store import StoreUnavailable
 from bot.store.watches import ASKS, LOOKS, TELLS, Claimed
 from bot.watching.breaker import Limits, ListNote, Tally
+from bot.watching.digests import write_digests
 from bot.watching.lists import ListMemory, counted, heard_in, round_over
 from bot.watching.look import Looks
 from bot.watching.model import Policy
@@ -103,12 +104,13 @@ class Sweep:
         return len(claimed)
 
     async def plan(self) -> int:
-        """Once a minute, by one of all workers: the intervals that the budgets allow, and the end of rooms that rested
-        for too long."""
+        """Once a minute, by one of all workers: the intervals that the budgets allow, the digests that are due, and the end
+        of rooms that rested for too long."""
         if await self._register.sweeping.turn("plan", PLAN_S):
             grown = planned(await self._register.watches.wishes(), self._rules.demanded)
             texts = {space: json.dumps(factors) for space, factors in grown.items()}
             await self._register.sweeping.set_stretched(texts)
+            await write_digests(self._register, self._clock())
             if forgotten := await self._register.forget_rested():
                 log.info("rooms forgotten that could not be spoken in", rooms=forgotten)
         return 0

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from bot.store.watches import Entry, Place, Remembered
 from bot.watching.history import from_text, recorded, to_text
-from bot.watching.kept import AnyLetter, Letter, ListLetter
+from bot.watching.kept import AnyLetter, DigestLetter, Letter, ListLetter
 from bot.watching.model import Incident, Room, Watch
 from bot.watching.plan import wishes_of
 from bot.watching.stored import from_json, to_json
@@ -41,7 +41,8 @@ def incident_text(incident: Incident) -> str:
 
 def letter_of(text: str) -> AnyLetter:
     document = json.loads(text)
-    return from_json(ListLetter, document) if "note" in document else from_json(Letter, document)
+    kinds = {"note": ListLetter, "alert": Letter}
+    return from_json(next((kind for name, kind in kinds.items() if name in document), DigestLetter), document)
 
 
 def place_of(room: Room) -> Place:

@@ -11,11 +11,13 @@ from datetime import datetime
 import structlog
 
 from bot.store import StoreUnavailable
-from bot.watching.kept import AnyLetter, Kept, Letter, ListLetter, Outbox, RoomSettings, Updates, Watches
+from bot.watching.kept import AnyLetter, DigestLetter, Kept, Letter, ListLetter, Outbox, RoomSettings, Updates, Watches
 from bot.watching.model import Reason, Room, Watch
+from bot.watching.schedule import WEEK
 from handlers.alerts.fates import NOT_SAID, NotSaid, Pace, Rests, fate_of, turn_of
 from handlers.card import Card
 from handlers.messages.alerts import reply_card, root_card, silenced_card
+from handlers.messages.digests import digest_card
 from handlers.messages.list_notes import list_note_card
 from handlers.platform import Blind, Later, MessageGone, Rejected, Speaking, Unsure
 
@@ -75,12 +77,19 @@ class Delivery:
         kept, settings = None, RoomSettings(updates=Updates.EDIT_ONLY)
         if isinstance(letter, Letter):
             kept, settings = await self.watches.find(room, letter.watch.id), await self.watches.settings(room)
-        return await _Errand(self.outbox, self.watches, platform, self.pace, letter, kept, settings).run(turn.doubt)
+        digest = await self._digest(letter) if isinstance(letter, DigestLetter) else None
+        errand = _Errand(self.outbox, self.watches, platform, self.pace, letter, kept, settings, digest)
+        return await errand.run(turn.doubt)
+
+    async def _digest(self, letter: DigestLetter) -> Card:
+        kept, histories = await self.watches.of_room(letter.room), await self.watches.histories(letter.room)
+        return digest_card(kept, histories, letter.at - WEEK, letter.at)
 
 
 @dataclass(frozen=True, slots=True)
 class _Errand:
-    """One letter on its way. A note about a list is of no watch, and its end is an edit and nothing more."""
+    """One letter on its way. A note about a list is of no watch, and its end is an edit and nothing more; a digest is of all
+    watches."""
 
     outbox: Outbox
     watches: Watches
@@ -89,6 +98,7 @@ class _Errand:
     letter: AnyLetter
     kept: Kept | None
     settings: RoomSettings
+    digest: Card | None = None
 
     async def run(self, doubt: datetime | None) -> bool:
         """True where the letter left the outbox. `doubt`: it may have been posted since then, so it is looked up first."""
@@ -212,6 +222,9 @@ class _Errand:
         letter = self.letter
         if isinstance(letter, ListLetter):
             return list_note_card(letter.note, letter.name)
+        if isinstance(letter, DigestLetter):
+            assert self.digest
+            return self.digest
         incident = letter.incident
         if self.kept and self.kept.incident.thread == incident.thread:
             current = self.kept.incident

@@ -25,10 +25,11 @@ REFUSALS = (BadCommand, BadTarget, BadDuration, BadInterval)
 TOO_MUCH = f"That is too much for one command: watch up to {MOST_ADDRESSES} addresses at once."
 SETTINGS = (
     "Type `settings updates thread`, `thread+broadcast` or `edit-only`, `settings reminder on` or `off`, "
-    "`settings restrict on` or `off`, or `settings lists here` or `off`."
+    "`settings restrict on` or `off`, `settings lists here` or `off`, or `settings digest weekly` or `off`."
 )
 ON_OFF = {"on": True, "off": False}
 HERE_OFF = {"here": True, "off": False}
+WEEKLY_OFF = {"weekly": True, "off": False}
 UPDATES = (Updates.THREAD, Updates.BROADCAST, Updates.EDIT_ONLY)
 
 
@@ -126,6 +127,8 @@ def read_settings(text: str, before: RoomSettings) -> RoomSettings:
             return replace(before, lists=HERE_OFF[state])
         case ["restrict", state] if state in ON_OFF:
             return replace(before, restrict=ON_OFF[state])
+        case ["digest", how] if how in WEEKLY_OFF:
+            return replace(before, digest=WEEKLY_OFF[how])
     raise BadCommand(f"{quoted(text)} is no setting. {SETTINGS}")
 
 

@@ -131,7 +131,7 @@ def in_short(pasts: Sequence[Past]) -> str:
     }
     said = [count(number, noun) for noun, number in numbers.items() if number]
     if lists:
-        said[0] += f" on {count(len(lists), 'list')}"
+        said[0] += f" on {count(len({past.track.key for past in lists}), 'list')}"
     return ", ".join(said) or "nothing wrong"
 
 

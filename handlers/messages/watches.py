@@ -20,8 +20,8 @@ KNOWN_SHOWN = 8
 TAKES = "unwatch, mute, unmute and ack take a target or an id"
 LONGER = "an interval is longer than wished where the lists can be asked no more often"
 CHANGE = (
-    "Change one with settings updates thread, settings reminder off, settings restrict on, or settings lists here "
-    "(for the one channel of a workspace that looks after mailcheck)"
+    "Change one with settings updates thread, settings reminder off, settings restrict on, settings digest weekly, "
+    "or settings lists here (for the one channel of a workspace that looks after mailcheck)"
 )
 UPDATES = {
     Updates.THREAD: "in the thread of the alert",
@@ -156,6 +156,7 @@ def settings_card(settings: RoomSettings, by: str = "") -> Card:
             Fact("Updates", f"{settings.updates}: {UPDATES.get(settings.updates, '')}"),
             Fact("Reminder", "after a day in the thread" if settings.reminder else "off"),
             Fact("May end or mute a watch", who),
+            Fact("Digest", "on Monday mornings (UTC), of the week before" if settings.digest else "off"),
             Fact("When a blocklist itself is broken", "told here, once" if settings.lists else "not told here"),
         ),
         footnote=CHANGE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -90,6 +90,9 @@ class KeptInMemory:
 
     async def history(self, room: Room, watch_id: str) -> History:
         return self.held.histories.get((room, watch_id), History())
+
+    async def histories(self, room: Room) -> Mapping[str, History]:
+        return {id: history for (where, id), history in self.held.histories.items() if where == room}
 
     async def settings(self, room: Room) -> RoomSettings:
         return self.held.settings.get(room, RoomSettings())

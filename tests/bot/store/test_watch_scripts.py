@@ -50,6 +50,7 @@ SENT = ["op7", "sent", "slack/T1/C1", "l1", "", "0", "thread", "1.0", "90"]
 DROPPED = ["op8", "dropped", "slack/T1/C1", "l1", "", "0", "", "", "90"]
 NOTE = ["op9", "slack/T1", "10000", "who", "U1", "what", "watch"]
 TAKE = ["op10", "zen", "100", "7", "0.5", "60"]
+POST = ["slack/T1/C1", "100", "700", "d1\n{digest}"]
 SWAP = ["op11", "", "{lists}", "1000", "1", "{note}", "slack/T1/C1", "l9\n{letter}"]
 
 Step = tuple[str, list[str]]
@@ -72,9 +73,10 @@ CASES: dict[str, tuple[Sequence[Step], Step]] = {
     "note": ((), ("room_note", NOTE)),
     "take": ((), ("bucket_take", TAKE)),
     "swap": ((), ("lists_swap", SWAP)),
+    "digest": ((), ("digest_post", POST)),
 }
 # The second time these say that there is nothing left to do, which is true and changes nothing.
-SAYS_LATE = {"apply": ["late"], "sent": False, "dropped": False}
+SAYS_LATE = {"apply": ["late"], "sent": False, "dropped": False, "digest": False}
 
 
 async def everything(redis: Redis) -> dict[str, Any]:
@@ -105,6 +107,8 @@ async def run(redis: Redis, step: Step) -> Any:
 @pytest.mark.parametrize("case", CASES)
 async def test_a_script_that_is_sent_twice_has_one_effect(redis: Redis, case: str) -> None:
     before, step = CASES[case]
+    if case == "digest":
+        await redis.zadd("mc1:digests", {"slack/T1/C1": 100})
     for earlier in before:
         await run(redis, earlier)
     nothing = await everything(redis)
