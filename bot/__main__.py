@@ -25,6 +25,7 @@ from handlers.terminal.check import check
 from handlers.terminal.command import BadQuestion, errors, run
 from handlers.terminal.dmarc import dmarc
 from handlers.terminal.doctor import doctor
+from handlers.terminal.export import export
 from handlers.terminal.headers import headers
 from handlers.terminal.lists import lists
 from handlers.terminal.spf import spf
@@ -43,7 +44,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 teams_app = typer.Typer(help="What Microsoft Teams needs.", no_args_is_help=True, rich_markup_mode=None)
-for verb in (check, spf, dmarc, bounce, headers, lists, doctor):
+for verb in (check, spf, dmarc, bounce, headers, lists, doctor, export):
     app.command()(verb)
 app.add_typer(teams_app, name="teams")
 
