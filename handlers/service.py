@@ -72,7 +72,7 @@ async def _serve(wing: MailWing, part: Part, demo: DemoWorld | None) -> None:
         async with asyncio.TaskGroup() as group:
             working = _working(group, jobs, watched, speaking, stop) if works else []
             doors = [*(door for chat in talking for door in chat.doors), *published(parts)] if hears else []
-            web = http_server(wing, doors, alive=lambda: not any(task.done() for task in working))
+            web = http_server(wing, doors, alive=lambda: alive(working, watched.sweep.stands_still))
             group.create_task(web.serve(sockets=[listening]))
             gc.freeze()  # what is loaded by now stays; to look through it for garbage would stop everything for 50 ms
             log.info("serving", part=str(part), http=f"http://{wing.settings.http}", chats=" ".join(speaking))
@@ -90,6 +90,11 @@ def _working(
     """What answers, looks and tells without being asked."""
     delivery = Delivery(watched.register, watched.register, speaking)
     return [group.create_task(work) for work in (jobs.work(stop), watched.sweep.run(stop), delivery.run(stop))]
+
+
+def alive(working: Sequence[asyncio.Task[None]], stands_still: Callable[[float], bool]) -> bool:
+    """Whether what works unasked in this process does so; a process that only hears speaks for no other."""
+    return not any(task.done() for task in working) and not stands_still(asyncio.get_running_loop().time())
 
 
 async def _end(

@@ -22,15 +22,15 @@ from tests.handlers.slack.sent import SECRET
 MAILCHECK = Path(sys.executable).with_name("mailcheck")
 UP_WITHIN_S = 60.0
 CLOCK = {
-    "MAILCHECK_WATCH_EVERY": "5s",
     "MAILCHECK_CONFIRM_AFTER": "1s",
     "MAILCHECK_GROUP_FOR": "1s",
     "MAILCHECK_CLEAR_AFTER": "2s",
 }
 
 
-def environment(state: Path, dns: str, slack_url: str) -> dict[str, str]:
+def environment(state: Path, every_s: int, dns: str, slack_url: str) -> dict[str, str]:
     return CLOCK | {
+        "MAILCHECK_WATCH_EVERY": f"{every_s}s",
         "PATH": os.environ["PATH"],
         "HOME": str(state),
         "MAILCHECK_STATE_DIR": str(state),

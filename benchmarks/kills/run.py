@@ -6,7 +6,7 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +15,9 @@ import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from benchmarks.kills.processes import Serving, environment, kill_server
-from benchmarks.kills.stories import IN_A_ROOM, LISTS, TOLD, Story, Told, key_of, reason_of, told
+from benchmarks.kills.stories import LISTS, TOLD, Story, Told, key_of, reason_of, told
 from benchmarks.world import write_catalogue
-from tests.dns_server import serve
-from tests.dns_world import World
+from tests.dns_server import DnsServer, serve
 from tests.handlers.slack.conftest import serving
 from tests.handlers.slack.fake_slack import FakeSlack
 from tests.handlers.slack.sent import form, signed, slash
@@ -36,10 +35,12 @@ class Plan:
     server_kills: int
     alerts: int
     seed: int
+    in_a_room: int = 5
+    every_s: int = 5
 
     @property
     def stories(self) -> list[Story]:
-        return [Story(number) for number in range(self.alerts // len(TOLD))]
+        return [Story(number, f"C{number // self.in_a_room}") for number in range(self.alerts // len(TOLD))]
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ class Run:
     state: Path
     dice: random.Random
     slack: FakeSlack
-    world: World
+    dns: DnsServer
     stories: list[Story]
     kills: int = 0
     server_kills: int = 0
@@ -74,13 +75,13 @@ class Run:
 
     async def watch(self, bot: Serving, slack_url: str) -> None:
         """A person in each channel types one command; the answers come once the first looks are done."""
-        rooms = range(len(self.stories) // IN_A_ROOM)
+        rooms: dict[str, list[str]] = {}
+        for story in self.stories:
+            rooms.setdefault(story.channel, []).append(story.address)
         async with httpx.AsyncClient(base_url=bot.url, timeout=10) as http:
-            for room in rooms:
-                mine = self.stories[room * IN_A_ROOM : (room + 1) * IN_A_ROOM]
-                words = "watch " + " ".join(story.address for story in mine)
-                typed = slash(words, f"{slack_url}/actions/{room}", f"{room}.1")
-                body, kind = form(typed | {"user_id": f"U{room}", "channel_id": mine[0].room.channel})
+            for channel, addresses in rooms.items():
+                typed = slash(f"watch {' '.join(addresses)}", f"{slack_url}/actions/{channel}", f"{channel}.1")
+                body, kind = form(typed | {"user_id": f"U{channel}", "channel_id": channel})
                 answer = await http.post("/slack/events", content=body, headers=signed(body, kind))
                 answer.raise_for_status()
         await self.slack.until(lambda said: len(said) >= len(rooms), within=120)
@@ -91,7 +92,7 @@ class Run:
         waiting, begun, after = list(self.stories), 0, len(self.slack.said)
         while self.untold:
             while waiting and begun <= self.share * len(self.stories):
-                waiting.pop(0).turn(self.world.zone)
+                self.dns.change(waiting.pop(0).turn())
                 begun += 1
             for way, message in self.slack.said[after:]:
                 after += 1
@@ -101,7 +102,7 @@ class Run:
                     self.heard += 1
                     self.moved = time.monotonic()
                     if story.step < len(TOLD):
-                        story.turn(self.world.zone)
+                        self.dns.change(story.turn())
             if time.monotonic() - self.moved > STALLED_S and not self.dying:
                 return
             await asyncio.sleep(0.05)
@@ -149,11 +150,11 @@ async def processes(words: dict[str, str], state: Path) -> AsyncIterator[Sequenc
 async def run(plan: Plan, state: Path) -> tuple[Run, Told]:
     dice, stories = random.Random(plan.seed), plan.stories
     slack = FakeSlack(stamps=stamps(), retry_after=2)
-    world = World({f"2.0.0.127.{zone}": {"A": ["127.0.0.2"]} for zone in LISTS})
+    points = {f"2.0.0.127.{zone}": {"A": ["127.0.0.2"]} for zone in LISTS}
     write_catalogue(state / "lists.toml", LISTS, severity="high")
-    async with serve(world) as dns, serving(slowed(slack.app, dice)) as slack_url:
-        here = Run(plan, state, dice, slack, world, stories)
-        async with processes(environment(state, dns.address, slack_url), state) as alive:
+    async with serve(points) as dns, serving(slowed(slack.app, dice)) as slack_url:
+        here = Run(plan, state, dice, slack, dns, stories)
+        async with processes(environment(state, plan.every_s, dns.address, slack_url), state) as alive:
             await here.watch(alive[0], slack_url)
             slack.chance = bad_days(dice)
             here.moved = time.monotonic()
@@ -174,7 +175,7 @@ def stamps() -> Iterator[str]:
         yield f"{last // 1_000_000}.{last % 1_000_000:06}"
 
 
-def bad_days(dice: random.Random):
+def bad_days(dice: random.Random) -> Callable[[str], int | str | None]:
     def chance(way: str) -> int | str | None:
         if not way.startswith(("chat.", "+chat.", "conversations.")) or dice.random() >= FAILS:
             return None

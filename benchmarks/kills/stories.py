@@ -13,13 +13,12 @@ from bot.checks.names import reversed_ip
 from bot.model import Role
 from bot.watching.model import Room, Watch
 
-IN_A_ROOM = 5
 LISTS = tuple(f"list{number}.example" for number in range(10))
 TOLD = ("opened", "grew", "eased", "resolved")
 OVER = "clear again after"  # what a root says in the end
 
 Message = Mapping[str, Any]
-Records = dict[str, Mapping[str, Sequence[str]]]
+Records = dict[str, Mapping[str, Sequence[str]] | None]
 
 
 @dataclass(slots=True)
@@ -27,6 +26,7 @@ class Story:
     """An address that two lists take in one after the other and let go again; one alert for each of the four steps."""
 
     number: int
+    channel: str
     step: int = 0
 
     @property
@@ -35,7 +35,7 @@ class Story:
 
     @property
     def room(self) -> Room:
-        return Room("slack", "T1", f"C{self.number // IN_A_ROOM}")
+        return Room("slack", "T1", self.channel)
 
     @property
     def watch(self) -> str:
@@ -43,15 +43,13 @@ class Story:
         network, someday = ip_network(f"{self.address}/32"), datetime(2026, 1, 1, tzinfo=UTC)
         return Watch(self.room, network, None, Role.MTA, timedelta(hours=1), "U1", someday).id
 
-    def turn(self, zone: Records) -> None:
-        """The next thing that happens to it."""
+    def turn(self) -> Records:
+        """The next thing that happens to it, as names of DNS with their records."""
         label = reversed_ip(IPv4Address(self.address))
         first, second = (f"{label}.{LISTS[(self.number + place) % len(LISTS)]}" for place in (0, 1))
-        if self.step in (0, 1):
-            zone[(first, second)[self.step]] = {"A": ["127.0.0.2"], "TXT": ["spam was seen"]}
-        else:
-            del zone[(second, first)[self.step - 2]]
+        name, listed = ((first, True), (second, True), (second, False), (first, False))[self.step]
         self.step += 1
+        return {name: {"A": ["127.0.0.2"], "TXT": ["spam was seen"]} if listed else None}
 
 
 @dataclass(frozen=True, slots=True)

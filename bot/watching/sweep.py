@@ -77,6 +77,14 @@ class Sweep:
         self._checkup = checkup
         self._clock = clock
         self._rules = rules
+        self._ticked: dict[
+            Work, float
+        ] = {}  # when each of what is done side by side began anew, in the event loop's time
+
+    def stands_still(self, now_s: float) -> bool:
+        """Whether a round, or the plan, has not come back for longer than the longest lease: nobody waits for it any more,
+        and nothing will be looked at in its place. False in a process that does not sweep."""
+        return any(now_s - at > max(LEASES_S) for at in self._ticked.values())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Rounds without end until `stop` is set. Long looks hold up neither second looks nor what is to be said.
@@ -152,6 +160,7 @@ class Sweep:
     async def _keep(self, work: Work, stop: asyncio.Event) -> None:
         """Does the work again and again, at once while there is more of it than fits one time, else every second."""
         while not stop.is_set():
+            self._ticked[work] = asyncio.get_running_loop().time()
             number = 0
             try:
                 number = await work()

@@ -5,6 +5,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from handlers.http import Probe, Vitals, site
+from handlers.service import alive
 
 
 def probe(answer: bool | Exception | None) -> Probe:
@@ -27,6 +28,28 @@ async def get(vitals: Vitals, path: str) -> httpx.Response:
 @pytest.mark.parametrize(("alive", "status"), [(True, 200), (False, 503)])
 async def test_alive_means_that_the_scheduler_ticks(alive: bool, status: int) -> None:
     assert (await get(Vitals(lambda: alive, {}, CollectorRegistry()), "/healthz")).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("ended", "still", "lives"),
+    [(False, False, True), (True, False, False), (False, True, False)],
+    ids=["works", "a part ended", "the sweep stands still"],
+)
+async def test_a_worker_lives_while_all_its_parts_work_and_the_sweep_ticks(
+    ended: bool, still: bool, lives: bool
+) -> None:
+    over = asyncio.Event()
+    tasks = [asyncio.create_task(wait()) for wait in (over.wait, asyncio.Event().wait)]
+    if ended:
+        over.set()
+        await tasks[0]
+    assert alive(tasks, lambda _: still) is lives
+    for task in tasks:
+        task.cancel()
+
+
+async def test_a_process_that_only_hears_speaks_for_no_other() -> None:
+    assert alive([], lambda _: False)
 
 
 @pytest.mark.parametrize("store", [False, ConnectionError("down"), None], ids=["no", "broken", "hung"])

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from bot.store import StoreUnavailable, server
 from bot.store.client import client
 from bot.store.server import Embedded, Pulse, pulse, socket_path
+from tests.redis_server import RedisServer
 
 
 @asynccontextmanager
@@ -123,6 +124,23 @@ async def test_a_killed_server_comes_back_with_every_acknowledged_write(tmp_path
             await writer
         assert int(await get_when_back(redis, "last") or 0) >= acknowledged
         assert await server_pid(redis) != victim
+
+
+@pytest.mark.parametrize("policy", ["always", "everysec"])
+async def test_a_server_of_your_own_that_is_killed_has_every_acknowledged_write_too(policy: str) -> None:
+    """What is written to the file survives the process; only a machine that fails can cost the last second of `everysec`."""
+    with tempfile.TemporaryDirectory() as folder:
+        own = RedisServer(Path(folder), appendfsync=policy)
+        try:
+            async with client(own.url, 5.0) as redis:
+                for number in range(500):
+                    await redis.rpush("written", number)
+                own.kill()
+            own.start()
+            async with client(own.url, 5.0) as redis:
+                assert await redis.llen("written") == 500
+        finally:
+            own.stop()
 
 
 async def test_a_stopped_server_is_never_doubled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

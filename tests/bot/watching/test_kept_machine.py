@@ -32,7 +32,7 @@ from tests.redis_server import RedisServer
 from tests.reports import listing
 
 MACHINES = int(os.environ.get("MAILCHECK_TEST_MACHINES", "15"))
-STEPS = 40
+STEPS = 50
 
 LISTS = ("a", "b", "low")
 STATES = {"+": "listed", "-": "not_listed", "?": "unknown", "!": "unusable"}

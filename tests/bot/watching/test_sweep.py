@@ -352,6 +352,24 @@ async def test_a_stop_does_not_wait_for_a_look_that_hangs(world: World, monkeypa
     assert await world.worker.round() == 1
 
 
+async def test_a_look_that_never_ends_is_a_sweep_that_stands_still(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "DRAIN_S", 0.01)
+    await world.add(watch())
+    world.clock.add(120)
+    stop, hangs = asyncio.Event(), Hangs(world.clock)
+    worker, loop = world.another(hangs), asyncio.get_running_loop()
+    assert not worker.stands_still(loop.time() + 1e6), "it has not begun"
+    running = asyncio.create_task(worker.run(stop))
+    async with asyncio.timeout(5):
+        await hangs.began.wait()
+        assert not worker.stands_still(loop.time())
+        assert worker.stands_still(loop.time() + LEASES_S[1] + 1)
+        stop.set()
+        await running
+
+
 async def test_a_store_that_is_away_for_a_while_ends_no_rounds(world: World, redis_server: RedisServer) -> None:
     await world.add(watch())
     world.clock.add(120)
