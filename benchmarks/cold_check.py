@@ -1,6 +1,6 @@
 """A cold check over a slow line, against its critical path of DNS round trips.
 
-Nothing is known beforehand but the pace of the line: no cache, no store, no list believed. Ours is the whole of `Checkup`, as chat and the command use it.
+`python -m benchmarks.cold_check`. Nothing is known beforehand but the pace of the line: no cache, no store, no list believed. Ours is the whole of `Checkup`, as chat and the command use it.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import asyncio
 import gc
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from statistics import median
 
 from benchmarks.running import CLIENT_CORE, CORES, line_server
-from benchmarks.tables import Table, percentile
+from benchmarks.tables import Table, percentile, show
 from bot.assembly import checks, now
 from bot.checks.blocklists import ProcessMemory, blocklist_check, load
 from bot.checkup import Checkup
@@ -143,3 +143,12 @@ async def _with_dead(server: Server, rounds: int) -> tuple[list[float], str]:
         states = [finding.facts["state"] for finding in report.findings if finding.check == "blocklist"]
         shown = f"{states.count('not_listed')} of {len(states)}"
     return times, shown
+
+
+def tables(quick: bool) -> Iterator[Table]:
+    yield cold_table(3 if quick else 20)
+    yield dead_lists_table(1 if quick else 5)
+
+
+if __name__ == "__main__":
+    show(__doc__, tables)

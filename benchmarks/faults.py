@@ -1,14 +1,15 @@
-"""What each program makes of a list that fails: an answer that is none must not be called listed, and silence not clean."""
+"""What each program makes of a list that fails: an answer that is none must not be called listed, and silence not clean: `python -m benchmarks.faults`."""
 
 from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.running import line_server, run
 from benchmarks.sweep import DNSPERF, ENGINE, OURS, Task, programs
-from benchmarks.tables import Table
+from benchmarks.tables import Table, show
 
 FAULTS = {
     "servfail": "SERVFAIL",
@@ -53,3 +54,11 @@ def _states(out: str) -> dict[str, str]:
     """A list's state in our own words, by its zone."""
     findings = [row for row in json.loads(out)["findings"] if row["check"] == "blocklist"]
     return {row["facts"]["zone"]: f"{row['facts']['state']} ({row['facts']['reason']})" for row in findings}
+
+
+def tables(_: bool) -> Iterator[Table]:
+    yield faults_table()
+
+
+if __name__ == "__main__":
+    show(__doc__, tables)

@@ -94,9 +94,9 @@ def list_server(addresses: int, lists: int = 50) -> Iterator[int]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # the daemon gives up its rights before it reads
         zones = write_zones(Path(folder), addresses, lists)
-        port = _free_port()
+        port = free_port()
         words = [daemon, "-n", "-b", f"127.0.0.1/{port}", "-c", "0", "-w", folder, *zones]
-        with _process(words, READY):
+        with process_on_server(words, READY):
             yield port
 
 
@@ -113,12 +113,13 @@ def line_server(
         file.write_text(json.dumps(zone))
         words = [sys.executable, "-m", "benchmarks.line", str(file), "--delay-ms", str(delay_ms), "--loss", str(loss)]
         words += [word for suffix, says in (every or {}).items() for word in ("--every", f"{suffix}={says}")]
-        with _process(words, "") as line:
+        with process_on_server(words, "") as line:
             yield int(line)
 
 
 @contextmanager
-def _process(words: Sequence[str], ready: str) -> Iterator[str]:
+def process_on_server(words: Sequence[str], ready: str) -> Iterator[str]:
+    """A program on the server's core for as long as the block runs; yields the line with which it said to be `ready`."""
     process = subprocess.Popen(
         words,
         cwd=ROOT,
@@ -129,19 +130,20 @@ def _process(words: Sequence[str], ready: str) -> Iterator[str]:
     os.sched_setaffinity(process.pid, {SERVER_CORE})
     assert process.stdout
     try:
-        line = process.stdout.readline()
-        while ready not in line:
-            line = process.stdout.readline()
-            if not line:
-                raise SystemExit(f"{words[0]} did not start")
-        yield line.strip()
+        said: list[str] = []
+        for line in process.stdout:
+            if ready in line:
+                yield line.strip()
+                return
+            said.append(line)
+        raise SystemExit(f"{words[0]} did not start: {''.join(said)}")
     finally:
         process.terminate()
         process.wait()
         process.stdout.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
         door.bind(("127.0.0.1", 0))
         port: int = door.getsockname()[1]

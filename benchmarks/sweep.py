@@ -1,17 +1,17 @@
-"""Many addresses at fifty lists: what a question costs each program, and whether it finds what is there."""
+"""Many addresses at fifty lists: what a question costs each program, and whether it finds what is there: `python -m benchmarks.sweep`."""
 
 from __future__ import annotations
 
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from benchmarks.running import ROOT, Ran, found, line_server, list_server, peers_python, run
-from benchmarks.tables import Table, ratio, spread
+from benchmarks.tables import Table, ratio, show, spread
 from benchmarks.world import LISTS, addresses, questions, truth, write_catalogue, zone_names
 
 Pairs = set[tuple[str, str]]
@@ -201,19 +201,19 @@ def _backwards(address: str) -> str:
     return ".".join(reversed(address.split(".")))
 
 
-def growth_table(counts: Sequence[int]) -> Table:
+def growth_table(counts: Sequence[int], lists: int = LISTS) -> Table:
     """mailcheck alone, from a handful to a great many: a question must cost the same, and memory must not grow."""
     rows = []
     for count in counts:
-        with tempfile.TemporaryDirectory() as folder, list_server(count) as port:
-            task = Task(Path(folder), port, addresses(count), zone_names())
+        with tempfile.TemporaryDirectory() as folder, list_server(count, lists) as port:
+            task = Task(Path(folder), port, addresses(count), zone_names(lists))
             (task.folder / "addresses").write_text("\n".join(task.addresses) + "\n")
             write_catalogue(task.folder / "lists.toml", task.zones)
             ran = run(_counted(task), task.environment)
         reports, listed, unknown, cpu_s, peak_kb = map(float, ran.out.split())
         cost = cpu_s / task.questions * 1e6
         row = [f"{count:,}", f"{cpu_s:.1f}", f"{cost:.1f}", f"{ran.wall_s:.1f}", f"{peak_kb / 1024:.0f}"]
-        rows.append([*row, f"{reports:,.0f}", f"{listed:,.0f} of {len(truth(count)):,}", f"{unknown:.0f}"])
+        rows.append([*row, f"{reports:,.0f}", f"{listed:,.0f} of {len(truth(count, lists)):,}", f"{unknown:.0f}"])
     head = [
         "addresses",
         "CPU s",
@@ -224,9 +224,22 @@ def growth_table(counts: Sequence[int]) -> Table:
         "listings",
         "unknown",
     ]
-    return Table(f"{OURS}, {LISTS} lists", head, rows)
+    return Table(f"{OURS}, {lists} list{'s' if lists > 1 else ''}", head, rows)
 
 
 def _counted(task: Task) -> list[str]:
     """The reports go through a pipe to a program that only counts: gigabytes of them would fill a disk."""
     return [sys.executable, "-m", "benchmarks.counted", *_mailcheck(task)]
+
+
+def tables(quick: bool) -> Iterator[Table]:
+    yield sweep_table(200, 1 if quick else 5)
+    if not quick:
+        yield sweep_table(2_000, 3)
+    yield dead_list_table(500, 1)
+    yield growth_table([100, 1_000] if quick else [100, 1_000, 10_000, 100_000])
+    yield growth_table([1_000, 10_000] if quick else [10_000, 1_000_000], lists=1)
+
+
+if __name__ == "__main__":
+    show(__doc__, tables)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -32,3 +33,11 @@ def ratio(figures: Sequence[float], reference: Sequence[float]) -> str:
 def percentile(figures: Sequence[float], share: float) -> float:
     ordered = sorted(figures)
     return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
+
+
+def show(about: str | None, tables: Callable[[bool], Iterable[Table]]) -> None:
+    """The command line of one part by itself."""
+    words = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--quick", action="store_true", help="fewer and shorter runs, to try it out")
+    for table in tables(words.parse_args().quick):
+        print(table, flush=True)
