@@ -1,6 +1,6 @@
-"""`make bench` or `python -m benchmarks`: measures everything and writes `docs/performance.md`. Takes about ten minutes.
+"""`make bench` or `python -m benchmarks`: measures everything and writes `docs/performance.md`. Takes about half an hour.
 
-`--quick` is for trying it out and writes nothing; `--million` adds the longest sweep.
+`--quick` is for trying it out and writes nothing. Each part runs alone, too: `python -m benchmarks.sweep`, and so on.
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.cold_check import cold_table, dead_lists_table
-from benchmarks.endurance import beside_table, forgeries_table, left_behind_table
-from benchmarks.faults import faults_table
+from benchmarks import ack, behind_unbound, cold_check, endurance, faults, sweep
 from benchmarks.running import ROOT, found, peers_python
-from benchmarks.sweep import dead_list_table, growth_table, sweep_table
 from benchmarks.tables import Table
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -37,26 +34,14 @@ on another one, so a busy minute of the machine meets them all: read the ratios,
 """
 
 
-def tables(quick: bool, million: bool) -> Iterator[Table]:
-    rounds = 1 if quick else 5
-    jobs: list[Callable[[], Table]] = [
-        lambda: sweep_table(200, rounds),
-        *([] if quick else [lambda: sweep_table(2_000, 3)]),
-        faults_table,
-        lambda: dead_list_table(500, 1),
-        lambda: cold_table(3 if quick else 20),
-        lambda: dead_lists_table(1 if quick else 5),
-        lambda: beside_table(1_000),
-        lambda: forgeries_table(10_000 if quick else 100_000),
-        lambda: left_behind_table(100_000 if quick else 1_000_000),
-        lambda: growth_table(
-            [100, 1_000] if quick else [100, 1_000, 10_000, 100_000, *([1_000_000] if million else [])]
-        ),
-    ]
-    for job in jobs:
-        table = job()
-        print(table, file=sys.stderr, flush=True)
-        yield table
+PARTS = (sweep, behind_unbound, faults, cold_check, endurance, ack)
+
+
+def tables(quick: bool) -> Iterator[Table]:
+    for part in PARTS:
+        for table in part.tables(quick):
+            print(table, file=sys.stderr, flush=True)
+            yield table
 
 
 def machine() -> str:
@@ -84,9 +69,8 @@ def _lines(file: str) -> list[str]:
 def main() -> None:
     words = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     words.add_argument("--quick", action="store_true")
-    words.add_argument("--million", action="store_true")
     chosen = words.parse_args()
-    page = "\n".join([INTRODUCTION, machine(), *map(str, tables(chosen.quick, chosen.million))])
+    page = "\n".join([INTRODUCTION, machine(), *map(str, tables(chosen.quick))])
     if not chosen.quick:
         PAGE.write_text(page)
 

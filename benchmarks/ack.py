@@ -1,42 +1,45 @@
-"""How long a slash command waits for its acknowledgement, with the whole bot running and nothing else to do.
+"""How long a slash command waits for its acknowledgement: the whole bot idle, beside a paced sweep, and beside one flat out.
 
-`python -m benchmarks.ack [--number 200]`. The bot, its DNS server and its Slack are processes of their own; the client here sends one
-signed request after the other over one connection, and leaves time between two for the answer to go out.
+`python -m benchmarks.ack`. The bot and the sweep (`mailcheck check --file`) share a core, the lists and the client the other one. The
+bot's Slack does not answer, so that only the acknowledgement is work. The client sends one signed request after the other over one
+connection, and leaves time between two for the answer to go out.
 """
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from statistics import median
 
+from benchmarks.running import CLIENT_CORE, CORES, SERVER_CORE, free_port, list_server
+from benchmarks.sweep import Task, mailcheck
+from benchmarks.tables import Table, percentile, ratio, show
+from benchmarks.world import addresses, write_catalogue, zone_names
 from tests.handlers.slack.fake_slack import TOKEN
 from tests.handlers.slack.sent import SECRET, form, signed, slash
 
 MAILCHECK = Path(sys.executable).with_name("mailcheck")
 PAUSE_S = 0.1
 WARM_UP = 20
-
-
-def free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
+ADDRESSES = 200_000  # more than a sweep reaches before it is ended
+PACED = 40  # questions a second at each of fifty lists
+IDLE, BESIDE_PACED, BESIDE_FLAT_OUT = "idle", "beside a paced sweep", "beside a sweep flat out"
+SWEEPS = {IDLE: None, BESIDE_PACED: PACED, BESIDE_FLAT_OUT: 0}
 
 
 @contextmanager
 def bot(folder: Path) -> Iterator[int]:
-    """The bot in service; its DNS and its Slack do not answer, so that only the acknowledgement is work."""
-    port, nobody = free_port(), free_port()
+    """The bot in service; yields its port."""
+    port, nobody = _free_stream_port(), free_port()
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
@@ -49,11 +52,71 @@ def bot(folder: Path) -> Iterator[int]:
     }
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([MAILCHECK, "serve"], env=environment, stdin=subprocess.DEVNULL, stderr=log)
+        os.sched_setaffinity(process.pid, {CLIENT_CORE})
         try:
             yield port
         finally:
             process.terminate()
             process.wait()
+
+
+@contextmanager
+def sweeping(folder: Path, lists: int, per_second: int | None) -> Iterator[None]:
+    """A sweep for as long as the block runs: none for None, without a pace for 0."""
+    if per_second is None:
+        yield
+        return
+    task = Task(folder, lists, addresses(ADDRESSES), zone_names())
+    (folder / "addresses").write_text("\n".join(task.addresses) + "\n")
+    write_catalogue(folder / "lists.toml", task.zones, per_second=per_second or None)
+    process = subprocess.Popen(mailcheck(task), env=os.environ | task.environment, stdout=subprocess.DEVNULL)
+    os.sched_setaffinity(process.pid, {CLIENT_CORE})
+    try:
+        time.sleep(2.0)  # until it is under way
+        assert process.poll() is None, "the sweep ended too soon"
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def ack_table(number: int, rounds: int) -> Table:
+    """All three in turn, round by round."""
+    p50s: dict[str, list[float]] = {name: [] for name in SWEEPS}
+    p99s: dict[str, list[float]] = {name: [] for name in SWEEPS}
+    os.sched_setaffinity(0, {SERVER_CORE})
+    with tempfile.TemporaryDirectory() as folder, list_server(2_000) as lists, bot(Path(folder)) as port:
+        connection, turns = connected(port), count()
+        timed(connection, turns, WARM_UP)
+        for _ in range(rounds):
+            for name, per_second in SWEEPS.items():
+                with tempfile.TemporaryDirectory() as beside, sweeping(Path(beside), lists, per_second):
+                    took = timed(connection, turns, number)
+                p50s[name].append(median(took))
+                p99s[name].append(percentile(took, 0.99))
+    os.sched_setaffinity(0, CORES)
+    rows = [
+        [name, f"{median(p50s[name]):.2f}", f"{median(p99s[name]):.2f}", ratio(p99s[name], p99s[IDLE])]
+        for name in SWEEPS
+    ]
+    return Table("Acknowledgement of a slash command", ["the bot is", "p50 ms", "p99 ms", "p99 × idle"], rows)
+
+
+def timed(connection: http.client.HTTPConnection, turns: Iterator[int], number: int) -> list[float]:
+    """The milliseconds that so many commands waited for their acknowledgement, each from a person and a channel of its own."""
+    took = []
+    for _ in range(number):
+        turn = next(turns)
+        typed = slash("203.0.113.5", f"http://127.0.0.1:1/actions/{turn}", f"{turn}.1") | {"user_id": f"U{turn}"}
+        body, kind = form(typed | {"channel_id": f"C{turn}"})
+        begun = time.perf_counter()
+        connection.request("POST", "/slack/events", body, signed(body, kind))
+        answer = connection.getresponse()
+        answer.read()
+        took.append((time.perf_counter() - begun) * 1e3)
+        assert answer.status == 200, answer.status
+        time.sleep(PAUSE_S)
+    return took
 
 
 def connected(port: int) -> http.client.HTTPConnection:
@@ -68,26 +131,15 @@ def connected(port: int) -> http.client.HTTPConnection:
     raise SystemExit("the bot did not start")
 
 
-def main(number: int) -> None:
-    took = []
-    with tempfile.TemporaryDirectory() as folder, bot(Path(folder)) as port:
-        connection = connected(port)
-        for turn in range(number + WARM_UP):
-            typed = slash("203.0.113.5", f"http://127.0.0.1:1/actions/{turn}", f"{turn}.1") | {"user_id": f"U{turn}"}
-            body, kind = form(typed | {"channel_id": f"C{turn}"})
-            begun = time.perf_counter()
-            connection.request("POST", "/slack/events", body, signed(body, kind))
-            answer = connection.getresponse()
-            answer.read()
-            took.append((time.perf_counter() - begun) * 1e3)
-            assert answer.status == 200, answer.status
-            time.sleep(PAUSE_S)
-    took = sorted(took[WARM_UP:])
-    p50, p99 = statistics.median(took), took[int(len(took) * 0.99) - 1]
-    print(f"{number} acknowledgements, idle: p50 {p50:.2f} ms, p99 {p99:.2f} ms, longest {took[-1]:.2f} ms")
+def _free_stream_port() -> int:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])
+
+
+def tables(quick: bool) -> Iterator[Table]:
+    yield ack_table(50 if quick else 200, 1 if quick else 5)
 
 
 if __name__ == "__main__":
-    words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--number", type=int, default=200)
-    main(words.parse_args().number)
+    show(__doc__, tables)

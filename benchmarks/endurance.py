@@ -1,27 +1,39 @@
-"""What is left after a great many questions, what forgers achieve, and how a person fares beside a sweep in the same process."""
+"""What is left after a great many questions, what forgers achieve, and how a person fares beside a sweep in the same process.
+
+`python -m benchmarks.endurance`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 import time
-from itertools import count
+from collections.abc import Iterator
+from pathlib import Path
 from statistics import median
 
 from benchmarks.cold_check import OF_MAIL, mail_checkup
 from benchmarks.running import line_server, list_server
-from benchmarks.tables import Table, percentile
-from benchmarks.world import addresses, zone_names
+from benchmarks.tables import Table, percentile, ratio, show
+from benchmarks.world import addresses, write_catalogue, zone_names
+from bot.assembly import checks, now
+from bot.checks.blocklists import ProcessMemory, blocklist_check, load
+from bot.checks.blocklists.catalogue import Catalogue
+from bot.checkup import Checkup
 from bot.model import Answer, Order, Target
 from bot.net.resolver import Resolver
 from bot.net.servers import Server
 from bot.net.transport import Transport
+from handlers.terminal.sweep import Line, sweep
 from tests.dns_replies import FORGERIES
 from tests.dns_server import serve
 from tests.mail_world import GOOD, mail_world
 
 AT_ONCE = 64
 TICK_S = 0.005
+LEAST_CHECKS = 20
+OPENED_AFTER = 200  # addresses
 
 
 async def _sweep(transport: Transport, labels: list[str], zones: list[str]) -> list[Answer]:
@@ -56,13 +68,13 @@ async def _left_behind(port: int, questions: int) -> list[str]:
 
 
 def forgeries_table(questions: int) -> Table:
-    """Each true answer comes behind a forged one: wrong id, question, letter case or sender, garbage, cut."""
+    """Each true answer comes behind a forged one (wrong id, question, letter case or sender, garbage, cut) or out of turn."""
     rows = asyncio.run(_forged(questions))
-    return Table("Forged packets", ["questions", "forged packets seen", "believed"], [rows])
+    return Table("Forged and reordered packets", ["questions", "forged packets seen", "wrong answers"], [rows])
 
 
 async def _forged(questions: int) -> list[str]:
-    words = [f"{word}-first" for word in FORGERIES]
+    words = [*(f"{word}-first" for word in FORGERIES), "shuffled"]
     zones = [f"{word}.example" for word in words]
     labels = [str(number) for number in range(questions // len(zones))]
     truth = {f"{label}.{zone}": {"A": ["127.0.0.2"]} for label in labels[::2] for zone in zones}
@@ -79,38 +91,48 @@ async def _forged(questions: int) -> list[str]:
 
 
 def beside_table(count_of_addresses: int) -> Table:
-    """A person's whole check over and over, alone and beside a sweep of 40 lists, two of which fail; 30 ms to the server."""
+    """A person's whole check over and over, alone and beside a sweep at 40 lists, two of which fail; 30 ms to the server."""
     zones = zone_names(40)
     faults = {zones[0]: "silent", zones[1]: "servfail"}
-    with line_server(mail_world(), faults, delay_ms=30) as port:
-        rows = asyncio.run(_beside(port, count_of_addresses, zones))
-    head = ["", "person's check, median ms", "p95 ms", "loop lag, p99 ms", "largest ms"]
+    points = {f"2.0.0.127.{zone}": {"A": ["127.0.0.2"]} for zone in zones}
+    with tempfile.TemporaryDirectory() as folder, line_server({**mail_world(), **points}, faults, delay_ms=30) as port:
+        write_catalogue(Path(folder) / "lists.toml", zones)
+        rows = asyncio.run(_beside(port, count_of_addresses, load(Path(folder) / "lists.toml")))
+    head = ["", "person's check, median ms", "p95 ms", "× alone", "loop lag, p99 ms", "largest ms"]
     return Table(f"A person beside a sweep of {count_of_addresses:,} × 40", head, rows)
 
 
-async def _beside(port: int, sweep: int, zones: list[str]) -> list[list[str]]:
+async def _beside(port: int, count_of_addresses: int, swept: Catalogue) -> list[list[str]]:
+    """The sweep makes its reports as `mailcheck check --file` does, in the process that answers the person."""
     rows = []
+    alone = 0.0
     async with Transport([Server("127.0.0.1", port)]) as transport:
-        for name, labels in {
-            "alone": [],
-            "beside a sweep": [f"{n % 250}.{n // 250}.0.10" for n in range(sweep)],
-        }.items():
+        for name, number in (("alone", 0), ("beside a sweep", count_of_addresses)):
             lags: list[float] = []
             watching = asyncio.create_task(_watch(lags))
-            sweeping = asyncio.create_task(_sweep(transport, labels, zones))
-            times = []
-            for number in count():
-                if (labels and sweeping.done()) or (not labels and number == 20):
-                    break
+            sweeping = asyncio.create_task(_reports(transport, swept, number))
+            times: list[float] = []
+            while not sweeping.done() or len(times) < LEAST_CHECKS:
                 checkup = mail_checkup(Resolver(transport, identity="line"), OF_MAIL)
                 started = time.perf_counter()
                 await checkup.report(Order(Target.of(GOOD, "example.com")))
                 times.append((time.perf_counter() - started) * 1e3)
-            await sweeping
+            assert await sweeping == number
             watching.cancel()
-            figures = [median(times), percentile(times, 0.95), percentile(lags, 0.99), max(lags)]
-            rows.append([name, *(f"{figure:.1f}" for figure in figures)])
+            alone = alone or median(times)
+            times_alone = f"{median(times) / alone:.2f}"
+            lag = [f"{percentile(lags, 0.99):.1f}", f"{max(lags):.1f}"]
+            rows.append([name, f"{median(times):.1f}", f"{percentile(times, 0.95):.1f}", times_alone, *lag])
     return rows
+
+
+async def _reports(transport: Transport, swept: Catalogue, number: int) -> int:
+    """Sweeps that many addresses; returns how many reports there were."""
+    lookup = Resolver(transport, identity="line").sweeping()
+    lists = blocklist_check(swept, {}, ProcessMemory(), "line", now)
+    checkup = Checkup(checks(lists, True)[:3], frozenset(), lookup, lookup, now, special_allowed=True)
+    lines = (Line(n, (Order(Target.of(address)),)) for n, address in enumerate(addresses(number)))
+    return len([report async for _, reports in sweep(checkup, lines, fresh=False) for report in reports])
 
 
 async def _watch(lags: list[float]) -> None:
@@ -119,3 +141,41 @@ async def _watch(lags: list[float]) -> None:
         started = time.perf_counter()
         await asyncio.sleep(TICK_S)
         lags.append((time.perf_counter() - started - TICK_S) * 1e3)
+
+
+def breaker_table(count_of_addresses: int, rounds: int) -> Table:
+    """What a dead list of fifty still costs a sweep that has noticed."""
+    zones = zone_names()
+    walls: dict[bool, list[float]] = {False: [], True: []}
+    asked = 0
+    with line_server({}, {zones[-1]: "silent"}) as port:
+        for _ in range(rounds):
+            for dead in (False, True):
+                wall, sent = asyncio.run(_after_opening(port, zones if dead else zones[:-1], count_of_addresses))
+                walls[dead].append(wall)
+                asked = sent - count_of_addresses * (len(zones) - 1) if dead else asked
+    row = [*(f"{median(walls[dead]):.2f}" for dead in (False, True)), ratio(walls[True], walls[False]), str(asked)]
+    head = ["without it, wall s", "with it, wall s", "ratio", "datagrams to the dead list"]
+    return Table(f"A dead list of fifty once it is given up, {count_of_addresses:,} addresses", head, [row])
+
+
+async def _after_opening(port: int, zones: list[str], count_of_addresses: int) -> tuple[float, int]:
+    """Seconds and datagrams of a sweep, after a first part in which silence is found out."""
+    labels = [".".join(reversed(address.split("."))) for address in addresses(OPENED_AFTER + count_of_addresses)]
+    async with Transport([Server("127.0.0.1", port)]) as transport:
+        counters = transport.upstreams[0].counters
+        await _sweep(transport, labels[:OPENED_AFTER], zones)
+        started, before = time.perf_counter(), counters.sent + counters.resent
+        await _sweep(transport, labels[OPENED_AFTER:], zones)
+        return time.perf_counter() - started, counters.sent + counters.resent - before
+
+
+def tables(quick: bool) -> Iterator[Table]:
+    yield beside_table(1_000)
+    yield breaker_table(1_000 if quick else 5_000, 1 if quick else 5)
+    yield forgeries_table(10_000 if quick else 100_000)
+    yield left_behind_table(100_000 if quick else 1_000_000)
+
+
+if __name__ == "__main__":
+    show(__doc__, tables)

@@ -64,7 +64,7 @@ def programs() -> list[Program]:
     python = peers_python()
     here = [
         Program(ENGINE, lambda task: _module("benchmarks.engine", task), _read_peer),
-        Program(OURS, _mailcheck, _read_reports),
+        Program(OURS, mailcheck, _read_reports),
         *(Program(peer, lambda task, peer=peer: _peer(python, peer, task), _read_peer) for peer in PEER_NAMES),
     ]
     dnsperf = found(DNSPERF)
@@ -74,7 +74,7 @@ def programs() -> list[Program]:
 PEER_NAMES = ("pydnsbl", "aiodns", "dnspython")
 
 
-def _mailcheck(task: Task) -> list[str]:
+def mailcheck(task: Task) -> list[str]:
     return [
         str(Path(sys.executable).with_name("mailcheck")),
         "check",
@@ -229,7 +229,7 @@ def growth_table(counts: Sequence[int], lists: int = LISTS) -> Table:
 
 def _counted(task: Task) -> list[str]:
     """The reports go through a pipe to a program that only counts: gigabytes of them would fill a disk."""
-    return [sys.executable, "-m", "benchmarks.counted", *_mailcheck(task)]
+    return [sys.executable, "-m", "benchmarks.counted", *mailcheck(task)]
 
 
 def tables(quick: bool) -> Iterator[Table]:

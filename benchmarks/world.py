@@ -32,7 +32,7 @@ severity = "{severity}"
 controls = "both"
 removal = {{ who = "automatic", look = "https://{zone}/?q={{ip}}" }}
 source = "https://{zone}/"
-[list.codes]
+{limits}[list.codes]
 "127.0.0.*" = {{ effect = "listed", means = "it was seen to send spam" }}
 """
 ZONE_HEAD = "$SOA 300 ns1.{zone} hostmaster.{zone} 0 600 300 86400 150\n$NS 300 ns1.{zone}\n$TTL 300\n"
@@ -82,8 +82,11 @@ def write_zones(folder: Path, count: int, lists: int = LISTS) -> list[str]:
     return [*words, f"{REVERSE}:generic:reverse.zone"]
 
 
-def write_catalogue(file: Path, zones: Iterable[str], severity: str = "low") -> None:
-    rows = (CATALOGUE_LIST.format(id=zone.replace(".", "-"), zone=zone, severity=severity) for zone in zones)
+def write_catalogue(file: Path, zones: Iterable[str], *, severity: str = "low", per_second: int | None = None) -> None:
+    """The lists as `MAILCHECK_BLOCKLISTS` reads them; `per_second` is how often each may be asked."""
+    limits = f"per_second = {per_second}\n" if per_second else ""
+    ids = ((zone.replace(".", "-"), zone) for zone in zones)
+    rows = (CATALOGUE_LIST.format(id=id_, zone=zone, severity=severity, limits=limits) for id_, zone in ids)
     file.write_text(CATALOGUE_HEAD + "".join(rows))
 
 
