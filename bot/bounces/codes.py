@@ -6,6 +6,7 @@ import re
 
 SMTP_CODE = re.compile(r"""(?:^|[\s:;,"'(<>|}=])([45]\d\d)(?=[- ,"]|$)""")
 ENHANCED_CODE = re.compile(r"(?<![\w.])([45]\.\d{1,3}\.\d{1,3})(?!\d|\.\d)")
+MASK = ".x.x"
 MASKED_CODE = re.compile(r"\b(?:[245](?:\d\d|xx)[- ])?[45x]\.x\.xx?\b")
 
 # What a mail server's log and its report put around the reason: commands, envelope addresses, session details.
@@ -46,7 +47,9 @@ def enhanced_code(line: str) -> str | None:
 def reason(line: str) -> str:
     """The line in lower case, without what surrounds the reason and the codes that begin every line of a long reply."""
     code, enhanced = smtp_code(line), enhanced_code(line)
-    text = MASKED_CODE.sub(" ", SURROUNDINGS.sub(" ", line.lower()))
+    text = SURROUNDINGS.sub(" ", line.lower())
+    if MASK in text:
+        text = MASKED_CODE.sub(" ", text)
     if code and enhanced:
         text = text.replace(f"{code}-{enhanced}", " ").replace(f"{code} {enhanced}", " ")
     if enhanced:

@@ -44,6 +44,11 @@ THIS_TRY = re.compile(
     r"|(?<=:\d\d) [0-9A-Za-z]{5,7}-[0-9A-Za-z]{5,12}-[0-9A-Za-z]{2,4} )"
     r"|\bdelays?=[\d./]{1,60}, |\b(?:orig_)?to=<[^<>\s]{0,200}>, "
 )
+# Postfix names the server that refused, and quotes it: nothing else of its line has to be read.
+QUOTED = re.compile(
+    r"\bdsn=([45]\.\d{1,3}\.\d{1,3}), status=[a-z]{1,20} \(host ([^\s\[]{1,255})\[[0-9a-fA-F.:]{2,45}\]"
+    r" (?:said|refused to talk to me): (.+?)(?: \(in reply to [^)]{0,60}\))?\)$"
+)
 HEADER = re.compile(
     r"^(?:received|from|to|cc|subject|date|message-id|reporting-mta|received-from-mta|final-recipient"
     r"|original-recipient|action|status|remote-mta|arrival-date|last-attempt-date|will-retry-until"
@@ -167,7 +172,7 @@ def bounces(lines: Iterable[str], every_reply: bool = False) -> Iterator[Bounce]
     every_reply = every_reply and not any(LOG_LINE.match(line) or HEADER.match(line) for line in first)
     for statement in _statements(chain(first, lines)):
         if every_reply or is_refusal(statement):
-            yield replace(explain(_without_its_moment(statement)), line=shown(statement))
+            yield replace(_explained(statement), line=shown(statement))
 
 
 def summarise(lines: Iterable[str], most: int = 10) -> Summary:
@@ -214,9 +219,14 @@ def _statements(lines: Iterable[str]) -> Iterator[str]:
     yield from _whole(statement)
 
 
-def _without_its_moment(line: str) -> str:
-    """A log line without what differs at every try, so that the same refusal is thought about once."""
-    return THIS_TRY.sub("", line) if LOG_LINE.match(line) else line
+def _explained(line: str) -> Bounce:
+    """Of a log line only what the other server said, so that the same refusal is thought about once."""
+    if not LOG_LINE.match(line):
+        return explain(line)
+    if quoted := QUOTED.search(line):
+        status, host, reply = quoted.groups()
+        return explain(reply, status, host)
+    return explain(THIS_TRY.sub("", line))
 
 
 def _whole(statement: str) -> Iterator[str]:

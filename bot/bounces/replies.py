@@ -36,6 +36,7 @@ CALLERS = re.compile(
     r"(?= (?:[A-Z]{1,4}=\S{1,200} ){0,6}(?:temporarily )?rejected)"
     r"|(?i:client|connecting) host \[?[^\s\[\]]{1,200}"
 )
+MARKS_OF_CALLERS = ("<", "H=", "reject", "ost ")  # one of which every match of it has
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -87,7 +88,8 @@ def explain(line: str, status: str | None = None, remote_host: str | None = None
 
 def shown(line: str) -> str:
     """The line as it may be shown: one line without control and direction characters, cut at `MOST_CHARACTERS`."""
-    return UNPRINTABLE.sub(" ", line.strip()[:MOST_CHARACTERS])
+    text = line.strip()[:MOST_CHARACTERS]
+    return text if text.isascii() and text.isprintable() else UNPRINTABLE.sub(" ", text)
 
 
 def to_json(bounce: Bounce) -> dict[str, Any]:
@@ -137,8 +139,12 @@ def _meaning(known: Rules, line: str, evidence: Evidence) -> _Meaning:
     if listing:
         return _Meaning(Rule(listing.when, listing.category), listing, certain=True)
     reason = codes.reason(line)
-    bare = _reworded(known, evidence, codes.with_addresses_alike(codes.without_links(reason)))
-    if rule := known.wordings.first(bare) or known.wordings.first(_reworded(known, evidence, reason)):
+    alike = codes.with_addresses_alike(codes.without_links(reason))
+    bare = _reworded(known, evidence, alike)
+    rule = known.wordings.first(bare)
+    if rule is None and alike != reason:
+        rule = known.wordings.first(_reworded(known, evidence, reason))
+    if rule:
         return _Meaning(rule, None, certain=True)
     rule = known.statuses.first(bare)
     assert rule is not None  # the last [[status]] asks nothing
@@ -156,8 +162,8 @@ def _of(evidence: Evidence, receiver: Receiver | None) -> Evidence:
 
 def _with_host(known: Rules, evidence: Evidence, remote_host: str | None, line: str) -> Evidence:
     """The evidence for who refused: the envelope's sender is not it, the host that a report names is."""
-    without, changes = CALLERS.subn(" ", line)
-    if not changes and not remote_host:
+    without = CALLERS.sub(" ", line) if any(mark in line for mark in MARKS_OF_CALLERS) else line
+    if without == line and not remote_host:
         return evidence
     text = known.speller.text(f"{without} {(remote_host or '')[:255]}")
     return Evidence(text, evidence.smtp_code, evidence.enhanced_code)

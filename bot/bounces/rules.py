@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -77,7 +78,7 @@ class Condition:
     def ways_in(self) -> Iterable[tuple[Key, Phrase | None]]:
         """What a line must have one of for this to hold, and the phrase to look for once it has."""
         if self.words:
-            return [(phrase.anchor, phrase) for phrase in self.words]
+            return [(phrase.anchors[0], phrase) for phrase in self.words]
         return [(code, None) for code in self.enhanced or self.smtp or {ALWAYS}]
 
 
@@ -145,9 +146,11 @@ class Book(Generic[Entry]):
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries: tuple[Entry, ...] = tuple(entries)
         self._places: dict[Key, list[tuple[int, Phrase | None]]] = {}
+        common = Counter(chain.from_iterable(phrase.anchors for entry in entries for phrase in entry.when.words))
         for place, entry in enumerate(entries):
             for key, phrase in entry.when.ways_in():
-                self._places.setdefault(key, []).append((place, phrase))
+                rarest = min(phrase.anchors, key=lambda word: (common[word], -len(word))) if phrase else key
+                self._places.setdefault(rarest, []).append((place, phrase))
 
     def first(self, evidence: Evidence) -> Entry | None:
         """The first entry whose condition holds."""

@@ -26,14 +26,15 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Words in a row, or several such rows in their order. `anchor` is one word that every text with the phrase has."""
+    """Words in a row, or several such rows in their order. `anchors` are words that every text with the phrase has; one
+    that ends in # is the only one."""
 
     parts: tuple[str, ...]
-    anchor: str
+    anchors: tuple[str, ...]
 
     def is_in(self, text: Text) -> bool:
         """Whether the parts occur one after the other, each near the one before; the time is linear in the text."""
-        words = text.numbered if "#" in self.anchor else text.words
+        words = text.numbered if "#" in self.anchors[0] else text.words
         first, *rest = self.parts
         found = words.find(first)
         while found >= 0:
@@ -75,7 +76,8 @@ class Speller:
         words = [word for row in rows for word in row.split()]
         if not words or any(not row.strip() for row in rows):
             raise ValueError(f"the phrase {written!r} has a part without words")
-        return Phrase(tuple(rows), max(words, key=lambda word: ("#" in word, len(word))))
+        numbered = tuple(word for word in words if "#" in word)[:1]
+        return Phrase(tuple(rows), numbered or tuple(sorted(set(words), key=len, reverse=True)))
 
     def _spelled(self, words: list[str]) -> str:
         spelled = f" {' '.join(words)} "
