@@ -38,16 +38,32 @@ REFUSED_IN_A_LOG = re.compile(
     r"|\bconnect to [^\s]{1,200}: (?:connection|network|no route|operation|host)"
     r"|response=[\"'(]?[45]\d\d|smtp error from remote"
 )
-# When it was, which process, the queue's name of the message, and how long it took.
+# When it was, which process, the queue's name of the message; and for whom it was, and how long it took.
 THIS_TRY = re.compile(
-    r"^.{10,80}?(?:\[\d{1,7}\]: (?:[0-9A-Za-z]{5,20}: )?"
+    r".{10,80}?(?:\[\d{1,7}\]: (?:[0-9A-Za-z]{5,20}: )?"
     r"|(?<=:\d\d) [0-9A-Za-z]{5,7}-[0-9A-Za-z]{5,12}-[0-9A-Za-z]{2,4} )"
-    r"|\bdelays?=[\d./]{1,60}, |\b(?:orig_)?to=<[^<>\s]{0,200}>, "
 )
-# Postfix names the server that refused, and quotes it: nothing else of its line has to be read.
-QUOTED = re.compile(
-    r"\bdsn=([45]\.\d{1,3}\.\d{1,3}), status=[a-z]{1,20} \(host ([^\s\[]{1,255})\[[0-9a-fA-F.:]{2,45}\]"
-    r" (?:said|refused to talk to me): (.+?)(?: \(in reply to [^)]{0,60}\))?\)$"
+THIS_MESSAGE = re.compile(r"delays?=[\d./]{1,60}, |(?:orig_)?to=<[^<>\s]{0,200}>, ")
+# Postfix, Exim and sendmail name the server that refused, and quote it: nothing else of such a line has to be read.
+HOST = r"(?P<host>[^\s\[,]{1,255}?)\.? ?\[[0-9a-fA-F.:]{2,45}\]"
+QUOTED = tuple(
+    (mark, re.compile(pattern))
+    for mark, pattern in (
+        (
+            "status=",
+            rf"\bdsn=(?P<status>[45]\.\d{{1,3}}\.\d{{1,3}}), status=[a-z]{{1,20}} \(host {HOST}"
+            r" (?:said|refused to talk to me): (?P<reply>.+?)(?: \(in reply to [^)]{0,60}\))?\)$",
+        ),
+        (
+            " SMTP error from remote mail",
+            rf" H=(?P<status>){HOST}.{{0,400}} SMTP error from remote mail(?: server|er) after "
+            r"(?:[^:]{1,40}|[^:]{1,20}:<[^<>\s]{0,320}>[^:]{0,40}): (?P<reply>[45]\d\d.+)$",
+        ),
+        (
+            "stat=",
+            rf" relay={HOST}, dsn=(?P<status>[45]\.\d{{1,3}}\.\d{{1,3}}), stat=[A-Za-z /]{{1,40}}\((?P<reply>[45]\d\d.+)\)$",
+        ),
+    )
 )
 HEADER = re.compile(
     r"^(?:received|from|to|cc|subject|date|message-id|reporting-mta|received-from-mta|final-recipient"
@@ -223,10 +239,11 @@ def _explained(line: str) -> Bounce:
     """Of a log line only what the other server said, so that the same refusal is thought about once."""
     if not LOG_LINE.match(line):
         return explain(line)
-    if quoted := QUOTED.search(line):
-        status, host, reply = quoted.groups()
-        return explain(reply, status, host)
-    return explain(THIS_TRY.sub("", line))
+    for mark, pattern in QUOTED:
+        if mark in line and (quoted := pattern.search(line)):
+            return explain(quoted["reply"], quoted["status"], quoted["host"])
+    begun = THIS_TRY.match(line)
+    return explain(THIS_MESSAGE.sub("", line[begun.end() :] if begun else line))
 
 
 def _whole(statement: str) -> Iterator[str]:

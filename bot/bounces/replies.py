@@ -27,14 +27,15 @@ REMOTE_HOST = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9.-]{2,250}) ?[\[(:]",
     re.IGNORECASE,
 )
-FROM_HERE = re.compile(r"\bfrom [^\s\[]{0,200}\[[0-9A-Fa-f.:]{2,45}\]")
+FROM_HERE = re.compile(r"from [^\s\[]{0,200}\[[0-9A-Fa-f.:]{2,45}\]")
 # Names that are the sender's: its address, and the host that called in where the log is of the server that refused.
+# Every branch begins with a letter of its own, so that a line is looked through at the speed of C.
 CALLERS = re.compile(
-    r"\bfrom=<[^<>\s]{0,200}>|(?<!to=)<[^<>\s]{0,200}@[^<>\s]{0,200}>|\bhelo=<[^<>\s]{0,200}>"
-    r"|\breject(?:_warning)?: [A-Z]{4,8} from [^\s\[]{1,200}\[[0-9A-Fa-f.:]{2,45}\]"
-    r"|\bH=[^\s]{0,200} ?(?:\([^)]{0,100}\) )?\[[0-9A-Fa-f.:]{2,45}\](?::\d{1,5})?"
+    r"from=<[^<>\s]{0,200}>|<(?<!to=<)[^<>\s]{0,200}@[^<>\s]{0,200}>|helo=<[^<>\s]{0,200}>"
+    r"|reject(?:_warning)?: [A-Z]{4,8} from [^\s\[]{1,200}\[[0-9A-Fa-f.:]{2,45}\]"
+    r"|H=(?<!\wH=)[^\s]{0,200} ?(?:\([^)]{0,100}\) )?\[[0-9A-Fa-f.:]{2,45}\](?::\d{1,5})?"
     r"(?= (?:[A-Z]{1,4}=\S{1,200} ){0,6}(?:temporarily )?rejected)"
-    r"|(?i:client|connecting) host \[?[^\s\[\]]{1,200}"
+    r"|[Cc](?:lient|onnecting) [Hh]ost \[?[^\s\[\]]{1,200}"
 )
 MARKS_OF_CALLERS = ("<", "H=", "reject", "ost ")  # one of which every match of it has
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -78,11 +79,11 @@ def explain(line: str, status: str | None = None, remote_host: str | None = None
     text = shown(line)
     known = rules()
     evidence = Evidence(
-        known.speller.text(text),
+        known.speller.text(_without_callers(text, remote_host)),
         codes.smtp_code(text),
         codes.enhanced_code(text) or (codes.enhanced_code(status) if status else None),
     )
-    receiver = known.receivers.first(_with_host(known, evidence, remote_host, text))
+    receiver = known.receivers.first(evidence)
     return _explained(known, text, _of(evidence, receiver), receiver, remote_host)
 
 
@@ -160,13 +161,10 @@ def _of(evidence: Evidence, receiver: Receiver | None) -> Evidence:
     return Evidence(evidence.text, evidence.smtp_code, evidence.enhanced_code, name)
 
 
-def _with_host(known: Rules, evidence: Evidence, remote_host: str | None, line: str) -> Evidence:
-    """The evidence for who refused: the envelope's sender is not it, the host that a report names is."""
+def _without_callers(line: str, remote_host: str | None) -> str:
+    """The line for who refused, and why: names of the sender say nothing of that, the host that a report names does."""
     without = CALLERS.sub(" ", line) if any(mark in line for mark in MARKS_OF_CALLERS) else line
-    if without == line and not remote_host:
-        return evidence
-    text = known.speller.text(f"{without} {(remote_host or '')[:255]}")
-    return Evidence(text, evidence.smtp_code, evidence.enhanced_code)
+    return f"{without} {remote_host[:255]}" if remote_host else without
 
 
 def _own_list(rule: Rule, receiver: Receiver | None) -> str | None:

@@ -67,8 +67,11 @@ class Speller:
     def text(self, line: str) -> Text:
         """The words of a line."""
         words = self._spelled(WORD.findall(_plain(line)))
+        keys = frozenset(words.split())
+        if not any(word[-1].isdigit() and word[0].isalpha() for word in keys):
+            return Text(words, words, keys)
         numbered = NUMBERED.sub(r"\1#", words)
-        return Text(words, numbered, frozenset(words.split()).union(numbered.split()))
+        return Text(words, numbered, keys.union(numbered.split()))
 
     def phrase(self, written: str) -> Phrase:
         """A phrase of the rule files. Raises ValueError where it has no word to look for."""

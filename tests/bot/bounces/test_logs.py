@@ -80,6 +80,27 @@ def test_replies_in_a_list_stay_apart() -> None:
     assert len(categories(text)) == 3
 
 
+REPLY = "Service refused: client [203.0.113.5] has a poor reputation"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Nov 24 07:40:13 mail postfix/smtp[9]: 4F: to=<a@example.com>, relay=mx.example.com[198.51.100.1]:25, dsn=5.7.1,"
+        f" status=bounced (host mx.example.com[198.51.100.1] said: 554 {REPLY} (in reply to RCPT TO command))",
+        "2026-11-24 07:40:12 1tF2aa-0001Bc-2D ** a@example.com R=dnslookup T=remote_smtp H=mx.example.com [198.51.100.1]:"
+        f" SMTP error from remote mail server after RCPT TO:<a@example.com>: 554 5.7.1 {REPLY}",
+        "Nov 24 07:40:13 mail sendmail[9]: 4F: to=<a@example.com>, mailer=esmtp, relay=mx.example.com. [198.51.100.1],"
+        f" dsn=5.7.1, stat=Service unavailable (554 {REPLY})",
+    ],
+    ids=["postfix", "exim", "sendmail"],
+)
+def test_what_the_other_server_said_is_read_in_the_log_of_every_server(line: str) -> None:
+    (bounce,) = bounces([line])
+    assert (bounce.category, bounce.ip, bounce.receiver) == ("ip-reputation", "203.0.113.5", "example.com")
+    assert (bounce.smtp_code, bounce.enhanced_code, bounce.line) == (554, "5.7.1", line)
+
+
 def test_the_line_of_a_bounce_is_the_whole_line_of_the_log() -> None:
     found = list(bounces(POSTFIX.splitlines()))
     assert found[1].line.startswith("Nov 24 07:40:13 mail postfix/smtp[2213]: 4F2C1A:")
