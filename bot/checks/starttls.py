@@ -71,7 +71,8 @@ CODES: Mapping[str, Code] = {
     ),
     "starttls.no-mail": Code("The domain has no mail server to ask.", "RFC 7505 §3"),
     "starttls.not-checked": Code(
-        "The mail servers were not asked: probes are off, or outgoing port 25 is shut here.", "RFC 3207 §4"
+        "The mail servers showed nothing: probes are off, outgoing port 25 is shut here, or they take longer than a report waits.",
+        "RFC 3207 §4",
     ),
 }
 MOST_PROBED = 4

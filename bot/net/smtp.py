@@ -91,6 +91,9 @@ async def probe(
         visit.learn(trouble=Trouble.TOO_LARGE)
     except (OSError, EOFError):
         visit.learn(trouble=Trouble.HUNG_UP)
+    except asyncio.CancelledError:
+        visit.learn(trouble=Trouble.TIMEOUT)  # who is called away does not wait for a goodbye either
+        raise
     finally:
         await visit.leave()
     return visit.facts

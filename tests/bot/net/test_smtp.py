@@ -210,6 +210,25 @@ async def test_a_server_that_does_not_say_goodbye_changes_nothing(authority: Aut
     assert time.monotonic() - started < GOODBYE_WITHIN_S + 2
 
 
+async def test_a_visit_that_is_called_off_ends_without_waiting_for_a_goodbye(authority: Authority) -> None:
+    greeted = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mx.example.com\r\n")
+        await reader.readline()
+        greeted.set()
+        await reader.read()
+
+    async with listening(script) as elsewhere:
+        visit = asyncio.create_task(look(elsewhere, authority))
+        await greeted.wait()
+        started = time.monotonic()
+        visit.cancel()
+        await asyncio.wait([visit])
+    assert visit.cancelled()
+    assert time.monotonic() - started < GOODBYE_WITHIN_S
+
+
 @pytest.mark.parametrize("said", [b"", b"220 mx.example", b"220 mx.example.com ESMTP\r\n"])
 async def test_a_reset_is_told(authority: Authority, said: bytes) -> None:
     async def script(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
