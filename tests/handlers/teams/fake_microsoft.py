@@ -55,7 +55,7 @@ class Said:
 class FakeMicrosoft:
     """`mishaps` are answered instead, one for each call of the connector: a status, and headers.
 
-    `people` says what is special about a member, by id. `slow` holds up the keys until it is set, `asked` says that somebody waits for them; `calls` counts what was asked for, by path.
+    `lost` are statuses answered after a message was taken, and `answers_lost` counts them by method. `people` says what is special about a member, by id. `slow` holds up the keys until it is set, `asked` says that somebody waits for them; `calls` counts what was asked for, by path.
     """
 
     said: list[Said] = field(default_factory=list)
@@ -69,6 +69,8 @@ class FakeMicrosoft:
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     ids: count[int] = field(default_factory=lambda: count(1_700_000_000_000))
     login_error: str = ""
+    lost: list[int] = field(default_factory=list)
+    answers_lost: Counter[str] = field(default_factory=Counter)
     people: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -145,6 +147,9 @@ class FakeMicrosoft:
         async with self.news:
             self.said.append(Said(request.method, request.path_params["conversation"], message, payload))
             self.news.notify_all()
+        if self.lost:
+            self.answers_lost[request.method] += 1
+            return JSONResponse({}, self.lost.pop(0))
         return JSONResponse({"id": message}, 201 if request.method == "POST" else 200)
 
     def _mishap(self, request: Request) -> Response | None:
