@@ -133,6 +133,7 @@ def verbs(wing: MailWing, watched: Rounds, speaking: dict[str, Speaking]) -> Com
         speaking,
         now,
         usual=wing.settings.watch_every,
+        special_allowed=wing.checkup.special_allowed,
         granted=register.granted,
     )
     return Commands(wing.checkup, wing.lists_for, list_health, allowed(wing.settings, wing.circuit), watching)

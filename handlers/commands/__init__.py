@@ -3,6 +3,6 @@
 from handlers.commands.answering import Commands
 from handlers.commands.checking import Typed, read_check
 from handlers.commands.reading import BadCommand, split_verb
-from handlers.commands.watching import Watching, first_look
+from handlers.commands.watching import Watching
 
-__all__ = ["BadCommand", "Commands", "Typed", "Watching", "first_look", "read_check", "split_verb"]
+__all__ = ["BadCommand", "Commands", "Typed", "Watching", "read_check", "split_verb"]

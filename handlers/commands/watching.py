@@ -6,19 +6,18 @@ here.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from bot.checkup import Checkup
 from bot.domains import quoted
 from bot.durations import write_duration
-from bot.model import Lookup, Order, Report, Target
+from bot.model import Lookup, Report
 from bot.watching.incidents import acknowledge, begin, mute, unmute
 from bot.watching.kept import MOST_IN_A_ROOM, Kept, Outbox, RoomSettings, TooManyWatches, Watches
+from bot.watching.lists import heard_in
 from bot.watching.look import observations
 from bot.watching.model import MOST_ADDRESSES, Incident, Room, Watch
 from bot.watching.own_addresses import own_addresses
@@ -35,12 +34,16 @@ from handlers.messages.history import history_card
 from handlers.messages.watches import Added
 from handlers.platform import Ask, Later, MessageGone, Rejected, RoomGone, SpaceGone, Speaking, Unsure
 
-AT_ONCE = 8  # reports of one first look
 TRIES = 5  # at a change that somebody else's change was ahead of
 STRANGER = (
     "You are from another workspace: you can check and look here, and its own members change watches and settings."
 )
 NOWHERE = "There is no channel here to alert; watches work in Slack and Teams."
+# Nobody is locked in by someone who left: the setting is everybody's, and turning it off is said to the whole channel.
+RESTRICTED = (
+    "In this channel only the one who made a watch may end or mute it; `settings restrict off` ends that rule, and the "
+    "channel sees who did it."
+)
 TOO_OFTEN_CHANGED = "That watch is being changed right now; please try again in a moment."
 LEFT = (Later, Unsure, RoomGone, SpaceGone, Rejected, MessageGone)
 
@@ -66,6 +69,7 @@ class Watching:
     platforms: Mapping[str, Speaking]
     clock: Callable[[], datetime]
     usual: timedelta = timedelta(hours=1)
+    special_allowed: bool = False
     granted: Callable[[Watch], Awaitable[timedelta]] = field(default=_as_wished)
 
     def begun(self, ask: Ask, verb: str, rest: str) -> Card:
@@ -174,7 +178,7 @@ class Watching:
     def _wish(self, ask: Ask, rest: str) -> Wish:
         if ask.room.platform not in self.platforms:
             raise BadCommand(NOWHERE)
-        return wishes.read_watch(rest, self.usual)
+        return wishes.read_watch(rest, self.usual, self.special_allowed)
 
     async def _subjects(self, wish: Wish) -> tuple[Sequence[Subject], Sequence[str]]:
         """What to watch, and a sentence for each thing that is left out."""
@@ -205,7 +209,8 @@ class Watching:
             await self.watches.note(
                 ask.room, ask.user, "watch", new=f"{watch.subject} every {write_duration(watch.every)}"
             )
-        return Added(watch, incident, await self.granted(watch), new, reports[0] if len(reports) == 1 else None)
+        report = reports[0] if len(reports) == 1 else None
+        return Added(watch, incident, await self.granted(watch), new, report, heard_in(reports))
 
     async def _confirm(self, ask: Ask, added: Sequence[Added], card: Card) -> Card:
         """Said in the channel itself, or there in the place of what was pressed: where that fails, no alert could be said
@@ -238,7 +243,7 @@ class Watching:
     async def _allowed(self, ask: Ask, name: str) -> Kept:
         kept = await self._kept(ask.room, name)
         if kept.watch.by != ask.user and (await self.watches.settings(ask.room)).restrict:
-            raise BadCommand("In this channel only the one who made a watch may end or mute it (`settings restrict`).")
+            raise BadCommand(RESTRICTED)
         return kept
 
     async def _changed(self, kept: Kept, turn: Callable[[Incident], Incident]) -> Kept:
@@ -260,21 +265,6 @@ class Watching:
                 await platform.update(watch.room, message, standing_card(watch, incident))
             except LEFT as why:  # the next event edits it again
                 log.info("root not edited", channel=watch.room.channel, why=str(why))
-
-
-def first_look(checkup: Checkup) -> Look:
-    """A look at every target of a watch, a few at once."""
-
-    async def look(watch: Watch) -> Sequence[Report]:
-        turns = asyncio.Semaphore(AT_ONCE)
-
-        async def report(target: Target) -> Report:
-            async with turns:
-                return await checkup.report(Order(target, watch.role))
-
-        return await asyncio.gather(*(report(target) for target in watch.targets))
-
-    return look
 
 
 def _added_card(ask: Ask, added: Sequence[Added], notes: Sequence[str]) -> Card:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 
+from bot.addresses import special
 from bot.domains import quoted
 from bot.durations import BadDuration, read_duration
 from bot.model import Role
@@ -58,15 +59,17 @@ class Wish:
     addresses: bool = False
 
 
-def read_watch(text: str, usual: timedelta) -> Wish:
+def read_watch(text: str, usual: timedelta, special_allowed: bool = False) -> Wish:
     """`TARGET… [addresses] [every 1h] [as mta|client] [name "HQ egress"]`; an interval as short as `usual` is always
-    possible."""
+    possible. Nothing can be learned of a special-purpose address unless the operator allows it, so it is not watched."""
     name = ""
     if match := NAME.search(text):
         name = inert(match["quoted"] if match["quoted"] is not None else match["rest"], LONGEST_NAME)
         text = f"{text[: match.start()]} {text[match.end() :]}"
     words = take_apart(text.split(), ("every", "as"), ("addresses",))
     subjects = read_subjects(words.left)
+    if not special_allowed:
+        _refuse_special(subject.network for subject in subjects if subject.network)
     addresses = "addresses" in words.flags
     if addresses and any(subject.network for subject in subjects):
         raise BadCommand("`addresses` goes with a domain alone: its own addresses are then found and watched.")
@@ -139,6 +142,15 @@ def canonical(text: str) -> str:
     except REFUSALS:
         return text
     return str(subjects[0]) if len(subjects) == 1 else text
+
+
+def _refuse_special(networks: Iterable[Network]) -> None:
+    for network in networks:
+        first, last = special(network[0]), special(network[-1])
+        if first and last:
+            raise BadCommand(
+                f"{network[0]} is {first.name}: {first.says} Watch the public address that your mail leaves from."
+            )
 
 
 def _named(text: str) -> str:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from bot.durations import write_duration
 from bot.model import Report
 from bot.watching.kept import Kept, RoomSettings, Updates
+from bot.watching.lists import Heard
 from bot.watching.model import Incident, Muted, Phase, Problem, Watch, each_once
 from handlers.card import Button, Card, Fact, Line, Table, Tone
 from handlers.messages.problems import TONES
@@ -34,7 +35,7 @@ UPDATES = {
 class Added:
     """A watch with its first look; `every` is the interval that it gets, `new` is False where the room had it already.
 
-    `report` is what that look saw, where it was one target.
+    `report` is what that look saw, where it was one target; `heard` is what it heard of each list.
     """
 
     watch: Watch
@@ -42,6 +43,12 @@ class Added:
     every: timedelta
     new: bool = True
     report: Report | None = None
+    heard: tuple[Heard, ...] = ()
+
+    @property
+    def silent(self) -> int:
+        """The lists that gave no answer to believe."""
+        return sum(not one.answered for one in self.heard)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -68,7 +75,7 @@ def added_card(added: Sequence[Added], notes: Sequence[str] = ()) -> Card:
     return Card(
         f"{start} {subject_of(watch)}, every {write_duration(one.every)}",
         Tone.GOOD if not one.problems else Tone.WARN,
-        lines=(*_known(one.problems), *lines),
+        lines=(*_known(one.problems), *_silent(one), *lines),
         facts=(Fact("Alerts", "here, when something changes and a second look confirms it"),),
         buttons=(unwatch_button(watch),),
         footnote=f"Watch {watch.id} · as {watch.role}",
@@ -196,6 +203,14 @@ def _several_added(added: Sequence[Added], lines: tuple[Line, ...]) -> Card:
         lines=(Line("What is wrong already is known now; you hear of changes only."), *lines),
         table=Table(("Target", "Found at the first look", "Every", "Id"), rows),
     )
+
+
+def _silent(one: Added) -> list[Line]:
+    """Silence is not "clean", and what such a list says first is news."""
+    if not one.silent:
+        return []
+    said = f"{one.silent} of {len(one.heard)} blocklists gave no answer that can be believed; `lists` shows which."
+    return [Line(said, Tone.UNSURE)]
 
 
 def _known(problems: Sequence[Problem]) -> list[Line]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from bot.model import Role
+from bot.model import Order, Report, Role, Verdict
 from bot.watching.incidents import begin
 from bot.watching.kept import MOST_IN_A_ROOM, RoomSettings
 from bot.watching.model import Room, Watch
@@ -25,6 +25,7 @@ from tests.handlers.kept_in_memory import KeptInMemory
 from tests.handlers.letters import story
 from tests.handlers.room_of_people import RoomOfPeople
 from tests.handlers.verbs import verbs
+from tests.reports import listing
 
 WORLD = World(
     {
@@ -152,6 +153,7 @@ async def test_addresses_that_are_not_watched_are_named(channel: Channel) -> Non
         ("mute 203.0.113.5 0h", "is not possible"),
         ("mute 203.0.113.5 31d", "30 days at most"),
         ("settings updates loudly", "is no setting"),
+        ("settings lists there", "is no setting"),
     ],
 )
 async def test_bad_input_is_one_sentence_and_changes_nothing(typed: str, said: str, channel: Channel) -> None:
@@ -168,6 +170,41 @@ async def test_the_environment_may_allow_what_people_may_not(channel: Channel) -
     assert "at most every 5m" in (await channel.type("watch 203.0.113.5 every 1s")).title
     await channel.type("watch 203.0.113.5 every 3s")
     assert [watch.every for watch in await channel.watches()] == [timedelta(seconds=3)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind"), [("10.0.0.5", "private"), ("10.0.0.0/24 example.com", "private"), ("::1", "loopback")]
+)
+async def test_what_no_list_can_know_is_not_watched(typed: str, kind: str, channel: Channel) -> None:
+    strict = replace(channel.commands.watching, special_allowed=False)
+    channel.commands = replace(channel.commands, watching=strict)
+    card = await channel.type(f"watch {typed}")
+    assert kind in card.title
+    assert card.title.endswith("Watch the public address that your mail leaves from.")
+    assert await channel.watches() == []
+
+
+async def test_lists_that_were_silent_at_the_first_look_are_not_called_clean(channel: Channel) -> None:
+    async def look(watch: Watch) -> Sequence[Report]:
+        silent = listing("Spamhaus ZEN", Verdict.UNKNOWN, "unknown", reason="timeout")
+        clean = listing("Barracuda", Verdict.PASS, "not_listed")
+        return [Report(Order(watch.targets[0]), T0, (silent, clean), 1, 1)]
+
+    channel.commands = replace(channel.commands, watching=replace(channel.commands.watching, look=look))
+    await channel.type("watch 203.0.113.5")
+    said = [line.text for line in channel.people.said[0].card.lines]
+    assert "1 of 2 blocklists gave no answer that can be believed; `lists` shows which." in said
+
+
+async def test_of_lists_that_are_broken_one_channel_hears(channel: Channel) -> None:
+    for room in (ROOM, ELSEWHERE):
+        card = await channel.type("settings lists here", room=room)
+        assert "told here, once" in str(card.facts)
+    assert [(await channel.kept.settings(room)).lists for room in (ROOM, ELSEWHERE)] == [False, True]
+    await channel.type("settings lists off", room=ROOM)
+    assert (await channel.kept.settings(ELSEWHERE)).lists
+    await channel.type("settings lists off", room=ELSEWHERE)
+    assert not (await channel.kept.settings(ELSEWHERE)).lists
 
 
 async def test_the_51st_watch_is_refused_before_anything_is_asked(channel: Channel) -> None:
@@ -282,6 +319,14 @@ async def test_a_restricted_channel_lets_only_the_maker_end_or_mute(verb: str, c
     assert "only the one who made a watch" in refused.title
     assert len(await channel.watches()) == 1
     assert (await channel.type(verb.format("203.0.113.5"))).tone is not Tone.WARN
+
+
+async def test_a_rule_of_someone_who_left_locks_nobody_in(channel: Channel) -> None:
+    await channel.type("watch 203.0.113.5")
+    await channel.type("settings restrict on")
+    announced = await channel.type("settings restrict off", user="U2", name="grace")
+    assert (announced.title, announced.private) == ("grace changed the settings of this channel", False)
+    assert (await channel.type("unwatch 203.0.113.5", user="U2", name="grace")).title.startswith("grace ended")
 
 
 @pytest.mark.parametrize(

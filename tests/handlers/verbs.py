@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from bot.checkup import Check, Checkup
 from bot.model import Finding, Lookup, Order, Report, Verdict
+from bot.watching.look import first_look
 from bot.watching.model import Watch
 from bot.watching.register import Register
 from handlers.card import Card
 from handlers.commands import Commands, Watching
-from handlers.commands.watching import first_look
 from handlers.platform import Speaking
 from tests.bot.watching.kept_watches import Clock
 from tests.handlers.kept_in_memory import KeptInMemory
@@ -47,5 +47,6 @@ def verbs(
 
     checks = (("mx", sees or mail_is_fine),)
     checkup = Checkup(checks, frozenset(), lookup, lookup, lambda: datetime.now(UTC), special_allowed=True)
-    watching = Watching(kept, kept, first_look(checkup) if sees else look, lookup, platforms, clock)
+    taken = (lambda watch: first_look(watch, checkup)) if sees else look
+    watching = Watching(kept, kept, taken, lookup, platforms, clock, special_allowed=True)
     return Commands(checkup, lambda _: LISTS, health, watching=watching)
