@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from bot.model import Answer, LookupFailed
+from bot.net.aliases import follow
 from bot.net.answers import Alias, Garbled, read
 from bot.net.choice import Choice
 from bot.net.fast_lane import FastLane
@@ -27,7 +27,6 @@ from bot.net.wire import TC, Question, failure, question, read_plain, wants_edns
 
 TICK = 0.01
 SENDS_IN_A_ROW = 2  # to one server, before the next one is asked too
-ALIASES = 9
 NO_EDNS = ("formerr", "notimp")  # what a server from before RFC 6891 says to an OPT record
 
 
@@ -115,7 +114,7 @@ class Transport:
     ) -> list[Outcome]:
         """Ask many zones for the address of one label: `label.apex` for each of them; the outcomes stand in their order.
 
-        Every question has `patience_s` from its first datagram. "No such name" is one object for all, without name and TTL.
+        Every question has `patience_s` from its first datagram. To a sweep "no such name" is one object, without name and TTL.
         `heard(place, outcome)` is called as each comes. Never raises LookupFailed.
         """
         self._running()
@@ -124,24 +123,12 @@ class Transport:
     async def arrive(self, query: Query) -> Answer:
         """The answer to a question that is under way, aliases followed."""
         outcome = await query.future
-        return (
-            outcome
-            if isinstance(outcome, Answer)
-            else await self._follow(query.question, outcome, query.deadline, False)
-        )
+        if isinstance(outcome, Answer):
+            return outcome
+        return await self._follow(query.question, outcome, query.deadline, False)
 
     async def _follow(self, asked: Question, alias: Alias, until: float, bulk: bool) -> Answer:
-        """Some resolvers stop at a CNAME: ask for its target, in what time is left."""
-        seen, ttl, authentic = {asked.name.lower()}, alias.ttl, alias.authentic
-        outcome: Answer | Alias = alias
-        while isinstance(outcome, Alias):
-            target = outcome.target
-            if target.lower() in seen or len(seen) > ALIASES:
-                raise LookupFailed("loop", f"{asked.name} {asked.kind}")
-            seen.add(target.lower())
-            outcome = await self._ask(question(target, asked.kind), until - self._running().time(), bulk)
-            ttl, authentic = min(ttl, outcome.ttl), authentic and outcome.authentic
-        return replace(outcome, name=asked.name, ttl=ttl, authentic=authentic)
+        return await follow(asked, alias, lambda target: self._ask(target, until - self._running().time(), bulk))
 
     async def _ask(self, asked: Question, patience: float, bulk: bool) -> Answer | Alias:
         loop = self._running()
