@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 
 from handlers.card import Button, Card, Line, Picture, Tone
 from handlers.pictures import Bar, Kind, Row, Timeline
-from handlers.platform import Ack, Ask, Room, Told, untold
+from handlers.platform import Ack, Answering, Ask, Room, Told, untold
 from handlers.slack.app import Credentials, Slack
 from handlers.slack.homes import Look, nothing
 from handlers.slack.replies import Pace
@@ -136,7 +136,9 @@ async def open_workspace(
     seen: Callable[[str], Awaitable[bool]] | None = None,
     pace: Pace | None = None,
     look: Look = nothing,
+    answering: Answering | None = None,
 ) -> AsyncIterator[Workspace]:
+    """`answering` are other verbs than the scripted ones."""
     jobs: list[dict[str, str]] = []
     slept: list[float] = []
     fake, commands = FakeSlack(), Scripted()
@@ -150,7 +152,9 @@ async def open_workspace(
 
     async with serving(fake.app) as url:
         credentials = Credentials(TOKEN, signing_secret=SECRET, api_url=f"{url}/api/")
-        slack = Slack(credentials, commands, enqueue or keep, seen, replace(pace or Pace(), sleep=sleep), look)
+        slack = Slack(
+            credentials, answering or commands, enqueue or keep, seen, replace(pace or Pace(), sleep=sleep), look
+        )
         async with (
             serving(Starlette(routes=slack.routes())) as door,
             httpx.AsyncClient(base_url=door, verify=False) as http,
