@@ -59,7 +59,7 @@ def history_card(watch: Watch, history: History, start: datetime, now: datetime)
     pasts = pasts_of(history, start, now)
     subject, said = subject_of(watch), in_short(pasts)
     facts = tuple(facts_of(pasts))
-    buttons = tuple(Button(label, f"history {watch.id} {word}") for label, word in RANGES)
+    buttons = tuple(Button(label, f"history {watch.id} {word}", in_place=True) for label, word in RANGES)
     card = Card(f"{subject}: {said} since {when(start)}", Tone.GOOD, buttons=buttons, footnote=f"Watch {watch.id}")
     if not pasts:
         return card

@@ -18,7 +18,7 @@ from handlers.messages.subjects import named, subject_of, what_is_wrong, when
 from handlers.messages.words import MUTE_FOR, count
 
 KNOWN_SHOWN = 8
-TAKES = "unwatch, mute, unmute and ack take a target or an id"
+TAKES = "history, unwatch, mute, unmute and ack take a target or an id"
 LONGER = "an interval is longer than wished where the lists can be asked no more often"
 CHANGE = (
     "Change one with settings updates thread, settings reminder off, settings restrict on, settings digest weekly, "

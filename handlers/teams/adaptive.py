@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from handlers.card import Button, Card, Choice, Fact, Line, Sketch, Table, Tone
@@ -36,7 +37,9 @@ WEB_PAGE = re.compile(r"https?://[!-~]+")
 def message(card: Card, png: bytes = b"") -> Payload:
     """The activity that says a card; `summary` is what a notification shows. `png` is its picture, which stands under the
     card, since not every client of Teams shows a picture that is inside of one; without it, it is drawn in characters."""
-    attachments: list[Payload] = [{"contentType": CARD, "content": content(card if png else card.in_characters())}]
+    attachments: list[Payload] = [
+        {"contentType": CARD, "content": content(replace(card, picture=None) if png else card)}
+    ]
     if card.picture and png:
         drawn = f"data:{PNG};base64,{b64encode(png).decode()}"
         name = _said(card.picture.alt, limits.ALT_TEXT) or NOTHING
@@ -51,7 +54,7 @@ def in_words(card: Card) -> Payload:
 
 def content(card: Card) -> Element:
     """The card as Teams takes it: the one key that is Teams' own gives it the whole width of a channel."""
-    return {**adaptive(card), "msteams": {"width": "Full"}}
+    return {**adaptive(card.in_characters()), "msteams": {"width": "Full"}}
 
 
 def adaptive(card: Card) -> Element:
