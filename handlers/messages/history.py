@@ -15,7 +15,7 @@ from handlers.messages.subjects import subject_of, when
 from handlers.messages.words import NAMES, count
 from handlers.pictures import Bar, Kind, Row, Timeline
 
-LEAST = timedelta(hours=6)  # of time in a picture
+LEAST = timedelta(hours=1)  # of time in a picture
 NAMED = 4
 RANGES = (("7 days", "7d"), ("30 days", "30d"), ("Everything", "all"))
 PALE = "Paler: several short times with pauses between them."
@@ -126,7 +126,9 @@ def in_short(pasts: Sequence[Past]) -> str:
     lists = [past for past in pasts if past.is_list]
     numbers = {
         "listing": sum(past.times for past in lists),
-        "other problem": sum(past.times for past in pasts if not (past.is_list or past.moment or past.by_hand)),
+        "other problem" if lists else "problem": sum(
+            past.times for past in pasts if not (past.is_list or past.moment or past.by_hand)
+        ),
         "changed setting": sum(past.times for past in pasts if past.moment),
     }
     said = [count(number, noun) for noun, number in numbers.items() if number]

@@ -61,6 +61,11 @@ def test_only_the_time_that_was_asked_for_is_told() -> None:
     assert card.picture.timeline.since == NOW - 7 * DAY
 
 
+def test_a_problem_beside_no_listing_is_no_other_one() -> None:
+    history = History(tuple(track for track in ordinary().tracks if track.key == "spf:failing"))
+    assert ": 1 problem since " in card_of(history).title
+
+
 def test_a_quiet_time_needs_no_picture() -> None:
     card = card_of(History())
     assert (card.title, card.picture) == ("HQ egress (203.0.113.5): nothing wrong since 24 Nov, 06:00 UTC", None)
