@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from bot.model import Report
 
@@ -17,6 +17,9 @@ class Metrics:
     checks: Counter
     seconds: Histogram
     questions: Counter
+    overdue: Gauge
+    waiting: Gauge
+    held: Gauge
 
     def count(self, report: Report) -> None:
         self.checks.labels(verdict=str(report.verdict), cached=str(report.cached).lower()).inc()
@@ -33,4 +36,9 @@ def metrics() -> Metrics:
         Counter("mailcheck_checks", "Reports given", ("verdict", "cached"), registry=registry),
         Histogram("mailcheck_check_seconds", "Time to a report", buckets=SECONDS, registry=registry),
         Counter("mailcheck_dns_questions", "DNS questions that reports asked", registry=registry),
+        Gauge(
+            "mailcheck_looks_overdue_seconds", "How long the look that waits longest has been due", registry=registry
+        ),
+        Gauge("mailcheck_rooms_waiting", "Rooms with something to be told now", registry=registry),
+        Gauge("mailcheck_lists_held", "Blocklists that no watch believes just now", registry=registry),
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.assembly import MailWing, now
+from bot.metrics import Metrics
 from bot.model import Report
 from bot.store.client import Store
 from bot.watching.lists import Used
@@ -46,3 +48,10 @@ def rounds(wing: MailWing, store: Store) -> Rounds:
     return Rounds(
         register, for_people, Sweep(register, looks, now, rules_of(wing.settings, wing.zones)), look, rations.used
     )
+
+
+async def measure(register: Register, metrics: Metrics, at: datetime) -> None:
+    """How the watches of all processes are doing. Raises StoreUnavailable."""
+    metrics.overdue.set(await register.watches.overdue_s(at.timestamp()))
+    metrics.waiting.set(len(await register.rooms()))
+    metrics.held.set(len(await register.quarantined()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -12,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from bot.store import StoreUnavailable
+
 PROBE_WITHIN_S = 1.5
 
 Probe = Callable[[], Awaitable[bool]]
@@ -19,11 +22,13 @@ Probe = Callable[[], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """What the outside may ask of a running bot; `alive` is False when the scheduler no longer ticks."""
+    """What the outside may ask of a running bot; `alive` is False when the scheduler no longer ticks, and `measure` brings
+    up to date what is not counted as it happens."""
 
     alive: Callable[[], bool]
     parts: Mapping[str, Probe]
     registry: CollectorRegistry
+    measure: Callable[[], Awaitable[None]]
 
 
 def site(vitals: Vitals, doors: Sequence[BaseRoute] = ()) -> Starlette:
@@ -35,6 +40,9 @@ def site(vitals: Vitals, doors: Sequence[BaseRoute] = ()) -> Starlette:
         return _said(dict(zip(vitals.parts, answers, strict=True)))
 
     async def metrics(_: Request) -> Response:
+        with suppress(TimeoutError, StoreUnavailable):  # what was measured before is better than nothing
+            async with asyncio.timeout(PROBE_WITHIN_S):
+                await vitals.measure()
         return Response(generate_latest(vitals.registry), media_type=CONTENT_TYPE_LATEST)
 
     ours = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]

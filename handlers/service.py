@@ -21,7 +21,7 @@ from bot.assembly import MailWing, now
 from bot.demo import DemoWorld
 from bot.jobs import Jobs
 from bot.model import LookupFailed, Verdict
-from bot.rounds import Rounds, rounds
+from bot.rounds import Rounds, measure, rounds
 from bot.settings import HostPort, Settings
 from bot.store.circuit import Circuit
 from bot.store.limits import Allowance
@@ -72,7 +72,9 @@ async def _serve(wing: MailWing, part: Part, demo: DemoWorld | None) -> None:
         async with asyncio.TaskGroup() as group:
             working = _working(group, jobs, watched, speaking, stop) if works else []
             doors = [*(door for chat in talking for door in chat.doors), *published(parts)] if hears else []
-            web = http_server(wing, doors, alive=lambda: alive(working, watched.sweep.stands_still))
+            web = http_server(
+                wing, doors, lambda: alive(working, watched.sweep.stands_still), partial(measured, wing, watched)
+            )
             group.create_task(web.serve(sockets=[listening]))
             gc.freeze()  # what is loaded by now stays; to look through it for garbage would stop everything for 50 ms
             log.info("serving", part=str(part), http=f"http://{wing.settings.http}", chats=" ".join(speaking))
@@ -181,7 +183,13 @@ def allowed(settings: Settings, circuit: Circuit | None) -> Callable[[Ask], Awai
     return wait
 
 
-def http_server(wing: MailWing, doors: Sequence[BaseRoute], alive: Callable[[], bool]) -> uvicorn.Server:
+async def measured(wing: MailWing, watched: Rounds) -> None:
+    await measure(watched.for_people, wing.metrics, now())
+
+
+def http_server(
+    wing: MailWing, doors: Sequence[BaseRoute], alive: Callable[[], bool], measure: Callable[[], Awaitable[None]]
+) -> uvicorn.Server:
     async def store_answers() -> bool:
         return bool(wing.store and await wing.store.interactive.ping())
 
@@ -191,7 +199,7 @@ def http_server(wing: MailWing, doors: Sequence[BaseRoute], alive: Callable[[], 
             return True
         return False
 
-    vitals = Vitals(alive, {"store": store_answers, "dns": dns_answers}, wing.metrics.registry)
+    vitals = Vitals(alive, {"store": store_answers, "dns": dns_answers}, wing.metrics.registry, measure)
     config = uvicorn.Config(site(vitals, doors), log_config=None, lifespan="off", access_log=False)
     return uvicorn.Server(config)
 

@@ -4,6 +4,8 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from bot.metrics import metrics
+from bot.store import StoreUnavailable
 from handlers.http import Probe, Vitals, site
 from handlers.service import alive
 
@@ -19,6 +21,10 @@ def probe(answer: bool | Exception | None) -> Probe:
     return answered
 
 
+async def nothing() -> None:
+    return
+
+
 async def get(vitals: Vitals, path: str) -> httpx.Response:
     transport = httpx.ASGITransport(site(vitals))
     async with httpx.AsyncClient(transport=transport, base_url="http://bot.example") as client:
@@ -27,7 +33,7 @@ async def get(vitals: Vitals, path: str) -> httpx.Response:
 
 @pytest.mark.parametrize(("alive", "status"), [(True, 200), (False, 503)])
 async def test_alive_means_that_the_scheduler_ticks(alive: bool, status: int) -> None:
-    assert (await get(Vitals(lambda: alive, {}, CollectorRegistry()), "/healthz")).status_code == status
+    assert (await get(Vitals(lambda: alive, {}, CollectorRegistry(), nothing), "/healthz")).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -55,12 +61,23 @@ async def test_a_process_that_only_hears_speaks_for_no_other() -> None:
 @pytest.mark.parametrize("store", [False, ConnectionError("down"), None], ids=["no", "broken", "hung"])
 async def test_ready_only_when_every_part_answers(store: bool | Exception | None) -> None:
     answer = await get(
-        Vitals(lambda: True, {"store": probe(store), "dns": probe(True)}, CollectorRegistry()), "/readyz"
+        Vitals(lambda: True, {"store": probe(store), "dns": probe(True)}, CollectorRegistry(), nothing), "/readyz"
     )
     assert answer.status_code == 503
     assert answer.json() == {"ok": False, "store": False, "dns": True}
 
 
-async def test_metrics_are_prometheus_text() -> None:
-    answer = await get(Vitals(lambda: True, {}, CollectorRegistry()), "/metrics")
+@pytest.mark.parametrize("store", ["answers", "away", "hung"])
+async def test_metrics_are_prometheus_text_whatever_the_store_does(store: str) -> None:
+    counted = metrics()
+
+    async def measure() -> None:
+        counted.held.set(3)
+        if store == "away":
+            raise StoreUnavailable("away")
+        if store == "hung":
+            raise TimeoutError
+
+    answer = await get(Vitals(lambda: True, {}, counted.registry, measure), "/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
+    assert "mailcheck_lists_held 3.0" in answer.text
