@@ -26,8 +26,9 @@ async def test_who_asks_too_often_waits(platform: str, password: str, waits: boo
     settings = Settings(web_password=SecretStr(password) if password else None)
     wait = allowed(settings, Circuit(redis))
     ask = Ask(Room(platform, "here", "mail"), "ada", "192.0.2.1")
-    said = [await wait(ask) for _ in range(PER_USER + 1)]
-    assert [bool(sentence) for sentence in said] == [False] * PER_USER + [waits]
+    said = [await wait(ask) for _ in range(2 * PER_USER + 1)]  # so that one minute holds too many, whenever it begins
+    assert any(said) is waits
+    assert not said[0]
 
 
 async def test_without_a_store_nobody_is_counted() -> None:
