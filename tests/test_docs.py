@@ -9,6 +9,7 @@ import pytest
 
 from bot.checks.outcomes import Code
 from bot.codes import OURS, ROOMS, page
+from tests import cards
 
 ROOT = Path(__file__).parent.parent
 SOURCE = re.compile(
@@ -19,6 +20,12 @@ CODE = re.compile(r"[a-z-]+\.[a-z0-9-]+")
 
 def test_every_code_has_its_row_in_the_page_and_the_page_no_other() -> None:
     assert (ROOT / "docs/checks.md").read_text() == page(), "run `make docs`"
+
+
+def test_every_kind_of_card_is_in_the_page_with_its_picture() -> None:
+    assert (ROOT / "docs/cards.md").read_text() == cards.page(), "run `.venv/bin/python -m tests.cards > docs/cards.md`"
+    pictures = re.findall(r"\]\((pictures/[^)]+)\)", cards.page())
+    assert [name for name in pictures if not (ROOT / "docs" / name).exists()] == []
 
 
 def test_a_code_is_a_check_and_words() -> None:

@@ -11,30 +11,16 @@ import pytest
 from bot.model import Verdict
 from bot.watching.breaker import ListHealth
 from handlers.card import Card, Line, Tone
-from handlers.messages import help_card, refusal_card, report_card
 from handlers.messages.overview import Overview, Watched, lists_section, watched_sections
 from handlers.slack.blocks import message
 from handlers.slack.home import home_view
-from tests import real_alerts, real_reports
 from tests.bot.watching.stories import T0
+from tests.cards import gallery
 from tests.e2e.picture import NotDrawn, picture
 from tests.handlers.slack.hostile import HOSTILE
 from tests.handlers.test_overview import GOOD, NAMES, NOW, listed, muted, quiet
 
-CARDS = {
-    "listed": report_card(real_reports.listed()),
-    "clean": report_card(real_reports.clean()),
-    "half-unknown": report_card(real_reports.half_unknown()),
-    "pbl-on-a-client": report_card(real_reports.pbl_on_a_client()),
-    "audit": report_card(real_reports.whole_audit("in disorder")),
-    "audit-in-order": report_card(real_reports.whole_audit("in order")),
-    "spf-tree": report_card(real_reports.whole_audit("a domain in disorder")),
-    **real_alerts.cards(),
-    "help": help_card(),
-    "refused": refusal_card("“1.2.3” is not a full IPv4 address; type four numbers, like 203.0.113.5."),
-}
-
-
+CARDS = {name: shown.card for cards in gallery().values() for name, shown in cards.items()}
 HOME = watched_sections(
     [Watched(one, channel) for one, channel in ((listed(), "#mail-ops"), (quiet(), "#mail-ops"), (muted(), "#alerts"))],
     NOW,
@@ -50,7 +36,7 @@ def test_every_word_of_an_answer_is_in_its_picture(name: str, theme: str, pictur
     drawn = picture(message(CARDS[name]), theme)
     (pictures / f"{name}{'-dark' if theme == 'dark' else ''}.png").write_bytes(drawn)
     width, height = size(drawn)
-    assert (width, height > 150) == (1400, True)
+    assert (width, height > 120) == (1400, True)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
