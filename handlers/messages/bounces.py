@@ -164,4 +164,4 @@ def _handing_over(hop: Hop) -> str:
 
 
 def _result(result: Result, by: str | None) -> Line:
-    return Line(result.says, RESULTS.get(result.result, Tone.UNSURE), detail=f"says {by}" if by else "")
+    return Line(result.says, RESULTS.get(result.result, Tone.UNSURE), detail=f"Said by {by}." if by else "")

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from bot.checks.blocklists import Trust
 from bot.model import Verdict
 from handlers.card import Card, Table, Tone
-from handlers.messages.words import REASONS, verdict_word
+from handlers.messages.words import REASONS
 
 TRUST = {Trust.GOOD: Verdict.PASS, Trust.UNKNOWN: Verdict.UNKNOWN, Trust.UNUSABLE: Verdict.WARN}
+HEALTH = {Verdict.PASS: "good", Verdict.UNKNOWN: "not known", Verdict.WARN: "not usable", Verdict.FAIL: "not usable"}
 
 ListRow = tuple[str, Verdict, str, int]  # name, verdict, reason, milliseconds
 
@@ -19,7 +20,7 @@ def lists_card(lists: Sequence[ListRow]) -> Card:
     good = sum(verdict is Verdict.PASS for _, verdict, _, _ in lists)
     ranked = sorted(lists, key=lambda row: (-row[1], row[0].lower()))
     rows = tuple(
-        (name, verdict_word(verdict), REASONS.get(reason, reason) or f"{ms} ms") for name, verdict, reason, ms in ranked
+        (name, HEALTH[verdict], REASONS.get(reason, reason) or f"{ms} ms") for name, verdict, reason, ms in ranked
     )
     return Card(
         f"{good} of {len(lists)} lists answer their own test entries right",

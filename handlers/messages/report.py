@@ -101,7 +101,9 @@ def reports_card(reports: Sequence[Report]) -> Card:
     rows = tuple((name_of(report.order), verdict_word(report.verdict), summary(report)) for report in ranked)
     steps = (f.step for report in ranked for f in sorted(filter(is_problem, report.findings), key=weight) if f.step)
     return Card(
-        title=f"{bad} of {len(reports)} targets have a problem that stops mail" if bad else _together(reports, worst),
+        title=f"{bad} of {len(reports)} targets {'has' if bad == 1 else 'have'} a problem that stops mail"
+        if bad
+        else _together(reports, worst),
         tone=TONES[worst],
         step=next(steps, ""),
         table=Table(("Target", "Verdict", "What was found"), rows),

@@ -108,8 +108,8 @@ def test_what_the_receiver_found_out_is_explained_with_its_tone() -> None:
     )
     lines = path_card(read_headers(header)).lines
     assert [(line.tone, line.detail) for line in lines[1:3]] == [
-        (Tone.GOOD, "says mx.example.net"),
-        (Tone.BAD, "says mx.example.net"),
+        (Tone.GOOD, "Said by mx.example.net."),
+        (Tone.BAD, "Said by mx.example.net."),
     ]
     assert lines[2].text.startswith("DKIM failed")
 

@@ -93,7 +93,7 @@ def test_the_cache_and_the_missing_store_are_said() -> None:
 
 def test_many_targets_are_one_table_worst_first() -> None:
     card = reports_card([CLEAN, LISTED])
-    assert card.title == "1 of 2 targets have a problem that stops mail"
+    assert card.title == "1 of 2 targets has a problem that stops mail"
     assert card.table is not None
     assert [row[1] for row in card.table.rows] == ["bad", "good"]
 
