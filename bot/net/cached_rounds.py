@@ -73,13 +73,11 @@ class CachedRounds:
         known = {} if fresh else await self._known(names)
         done = asyncio.get_running_loop().create_future()
         caller = _Caller(heard, [SILENCE] * len(names), len(names), done)
-        missing: dict[str, int] = {}
         for place, name in enumerate(names):
             if name in known:
                 caller.tell(place, known[name])
-            else:
-                missing[name] = place
-        self._set_out(label, {name: apexes[place] for name, place in missing.items() if name not in self._open})
+        missing = [(name, place) for place, name in enumerate(names) if name not in known]
+        self._set_out(label, {name: apexes[place] for name, place in missing if name not in self._open})
         await self._wait(caller, missing)
         return caller.outcomes
 
@@ -98,15 +96,15 @@ class CachedRounds:
             self._open |= dict.fromkeys(apexes, begun)
             begun.asking = asyncio.create_task(self._ask(label, apexes, begun))
 
-    async def _wait(self, caller: _Caller, places: Mapping[str, int]) -> None:
+    async def _wait(self, caller: _Caller, missing: Sequence[tuple[str, int]]) -> None:
         """Until the caller has been told everything; the last one to turn away from a round takes its questions back."""
-        for name, place in places.items():
+        for name, place in missing:
             self._open[name].callers[name].append((caller, place))
-        rounds = {self._open[name] for name in places}
+        rounds = {self._open[name] for name, _ in missing}
         for each in rounds:
             each.waiting += 1
         try:
-            if places:
+            if missing:
                 await caller.done
         finally:
             caller.heard = None  # who has turned away hears no more

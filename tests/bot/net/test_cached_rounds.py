@@ -161,6 +161,11 @@ async def test_a_round_nobody_waits_for_is_taken_back_and_what_it_brought_is_kep
     assert await ask(rounds) == NAMES
 
 
+async def test_a_zone_that_is_named_twice_is_asked_once_and_told_twice(wire: Wire, rounds: CachedRounds) -> None:
+    assert await ask(rounds, [*APEXES, APEXES[0]]) == [*NAMES, NAMES[0]]
+    assert wire.asked == [NAMES]
+
+
 async def test_of_no_zones_nothing_is_asked(wire: Wire, rounds: CachedRounds) -> None:
     assert await ask(rounds, []) == []
     assert wire.asked == []
