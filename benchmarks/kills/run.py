@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from benchmarks.kills.processes import Serving, environment, kill_server
 from benchmarks.kills.stories import LISTS, TOLD, Story, Told, key_of, reason_of, told
 from benchmarks.world import write_catalogue
+from bot.store.client import client
+from bot.store.server import Embedded
 from tests.dns_server import DnsServer, serve
 from tests.handlers.slack.conftest import serving
 from tests.handlers.slack.fake_slack import FakeSlack
@@ -27,6 +29,7 @@ LIFE_S = (1.0, 5.0)  # how long a process that is up lives
 FAILS = 0.04  # of the calls to Slack, before and again after the message was stored
 SLOW_S = 0.2
 STALLED_S = 180.0
+WATCHED_WITHIN_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class Run:
         return (done + 1) / planned if planned else 1.0
 
     async def watch(self, bot: Serving, slack_url: str) -> None:
-        """A person in each channel types one command; the answers come once the first looks are done."""
+        """A person in each channel types one command; nobody is killed before all their watches are kept."""
         rooms: dict[str, list[str]] = {}
         for story in self.stories:
             rooms.setdefault(story.channel, []).append(story.address)
@@ -84,7 +87,11 @@ class Run:
                 body, kind = form(typed | {"user_id": f"U{channel}", "channel_id": channel})
                 answer = await http.post("/slack/events", content=body, headers=signed(body, kind))
                 answer.raise_for_status()
-        await self.slack.until(lambda said: len(said) >= len(rooms), within=120)
+        async with client(Embedded(self.state).url, 5.0) as redis, asyncio.timeout(WATCHED_WITHIN_S):
+            while True:
+                if sum([await redis.hlen(f"mc1:watches:slack/T1/{channel}") for channel in rooms]) == len(self.stories):
+                    return
+                await asyncio.sleep(0.1)
 
     async def tell(self) -> None:
         """Stories begin as the dying goes on, and each takes its next step when Slack has its last one."""
