@@ -21,7 +21,7 @@ from handlers.card import Card
 from handlers.desk import DRAIN_S, Course, answered, busy, under_way
 from handlers.messages.overview import Overview
 from handlers.patience import Work
-from handlers.platform import Answering, Ask, MessageGone, Room
+from handlers.platform import Answering, Ask, File, MessageGone, Room
 from handlers.web.channels import Channels, Message, guest, unsaid
 from handlers.web.dashboard import Glance, Look, nothing
 from handlers.web.guard import PUBLIC, Guard, Tries, password_for
@@ -85,10 +85,10 @@ class Web:
 
     # What a person does
 
-    def hear(self, channel: str, thread: str, person: str, text: str) -> None:
-        """Takes what was typed, says so at once, and answers in its own time. Raises RoomGone or MessageGone."""
+    def hear(self, channel: str, thread: str, person: str, text: str, files: tuple[File, ...] = ()) -> None:
+        """Takes what was typed and attached, says so at once, and answers in its own time. Raises RoomGone or MessageGone."""
         words, private = as_typed(text)
-        ask = Ask(Room(self.name, SPACE, channel), person, words, private, guest(person))
+        ask = Ask(Room(self.name, SPACE, channel), person, words, private, guest(person), files=files)
         ack = self._commands.acknowledgement(ask)
         alone = person if private or not ack.work else ""
         self.channels.say(unsaid(channel, thread, author=person, text=words[:LONGEST_KEPT], only_for=alone))

@@ -15,19 +15,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.settings import HostPort, split_port
 from handlers.platform import CannotServe
+from handlers.web.forms import Form, read_form
 
 COOKIE = "mailcheck_session"
-LARGEST_FORM = 256 * 1024  # octets; a bounce with its headers is far smaller
-MOST_FIELDS = 50
 TRIES, TRIES_WITHIN_S = 10, 60.0
 OPEN = ("/login", "/static/")
 PUBLIC = ("/status", "/static/")
@@ -116,11 +115,11 @@ class Guard:
             return said("That did not come from a page of the web chat.", 403)
         if request.method not in ("GET", "HEAD", "POST"):
             return said("The web chat knows only GET and POST.", 405)
-        request.state.form = await read_form(request) if posted else ()
-        if request.state.form is None:
-            return said("That is more text than the web chat takes at once.", 413)
         visitor = self.seal.visitor(cookie_of(request.headers))
-        request.state.visitor = visitor
+        form = await read_form(request, visitor is not None) if posted else Form()
+        if form is None:
+            return said("That is more text than the web chat takes at once.", 413)
+        request.state.visitor, request.state.form, request.state.files = visitor, form.fields, form.files
         if path == "/login" and posted:
             return self._log_in(request)
         if path.startswith(OPEN):
@@ -184,20 +183,6 @@ def from_our_page(headers: Headers) -> bool:
     host = headers.get("host", "")
     site = headers.get("sec-fetch-site", "same-origin")
     return bool(host) and site == "same-origin" and urlsplit(headers.get("origin", "")).netloc == host
-
-
-async def read_form(request: Request) -> tuple[tuple[str, str], ...] | None:
-    """The fields in the order of the page; None where there are too many, or they are too long."""
-    octets = bytearray()
-    try:
-        async for part in request.stream():
-            octets += part
-            if len(octets) > LARGEST_FORM:
-                return None
-        text = octets.decode("utf-8", "replace")
-        return tuple(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS))
-    except (ValueError, ClientDisconnect):
-        return None
 
 
 def cookie_of(headers: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ from handlers.messages import help_card
 from handlers.messages.overview import Overview
 from handlers.pictures import laid_out, svg
 from handlers.pictures.scene import DARK, LIGHT
-from handlers.platform import MessageGone, RoomGone
+from handlers.platform import File, MessageGone, RoomGone
 from handlers.web.channels import ALERTS, CHANNELS, MOST_MESSAGES, MOST_REPLIES, Channels, News
 from handlers.web.dashboard import checks_section
 from handlers.web.drawing import ALT, message_view, templates
@@ -47,8 +47,8 @@ class Chat(Protocol):
     @property
     def channels(self) -> Channels: ...
 
-    def hear(self, channel: str, thread: str, person: str, text: str) -> None:
-        """Takes what was typed; raises RoomGone or MessageGone."""
+    def hear(self, channel: str, thread: str, person: str, text: str, files: tuple[File, ...] = ()) -> None:
+        """Takes what was typed and attached; raises RoomGone or MessageGone."""
 
     async def overview(self) -> Overview: ...
 
@@ -161,7 +161,7 @@ class Pages:
         if len(text) > LONGEST:
             return said(f"That is more than the {LONGEST:,} characters that one message can hold.", 413)
         if text:
-            self._chat.hear(here, thread, person, text)
+            self._chat.hear(here, thread, person, text, request.state.files)
         return taken(request, f"/c/{here}/t/{thread}" if thread else f"/c/{here}")
 
     async def _switch(self, request: Request) -> Response:

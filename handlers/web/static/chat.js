@@ -87,7 +87,8 @@ document.addEventListener("submit", async (event) => {
   if (form.method !== "post" || !action.startsWith("/c/")) return;
   event.preventDefault();
   if (event.submitter?.hasAttribute("data-asks")) return askHowLong(event.submitter.value, action);
-  const body = new URLSearchParams(new FormData(form, event.submitter));
+  const filled = new FormData(form, event.submitter);
+  const body = form.enctype === "multipart/form-data" ? filled : new URLSearchParams(filled);
   form.closest("dialog")?.close();
   try {
     const answer = await fetch(action, { method: "POST", body, headers: { "x-live": "yes" } });

@@ -9,7 +9,8 @@ import pytest
 
 from bot.settings import HostPort
 from handlers.platform import CannotServe
-from handlers.web.guard import LARGEST_FORM, Seal, password_for
+from handlers.web.forms import LARGEST_FORM
+from handlers.web.guard import Seal, password_for
 from tests.handlers.web.conftest import OURS, PAGE, Chat, chat_of, send, token
 
 PASSWORD = "correct horse battery staple"
