@@ -184,9 +184,8 @@ class Rules:
         """What people call it: a list by its name, the list that a receiver keeps for itself by the receiver's."""
         if listing := self.list_named(list_id):
             return listing.name
-        return next(
-            (f"{receiver.name}'s own" for receiver in self.receivers.entries if receiver.list == list_id), list_id
-        )
+        keepers = [receiver.name for receiver in self.receivers.entries if receiver.list == list_id]
+        return f"{min(keepers, key=len)}'s own" if keepers else list_id
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bot.bounces.authentication import Result
+from bot.bounces.authentication import Authentication
 from bot.bounces.headers import Path
 from bot.bounces.logs import Summary
 from bot.bounces.received import Hop
@@ -90,7 +90,7 @@ def path_card(path: Path) -> Card:
         return Card("This is no message header: it has no Received lines.", Tone.WARN, private=True)
     target = " ".join(part for part in (path.egress.ip if path.egress else "", path.from_domain or "") if part)
     aligned_at_all = path.alignment.spf or path.alignment.dkim
-    checked = [(result, seen.by) for seen in path.authentication[:1] for result in seen.results]
+    checked = path.authentication[0] if path.authentication else Authentication(None, ())
     return Card(
         f"The message left its organisation from {path.egress.ip}"
         if path.egress
@@ -99,10 +99,11 @@ def path_card(path: Path) -> Card:
         step=f"Check {target}: receivers judge the message by it." if target else "",
         lines=(
             *((Line(path.egress.says),) if path.egress else ()),
-            *(_result(result, by) for result, by in checked),
+            *(Line(result.says, RESULTS.get(result.result, Tone.UNSURE)) for result in checked.results),
             Line(path.alignment.says, Tone.GOOD if aligned_at_all else Tone.WARN),
             Line(path.unsubscribe.says, Tone.GOOD if path.unsubscribe.one_click else Tone.PLAIN),
         ),
+        facts=(Fact("SPF, DKIM and DMARC as seen by", checked.by),) if checked.by and checked.results else (),
         sketch=Sketch("The way it took", tuple(_way(path))),
         buttons=(Button(f"Check {target}", command=f"check {target}", primary=True),) if target else (),
         footnote=f"{count(len(path.hops), 'hop')}" + (f" in {path.total_s} s" if path.total_s is not None else ""),
@@ -161,7 +162,3 @@ def _handing_over(hop: Hop) -> str:
     how = [hop.protocol or "", "encrypted" if hop.encrypted else "in the clear", "signed in" if hop.submitted else ""]
     took = f"{hop.delay_s} s" if hop.delay_s is not None else ""
     return ", ".join(part for part in (*how, took) if part)
-
-
-def _result(result: Result, by: str | None) -> Line:
-    return Line(result.says, RESULTS.get(result.result, Tone.UNSURE), detail=f"Said by {by}." if by else "")

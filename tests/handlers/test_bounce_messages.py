@@ -107,10 +107,7 @@ def test_what_the_receiver_found_out_is_explained_with_its_tone() -> None:
         "spf=pass smtp.mailfrom=example.com", "spf=pass smtp.mailfrom=example.com; dkim=fail header.d=example.com"
     )
     lines = path_card(read_headers(header)).lines
-    assert [(line.tone, line.detail) for line in lines[1:3]] == [
-        (Tone.GOOD, "Said by mx.example.net."),
-        (Tone.BAD, "Said by mx.example.net."),
-    ]
+    assert [line.tone for line in lines[1:3]] == [Tone.GOOD, Tone.BAD]
     assert lines[2].text.startswith("DKIM failed")
 
 
