@@ -6,27 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.bounces.headers import read_headers
-from bot.bounces.logs import bounces, summarise
 from bot.model import Verdict
 from bot.watching.model import Muted
 from handlers.card import Card
 from handlers.messages import (
-    bounce_card,
-    bounces_card,
     broken_card,
     help_card,
     lists_card,
-    path_card,
     refusal_card,
     report_card,
     reports_card,
 )
 from handlers.messages.alerts import silenced_card
 from handlers.messages.watches import mute_choice_card, muted_card, not_here_card, removed_card, unmuted_card
-from tests import real_alerts, real_reports
+from tests import real_alerts, real_bounces, real_reports
 from tests.bot.watching.stories import T0
-from tests.handlers.test_bounce_messages import HEADER, LISTED
 
 INTRODUCTION = """# What the bot says
 
@@ -128,22 +122,12 @@ def alerts() -> Mapping[str, Shown]:
 
 
 def pasted() -> Mapping[str, Shown]:
-    (bounce,) = bounces([LISTED], every_reply=True)
-    log = [
-        LISTED,
-        LISTED.replace("192.0.2.66", "192.0.2.67"),
-        "450 4.2.2 mailbox full",
-        "421 4.7.0 try again later, rate limited",
-    ]
+    cards = real_bounces.cards()
     return {
-        "bounce": Shown(bounce_card(bounce), "`bounce`: one refusal, whose fault it is, and the check one press away."),
-        "bounces": Shown(
-            bounces_card(list(bounces(log, every_reply=True)), summarise(log)),
-            "A log: why, how often, and which of your addresses.",
-        ),
-        "path": Shown(
-            path_card(read_headers(HEADER)),
-            "`headers`: the way of a message, and the address that receivers judge it by.",
+        "bounce": Shown(cards["bounce"], "`bounce`: one refusal, whose fault it is, and the check one press away."),
+        "bounce-log": Shown(cards["bounce-log"], "A log: why, how often, and which of your addresses."),
+        "headers": Shown(
+            cards["headers"], "`headers`: the way of a message, and the address that receivers judge it by."
         ),
     }
 
