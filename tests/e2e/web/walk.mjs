@@ -37,7 +37,7 @@ async function desktop(page) {
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: /on Spamhaus ZEN/ }).waitFor();
   seen.timings.first_answer_ms = Date.now() - begun;
-  check((await page.locator("textarea").inputValue()) === "", "the field is empty after sending");
+  check((await page.locator(".composer textarea").inputValue()) === "", "the field is empty after sending");
   await keep(page, "web-answer");
 
   await tabTo(page, "Check again", true);
@@ -52,7 +52,7 @@ async function desktop(page) {
   await keep(page, "web-commands");
   await page.keyboard.type("mailcheck li");
   await page.keyboard.press("Tab");
-  check((await page.locator("textarea").inputValue()) === "/mailcheck lists", "Tab takes the command");
+  check((await page.locator(".composer textarea").inputValue()) === "/mailcheck lists", "Tab takes the command");
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: /lists answer their own test entries right/ }).waitFor();
 
@@ -175,7 +175,7 @@ async function phone(page) {
   await page.goto(`${address}/c/scratch`);
   await page.getByRole("heading", { name: "Is this address on a blocklist?" }).waitFor();
   await keep(page, "web-phone-first-visit");
-  await page.locator("textarea").focus();
+  await page.locator(".composer textarea").focus();
   await page.keyboard.type("192.0.2.66 example.com");
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: /on Spamhaus ZEN/ }).last().waitFor();
@@ -198,7 +198,7 @@ async function dark(page) {
 
 async function withoutScript(page) {
   await page.goto(address);
-  await page.locator("textarea").fill("192.0.2.10 example.com");
+  await page.locator(".composer textarea").fill("192.0.2.10 example.com");
   await page.getByRole("button", { name: "Send" }).click();
   await page.getByRole("heading", { name: /192\.0\.2\.10.*all good/ }).waitFor();
 }
