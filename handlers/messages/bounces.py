@@ -31,6 +31,22 @@ WHOSE = {
 ABOUT_THE_ADDRESS = ("blocklist", "policy-block-pbl", "ip-reputation")
 POLICY = {True: "yes: a rule about this kind of address, not about spam", False: "no"}
 RESULTS = {"pass": Tone.GOOD, "fail": Tone.BAD, "softfail": Tone.WARN, "permerror": Tone.BAD}
+# The categories of bot.bounces as a person would call them; the others are called so already.
+CAUSES = {
+    "policy-block-pbl": "policy block (PBL)",
+    "ip-reputation": "address reputation",
+    "domain-reputation": "domain reputation",
+    "no-ptr": "no reverse name",
+    "helo": "greeting of the server",
+    "spf": "SPF",
+    "dkim": "DKIM",
+    "dmarc": "DMARC",
+    "rate-limit": "too much at once",
+    "greylist": "greylisting",
+    "tls": "encryption",
+    "relay": "relaying",
+    "other": "no reason that is known",
+}
 BAR, BAR_LENGTH = "█", 20
 LABEL = 34  # characters of a cause beside its bar; with the bar it fits a phone held sideways
 HOST = 60
@@ -91,15 +107,16 @@ def path_card(path: Path) -> Card:
     target = " ".join(part for part in (path.egress.ip if path.egress else "", path.from_domain or "") if part)
     aligned_at_all = path.alignment.spf or path.alignment.dkim
     checked = path.authentication[0] if path.authentication else Authentication(None, ())
+    tones = [RESULTS.get(result.result, Tone.UNSURE) for result in checked.results]
     return Card(
         f"The message left its organisation from {path.egress.ip}"
         if path.egress
         else "These lines do not tell from which address the message left its organisation",
-        Tone.GOOD if aligned_at_all else Tone.WARN,
+        Tone.GOOD if aligned_at_all and not any(tone in (Tone.BAD, Tone.WARN) for tone in tones) else Tone.WARN,
         step=f"Check {target}: receivers judge the message by it." if target else "",
         lines=(
             *((Line(path.egress.says),) if path.egress else ()),
-            *(Line(result.says, RESULTS.get(result.result, Tone.UNSURE)) for result in checked.results),
+            *(Line(result.says, tone) for result, tone in zip(checked.results, tones, strict=True)),
             Line(path.alignment.says, Tone.GOOD if aligned_at_all else Tone.WARN),
             Line(path.unsubscribe.says, Tone.GOOD if path.unsubscribe.one_click else Tone.PLAIN),
         ),
@@ -145,7 +162,8 @@ def _bars(summary: Summary) -> Iterator[str]:
 
 
 def _cause(category: str, name: str) -> str:
-    return aligned(f"{category}: {rules().name_of_list(name)}" if name else category, LABEL)
+    said = CAUSES.get(category, category)
+    return aligned(f"{said}: {rules().name_of_list(name)}" if name else said, LABEL)
 
 
 def _way(path: Path) -> Iterator[str]:

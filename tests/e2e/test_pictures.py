@@ -3,6 +3,7 @@
 
 import struct
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from bot.model import Verdict
 from bot.watching.breaker import ListHealth
+from bot.watching.incidents import begin, mute
+from bot.watching.kept import Kept
 from handlers.card import Card, Line, Tone
 from handlers.messages.overview import Overview, Watched, lists_section, watched_sections
 from handlers.slack.blocks import message
@@ -18,11 +21,20 @@ from tests.bot.watching.stories import T0
 from tests.cards import gallery
 from tests.e2e.picture import NotDrawn, picture
 from tests.handlers.slack.hostile import HOSTILE
-from tests.handlers.test_overview import GOOD, NAMES, NOW, listed, muted, quiet
+from tests.handlers.test_overview import GOOD, NAMES, NOW
+from tests.real_alerts import EGRESS, OFFICE, SECOND, ZEN, Life
 
 CARDS = {name: shown.card for cards in gallery().values() for name, shown in cards.items()}
+WATCHED = (
+    ("#mail-ops", EGRESS, Life(EGRESS).look(timedelta(hours=1), ZEN).incident),
+    ("#mail-ops", OFFICE, begin(OFFICE.id, (), T0)),
+    ("#alerts", SECOND, mute(begin(SECOND.id, (), T0), "ada", T0 + timedelta(hours=5))),
+)
 HOME = watched_sections(
-    [Watched(one, channel) for one, channel in ((listed(), "#mail-ops"), (quiet(), "#mail-ops"), (muted(), "#alerts"))],
+    [
+        Watched(Kept(one, incident, NOW + timedelta(minutes=10), one.every), channel)
+        for channel, one, incident in WATCHED
+    ],
     NOW,
 )
 LISTS = lists_section(
