@@ -9,8 +9,7 @@ from typing import Protocol
 from bot.model import Answer, LookupFailed
 from bot.net.answers import Alias
 from bot.net.choice import Choice
-from bot.net.flight import Flight, Query
-from bot.net.lane import SILENCE, Heard, Outcome, Plain
+from bot.net.flight import SILENCE, Flight, Heard, Outcome, Plain, Query
 from bot.net.lanes import Lanes
 from bot.net.pace import Pace
 from bot.net.upstream import Upstream
@@ -76,9 +75,9 @@ class FastLane:
         self._lanes.close()
         await asyncio.gather(*self._handed, return_exceptions=True)
 
-    def _odd(self, upstream: Upstream, plain: Plain, reply: bytes) -> None:
+    def _odd(self, number: int, plain: Plain, reply: bytes) -> None:
         """A whole denial and an answer with addresses are read at once; anything else is the business of the careful road."""
-        now = asyncio.get_running_loop().time()
+        upstream, now = self._upstreams[number], asyncio.get_running_loop().time()
         exact = reply.startswith(plain.asked, HEADER) and reply[4:6] == ONE
         if exact and not reply[2] & TC and failure(reply) is None:
             answer = read_plain(Question(plain.name, "A", plain.asked, case=0), reply)

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from bot.model import LookupFailed
-from bot.net.lane import (
+from bot.net.flight import (
     DAY_LIMIT,
     MALFORMED,
     MISSES,

@@ -16,8 +16,7 @@ from bot.net.aliases import follow
 from bot.net.answers import Alias, Garbled, read
 from bot.net.choice import Choice
 from bot.net.fast_lane import FastLane
-from bot.net.flight import Flight, Query
-from bot.net.lane import Heard, Outcome
+from bot.net.flight import Flight, Heard, Outcome, Query
 from bot.net.pace import Pace
 from bot.net.servers import Server
 from bot.net.stream import ask_by_stream

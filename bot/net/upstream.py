@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bot.model import ServerHealth
-from bot.net.flight import Flight, Link, Query
-from bot.net.lane import Lane, Plain, Round
+from bot.net.flight import Flight, Lane, Link, Plain, Query, Round
 from bot.net.rtt import RoundTrip
 from bot.net.servers import Server
 from bot.net.wire import DENIALS, HEADER, NONE, ONE, QR, Dice, failure, fold, mixed, packet, plain_packet
@@ -221,7 +220,7 @@ class Upstream:
         if flight is None or len(reply) < HEADER or not reply[2] & QR:
             self.counters.unexpected += 1
         elif isinstance(flight, Plain):
-            flight.lane.odd(self, flight, reply)
+            flight.lane.odd(self.number, flight, reply)
         else:
             self.hear(flight, reply, now)
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bot.model import Answer, LookupFailed
-from bot.net.lane import MISSES, NOT_THERE
+from bot.net.flight import MISSES, NOT_THERE
 from bot.net.pace import Pace
 from bot.net.servers import Server
 from bot.net.transport import Transport

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.model import LookupFailed
-from bot.net.lane import MISSES, SILENCE, Lane, Plain, Round
+from bot.net.flight import MISSES, SILENCE, Lane, Plain, Round
 from bot.net.lanes import Lanes
 
 
