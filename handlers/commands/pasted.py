@@ -17,8 +17,8 @@ from handlers.platform import File, Told, Unreadable, untold
 
 NAMES = {"bounce": "bounce", "headers": "header"}
 NOTHING = {
-    "bounce": "Nothing to explain yet: paste the bounce (`bounce 550 5.7.1 … blocked using …`), or attach the log as a file.",
-    "headers": "Nothing to follow yet: paste the whole header (`headers Received: …`), or attach the message as a file.",
+    "bounce": "Nothing to explain yet: paste the bounce (`bounce 550 5.7.1 … blocked using …`), or send me the log as a file.",
+    "headers": "Nothing to follow yet: paste the whole header (`headers Received: …`), or send me the message as a file.",
 }
 NOT_TEXT = "That file is not text, so there is nothing to read in it; attach the log or the message as plain text."
 MOST_LINES = 20_000  # of a header

@@ -13,18 +13,17 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from handlers.fetching import WITHIN_S, fetched, too_large
 from handlers.platform import Unreadable
 from handlers.slack.refusals import UNSAID, reason
 
-WITHIN_S = 30.0  # from the first question to the last octet
 SERVERS = {"slack.com": "https://files.slack.com", "slack-gov.com": "https://files.slack-gov.com"}
-REFUSED = (302, 401, 403, 404)
+REFUSED = (302, 401, 403, 404)  # where the token does not do, Slack sends people to its login page
 NOT_ALLOWED = ("missing_scope", "no_permission", "not_allowed_token_type")
 AWAY = "Slack did not hand over the file; please try again in a minute, or paste the lines."
 OUT_OF_SIGHT = "I cannot see that file: invite me to the channel it is in, or paste the lines."
 WITHOUT_SCOPE = "I may not read files yet: give the app the scope files:read and install it again, or paste the lines."
 ELSEWHERE = "That file is not kept by Slack, so I do not fetch it; paste the lines instead."
-TOO_LARGE = "The file is larger than {most} MB; attach the part of the log that matters."
 
 log = structlog.get_logger()
 
@@ -56,28 +55,17 @@ class SlackFile:
                 told = (await client.files_info(file=self.id))["file"]
                 if int(told.get("size") or 0) > most:
                     raise too_large(most)
-                return await fetched(address_of(told, self._cabinet.server), client.token or "", most)
+                bearer = {"Authorization": f"Bearer {client.token or ''}"}
+                return await fetched(address_of(told, self._cabinet.server), most, bearer)
         except SlackApiError as refused:
             why = reason(refused)
             log.info("file not read", platform="slack", why=why)
             raise Unreadable(WITHOUT_SCOPE if why in NOT_ALLOWED else OUT_OF_SIGHT) from None
+        except httpx.HTTPStatusError as refused:
+            raise Unreadable(OUT_OF_SIGHT if refused.response.status_code in REFUSED else AWAY) from None
         except (httpx.HTTPError, *UNSAID) as broken:
             log.info("file not fetched", platform="slack", why=type(broken).__name__)
             raise Unreadable(AWAY) from None
-
-
-async def fetched(url: str, token: str, most: int) -> bytes:
-    """Redirects are not followed: where the token does not do, Slack sends people to its login page."""
-    octets = bytearray()
-    headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
-    async with httpx.AsyncClient(timeout=10.0) as http, http.stream("GET", url, headers=headers) as answer:
-        if answer.status_code != 200:
-            raise Unreadable(OUT_OF_SIGHT if answer.status_code in REFUSED else AWAY)
-        async for piece in answer.aiter_raw():
-            octets += piece
-            if len(octets) > most:
-                raise too_large(most)
-    return bytes(octets)
 
 
 def server_for(api_url: str) -> str:
@@ -93,7 +81,3 @@ def address_of(told: Mapping[str, Any], server: str) -> str:
     if f"{parts.scheme}://{parts.netloc}" != server:
         raise Unreadable(ELSEWHERE)
     return url
-
-
-def too_large(most: int) -> Unreadable:
-    return Unreadable(TOO_LARGE.format(most=max(1, most // 2**20)))

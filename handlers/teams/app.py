@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_address
 
@@ -24,6 +25,7 @@ from handlers.teams import listeners, replies
 from handlers.teams.connector import Connector
 from handlers.teams.conversations import Conversation, Conversations
 from handlers.teams.errands import Errand, Sent, conversation_of
+from handlers.teams.files import TeamsFile
 from handlers.teams.guard import Guard
 from handlers.teams.guests import Guests
 from handlers.teams.login import Credentials, Login, LoginFailed, LoginRefused
@@ -100,7 +102,7 @@ class Teams:
 
     async def take(self, errand: Errand) -> Ack:
         """Hands the errand over, and returns what to say at once."""
-        return await self._desk.take(await self._guests.marked(errand))
+        return await self._desk.take(await self._guests.marked(self._opening(errand)))
 
     async def press(self, errand: Errand) -> Pressed:
         """The answer to a button, where it comes while Teams waits; it is there for everybody else, too."""
@@ -126,7 +128,7 @@ class Teams:
 
     async def deliver(self, job: Mapping[str, str]) -> None:
         """Answers an errand that came through the queue."""
-        await self._desk.answer_job(Errand.of(job))
+        await self._desk.answer_job(self._opening(Errand.of(job)))
 
     async def post(self, room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
         """Says a card in a room, below a message if one is named."""
@@ -152,6 +154,9 @@ class Teams:
         if conversation is None:
             raise RoomGone("the bot is not installed there")
         return conversation
+
+    def _opening(self, errand: Errand) -> Errand:
+        return replace(errand, opens=lambda address: TeamsFile(address, self._credentials.cloud))
 
     def _reply(self, errand: Errand) -> Reply:
         return Reply(errand, self._connector, self._pace)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from handlers.platform import Ask
+from bot.targets import BadTarget
+from handlers.commands import BadCommand, read_check, split_verb
+from handlers.commands.reading import PASTED
+from handlers.platform import Ask, File
 from handlers.teams.adaptive import CHOICE, IN_PLACE
 from handlers.teams.conversations import Conversation, Kind
 from handlers.teams.markup import as_typed, without_private
@@ -14,6 +18,9 @@ from handlers.teams.markup import as_typed, without_private
 Sent = Mapping[str, Any]  # an activity as Teams sends it
 
 QUEUED = ("user", "text", "thread", "private", "name", "stranger")
+FILE = "application/vnd.microsoft.teams.file.download.info"
+REFERENCE = "<attachment id="  # in the markup of a message, for a file that Teams does not hand over
+MOST_FILES = 5
 GONE = ("channelDeleted", "teamDeleted", "teamHardDeleted")
 
 
@@ -23,7 +30,8 @@ class Errand:
 
     `thread` is where the answer belongs; `pressed` is the message whose button it was, whose place the answer takes if it
     is `in_place`; `private` says that only this person is to see it; `name` is what people call them, who are a `stranger`
-    where they are of another tenant than the conversation, or its guest.
+    where they are of another tenant than the conversation, or its guest. `files` are the secret addresses of what they
+    attached, an empty one for a file that Teams kept back, and `opens` is how one is had.
     """
 
     id: str
@@ -36,12 +44,13 @@ class Errand:
     private: bool = False
     name: str = ""
     stranger: bool = False
+    files: tuple[str, ...] = field(default=(), repr=False)
+    opens: Callable[[str], File] | None = field(default=None, repr=False, compare=False)
 
     @property
     def ask(self) -> Ask:
-        return Ask(
-            self.conversation.room, self.user, self.text, self.private, self.name, self.stranger, place=self.replaces
-        )
+        room, files = self.conversation.room, tuple(map(self.opens, self.files)) if self.opens else ()
+        return Ask(room, self.user, self.text, self.private, self.name, self.stranger, files, self.replaces)
 
     @property
     def replaces(self) -> str:
@@ -51,7 +60,7 @@ class Errand:
     def job(self) -> dict[str, str]:
         """The errand as text, for a queue; what was pressed is answered without one."""
         own = {name: str(getattr(self, name)) for name in QUEUED}
-        return {"errand": self.id, **own, **self.conversation.record()}
+        return {"errand": self.id, **own, "files": json.dumps(self.files), **self.conversation.record()}
 
     @classmethod
     def of(cls, job: Mapping[str, str]) -> Errand:
@@ -64,7 +73,8 @@ class Errand:
             thread=job["thread"],
             private=job["private"] == "True",
             name=job["name"],
-            stranger=job.get("stranger") == "True",  # a job of the version before knows no strangers
+            stranger=job.get("stranger") == "True",  # a job of the version before knows no strangers and no files
+            files=tuple(map(str, json.loads(job.get("files", "[]")))),
         )
 
 
@@ -86,14 +96,45 @@ def conversation_of(activity: Sent) -> Conversation | None:
 
 def from_message(activity: Sent) -> Errand | None:
     """A message to the bot; None for one that is not: without a mention, of a bot, or with nothing in it but data."""
-    errand, text = _told(activity), at(activity, "text")
-    if errand is None or not isinstance(text, str) or said(activity, "from", "role") == "bot":
+    errand, text, files = _told(activity), at(activity, "text"), files_of(activity)
+    if errand is None or not (isinstance(text, str) or files) or said(activity, "from", "role") == "bot":
         return None
     alone = errand.conversation.kind is Kind.PERSONAL
     if not alone and not is_meant(activity):
         return None
-    typed, private = without_private(as_typed(text))
-    return replace(errand, text=typed, private=private and not alone)
+    typed, private = without_private(as_typed(text or ""))
+    typed, files = about_files(typed, files)
+    return replace(errand, text=typed, private=private and not alone, files=files)
+
+
+def files_of(activity: Sent) -> tuple[str, ...]:
+    """Where to have what was attached; an empty address where there is a file and Teams does not say where."""
+    attachments = activity.get("attachments")
+    parts = attachments if isinstance(attachments, list) else []
+    handed = [said(part, "content", "downloadUrl") for part in parts if said(part, "contentType") == FILE]
+    referred = [said(activity, "text"), *(said(part, "content") for part in parts)]
+    if not handed and any(REFERENCE in markup for markup in referred):
+        return ("",)
+    return tuple(handed[:MOST_FILES])
+
+
+def about_files(text: str, files: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The command, and the files it is about: a log comes with a word or none about it. Pasted lines do without the file
+    that Teams kept back, which may be no more than the message they reply to."""
+    verb, rest = split_verb(text)
+    if not files or (verb in PASTED and rest and not any(files)):
+        return text, ()
+    if not text or (verb == "check" and not names_target(rest)):
+        return f"bounce {text}".strip(), files
+    return text, files
+
+
+def names_target(words: str) -> bool:
+    try:
+        read_check(words)
+    except (BadCommand, BadTarget):
+        return False
+    return True
 
 
 def from_button(activity: Sent) -> Errand | None:

@@ -28,7 +28,7 @@ COMMANDS = (
     ("unwatch", "Stop watching: unwatch 203.0.113.5"),
     ("mute", "No alerts for a while: mute 203.0.113.5 24h"),
     ("history", "What happened to a watched address or domain"),
-    ("bounce", "What a bounce means, and what to do: paste it after the word"),
+    ("bounce", "What a bounce means, and what to do: paste it after the word, or send a file to mailcheck alone"),
     ("headers", "The way of one message: paste its headers after the word"),
     ("lists", "Which blocklists answer, and which do not"),
     ("help", "What mailcheck can do"),
@@ -80,7 +80,7 @@ def manifest(client_id: str, version: str, site: str = SITE) -> dict[str, Any]:
                 "botId": bot,
                 "scopes": list(SCOPES),
                 "isNotificationOnly": False,
-                "supportsFiles": False,
+                "supportsFiles": True,
                 "commandLists": [{"scopes": list(SCOPES), "triggers": ["mention"], "commands": commands}],
             }
         ],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from handlers.teams.cloud import Cloud
@@ -56,6 +57,8 @@ class FakeMicrosoft:
     """`mishaps` are answered instead, one for each call of the connector: a status, and headers.
 
     `lost` are statuses answered after a message was taken, and `answers_lost` counts them by method. `people` says what is special about a member, by id. `slow` holds up the keys until it is set, `asked` says that somebody waits for them; `calls` counts what was asked for, by path.
+
+    `files` are kept by name, sent piece by piece (`sent_pieces`), and `bearers` are tokens that came with the question.
     """
 
     said: list[Said] = field(default_factory=list)
@@ -72,6 +75,10 @@ class FakeMicrosoft:
     lost: list[int] = field(default_factory=list)
     answers_lost: Counter[str] = field(default_factory=Counter)
     people: dict[str, dict[str, str]] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    file_status: int = 200
+    sent_pieces: int = 0
+    bearers: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.slow.set()
@@ -84,6 +91,7 @@ class FakeMicrosoft:
                 Route("/v1/.well-known/openidconfiguration", self._openid),
                 Route("/v1/.well-known/keys", self._keys),
                 Route("/{tenant}/oauth2/v2.0/token", self._login, methods=["POST"]),
+                Route("/personal/{file}", self._file),
                 Route("/service/v3/conversations", self._open, methods=["POST"]),
                 Route(speaking, self._hear, methods=["POST"]),
                 Route(speaking + "/{message}", self._hear, methods=["PUT"]),
@@ -93,7 +101,8 @@ class FakeMicrosoft:
 
     @staticmethod
     def cloud(url: str) -> Cloud:
-        return Cloud(ISSUER, f"{url}/v1/.well-known/openidconfiguration", url, services=frozenset({url, DOWN}))
+        openid, drives = f"{url}/v1/.well-known/openidconfiguration", re.compile(f"{re.escape(url)}|{DOWN}")
+        return Cloud(ISSUER, openid, url, services=frozenset({url, DOWN}), drives=drives)
 
     async def until(self, enough: Callable[[list[Said]], bool], within: float = 5.0) -> list[Said]:
         async with asyncio.timeout(within), self.news:
@@ -135,6 +144,17 @@ class FakeMicrosoft:
         self.calls[f"who is {person}"] += 1
         known = {"id": person, "userRole": "user", "tenantId": TENANT, **self.people.get(person, {})}
         return JSONResponse(known)
+
+    async def _file(self, request: Request) -> Response:
+        self.bearers += request.headers.getlist("authorization")
+        if self.file_status != 200:
+            return Response(status_code=self.file_status, headers={"Location": f"{request.base_url}personal/other"})
+        return StreamingResponse(self._pieces(self.files[request.path_params["file"]]))
+
+    async def _pieces(self, octets: bytes) -> AsyncIterator[bytes]:
+        for start in range(0, len(octets), 65_536):
+            self.sent_pieces += 1
+            yield octets[start : start + 65_536]
 
     async def _hear(self, request: Request) -> Response:
         if (mishap := self._mishap(request)) is not None:

@@ -220,6 +220,10 @@ MORE = (
     "name",
     "replyToId",
     "tenantId",
+    "attachments",
+    "contentType",
+    "content",
+    "downloadUrl",
 )
 leaves = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from([PERSONAL, BOT, "message"])
 shapes = st.recursive(

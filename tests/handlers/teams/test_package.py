@@ -79,6 +79,10 @@ def test_every_command_of_the_menu_is_one_that_can_be_typed(described: dict[str,
         assert verb == command["title"]
 
 
+def test_files_sent_to_the_bot_alone_are_handed_to_it(described: dict[str, Any]) -> None:
+    assert described["bots"][0]["supportsFiles"] is True
+
+
 def test_no_permission_to_read_along_is_asked_for(described: dict[str, Any]) -> None:
     assert "authorization" not in described
     assert "webApplicationInfo" not in described

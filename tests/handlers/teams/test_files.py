@@ -1,0 +1,196 @@
+"""Logs and messages sent to the bot alone in Teams: had from SharePoint without a token, or refused in one sentence."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from handlers.platform import File, Unreadable
+from handlers.teams.cloud import Cloud
+from handlers.teams.errands import FILE, Errand, from_message
+from handlers.teams.files import AWAY, ELSEWHERE, NOT_HANDED, TOO_LATE, TeamsFile
+from tests.handlers.teams.conftest import Tenant
+from tests.handlers.teams.fake_microsoft import DOWN
+from tests.handlers.teams.sent import Activity, in_channel, in_group, mention, message
+
+LOG = b"550 5.7.1 Service unavailable; client [192.0.2.66] blocked using zen.spamhaus.org\n"
+MOST = 10 * 2**20
+SERVICE = "https://smba.trafficmanager.net/emea/"
+SECRET = "tempauth=v1.a-secret"
+DRIVE = "https://example-my.sharepoint.com"
+KEPT_BACK = [{"contentType": "text/html", "content": '<div>see <attachment id="1"></attachment></div>'}]
+
+
+def attachment(address: str) -> Activity:
+    content = {"downloadUrl": address, "uniqueId": "1", "fileType": "log"}
+    return {"contentType": FILE, "contentUrl": f"{DRIVE}/a.log", "name": "a.log", "content": content}
+
+
+def errand_of(sent: Activity) -> Errand:
+    errand = from_message(sent)
+    assert errand is not None
+    return errand
+
+
+async def attached(tenant: Tenant, *addresses: str) -> list[File]:
+    """The files of a message to the bot alone, as the verb has them behind the queue."""
+    sent = message("bounce", tenant.service, attachments=[attachment(address) for address in addresses])
+    assert (await tenant.send(sent)).status_code == 200
+    await tenant.work()
+    return list(tenant.commands.asked[-1].files)
+
+
+async def refusal(tenant: Tenant, address: str, most: int = MOST) -> str:
+    [file] = await attached(tenant, address)
+    with pytest.raises(Unreadable) as refused:
+        await file.read(most)
+    return str(refused.value)
+
+
+def kept(tenant: Tenant, octets: bytes = LOG) -> str:
+    """The address of a file that Microsoft keeps."""
+    tenant.microsoft.files["a.log"] = octets
+    return f"{tenant.service.removesuffix('/service/')}/personal/a.log?{SECRET}"
+
+
+# Heard of
+
+
+@pytest.mark.parametrize(
+    ("typed", "command"),
+    [
+        ("", "bounce"),
+        (None, "bounce"),
+        ("bounce", "bounce"),
+        ("headers", "headers"),
+        ("what does this say?", "bounce what does this say?"),
+        ("192.0.2.66", "192.0.2.66"),
+        ("watches", "watches"),
+    ],
+)
+def test_a_file_sent_to_the_bot_alone_is_read_unless_something_else_was_asked(typed: str | None, command: str) -> None:
+    address = f"{DRIVE}/a.log?{SECRET}"
+    errand = errand_of(message("", SERVICE, attachments=[attachment(address)]) | {"text": typed})
+    assert (errand.text, errand.files) == (command, (address,))
+
+
+@pytest.mark.parametrize("place", [in_channel("17"), in_group()], ids=["channel", "group"])
+@pytest.mark.parametrize(
+    ("typed", "command", "files"),
+    [
+        ("bounce", "bounce", ("",)),
+        ("headers", "headers", ("",)),
+        ("", "bounce", ("",)),
+        ("bounce 550 5.7.1 no", "bounce 550 5.7.1 no", ()),
+    ],
+)
+def test_a_file_that_teams_keeps_back_is_told_of_unless_lines_were_pasted(
+    typed: str, command: str, files: tuple[str, ...], place: Activity
+) -> None:
+    errand = errand_of(mention(typed, SERVICE, attachments=KEPT_BACK, **place))
+    assert (errand.text, errand.files) == (command, files)
+
+
+@pytest.mark.parametrize(
+    "attachments", [None, "x", [None], [{"contentType": "text/html", "content": "<p>bounce</p>"}], [{"content": []}]]
+)
+def test_markup_and_shapes_nobody_foresaw_are_no_files(attachments: object) -> None:
+    assert errand_of(message("bounce", SERVICE, attachments=attachments)).files == ()
+
+
+def test_the_address_goes_through_the_queue_and_shows_nowhere() -> None:
+    address = f"{DRIVE}/a b.log?{SECRET}"
+    errand = errand_of(message("bounce", SERVICE, attachments=[attachment(address), attachment("")]))
+    assert Errand.of(errand.job()).files == errand.files == (address, "")
+    assert SECRET not in f"{errand!r} {TeamsFile(address, Cloud())!r}"
+
+
+def test_a_job_of_the_version_before_has_no_files() -> None:
+    job = errand_of(message("bounce", SERVICE)).job()
+    del job["files"]
+    assert Errand.of(job).files == ()
+
+
+# Had from SharePoint, or not at all
+
+
+async def test_a_file_is_had_without_a_token(tenant: Tenant) -> None:
+    [file] = await attached(tenant, kept(tenant))
+    assert await file.read(MOST) == LOG
+    assert tenant.microsoft.bearers == []
+
+
+async def test_a_file_that_teams_keeps_back_is_one_sentence_in_the_channel(tenant: Tenant) -> None:
+    await tenant.send(mention("bounce", tenant.service, attachments=KEPT_BACK, **in_channel("17")))
+    await tenant.work()
+    [file] = tenant.commands.asked[-1].files
+    with pytest.raises(Unreadable, match=NOT_HANDED):
+        await file.read(MOST)
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"), [(302, TOO_LATE), (401, TOO_LATE), (404, TOO_LATE), (429, AWAY), (503, AWAY)]
+)
+async def test_what_goes_wrong_is_one_sentence_and_no_address_in_the_log(
+    status: int, sentence: str, tenant: Tenant, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.WARNING)  # as bot.logs sets it for httpx, which would tell each address
+    tenant.microsoft.file_status = status
+    assert await refusal(tenant, kept(tenant)) == sentence
+    assert SECRET not in caplog.text + "".join(capsys.readouterr())
+
+
+async def test_where_nobody_answers_it_is_away(tenant: Tenant) -> None:
+    assert await refusal(tenant, f"{DOWN}/personal/a.log?{SECRET}") == AWAY
+
+
+async def test_reading_ends_where_it_is_more_than_may_be(tenant: Tenant) -> None:
+    assert "larger than 1 MB" in await refusal(tenant, kept(tenant, bytes(64 * 2**20)), most=2**20)
+    assert tenant.microsoft.sent_pieces < 1_024  # of as many
+
+
+@pytest.mark.parametrize("address", ["http://169.254.169.254/latest", f"{DRIVE}/a.log"])
+async def test_what_is_kept_elsewhere_is_not_fetched(address: str, tenant: Tenant) -> None:
+    assert await refusal(tenant, address) == ELSEWHERE  # the tests' Microsoft is on loopback
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://example.sharepoint.com/a",
+        "https://sharepoint.com/a",
+        "https://.sharepoint.com/a",
+        "https://examplesharepoint.com/a",
+        "https://example.sharepoint.com.evil.example/a",
+        "https://example.sharepoint.com@evil.example/a",
+        "https://evil.example#.sharepoint.com/a",
+        "https://evil.example/.sharepoint.com/a",
+        "https://evil.example\\.sharepoint.com/a",
+        "https://evil.example?.sharepoint.com/a",
+        "https://user@example.sharepoint.com/a",
+        "https://example.sharepoint.com:444/a",
+        "https://example.sharepoint.com\\@evil.example/a",
+        "https://example.sharepoint.com./a",
+        "https://a.b.sharepoint.com/a",
+        "https://example.\u017fharepoint.com/a",
+        "https://example.sharepoint.com/a b",
+        "https://example.sharepoint.com/a\r\nX: y",
+        "https://example.sharepoint.com/a\n",
+        "https://example.sharepoint.com",
+        "https://example.sharepoint.com/" + "a" * 9_000,
+        " https://example.sharepoint.com/a",
+        "//example.sharepoint.com/a",
+        "file:///etc/passwd",
+        "",
+    ],
+)
+def test_a_forged_address_is_none_of_sharepoint(address: str) -> None:
+    assert not Cloud().keeps(address)
+
+
+@pytest.mark.parametrize(
+    "address", [f"{DRIVE}/personal/a/_layouts/15/download.aspx?UniqueId=1&{SECRET}", "https://Example.SharePoint.com/a"]
+)
+def test_a_drive_of_sharepoint_is_where_files_are(address: str) -> None:
+    assert Cloud().keeps(address)
