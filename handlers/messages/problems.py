@@ -34,7 +34,7 @@ def lines_of(watch: Watch, problems: Sequence[Problem], step: str = "") -> list[
 def _line(problem: Problem, but: str, others: int) -> Line:
     sight = problem.sight
     changed = f"{sight.was} → {sight.value or 'nothing'}" if sight.was and sight.was != sight.value else ""
-    the_same = f"So it is at {others} more address{'es' if others > 1 else ''}." if others else ""
+    the_same = f"The same at {count(others, 'more address')}." if others else ""
     detail = " ".join(filter(None, (the_same, "" if sight.step == but else sight.step)))
     return Line(
         sight.says or f"{name_of_problem(problem)} reports a problem.",

@@ -113,7 +113,7 @@ def list_name(finding: Finding) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    return f"1 {noun}" if number == 1 else f"{number:,} {noun}{'es' if noun.endswith('ch') else 's'}"
+    return f"1 {noun}" if number == 1 else f"{number:,} {noun}{'es' if noun.endswith(('ch', 's')) else 's'}"
 
 
 def listed_by(names: Sequence[str], most: int = 8) -> str:
