@@ -55,7 +55,7 @@ def machine() -> str:
     return "\n".join(
         [
             f"Measured {datetime.now(UTC):%Y-%m-%d} on {model}, {len(os.sched_getaffinity(0))} cores, Linux "
-            f"{platform.release()}, Python {platform.python_version()}; {', '.join(versions)}.",
+            f"{platform.release().partition('-')[0]}, Python {platform.python_version()}; {', '.join(versions)}.",
             *([f"Not installed here, so not measured: {', '.join(missing)}."] if missing else []),
             "",
         ]
