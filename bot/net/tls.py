@@ -24,14 +24,20 @@ VERIFY_ERRORS: Mapping[int, Trouble] = {
 @cache
 def web_trust() -> ssl.SSLContext:
     """TLS 1.2 or newer, the usual public issuers, and the certificate must be for the name."""
-    return httpcore.default_ssl_context()
+    return _trust()
 
 
 @cache
 def mail_trust() -> ssl.SSLContext:
     """The same, but the name is compared by the caller, so that a wrong certificate still tells its names and its end."""
-    context = httpcore.default_ssl_context()
+    context = _trust()
     context.check_hostname = False
+    return context
+
+
+def _trust() -> ssl.SSLContext:
+    context = httpcore.default_ssl_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # some builds of Python leave this to the machine
     return context
 
 
