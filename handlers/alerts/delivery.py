@@ -49,8 +49,10 @@ class Delivery:
                         if room not in self._busy:
                             self._busy.add(room)
                             group.create_task(self._empty(room, stop))
-                except Exception as error:  # the store is away; nothing is lost, and it will be back
-                    log.warning("outbox not read", error=type(error).__name__)
+                except StoreUnavailable as away:  # nothing is lost, and it will be back
+                    log.warning("outbox not read", why=str(away))
+                except Exception:
+                    log.exception("outbox broke")
                 await self.pace.sleep(self.pace.look_every)
 
     async def _empty(self, room: Room, stop: asyncio.Event) -> None:
