@@ -18,6 +18,7 @@ from bot.settings import HostPort
 from handlers.inert import inert
 from handlers.messages import help_card
 from handlers.messages.overview import Overview
+from handlers.messages.words import MUTE_FOR
 from handlers.pictures import laid_out, svg
 from handlers.pictures.scene import DARK, LIGHT
 from handlers.platform import File, MessageGone, RoomGone
@@ -30,7 +31,6 @@ from handlers.web.stream import MOST_STREAMS, Stream, after_of
 
 PAPERS = {"light": LIGHT, "dark": DARK}
 LONGEST = 20_000  # characters in one message
-LENGTHS = ("1h", "4h", "24h", "7d")
 INTERVALS = ("15m", "1h", "6h", "24h")
 HOME = f"/c/{CHANNELS[0].name}"
 OUR_PAGE = re.compile(r"/c/[a-z]+(/t/[0-9]+)?|/dashboard")
@@ -111,7 +111,7 @@ class Pages:
             usages=[row[:2] for row in usages.rows] if usages else (),
             can_watch=any(row[0].startswith("watch") for row in (usages.rows if usages else ())),
             longest=LONGEST,
-            lengths=LENGTHS,
+            mute_for=MUTE_FOR,
             intervals=INTERVALS,
         )
 
