@@ -32,7 +32,7 @@ e2e: .venv/.ready-dev
 bench: .venv/.ready-dev
 	@$(BIN)/python -m benchmarks
 docs: .venv/.ready
-	@$(BIN)/python -m bot.codes > docs/checks.md
+	@$(BIN)/python -m bot.finding_reference > docs/checks.md
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 

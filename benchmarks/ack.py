@@ -24,8 +24,8 @@ from benchmarks.running import CLIENT_CORE, CORES, SERVER_CORE, free_port, list_
 from benchmarks.sweep import Task, mailcheck
 from benchmarks.tables import Table, percentile, ratio, show
 from benchmarks.world import addresses, write_catalogue, zone_names
-from tests.handlers.slack.fake_slack import TOKEN
-from tests.handlers.slack.sent import SECRET, form, signed, slash
+from tests.support.fake_slack import TOKEN
+from tests.support.slack_payloads import SECRET, form, signed, slash
 
 MAILCHECK = Path(sys.executable).with_name("mailcheck")
 PAUSE_S = 0.1

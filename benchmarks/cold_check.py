@@ -16,15 +16,15 @@ from statistics import median
 
 from benchmarks.running import CLIENT_CORE, CORES, line_server
 from benchmarks.tables import Table, percentile, show
-from bot.assembly import checks, now
-from bot.checks.blocklists import ProcessMemory, blocklist_check, load
-from bot.checkup import Checkup
-from bot.model import Check, Order, Target
-from bot.net.resolver import Resolver
-from bot.net.servers import Server
-from bot.net.transport import Transport
-from tests.audit_world import audit_zone
-from tests.mail_world import GOOD, mail_world
+from bot.app import checks, now
+from bot.check_runner import Checkup
+from bot.checks.dnsbl import ProcessMemory, blocklist_check, load
+from bot.models import Check, Order, Target
+from bot.net.dns_client import Transport
+from bot.net.dns_resolver import Resolver
+from bot.net.nameservers import Server
+from tests.support.audit_world import audit_zone
+from tests.support.mail_world import GOOD, mail_world
 
 CATALOGUE = load()
 ROUND_TRIPS = 4  # the records of SPF: the domain, and three includes that name one another

@@ -17,18 +17,18 @@ from benchmarks.cold_check import OF_MAIL, mail_checkup
 from benchmarks.running import line_server, list_server
 from benchmarks.tables import Table, percentile, ratio, show
 from benchmarks.world import addresses, write_catalogue, zone_names
-from bot.assembly import checks, now
-from bot.checks.blocklists import ProcessMemory, blocklist_check, load
-from bot.checks.blocklists.catalogue import Catalogue
-from bot.checkup import Checkup
-from bot.model import Answer, Order, Target
-from bot.net.resolver import Resolver
-from bot.net.servers import Server
-from bot.net.transport import Transport
-from handlers.terminal.sweep import Line, sweep
-from tests.dns_replies import FORGERIES
-from tests.dns_server import serve
-from tests.mail_world import GOOD, mail_world
+from bot.app import checks, now
+from bot.check_runner import Checkup
+from bot.checks.dnsbl import ProcessMemory, blocklist_check, load
+from bot.checks.dnsbl.catalog import Catalogue
+from bot.models import Answer, Order, Target
+from bot.net.dns_client import Transport
+from bot.net.dns_resolver import Resolver
+from bot.net.nameservers import Server
+from handlers.cli.bulk_check import Line, sweep
+from tests.support.dns_replies import FORGERIES
+from tests.support.dns_server import serve
+from tests.support.mail_world import GOOD, mail_world
 
 AT_ONCE = 64
 TICK_S = 0.005

@@ -7,9 +7,9 @@ import json
 import sys
 from pathlib import Path
 
-from bot.model import Answer
-from bot.net.servers import Server
-from bot.net.transport import Transport
+from bot.models import Answer
+from bot.net.dns_client import Transport
+from bot.net.nameservers import Server
 
 AT_ONCE = 64  # addresses; the transport keeps a hundred questions on the wire
 

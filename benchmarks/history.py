@@ -19,9 +19,9 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from benchmarks.watches import NOW, used, watch
-from bot.store.client import client
-from bot.store.server import Embedded
-from bot.watching.history import ACKNOWLEDGED, MOST_SPANS, MOST_TRACKS, History, Span, Track, compacted, to_text
+from bot.monitoring.history import ACKNOWLEDGED, MOST_SPANS, MOST_TRACKS, History, Span, Track, compacted, to_text
+from bot.storage.embedded_valkey import Embedded
+from bot.storage.redis_client import client
 
 AT_ONCE = 500
 HOUR = timedelta(hours=1)

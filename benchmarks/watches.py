@@ -22,14 +22,14 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from bot.model import Order, Report, Role
-from bot.store.client import client
-from bot.store.server import Embedded
-from bot.store.watches import Change, Ended
-from bot.watching.model import Incident, Room, Watch
-from bot.watching.register import Register
-from bot.watching.sweep import AT_A_TIME, LEASES_S, Rules, Sweep
-from bot.watching.texts import entry_of
+from bot.models import Order, Report, Role
+from bot.monitoring.models import Incident, Room, Watch
+from bot.monitoring.poller import AT_A_TIME, LEASES_S, Rules, Sweep
+from bot.monitoring.repository import Register
+from bot.monitoring.serialization import entry_of
+from bot.storage.embedded_valkey import Embedded
+from bot.storage.redis_client import client
+from bot.storage.watch_store import Change, Ended
 
 AT_ONCE = 50
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The front door: the command `mailcheck`, put together from its verbs, each a room of `handlers.terminal`."""
+"""The front door: the command `mailcheck`, put together from its verbs, each a room of `handlers.cli`."""
 
 from __future__ import annotations
 
@@ -11,24 +11,23 @@ from typing import Annotated
 
 import typer
 
-from bot import logs
-from bot.bounces.logs import LogTooBig
-from bot.checks.blocklists import CatalogueError
-from bot.domains import BadName
+from bot import logging_config
+from bot.bounces.mail_log import LogTooBig
+from bot.checks.dnsbl import CatalogueError
+from bot.inputs.domain_names import BadName
+from bot.inputs.targets import BadTarget
 from bot.settings import SettingsError, read_settings
-from bot.store import StoreUnavailable
-from bot.targets import BadTarget
-from handlers.platform import CannotServe, Part
-from handlers.teams.package import SITE, BadPackage, app_package
-from handlers.terminal.bounce import bounce
-from handlers.terminal.check import check
-from handlers.terminal.command import BadQuestion, errors, run
-from handlers.terminal.dmarc import dmarc
-from handlers.terminal.doctor import doctor
-from handlers.terminal.export import export
-from handlers.terminal.headers import headers
-from handlers.terminal.lists import lists
-from handlers.terminal.spf import spf
+from bot.storage import StoreUnavailable
+from handlers.cli.check import check
+from handlers.cli.command import BadQuestion, errors, run
+from handlers.cli.dmarc import dmarc
+from handlers.cli.doctor import doctor
+from handlers.cli.export import export
+from handlers.cli.lists import lists
+from handlers.cli.pasted_text import bounce, headers
+from handlers.cli.spf import spf
+from handlers.ports import CannotServe, Part
+from handlers.teams.app_package import SITE, BadPackage, app_package
 
 BAD_INPUT = 2
 
@@ -54,7 +53,7 @@ def serve_command(
     part: Annotated[Part, typer.Option("--role", help="all; or web and worker, each as often as needed.")] = Part.ALL,
 ) -> None:
     """The bot: in Slack and Teams where their credentials are set, else on a page of its own."""
-    from handlers.service import serve  # Slack's SDK and the job engine cost a second that no other command needs
+    from handlers.service import serve
 
     run(partial(serve, part=part), needs_store=True)
 
@@ -62,7 +61,7 @@ def serve_command(
 @app.command("demo")
 def demo_command() -> None:
     """The bot in a small invented world, to be seen on its page: nothing is asked of the internet."""
-    from handlers.demo import demo
+    from handlers.service import demo
 
     asyncio.run(demo(read_settings().http))
 
@@ -78,7 +77,7 @@ def teams_package(
 
 def main() -> None:
     """Runs the command; whatever a person has to change is said in one line each, with exit status 2."""
-    logs.configure()
+    logging_config.configure()
     try:
         app()
     except SettingsError as wrong:

@@ -14,7 +14,7 @@ from platformdirs import user_state_path
 from pydantic import AliasGenerator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from bot.durations import BadDuration, read_duration
+from bot.inputs.durations import BadDuration, read_duration
 
 
 class SettingsError(Exception):

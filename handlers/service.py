@@ -1,4 +1,7 @@
-"""The chat wing put together and kept running: HTTP side, platforms, workers, watches, and the prompt of a terminal."""
+"""The chat wing put together and kept running: HTTP side, platforms, workers, watches, and the prompt of a terminal.
+
+`mailcheck demo`: the bot in a small invented world, with watches that hurry; nothing is asked of the internet.
+"""
 
 from __future__ import annotations
 
@@ -10,34 +13,36 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import structlog
 import uvicorn
 from rich.console import Console
 from starlette.routing import BaseRoute
 
-from bot.assembly import MailWing, now
-from bot.demo import DemoWorld
-from bot.jobs import Jobs
-from bot.model import LookupFailed, Verdict
-from bot.rounds import Rounds, measure, rounds
-from bot.settings import HostPort, Settings
-from bot.store.circuit import Circuit
-from bot.store.limits import Allowance
-from bot.watching.register import Register
-from handlers.alerts import Delivery
-from handlers.card import Card
+from bot.app import MailWing, Rounds, mail_wing, measure, now, rounds
+from bot.demo import DemoWorld, demo_world
+from bot.models import LookupFailed, Verdict
+from bot.monitoring.repository import Register
+from bot.settings import HostPort, Settings, SpecialAddresses
+from bot.storage.circuit_breaker import Circuit
+from bot.storage.rate_limits import Allowance
+from bot.task_queue import Jobs
+from handlers.cli.repl import prompt
 from handlers.commands import Commands
 from handlers.commands.overview import Lately, Overviews
-from handlers.commands.watching import Watching
-from handlers.http import Vitals, site
+from handlers.commands.watch import Watching
+from handlers.delivery import Delivery
+from handlers.http_app import Vitals, site
+from handlers.message import Card
 from handlers.messages import TRUST, ListRow, lists_card
-from handlers.messages.words import HELD
-from handlers.platform import Ask, CannotServe, Part, Speaking
-from handlers.platforms import Chat, Parts, chats, published
+from handlers.messages.formatting import HELD
+from handlers.platform_registry import Chat, Parts, chats, published
+from handlers.ports import Ask, CannotServe, Part, Speaking
 from handlers.slack.socket_mode import SlackRefuses
-from handlers.terminal.prompt import prompt
 
 PER_USER = 10
 PER_CHANNEL = 20
@@ -216,3 +221,33 @@ def listen(address: HostPort) -> socket.socket:
         why = f"Cannot listen on {address} ({taken.strerror})"
         raise CannotServe(f"{why}; set MAILCHECK_HTTP to another address, such as 127.0.0.1:3001.") from None
     return listening
+
+
+async def demo(listening: HostPort) -> None:
+    """Serves until it is told to stop; its memory goes with it."""
+    with TemporaryDirectory(prefix="mailcheck-demo-") as folder:
+        async with demo_world() as world, mail_wing(hurried(world, Path(folder), listening), needs_store=True) as wing:
+            await serve(wing, Part.ALL, world)
+
+
+def hurried(world: DemoWorld, folder: Path, listening: HostPort) -> Settings:
+    """No chat but the page, no store but its own, the invented world for DNS, and a listing that is told within seconds."""
+    return Settings(
+        redis_url=None,
+        blocklists=None,
+        spamhaus_dqs_key=None,
+        abusix_key=None,
+        slack_bot_token=None,
+        slack_app_token=None,
+        slack_signing_secret=None,
+        teams_client_id=None,
+        teams_client_secret=None,
+        nameservers=(world.server,),
+        special_addresses=SpecialAddresses.ALLOW,
+        state_dir=folder,
+        http=listening,
+        watch_every=timedelta(seconds=3),
+        confirm_after=timedelta(seconds=2),
+        clear_after=timedelta(seconds=5),
+        group_for=timedelta(seconds=1),
+    )

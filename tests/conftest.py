@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from redis.asyncio import Redis
 
-from bot.store.client import client
-from tests.redis_server import RedisServer
+from bot.storage.redis_client import client
+from tests.support.redis_server import RedisServer
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.model import Answer
-from bot.net.servers import Server
-from bot.net.transport import Transport
-from tests.dns_server import serve
-from tests.dns_world import World
+from bot.models import Answer
+from bot.net.dns_client import Transport
+from bot.net.nameservers import Server
+from tests.support.dns_server import serve
+from tests.support.dns_world import World
 
 ROOT = Path(__file__).parent.parent
 WORLD = World(
@@ -51,7 +51,16 @@ async def test_every_answer_is_as_late_as_the_link_is_long() -> None:
 async def test_it_runs_as_a_program(tmp_path: Path) -> None:
     zone = tmp_path / "zone.json"
     zone.write_text(json.dumps({"example.com": {"A": ["192.0.2.1"]}}))
-    command = (sys.executable, "-m", "tests.dns_server", str(zone), "--ttl", "20", "--fault", "dead.example=servfail")
+    command = (
+        sys.executable,
+        "-m",
+        "tests.support.dns_server",
+        str(zone),
+        "--ttl",
+        "20",
+        "--fault",
+        "dead.example=servfail",
+    )
     program = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=ROOT)
     assert program.stdout
     host, port = (await program.stdout.readline()).decode().strip().rsplit(":", 1)

@@ -1,7 +1,7 @@
 import pytest
 
-from bot.model import LookupFailed
-from tests.dns_world import World
+from bot.models import LookupFailed
+from tests.support.dns_world import World
 
 WORLD = World(
     {

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.checks.outcomes import Code
-from bot.codes import OURS, ROOMS, page
-from tests import cards
+from bot.checks.finding_codes import Code
+from bot.finding_reference import OURS, ROOMS, page
+from tests.support import cards
 
 ROOT = Path(__file__).parent.parent
 SOURCE = re.compile(
@@ -23,7 +23,9 @@ def test_every_code_has_its_row_in_the_page_and_the_page_no_other() -> None:
 
 
 def test_every_kind_of_card_is_in_the_page_with_its_picture() -> None:
-    assert (ROOT / "docs/cards.md").read_text() == cards.page(), "run `.venv/bin/python -m tests.cards > docs/cards.md`"
+    assert (ROOT / "docs/cards.md").read_text() == cards.page(), (
+        "run `.venv/bin/python -m tests.support.cards > docs/cards.md`"
+    )
     pictures = re.findall(r"\]\((pictures/[^)]+)\)", cards.page())
     assert [name for name in pictures if not (ROOT / "docs" / name).exists()] == []
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from handlers.slack.installing import SCOPES
+from handlers.slack.oauth import SCOPES
 from tests.handlers.slack.conftest import open_workspace
-from tests.handlers.slack.sent import as_json, direct, event, form, mention, payload, shortcut, slash
+from tests.support.slack_payloads import as_json, direct, event, form, mention, payload, shortcut, slash
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "manifest.yml").read_text()

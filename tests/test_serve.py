@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.store.client import client
-from tests.dns_server import serve
-from tests.mail_world import LISTED, mail_world
-from tests.redis_server import RedisServer
+from bot.storage.redis_client import client
+from tests.support.dns_server import serve
+from tests.support.mail_world import LISTED, mail_world
+from tests.support.redis_server import RedisServer
 
 MAILCHECK = Path(sys.executable).with_name("mailcheck")
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.handlers.slack.sent import payload, press
-from tests.handlers.slack.validator import faults
-from tests.mail_world import LISTED, mail_world
-from tests.redis_server import RedisServer
-from tests.slack_product import product
+from tests.support.mail_world import LISTED, mail_world
+from tests.support.redis_server import RedisServer
+from tests.support.slack_payloads import payload, press
+from tests.support.slack_product import product
+from tests.support.slack_validator import faults
 
 ACKS = 100
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import httpx
 from redis.exceptions import RedisError
 
-from bot.store.client import client
-from bot.store.server import Embedded
-from tests.handlers.slack.fake_slack import TOKEN
-from tests.handlers.slack.sent import SECRET
+from bot.storage.embedded_valkey import Embedded
+from bot.storage.redis_client import client
+from tests.support.fake_slack import TOKEN
+from tests.support.slack_payloads import SECRET
 
 MAILCHECK = Path(sys.executable).with_name("mailcheck")
 UP_WITHIN_S = 60.0

@@ -17,12 +17,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from benchmarks.kills.processes import Serving, environment, kill_server
 from benchmarks.kills.stories import LISTS, TOLD, Story, Told, key_of, reason_of, told
 from benchmarks.world import write_catalogue
-from bot.store.client import client
-from bot.store.server import Embedded
-from tests.dns_server import DnsServer, serve
+from bot.storage.embedded_valkey import Embedded
+from bot.storage.redis_client import client
 from tests.handlers.slack.conftest import serving
-from tests.handlers.slack.fake_slack import FakeSlack
-from tests.handlers.slack.sent import form, signed, slash
+from tests.support.dns_server import DnsServer, serve
+from tests.support.fake_slack import FakeSlack
+from tests.support.slack_payloads import form, signed, slash
 
 ROLES = ("all", "worker", "worker")
 LIFE_S = (1.0, 5.0)  # how long a process that is up lives

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, ip_network
 from typing import Any
 
-from bot.checks.names import reversed_ip
-from bot.model import Role
-from bot.watching.model import Room, Watch
+from bot.checks.lookups import reversed_ip
+from bot.models import Role
+from bot.monitoring.models import Room, Watch
 
 LISTS = tuple(f"list{number}.example" for number in range(10))
 TOLD = ("opened", "grew", "eased", "resolved")

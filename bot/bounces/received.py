@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 
-from bot.addresses import special
-from bot.domains import BadName, organisational_domain, read_domain
-from bot.model import Address
+from bot.inputs.domain_names import BadName, organisational_domain, read_domain
+from bot.inputs.special_addresses import special
+from bot.models import Address
 
 MOST_HOPS = 100
 MOST_CHARACTERS = 4_000

@@ -12,7 +12,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
-from bot.bounces.wording import Phrase, Speller, Text
+from bot.bounces.phrases import Phrase, Speller, Text
 
 CATEGORIES = (
     "blocklist",

@@ -11,11 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.checks.names import readable
-from bot.checks.outcomes import Code, Outcome
-from bot.checks.questions import ask, ask_all
-from bot.domains import shown
-from bot.model import Answer, Finding, Lookup, LookupFailed, Order, Verdict
+from bot.checks.finding_codes import Code, Outcome
+from bot.checks.lookups import ask, ask_all, readable
+from bot.inputs.domain_names import shown
+from bot.models import Answer, Finding, Lookup, LookupFailed, Order, Verdict
 
 CODES: Mapping[str, Code] = {
     "dane.ok": Code(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.checks.outcomes import Code
-from bot.checks.questions import Reply, ask_all
-from bot.domains import shown
-from bot.model import Answer, Finding, Lookup, Order, Verdict
+from bot.checks.finding_codes import Code
+from bot.checks.lookups import Reply, ask_all
+from bot.inputs.domain_names import shown
+from bot.models import Answer, Finding, Lookup, Order, Verdict
 
 CODES: Mapping[str, Code] = {
     "network.dnssec-signed": Code(

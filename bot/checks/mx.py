@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from bot.checks.names import readable
-from bot.checks.outcomes import Code, Outcome
-from bot.checks.questions import Host, Reply, ask, find_host
-from bot.domains import shown
-from bot.model import Finding, Lookup, LookupFailed, Order, Verdict
+from bot.checks.finding_codes import Code, Outcome
+from bot.checks.lookups import Host, Reply, ask, find_host, readable
+from bot.inputs.domain_names import shown
+from bot.models import Finding, Lookup, LookupFailed, Order, Verdict
 
 CODES: Mapping[str, Code] = {
     "mx.ok": Code("The domain has mail servers, and all their names have addresses.", "RFC 5321 §5.1"),

@@ -1,22 +1,77 @@
-"""The reverse name of an address: it exists, leads back to the address, and is one that somebody chose."""
+"""The name a server greets with (HELO): it should be its reverse name, and lead back to its address. Pure.
+
+The reverse name of an address: it exists, leads back to the address, and is one that somebody chose.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from bot.checks import helo
-from bot.checks.generic_names import why_generic
-from bot.checks.names import readable, reverse_name
-from bot.checks.outcomes import Code
-from bot.checks.providers import Provider, provider_of, providers
-from bot.checks.questions import Host, ask, find_host
-from bot.domains import BadName, read_domain
-from bot.model import Address, Finding, Lookup, LookupFailed, Order, Role, Verdict
+from bot.checks.finding_codes import Code
+from bot.checks.generic_rdns import why_generic
+from bot.checks.hosting_providers import Provider, provider_of, providers
+from bot.checks.lookups import Host, ask, find_host, readable, reverse_name
+from bot.inputs.domain_names import BadName, read_domain
+from bot.models import Address, Finding, Lookup, LookupFailed, Order, Role, Verdict
+
+HELO_CODES: Mapping[str, Code] = {
+    "helo.ok": Code("The HELO name is the confirmed reverse name of the address.", "RFC 5321 §4.1.4"),
+    "helo.other-name": Code(
+        "The HELO name leads to the address, but the reverse name is another one.",
+        "RFC 5321 §2.3.5",
+        "Make the server greet with its reverse name.",
+    ),
+    "helo.elsewhere": Code(
+        "The HELO name leads to other addresses than the one that greets with it.",
+        "RFC 5321 §4.1.4",
+        "Make the server greet with its reverse name, and let that name lead to the address.",
+    ),
+    "helo.missing": Code(
+        "The HELO name has no address.",
+        "RFC 5321 §2.3.5",
+        "Give the name an address record, or greet with the reverse name.",
+    ),
+    "helo.not-a-name": Code(
+        "The HELO is not a full domain name.", "RFC 5321 §4.1.1.1", "Make the server greet with its full domain name."
+    ),
+    "helo.no-answer": Code(
+        "The DNS did not answer for the HELO name.", "RFC 5321 §2.3.5", "Check again in a few minutes."
+    ),
+}
+SAME = "Make the server greet with its reverse name, and let that name lead to the address."
+
+
+def judge_helo(helo: str, ip: Address, confirmed: Collection[str], host: Host | None) -> Finding:
+    """`confirmed` are the reverse names of the address that lead back to it; `host` is None for a HELO that is no name."""
+    if host is None:
+        says = "The server greets with something that is not a full domain name; some receivers refuse that."
+        return _helo_finding(helo, Verdict.FAIL, "helo.not-a-name", says, SAME)
+    name = host.name
+    if name in confirmed:
+        return _helo_finding(
+            helo, Verdict.PASS, "helo.ok", f"The server greets as {name}, which is its reverse name.", ""
+        )
+    if str(ip) in host.addresses:
+        says = f"The server greets as {name}, which leads to {ip}, but its reverse name is another one."
+        return _helo_finding(helo, Verdict.WARN, "helo.other-name", says, SAME)
+    if host.unanswered:
+        says = f"The DNS did not answer for the HELO name {name} ({host.unanswered}), so it is not known to be right."
+        return _helo_finding(helo, Verdict.UNKNOWN, "helo.no-answer", says, "Check again in a few minutes.")
+    if host.addresses:
+        says = f"The server greets as {name}, but that name leads to other addresses than {ip}."
+        return _helo_finding(helo, Verdict.WARN, "helo.elsewhere", says, SAME)
+    says = f"The server greets as {name}, a name without an address; many receivers refuse that."
+    return _helo_finding(helo, Verdict.FAIL, "helo.missing", says, SAME)
+
+
+def _helo_finding(helo: str, verdict: Verdict, code: str, says: str, step: str) -> Finding:
+    return Finding("helo", helo, verdict, code, says, step, facts={"helo": helo})
+
 
 CODES: Mapping[str, Code] = {
-    **helo.CODES,
+    **HELO_CODES,
     "ptr.ok": Code("The address has a reverse name, and the name leads back to the address.", "RFC 1912 §2.1"),
     "ptr.missing": Code(
         "The address has no reverse name.",
@@ -154,7 +209,7 @@ async def check(order: Order, lookup: Lookup) -> list[Finding]:
         reverse, greeting = await asyncio.gather(find_reverse(ip, lookup), _find_greeting(order.helo, lookup))
     findings = [_finding(code, reverse, order.role) for code in judge(reverse)]
     if order.helo and order.role is Role.MTA:
-        findings.append(helo.judge_helo(order.helo, ip, reverse.confirmed, greeting))
+        findings.append(judge_helo(order.helo, ip, reverse.confirmed, greeting))
     return findings
 
 

@@ -12,13 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.checks.exchanges import exchanges
-from bot.checks.names import readable
-from bot.checks.outcomes import Code, Outcome
-from bot.checks.troubles import WORDS
-from bot.domains import shown
-from bot.model import Finding, Lookup, LookupFailed, Order, SweepLookup, Verdict
-from bot.visits import Probe, SmtpFacts, Trouble
+from bot.checks.finding_codes import Code, Outcome
+from bot.checks.lookups import exchanges, readable
+from bot.inputs.domain_names import shown
+from bot.models import Finding, Lookup, LookupFailed, Order, SweepLookup, Verdict
+from bot.probe_results import WORDS, Probe, SmtpFacts, Trouble
 
 CODES: Mapping[str, Code] = {
     "starttls.ok": Code(

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from bot.checks.exchanges import exchanges
-from bot.checks.names import readable
-from bot.checks.outcomes import Code, Outcome
-from bot.checks.questions import ask
-from bot.domains import shown
-from bot.model import Finding, Lookup, LookupFailed, Order, Verdict
+from bot.checks.finding_codes import Code, Outcome
+from bot.checks.lookups import ask, exchanges, readable
+from bot.inputs.domain_names import shown
+from bot.models import Finding, Lookup, LookupFailed, Order, Verdict
 
 CODES: Mapping[str, Code] = {
     "tls-rpt.ok": Code(

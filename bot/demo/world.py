@@ -1,7 +1,7 @@
 """What the invented world holds: one domain in good order, one that is broken, three addresses, and the lists of the catalogue.
 
 Addresses and names are those kept for documentation (RFC 5737, RFC 2606), so nobody's mail is talked about. What the lists say
-here is invented as well. Pure: `Zones` answers questions, `bot.demo.server` carries them.
+here is invented as well. Pure: `Zones` answers questions, `bot.demo.dns_server` carries them.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
-from bot.checks.blocklists.catalogue import Blocklist, Catalogue
-from bot.checks.blocklists.codes import Effect
-from bot.checks.blocklists.zones import zones
-from bot.checks.names import reverse_name, reversed_ip
+from bot.checks.dnsbl.catalog import Blocklist, Catalogue
+from bot.checks.dnsbl.return_codes import Effect
+from bot.checks.dnsbl.zones import zones
+from bot.checks.lookups import reverse_name, reversed_ip
 
 CLEAN, LISTED, DYNAMIC = "192.0.2.10", "192.0.2.66", "192.0.2.77"
 GOOD_DOMAIN, BROKEN_DOMAIN = "example.com", "example.org"

@@ -9,7 +9,7 @@ from functools import cache
 
 import httpcore
 
-from bot.visits import Certificate, Trouble
+from bot.probe_results import Certificate, Trouble
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h, as SSLCertVerificationError.verify_code gives them
 VERIFY_ERRORS: Mapping[int, Trouble] = {

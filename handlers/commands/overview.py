@@ -10,12 +10,12 @@ from typing import Protocol
 
 import structlog
 
-from bot.model import ServerHealth
-from bot.store import StoreUnavailable
-from bot.watching.kept import Kept
-from bot.watching.lists import ListMemory, Used
-from bot.watching.model import Room
-from handlers.card import Card, Tone
+from bot.models import ServerHealth
+from bot.monitoring.dnsbl_quarantine import ListMemory, Used
+from bot.monitoring.interfaces import Kept
+from bot.monitoring.models import Room
+from bot.storage import StoreUnavailable
+from handlers.message import Card, Tone
 from handlers.messages import ListRow, broken_card
 from handlers.messages.overview import (
     Overview,

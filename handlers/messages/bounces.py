@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bot.bounces.authentication import Authentication
-from bot.bounces.headers import Path
-from bot.bounces.logs import Summary
+from bot.bounces.auth_results import Authentication
+from bot.bounces.classify import Bounce
+from bot.bounces.mail_log import Summary
+from bot.bounces.message_headers import Path
 from bot.bounces.received import Hop
-from bot.bounces.replies import Bounce
 from bot.bounces.rules import rules
-from handlers.card import Button, Card, Fact, Line, Sketch, Tone
-from handlers.inert import aligned
-from handlers.messages.words import count
+from handlers.message import Button, Card, Fact, Line, Sketch, Tone
+from handlers.messages.formatting import count
+from handlers.sanitize import aligned
 
 FAULTS = {
     "sender": Tone.BAD,

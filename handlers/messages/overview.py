@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from bot.model import ServerHealth, Verdict
-from bot.watching.breaker import ListHealth
-from bot.watching.kept import Kept
-from bot.watching.lists import Used
-from bot.watching.model import Phase, Problem, each_once
-from handlers.card import Card, Line, Table, Tone
-from handlers.messages.lists import ListRow, lists_card
-from handlers.messages.subjects import subject_of, what_is_wrong, when
+from bot.models import ServerHealth, Verdict
+from bot.monitoring.dnsbl_quarantine import ListHealth, Used
+from bot.monitoring.interfaces import Kept
+from bot.monitoring.models import Phase, Problem, each_once
+from handlers.message import Card, Line, Table, Tone
+from handlers.messages.blocklists import ListRow, lists_card
+from handlers.messages.formatting import REASONS, count, listed_by
+from handlers.messages.problems import subject_of, what_is_wrong, when
 from handlers.messages.watches import interval_of, state_of
-from handlers.messages.words import REASONS, count, listed_by
 
 TO_WATCH = "Type `watch 203.0.113.5 example.com` in a channel; it hears of it when something changes."
 HELD = "It suddenly listed far too much. It is believed again once its own test entries are right for some rounds."

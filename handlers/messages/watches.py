@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from bot.durations import write_duration
-from bot.model import Report
-from bot.watching.kept import Kept, RoomSettings, Updates
-from bot.watching.lists import Heard
-from bot.watching.model import Incident, Muted, Phase, Problem, Watch, each_once
-from handlers.card import Button, Card, Fact, Line, Table, Tone
-from handlers.messages.problems import TONES
+from bot.inputs.durations import write_duration
+from bot.models import Report
+from bot.monitoring.dnsbl_quarantine import Heard
+from bot.monitoring.interfaces import Kept, RoomSettings, Updates
+from bot.monitoring.models import Incident, Muted, Phase, Problem, Watch, each_once
+from handlers.message import Button, Card, Fact, Line, Table, Tone
+from handlers.messages.formatting import MUTE_FOR, count
+from handlers.messages.problems import TONES, named, subject_of, what_is_wrong, when
 from handlers.messages.report import report_card
-from handlers.messages.subjects import named, subject_of, what_is_wrong, when
-from handlers.messages.words import MUTE_FOR, count
 
 KNOWN_SHOWN = 8
 TAKES = "history, unwatch, mute, unmute and ack take a target or an id"

@@ -21,24 +21,34 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from handlers.card import Card
-from handlers.desk import Desk, Enqueue
+from handlers.background import Fuse, Seen, SharedMemory
+from handlers.message import Card
 from handlers.messages import refusal_card
-from handlers.patience import Fuse, Seen, SharedMemory
-from handlers.platform import Ack, Answering, Room
-from handlers.slack.delivery import Speaker
-from handlers.slack.errands import Errand
+from handlers.ports import Ack, Answering, Room
+from handlers.request_dispatcher import Desk, Enqueue
+from handlers.slack.app_home import Homes, Look, OnHome, nothing
+from handlers.slack.clients import (
+    NETWORK,
+    TOKEN_REFUSED,
+    UNSAID,
+    Clients,
+    Installed,
+    Token,
+    api_base,
+    one_for_all,
+    one_for_each,
+    reason,
+    sdk_logger,
+)
 from handlers.slack.files import Cabinet, server_for
-from handlers.slack.forms import View
-from handlers.slack.guard import Guard
-from handlers.slack.homes import Homes, Look, OnHome, nothing
-from handlers.slack.installing import App, install_pages
+from handlers.slack.http_endpoint import Guard
 from handlers.slack.listeners import register
-from handlers.slack.quiet import sdk_logger
-from handlers.slack.refusals import NETWORK, TOKEN_REFUSED, UNSAID, reason
-from handlers.slack.replies import Pace, Reply
+from handlers.slack.modals import View
+from handlers.slack.oauth import App, install_pages
+from handlers.slack.poster import Speaker
+from handlers.slack.requests import Errand
+from handlers.slack.responder import Pace, Reply
 from handlers.slack.socket_mode import SlackRefuses, Watchdog, listen
-from handlers.slack.workspaces import Clients, Installed, Token, api_base, one_for_all, one_for_each
 
 PATH = "/slack/events"
 NOT_OPENED = "Slack did not open the form; please press the button again."

@@ -1,4 +1,7 @@
-"""Files that people attach in Slack: had from Slack's own file server, with the bot's token, and from nowhere else."""
+"""Files that people attach in Slack: had from Slack's own file server, with the bot's token, and from nowhere else.
+
+A card's picture as a file of Slack's: a message can show a picture only from the open internet, or from there.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,15 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.fetching import WITHIN_S, fetched, too_large
-from handlers.platform import Unreadable
-from handlers.slack.refusals import UNSAID, reason
+from handlers.charts import laid_out
+from handlers.charts.png import png
+from handlers.http_limits import WITHIN_S, fetched, too_large
+from handlers.message import Card
+from handlers.ports import Unreadable
+from handlers.sanitize import inert
+from handlers.slack import block_kit
+from handlers.slack.block_kit import NOTHING
+from handlers.slack.clients import UNSAID, reason
 
 SERVERS = {"slack.com": "https://files.slack.com", "slack-gov.com": "https://files.slack-gov.com"}
 REFUSED = (302, 401, 403, 404)  # where the token does not do, Slack sends people to its login page
@@ -81,3 +90,26 @@ def address_of(told: Mapping[str, Any], server: str) -> str:
     if f"{parts.scheme}://{parts.netloc}" != server:
         raise Unreadable(ELSEWHERE)
     return url
+
+
+UPLOAD_WITHIN_S = 4.0
+LOOKED_AT_AFTER_S = (1.0, 2.0, 4.0)  # until Slack has looked at a new file, it refuses a message that shows it
+NAME = "mailcheck.png"
+
+log = structlog.get_logger()
+
+
+async def uploaded(card: Card, client: AsyncWebClient) -> str:
+    """The id of the file; empty where the card has no picture, and where it cannot be uploaded: it is then drawn in
+    characters. Nobody sees the file but in a message that shows it."""
+    if card.picture is None:
+        return ""
+    data = await asyncio.to_thread(png, laid_out(card.picture.timeline))
+    alt = inert(card.picture.alt, block_kit.ALT_TEXT) or NOTHING
+    try:
+        async with asyncio.timeout(UPLOAD_WITHIN_S):
+            sent = await client.files_upload_v2(filename=NAME, content=data, title=inert(card.title, 150), alt_txt=alt)
+    except (ValueError, *UNSAID) as error:  # ValueError: an answer that is no JSON
+        log.info("picture not uploaded", platform="slack", why=reason(error))
+        return ""
+    return str(sent["files"][0]["id"])

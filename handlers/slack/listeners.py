@@ -10,11 +10,13 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.response import BoltResponse
 
-from handlers.card import Card
+from handlers.message import Card
 from handlers.messages import broken_card, refusal_card
-from handlers.platform import Ack
-from handlers.slack.blocks import OPEN, RUN, Payload, message
-from handlers.slack.errands import (
+from handlers.ports import Ack
+from handlers.slack.app_home import ADD, AGAIN
+from handlers.slack.block_kit import OPEN, RUN, Payload, message
+from handlers.slack.modals import FORMS, View, first_input, form_for, from_form, watch_form_at_home
+from handlers.slack.requests import (
     Errand,
     Sent,
     from_bounce,
@@ -25,8 +27,6 @@ from handlers.slack.errands import (
     from_shortcut,
     home_of,
 )
-from handlers.slack.forms import FORMS, View, first_input, form_for, from_form, watch_form_at_home
-from handlers.slack.home import ADD, AGAIN
 
 COMMAND = "/mailcheck"
 SHORTCUT, BOUNCE = "check_message", "explain_bounce"

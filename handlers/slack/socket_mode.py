@@ -12,8 +12,7 @@ from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 
-from handlers.slack.quiet import sdk_logger
-from handlers.slack.refusals import NETWORK, TOKEN_REFUSED, reason
+from handlers.slack.clients import NETWORK, TOKEN_REFUSED, reason, sdk_logger
 
 MOST_CONNECTIONS = 10  # Slack's; beyond it events go to connections that nobody reads
 

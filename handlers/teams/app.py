@@ -16,23 +16,22 @@ import structlog
 from starlette.responses import Response
 from starlette.routing import Route
 
-from handlers.card import Card
-from handlers.desk import Desk, Enqueue
+from handlers.background import Away, Fuse, Seen, SharedMemory
+from handlers.message import Card
 from handlers.messages import help_card
-from handlers.patience import Away, Fuse, Seen, SharedMemory
-from handlers.platform import Ack, Answering, Blind, CannotServe, Later, Room, RoomGone
-from handlers.teams import listeners, replies
-from handlers.teams.connector import Connector
-from handlers.teams.conversations import Conversation, Conversations
-from handlers.teams.errands import Errand, Sent, conversation_of
+from handlers.ports import Ack, Answering, Blind, CannotServe, Later, Room, RoomGone
+from handlers.request_dispatcher import Desk, Enqueue
+from handlers.teams import activities, responder
+from handlers.teams.connector_client import Connector
+from handlers.teams.conversation_references import Conversation, Conversations
 from handlers.teams.files import TeamsFile
-from handlers.teams.guard import Guard
-from handlers.teams.guests import Guests
-from handlers.teams.login import Credentials, Login, LoginFailed, LoginRefused
-from handlers.teams.pace import Pace
-from handlers.teams.presses import Pressed, Presses
-from handlers.teams.replies import Reply
-from handlers.teams.tokens import Doorman, Keys
+from handlers.teams.inbound_auth import Doorman, Guard, Keys
+from handlers.teams.invoke import Pressed, Presses
+from handlers.teams.membership import Guests
+from handlers.teams.outbound_auth import Credentials, Login, LoginFailed, LoginRefused
+from handlers.teams.requests import Errand, Sent, conversation_of
+from handlers.teams.responder import Reply
+from handlers.teams.throttle import Pace
 
 PATH = "/api/messages"
 STORE_AGAIN_S = 5.0
@@ -124,7 +123,7 @@ class Teams:
             log.info("left", platform="teams", team=room.space, channel=room.channel)
             await self._commands.removed_from(room)
 
-    # The work, and what the bot says unasked: see handlers.platform for what is raised
+    # The work, and what the bot says unasked: see handlers.ports for what is raised
 
     async def deliver(self, job: Mapping[str, str]) -> None:
         """Answers an errand that came through the queue."""
@@ -133,10 +132,10 @@ class Teams:
     async def post(self, room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
         """Says a card in a room, below a message if one is named."""
         del key, broadcast  # Teams carries nothing unseen along, and shows a reply in its thread only
-        return await replies.say(self._connector, await self._where(room), card, thread)
+        return await responder.say(self._connector, await self._where(room), card, thread)
 
     async def update(self, room: Room, message: str, card: Card) -> None:
-        await replies.change(self._connector, await self._where(room), message, card)
+        await responder.change(self._connector, await self._where(room), message, card)
         self._presses.redrawn(room, message, card)
 
     async def find(self, room: Room, key: str, since: datetime, thread: str = "") -> str | None:
@@ -144,7 +143,7 @@ class Teams:
         raise Blind("a bot cannot read back what stands in Teams")
 
     async def tell(self, room: Room, user: str, card: Card) -> None:
-        await replies.say(self._connector, await self._connector.aside(await self._where(room), user), card)
+        await responder.say(self._connector, await self._connector.aside(await self._where(room), user), card)
 
     async def _where(self, room: Room) -> Conversation:
         try:
@@ -170,7 +169,7 @@ class Teams:
                 await self._store.through(lambda: self._conversations.remember(conversation))
             except Away:
                 log.warning("conversation not remembered", platform="teams", channel=conversation.id)
-        return await listeners.answer(self, activity)
+        return await activities.answer(self, activity)
 
     async def _introduce(self) -> None:
         """Finds bad credentials at the start, and not when the first person waits for an answer."""

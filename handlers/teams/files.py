@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import httpx
 import structlog
 
-from handlers.fetching import WITHIN_S, fetched
-from handlers.platform import Unreadable
+from handlers.http_limits import WITHIN_S, fetched
+from handlers.ports import Unreadable
 from handlers.teams.cloud import Cloud
 
 NO_LONGER = (302, 401, 403, 404, 410)

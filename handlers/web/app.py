@@ -17,15 +17,15 @@ from starlette.routing import Mount
 
 from bot.demo import DemoWorld
 from bot.settings import HostPort
-from handlers.card import Card
-from handlers.desk import DRAIN_S, Course, answered, busy, under_way
+from handlers.background import Work
+from handlers.message import Card
 from handlers.messages.overview import Overview
-from handlers.patience import Work
-from handlers.platform import Answering, Ask, File, MessageGone, Room
-from handlers.web.channels import Channels, Message, guest, unsaid
+from handlers.ports import Answering, Ask, File, MessageGone, Room
+from handlers.request_dispatcher import DRAIN_S, Course, answered, busy, under_way
 from handlers.web.dashboard import Glance, Look, nothing
-from handlers.web.guard import PUBLIC, Guard, Tries, password_for
+from handlers.web.message_log import Channels, Message, guest, unsaid
 from handlers.web.pages import Pages
+from handlers.web.sessions import PUBLIC, Guard, Tries, password_for
 
 SPACE = "local"
 PROGRESS_AFTER_S = 2.0

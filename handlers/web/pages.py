@@ -15,19 +15,18 @@ from starlette.staticfiles import StaticFiles
 
 from bot.demo import ALERTED, EXAMPLES, DemoWorld, Example
 from bot.settings import HostPort
-from handlers.inert import inert
+from handlers.charts import laid_out, svg
+from handlers.charts.scene import DARK, LIGHT
 from handlers.messages import help_card
+from handlers.messages.formatting import MUTE_FOR
 from handlers.messages.overview import Overview
-from handlers.messages.words import MUTE_FOR
-from handlers.pictures import laid_out, svg
-from handlers.pictures.scene import DARK, LIGHT
-from handlers.platform import File, MessageGone, RoomGone
-from handlers.web.channels import ALERTS, CHANNELS, MOST_MESSAGES, MOST_REPLIES, Channels, News
-from handlers.web.dashboard import checks_section
-from handlers.web.drawing import ALT, message_view, templates
-from handlers.web.guard import is_loopback, said
-from handlers.web.status import STATIC, seen, status_route, wrong
-from handlers.web.stream import MOST_STREAMS, Stream, after_of
+from handlers.ports import File, MessageGone, RoomGone
+from handlers.sanitize import inert
+from handlers.web.dashboard import STATIC, checks_section, seen, status_route, wrong
+from handlers.web.event_stream import MOST_STREAMS, Stream, after_of
+from handlers.web.message_log import ALERTS, CHANNELS, MOST_MESSAGES, MOST_REPLIES, Channels, News
+from handlers.web.render import ALT, message_view, templates
+from handlers.web.sessions import is_loopback, said
 
 PAPERS = {"light": LIGHT, "dark": DARK}
 LONGEST = 20_000  # characters in one message

@@ -14,11 +14,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from bot.checkup import CHECK_WITHIN_S
-from bot.model import Answer, Check, Finding, Lookup, LookupFailed, Order, Report, Target, Verdict
-from tests.audit_world import ADDRESS, GOOD, ORDERS, Servers, audit, audit_checks, audit_zone
-from tests.bot.checks.signed_world import SignedWorld
-from tests.virtual_time import run
+from bot.check_runner import CHECK_WITHIN_S
+from bot.models import Answer, Check, Finding, Lookup, LookupFailed, Order, Report, Target, Verdict
+from tests.support.audit_world import ADDRESS, GOOD, ORDERS, Servers, audit, audit_checks, audit_zone
+from tests.support.signed_world import SignedWorld
+from tests.support.virtual_time import run
 
 TRIP_S = 0.030
 ZONE = audit_zone()

@@ -4,8 +4,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from bot.checks.blocklists import Trust
-from bot.checks.blocklists.survey import Health
+from bot.checks.dnsbl import Trust
+from bot.checks.dnsbl.test_points import Health
 from bot.doctor import (
     CODES,
     PortTry,
@@ -16,7 +16,7 @@ from bot.doctor import (
     resolver_findings,
     store_finding,
 )
-from bot.model import Answer, LookupFailed
+from bot.models import Answer, LookupFailed
 
 
 def lists(good: int, bad: int, reason: str, zen: tuple[Trust, str] = (Trust.GOOD, "")) -> list[Health]:

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from tests.handlers.slack.validator import ENVELOPE, faults
+from tests.support.slack_validator import ENVELOPE, faults
 
 T = TypeVar("T")
 

@@ -22,24 +22,24 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 
-from bot.model import Finding, Lookup, Order
-from bot.watching.kept import Letter
-from handlers.alerts import Delivery, Pace
-from handlers.card import Card
+from bot.models import Finding, Lookup, Order
+from bot.monitoring.interfaces import Letter
+from handlers.delivery import Delivery, Pace
+from handlers.message import Card
 from handlers.messages import report_card
 from handlers.messages.alerts import reply_card
-from handlers.platform import MessageGone, Room, Speaking
+from handlers.ports import MessageGone, Room, Speaking
 from handlers.teams.app import Teams
 from handlers.teams.cloud import Cloud
-from handlers.teams.conversations import InThisProcess
-from handlers.teams.login import Credentials
-from tests import real_reports
-from tests.bot.watching.kept_watches import Clock
-from tests.bot.watching.stories import T0
-from tests.dns_world import World
-from tests.handlers.kept_in_memory import KeptInMemory
-from tests.handlers.letters import story as story_of
-from tests.handlers.verbs import verbs
+from handlers.teams.conversation_references import InThisProcess
+from handlers.teams.outbound_auth import Credentials
+from tests.support import real_reports
+from tests.support.commands import verbs
+from tests.support.dns_world import World
+from tests.support.incident_stories import T0
+from tests.support.memory_repository import KeptInMemory
+from tests.support.outbox_messages import story as story_of
+from tests.support.stored_watches import Clock
 
 HERE = Path(__file__).parent
 BINARIES = HERE / "node_modules" / ".bin"

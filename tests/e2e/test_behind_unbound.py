@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from bot.assembly import now
-from bot.checks.blocklists import ProcessMemory, blocklist_check, load
-from bot.model import Finding, LookupFailed, Order, Target
-from bot.net.resolver import Resolver
-from bot.net.servers import Server
-from bot.net.transport import Transport
-from tests.dns_server import serve
+from bot.app import now
+from bot.checks.dnsbl import ProcessMemory, blocklist_check, load
+from bot.models import Finding, LookupFailed, Order, Target
+from bot.net.dns_client import Transport
+from bot.net.dns_resolver import Resolver
+from bot.net.nameservers import Server
 from tests.e2e.test_unbound import PROGRAM, free_port
 from tests.e2e.test_unbound import SETTINGS as BELOW_EXAMPLE
-from tests.mail_world import GOOD, LISTED, mail_world
+from tests.support.dns_server import serve
+from tests.support.mail_world import GOOD, LISTED, mail_world
 
 SETTINGS = BELOW_EXAMPLE.replace('name: "example."', 'name: "."').replace(
     "outbound-msg-retry: 1", "outbound-msg-retry: 5"

@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from bot.model import Verdict
-from bot.watching.breaker import ListHealth
-from bot.watching.incidents import begin, mute
-from bot.watching.kept import Kept
-from handlers.card import Card, Line, Tone
+from bot.models import Verdict
+from bot.monitoring.alert_state import begin, mute
+from bot.monitoring.dnsbl_quarantine import ListHealth
+from bot.monitoring.interfaces import Kept
+from handlers.message import Card, Line, Tone
 from handlers.messages.overview import Overview, Watched, lists_section, watched_sections
-from handlers.slack.blocks import message
-from handlers.slack.home import home_view
-from tests.bot.watching.stories import T0
-from tests.cards import gallery
+from handlers.slack.app_home import home_view
+from handlers.slack.block_kit import message
 from tests.e2e.picture import NotDrawn, picture
+from tests.handlers.messages.test_overview import GOOD, NAMES, NOW
 from tests.handlers.slack.hostile import HOSTILE
-from tests.handlers.test_overview import GOOD, NAMES, NOW
-from tests.real_alerts import EGRESS, OFFICE, SECOND, ZEN, Life
+from tests.support.cards import gallery
+from tests.support.incident_stories import T0
+from tests.support.real_alerts import EGRESS, OFFICE, SECOND, ZEN, Life
 
 CARDS = {name: shown.card for cards in gallery().values() for name, shown in cards.items()}
 WATCHED = (

@@ -10,11 +10,11 @@ import pytest_asyncio
 from starlette.applications import Starlette
 
 from handlers.slack.app import Credentials, Slack
-from handlers.slack.replies import Pace
+from handlers.slack.responder import Pace
 from tests.e2e.emulator import CHANNEL, TEAM, Front, emulator
 from tests.handlers.slack.conftest import Scripted, serving
-from tests.handlers.slack.sent import SECRET, as_json, event, form, mention, payload, press, shortcut, signed, slash
-from tests.handlers.slack.validator import faults
+from tests.support.slack_payloads import SECRET, as_json, event, form, mention, payload, press, shortcut, signed, slash
+from tests.support.slack_validator import faults
 
 QUESTION = "203.0.113.5 example.com"
 HERE = {"team_id": TEAM, "channel_id": CHANNEL}

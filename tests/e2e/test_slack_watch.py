@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest_asyncio
 
-from tests.dns_world import World
-from tests.handlers.slack.fake_slack import Message
-from tests.handlers.slack.sent import WHO, payload, press, submitted
-from tests.mail_world import GOOD, listed_at, mail_world
-from tests.slack_product import Product, product
+from tests.support.dns_world import World
+from tests.support.fake_slack import Message
+from tests.support.mail_world import GOOD, listed_at, mail_world
+from tests.support.slack_payloads import WHO, payload, press, submitted
+from tests.support.slack_product import Product, product
 
 EVERY, CONFIRM, CLEAR, GROUP = 2, 1, 3, 1  # seconds
 CLOCKS = {

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from handlers.teams.adaptive import content
+from handlers.teams.adaptive_card import content
 from tests.e2e.teams_playground import PICTURES
 from tests.handlers.slack.hostile import HOSTILE
-from tests.handlers.slack.test_blocks import PLACES
+from tests.handlers.slack.test_block_kit import PLACES
 from tests.handlers.teams.corrupted import CORRUPTIONS, GOOD, corrupted
-from tests.handlers.teams.test_adaptive import OF_TEAMS, STORY
+from tests.handlers.teams.test_adaptive_card import OF_TEAMS, STORY
 
 HERE = Path(__file__).parent
 NODE = HERE / "node_modules/.bin/node"

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.model import Answer, LookupFailed
-from bot.net.servers import Server
-from bot.net.transport import Transport
-from tests.dns_server import serve
+from bot.models import Answer, LookupFailed
+from bot.net.dns_client import Transport
+from bot.net.nameservers import Server
+from tests.support.dns_server import serve
 
 PROGRAM = shutil.which("unbound") or shutil.which("unbound", path="/usr/sbin:/usr/local/sbin")
 assert PROGRAM, "These tests need the program unbound; tests/e2e/run installs it."

@@ -6,22 +6,22 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from bot.watching.model import Room
-from handlers.alerts import Delivery, Pace
-from handlers.platform import Speaking
-from tests.bot.watching.kept_watches import Clock, watch
-from tests.bot.watching.stories import T0
-from tests.dns_world import World
-from tests.handlers.kept_in_memory import KeptInMemory
-from tests.handlers.letters import story
+from bot.monitoring.models import Room
+from handlers.delivery import Delivery, Pace
+from handlers.ports import Speaking
 from tests.handlers.slack.conftest import open_workspace
-from tests.handlers.slack.sent import WHO, payload
-from tests.handlers.slack.sent import press as slack_press
-from tests.handlers.slack.test_blocks import words
+from tests.handlers.slack.test_block_kit import words
 from tests.handlers.teams.conftest import open_tenant
-from tests.handlers.teams.sent import ADA, CHANNEL, TENANT, in_channel, mention, press
-from tests.handlers.teams.test_adaptive import said as texts
-from tests.handlers.verbs import verbs
+from tests.handlers.teams.test_adaptive_card import said as texts
+from tests.support.commands import verbs
+from tests.support.dns_world import World
+from tests.support.incident_stories import T0
+from tests.support.memory_repository import KeptInMemory
+from tests.support.outbox_messages import story
+from tests.support.slack_payloads import WHO, payload
+from tests.support.slack_payloads import press as slack_press
+from tests.support.stored_watches import Clock, watch
+from tests.support.teams_activities import ADA, CHANNEL, TENANT, in_channel, mention, press
 
 WATCH = re.compile(r"\b[0-9a-f]{10}\b")
 QUESTION = "203.0.113.5 example.com"

@@ -12,10 +12,10 @@ from typing import Protocol
 
 from bot.checks.bimi.indicator import faults
 from bot.checks.bimi.record import Assertion, BadRecord, is_assertion, parse
-from bot.checks.outcomes import Code, Outcome
-from bot.checks.questions import Reply, ask
-from bot.domains import shown
-from bot.model import Check, Finding, Lookup, LookupFailed, Order, Verdict
+from bot.checks.finding_codes import Code, Outcome
+from bot.checks.lookups import Reply, ask
+from bot.inputs.domain_names import shown
+from bot.models import Check, Finding, Lookup, LookupFailed, Order, Verdict
 
 __all__ = ["CODES", "Discover", "FetchIndicator", "IndicatorUnavailable", "bimi_check", "faults"]
 

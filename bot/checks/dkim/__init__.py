@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bot.checks.dkim.key import BadKey
-from bot.checks.dkim.record import BadRecord, KeyRecord, looks_like_key, parse
+from bot.checks.dkim.key_record import BadKey, BadRecord, KeyRecord, looks_like_key, parse
+from bot.checks.dkim.messages import CODES, ED25519_IN_ORDER, GUESSED_REVOKED, OUTCOMES
 from bot.checks.dkim.selectors import MOST_SELECTORS, guesses, recognise, spf_names
-from bot.checks.dkim.words import CODES, ED25519_IN_ORDER, GUESSED_REVOKED, OUTCOMES
-from bot.checks.names import readable
-from bot.checks.outcomes import Outcome
-from bot.checks.questions import Reply, ask_all
-from bot.domains import shown
-from bot.model import Answer, Finding, Lookup, LookupFailed, Order
+from bot.checks.finding_codes import Outcome
+from bot.checks.lookups import Reply, ask_all, readable
+from bot.inputs.domain_names import shown
+from bot.models import Answer, Finding, Lookup, LookupFailed, Order
 
 __all__ = ["CODES", "Published", "check", "judge", "judge_guessed", "judge_named"]
 

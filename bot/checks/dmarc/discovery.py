@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.checks.dmarc.record import Record, one_level_lower, parse
-from bot.checks.names import organisational_domain
-from bot.checks.questions import Reply, ask_all
-from bot.model import Lookup, LookupFailed
+from bot.checks.lookups import Reply, ask_all, organisational_domain
+from bot.models import Lookup, LookupFailed
 
 MOST_LABELS_ABOVE = 7  # a longer name jumps to its last seven labels, so a walk has at most eight steps
 

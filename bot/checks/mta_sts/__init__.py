@@ -7,15 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.checks.exchanges import exchanges
+from bot.checks.finding_codes import Code, Outcome
+from bot.checks.lookups import ask, exchanges, readable
 from bot.checks.mta_sts.policy import Policy, Unusable, find_records, read_id, read_policy
-from bot.checks.names import readable
-from bot.checks.outcomes import Code, Outcome
-from bot.checks.questions import ask
-from bot.checks.troubles import CERTIFICATE, WORDS
-from bot.domains import shown
-from bot.model import Finding, Lookup, LookupFailed, Order, Verdict
-from bot.visits import Fetch, Page, Trouble, VisitFailed
+from bot.inputs.domain_names import shown
+from bot.models import Finding, Lookup, LookupFailed, Order, Verdict
+from bot.probe_results import CERTIFICATE, WORDS, Fetch, Page, Trouble, VisitFailed
 
 CODES: Mapping[str, Code] = {
     "mta-sts.ok": Code(

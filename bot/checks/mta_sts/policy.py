@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.checks.names import readable
-from bot.visits import covers
+from bot.checks.lookups import readable
+from bot.probe_results import covers
 
 VERSION = "v=STSv1;"  # texts that begin otherwise are not looked at by senders (§3.1)
 ALMOST = re.compile(r"\s*v\s*=\s*sts", re.IGNORECASE)

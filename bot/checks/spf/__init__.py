@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.checks.spf.advice import helo_finding, mail_from_findings
-from bot.checks.spf.codes import CODES
-from bot.checks.spf.evaluate import check_host, evaluate
-from bot.checks.spf.evaluation import Evaluation, Result, to_json
+from bot.checks.spf.check_host import check_host, evaluate
+from bot.checks.spf.dns_session import OURS, Session
+from bot.checks.spf.findings import helo_finding, mail_from_findings
+from bot.checks.spf.include_tree import survey
 from bot.checks.spf.lint import lint
-from bot.checks.spf.session import OURS, Session
-from bot.checks.spf.survey import survey
-from bot.model import Address, Finding, Lookup, Order
+from bot.checks.spf.messages import CODES
+from bot.checks.spf.result import Evaluation, Result, to_json
+from bot.models import Address, Finding, Lookup, Order
 
 __all__ = ["CODES", "Evaluation", "Result", "check", "check_host", "to_json"]
 

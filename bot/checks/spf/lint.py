@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from bot.checks.spf.evaluation import MOST_NAMES, MOST_TERMS, MOST_VOIDS, names
+from bot.checks.spf.include_tree import ENDLESS, Page, Survey, tree
 from bot.checks.spf.record import All, Directive, Network, Ptr
-from bot.checks.spf.survey import ENDLESS, Page, Survey
-from bot.checks.spf.tree import tree
-from bot.domains import quoted
-from bot.model import Finding, Verdict
+from bot.checks.spf.result import MOST_NAMES, MOST_TERMS, MOST_VOIDS, names
+from bot.inputs.domain_names import quoted
+from bot.models import Finding, Verdict
 
 MOST_BYTES = 450  # RFC 7208 §3.4: a longer record may not fit one UDP answer beside the other TXT records
 MOST_SHOWN = 2000  # characters of a record that a finding carries along

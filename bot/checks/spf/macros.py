@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from bot.domains import quoted
-from bot.model import Address
+from bot.inputs.domain_names import quoted
+from bot.models import Address
 
 MOST_OCTETS = 253
 MOST_LABEL_OCTETS = 63

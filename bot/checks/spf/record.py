@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from bot.checks.spf.macros import BadSyntax, MacroString, parse, parse_domain
-from bot.domains import quoted
+from bot.inputs.domain_names import quoted
 
 VERSION = "v=spf1"
 MOST_V4, MOST_V6 = 32, 128

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bot.bounces.replies import explain
+from bot.bounces.classify import explain
+from bot.bounces.phrases import Speller
 from bot.bounces.rules import CATEGORIES, Listing, Rule, rules
-from bot.bounces.wording import Speller
 
 KNOWN = rules()
 RULES: tuple[Rule, ...] = KNOWN.codes.entries + KNOWN.wordings.entries + KNOWN.statuses.entries
@@ -20,9 +20,7 @@ LISTINGS: tuple[Listing, ...] = KNOWN.listings.entries
 PLACES = {"who", "whom", "address", "list"}
 CATALOGUE = [
     entry
-    for entry in tomllib.loads((Path(str(files("bot"))) / "checks" / "blocklists" / "catalogue.toml").read_text())[
-        "list"
-    ]
+    for entry in tomllib.loads((Path(str(files("bot"))) / "checks" / "dnsbl" / "catalog.toml").read_text())["list"]
     if entry["nature"] in ("evidence", "policy")
 ]
 

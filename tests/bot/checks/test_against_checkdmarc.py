@@ -15,7 +15,7 @@ from checkdmarc.smtp_tls_reporting import SMTPTLSReportingError, parse_smtp_tls_
 from bot.checks import tls_rpt
 from bot.checks.bimi.indicator import faults
 from bot.checks.mta_sts.policy import Policy, Unusable, read_id, read_policy
-from bot.model import Verdict
+from bot.models import Verdict
 from tests.bot.checks.bimi import test_indicator as logos
 from tests.bot.checks.mta_sts import test_policy as mta_sts
 from tests.bot.checks.test_tls_rpt import BAD_ADDRESSES, BAD_RECORDS, GOOD

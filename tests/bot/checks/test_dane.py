@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from bot.checks import dane
 from bot.checks.dane import BadTlsa, Tlsa, read_records, read_tlsa
-from bot.model import Finding, Lookup, Order, Target, Verdict
-from tests.bot.checks.signed_world import SignedWorld
-from tests.dns_world import Records, World, Zone
+from bot.models import Finding, Lookup, Order, Target, Verdict
+from tests.support.dns_world import Records, World, Zone
+from tests.support.signed_world import SignedWorld
 
 DOMAIN = "example.com"
 SHA256, SHA512 = "0d6f" * 16, "ab" * 64

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bot.checks import dnssec
-from bot.model import Lookup, Order, Target, Verdict
-from tests.bot.checks.signed_world import SignedWorld
-from tests.dns_world import World, Zone
+from bot.models import Lookup, Order, Target, Verdict
+from tests.support.dns_world import World, Zone
+from tests.support.signed_world import SignedWorld
 
 DOMAIN = "example.com"
 ZONE: Zone = {DOMAIN: {"MX": ["10 mx.example.com"]}}

@@ -7,10 +7,10 @@ from ipaddress import ip_address
 import pytest
 
 from bot.checks import ptr
-from bot.checks.generic_names import why_generic
-from bot.checks.names import reverse_name
-from bot.model import Finding, Order, Role, Target, Verdict
-from tests.dns_world import World, Zone
+from bot.checks.generic_rdns import why_generic
+from bot.checks.lookups import reverse_name
+from bot.models import Finding, Order, Role, Target, Verdict
+from tests.support.dns_world import World, Zone
 
 IP = "203.0.113.5"
 IP6 = "2001:db8::5"

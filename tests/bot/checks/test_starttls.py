@@ -12,10 +12,10 @@ import pytest
 
 from bot.checks import starttls
 from bot.checks.starttls import MOST_PROBED, SOON, judge
-from bot.model import Answer, Finding, Heard, Order, SweepLookup, Target, Verdict
-from bot.net.sparing import Sparing
-from bot.visits import Certificate, SmtpFacts, Trouble
-from tests.dns_world import World, Zone
+from bot.models import Answer, Finding, Heard, Order, SweepLookup, Target, Verdict
+from bot.net.smtp_probe import Sparing
+from bot.probe_results import Certificate, SmtpFacts, Trouble
+from tests.support.dns_world import World, Zone
 
 DOMAIN = "example.com"
 TODAY = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from bot.checks import tls_rpt
 from bot.checks.tls_rpt import Unusable, find_records, judge, read_addresses
-from bot.model import Finding, Order, Target, Verdict
-from tests.dns_world import World, Zone
+from bot.models import Finding, Order, Target, Verdict
+from tests.support.dns_world import World, Zone
 
 DOMAIN = "example.com"
 NAME = "_smtp._tls.example.com"

@@ -11,13 +11,13 @@ import dns.message
 import dns.rcode
 import pytest
 
-from bot.addresses import special
-from bot.assembly import MailWing, mail_wing
-from bot.checks.blocklists import load
+from bot.app import MailWing, mail_wing
+from bot.checks.dnsbl import load
 from bot.demo import EXAMPLES, DemoWorld, demo_world
-from bot.demo.server import reply_to
+from bot.demo.dns_server import reply_to
 from bot.demo.world import CLEAN, DOMAINS, DYNAMIC, LISTED, Zones
-from bot.model import Order, Report, Role, Target, Verdict
+from bot.inputs.special_addresses import special
+from bot.models import Order, Report, Role, Target, Verdict
 from bot.settings import Settings, SpecialAddresses
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.authority import Authority
+from tests.support.certificate_authority import Authority
 
 
 @pytest.fixture(scope="session")

@@ -20,15 +20,15 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from bot.addresses import special
-from bot.model import Answer, Lookup
-from bot.net.fetch import fetch
-from bot.net.smtp import probe, probe_host
-from bot.visits import SmtpFacts, Trouble, VisitFailed
-from tests.authority import Authority
-from tests.bot.net.elsewhere import PUBLIC
-from tests.bot.net.eventually import eventually
-from tests.dns_world import World
+from bot.inputs.special_addresses import special
+from bot.models import Answer, Lookup
+from bot.net.https_fetch import fetch
+from bot.net.smtp_probe import probe, probe_host
+from bot.probe_results import SmtpFacts, Trouble, VisitFailed
+from tests.support.certificate_authority import Authority
+from tests.support.dns_world import World
+from tests.support.eventually import eventually
+from tests.support.public_addresses import PUBLIC
 
 KINDS = """
 0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 100.100.100.200 127.0.0.1 127.8.8.8 168.63.129.16 169.254.169.254 172.16.0.1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.authority import Authority
+from tests.support.certificate_authority import Authority
 
 ROOT = Path(__file__).parents[3]
 WAYS_AND_DOORS = 7 * 2

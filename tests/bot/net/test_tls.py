@@ -7,7 +7,7 @@ import ssl
 import pytest
 
 from bot.net.tls import mail_trust, trouble_of, web_trust
-from bot.visits import Trouble
+from bot.probe_results import Trouble
 
 
 @pytest.mark.parametrize("context", [web_trust(), mail_trust()], ids=["web", "mail"])

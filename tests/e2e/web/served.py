@@ -7,11 +7,11 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from bot import logs
-from bot.assembly import mail_wing
+from bot import logging_config
+from bot.app import mail_wing
 from bot.demo import demo_world
 from bot.settings import HostPort, Settings, SpecialAddresses
-from handlers.platform import Part
+from handlers.ports import Part
 from handlers.service import serve
 
 
@@ -32,5 +32,5 @@ async def main(port: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    logs.configure()
+    logging_config.configure()
     asyncio.run(main(int(sys.argv[1]), Path(sys.argv[2])))

@@ -24,10 +24,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bot.settings import HostPort
-from handlers.card import Button, Card, Fact, Line, Picture, Sketch, Table, Tone
+from handlers.charts import Bar, Kind, Row, Timeline
+from handlers.message import Button, Card, Fact, Line, Picture, Sketch, Table, Tone
 from handlers.messages.overview import Overview, Section
-from handlers.pictures import Bar, Kind, Row, Timeline
-from handlers.platform import Room
+from handlers.ports import Room
 from handlers.web.app import Web
 from tests.e2e.emulator import free_port
 from tests.e2e.picture import BROWSERS, NODE

@@ -14,14 +14,14 @@ import pytest_asyncio
 import uvicorn
 from starlette.applications import Starlette
 
-from handlers.card import Button, Card, Line, Picture, Tone
-from handlers.pictures import Bar, Kind, Row, Timeline
-from handlers.platform import Ack, Answering, Ask, Room, Told, untold
+from handlers.charts import Bar, Kind, Row, Timeline
+from handlers.message import Button, Card, Line, Picture, Tone
+from handlers.ports import Ack, Answering, Ask, Room, Told, untold
 from handlers.slack.app import Credentials, Slack
-from handlers.slack.homes import Look, nothing
-from handlers.slack.replies import Pace
-from tests.handlers.slack.fake_slack import TOKEN, FakeSlack
-from tests.handlers.slack.sent import SECRET, form, signed, slash
+from handlers.slack.app_home import Look, nothing
+from handlers.slack.responder import Pace
+from tests.support.fake_slack import TOKEN, FakeSlack
+from tests.support.slack_payloads import SECRET, form, signed, slash
 
 ANSWER = Card(
     "203.0.113.5 · example.com: on Example List",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from handlers.alerts import Delivery, Pace
-from handlers.slack.delivery import Speaker
-from handlers.slack.workspaces import CALL_WITHIN_S, Clients, one_for_all
-from tests.bot.watching.kept_watches import Clock, numbered
-from tests.handlers.kept_in_memory import KeptInMemory
-from tests.handlers.letters import LATER, elsewhere, rooms, story
+from handlers.delivery import Delivery, Pace
+from handlers.slack.clients import CALL_WITHIN_S, Clients, one_for_all
+from handlers.slack.poster import Speaker
 from tests.handlers.slack.conftest import serving
-from tests.handlers.slack.fake_slack import TOKEN, FakeSlack, stamped
+from tests.support.fake_slack import TOKEN, FakeSlack, stamped
+from tests.support.memory_repository import KeptInMemory
+from tests.support.outbox_messages import LATER, elsewhere, rooms, story
+from tests.support.stored_watches import Clock, numbered
 
 POST, UPDATE, HISTORY, REPLIES = "chat.postMessage", "chat.update", "conversations.history", "conversations.replies"
 BAD_DAYS = [

@@ -7,10 +7,10 @@ from typing import Any, Never
 
 import pytest
 
-from handlers.slack.replies import Pace
+from handlers.slack.responder import Pace
 from tests.handlers.slack.conftest import BAD_INPUT, Workspace, open_workspace
-from tests.handlers.slack.sent import as_json, direct, event, form, mention, payload, press, shortcut, slash
-from tests.handlers.slack.validator import faults
+from tests.support.slack_payloads import as_json, direct, event, form, mention, payload, press, shortcut, slash
+from tests.support.slack_validator import faults
 
 QUESTION = "203.0.113.5 example.com"
 

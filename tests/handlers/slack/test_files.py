@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from handlers.platform import File, Unreadable
-from handlers.slack.errands import Errand
+from handlers.ports import File, Unreadable
 from handlers.slack.files import AWAY, ELSEWHERE, OUT_OF_SIGHT, WITHOUT_SCOPE, address_of, server_for
+from handlers.slack.requests import Errand
 from tests.handlers.slack.conftest import Workspace
-from tests.handlers.slack.sent import as_json, direct, event, mention, payload, shortcut, submitted
+from tests.support.slack_payloads import as_json, direct, event, mention, payload, shortcut, submitted
 
 LOG = b"550 5.7.1 Service unavailable; client [192.0.2.66] blocked using zen.spamhaus.org\n"
 SERVER = "https://files.slack.com"

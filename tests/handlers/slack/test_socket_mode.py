@@ -15,9 +15,9 @@ from aiohttp.test_utils import TestServer
 from handlers.slack.app import Credentials, Slack
 from handlers.slack.socket_mode import SlackRefuses, Watchdog
 from tests.handlers.slack.conftest import Scripted
-from tests.handlers.slack.fake_slack import TOKEN
-from tests.handlers.slack.sent import press, slash
-from tests.handlers.slack.validator import faults
+from tests.support.fake_slack import TOKEN
+from tests.support.slack_payloads import press, slash
+from tests.support.slack_validator import faults
 
 APP_TOKEN = "xapp-a-token-for-tests"
 QUICK = Watchdog(ping_every=0.2, look_every=0.02, patience=0.6)

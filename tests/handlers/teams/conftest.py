@@ -14,15 +14,15 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from handlers.card import Card
-from handlers.platform import Answering, Room
+from handlers.message import Card
+from handlers.ports import Answering, Room
 from handlers.teams.app import Teams
-from handlers.teams.conversations import InThisProcess
-from handlers.teams.login import Credentials
-from handlers.teams.pace import Pace
+from handlers.teams.conversation_references import InThisProcess
+from handlers.teams.outbound_auth import Credentials
+from handlers.teams.throttle import Pace
 from tests.handlers.slack.conftest import Scripted, serving
-from tests.handlers.teams.fake_microsoft import ISSUER, SECRET, FakeMicrosoft, token
-from tests.handlers.teams.sent import CLIENT_ID, TENANT, Activity
+from tests.support.fake_microsoft import ISSUER, SECRET, FakeMicrosoft, token
+from tests.support.teams_activities import CLIENT_ID, TENANT, Activity
 
 BEGUN = time.time()
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
-from handlers.card import Button, Card, Line, Table, Tone
-from handlers.messages.words import MUTE_FOR
-from handlers.teams.adaptive import content
+from handlers.message import Button, Card, Line, Table, Tone
+from handlers.messages.formatting import MUTE_FOR
+from handlers.teams.adaptive_card import content
 
 Element = dict[str, Any]
 

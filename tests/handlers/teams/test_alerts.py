@@ -7,16 +7,16 @@ from itertools import count
 
 import pytest
 
-from bot.watching.model import Room
-from handlers.alerts import Delivery, Pace
-from handlers.card import Card
+from bot.monitoring.models import Room
+from handlers.delivery import Delivery, Pace
+from handlers.message import Card
 from handlers.messages.alerts import reply_card
-from handlers.teams.conversations import Conversation, Kind
-from tests.bot.watching.kept_watches import Clock, watch
-from tests.handlers.kept_in_memory import KeptInMemory
-from tests.handlers.letters import LATER, story
+from handlers.teams.conversation_references import Conversation, Kind
 from tests.handlers.teams.conftest import Tenant
-from tests.handlers.teams.sent import BOT, CHANNEL, TEAM, TENANT
+from tests.support.memory_repository import KeptInMemory
+from tests.support.outbox_messages import LATER, story
+from tests.support.stored_watches import Clock, watch
+from tests.support.teams_activities import BOT, CHANNEL, TEAM, TENANT
 
 ROOM = Room("teams", TENANT, CHANNEL)
 THREAD_OF = f"{CHANNEL};messageid="

@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from bot.watching.kept import Letter
-from bot.watching.model import Room
-from handlers.alerts import Delivery, Pace
-from handlers.card import Card
+from bot.monitoring.interfaces import Letter
+from bot.monitoring.models import Room
+from handlers.delivery import Delivery, Pace
+from handlers.message import Card
 from handlers.messages.alerts import reply_card, root_card
 from handlers.teams.app import Teams
-from handlers.teams.conversations import Conversation, Kind
-from tests.bot.watching.kept_watches import Clock, numbered
-from tests.handlers.kept_in_memory import KeptInMemory
-from tests.handlers.letters import LATER, elsewhere, story
+from handlers.teams.conversation_references import Conversation, Kind
+from tests.handlers.delivery.test_crashes import BadDays, Crash, Mortal
 from tests.handlers.teams.conftest import Tenant
-from tests.handlers.teams.sent import BOT, TENANT
-from tests.handlers.test_alerts_and_crashes import BadDays, Crash, Mortal
+from tests.support.memory_repository import KeptInMemory
+from tests.support.outbox_messages import LATER, elsewhere, story
+from tests.support.stored_watches import Clock, numbered
+from tests.support.teams_activities import BOT, TENANT
 
 ROOMS = tuple(Room("teams", TENANT, f"19:mail{n}@thread.tacv2") for n in range(3))
 WATCHES = 8  # in a room, times four letters each

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from handlers.card import Card
-from handlers.platform import CannotServe, Room
-from handlers.teams.errands import Errand
-from handlers.teams.pace import Pace
+from handlers.message import Card
+from handlers.ports import CannotServe, Room
+from handlers.teams.requests import Errand
+from handlers.teams.throttle import Pace
 from tests.handlers.slack.conftest import ANSWER, BAD_INPUT
 from tests.handlers.teams.conftest import Tenant, open_tenant
-from tests.handlers.teams.sent import (
+from tests.support.teams_activities import (
     BOT,
     CHANNEL,
     GROUP,

@@ -6,13 +6,13 @@ import logging
 
 import pytest
 
-from handlers.platform import File, Unreadable
+from handlers.ports import File, Unreadable
 from handlers.teams.cloud import Cloud
-from handlers.teams.errands import FILE, Errand, from_message
 from handlers.teams.files import AWAY, ELSEWHERE, NOT_HANDED, TOO_LATE, TeamsFile
+from handlers.teams.requests import FILE, Errand, from_message
 from tests.handlers.teams.conftest import Tenant
-from tests.handlers.teams.fake_microsoft import DOWN
-from tests.handlers.teams.sent import Activity, in_channel, in_group, mention, message
+from tests.support.fake_microsoft import DOWN
+from tests.support.teams_activities import Activity, in_channel, in_group, mention, message
 
 LOG = b"550 5.7.1 Service unavailable; client [192.0.2.66] blocked using zen.spamhaus.org\n"
 MOST = 10 * 2**20
@@ -135,7 +135,7 @@ async def test_a_file_that_teams_keeps_back_is_one_sentence_in_the_channel(tenan
 async def test_what_goes_wrong_is_one_sentence_and_no_address_in_the_log(
     status: int, sentence: str, tenant: Tenant, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    caplog.set_level(logging.WARNING)  # as bot.logs sets it for httpx, which would tell each address
+    caplog.set_level(logging.WARNING)  # as bot.logging_config sets it for httpx, which would tell each address
     tenant.microsoft.file_status = status
     assert await refusal(tenant, kept(tenant)) == sentence
     assert SECRET not in caplog.text + "".join(capsys.readouterr())

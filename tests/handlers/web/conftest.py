@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 
 from bot.demo import DemoWorld
 from bot.settings import HostPort
-from handlers.card import Card, Tone
-from handlers.platform import Ack, Ask, Room, Told, untold
+from handlers.message import Card, Tone
+from handlers.ports import Ack, Ask, Room, Told, untold
 from handlers.web.app import Pace, Web
 from handlers.web.dashboard import Look, nothing
 

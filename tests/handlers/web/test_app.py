@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from bot.demo import demo_world
-from handlers.card import Button, Card, Picture, Tone
-from handlers.desk import STILL_AT_IT
-from handlers.pictures import Bar, Kind, Row, Timeline
-from handlers.platform import MessageGone, Platform, Room, RoomGone, Speaking
+from handlers.charts import Bar, Kind, Row, Timeline
+from handlers.message import Button, Card, Picture, Tone
+from handlers.ports import MessageGone, Platform, Room, RoomGone, Speaking
+from handlers.request_dispatcher import STILL_AT_IT
 from handlers.web.app import as_typed
-from handlers.web.channels import MOST_MESSAGES
+from handlers.web.message_log import MOST_MESSAGES
 from handlers.web.pages import LONGEST, command_of
 from tests.handlers.web.conftest import OURS, Chat, chat_of, send, token
 

@@ -8,12 +8,12 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from handlers.card import Button, Card, Fact, Line, Table, Tone
+from handlers.message import Button, Card, Fact, Line, Table, Tone
 from handlers.messages.overview import Overview, Section
-from handlers.web.status import status_alone
+from handlers.web.dashboard import status_alone
 from tests.handlers.web.conftest import PAGE, chat_of, send
 from tests.handlers.web.hostile import HOSTILE
-from tests.handlers.web.test_drawing import Parsed
+from tests.handlers.web.test_render import Parsed
 
 SECRET = "192.0.2.25"
 OUTSIDE = {"host": "status.example.com", "x-forwarded-for": "198.51.100.7", "x-forwarded-proto": "https"}

@@ -7,9 +7,9 @@ import pytest
 from bot.checks import bimi
 from bot.checks.bimi import FetchIndicator, IndicatorUnavailable, bimi_check
 from bot.checks.dmarc import discover
-from bot.model import Finding, Order, Target, Verdict
+from bot.models import Finding, Order, Target, Verdict
 from tests.bot.checks.bimi.logos import logo
-from tests.dns_world import Records, World, Zone
+from tests.support.dns_world import Records, World, Zone
 
 DOMAIN, BELOW = "example.com", "news.example.com"
 RECORD = "v=BIMI1; l=https://example.com/logo.svg; a=https://example.com/proof.pem"

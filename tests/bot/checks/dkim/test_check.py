@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bot.checks import dkim
+from bot.checks.dkim.messages import OUTCOMES
 from bot.checks.dkim.selectors import guesses
-from bot.checks.dkim.words import OUTCOMES
-from bot.model import Finding, Order, Target, Verdict
+from bot.models import Finding, Order, Target, Verdict
 from tests.bot.checks.dkim.keys import BRISBANE, FOOTBALL_ED25519, FOOTBALL_RSA, rsa_record
-from tests.dns_world import Records, World, Zone
+from tests.support.dns_world import Records, World, Zone
 
 DOMAIN = "example.com"
 NAMED: list[tuple[Records, str, Verdict]] = [

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.checks.dkim.key import BadKey, Key
-from bot.checks.dkim.record import BadRecord, looks_like_key, parse
+from bot.checks.dkim.key_record import BadKey, BadRecord, Key, looks_like_key, parse
 from tests.bot.checks.dkim.keys import BRISBANE, FOOTBALL_ED25519, FOOTBALL_RSA, rsa_record
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.checks import dmarc
-from bot.model import Finding, Order, Target, Verdict
-from tests.dns_world import World, Zone
+from bot.models import Finding, Order, Target, Verdict
+from tests.support.dns_world import World, Zone
 
 RUA = "rua=mailto:dmarc@example.com"
 

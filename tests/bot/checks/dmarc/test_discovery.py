@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.checks.dmarc import discover
 from bot.checks.dmarc.discovery import walk_domains
-from tests.dns_world import World, Zone
+from tests.support.dns_world import World, Zone
 
 NONE, QUARANTINE, REJECT = ("v=DMARC1; p=none", "v=DMARC1; p=quarantine", "v=DMARC1; p=reject")
 

@@ -6,8 +6,8 @@ import pytest
 
 from bot.checks import dmarc
 from bot.checks.dmarc import discover
-from bot.model import Order, Target
-from tests.dns_world import World, Zone
+from bot.models import Order, Target
+from tests.support.dns_world import World, Zone
 
 RECORD = "v=DMARC1; p=none"
 FEEDBACK = "rua=mailto:dmarc-feedback@example.com"

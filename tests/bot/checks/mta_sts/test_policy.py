@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.checks.mta_sts.policy import LONGEST_AGE, Policy, Unusable, find_records, read_id, read_policy
-from bot.visits import covers
+from bot.probe_results import covers
 
 OF_THE_RFC = """version: STSv1
 mode: enforce

@@ -7,8 +7,8 @@ from ipaddress import ip_address
 from typing import Any
 
 from bot.checks.spf import CODES, check
-from bot.model import Finding, Order, Role, Target, Verdict
-from tests.dns_world import World
+from bot.models import Finding, Order, Role, Target, Verdict
+from tests.support.dns_world import World
 
 MX = ["10 mx1.example.com", "20 mx2.example.com", "30 mx3.example.com"]
 ZONE: Mapping[str, Mapping[str, Any]] = {

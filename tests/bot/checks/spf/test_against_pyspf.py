@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import spf
 
-from bot.checks.names import reverse_name
-from bot.checks.spf.evaluate import check_host
-from bot.checks.spf.evaluation import Evaluation, Result
-from bot.model import LookupFailed
+from bot.checks.lookups import reverse_name
+from bot.checks.spf.check_host import check_host
+from bot.checks.spf.result import Evaluation, Result
+from bot.models import LookupFailed
 from tests.bot.checks.spf.zones import Question, question
-from tests.dns_world import World
+from tests.support.dns_world import World
 
 WORLDS = 2000
 SEED = int(os.environ.get("SPF_SEED", "7208"))

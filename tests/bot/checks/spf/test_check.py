@@ -8,9 +8,9 @@ from ipaddress import ip_address
 import pytest
 
 from bot.checks.spf import CODES, check
-from bot.model import Answer, LookupFailed, Order, Role, Target, Verdict
+from bot.models import Answer, LookupFailed, Order, Role, Target, Verdict
 from tests.bot.checks.spf.domains import ZONE, findings
-from tests.dns_world import World
+from tests.support.dns_world import World
 
 
 @pytest.mark.parametrize(

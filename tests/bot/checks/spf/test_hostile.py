@@ -9,9 +9,9 @@ from ipaddress import ip_address
 import pytest
 
 from bot.checks.spf import check
-from bot.checks.spf.evaluate import check_host
-from bot.checks.spf.session import OURS
-from bot.model import Address, Answer, LookupFailed, Order, Target
+from bot.checks.spf.check_host import check_host
+from bot.checks.spf.dns_session import OURS
+from bot.models import Address, Answer, LookupFailed, Order, Target
 
 IP = ip_address("203.0.113.5")
 DOMAIN = "start.example"

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from bot.checks.spf import check
-from bot.model import Order, Target
+from bot.models import Order, Target
 from tests.bot.checks.spf.domains import findings
-from tests.dns_world import World
+from tests.support.dns_world import World
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from ipaddress import ip_address
 
 import pytest
 
-from bot.checks.spf.evaluate import check_host
-from bot.checks.spf.evaluation import Evaluation
+from bot.checks.spf.check_host import check_host
+from bot.checks.spf.result import Evaluation
 from tests.bot.checks.spf.suite import Case, cases
-from tests.dns_world import World
+from tests.support.dns_world import World
 
 SUITE = 203
 EXPLAINED = 22

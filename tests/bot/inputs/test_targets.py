@@ -1,0 +1,206 @@
+"""What people paste is understood; what cannot be checked is refused in one sentence, quickly."""
+
+from __future__ import annotations
+
+import timeit
+from ipaddress import IPv4Address, IPv6Address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.inputs.domain_names import is_public_suffix
+from bot.inputs.targets import MOST_AT_ONCE, NOTHING, TOO_MUCH, BadTarget, read_line, read_targets
+from bot.models import Target
+
+UNDERSTOOD = {
+    "203.0.113.5": ["203.0.113.5"],
+    "203.0.113.5.": ["203.0.113.5"],
+    "203.0.113.5:25": ["203.0.113.5"],
+    "2001:DB8::A": ["2001:db8::a"],
+    "[2001:db8::1]": ["2001:db8::1"],
+    "[2001:db8::1]:25": ["2001:db8::1"],
+    "::": ["::"],
+    "::ffff:1.2.3.4": ["1.2.3.4"],
+    "::ffff:203.0.113.4/127": ["203.0.113.4", "203.0.113.5"],
+    "203.0.113.7/31": ["203.0.113.6", "203.0.113.7"],
+    "203.0.113.0/255.255.255.254": ["203.0.113.0", "203.0.113.1"],
+    "203.0.113.5/32": ["203.0.113.5"],
+    "2001:db8::5/127": ["2001:db8::4", "2001:db8::5"],
+    "example.com": ["example.com"],
+    "MAIL.Example.COM.": ["mail.example.com"],
+    "example.com:25": ["example.com"],
+    "example.com/inbox?x=1": ["example.com"],
+    "https://someone:secret@example.com:8443/a?b#c": ["example.com"],
+    "http://[2001:db8::1]:80/": ["2001:db8::1"],
+    "//example.com/": ["example.com"],
+    "someone@example.com": ["example.com"],
+    "mailto:someone@example.com?subject=hello": ["example.com"],
+    "someone@[203.0.113.5]": ["203.0.113.5"],
+    "someone@[IPv6:2001:db8::1]": ["2001:db8::1"],
+    "<http://example.com|example.com>": ["example.com"],
+    "<https://example.com/a,b?c=1&amp;d|a name, with commas>": ["example.com"],
+    "<mailto:someone@example.com|someone@example.com>": ["example.com"],
+    "<someone@example.com>": ["example.com"],
+    "&lt;203.0.113.5&gt;": ["203.0.113.5"],
+    "“203.0.113.5” ‘example.com’": ["203.0.113.5 example.com"],
+    "«example.com»": ["example.com"],
+    "`203.0.113.5`, *example.com*!": ["203.0.113.5 example.com"],
+    "203.0.113.5\u00a0example.com": ["203.0.113.5 example.com"],
+    "\ufeff203.0.113.5\u200b \u2066example.com\u2069": ["203.0.113.5 example.com"],
+    "203.0.113.5,203.0.113.6;example.com": ["203.0.113.5 example.com", "203.0.113.6 example.com"],
+    "example.com 203.0.113.5": ["203.0.113.5 example.com"],
+    "example.com example.net": ["example.com", "example.net"],
+    "203.0.113.5 203.0.113.5 example.com EXAMPLE.COM": ["203.0.113.5 example.com"],
+    "- 203.0.113.5\n- 203.0.113.6": ["203.0.113.5", "203.0.113.6"],
+    "müller.example": ["xn--mller-kva.example"],
+    "someone@Müller.example": ["xn--mller-kva.example"],
+    "مثال\u200cها.example": ["xn--mgbak5hcp2927b.example"],
+    "example\u200d.com": ["example.com"],
+}
+
+NOT_FULL = "is not a full IPv4 address"
+NEITHER = "is not an address or a domain"
+REFUSED = {
+    "": NOTHING,
+    " \u200b\n": NOTHING,
+    "!!! ...": NOTHING,
+    "hello there": NEITHER,
+    "-example.com": NEITHER,
+    "exam ple.com": NEITHER,
+    "1.2.3": NOT_FULL,
+    "2130706433": NOT_FULL,
+    "0x7f.1": NOT_FULL,
+    "0x7f000001": NOT_FULL,
+    "0177.0.0.1": NOT_FULL,
+    "127.1": NOT_FULL,
+    "203.0.113.500": NOT_FULL,
+    "1.2.3.4.5": NOT_FULL,
+    "http://2130706433/": NOT_FULL,
+    "１２７.1": NOT_FULL,
+    "fe80::1%eth0": "has a zone",
+    "fe80::1%eth0/124": "has a zone",
+    "http://[fe80::1%25eth0]/": "has a zone",
+    "2001:db8::1::2": "is not an IPv6 address",
+    "http://[::1": "is not an IPv6 address",
+    "co.uk": "is a public suffix",
+    "com": "is a public suffix",
+    "someone@com": "is a public suffix",
+    "a" * 64 + ".example": "more than 63 characters",
+    "a." * 130 + "example": "too long for a domain name",
+    "ü" * 60 + ".example": "not a valid international domain name",
+    "a" * 15_000: "too long for a domain name",
+    "example..com": "has an empty part",
+    "example.com..": "has an empty part",
+    "_dmarc.example.com": "names a record",
+    "xn--zz--.example": "not a valid international domain name",
+    "someone@": "has no host or domain",
+    "https:///path": "has no host or domain",
+    "0.0.0.0/0": "holds more than 16 addresses",
+    "::/0": "holds more than 16 addresses",
+    "203.0.113.0/27": "holds more than 16 addresses",
+    "2001:db8::/64": "holds more than 16 addresses",
+    "203.0.113.0/33": "is not a range",
+    "203.0.113.0/x": "is not a range",
+    "mail.local": "exist only on a local network",
+    "mail.internal": "exist only inside a private network",
+    "mail.onion": "exist only inside Tor",
+    "5.113.0.203.in-addr.arpa": "type the address itself",
+    "mail.invalid": "never exist",
+    "localhost": "is the machine itself",
+    "203.0.113.5 example.com example.net": "Give one domain together with addresses",
+    "203.0.113.0/28 203.0.113.16": TOO_MUCH,
+    " ".join(f"host{number}.example" for number in range(17)): TOO_MUCH,
+    "word " * 80: TOO_MUCH,
+    "203.0.113.5 " * 100: TOO_MUCH,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def suffix_list() -> None:
+    """The list is read once in the life of the bot; no single sentence pays for it."""
+    is_public_suffix("example.com")
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(BadTarget) as refused:
+        read_targets(text)
+    return str(refused.value)
+
+
+def quickest(text: str) -> float:
+    """Seconds to refuse the text, the best of three: another program on this machine is not our slowness."""
+    return min(timeit.repeat(lambda: refusal(text), repeat=3, number=1))
+
+
+@pytest.mark.parametrize(("text", "targets"), UNDERSTOOD.items(), ids=repr)
+def test_what_people_paste_is_understood(text: str, targets: list[str]) -> None:
+    assert [str(target) for target in read_targets(text)] == targets
+
+
+@pytest.mark.parametrize(("text", "sentence"), REFUSED.items(), ids=lambda text: repr(text)[:40])
+def test_what_cannot_be_checked_is_refused_with_a_sentence_in_a_moment(text: str, sentence: str) -> None:
+    said = refusal(text)
+    assert sentence in said
+    assert said.endswith(".")
+    assert "\n" not in said
+    assert len(said) < 220
+    assert quickest(text) < 0.010
+
+
+@pytest.mark.parametrize("words", ["a " * 10_000, "203.0.113.5," * 10_000, "<" * 10_000 + ">" * 10_000, "a@" * 100_000])
+def test_ten_thousand_words_are_refused_in_a_moment(words: str) -> None:
+    assert refusal(words)
+    assert quickest(words) < 0.050
+
+
+def test_the_largest_range_is_a_whole_check() -> None:
+    assert [target.ip for target in read_targets("203.0.113.9/28")] == list(ip_network("203.0.113.0/28"))
+    assert len(read_targets("2001:db8::/124 example.com")) == MOST_AT_ONCE
+
+
+def test_a_control_character_in_a_refusal_is_harmless() -> None:
+    assert refusal("exa\x1b[31m\x07mple").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("line", "targets"),
+    [
+        ("203.0.113.5 example.com\n", ["203.0.113.5 example.com"]),
+        ("203.0.113.6/31\r\n", ["203.0.113.6", "203.0.113.7"]),
+        ("  \n", []),
+        ("# mail servers\n", []),
+        ("\ufeffexample.com\n", ["example.com"]),
+    ],
+)
+def test_a_line_of_a_file_is_one_target_a_comment_or_nothing(line: str, targets: list[str]) -> None:
+    assert [str(target) for target in read_line(line)] == targets
+
+
+labels = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=20)
+domains = st.builds(lambda parts: ".".join([*parts, "example"]), st.lists(labels, min_size=1, max_size=4))
+addresses = st.one_of(
+    st.builds(IPv4Address, st.integers(0, 2**32 - 1)),
+    st.builds(IPv6Address, st.integers(0, 2**128 - 1)).filter(lambda ip: ip.ipv4_mapped is None),
+)
+targets = st.one_of(
+    st.builds(Target, addresses, domains),
+    st.builds(Target, addresses),
+    st.builds(lambda domain: Target(domain=domain), domains),
+)
+
+
+@given(targets)
+def test_the_text_form_of_a_target_is_its_identity(target: Target) -> None:
+    assert read_targets(str(target)) == (target,)
+
+
+@given(st.one_of(st.text(max_size=300), st.text("0123456789abcdefx.:/%@[]<>|-_,# ", max_size=80)))
+def test_any_text_gives_targets_that_read_back_or_its_own_error(text: str) -> None:
+    try:
+        found = read_targets(text)
+    except BadTarget:
+        return
+    assert 1 <= len(found) <= MOST_AT_ONCE
+    for target in found:
+        assert read_targets(str(target)) == (target,)

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from bot.storage import StoreUnavailable
+from bot.storage.redis_client import client, connect, supported
+from tests.support.redis_server import RedisServer
+
+NOBODY = "redis://anna:hush-1@127.0.0.1:1/0"
+
+
+async def test_without_a_url_the_server_is_embedded(tmp_path: Path) -> None:
+    async with connect(None, tmp_path) as store:
+        assert store.warnings == ()
+        assert await store.interactive.set("a", "b")
+        assert await store.worker.get("a") == "b"
+
+
+async def test_with_a_url_the_state_directory_is_not_touched(redis_url: str) -> None:
+    async with connect(redis_url, Path("/dev/null")) as store:
+        assert await store.worker.ping()
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        (NOBODY, "Redis at 127.0.0.1:1 cannot be reached"),
+        ("redis://:hush-1@nowhere.invalid:6380/0", "Redis at nowhere.invalid:6380 cannot be reached"),
+        ("rediss://:hush-1@127.0.0.1:1/0", "Redis at 127.0.0.1:1 cannot be reached"),
+        ("unix:///nonexistent/socket?password=hush-1", "Redis at /nonexistent/socket cannot be reached"),
+        ("redis+sentinel://:hush-1@a.example:26379/main", "names a Sentinel or a Cluster"),
+        ("redis+cluster://:hush-1@a.example:6379", "names a Sentinel or a Cluster"),
+        ("http://:hush-1@redis.example", "REDIS_URL must start with redis://"),
+        ("hush-1", "REDIS_URL must start with redis://"),
+        ("redis://:hush-1@redis.example:port/0", "REDIS_URL is not an address"),
+        ("redis://:hush-1@[::1/0", "REDIS_URL is not an address"),
+    ],
+)
+async def test_a_url_that_does_not_work_is_one_sentence_without_the_password(
+    url: str, says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(StoreUnavailable, match=says.replace(".", r"\.")) as refused:
+        async with connect(url, tmp_path):
+            pass
+    assert "hush-1" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+async def test_a_wrong_password_is_said_to_be_wrong(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path)
+    try:
+        async with client(server.url, 5) as redis:
+            await redis.config_set("requirepass", "hush-1")
+        for url in (server.url, f"{server.url}?password=hush-2"):
+            with pytest.raises(StoreUnavailable, match="does not accept the user name or password") as refused:
+                async with connect(url, tmp_path):
+                    pass
+            assert "hush" not in str(refused.value)
+    finally:
+        server.stop()
+
+
+async def test_a_valkey_url_is_a_redis_url() -> None:
+    assert supported("valkey://:pw@valkey.example/1") == "redis://:pw@valkey.example/1"
+    assert supported("valkeys://valkey.example") == "rediss://valkey.example"
+
+
+@asynccontextmanager
+async def eviction(redis: Redis, policy: str) -> AsyncIterator[None]:
+    await redis.config_set("maxmemory-policy", policy)
+    try:
+        yield
+    finally:
+        await redis.config_set("maxmemory-policy", "noeviction")
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-lfu", "allkeys-random"])
+async def test_a_redis_that_throws_watches_away_is_refused(redis: Redis, redis_url: str, policy: str) -> None:
+    says = f"maxmemory-policy {policy}.*set maxmemory-policy to noeviction"
+    async with eviction(redis, policy):
+        with pytest.raises(StoreUnavailable, match=says):
+            async with connect(redis_url, Path()):
+                pass
+
+
+@pytest.mark.parametrize("policy", ["noeviction", "volatile-lru", "volatile-ttl"])
+async def test_a_redis_that_keeps_what_has_no_ttl_is_taken(redis: Redis, redis_url: str, policy: str) -> None:
+    async with eviction(redis, policy), connect(redis_url, Path()) as store:
+        assert store.warnings == ()
+
+
+async def test_a_redis_without_an_append_only_file_is_warned_about(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path, appendonly="no")
+    try:
+        async with connect(server.url, tmp_path) as store:
+            (warning,) = store.warnings
+    finally:
+        server.stop()
+    assert "keeps no append-only file" in warning
+
+
+async def test_a_redis_that_hides_its_settings_is_warned_about(redis: Redis, redis_url: str) -> None:
+    await redis.acl_setuser("bot", enabled=True, passwords=["+pw"], keys=["*"], categories=["+@all", "-@dangerous"])
+    try:
+        async with connect(f"{redis_url}?username=bot&password=pw", Path()) as store:
+            (warning,) = store.warnings
+    finally:
+        await redis.acl_deluser("bot")
+    assert "does not allow INFO" in warning
+
+
+async def test_a_hung_redis_is_said_not_to_answer(redis_server: RedisServer, redis_url: str, tmp_path: Path) -> None:
+    with redis_server.hung(), pytest.raises(StoreUnavailable, match="does not answer"):
+        async with connect(f"{redis_url}?socket_timeout=0.2", tmp_path):
+            pass
+
+
+async def test_a_person_waits_a_second_for_a_hung_redis_and_no_longer(
+    redis_server: RedisServer, redis_url: str, tmp_path: Path
+) -> None:
+    async with connect(redis_url, tmp_path) as store:
+        with redis_server.hung():
+            began = time.monotonic()
+            with pytest.raises(RedisError):
+                await store.interactive.get("a")
+            assert time.monotonic() - began < 1.5
+
+
+async def test_a_connection_that_the_server_closed_is_not_used_again(tmp_path: Path) -> None:
+    """Managed servers close idle connections, and a command must not fail for that."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = RedisServer(tmp_path, port=str(port))
+    try:
+        async with client(f"redis://127.0.0.1:{port}", 5) as redis, client(server.url, 5) as admin:
+            await redis.set("a", "b")
+            assert await admin.client_kill_filter(_type="normal", skipme=True) > 0
+            assert await redis.get("a") == "b"
+    finally:
+        server.stop()
+
+
+async def test_a_lost_reply_never_sends_a_write_again(redis: Redis, redis_server: RedisServer) -> None:
+    async with client(redis_server.url, 0.1) as impatient:
+        await impatient.set("number", 0)
+        with redis_server.hung(), pytest.raises(RedisError):
+            await impatient.incr("number")
+    assert await redis.get("number") == "1"

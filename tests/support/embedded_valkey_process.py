@@ -1,0 +1,19 @@
+"""A process of its own that runs the embedded server: `python -m tests.support.embedded_valkey_process STATE_DIR` and a line to end it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from bot.storage.embedded_valkey import Embedded
+
+
+async def main() -> None:
+    async with Embedded(Path(sys.argv[1])) as server:
+        print("owner" if server.owner else "client", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
