@@ -1,5 +1,5 @@
-# The words of this project. On a fresh machine each of them needs Python >= 3.11 with venv, git and make; nothing else.
-# `make setup` is run by every other word; it does nothing when the lock files have not changed.
+# The commands of this project. On a fresh machine each of them needs Python >= 3.11 with venv, git and make; nothing else.
+# `make setup` is run by every other command; it does nothing when the lock files have not changed.
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -26,7 +26,8 @@ run: setup
 test: .venv/.ready-dev
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 check: .venv/.ready-dev
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports \
+		&& $(BIN)/vulture && $(BIN)/python -m tests.module_size
 e2e: .venv/.ready-dev
 	@tests/e2e/run
 bench: .venv/.ready-dev

@@ -1,6 +1,6 @@
-"""`make bench` or `python -m benchmarks`: measures everything and writes `docs/performance.md`. Takes about half an hour.
+"""Runs all benchmarks and writes `docs/performance.md`: `make bench`, about half an hour.
 
-`--quick` is for trying it out and writes nothing. Each part runs alone, too: `python -m benchmarks.sweep`, and so on.
+`--quick` is a trial run that writes nothing. Single benchmarks: `python -m benchmarks.bulk_check`.
 """
 
 from __future__ import annotations
@@ -14,27 +14,33 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import ack, behind_unbound, cold_check, endurance, faults, sweep
-from benchmarks.running import ROOT, found, peers_python
+from benchmarks import ack, behind_unbound, bulk_check, cold_check, endurance, faults
+from benchmarks.running import ROOT, find_program, peers_python
 from benchmarks.tables import Table
 
 PAGE = ROOT / "docs" / "performance.md"
 INTRODUCTION = """# Performance
 
-Written by `make bench`; nothing here is by hand. All programs of a table ran in turn on one core, round by round, and the servers
-on another one, so a busy minute of the machine meets them all: read the ratios, which are medians of the ratios within one round
-(lowest–highest in brackets), before the absolute figures.
+Written by `make bench`; nothing here is by hand. All programs of a table ran in turn on one core,
+round by round, and the servers on another one, so a busy minute of the machine meets them all: read
+the ratios, which are medians of the ratios within one round (lowest–highest in brackets), before
+the absolute figures.
 
-- **CPU of a question** is user and system time of the whole process without its start, which has a column of its own.
-- **found, false, failed**: listings found of those that are there, listings that are none, pairs that the program says it could not learn.
-- `mailcheck check --file --json` is the whole product: thrown letter case, retries, test points of every list, classification,
-  the reverse name, texts of listings, and a report of some 20 kB for each address. dnsperf only asks.
-- A sweep uses no store and no cache of list answers, so its memory does not depend on the number of lines.
-- **critical path**: the round trips that follow one another in any case: 1 for the lists, 4 for a whole check (SPF includes three deep).
+- **CPU of a question** is user and system time of the whole process without its start, which has a
+  column of its own.
+- **found, false, failed**: listings found of those that are there, listings that are none, pairs
+  that the program says it could not learn.
+- `mailcheck check --file --json` is the whole product: thrown letter case, retries, test points of
+  every list, classification, the reverse name, texts of listings, and a report of some 20 kB for
+  each address. dnsperf only asks.
+- A sweep uses no store and no cache of list answers, so its memory does not depend on the number of
+  lines.
+- **critical path**: the round trips that follow one another in any case: 1 for the lists, 4 for a
+  whole check (SPF includes three deep).
 """
 
 
-PARTS = (sweep, behind_unbound, faults, cold_check, endurance, ack)
+PARTS = (bulk_check, behind_unbound, faults, cold_check, endurance, ack)
 
 
 def tables(quick: bool) -> Iterator[Table]:
@@ -45,17 +51,20 @@ def tables(quick: bool) -> Iterator[Table]:
 
 
 def machine() -> str:
-    """What the figures depend on, and nothing that tells where it stands."""
-    model = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "?")
+    """Hardware and versions, without anything that identifies the host."""
+    models = [line for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    model = models[0].split(":")[1].strip() if models else "?"
     packages = ("pydnsbl", "aiodns", "pycares", "dnspython")
-    asked = [peers_python(), "-m", "pip", "list", "--format", "freeze"]
-    listed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
-    versions = [line.replace("==", " ") for line in listed if line.split("==")[0] in packages]
-    missing = [name for name in ("dnsperf", "massdns") if not found(name)]
+    pip_list = [peers_python(), "-m", "pip", "list", "--format", "freeze"]
+    installed = subprocess.run(pip_list, capture_output=True, text=True, check=True).stdout.split()
+    versions = [line.replace("==", " ") for line in installed if line.split("==")[0] in packages]
+    missing = [name for name in ("dnsperf", "massdns") if not find_program(name)]
+    kernel = platform.release().partition("-")[0]
     return "\n".join(
         [
-            f"Measured {datetime.now(UTC):%Y-%m-%d} on {model}, {len(os.sched_getaffinity(0))} cores, Linux "
-            f"{platform.release().partition('-')[0]}, Python {platform.python_version()}; {', '.join(versions)}.",
+            f"Measured {datetime.now(UTC):%Y-%m-%d} on {model},"
+            f" {len(os.sched_getaffinity(0))} cores, Linux {kernel},"
+            f" Python {platform.python_version()}; {', '.join(versions)}.",
             *([f"Not installed here, so not measured: {', '.join(missing)}."] if missing else []),
             "",
         ]
@@ -67,11 +76,11 @@ def _lines(file: str) -> list[str]:
 
 
 def main() -> None:
-    words = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    words.add_argument("--quick", action="store_true")
-    chosen = words.parse_args()
-    page = "\n".join([INTRODUCTION, machine(), *map(str, tables(chosen.quick))])
-    if not chosen.quick:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    page = "\n".join([INTRODUCTION, machine(), *map(str, tables(options.quick))])
+    if not options.quick:
         PAGE.write_text(page)
 
 

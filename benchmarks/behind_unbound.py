@@ -1,6 +1,6 @@
-"""Behind a cold local resolver, which is where most sweeps run: how near a Python program comes to the rate of one in C.
+"""Query rate behind a local resolver with an empty cache, compared with dnsperf.
 
-`python -m benchmarks.behind_unbound`; needs unbound and dnsperf. Every run has an unbound of its own that knows nothing yet.
+`python -m benchmarks.behind_unbound`; needs unbound and dnsperf. Every run starts a new unbound.
 """
 
 from __future__ import annotations
@@ -11,14 +11,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from benchmarks.running import Ran, found, free_port, list_server, process_on_server, run
-from benchmarks.sweep import DNSPERF, ENGINE, OURS, Program, Task, programs
+from benchmarks.bulk_check import DNSPERF, ENGINE, OURS, Program, Task, programs
+from benchmarks.running import (
+    RunResult,
+    find_program,
+    free_port,
+    list_server,
+    process_on_server,
+    run,
+)
 from benchmarks.tables import Table, ratio, show
 from benchmarks.world import addresses, zone_names
 
 CLIENTS = (DNSPERF, ENGINE, OURS)
 READY = "start of service"
-SETTINGS = """
+CONFIG = """
 server:
   interface: 127.0.0.1@{port}
   do-ip6: no
@@ -43,39 +50,50 @@ remote-control:
 
 @contextmanager
 def unbound(lists: int) -> Iterator[int]:
-    """An unbound that asks the lists on that port; yields its own."""
-    program = found("unbound")
+    """Run an unbound that forwards to the list server on that port; yields its own port."""
+    program = find_program("unbound")
     if program is None:
-        raise SystemExit("These runs go through unbound, which is not installed: apt-get install unbound")
+        raise SystemExit(
+            "These runs go through unbound, which is not installed: apt-get install unbound"
+        )
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        settings = Path(folder) / "unbound.conf"
-        settings.write_text(SETTINGS.format(port=port, lists=lists))
-        with process_on_server([program, "-d", "-c", str(settings)], READY):
+        config = Path(folder) / "unbound.conf"
+        config.write_text(CONFIG.format(port=port, lists=lists))
+        with process_on_server([program, "-d", "-c", str(config)], READY):
             yield port
 
 
 def behind_unbound_table(count: int, rounds: int) -> Table:
-    """All clients in turn, round by round; `rate` leaves out the time that a program needs to come up."""
-    here = [program for program in programs() if program.name in CLIENTS]
-    walls: dict[str, list[float]] = {program.name: [] for program in here}
+    """All clients in turn within each round; rates exclude the start-up time."""
+    clients = [program for program in programs() if program.name in CLIENTS]
+    walls: dict[str, list[float]] = {program.name: [] for program in clients}
     with list_server(count) as lists:
-        start = {program.name: median(_run(program, 1, lists).wall_s for _ in range(3)) for program in here}
+        start_s = {
+            program.name: median(_run(program, 1, lists).wall_s for _ in range(3))
+            for program in clients
+        }
         for _ in range(rounds):
-            for program in here:
-                walls[program.name].append(_run(program, count, lists).wall_s - start[program.name])
-    asked = count * len(zone_names())
-    rates = {name: [asked / wall for wall in rows] for name, rows in walls.items()}
-    rows = [[name, f"{median(rate):,.0f}", ratio(rate, rates[here[0].name])] for name, rate in rates.items()]
-    head = ["program", "questions a second", f"× {here[0].name}"]
-    return Table(f"Behind a cold unbound, {count:,} addresses × {len(zone_names())} lists", head, rows)
+            for program in clients:
+                wall_s = _run(program, count, lists).wall_s
+                walls[program.name].append(wall_s - start_s[program.name])
+    queries = count * len(zone_names())
+    rates = {name: [queries / wall_s for wall_s in times] for name, times in walls.items()}
+    reference = clients[0].name
+    rows = [
+        [name, f"{median(rate):,.0f}", ratio(rate, rates[reference])]
+        for name, rate in rates.items()
+    ]
+    head = ["program", "questions a second", f"× {reference}"]
+    title = f"Behind a cold unbound, {count:,} addresses × {len(zone_names())} lists"
+    return Table(title, head, rows)
 
 
-def _run(program: Program, count: int, lists: int) -> Ran:
+def _run(program: Program, count: int, lists: int) -> RunResult:
     with tempfile.TemporaryDirectory() as folder, unbound(lists) as port:
         task = Task(Path(folder), port, addresses(count), zone_names())
         task.write()
-        return run(program.words(task), task.environment)
+        return run(program.command(task), task.environment)
 
 
 def tables(quick: bool) -> Iterator[Table]:

@@ -1,6 +1,7 @@
-"""A cold check over a slow line, against its critical path of DNS round trips.
+"""A check with empty caches over a slow link, compared with its critical path of DNS round trips.
 
-`python -m benchmarks.cold_check`. Nothing is known beforehand but the pace of the line: no cache, no store, no list believed. Ours is the whole of `Checkup`, as chat and the command use it.
+`python -m benchmarks.cold_check`. Only the round-trip time of the server is known in advance: no
+cache, no store, no trusted list. Runs the whole `CheckRunner`, as chat and the CLI do.
 """
 
 from __future__ import annotations
@@ -14,27 +15,27 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from statistics import median
 
-from benchmarks.running import CLIENT_CORE, CORES, line_server
+from benchmarks.running import CLIENT_CORE, CORES, delayed_dns_server
 from benchmarks.tables import Table, percentile, show
 from bot.app import checks, now
-from bot.check_runner import Checkup
-from bot.checks.dnsbl import ProcessMemory, blocklist_check, load
-from bot.models import Check, Order, Target
+from bot.check_runner import CheckRunner
+from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
+from bot.models import Check, CheckRequest, Target
 from bot.net.dns_client import Transport
 from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
 from tests.support.audit_world import audit_zone
 from tests.support.mail_world import GOOD, mail_world
 
-CATALOGUE = load()
-ROUND_TRIPS = 4  # the records of SPF: the domain, and three includes that name one another
-OF_THE_LISTS = ("blocklist",)
-OF_MAIL = ("blocklist", "ptr", "spf", "dmarc", "mx")
-OF_THE_AUDIT = (*OF_MAIL, "network", "dkim", "dane", "bimi", "tls-rpt")
+CATALOG = load()
+ROUND_TRIPS = 4  # SPF: the domain and three nested includes
+LIST_CHECKS = ("blocklist",)
+MAIL_CHECKS = ("blocklist", "ptr", "spf", "dmarc", "mx")
+AUDIT_CHECKS = (*MAIL_CHECKS, "network", "dkim", "dane", "bimi", "tls-rpt")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Link:
     delay_ms: float
     loss: float
 
@@ -42,107 +43,148 @@ class Line:
         return f"{self.delay_ms:.0f} ms" + (f", {self.loss:.0%} loss" if self.loss else "")
 
 
-LINES = [Line(delay, loss) for delay in (0, 30, 100) for loss in (0.0, 0.01)]
+LINKS = [Link(delay, loss) for delay in (0, 30, 100) for loss in (0.0, 0.01)]
 
 
-def mail_checkup(resolver: Resolver, names: Sequence[str], standings: ProcessMemory | None = None) -> Checkup:
-    """The checks of those names, with nothing remembered but these standings."""
-    lists = blocklist_check(CATALOGUE, {}, standings or ProcessMemory(), "line", now)
-    chosen: list[tuple[str, Check]] = [(name, check) for name, check in checks(lists, True) if name in names]
-    return Checkup(chosen, frozenset(), resolver, resolver.fresh(), now, special_allowed=True)
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Checks to run, round trips of their critical path, and how many run at a time.
+
+    `warm`: the lists have been checked before.
+    """
+
+    name: str
+    checks: Sequence[str]
+    round_trips: int = ROUND_TRIPS
+    concurrency: int = 1
+    warm: bool = False
 
 
-def _checkup(transport: Transport, names: Sequence[str], standings: ProcessMemory) -> Checkup:
-    return mail_checkup(Resolver(transport, identity="line"), names, standings)
+SCENARIOS = (
+    Scenario("lists, known to be good", LIST_CHECKS, round_trips=1, warm=True),
+    Scenario("lists, cold", LIST_CHECKS, round_trips=1),
+    Scenario("whole, cold", MAIL_CHECKS),
+    Scenario("the audit, cold", AUDIT_CHECKS),
+    Scenario("ten at once, cold, the slowest", MAIL_CHECKS, concurrency=10),
+)
 
 
-async def _one(transport: Transport, names: Sequence[str], at_once: int, warm: bool) -> tuple[list[float], int]:
-    """The milliseconds of checks under way together, and how many of them gave a wrong verdict."""
-    domain = "example.com" if "spf" in names else None
-    standings = ProcessMemory()
-    if warm:
-        await _checkup(transport, names, standings).report(Order(Target.of(GOOD)))
-    checkup = _checkup(transport, names, standings)
-    gc.collect()  # of the rounds before, which is nobody's waiting
+def check_runner(
+    resolver: Resolver, names: Sequence[str], trust: InMemoryTrustCache | None = None
+) -> CheckRunner:
+    """The checks with these names, with empty caches except for the trust of lists."""
+    lists = blocklist_check(CATALOG, {}, trust or InMemoryTrustCache(), "line", now)
+    selected: list[tuple[str, Check]] = [
+        (name, check) for name, check in checks(lists, True) if name in names
+    ]
+    return CheckRunner(selected, frozenset(), resolver, resolver.fresh(), now, allow_special=True)
 
-    async def timed(order: Order) -> tuple[float, bool]:
+
+def _cold_runner(client: Transport, names: Sequence[str], trust: InMemoryTrustCache) -> CheckRunner:
+    return check_runner(Resolver(client, identity="line"), names, trust)
+
+
+async def _run(client: Transport, scenario: Scenario) -> tuple[list[float], int]:
+    """Milliseconds of concurrent checks, and how many had a wrong verdict."""
+    domain = "example.com" if "spf" in scenario.checks else None
+    trust = InMemoryTrustCache()
+    if scenario.warm:
+        await _cold_runner(client, scenario.checks, trust).run(CheckRequest(Target.of(GOOD)))
+    runner = _cold_runner(client, scenario.checks, trust)
+    gc.collect()  # garbage of earlier rounds is not part of the measurement
+
+    async def timed(request: CheckRequest) -> tuple[float, bool]:
         started = time.perf_counter()
-        report = await checkup.report(order)
-        states = {finding.facts["state"] for finding in report.findings if finding.check == "blocklist"}
+        report = await runner.run(request)
+        states = {
+            finding.facts["state"] for finding in report.findings if finding.check == "blocklist"
+        }
         return (time.perf_counter() - started) * 1e3, not states <= {"not_listed", "unknown"}
 
-    orders = [Order(Target(ip_address(GOOD) + number, domain)) for number in range(at_once)]
-    rows = await asyncio.gather(*map(timed, orders))
-    return [took for took, _ in rows], sum(wrong for _, wrong in rows)
+    addresses = [ip_address(GOOD) + number for number in range(scenario.concurrency)]
+    rows = await asyncio.gather(*(timed(CheckRequest(Target(ip, domain))) for ip in addresses))
+    return [time_ms for time_ms, _ in rows], sum(wrong for _, wrong in rows)
 
 
-async def _round_trip(transport: Transport) -> float:
+async def _round_trip_ms(client: Transport) -> float:
     times = []
     for number in range(11):
         started = time.perf_counter()
-        await transport.query(f"n{number}.example", "A")
+        await client.query(f"n{number}.example", "A")
         times.append((time.perf_counter() - started) * 1e3)
     return median(times)
 
 
-async def _row(
-    name: str, port: int, line: Line, rounds: int, *, kind: tuple[Sequence[str], int, int, bool]
-) -> list[str]:
-    names, trips, at_once, warm = kind
-    took, wrong = [], 0
-    async with Transport([Server("127.0.0.1", port)]) as transport:
-        trip = await _round_trip(transport)
+async def _row(scenario: Scenario, port: int, link: Link, rounds: int) -> list[str]:
+    slowest, wrong = [], 0
+    async with Transport([Server("127.0.0.1", port)]) as client:
+        round_trip_ms = await _round_trip_ms(client)
         for _ in range(rounds + 1):
-            times, bad = await _one(transport, names, at_once, warm)
-            took.append(max(times))
-            wrong += bad
-    took = took[1:]
-    path = trips * trip
-    figures = [median(took), percentile(took, 0.95)]
-    times_path = [f"{figure / path:.2f}" if line.delay_ms else "" for figure in figures]
-    return [name, str(line), f"{path:.1f}", *(f"{figure:.1f}" for figure in figures), *times_path, str(wrong)]
+            times, wrong_verdicts = await _run(client, scenario)
+            slowest.append(max(times))
+            wrong += wrong_verdicts
+    slowest = slowest[1:]  # the first round warms up the process
+    path_ms = scenario.round_trips * round_trip_ms
+    figures = [median(slowest), percentile(slowest, 0.95)]
+    ratios = [f"{figure / path_ms:.2f}" if link.delay_ms else "" for figure in figures]
+    return [
+        scenario.name,
+        str(link),
+        f"{path_ms:.1f}",
+        *(f"{figure:.1f}" for figure in figures),
+        *ratios,
+        str(wrong),
+    ]
 
 
 def cold_table(rounds: int) -> Table:
     os.sched_setaffinity(0, {CLIENT_CORE})
     rows = []
-    kinds: dict[str, tuple[Sequence[str], int, int, bool]] = {
-        "lists, known to be good": (OF_THE_LISTS, 1, 1, True),
-        "lists, cold": (OF_THE_LISTS, 1, 1, False),
-        "whole, cold": (OF_MAIL, ROUND_TRIPS, 1, False),
-        "the audit, cold": (OF_THE_AUDIT, ROUND_TRIPS, 1, False),
-        "ten at once, cold, the slowest": (OF_MAIL, ROUND_TRIPS, 10, False),
-    }
-    for line in LINES:
-        with line_server(audit_zone(), delay_ms=line.delay_ms, loss=line.loss) as port:
-            for name, kind in kinds.items():
-                rows.append(asyncio.run(_row(name, port, line, rounds, kind=kind)))
+    for link in LINKS:
+        with delayed_dns_server(audit_zone(), delay_ms=link.delay_ms, loss=link.loss) as port:
+            for scenario in SCENARIOS:
+                rows.append(asyncio.run(_row(scenario, port, link, rounds)))
     os.sched_setaffinity(0, CORES)
-    head = ["check", "line", "critical path, ms", "median ms", "p95 ms", "median ×", "p95 ×", "wrong"]
+    head = [
+        "check",
+        "line",
+        "critical path, ms",
+        "median ms",
+        "p95 ms",
+        "median ×",
+        "p95 ×",
+        "wrong",
+    ]
     return Table("One check over a line", head, rows)
 
 
 def dead_lists_table(rounds: int) -> Table:
-    """How long a person waits for a whole check where lists are dead, and how many of the others are shown."""
+    """Duration of a whole check while some lists are dead, and how many others have results."""
     rows = []
-    zones = [blocklist.zone for blocklist in CATALOGUE.lists]
+    zones = [blocklist.zone for blocklist in CATALOG.lists]
     for dead in (0, 1, 5):
-        with line_server(mail_world(), dict.fromkeys(zones[:dead], "silent"), delay_ms=30) as port:
-            times, shown = asyncio.run(_with_dead(Server("127.0.0.1", port), rounds))
-        rows.append([str(dead), f"{median(times) / 1e3:.2f}", f"{max(times) / 1e3:.2f}", shown])
-    return Table("A check with dead lists, 30 ms", ["dead", "median s", "longest s", "lists that answered"], rows)
+        faults = dict.fromkeys(zones[:dead], "silent")
+        with delayed_dns_server(mail_world(), faults, delay_ms=30) as port:
+            times, answered = asyncio.run(_with_dead_lists(Server("127.0.0.1", port), rounds))
+        rows.append([str(dead), f"{median(times) / 1e3:.2f}", f"{max(times) / 1e3:.2f}", answered])
+    head = ["dead", "median s", "longest s", "lists that answered"]
+    return Table("A check with dead lists, 30 ms", head, rows)
 
 
-async def _with_dead(server: Server, rounds: int) -> tuple[list[float], str]:
-    times, shown = [], ""
+async def _with_dead_lists(server: Server, rounds: int) -> tuple[list[float], str]:
+    request = CheckRequest(Target.of(GOOD, "example.com"))
+    times, answered = [], ""
     for _ in range(rounds):
-        async with Transport([server]) as transport:
+        async with Transport([server]) as client:
             started = time.perf_counter()
-            report = await _checkup(transport, OF_MAIL, ProcessMemory()).report(Order(Target.of(GOOD, "example.com")))
+            runner = _cold_runner(client, MAIL_CHECKS, InMemoryTrustCache())
+            report = await runner.run(request)
             times.append((time.perf_counter() - started) * 1e3)
-        states = [finding.facts["state"] for finding in report.findings if finding.check == "blocklist"]
-        shown = f"{states.count('not_listed')} of {len(states)}"
-    return times, shown
+        states = [
+            finding.facts["state"] for finding in report.findings if finding.check == "blocklist"
+        ]
+        answered = f"{states.count('not_listed')} of {len(states)}"
+    return times, answered
 
 
 def tables(quick: bool) -> Iterator[Table]:

@@ -1,4 +1,4 @@
-"""What is left after a great many questions, what forgers achieve, and how a person fares beside a sweep in the same process.
+"""Leaks after many queries, forged replies, and interactive checks beside a bulk check.
 
 `python -m benchmarks.endurance`.
 """
@@ -13,168 +13,204 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from benchmarks.cold_check import OF_MAIL, mail_checkup
-from benchmarks.running import line_server, list_server
+from benchmarks.cold_check import MAIL_CHECKS, check_runner
+from benchmarks.running import delayed_dns_server, list_server
 from benchmarks.tables import Table, percentile, ratio, show
-from benchmarks.world import addresses, write_catalogue, zone_names
+from benchmarks.world import addresses, write_catalog, zone_names
 from bot.app import checks, now
-from bot.check_runner import Checkup
-from bot.checks.dnsbl import ProcessMemory, blocklist_check, load
-from bot.checks.dnsbl.catalog import Catalogue
-from bot.models import Answer, Order, Target
+from bot.check_runner import CheckRunner
+from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
+from bot.checks.dnsbl.catalog import Catalog
+from bot.models import DnsAnswer, CheckRequest, Target
 from bot.net.dns_client import Transport
 from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
-from handlers.cli.bulk_check import Line, sweep
+from handlers.cli.bulk_check import Line, run_lines
 from tests.support.dns_replies import FORGERIES
 from tests.support.dns_server import serve
 from tests.support.mail_world import GOOD, mail_world
 
-AT_ONCE = 64
+CONCURRENCY = 64
 TICK_S = 0.005
-LEAST_CHECKS = 20
-OPENED_AFTER = 200  # addresses
+MIN_CHECKS = 20
+BREAKER_WARM_UP = 200  # addresses until the circuit breaker has opened
 
 
-async def _sweep(transport: Transport, labels: list[str], zones: list[str]) -> list[Answer]:
-    """The answers of all rounds that hold a record."""
-    waiting, found = iter(labels), []
+async def _query_all(client: Transport, labels: list[str], zones: list[str]) -> list[DnsAnswer]:
+    """The positive answers of all labels at all zones."""
+    waiting, answers = iter(labels), []
 
     async def work() -> None:
         for label in waiting:
-            for outcome in await transport.ask_all(label, zones):
-                if isinstance(outcome, Answer) and outcome.records:
-                    found.append(outcome)
+            for result in await client.ask_all(label, zones):
+                if isinstance(result, DnsAnswer) and result.records:
+                    answers.append(result)
 
-    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
-    return found
+    await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
+    return answers
 
 
-def left_behind_table(questions: int) -> Table:
-    """In flight, open files and tasks after so many questions."""
+def leak_table(queries: int) -> Table:
+    """Queries in flight, open files and tasks after that many queries."""
     with list_server(2_000) as port:
-        row = asyncio.run(_left_behind(port, questions))
-    return Table("Left behind", ["questions", "still in flight", "files more than at the start", "tasks"], [row])
+        row = asyncio.run(_leaks(port, queries))
+    head = ["questions", "still in flight", "files more than at the start", "tasks"]
+    return Table("Left behind", head, [row])
 
 
-async def _left_behind(port: int, questions: int) -> list[str]:
-    before, zones = len(os.listdir("/proc/self/fd")), zone_names()
-    labels = [".".join(reversed(address.split("."))) for address in addresses(questions // len(zones))]
-    async with Transport([Server("127.0.0.1", port)]) as transport:
-        await _sweep(transport, labels, zones)
-        in_flight = transport.in_flight
-    files, tasks = len(os.listdir("/proc/self/fd")) - before, len(asyncio.all_tasks()) - 1
-    return [f"{questions:,}", str(in_flight), str(files), str(tasks)]
+async def _leaks(port: int, queries: int) -> list[str]:
+    files_before, zones = len(os.listdir("/proc/self/fd")), zone_names()
+    labels = [_label(address) for address in addresses(queries // len(zones))]
+    async with Transport([Server("127.0.0.1", port)]) as client:
+        await _query_all(client, labels, zones)
+        pending = client.in_flight
+    files = len(os.listdir("/proc/self/fd")) - files_before
+    tasks = len(asyncio.all_tasks()) - 1
+    return [f"{queries:,}", str(pending), str(files), str(tasks)]
 
 
-def forgeries_table(questions: int) -> Table:
-    """Each true answer comes behind a forged one (wrong id, question, letter case or sender, garbage, cut) or out of turn."""
-    rows = asyncio.run(_forged(questions))
-    return Table("Forged and reordered packets", ["questions", "forged packets seen", "wrong answers"], [rows])
+def _label(address: str) -> str:
+    return ".".join(reversed(address.split(".")))
 
 
-async def _forged(questions: int) -> list[str]:
-    words = [*(f"{word}-first" for word in FORGERIES), "shuffled"]
-    zones = [f"{word}.example" for word in words]
-    labels = [str(number) for number in range(questions // len(zones))]
-    truth = {f"{label}.{zone}": {"A": ["127.0.0.2"]} for label in labels[::2] for zone in zones}
+def forgery_table(queries: int) -> Table:
+    """Each reply arrives after a forged one or out of order.
+
+    Forged: id, question, letter case or sender; or the reply is garbage or truncated.
+    """
+    row = asyncio.run(_forgeries(queries))
+    head = ["questions", "forged packets seen", "wrong answers"]
+    return Table("Forged and reordered packets", head, [row])
+
+
+async def _forgeries(queries: int) -> list[str]:
+    faults = [*(f"{forgery}-first" for forgery in FORGERIES), "shuffled"]
+    zones = [f"{fault}.example" for fault in faults]
+    labels = [str(number) for number in range(queries // len(zones))]
+    listed = {f"{label}.{zone}": {"A": ["127.0.0.2"]} for label in labels[::2] for zone in zones}
     async with (
-        serve(truth, faults=dict(zip(zones, words, strict=True))) as server,
-        Transport([Server(server.host, server.port)]) as transport,
+        serve(listed, faults=dict(zip(zones, faults, strict=True))) as server,
+        Transport([Server(server.host, server.port)]) as client,
     ):
-        await transport.query("t.example", "A")
-        found = await _sweep(transport, labels, zones)
-        seen = transport.upstreams[0].counters
-    wrong = [answer for answer in found if answer.records != ("127.0.0.2",)]
-    dropped = seen.unexpected + seen.mismatched + seen.miscased + seen.garbled
-    return [f"{questions:,}", f"{dropped:,}", str(len(wrong) + abs(len(truth) - len(found)))]
+        await client.query("t.example", "A")
+        answers = await _query_all(client, labels, zones)
+        counters = client.upstreams[0].counters
+    wrong = [answer for answer in answers if answer.records != ("127.0.0.2",)]
+    dropped = counters.unexpected + counters.mismatched + counters.miscased + counters.garbled
+    errors = len(wrong) + abs(len(listed) - len(answers))
+    return [f"{queries:,}", f"{dropped:,}", str(errors)]
 
 
-def beside_table(count_of_addresses: int) -> Table:
-    """A person's whole check over and over, alone and beside a sweep at 40 lists, two of which fail; 30 ms to the server."""
+def interactive_table(address_count: int) -> Table:
+    """Repeated interactive checks, alone and beside a bulk check at 40 lists.
+
+    Two of the lists fail; the round trip is 30 ms.
+    """
     zones = zone_names(40)
     faults = {zones[0]: "silent", zones[1]: "servfail"}
     points = {f"2.0.0.127.{zone}": {"A": ["127.0.0.2"]} for zone in zones}
-    with tempfile.TemporaryDirectory() as folder, line_server({**mail_world(), **points}, faults, delay_ms=30) as port:
-        write_catalogue(Path(folder) / "lists.toml", zones)
-        rows = asyncio.run(_beside(port, count_of_addresses, load(Path(folder) / "lists.toml")))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        delayed_dns_server({**mail_world(), **points}, faults, delay_ms=30) as port,
+    ):
+        write_catalog(Path(folder) / "lists.toml", zones)
+        rows = asyncio.run(_interactive(port, address_count, load(Path(folder) / "lists.toml")))
     head = ["", "person's check, median ms", "p95 ms", "× alone", "loop lag, p99 ms", "largest ms"]
-    return Table(f"A person beside a sweep of {count_of_addresses:,} × 40", head, rows)
+    return Table(f"A person beside a sweep of {address_count:,} × 40", head, rows)
 
 
-async def _beside(port: int, count_of_addresses: int, swept: Catalogue) -> list[list[str]]:
-    """The sweep makes its reports as `mailcheck check --file` does, in the process that answers the person."""
+async def _interactive(port: int, address_count: int, catalog: Catalog) -> list[list[str]]:
+    """The bulk check runs as in `mailcheck check --file`, in the process of the interactive one."""
     rows = []
-    alone = 0.0
-    async with Transport([Server("127.0.0.1", port)]) as transport:
-        for name, number in (("alone", 0), ("beside a sweep", count_of_addresses)):
+    alone_ms = 0.0
+    async with Transport([Server("127.0.0.1", port)]) as client:
+        for name, count in (("alone", 0), ("beside a sweep", address_count)):
             lags: list[float] = []
-            watching = asyncio.create_task(_watch(lags))
-            sweeping = asyncio.create_task(_reports(transport, swept, number))
+            lag_task = asyncio.create_task(_measure_loop_lag(lags))
+            bulk_task = asyncio.create_task(_bulk_reports(client, catalog, count))
             times: list[float] = []
-            while not sweeping.done() or len(times) < LEAST_CHECKS:
-                checkup = mail_checkup(Resolver(transport, identity="line"), OF_MAIL)
+            while not bulk_task.done() or len(times) < MIN_CHECKS:
+                runner = check_runner(Resolver(client, identity="line"), MAIL_CHECKS)
                 started = time.perf_counter()
-                await checkup.report(Order(Target.of(GOOD, "example.com")))
+                await runner.run(CheckRequest(Target.of(GOOD, "example.com")))
                 times.append((time.perf_counter() - started) * 1e3)
-            assert await sweeping == number
-            watching.cancel()
-            alone = alone or median(times)
-            times_alone = f"{median(times) / alone:.2f}"
-            lag = [f"{percentile(lags, 0.99):.1f}", f"{max(lags):.1f}"]
-            rows.append([name, f"{median(times):.1f}", f"{percentile(times, 0.95):.1f}", times_alone, *lag])
+            assert await bulk_task == count
+            lag_task.cancel()
+            alone_ms = alone_ms or median(times)
+            rows.append(
+                [
+                    name,
+                    f"{median(times):.1f}",
+                    f"{percentile(times, 0.95):.1f}",
+                    f"{median(times) / alone_ms:.2f}",
+                    f"{percentile(lags, 0.99):.1f}",
+                    f"{max(lags):.1f}",
+                ]
+            )
     return rows
 
 
-async def _reports(transport: Transport, swept: Catalogue, number: int) -> int:
-    """Sweeps that many addresses; returns how many reports there were."""
-    lookup = Resolver(transport, identity="line").sweeping()
-    lists = blocklist_check(swept, {}, ProcessMemory(), "line", now)
-    checkup = Checkup(checks(lists, True)[:3], frozenset(), lookup, lookup, now, special_allowed=True)
-    lines = (Line(n, (Order(Target.of(address)),)) for n, address in enumerate(addresses(number)))
-    return len([report async for _, reports in sweep(checkup, lines, fresh=False) for report in reports])
+async def _bulk_reports(client: Transport, catalog: Catalog, count: int) -> int:
+    """Bulk check of that many addresses; returns the number of reports."""
+    lookup = Resolver(client, identity="line").sweeping()
+    lists = blocklist_check(catalog, {}, InMemoryTrustCache(), "line", now)
+    runner = CheckRunner(
+        checks(lists, True)[:3], frozenset(), lookup, lookup, now, allow_special=True
+    )
+    lines = (
+        Line(n, (CheckRequest(Target.of(address)),)) for n, address in enumerate(addresses(count))
+    )
+    return sum([len(reports) async for _, reports in run_lines(runner, lines, fresh=False)])
 
 
-async def _watch(lags: list[float]) -> None:
-    """How much later than wanted the loop comes back, in milliseconds."""
+async def _measure_loop_lag(lags: list[float]) -> None:
+    """Append how much later than scheduled the loop wakes up, in milliseconds."""
     while True:
         started = time.perf_counter()
         await asyncio.sleep(TICK_S)
         lags.append((time.perf_counter() - started - TICK_S) * 1e3)
 
 
-def breaker_table(count_of_addresses: int, rounds: int) -> Table:
-    """What a dead list of fifty still costs a sweep that has noticed."""
+def breaker_table(address_count: int, rounds: int) -> Table:
+    """Cost of a dead list of fifty after its circuit breaker has opened."""
     zones = zone_names()
     walls: dict[bool, list[float]] = {False: [], True: []}
-    asked = 0
-    with line_server({}, {zones[-1]: "silent"}) as port:
+    dead_list_datagrams = 0
+    with delayed_dns_server({}, {zones[-1]: "silent"}) as port:
         for _ in range(rounds):
             for dead in (False, True):
-                wall, sent = asyncio.run(_after_opening(port, zones if dead else zones[:-1], count_of_addresses))
-                walls[dead].append(wall)
-                asked = sent - count_of_addresses * (len(zones) - 1) if dead else asked
-    row = [*(f"{median(walls[dead]):.2f}" for dead in (False, True)), ratio(walls[True], walls[False]), str(asked)]
+                queried = zones if dead else zones[:-1]
+                wall_s, sent = asyncio.run(_with_open_breaker(port, queried, address_count))
+                walls[dead].append(wall_s)
+                if dead:
+                    dead_list_datagrams = sent - address_count * (len(zones) - 1)
+    row = [
+        f"{median(walls[False]):.2f}",
+        f"{median(walls[True]):.2f}",
+        ratio(walls[True], walls[False]),
+        str(dead_list_datagrams),
+    ]
     head = ["without it, wall s", "with it, wall s", "ratio", "datagrams to the dead list"]
-    return Table(f"A dead list of fifty once it is given up, {count_of_addresses:,} addresses", head, [row])
+    title = f"A dead list of fifty once it is given up, {address_count:,} addresses"
+    return Table(title, head, [row])
 
 
-async def _after_opening(port: int, zones: list[str], count_of_addresses: int) -> tuple[float, int]:
-    """Seconds and datagrams of a sweep, after a first part in which silence is found out."""
-    labels = [".".join(reversed(address.split("."))) for address in addresses(OPENED_AFTER + count_of_addresses)]
-    async with Transport([Server("127.0.0.1", port)]) as transport:
-        counters = transport.upstreams[0].counters
-        await _sweep(transport, labels[:OPENED_AFTER], zones)
-        started, before = time.perf_counter(), counters.sent + counters.resent
-        await _sweep(transport, labels[OPENED_AFTER:], zones)
-        return time.perf_counter() - started, counters.sent + counters.resent - before
+async def _with_open_breaker(port: int, zones: list[str], address_count: int) -> tuple[float, int]:
+    """Seconds and datagrams of a bulk check, after a first part that opens the breaker."""
+    labels = [_label(address) for address in addresses(BREAKER_WARM_UP + address_count)]
+    async with Transport([Server("127.0.0.1", port)]) as client:
+        counters = client.upstreams[0].counters
+        await _query_all(client, labels[:BREAKER_WARM_UP], zones)
+        started, sent_before = time.perf_counter(), counters.sent + counters.resent
+        await _query_all(client, labels[BREAKER_WARM_UP:], zones)
+        return time.perf_counter() - started, counters.sent + counters.resent - sent_before
 
 
 def tables(quick: bool) -> Iterator[Table]:
-    yield beside_table(1_000)
+    yield interactive_table(1_000)
     yield breaker_table(1_000 if quick else 5_000, 1 if quick else 5)
-    yield forgeries_table(10_000 if quick else 100_000)
-    yield left_behind_table(100_000 if quick else 1_000_000)
+    yield forgery_table(10_000 if quick else 100_000)
+    yield leak_table(100_000 if quick else 1_000_000)
 
 
 if __name__ == "__main__":

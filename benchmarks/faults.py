@@ -1,4 +1,7 @@
-"""What each program makes of a list that fails: an answer that is none must not be called listed, and silence not clean: `python -m benchmarks.faults`."""
+"""Results of each program for failing lists: errors must be neither "listed" nor "clean".
+
+`python -m benchmarks.faults`.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.running import line_server, run
-from benchmarks.sweep import DNSPERF, ENGINE, OURS, Task, programs
+from benchmarks.bulk_check import DNSPERF, ENGINE, OURS, Pairs, Task, programs
+from benchmarks.running import delayed_dns_server, run
 from benchmarks.tables import Table, show
 
 FAULTS = {
@@ -22,38 +25,33 @@ ADDRESS = "10.0.0.9"
 
 
 def faults_table() -> Table:
-    zones = {f"fault{number}.lists.example": word for number, word in enumerate(FAULTS)}
+    zones = {f"fault{number}.lists.example": fault for number, fault in enumerate(FAULTS)}
     rows = []
-    with tempfile.TemporaryDirectory() as folder, line_server({}, zones) as port:
+    with tempfile.TemporaryDirectory() as folder, delayed_dns_server({}, zones) as port:
         task = Task(Path(folder), port, [ADDRESS], list(zones))
         task.write()
         for program in programs():
             if program.name in (DNSPERF, ENGINE) or program.read is None:
                 continue
-            out = run(program.words(task), task.environment).out
-            said = _states(out) if program.name == OURS else {}
-            listed, failed = program.read(task, out)
-            rows.append(
-                [program.name]
-                + [
-                    said.get(zone)
-                    or (
-                        "**listed**"
-                        if (ADDRESS, zone) in listed
-                        else "failed"
-                        if (ADDRESS, zone) in failed
-                        else "clean"
-                    )
-                    for zone in zones
-                ]
-            )
+            out = run(program.command(task), task.environment).out
+            states = _states(out) if program.name == OURS else {}
+            pairs = program.read(task, out)
+            cells = [states.get(zone) or _result(zone, *pairs) for zone in zones]
+            rows.append([program.name, *cells])
     return Table("What is said of a list that fails", ["program", *FAULTS.values()], rows)
 
 
+def _result(zone: str, listed: Pairs, failed: Pairs) -> str:
+    if (ADDRESS, zone) in listed:
+        return "**listed**"
+    return "failed" if (ADDRESS, zone) in failed else "clean"
+
+
 def _states(out: str) -> dict[str, str]:
-    """A list's state in our own words, by its zone."""
+    """State and reason in mailcheck's report, by zone."""
     findings = [row for row in json.loads(out)["findings"] if row["check"] == "blocklist"]
-    return {row["facts"]["zone"]: f"{row['facts']['state']} ({row['facts']['reason']})" for row in findings}
+    facts = [row["facts"] for row in findings]
+    return {fact["zone"]: f"{fact['state']} ({fact['reason']})" for fact in facts}
 
 
 def tables(_: bool) -> Iterator[Table]:

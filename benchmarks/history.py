@@ -1,7 +1,7 @@
-"""The memory that histories take in the embedded server: `python -m benchmarks.history [--watches 100000]`.
+"""Memory of histories in the embedded server: `python -m benchmarks.history [--watches 100000]`.
 
-Three fleets of watches, each held against its bound in bytes a watch: one in which nothing ever happened, one as they are
-(a tenth of the watches were on a list, up to eight times each), and one in which every history is as large as it can be.
+Three scenarios, each with a limit in bytes per watch: no history, a realistic one (a tenth of the
+watches were listed, up to eight times each), and every history at its maximum size.
 """
 
 from __future__ import annotations
@@ -18,83 +18,103 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from benchmarks.watches import NOW, used, watch
-from bot.monitoring.history import ACKNOWLEDGED, MOST_SPANS, MOST_TRACKS, History, Span, Track, compacted, to_text
+from benchmarks.watches import NOW, memory_used, numbered_watch
+from bot.monitoring.history import (
+    ACKNOWLEDGED,
+    MAX_SPANS,
+    MAX_TRACKS,
+    History,
+    Span,
+    Track,
+    compact_history,
+    dump_history,
+)
 from bot.storage.embedded_valkey import Embedded
 from bot.storage.redis_client import client
 
-AT_ONCE = 500
+BATCH_SIZE = 500
 HOUR = timedelta(hours=1)
-NOBODY = 10.0  # bytes a watch
-USUAL, FULL = 150.0, 4_096.0
+EMPTY_LIMIT, TYPICAL_LIMIT, FULL_LIMIT = 10.0, 150.0, 4_096.0  # bytes per watch
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
-    """`history` makes the text of the watch with this number; empty for none. `most` is the bound, in bytes a watch."""
+class Scenario:
+    """`history` makes the stored text of a watch by its number; empty for none.
+
+    `limit` is in bytes per watch.
+    """
 
     name: str
     history: Callable[[int], str]
-    most: float
+    limit: float
 
 
-def usual(number: int) -> str:
-    return text_of(1 + number % 3, 1 + number % 8, number) if number % 10 == 0 else ""
+def typical(number: int) -> str:
+    return history_text(1 + number % 3, 1 + number % 8, number) if number % 10 == 0 else ""
 
 
 def full(number: int) -> str:
-    return text_of(MOST_TRACKS, MOST_SPANS, number)
+    return history_text(MAX_TRACKS, MAX_SPANS, number)
 
 
-def text_of(tracks: int, spells: int, seed: int) -> str:
-    """Spells of random length on so many lists; the last compaction leaves spans that count many of them."""
-    rolled, held, at = random.Random(seed), list[Track](), NOW - timedelta(days=700)
+def history_text(tracks: int, listings: int, seed: int) -> str:
+    """Listings of random length on so many lists, compacted as in production."""
+    rng, result, start = random.Random(seed), list[Track](), NOW - timedelta(days=700)
     for number in range(tracks):
-        spans, since = [], at
-        for _ in range(spells):
-            since += HOUR * rolled.randint(1, 40)
-            length = HOUR * rolled.randint(1, 90)
+        spans, since = [], start
+        for _ in range(listings):
+            since += HOUR * rng.randint(1, 40)
+            length = HOUR * rng.randint(1, 90)
             spans.append(Span(since, since + length, 1, length, length))
             since += length
         key = ACKNOWLEDGED if number == 1 else f"blocklist:list-{number}.example"
-        held.append(Track(key, f"Blocklist number {number} of a fleet", tuple(spans)))
-    return to_text(compacted(History(tuple(held)), NOW))
+        result.append(Track(key, f"Blocklist number {number} of a fleet", tuple(spans)))
+    return dump_history(compact_history(History(tuple(result)), NOW))
 
 
-async def measure(redis: Redis, fleet: Fleet, watches: int) -> float:
-    """Bytes a watch: the histories alone, as the store keeps them by room."""
+async def measure(redis: Redis, scenario: Scenario, watches: int) -> float:
+    """Bytes per watch of the histories alone, stored by channel."""
     await redis.flushall()
-    before = await used(redis)
-    for start in range(0, watches, AT_ONCE):
+    empty = await memory_used(redis)
+    for start in range(0, watches, BATCH_SIZE):
         async with redis.pipeline(transaction=False) as pipeline:
-            for one, number in ((watch(number), number) for number in range(start, min(start + AT_ONCE, watches))):
-                if text := fleet.history(number):
-                    pipeline.hset(f"mc1:history:{one.room}", one.id, text)
+            for number in range(start, min(start + BATCH_SIZE, watches)):
+                if text := scenario.history(number):
+                    watch = numbered_watch(number)
+                    pipeline.hset(f"mc1:history:{watch.channel}", watch.id, text)
             await pipeline.execute()
-    return (await used(redis) - before) / watches
+    return (await memory_used(redis) - empty) / watches
 
 
 async def main(watches: int) -> int:
-    ready = [full(seed) for seed in range(16)]  # compacting a hundred thousand anew would measure Python
-    fleets = [
-        Fleet("nothing ever happened", lambda _: "", NOBODY),
-        Fleet("a tenth was listed, up to eight times", usual, USUAL),
-        Fleet("every history is full", lambda number: ready[number % len(ready)], FULL),
+    # Precomputed: compacting a hundred thousand histories would measure Python.
+    full_texts = [full(seed) for seed in range(16)]
+    scenarios = [
+        Scenario("nothing ever happened", lambda _: "", EMPTY_LIMIT),
+        Scenario("a tenth was listed, up to eight times", typical, TYPICAL_LIMIT),
+        Scenario(
+            "every history is full",
+            lambda number: full_texts[number % len(full_texts)],
+            FULL_LIMIT,
+        ),
     ]
-    good = True
+    within_limits = True
     with tempfile.TemporaryDirectory() as folder:
         async with Embedded(Path(folder)) as server, client(server.url, 30.0) as redis:
-            for fleet in fleets:
-                each = await measure(redis, fleet, watches)
-                good = good and each <= fleet.most
-                total = f"{each * watches / 1e6:.1f} MB"
+            for scenario in scenarios:
+                bytes_each = await measure(redis, scenario, watches)
+                within_limits = within_limits and bytes_each <= scenario.limit
                 print(
-                    f"{fleet.name}: {each:.0f} bytes a watch (bound: {fleet.most:.0f}), {total} for {watches} watches"
+                    f"{scenario.name}: {bytes_each:.0f} bytes a watch"
+                    f" (bound: {scenario.limit:.0f}),"
+                    f" {bytes_each * watches / 1e6:.1f} MB for {watches} watches"
                 )
-    return 0 if good else 1
+    return 0 if within_limits else 1
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--watches", type=int, default=100_000)
     sys.exit(asyncio.run(main(parser.parse_args().watches)))

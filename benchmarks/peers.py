@@ -1,7 +1,7 @@
-"""What others make of the same addresses and lists. Run by the interpreter that has them: `peers.py NAME PORT IPS ZONES`.
+"""Other Python packages on the same addresses and lists: `peers.py NAME PORT IPS ZONES`.
 
-Prints one JSON object: the pairs that the peer calls listed, and those that it says it could not learn. Each is used as its
-documentation shows, with up to a hundred questions on the wire.
+Runs in the venv that has them. Prints one JSON object with the listed and the failed pairs. Each
+package is used as its documentation shows, with up to 100 queries in flight.
 """
 
 from __future__ import annotations
@@ -15,22 +15,25 @@ from pathlib import Path
 from typing import Any
 
 warnings.simplefilter("ignore")
-AT_ONCE = 100
+CONCURRENCY = 100
 Pairs = list[tuple[str, str]]
-Outcome = tuple[Pairs, Pairs]
+Results = tuple[Pairs, Pairs]
 
 
-def backwards(address: str, zone: str) -> str:
+def query_name(address: str, zone: str) -> str:
     return ".".join(reversed(address.split("."))) + "." + zone
 
 
-async def pydnsbl(port: int, addresses: list[str], zones: list[str]) -> Outcome:
+async def pydnsbl(port: int, addresses: list[str], zones: list[str]) -> Results:
     import aiodns
     from pydnsbl import DNSBLIpChecker
     from pydnsbl.providers import Provider
 
-    checker = DNSBLIpChecker(providers=[Provider(zone) for zone in zones], timeout=5, tries=2, concurrency=AT_ONCE)
-    checker._resolver = aiodns.DNSResolver(nameservers=["127.0.0.1"], timeout=5, tries=2, udp_port=port)
+    providers = [Provider(zone) for zone in zones]
+    checker = DNSBLIpChecker(providers=providers, timeout=5, tries=2, concurrency=CONCURRENCY)
+    checker._resolver = aiodns.DNSResolver(
+        nameservers=["127.0.0.1"], timeout=5, tries=2, udp_port=port
+    )
     listed: Pairs = []
     failed: Pairs = []
     for result in await asyncio.gather(*(checker.check_async(address) for address in addresses)):
@@ -39,21 +42,21 @@ async def pydnsbl(port: int, addresses: list[str], zones: list[str]) -> Outcome:
     return listed, failed
 
 
-async def aiodns(port: int, addresses: list[str], zones: list[str]) -> Outcome:
+async def aiodns(port: int, addresses: list[str], zones: list[str]) -> Results:
     import aiodns
 
     resolver = aiodns.DNSResolver(nameservers=["127.0.0.1"], timeout=5, tries=2, udp_port=port)
 
-    async def ask(address: str, zone: str) -> bool | None:
+    async def is_listed(address: str, zone: str) -> bool | None:
         try:
-            return bool(await resolver.query(backwards(address, zone), "A"))
+            return bool(await resolver.query(query_name(address, zone), "A"))
         except aiodns.error.DNSError as error:
-            return False if error.args[0] in (1, 4) else None  # no data, no such name
+            return False if error.args[0] in (1, 4) else None  # NODATA, NXDOMAIN
 
-    return await _each(addresses, zones, ask)
+    return await _query_all(addresses, zones, is_listed)
 
 
-async def dnspython(port: int, addresses: list[str], zones: list[str]) -> Outcome:
+async def dnspython(port: int, addresses: list[str], zones: list[str]) -> Results:
     import dns.asyncresolver
     import dns.exception
     import dns.resolver
@@ -61,31 +64,35 @@ async def dnspython(port: int, addresses: list[str], zones: list[str]) -> Outcom
     resolver = dns.asyncresolver.Resolver(configure=False)
     resolver.nameservers, resolver.port, resolver.lifetime = ["127.0.0.1"], port, 5.0
 
-    async def ask(address: str, zone: str) -> bool | None:
+    async def is_listed(address: str, zone: str) -> bool | None:
         try:
-            return bool(await resolver.resolve(backwards(address, zone), "A", search=False))
+            return bool(await resolver.resolve(query_name(address, zone), "A", search=False))
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return False
         except dns.exception.DNSException:
             return None
 
-    return await _each(addresses, zones, ask)
+    return await _query_all(addresses, zones, is_listed)
 
 
-async def _each(
-    addresses: list[str], zones: list[str], ask: Callable[[str, str], Coroutine[Any, Any, bool | None]]
-) -> Outcome:
+async def _query_all(
+    addresses: list[str],
+    zones: list[str],
+    is_listed: Callable[[str, str], Coroutine[Any, Any, bool | None]],
+) -> Results:
     listed: Pairs = []
     failed: Pairs = []
-    pairs: Iterable[tuple[str, str]] = iter([(address, zone) for address in addresses for zone in zones])
+    pairs: Iterable[tuple[str, str]] = iter(
+        [(address, zone) for address in addresses for zone in zones]
+    )
 
     async def work() -> None:
         for address, zone in pairs:
-            there = await ask(address, zone)
-            if there is not False:
-                (listed if there else failed).append((address, zone))
+            result = await is_listed(address, zone)
+            if result is not False:
+                (listed if result else failed).append((address, zone))
 
-    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+    await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
     return listed, failed
 
 
@@ -98,4 +105,5 @@ async def main(name: str, port: int, addresses: list[str], zones: list[str]) -> 
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), *(Path(file).read_text().split() for file in sys.argv[3:])))
+    files = [Path(file).read_text().split() for file in sys.argv[3:]]
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), *files))

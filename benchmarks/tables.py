@@ -1,4 +1,4 @@
-"""Figures as the tables of `docs/performance.md`."""
+"""Formatting of figures and tables for `docs/performance.md`."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ class Table:
 
     def __str__(self) -> str:
         lines = [self.head, ["---"] * len(self.head), *self.rows]
-        return "\n".join([f"### {self.title}", "", *("| " + " | ".join(line) + " |" for line in lines), ""])
+        return "\n".join(
+            [f"### {self.title}", "", *("| " + " | ".join(line) + " |" for line in lines), ""]
+        )
 
 
 def spread(figures: Sequence[float]) -> str:
-    """The median, and between which figures it lies."""
+    """Median, minimum and maximum."""
     return f"{median(figures):.1f} ({min(figures):.1f}–{max(figures):.1f})"
 
 
 def ratio(figures: Sequence[float], reference: Sequence[float]) -> str:
-    """The median of the ratios, round by round: what the machine did in that round cancels out."""
-    ratios = [one / other for one, other in zip(figures, reference, strict=True)]
+    """Median of the ratios within each round, so that load of the machine cancels out."""
+    ratios = [value / base for value, base in zip(figures, reference, strict=True)]
     return f"{median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
 
 
@@ -35,9 +37,13 @@ def percentile(figures: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
 
 
-def show(about: str | None, tables: Callable[[bool], Iterable[Table]]) -> None:
-    """The command line of one part by itself."""
-    words = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--quick", action="store_true", help="fewer and shorter runs, to try it out")
-    for table in tables(words.parse_args().quick):
+def show(description: str | None, tables: Callable[[bool], Iterable[Table]]) -> None:
+    """Command line of a single benchmark."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer and shorter runs, to try it out"
+    )
+    for table in tables(parser.parse_args().quick):
         print(table, flush=True)

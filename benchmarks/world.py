@@ -1,6 +1,6 @@
-"""The lists and the addresses of the benchmarks: fifty zones that any server can serve, and what is on them.
+"""Blocklists and addresses of the benchmarks: fifty zones for any server, and their listings.
 
-Addresses come from 10.0.0.0/8, names from the top-level domain `example`; the same numbers give the same world everywhere.
+Deterministic: addresses from 10.0.0.0/8, names below the top-level domain `example`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 LISTS = 50
-LISTED_SHARE = 0.02  # of all pairs of an address and a list
+LISTED_SHARE = 0.02  # of all pairs of address and list
 FIRST = int(IPv4Address("10.0.0.0"))
 CODES = (2, 3, 4, 10)
-REVERSE = "10.in-addr.arpa"  # nobody there has a name
+REVERSE_ZONE = "10.in-addr.arpa"  # without PTR records
 
-CATALOGUE_HEAD = """[refusals]
-"127.255.255.254" = { effect = "refused", reason = "public-resolver", means = "the question came through a public resolver" }
-"""
-CATALOGUE_LIST = """
+CATALOG_HEAD = (
+    '[refusals]\n"127.255.255.254" = { effect = "refused", reason = "public-resolver",'
+    ' means = "the question came through a public resolver" }\n'
+)
+CATALOG_LIST = """
 [[list]]
 id = "{id}"
 name = "{id}"
@@ -35,12 +36,14 @@ source = "https://{zone}/"
 {limits}[list.codes]
 "127.0.0.*" = {{ effect = "listed", means = "it was seen to send spam" }}
 """
-ZONE_HEAD = "$SOA 300 ns1.{zone} hostmaster.{zone} 0 600 300 86400 150\n$NS 300 ns1.{zone}\n$TTL 300\n"
+ZONE_HEAD = (
+    "$SOA 300 ns1.{zone} hostmaster.{zone} 0 600 300 86400 150\n$NS 300 ns1.{zone}\n$TTL 300\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One address on one list, with the last octet of the answer."""
+    """Listing of an address, with the last octet of the return code."""
 
     address: int
     code: int
@@ -56,44 +59,56 @@ def addresses(count: int) -> list[str]:
 
 
 def entries(zone: str, count: int) -> list[Entry]:
-    """What the zone lists of the first `count` addresses."""
-    dice = random.Random(f"{zone} {count}")
-    numbers = dice.sample(range(count), max(1, round(count * LISTED_SHARE)))
-    return [Entry((number * 7919 + 257) % (1 << 24), dice.choice(CODES)) for number in sorted(numbers)]
+    """Listings of the zone among the first `count` addresses."""
+    rng = random.Random(f"{zone} {count}")
+    numbers = rng.sample(range(count), max(1, round(count * LISTED_SHARE)))
+    return [
+        Entry((number * 7919 + 257) % (1 << 24), rng.choice(CODES)) for number in sorted(numbers)
+    ]
 
 
-def truth(count: int, lists: int = LISTS) -> set[tuple[str, str]]:
+def expected_listings(count: int, lists: int = LISTS) -> set[tuple[str, str]]:
     """Every pair of an address and a zone that lists it."""
-    return {(str(IPv4Address(FIRST + e.address)), zone) for zone in zone_names(lists) for e in entries(zone, count)}
+    return {
+        (str(IPv4Address(FIRST + entry.address)), zone)
+        for zone in zone_names(lists)
+        for entry in entries(zone, count)
+    }
 
 
 def write_zones(folder: Path, count: int, lists: int = LISTS) -> list[str]:
-    """Zone files for rbldnsd; returns the words of its command line."""
-    words = []
+    """Write zone files for rbldnsd; returns its zone arguments."""
+    arguments = []
     for zone in zone_names(lists):
-        lines = [ZONE_HEAD.format(zone=zone), f":127.0.0.2:Listed by {zone}, see https://{zone}/?q=$\n127.0.0.2\n"]
+        text = f"Listed by {zone}, see https://{zone}/?q=$"
+        lines = [ZONE_HEAD.format(zone=zone), f":127.0.0.2:{text}\n127.0.0.2\n"]
         lines += [
-            f"{IPv4Address(FIRST + entry.address)} :{entry.code}:Listed by {zone}, see https://{zone}/?q=$\n"
+            f"{IPv4Address(FIRST + entry.address)} :{entry.code}:{text}\n"
             for entry in entries(zone, count)
         ]
         (folder / f"{zone}.zone").write_text("".join(lines))
-        words.append(f"{zone}:ip4set:{zone}.zone")
-    (folder / "reverse.zone").write_text(ZONE_HEAD.format(zone=REVERSE))
-    return [*words, f"{REVERSE}:generic:reverse.zone"]
+        arguments.append(f"{zone}:ip4set:{zone}.zone")
+    (folder / "reverse.zone").write_text(ZONE_HEAD.format(zone=REVERSE_ZONE))
+    return [*arguments, f"{REVERSE_ZONE}:generic:reverse.zone"]
 
 
-def write_catalogue(file: Path, zones: Iterable[str], *, severity: str = "low", per_second: int | None = None) -> None:
-    """The lists as `MAILCHECK_BLOCKLISTS` reads them; `per_second` is how often each may be asked."""
+def write_catalog(
+    file: Path, zones: Iterable[str], *, severity: str = "low", per_second: int | None = None
+) -> None:
+    """Write the lists for `MAILCHECK_BLOCKLISTS`; `per_second` limits the queries of each."""
     limits = f"per_second = {per_second}\n" if per_second else ""
     ids = ((zone.replace(".", "-"), zone) for zone in zones)
-    rows = (CATALOGUE_LIST.format(id=id_, zone=zone, severity=severity, limits=limits) for id_, zone in ids)
-    file.write_text(CATALOGUE_HEAD + "".join(rows))
+    rows = (
+        CATALOG_LIST.format(id=id_, zone=zone, severity=severity, limits=limits)
+        for id_, zone in ids
+    )
+    file.write_text(CATALOG_HEAD + "".join(rows))
 
 
-def questions(asked: Iterable[str], zones: Iterable[str]) -> Iterator[str]:
-    """The lines of a query file for dnsperf: every address at every list."""
+def query_lines(ips: Iterable[str], zones: Iterable[str]) -> Iterator[str]:
+    """Lines of a dnsperf query file: every address at every list."""
     names = list(zones)
-    for address in asked:
+    for address in ips:
         label = ".".join(reversed(address.split(".")))
         for zone in names:
             yield f"{label}.{zone} A\n"

@@ -1,4 +1,4 @@
-"""The front door: the command `mailcheck`, put together from its verbs, each a room of `handlers.cli`."""
+"""Entry point of the command `mailcheck`; its subcommands are in `handlers.cli`."""
 
 from __future__ import annotations
 
@@ -13,36 +13,48 @@ import typer
 
 from bot import logging_config
 from bot.bounces.mail_log import LogTooBig
-from bot.checks.dnsbl import CatalogueError
-from bot.inputs.domain_names import BadName
+from bot.checks.dnsbl import CatalogError
+from bot.inputs.domain_names import BadDomain
 from bot.inputs.targets import BadTarget
 from bot.settings import SettingsError, read_settings
 from bot.storage import StoreUnavailable
 from handlers.cli.check import check
-from handlers.cli.command import BadQuestion, errors, run
+from handlers.cli.command import BadInput, error_console, run
 from handlers.cli.dmarc import dmarc
 from handlers.cli.doctor import doctor
 from handlers.cli.export import export
 from handlers.cli.lists import lists
 from handlers.cli.pasted_text import bounce, headers
 from handlers.cli.spf import spf
-from handlers.ports import CannotServe, Part
+from handlers.ports import CannotServe, ServeRole
 from handlers.teams.app_package import SITE, BadPackage, app_package
 
 BAD_INPUT = 2
 
-# Each of these says in one sentence what a person has to change.
-SENTENCES = (BadName, BadTarget, BadQuestion, LogTooBig, CatalogueError, StoreUnavailable, CannotServe, BadPackage)
+# Errors whose text is one sentence that says what to change.
+USER_ERRORS = (
+    BadDomain,
+    BadTarget,
+    BadInput,
+    LogTooBig,
+    CatalogError,
+    StoreUnavailable,
+    CannotServe,
+    BadPackage,
+)
 
 app = typer.Typer(
     name="mailcheck",
-    help="Is this address on a blocklist, is its reverse name right, and the domain's SPF, DMARC and MX?",
+    help="Is this address on a blocklist, is its reverse name right,"
+    " and the domain's SPF, DMARC and MX?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-teams_app = typer.Typer(help="What Microsoft Teams needs.", no_args_is_help=True, rich_markup_mode=None)
+teams_app = typer.Typer(
+    help="What Microsoft Teams needs.", no_args_is_help=True, rich_markup_mode=None
+)
 for verb in (check, spf, dmarc, bounce, headers, lists, doctor, export):
     app.command()(verb)
 app.add_typer(teams_app, name="teams")
@@ -50,20 +62,25 @@ app.add_typer(teams_app, name="teams")
 
 @app.command("serve")
 def serve_command(
-    part: Annotated[Part, typer.Option("--role", help="all; or web and worker, each as often as needed.")] = Part.ALL,
+    part: Annotated[
+        ServeRole, typer.Option("--role", help="all; or web and worker, each as often as needed.")
+    ] = ServeRole.ALL,
 ) -> None:
     """The bot: in Slack and Teams where their credentials are set, else on a page of its own."""
     from handlers.service import serve
 
-    run(partial(serve, part=part), needs_store=True)
+    run(partial(serve, role=part), needs_store=True)
 
 
 @app.command("demo")
 def demo_command() -> None:
-    """The bot in a small invented world, to be seen on its page: nothing is asked of the internet."""
-    from handlers.service import demo
+    """The bot in a small invented world, to be seen on its page.
 
-    asyncio.run(demo(read_settings().http))
+    Nothing is asked of the internet.
+    """
+    from handlers.service import run_demo_bot
+
+    asyncio.run(run_demo_bot(read_settings().http))
 
 
 @teams_app.command("package")
@@ -76,19 +93,19 @@ def teams_package(
 
 
 def main() -> None:
-    """Runs the command; whatever a person has to change is said in one line each, with exit status 2."""
+    """Run the command; bad usage or input prints one line per problem and exits with 2."""
     logging_config.configure()
     try:
         app()
     except SettingsError as wrong:
-        complain(*wrong.problems)
-    except SENTENCES as wrong:
-        complain(str(wrong))
+        fail(*wrong.problems)
+    except USER_ERRORS as wrong:
+        fail(str(wrong))
 
 
-def complain(*sentences: str) -> None:
+def fail(*sentences: str) -> None:
     for sentence in sentences:
-        errors.print(sentence, markup=False, soft_wrap=True)
+        error_console.print(sentence, markup=False, soft_wrap=True)
     sys.exit(BAD_INPUT)
 
 

@@ -1,7 +1,4 @@
-"""The mail wing put together: every part is made here once, from the settings, and handed to those who need it.
-
-Watching put together: the register, the sweep over it, and the first look of a new watch.
-"""
+"""Composition root of the core: builds every part once from the settings."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from bot.check_runner import Checkup
+from bot.check_runner import CheckRunner
 from bot.checks import (
     bimi,
     dane,
@@ -32,19 +29,26 @@ from bot.checks import (
     starttls,
     tls_rpt,
 )
-from bot.checks.dnsbl import Memory, ProcessMemory, Standing, blocklist_check, health, load
-from bot.checks.dnsbl.catalog import Catalogue
-from bot.checks.dnsbl.test_points import Health
-from bot.checks.dnsbl.zones import Zone, questions, zones
-from bot.checks.rdap import FindContact, Registries
-from bot.metrics import Metrics, metrics
+from bot.checks.dnsbl import (
+    TrustCache,
+    InMemoryTrustCache,
+    ListTrust,
+    blocklist_check,
+    list_statuses,
+    load,
+)
+from bot.checks.dnsbl.catalog import Catalog
+from bot.checks.dnsbl.test_points import ListStatus
+from bot.checks.dnsbl.zones import Zone, list_queries, usable_zones
+from bot.checks.rdap import FindContact, RdapClient
+from bot.metrics import Metrics, build_metrics
 from bot.models import Check, Lookup, Report, ServerHealth, Target
-from bot.monitoring.dnsbl_quarantine import Used
+from bot.monitoring.dnsbl_quarantine import QueryUsage
 from bot.monitoring.models import Watch
-from bot.monitoring.poll import first_look, for_watching
-from bot.monitoring.poller import Sweep, rules_of
-from bot.monitoring.query_budget import Rationed, Rations
-from bot.monitoring.repository import Register
+from bot.monitoring.poll import run_first_poll, monitoring_runner
+from bot.monitoring.poller import Poller, poller_config
+from bot.monitoring.query_budget import BudgetedLookup, QueryBudget
+from bot.monitoring.repository import RedisRepository
 from bot.net.dns_client import Transport
 from bot.net.dns_resolver import Resolver
 from bot.net.https_fetch import fetch
@@ -60,114 +64,143 @@ from bot.storage.redis_client import Store, connect
 
 log = structlog.get_logger()
 
-BRIEFLY_S = 1.0  # as long as a report waits for a mail server that nobody asked about by name
-STANDING_S = 900  # as long as what is known of a list may be believed
+BRIEF_PROBE_TIMEOUT_S = 1.0  # how long a report waits for SMTP probes unless they are switched on
+LIST_TRUST_TTL_S = 900
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
-    """The ways to other people's servers.
+class NetworkClients:
+    """Clients for other people's web and mail servers.
 
-    `probe` is None where port 25 is not to be tried, `patience_s` how long a report waits for it at most.
+    `probe` is None where port 25 must not be tried; a report waits at most `probe_timeout_s`.
     """
 
     fetch: Fetch
     find_contact: FindContact
     probe: Sparing | None = None
-    patience_s: float | None = None
+    probe_timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class MailWing:
-    """What the front door needs of the mail wing. `store` is None where a check had to do without one."""
+class Core:
+    """The running core. `store` is None where Redis is not used or not available."""
 
     settings: Settings
-    servers: tuple[Server, ...]
-    catalogue: Catalogue
+    nameservers: tuple[Server, ...]
+    catalog: Catalog
     keys: Mapping[str, str]
     zones: tuple[Zone, ...]
     resolver: Resolver
-    checkup: Checkup
+    check_runner: CheckRunner
     metrics: Metrics
     store: Store | None
-    circuit: Circuit | None
-    transport: Transport
+    cache_breaker: Circuit | None
+    dns_client: Transport
 
-    def lists_for(self, target: Target) -> int:
-        """How many blocklists a target is asked about."""
-        return len(questions(self.zones, target))
+    def list_count(self, target: Target) -> int:
+        """Number of blocklist queries for a target."""
+        return len(list_queries(self.zones, target))
 
-    def for_sweep(self, *, fresh: bool = False) -> Checkup:
-        """The same checks for any number of targets: people's checks go first, and no report is kept."""
+    def bulk_runner(self, *, fresh: bool = False) -> CheckRunner:
+        """The checks for bulk runs: interactive queries go first, and reports are not cached."""
         lookup = self.resolver.sweeping(fresh=fresh)
-        return replace(self.checkup, lookup=lookup, fresh_lookup=lookup, reports=None)
+        return replace(self.check_runner, lookup=lookup, fresh_lookup=lookup, reports=None)
 
     def resolver_health(self) -> list[ServerHealth]:
-        """The name servers as this process sees them, in the order of the settings."""
+        """State of each name server, in the order of the settings."""
         now_s = asyncio.get_running_loop().time()
-        return [upstream.health(now_s) for upstream in self.transport.upstreams]
+        return [upstream.health(now_s) for upstream in self.dns_client.upstreams]
 
-    def list_health(self) -> AsyncIterator[Health]:
-        """What every list says to its own test entries right now, each as it answers."""
-        return health(self.catalogue, self.keys, self.resolver.fresh(), now)
+    def list_status(self) -> AsyncIterator[ListStatus]:
+        """Query the test points of every list; yields each as it completes."""
+        return list_statuses(self.catalog, self.keys, self.resolver.fresh(), now)
 
 
 @asynccontextmanager
-async def mail_wing(settings: Settings, *, needs_store: bool, uses_store: bool = True) -> AsyncIterator[MailWing]:
-    """The mail wing for as long as the block runs.
+async def open_core(
+    settings: Settings, *, needs_store: bool, uses_store: bool = True
+) -> AsyncIterator[Core]:
+    """Build the core and run it until the block ends.
 
-    Without `uses_store` nothing is shared and nothing outlives the process. Raises StoreUnavailable where `needs_store` and Redis cannot be used, CatalogueError where the catalogue is wrong, and
-    SettingsError where no name server is known.
+    Without `uses_store` nothing is shared between processes. Raises StoreUnavailable where
+    `needs_store` and Redis cannot be used, CatalogError for a wrong catalog, and SettingsError
+    where no name server is known.
     """
-    catalogue = load(settings.blocklists)
-    servers = _servers(settings)
-    identity = " ".join(map(str, servers))
+    catalog = load(settings.blocklists)
+    nameservers = _nameservers(settings)
+    identity = " ".join(map(str, nameservers))
     async with AsyncExitStack() as stack:
         store = await _store(settings, stack, needs_store) if uses_store else None
         keys = _keys(settings)
-        transport = await stack.enter_async_context(Transport(servers, paces=_paces(catalogue, keys)))
-        circuit = Circuit(store.interactive) if store else None
-        answers = AnswerCache(circuit, identity) if circuit else None
-        reports = ReportCache(circuit, f"{identity} {settings.blocklists}") if circuit else None
+        dns_client = await stack.enter_async_context(
+            Transport(nameservers, paces=_rate_limits(catalog, keys))
+        )
+        cache_breaker = Circuit(store.interactive) if store else None
+        answers = AnswerCache(cache_breaker, identity) if cache_breaker else None
+        reports = (
+            ReportCache(cache_breaker, f"{identity} {settings.blocklists}")
+            if cache_breaker
+            else None
+        )
         for cache in (answers, reports):
             if cache:
                 stack.push_async_callback(cache.settle)
-        resolver = Resolver(transport, identity=identity, shared=answers)
-        lists = blocklist_check(catalogue, keys, _memory(circuit, identity), identity, now)
-        counted = metrics()
+        resolver = Resolver(dns_client, identity=identity, shared=answers)
+        lists = blocklist_check(catalog, keys, _trust_cache(cache_breaker, identity), identity, now)
+        registry = build_metrics()
         special_allowed = settings.special_addresses is SpecialAddresses.ALLOW
-        checkup = Checkup(
-            checks=checks(lists, special_allowed, _doors(resolver, settings.probe_smtp, circuit)),
-            about_address=frozenset({"network"}),
-            about_name=frozenset({"spf", "dmarc", "mx", "dkim", "dane", "bimi", "tls-rpt", "mta-sts", "starttls"}),
+        check_runner = CheckRunner(
+            checks=checks(
+                lists,
+                special_allowed,
+                _network_clients(resolver, settings.probe_smtp, cache_breaker),
+            ),
+            address_checks=frozenset({"network"}),
+            name_checks=frozenset(
+                {"spf", "dmarc", "mx", "dkim", "dane", "bimi", "tls-rpt", "mta-sts", "starttls"}
+            ),
             lookup=resolver,
             fresh_lookup=resolver.fresh(),
             clock=now,
             judge=sender_requirements.judge,
-            count=counted.count,
-            special_allowed=special_allowed,
+            on_report=registry.record_report,
+            allow_special=special_allowed,
             reports=reports,
         )
-        asked = zones(catalogue, keys)
-        yield MailWing(settings, servers, catalogue, keys, asked, resolver, checkup, counted, store, circuit, transport)
-
-
-def checks(blocklists: Check, special_allowed: bool, doors: Doors | None = None) -> tuple[tuple[str, Check], ...]:
-    """Every check by its name. A new one is a file in `bot/checks/` and a row here.
-
-    Without `doors` nobody's servers are visited: only the checks that DNS can answer are made.
-    """
-    visits = (
-        (
-            ("mta-sts", partial(mta_sts.check, fetch=doors.fetch)),
-            ("starttls", _starttls(doors)),
+        list_zones = usable_zones(catalog, keys)
+        yield Core(
+            settings,
+            nameservers,
+            catalog,
+            keys,
+            list_zones,
+            resolver,
+            check_runner,
+            registry,
+            store,
+            cache_breaker,
+            dns_client,
         )
-        if doors
+
+
+def checks(
+    blocklists: Check, allow_special: bool, clients: NetworkClients | None = None
+) -> tuple[tuple[str, Check], ...]:
+    """Every check by its name, in report order. A new check is a module and a row here.
+
+    Without network clients only the checks that DNS can answer are included.
+    """
+    probes = (
+        (
+            ("mta-sts", partial(mta_sts.check, fetch=clients.fetch)),
+            ("starttls", _starttls(clients)),
+        )
+        if clients
         else ()
     )
-    find_contact = doors.find_contact if doors else None
+    find_contact = clients.find_contact if clients else None
     return (
-        ("network", partial(special_purpose.check, special_allowed=special_allowed)),
+        ("network", partial(special_purpose.check, allow_special=allow_special)),
         ("blocklist", blocklists),
         ("ptr", ptr.check),
         ("spf", spf.check),
@@ -177,46 +210,60 @@ def checks(blocklists: Check, special_allowed: bool, doors: Doors | None = None)
         ("dane", dane.check),
         ("bimi", bimi.bimi_check(dmarc.discover)),
         ("tls-rpt", tls_rpt.check),
-        *visits,
+        *probes,
         ("network", dnssec.check),
-        ("network", partial(ip_owner.check, special_allowed=special_allowed, find_contact=find_contact)),
+        (
+            "network",
+            partial(ip_owner.check, allow_special=allow_special, find_contact=find_contact),
+        ),
     )
 
 
-def _starttls(doors: Doors) -> Check:
-    port_open = doors.probe.port_open if doors.probe else lambda: None
-    return partial(starttls.check, probe=doors.probe, port_open=port_open, patience_s=doors.patience_s)
+def _starttls(clients: NetworkClients) -> Check:
+    port_open = clients.probe.port_open if clients.probe else lambda: None
+    return partial(
+        starttls.check, probe=clients.probe, port_open=port_open, timeout_s=clients.probe_timeout_s
+    )
 
 
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-def _servers(settings: Settings) -> tuple[Server, ...]:
+def _nameservers(settings: Settings) -> tuple[Server, ...]:
     try:
         return tuple(Server(*pair) for pair in settings.nameservers) or system_servers()
-    except ValueError as none:
-        raise SettingsError([str(none)]) from None
+    except ValueError as error:
+        raise SettingsError([str(error)]) from None
 
 
-def _doors(lookup: Lookup, probe_smtp: ProbeSmtp, circuit: Circuit | None) -> Doors:
-    fetching = partial(fetch, lookup=lookup)
-    registries = Registries(fetching, Remembered(circuit, "registry") if circuit else None)
+def _network_clients(
+    lookup: Lookup, probe_smtp: ProbeSmtp, cache_breaker: Circuit | None
+) -> NetworkClients:
+    guarded_fetch = partial(fetch, lookup=lookup)
+    registries = RdapClient(
+        guarded_fetch, Remembered(cache_breaker, "registry") if cache_breaker else None
+    )
     probe = Sparing(partial(probe_host, lookup=lookup)) if probe_smtp is not ProbeSmtp.OFF else None
-    return Doors(fetching, registries, probe, patience_s=None if probe_smtp is ProbeSmtp.ON else BRIEFLY_S)
+    return NetworkClients(
+        guarded_fetch,
+        registries,
+        probe,
+        probe_timeout_s=None if probe_smtp is ProbeSmtp.ON else BRIEF_PROBE_TIMEOUT_S,
+    )
 
 
 async def _store(settings: Settings, stack: AsyncExitStack, needed: bool) -> Store | None:
     url = settings.redis_url.get_secret_value() if settings.redis_url else None
     try:
         store = await stack.enter_async_context(connect(url, settings.state_dir))
-    except StoreUnavailable as away:
+    except StoreUnavailable as error:
         if needed:
             raise
-        log.warning("checking without a store", why=str(away))
+        log.warning("store unavailable, continuing without it", reason=str(error))
         return None
     for warning in store.warnings:
-        log.warning("store", says=warning)
+        log.warning("store", warning=warning)
     return store
 
 
@@ -225,67 +272,85 @@ def _keys(settings: Settings) -> dict[str, str]:
     return {name: secret.get_secret_value() for name, secret in secrets.items() if secret}
 
 
-def _paces(catalogue: Catalogue, keys: Mapping[str, str]) -> dict[str, Pace]:
-    lists = ((zone.apex, zone.blocklist) for zone in zones(catalogue, keys))
-    return {apex: Pace(item.per_second, item.per_day) for apex, item in lists if item.per_second or item.per_day}
+def _rate_limits(catalog: Catalog, keys: Mapping[str, str]) -> dict[str, Pace]:
+    lists = ((zone.apex, zone.blocklist) for zone in usable_zones(catalog, keys))
+    return {
+        apex: Pace(item.per_second, item.per_day)
+        for apex, item in lists
+        if item.per_second or item.per_day
+    }
 
 
-def _memory(circuit: Circuit | None, identity: str) -> Memory:
-    return StandingsInRedis(Remembered(circuit, "standing", identity)) if circuit else ProcessMemory()
+def _trust_cache(cache_breaker: Circuit | None, identity: str) -> TrustCache:
+    return (
+        SharedTrustCache(Remembered(cache_breaker, "standing", identity))
+        if cache_breaker
+        else InMemoryTrustCache()
+    )
 
 
-class StandingsInRedis:
-    """What is known of the lists, shared by every process; a memory of this process stands in while Redis is away."""
+class SharedTrustCache:
+    """List trust shared by all processes, with an in-process copy while Redis is unavailable."""
 
     def __init__(self, remembered: Remembered) -> None:
-        self._remembered = remembered
-        self._here = ProcessMemory()
+        self._shared = remembered
+        self._local = InMemoryTrustCache()
 
-    async def recall(self, ids: Collection[str], /) -> Mapping[str, Standing]:
-        texts = await self._remembered.recall(list(ids))
-        shared = {key: Standing.from_json(json.loads(text)) for key, text in texts.items()}
-        return {**await self._here.recall(ids), **shared}
+    async def get_many(self, ids: Collection[str], /) -> Mapping[str, ListTrust]:
+        texts = await self._shared.get_many(list(ids))
+        shared = {key: ListTrust.from_json(json.loads(text)) for key, text in texts.items()}
+        return {**await self._local.get_many(ids), **shared}
 
-    async def remember(self, standings: Mapping[str, Standing], /) -> None:
-        await self._here.remember(standings)
-        texts = {key: json.dumps(standing.to_json()) for key, standing in standings.items()}
-        await self._remembered.remember(texts, STANDING_S)
+    async def set_many(self, trusts: Mapping[str, ListTrust], /) -> None:
+        await self._local.set_many(trusts)
+        texts = {key: json.dumps(standing.to_json()) for key, standing in trusts.items()}
+        await self._shared.set_many(texts, LIST_TRUST_TTL_S)
 
 
 @dataclass(frozen=True, slots=True)
-class Rounds:
-    """`register` is for the rounds, `for_people` gives up sooner; both keep the same watches.
+class Monitoring:
+    """The parts of monitoring.
 
-    `first_look` takes the reports of a watch that somebody wants; `budgets` is what the watches used of each list today.
+    `repository` serves the poller; `interactive` reads and writes the same watches with short
+    timeouts. `first_poll` makes the reports of a new watch; `budgets` is today's use of each list.
     """
 
-    register: Register
-    for_people: Register
-    sweep: Sweep
-    first_look: Callable[[Watch], Awaitable[Sequence[Report]]]
-    budgets: Callable[[], Awaitable[Sequence[Used]]]
+    repository: RedisRepository
+    interactive: RedisRepository
+    poller: Poller
+    first_poll: Callable[[Watch], Awaitable[Sequence[Report]]]
+    budgets: Callable[[], Awaitable[Sequence[QueryUsage]]]
 
 
-def rounds(wing: MailWing, store: Store) -> Rounds:
-    register, for_people = Register(store.worker, now), Register(store.interactive, now)
-    rations = Rations(register.sweeping, wing.zones, now)
-    looks = for_watching(
-        wing.checkup,
-        Rationed(wing.resolver.sweeping(), rations),
-        Rationed(wing.resolver.sweeping(fresh=True), rations),
+def build_monitoring(core: Core, store: Store) -> Monitoring:
+    repository, interactive = (
+        RedisRepository(store.worker, now),
+        RedisRepository(store.interactive, now),
     )
-    by_hand = for_watching(wing.checkup, wing.resolver.sweeping(), wing.resolver.sweeping(fresh=True))
-
-    async def look(watch: Watch) -> Sequence[Report]:
-        return await first_look(watch, by_hand)
-
-    return Rounds(
-        register, for_people, Sweep(register, looks, now, rules_of(wing.settings, wing.zones)), look, rations.used
+    budget = QueryBudget(repository.polls, core.zones, now)
+    poll_runner = monitoring_runner(
+        core.check_runner,
+        BudgetedLookup(core.resolver.sweeping(), budget),
+        BudgetedLookup(core.resolver.sweeping(fresh=True), budget),
+    )
+    interactive_runner = monitoring_runner(
+        core.check_runner, core.resolver.sweeping(), core.resolver.sweeping(fresh=True)
     )
 
+    async def first_poll(watch: Watch) -> Sequence[Report]:
+        return await run_first_poll(watch, interactive_runner)
 
-async def measure(register: Register, metrics: Metrics, at: datetime) -> None:
-    """How the watches of all processes are doing. Raises StoreUnavailable."""
-    metrics.overdue.set(await register.watches.overdue_s(at.timestamp()))
-    metrics.waiting.set(len(await register.rooms()))
-    metrics.held.set(len(await register.quarantined()))
+    return Monitoring(
+        repository,
+        interactive,
+        Poller(repository, poll_runner, now, poller_config(core.settings, core.zones)),
+        first_poll,
+        budget.usage,
+    )
+
+
+async def update_gauges(repository: RedisRepository, metrics: Metrics, at: datetime) -> None:
+    """Set the gauges of monitoring. Raises StoreUnavailable."""
+    metrics.poll_overdue_s.set(await repository.watches.overdue_s(at.timestamp()))
+    metrics.channels_waiting.set(len(await repository.ready_channels()))
+    metrics.lists_quarantined.set(len(await repository.quarantined_lists()))

@@ -1,4 +1,4 @@
-"""Every finding code with its meaning, its source and its fix, as the page `docs/checks.md`: `make docs` writes it, a test keeps it true."""
+"""Generates `docs/checks.md`: every finding code with its meaning, source and fix."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from bot.checks import (
     starttls,
     tls_rpt,
 )
-from bot.checks.finding_codes import Code
+from bot.checks.finding_codes import FindingCode
 from bot.checks.hosting_providers import providers
-from bot.checks.sender_requirements.rules import RECEIVERS, RULES, Demand
+from bot.checks.sender_requirements.rules import RECEIVERS, RULES, Requirement
 from bot.models import Link
 
 CHECKS = (
@@ -43,18 +43,20 @@ CHECKS = (
     "tls-rpt",
     "starttls",
 )
-ANY_CHECK: Mapping[str, Code] = {
-    "no-answer": Code(
+ANY_CHECK: Mapping[str, FindingCode] = {
+    "no-answer": FindingCode(
         "The DNS did not answer, or not in time, so the result is not known.",
         "RFC 1035 §4.2",
         "Check again; where it stays so, `mailcheck doctor` says why.",
     ),
-    "broken": Code(
-        "The check broke on the bot's side.", "mailcheck itself", "Tell who runs the bot; its log has the reason."
+    "broken": FindingCode(
+        "The check broke on the bot's side.",
+        "mailcheck itself",
+        "Tell who runs the bot; its log has the reason.",
     ),
 }
-OURS = {f"{check}.{word}": code for check in CHECKS for word, code in ANY_CHECK.items()}
-ROOMS: Mapping[str, Mapping[str, Code]] = {
+SHARED_CODES = {f"{check}.{word}": code for check in CHECKS for word, code in ANY_CHECK.items()}
+SECTIONS: Mapping[str, Mapping[str, FindingCode]] = {
     "Blocklists": dnsbl.CODES,
     "Reverse name and HELO": ptr.CODES,
     "SPF": spf.CODES,
@@ -66,13 +68,18 @@ ROOMS: Mapping[str, Mapping[str, Code]] = {
     "STARTTLS": starttls.CODES,
     "DANE": dane.CODES,
     "BIMI": bimi.CODES,
-    "The address and the name themselves": {**special_purpose.CODES, **ip_owner.CODES, **dnssec.CODES},
+    "The address and the name themselves": {
+        **special_purpose.CODES,
+        **ip_owner.CODES,
+        **dnssec.CODES,
+    },
     "Would they take your mail?": sender_requirements.CODES,
     "`mailcheck doctor`": doctor.CODES,
 }
 OPENING = """# What mailcheck can find
 
-Every finding has a stable code, `check.word-word`. Programs may rely on a code; the sentence beside it may change.
+Every finding has a stable code, `check.word-word`. Programs may rely on a code; the sentence
+beside it may change.
 A verdict is pass, unknown, warn or fail; what could not be learned is unknown, never pass.
 
 Beside each code: what it means, what says so, and how it is put right.
@@ -82,63 +89,80 @@ SECTION_OF_AN_RFC = re.compile(r"RFC ([0-9]+)(?: §([0-9A-C][0-9.]*))?")
 
 def page() -> str:
     """The page in Markdown."""
-    told = {code for codes in ROOMS.values() for code in codes}
-    rooms = {**ROOMS, "Any check": {code: row for code, row in OURS.items() if code not in told}}
-    sections = (_section(title, codes) for title, codes in rooms.items())
-    return "\n".join((OPENING, *sections, _demands(), _providers(), _bounces()))
+    described = {code for codes in SECTIONS.values() for code in codes}
+    sections = {
+        **SECTIONS,
+        "Any check": {code: row for code, row in SHARED_CODES.items() if code not in described},
+    }
+    pages = (_section(title, codes) for title, codes in sections.items())
+    return "\n".join((OPENING, *pages, _requirements(), _providers(), _bounces()))
 
 
-def _section(title: str, codes: Mapping[str, Code]) -> str:
-    rows = (f"| `{code}` | {row.means} | {_linked(row.source)} | {row.fix} |\n" for code, row in codes.items())
+def _section(title: str, codes: Mapping[str, FindingCode]) -> str:
+    rows = (
+        f"| `{code}` | {row.meaning} | {_linked(row.source)} | {row.fix} |\n"
+        for code, row in codes.items()
+    )
     return f"## {title}\n\n| code | meaning | source | fix |\n|---|---|---|---|\n{''.join(rows)}"
 
 
 def _linked(source: str) -> str:
-    """Sections of RFCs as links to where the editor publishes them."""
+    """Turn references to RFC sections into links."""
     return SECTION_OF_AN_RFC.sub(_link, source)
 
 
-def _link(found: re.Match[str]) -> str:
-    number, section = found.groups()
+def _link(reference: re.Match[str]) -> str:
+    number, section = reference.groups()
     kind = "section" if (section or "0")[0].isdecimal() else "appendix"
     place = f"#{kind}-{section}" if section else ""
-    return f"[{found.group()}](https://www.rfc-editor.org/rfc/rfc{number}{place})"
+    return f"[{reference.group()}](https://www.rfc-editor.org/rfc/rfc{number}{place})"
 
 
-def _demands() -> str:
-    """Who asks what of whom, and with which replies a receiver refuses what breaks it."""
+def _requirements() -> str:
+    """Table of receiver requirements and the SMTP replies that enforce them."""
     by_rule = {
         rule.id: [
-            next((_demand(demand) for demand in receiver.demands if demand.rule == rule.id), "")
+            next(
+                (_demand(demand) for demand in receiver.requirements if demand.rule == rule.id), ""
+            )
             for receiver in RECEIVERS
         ]
         for rule in RULES.values()
     }
-    rows = (f"| {_capital(RULES[rule].asks)} | {' | '.join(cells)} |\n" for rule, cells in by_rule.items())
+    rows = (
+        f"| {_capital(RULES[rule].label)} | {' | '.join(cells)} |\n"
+        for rule, cells in by_rule.items()
+    )
     names = " | ".join(receiver.name for receiver in RECEIVERS)
-    told = "“Bulk” is asked only of those who send more than about 5,000 mails a day; the replies are those in the bounces."
-    return f"## What receivers ask of senders\n\n{told}\n\n| rule | {names} |\n|---|{'---|' * len(RECEIVERS)}\n{''.join(rows)}"
+    note = (
+        "“Bulk” is asked only of those who send more than about 5,000 mails a day;"
+        " the replies are those in the bounces."
+    )
+    head = f"| rule | {names} |\n|---|{'---|' * len(RECEIVERS)}\n"
+    return f"## What receivers ask of senders\n\n{note}\n\n{head}{''.join(rows)}"
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _demand(demand: Demand) -> str:
-    return ": ".join(filter(None, ("bulk" if demand.bulk else "all", ", ".join(demand.replies))))
+def _demand(demand: Requirement) -> str:
+    return ": ".join(
+        filter(None, ("bulk" if demand.bulk else "all", ", ".join(demand.reply_codes)))
+    )
 
 
 def _providers() -> str:
     rows = (
-        f"| {provider.name} | {_told(provider.how, provider.link)} | {_told(provider.port_25, provider.port_25_link)} |\n"
+        f"| {provider.name} | {_with_link(provider.rdns_steps, provider.link)}"
+        f" | {_with_link(provider.port_25, provider.port_25_link)} |\n"
         for provider in providers().values()
     )
-    return (
-        f"## What providers let their users do\n\n| provider | reverse name | port 25 |\n|---|---|---|\n{''.join(rows)}"
-    )
+    head = "| provider | reverse name | port 25 |\n|---|---|---|\n"
+    return f"## What providers let their users do\n\n{head}{''.join(rows)}"
 
 
-def _told(sentence: str, link: Link | None) -> str:
+def _with_link(sentence: str, link: Link | None) -> str:
     return f"{sentence} [{link.label}]({link.url})" if link else sentence
 
 

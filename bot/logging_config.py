@@ -1,4 +1,4 @@
-"""Logs: one line an event on standard error, and no secret in any of them."""
+"""Logging: one line per event on standard error, with secrets redacted."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ SECRETS = re.compile(
     r"|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)|[a-z2-7]{26}(?=\.\w+\.dq\.spamhaus\.net)",
     re.IGNORECASE,
 )
-QUIET = ("httpx", "httpcore", "slack_bolt", "slack_sdk", "aiohttp", "uvicorn", "docket")
+NOISY_LOGGERS = ("httpx", "httpcore", "slack_bolt", "slack_sdk", "aiohttp", "uvicorn", "docket")
 
 
 def configure(level: int = logging.INFO) -> None:
-    """The one set-up of logging, for our own lines and those of libraries. Call it once, at the front door."""
+    """Configure logging for our own lines and those of libraries. Call once, at start."""
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        without_secrets,
+        redact_secrets,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -33,20 +33,24 @@ def configure(level: int = logging.INFO) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    drawn = structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False)
+    renderer = structlog.processors.LogfmtRenderer(
+        key_order=["timestamp", "level", "event"], bool_as_flag=False
+    )
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, drawn],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for name in QUIET:
+    for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def without_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Tokens, passwords in addresses and key zones are replaced wherever they stand in a line."""
+def redact_secrets(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Replace tokens, passwords in URLs and DNSBL keys in every value of a line."""
     for key, value in event.items():
         if isinstance(value, str) and SECRETS.search(value):
             event[key] = SECRETS.sub("[secret]", value)

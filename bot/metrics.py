@@ -1,4 +1,4 @@
-"""What the bot counts about itself, for Prometheus."""
+"""Prometheus metrics of the process."""
 
 from __future__ import annotations
 
@@ -8,37 +8,44 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from bot.models import Report
 
-SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 9.0)
+BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 9.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
     registry: CollectorRegistry
     checks: Counter
-    seconds: Histogram
-    questions: Counter
-    overdue: Gauge
-    waiting: Gauge
-    held: Gauge
+    check_seconds: Histogram
+    dns_queries: Counter
+    poll_overdue_s: Gauge
+    channels_waiting: Gauge
+    lists_quarantined: Gauge
 
-    def count(self, report: Report) -> None:
+    def record_report(self, report: Report) -> None:
         self.checks.labels(verdict=str(report.verdict), cached=str(report.cached).lower()).inc()
         if not report.cached:
-            self.seconds.observe(report.elapsed_ms / 1000)
-            self.questions.inc(report.queries)
+            self.check_seconds.observe(report.elapsed_ms / 1000)
+            self.dns_queries.inc(report.queries)
 
 
-def metrics() -> Metrics:
-    """A registry of its own, so that two bots in one process do not add up."""
+def build_metrics() -> Metrics:
+    """Build the metrics on their own registry, so that two bots in one process do not add up."""
     registry = CollectorRegistry()
     return Metrics(
         registry,
-        Counter("mailcheck_checks", "Reports given", ("verdict", "cached"), registry=registry),
-        Histogram("mailcheck_check_seconds", "Time to a report", buckets=SECONDS, registry=registry),
-        Counter("mailcheck_dns_questions", "DNS questions that reports asked", registry=registry),
-        Gauge(
-            "mailcheck_looks_overdue_seconds", "How long the look that waits longest has been due", registry=registry
+        Counter("mailcheck_checks", "Reports returned", ("verdict", "cached"), registry=registry),
+        Histogram(
+            "mailcheck_check_seconds",
+            "Seconds from request to report",
+            buckets=BUCKETS_S,
+            registry=registry,
         ),
-        Gauge("mailcheck_rooms_waiting", "Rooms with something to be told now", registry=registry),
-        Gauge("mailcheck_lists_held", "Blocklists that no watch believes just now", registry=registry),
+        Counter("mailcheck_dns_questions", "DNS queries made by reports", registry=registry),
+        Gauge(
+            "mailcheck_looks_overdue_seconds",
+            "Age of the oldest overdue poll in seconds",
+            registry=registry,
+        ),
+        Gauge("mailcheck_rooms_waiting", "Channels with an outbox message due", registry=registry),
+        Gauge("mailcheck_lists_held", "Blocklists in quarantine", registry=registry),
     )

@@ -1,4 +1,4 @@
-"""The vocabulary of the mail wing: plain, frozen values that every room shares. No IO, no chat."""
+"""Core value types shared by checks, monitoring and handlers: plain, frozen, without IO or chat."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Address = IPv4Address | IPv6Address
 
 
 class Verdict(IntEnum):
-    """How bad a finding is; the worst finding is the verdict of a report."""
+    """Severity of a finding, in rising order; a report takes the worst of its findings."""
 
     PASS = 0
     UNKNOWN = 1
@@ -28,7 +28,7 @@ class Verdict(IntEnum):
 
 
 class Role(StrEnum):
-    """What the address is to mail: an `mta` talks to the world's servers itself, a `client` submits with a password."""
+    """Use of an address: `mta` delivers to other servers, `client` submits with authentication."""
 
     MTA = "mta"
     CLIENT = "client"
@@ -36,9 +36,9 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a check is about: an address, a domain (lower-case A-labels, no trailing dot), or both.
+    """An address, a domain (lower-case A-labels, no trailing dot), or both.
 
-    Its text form is its identity everywhere: in buttons, in Redis keys and in logs.
+    The text form is the identity used in buttons, Redis keys and logs.
     """
 
     ip: Address | None = None
@@ -50,7 +50,7 @@ class Target:
 
     @classmethod
     def of(cls, ip: str, domain: str | None = None) -> Target:
-        """From an address in text form; raises ValueError where it is none."""
+        """Build from an address in text form; raises ValueError if it is not an address."""
         return cls(ip_address(ip), domain)
 
     def __str__(self) -> str:
@@ -58,8 +58,8 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """One check as a person asked for it: the target, and what they told us about it."""
+class CheckRequest:
+    """A target to check and the options given with it."""
 
     target: Target
     role: Role = Role.MTA
@@ -67,26 +67,26 @@ class Order:
     selectors: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        words = [str(self.target), f"as {self.role}"]
-        words += [f"helo {self.helo}"] if self.helo else []
-        words += [f"selector {name}" for name in self.selectors]
-        return " ".join(words)
+        parts = [str(self.target), f"as {self.role}"]
+        parts += [f"helo {self.helo}"] if self.helo else []
+        parts += [f"selector {name}" for name in self.selectors]
+        return " ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A page where a person can act or read on; `url` is ours, never text that a stranger wrote."""
+    """A page to act on or read; `url` comes from our own tables, never from foreign text."""
 
     label: str
     url: str
 
 
 class SharedFacts(dict[str, Any]):
-    """Facts that many findings have in common, such as those of "not listed"; nobody changes them."""
+    """Facts that many findings share, such as those of "not listed". Treated as immutable."""
 
     @cached_property
     def text(self) -> str:
-        """As JSON, written once for all of those findings."""
+        """The facts as JSON, encoded once for all of these findings."""
         return json.dumps(self, ensure_ascii=False)
 
 
@@ -94,28 +94,33 @@ NO_FACTS = SharedFacts()
 
 
 class Finding(NamedTuple):
-    """One thing a check found out. (A tuple, for a sweep makes fifty of an address, and a frozen dataclass takes three times as long.)
+    """One result of a check.
 
-    `check` and `about` name what was looked at (`blocklist`, `spamhaus-zen`); `code` is stable, `check.word-word`;
-    `says` is one plain sentence of ours: what is true and what it means for mail; `step` is the one next thing to do,
-    empty when there is nothing to do. `facts` holds JSON values only; text in it may have been written by strangers.
+    `check` and `subject` name what was checked (`blocklist`, `spamhaus-zen`); `code` is stable,
+    `check.word-word`; `summary` is one sentence: what is true and what it means for mail;
+    `remediation` is the next step, empty where nothing is to do. `facts` holds JSON values only;
+    text in it may be foreign. A NamedTuple, because a bulk check makes about fifty per address
+    and a frozen dataclass takes three times as long to make.
     """
 
     check: str
-    about: str
+    subject: str
     verdict: Verdict
     code: str
-    says: str
-    step: str = ""
+    summary: str
+    remediation: str = ""
     facts: Mapping[str, Any] = NO_FACTS
     links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The answer to an order. `queries` counts the DNS questions it asked; `notes` are sentences about the check itself."""
+    """Result of a check request.
 
-    order: Order
+    `queries` counts DNS queries; `notes` are sentences about the check itself.
+    """
+
+    request: CheckRequest
     at: datetime
     findings: tuple[Finding, ...]
     elapsed_ms: int
@@ -129,18 +134,18 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What DNS truthfully said to one question.
+class DnsAnswer:
+    """A DNS answer, positive or negative.
 
-    `records` are in text form: A and AAAA as addresses, TXT with its strings joined without a space (bytes that are not
-    UTF-8 become U+FFFD), MX as `10 mx.example.com`, names without the trailing dot (the root is `.`).
-    No records and `exists` means the name has none of that kind (NODATA); not `exists` means NXDOMAIN.
-    `ttl` is in seconds: of the records, or the negative TTL of RFC 2308.
-    `authentic` is the AD bit: worth something only over a trusted path to a validating resolver.
+    `records` are in text form: A and AAAA as addresses, TXT with its strings joined without a
+    space (bytes that are not UTF-8 become U+FFFD), MX as `10 mx.example.com`, names without the
+    trailing dot (the root is `.`). No records and `exists` is NODATA; not `exists` is NXDOMAIN.
+    `ttl` is in seconds: of the records, or the negative TTL of RFC 2308. `authentic` is the AD
+    bit: meaningful only over a trusted path to a validating resolver.
     """
 
     name: str
-    kind: str
+    rdtype: str
     records: tuple[str, ...] = ()
     exists: bool = True
     ttl: int = 0
@@ -148,9 +153,10 @@ class Answer:
 
 
 class LookupFailed(Exception):
-    """DNS gave no answer, which is not the same as "no such record".
+    """DNS gave no usable answer, which is not the same as "no such record".
 
-    `reason` is one word: timeout, servfail, refused, formerr, notimp, malformed, truncated, loop, budget, day-limit.
+    `reason` is one word: timeout, servfail, refused, formerr, notimp, malformed, truncated, loop,
+    budget, day-limit.
     """
 
     def __init__(self, reason: str, question: str = "") -> None:
@@ -160,55 +166,57 @@ class LookupFailed(Exception):
 
 
 class Lookup(Protocol):
-    """DNS as one function: `await lookup("example.com", "TXT")`. Raises LookupFailed where nobody answered."""
+    """DNS as one function: `await lookup("example.com", "TXT")`. Raises LookupFailed."""
 
-    async def __call__(self, name: str, kind: str, /) -> Answer: ...
-
-
-Heard = Callable[[int, "Answer | LookupFailed"], None]
+    async def __call__(self, name: str, rdtype: str, /) -> DnsAnswer: ...
 
 
-class RoundLookup(ABC):
-    """A Lookup that also asks many zones about one label at once, for a fraction of what single questions cost."""
+OnAnswer = Callable[[int, DnsAnswer | LookupFailed], None]
 
-    @abstractmethod
-    async def __call__(self, name: str, kind: str, /) -> Answer: ...
+
+class BatchLookup(ABC):
+    """A Lookup that also queries one label in many zones at once, at a fraction of the cost."""
 
     @abstractmethod
-    async def ask_all(
-        self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None
-    ) -> Sequence[Answer | LookupFailed]:
-        """The outcomes of `label.apex`, in the order of the apexes; `heard(place, outcome)` is called as each comes.
+    async def __call__(self, name: str, rdtype: str, /) -> DnsAnswer: ...
 
-        "No such name" may come without its name and TTL.
+    @abstractmethod
+    async def lookup_many(
+        self, label: str, apexes: Sequence[str], /, *, on_answer: OnAnswer | None = None
+    ) -> Sequence[DnsAnswer | LookupFailed]:
+        """Query `label.apex` for every apex; results are in the order of the apexes.
+
+        `on_answer(index, result)` is called as each result arrives. NXDOMAIN may come without
+        its name and TTL.
         """
 
 
-class SweepLookup(RoundLookup):
-    """The lookup of a sweep: its questions wait their turn, however long that takes, and people's go first."""
+class BulkLookup(BatchLookup):
+    """A lookup for bulk checks: its queries wait without limit, and interactive ones go first."""
 
     @property
     def fresh(self) -> bool:
-        """Whether it is that of a second look, which goes past every cache."""
+        """Whether the caches are bypassed, as for the confirmation of a change."""
         return False
 
 
 class Check(Protocol):
-    """One check of an order. It never raises for a DNS reason: what it could not learn is an UNKNOWN finding."""
+    """One check. Never raises for a DNS reason: what it could not learn is an UNKNOWN finding."""
 
-    async def __call__(self, order: Order, lookup: Lookup, /) -> Sequence[Finding]: ...
+    async def __call__(self, request: CheckRequest, lookup: Lookup, /) -> Sequence[Finding]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ServerHealth:
-    """One name server as this process sees it since its start; `usual_s` is its usual round trip, None before the first.
+    """State of one name server since this process started.
 
-    `silent`: it leaves questions unanswered right now, and the next server is asked first.
+    `unresponsive`: queries time out right now, so the next server is preferred. `rtt_s` is the
+    smoothed round-trip time in seconds, None before the first answer.
     """
 
     server: str
-    silent: bool
+    unresponsive: bool
     sent: int
-    resent: int
+    retried: int
     answered: int
-    usual_s: float | None
+    rtt_s: float | None

@@ -1,7 +1,4 @@
-"""What a visit to somebody else's server brought back, or why it ended: the words that the doors and the checks share.
-
-Why a visit to a server ended, in words that complete a sentence. Pure.
-"""
+"""Results and errors of probing other people's web and mail servers. Pure."""
 
 from __future__ import annotations
 
@@ -14,93 +11,94 @@ from typing import Protocol
 from bot.models import Address
 
 
-class Trouble(StrEnum):
-    """Why a visit ended before its end."""
+class ProbeError(StrEnum):
+    """Reason a probe did not complete."""
 
     BAD_URL = "bad-url"  # not https, another port than 443, a user name in it
     NO_ADDRESS = "no-address"
-    NO_ANSWER = "no-answer"  # the DNS gave none
-    SPECIAL = "special-address"  # one of its addresses is special-purpose, so none of them is connected to
+    NO_ANSWER = "no-answer"  # no DNS answer
+    SPECIAL = "special-address"  # an address is special-purpose, so none is connected to
     UNREACHABLE = "unreachable"
     TIMEOUT = "timeout"
-    HUNG_UP = "hung-up"
+    CONNECTION_CLOSED = "hung-up"
     TOO_LARGE = "too-large"
-    GARBLED = "garbled"  # this is not the protocol that the port is for
+    MALFORMED = "garbled"  # not the protocol of this port
     REDIRECT = "redirect"
     STATUS = "status"  # HTTP, and not 200
-    REFUSED = "refused"  # SMTP, and the server will not talk to us
-    TLS_REFUSED = "tls-refused"  # STARTTLS is offered, and refused when it is asked for
-    NO_TLS = "no-tls"  # no common version or cipher, or it broke off
+    REFUSED = "refused"  # SMTP, and the server rejected the session
+    TLS_REFUSED = "tls-refused"  # STARTTLS is offered but refused
+    NO_TLS = "no-tls"  # no common version or cipher, or the handshake broke
     EXPIRED = "expired"
     NOT_YET_VALID = "not-yet-valid"
     WRONG_NAME = "wrong-name"
     SELF_SIGNED = "self-signed"
-    UNTRUSTED = "untrusted"  # signed by nobody whom the public trusts
+    UNTRUSTED = "untrusted"  # no publicly trusted issuer
 
 
-class VisitFailed(Exception):
-    """`detail` is an address, a status, a redirect's goal or an error text; it may have been written by strangers."""
+class ProbeFailed(Exception):
+    """A probe ended with `error`; `detail` (address, status, location, text) may be foreign."""
 
-    def __init__(self, trouble: Trouble, detail: str = "") -> None:
-        super().__init__(f"{trouble}: {detail}" if detail else str(trouble))
-        self.trouble = trouble
+    def __init__(self, error: ProbeError, detail: str = "") -> None:
+        super().__init__(f"{error}: {detail}" if detail else str(error))
+        self.error = error
         self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """An answer with status 200. `kind` is its media type in lower case, without parameters: `text/plain`."""
+class HttpPage:
+    """An HTTP response with status 200; `media_type` is lower-case, without parameters."""
 
     url: str
-    kind: str
+    media_type: str
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a certificate from a trusted issuer says; `names` are its DNS names in lower case."""
+    """A certificate from a trusted issuer; `names` are its DNS names in lower case."""
 
     names: tuple[str, ...]
     expires: datetime
 
     def covers(self, host: str) -> bool:
-        return any(covers(name, host) for name in self.names)
+        return any(name_covers(name, host) for name in self.names)
 
 
 @dataclass(frozen=True, slots=True)
-class SmtpFacts:
-    """What a mail server showed before the conversation ended, with `trouble` if it ended early.
+class SmtpProbeResult:
+    """What an SMTP session showed, with `error` if it ended early.
 
-    `greeting` is the text of its first line, `calls_itself` the name in its reply to EHLO, `capabilities` are those it named
-    last: under TLS if it came to that. `offers_tls` is None where it is not known. `early_octets` counts what the server
-    had sent after it agreed to TLS and before TLS began, which was thrown away. `reply` are the words of a refusal.
+    `greeting` is the text of the 220 line, `ehlo_name` the name in the reply to EHLO,
+    `capabilities` the last ones announced (under TLS where TLS was reached). `offers_tls` is None
+    where unknown. `early_bytes` counts what the server sent between its STARTTLS reply and the
+    TLS handshake; it was discarded. `reply` is the text of a refusal.
     """
 
     name: str
     ip: Address | None = None
     greeting: str = ""
-    calls_itself: str = ""
+    ehlo_name: str = ""
     capabilities: tuple[str, ...] = ()
     offers_tls: bool | None = None
     tls_version: str = ""
     certificate: Certificate | None = None
     requires_tls: bool = False
-    early_octets: int = 0
-    trouble: Trouble | None = None
+    early_bytes: int = 0
+    error: ProbeError | None = None
     reply: str = ""
 
 
 class Fetch(Protocol):
-    """The web as one function: `await fetch("https://…")` is a Page, or raises VisitFailed."""
+    """HTTPS as one function: `await fetch("https://…")`. Raises ProbeFailed."""
 
-    async def __call__(self, url: str, /) -> Page: ...
-
-
-Probe = Callable[[str], Awaitable[SmtpFacts]]  # by the name in an MX record
+    async def __call__(self, url: str, /) -> HttpPage: ...
 
 
-def covers(pattern: str, host: str) -> bool:
-    """Whether a name of a certificate or of an MTA-STS policy means this host; `*.` is one label (RFC 6125 §6.4.3)."""
+Probe = Callable[[str], Awaitable[SmtpProbeResult]]  # by the name in an MX record
+
+
+def name_covers(pattern: str, host: str) -> bool:
+    """Whether a certificate or MTA-STS name matches a host; `*.` is one label (RFC 6125 §6.4.3)."""
     pattern, host = pattern.lower(), host.lower()
     if pattern.startswith("*."):
         label, _, rest = host.partition(".")
@@ -108,28 +106,34 @@ def covers(pattern: str, host: str) -> bool:
     return pattern == host
 
 
-CERTIFICATE = frozenset(
-    (Trouble.EXPIRED, Trouble.NOT_YET_VALID, Trouble.WRONG_NAME, Trouble.SELF_SIGNED, Trouble.UNTRUSTED)
+CERTIFICATE_ERRORS = frozenset(
+    (
+        ProbeError.EXPIRED,
+        ProbeError.NOT_YET_VALID,
+        ProbeError.WRONG_NAME,
+        ProbeError.SELF_SIGNED,
+        ProbeError.UNTRUSTED,
+    )
 )
 
-WORDS: Mapping[Trouble, str] = {
-    Trouble.BAD_URL: "its address is no plain https address",
-    Trouble.NO_ADDRESS: "its name has no address",
-    Trouble.NO_ANSWER: "the DNS did not answer about its address",
-    Trouble.SPECIAL: "its name leads to an address that is not on the public internet",
-    Trouble.UNREACHABLE: "no connection to it opens",
-    Trouble.TIMEOUT: "it did not answer in time",
-    Trouble.HUNG_UP: "it hung up",
-    Trouble.TOO_LARGE: "its answer is far too long",
-    Trouble.GARBLED: "its answer could not be read",
-    Trouble.REDIRECT: "it sends visitors on to another page",
-    Trouble.STATUS: "it answers with an error",
-    Trouble.REFUSED: "it refuses to talk to this host",
-    Trouble.TLS_REFUSED: "it offers encryption and refuses it when asked",
-    Trouble.NO_TLS: "no encrypted connection to it can be made",
-    Trouble.EXPIRED: "its certificate has expired",
-    Trouble.NOT_YET_VALID: "its certificate is not valid yet",
-    Trouble.WRONG_NAME: "its certificate is for another name",
-    Trouble.SELF_SIGNED: "its certificate is signed by nobody but itself",
-    Trouble.UNTRUSTED: "its certificate comes from nobody that the public trusts",
+ERROR_TEXTS: Mapping[ProbeError, str] = {
+    ProbeError.BAD_URL: "its address is no plain https address",
+    ProbeError.NO_ADDRESS: "its name has no address",
+    ProbeError.NO_ANSWER: "the DNS did not answer about its address",
+    ProbeError.SPECIAL: "its name leads to an address that is not on the public internet",
+    ProbeError.UNREACHABLE: "no connection to it opens",
+    ProbeError.TIMEOUT: "it did not answer in time",
+    ProbeError.CONNECTION_CLOSED: "it hung up",
+    ProbeError.TOO_LARGE: "its answer is far too long",
+    ProbeError.MALFORMED: "its answer could not be read",
+    ProbeError.REDIRECT: "it sends visitors on to another page",
+    ProbeError.STATUS: "it answers with an error",
+    ProbeError.REFUSED: "it refuses to talk to this host",
+    ProbeError.TLS_REFUSED: "it offers encryption and refuses it when asked",
+    ProbeError.NO_TLS: "no encrypted connection to it can be made",
+    ProbeError.EXPIRED: "its certificate has expired",
+    ProbeError.NOT_YET_VALID: "its certificate is not valid yet",
+    ProbeError.WRONG_NAME: "its certificate is for another name",
+    ProbeError.SELF_SIGNED: "its certificate is signed by nobody but itself",
+    ProbeError.UNTRUSTED: "its certificate comes from nobody that the public trusts",
 }

@@ -1,4 +1,4 @@
-"""The JSON that outside programs read: one object a report. A change here is a breaking change."""
+"""The public JSON schema of a report. Any change here is a breaking change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
-from bot.models import Finding, Link, Order, Report, Role, SharedFacts, Target, Verdict
+from bot.models import Finding, Link, CheckRequest, Report, Role, SharedFacts, Target, Verdict
 
 dumps = json.JSONEncoder(ensure_ascii=False).encode
 quote = json.encoder.encode_basestring
@@ -20,18 +20,19 @@ def report_to_json(report: Report) -> dict[str, Any]:
 
 
 def report_to_line(report: Report) -> str:
-    """`report_to_json` as one line of text; what many findings share is not written anew for each."""
+    """`report_to_json` as one line of text; parts that findings share are encoded once."""
     frame = dumps(_frame(report)).removesuffix("}")
-    return f'{frame}, "findings": [{", ".join([_finding_to_text(finding) for finding in report.findings])}]}}'
+    findings = ", ".join([_finding_to_text(finding) for finding in report.findings])
+    return f'{frame}, "findings": [{findings}]}}'
 
 
 def _frame(report: Report) -> dict[str, Any]:
-    target = report.order.target
+    target = report.request.target
     return {
         "target": {"ip": str(target.ip) if target.ip else None, "domain": target.domain},
-        "as": str(report.order.role),
-        "helo": report.order.helo,
-        "selectors": list(report.order.selectors),
+        "as": str(report.request.role),
+        "helo": report.request.helo,
+        "selectors": list(report.request.selectors),
         "at": report.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "verdict": str(report.verdict),
         "elapsed_ms": report.elapsed_ms,
@@ -42,16 +43,17 @@ def _frame(report: Report) -> dict[str, Any]:
 
 
 def _finding_to_text(finding: Finding) -> str:
-    check, about, verdict, code, says, step, facts, links = finding
+    check, subject, verdict, code, summary, remediation, facts, links = finding
     if not isinstance(facts, SharedFacts):
         return dumps(finding_to_json(finding))
-    before = _before_says(check, about, verdict, code)
-    return f'{before}{quote(says)}, "step": {quote(step)}, "facts": {facts.text}, "links": {_links_to_text(links)}}}'
+    head = _finding_head(check, subject, verdict, code)
+    text = f'{head}{quote(summary)}, "step": {quote(remediation)}, "facts": {facts.text}'
+    return f'{text}, "links": {_links_to_text(links)}}}'
 
 
 @lru_cache(maxsize=1024)
-def _before_says(check: str, about: str, verdict: Verdict, code: str) -> str:
-    head = dumps({"check": check, "about": about, "verdict": str(verdict), "code": code})
+def _finding_head(check: str, subject: str, verdict: Verdict, code: str) -> str:
+    head = dumps({"check": check, "about": subject, "verdict": str(verdict), "code": code})
     return f'{head.removesuffix("}")}, "says": '
 
 
@@ -63,11 +65,11 @@ def _links_to_text(links: tuple[Link, ...]) -> str:
 def finding_to_json(finding: Finding) -> dict[str, Any]:
     return {
         "check": finding.check,
-        "about": finding.about,
+        "about": finding.subject,
         "verdict": str(finding.verdict),
         "code": finding.code,
-        "says": finding.says,
-        "step": finding.step,
+        "says": finding.summary,
+        "step": finding.remediation,
         "facts": dict(finding.facts),
         "links": links_to_json(finding.links),
     }
@@ -78,16 +80,16 @@ def links_to_json(links: Iterable[Link]) -> list[dict[str, str]]:
 
 
 def report_from_json(document: dict[str, Any]) -> Report:
-    """The inverse of `report_to_json`, for a report that was kept in the cache."""
+    """The inverse of `report_to_json`, for cached reports."""
     target = document["target"]
-    order = Order(
+    order = CheckRequest(
         Target(ip_address(target["ip"]) if target["ip"] else None, target["domain"]),
         Role(document["as"]),
         document["helo"],
         tuple(document["selectors"]),
     )
     return Report(
-        order=order,
+        request=order,
         at=datetime.strptime(document["at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
         findings=tuple(finding_from_json(row) for row in document["findings"]),
         elapsed_ms=document["elapsed_ms"],
@@ -100,11 +102,11 @@ def report_from_json(document: dict[str, Any]) -> Report:
 def finding_from_json(row: dict[str, Any]) -> Finding:
     return Finding(
         check=row["check"],
-        about=row["about"],
+        subject=row["about"],
         verdict=Verdict[row["verdict"].upper()],
         code=row["code"],
-        says=row["says"],
-        step=row["step"],
+        summary=row["says"],
+        remediation=row["step"],
         facts=row["facts"],
         links=tuple(Link(link["label"], link["url"]) for link in row["links"]),
     )

@@ -1,4 +1,4 @@
-"""The environment, read once at the door into frozen Settings; every wrong variable is named at once."""
+"""Settings from the environment, read once; every wrong variable is reported at once."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from platformdirs import user_state_path
-from pydantic import AliasGenerator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AliasGenerator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from bot.inputs.durations import BadDuration, read_duration
+from bot.inputs.durations import BadDuration, parse_duration
 
 
 class SettingsError(Exception):
-    """The bot cannot start with this environment. `problems` holds one plain sentence for each thing that is wrong."""
+    """The environment is not usable; `problems` holds one sentence per fault."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -34,7 +41,7 @@ class HostPort(NamedTuple):
 
 
 class SlackMode(StrEnum):
-    """How Slack reaches the bot: over Socket Mode, over HTTP at `/slack/events`, over both, or not at all."""
+    """Transport of Slack events: Socket Mode, HTTP at `/slack/events`, both, or none."""
 
     NONE = "none"
     SOCKET = "socket"
@@ -43,14 +50,14 @@ class SlackMode(StrEnum):
 
 
 class SpecialAddresses(StrEnum):
-    """What happens to an order about a documentation, private or otherwise special address."""
+    """Whether checks of special-purpose addresses (documentation, private …) are allowed."""
 
     REFUSE = "refuse"
     ALLOW = "allow"
 
 
 class ProbeSmtp(StrEnum):
-    """Whether the mail servers of a domain are visited: for a moment, patiently, or not at all."""
+    """Whether a domain's mail servers are probed: briefly, with the full timeout, or never."""
 
     AUTO = "auto"
     ON = "on"
@@ -61,7 +68,7 @@ def duration(text: object) -> object:
     if not isinstance(text, str):
         return text
     try:
-        return read_duration(text, bare="s")
+        return parse_duration(text, default_unit="s")
     except BadDuration:
         raise ValueError("must be a length of time such as 90, 90s, 15m or 1h") from None
 
@@ -98,12 +105,18 @@ def nameserver(text: str) -> HostPort:
     except ValueError:
         address = ""
     if not address or not is_port(port) or int(port) == 0:
-        raise ValueError("must be addresses with commas between them, for example 192.0.2.53,192.0.2.54:5353")
+        raise ValueError(
+            "must be addresses with commas between them, for example 192.0.2.53,192.0.2.54:5353"
+        )
     return HostPort(address, int(port))
 
 
 def nameserver_list(text: object) -> object:
-    return tuple(nameserver(part) for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+    return (
+        tuple(nameserver(part) for part in text.split(",") if part.strip())
+        if isinstance(text, str)
+        else text
+    )
 
 
 def refuse_or_allow(text: object) -> object:
@@ -143,30 +156,38 @@ def web_address(text: object) -> object:
 
 def bot_token(text: object) -> object:
     if isinstance(text, str) and text.startswith("xapp-"):
-        raise ValueError("holds an app token (xapp-…); it needs the bot token, which starts with xoxb-")
+        raise ValueError(
+            "holds an app token (xapp-…); it needs the bot token, which starts with xoxb-"
+        )
     return text
 
 
 def app_token(text: object) -> object:
     if isinstance(text, str) and text.startswith("xoxb-"):
-        raise ValueError("holds a bot token (xoxb-…); it needs the app token, which starts with xapp-")
+        raise ValueError(
+            "holds a bot token (xoxb-…); it needs the app token, which starts with xapp-"
+        )
     return text
 
 
-def variable(field: str) -> str:
-    """The environment variable behind a field: `watch_every` is MAILCHECK_WATCH_EVERY, `slack_bot_token` is SLACK_BOT_TOKEN."""
-    return field.upper() if field.startswith(("redis_", "slack_", "teams_")) else f"MAILCHECK_{field.upper()}"
+def env_name(field: str) -> str:
+    """Environment variable of a field: `watch_every` is MAILCHECK_WATCH_EVERY."""
+    return (
+        field.upper()
+        if field.startswith(("redis_", "slack_", "teams_"))
+        else f"MAILCHECK_{field.upper()}"
+    )
 
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 
 
 class Settings(BaseSettings):
-    """What the operator chose. Build it with `read_settings()`, or in a test by name: `Settings(state_dir=tmp_path)`."""
+    """The operator's settings. Build with `read_settings()`, in tests by field name."""
 
-    # No `env_file`: a `.env` that happens to lie in the working directory must not steer a mail check.
+    # No `env_file`: a stray `.env` in the working directory must not change a check.
     model_config = SettingsConfigDict(
-        alias_generator=AliasGenerator(validation_alias=variable),
+        alias_generator=AliasGenerator(validation_alias=env_name),
         validate_by_name=True,
         case_sensitive=True,
         extra="ignore",
@@ -175,16 +196,26 @@ class Settings(BaseSettings):
     )
 
     redis_url: SecretStr | None = None  # it may carry a password
-    state_dir: Annotated[Path, BeforeValidator(directory)] = Field(default_factory=lambda: user_state_path("mailcheck"))
-    nameservers: Annotated[tuple[HostPort, ...], NoDecode, BeforeValidator(nameserver_list)] = ()  # none: the system's
+    state_dir: Annotated[Path, BeforeValidator(directory)] = Field(
+        default_factory=lambda: user_state_path("mailcheck")
+    )
+    nameservers: Annotated[
+        tuple[HostPort, ...], NoDecode, BeforeValidator(nameserver_list)
+    ] = ()  # none: the system's
     blocklists: Annotated[Path | None, BeforeValidator(existing_file)] = None
     spamhaus_dqs_key: SecretStr | None = None
     abusix_key: SecretStr | None = None
-    special_addresses: Annotated[SpecialAddresses, BeforeValidator(refuse_or_allow)] = SpecialAddresses.REFUSE
+    special_addresses: Annotated[SpecialAddresses, BeforeValidator(refuse_or_allow)] = (
+        SpecialAddresses.REFUSE
+    )
     probe_smtp: ProbeSmtp = ProbeSmtp.AUTO
     web_password: SecretStr | None = None  # for the page of the bot, where it is not on loopback
-    status_page: Annotated[bool, BeforeValidator(on_or_off)] = False  # /status, to be read without a password
-    http: Annotated[HostPort, NoDecode, BeforeValidator(listen_address)] = HostPort("127.0.0.1", 3000)
+    status_page: Annotated[bool, BeforeValidator(on_or_off)] = (
+        False  # /status, to be read without a password
+    )
+    http: Annotated[HostPort, NoDecode, BeforeValidator(listen_address)] = HostPort(
+        "127.0.0.1", 3000
+    )
 
     watch_every: Duration = timedelta(hours=1)
     confirm_after: Duration = timedelta(seconds=90)
@@ -220,53 +251,84 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _an_empty_variable_is_unset(cls, data: dict[str, Any]) -> dict[str, Any]:
-        trimmed = {name: value.strip() if isinstance(value, str) else value for name, value in data.items()}
+        trimmed = {
+            name: value.strip() if isinstance(value, str) else value for name, value in data.items()
+        }
         return {name: value for name, value in trimmed.items() if value != ""}
 
 
-# A variable that is set, those of which one must be set beside it, and what to say when none is.
-TOGETHER = (
+# A variable, the variables of which one must also be set, and the error where none is.
+REQUIRED_TOGETHER = (
     (
         "SLACK_APP_TOKEN",
         ("SLACK_BOT_TOKEN", "SLACK_CLIENT_ID"),
-        "SLACK_APP_TOKEN needs SLACK_BOT_TOKEN beside it: the app token only opens the connection, the bot token speaks.",
+        "SLACK_APP_TOKEN needs SLACK_BOT_TOKEN beside it: the app token only opens the connection,"
+        " the bot token speaks.",
     ),
     (
         "SLACK_SIGNING_SECRET",
         ("SLACK_BOT_TOKEN", "SLACK_CLIENT_ID"),
-        "SLACK_SIGNING_SECRET needs SLACK_BOT_TOKEN beside it: the secret only proves requests, the bot token speaks.",
+        "SLACK_SIGNING_SECRET needs SLACK_BOT_TOKEN beside it: the secret only proves requests,"
+        " the bot token speaks.",
     ),
     (
         "SLACK_BOT_TOKEN",
         ("SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"),
-        "SLACK_BOT_TOKEN needs SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP) beside it.",
+        (
+            "SLACK_BOT_TOKEN needs SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP)"
+            " beside it."
+        ),
     ),
-    ("SLACK_CLIENT_ID", ("SLACK_CLIENT_SECRET",), "SLACK_CLIENT_ID needs SLACK_CLIENT_SECRET beside it."),
-    ("SLACK_CLIENT_SECRET", ("SLACK_CLIENT_ID",), "SLACK_CLIENT_SECRET needs SLACK_CLIENT_ID beside it."),
+    (
+        "SLACK_CLIENT_ID",
+        ("SLACK_CLIENT_SECRET",),
+        "SLACK_CLIENT_ID needs SLACK_CLIENT_SECRET beside it.",
+    ),
+    (
+        "SLACK_CLIENT_SECRET",
+        ("SLACK_CLIENT_ID",),
+        "SLACK_CLIENT_SECRET needs SLACK_CLIENT_ID beside it.",
+    ),
     (
         "SLACK_CLIENT_ID",
         ("SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"),
-        "SLACK_CLIENT_ID needs SLACK_SIGNING_SECRET (HTTP) or SLACK_APP_TOKEN (Socket Mode) beside it.",
+        "SLACK_CLIENT_ID needs SLACK_SIGNING_SECRET (HTTP) or SLACK_APP_TOKEN (Socket Mode)"
+        " beside it.",
     ),
-    ("TEAMS_CLIENT_ID", ("TEAMS_CLIENT_SECRET",), "TEAMS_CLIENT_ID needs TEAMS_CLIENT_SECRET beside it."),
-    ("TEAMS_CLIENT_SECRET", ("TEAMS_CLIENT_ID",), "TEAMS_CLIENT_SECRET needs TEAMS_CLIENT_ID beside it."),
+    (
+        "TEAMS_CLIENT_ID",
+        ("TEAMS_CLIENT_SECRET",),
+        "TEAMS_CLIENT_ID needs TEAMS_CLIENT_SECRET beside it.",
+    ),
+    (
+        "TEAMS_CLIENT_SECRET",
+        ("TEAMS_CLIENT_ID",),
+        "TEAMS_CLIENT_SECRET needs TEAMS_CLIENT_ID beside it.",
+    ),
     ("TEAMS_TENANT_ID", ("TEAMS_CLIENT_ID",), "TEAMS_TENANT_ID needs TEAMS_CLIENT_ID beside it."),
 )
 
 
-def incomplete(given: Set[str]) -> list[str]:
-    """One sentence for each credential that is set without the one it works with."""
-    return [says for name, partners, says in TOGETHER if name in given and given.isdisjoint(partners)]
+def missing_counterparts(present: Set[str]) -> list[str]:
+    """One sentence per credential that is set without its counterpart."""
+    return [
+        error
+        for name, partners, error in REQUIRED_TOGETHER
+        if name in present and present.isdisjoint(partners)
+    ]
 
 
 def read_settings() -> Settings:
-    """The settings of this process. Raises SettingsError with every problem, and with no value of a variable in it."""
-    problems = incomplete({name for name in map(variable, Settings.model_fields) if os.environ.get(name, "").strip()})
+    """Read the settings. Raises SettingsError with every fault and no values in it."""
+    problems = missing_counterparts(
+        {name for name in map(env_name, Settings.model_fields) if os.environ.get(name, "").strip()}
+    )
     try:
         settings = Settings()
-    except ValidationError as wrong:
+    except ValidationError as invalid:
         problems = [
-            f"{error['loc'][0]} {error['msg'].removeprefix('Value error, ')}." for error in wrong.errors()
+            f"{error['loc'][0]} {error['msg'].removeprefix('Value error, ')}."
+            for error in invalid.errors()
         ] + problems
     if problems:
         raise SettingsError(problems)

@@ -1,4 +1,4 @@
-"""The seam over docket, the job engine: tasks are named functions that take ids, and what an id stands for is an ask."""
+"""Task queue over docket: named tasks that take ids, with payloads stored beside the queue."""
 
 from __future__ import annotations
 
@@ -19,36 +19,40 @@ log = logging.getLogger(__name__)
 
 NAME = "mailcheck"
 CONCURRENCY = 20
-POLL = timedelta(milliseconds=20)  # docket's own pace would hold a burst to 80 tasks a second
+POLL_INTERVAL = timedelta(
+    milliseconds=20
+)  # docket's default interval limits a burst to 80 tasks a second
 REDELIVER_AFTER = timedelta(seconds=30)
 REDELIVERIES = 5
 DRAIN_S = 8.0
-# redis-py's own limit is 100 connections, and over RESP3 it hands out pooled ones that the server has closed.
+# redis-py's default limit is 100 connections, and over RESP3 it hands out pooled connections
+# that the server has closed.
 CONNECTIONS = "max_connections=500&protocol=2"
-ASK_S = 1800  # a Slack response_url lives as long
+PAYLOAD_TTL_S = 1800  # a Slack response_url lives as long
 
 Task = Callable[..., Awaitable[None]]
 
 
-class JobsAway(Exception):
-    """The queue did not take the task in time. It may have arrived all the same, so hand it in again under its key."""
+class TaskQueueUnavailable(Exception):
+    """The queue did not accept the task in time. It may have arrived: retry with the same key."""
 
 
-class Jobs:
-    """Tasks run at least once, in any process that works on the same Redis: a task whose worker died runs again.
+class TaskQueue:
+    """At-least-once tasks shared by all processes on the same Redis.
 
-    A task that keeps killing its worker is parked: it is dropped, with an error in the log. Use as an async context
-    manager; processes that only enqueue register the same tasks.
+    A task whose worker died runs again; one that keeps killing its worker is dropped with an
+    error in the log. Use as an async context manager; processes that only enqueue register the
+    same tasks.
     """
 
     def __init__(self, redis_url: str, *, redeliver_after: timedelta = REDELIVER_AFTER) -> None:
         url = f"{redis_url}{'&' if '?' in redis_url else '?'}{CONNECTIONS}"
-        # execution_ttl 0: nobody reads the record of a task that ended.
+        # execution_ttl 0: the record of a finished task is not needed.
         self._docket = Docket(name=NAME, url=url, execution_ttl=timedelta(0))
         self._redeliver_after = redeliver_after
         self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> Jobs:
+    async def __aenter__(self) -> TaskQueue:
         await self._stack.enter_async_context(self._docket)
         return self
 
@@ -56,36 +60,44 @@ class Jobs:
         await self._stack.aclose()
 
     def register(self, *tasks: Task) -> None:
-        """Make tasks known under their function names. Their arguments are ids, nothing else: they are logged."""
+        """Register tasks under their function names; arguments are ids only (they are logged)."""
         for task in tasks:
-            self._docket.register(self._parking(task))
+            self._docket.register(self._with_redelivery_limit(task))
 
-    async def enqueue(self, name: str, *ids: str, key: str | None = None, within: float) -> bool:
-        """Hand in a task; False where one with this key waits or runs already. Raises JobsAway after `within` seconds."""
-        async with bounded(within):
+    async def enqueue(self, name: str, *ids: str, key: str | None = None, timeout_s: float) -> bool:
+        """Add a task; False if one with this key waits or runs already.
+
+        Raises TaskQueueUnavailable after `timeout_s` seconds.
+        """
+        async with queue_timeout(timeout_s):
             return await self._add(name, ids, key)
 
-    async def submit(self, name: str, ask: Mapping[str, Any], *, key: str | None = None, within: float) -> str:
-        """Store an ask (JSON values) and hand in the task that gets its id. Raises JobsAway after `within` seconds."""
-        ask_id = secrets.token_urlsafe(12)
-        async with bounded(within):
-            async with self._docket.redis() as redis:
-                await redis.set(ask_key(ask_id), json.dumps(ask), ex=ASK_S)
-            await self._add(name, (ask_id,), key)
-        return ask_id
+    async def submit(
+        self, name: str, payload: Mapping[str, Any], *, key: str | None = None, timeout_s: float
+    ) -> str:
+        """Store a payload (JSON values) and add the task that gets its id.
 
-    async def asked(self, ask_id: str) -> dict[str, Any] | None:
-        """The ask behind an id, also when the task runs again; None half an hour after it was made."""
+        Raises TaskQueueUnavailable after `timeout_s` seconds.
+        """
+        payload_id = secrets.token_urlsafe(12)
+        async with queue_timeout(timeout_s):
+            async with self._docket.redis() as redis:
+                await redis.set(payload_key(payload_id), json.dumps(payload), ex=PAYLOAD_TTL_S)
+            await self._add(name, (payload_id,), key)
+        return payload_id
+
+    async def payload(self, payload_id: str) -> dict[str, Any] | None:
+        """The payload of an id, also when the task runs again; None once it has expired."""
         async with self._docket.redis() as redis:
-            text = await redis.get(ask_key(ask_id))
+            text = await redis.get(payload_key(payload_id))
         return None if text is None else json.loads(text)
 
     async def work(self, stop: asyncio.Event) -> None:
-        """Run tasks until `stop` is set; then finish those that run, and leave to others what takes too long."""
+        """Run tasks until `stop` is set; then finish running ones, leaving slow ones to others."""
         async with Worker(
             self._docket,
             concurrency=CONCURRENCY,
-            minimum_check_interval=POLL,
+            minimum_check_interval=POLL_INTERVAL,
             scheduling_resolution=timedelta(milliseconds=250),
             redelivery_timeout=self._redeliver_after,
             reconnection_delay=timedelta(seconds=1),
@@ -94,7 +106,7 @@ class Jobs:
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
-            # The first cancel makes docket drain, the second makes it let go: also of a Redis that does not answer.
+            # The first cancel makes docket drain, the second abandons a Redis that does not answer.
             running.cancel()
             _, late = await asyncio.wait((running,), timeout=DRAIN_S)
             if late:
@@ -107,12 +119,14 @@ class Jobs:
         execution = await self._docket.add(name, key=key)(*ids)
         return execution.disposition is Disposition.SCHEDULED
 
-    def _parking(self, task: Task) -> Task:
+    def _with_redelivery_limit(self, task: Task) -> Task:
         async def attempt(*ids: str) -> None:
             execution = current_execution.get()
             if execution.redelivered and await self._redeliveries(execution) > REDELIVERIES:
                 log.error(
-                    "The task %s(%s) ended its worker again and again; it is parked.", task.__name__, ", ".join(ids)
+                    "The task %s(%s) killed its worker repeatedly; it is dropped.",
+                    task.__name__,
+                    ", ".join(ids),
                 )
                 return
             await task(*ids)
@@ -121,23 +135,27 @@ class Jobs:
         return attempt
 
     async def _redeliveries(self, execution: Execution) -> int:
-        """How often Redis gave this task to another worker; its own count outlives every worker."""
+        """How often Redis redelivered this task; the count survives worker deaths."""
         message = execution.message_id or b"-"
         async with self._docket.redis() as redis:
             pending = await redis.xpending_range(
-                self._docket.stream_key, self._docket.worker_group_name, min=message, max=message, count=1
+                self._docket.stream_key,
+                self._docket.worker_group_name,
+                min=message,
+                max=message,
+                count=1,
             )
         return sum(entry["times_delivered"] - 1 for entry in pending)
 
 
 @asynccontextmanager
-async def bounded(within: float) -> AsyncIterator[None]:
+async def queue_timeout(timeout_s: float) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(timeout_s):
             yield
     except (RedisError, OSError) as problem:  # TimeoutError is an OSError
-        raise JobsAway("The job queue does not answer.") from problem
+        raise TaskQueueUnavailable("The job queue does not answer.") from problem
 
 
-def ask_key(ask_id: str) -> str:
-    return f"mc1:ask:{ask_id}"
+def payload_key(payload_id: str) -> str:
+    return f"mc1:ask:{payload_id}"

@@ -1,4 +1,4 @@
-"""How long a platform's own time limit may wait for anything of ours, and what goes on after the acknowledgement."""
+"""Circuit breaker, deduplication and background tasks around the acknowledgement deadline."""
 
 from __future__ import annotations
 
@@ -11,102 +11,114 @@ from typing import Any, TypeVar
 import structlog
 
 T = TypeVar("T")
-SharedMemory = Callable[[str], Awaitable[bool]]
+SharedDeduplicator = Callable[[str], Awaitable[bool]]
 
 log = structlog.get_logger()
 
 
-class Away(Exception):
-    """The store did not answer in time, or failed a moment ago."""
+class StoreTimeout(Exception):
+    """The store did not answer in time, or the breaker is open."""
 
 
-class Fuse:
-    """One short try at a store that may hang; after a failure none at all for a while. Times are in seconds."""
-
-    def __init__(self, within: float = 0.2, rest: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._within, self._rest, self._clock = within, rest, clock
-        self._resting_until = float("-inf")
-
-    async def through(self, call: Callable[[], Awaitable[T]]) -> T:
-        """What the call answers. Raises Away instead of whatever the call raises."""
-        if self._clock() < self._resting_until:
-            raise Away
-        try:
-            async with asyncio.timeout(self._within):
-                return await call()
-        except Exception as error:  # how it failed makes no difference to the person who waits
-            self._resting_until = self._clock() + self._rest
-            log.warning("store away", error=type(error).__name__, rest_s=self._rest)
-            raise Away from error
-
-
-class Seen:
-    """Was this seen before? Remembered in this process, and in a memory shared by all while that answers."""
-
-    LONGEST = 660.0  # seconds: twice the age at which a signature is too old, and a bit
-    MOST = 10_000
+class AckCircuitBreaker:
+    """Circuit breaker for calls within the acknowledgement deadline. Times are in seconds."""
 
     def __init__(
-        self, shared: SharedMemory | None = None, fuse: Fuse | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        timeout_s: float = 0.2,
+        open_for_s: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._shared, self._fuse, self._clock = shared, fuse or Fuse(), clock
-        self._here: OrderedDict[str, float] = OrderedDict()
+        self._timeout_s, self._open_for_s, self._clock = timeout_s, open_for_s, clock
+        self._open_until = float("-inf")
+
+    async def call(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Result of the call. Any error becomes StoreTimeout."""
+        if self._clock() < self._open_until:
+            raise StoreTimeout
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await call()
+        except Exception as error:  # the caller falls back in the same way whatever failed
+            self._open_until = self._clock() + self._open_for_s
+            log.warning(
+                "store unavailable", error=type(error).__name__, open_for_s=self._open_for_s
+            )
+            raise StoreTimeout from error
+
+
+class RequestDeduplicator:
+    """Whether a key was seen before: in this process, or in the shared store while it answers."""
+
+    TTL_S = 660.0  # seconds: a little over twice the maximum age of a signature
+    MAX_KEYS = 10_000
+
+    def __init__(
+        self,
+        shared: SharedDeduplicator | None = None,
+        breaker: AckCircuitBreaker | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._shared, self._breaker, self._clock = shared, breaker or AckCircuitBreaker(), clock
+        self._local: OrderedDict[str, float] = OrderedDict()
 
     async def __call__(self, key: str) -> bool:
-        if self.here(key):
+        if self.seen_locally(key):
             return True
         shared = self._shared
         if shared is None:
             return False
         try:
-            return await self._fuse.through(lambda: shared(key))
-        except Away:
+            return await self._breaker.call(lambda: shared(key))
+        except StoreTimeout:
             return False
 
-    def here(self, key: str) -> bool:
-        """The same of this process alone, at once."""
+    def seen_locally(self, key: str) -> bool:
+        """Whether this process saw the key before; never waits."""
         now = self._clock()
-        while self._here and (len(self._here) >= self.MOST or next(iter(self._here.values())) <= now):
-            self._here.popitem(last=False)
-        if key in self._here:
+        while self._local and (
+            len(self._local) >= self.MAX_KEYS or next(iter(self._local.values())) <= now
+        ):
+            self._local.popitem(last=False)
+        if key in self._local:
             return True
-        self._here[key] = now + self.LONGEST
+        self._local[key] = now + self.TTL_S
         return False
 
 
-class Work:
-    """Tasks that go on after the acknowledgement. asyncio keeps no reference to its tasks, and so may lose them."""
+class TaskSet:
+    """Bounded set of background tasks; keeps the references that asyncio does not keep."""
 
-    def __init__(self, most: int = 200) -> None:
-        self._most = most
+    def __init__(self, limit: int = 200) -> None:
+        self._limit = limit
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def full(self) -> bool:
-        return len(self._tasks) >= self._most
+        return len(self._tasks) >= self._limit
 
-    def start(self, work: Coroutine[Any, Any, None]) -> bool:
-        """False, and nothing is done, where too much is under way."""
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> bool:
+        """Start a task; False if the set is full."""
         if self.full:
-            work.close()
+            coroutine.close()
             return False
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._finished)
         return True
 
-    async def drain(self, within: float) -> None:
-        """Waits for what is under way, `within` seconds at most; then it is cancelled."""
+    async def drain(self, timeout_s: float) -> None:
+        """Wait at most `timeout_s` seconds for the tasks, then cancel them."""
         if not self._tasks:
             return
-        _, late = await asyncio.wait(self._tasks, timeout=within)
+        _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
         for task in late:
             task.cancel()
         if late:
-            log.warning("work cut off at shutdown", tasks=len(late))
+            log.warning("tasks cancelled at shutdown", tasks=len(late))
             await asyncio.wait(late)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("work broke", exc_info=error)
+            log.error("background task failed", exc_info=error)

@@ -1,4 +1,4 @@
-"""The HTTP side: is it alive, is it ready, what does it count; chat platforms mount their own doors beside it."""
+"""HTTP application: health probes, metrics, and the routes of the platforms."""
 
 from __future__ import annotations
 
@@ -15,48 +15,52 @@ from starlette.routing import BaseRoute, Route
 
 from bot.storage import StoreUnavailable
 
-PROBE_WITHIN_S = 1.5
+PROBE_TIMEOUT_S = 1.5
 
 Probe = Callable[[], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
-class Vitals:
-    """What the outside may ask of a running bot; `alive` is False when the scheduler no longer ticks, and `measure` brings
-    up to date what is not counted as it happens."""
+class HealthProbes:
+    """Sources of /healthz, /readyz and /metrics.
+
+    `alive` is False once the scheduler stops ticking; `update_gauges` updates the gauges.
+    """
 
     alive: Callable[[], bool]
-    parts: Mapping[str, Probe]
+    dependencies: Mapping[str, Probe]
     registry: CollectorRegistry
-    measure: Callable[[], Awaitable[None]]
+    update_gauges: Callable[[], Awaitable[None]]
 
 
-def site(vitals: Vitals, doors: Sequence[BaseRoute] = ()) -> Starlette:
+def build_http_app(probes: HealthProbes, routes: Sequence[BaseRoute] = ()) -> Starlette:
     async def healthz(_: Request) -> Response:
-        return _said({"alive": vitals.alive()})
+        return _status_response({"alive": probes.alive()})
 
     async def readyz(_: Request) -> Response:
-        answers = await asyncio.gather(*(_answers(probe) for probe in vitals.parts.values()))
-        return _said(dict(zip(vitals.parts, answers, strict=True)))
+        answers = await asyncio.gather(
+            *(_is_ready(probe) for probe in probes.dependencies.values())
+        )
+        return _status_response(dict(zip(probes.dependencies, answers, strict=True)))
 
     async def metrics(_: Request) -> Response:
-        with suppress(TimeoutError, StoreUnavailable):  # what was measured before is better than nothing
-            async with asyncio.timeout(PROBE_WITHIN_S):
-                await vitals.measure()
-        return Response(generate_latest(vitals.registry), media_type=CONTENT_TYPE_LATEST)
+        with suppress(TimeoutError, StoreUnavailable):  # the previous values are better than none
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                await probes.update_gauges()
+        return Response(generate_latest(probes.registry), media_type=CONTENT_TYPE_LATEST)
 
-    ours = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
-    return Starlette(routes=[*ours, *doors])
-
-
-def _said(parts: Mapping[str, bool]) -> Response:
-    good = all(parts.values())
-    return JSONResponse({"ok": good, **parts}, status_code=200 if good else 503)
+    own_routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    return Starlette(routes=[*own_routes, *routes])
 
 
-async def _answers(probe: Probe) -> bool:
+def _status_response(parts: Mapping[str, bool]) -> Response:
+    ok = all(parts.values())
+    return JSONResponse({"ok": ok, **parts}, status_code=200 if ok else 503)
+
+
+async def _is_ready(probe: Probe) -> bool:
     try:
-        async with asyncio.timeout(PROBE_WITHIN_S):
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
             return await probe()
-    except Exception:  # whatever is wrong with it, a part that cannot answer is not ready
+    except Exception:  # a part that cannot answer is not ready, whatever the error
         return False

@@ -1,7 +1,4 @@
-"""What every door does for which a platform sends requests: take a whole body of a sane size, or say no in few words.
-
-Files that a chat platform keeps: fetched in pieces, and never more than may be.
-"""
+"""Size and time limits of request bodies and file downloads."""
 
 from __future__ import annotations
 
@@ -14,66 +11,69 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from handlers.ports import Unreadable
+from handlers.ports import FileUnreadable
 
-BODY_WITHIN_S = 5.0
+BODY_TIMEOUT_S = 5.0
 
 log = structlog.get_logger()
 
 
-class Refused(Exception):
-    """The request goes no further; `status` is what the caller is told, the message is for the log."""
+class RequestRefused(Exception):
+    """The request is rejected with `status`; the message is for the log only."""
 
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
         self.status = status
 
 
-async def whole_body(request: Request, most: int) -> bytes:
-    """`most` is in octets. Raises Refused as soon as the body is known to be too large or too slow."""
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Read the body. Raises RequestRefused as soon as it is too large or too slow."""
     announced = request.headers.get("content-length", "0")
-    if len(announced) > 9 or (announced.isdecimal() and int(announced) > most):
-        raise Refused(413, "the body is too large")
+    if len(announced) > 9 or (announced.isdecimal() and int(announced) > max_bytes):
+        raise RequestRefused(413, "the body is too large")
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_WITHIN_S):
+        async with asyncio.timeout(BODY_TIMEOUT_S):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > most:
-                    raise Refused(413, "the body is too large")
+                if len(body) > max_bytes:
+                    raise RequestRefused(413, "the body is too large")
     except TimeoutError:
-        raise Refused(408, "the body did not arrive in time") from None
+        raise RequestRefused(408, "the body did not arrive in time") from None
     except ClientDisconnect:
-        raise Refused(400, "the connection ended before the body") from None
+        raise RequestRefused(400, "the connection ended before the body") from None
     return bytes(body)
 
 
-def turned_away(platform: str, refused: Refused) -> Response:
-    """The caller, who may be a forger, learns nothing but the status."""
-    log.info("request refused", platform=platform, status=refused.status, why=str(refused))
+def refusal_response(platform: str, refused: RequestRefused) -> Response:
+    """A response without details, since the sender may be forged."""
+    log.info("request refused", platform=platform, status=refused.status, reason=str(refused))
     return JSONResponse({"error": "invalid request"}, refused.status)
 
 
-WITHIN_S = 30.0  # from the first question to the last octet
-TOO_LARGE = "The file is larger than {most} MB; attach the part of the log that matters."
-NO_MORE: Mapping[str, str] = MappingProxyType({})
+DOWNLOAD_TIMEOUT_S = 30.0  # for the whole download
+TOO_LARGE = "The file is larger than {megabytes} MB; attach the part of the log that matters."
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-async def fetched(url: str, most: int, headers: Mapping[str, str] = NO_MORE) -> bytes:
-    """Redirects are not followed: they lead to a login page, or to where nobody looked.
+async def download(url: str, max_bytes: int, headers: Mapping[str, str] = NO_HEADERS) -> bytes:
+    """Download a file without following redirects, which lead to login pages.
 
-    Raises Unreadable for more than `most` octets, and httpx.HTTPError: HTTPStatusError for any answer but a file.
+    Raises FileUnreadable for more than `max_bytes`, and httpx.HTTPError.
     """
-    octets = bytearray()
-    plain = {**headers, "Accept-Encoding": "identity"}
-    async with httpx.AsyncClient(timeout=10.0) as http, http.stream("GET", url, headers=plain) as answer:
-        answer.raise_for_status()
-        async for piece in answer.aiter_raw():
-            octets += piece
-            if len(octets) > most:
-                raise too_large(most)
-    return bytes(octets)
+    content = bytearray()
+    identity = {**headers, "Accept-Encoding": "identity"}
+    async with (
+        httpx.AsyncClient(timeout=10.0) as http,
+        http.stream("GET", url, headers=identity) as response,
+    ):
+        response.raise_for_status()
+        async for chunk in response.aiter_raw():
+            content += chunk
+            if len(content) > max_bytes:
+                raise too_large(max_bytes)
+    return bytes(content)
 
 
-def too_large(most: int) -> Unreadable:
-    return Unreadable(TOO_LARGE.format(most=max(1, most // 2**20)))
+def too_large(max_bytes: int) -> FileUnreadable:
+    return FileUnreadable(TOO_LARGE.format(megabytes=max(1, max_bytes // 2**20)))

@@ -1,15 +1,15 @@
-"""A message before any platform has drawn it. All text is plain: each renderer makes it inert in its own way."""
+"""Platform-neutral messages. All text is plain; each renderer escapes for its platform."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from handlers.charts import Timeline, in_characters
+from handlers.charts import Timeline, render_text
 
 
 class Tone(StrEnum):
-    """The mood of a card or a line; a platform turns it into a colour, a mark, or both."""
+    """Severity of a card or line; a platform renders it as a color, a symbol, or both."""
 
     GOOD = "good"
     UNSURE = "unsure"
@@ -20,7 +20,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing said. `quote` is text that a stranger wrote, shown as a quotation and never as markup."""
+    """One line of a card. `quote` is foreign text, rendered as a quotation and never as markup."""
 
     text: str
     tone: Tone = Tone.PLAIN
@@ -30,7 +30,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A short label with its value."""
+    """A label and its value."""
 
     label: str
     value: str
@@ -38,32 +38,32 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under a heading row; every row is as long as `columns`."""
+    """A heading row and rows of the same length."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Sketch:
-    """A picture made of characters of one width, line by line: a tree, a path, bars. `title` says in words what it shows."""
+class TextBlock:
+    """Monospaced text, such as a tree or a chart; `title` describes it in words."""
 
     title: str
     lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """The last word of a command, picked from `options`: each the word, and what people read. `usual` is one of the words."""
+class Select:
+    """The last argument of a command, chosen from `options` (value, label)."""
 
     question: str
     options: tuple[tuple[str, str], ...]
-    usual: str
+    default: str
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture to be drawn as the platform can; `alt` says in words all that it shows."""
+class Chart:
+    """A chart, rendered as the platform can; `alt` says all that it shows."""
 
     timeline: Timeline
     alt: str
@@ -71,9 +71,9 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """Pressing it opens `url`, or is the same as typing `command`, with the `choice` that is asked for where there is one.
+    """Opens `url`, or runs `command` with the value of `select` appended.
 
-    `in_place` says that the answer takes the place of the card, where a platform can do so.
+    `in_place`: the answer replaces the card, where a platform can do so.
     """
 
     label: str
@@ -81,12 +81,12 @@ class Button:
     url: str = ""
     primary: bool = False
     in_place: bool = False
-    choice: Choice | None = None
+    select: Select | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is said, worst first: a headline, the one next step, the lines, at most one table, sketch and picture, buttons, a small footnote."""
+    """A message: headline, next step, lines worst first, at most one table and chart."""
 
     title: str
     tone: Tone = Tone.PLAIN
@@ -94,15 +94,17 @@ class Card:
     lines: tuple[Line, ...] = ()
     facts: tuple[Fact, ...] = ()
     table: Table | None = None
-    sketch: Sketch | None = None
+    text_block: TextBlock | None = None
     buttons: tuple[Button, ...] = ()
     footnote: str = ""
     private: bool = False
-    picture: Picture | None = None
+    chart: Chart | None = None
 
-    def in_characters(self) -> Card:
-        """The same with its picture as a sketch, for where no picture can be shown."""
-        if self.picture is None:
+    def with_text_chart(self) -> Card:
+        """The card with its chart as monospaced text."""
+        if self.chart is None:
             return self
-        timeline = self.picture.timeline
-        return replace(self, picture=None, sketch=Sketch(timeline.title, in_characters(timeline)))
+        timeline = self.chart.timeline
+        return replace(
+            self, chart=None, text_block=TextBlock(timeline.title, render_text(timeline))
+        )

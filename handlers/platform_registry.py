@@ -1,4 +1,4 @@
-"""The chat platforms that the settings call for, each made once; where there is none, the chat on a page of our own."""
+"""Builds the chat platforms that the settings name; without any, the web chat."""
 
 from __future__ import annotations
 
@@ -8,127 +8,147 @@ from functools import partial
 
 from starlette.routing import BaseRoute, Mount
 
-from bot.app import MailWing
-from bot.demo import DemoWorld
+from bot.app import Core
+from bot.demo import Demo
 from bot.settings import SlackMode
 from bot.storage.oauth_tokens import Installations
 from bot.storage.rate_limits import Sightings
 from bot.storage.record_store import Directory
 from bot.storage.redis_client import Store
-from bot.task_queue import Jobs
-from handlers.background import Seen
-from handlers.commands import Commands
-from handlers.commands.overview import Overviews
-from handlers.ports import Platform, Speaking
+from bot.task_queue import TaskQueue
+from handlers.background import RequestDeduplicator
+from handlers.commands import CommandRouter
+from handlers.commands.overview import OverviewBuilder
+from handlers.ports import Platform, MessagePoster
 from handlers.request_dispatcher import Enqueue
-from handlers.slack.app import Credentials, Slack
-from handlers.slack.oauth import App
-from handlers.teams.app import Teams
-from handlers.teams.conversation_store import Kept
+from handlers.slack.app import Credentials, SlackPlatform
+from handlers.slack.oauth import OAuthApp
+from handlers.teams.app import TeamsPlatform
+from handlers.teams.conversation_store import StoredConversationReferences
 from handlers.teams.outbound_auth import Credentials as TeamsCredentials
-from handlers.web.app import Web
-from handlers.web.dashboard import status_alone
+from handlers.web.app import WebChat
+from handlers.web.dashboard import status_page_routes
 
-ENQUEUE_WITHIN_S = 0.2
+ENQUEUE_TIMEOUT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Chat:
-    """A platform with its doors to the HTTP side; `close` ends what outlives its last word."""
+class PlatformRuntime:
+    """A platform with its HTTP routes; `close` releases its connections."""
 
     platform: Platform
-    doors: Sequence[BaseRoute]
+    routes: Sequence[BaseRoute]
     drain: Callable[[], Awaitable[None]]
     close: Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What every platform is made of. `speaking` is filled here and read by whoever speaks unasked."""
+class PlatformDependencies:
+    """What the platforms need. `posters` is filled here and read by delivery."""
 
-    wing: MailWing
+    core: Core
     store: Store
-    commands: Commands
-    jobs: Jobs
-    speaking: MutableMapping[str, Speaking]
-    overviews: Overviews
-    demo: DemoWorld | None = None
+    commands: CommandRouter
+    task_queue: TaskQueue
+    posters: MutableMapping[str, MessagePoster]
+    overview_builder: OverviewBuilder
+    demo: Demo | None = None
 
 
-def chats(parts: Parts) -> list[Chat]:
-    """Raises CannotServe where a platform may not be served on this address."""
-    settings = parts.wing.settings
-    made = [
-        *([_slack(parts)] if settings.slack_mode is not SlackMode.NONE else []),
-        *([_teams(parts)] if settings.serves_teams else []),
+def build_platforms(dependencies: PlatformDependencies) -> list[PlatformRuntime]:
+    """Build the platforms. Raises CannotServe where one may not be served on this address."""
+    settings = dependencies.core.settings
+    platforms = [
+        *([_slack(dependencies)] if settings.slack_mode is not SlackMode.NONE else []),
+        *([_teams(dependencies)] if settings.serves_teams else []),
     ]
-    made = made or [_web(parts)]
-    parts.speaking.update({chat.platform.name: chat.platform for chat in made})
-    return made
+    platforms = platforms or [_web(dependencies)]
+    dependencies.posters.update({chat.platform.name: chat.platform for chat in platforms})
+    return platforms
 
 
-def published(parts: Parts) -> list[Mount]:
-    """The page to look at, where the chat is elsewhere; the bot's own page brings it along."""
+def status_routes(dependencies: PlatformDependencies) -> list[Mount]:
+    """The status page, unless the web chat already serves it."""
     return (
-        status_alone(parts.overviews.of_everything)
-        if parts.wing.settings.status_page and "web" not in parts.speaking
+        status_page_routes(dependencies.overview_builder.build_all)
+        if dependencies.core.settings.status_page and "web" not in dependencies.posters
         else []
     )
 
 
-def _slack(parts: Parts) -> Chat:
-    seen = Seen(Sightings(parts.store.interactive))
-    look = partial(parts.overviews.of_rooms, "slack")
-    slack = Slack(_slack_credentials(parts), parts.commands, _enqueue(parts.jobs, "answer_slack"), seen, look=look)
+def _slack(dependencies: PlatformDependencies) -> PlatformRuntime:
+    seen = RequestDeduplicator(Sightings(dependencies.store.interactive))
+    home_overview = partial(dependencies.overview_builder.build_for_channels, "slack")
+    slack = SlackPlatform(
+        _slack_credentials(dependencies),
+        dependencies.commands,
+        _enqueue(dependencies.task_queue, "answer_slack"),
+        seen,
+        load_overview=home_overview,
+    )
 
-    async def answer_slack(ask_id: str) -> None:
-        if job := await parts.jobs.asked(ask_id):
+    async def answer_slack(payload_id: str) -> None:
+        if job := await dependencies.task_queue.payload(payload_id):
             await slack.deliver(job)
 
-    parts.jobs.register(answer_slack)
-    return Chat(slack, slack.routes(), slack.drain, _nothing)
+    dependencies.task_queue.register(answer_slack)
+    return PlatformRuntime(slack, slack.routes(), slack.drain, _no_close)
 
 
-def _teams(parts: Parts) -> Chat:
-    settings, redis = parts.wing.settings, parts.store.interactive
+def _teams(dependencies: PlatformDependencies) -> PlatformRuntime:
+    settings, redis = dependencies.core.settings, dependencies.store.interactive
     secret = settings.teams_client_secret.get_secret_value() if settings.teams_client_secret else ""
-    who = TeamsCredentials(settings.teams_client_id or "", secret, settings.teams_tenant_id or "")
-    enqueue = _enqueue(parts.jobs, "answer_teams")
-    teams = Teams(who, parts.commands, enqueue, Kept(Directory(redis, "teams")), Sightings(redis))
+    credentials = TeamsCredentials(
+        settings.teams_client_id or "", secret, settings.teams_tenant_id or ""
+    )
+    enqueue = _enqueue(dependencies.task_queue, "answer_teams")
+    teams = TeamsPlatform(
+        credentials,
+        dependencies.commands,
+        enqueue,
+        StoredConversationReferences(Directory(redis, "teams")),
+        Sightings(redis),
+    )
 
-    async def answer_teams(ask_id: str) -> None:
-        if job := await parts.jobs.asked(ask_id):
+    async def answer_teams(payload_id: str) -> None:
+        if job := await dependencies.task_queue.payload(payload_id):
             await teams.deliver(job)
 
-    parts.jobs.register(answer_teams)
-    return Chat(teams, teams.routes(settings.http.host), teams.drain, teams.close)
+    dependencies.task_queue.register(answer_teams)
+    return PlatformRuntime(teams, teams.routes(settings.http.host), teams.drain, teams.close)
 
 
-def _web(parts: Parts) -> Chat:
-    settings = parts.wing.settings
-    web = Web(parts.commands, parts.overviews.of_everything, parts.demo)
+def _web(dependencies: PlatformDependencies) -> PlatformRuntime:
+    settings = dependencies.core.settings
+    web = WebChat(dependencies.commands, dependencies.overview_builder.build_all, dependencies.demo)
     password = settings.web_password.get_secret_value() if settings.web_password else ""
-    return Chat(web, web.routes(settings.http, password, settings.status_page), web.drain, _nothing)
+    return PlatformRuntime(
+        web, web.routes(settings.http, password, settings.status_page), web.drain, _no_close
+    )
 
 
-def _slack_credentials(parts: Parts) -> Credentials:
-    settings = parts.wing.settings
+def _slack_credentials(dependencies: PlatformDependencies) -> Credentials:
+    settings = dependencies.core.settings
     secrets = (settings.slack_bot_token, settings.slack_app_token, settings.slack_signing_secret)
     bot, app_token, signing = (secret.get_secret_value() if secret else "" for secret in secrets)
-    one = Credentials(bot, app_token, signing, settings.slack_api_url)
+    credentials = Credentials(bot, app_token, signing, settings.slack_api_url)
     if not (settings.slack_client_id and settings.slack_client_secret):
-        return one
+        return credentials
     secret = settings.slack_client_secret.get_secret_value()
-    app = App(settings.slack_client_id, secret, settings.slack_api_url)
-    return replace(one, app=app, installed=Installations(parts.store.interactive, "slack", secret))
+    app = OAuthApp(settings.slack_client_id, secret, settings.slack_api_url)
+    return replace(
+        credentials,
+        oauth_app=app,
+        token_store=Installations(dependencies.store.interactive, "slack", secret),
+    )
 
 
-def _enqueue(jobs: Jobs, task: str) -> Enqueue:
+def _enqueue(task_queue: TaskQueue, task: str) -> Enqueue:
     async def enqueue(job: dict[str, str]) -> None:
-        await jobs.submit(task, job, key=job["id"], within=ENQUEUE_WITHIN_S)
+        await task_queue.submit(task, job, key=job["id"], timeout_s=ENQUEUE_TIMEOUT_S)
 
     return enqueue
 
 
-async def _nothing() -> None:
+async def _no_close() -> None:
     return

@@ -1,4 +1,4 @@
-"""What the verbs need to know of a chat platform, and what a platform must be able to do."""
+"""Interfaces between commands and chat platforms, and the errors that platforms raise."""
 
 from __future__ import annotations
 
@@ -8,61 +8,80 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from bot.monitoring.models import Room
+from bot.monitoring.models import Channel
 from handlers.message import Card
 
-__all__ = ["Ack", "Answering", "Ask", "Blind", "CannotServe", "File", "Later", "MessageGone", "Part", "Platform"]
-__all__ += ["Rejected", "Room", "RoomGone", "SpaceGone", "Speaking", "Unreadable", "Unsure"]
+__all__ = [
+    "Ack",
+    "CommandHandler",
+    "ChatRequest",
+    "HistoryUnavailable",
+    "CannotServe",
+    "File",
+    "RetryAfter",
+    "MessageNotFound",
+    "ServeRole",
+    "Platform",
+]
+__all__ += [
+    "Rejected",
+    "Channel",
+    "ChannelUnavailable",
+    "WorkspaceUnavailable",
+    "MessagePoster",
+    "FileUnreadable",
+    "DeliveryUnknown",
+]
 
 
-class Unreadable(Exception):
-    """A file cannot be had; the message is one sentence that says what to do instead."""
+class FileUnreadable(Exception):
+    """A file cannot be read; the message is one sentence that says what to do instead."""
 
 
 class File(Protocol):
-    """A file that somebody attached."""
+    """An attached file."""
 
-    async def read(self, most: int, /) -> bytes:
-        """What is in it. Raises Unreadable, also where it has more than `most` octets."""
+    async def read(self, max_bytes: int, /) -> bytes:
+        """The content. Raises FileUnreadable, also for more than `max_bytes`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """What a person typed, or the command of the button they pressed; `private` when only they shall see the answer.
+class ChatRequest:
+    """A command that was typed, or that a button carries.
 
-    `user` is the platform's id and `name` what people call them (text of a stranger; empty where the platform does not
-    say). A `stranger` is of another workspace than the bot's, as in a shared channel, and may look but not change anything.
-    `files` are what they attached. `place` is the message of the bot that the answer takes the place of; empty where it is
-    a message of its own.
+    `private`: only the user may see the answer. `user` is the platform's id, `name` the display
+    name (foreign text; empty if unknown). `is_external` users belong to another workspace, as in
+    a shared channel; they may read but not change anything. `replaces` is the id of the bot's
+    message that the answer replaces, empty for a new message.
     """
 
-    room: Room
+    channel: Channel
     user: str
     text: str
     private: bool = False
     name: str = ""
-    stranger: bool = False
+    is_external: bool = False
     files: tuple[File, ...] = ()
-    place: str = ""
+    replaces: str = ""
 
 
-Told = Callable[[str], None]  # from any thread
+ProgressCallback = Callable[[str], None]  # may be called from any thread
 
 
-def untold(_words: str) -> None:
-    """For an answer of which nobody wants to know how far it is."""
+def ignore_progress(_text: str) -> None:
+    """No-op progress callback."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """What is said at once. Without `work` it is the whole answer, and nothing is to be run."""
+    """The immediate reply. Without `needs_work` it is the whole answer."""
 
     card: Card
-    work: bool
+    needs_work: bool
 
 
-class Part(StrEnum):
-    """What one process of the bot does: hear and answer, or only one of the two."""
+class ServeRole(StrEnum):
+    """What a process runs: the HTTP and chat side, the workers, or both."""
 
     ALL = "all"
     WEB = "web"
@@ -70,94 +89,101 @@ class Part(StrEnum):
 
 
 class CannotServe(Exception):
-    """The bot cannot start, or not go on; the message is one sentence that says what to do."""
+    """The bot cannot start or go on; the message is one sentence that says what to do."""
 
 
-class Answering(Protocol):
-    """Text in, card out; the same for every platform."""
+class CommandHandler(Protocol):
+    """Handles commands and membership events; the same for every platform."""
 
-    def acknowledgement(self, ask: Ask, /) -> Ack:
-        """Pure and instant, so that a platform can say it before its own time limit."""
+    def acknowledge(self, request: ChatRequest, /) -> Ack:
+        """Pure and instant, to be sent within the platform's time limit."""
 
-    async def answer(self, ask: Ask, told: Told = ..., /) -> Card:
-        """`told` hears now and then, in a few words, how far a long answer is."""
+    async def handle(self, request: ChatRequest, on_progress: ProgressCallback = ..., /) -> Card:
+        """Run the command; `on_progress` gets short texts while a long one runs."""
 
-    async def rejoined(self, room: Room, /) -> Card | None:
-        """The bot may speak in the room again; a card where that is worth a word."""
+    async def on_channel_joined(self, channel: Channel, /) -> Card | None:
+        """The bot can post in the channel again; returns a card if watches were resumed."""
 
-    async def removed_from(self, room: Room, /) -> None:
-        """The bot was taken out of the room, or the room is no more."""
+    async def on_channel_left(self, channel: Channel, /) -> None:
+        """The bot was removed from the channel, or the channel was deleted."""
 
-    async def silenced(self, platform: str, space: str, /) -> None:
-        """The workspace took the bot's token back: for good, or to give it another one."""
+    async def on_token_revoked(self, platform: str, workspace: str, /) -> None:
+        """The workspace revoked the bot's token, for good or to rotate it."""
 
-    async def returned(self, platform: str, space: str, /) -> None:
-        """The workspace takes the bot's token."""
+    async def on_token_restored(self, platform: str, workspace: str, /) -> None:
+        """The workspace accepts the bot's token again."""
 
-    async def removed(self, platform: str, space: str, /) -> None:
-        """The workspace removed the bot."""
-
-
-class Unsure(Exception):
-    """It may stand in the room, or not: there was no answer, or one that leaves it open."""
+    async def on_uninstalled(self, platform: str, workspace: str, /) -> None:
+        """The workspace uninstalled the bot."""
 
 
-class Later(Exception):
-    """Surely not done; it may be tried again after so many seconds."""
+class DeliveryUnknown(Exception):
+    """The message may or may not have been posted: no answer, or an ambiguous one."""
 
-    def __init__(self, why: str, seconds: float) -> None:
-        super().__init__(why)
+
+class RetryAfter(Exception):
+    """Not done; may be retried after `seconds`."""
+
+    def __init__(self, reason: str, seconds: float) -> None:
+        super().__init__(reason)
         self.seconds = seconds
 
 
-class RoomGone(Exception):
-    """The bot cannot speak in the room: it is archived, unknown, or the bot is no member."""
+class ChannelUnavailable(Exception):
+    """The channel is archived or unknown, or the bot is not a member."""
 
 
-class SpaceGone(Exception):
-    """The workspace removed the bot, or took its token back."""
+class WorkspaceUnavailable(Exception):
+    """The workspace uninstalled the bot or revoked its token."""
 
 
 class Rejected(Exception):
-    """The platform does not take the message, not even in plain words; surely not done."""
+    """The platform rejects the message, even as plain text; not done."""
 
 
-class MessageGone(Exception):
-    """The message that was named is no more; surely not done."""
+class MessageNotFound(Exception):
+    """The message to edit no longer exists; not done."""
 
 
-class Blind(Exception):
-    """The platform cannot be asked what stands in the room."""
+class HistoryUnavailable(Exception):
+    """The platform does not let the bot read the channel history."""
 
 
-class Speaking(Protocol):
-    """A platform where the bot may speak unasked. A message is named by the id that `post` returned.
+class MessagePoster(Protocol):
+    """Posts messages to a platform. A message is named by the id that `post` returned.
 
-    Every method raises Later, Unsure, RoomGone, SpaceGone, Rejected or MessageGone, and nothing else.
+    Every method raises RetryAfter, DeliveryUnknown, ChannelUnavailable, WorkspaceUnavailable,
+    Rejected or MessageNotFound, and nothing else.
     """
 
-    async def post(self, room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
-        """Says a card, as a reply where a message is named as `thread`; returns the message. A `key` is carried along, so
-        that `find` finds it. `broadcast`: the reply shall be seen outside of its thread, too."""
+    async def post(
+        self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False
+    ) -> str:
+        """Post a card, in `thread` if given; returns the message id.
 
-    async def update(self, room: Room, message: str, card: Card) -> None:
-        """Puts a card in the place of an earlier message."""
+        `key` is stored with the message for `find`. `broadcast` also shows a reply in the channel.
+        """
 
-    async def find(self, room: Room, key: str, since: datetime, thread: str = "") -> str | None:
-        """The message that carries the key, said since then; in a thread where one is named. Raises Blind, too."""
+    async def update(self, channel: Channel, message: str, card: Card) -> None:
+        """Replace an earlier message."""
 
-    async def tell(self, room: Room, user: str, card: Card) -> None:
-        """Says a card to one person of the room's workspace, and to nobody else."""
+    async def find(
+        self, channel: Channel, key: str, since: datetime, thread: str = ""
+    ) -> str | None:
+        """The id of the message with `key` posted since then. Also raises HistoryUnavailable."""
+
+    async def notify_user(self, channel: Channel, user: str, card: Card) -> None:
+        """Send a card to one user of the channel's workspace, privately."""
 
 
-class Platform(Speaking, Protocol):
-    """A chat platform in service."""
+class Platform(MessagePoster, Protocol):
+    """A connected chat platform."""
 
     @property
     def name(self) -> str: ...
 
     async def run(self) -> None:
-        """Listens until cancelled, then finishes what was begun."""
+        """Listen until cancelled, then finish pending work."""
 
     async def deliver(self, job: Mapping[str, str], /) -> None:
-        """Answers one ask that a listener handed over; `job` is what it handed over."""
+        """Answer a queued request; `job` is its serialized form."""

@@ -1,6 +1,6 @@
-"""The desk where a platform hands in its errands: acknowledged at once, answered by whoever has time for it.
+"""Acknowledges requests at once and answers them through the task queue.
 
-That is a worker behind the queue; where the queue is away, it is this process. Whoever answers says how long it takes.
+While the queue is unavailable, requests are answered in this process.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Generic, Protocol, TypeVar
 
 import structlog
 
-from handlers.background import Away, Fuse, Seen, Work
+from handlers.background import StoreTimeout, AckCircuitBreaker, RequestDeduplicator, TaskSet
 from handlers.message import Card
-from handlers.messages import broken_card, refusal_card
-from handlers.ports import Ack, Answering, Ask, Told, untold
+from handlers.messages import internal_error_card, refusal_card
+from handlers.ports import Ack, CommandHandler, ChatRequest, ProgressCallback, ignore_progress
 
 DRAIN_S = 10.0
-APART_S = 2.0  # between two words of how far an answer is
-ACK_FIRST_S = 0.003  # for the acknowledgement to be on its way
-STILL_AT_IT = "Some name servers are slow to answer; the result follows here."
+PROGRESS_INTERVAL_S = 2.0  # between two progress messages
+ENQUEUE_DELAY_S = 0.003  # lets the acknowledgement leave first
+SLOW_NOTE = "Some name servers are slow to answer; the result follows here."
 BUSY = "Too many checks are under way; please try again in a minute."
 
 Enqueue = Callable[[dict[str, str]], Awaitable[None]]
@@ -28,139 +28,160 @@ Enqueue = Callable[[dict[str, str]], Awaitable[None]]
 log = structlog.get_logger()
 
 
-class Errand(Protocol):
-    """One thing a person asked for, as a platform writes it down; `job` is the errand as text, for a queue."""
+class Request(Protocol):
+    """A platform's request; `to_job` is its serialized form for the queue."""
 
     @property
     def id(self) -> str: ...
 
     @property
-    def ask(self) -> Ask: ...
+    def chat_request(self) -> ChatRequest: ...
 
-    def job(self) -> dict[str, str]: ...
+    def to_job(self) -> dict[str, str]: ...
 
 
-class Reply(Protocol):
-    """All that is said to one errand, on whatever way is open. Nothing is raised."""
+class Responder(Protocol):
+    """Answers one request by whatever way is open. Raises nothing."""
 
     async def progress(self, card: Card, /) -> None:
-        """That the work goes on, and how far it is; in the place of the word before, and the answer takes its place."""
+        """Show progress, replacing earlier progress; the answer replaces it."""
 
-    async def say(self, card: Card, /) -> None: ...
-
-
-E = TypeVar("E", bound=Errand)
+    async def send(self, card: Card, /) -> None: ...
 
 
-class Desk(Generic[E]):
-    """`enqueue` takes a job that some process gives to `answer_job`; while it fails, or hangs as `store` sees it, the work
-    is done here and now. `progress_after` is when a person hears that the work goes on, in seconds.
+RequestT = TypeVar("RequestT", bound=Request)
+
+
+class RequestDispatcher(Generic[RequestT]):
+    """Acknowledges, enqueues and answers requests of one platform.
+
+    `enqueue` hands a job to a process that calls `answer_job`; while it fails or the breaker is
+    open, the request is answered here. `progress_after` is in seconds.
     """
 
     def __init__(
         self,
-        commands: Answering,
+        commands: CommandHandler,
         enqueue: Enqueue,
-        store: Fuse,
-        reply: Callable[[E], Reply],
+        breaker: AckCircuitBreaker,
+        responder: Callable[[RequestT], Responder],
         progress_after: float,
     ) -> None:
-        self._commands, self._enqueue, self._store = commands, enqueue, store
-        self._reply, self._progress_after = reply, progress_after
-        self._done_here, self.work, self._handing = Seen(), Work(), Work()
+        self._commands, self._enqueue, self._breaker = commands, enqueue, breaker
+        self._responder, self._progress_after = responder, progress_after
+        self._answered_here, self.tasks, self._enqueuing = (
+            RequestDeduplicator(),
+            TaskSet(),
+            TaskSet(),
+        )
 
-    # Taking
+    # Accepting
 
-    async def take(self, errand: E) -> Ack:
-        """What to say at once; by then the errand is in safe hands."""
-        ack = self._commands.acknowledgement(errand.ask)
-        return ack if not ack.work or await self._hand_over(errand) else busy()
+    async def accept(self, request: RequestT) -> Ack:
+        """Acknowledge a request once it is queued or running here."""
+        ack = self._commands.acknowledge(request.chat_request)
+        return ack if not ack.needs_work or await self._enqueue_or_run(request) else busy_ack()
 
-    def take_unwaited(self, errand: E) -> Ack:
-        """The same where the platform has no time: the errand is handed over right behind the acknowledgement."""
-        ack = self._commands.acknowledgement(errand.ask)
-        if ack.work and (self.work.full or not self._handing.start(self._hand_over_soon(errand))):
-            return busy()
+    def accept_nowait(self, request: RequestT) -> Ack:
+        """Acknowledge first and enqueue right after, for platforms with a short deadline."""
+        ack = self._commands.acknowledge(request.chat_request)
+        if ack.needs_work and (
+            self.tasks.full or not self._enqueuing.start(self._enqueue_soon(request))
+        ):
+            return busy_ack()
         return ack
 
-    async def handed_over(self) -> None:
-        """Waits until the queue has, or has refused, what was taken so far."""
-        await self._handing.drain(DRAIN_S)
+    async def wait_enqueued(self) -> None:
+        """Wait until all accepted requests are queued or running here."""
+        await self._enqueuing.drain(DRAIN_S)
 
     async def drain(self) -> None:
-        """Finishes what was begun."""
-        await self.handed_over()
-        await self.work.drain(DRAIN_S)
-        await self.handed_over()  # a form that was not opened is asked for in words
+        """Finish all accepted requests."""
+        await self.wait_enqueued()
+        await self.tasks.drain(DRAIN_S)
+        await self.wait_enqueued()  # requests that the drained work accepted
 
-    async def _hand_over(self, errand: E) -> bool:
-        """False where nobody can do it: the queue is away, and there is too much to do here."""
+    async def _enqueue_or_run(self, request: RequestT) -> bool:
+        """False if the queue is unavailable and this process is at its limit."""
         try:
-            await self._store.through(lambda: self._enqueue(errand.job()))
-        except Away:
-            self._done_here.here(errand.id)  # the queue may have taken it all the same
-            return self.work.start(self._answer(errand))
+            await self._breaker.call(lambda: self._enqueue(request.to_job()))
+        except StoreTimeout:
+            self._answered_here.seen_locally(
+                request.id
+            )  # the queue may have accepted it all the same
+            return self.tasks.start(self._answer(request))
         return True
 
-    async def _hand_over_soon(self, errand: E) -> None:
-        await asyncio.sleep(ACK_FIRST_S)
-        if not await self._hand_over(errand):
-            await self._reply(errand).say(busy().card)
+    async def _enqueue_soon(self, request: RequestT) -> None:
+        await asyncio.sleep(ENQUEUE_DELAY_S)
+        if not await self._enqueue_or_run(request):
+            await self._responder(request).send(busy_ack().card)
 
     # Answering
 
-    def say(self, errand: E, card: Card) -> None:
-        """Says a card that nothing has to be looked up for, where an acknowledgement cannot carry it."""
-        self.work.start(self._reply(errand).say(card))
+    def send(self, request: RequestT, card: Card) -> None:
+        """Send a card that needs no work, where an acknowledgement cannot carry it."""
+        self.tasks.start(self._responder(request).send(card))
 
-    async def answer_job(self, errand: E) -> None:
-        """Answers an errand that came through the queue, unless that was done here already."""
-        if not self._done_here.here(errand.id):
-            await self._answer(errand)
+    async def answer_job(self, request: RequestT) -> None:
+        """Answer a queued request, unless this process has answered it already."""
+        if not self._answered_here.seen_locally(request.id):
+            await self._answer(request)
 
-    async def _answer(self, errand: E) -> None:
-        reply, course = self._reply(errand), Course()
+    async def _answer(self, request: RequestT) -> None:
+        reply, progress = self._responder(request), Progress()
         async with asyncio.TaskGroup() as group:
-            answer = group.create_task(answered(self._commands, errand.ask, course))
-            async for words in course.news(answer, self._progress_after):
-                await reply.progress(under_way(self._commands.acknowledgement(errand.ask).card, words))
-            await reply.say(await answer)
+            answer = group.create_task(
+                answer_request(self._commands, request.chat_request, progress)
+            )
+            async for text in progress.updates(answer, self._progress_after):
+                begun = self._commands.acknowledge(request.chat_request).card
+                await reply.progress(progress_card(begun, text))
+            await reply.send(await answer)
 
 
-class Course:
-    """How far an answer is, as it was told last; told by calling it, from any thread."""
+class Progress:
+    """Latest progress text of an answer; set by calling it, from any thread."""
 
     def __init__(self) -> None:
-        self._words = ""
+        self._text = ""
 
-    def __call__(self, words: str) -> None:
-        self._words = words
+    def __call__(self, text: str) -> None:
+        self._text = text
 
-    async def news(self, answer: asyncio.Task[Card], after: float, apart: float = APART_S) -> AsyncIterator[str]:
-        """What is worth a word while the answer is being made: that it takes long, `after` seconds from now, and from then
-        on how far it is, where that has changed, `apart` seconds from the word before."""
-        said: str | None = None
+    async def updates(
+        self, answer: asyncio.Task[Card], after: float, interval: float = PROGRESS_INTERVAL_S
+    ) -> AsyncIterator[str]:
+        """Progress texts until the answer is done.
+
+        The first after `after` seconds, then each changed text, at least `interval` seconds apart.
+        """
+        last_text: str | None = None
         await asyncio.wait({answer}, timeout=after)
         while not answer.done():
-            if self._words != said:
-                said = self._words
-                yield said
-            await asyncio.wait({answer}, timeout=apart)
+            if self._text != last_text:
+                last_text = self._text
+                yield last_text
+            await asyncio.wait({answer}, timeout=interval)
 
 
-def under_way(begun: Card, words: str) -> Card:
-    """What was said at once, with how far the answer is."""
-    return replace(begun, footnote=words or begun.footnote or STILL_AT_IT)
+def progress_card(acknowledgement: Card, text: str) -> Card:
+    """The acknowledgement card with a progress text as its footnote."""
+    return replace(acknowledgement, footnote=text or acknowledgement.footnote or SLOW_NOTE)
 
 
-async def answered(commands: Answering, ask: Ask, told: Told = untold) -> Card:
-    """The answer, or one sentence where the command broke: its details are for the log."""
+async def answer_request(
+    commands: CommandHandler, request: ChatRequest, on_progress: ProgressCallback = ignore_progress
+) -> Card:
+    """The answer, or an error card if the command failed; the details go to the log."""
     try:
-        return await commands.answer(ask, told)
+        return await commands.handle(request, on_progress)
     except Exception:
-        log.exception("command broke", platform=ask.room.platform, channel=ask.room.channel)
-        return broken_card()
+        log.exception(
+            "command failed", platform=request.channel.platform, channel=request.channel.id
+        )
+        return internal_error_card()
 
 
-def busy() -> Ack:
-    return Ack(refusal_card(BUSY), work=False)
+def busy_ack() -> Ack:
+    return Ack(refusal_card(BUSY), needs_work=False)

@@ -1,6 +1,6 @@
-"""The chat wing put together and kept running: HTTP side, platforms, workers, watches, and the prompt of a terminal.
+"""Composition root of the handlers: runs HTTP, platforms, workers, monitoring and the REPL.
 
-`mailcheck demo`: the bot in a small invented world, with watches that hurry; nothing is asked of the internet.
+Also the set-up of `mailcheck demo`, whose DNS is an invented one on loopback.
 """
 
 from __future__ import annotations
@@ -23,26 +23,31 @@ import uvicorn
 from rich.console import Console
 from starlette.routing import BaseRoute
 
-from bot.app import MailWing, Rounds, mail_wing, measure, now, rounds
-from bot.demo import DemoWorld, demo_world
+from bot.app import Core, Monitoring, open_core, update_gauges, now, build_monitoring
+from bot.demo import Demo, run_demo
 from bot.models import LookupFailed, Verdict
-from bot.monitoring.repository import Register
+from bot.monitoring.repository import RedisRepository
 from bot.settings import HostPort, Settings, SpecialAddresses
 from bot.storage.circuit_breaker import Circuit
 from bot.storage.rate_limits import Allowance
-from bot.task_queue import Jobs
-from handlers.cli.repl import prompt
-from handlers.commands import Commands
-from handlers.commands.overview import Lately, Overviews
-from handlers.commands.watch import Watching
-from handlers.delivery import Delivery
-from handlers.http_app import Vitals, site
+from bot.task_queue import TaskQueue
+from handlers.cli.repl import run_repl
+from handlers.commands import CommandRouter
+from handlers.commands.overview import ListStatusCache, OverviewBuilder
+from handlers.commands.watch import WatchCommands
+from handlers.delivery import DeliveryWorker
+from handlers.http_app import HealthProbes, build_http_app
 from handlers.message import Card
-from handlers.messages import TRUST, ListRow, lists_card
-from handlers.messages.formatting import HELD
-from handlers.platform_registry import Chat, Parts, chats, published
-from handlers.ports import Ask, CannotServe, Part, Speaking
-from handlers.slack.socket_mode import SlackRefuses
+from handlers.messages import TRUST_VERDICTS, ListRow, lists_card
+from handlers.messages.formatting import QUARANTINED
+from handlers.platform_registry import (
+    PlatformRuntime,
+    PlatformDependencies,
+    build_platforms,
+    status_routes,
+)
+from handlers.ports import ChatRequest, CannotServe, ServeRole, MessagePoster
+from handlers.slack.socket_mode import SlackConnectionRefused
 
 PER_USER = 10
 PER_CHANNEL = 20
@@ -50,188 +55,240 @@ PER_CHANNEL = 20
 log = structlog.get_logger()
 
 
-async def serve(wing: MailWing, part: Part, demo: DemoWorld | None = None) -> None:
-    """Runs until SIGTERM or SIGINT, or the end of the prompt's input; then finishes what was begun. Raises CannotServe."""
+async def serve(core: Core, role: ServeRole, demo: Demo | None = None) -> None:
+    """Serve until SIGTERM, SIGINT or the end of REPL input, then drain. Raises CannotServe."""
     try:
-        await _serve(wing, part, demo)
-    except* (CannotServe, SlackRefuses) as several:
-        first: BaseException = several
+        await _serve(core, role, demo)
+    except* (CannotServe, SlackConnectionRefused) as group:
+        first: BaseException = group
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         raise CannotServe(str(first)) from None
 
 
-async def _serve(wing: MailWing, part: Part, demo: DemoWorld | None) -> None:
-    assert wing.store is not None
+async def _serve(core: Core, role: ServeRole, demo: Demo | None) -> None:
+    assert core.store is not None
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    listening = listen(wing.settings.http)
-    async with Jobs(wing.store.url) as jobs:
-        speaking: dict[str, Speaking] = {}
-        watched = rounds(wing, wing.store)
-        commands = verbs(wing, watched, speaking)
-        parts = Parts(wing, wing.store, commands, jobs, speaking, overviews(wing, watched), demo)
-        talking = chats(parts)
-        hears, works = part is not Part.WORKER, part is not Part.WEB
+    listening_socket = listen(core.settings.http)
+    async with TaskQueue(core.store.url) as task_queue:
+        posters: dict[str, MessagePoster] = {}
+        monitoring = build_monitoring(core, core.store)
+        commands = build_commands(core, monitoring, posters)
+        dependencies = PlatformDependencies(
+            core, core.store, commands, task_queue, posters, build_overview(core, monitoring), demo
+        )
+        platforms = build_platforms(dependencies)
+        serves_chat, runs_workers = role is not ServeRole.WORKER, role is not ServeRole.WEB
         async with asyncio.TaskGroup() as group:
-            working = _working(group, jobs, watched, speaking, stop) if works else []
-            doors = [*(door for chat in talking for door in chat.doors), *published(parts)] if hears else []
-            web = http_server(
-                wing, doors, lambda: alive(working, watched.sweep.stands_still), partial(measured, wing, watched)
+            workers = (
+                _start_workers(group, task_queue, monitoring, posters, stop) if runs_workers else []
             )
-            group.create_task(web.serve(sockets=[listening]))
-            gc.freeze()  # what is loaded by now stays; to look through it for garbage would stop everything for 50 ms
-            log.info("serving", part=str(part), http=f"http://{wing.settings.http}", chats=" ".join(speaking))
-            if "web" in speaking and not sys.stdin.isatty():
-                print(f"mailcheck is at http://{wing.settings.http}", flush=True)
-            listeners = [group.create_task(chat.platform.run()) for chat in talking] if hears else []
-            listeners += [group.create_task(_prompt(wing, commands, stop))] if hears and sys.stdin.isatty() else []
+            chat_routes = [route for platform in platforms for route in platform.routes]
+            routes = [*chat_routes, *status_routes(dependencies)] if serves_chat else []
+            web = http_server(
+                core,
+                routes,
+                lambda: alive(workers, monitoring.poller.is_stalled),
+                partial(refresh_gauges, core, monitoring),
+            )
+            group.create_task(web.serve(sockets=[listening_socket]))
+            gc.freeze()  # loaded modules stay: scanning them would stop the loop for 50 ms
+            log.info(
+                "serving",
+                part=str(role),
+                http=f"http://{core.settings.http}",
+                chats=" ".join(posters),
+            )
+            if "web" in posters and not sys.stdin.isatty():
+                print(f"mailcheck is at http://{core.settings.http}", flush=True)
+            listeners = [chat.platform.run() for chat in platforms] if serves_chat else []
+            if serves_chat and sys.stdin.isatty():
+                listeners.append(_run_repl(core, commands, stop))
+            listening = [group.create_task(listener) for listener in listeners]
             await stop.wait()
-            await _end(talking, listeners, working, web)
+            await _shut_down(platforms, listening, workers, web)
 
 
-def _working(
-    group: asyncio.TaskGroup, jobs: Jobs, watched: Rounds, speaking: dict[str, Speaking], stop: asyncio.Event
+def _start_workers(
+    group: asyncio.TaskGroup,
+    task_queue: TaskQueue,
+    monitoring: Monitoring,
+    posters: dict[str, MessagePoster],
+    stop: asyncio.Event,
 ) -> list[asyncio.Task[None]]:
-    """What answers, looks and tells without being asked."""
-    delivery = Delivery(watched.register, watched.register, speaking)
-    return [group.create_task(work) for work in (jobs.work(stop), watched.sweep.run(stop), delivery.run(stop))]
+    """Background tasks: queue worker, poller, delivery."""
+    delivery = DeliveryWorker(monitoring.repository, monitoring.repository, posters)
+    tasks = (task_queue.work(stop), monitoring.poller.run(stop), delivery.run(stop))
+    return [group.create_task(task) for task in tasks]
 
 
-def alive(working: Sequence[asyncio.Task[None]], stands_still: Callable[[float], bool]) -> bool:
-    """Whether what works unasked in this process does so; a process that only hears speaks for no other."""
-    return not any(task.done() for task in working) and not stands_still(asyncio.get_running_loop().time())
+def alive(workers: Sequence[asyncio.Task[None]], is_stalled: Callable[[float], bool]) -> bool:
+    """Whether the background tasks of this process run; always true in the web role."""
+    return not any(task.done() for task in workers) and not is_stalled(
+        asyncio.get_running_loop().time()
+    )
 
 
-async def _end(
-    talking: Sequence[Chat],
+async def _shut_down(
+    platforms: Sequence[PlatformRuntime],
     listeners: Sequence[asyncio.Task[None]],
-    working: Sequence[asyncio.Task[None]],
+    workers: Sequence[asyncio.Task[None]],
     web: uvicorn.Server,
 ) -> None:
-    """No more is heard; what was begun is finished; then the doors close."""
+    """Stop listening, finish pending work, then close the connections."""
     for task in listeners:
         task.cancel()
-    for chat in talking:
+    for chat in platforms:
         await chat.drain()
     web.should_exit = True
-    await asyncio.wait(working) if working else None
-    for chat in talking:
+    await asyncio.wait(workers) if workers else None
+    for chat in platforms:
         await chat.close()
 
 
-async def _prompt(wing: MailWing, commands: Commands, stop: asyncio.Event) -> None:
-    """A terminal in front of the bot takes the chat commands, too."""
-    await prompt(commands, Console(highlight=False), sys.stdin, f"http://{wing.settings.http}")
+async def _run_repl(core: Core, commands: CommandRouter, stop: asyncio.Event) -> None:
+    """Run the REPL on the terminal; its end stops the bot."""
+    await run_repl(commands, Console(highlight=False), sys.stdin, f"http://{core.settings.http}")
     stop.set()
 
 
-def verbs(wing: MailWing, watched: Rounds, speaking: dict[str, Speaking]) -> Commands:
+def build_commands(
+    core: Core, monitoring: Monitoring, posters: dict[str, MessagePoster]
+) -> CommandRouter:
     async def list_health() -> Card:
-        return lists_card(await asked_lists(wing, watched))
+        return lists_card(await query_lists(core, monitoring))
 
-    register: Register = watched.for_people
-    watching = Watching(
+    register: RedisRepository = monitoring.interactive
+    watch_commands = WatchCommands(
         register,
         register,
-        watched.first_look,
-        wing.resolver,
-        speaking,
+        monitoring.first_poll,
+        core.resolver,
+        posters,
         now,
-        usual=wing.settings.watch_every,
-        special_allowed=wing.checkup.special_allowed,
-        granted=register.granted,
+        default_interval=core.settings.watch_every,
+        allow_special=core.check_runner.allow_special,
+        effective_interval=register.effective_interval,
     )
-    return Commands(wing.checkup, wing.lists_for, list_health, allowed(wing.settings, wing.circuit), watching)
+    return CommandRouter(
+        core.check_runner,
+        core.list_count,
+        list_health,
+        command_rate_limit(core.settings, core.cache_breaker),
+        watch_commands,
+    )
 
 
-async def asked_lists(wing: MailWing, watched: Rounds) -> list[ListRow]:
-    """The health of every list, asked just now; one that no watch believes is bad whatever it answers."""
-    found = [item async for item in wing.list_health()]
-    held = await watched.for_people.quarantined()
+async def query_lists(core: Core, monitoring: Monitoring) -> list[ListRow]:
+    """The status of every list, queried now; a quarantined list is bad whatever it answers."""
+    statuses = [item async for item in core.list_status()]
+    quarantined = await monitoring.interactive.quarantined_lists()
     return [
-        (item.name, Verdict.WARN, HELD, item.ms)
-        if item.id in held
-        else (item.name, TRUST[item.standing], item.reason, item.ms)
-        for item in found
+        (item.name, Verdict.WARN, QUARANTINED, item.ms)
+        if item.id in quarantined
+        else (item.name, TRUST_VERDICTS[item.trust], item.reason, item.ms)
+        for item in statuses
     ]
 
 
-def overviews(wing: MailWing, watched: Rounds) -> Overviews:
-    """What the page of the bot and Slack's App Home show."""
-    return Overviews(
-        watched.for_people,
-        Lately(partial(asked_lists, wing, watched), time.monotonic),
-        {blocklist.id: blocklist.name for blocklist in wing.catalogue.lists},
-        wing.resolver_health,
-        watched.budgets,
+def build_overview(core: Core, monitoring: Monitoring) -> OverviewBuilder:
+    """Data for the dashboard and Slack's App Home."""
+    return OverviewBuilder(
+        monitoring.interactive,
+        ListStatusCache(partial(query_lists, core, monitoring), time.monotonic),
+        {blocklist.id: blocklist.name for blocklist in core.catalog.lists},
+        core.resolver_health,
+        monitoring.budgets,
         now,
     )
 
 
-def allowed(settings: Settings, circuit: Circuit | None) -> Callable[[Ask], Awaitable[str]]:
-    """Who asks too often is told how long to wait; lists block those who ask them too much."""
-    allowance = Allowance(circuit) if circuit else None
-    alone = ("terminal",) if settings.web_password else ("terminal", "web")  # one person, on their own machine
+def command_rate_limit(
+    settings: Settings, cache_breaker: Circuit | None
+) -> Callable[[ChatRequest], Awaitable[str]]:
+    """Rate limit of commands: returns a sentence for users over it, else an empty string."""
+    limiter = Allowance(cache_breaker) if cache_breaker else None
+    single_user = (
+        ("terminal",) if settings.web_password else ("terminal", "web")
+    )  # one user, on their own machine
 
-    async def wait(ask: Ask) -> str:
-        room = f"{ask.room.platform}:{ask.room.space}"
-        if allowance is None or ask.room.platform in alone:
+    async def wait(request: ChatRequest) -> str:
+        workspace = f"{request.channel.platform}:{request.channel.workspace}"
+        if limiter is None or request.channel.platform in single_user:
             return ""
-        seconds = await allowance.wait(
-            {f"{room}:user:{ask.user}": PER_USER, f"{room}:channel:{ask.room.channel}": PER_CHANNEL}
+        seconds = await limiter.wait(
+            {
+                f"{workspace}:user:{request.user}": PER_USER,
+                f"{workspace}:channel:{request.channel.id}": PER_CHANNEL,
+            }
         )
         rule = f"{PER_USER} checks a minute for a person, {PER_CHANNEL} for a channel"
-        return f"That is a lot at once ({rule}); please ask again in {seconds} s." if seconds else ""
+        return (
+            f"That is a lot at once ({rule}); please ask again in {seconds} s." if seconds else ""
+        )
 
     return wait
 
 
-async def measured(wing: MailWing, watched: Rounds) -> None:
-    await measure(watched.for_people, wing.metrics, now())
+async def refresh_gauges(core: Core, monitoring: Monitoring) -> None:
+    await update_gauges(monitoring.interactive, core.metrics, now())
 
 
 def http_server(
-    wing: MailWing, doors: Sequence[BaseRoute], alive: Callable[[], bool], measure: Callable[[], Awaitable[None]]
+    core: Core,
+    routes: Sequence[BaseRoute],
+    alive: Callable[[], bool],
+    update_gauges: Callable[[], Awaitable[None]],
 ) -> uvicorn.Server:
     async def store_answers() -> bool:
-        return bool(wing.store and await wing.store.interactive.ping())
+        return bool(core.store and await core.store.interactive.ping())
 
     async def dns_answers() -> bool:
         with suppress(LookupFailed):
-            await wing.resolver(".", "NS")
+            await core.resolver(".", "NS")
             return True
         return False
 
-    vitals = Vitals(alive, {"store": store_answers, "dns": dns_answers}, wing.metrics.registry, measure)
-    config = uvicorn.Config(site(vitals, doors), log_config=None, lifespan="off", access_log=False)
+    probes = HealthProbes(
+        alive, {"store": store_answers, "dns": dns_answers}, core.metrics.registry, update_gauges
+    )
+    config = uvicorn.Config(
+        build_http_app(probes, routes), log_config=None, lifespan="off", access_log=False
+    )
     return uvicorn.Server(config)
 
 
 def listen(address: HostPort) -> socket.socket:
-    """Takes the address now, so that one that is in use is said in a sentence. Raises CannotServe."""
+    """Bind the listen address early. Raises CannotServe with a sentence if it is in use."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else asyncio leaves Nagle's delay on
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening_socket = socket.socket(
+        family, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )  # asyncio sets TCP_NODELAY only for IPPROTO_TCP
+    listening_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((address.host, address.port))
-    except OSError as taken:
-        listening.close()
-        why = f"Cannot listen on {address} ({taken.strerror})"
-        raise CannotServe(f"{why}; set MAILCHECK_HTTP to another address, such as 127.0.0.1:3001.") from None
-    return listening
+        listening_socket.bind((address.host, address.port))
+    except OSError as error:
+        listening_socket.close()
+        reason = f"Cannot listen on {address} ({error.strerror})"
+        raise CannotServe(
+            f"{reason}; set MAILCHECK_HTTP to another address, such as 127.0.0.1:3001."
+        ) from None
+    return listening_socket
 
 
-async def demo(listening: HostPort) -> None:
-    """Serves until it is told to stop; its memory goes with it."""
+async def run_demo_bot(address: HostPort) -> None:
+    """Serve the demo until stopped; its state is deleted at the end."""
     with TemporaryDirectory(prefix="mailcheck-demo-") as folder:
-        async with demo_world() as world, mail_wing(hurried(world, Path(folder), listening), needs_store=True) as wing:
-            await serve(wing, Part.ALL, world)
+        async with run_demo() as world:
+            settings = demo_settings(world, Path(folder), address)
+            async with open_core(settings, needs_store=True) as wing:
+                await serve(wing, ServeRole.ALL, world)
 
 
-def hurried(world: DemoWorld, folder: Path, listening: HostPort) -> Settings:
-    """No chat but the page, no store but its own, the invented world for DNS, and a listing that is told within seconds."""
+def demo_settings(demo: Demo, folder: Path, address: HostPort) -> Settings:
+    """Settings of the demo: web chat only, embedded store, demo DNS, alerts within seconds."""
     return Settings(
         redis_url=None,
         blocklists=None,
@@ -242,10 +299,10 @@ def hurried(world: DemoWorld, folder: Path, listening: HostPort) -> Settings:
         slack_signing_secret=None,
         teams_client_id=None,
         teams_client_secret=None,
-        nameservers=(world.server,),
+        nameservers=(demo.server,),
         special_addresses=SpecialAddresses.ALLOW,
         state_dir=folder,
-        http=listening,
+        http=address,
         watch_every=timedelta(seconds=3),
         confirm_after=timedelta(seconds=2),
         clear_after=timedelta(seconds=5),

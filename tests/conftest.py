@@ -18,7 +18,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 @pytest.fixture
 async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
-    """A client of the session's real server, empty at the start of each test."""
+    """Client of the session's Redis server, which is empty at the start of each test."""
     async with client(redis_server.url, 5.0) as connected:
         await connected.flushall()
         yield connected

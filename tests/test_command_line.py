@@ -1,4 +1,4 @@
-"""The command `mailcheck` as people and programs use it: a process of its own, a real DNS server, a real Valkey."""
+"""The command `mailcheck` as a process, with a real DNS server and the embedded store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAILCHECK = Path(sys.executable).with_name("mailcheck")
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class CommandResult:
     status: int
     out: str
     errors: str
@@ -32,8 +32,8 @@ class Ran:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-class Door:
-    """`await door("check", "192.0.2.25")` runs the command against the little world of mail."""
+class Cli:
+    """`await cli("check", "192.0.2.25")` runs `mailcheck` with the DNS zones of `mail_world`."""
 
     def __init__(self, server: DnsServer, state: Path) -> None:
         self.server = server
@@ -45,43 +45,44 @@ class Door:
             "MAILCHECK_SPECIAL_ADDRESSES": "allow",
         }
 
-    async def __call__(self, *words: str, typed: str = "", **environment: str) -> Ran:
+    async def __call__(self, *arguments: str, stdin: str = "", **environment: str) -> CommandResult:
         process = await asyncio.create_subprocess_exec(
             MAILCHECK,
-            *words,
+            *arguments,
             env=self._environment | environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
         async with asyncio.timeout(60):
-            out, errors = await process.communicate(typed.encode())
-        return Ran(process.returncode or 0, out.decode(), errors.decode())
+            out, errors = await process.communicate(stdin.encode())
+        return CommandResult(process.returncode or 0, out.decode(), errors.decode())
 
 
 @asynccontextmanager
-async def opened(tmp_path: Path, faults: dict[str, str] | None = None) -> AsyncIterator[Door]:
+async def open_cli(tmp_path: Path, faults: dict[str, str] | None = None) -> AsyncIterator[Cli]:
     async with serve(mail_world(), faults=faults or {}) as server:
-        yield Door(server, tmp_path)
+        yield Cli(server, tmp_path)
 
 
-def by_about(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def findings_by_subject(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {finding["about"]: finding for finding in row["findings"]}
 
 
-async def test_a_check_answers_with_every_list_and_every_record(tmp_path: Path) -> None:
-    async with opened(tmp_path) as door:
-        good = await door("check", GOOD, "example.com", "--json")
-        listed = await door("check", LISTED, "example.com", "--json")
-        mapped = await door("check", f"::ffff:{LISTED}", "postmaster@Example.COM", "--json")
-        drawn = await door("check", LISTED, "example.com")
+async def test_check_reports_every_list_and_every_record(tmp_path: Path) -> None:
+    async with open_cli(tmp_path) as cli:
+        good = await cli("check", GOOD, "example.com", "--json")
+        listed = await cli("check", LISTED, "example.com", "--json")
+        mapped = await cli("check", f"::ffff:{LISTED}", "postmaster@Example.COM", "--json")
+        text = await cli("check", LISTED, "example.com")
     assert (good.status, good.rows[0]["verdict"], good.errors) == (0, "pass", "")
     checks = "network blocklist ptr spf dmarc mx dkim mta-sts tls-rpt dane bimi starttls senders"
-    assert {f["check"] for f in good.rows[0]["findings"]} == set(checks.split())
-    assert sum(f["check"] == "blocklist" for f in good.rows[0]["findings"]) >= 60
+    findings = good.rows[0]["findings"]
+    assert {finding["check"] for finding in findings} == set(checks.split())
+    assert sum(finding["check"] == "blocklist" for finding in findings) >= 60
 
     assert (listed.status, listed.rows[0]["verdict"]) == (1, "fail")
-    zen = by_about(listed.rows[0])["spamhaus-zen"]
+    zen = findings_by_subject(listed.rows[0])["spamhaus-zen"]
     assert zen["facts"]["state"] == "listed"
     assert sorted(zen["facts"]["answers"]) == ["127.0.0.2", "127.0.0.4"]
     assert zen["facts"]["sublists"] == ["spamhaus-sbl", "spamhaus-xbl"]
@@ -89,38 +90,46 @@ async def test_a_check_answers_with_every_list_and_every_record(tmp_path: Path) 
 
     assert mapped.rows[0]["target"] == {"ip": LISTED, "domain": "example.com"}
     assert mapped.rows[0]["cached"] is True
-    assert "on Spamhaus ZEN and 1 more blocklist" in drawn.out
+    assert "on Spamhaus ZEN and 1 more blocklist" in text.out
 
 
-async def test_policy_is_a_fault_of_a_mail_server_and_none_of_a_client(tmp_path: Path) -> None:
-    async with opened(tmp_path) as door:
+async def test_policy_listing_fails_for_mta_and_passes_for_client(tmp_path: Path) -> None:
+    async with open_cli(tmp_path) as cli:
         server, client = await asyncio.gather(
-            door("check", DYNAMIC, "--json"), door("check", DYNAMIC, "--as", "client", "--json")
+            cli("check", DYNAMIC, "--json"), cli("check", DYNAMIC, "--as", "client", "--json")
         )
-    assert by_about(server.rows[0])["spamhaus-zen"]["verdict"] == "fail"
-    assert by_about(client.rows[0])["spamhaus-zen"]["verdict"] == "pass"
+    assert findings_by_subject(server.rows[0])["spamhaus-zen"]["verdict"] == "fail"
+    assert findings_by_subject(client.rows[0])["spamhaus-zen"]["verdict"] == "pass"
     assert (client.rows[0]["as"], client.status) == ("client", 0)
 
 
-async def test_silence_ends_in_3_and_no_cache_asks_again(tmp_path: Path) -> None:
-    async with opened(tmp_path, {"zen.spamhaus.org": "silence"}) as door:
-        silent = await door("check", GOOD, "--json")
-        door.server.faults.clear()
-        again = await door("check", GOOD, "--json", "--no-cache")
-    zen = by_about(silent.rows[0])["spamhaus-zen"]
-    assert (silent.status, zen["facts"]["state"], zen["facts"]["reason"]) == (3, "unknown", "timeout")
+async def test_unknown_check_exits_with_3_and_no_cache_queries_again(tmp_path: Path) -> None:
+    async with open_cli(tmp_path, {"zen.spamhaus.org": "silence"}) as cli:
+        silent = await cli("check", GOOD, "--json")
+        cli.server.faults.clear()
+        again = await cli("check", GOOD, "--json", "--no-cache")
+    zen = findings_by_subject(silent.rows[0])["spamhaus-zen"]
+    assert (silent.status, zen["facts"]["state"], zen["facts"]["reason"]) == (
+        3,
+        "unknown",
+        "timeout",
+    )
     assert silent.rows[0]["elapsed_ms"] < 2_500
     assert (again.status, again.rows[0]["cached"]) == (0, False)
 
 
-async def test_what_one_process_learned_of_a_list_another_does_not_ask_again(tmp_path: Path) -> None:
-    async with opened(tmp_path) as door:
-        await door("check", GOOD, "--json")
-        first = sum(name.endswith("zen.spamhaus.org") for name, _ in door.server.asked)
-        door.server.asked.clear()
-        other = await door("check", GOOD, "--as", "client", "--json")  # another report over the same questions
-        assert [name for name, _ in door.server.asked if name.endswith(("zen.spamhaus.org", "bl.spamcop.net"))] == []
-    assert first >= 3
+async def test_trust_of_lists_is_shared_between_processes(
+    tmp_path: Path,
+) -> None:
+    async with open_cli(tmp_path) as cli:
+        await cli("check", GOOD, "--json")
+        queries = sum(name.endswith("zen.spamhaus.org") for name, _ in cli.server.asked)
+        cli.server.asked.clear()
+        # Another report with the same queries.
+        other = await cli("check", GOOD, "--as", "client", "--json")
+        zones = ("zen.spamhaus.org", "bl.spamcop.net")
+        assert [name for name, _ in cli.server.asked if name.endswith(zones)] == []
+    assert queries >= 3
     assert other.rows[0]["cached"] is False
 
 
@@ -140,54 +149,85 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("words", BAD.values(), ids=BAD)
-async def test_bad_input_is_one_sentence_and_nothing_is_run(words: list[str], tmp_path: Path) -> None:
-    async with opened(tmp_path) as door:
-        ran = await door("check", *words)
-        assert (ran.status, ran.out, door.server.asked) == (2, "", [])
-    assert len(ran.errors.strip().splitlines()) == 1
-    assert "Traceback" not in ran.errors
+@pytest.mark.parametrize("targets", BAD.values(), ids=BAD)
+async def test_bad_input_is_one_sentence_without_queries(
+    targets: list[str], tmp_path: Path
+) -> None:
+    async with open_cli(tmp_path) as cli:
+        result = await cli("check", *targets)
+        assert (result.status, result.out, cli.server.asked) == (2, "", [])
+    assert len(result.errors.strip().splitlines()) == 1
+    assert "Traceback" not in result.errors
 
 
-async def test_a_file_streams_one_report_a_line_and_names_its_bad_lines(tmp_path: Path) -> None:
+async def test_file_check_streams_reports_and_names_bad_lines(tmp_path: Path) -> None:
     lines = f"# egress\n{GOOD} example.com\n\nnot an address\n192.0.2.24/30\n"
-    async with opened(tmp_path) as door:
-        ran = await door("check", "--file", "-", "--json", typed=lines)
-    assert {row["target"]["ip"] for row in ran.rows} == {GOOD, "192.0.2.24", "192.0.2.26", "192.0.2.27"}
-    assert len(ran.rows) == 5
-    assert ran.errors.startswith("line 4: ")
-    assert ran.status == 2
+    async with open_cli(tmp_path) as cli:
+        result = await cli("check", "--file", "-", "--json", stdin=lines)
+    assert {row["target"]["ip"] for row in result.rows} == {
+        GOOD,
+        "192.0.2.24",
+        "192.0.2.26",
+        "192.0.2.27",
+    }
+    assert len(result.rows) == 5
+    assert result.errors.startswith("line 4: ")
+    assert result.status == 2
 
 
-async def test_a_host_is_checked_with_each_of_its_addresses(tmp_path: Path) -> None:
-    async with opened(tmp_path) as door:
-        ran = await door("check", "mail.example.com", "--json")
-    assert {row["target"]["ip"] for row in ran.rows} == {GOOD, LISTED}
+async def test_host_check_reports_each_address(tmp_path: Path) -> None:
+    async with open_cli(tmp_path) as cli:
+        result = await cli("check", "mail.example.com", "--json")
+    assert {row["target"]["ip"] for row in result.rows} == {GOOD, LISTED}
 
 
-async def test_a_documentation_address_is_named_and_the_domain_is_checked_all_the_same(tmp_path: Path) -> None:
-    async with opened(tmp_path) as door:
-        ran = await door("check", "203.0.113.5", "example.com", "--json", MAILCHECK_SPECIAL_ADDRESSES="refuse")
-    (row,) = ran.rows
-    assert "203.0.113.5 is a documentation address" in by_about(row)["203.0.113.5"]["says"]
+async def test_special_address_is_named_and_domain_still_checked(
+    tmp_path: Path,
+) -> None:
+    async with open_cli(tmp_path) as cli:
+        arguments = ("check", "203.0.113.5", "example.com", "--json")
+        result = await cli(*arguments, MAILCHECK_SPECIAL_ADDRESSES="refuse")
+    (row,) = result.rows
+    assert (
+        "203.0.113.5 is a documentation address" in findings_by_subject(row)["203.0.113.5"]["says"]
+    )
     assert {"spf", "dmarc", "mx"} <= {finding["check"] for finding in row["findings"]}
-    assert "spamhaus-zen" not in by_about(row)
+    assert "spamhaus-zen" not in findings_by_subject(row)
 
 
-async def test_spf_and_dmarc_answer_in_the_promised_json(tmp_path: Path) -> None:
-    asked = [{"ip": LISTED, "sender": "a@example.com", "helo": "x.example"}, {"ip": GOOD, "sender": "a@example.com"}]
-    async with opened(tmp_path) as door:
+async def test_spf_and_dmarc_json_has_documented_keys(tmp_path: Path) -> None:
+    queries = [
+        {"ip": LISTED, "sender": "a@example.com", "helo": "x.example"},
+        {"ip": GOOD, "sender": "a@example.com"},
+    ]
+    async with open_cli(tmp_path) as cli:
         spf, dmarc, broken = await asyncio.gather(
-            door("spf", "-", typed="\n".join(map(json.dumps, asked))),
-            door("dmarc", "example.com", "deep.sub.example.com", "--json"),
-            door("spf", "-", typed="{}"),
+            cli("spf", "-", stdin="\n".join(map(json.dumps, queries))),
+            cli("dmarc", "example.com", "deep.sub.example.com", "--json"),
+            cli("spf", "-", stdin="{}"),
         )
     assert [row["result"] for row in spf.rows] == ["fail", "pass"]
     assert spf.rows[1]["mechanism"] == "ip4:192.0.2.0/27"
-    assert spf.rows[1].keys() == {"result", "explanation", "mechanism", "lookups", "voids", "queries", "path"}
+    assert spf.rows[1].keys() == {
+        "result",
+        "explanation",
+        "mechanism",
+        "lookups",
+        "voids",
+        "queries",
+        "path",
+    }
     assert spf.status == 1
     assert [row["policy"] for row in dmarc.rows] == ["reject", "reject"]
-    assert dmarc.rows[0].keys() == {"domain", "record_at", "org_domain", "record", "policy", "effective", "queries"}
+    assert dmarc.rows[0].keys() == {
+        "domain",
+        "record_at",
+        "org_domain",
+        "record",
+        "policy",
+        "effective",
+        "queries",
+    }
     assert (broken.status, broken.out) == (2, "")
 
 
@@ -195,19 +235,24 @@ REPLIES = """550 5.7.1 Service unavailable; client host [192.0.2.66] blocked usi
 451 4.7.1 Greylisted, please try again in 300 seconds
 hello there
 """
-HEADER = """Received: from mail.example.com (mail.example.com [192.0.2.25]) by mx.example.net with ESMTPS; Tue, 24 Nov 2026 06:00:02 +0000
-Received: from laptop (unknown [10.0.0.7]) by mail.example.com with ESMTPSA; Tue, 24 Nov 2026 06:00:00 +0000
-From: Ada <ada@example.com>
-"""
+HEADER = (
+    "Received: from mail.example.com (mail.example.com [192.0.2.25]) by mx.example.net"
+    " with ESMTPS; Tue, 24 Nov 2026 06:00:02 +0000\n"
+    "Received: from laptop (unknown [10.0.0.7]) by mail.example.com"
+    " with ESMTPSA; Tue, 24 Nov 2026 06:00:00 +0000\n"
+    "From: Ada <ada@example.com>\n"
+)
 
 
-async def test_a_list_of_replies_gives_one_verdict_a_line_and_a_header_its_egress_address(tmp_path: Path) -> None:
-    async with opened(tmp_path) as door:
-        replies, drawn, header, missing = await asyncio.gather(
-            door("bounce", "-", "--json", typed=REPLIES),
-            door("bounce", typed=REPLIES),
-            door("headers", "--json", typed=HEADER),
-            door("bounce", "nowhere.log"),
+async def test_bounce_classifies_each_reply_and_headers_find_egress(
+    tmp_path: Path,
+) -> None:
+    async with open_cli(tmp_path) as cli:
+        replies, text, header, missing = await asyncio.gather(
+            cli("bounce", "-", "--json", stdin=REPLIES),
+            cli("bounce", stdin=REPLIES),
+            cli("headers", "--json", stdin=HEADER),
+            cli("bounce", "nowhere.log"),
         )
     assert [(row["category"], row["list"], row["ip"]) for row in replies.rows] == [
         ("blocklist", "spamhaus-zen", LISTED),
@@ -225,27 +270,32 @@ async def test_a_list_of_replies_gives_one_verdict_a_line_and_a_header_its_egres
         "advice_url",
         "says",
     ]
-    assert "3 refusals in 3 lines" in drawn.out
+    assert "3 refusals in 3 lines" in text.out
     assert header.rows[0]["egress"]["ip"] == GOOD
     assert (missing.status, missing.out) == (2, "")
 
 
-async def test_lists_and_doctor_see_a_resolver_that_strips_answers(tmp_path: Path) -> None:
-    async with opened(tmp_path) as door:
-        lists, doctor = await asyncio.gather(door("lists", "--json"), door("doctor", "--json"))
+async def test_doctor_detects_resolver_that_strips_answers(tmp_path: Path) -> None:
+    async with open_cli(tmp_path) as cli:
+        lists, doctor = await asyncio.gather(cli("lists", "--json"), cli("doctor", "--json"))
         assert {row["health"] for row in lists.rows if row["reason"] != "no-key"} == {"good"}
         assert "doctor.spamhaus-answers" in [row["code"] for row in doctor.rows]
-        door.server.faults.update({zone: "nodata" for zone in mail_world() if zone.split(".")[0] == "2"})
-        doctor = await door("doctor", "--json")
+        test_points = [zone for zone in mail_world() if zone.split(".")[0] == "2"]
+        cli.server.faults.update(dict.fromkeys(test_points, "nodata"))
+        doctor = await cli("doctor", "--json")
     assert "doctor.answers-stripped" in [row["code"] for row in doctor.rows]
     assert doctor.status == 1
 
 
-async def test_wrong_settings_are_all_named_and_no_secret_is_shown(tmp_path: Path) -> None:
-    wrong = {"MAILCHECK_HTTP": "nowhere", "MAILCHECK_WATCH_EVERY": "soon", "SLACK_BOT_TOKEN": "hunter2"}
-    async with opened(tmp_path) as door:
-        ran = await door("check", "example.com", **wrong)
-    assert ran.status == 2
-    assert all(name in ran.errors for name in wrong)
-    assert "hunter2" not in ran.errors
-    assert "Traceback" not in ran.errors
+async def test_invalid_settings_are_all_named_without_secrets(tmp_path: Path) -> None:
+    invalid = {
+        "MAILCHECK_HTTP": "nowhere",
+        "MAILCHECK_WATCH_EVERY": "soon",
+        "SLACK_BOT_TOKEN": "hunter2",
+    }
+    async with open_cli(tmp_path) as cli:
+        result = await cli("check", "example.com", **invalid)
+    assert result.status == 2
+    assert all(name in result.errors for name in invalid)
+    assert "hunter2" not in result.errors
+    assert "Traceback" not in result.errors

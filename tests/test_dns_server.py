@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.models import Answer
+from bot.models import DnsAnswer
 from bot.net.dns_client import Transport
 from bot.net.nameservers import Server
 from tests.support.dns_server import serve
@@ -25,7 +25,7 @@ WORLD = World(
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"),
+    ("name", "rdtype"),
     [
         ("example.com", "TXT"),
         ("example.com", "A"),
@@ -35,20 +35,23 @@ WORLD = World(
         ("nothing.example", "A"),
     ],
 )
-async def test_the_socket_and_the_dict_say_the_same(name: str, kind: str) -> None:
+async def test_server_answers_like_the_dict(name: str, rdtype: str) -> None:
     async with serve(WORLD) as server, Transport([Server(server.host, server.port)]) as transport:
-        assert await transport.query(name, kind) == WORLD.answer(name, kind)
+        assert await transport.query(name, rdtype) == WORLD.answer(name, rdtype)
 
 
-async def test_every_answer_is_as_late_as_the_link_is_long() -> None:
-    async with serve(WORLD, delay_ms=50) as server, Transport([Server(server.host, server.port)]) as transport:
+async def test_delay_applies_to_every_answer() -> None:
+    async with (
+        serve(WORLD, delay_ms=50) as server,
+        Transport([Server(server.host, server.port)]) as transport,
+    ):
         loop = asyncio.get_running_loop()
-        before = loop.time()
+        started_at = loop.time()
         await asyncio.gather(*(transport.query(f"n{n}.example", "A") for n in range(100)))
-        assert 0.05 <= loop.time() - before < 0.2
+        assert 0.05 <= loop.time() - started_at < 0.2
 
 
-async def test_it_runs_as_a_program(tmp_path: Path) -> None:
+async def test_server_runs_as_a_program(tmp_path: Path) -> None:
     zone = tmp_path / "zone.json"
     zone.write_text(json.dumps({"example.com": {"A": ["192.0.2.1"]}}))
     command = (
@@ -61,10 +64,14 @@ async def test_it_runs_as_a_program(tmp_path: Path) -> None:
         "--fault",
         "dead.example=servfail",
     )
-    program = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=ROOT)
+    program = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
     assert program.stdout
     host, port = (await program.stdout.readline()).decode().strip().rsplit(":", 1)
     async with Transport([Server(host, int(port))]) as transport:
-        assert await transport.query("example.com", "A") == Answer("example.com", "A", ("192.0.2.1",), ttl=20)
+        assert await transport.query("example.com", "A") == DnsAnswer(
+            "example.com", "A", ("192.0.2.1",), ttl=20
+        )
     program.terminate()
     assert await program.wait() == 0

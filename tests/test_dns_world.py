@@ -15,7 +15,7 @@ WORLD = World(
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "records", "exists"),
+    ("name", "rdtype", "records", "exists"),
     [
         ("Example.COM.", "TXT", ("v=spf1 -all",), True),
         ("example.com", "A", (), True),
@@ -24,16 +24,22 @@ WORLD = World(
         ("nothing.example", "A", (), False),
     ],
 )
-async def test_the_dict_answers_as_dns_would(name: str, kind: str, records: tuple[str, ...], exists: bool) -> None:
-    answer = await WORLD(name, kind)
+async def test_dict_answers_like_dns(
+    name: str, rdtype: str, records: tuple[str, ...], exists: bool
+) -> None:
+    answer = await WORLD(name, rdtype)
     assert (answer.records, answer.exists) == (records, exists)
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "reason"),
-    [("example.com", "MX", "timeout"), ("dead.example", "A", "servfail"), ("x.example", "A", "loop")],
+    ("name", "rdtype", "reason"),
+    [
+        ("example.com", "MX", "timeout"),
+        ("dead.example", "A", "servfail"),
+        ("x.example", "A", "loop"),
+    ],
 )
-async def test_silence_is_not_an_empty_answer(name: str, kind: str, reason: str) -> None:
-    with pytest.raises(LookupFailed) as failed:
-        await WORLD(name, kind)
-    assert failed.value.reason == reason
+async def test_failure_word_raises_lookup_failed(name: str, rdtype: str, reason: str) -> None:
+    with pytest.raises(LookupFailed) as error:
+        await WORLD(name, rdtype)
+    assert error.value.reason == reason

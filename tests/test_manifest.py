@@ -1,4 +1,4 @@
-"""The manifest creates the app that the code serves, and Slack takes it."""
+"""The Slack app manifest matches what the code serves and Slack's limits."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,16 @@ import yaml
 
 from handlers.slack.oauth import SCOPES
 from tests.handlers.slack.conftest import open_workspace
-from tests.support.slack_payloads import as_json, direct, event, form, mention, payload, shortcut, slash
+from tests.support.slack_payloads import (
+    json_body,
+    direct_message,
+    event_callback,
+    form_body,
+    mention,
+    interaction_body,
+    shortcut,
+    slash_command,
+)
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "manifest.yml").read_text()
@@ -19,17 +28,22 @@ FEATURES, SETTINGS = MANIFEST["features"], MANIFEST["settings"]
 SHORTCUTS = {shortcut["callback_id"]: shortcut for shortcut in FEATURES["shortcuts"]}
 EVENTS = SETTINGS["event_subscriptions"]["bot_events"]
 
-HEARD = {
-    "app_mention": as_json(event(mention("<@UBOT> example.com"))),
-    "message.im": as_json(event(direct("example.com"))),
+MESSAGE_EVENTS = {
+    "app_mention": json_body(event_callback(mention("<@UBOT> example.com"))),
+    "message.im": json_body(event_callback(direct_message("example.com"))),
 }
 MEMBERSHIP = {
-    "member_joined_channel": {"type": "member_joined_channel", "user": "UBOT", "channel": "C1", "channel_type": "C"},
+    "member_joined_channel": {
+        "type": "member_joined_channel",
+        "user": "UBOT",
+        "channel": "C1",
+        "channel_type": "C",
+    },
     "app_home_opened": {"type": "app_home_opened", "user": "U1", "channel": "D1", "tab": "home"},
     "app_uninstalled": {"type": "app_uninstalled"},
     "tokens_revoked": {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": ["UBOT"]}},
 }
-# What each part of the app needs to be allowed (docs.slack.dev, Permission scopes).
+# Required scopes of each event and method (docs.slack.dev, Permission scopes).
 SCOPES_OF_EVENT = {
     "app_mention": {"app_mentions:read"},
     "message.im": {"im:history"},
@@ -55,31 +69,40 @@ FREE_METHODS = {"auth_test", "views_open", "views_publish"}
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        form(slash("example.com", "http://127.0.0.1:1/x") | {"command": COMMAND["command"]}),
-        *(payload(shortcut({"ts": "1.2", "text": "example.com"}, "http://127.0.0.1:1/x", name)) for name in SHORTCUTS),
-        *(HEARD[name] for name in EVENTS if name in HEARD),
+        form_body(slash_command("example.com", "http://127.0.0.1:1/x") | {"command": COMMAND["command"]}),
+        *(
+            interaction_body(shortcut({"ts": "1.2", "text": "example.com"}, "http://127.0.0.1:1/x", name))
+            for name in SHORTCUTS
+        ),
+        *(MESSAGE_EVENTS[name] for name in EVENTS if name in MESSAGE_EVENTS),
     ],
-    ids=[COMMAND["command"], *SHORTCUTS, *(name for name in EVENTS if name in HEARD)],
+    ids=[COMMAND["command"], *SHORTCUTS, *(name for name in EVENTS if name in MESSAGE_EVENTS)],
 )
-async def test_everything_the_manifest_promises_is_answered(body: str, kind: str) -> None:
+async def test_manifest_commands_shortcuts_and_events_are_handled(body: str, kind: str) -> None:
     async with open_workspace() as workspace:
         await workspace.send(body, kind)
         assert [job["text"].removeprefix("bounce ") for job in workspace.jobs] == ["example.com"]
 
 
-@pytest.mark.parametrize("name", [name for name in EVENTS if name not in HEARD])
-async def test_the_bot_hears_where_it_may_speak(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in EVENTS if name not in MESSAGE_EVENTS])
+async def test_manifest_membership_events_are_handled(name: str) -> None:
     async with open_workspace() as workspace:
-        assert (await workspace.send(*as_json(event(MEMBERSHIP[name])))).status_code == 200
+        assert (await workspace.send(*json_body(event_callback(MEMBERSHIP[name])))).status_code == 200
         await workspace.slack.drain()
         commands = workspace.commands
-        assert commands.back_in or workspace.fake.homes or [("slack", "T1")] in (commands.left, commands.silent)
+        uninstalled_or_revoked = [("slack", "T1")] in (commands.uninstalled, commands.revoked)
+        assert commands.resumed_channels or workspace.fake.published_homes or uninstalled_or_revoked
 
 
-def test_the_scopes_are_those_that_are_used() -> None:
-    code = "".join(path.read_text() for path in (ROOT / "handlers/slack").glob("*.py"))
+def test_manifest_scopes_are_those_in_use() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "handlers/slack").glob("*.py"))
     methods = (
-        set(re.findall(r"\bclient\.((?:auth|chat|views|conversations|files|users|oauth)_\w+)\(", code)) - FREE_METHODS
+        set(
+            re.findall(
+                r"\bclient\.((?:auth|chat|views|conversations|files|users|oauth)_\w+)\(", source
+            )
+        )
+        - FREE_METHODS
     )
     used = {"commands"}.union(
         *(SCOPES_OF_EVENT[name] for name in EVENTS), *(SCOPES_OF_METHOD[name] for name in methods)
@@ -87,17 +110,17 @@ def test_the_scopes_are_those_that_are_used() -> None:
     assert set(MANIFEST["oauth_config"]["scopes"]["bot"]) == used | {"chat:write.public"}
 
 
-def test_pasted_as_it_is_it_needs_no_public_address() -> None:
+def test_manifest_uses_socket_mode_without_public_url() -> None:
     assert SETTINGS["socket_mode_enabled"] is True
     assert "://" not in "".join(line.partition("#")[0] for line in TEXT.splitlines())
 
 
-def test_typed_text_comes_as_it_was_typed() -> None:
+def test_manifest_command_text_is_not_escaped() -> None:
     assert COMMAND["should_escape"] is False
 
 
 @pytest.mark.parametrize(
-    ("text", "most"),
+    ("text", "limit"),
     [
         (MANIFEST["display_information"]["name"], 35),
         (MANIFEST["display_information"]["description"], 140),
@@ -110,9 +133,9 @@ def test_typed_text_comes_as_it_was_typed() -> None:
         *((name, 255) for name in SHORTCUTS),
     ],
 )
-def test_no_text_is_longer_than_slack_takes(text: str, most: int) -> None:
-    assert 1 <= len(text) <= most
+def test_manifest_texts_are_within_slack_limits(text: str, limit: int) -> None:
+    assert 1 <= len(text) <= limit
 
 
-def test_whoever_installs_the_bot_is_asked_for_what_the_manifest_names() -> None:
+def test_oauth_install_requests_the_scopes_of_the_manifest() -> None:
     assert list(SCOPES) == MANIFEST["oauth_config"]["scopes"]["bot"]

@@ -1,4 +1,4 @@
-"""The running bot: its HTTP side, its prompt, its end, and what keeps it from starting."""
+"""`mailcheck serve` as a process: HTTP, REPL, shutdown, and start-up errors."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MAILCHECK = Path(sys.executable).with_name("mailcheck")
 
 
 def free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
 
 
 @asynccontextmanager
 async def running(
-    state: Path, stdin: int = asyncio.subprocess.DEVNULL, **more: str
+    state: Path, stdin: int = asyncio.subprocess.DEVNULL, **variables: str
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     async with serve(mail_world()) as server:
         address = f"127.0.0.1:{free_port()}"
@@ -46,7 +46,7 @@ async def running(
         process = await asyncio.create_subprocess_exec(
             MAILCHECK,
             "serve",
-            env=environment | more,
+            env=environment | variables,
             stdin=stdin,
             stdout=stdin if stdin != asyncio.subprocess.DEVNULL else asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -59,7 +59,7 @@ async def running(
             await process.wait()
 
 
-async def answers(url: str) -> httpx.Response:
+async def get(url: str) -> httpx.Response:
     async with asyncio.timeout(30), httpx.AsyncClient(timeout=3) as client:
         while True:
             try:
@@ -68,11 +68,11 @@ async def answers(url: str) -> httpx.Response:
                 await asyncio.sleep(0.05)
 
 
-async def test_without_a_terminal_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+async def test_serve_without_terminal_runs_until_sigterm(tmp_path: Path) -> None:
     async with running(tmp_path) as (url, process):
-        assert (await answers(f"{url}/healthz")).json() == {"ok": True, "alive": True}
-        assert (await answers(f"{url}/readyz")).json() == {"ok": True, "store": True, "dns": True}
-        assert "mailcheck_checks_total" in (await answers(f"{url}/metrics")).text
+        assert (await get(f"{url}/healthz")).json() == {"ok": True, "alive": True}
+        assert (await get(f"{url}/readyz")).json() == {"ok": True, "store": True, "dns": True}
+        assert "mailcheck_checks_total" in (await get(f"{url}/metrics")).text
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):
             assert await process.wait() == 0
@@ -82,61 +82,64 @@ async def test_without_a_terminal_it_serves_until_it_is_told_to_stop(tmp_path: P
         assert b"Traceback" not in await process.stderr.read()
 
 
-async def test_on_a_terminal_a_prompt_takes_the_chat_commands(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    async with running(tmp_path, theirs) as (url, process):
-        os.close(theirs)
-        await answers(f"{url}/healthz")
-        os.write(ours, f"{LISTED} example.com\nhelp\n".encode())
-        shown = ""
+async def test_serve_on_terminal_runs_repl_until_end_of_input(tmp_path: Path) -> None:
+    terminal, process_end = pty.openpty()
+    async with running(tmp_path, process_end) as (url, process):
+        os.close(process_end)
+        await get(f"{url}/healthz")
+        os.write(terminal, f"{LISTED} example.com\nhelp\n".encode())
+        output = ""
         async with asyncio.timeout(30):
-            while "What mailcheck can do" not in shown:
-                shown += (await asyncio.to_thread(os.read, ours, 65_536)).decode(errors="replace")
-        assert "on Spamhaus ZEN and 1 more blocklist" in shown
-        os.write(ours, b"\x04")
+            while "What mailcheck can do" not in output:
+                chunk = await asyncio.to_thread(os.read, terminal, 65_536)
+                output += chunk.decode(errors="replace")
+        assert "on Spamhaus ZEN and 1 more blocklist" in output
+        os.write(terminal, b"\x04")
         async with asyncio.timeout(10):
             assert await process.wait() == 0
-    os.close(ours)
+    os.close(terminal)
 
 
-async def refused(state: Path, **environment: str) -> str:
-    async with running(state, **environment) as (_, process):
+async def start_up_error(state: Path, **variables: str) -> str:
+    """Standard error of a process that refuses to start."""
+    async with running(state, **variables) as (_, process):
         async with asyncio.timeout(30):
             _, errors = await process.communicate()
     assert process.returncode == 2
     return errors.decode().strip()
 
 
-async def test_a_redis_that_cannot_be_reached_is_one_clear_line_without_the_password(tmp_path: Path) -> None:
-    said = await refused(tmp_path, REDIS_URL=f"redis://:s3cret@127.0.0.1:{free_port()}/0")
-    assert said.count("\n") == 0
-    assert "cannot be reached" in said
-    assert "s3cret" not in said
+async def test_unreachable_redis_is_one_line_without_password(tmp_path: Path) -> None:
+    error = await start_up_error(tmp_path, REDIS_URL=f"redis://:s3cret@127.0.0.1:{free_port()}/0")
+    assert error.count("\n") == 0
+    assert "cannot be reached" in error
+    assert "s3cret" not in error
 
 
-async def test_a_redis_that_throws_watches_away_is_refused_with_the_reason(
+async def test_redis_with_eviction_policy_is_refused(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
     redis = client(redis_server.url, 1)
     await redis.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        said = await refused(tmp_path, REDIS_URL=redis_server.url)
+        error = await start_up_error(tmp_path, REDIS_URL=redis_server.url)
     finally:
         await redis.config_set("maxmemory-policy", "noeviction")
         await redis.aclose()
-    assert said.count("\n") == 0
-    assert "allkeys-lru" in said
+    assert error.count("\n") == 0
+    assert "allkeys-lru" in error
 
 
-async def test_an_address_in_use_is_said_in_a_sentence(tmp_path: Path) -> None:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        door.listen()
-        said = await refused(tmp_path, MAILCHECK_HTTP=f"127.0.0.1:{door.getsockname()[1]}")
-    assert "set MAILCHECK_HTTP to another address" in said
+async def test_http_address_in_use_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        address = f"127.0.0.1:{sock.getsockname()[1]}"
+        error = await start_up_error(tmp_path, MAILCHECK_HTTP=address)
+    assert "set MAILCHECK_HTTP to another address" in error
 
 
 @pytest.mark.parametrize("secret", ["xoxb-1234-dummy", "xapp-1-dummy"])
-async def test_no_token_stands_in_the_log_of_a_start_that_fails(secret: str, tmp_path: Path) -> None:
+async def test_failed_start_does_not_log_tokens(secret: str, tmp_path: Path) -> None:
     name = "SLACK_BOT_TOKEN" if secret.startswith("xoxb") else "SLACK_APP_TOKEN"
-    assert secret not in await refused(tmp_path, **{name: secret})
+    assert secret not in await start_up_error(tmp_path, **{name: secret})

@@ -1,4 +1,4 @@
-"""Slack and the whole bot: `mailcheck serve` as a process, a real Valkey, a real DNS server, a Slack that is strict."""
+"""End to end in Slack: `mailcheck serve` with a real Valkey, a DNS server, and a strict fake."""
 
 from __future__ import annotations
 
@@ -10,58 +10,61 @@ import pytest
 
 from tests.support.mail_world import LISTED, mail_world
 from tests.support.redis_server import RedisServer
-from tests.support.slack_payloads import payload, press
+from tests.support.slack_payloads import interaction_body, button_action
 from tests.support.slack_product import product
-from tests.support.slack_validator import faults
+from tests.support.slack_validator import message_faults
 
 ACKS = 100
 
 
-def percentile(took: list[float], part: float) -> float:
-    return took[min(len(took) - 1, int(len(took) * part))]
+def percentile(sorted_values: list[float], share: float) -> float:
+    return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * share))]
 
 
-async def test_a_command_is_acknowledged_answered_and_asked_again(
+async def test_command_is_acknowledged_answered_and_rechecked(
     redis: Any, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    async with product(tmp_path, mail_world(), REDIS_URL=redis_server.url) as here:
-        ack = await here.type(f"{LISTED} example.com")
-        assert faults(ack.json(), "acknowledgement") == []
+    async with product(tmp_path, mail_world(), REDIS_URL=redis_server.url) as bot:
+        ack = await bot.type(f"{LISTED} example.com")
+        assert message_faults(ack.json(), "acknowledgement") == []
         assert ack.json()["text"] == f"Checking {LISTED} · example.com against 60 blocklists …"
-        (answer,) = await here.slack.until(lambda said: len(said) == 1, within=15)
+        (answer,) = await bot.slack.wait_for_messages(lambda sent: len(sent) == 1, timeout_s=15)
         assert answer["response_type"] == "in_channel"
         assert f"{LISTED} · example.com: on Spamhaus ZEN and 1 more blocklist" in answer["text"]
 
         elements = answer["attachments"][-1]["blocks"][-1]["elements"]
-        form_button, again = elements[0], elements[-1]
+        form_button, recheck_button = elements[0], elements[-1]
         assert form_button["url"] == f"https://check.spamhaus.org/results/?query={LISTED}"
-        asked = len(here.dns.asked)
-        await here.send(*payload(press(again, f"{here.slack_url}/actions/again")))
-        await here.slack.until(lambda said: len(said) == 2, within=15)
-        assert len(here.dns.asked) > asked
-        assert here.slack.refused == []
+        query_count = len(bot.dns.asked)
+        await bot.send(*interaction_body(button_action(recheck_button, f"{bot.slack_url}/actions/again")))
+        await bot.slack.wait_for_messages(lambda sent: len(sent) == 2, timeout_s=15)
+        assert len(bot.dns.asked) > query_count
+        assert bot.slack.rejected == []
 
 
 @pytest.mark.parametrize("text", ["1.2.3", "watch 192.0.2.1", "help", "0.0.0.0/0"])
-async def test_what_needs_no_work_is_said_at_once_to_the_person_alone(
+async def test_command_without_work_is_answered_ephemerally(
     text: str, redis: Any, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    async with product(tmp_path, mail_world(), REDIS_URL=redis_server.url) as here:
-        ack = await here.type(text)
-        assert faults(ack.json(), "acknowledgement") == []
+    async with product(tmp_path, mail_world(), REDIS_URL=redis_server.url) as bot:
+        ack = await bot.type(text)
+        assert message_faults(ack.json(), "acknowledgement") == []
         assert ack.json()["response_type"] == "ephemeral"
-        assert here.dns.asked == [(".", "NS")]
+        assert bot.dns.asked == [(".", "NS")]
 
 
-async def test_an_acknowledgement_waits_for_nothing(redis: Any, redis_server: RedisServer, tmp_path: Path) -> None:
-    async with product(tmp_path, mail_world(), REDIS_URL=redis_server.url) as here:
-        idle = await here.acks(ACKS, idle=True)
-        busy = await here.acks(ACKS)
-        await here.slack.until(lambda said: len(said) == 2 * ACKS, within=60)
-        here.dns.faults.update(dict.fromkeys(mail_world(), "silence"))
+async def test_acknowledgement_is_fast_while_redis_and_dns_hang(
+    redis: Any, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    async with product(tmp_path, mail_world(), REDIS_URL=redis_server.url) as bot:
+        idle = await bot.measure_acks(ACKS, idle=True)
+        busy = await bot.measure_acks(ACKS)
+        await bot.slack.wait_for_messages(lambda sent: len(sent) == 2 * ACKS, timeout_s=60)
+        bot.dns.faults.update(dict.fromkeys(mail_world(), "silence"))
         with redis_server.hung():
-            stopped = await here.acks(ACKS)
-        for name, took in (("idle", idle), ("busy", busy), ("Redis stopped, DNS dead", stopped)):
-            print(f"ack {name}: p50 {statistics.median(took):.1f} ms, p99 {percentile(took, 0.99):.1f} ms")
+            stopped = await bot.measure_acks(ACKS)
+        for name, times in (("idle", idle), ("busy", busy), ("Redis stopped, DNS dead", stopped)):
+            p50, p99 = statistics.median(times), percentile(times, 0.99)
+            print(f"ack {name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
         assert percentile(stopped, 0.99) < 300
-        assert here.slack.refused == []
+        assert bot.slack.rejected == []

@@ -1,5 +1,6 @@
-"""kill -9 while alerts are on their way: what is lost, said twice, out of order or left stale in the end.
+"""kill -9 during alert delivery: counts lost, duplicated, out-of-order and stale messages.
 
-`python -m benchmarks.kills [--kills 100 --server-kills 10 --alerts 2000]`. Real processes (the bot and two workers), the real embedded
-server, a real DNS server in which listings appear and vanish, and a Slack over HTTP that drops answers after storing, says 503 and 429.
+`python -m benchmarks.kills [--kills 100 --server-kills 10 --alerts 2000]`. Real processes (the bot
+and two workers), the embedded server, a DNS server whose listings change, and a fake Slack over
+HTTP that drops responses after storing a message and returns 503 and 429.
 """

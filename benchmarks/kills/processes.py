@@ -1,4 +1,4 @@
-"""The processes that die: the bot, its workers, and the embedded server that they share."""
+"""The killed processes: the bot, its workers, and the embedded server that they share."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tests.support.fake_slack import TOKEN
 from tests.support.slack_payloads import SECRET
 
 MAILCHECK = Path(sys.executable).with_name("mailcheck")
-UP_WITHIN_S = 60.0
-CLOCK = {
+START_TIMEOUT_S = 60.0
+TIMINGS = {
     "MAILCHECK_CONFIRM_AFTER": "1s",
     "MAILCHECK_GROUP_FOR": "1s",
     "MAILCHECK_CLEAR_AFTER": "2s",
 }
 
 
-def environment(state: Path, every_s: int, dns: str, slack_url: str) -> dict[str, str]:
-    return CLOCK | {
-        "MAILCHECK_WATCH_EVERY": f"{every_s}s",
+def environment(state: Path, poll_interval_s: int, dns: str, slack_url: str) -> dict[str, str]:
+    return TIMINGS | {
+        "MAILCHECK_WATCH_EVERY": f"{poll_interval_s}s",
         "PATH": os.environ["PATH"],
         "HOME": str(state),
         "MAILCHECK_STATE_DIR": str(state),
@@ -44,14 +44,14 @@ def environment(state: Path, every_s: int, dns: str, slack_url: str) -> dict[str
 
 
 def free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
 
 
 @dataclass(slots=True)
-class Serving:
-    """`mailcheck serve` as a process, which `killed` ends with SIGKILL and starts again."""
+class BotProcess:
+    """A `mailcheck serve` process."""
 
     role: str
     environment: Mapping[str, str]
@@ -74,9 +74,9 @@ class Serving:
                 stderr=log,
             )
 
-    async def up(self) -> None:
-        """Returns once it answers; a process that ended by itself is an error of the run."""
-        async with asyncio.timeout(UP_WITHIN_S), httpx.AsyncClient(timeout=2) as http:
+    async def wait_ready(self) -> None:
+        """Wait until it responds. Raises RuntimeError if the process exited by itself."""
+        async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient(timeout=2) as http:
             while True:
                 assert self.process
                 if self.process.returncode is not None:
@@ -88,18 +88,18 @@ class Serving:
                 else:
                     return
 
-    async def killed(self) -> None:
-        await self.end(signal.SIGKILL)
+    async def kill_and_restart(self) -> None:
+        await self.stop(signal.SIGKILL)
         await self.start()
 
-    async def end(self, number: signal.Signals) -> None:
+    async def stop(self, stop_signal: signal.Signals) -> None:
         if self.process and self.process.returncode is None:
-            self.process.send_signal(number)
+            self.process.send_signal(stop_signal)
             await self.process.wait()
 
 
 async def kill_server(state: Path) -> bool:
-    """SIGKILL for the embedded server; whoever owns it starts it again. False where none answers just now."""
+    """SIGKILL the embedded server, which its owner restarts. False if none responds."""
     redis = client(Embedded(state).url, 1.0)
     try:
         process_id = int((await redis.info("server"))["process_id"])

@@ -1,4 +1,4 @@
-"""What happens to every watched address, and whether its room was told exactly that."""
+"""Listing histories of watched addresses, and an audit of the alerts that Slack received."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 from bot.checks.lookups import reversed_ip
 from bot.models import Role
-from bot.monitoring.models import Room, Watch
+from bot.monitoring.models import Channel, Watch
 
 LISTS = tuple(f"list{number}.example" for number in range(10))
-TOLD = ("opened", "grew", "eased", "resolved")
-OVER = "clear again after"  # what a root says in the end
+REASONS = ("opened", "grew", "eased", "resolved")  # of the alerts of a story, in order
+RESOLVED_TEXT = "clear again after"  # in the root message at the end
 
 Message = Mapping[str, Any]
 Records = dict[str, Mapping[str, Sequence[str]] | None]
@@ -23,10 +23,10 @@ Records = dict[str, Mapping[str, Sequence[str]] | None]
 
 @dataclass(slots=True)
 class Story:
-    """An address that two lists take in one after the other and let go again; one alert for each of the four steps."""
+    """An address that two lists add one after the other and remove again: four alerts."""
 
     number: int
-    channel: str
+    channel_id: str
     step: int = 0
 
     @property
@@ -34,43 +34,59 @@ class Story:
         return f"10.1.{self.number >> 8}.{self.number & 255}"
 
     @property
-    def room(self) -> Room:
-        return Room("slack", "T1", self.channel)
+    def channel(self) -> Channel:
+        return Channel("slack", "T1", self.channel_id)
 
     @property
-    def watch(self) -> str:
-        """Its id, which the keys of its alerts begin with."""
-        network, someday = ip_network(f"{self.address}/32"), datetime(2026, 1, 1, tzinfo=UTC)
-        return Watch(self.room, network, None, Role.MTA, timedelta(hours=1), "U1", someday).id
+    def watch_id(self) -> str:
+        """Id of its watch, with which the keys of its alerts begin."""
+        network, created_at = ip_network(f"{self.address}/32"), datetime(2026, 1, 1, tzinfo=UTC)
+        watch = Watch(self.channel, network, None, Role.MTA, timedelta(hours=1), "U1", created_at)
+        return watch.id
 
-    def turn(self) -> Records:
-        """The next thing that happens to it, as names of DNS with their records."""
+    def advance(self) -> Records:
+        """The DNS change of its next step: names with records, None to remove a name."""
         label = reversed_ip(IPv4Address(self.address))
-        first, second = (f"{label}.{LISTS[(self.number + place) % len(LISTS)]}" for place in (0, 1))
-        name, listed = ((first, True), (second, True), (second, False), (first, False))[self.step]
+        first, second = (
+            f"{label}.{LISTS[(self.number + offset) % len(LISTS)]}" for offset in (0, 1)
+        )
+        steps = ((first, True), (second, True), (second, False), (first, False))
+        name, listed = steps[self.step]
         self.step += 1
         return {name: {"A": ["127.0.0.2"], "TXT": ["spam was seen"]} if listed else None}
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What stands in Slack in the end, against what should."""
+class Audit:
+    """Messages in Slack at the end, compared with the expected alerts."""
 
-    wanted: int
+    expected: int
     lost: list[str] = field(default_factory=list)
-    doubled: list[str] = field(default_factory=list)
-    unasked: list[str] = field(default_factory=list)
+    duplicated: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
     out_of_order: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
 
+    def errors(self) -> dict[str, list[str]]:
+        """The kinds of errors that occurred, with addresses and reasons."""
+        kinds = {
+            "lost": self.lost,
+            "duplicated": self.duplicated,
+            "unexpected": self.unexpected,
+            "out_of_order": self.out_of_order,
+            "stale": self.stale,
+        }
+        return {kind: lines for kind, lines in kinds.items() if lines}
+
     @property
-    def right(self) -> bool:
-        return not (self.lost or self.doubled or self.unasked or self.out_of_order or self.stale)
+    def passed(self) -> bool:
+        return not self.errors()
 
     def __str__(self) -> str:
         return (
-            f"{self.wanted} alerts: lost {len(self.lost)}, doubled {len(self.doubled)}, not asked for {len(self.unasked)}, "
-            f"threads out of order {len(self.out_of_order)}, roots left stale {len(self.stale)}"
+            f"{self.expected} alerts: lost {len(self.lost)}, duplicated {len(self.duplicated)},"
+            f" unexpected {len(self.unexpected)}, threads out of order {len(self.out_of_order)},"
+            f" stale roots {len(self.stale)}"
         )
 
 
@@ -82,29 +98,36 @@ def reason_of(key: str) -> str:
     return key.split(".")[-2] if key else ""
 
 
-def told(stories: Sequence[Story], stored: Mapping[str, Sequence[Message]]) -> Told:
-    """`stored` holds, by channel, the messages as they stand there; answers to people carry no key and do not count."""
-    found = Told(len(stories) * len(TOLD))
+def audit(stories: Sequence[Story], stored: Mapping[str, Sequence[Message]]) -> Audit:
+    """`stored`: current messages by channel. Answers to commands have no key and are ignored."""
+    result = Audit(len(stories) * len(REASONS))
     by_watch: dict[str, list[Message]] = {}
-    for message in (message for channel in stored.values() for message in channel if key_of(message)):
-        by_watch.setdefault(key_of(message).split(".", 1)[0], []).append(message)
+    for message in (message for messages in stored.values() for message in messages):
+        if key := key_of(message):
+            by_watch.setdefault(key.split(".", 1)[0], []).append(message)
     for story in stories:
-        _compare(story, by_watch.pop(story.watch, []), found)
-    found.unasked.extend(key_of(message) for rest in by_watch.values() for message in rest)
-    return found
+        _audit_story(story, by_watch.pop(story.watch_id, []), result)
+    result.unexpected.extend(key_of(message) for rest in by_watch.values() for message in rest)
+    return result
 
 
-def _compare(story: Story, messages: Sequence[Message], found: Told) -> None:
+def _audit_story(story: Story, messages: Sequence[Message], result: Audit) -> None:
     reasons = Counter(reason_of(key_of(message)) for message in messages)
-    found.lost.extend(f"{story.address} {reason}" for reason in TOLD if not reasons[reason])
-    found.doubled.extend(f"{story.address} {reason}" for reason in TOLD for _ in range(reasons[reason] - 1))
-    found.unasked.extend(f"{story.address} {reason}" for reason in reasons if reason not in TOLD)
+    result.lost.extend(f"{story.address} {reason}" for reason in REASONS if not reasons[reason])
+    result.duplicated.extend(
+        f"{story.address} {reason}" for reason in REASONS for _ in range(reasons[reason] - 1)
+    )
+    result.unexpected.extend(
+        f"{story.address} {reason}" for reason in reasons if reason not in REASONS
+    )
     if not messages:
         return
     root, *replies = messages
     order = [reason_of(key_of(message)) for message in messages]
-    in_thread = "thread_ts" not in root and all(reply.get("thread_ts") == root["ts"] for reply in replies)
-    if not in_thread or order != sorted(order, key=(*TOLD, *order).index):
-        found.out_of_order.append(story.address)
-    if OVER not in root["text"]:
-        found.stale.append(story.address)
+    in_thread = "thread_ts" not in root and all(
+        reply.get("thread_ts") == root["ts"] for reply in replies
+    )
+    if not in_thread or order != sorted(order, key=(*REASONS, *order).index):
+        result.out_of_order.append(story.address)
+    if RESOLVED_TEXT not in root["text"]:
+        result.stale.append(story.address)

@@ -1,1 +1,4 @@
-"""What a receiver meant by its refusal: replies, logs, reports and headers, read by rules that are data. Pure."""
+"""Explains bounces: SMTP replies, mail logs, delivery reports and headers, by rules in TOML.
+
+Pure.
+"""

@@ -1,4 +1,4 @@
-"""What a receiver found out about a message (RFC 8601), and whether it vouches for the From line."""
+"""Authentication-Results (RFC 8601) and DMARC alignment with the From domain."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.bounces.received import organisation
+from bot.bounces.received import organization
 
-MOST_CHARACTERS = 8_000
-MOST_RESULTS = 30
+MAX_CHARS = 8_000
+MAX_RESULTS = 30
 COMMENT = re.compile(r"\([^()]{0,1000}\)")
 RESULT = re.compile(r"^\s*([a-z][a-z0-9-]{1,30})\s*=\s*([a-z]{2,20})\b", re.IGNORECASE)
 PROPERTY = re.compile(
-    r"\b(smtp\.mailfrom|smtp\.helo|header\.d|header\.from|header\.i)\s*=\s*\"?@?([^\s;\"]{1,320})", re.IGNORECASE
+    r"\b(smtp\.mailfrom|smtp\.helo|header\.d|header\.from|header\.i)\s*=\s*\"?@?([^\s;\"]{1,320})",
+    re.IGNORECASE,
 )
 DOMAIN = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{1,63}")
 KNOWN_METHODS = ("spf", "dkim", "dmarc", "arc", "compauth", "iprev", "bimi")
@@ -31,24 +32,42 @@ KNOWN_RESULTS = (
     "declined",
 )
 
-# What a result means for the message; {domain} is what the receiver looked at.
+# What a result means for the message; {domain} is the domain that was checked.
 MEANINGS = {
     ("spf", "pass"): "SPF passed: {domain} permits the address that handed the message over.",
     ("spf", "fail"): "SPF failed: {domain} says that this address must not send for it.",
-    ("spf", "softfail"): "SPF failed softly: {domain} does not list this address, and asks only for suspicion.",
+    (
+        "spf",
+        "softfail",
+    ): "SPF failed softly: {domain} does not list this address, and asks only for suspicion.",
     ("spf", "neutral"): "SPF says nothing: {domain} does not want to speak about this address.",
     ("spf", "none"): "SPF is missing: {domain} publishes no record.",
     ("spf", "temperror"): "SPF could not be checked: DNS gave no answer in time.",
     ("spf", "permerror"): "SPF is broken: the record of {domain} has an error, and counts as none.",
     ("dkim", "pass"): "DKIM passed: the signature of {domain} verifies.",
-    ("dkim", "fail"): "DKIM failed: the message was changed after {domain} signed it, or the key is another.",
+    (
+        "dkim",
+        "fail",
+    ): "DKIM failed: the message was changed after {domain} signed it, or the key is another.",
     ("dkim", "none"): "DKIM is missing: the message is not signed.",
     ("dkim", "neutral"): "DKIM says nothing: the signature could not be read.",
-    ("dkim", "temperror"): "DKIM could not be checked: the key of {domain} was not reached in time.",
+    (
+        "dkim",
+        "temperror",
+    ): "DKIM could not be checked: the key of {domain} was not reached in time.",
     ("dkim", "permerror"): "DKIM is broken: the signature or the key of {domain} has an error.",
-    ("dkim", "policy"): "DKIM was not accepted: the receiver's own rules do not trust this signature.",
-    ("dmarc", "pass"): "DMARC passed: SPF or DKIM vouches for {domain}, the domain in the From line.",
-    ("dmarc", "fail"): "DMARC failed: neither SPF nor DKIM vouches for {domain}, the domain in the From line.",
+    (
+        "dkim",
+        "policy",
+    ): "DKIM was not accepted: the receiver's own rules do not trust this signature.",
+    (
+        "dmarc",
+        "pass",
+    ): "DMARC passed: SPF or DKIM vouches for {domain}, the domain in the From line.",
+    (
+        "dmarc",
+        "fail",
+    ): "DMARC failed: neither SPF nor DKIM vouches for {domain}, the domain in the From line.",
     ("dmarc", "none"): "DMARC is missing: {domain} publishes no policy.",
     ("dmarc", "bestguesspass"): "DMARC is missing for {domain}, but it would have passed.",
     ("dmarc", "temperror"): "DMARC could not be checked: DNS gave no answer in time.",
@@ -57,79 +76,97 @@ MEANINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """One method's result; `domain` is what it is about, None where the receiver does not say; `says` explains it."""
+class MethodResult:
+    """Result of one method; `domain` is the checked domain, None if the field has none."""
 
     method: str
     result: str
     domain: str | None
-    says: str
+    summary: str
 
 
 @dataclass(frozen=True, slots=True)
-class Authentication:
-    """One Authentication-Results field: who checked (its own word for itself), and what came out."""
+class AuthenticationResults:
+    """One Authentication-Results field; `authserv_id` names the server that checked."""
 
-    by: str | None
-    results: tuple[Result, ...]
+    authserv_id: str | None
+    results: tuple[MethodResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Whether SPF and DKIM speak for the organisation in the From line (relaxed, RFC 9989); None where not known."""
+    """Relaxed alignment of SPF and DKIM with the From domain (RFC 9989); None where not known."""
 
     spf: bool | None
     dkim: bool | None
-    says: str
+    summary: str
 
 
-def read_authentication(value: str) -> Authentication:
-    """The results of one field; methods and results that RFC 8601 does not know are left out."""
-    text = COMMENT.sub(" ", COMMENT.sub(" ", value[:MOST_CHARACTERS]))
+def parse_authentication_results(value: str) -> AuthenticationResults:
+    """Parse one field; methods and results unknown to RFC 8601 are skipped."""
+    text = COMMENT.sub(" ", COMMENT.sub(" ", value[:MAX_CHARS]))
     server, *parts = text.split(";")
     if RESULT.match(server):
         server, parts = "", [server, *parts]
-    name = server.split()
-    results = tuple(filter(None, map(_result, parts[:MOST_RESULTS])))
-    return Authentication(name[0][:253] if name and re.fullmatch(r"[A-Za-z0-9._-]+", name[0]) else None, results)
+    tokens = server.split()
+    results = tuple(filter(None, map(_parse_result, parts[:MAX_RESULTS])))
+    return AuthenticationResults(
+        tokens[0][:253] if tokens and re.fullmatch(r"[A-Za-z0-9._-]+", tokens[0]) else None, results
+    )
 
 
-def align(
-    from_domain: str | None, return_path: str | None, signers: Sequence[str], seen: Sequence[Authentication]
+def check_alignment(
+    from_domain: str | None,
+    return_path: str | None,
+    signers: Sequence[str],
+    fields: Sequence[AuthenticationResults],
 ) -> Alignment:
-    """Compares the From line's organisation with those of the return address and of the signatures.
+    """Compare the From domain with the return path and the DKIM signers, by organizational domain.
 
-    A result that the newest Authentication-Results gives counts; without one, only the names are compared.
+    The newest Authentication-Results field counts; without one, only the domains are compared.
     """
-    author = organisation(from_domain)
-    if author is None:
-        return Alignment(None, None, "There is no From line with a domain, so nothing can vouch for it.")
-    results = seen[0].results if seen else ()
-    spf = _aligned(author, [return_path], [r for r in results if r.method == "spf"])
-    dkim = _aligned(author, signers, [r for r in results if r.method == "dkim"])
-    return Alignment(spf, dkim, _says(author, spf, dkim))
+    from_org = organization(from_domain)
+    if from_org is None:
+        return Alignment(
+            None, None, "There is no From line with a domain, so nothing can vouch for it."
+        )
+    results = fields[0].results if fields else ()
+    spf = _is_aligned(from_org, [return_path], [r for r in results if r.method == "spf"])
+    dkim = _is_aligned(from_org, signers, [r for r in results if r.method == "dkim"])
+    return Alignment(spf, dkim, _alignment_summary(from_org, spf, dkim))
 
 
-def _aligned(author: str, names: Sequence[str | None], results: Sequence[Result]) -> bool | None:
+def _is_aligned(
+    from_org: str, names: Sequence[str | None], results: Sequence[MethodResult]
+) -> bool | None:
     known = [name for name in names if name]
-    same = [name for name in known if organisation(name) == author]
+    matching = [name for name in known if organization(name) == from_org]
     if not results:
-        return bool(same) if known else None
+        return bool(matching) if known else None
     passed = [result for result in results if result.result == "pass"]
-    return any(organisation(result.domain) == author if result.domain else bool(same) for result in passed)
+    return any(
+        organization(result.domain) == from_org if result.domain else bool(matching)
+        for result in passed
+    )
 
 
-def _says(author: str, spf: bool | None, dkim: bool | None) -> str:
+def _alignment_summary(from_org: str, spf: bool | None, dkim: bool | None) -> str:
     if spf and dkim:
-        return f"SPF and DKIM both speak for {author}, the domain in the From line."
+        return f"SPF and DKIM both speak for {from_org}, the domain in the From line."
     if dkim:
-        return f"DKIM speaks for {author}, the domain in the From line; SPF does not, and one of them is enough."
+        return (
+            f"DKIM speaks for {from_org}, the domain in the From line; SPF does not, and one of"
+            " them is enough."
+        )
     if spf:
-        return f"SPF speaks for {author}, the domain in the From line; DKIM does not, so a forwarded copy will fail."
-    return f"Neither SPF nor DKIM speaks for {author}, the domain in the From line: DMARC fails."
+        return (
+            f"SPF speaks for {from_org}, the domain in the From line; DKIM does not, so a"
+            " forwarded copy will fail."
+        )
+    return f"Neither SPF nor DKIM speaks for {from_org}, the domain in the From line: DMARC fails."
 
 
-def _result(part: str) -> Result | None:
+def _parse_result(part: str) -> MethodResult | None:
     match = RESULT.match(part)
     if not match:
         return None
@@ -137,14 +174,18 @@ def _result(part: str) -> Result | None:
     result = "fail" if result == "hardfail" else result
     if method not in KNOWN_METHODS or result not in KNOWN_RESULTS:
         return None
-    domain = _domain(method, {found[1].lower(): found[2] for found in PROPERTY.finditer(part)})
-    says = MEANINGS.get((method, result), f"{method.upper()}: {result}.")
-    return Result(method, result, domain, says.format(domain=domain or "the domain"))
+    domain = _checked_domain(method, {prop[1].lower(): prop[2] for prop in PROPERTY.finditer(part)})
+    template = MEANINGS.get((method, result), f"{method.upper()}: {result}.")
+    return MethodResult(method, result, domain, template.format(domain=domain or "the domain"))
 
 
-def _domain(method: str, properties: dict[str, str]) -> str | None:
-    wanted = {"spf": ("smtp.mailfrom", "smtp.helo"), "dkim": ("header.d", "header.i"), "dmarc": ("header.from",)}
-    for name in wanted.get(method, ()):
+def _checked_domain(method: str, properties: dict[str, str]) -> str | None:
+    names_by_method = {
+        "spf": ("smtp.mailfrom", "smtp.helo"),
+        "dkim": ("header.d", "header.i"),
+        "dmarc": ("header.from",),
+    }
+    for name in names_by_method.get(method, ()):
         domain = properties.get(name, "").rpartition("@")[2].lower().strip(".<>")
         if DOMAIN.fullmatch(domain):
             return domain

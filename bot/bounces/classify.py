@@ -1,7 +1,7 @@
-"""One refusal, explained: what it is about, whose address and whose list, whose fault, and the one next step.
+"""Classify one refusal: category, sender address, blocklist, fault and remediation. Pure.
 
-Pure: reads the line and the rules, asks nobody. What it says is made of sentences of ours; the only things of the
-line that come back are the line itself, an address that parses, codes, and links to hosts that we know.
+All sentences are our own. Only these parts of the line are returned: the line itself, an address
+that parses, codes, and links to known hosts.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bot.bounces import smtp_codes
-from bot.bounces.rules import Category, Evidence, Listing, Receiver, Rule, Rules, rules
+from bot.bounces.rules import Category, Evidence, Listing, Receiver, Rule, RuleSet, load_rules
 from bot.bounces.sender_ip import sender_address
-from bot.inputs.domain_names import BadName, organisational_domain, read_domain
+from bot.inputs.domain_names import BadDomain, organizational_domain, parse_domain
 
-MOST_CHARACTERS = 4_000  # of a line that are read; a reply line has at most 512 (RFC 5321, 4.5.3.1.5)
-MOST_LINK_CHARACTERS = 300
-NO_LIST_OF_THEIR_OWN = ("mailbox", "connection", "relay", "greylist")
-NOBODY = "The receiver"
+MAX_CHARS = 4_000  # read of one line; a reply line has at most 512 (RFC 5321 §4.5.3.1.5)
+MAX_LINK_CHARS = 300
+WITHOUT_OWN_LIST = ("mailbox", "connection", "relay", "greylist")
+UNKNOWN_RECEIVER = "The receiver"
 REMOTE_HOST = re.compile(
     r"(?:\b(?:host|to|with|via)\s|relay=|\bH=|remote-mta: ?dns; ?|talking to )"
     r"([A-Za-z0-9][A-Za-z0-9.-]{2,250}) ?[\[(:]",
     re.IGNORECASE,
 )
 FROM_HERE = re.compile(r"from [^\s\[]{0,200}\[[0-9A-Fa-f.:]{2,45}\]")
-# Names that are the sender's: its address, and the host that called in where the log is of the server that refused.
-# Every branch begins with a letter of its own, so that a line is looked through at the speed of C.
+# Names of the sender: its address, and the client host in a log of the refusing server.
+# Every branch starts with a literal of its own, so that the regex engine can skip ahead fast.
 CALLERS = re.compile(
     r"from=<[^<>\s]{0,200}>|<(?<!to=<)[^<>\s]{0,200}@[^<>\s]{0,200}>|helo=<[^<>\s]{0,200}>"
     r"|reject(?:_warning)?: [A-Z]{4,8} from [^\s\[]{1,200}\[[0-9A-Fa-f.:]{2,45}\]"
@@ -37,18 +37,20 @@ CALLERS = re.compile(
     r"(?= (?:[A-Z]{1,4}=\S{1,200} ){0,6}(?:temporarily )?rejected)"
     r"|[Cc](?:lient|onnecting) [Hh]ost \[?[^\s\[\]]{1,200}"
 )
-MARKS_OF_CALLERS = ("<", "H=", "reject", "ost ")  # one of which every match of it has
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+CALLER_MARKS = ("<", "H=", "reject", "ost ")  # every match contains one of these
+UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Bounce:
     """A refusal and what it means.
 
-    `line` is what was pasted, the one field that a stranger wrote. `category` is one of `CODES`; `ip` is the sender's
-    address, never the receiver's; `list` a catalogue id; `at_fault` is sender, network (its provider or neighbours),
-    receiver, recipient or nobody. `advice_url` has a host that we know, or is made by us. `certain` is false where
-    no rule fitted and only the status code spoke.
+    `line` is the input, the only field with foreign text. `category` is one of `CODES`; `ip` is the
+    address of the sender, never of the receiver; `list` is a catalog id; `at_fault` is sender,
+    network (its provider or neighbors), receiver, recipient or nobody. `advice_url` has a known
+    host or is our own. `certain` is false where only the status code matched.
     """
 
     line: str
@@ -59,165 +61,206 @@ class Bounce:
     smtp_code: int | None
     enhanced_code: str | None
     advice_url: str | None
-    says: str
-    step: str
+    summary: str
+    remediation: str
     at_fault: str
     certain: bool = True
 
 
-JSON_KEYS = ("line", "category", "ip", "list", "receiver", "smtp_code", "enhanced_code", "advice_url", "says")
-CODES: Mapping[str, str] = {name: category.meaning for name, category in rules().categories.items()}
+CODES: Mapping[str, str] = {
+    name: category.meaning for name, category in load_rules().categories.items()
+}
 
 
 @lru_cache(maxsize=1_024)
 def explain(line: str, status: str | None = None, remote_host: str | None = None) -> Bounce:
-    """What the refusal in `line` means; any text has an answer, `other` where it says nothing that is known.
+    """Classify the refusal in `line`; text that matches no rule gets the category `other`.
 
-    `status` and `remote_host` come from a delivery report that has them apart: the code where the line has none, and
-    the server that refused.
+    `status` and `remote_host` are the fields of a delivery report: the code if the line has none,
+    and the server that refused.
     """
-    text = shown(line)
-    known = rules()
+    text = sanitize_line(line)
+    ruleset = load_rules()
     evidence = Evidence(
-        known.speller.text(_without_callers(text, remote_host)),
+        ruleset.normalizer.parse_text(_without_callers(text, remote_host)),
         smtp_codes.smtp_code(text),
         smtp_codes.enhanced_code(text) or (smtp_codes.enhanced_code(status) if status else None),
     )
-    receiver = known.receivers.first(evidence)
-    return _explained(known, text, _of(evidence, receiver), receiver, remote_host)
+    receiver = ruleset.receivers.first_match(evidence)
+    return _build_bounce(ruleset, text, _with_receiver(evidence, receiver), receiver, remote_host)
 
 
-def shown(line: str) -> str:
-    """The line as it may be shown: one line without control and direction characters, cut at `MOST_CHARACTERS`."""
-    text = line.strip()[:MOST_CHARACTERS]
+def sanitize_line(line: str) -> str:
+    """The line made safe to print: no control or bidi characters, at most `MAX_CHARS` long."""
+    text = line.strip()[:MAX_CHARS]
     return text if text.isascii() and text.isprintable() else UNPRINTABLE.sub(" ", text)
 
 
 def bounce_to_json(bounce: Bounce) -> dict[str, Any]:
-    """The object of the contract: exactly its keys."""
-    return {key: getattr(bounce, key) for key in JSON_KEYS}
+    """The JSON object of the report format, with exactly its keys."""
+    return {
+        "line": bounce.line,
+        "category": bounce.category,
+        "ip": bounce.ip,
+        "list": bounce.list,
+        "receiver": bounce.receiver,
+        "smtp_code": bounce.smtp_code,
+        "enhanced_code": bounce.enhanced_code,
+        "advice_url": bounce.advice_url,
+        "says": bounce.summary,
+    }
 
 
 @dataclass(frozen=True, slots=True)
-class _Meaning:
-    """A rule with what surrounds it."""
+class _Match:
+    """The matched rule and the listing it names."""
 
     rule: Rule
     listing: Listing | None
     certain: bool
 
 
-def _explained(known: Rules, line: str, evidence: Evidence, receiver: Receiver | None, remote: str | None) -> Bounce:
-    meaning = _meaning(known, line, evidence)
-    rule, listing = meaning.rule, meaning.listing
-    address = sender_address(line)
-    ip = str(address) if address else None
+def _build_bounce(
+    ruleset: RuleSet,
+    line: str,
+    evidence: Evidence,
+    receiver: Receiver | None,
+    remote_host: str | None,
+) -> Bounce:
+    match = _match(ruleset, line, evidence)
+    rule, listing = match.rule, match.listing
+    sender = sender_address(line)
+    ip = str(sender) if sender else None
     list_id = rule.list or (listing.id if listing else _own_list(rule, receiver))
-    words = _words(rule, listing, receiver, ip)
-    category = known.categories[rule.category]
+    values = _template_values(rule, listing, receiver, ip)
+    category = ruleset.categories[rule.category]
     return Bounce(
         line=line,
         category=rule.category,
         ip=ip,
         list=list_id,
-        receiver=words["name"] or _organisation(remote or _remote_host(line)),
+        receiver=values["name"] or _organization(remote_host or _remote_host(line)),
         smtp_code=evidence.smtp_code,
         enhanced_code=evidence.enhanced_code,
-        advice_url=_known_link(line, known.link_hosts) or _page(rule, listing, receiver, ip),
-        says=_filled(rule.says or _says(category, listing), words),
-        step=_filled(_step(rule, listing, category), words),
+        advice_url=_known_link(line, ruleset.link_hosts)
+        or _advice_page(rule, listing, receiver, ip),
+        summary=_fill(rule.summary or _summary_template(category, listing), values),
+        remediation=_fill(_remediation_template(rule, listing, category), values),
         at_fault="receiver" if listing and listing.ended else rule.fault or category.fault,
-        certain=meaning.certain,
+        certain=match.certain,
     )
 
 
-def _meaning(known: Rules, line: str, evidence: Evidence) -> _Meaning:
-    """Codes before lists, lists before words, words before what the status code alone says."""
-    listing = known.listings.first(evidence)
-    if rule := known.codes.first(evidence):
-        named = listing if rule.list in (None, listing.id if listing else None) else known.list_named(rule.list or "")
-        return _Meaning(rule, named, certain=True)
+def _match(ruleset: RuleSet, line: str, evidence: Evidence) -> _Match:
+    """Match by precedence: codes, listings, wordings, then the status code alone."""
+    listing = ruleset.listings.first_match(evidence)
+    if rule := ruleset.codes.first_match(evidence):
+        listing_of_rule = (
+            listing
+            if rule.list in (None, listing.id if listing else None)
+            else ruleset.find_listing(rule.list or "")
+        )
+        return _Match(rule, listing_of_rule, certain=True)
     if listing:
-        return _Meaning(Rule(listing.when, listing.category), listing, certain=True)
+        return _Match(Rule(listing.when, listing.category), listing, certain=True)
     reason = smtp_codes.reason(line)
-    alike = smtp_codes.with_addresses_alike(smtp_codes.without_links(reason))
-    bare = _reworded(known, evidence, alike)
-    rule = known.wordings.first(bare)
-    if rule is None and alike != reason:
-        rule = known.wordings.first(_reworded(known, evidence, reason))
+    masked = smtp_codes.mask_addresses(smtp_codes.strip_links(reason))
+    masked_evidence = _with_text(ruleset, evidence, masked)
+    rule = ruleset.wordings.first_match(masked_evidence)
+    if rule is None and masked != reason:
+        rule = ruleset.wordings.first_match(_with_text(ruleset, evidence, reason))
     if rule:
-        return _Meaning(rule, None, certain=True)
-    rule = known.statuses.first(bare)
-    assert rule is not None  # the last [[status]] asks nothing
-    return _Meaning(rule, None, certain=False)
+        return _Match(rule, None, certain=True)
+    rule = ruleset.statuses.first_match(masked_evidence)
+    assert rule is not None  # the last [[status]] has no condition
+    return _Match(rule, None, certain=False)
 
 
-def _reworded(known: Rules, evidence: Evidence, text: str) -> Evidence:
-    return Evidence(known.speller.text(text), evidence.smtp_code, evidence.enhanced_code, evidence.receiver)
+def _with_text(ruleset: RuleSet, evidence: Evidence, text: str) -> Evidence:
+    return Evidence(
+        ruleset.normalizer.parse_text(text),
+        evidence.smtp_code,
+        evidence.enhanced_code,
+        evidence.receiver,
+    )
 
 
-def _of(evidence: Evidence, receiver: Receiver | None) -> Evidence:
+def _with_receiver(evidence: Evidence, receiver: Receiver | None) -> Evidence:
     name = receiver.name if receiver else None
     return Evidence(evidence.text, evidence.smtp_code, evidence.enhanced_code, name)
 
 
 def _without_callers(line: str, remote_host: str | None) -> str:
-    """The line for who refused, and why: names of the sender say nothing of that, the host that a report names does."""
-    without = CALLERS.sub(" ", line) if any(mark in line for mark in MARKS_OF_CALLERS) else line
-    return f"{without} {remote_host[:255]}" if remote_host else without
+    """The line without names of the sender, and with the refusing host of a delivery report."""
+    text = CALLERS.sub(" ", line) if any(mark in line for mark in CALLER_MARKS) else line
+    return f"{text} {remote_host[:255]}" if remote_host else text
 
 
 def _own_list(rule: Rule, receiver: Receiver | None) -> str | None:
-    if receiver is None or rule.category in NO_LIST_OF_THEIR_OWN:
+    if receiver is None or rule.category in WITHOUT_OWN_LIST:
         return None
     if receiver.decides and rule.category not in receiver.decides:
         return None
     return receiver.list
 
 
-def _words(rule: Rule, listing: Listing | None, receiver: Receiver | None, ip: str | None) -> dict[str, str]:
+def _template_values(
+    rule: Rule, listing: Listing | None, receiver: Receiver | None, ip: str | None
+) -> dict[str, str]:
     name = rule.receiver or (receiver.name if receiver else "")
     return {
         "name": name,
-        "who": name or NOBODY,
-        "whom": name or NOBODY.lower(),
+        "who": name or UNKNOWN_RECEIVER,
+        "whom": name or UNKNOWN_RECEIVER.lower(),
         "address": ip or "the sending address",
         "list": listing.name if listing else "a blocklist that it does not name",
     }
 
 
-def _says(category: Category, listing: Listing | None) -> str:
+def _summary_template(category: Category, listing: Listing | None) -> str:
     if listing and listing.ended:
-        return ENDED
-    if listing and listing.about != "ip" and category.says_domain:
-        return category.says_domain
-    return category.says_listed if listing and category.says_listed else category.says
+        return ENDED_LIST_SUMMARY
+    if listing and listing.entry_type != "ip" and category.summary_domain:
+        return category.summary_domain
+    return category.summary_listed if listing and category.summary_listed else category.summary
 
 
-ENDED = "{who} refused the mail because it still asks {list}, a list that has ended; what it answers means nothing."
-ENDED_STEP = "Send this line to the recipient's postmaster and ask them to stop using {list}."
-UNNAMED_STEP = (
-    "Check {address} against the lists, fix what the entry names, and ask the recipient's postmaster which list it was."
+ENDED_LIST_SUMMARY = (
+    "{who} refused the mail because it still asks {list}, a list that has ended; what it answers"
+    " means nothing."
+)
+ENDED_LIST_REMEDIATION = (
+    "Send this line to the recipient's postmaster and ask them to stop using {list}."
+)
+UNNAMED_LIST_REMEDIATION = (
+    "Check {address} against the lists, fix what the entry names, and ask the recipient's"
+    " postmaster which list it was."
 )
 
 
-def _step(rule: Rule, listing: Listing | None, category: Category) -> str:
-    if rule.step or listing is None:
-        return rule.step or (UNNAMED_STEP if rule.category == "blocklist" else category.step)
+def _remediation_template(rule: Rule, listing: Listing | None, category: Category) -> str:
+    if rule.remediation or listing is None:
+        return rule.remediation or (
+            UNNAMED_LIST_REMEDIATION if rule.category == "blocklist" else category.remediation
+        )
     if listing.ended:
-        return ENDED_STEP
-    return listing.step or (category.step_domain if listing.about != "ip" and category.step_domain else category.step)
+        return ENDED_LIST_REMEDIATION
+    return listing.remediation or (
+        category.remediation_domain
+        if listing.entry_type != "ip" and category.remediation_domain
+        else category.remediation
+    )
 
 
-def _filled(template: str, words: Mapping[str, str]) -> str:
-    return template.format_map(words)
+def _fill(template: str, values: Mapping[str, str]) -> str:
+    return template.format_map(values)
 
 
 def _known_link(line: str, hosts: frozenset[str]) -> str | None:
-    """The first link of the line that leads to a host that we know, by http or https and nothing odd in it."""
+    """The first http(s) link to a known host, without a port or unusual characters."""
     for link in smtp_codes.links(line)[:20]:
         url = link if "//" in link[:8] else f"http://{link}"
-        if len(url) > MOST_LINK_CHARACTERS or not url.isascii() or set(url) & set("[]{}|^`"):
+        if len(url) > MAX_LINK_CHARS or not url.isascii() or set(url) & set("[]{}|^`"):
             continue
         parts = urlsplit(url)
         if parts.netloc.lower() in hosts and parts.scheme.lower() in ("http", "https"):
@@ -225,7 +268,9 @@ def _known_link(line: str, hosts: frozenset[str]) -> str | None:
     return None
 
 
-def _page(rule: Rule, listing: Listing | None, receiver: Receiver | None, ip: str | None) -> str | None:
+def _advice_page(
+    rule: Rule, listing: Listing | None, receiver: Receiver | None, ip: str | None
+) -> str | None:
     pages = (rule.page, listing.page if listing else "", receiver.page if receiver else "")
     page = next((page for page in pages if page), None)
     return page.replace("{ip}", ip or "") if page else None
@@ -237,9 +282,9 @@ def _remote_host(line: str) -> str | None:
 
 
 @lru_cache(maxsize=4_096)
-def _organisation(host: str | None) -> str | None:
-    """The registered domain of the host that refused, or None where its name is no domain of the internet."""
+def _organization(host: str | None) -> str | None:
+    """The registered domain of the host that refused, None if it is not a public domain."""
     try:
-        return organisational_domain(read_domain(host)) if host else None
-    except BadName:
+        return organizational_domain(parse_domain(host)) if host else None
+    except BadDomain:
         return None

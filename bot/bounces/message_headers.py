@@ -1,7 +1,7 @@
-"""A pasted header, explained: the way of the message, the address that left its organisation, and who vouches for it.
+"""Analyze pasted message headers: hops, egress address, authentication and alignment. Pure.
 
-Pure and made for hostile input: nothing is looked up, nothing in the text is believed further than it goes. Only the
-topmost lines were written by the reader's own server; everything below may be forged, and the sentences say so.
+Input is untrusted and nothing is looked up. Only the topmost fields are from the reader's own
+server; everything below may be forged, and the texts say so.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.bounces.auth_results import Alignment, Authentication, align, read_authentication
-from bot.bounces.received import Hop, organisation, read_hops
+from bot.bounces.auth_results import (
+    Alignment,
+    AuthenticationResults,
+    check_alignment,
+    parse_authentication_results,
+)
+from bot.bounces.received import Hop, organization, parse_hops
 
-MOST_CHARACTERS = 256 * 1024
-MOST_FIELDS = 1_000
+MAX_CHARS = 256 * 1024
+MAX_FIELDS = 1_000
 FIELD = re.compile(r"^([!-9;-~]{1,76})[ \t]?:(.*)$")
-DOMAIN_OF = re.compile(r"@([A-Za-z0-9.-]{1,253})")
-# Where a field begins in a header that lost its line ends, as a chat's command line takes them away.
-FIELD_BEGINS = re.compile(
+ADDRESS_DOMAIN = re.compile(r"@([A-Za-z0-9.-]{1,253})")
+# Start of a field in a header without line ends, which chat command lines remove.
+FIELD_START = re.compile(
     r"\s+(?=(?:received|authentication-results|return-path|delivered-to|dkim-signature|arc-[a-z-]{1,40}|from|to|cc"
     r"|subject|date|message-id|reply-to|mime-version|content-[a-z-]{1,40}|list-[a-z-]{1,40}|received-spf"
     r"|x-[a-z0-9-]{1,60}): )",
@@ -27,11 +32,13 @@ FIELD_BEGINS = re.compile(
 )
 TAG = re.compile(r"(?:^|;)\s*([a-z]{1,10})\s*=\s*([^;]{0,2000})")
 
-LEFT_BY_OWN_NAME = (
-    "{ip} is where the message left: its name belongs to the sender's domain, and a server of {taker} took it there."
+EGRESS_OWN_NAME = (
+    "{ip} is where the message left: its name belongs to the sender's domain, and a server of"
+    " {taker} took it there."
 )
-LEFT_BY_ANOTHER_NAME = (
-    "{ip} is the last address that handed the message to another organisation ({taker}); its name is not of the "
+EGRESS_OTHER_NAME = (
+    "{ip} is the last address that handed the message to another organisation ({taker}); its"
+    " name is not of the "
     "sender's domain, as with a provider that sends for others."
 )
 
@@ -40,16 +47,16 @@ Fields = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """The address that left the organisation: the one that receivers judge. `says` tells how it was found."""
+    """The address where the message left its organization: the one receivers judge."""
 
     ip: str
     hop: int
-    says: str
+    summary: str
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
-    """One DKIM signature: who signs (`d=`), with which selector, over which headers. Nobody verified it here."""
+class DkimSignature:
+    """A DKIM signature (unverified): signing domain `d=`, selector, signed headers."""
 
     domain: str
     selector: str
@@ -58,63 +65,80 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribe:
-    """Whether one click leaves the list (RFC 8058), and what is missing for it."""
+    """Whether one-click unsubscribe (RFC 8058) works, and what is missing."""
 
     one_click: bool
-    says: str
+    summary: str
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
-    """What a header tells: `hops` from the oldest to the newest, domains in lower case, None where there is none."""
+class HeaderAnalysis:
+    """Analysis of a message header: `hops` from the oldest to the newest, domains in lower case.
+
+    `total_s` is the time from the first to the last hop, in seconds.
+    """
 
     hops: tuple[Hop, ...]
     egress: Egress | None
     from_domain: str | None
     return_path_domain: str | None
-    signatures: tuple[Signature, ...]
-    authentication: tuple[Authentication, ...]
+    signatures: tuple[DkimSignature, ...]
+    authentication: tuple[AuthenticationResults, ...]
     alignment: Alignment
     unsubscribe: Unsubscribe
     total_s: int | None
 
 
-def read_headers(text: str) -> Path:
-    """What a pasted header tells; text that is no header gives a path without hops."""
-    fields = _fields(text[:MOST_CHARACTERS])
-    hops = read_hops(fields.get("received", ()))
-    signatures = tuple(filter(None, map(_signature, fields.get("dkim-signature", ())[:20])))
-    from_domain = _domain(_last(fields, "from"))
-    return_path = _domain(_last(fields, "return-path"))
-    authentication = tuple(map(read_authentication, fields.get("authentication-results", ())[:20]))
-    return Path(
+def analyze_headers(text: str) -> HeaderAnalysis:
+    """Analyze pasted headers; text that is no header gives a result without hops."""
+    fields = _parse_fields(text[:MAX_CHARS])
+    hops = parse_hops(fields.get("received", ()))
+    signatures = tuple(filter(None, map(_parse_signature, fields.get("dkim-signature", ())[:20])))
+    from_domain = _address_domain(_last(fields, "from"))
+    return_path = _address_domain(_last(fields, "return-path"))
+    authentication = tuple(
+        map(parse_authentication_results, fields.get("authentication-results", ())[:20])
+    )
+    return HeaderAnalysis(
         hops=hops,
-        egress=_egress(hops, {organisation(from_domain), organisation(return_path)} - {None}),
+        egress=_find_egress(hops, {organization(from_domain), organization(return_path)} - {None}),
         from_domain=from_domain,
         return_path_domain=return_path,
         signatures=signatures,
         authentication=authentication,
-        alignment=align(from_domain, return_path, [signature.domain for signature in signatures], authentication),
+        alignment=check_alignment(
+            from_domain, return_path, [signature.domain for signature in signatures], authentication
+        ),
         unsubscribe=_unsubscribe(fields, signatures),
-        total_s=_total(hops),
+        total_s=_total_seconds(hops),
     )
 
 
-def path_to_json(path: Path) -> dict[str, Any]:
-    """The path as plain values."""
+def analysis_to_json(analysis: HeaderAnalysis) -> dict[str, Any]:
+    """The analysis as a JSON object."""
     return {
-        "hops": [_hop_json(hop) for hop in path.hops],
-        "egress": {"ip": path.egress.ip, "hop": path.egress.hop, "says": path.egress.says} if path.egress else None,
-        "from": path.from_domain,
-        "return_path": path.return_path_domain,
-        "signatures": [{"domain": signed.domain, "selector": signed.selector} for signed in path.signatures],
-        "authentication": [
-            {"by": seen.by, **{result.method: result.result for result in seen.results}} for seen in path.authentication
+        "hops": [_hop_json(hop) for hop in analysis.hops],
+        "egress": {
+            "ip": analysis.egress.ip,
+            "hop": analysis.egress.hop,
+            "says": analysis.egress.summary,
+        }
+        if analysis.egress
+        else None,
+        "from": analysis.from_domain,
+        "return_path": analysis.return_path_domain,
+        "signatures": [
+            {"domain": signature.domain, "selector": signature.selector}
+            for signature in analysis.signatures
         ],
-        "aligned": {"spf": path.alignment.spf, "dkim": path.alignment.dkim},
-        "says": path.alignment.says,
-        "one_click": path.unsubscribe.one_click,
-        "total_s": path.total_s,
+        "authentication": [
+            {"by": field.authserv_id, **{result.method: result.result for result in field.results}}
+            for field in analysis.authentication
+        ],
+        "aligned": {"spf": analysis.alignment.spf, "dkim": analysis.alignment.dkim},
+        "says": analysis.alignment.summary,
+        "one_click": analysis.unsubscribe.one_click,
+        "total_s": analysis.total_s,
     }
 
 
@@ -130,49 +154,56 @@ def _hop_json(hop: Hop) -> dict[str, Any]:
     }
 
 
-def _fields(text: str) -> dict[str, list[str]]:
-    """The fields by lower-case name, in their order, unfolded; the first empty line after a field ends the header."""
+def _parse_fields(text: str) -> dict[str, list[str]]:
+    """Unfolded field values by lower-case name; an empty line after a field ends the header."""
     fields: dict[str, list[str]] = {}
     values: list[str] | None = None
     lines = text.strip().splitlines()
-    for line in lines[: MOST_FIELDS * 20] if len(lines) > 1 else FIELD_BEGINS.split(text.strip()):
+    for line in lines[: MAX_FIELDS * 20] if len(lines) > 1 else FIELD_START.split(text.strip()):
         if not line.strip():
             if fields:
                 break
         elif line[0] in " \t" and values:
-            values[-1] = f"{values[-1]} {line.strip()}"[:MOST_CHARACTERS]
+            values[-1] = f"{values[-1]} {line.strip()}"[:MAX_CHARS]
         elif match := FIELD.match(line):
             values = fields.setdefault(match[1].lower(), [])
             values.append(match[2].strip())
     return fields
 
 
-def _egress(hops: Sequence[Hop], own: set[str | None]) -> Egress | None:
-    """The last handing over from the sender's organisation to another; failing that, the last to any other at all."""
+def _find_egress(hops: Sequence[Hop], own_orgs: set[str | None]) -> Egress | None:
+    """The last hop out of the sender's organization, else the last hop between any two."""
     crossings = [
-        (place, hop)
-        for place, hop in enumerate(hops)
-        if hop.public and hop.taken_by and hop.handed_by != hop.taken_by and not hop.submitted
+        (index, hop)
+        for index, hop in enumerate(hops)
+        if hop.is_public
+        and hop.receiver_organization
+        and hop.sender_organization != hop.receiver_organization
+        and not hop.submitted
     ]
-    ours = [(place, hop) for place, hop in crossings if hop.handed_by in own]
-    for place, hop in reversed(ours or crossings):
-        template = LEFT_BY_OWN_NAME if ours else LEFT_BY_ANOTHER_NAME
-        return Egress(str(hop.ip), place, template.format(ip=hop.ip, taker=hop.taken_by))
+    from_own = [(index, hop) for index, hop in crossings if hop.sender_organization in own_orgs]
+    for index, hop in reversed(from_own or crossings):
+        template = EGRESS_OWN_NAME if from_own else EGRESS_OTHER_NAME
+        return Egress(
+            str(hop.ip), index, template.format(ip=hop.ip, taker=hop.receiver_organization)
+        )
     return None
 
 
-def _signature(value: str) -> Signature | None:
-    tags = {match[1]: "".join(match[2].split()) for match in TAG.finditer(value[:MOST_CHARACTERS])}
+def _parse_signature(value: str) -> DkimSignature | None:
+    tags = {match[1]: "".join(match[2].split()) for match in TAG.finditer(value[:MAX_CHARS])}
     domain = tags.get("d", "").lower()
-    if not DOMAIN_OF.fullmatch(f"@{domain}"):
+    if not ADDRESS_DOMAIN.fullmatch(f"@{domain}"):
         return None
-    return Signature(domain, tags.get("s", "")[:255], tuple(tags.get("h", "").lower().split(":")[:200]))
+    return DkimSignature(
+        domain, tags.get("s", "")[:255], tuple(tags.get("h", "").lower().split(":")[:200])
+    )
 
 
-def _domain(value: str) -> str | None:
-    """The domain of the last address in a field: display names come before the address, and may hold an @ too."""
-    found = DOMAIN_OF.findall(value[:MOST_CHARACTERS])
-    return found[-1].lower().strip(".") or None if found else None
+def _address_domain(value: str) -> str | None:
+    """The domain of the last address in a field: display names come before it and may hold an @."""
+    domains = ADDRESS_DOMAIN.findall(value[:MAX_CHARS])
+    return domains[-1].lower().strip(".") or None if domains else None
 
 
 def _last(fields: Fields, name: str) -> str:
@@ -180,20 +211,35 @@ def _last(fields: Fields, name: str) -> str:
     return values[-1] if values else ""
 
 
-def _unsubscribe(fields: Fields, signatures: Sequence[Signature]) -> Unsubscribe:
+def _unsubscribe(fields: Fields, signatures: Sequence[DkimSignature]) -> Unsubscribe:
     links, post = _last(fields, "list-unsubscribe"), _last(fields, "list-unsubscribe-post")
-    signed = any({"list-unsubscribe", "list-unsubscribe-post"} <= set(signature.headers) for signature in signatures)
+    signed = any(
+        {"list-unsubscribe", "list-unsubscribe-post"} <= set(signature.headers)
+        for signature in signatures
+    )
     if not links:
-        return Unsubscribe(False, "There is no List-Unsubscribe header; Gmail and Yahoo want one in marketing mail.")
+        return Unsubscribe(
+            False,
+            "There is no List-Unsubscribe header; Gmail and Yahoo want one in marketing mail.",
+        )
     if "<https://" not in links.lower():
-        return Unsubscribe(False, "List-Unsubscribe has no https link; one-click needs one (RFC 8058).")
+        return Unsubscribe(
+            False, "List-Unsubscribe has no https link; one-click needs one (RFC 8058)."
+        )
     if post.replace(" ", "").lower() != "list-unsubscribe=one-click":
-        return Unsubscribe(False, "List-Unsubscribe-Post: List-Unsubscribe=One-Click is missing (RFC 8058).")
+        return Unsubscribe(
+            False, "List-Unsubscribe-Post: List-Unsubscribe=One-Click is missing (RFC 8058)."
+        )
     if not signed:
-        return Unsubscribe(False, "Both unsubscribe headers are there, but no DKIM signature covers them (RFC 8058).")
-    return Unsubscribe(True, "One click leaves the list, and a DKIM signature covers both headers (RFC 8058).")
+        return Unsubscribe(
+            False,
+            "Both unsubscribe headers are there, but no DKIM signature covers them (RFC 8058).",
+        )
+    return Unsubscribe(
+        True, "One click leaves the list, and a DKIM signature covers both headers (RFC 8058)."
+    )
 
 
-def _total(hops: Sequence[Hop]) -> int | None:
-    moments = [hop.at for hop in hops if hop.at]
-    return int((moments[-1] - moments[0]).total_seconds()) if len(moments) > 1 else None
+def _total_seconds(hops: Sequence[Hop]) -> int | None:
+    times = [hop.at for hop in hops if hop.at]
+    return int((times[-1] - times[0]).total_seconds()) if len(times) > 1 else None

@@ -1,4 +1,4 @@
-"""The way of a message, read from its Received lines (RFC 5321, 4.4): each server says from whom it came, and when."""
+"""Received fields (RFC 5321 §4.4): the hops of a message, their addresses and delays."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 
-from bot.inputs.domain_names import BadName, organisational_domain, read_domain
-from bot.inputs.special_addresses import special
+from bot.inputs.domain_names import BadDomain, organizational_domain, parse_domain
+from bot.inputs.special_addresses import special_purpose_of
 from bot.models import Address
 
-MOST_HOPS = 100
-MOST_CHARACTERS = 4_000
+MAX_HOPS = 100
+MAX_CHARS = 4_000
 NAME = r"[A-Za-z0-9_.:\[\]-]{1,255}"
 FROM = re.compile(rf"^\s*from\s+({NAME})(.{{0,1000}}?)(?=\sby\s|$)", re.IGNORECASE | re.DOTALL)
 BY = re.compile(rf"(?:^|\s)by\s+({NAME})", re.IGNORECASE)
@@ -30,10 +30,10 @@ SUBMITTED = re.compile(r"\b(?:E?SMTPS?A|HTTPS?|MAPI)\b|\bauthenticated\b", re.IG
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One server taking the message from another. Names are as the header gives them; `ip` is what `by` saw itself.
+    """One transfer between servers; names as in the header, `ip` as seen by the server `by`.
 
-    `delay_s` is the time since the hop before it, in seconds; clocks differ, so it can be below zero. `submitted` is
-    true where a person's program handed the message in with a password.
+    `delay_s` is the time since the previous hop in seconds, negative if clocks differ. `submitted`
+    means that a client submitted the message with authentication.
     """
 
     name: str | None
@@ -47,68 +47,86 @@ class Hop:
     delay_s: int | None = None
 
     @property
-    def public(self) -> bool:
-        """Whether the address is one of the internet; documentation addresses count, as in every example."""
-        kind = special(self.ip) if self.ip else None
+    def is_public(self) -> bool:
+        """Whether the address is public; documentation addresses count, for examples."""
+        kind = special_purpose_of(self.ip) if self.ip else None
         return self.ip is not None and (kind is None or kind.name == "a documentation address")
 
     @property
-    def handed_by(self) -> str | None:
-        """The organisation that handed the message over: by the name its address resolved to, else its greeting."""
-        return organisation(self.resolved) or organisation(self.name)
+    def sender_organization(self) -> str | None:
+        """The organization of the sending server, by its reverse name, else by its HELO name."""
+        return organization(self.resolved) or organization(self.name)
 
     @property
-    def taken_by(self) -> str | None:
-        """The organisation that took it."""
-        return organisation(self.by)
+    def receiver_organization(self) -> str | None:
+        """The organization of the receiving server."""
+        return organization(self.by)
 
 
-def read_hops(headers: Sequence[str]) -> tuple[Hop, ...]:
-    """The hops of `Received` values in the order of the header, newest first; the answer begins with the oldest."""
-    hops = [_hop(" ".join(value[:MOST_CHARACTERS].split())) for value in headers[:MOST_HOPS]]
+def parse_hops(headers: Sequence[str]) -> tuple[Hop, ...]:
+    """Parse `Received` values, newest first as in the header; the result starts with the oldest."""
+    hops = [_parse_hop(" ".join(value[:MAX_CHARS].split())) for value in headers[:MAX_HOPS]]
     return tuple(_with_delays(hops[::-1]))
 
 
-def organisation(host: str | None) -> str | None:
-    """The registered domain of a host, None for a name that is none of the internet's."""
+def organization(host: str | None) -> str | None:
+    """The registered domain of a host, None if it is not a public domain name."""
     try:
-        return organisational_domain(read_domain(host.strip("[]."))) if host else None
-    except BadName:
+        return organizational_domain(parse_domain(host.strip("[]."))) if host else None
+    except BadDomain:
         return None
 
 
-def _hop(value: str) -> Hop:
+def _parse_hop(value: str) -> Hop:
     clauses, _, date = value.rpartition(";")
     clauses = clauses or value
-    sent, by, protocol = FROM.search(clauses), BY.search(clauses), WITH.search(clauses)
-    behind = sent[2] if sent else ""
-    resolved = RESOLVED.search(behind)
-    known = resolved is not None and "." in resolved[1]  # Postfix writes "unknown" for an address without a name
+    from_clause, by_clause, with_clause = (
+        FROM.search(clauses),
+        BY.search(clauses),
+        WITH.search(clauses),
+    )
+    from_comment = from_clause[2] if from_clause else ""
+    resolved = RESOLVED.search(from_comment)
+    has_name = (
+        resolved is not None and "." in resolved[1]
+    )  # Postfix writes "unknown" for an address without a name
     return Hop(
-        name=sent[1] if sent else None,
-        resolved=resolved[1].rstrip(".") if resolved and known else None,
-        ip=_address(behind) or _address(sent[1].strip("[]")) if sent else None,
-        by=by[1] if by else None,
-        protocol=(protocol[1] or "SMTP").upper() if protocol else None,
-        encrypted=bool(ENCRYPTED.search(clauses[sent.end() :] if sent else clauses)),
-        submitted=bool(SUBMITTED.search(clauses[sent.end() :] if sent else clauses)),
-        at=_moment(date),
+        name=from_clause[1] if from_clause else None,
+        resolved=resolved[1].rstrip(".") if resolved and has_name else None,
+        ip=_find_address(from_comment) or _find_address(from_clause[1].strip("[]"))
+        if from_clause
+        else None,
+        by=by_clause[1] if by_clause else None,
+        protocol=(with_clause[1] or "SMTP").upper() if with_clause else None,
+        encrypted=bool(ENCRYPTED.search(clauses[from_clause.end() :] if from_clause else clauses)),
+        submitted=bool(SUBMITTED.search(clauses[from_clause.end() :] if from_clause else clauses)),
+        at=_parse_date(date),
     )
 
 
 def _with_delays(hops: list[Hop]) -> list[Hop]:
-    timed = []
-    before: datetime | None = None
+    result = []
+    previous: datetime | None = None
     for hop in hops:
-        delay = int((hop.at - before) / timedelta(seconds=1)) if hop.at and before else None
-        timed.append(
-            Hop(hop.name, hop.resolved, hop.ip, hop.by, hop.protocol, hop.encrypted, hop.submitted, hop.at, delay)
+        delay = int((hop.at - previous) / timedelta(seconds=1)) if hop.at and previous else None
+        result.append(
+            Hop(
+                hop.name,
+                hop.resolved,
+                hop.ip,
+                hop.by,
+                hop.protocol,
+                hop.encrypted,
+                hop.submitted,
+                hop.at,
+                delay,
+            )
         )
-        before = hop.at or before
-    return timed
+        previous = hop.at or previous
+    return result
 
 
-def _address(text: str) -> Address | None:
+def _find_address(text: str) -> Address | None:
     for match in ADDRESS.finditer(text):
         try:
             return ip_address(match[1])
@@ -117,9 +135,9 @@ def _address(text: str) -> Address | None:
     return None
 
 
-def _moment(text: str) -> datetime | None:
+def _parse_date(text: str) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(text.strip()[:100])
+        time = parsedate_to_datetime(text.strip()[:100])
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) if moment.year > 1970 else None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)) if time.year > 1970 else None

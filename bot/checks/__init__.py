@@ -1,1 +1,1 @@
-"""The checks: each is an async function over one order and one lookup; what was found is plain data."""
+"""Checks: each is an async function of a check request and a DNS lookup that returns findings."""

@@ -1,53 +1,70 @@
-"""Is the domain signed with DNSSEC, as far as the resolver says? A fact that DANE builds on, and no fault either way.
+"""DNSSEC status of a domain, as reported by the resolver. Informational: DANE builds on it.
 
-Only a validating resolver can tell, and only over a path that nobody else can write to. The root zone is signed, so a
-resolver that does not call its answers authentic does not validate.
+Only a validating resolver over a trusted path can tell. The root zone is signed, so a resolver that
+does not set the AD bit on its SOA does not validate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.checks.finding_codes import Code
-from bot.checks.lookups import Reply, ask_all
-from bot.inputs.domain_names import shown
-from bot.models import Answer, Finding, Lookup, Order, Verdict
+from bot.checks.finding_codes import FindingCode
+from bot.checks.lookups import LookupResult, lookup_concurrently
+from bot.inputs.domain_names import display_domain
+from bot.models import DnsAnswer, Finding, Lookup, CheckRequest, Verdict
 
-CODES: Mapping[str, Code] = {
-    "network.dnssec-signed": Code(
+CODES: Mapping[str, FindingCode] = {
+    "network.dnssec-signed": FindingCode(
         "The resolver has verified the answers about the domain (DNSSEC).", "RFC 4035 §3.2.3"
     ),
-    "network.dnssec-unsigned": Code("The resolver verifies what is signed, and the domain is not.", "RFC 4033 §5"),
-    "network.dnssec-not-checked": Code(
-        "The resolver does not verify DNSSEC, so it is not known whether the domain is signed.", "RFC 4035 §3.2.3"
+    "network.dnssec-unsigned": FindingCode(
+        "The resolver verifies what is signed, and the domain is not.", "RFC 4033 §5"
+    ),
+    "network.dnssec-not-checked": FindingCode(
+        "The resolver does not verify DNSSEC, so it is not known whether the domain is signed.",
+        "RFC 4035 §3.2.3",
     ),
 }
-SAYS: Mapping[str, str] = {
-    "network.dnssec-signed": "{domain} is signed with DNSSEC, so nobody on the way can change its records.",
-    "network.dnssec-unsigned": "{domain} is not signed with DNSSEC; mail works without it, and DANE does not.",
-    "network.dnssec-not-checked": "Whether {domain} is signed with DNSSEC was not checked: this resolver does not verify it.",
+SUMMARIES: Mapping[str, str] = {
+    "network.dnssec-signed": (
+        "{domain} is signed with DNSSEC, so nobody on the way can change its records."
+    ),
+    "network.dnssec-unsigned": (
+        "{domain} is not signed with DNSSEC; mail works without it, and DANE does not."
+    ),
+    "network.dnssec-not-checked": (
+        "Whether {domain} is signed with DNSSEC was not checked: this resolver does not verify it."
+    ),
 }
 ROOT = "."
 
 
-async def check(order: Order, lookup: Lookup) -> list[Finding]:
-    """One finding about the order's domain, by the AD bit of its MX answer and of the root's SOA."""
-    domain = order.target.domain
+async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
+    """Compare the AD bits of the domain's MX answer and of the root's SOA."""
+    domain = request.target.domain
     if domain is None:
         return []
-    own, root = await ask_all(lookup, [(domain, "MX"), (ROOT, "SOA")])
-    code = judge(own, root)
-    return [Finding("network", domain, Verdict.PASS, code, SAYS[code].format(domain=shown(domain)))]
+    mx, root_soa = await lookup_concurrently(lookup, [(domain, "MX"), (ROOT, "SOA")])
+    code = judge(mx, root_soa)
+    return [
+        Finding(
+            "network",
+            domain,
+            Verdict.PASS,
+            code,
+            SUMMARIES[code].format(domain=display_domain(domain)),
+        )
+    ]
 
 
-def judge(own: Reply, root: Reply) -> str:
-    """The code that holds."""
-    if _proven(own):
+def judge(mx: LookupResult, root_soa: LookupResult) -> str:
+    """The finding code."""
+    if _is_authentic(mx):
         return "network.dnssec-signed"
-    if _proven(root) and isinstance(own, Answer):
+    if _is_authentic(root_soa) and isinstance(mx, DnsAnswer):
         return "network.dnssec-unsigned"
     return "network.dnssec-not-checked"
 
 
-def _proven(reply: Reply) -> bool:
-    return isinstance(reply, Answer) and reply.authentic
+def _is_authentic(result: LookupResult) -> bool:
+    return isinstance(result, DnsAnswer) and result.authentic

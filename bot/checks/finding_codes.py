@@ -1,4 +1,4 @@
-"""The shape of what a check can say: an outcome for a person, and the row that explains its code in `docs/checks.md`."""
+"""Types of the tables behind findings: the text of a finding, and its row in `docs/checks.md`."""
 
 from __future__ import annotations
 
@@ -6,25 +6,29 @@ from dataclasses import dataclass
 
 from bot.models import Verdict
 
-NOTHING = "Nothing to do."
+NO_FIX = "Nothing to do."
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one code says of a target. The texts hold {words} that the check fills in."""
+class FindingTemplate:
+    """Verdict and texts of one finding code.
 
-    verdict: Verdict
-    says: str
-    step: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """What a code means, whoever it is about, what says so, and how it is put right.
-
-    A source is a section of an RFC, `RFC 7208 §4.6.4`, or a link in Markdown; several are separated by commas.
+    The texts hold {placeholders} that the check fills in.
     """
 
-    means: str
+    verdict: Verdict
+    summary: str
+    remediation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingCode:
+    """Row of one finding code in `docs/checks.md`: meaning, source and fix.
+
+    A source is a section of an RFC, `RFC 7208 §4.6.4`, or a link in Markdown; several are separated
+    by commas.
+    """
+
+    meaning: str
     source: str
-    fix: str = NOTHING
+    fix: str = NO_FIX

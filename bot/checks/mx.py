@@ -1,4 +1,4 @@
-"""Where the mail of a domain goes: replies and bounces come back by its MX records (RFC 5321 §5.1, RFC 7505)."""
+"""MX records of a domain (RFC 5321 §5.1, RFC 7505): replies and bounces need them."""
 
 from __future__ import annotations
 
@@ -7,162 +7,203 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from bot.checks.finding_codes import Code, Outcome
-from bot.checks.lookups import Host, Reply, ask, find_host, readable
-from bot.inputs.domain_names import shown
-from bot.models import Finding, Lookup, LookupFailed, Order, Verdict
+from bot.checks.finding_codes import FindingCode, FindingTemplate
+from bot.checks.lookups import Host, LookupResult, lookup_or_failure, lookup_host, readable
+from bot.inputs.domain_names import display_domain
+from bot.models import Finding, Lookup, LookupFailed, CheckRequest, Verdict
 
-CODES: Mapping[str, Code] = {
-    "mx.ok": Code("The domain has mail servers, and all their names have addresses.", "RFC 5321 §5.1"),
-    "mx.null": Code(
+CODES: Mapping[str, FindingCode] = {
+    "mx.ok": FindingCode(
+        "The domain has mail servers, and all their names have addresses.", "RFC 5321 §5.1"
+    ),
+    "mx.null": FindingCode(
         "A null MX: the domain says that it takes no mail (RFC 7505).",
         "RFC 7505 §4.2",
         "Send with a domain that can take bounces, or publish MX records for this one.",
     ),
-    "mx.parked": Code(
-        "A null MX beside an SPF record that nobody may send: the marks of a parked domain.", "RFC 7505 §4.2"
+    "mx.parked": FindingCode(
+        "A null MX beside an SPF record that nobody may send: the marks of a parked domain.",
+        "RFC 7505 §4.2",
     ),
-    "mx.null-mixed": Code(
-        "A null MX stands beside other MX records.", "RFC 7505 §3", "Remove the MX record with “.” or all the others."
+    "mx.null-mixed": FindingCode(
+        "A null MX stands beside other MX records.",
+        "RFC 7505 §3",
+        "Remove the MX record with “.” or all the others.",
     ),
-    "mx.no-domain": Code(
-        "The domain does not exist.", "RFC 5321 §2.3.5", "Look for a typing mistake, or for an expired registration."
+    "mx.no-domain": FindingCode(
+        "The domain does not exist.",
+        "RFC 5321 §2.3.5",
+        "Look for a typing mistake, or for an expired registration.",
     ),
-    "mx.missing": Code(
+    "mx.missing": FindingCode(
         "The domain has neither MX records nor an address of its own.",
         "RFC 5321 §5.1",
         "Publish an MX record, or a null MX where the domain never sends.",
     ),
-    "mx.implicit": Code(
+    "mx.implicit": FindingCode(
         "The domain has no MX records; mail goes to its own address.",
         "RFC 5321 §5.1",
         "Publish an MX record that names the mail server.",
     ),
-    "mx.unresolvable": Code(
+    "mx.unresolvable": FindingCode(
         "No mail server of the domain has an address.",
         "RFC 5321 §5.1",
         "Add address records for the mail servers, or name other ones.",
     ),
-    "mx.partly-unresolvable": Code(
+    "mx.partly-unresolvable": FindingCode(
         "Some mail servers of the domain have no address.",
         "RFC 5321 §5.1",
         "Remove the MX record, or give its name an address.",
     ),
-    "mx.literal": Code(
+    "mx.literal": FindingCode(
         "An MX record holds an address where a name belongs.",
         "RFC 1035 §3.3.9",
         "Give the mail server a name and put that name into the MX record.",
     ),
-    "mx.alias": Code(
-        "An MX record names an alias (CNAME).", "RFC 2181 §10.3", "Name the host that has the address itself."
+    "mx.alias": FindingCode(
+        "An MX record names an alias (CNAME).",
+        "RFC 2181 §10.3",
+        "Name the host that has the address itself.",
     ),
-    "mx.no-answer": Code(
+    "mx.no-answer": FindingCode(
         "The DNS did not answer for the MX records or for the mail servers' addresses.",
         "RFC 5321 §5.1",
         "Check again in a few minutes.",
     ),
 }
 
-MOST_EXCHANGES = 10
-NULL = "."
-NOBODY_SENDS = "v=spf1 -all"
+MAX_MX_HOSTS = 10
+NULL_MX = "."
+SPF_DENY_ALL = "v=spf1 -all"
 
 
-# The texts take the words of `_finding`.
-OUTCOMES: Mapping[str, Outcome] = {
-    "mx.ok": Outcome(Verdict.PASS, "Mail for {domain} goes to {hosts}."),
-    "mx.parked": Outcome(
-        Verdict.PASS, "{domain} takes no mail (null MX) and sends none (v=spf1 -all), as a parked domain should say."
+# Placeholders: see `_finding`.
+TEMPLATES: Mapping[str, FindingTemplate] = {
+    "mx.ok": FindingTemplate(Verdict.PASS, "Mail for {domain} goes to {hosts}."),
+    "mx.parked": FindingTemplate(
+        Verdict.PASS,
+        (
+            "{domain} takes no mail (null MX) and sends none (v=spf1 -all), as a parked domain"
+            " should say."
+        ),
     ),
-    "mx.null": Outcome(
+    "mx.null": FindingTemplate(
         Verdict.WARN,
-        "{domain} takes no mail (null MX), so many receivers refuse mail that gives it as the sender.",
+        (
+            "{domain} takes no mail (null MX), so many receivers refuse mail that gives it as the"
+            " sender."
+        ),
         "Send with a domain that can take bounces, or publish MX records for this one.",
     ),
-    "mx.null-mixed": Outcome(
+    "mx.null-mixed": FindingTemplate(
         Verdict.FAIL,
-        "{domain} says both that it takes no mail (null MX) and where its mail goes, so servers differ in what they do.",
+        (
+            "{domain} says both that it takes no mail (null MX) and where its mail goes, so"
+            " servers differ in what they do."
+        ),
         "Remove the MX record with “.” or all the others.",
     ),
-    "mx.no-domain": Outcome(
+    "mx.no-domain": FindingTemplate(
         Verdict.FAIL,
         "{domain} does not exist in the DNS, so receivers refuse mail that gives it as the sender.",
         "Look for a typing mistake, or for an expired registration.",
     ),
-    "mx.missing": Outcome(
+    "mx.missing": FindingTemplate(
         Verdict.FAIL,
-        "{domain} has no mail server, so replies and bounces are lost and many receivers refuse it as a sender.",
+        (
+            "{domain} has no mail server, so replies and bounces are lost and many receivers"
+            " refuse it as a sender."
+        ),
         "Publish an MX record, or a null MX where the domain never sends.",
     ),
-    "mx.implicit": Outcome(
+    "mx.implicit": FindingTemplate(
         Verdict.WARN,
         "{domain} has no MX record, so replies and bounces go to the address of the domain itself.",
         "Publish an MX record that names the mail server.",
     ),
-    "mx.unresolvable": Outcome(
+    "mx.unresolvable": FindingTemplate(
         Verdict.FAIL,
         "No mail server of {domain} has an address ({bad}), so replies and bounces are lost.",
         "Add address records for the mail servers, or name other ones.",
     ),
-    "mx.partly-unresolvable": Outcome(
+    "mx.partly-unresolvable": FindingTemplate(
         Verdict.WARN,
-        "The mail server {bad} of {domain} has no address, so mail waits until another one takes it.",
+        (
+            "The mail server {bad} of {domain} has no address, so mail waits until another one"
+            " takes it."
+        ),
         "Remove its MX record, or give it an address.",
     ),
-    "mx.literal": Outcome(
+    "mx.literal": FindingTemplate(
         Verdict.FAIL,
-        "An MX record of {domain} holds the address {bad} where a name belongs; most servers skip it.",
+        (
+            "An MX record of {domain} holds the address {bad} where a name belongs; most servers"
+            " skip it."
+        ),
         "Give the mail server a name and put that name into the MX record.",
     ),
-    "mx.alias": Outcome(
+    "mx.alias": FindingTemplate(
         Verdict.WARN,
-        "The MX record of {domain} names an alias, {bad}; some servers do not deliver to one (RFC 2181 §10.3).",
+        (
+            "The MX record of {domain} names an alias, {bad}; some servers do not deliver to one"
+            " (RFC 2181 §10.3)."
+        ),
         "Name the host that has the address itself.",
     ),
-    "mx.no-answer": Outcome(
+    "mx.no-answer": FindingTemplate(
         Verdict.UNKNOWN,
-        "The DNS did not answer about the mail servers of {domain} ({bad}), so it is not known where its mail goes.",
+        (
+            "The DNS did not answer about the mail servers of {domain} ({bad}), so it is not"
+            " known where its mail goes."
+        ),
         "Check again in a few minutes.",
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
-    """One MX record, and what its name leads to; a null MX and a literal are not looked up."""
+class MxRecord:
+    """An MX record with the addresses of its host; a null MX or address literal has none."""
 
     preference: int
     name: str
     host: Host | None = None
-    alias: bool = False
+    is_alias: bool = False
 
     @property
     def literal(self) -> bool:
         return is_literal(self.name)
 
 
-async def check(order: Order, lookup: Lookup) -> list[Finding]:
-    """Findings about the mail servers of the order's domain, the names of up to ten of them looked up at once."""
-    domain = order.target.domain
+async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
+    """Check the MX records of the target domain; up to ten hosts are looked up concurrently."""
+    domain = request.target.domain
     if domain is None:
         return []
-    reply = await ask(lookup, domain, "MX")
-    if isinstance(reply, LookupFailed):
-        return [_finding("mx.no-answer", domain, bad=reply.reason)]
-    if not reply.exists:
+    result = await lookup_or_failure(lookup, domain, "MX")
+    if isinstance(result, LookupFailed):
+        return [_finding("mx.no-answer", domain, bad=result.reason)]
+    if not result.exists:
         return [_finding("mx.no-domain", domain)]
-    if not reply.records:
-        return [_without_mx(domain, await find_host(lookup, domain))]
-    exchanges = sorted(map(read_exchange, reply.records), key=lambda exchange: (exchange.preference, exchange.name))
-    if all(exchange.name == NULL for exchange in exchanges) and await _sends_nothing(lookup, domain):
-        return [_finding("mx.parked", domain, exchanges)]
-    return judge(domain, await asyncio.gather(*(_follow(lookup, exchange) for exchange in exchanges[:MOST_EXCHANGES])))
+    if not result.records:
+        return [_without_mx(domain, await lookup_host(lookup, domain))]
+    records = sorted(
+        map(parse_mx, result.records), key=lambda record: (record.preference, record.name)
+    )
+    if all(record.name == NULL_MX for record in records) and await _sends_no_mail(lookup, domain):
+        return [_finding("mx.parked", domain, records)]
+    return judge(
+        domain,
+        await asyncio.gather(*(_resolve(lookup, record) for record in records[:MAX_MX_HOSTS])),
+    )
 
 
-def read_exchange(record: str) -> Exchange:
-    """`10 mx.example.com` in its two parts; the name in lower case, `.` for a null MX."""
+def parse_mx(record: str) -> MxRecord:
+    """Parse `10 mx.example.com`; the name in lower case, `.` for a null MX."""
     preference, _, name = record.partition(" ")
-    return Exchange(int(preference) if preference.isdecimal() else 0, name.lower().rstrip(".") or NULL)
+    return MxRecord(
+        int(preference) if preference.isdecimal() else 0, name.lower().rstrip(".") or NULL_MX
+    )
 
 
 def is_literal(name: str) -> bool:
@@ -173,63 +214,79 @@ def is_literal(name: str) -> bool:
     return True
 
 
-def judge(domain: str, exchanges: list[Exchange]) -> list[Finding]:
-    """What holds about these MX records; `mx.ok` where nothing else does."""
-    named = [exchange for exchange in exchanges if exchange.name != NULL]
-    if not named:
-        return [_finding("mx.null", domain, exchanges)]
-    wrong = {
-        "mx.null-mixed": [NULL] if len(named) < len(exchanges) else [],
-        "mx.literal": [exchange.name for exchange in named if exchange.literal],
-        "mx.alias": [exchange.name for exchange in named if exchange.alias],
-        **_unreachable([exchange.host for exchange in named if exchange.host]),
+def judge(domain: str, records: list[MxRecord]) -> list[Finding]:
+    """Findings about these MX records; `mx.ok` if there is no other."""
+    non_null = [record for record in records if record.name != NULL_MX]
+    if not non_null:
+        return [_finding("mx.null", domain, records)]
+    by_code = {
+        "mx.null-mixed": [NULL_MX] if len(non_null) < len(records) else [],
+        "mx.literal": [record.name for record in non_null if record.literal],
+        "mx.alias": [record.name for record in non_null if record.is_alias],
+        **_hosts_without_address([record.host for record in non_null if record.host]),
     }
-    findings = [_finding(code, domain, exchanges, ", ".join(map(readable, bad))) for code, bad in wrong.items() if bad]
-    return findings or [_finding("mx.ok", domain, exchanges)]
+    findings = [
+        _finding(code, domain, records, ", ".join(map(readable, names)))
+        for code, names in by_code.items()
+        if names
+    ]
+    return findings or [_finding("mx.ok", domain, records)]
 
 
-def _unreachable(hosts: list[Host]) -> dict[str, list[str]]:
-    empty = [host.name for host in hosts if not host.addresses and not host.unanswered]
-    silent = [host.name for host in hosts if not host.addresses and host.unanswered]
-    if empty and len(empty) == len(hosts):
-        return {"mx.unresolvable": empty}
-    return {"mx.partly-unresolvable": empty, "mx.no-answer": silent}
+def _hosts_without_address(hosts: list[Host]) -> dict[str, list[str]]:
+    no_address = [host.name for host in hosts if not host.addresses and not host.unanswered]
+    unanswered = [host.name for host in hosts if not host.addresses and host.unanswered]
+    if no_address and len(no_address) == len(hosts):
+        return {"mx.unresolvable": no_address}
+    return {"mx.partly-unresolvable": no_address, "mx.no-answer": unanswered}
 
 
 def _without_mx(domain: str, host: Host) -> Finding:
     if host.addresses:
         return _finding("mx.implicit", domain)
-    return _finding("mx.no-answer", domain, bad=host.unanswered) if host.unanswered else _finding("mx.missing", domain)
+    return (
+        _finding("mx.no-answer", domain, bad=host.unanswered)
+        if host.unanswered
+        else _finding("mx.missing", domain)
+    )
 
 
-async def _sends_nothing(lookup: Lookup, domain: str) -> bool:
-    reply = await ask(lookup, domain, "TXT")
-    records = () if isinstance(reply, LookupFailed) else reply.records
-    return any(" ".join(text.lower().split()) == NOBODY_SENDS for text in records)
+async def _sends_no_mail(lookup: Lookup, domain: str) -> bool:
+    result = await lookup_or_failure(lookup, domain, "TXT")
+    texts = () if isinstance(result, LookupFailed) else result.records
+    return any(" ".join(text.lower().split()) == SPF_DENY_ALL for text in texts)
 
 
-async def _follow(lookup: Lookup, exchange: Exchange) -> Exchange:
-    if exchange.name == NULL or exchange.literal:
-        return exchange
-    host, alias = await asyncio.gather(find_host(lookup, exchange.name), ask(lookup, exchange.name, "CNAME"))
-    return Exchange(exchange.preference, exchange.name, host, _is_alias(alias))
+async def _resolve(lookup: Lookup, record: MxRecord) -> MxRecord:
+    if record.name == NULL_MX or record.literal:
+        return record
+    host, cname = await asyncio.gather(
+        lookup_host(lookup, record.name), lookup_or_failure(lookup, record.name, "CNAME")
+    )
+    return MxRecord(record.preference, record.name, host, _is_alias(cname))
 
 
-def _is_alias(reply: Reply) -> bool:
-    """Silence about an alias is no alias: what counts for mail is whether the name has addresses."""
-    return not isinstance(reply, LookupFailed) and bool(reply.records)
+def _is_alias(result: LookupResult) -> bool:
+    """A failed CNAME lookup counts as no alias: for mail the addresses matter."""
+    return not isinstance(result, LookupFailed) and bool(result.records)
 
 
-def _finding(code: str, domain: str, exchanges: list[Exchange] | None = None, bad: str | None = None) -> Finding:
-    outcome = OUTCOMES[code]
-    names = [exchange.name for exchange in exchanges or []]
-    words = {"domain": shown(domain), "hosts": ", ".join(map(readable, names[:3])), "bad": bad or ""}
+def _finding(
+    code: str, domain: str, records: list[MxRecord] | None = None, bad: str | None = None
+) -> Finding:
+    template = TEMPLATES[code]
+    names = [record.name for record in records or []]
+    values = {
+        "domain": display_domain(domain),
+        "hosts": ", ".join(map(readable, names[:3])),
+        "bad": bad or "",
+    }
     return Finding(
         check="mx",
-        about=domain,
-        verdict=outcome.verdict,
+        subject=domain,
+        verdict=template.verdict,
         code=code,
-        says=outcome.says.format_map(words),
-        step=outcome.step,
-        facts={"exchanges": [f"{exchange.preference} {exchange.name}" for exchange in exchanges or []]},
+        summary=template.summary.format_map(values),
+        remediation=template.remediation,
+        facts={"exchanges": [f"{record.preference} {record.name}" for record in records or []]},
     )

@@ -1,4 +1,4 @@
-"""Who is to be told about a network: the abuse contact that its regional registry names (RDAP, RFC 9082 and RFC 9083)."""
+"""Abuse contact of a network, from the RDAP service of its RIR (RFC 9082, RFC 9083)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any, Protocol
 from urllib.parse import urljoin
 
 from bot.models import Address
-from bot.probe_results import Fetch, Page, Trouble, VisitFailed
+from bot.probe_results import Fetch, HttpPage, ProbeError, ProbeFailed
 
-# Where each registry answers, by its name in the map of the routing table. RFC 9224 lets a client look this up; these five
-# have not changed since they began, and a network that has moved is found by the redirect.
+# RDAP base URLs by RIR name as in the IP-to-ASN mapping. RFC 9224 has a bootstrap file, but these
+# five have never changed, and redirects lead to networks that have moved.
 SERVERS: Mapping[str, str] = {
     "afrinic": "https://rdap.afrinic.net/rdap/",
     "apnic": "https://rdap.apnic.net/",
@@ -24,120 +24,145 @@ SERVERS: Mapping[str, str] = {
     "lacnic": "https://rdap.lacnic.net/rdap/",
     "ripencc": "https://rdap.db.ripe.net/",
 }
-MOST_REDIRECTS = 2
-MOST_ENTITIES = 100
-GOOD_FOR_S = 7 * 24 * 3600
-REST_S = 600.0  # a registry that did not answer is left alone for so long
-MOST_REMEMBERED = 1000
-DEAF = frozenset({Trouble.TIMEOUT, Trouble.UNREACHABLE, Trouble.NO_ANSWER, Trouble.NO_ADDRESS, Trouble.HUNG_UP})
-MAIL = re.compile(r"[A-Za-z0-9._%+=-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,63}")
-NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
+MAX_REDIRECTS = 2
+MAX_ENTITIES = 100
+CONTACT_TTL_S = 7 * 24 * 3600
+BACKOFF_S = 600.0  # no request to a registry for so long after a failure
+MAX_CACHED = 1000
+UNAVAILABLE_ERRORS = frozenset(
+    {
+        ProbeError.TIMEOUT,
+        ProbeError.UNREACHABLE,
+        ProbeError.NO_ANSWER,
+        ProbeError.NO_ADDRESS,
+        ProbeError.CONNECTION_CLOSED,
+    }
+)
+MAIL_ADDRESS = re.compile(r"[A-Za-z0-9._%+=-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,63}")
+NETWORK_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
-class Contact:
-    """The registry's own name for the network, and the mail address for complaints; empty where it has none."""
+class AbuseContact:
+    """The RIR's name of a network and its abuse address; empty strings where it has none.
+
+    Stored in the cache as JSON by field name.
+    """
 
     network: str
     abuse: str
 
 
-class Shelf(Protocol):
-    """Texts that outlive this process."""
+class TextCache(Protocol):
+    """Text cache shared by processes."""
 
-    async def recall(self, ids: Sequence[str], /) -> Mapping[str, str]: ...
+    async def get_many(self, ids: Sequence[str], /) -> Mapping[str, str]: ...
 
-    async def remember(self, items: Mapping[str, str], ttl_s: int, /) -> None: ...
-
-
-FindContact = Callable[[str, str, Address], Awaitable[Contact | None]]
+    async def set_many(self, items: Mapping[str, str], ttl_s: int, /) -> None: ...
 
 
-async def find_contact(server: str, ip: Address, fetch: Fetch) -> Contact:
-    """Ask one registry, and those to which it sends us on; every step goes through the same door. Raises VisitFailed."""
+FindContact = Callable[[str, str, Address], Awaitable[AbuseContact | None]]
+
+
+async def request_contact(server: str, ip: Address, fetch: Fetch) -> AbuseContact:
+    """Query one registry over RDAP, following its redirects. Raises ProbeFailed."""
     url = f"{server}ip/{ip}"
-    for _ in range(MOST_REDIRECTS):
+    for _ in range(MAX_REDIRECTS):
         try:
-            return read_contact(await fetch(url))
-        except VisitFailed as failed:
-            if failed.trouble is not Trouble.REDIRECT:
+            return parse_contact(await fetch(url))
+        except ProbeFailed as error:
+            if error.error is not ProbeError.REDIRECT:
                 raise
-            url = urljoin(url, failed.detail)
-    return read_contact(await fetch(url))
+            url = urljoin(url, error.detail)
+    return parse_contact(await fetch(url))
 
 
-def read_contact(page: Page) -> Contact:
-    """What an RDAP answer says about an IP network; raises VisitFailed(GARBLED) for anything else."""
+def parse_contact(page: HttpPage) -> AbuseContact:
+    """Parse an RDAP response about an IP network. Raises ProbeFailed(MALFORMED)."""
     try:
         network = json.loads(page.body)
-        named, entities = str(network.get("name", "")), list(_entities(network))
+        name, entities = str(network.get("name", "")), list(_entities(network))
     except (ValueError, RecursionError, AttributeError, TypeError):
-        raise VisitFailed(Trouble.GARBLED, "no RDAP") from None
-    mails = (mail for entity in entities if "abuse" in _list(entity, "roles") for mail in _mails(entity))
-    return Contact(named if NAME.fullmatch(named) else "", next(mails, ""))
+        raise ProbeFailed(ProbeError.MALFORMED, "no RDAP") from None
+    mails = (
+        mail for entity in entities if "abuse" in _list(entity, "roles") for mail in _mails(entity)
+    )
+    return AbuseContact(name if NETWORK_NAME.fullmatch(name) else "", next(mails, ""))
 
 
 def _entities(network: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Every entity of the answer, those inside others included, the outer ones first."""
-    waiting: list[Any] = [network]
-    for _ in range(MOST_ENTITIES):
-        if not waiting:
+    """Yield all entities of the response, breadth first, nested ones included."""
+    queue: list[Any] = [network]
+    for _ in range(MAX_ENTITIES):
+        if not queue:
             return
-        waiting += [inner for inner in _list(waiting[0], "entities") if isinstance(inner, dict)]
-        yield waiting.pop(0)
+        queue += [nested for nested in _list(queue[0], "entities") if isinstance(nested, dict)]
+        yield queue.pop(0)
 
 
 def _mails(entity: Mapping[str, Any]) -> Iterator[str]:
-    """The mail addresses of a jCard (RFC 7095), in which each property is a list of name, parameters, type and value."""
+    """Mail addresses of a jCard (RFC 7095): its properties are [name, parameters, type, value]."""
     properties: Any = (_list(entity, "vcardArray")[1:2] or [()])[0]
     for row in properties if isinstance(properties, list) else ():
-        if isinstance(row, list) and len(row) > 3 and row[0] == "email" and MAIL.fullmatch(str(row[3])):
+        if (
+            isinstance(row, list)
+            and len(row) > 3
+            and row[0] == "email"
+            and MAIL_ADDRESS.fullmatch(str(row[3]))
+        ):
             yield str(row[3])
 
 
-def _list(part: Mapping[str, Any], key: str) -> list[Any]:
-    found = part.get(key)
-    return found if isinstance(found, list) else []
+def _list(document: Mapping[str, Any], key: str) -> list[Any]:
+    value = document.get(key)
+    return value if isinstance(value, list) else []
 
 
-class Registries:
-    """Finds the contact of a network and remembers it for a week, on a shelf that others share; never raises.
+class RdapClient:
+    """Finds abuse contacts and caches them for a week, in this process and the shared cache.
 
-    Who turns away while a registry is asked takes the answer from nobody else.
+    Never raises. Cancelling one waiter does not cancel the shared request.
     """
 
-    def __init__(self, fetch: Fetch, shelf: Shelf | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        fetch: Fetch,
+        cache: TextCache | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._fetch = fetch
-        self._shelf = shelf
+        self._cache = cache
         self._clock = clock
-        self._resting: dict[str, float] = {}
-        self._found: dict[str, asyncio.Task[Contact | None]] = {}
+        self._backoff_until: dict[str, float] = {}
+        self._requests: dict[str, asyncio.Task[AbuseContact | None]] = {}
 
-    async def __call__(self, registry: str, prefix: str, ip: Address, /) -> Contact | None:
+    async def __call__(self, registry: str, prefix: str, ip: Address, /) -> AbuseContact | None:
         server = SERVERS.get(registry)
-        if server is None or self._clock() < self._resting.get(registry, 0.0):
+        if server is None or self._clock() < self._backoff_until.get(registry, 0.0):
             return None
-        if prefix not in self._found:
-            task = asyncio.ensure_future(self._find(registry, server, prefix, ip))
-            self._found[prefix] = task
-            task.add_done_callback(partial(self._forget_failure, prefix))
-            if len(self._found) > MOST_REMEMBERED:
-                del self._found[next(iter(self._found))]
-        return await asyncio.shield(self._found[prefix])
+        if prefix not in self._requests:
+            task = asyncio.ensure_future(self._request_contact(registry, server, prefix, ip))
+            self._requests[prefix] = task
+            task.add_done_callback(partial(self._drop_failed, prefix))
+            if len(self._requests) > MAX_CACHED:
+                del self._requests[next(iter(self._requests))]
+        return await asyncio.shield(self._requests[prefix])
 
-    async def _find(self, registry: str, server: str, prefix: str, ip: Address) -> Contact | None:
-        if self._shelf and (kept := (await self._shelf.recall([prefix])).get(prefix)):
-            return Contact(**json.loads(kept))
+    async def _request_contact(
+        self, registry: str, server: str, prefix: str, ip: Address
+    ) -> AbuseContact | None:
+        if self._cache and (cached := (await self._cache.get_many([prefix])).get(prefix)):
+            return AbuseContact(**json.loads(cached))
         try:
-            contact = await find_contact(server, ip, self._fetch)
-        except VisitFailed as failed:
-            if failed.trouble in DEAF:
-                self._resting[registry] = self._clock() + REST_S
+            contact = await request_contact(server, ip, self._fetch)
+        except ProbeFailed as error:
+            if error.error in UNAVAILABLE_ERRORS:
+                self._backoff_until[registry] = self._clock() + BACKOFF_S
             return None
-        if self._shelf:
-            await self._shelf.remember({prefix: json.dumps(asdict(contact))}, GOOD_FOR_S)
+        if self._cache:
+            await self._cache.set_many({prefix: json.dumps(asdict(contact))}, CONTACT_TTL_S)
         return contact
 
-    def _forget_failure(self, prefix: str, task: asyncio.Task[Contact | None]) -> None:
+    def _drop_failed(self, prefix: str, task: asyncio.Task[AbuseContact | None]) -> None:
         if task.cancelled() or task.exception() or task.result() is None:
-            self._found.pop(prefix, None)
+            self._requests.pop(prefix, None)

@@ -1,21 +1,21 @@
-"""What kind of address and what kind of name this is, before anything is asked about them."""
+"""Special-purpose addresses and lookalike domains, recognized without DNS queries."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.checks.finding_codes import Code
-from bot.inputs.domain_names import look_alike, shown
-from bot.inputs.special_addresses import special
-from bot.models import Address, Finding, Lookup, Order, Verdict
+from bot.checks.finding_codes import FindingCode
+from bot.inputs.domain_names import find_lookalike, display_domain
+from bot.inputs.special_addresses import special_purpose_of
+from bot.models import Address, Finding, Lookup, CheckRequest, Verdict
 
-CODES: Mapping[str, Code] = {
-    "network.special-purpose": Code(
+CODES: Mapping[str, FindingCode] = {
+    "network.special-purpose": FindingCode(
         "The address is not one of the public internet, so nobody can say anything about it.",
         "RFC 6890 §2.2",
         "Check the public address that your mail leaves from.",
     ),
-    "network.look-alike": Code(
+    "network.look-alike": FindingCode(
         "The domain holds letters that a reader takes for others, so it may pose as another name.",
         "[UTS 39: confusable letters](https://www.unicode.org/reports/tr39/)",
         "Make sure that this is the domain you mean.",
@@ -23,44 +23,49 @@ CODES: Mapping[str, Code] = {
 }
 
 
-def runs_ip_checks(ip: Address, special_allowed: bool) -> bool:
-    """Whether the lists and the reverse name of this address are worth asking for."""
-    return special_allowed or special(ip) is None
+def runs_ip_checks(ip: Address, allow_special: bool) -> bool:
+    """Whether DNSBL and reverse name checks make sense for this address."""
+    return allow_special or special_purpose_of(ip) is None
 
 
-async def check(order: Order, _lookup: Lookup, *, special_allowed: bool = False) -> list[Finding]:
-    """Names a special-purpose address for what it is, and warns of a domain that may be mistaken. Asks nothing."""
-    ip, domain = order.target.ip, order.target.domain
-    findings = [_special_purpose(ip, special_allowed)] if ip is not None else []
-    findings += [_look_alike(domain)] if domain is not None else []
+async def check(
+    request: CheckRequest, _lookup: Lookup, *, allow_special: bool = False
+) -> list[Finding]:
+    """Report a special-purpose address and a lookalike domain. Sends no query."""
+    ip, domain = request.target.ip, request.target.domain
+    findings = [_special_purpose(ip, allow_special)] if ip is not None else []
+    findings += [_lookalike(domain)] if domain is not None else []
     return [finding for finding in findings if finding is not None]
 
 
-def _special_purpose(ip: Address, special_allowed: bool) -> Finding | None:
-    meaning = special(ip)
+def _special_purpose(ip: Address, allow_special: bool) -> Finding | None:
+    meaning = special_purpose_of(ip)
     if meaning is None:
         return None
     return Finding(
         check="network",
-        about=str(ip),
-        verdict=Verdict.PASS if special_allowed else Verdict.UNKNOWN,
+        subject=str(ip),
+        verdict=Verdict.PASS if allow_special else Verdict.UNKNOWN,
         code="network.special-purpose",
-        says=f"{ip} is {meaning.name}: {meaning.says}",
-        step="" if special_allowed else "Check the public address that your mail leaves from.",
-        facts={"kind": meaning.name, "checked": special_allowed},
+        summary=f"{ip} is {meaning.name}: {meaning.summary}",
+        remediation="" if allow_special else "Check the public address that your mail leaves from.",
+        facts={"kind": meaning.name, "checked": allow_special},
     )
 
 
-def _look_alike(domain: str) -> Finding | None:
-    label = look_alike(domain)
+def _lookalike(domain: str) -> Finding | None:
+    label = find_lookalike(domain)
     if label is None:
         return None
     return Finding(
         check="network",
-        about=domain,
+        subject=domain,
         verdict=Verdict.WARN,
         code="network.look-alike",
-        says=f"{shown(domain)} holds letters of another alphabet that look like the usual ones, as names used for fraud do.",
-        step="Make sure that this is the domain you mean.",
+        summary=(
+            f"{display_domain(domain)} holds letters of another alphabet that look like the usual ones, as"
+            " names used for fraud do."
+        ),
+        remediation="Make sure that this is the domain you mean.",
         facts={"label": label},
     )

@@ -1,95 +1,116 @@
-"""TLS-RPT: where senders report that encryption on the way to a domain failed (RFC 8460)."""
+"""TLS-RPT: where senders report failed TLS on the way to a domain (RFC 8460)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 
-from bot.checks.finding_codes import Code, Outcome
-from bot.checks.lookups import ask, exchanges, readable
-from bot.inputs.domain_names import shown
-from bot.models import Finding, Lookup, LookupFailed, Order, Verdict
+from bot.checks.finding_codes import FindingCode, FindingTemplate
+from bot.checks.lookups import lookup_or_failure, mx_hosts, readable
+from bot.inputs.domain_names import display_domain
+from bot.models import Finding, Lookup, LookupFailed, CheckRequest, Verdict
 
-CODES: Mapping[str, Code] = {
-    "tls-rpt.ok": Code(
-        "The domain asks for reports about failed TLS, at addresses that senders can use.", "RFC 8460 §3"
+CODES: Mapping[str, FindingCode] = {
+    "tls-rpt.ok": FindingCode(
+        "The domain asks for reports about failed TLS, at addresses that senders can use.",
+        "RFC 8460 §3",
     ),
-    "tls-rpt.missing": Code(
+    "tls-rpt.missing": FindingCode(
         "The domain asks for no reports about failed TLS; most domains do not.",
         "RFC 8460 §3",
-        "When everything else is right, publish a TXT record at _smtp._tls of the domain: v=TLSRPTv1; rua=mailto:…",
+        (
+            "When everything else is right, publish a TXT record at _smtp._tls of the domain:"
+            " v=TLSRPTv1; rua=mailto:…"
+        ),
     ),
-    "tls-rpt.not-needed": Code("The domain takes no mail, so there is nothing to report about.", "RFC 7505 §3"),
-    "tls-rpt.several": Code(
+    "tls-rpt.not-needed": FindingCode(
+        "The domain takes no mail, so there is nothing to report about.", "RFC 7505 §3"
+    ),
+    "tls-rpt.several": FindingCode(
         "There is more than one record, so senders act as if there were none (RFC 8460 §3).",
         "RFC 8460 §3",
         "Leave one of the records and remove the others.",
     ),
-    "tls-rpt.bad-record": Code(
+    "tls-rpt.bad-record": FindingCode(
         "The record does not follow RFC 8460 §3, so senders send no reports.",
         "RFC 8460 §3",
         "Publish one TXT record of the form v=TLSRPTv1; rua=mailto:…",
     ),
-    "tls-rpt.bad-address": Code(
+    "tls-rpt.bad-address": FindingCode(
         "The record names an address for reports that is neither mailto nor https.",
         "RFC 8460 §3",
         "Give each address in rua as mailto:… or https://…, with a comma between two.",
     ),
-    "tls-rpt.no-answer": Code("The DNS did not answer for the record.", "RFC 8460 §3", "Check again in a few minutes."),
+    "tls-rpt.no-answer": FindingCode(
+        "The DNS did not answer for the record.", "RFC 8460 §3", "Check again in a few minutes."
+    ),
 }
-VERSION = "v=TLSRPTv1;"  # texts that begin otherwise are not looked at by senders (§3)
-ALMOST = re.compile(r"\s*v\s*=\s*tlsrpt", re.IGNORECASE)
+VERSION = "v=TLSRPTv1;"  # senders ignore other texts (§3)
+MALFORMED_RECORD = re.compile(r"\s*v\s*=\s*tlsrpt", re.IGNORECASE)
 FIELD = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31})=([!-:<-~][ \t!-:<-~]*)")
 MAILTO = re.compile(r"mailto:[^\s!,;?@]+@[a-z0-9.-]+(?:\?[^\s!,;]*)?", re.IGNORECASE)
 HTTPS = re.compile(r"https://[^\s!,;/]+(?:/[^\s!,;]*)?", re.IGNORECASE)
 SPACE = " \t"
 
 
-# The texts take {domain}, {record_at}, {to} (whom reports go to), {bad}, {why} and {reason}.
-OUTCOMES: Mapping[str, Outcome] = {
-    "tls-rpt.ok": Outcome(Verdict.PASS, "Senders report failed encryption on the way to {domain} ({to})."),
-    "tls-rpt.missing": Outcome(
-        Verdict.PASS,
-        "{domain} asks for no TLS reports; mail arrives without them, but nobody tells you when encryption fails.",
-        "When everything else is right, publish a TXT record at {record_at}: v=TLSRPTv1; rua=mailto:tls@{domain}",
+# Placeholders: {domain}, {record_at}, {to} (where reports go), {bad}, {why}, {reason}.
+TEMPLATES: Mapping[str, FindingTemplate] = {
+    "tls-rpt.ok": FindingTemplate(
+        Verdict.PASS, "Senders report failed encryption on the way to {domain} ({to})."
     ),
-    "tls-rpt.not-needed": Outcome(Verdict.PASS, "{domain} takes no mail, so it needs no TLS reports."),
-    "tls-rpt.several": Outcome(
+    "tls-rpt.missing": FindingTemplate(
+        Verdict.PASS,
+        (
+            "{domain} asks for no TLS reports; mail arrives without them, but nobody tells you"
+            " when encryption fails."
+        ),
+        (
+            "When everything else is right, publish a TXT record at {record_at}: v=TLSRPTv1;"
+            " rua=mailto:tls@{domain}"
+        ),
+    ),
+    "tls-rpt.not-needed": FindingTemplate(
+        Verdict.PASS, "{domain} takes no mail, so it needs no TLS reports."
+    ),
+    "tls-rpt.several": FindingTemplate(
         Verdict.WARN,
         "There is more than one TLS-RPT record at {record_at}, so senders ignore them all.",
         "Leave one of the records and remove the others.",
     ),
-    "tls-rpt.bad-record": Outcome(
+    "tls-rpt.bad-record": FindingTemplate(
         Verdict.WARN,
         "The TLS-RPT record at {record_at} cannot be used, so nobody sends reports: {why}.",
         "Publish one TXT record of the form: v=TLSRPTv1; rua=mailto:tls@{domain}",
     ),
-    "tls-rpt.bad-address": Outcome(
+    "tls-rpt.bad-address": FindingTemplate(
         Verdict.WARN,
         "The TLS-RPT record at {record_at} names {bad}, where senders can send no report.",
         "Give each address in rua as mailto:… or https://…, with a comma between two.",
     ),
-    "tls-rpt.no-answer": Outcome(
+    "tls-rpt.no-answer": FindingTemplate(
         Verdict.UNKNOWN,
-        "The DNS did not answer about TLS reports for {domain} ({reason}), so it is not known whether there are any.",
+        (
+            "The DNS did not answer about TLS reports for {domain} ({reason}), so it is not known"
+            " whether there are any."
+        ),
         "Check again in a few minutes.",
     ),
 }
 
 
-class Unusable(ValueError):
-    """Senders act as if the record were not there; the message completes "… cannot be used: "."""
+class BadTlsRptRecord(ValueError):
+    """Senders ignore the record; the message completes "… cannot be used: "."""
 
 
-async def check(order: Order, lookup: Lookup) -> list[Finding]:
-    """One finding about the record of the order's domain."""
-    domain = order.target.domain
+async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
+    """One finding about the TLS-RPT record of the target domain."""
+    domain = request.target.domain
     if domain is None:
         return []
-    reply = await ask(lookup, f"_smtp._tls.{domain}", "TXT")
-    if isinstance(reply, LookupFailed):
-        return [_finding("tls-rpt.no-answer", domain, reason=reply.reason)]
-    records = find_records(reply.records)
+    result = await lookup_or_failure(lookup, f"_smtp._tls.{domain}", "TXT")
+    if isinstance(result, LookupFailed):
+        return [_finding("tls-rpt.no-answer", domain, reason=result.reason)]
+    records = find_records(result.records)
     if not records:
         takes_mail = await _takes_mail(lookup, domain)
         return [_finding("tls-rpt.missing" if takes_mail else "tls-rpt.not-needed", domain)]
@@ -97,40 +118,47 @@ async def check(order: Order, lookup: Lookup) -> list[Finding]:
 
 
 def judge(domain: str, records: Sequence[str]) -> Finding:
-    """What holds about these records, of which there is at least one."""
+    """The finding about these records, of which there is at least one."""
     if len(records) > 1:
         return _finding("tls-rpt.several", domain)
     try:
-        addresses = read_addresses(records[0])
-    except Unusable as bad:
-        return _finding("tls-rpt.bad-record", domain, why=str(bad))
-    wrong = [address for address in addresses if not is_usable(address)]
-    if wrong:
+        addresses = parse_rua(records[0])
+    except BadTlsRptRecord as error:
+        return _finding("tls-rpt.bad-record", domain, why=str(error))
+    bad_addresses = [address for address in addresses if not is_usable(address)]
+    if bad_addresses:
         return _finding(
-            "tls-rpt.bad-address", domain, addresses, bad=" and ".join(f"“{readable(one)}”" for one in wrong)
+            "tls-rpt.bad-address",
+            domain,
+            addresses,
+            bad=" and ".join(f"“{readable(address)}”" for address in bad_addresses),
         )
-    kinds = dict.fromkeys(address.partition(":")[0].lower() for address in addresses)
-    words = {"mailto": "by mail", "https": "to a web address"}
-    return _finding("tls-rpt.ok", domain, addresses, to=" and ".join(words[kind] for kind in kinds))
+    schemes = dict.fromkeys(address.partition(":")[0].lower() for address in addresses)
+    by_scheme = {"mailto": "by mail", "https": "to a web address"}
+    return _finding(
+        "tls-rpt.ok", domain, addresses, to=" and ".join(by_scheme[scheme] for scheme in schemes)
+    )
 
 
 def find_records(texts: Sequence[str]) -> list[str]:
-    """The TXT strings that senders take for a record, or else those that were surely meant to be one."""
-    return [text for text in texts if text.startswith(VERSION)] or [text for text in texts if ALMOST.match(text)]
+    """The TXT strings that are records, else those that are malformed ones."""
+    return [text for text in texts if text.startswith(VERSION)] or [
+        text for text in texts if MALFORMED_RECORD.match(text)
+    ]
 
 
-def read_addresses(record: str) -> tuple[str, ...]:
-    """The URIs of rua, usable or not; raises Unusable."""
+def parse_rua(record: str) -> tuple[str, ...]:
+    """The URIs of rua, valid or not. Raises BadTlsRptRecord."""
     if not record.startswith(VERSION):
-        raise Unusable(f"it does not begin with {VERSION}")
+        raise BadTlsRptRecord(f"it does not begin with {VERSION}")
     fields: dict[str, str] = {}
     for part in record.removeprefix(VERSION).strip(SPACE).removesuffix(";").split(";"):
         field = FIELD.fullmatch(part.strip(SPACE))
         if field is None:
-            raise Unusable(f"“{readable(part.strip(SPACE))}” is not of the form name=value")
+            raise BadTlsRptRecord(f"“{readable(part.strip(SPACE))}” is not of the form name=value")
         fields.setdefault(field[1], field[2])
     if "rua" not in fields:
-        raise Unusable("it says in no rua where reports go")
+        raise BadTlsRptRecord("it says in no rua where reports go")
     return tuple(address.strip(SPACE) for address in fields["rua"].split(","))
 
 
@@ -139,16 +167,19 @@ def is_usable(address: str) -> bool:
 
 
 async def _takes_mail(lookup: Lookup, domain: str) -> bool:
-    """Silence about the mail servers is no word that there are none."""
+    """A failed MX lookup counts as yes."""
     try:
-        return await exchanges(lookup, domain) != ()
+        return await mx_hosts(lookup, domain) != ()
     except LookupFailed:
         return True
 
 
-def _finding(code: str, domain: str, addresses: Sequence[str] = (), **words: str) -> Finding:
-    outcome = OUTCOMES[code]
-    known = {"domain": domain, "record_at": f"_smtp._tls.{domain}", **words}
-    says, step = outcome.says.format_map({**known, "domain": shown(domain)}), outcome.step.format_map(known)
+def _finding(code: str, domain: str, addresses: Sequence[str] = (), **placeholders: str) -> Finding:
+    template = TEMPLATES[code]
+    values = {"domain": domain, "record_at": f"_smtp._tls.{domain}", **placeholders}
+    summary, remediation = (
+        template.summary.format_map({**values, "domain": display_domain(domain)}),
+        template.remediation.format_map(values),
+    )
     facts = {"rua": list(addresses)} if addresses else {}
-    return Finding("tls-rpt", domain, outcome.verdict, code, says, step, facts)
+    return Finding("tls-rpt", domain, template.verdict, code, summary, remediation, facts)

@@ -1,6 +1,6 @@
-"""A small invented world of mail, served by a DNS server of its own on loopback, to see the bot at work without the internet."""
+"""The demo: an invented mail set-up served by a DNS server on loopback."""
 
-from bot.demo.dns_server import DemoWorld, demo_world
-from bot.demo.world import ALERTED, EXAMPLES, Example, Switch
+from bot.demo.dns_server import Demo, run_demo
+from bot.demo.world import WATCH_EXAMPLES, EXAMPLES, Example, Switch
 
-__all__ = ["ALERTED", "EXAMPLES", "DemoWorld", "Example", "Switch", "demo_world"]
+__all__ = ["WATCH_EXAMPLES", "EXAMPLES", "Demo", "Example", "Switch", "run_demo"]

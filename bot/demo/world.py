@@ -1,7 +1,7 @@
-"""What the invented world holds: one domain in good order, one that is broken, three addresses, and the lists of the catalogue.
+"""Demo data: one domain in good order, a broken one, three addresses, and the catalog's lists.
 
-Addresses and names are those kept for documentation (RFC 5737, RFC 2606), so nobody's mail is talked about. What the lists say
-here is invented as well. Pure: `Zones` answers questions, `bot.demo.dns_server` carries them.
+Addresses and names are reserved for documentation (RFC 5737, RFC 2606); the listings are invented.
+Pure: `bot.demo.dns_server` serves it.
 """
 
 from __future__ import annotations
@@ -10,30 +10,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
-from bot.checks.dnsbl.catalog import Blocklist, Catalogue
+from bot.checks.dnsbl.catalog import Blocklist, Catalog
 from bot.checks.dnsbl.return_codes import Effect
-from bot.checks.dnsbl.zones import zones
+from bot.checks.dnsbl.zones import usable_zones
 from bot.checks.lookups import reverse_name, reversed_ip
 
 CLEAN, LISTED, DYNAMIC = "192.0.2.10", "192.0.2.66", "192.0.2.77"
 GOOD_DOMAIN, BROKEN_DOMAIN = "example.com", "example.org"
 LISTING = "127.0.0.2"
 
-Records = Mapping[str, Sequence[str]]  # by kind: {"A": ["192.0.2.10"]}
+Records = Mapping[str, Sequence[str]]  # by rdtype: {"A": ["192.0.2.10"]}
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Something a person may make true in the world; `says` is the sentence beside it."""
+    """A fault that a user can turn on in the demo; `label` is the sentence beside it."""
 
     name: str
-    says: str
+    label: str
     on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A command worth typing here, and what it shows."""
+    """A command to try in the demo, and what it shows."""
 
     command: str
     shows: str
@@ -46,7 +46,7 @@ EXAMPLES = (
     Example(BROKEN_DOMAIN, "SPF that cannot be evaluated"),
     Example("lists", "which lists can be believed"),
 )
-ALERTED = (Example(f"watch {CLEAN}", "then turn a switch, and see the alert come and go"),)
+WATCH_EXAMPLES = (Example(f"watch {CLEAN}", "then turn a switch, and see the alert come and go"),)
 SWITCHES = (
     Switch("listed", f"{CLEAN} is on Spamhaus XBL"),
     Switch("spamcop", f"{CLEAN} is on SpamCop, too"),
@@ -62,84 +62,107 @@ DOMAINS: Mapping[str, Records] = {
     reverse_name(ip_address(LISTED)): {"PTR": ["mail.example.com"]},
     reverse_name(ip_address(DYNAMIC)): {"PTR": ["host-192-0-2-77.dynamic.example.net"]},
     "host-192-0-2-77.dynamic.example.net": {"A": [DYNAMIC]},
-    BROKEN_DOMAIN: {"MX": ["10 mx.example.org"], "TXT": ["v=spf1 include:gone.example.org -all", "v=spf1 mx -all"]},
+    BROKEN_DOMAIN: {
+        "MX": ["10 mx.example.org"],
+        "TXT": ["v=spf1 include:gone.example.org -all", "v=spf1 mx -all"],
+    },
     f"_dmarc.{BROKEN_DOMAIN}": {"TXT": ["v=DMARC1; p=none"]},
     "mx.example.org": {"A": ["192.0.2.20"]},
     "": {"NS": ["ns.example"]},
 }
-ALWAYS = (
+PERMANENT_LISTINGS = (
     (LISTED, "spamhaus-zen", "127.0.0.4"),
     (LISTED, "spamcop", "127.0.0.2"),
     (DYNAMIC, "spamhaus-zen", "127.0.0.10"),
 )
-BY_SWITCH = {"listed": (CLEAN, "spamhaus-zen", "127.0.0.4"), "spamcop": (CLEAN, "spamcop", "127.0.0.2")}
-SPOILT_BY_SWITCH = {"refusing": ("spamrats-all", "127.255.255.254"), "dying": ("kempt", LISTING)}  # to every question
+BY_SWITCH = {
+    "listed": (CLEAN, "spamhaus-zen", "127.0.0.4"),
+    "spamcop": (CLEAN, "spamcop", "127.0.0.2"),
+}
+FAULTS_BY_SWITCH = {
+    "refusing": ("spamrats-all", "127.255.255.254"),
+    "dying": ("kempt", LISTING),
+}  # for every query
 
 
-class Zones:
-    """The world as names and records; a switch changes what it answers from then on."""
+class DemoZones:
+    """Names and records of the demo; a switch changes the answers from then on."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
         self._switches = {switch.name: switch for switch in SWITCHES}
-        self._lists = _lists(catalogue)
-        self._turn()
+        self._lists = _lists(catalog)
+        self._rebuild()
 
     @property
     def switches(self) -> tuple[Switch, ...]:
         return tuple(self._switches.values())
 
     def switch(self, name: str, on: bool) -> None:
-        """Raises KeyError for a switch that is not there."""
+        """Raises KeyError for an unknown switch."""
         self._switches[name] = replace(self._switches[name], on=on)
-        self._turn()
+        self._rebuild()
 
-    def answer(self, name: str, kind: str) -> Sequence[str] | None:
-        """The records, empty where the name has none of this kind; None where there is no such name."""
+    def answer(self, name: str, rdtype: str) -> Sequence[str] | None:
+        """The records, empty for NODATA; None for NXDOMAIN."""
         name = name.lower().rstrip(".")
-        for apex, code in self._spoilt.items():
+        for apex, code in self._faults.items():
             if name.endswith(f".{apex}"):
-                return (code,) if kind == "A" else ()
-        if found := self._records.get(name):
-            return found.get(kind, ())
-        return () if any(other.endswith(f".{name}") for other in self._records) else None
+                return (code,) if rdtype == "A" else ()
+        if records := self._records.get(name):
+            return records.get(rdtype, ())
+        return () if any(owner.endswith(f".{name}") for owner in self._records) else None
 
-    def _turn(self) -> None:
+    def _rebuild(self) -> None:
         on = {switch.name for switch in self.switches if switch.on}
-        entries = (*ALWAYS, *(entry for name, entry in BY_SWITCH.items() if name in on))
-        self._spoilt = {
-            _zone_of(self._catalogue, about): code for name, (about, code) in SPOILT_BY_SWITCH.items() if name in on
+        entries = (*PERMANENT_LISTINGS, *(entry for name, entry in BY_SWITCH.items() if name in on))
+        self._faults = {
+            _zone_of(self._catalog, list_id): code
+            for name, (list_id, code) in FAULTS_BY_SWITCH.items()
+            if name in on
         }
-        self._records = {**DOMAINS, **self._lists, **dict(_entry(self._catalogue, *entry) for entry in entries)}
+        self._records = {
+            **DOMAINS,
+            **self._lists,
+            **dict(_entry(self._catalog, *entry) for entry in entries),
+        }
         if "spf" in on:
             self._records[GOOD_DOMAIN] = {"MX": DOMAINS[GOOD_DOMAIN]["MX"]}
 
 
-def _lists(catalogue: Catalogue) -> Mapping[str, Records]:
-    """Each zone of the catalogue alive: its apex, and the test entry that proves it (RFC 5782 section 5)."""
-    alive: dict[str, Records] = {}
-    for zone in zones(catalogue, {}):
-        alive[zone.apex] = {"NS": [f"ns.{zone.apex}"]}
+def _lists(catalog: Catalog) -> Mapping[str, Records]:
+    """Each list of the catalog as a working zone: its apex and test point (RFC 5782 §5)."""
+    records: dict[str, Records] = {}
+    for zone in usable_zones(catalog, {}):
+        records[zone.apex] = {"NS": [f"ns.{zone.apex}"]}
         if zone.must_list:
-            alive[zone.must_list] = {"A": [_code_of(zone.blocklist)], "TXT": ["This is the test entry."]}
-    return alive
+            records[zone.must_list] = {
+                "A": [_code_of(zone.blocklist)],
+                "TXT": ["This is the test entry."],
+            }
+    return records
 
 
-def _entry(catalogue: Catalogue, ip: str, about: str, code: str) -> tuple[str, Records]:
-    name = f"{reversed_ip(ip_address(ip))}.{_zone_of(catalogue, about)}"
+def _entry(catalog: Catalog, ip: str, list_id: str, code: str) -> tuple[str, Records]:
+    name = f"{reversed_ip(ip_address(ip))}.{_zone_of(catalog, list_id)}"
     return name, {"A": [code], "TXT": ["Invented for the demo of mailcheck."]}
 
 
-def _zone_of(catalogue: Catalogue, about: str) -> str:
-    """A catalogue of the operator's own may not hold the list, and then nobody asks for the name."""
-    blocklist = catalogue.of(about)
-    return blocklist.zone if blocklist else f"{about}.invalid"
+def _zone_of(catalog: Catalog, list_id: str) -> str:
+    """Zone of a list; a name that is never queried where the operator's catalog lacks the list."""
+    blocklist = catalog.get(list_id)
+    return blocklist.zone if blocklist else f"{list_id}.invalid"
 
 
 def _code_of(blocklist: Blocklist) -> str:
-    """A code by which this list calls something listed."""
+    """A return code that means listed on this list."""
     candidates = ("127.0.0.2", "127.0.1.2", *(f"127.0.0.{octet}" for octet in range(3, 256)))
     answers = (Effect.LISTED, Effect.POLICY, Effect.INFO, Effect.ALLOW)
     return next(
-        (code for code in candidates if any(means.effect in answers for means in blocklist.codes.find(code))), LISTING
+        (
+            code
+            for code in candidates
+            if any(entry.effect in answers for entry in blocklist.codes.find(code))
+        ),
+        LISTING,
     )

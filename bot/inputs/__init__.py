@@ -1,1 +1,1 @@
-"""What a person or a file names: targets, domain names, special-purpose addresses, durations. Pure."""
+"""Parsers of user input: targets, domain names, special-purpose addresses, durations. Pure."""

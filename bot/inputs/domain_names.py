@@ -1,4 +1,4 @@
-"""Domain names as people write them: read into lower-case A-labels, shown in both forms, watched for look-alikes."""
+"""Domain names: parsing into lower-case A-labels (IDNA), display, lookalike detection."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from functools import cache
 import idna
 from publicsuffixlist import PublicSuffixList
 
-MOST_OCTETS = 253  # RFC 1035: 255 on the wire, less the first length octet and the root
-MOST_LABEL_OCTETS = 63
+MAX_OCTETS = 253  # RFC 1035: 255 on the wire, less the first length octet and the root label
+MAX_LABEL_OCTETS = 63
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
-NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
-# Names that never lead to a mail server of the internet (RFC 6761, 6762, 7686, 9476 and ICANN's .internal).
+# Special-use names without public mail servers (RFC 6761, 6762, 7686, 9476, ICANN's .internal).
 SPECIAL_USE = {
     "alt": "names below .alt are not in the DNS",
     "arpa": "names below .arpa describe addresses; type the address itself, like 203.0.113.5",
@@ -25,80 +25,96 @@ SPECIAL_USE = {
     "onion": "names below .onion exist only inside Tor",
 }
 
-# Cyrillic and Greek letters that a reader takes for Latin ones.
-LATIN_TWINS = frozenset("асԁеһіјӏոорԛѕԝхуѵαικνορτυχ")
-WRITTEN_TOGETHER = (
+# Cyrillic and Greek letters that look like Latin ones.
+LATIN_LOOKALIKES = frozenset("асԁеһіјӏոорԛѕԝхуѵαικνορτυχ")
+COMPATIBLE_SCRIPTS = (
     {"CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "LATIN"},
     {"CJK", "HANGUL", "LATIN"},
     {"CJK", "BOPOMOFO", "LATIN"},
 )
-MOST_QUOTED = 60
-NEITHER = "{} is not an address or a domain; type something like 203.0.113.5 or example.com."
+MAX_QUOTED = 60
+NOT_A_TARGET = "{} is not an address or a domain; type something like 203.0.113.5 or example.com."
 
 
-class BadName(ValueError):
-    """The text is not a domain name that mail can use; the message is one sentence for the person who typed it."""
+class BadDomain(ValueError):
+    """The text is not a usable mail domain; the message is one sentence for the user."""
 
 
-def read_domain(text: str) -> str:
-    """The lower-case A-labels of a domain, without the trailing dot. Raises BadName.
+def parse_domain(text: str) -> str:
+    """Parse a domain into lower-case A-labels without the trailing dot. Raises BadName.
 
-    `Müller.Example.` gives `xn--mller-kva.example`. Names that cannot be a mail domain of the internet are refused: a
-    bare public suffix, a special-use name, and what programs would take for an IPv4 address (`127.1`, `0x7f.1`).
+    `Müller.Example.` gives `xn--mller-kva.example`. Names that cannot be a public mail domain are
+    refused: bare public suffixes, special-use names, and abbreviated IPv4 addresses (`127.1`,
+    `0x7f.1`).
     """
     typed = quoted(text)
-    if len(text.encode("utf-8", "replace")) > MOST_OCTETS + 1:  # before idna, whose time grows with the square
-        raise BadName(f"{typed} is too long for a domain name: at most {MOST_OCTETS} characters.")
+    if (
+        len(text.encode("utf-8", "replace")) > MAX_OCTETS + 1
+    ):  # before idna, which takes quadratic time
+        raise BadDomain(f"{typed} is too long for a domain name: at most {MAX_OCTETS} characters.")
     name = _to_ascii(text.removesuffix("."), typed)
     labels = name.split(".")
     _refuse_bad_labels(labels, typed)
-    if NUMBER.fullmatch(labels[-1]):  # no top-level domain is a number, but many programs read 127.1 as an address
-        raise BadName(f"{typed} is not a full IPv4 address; type four plain numbers from 0 to 255, like 203.0.113.5.")
+    if NUMERIC_LABEL.fullmatch(
+        labels[-1]
+    ):  # no TLD is a number, but many programs read 127.1 as an address
+        raise BadDomain(
+            f"{typed} is not a full IPv4 address; type four plain numbers from 0 to 255, like"
+            " 203.0.113.5."
+        )
     if reason := SPECIAL_USE.get(labels[-1]):
-        raise BadName(f"{typed} cannot be checked: {reason}.")
+        raise BadDomain(f"{typed} cannot be checked: {reason}.")
     if is_public_suffix(name):
-        raise BadName(
-            f"{typed} is a public suffix, shared by many owners; type a domain below it, like example.{name}."
+        raise BadDomain(
+            f"{typed} is a public suffix, shared by many owners; type a domain below it, like"
+            f" example.{name}."
         )
     if len(labels) == 1:
-        raise BadName(NEITHER.format(typed))
+        raise BadDomain(NOT_A_TARGET.format(typed))
     return name
 
 
 def quoted(text: str) -> str:
-    """What a person typed, in quotation marks, cut short, with nothing in it that could move or hide other text."""
-    visible = "".join(letter if letter.isprintable() else "�" for letter in text[:MOST_QUOTED])
-    return f"“{visible}…”" if len(text) > MOST_QUOTED else f"“{visible}”"
+    """User input in quotation marks, shortened, with unprintable characters replaced."""
+    visible = "".join(char if char.isprintable() else "�" for char in text[:MAX_QUOTED])
+    return f"“{visible}…”" if len(text) > MAX_QUOTED else f"“{visible}”"
 
 
-def shown(domain: str) -> str:
-    """The domain as a reader of its language writes it, with the A-labels behind it: `müller.example (xn--…)`."""
+def display_domain(domain: str) -> str:
+    """The domain in Unicode followed by its A-labels: `müller.example (xn--…)`."""
     if "xn--" not in domain:
         return domain
     return f"{_to_unicode(domain)} ({domain})"
 
 
-def look_alike(domain: str) -> str | None:
-    """The first label, in Unicode, that may be mistaken for another name; None when there is none.
+def find_lookalike(domain: str) -> str | None:
+    """The first label, in Unicode, that may be confused with another name; None if there is none.
 
-    That is a label that mixes scripts nobody writes together, or one made only of letters that look Latin and are not
-    (UTS #39, the part of it that fits a warning).
+    That is a label with scripts that are not used together, or one only of letters that look Latin
+    (a subset of UTS #39).
     """
     labels = _to_unicode(domain).split(".")
-    latin_ending = labels[-1].isascii()
-    return next((label for label in labels if _mixes_scripts(label) or (latin_ending and _poses_as_latin(label))), None)
+    has_ascii_tld = labels[-1].isascii()
+    return next(
+        (
+            label
+            for label in labels
+            if _mixes_scripts(label) or (has_ascii_tld and _poses_as_latin(label))
+        ),
+        None,
+    )
 
 
-def organisational_domain(domain: str) -> str:
+def organizational_domain(domain: str) -> str:
     """The registered domain by the Public Suffix List: `mail.example.co.uk` gives `example.co.uk`.
 
-    A public suffix is its own answer. RFC 9989 finds this by a walk in the DNS instead; the two can differ.
+    A public suffix gives itself. RFC 9989 uses a DNS tree walk instead; the results can differ.
     """
     return _suffixes(icann_only=False).privatesuffix(domain) or domain
 
 
 def is_public_suffix(domain: str) -> bool:
-    """Whether a registry sells names right below it. Suffixes of companies (github.io) are domains with mail."""
+    """Whether a registry sells names below it; private suffixes (github.io) do not count."""
     suffixes = _suffixes(icann_only=True)
     return bool(suffixes.publicsuffix(domain, accept_unknown=False) == domain)
 
@@ -116,7 +132,7 @@ def _to_ascii(name: str, typed: str) -> str:
     try:
         return idna.encode(name, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):
-        raise BadName(f"{typed} is not a valid international domain name.") from None
+        raise BadDomain(f"{typed} is not a valid international domain name.") from None
 
 
 def _to_unicode(domain: str) -> str:
@@ -133,27 +149,32 @@ def _label_to_unicode(label: str) -> str:
 
 def _refuse_bad_labels(labels: list[str], typed: str) -> None:
     if "" in labels:
-        raise BadName(f"{typed} has an empty part between its dots.")
-    if any(len(label) > MOST_LABEL_OCTETS for label in labels):
-        raise BadName(f"{typed} has a part of more than {MOST_LABEL_OCTETS} characters between its dots.")
-    if len(".".join(labels)) > MOST_OCTETS:
-        raise BadName(f"{typed} is too long for a domain name: at most {MOST_OCTETS} characters.")
+        raise BadDomain(f"{typed} has an empty part between its dots.")
+    if any(len(label) > MAX_LABEL_OCTETS for label in labels):
+        raise BadDomain(
+            f"{typed} has a part of more than {MAX_LABEL_OCTETS} characters between its dots."
+        )
+    if len(".".join(labels)) > MAX_OCTETS:
+        raise BadDomain(f"{typed} is too long for a domain name: at most {MAX_OCTETS} characters.")
     if any(label.startswith("_") for label in labels):
-        raise BadName(f"{typed} names a record, not a domain; type the domain without the part that starts with “_”.")
+        raise BadDomain(
+            f"{typed} names a record, not a domain; type the domain without the part that"
+            " starts with “_”."
+        )
     if not all(LABEL.fullmatch(label) for label in labels):
-        raise BadName(NEITHER.format(typed))
+        raise BadDomain(NOT_A_TARGET.format(typed))
 
 
 def _scripts(label: str) -> set[str]:
-    letters = (letter for letter in label if letter.isalpha())
-    return {unicodedata.name(letter, "UNNAMED").partition(" ")[0].partition("-")[0] for letter in letters}
+    chars = (char for char in label if char.isalpha())
+    return {unicodedata.name(char, "UNNAMED").partition(" ")[0].partition("-")[0] for char in chars}
 
 
 def _mixes_scripts(label: str) -> bool:
     scripts = _scripts(label)
-    return len(scripts) > 1 and not any(scripts <= together for together in WRITTEN_TOGETHER)
+    return len(scripts) > 1 and not any(scripts <= compatible for compatible in COMPATIBLE_SCRIPTS)
 
 
 def _poses_as_latin(label: str) -> bool:
-    letters = {letter for letter in label if letter.isalpha()}
-    return bool(letters) and letters <= LATIN_TWINS
+    chars = {char for char in label if char.isalpha()}
+    return bool(chars) and chars <= LATIN_LOOKALIKES

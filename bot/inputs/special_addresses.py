@@ -1,8 +1,9 @@
-"""Addresses that are not an ordinary place on the internet, and what each of them is instead.
+"""Special-purpose IP addresses and what each of them is.
 
-`ipaddress.is_global` cannot answer this: it says yes to multicast, to NAT64 with a private address inside, to Azure's
-wire server, and its answer changes with the version of Python. The table is the IANA special-purpose registries (RFC
-6890 and its updates) with the ranges that IANA never handed out and the few that clouds use for themselves.
+`ipaddress.is_global` is not enough: it is true for multicast, for NAT64 with a private address
+inside and for Azure's wire server, and changes with the Python version. The table has the IANA
+special-purpose registries (RFC 6890 and updates), unallocated ranges, and ranges that clouds use
+internally.
 """
 
 from __future__ import annotations
@@ -15,43 +16,98 @@ from bot.models import Address
 
 
 @dataclass(frozen=True, slots=True)
-class Special:
-    """What a special-purpose address is: `name` completes "it is …", `says` tells what that means for mail."""
+class SpecialPurpose:
+    """A kind of special-purpose address.
+
+    `name` completes "it is …"; `summary` is its effect on mail.
+    """
 
     name: str
-    says: str
+    summary: str
 
 
 NO_MAIL = "and no mail on the internet comes from it"
-MEANINGS: Mapping[str, Special] = {
-    "azure": Special("a Microsoft Azure service address", "every Azure network reaches its own Azure platform there."),
-    "benchmark": Special("a benchmarking address", f"it is kept for tests of network devices, {NO_MAIL}."),
-    "broadcast": Special("the broadcast address", f"it means every machine on the local network, {NO_MAIL}."),
-    "compatible": Special("an IPv4-compatible IPv6 address", f"the format was given up in 2006, {NO_MAIL}."),
-    "discard": Special("a discard-only address", f"routers drop what is sent there, {NO_MAIL}."),
-    "documentation": Special("a documentation address", f"it is kept for examples in texts, {NO_MAIL}."),
-    "dummy": Special("a dummy address", f"it is kept for equipment that must send an address and has none, {NO_MAIL}."),
-    "link-local": Special("a link-local address", f"it works on one network segment only, {NO_MAIL}."),
-    "loopback": Special("a loopback address", "it means the machine itself, and every machine has its own."),
-    "mapped": Special("an IPv4 address in IPv6 form", "mail servers look at the IPv4 address inside it."),
-    "multicast": Special("a multicast address", f"it names a group of listeners, {NO_MAIL}."),
-    "nat64": Special("a NAT64 address", "a translator keeps an IPv4 address inside it, and mail leaves from that one."),
-    "orchid": Special("an ORCHID identifier", f"it is an identifier in the form of an address, {NO_MAIL}."),
-    "private": Special("a private address", f"many networks use the same one behind their own router, {NO_MAIL}."),
-    "protocol": Special("an address kept for internet protocols", f"IANA holds it back for special uses, {NO_MAIL}."),
-    "relay": Special("an anycast service address", f"many networks run the same service there, {NO_MAIL}."),
-    "reserved": Special("a reserved address", f"nobody was ever given it, {NO_MAIL}."),
-    "segment": Special("a segment routing identifier", f"it steers packets inside one network, {NO_MAIL}."),
-    "shared": Special("a shared address", "a provider uses it between its customers and its NAT (RFC 6598)."),
-    "site-local": Special("a site-local address", f"it is the older form of a private IPv6 address, {NO_MAIL}."),
-    "sixtofour": Special("a 6to4 address", "an IPv4 address is packed inside it, and hardly any mail server takes it."),
-    "teredo": Special("a Teredo address", f"it tunnels IPv6 through a home router, {NO_MAIL}."),
-    "unique-local": Special("a unique local address", f"it is the private address of IPv6, {NO_MAIL}."),
-    "unspecified": Special("the unspecified address", f"it means that no address is known yet, {NO_MAIL}."),
-    "this-network": Special('an address of "this network"', f"it is only good while a machine starts up, {NO_MAIL}."),
+MEANINGS: Mapping[str, SpecialPurpose] = {
+    "azure": SpecialPurpose(
+        "a Microsoft Azure service address",
+        "every Azure network reaches its own Azure platform there.",
+    ),
+    "benchmark": SpecialPurpose(
+        "a benchmarking address", f"it is kept for tests of network devices, {NO_MAIL}."
+    ),
+    "broadcast": SpecialPurpose(
+        "the broadcast address", f"it means every machine on the local network, {NO_MAIL}."
+    ),
+    "compatible": SpecialPurpose(
+        "an IPv4-compatible IPv6 address", f"the format was given up in 2006, {NO_MAIL}."
+    ),
+    "discard": SpecialPurpose(
+        "a discard-only address", f"routers drop what is sent there, {NO_MAIL}."
+    ),
+    "documentation": SpecialPurpose(
+        "a documentation address", f"it is kept for examples in texts, {NO_MAIL}."
+    ),
+    "dummy": SpecialPurpose(
+        "a dummy address",
+        f"it is kept for equipment that must send an address and has none, {NO_MAIL}.",
+    ),
+    "link-local": SpecialPurpose(
+        "a link-local address", f"it works on one network segment only, {NO_MAIL}."
+    ),
+    "loopback": SpecialPurpose(
+        "a loopback address", "it means the machine itself, and every machine has its own."
+    ),
+    "mapped": SpecialPurpose(
+        "an IPv4 address in IPv6 form", "mail servers look at the IPv4 address inside it."
+    ),
+    "multicast": SpecialPurpose(
+        "a multicast address", f"it names a group of listeners, {NO_MAIL}."
+    ),
+    "nat64": SpecialPurpose(
+        "a NAT64 address",
+        "a translator keeps an IPv4 address inside it, and mail leaves from that one.",
+    ),
+    "orchid": SpecialPurpose(
+        "an ORCHID identifier", f"it is an identifier in the form of an address, {NO_MAIL}."
+    ),
+    "private": SpecialPurpose(
+        "a private address", f"many networks use the same one behind their own router, {NO_MAIL}."
+    ),
+    "protocol": SpecialPurpose(
+        "an address kept for internet protocols", f"IANA holds it back for special uses, {NO_MAIL}."
+    ),
+    "relay": SpecialPurpose(
+        "an anycast service address", f"many networks run the same service there, {NO_MAIL}."
+    ),
+    "reserved": SpecialPurpose("a reserved address", f"nobody was ever given it, {NO_MAIL}."),
+    "segment": SpecialPurpose(
+        "a segment routing identifier", f"it steers packets inside one network, {NO_MAIL}."
+    ),
+    "shared": SpecialPurpose(
+        "a shared address", "a provider uses it between its customers and its NAT (RFC 6598)."
+    ),
+    "site-local": SpecialPurpose(
+        "a site-local address", f"it is the older form of a private IPv6 address, {NO_MAIL}."
+    ),
+    "sixtofour": SpecialPurpose(
+        "a 6to4 address",
+        "an IPv4 address is packed inside it, and hardly any mail server takes it.",
+    ),
+    "teredo": SpecialPurpose(
+        "a Teredo address", f"it tunnels IPv6 through a home router, {NO_MAIL}."
+    ),
+    "unique-local": SpecialPurpose(
+        "a unique local address", f"it is the private address of IPv6, {NO_MAIL}."
+    ),
+    "unspecified": SpecialPurpose(
+        "the unspecified address", f"it means that no address is known yet, {NO_MAIL}."
+    ),
+    "this-network": SpecialPurpose(
+        'an address of "this network"', f"it is only good while a machine starts up, {NO_MAIL}."
+    ),
 }
 
-# The first range that holds an address names it, so a range stands before the wider one around it.
+# The first matching range wins, so more specific ranges come first.
 RANGES: tuple[tuple[str, str], ...] = (
     ("0.0.0.0/32", "unspecified"),
     ("0.0.0.0/8", "this-network"),
@@ -99,16 +155,16 @@ RANGES: tuple[tuple[str, str], ...] = (
     ("fe80::/10", "link-local"),
     ("fec0::/10", "site-local"),
     ("ff00::/8", "multicast"),
-    ("::/3", "reserved"),  # addresses in use all begin with the bits 001 (2000::/3)
+    ("::/3", "reserved"),  # global unicast is 2000::/3
     ("4000::/2", "reserved"),
     ("8000::/1", "reserved"),
 )
 
-TABLE: tuple[tuple[IPv4Network | IPv6Network, Special], ...] = tuple(
+TABLE: tuple[tuple[IPv4Network | IPv6Network, SpecialPurpose], ...] = tuple(
     (ip_network(text), MEANINGS[meaning]) for text, meaning in RANGES
 )
 
 
-def special(ip: Address) -> Special | None:
-    """What the address is, or None when it is an ordinary address of the internet."""
+def special_purpose_of(ip: Address) -> SpecialPurpose | None:
+    """The kind of a special-purpose address, None for an ordinary one."""
     return next((meaning for network, meaning in TABLE if ip in network), None)

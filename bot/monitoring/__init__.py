@@ -1,1 +1,1 @@
-"""Watching, the deciding half: what was seen becomes what is said. No IO; `now` is always handed in."""
+"""Monitoring of watches. Poller and repository do IO; the rest is pure and takes `now`."""

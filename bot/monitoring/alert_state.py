@@ -1,12 +1,8 @@
-"""The machine of one problem: clean, suspect, listed, clearing, and clean again.
+"""Alert state machine: problem phases, and the next state of a watch after a poll. Pure.
 
-Only knowledge moves it. A look that got no answer leaves a problem where it was; it only counts how often the second look
-at a suspect was in vain.
-
-From one look to the next state of a watch, and to what its room must be told. Pure.
-
-One incident and one thread for a watch, however many lists and addresses. `problems` moves each problem, `telling` finds
-the words for the difference; here they meet.
+A problem moves clean -> suspect -> listed -> clearing -> clean, and only by conclusive results; a
+poll without a result is only counted. A watch has one incident and one thread for all its lists
+and addresses; `bot.monitoring.notify_decision` decides its alerts.
 """
 
 from __future__ import annotations
@@ -15,214 +11,315 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.monitoring.models import Acknowledged, Alert, Incident, Muted, Observation, Phase, Policy, Problem, State
-from bot.monitoring.notify_decision import held_back_until, speak
-from bot.monitoring.observations import per_sublist
+from bot.monitoring.models import (
+    Acknowledged,
+    Alert,
+    Incident,
+    Muted,
+    Observation,
+    Phase,
+    AlertPolicy,
+    Problem,
+    ObservedState,
+)
+from bot.monitoring.notify_decision import deferred_until, decide_alerts
+from bot.monitoring.observations import split_by_sublist
 
-# Looks that move nothing but a count.
-COUNTED = {(Phase.SUSPECT, State.UNKNOWN), (Phase.CLEARING, State.NOT_LISTED)}
+CONCLUSIVE = (ObservedState.LISTED, ObservedState.NOT_LISTED)
+# Results that only increment a counter.
+COUNTED_ONLY = {(Phase.SUSPECT, ObservedState.UNKNOWN), (Phase.CLEARING, ObservedState.NOT_LISTED)}
 
 
-def first_sight(seen: Observation) -> Problem:
-    """A problem as its first sighting leaves it: a suspicion that a second look must confirm."""
-    return Problem(seen, Phase.SUSPECT, since=seen.at, turned=seen.at, asked=seen.at)
+def new_suspect(observation: Observation) -> Problem:
+    """Problem after its first positive poll: a suspect until a second poll confirms it."""
+    return Problem(
+        observation,
+        Phase.SUSPECT,
+        since=observation.at,
+        phase_changed_at=observation.at,
+        last_polled_at=observation.at,
+    )
 
 
-def known_before(seen: Observation) -> Problem:
-    """A problem that was there at the first look: the room knows it from the reply, and no incident hangs on it."""
-    return Problem(seen, Phase.LISTED, since=seen.at, turned=seen.at, asked=seen.at, told=True, quiet=True)
+def known_problem(observation: Observation) -> Problem:
+    """Problem already present at the first poll: shown in the reply, opens no incident."""
+    return Problem(
+        observation,
+        Phase.LISTED,
+        since=observation.at,
+        phase_changed_at=observation.at,
+        last_polled_at=observation.at,
+        notified=True,
+        informational=True,
+    )
 
 
-def step(problem: Problem, seen: Observation, policy: Policy) -> Problem:
-    """The problem after one more look. A report that is replayed is no look; of looks that follow at once, one counts."""
-    at_once = seen.at - problem.asked < policy.confirm_after / 4
-    if seen.at <= problem.asked or (at_once and (problem.phase, seen.state) in COUNTED):
+def advance_problem(problem: Problem, observation: Observation, policy: AlertPolicy) -> Problem:
+    """Advance a problem by one poll; replayed and immediately repeated polls do not count."""
+    repeated = observation.at - problem.last_polled_at < policy.confirm_after / 4
+    if observation.at <= problem.last_polled_at or (
+        repeated and (problem.phase, observation.state) in COUNTED_ONLY
+    ):
         return problem
-    return _moved(replace(problem, asked=seen.at), seen, policy)
+    return _next_phase(replace(problem, last_polled_at=observation.at), observation, policy)
 
 
-def at_rest(problem: Problem, now: datetime, policy: Policy) -> Problem:
-    """The problem after time alone: openings of yesterday are forgotten, and what was quiet for long is stable again."""
-    opens = tuple(at for at in problem.opens if now - at < policy.unstable_within)
-    settled = problem.unstable and now - problem.turned >= policy.settled_after
+def decay_flapping(problem: Problem, now: datetime, policy: AlertPolicy) -> Problem:
+    """Drop confirmations older than the flapping window and end flapping that has settled."""
+    confirmations = tuple(at for at in problem.confirmations if now - at < policy.flapping_window)
+    settled = problem.flapping and now - problem.phase_changed_at >= policy.flapping_settled_after
     if settled:
-        return replace(problem, unstable=False, noted=False, opens=())
-    return problem if opens == problem.opens else replace(problem, opens=opens)
+        return replace(problem, flapping=False, noted=False, confirmations=())
+    return (
+        problem
+        if confirmations == problem.confirmations
+        else replace(problem, confirmations=confirmations)
+    )
 
 
-def look_at(problem: Problem, now: datetime, policy: Policy) -> datetime | None:
-    """When this problem wants its next look, where that is before the watch's own interval.
+def next_poll_at(problem: Problem, now: datetime, policy: AlertPolicy) -> datetime | None:
+    """Time of the next poll of a problem that cannot wait for the interval of the watch; else None.
 
-    A look that did not come when it was wanted is chased for a while and then left to the interval: the list may be gone.
+    A poll that is overdue is retried a few times and then left to the interval.
     """
-    if problem.phase is Phase.SUSPECT and problem.misses < policy.tries:
-        wanted = (problem.asked if problem.misses else problem.since) + policy.confirm_after
-    elif problem.phase is Phase.CLEARING and not problem.unstable:
-        wanted = problem.asked + policy.clear_after / max(1, policy.clean_looks - 1)
+    if problem.phase is Phase.SUSPECT and problem.unanswered_polls < policy.max_confirm_polls:
+        due = (
+            problem.last_polled_at if problem.unanswered_polls else problem.since
+        ) + policy.confirm_after
+    elif problem.phase is Phase.CLEARING and not problem.flapping:
+        due = problem.last_polled_at + policy.clear_after / max(1, policy.clean_polls - 1)
     else:
         return None
-    if wanted > now:
-        return wanted
-    return now + policy.confirm_after if now - wanted < policy.tries * policy.confirm_after else None
+    if due > now:
+        return due
+    return (
+        now + policy.confirm_after
+        if now - due < policy.max_confirm_polls * policy.confirm_after
+        else None
+    )
 
 
-def clocked(problem: Problem, now: datetime) -> Problem:
-    """Nothing happened in the future: after the clock was set back, what it had stamped counts as just now."""
-    stamps = (problem.since, problem.turned, problem.asked, *problem.opens)
-    if max(stamps) <= now:
+def clamp_to_now(problem: Problem, now: datetime) -> Problem:
+    """Clamp timestamps to `now`, for the case that the clock was set back."""
+    timestamps = (
+        problem.since,
+        problem.phase_changed_at,
+        problem.last_polled_at,
+        *problem.confirmations,
+    )
+    if max(timestamps) <= now:
         return problem
     return replace(
         problem,
         since=min(problem.since, now),
-        turned=min(problem.turned, now),
-        asked=min(problem.asked, now),
-        opens=tuple(min(at, now) for at in problem.opens),
+        phase_changed_at=min(problem.phase_changed_at, now),
+        last_polled_at=min(problem.last_polled_at, now),
+        confirmations=tuple(min(at, now) for at in problem.confirmations),
     )
 
 
-def _moved(problem: Problem, seen: Observation, policy: Policy) -> Problem:
-    match problem.phase, seen.state:
-        case Phase.CLEAN, State.LISTED if not problem.told:
-            return replace(problem, phase=Phase.SUSPECT, sight=seen, since=seen.at, turned=seen.at, misses=0)
-        case Phase.SUSPECT, State.LISTED if seen.at - problem.since >= policy.confirm_after:
-            return _confirmed(problem, seen, policy)
-        case Phase.SUSPECT, State.NOT_LISTED | State.HELD:
+def _next_phase(problem: Problem, observation: Observation, policy: AlertPolicy) -> Problem:
+    match problem.phase, observation.state:
+        case Phase.CLEAN, ObservedState.LISTED if not problem.notified:
             return replace(
-                problem, phase=Phase.CLEAN, turned=seen.at, misses=0, noted=problem.noted and problem.unstable
+                problem,
+                phase=Phase.SUSPECT,
+                last_observation=observation,
+                since=observation.at,
+                phase_changed_at=observation.at,
+                unanswered_polls=0,
             )
-        case Phase.SUSPECT, State.UNKNOWN:
-            return replace(problem, misses=min(problem.misses + 1, policy.tries))
-        case Phase.LISTED, State.LISTED:
-            return replace(problem, sight=seen)
-        case Phase.LISTED, State.NOT_LISTED:
-            return replace(problem, phase=Phase.CLEARING, turned=seen.at, clean=1)
-        case Phase.CLEARING | Phase.CLEAN, State.LISTED:  # for the room it never was gone
-            return replace(problem, phase=Phase.LISTED, sight=seen, turned=seen.at, clean=0)
-        case Phase.CLEARING, State.NOT_LISTED:
-            return _cleaner(problem, seen, policy)
+        case Phase.SUSPECT, ObservedState.LISTED if (
+            observation.at - problem.since >= policy.confirm_after
+        ):
+            return _confirm(problem, observation, policy)
+        case Phase.SUSPECT, ObservedState.NOT_LISTED | ObservedState.QUARANTINED:
+            return replace(
+                problem,
+                phase=Phase.CLEAN,
+                phase_changed_at=observation.at,
+                unanswered_polls=0,
+                noted=problem.noted and problem.flapping,
+            )
+        case Phase.SUSPECT, ObservedState.UNKNOWN:
+            return replace(
+                problem,
+                unanswered_polls=min(problem.unanswered_polls + 1, policy.max_confirm_polls),
+            )
+        case Phase.LISTED, ObservedState.LISTED:
+            return replace(problem, last_observation=observation)
+        case Phase.LISTED, ObservedState.NOT_LISTED:
+            return replace(
+                problem, phase=Phase.CLEARING, phase_changed_at=observation.at, clean_polls=1
+            )
+        case Phase.CLEARING | Phase.CLEAN, ObservedState.LISTED:  # for the channel it never cleared
+            return replace(
+                problem,
+                phase=Phase.LISTED,
+                last_observation=observation,
+                phase_changed_at=observation.at,
+                clean_polls=0,
+            )
+        case Phase.CLEARING, ObservedState.NOT_LISTED:
+            return _count_clean_poll(problem, observation, policy)
     return problem
 
 
-def _confirmed(problem: Problem, seen: Observation, policy: Policy) -> Problem:
-    opens = (*(at for at in problem.opens if seen.at - at < policy.unstable_within), seen.at)
+def _confirm(problem: Problem, observation: Observation, policy: AlertPolicy) -> Problem:
+    confirmations = (
+        *(at for at in problem.confirmations if observation.at - at < policy.flapping_window),
+        observation.at,
+    )
     return replace(
         problem,
         phase=Phase.LISTED,
-        sight=seen,
-        turned=seen.at,
-        misses=0,
-        opens=opens,
-        unstable=problem.unstable or len(opens) >= policy.unstable_opens,
-        noted=problem.noted and problem.unstable,
+        last_observation=observation,
+        phase_changed_at=observation.at,
+        unanswered_polls=0,
+        confirmations=confirmations,
+        flapping=problem.flapping or len(confirmations) >= policy.flapping_threshold,
+        noted=problem.noted and problem.flapping,
     )
 
 
-def _cleaner(problem: Problem, seen: Observation, policy: Policy) -> Problem:
-    clean = min(problem.clean + 1, policy.clean_looks)
-    if clean < policy.clean_looks or seen.at - problem.turned < policy.clear_after:
-        return replace(problem, clean=clean)
-    return replace(problem, phase=Phase.CLEAN, turned=seen.at, clean=0)
-
-
-KNOWLEDGE = (State.LISTED, State.NOT_LISTED)
+def _count_clean_poll(problem: Problem, observation: Observation, policy: AlertPolicy) -> Problem:
+    clean_polls = min(problem.clean_polls + 1, policy.clean_polls)
+    if (
+        clean_polls < policy.clean_polls
+        or observation.at - problem.phase_changed_at < policy.clear_after
+    ):
+        return replace(problem, clean_polls=clean_polls)
+    return replace(problem, phase=Phase.CLEAN, phase_changed_at=observation.at, clean_polls=0)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What to store and to send together, and when to come back before the interval is over (None: not before).
+class Transition:
+    """Next incident and its alerts, to be stored together.
 
-    `ask` holds the keys whose lists to ask at `again_at`; when it is empty, no question is needed, only `advance`.
+    `recheck_at` is a poll before the end of the interval, of the problems in `recheck_keys`;
+    without keys no query is needed, only `advance`.
     """
 
     incident: Incident
     alerts: tuple[Alert, ...]
-    again_at: datetime | None
-    ask: frozenset[str]
+    recheck_at: datetime | None
+    recheck_keys: frozenset[str]
 
 
-def begin(watch: str, observations: Iterable[Observation], now: datetime) -> Incident:
-    """The first look at a watch: what is wrong already is remembered, and nothing is told but in the reply."""
-    seen = _one_each(per_sublist(observations, ()))
-    problems = tuple(known_before(one) for one in seen if one.state is State.LISTED)
-    settings = {one.setting: one.value for one in seen if one.setting and one.state in KNOWLEDGE}
-    return Incident(watch, began=now, problems=problems, settings=settings)
+def initial_incident(watch_id: str, observations: Iterable[Observation], now: datetime) -> Incident:
+    """Incident after the first poll; it stores existing problems without an alert."""
+    unique = _best_per_key(split_by_sublist(observations, ()))
+    problems = tuple(
+        known_problem(observation)
+        for observation in unique
+        if observation.state is ObservedState.LISTED
+    )
+    config = {
+        observation.config_key: observation.value
+        for observation in unique
+        if observation.config_key and observation.state in CONCLUSIVE
+    }
+    return Incident(watch_id, started_at=now, problems=problems, config=config)
 
 
 def advance(
-    incident: Incident, observations: Iterable[Observation], now: datetime, policy: Policy | None = None
-) -> Outcome:
-    """The watch after one look; with no observations, after time alone."""
-    policy = policy or Policy()
-    looked = _look(_clocked(incident, now), observations, now, policy)
-    told, alerts = speak(looked, now, policy)
-    after = replace(told, problems=tuple(p for p in told.problems if _worth_keeping(p, now, policy)))
-    return Outcome(after, alerts, *_next(after, now, policy))
+    incident: Incident,
+    observations: Iterable[Observation],
+    now: datetime,
+    policy: AlertPolicy | None = None,
+) -> Transition:
+    """Advance an incident by one poll, or with no observations by time alone."""
+    policy = policy or AlertPolicy()
+    observed = _apply_observations(_clamp_incident(incident, now), observations, now, policy)
+    notified, alerts = decide_alerts(observed, now, policy)
+    after = replace(
+        notified, problems=tuple(p for p in notified.problems if _is_needed(p, now, policy))
+    )
+    return Transition(after, alerts, *_next_poll(after, now, policy))
 
 
-def acknowledge(incident: Incident, by: str, now: datetime) -> Incident:
-    """Someone has it in hand: reminders stop until it is over or a new problem that alerts comes on top."""
-    return replace(incident, acknowledged=Acknowledged(by, now)) if incident.opened else incident
+def acknowledge(incident: Incident, actor: str, now: datetime) -> Incident:
+    """Stop reminders until the incident resolves or grows."""
+    return (
+        replace(incident, acknowledged=Acknowledged(actor, now)) if incident.opened_at else incident
+    )
 
 
-def mute(incident: Incident, by: str, until: datetime) -> Incident:
-    """Nothing is told before `until`; what is then still different from what the room knows is told at once."""
-    return replace(incident, muted=Muted(by, until))
+def mute(incident: Incident, actor: str, until: datetime) -> Incident:
+    """Defer alerts until then; what still differs from the last notification is reported then."""
+    return replace(incident, muted=Muted(actor, until))
 
 
 def unmute(incident: Incident) -> Incident:
     return replace(incident, muted=None)
 
 
-def _look(incident: Incident, observations: Iterable[Observation], now: datetime, policy: Policy) -> Incident:
+def _apply_observations(
+    incident: Incident, observations: Iterable[Observation], now: datetime, policy: AlertPolicy
+) -> Incident:
     problems = {problem.key: problem for problem in incident.problems}
-    settings = dict(incident.settings)
-    known = [problem.sight for problem in incident.problems]
-    for seen in _one_each(per_sublist(_relevant(observations, known), known)):
-        if seen.key in problems:
-            problems[seen.key] = step(problems[seen.key], seen, policy)
-        elif seen.state is State.LISTED:
-            problems[seen.key] = first_sight(seen)
-        if seen.setting and seen.state is State.NOT_LISTED:
-            settings[seen.setting] = seen.value
-    rested = tuple(at_rest(problem, now, policy) for problem in problems.values())
-    return replace(incident, problems=rested, settings=settings)
+    config = dict(incident.config)
+    known = [problem.last_observation for problem in incident.problems]
+    for observation in _best_per_key(split_by_sublist(_relevant(observations, known), known)):
+        if observation.key in problems:
+            problems[observation.key] = advance_problem(
+                problems[observation.key], observation, policy
+            )
+        elif observation.state is ObservedState.LISTED:
+            problems[observation.key] = new_suspect(observation)
+        if observation.config_key and observation.state is ObservedState.NOT_LISTED:
+            config[observation.config_key] = observation.value
+    decayed = tuple(decay_flapping(problem, now, policy) for problem in problems.values())
+    return replace(incident, problems=decayed, config=config)
 
 
-def _relevant(observations: Iterable[Observation], known: Iterable[Observation]) -> Iterable[Observation]:
-    """Most looks find most lists clean, and that is no news where nothing was wrong."""
-    open_questions = {(sight.check, sight.about) for sight in known}
-    return (o for o in observations if o.state is State.LISTED or o.setting or (o.check, o.about) in open_questions)
-
-
-def _one_each(observations: Iterable[Observation]) -> tuple[Observation, ...]:
-    """Of several answers about the same thing, as of one domain for all addresses of a range, the one that says most."""
-    rank = {State.LISTED: 2, State.NOT_LISTED: 1}
-    best: dict[str, Observation] = {}
-    for seen in observations:
-        if seen.key not in best or rank.get(seen.state, 0) > rank.get(best[seen.key].state, 0):
-            best[seen.key] = seen
-    return tuple(best.values())
-
-
-def _clocked(incident: Incident, now: datetime) -> Incident:
-    return replace(
-        incident,
-        problems=tuple(clocked(problem, now) for problem in incident.problems),
-        told_at=min(incident.told_at, now) if incident.told_at else None,
-        opened=min(incident.opened, now) if incident.opened else None,
+def _relevant(
+    observations: Iterable[Observation], known: Iterable[Observation]
+) -> Iterable[Observation]:
+    """Drop clean results of lists without a known problem."""
+    known_subjects = {(observation.check, observation.subject) for observation in known}
+    return (
+        o
+        for o in observations
+        if o.state is ObservedState.LISTED or o.config_key or (o.check, o.subject) in known_subjects
     )
 
 
-def _worth_keeping(problem: Problem, now: datetime, policy: Policy) -> bool:
-    if problem.told or problem.unstable:
+def _best_per_key(observations: Iterable[Observation]) -> tuple[Observation, ...]:
+    """The most conclusive of several results for one key, such as one domain polled per address."""
+    rank = {ObservedState.LISTED: 2, ObservedState.NOT_LISTED: 1}
+    best: dict[str, Observation] = {}
+    for observation in observations:
+        if observation.key not in best or rank.get(observation.state, 0) > rank.get(
+            best[observation.key].state, 0
+        ):
+            best[observation.key] = observation
+    return tuple(best.values())
+
+
+def _clamp_incident(incident: Incident, now: datetime) -> Incident:
+    return replace(
+        incident,
+        problems=tuple(clamp_to_now(problem, now) for problem in incident.problems),
+        notified_at=min(incident.notified_at, now) if incident.notified_at else None,
+        opened_at=min(incident.opened_at, now) if incident.opened_at else None,
+    )
+
+
+def _is_needed(problem: Problem, now: datetime, policy: AlertPolicy) -> bool:
+    if problem.notified or problem.flapping:
         return True
-    return now - problem.asked < policy.forget_after and (problem.phase is not Phase.CLEAN or bool(problem.opens))
+    return now - problem.last_polled_at < policy.forget_after and (
+        problem.phase is not Phase.CLEAN or bool(problem.confirmations)
+    )
 
 
-def _next(incident: Incident, now: datetime, policy: Policy) -> tuple[datetime | None, frozenset[str]]:
-    looks = {p.key: at for p in incident.problems if (at := look_at(p, now, policy))}
-    times = [*looks.values(), *filter(None, [held_back_until(incident, now, policy)])]
-    if not times:
+def _next_poll(
+    incident: Incident, now: datetime, policy: AlertPolicy
+) -> tuple[datetime | None, frozenset[str]]:
+    due = {p.key: at for p in incident.problems if (at := next_poll_at(p, now, policy))}
+    candidates = [*due.values(), *filter(None, [deferred_until(incident, now, policy)])]
+    if not candidates:
         return None, frozenset()
-    again_at = max(min(times), now + timedelta(seconds=1))
-    return again_at, frozenset(key for key, at in looks.items() if at <= again_at)
+    recheck_at = max(min(candidates), now + timedelta(seconds=1))
+    return recheck_at, frozenset(key for key, at in due.items() if at <= recheck_at)

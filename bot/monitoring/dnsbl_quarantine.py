@@ -1,11 +1,9 @@
-"""When a list itself is the news: it lists the world, or it has fallen silent. One note a list, and no alert a target. Pure.
+"""Quarantine of unreliable blocklists, and the state of every list between rounds. Pure.
 
-A list that is sold, parked or broken turns every watched address into a listing at once. It is put in quarantine, what it
-said is held back, and it is believed again after good rounds of its own test entries (RFC 5782 section 5).
-
-What is remembered of every list between rounds, and the notes that come of it. Pure; the sweep keeps it in Redis.
-
-A round of the lists takes some minutes, so that a short silence is no silence and a few good answers prove nothing.
+A list that is sold, parked or broken lists every address at once. It is put in quarantine, its
+results are ignored and reported as one notice, and it is trusted again after good rounds of its
+test points (RFC 5782 section 5). A round takes some minutes, so that neither a short outage nor a
+few good answers count.
 """
 
 from __future__ import annotations
@@ -16,19 +14,27 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.models import Finding, Report
-from bot.monitoring.models import Incident, Observation, State
-from bot.monitoring.observations import BLOCKLIST, about_domain
+from bot.monitoring.models import Incident, Observation, ObservedState
+from bot.monitoring.observations import BLOCKLIST, is_about_domain
+
+LIST_ROUND_LENGTH = timedelta(minutes=5)
+BUDGET, LISTS_EVERYTHING = "budget", "lists-everything"
+NOT_QUERIED = (BUDGET, "day-limit")
+CONCLUSIVE_STATES = ("listed", "not_listed")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """`flips` and `share`: so many, and so large a part of the targets asked, must turn to listed. `sample` bounds how far
-    back that part looks. `trusted_for`: after quarantine only the test entries can bring a list back into it, so that
-    listings which are real are told."""
+class QuarantinePolicy:
+    """When a list enters and leaves quarantine.
 
-    flips: int = 5
-    share: float = 0.2
-    sample: int = 25
+    It enters when at least `min_newly_listed` targets, and the share `min_share` of the answered
+    ones, turn to listed; `sample_size` bounds how far back the share reaches. For `trusted_for`
+    after quarantine only the test points can quarantine it again, so real listings alert.
+    """
+
+    min_newly_listed: int = 5
+    min_share: float = 0.2
+    sample_size: int = 25
     good_rounds: int = 3
     silent_rounds: int = 3
     trusted_for: timedelta = timedelta(hours=24)
@@ -36,42 +42,45 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ListHealth:
-    """What is remembered of one list. `asked` and `flipped` count recent looks with an answer; `good` counts rounds in a
-    row with right test entries while in quarantine, `silent` rounds in a row without any verified answer; `episode` the
-    notes' occasions. Never in quarantine: `held_since` is None."""
+    """State of one list.
 
-    list: str
-    asked: float = 0
-    flipped: float = 0
-    held_since: datetime | None = None
+    `answered` and `newly_listed` count recent polls; `good_rounds` counts rounds in a row with
+    correct test points while in quarantine, `silent_rounds` those without any verified answer,
+    `episode` the conditions reported. `quarantined_since` is None outside of quarantine.
+    """
+
+    list_id: str
+    answered: float = 0
+    newly_listed: float = 0
+    quarantined_since: datetime | None = None
     trusted_until: datetime | None = None
-    good: int = 0
-    silent: int = 0
+    good_rounds: int = 0
+    silent_rounds: int = 0
     degraded: bool = False
     episode: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """What one or many looks said of one list: targets with a verified answer, and those that turned to listed."""
+class ListCounts:
+    """Targets with a verified answer of one list, and those that turned to listed."""
 
-    asked: int = 0
-    flipped: int = 0
+    answered: int = 0
+    newly_listed: int = 0
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(self.asked + other.asked, self.flipped + other.flipped)
+    def __add__(self, other: ListCounts) -> ListCounts:
+        return ListCounts(self.answered + other.answered, self.newly_listed + other.newly_listed)
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """One round of a list. `answered`: there was a verified answer. `must_not_listed`: its "never listed" entry is listed."""
+class RoundResult:
+    """Result of one round of a list. `must_not_listed`: its negative test point is listed."""
 
     answered: bool
     must_not_listed: bool = False
 
 
-class NoteReason(StrEnum):
-    """QUARANTINED and DEGRADED each end with TRUSTED and ANSWERING."""
+class NoticeReason(StrEnum):
+    """QUARANTINED ends with TRUSTED, DEGRADED (no answers) with ANSWERING."""
 
     QUARANTINED = "quarantined"
     TRUSTED = "trusted"
@@ -80,250 +89,320 @@ class NoteReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ListNote:
-    """One note to whoever runs the bot. Several lists in one note: it is not them, it is DNS here.
+class ListNotice:
+    """Notice about an unreliable list. Several lists in one notice point to the local resolver.
 
-    `flipped` of `asked` recent looks turned to listed; both zero where the list's own test entries gave it away.
+    `newly_listed` of `answered` recent polls turned to listed; both are zero where the test points
+    were the reason.
     """
 
     key: str
-    reason: NoteReason
-    lists: tuple[str, ...]
-    flipped: int = 0
-    asked: int = 0
+    reason: NoticeReason
+    list_ids: tuple[str, ...]
+    newly_listed: int = 0
+    answered: int = 0
 
     @property
-    def thread(self) -> str:
-        """The name under which its end finds its beginning."""
+    def thread_key(self) -> str:
+        """Key shared by the first and the closing notice of a condition."""
         return self.key.rpartition(".")[0]
 
     @property
-    def begins(self) -> bool:
-        return self.reason in (NoteReason.QUARANTINED, NoteReason.DEGRADED)
+    def is_root(self) -> bool:
+        return self.reason in (NoticeReason.QUARANTINED, NoticeReason.DEGRADED)
 
 
-def tallies(before: Incident | None, observations: Iterable[Observation]) -> dict[str, Tally]:
-    """What one look at one watch adds to each list; a first look flips nothing, because nobody knows what was before."""
-    known = {(p.sight.about, p.sight.address) for p in before.problems if p.phase != "clean"} if before else set()
-    flips: dict[tuple[str, str], bool] = {}  # a domain counts once, however many addresses go with it
-    for seen in observations:
-        if seen.check == BLOCKLIST and seen.state in (State.LISTED, State.NOT_LISTED):
-            subject = seen.about, seen.address
-            flips[subject] = before is not None and seen.state is State.LISTED and subject not in known
-    counted: dict[str, Tally] = {}
-    for (name, _), flipped in flips.items():
-        counted[name] = counted.get(name, Tally()) + Tally(1, int(flipped))
-    return counted
+def count_listings(
+    before: Incident | None, observations: Iterable[Observation]
+) -> dict[str, ListCounts]:
+    """Counts of one poll of one watch by list; a first poll has no newly listed targets."""
+    known = (
+        {
+            (p.last_observation.subject, p.last_observation.address)
+            for p in before.problems
+            if p.phase != "clean"
+        }
+        if before
+        else set()
+    )
+    newly_listed: dict[tuple[str, str], bool] = {}  # a domain counts once for all addresses
+    for observation in observations:
+        if observation.check == BLOCKLIST and observation.state in (
+            ObservedState.LISTED,
+            ObservedState.NOT_LISTED,
+        ):
+            subject = observation.subject, observation.address
+            newly_listed[subject] = (
+                before is not None
+                and observation.state is ObservedState.LISTED
+                and subject not in known
+            )
+    counts: dict[str, ListCounts] = {}
+    for (name, _), is_new in newly_listed.items():
+        counts[name] = counts.get(name, ListCounts()) + ListCounts(1, int(is_new))
+    return counts
 
 
-def hold(observations: Iterable[Observation], quarantined: Set[str]) -> tuple[Observation, ...]:
-    """The observations with those of quarantined lists held back."""
+def apply_quarantine(
+    observations: Iterable[Observation], quarantined: Set[str]
+) -> tuple[Observation, ...]:
+    """Mark the observations of quarantined lists, so that they are ignored."""
     return tuple(
-        replace(seen, state=State.HELD) if seen.check == BLOCKLIST and seen.about in quarantined else seen
-        for seen in observations
+        replace(observation, state=ObservedState.QUARANTINED)
+        if observation.check == BLOCKLIST and observation.subject in quarantined
+        else observation
+        for observation in observations
     )
 
 
-def count(health: ListHealth, tally: Tally, now: datetime, limits: Limits) -> tuple[ListHealth, ListNote | None]:
-    """Add looks to a list's health, and put it in quarantine when too many of them turned to listed.
+def record_counts(
+    health: ListHealth, counts: ListCounts, now: datetime, policy: QuarantinePolicy
+) -> tuple[ListHealth, ListNotice | None]:
+    """Add polls to a list's health; quarantine it when too many targets turned to listed.
 
-    Count before the looks are told of, and ask again whether the list is held: the looks that broke it are held as well.
-    No target is told of when the flips that break it come within one `Policy.confirm_after`, as they do from some 250
-    targets an hour on. With fewer, its test entries give a list away: every second look asks them, too. Only of a list that
-    keeps none can those targets have been told whose second look came sooner.
+    Call it before alerts are decided and apply the resulting quarantine to the same polls. No alert
+    is sent when the threshold is reached within one `AlertPolicy.confirm_after`, as happens from
+    about 250 targets an hour on. With fewer targets the test points, which every second poll
+    queries too, catch it. Only a list without test points can alert for targets polled earlier.
     """
-    if health.held_since:
+    if health.quarantined_since:
         return health, None
-    asked, flipped = health.asked + tally.asked, health.flipped + tally.flipped
+    answered, newly_listed = (
+        health.answered + counts.answered,
+        health.newly_listed + counts.newly_listed,
+    )
     trusted = health.trusted_until is not None and now < health.trusted_until
-    if not trusted and flipped >= max(limits.flips, limits.share * asked):
-        return _quarantined(replace(health, asked=asked, flipped=flipped), now)
-    # The past counts as much as one sample, so that a quiet day hides no bad minute.
-    weight = min(1.0, limits.sample / asked) if asked else 1.0
-    return replace(health, asked=round(asked * weight, 3), flipped=round(flipped * weight, 3)), None
+    if not trusted and newly_listed >= max(policy.min_newly_listed, policy.min_share * answered):
+        return _quarantine(replace(health, answered=answered, newly_listed=newly_listed), now)
+    # History is capped at one sample, so that a quiet day does not mask a bad minute.
+    weight = min(1.0, policy.sample_size / answered) if answered else 1.0
+    return replace(
+        health, answered=round(answered * weight, 3), newly_listed=round(newly_listed * weight, 3)
+    ), None
 
 
-def gave_itself_away(health: ListHealth, now: datetime) -> tuple[ListHealth, ListNote | None]:
-    """A list that lists its own "never listed" entry is in quarantine at once, before anything that it said is told."""
-    return (health, None) if health.held_since else _quarantined(health, now)
+def quarantine_by_test_point(
+    health: ListHealth, now: datetime
+) -> tuple[ListHealth, ListNotice | None]:
+    """Quarantine a list that lists its negative test point at once."""
+    return (health, None) if health.quarantined_since else _quarantine(health, now)
 
 
-def round_ended(
-    health: ListHealth, seen: Round, now: datetime, limits: Limits
-) -> tuple[ListHealth, tuple[ListNote, ...]]:
-    """A list's health after one round of it, whether it was in quarantine or not."""
-    notes: list[ListNote | None] = []
-    health, note = _heard(health, seen, limits)
-    notes.append(note)
-    if seen.must_not_listed and not health.held_since:
-        health, note = _quarantined(health, now)
+def finish_list_round(
+    health: ListHealth, result: RoundResult, now: datetime, policy: QuarantinePolicy
+) -> tuple[ListHealth, tuple[ListNotice, ...]]:
+    """Health of a list after one round, in or out of quarantine, and the notices."""
+    notices: list[ListNotice | None] = []
+    health, notice = _track_silence(health, result, policy)
+    notices.append(notice)
+    if result.must_not_listed and not health.quarantined_since:
+        health, notice = _quarantine(health, now)
     else:
-        health, note = _believed(health, seen, now, limits)
-    notes.append(note)
-    return health, tuple(note for note in notes if note)
+        health, notice = _track_recovery(health, result, now, policy)
+    notices.append(notice)
+    return health, tuple(notice for notice in notices if notice)
 
 
-def together(notes: Iterable[ListNote], lists: int) -> tuple[ListNote, ...]:
-    """The notes of one round over all `lists`: when half of them fall silent or come back at once, that is one note."""
-    by_reason: dict[NoteReason, list[ListNote]] = {}
-    for note in notes:
-        by_reason.setdefault(note.reason, []).append(note)
-    merged: list[ListNote] = []
-    for reason, alike in by_reason.items():
-        if reason in (NoteReason.DEGRADED, NoteReason.ANSWERING) and len(alike) > 1 and 2 * len(alike) >= lists:
-            names = tuple(sorted(name for note in alike for name in note.lists))
-            merged.append(ListNote(f"lists.{max(note.key for note in alike)}", reason, names))
+def merge_notices(notices: Iterable[ListNotice], list_count: int) -> tuple[ListNotice, ...]:
+    """Merge the notices of a round when half of all lists fall silent or return at once."""
+    groups: dict[NoticeReason, list[ListNotice]] = {}
+    for notice in notices:
+        groups.setdefault(notice.reason, []).append(notice)
+    merged: list[ListNotice] = []
+    for reason, group in groups.items():
+        if (
+            reason in (NoticeReason.DEGRADED, NoticeReason.ANSWERING)
+            and len(group) > 1
+            and 2 * len(group) >= list_count
+        ):
+            names = tuple(sorted(name for notice in group for name in notice.list_ids))
+            merged.append(ListNotice(f"lists.{max(notice.key for notice in group)}", reason, names))
         else:
-            merged += alike
+            merged += group
     return tuple(merged)
 
 
-def quarantined(healths: Mapping[str, ListHealth]) -> frozenset[str]:
-    return frozenset(name for name, health in healths.items() if health.held_since)
+def quarantined_ids(healths: Mapping[str, ListHealth]) -> frozenset[str]:
+    return frozenset(name for name, health in healths.items() if health.quarantined_since)
 
 
-def _heard(health: ListHealth, seen: Round, limits: Limits) -> tuple[ListHealth, ListNote | None]:
-    if seen.answered:
-        back = replace(health, silent=0, degraded=False)
-        return back, _note(back, NoteReason.ANSWERING) if health.degraded else None
-    silent = min(health.silent + 1, limits.silent_rounds)
-    if silent < limits.silent_rounds or health.degraded:
-        return replace(health, silent=silent), None
-    degraded = replace(health, silent=silent, degraded=True, episode=health.episode + 1)
-    return degraded, _note(degraded, NoteReason.DEGRADED)
+def _track_silence(
+    health: ListHealth, result: RoundResult, policy: QuarantinePolicy
+) -> tuple[ListHealth, ListNotice | None]:
+    if result.answered:
+        answering = replace(health, silent_rounds=0, degraded=False)
+        return answering, _notice(answering, NoticeReason.ANSWERING) if health.degraded else None
+    silent_rounds = min(health.silent_rounds + 1, policy.silent_rounds)
+    if silent_rounds < policy.silent_rounds or health.degraded:
+        return replace(health, silent_rounds=silent_rounds), None
+    degraded = replace(
+        health, silent_rounds=silent_rounds, degraded=True, episode=health.episode + 1
+    )
+    return degraded, _notice(degraded, NoticeReason.DEGRADED)
 
 
-def _quarantined(health: ListHealth, now: datetime) -> tuple[ListHealth, ListNote]:
-    held = ListHealth(
-        health.list,
-        held_since=now,
-        silent=health.silent,
+def _quarantine(health: ListHealth, now: datetime) -> tuple[ListHealth, ListNotice]:
+    entered = ListHealth(
+        health.list_id,
+        quarantined_since=now,
+        silent_rounds=health.silent_rounds,
         degraded=health.degraded,
         episode=health.episode + 1,
     )
-    note = _note(held, NoteReason.QUARANTINED)
-    return held, replace(note, flipped=round(health.flipped), asked=round(health.asked))
+    notice = _notice(entered, NoticeReason.QUARANTINED)
+    return entered, replace(
+        notice, newly_listed=round(health.newly_listed), answered=round(health.answered)
+    )
 
 
-def _believed(health: ListHealth, seen: Round, now: datetime, limits: Limits) -> tuple[ListHealth, ListNote | None]:
-    if not health.held_since:
+def _track_recovery(
+    health: ListHealth, result: RoundResult, now: datetime, policy: QuarantinePolicy
+) -> tuple[ListHealth, ListNotice | None]:
+    if not health.quarantined_since:
         return health, None
-    if seen.must_not_listed or not seen.answered:
-        return replace(health, good=0), None
-    if health.good + 1 < limits.good_rounds:
-        return replace(health, good=health.good + 1), None
-    trusted = replace(health, held_since=None, good=0, trusted_until=now + limits.trusted_for)
-    return trusted, _note(trusted, NoteReason.TRUSTED)
+    if result.must_not_listed or not result.answered:
+        return replace(health, good_rounds=0), None
+    if health.good_rounds + 1 < policy.good_rounds:
+        return replace(health, good_rounds=health.good_rounds + 1), None
+    trusted = replace(
+        health, quarantined_since=None, good_rounds=0, trusted_until=now + policy.trusted_for
+    )
+    return trusted, _notice(trusted, NoticeReason.TRUSTED)
 
 
-def _note(health: ListHealth, reason: NoteReason) -> ListNote:
-    return ListNote(f"{health.list}.{health.episode}.{reason}", reason, (health.list,))
-
-
-LIST_ROUND = timedelta(minutes=5)
-BUDGET, LISTS_EVERYTHING = "budget", "lists-everything"
-NOT_ASKED = (BUDGET, "day-limit")
-KNOWLEDGE = ("listed", "not_listed")
+def _notice(health: ListHealth, reason: NoticeReason) -> ListNotice:
+    return ListNotice(f"{health.list_id}.{health.episode}.{reason}", reason, (health.list_id,))
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What one list said since the round began: targets asked, answers that can be believed, listings among them, and
-    whether it lists the entry that must never be listed."""
+class RoundCounts:
+    """Counts of one list in a round: targets queried, verified answers, and listings among them.
 
-    list: str
-    asked: int = 0
+    `lists_everything`: its negative test point is listed.
+    """
+
+    list_id: str
+    queried: int = 0
     answered: int = 0
     listed: int = 0
     lists_everything: bool = False
 
-    def __add__(self, more: Heard) -> Heard:
-        return Heard(
-            self.list,
-            self.asked + more.asked,
-            self.answered + more.answered,
-            self.listed + more.listed,
-            self.lists_everything or more.lists_everything,
+    def __add__(self, other: RoundCounts) -> RoundCounts:
+        return RoundCounts(
+            self.list_id,
+            self.queried + other.queried,
+            self.answered + other.answered,
+            self.listed + other.listed,
+            self.lists_everything or other.lists_everything,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class ListMemory:
-    """Every list's health, and what was heard since the present round began."""
+class QuarantineState:
+    """Health of every list, and the counts of the current round."""
 
-    since: datetime
+    round_started_at: datetime
     healths: tuple[ListHealth, ...] = ()
-    heard: tuple[Heard, ...] = ()
+    round_counts: tuple[RoundCounts, ...] = ()
 
     @property
     def quarantined(self) -> frozenset[str]:
-        return quarantined({health.list: health for health in self.healths})
+        return quarantined_ids({health.list_id: health for health in self.healths})
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
-    """What watches have asked of a list since midnight UTC, of the `per_day` questions that its operator allows."""
+class QueryUsage:
+    """Queries of watches to a list since midnight UTC, of the `per_day` its operator allows."""
 
-    list: str
+    list_id: str
     per_day: int
     used: int
 
 
-def heard_in(reports: Iterable[Report]) -> tuple[Heard, ...]:
-    """What the lists said in these reports."""
-    said: dict[tuple[str, str], Heard] = {}  # a domain counts once, however many addresses go with it
+def counts_by_list(reports: Iterable[Report]) -> tuple[RoundCounts, ...]:
+    """Counts by list of these reports."""
+    by_target: dict[tuple[str, str], RoundCounts] = {}  # a domain counts once for all addresses
     for report in reports:
-        ip, domain = str(report.order.target.ip), str(report.order.target.domain)
+        ip, domain = str(report.request.target.ip), str(report.request.target.domain)
         for finding in report.findings:
             if finding.check == BLOCKLIST:
-                said[finding.about, domain if about_domain(finding) else ip] = _list_heard(finding)
-    heard: dict[str, Heard] = {}
-    for one in said.values():
-        heard[one.list] = heard.get(one.list, Heard(one.list)) + one
-    return tuple(heard.values())
+                by_target[finding.subject, domain if is_about_domain(finding) else ip] = (
+                    _finding_counts(finding)
+                )
+    totals: dict[str, RoundCounts] = {}
+    for counts in by_target.values():
+        totals[counts.list_id] = totals.get(counts.list_id, RoundCounts(counts.list_id)) + counts
+    return tuple(totals.values())
 
 
-def _list_heard(finding: Finding) -> Heard:
+def _finding_counts(finding: Finding) -> RoundCounts:
     state, reason = finding.facts.get("state"), finding.facts.get("reason")
-    return Heard(finding.about, 1, state in KNOWLEDGE, state == "listed", reason == LISTS_EVERYTHING)
+    return RoundCounts(
+        finding.subject,
+        1,
+        state in CONCLUSIVE_STATES,
+        state == "listed",
+        reason == LISTS_EVERYTHING,
+    )
 
 
-def counted(
-    memory: ListMemory, tallies: Mapping[str, Tally], heard: Iterable[Heard], now: datetime, limits: Limits
-) -> tuple[ListMemory, tuple[ListNote, ...]]:
-    """The memory after some looks, before anybody is told of them."""
-    healths = {health.list: health for health in memory.healths}
-    notes: list[ListNote] = []
-    for name, tally in tallies.items():
-        healths[name], note = count(healths.get(name, ListHealth(name)), tally, now, limits)
-        notes += [note] if note else []
-    sums = {one.list: one for one in memory.heard}
-    for one in heard:
-        if one.lists_everything:
-            healths[one.list], note = gave_itself_away(healths.get(one.list, ListHealth(one.list)), now)
-            notes += [note] if note else []
-        sums[one.list] = sums.get(one.list, Heard(one.list)) + one
-    return replace(memory, healths=tuple(healths.values()), heard=tuple(sums.values())), tuple(notes)
+def record_polls(
+    state: QuarantineState,
+    counts: Mapping[str, ListCounts],
+    round_counts: Iterable[RoundCounts],
+    now: datetime,
+    policy: QuarantinePolicy,
+) -> tuple[QuarantineState, tuple[ListNotice, ...]]:
+    """Add polls to the state; call it before alerts are decided."""
+    healths = {health.list_id: health for health in state.healths}
+    notices: list[ListNotice] = []
+    for name, list_counts in counts.items():
+        healths[name], notice = record_counts(
+            healths.get(name, ListHealth(name)), list_counts, now, policy
+        )
+        notices += [notice] if notice else []
+    sums = {addition.list_id: addition for addition in state.round_counts}
+    for addition in round_counts:
+        if addition.lists_everything:
+            healths[addition.list_id], notice = quarantine_by_test_point(
+                healths.get(addition.list_id, ListHealth(addition.list_id)), now
+            )
+            notices += [notice] if notice else []
+        sums[addition.list_id] = (
+            sums.get(addition.list_id, RoundCounts(addition.list_id)) + addition
+        )
+    return replace(
+        state, healths=tuple(healths.values()), round_counts=tuple(sums.values())
+    ), tuple(notices)
 
 
-def round_over(
-    memory: ListMemory, unproven: Set[str], now: datetime, limits: Limits
-) -> tuple[ListMemory, tuple[ListNote, ...]]:
-    """The memory with its round ended, where that has lasted long enough; `unproven` lists have no test entries."""
-    if now - memory.since < LIST_ROUND and now >= memory.since:
-        return memory, ()
-    healths = {health.list: health for health in memory.healths}
-    notes: list[ListNote] = []
-    for one in memory.heard:
-        # A list that lists everything is not silent, though nothing that it says can be believed.
-        seen = Round(one.answered > 0 or one.lists_everything, _lists_everything(one, one.list in unproven, limits))
-        healths[one.list], more = round_ended(healths.get(one.list, ListHealth(one.list)), seen, now, limits)
-        notes += more
-    return ListMemory(now, tuple(healths.values())), together(notes, len(memory.heard))
+def finish_round(
+    state: QuarantineState, without_test_points: Set[str], now: datetime, policy: QuarantinePolicy
+) -> tuple[QuarantineState, tuple[ListNotice, ...]]:
+    """End the round if it has lasted long enough; `without_test_points` are ids of lists."""
+    if now - state.round_started_at < LIST_ROUND_LENGTH and now >= state.round_started_at:
+        return state, ()
+    healths = {health.list_id: health for health in state.healths}
+    notices: list[ListNotice] = []
+    for counts in state.round_counts:
+        # A list that lists everything is not silent, though its answers are not trusted.
+        result = RoundResult(
+            counts.answered > 0 or counts.lists_everything,
+            _is_listing_everything(counts, counts.list_id in without_test_points, policy),
+        )
+        healths[counts.list_id], new_notices = finish_list_round(
+            healths.get(counts.list_id, ListHealth(counts.list_id)), result, now, policy
+        )
+        notices += new_notices
+    return QuarantineState(now, tuple(healths.values())), merge_notices(
+        notices, len(state.round_counts)
+    )
 
 
-def _lists_everything(heard: Heard, unproven: bool, limits: Limits) -> bool:
-    """Where a list has no entry that must not be listed, the targets stand in: no true list holds half of them."""
-    if not unproven:
-        return heard.lists_everything
-    return heard.listed >= max(limits.flips, heard.answered / 2)
+def _is_listing_everything(
+    counts: RoundCounts, without_test_points: bool, policy: QuarantinePolicy
+) -> bool:
+    """Without a negative test point the targets stand in: no real list has half of them."""
+    if not without_test_points:
+        return counts.lists_everything
+    return counts.listed >= max(policy.min_newly_listed, counts.answered / 2)

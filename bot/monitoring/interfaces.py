@@ -1,6 +1,6 @@
-"""What is kept of watches between two looks, and what rooms must still be told: the two memories behind watching.
+"""Persistence interfaces of monitoring: the watch repository and the outbox.
 
-The store provides both (`bot.storage.watch_store` through `bot.monitoring.repository`); the sweep writes, commands and delivery read.
+`bot.monitoring.repository` implements both on Redis.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from bot.monitoring.dnsbl_quarantine import ListNote
+from bot.monitoring.dnsbl_quarantine import ListNotice
 from bot.monitoring.history import History
-from bot.monitoring.models import Alert, Incident, Room, Watch
+from bot.monitoring.models import Alert, Incident, Channel, Watch
 
-MOST_IN_A_ROOM = 50
-MOST_IN_A_SPACE = 500
-EVER = datetime.fromtimestamp(0, UTC)
+MAX_WATCHES_PER_CHANNEL = 50
+MAX_WATCHES_PER_WORKSPACE = 500
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class TooManyWatches(Exception):
-    """The room or the workspace has its share; the message is one sentence."""
+    """The channel or the workspace is at its limit; the message is one sentence."""
 
 
-class Updates:
-    """How a room hears of later events: in the thread, in the thread and broadcast, or only by the edited root."""
+class UpdateMode:
+    """How a channel gets updates: thread reply, reply with broadcast, or edit of the root only."""
 
     THREAD = "thread"
     BROADCAST = "thread+broadcast"
@@ -32,187 +32,194 @@ class Updates:
 
 
 @dataclass(frozen=True, slots=True)
-class RoomSettings:
-    """What a room chose. `restrict` is True where only the one who made a watch may end or mute it. `lists`: here, and in no
-    other room of the space, it is told when a list itself cannot be believed. `digest`: once a week it is told what became
-    of all its watches."""
+class ChannelSettings:
+    """Settings of a channel.
 
-    updates: str = Updates.THREAD
-    reminder: bool = True
-    restrict: bool = False
-    lists: bool = False
-    digest: bool = False
+    `creator_only`: only its creator may mute or remove a watch. `list_notices`: this channel, one
+    per workspace, gets notices about unreliable lists. `weekly_digest`: it gets a weekly digest.
+    """
+
+    update_mode: str = UpdateMode.THREAD
+    reminders: bool = True
+    creator_only: bool = False
+    list_notices: bool = False
+    weekly_digest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A watch with all that is remembered of it; `every` may be longer than wished, where a list's budget says so."""
+class StoredWatch:
+    """A stored watch with its state; list budgets can make `interval` longer than requested."""
 
     watch: Watch
     incident: Incident
-    due: datetime | None = None
-    every: timedelta | None = None
+    next_poll_at: datetime | None = None
+    interval: timedelta | None = None
     paused: bool = False
 
 
-class Watches(Protocol):
-    """Watches by room. Nothing here takes an id of another room: such a watch does not exist for the one who asks."""
+class WatchRepository(Protocol):
+    """Watches by channel. A watch of another channel is treated as missing."""
 
     async def add(self, watch: Watch, incident: Incident, due: datetime) -> bool:
-        """Keeps a watch that begins with this baseline; False where the room had it. Raises TooManyWatches."""
+        """Store a watch with its baseline; False if it exists. Raises TooManyWatches."""
 
-    async def find(self, room: Room, words: str) -> Kept | None:
-        """By id, by what is followed as it was typed, or by the name that somebody gave it."""
+    async def find(self, channel: Channel, query: str) -> StoredWatch | None:
+        """Find a watch by id, by subject as typed, or by name."""
 
-    async def of_room(self, room: Room) -> Sequence[Kept]: ...
+    async def list_watches(self, channel: Channel) -> Sequence[StoredWatch]: ...
 
-    async def rooms_of(self, platform: str, space: str) -> Sequence[Room]:
-        """The rooms of a space that have watches, and perhaps some that have none any more."""
+    async def list_channels(self, platform: str, workspace: str) -> Sequence[Channel]:
+        """Channels of a workspace with watches; may include some whose watches were removed."""
 
-    async def remove(self, room: Room, watch_id: str) -> bool: ...
+    async def remove(self, channel: Channel, watch_id: str) -> bool: ...
 
-    async def change(self, room: Room, watch_id: str, incident: Incident, was: Incident) -> bool:
-        """Replaces what is remembered, unless it is no longer `was`: then False, and the caller looks again."""
+    async def update_incident(
+        self, channel: Channel, watch_id: str, incident: Incident, expected: Incident
+    ) -> bool:
+        """Replace the incident if it still equals `expected`; False: reload and retry."""
 
-    async def history(self, room: Room, watch_id: str) -> History:
-        """What became of it; empty where nothing has happened, and where there is no such watch."""
+    async def history(self, channel: Channel, watch_id: str) -> History:
+        """History of a watch; empty if nothing happened or the watch does not exist."""
 
-    async def histories(self, room: Room) -> Mapping[str, History]:
-        """Of all its watches to which anything has happened, by id."""
+    async def histories(self, channel: Channel) -> Mapping[str, History]:
+        """Non-empty histories of the channel's watches by watch id."""
 
-    async def settings(self, room: Room) -> RoomSettings: ...
+    async def settings(self, channel: Channel) -> ChannelSettings: ...
 
-    async def set_settings(self, room: Room, settings: RoomSettings) -> None: ...
+    async def set_settings(self, channel: Channel, settings: ChannelSettings) -> None: ...
 
-    async def pause(self, room: Room) -> None:
-        """The room cannot be spoken in: its watches rest, for at most 30 days."""
+    async def pause_channel(self, channel: Channel) -> None:
+        """Pause the watches of a channel that cannot be posted to, for at most 30 days."""
 
-    async def pause_space(self, platform: str, space: str) -> None:
-        """Nothing can be said in the whole workspace: the same for all its rooms."""
+    async def pause_workspace(self, platform: str, workspace: str) -> None:
+        """Pause all channels of a workspace that cannot be posted to."""
 
-    async def resume(self, room: Room) -> bool:
-        """The room can be spoken in, and so can its workspace. True where the room's watches had been resting."""
+    async def resume_channel(self, channel: Channel) -> bool:
+        """Resume a channel and its workspace. True if the channel's watches were paused."""
 
-    async def resume_space(self, platform: str, space: str) -> bool:
-        """The workspace can be spoken in; a room of it that was closed by itself goes on resting. True where it rested."""
+    async def resume_workspace(self, platform: str, workspace: str) -> bool:
+        """Resume a workspace; channels paused on their own stay paused. True if it was paused."""
 
-    async def forget_room(self, room: Room) -> None:
-        """The room removed the bot, or is no more: everything of it is purged."""
+    async def purge_channel(self, channel: Channel) -> None:
+        """Delete everything of a channel that removed the bot or no longer exists."""
 
-    async def forget_space(self, platform: str, space: str) -> None:
-        """The workspace removed the bot: everything of it is purged."""
+    async def purge_workspace(self, platform: str, workspace: str) -> None:
+        """Delete everything of a workspace that removed the bot."""
 
-    async def note(self, room: Room, who: str, what: str, old: str = "", new: str = "") -> None:
-        """One line of the audit stream of the workspace."""
+    async def audit(
+        self, channel: Channel, actor: str, action: str, old: str = "", new: str = ""
+    ) -> None:
+        """Append a line to the audit stream of the workspace."""
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """One alert that a room must get. `intent` is when its sending was begun, if it was; `tries` counts beginnings."""
+class AlertMessage:
+    """An alert to be posted. `send_started_at` is the time of the attempt that has not ended."""
 
     id: str
-    room: Room
+    channel: Channel
     watch: Watch
     incident: Incident
     alert: Alert
-    intent: datetime | None = None
-    tries: int = 0
+    send_started_at: datetime | None = None
+    attempts: int = 0
 
     @property
-    def root(self) -> bool:
-        return self.alert.root
+    def is_root(self) -> bool:
+        return self.alert.is_root
 
     @property
-    def thread(self) -> str:
-        return self.alert.thread
+    def thread_key(self) -> str:
+        return self.alert.thread_key
 
     @property
     def at(self) -> datetime:
         return self.alert.at
 
     @property
-    def began(self) -> datetime:
-        """Before this nothing of it can have been said, not even by a store that has forgotten it."""
-        return self.incident.began
+    def earliest_post_at(self) -> datetime:
+        """Lower bound for a search of the message in the channel history."""
+        return self.incident.started_at
 
 
 @dataclass(frozen=True, slots=True)
-class ListLetter:
-    """A note about the list called `name`, for a room that wants such notes. One that ends something only edits the note
-    that began it."""
+class ListNoticeMessage:
+    """A notice about the list called `list_name`. One that ends a condition edits the first one."""
 
     id: str
-    room: Room
-    note: ListNote
-    name: str
+    channel: Channel
+    notice: ListNotice
+    list_name: str
     at: datetime
-    intent: datetime | None = None
-    tries: int = 0
+    send_started_at: datetime | None = None
+    attempts: int = 0
 
     @property
-    def root(self) -> bool:
-        return self.note.begins
+    def is_root(self) -> bool:
+        return self.notice.is_root
 
     @property
-    def thread(self) -> str:
-        return f"list.{self.note.thread}"
+    def thread_key(self) -> str:
+        return f"list.{self.notice.thread_key}"
 
     @property
-    def began(self) -> datetime:
-        return EVER
+    def earliest_post_at(self) -> datetime:
+        return EPOCH
 
 
 @dataclass(frozen=True, slots=True)
-class DigestLetter:
-    """What became of all watches of a room in the week before `at`; it is looked up when it is told."""
+class DigestMessage:
+    """A digest of the week before `at`; its content is read when it is sent."""
 
     id: str
-    room: Room
+    channel: Channel
     at: datetime
-    intent: datetime | None = None
-    tries: int = 0
+    send_started_at: datetime | None = None
+    attempts: int = 0
 
     @property
-    def root(self) -> bool:
+    def is_root(self) -> bool:
         return True
 
     @property
-    def thread(self) -> str:
+    def thread_key(self) -> str:
         return self.id
 
     @property
-    def began(self) -> datetime:
+    def earliest_post_at(self) -> datetime:
         return self.at
 
 
-AnyLetter = Letter | ListLetter | DigestLetter
+OutboxMessage = AlertMessage | ListNoticeMessage | DigestMessage
 
 
 class Outbox(Protocol):
-    """Letters in order by room. A letter leaves only by `sent` or `dropped`, so a crash loses none."""
+    """Outbox messages in order by channel, removed only by `mark_sent` or `mark_dropped`."""
 
-    async def rooms(self) -> Sequence[Room]:
-        """Rooms with letters that may be sent now."""
+    async def ready_channels(self) -> Sequence[Channel]:
+        """Channels with messages that may be sent now."""
 
-    async def first(self, room: Room) -> AnyLetter | None: ...
+    async def peek(self, channel: Channel) -> OutboxMessage | None: ...
 
-    async def sending(self, letter: AnyLetter, now: datetime) -> AnyLetter | None:
-        """Marks the intent, before the call that may or may not reach the room, and gives the letter with it. None where
-        that is no longer the letter as it was read: another process has begun to send it, or has sent it."""
+    async def begin_attempt(self, message: OutboxMessage, now: datetime) -> OutboxMessage | None:
+        """Record the attempt before the API call and return the updated message.
 
-    async def not_sent(self, begun: AnyLetter, again_at: datetime) -> None:
-        """Surely not posted: this intent is taken back, unless another process has begun since, and the room waits."""
+        None if another process has started to send it, or has sent it, since it was read.
+        """
 
-    async def waits(self, letter: AnyLetter, until: datetime) -> None:
-        """The room waits until then, or longer where it has to; an intent stays as it is."""
+    async def revert_attempt(self, message: OutboxMessage, retry_at: datetime) -> None:
+        """Revert an attempt that definitely failed, unless another one has started since."""
 
-    async def sent(self, letter: AnyLetter, message: str) -> None:
-        """It stands in the room under this id; where `letter` is a root, this is what replies name."""
+    async def delay(self, message: OutboxMessage, until: datetime) -> None:
+        """Delay the channel until then; never shortens a delay."""
 
-    async def dropped(self, letter: AnyLetter, why: str) -> None: ...
+    async def mark_sent(self, message: OutboxMessage, message_id: str) -> None:
+        """Remove a posted message; the message id of a root is stored under its thread key."""
 
-    async def thread(self, room: Room, thread: str) -> str | None:
-        """The message id behind an alert's thread name; None while its root is not posted."""
+    async def mark_dropped(self, message: OutboxMessage, reason: str) -> None: ...
 
-    async def restarted_at(self) -> datetime:
-        """When the store began to run: for a while after that, what is pending may have been sent."""
+    async def root_message_id(self, channel: Channel, thread_key: str) -> str | None:
+        """Message id of the root of a thread; None while it is not posted."""
+
+    async def store_started_at(self) -> datetime:
+        """Start time of the store; attempts before a restart may have been lost."""

@@ -1,4 +1,4 @@
-"""The vocabulary of watching: who watches what, what was seen, what is wrong since when, and what is told."""
+"""Data model of monitoring: channels, watches, observations, problems, incidents and alerts."""
 
 from __future__ import annotations
 
@@ -12,58 +12,60 @@ from ipaddress import IPv4Network, IPv6Network
 from bot.models import Link, Role, Target
 
 Network = IPv4Network | IPv6Network
-MOST_ADDRESSES = 256
+MAX_ADDRESSES = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """Where a watch speaks, named by the platform's own ids. Text form: `slack/T0123/C0456`."""
+class Channel:
+    """A chat channel by the ids of its platform. Text form: `slack/T0123/C0456`."""
 
     platform: str
-    space: str
-    channel: str
+    workspace: str
+    id: str
 
     @classmethod
-    def of(cls, text: str) -> Room:
-        """From its text form; raises ValueError where it is none. Only the channel may hold slashes."""
-        platform, space, channel = text.split("/", 2)
-        return cls(platform, space, channel)
+    def parse(cls, text: str) -> Channel:
+        """Parse the text form. Raises ValueError. Only the channel id may contain slashes."""
+        platform, workspace, channel = text.split("/", 2)
+        return cls(platform, workspace, channel)
 
     def __str__(self) -> str:
-        return f"{self.platform}/{self.space}/{self.channel}"
+        return f"{self.platform}/{self.workspace}/{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A room follows an address, a range of up to 256 addresses, a domain, or addresses of a domain.
+    """A channel's watch of an address, a range of up to 256 addresses, a domain, or both.
 
-    Room, subject and role are its identity, so asking for the same watch twice is the same watch.
+    Its id is derived from channel, subject and role, so adding the same watch twice is idempotent.
     """
 
-    room: Room
+    channel: Channel
     network: Network | None
     domain: str | None
     role: Role
-    every: timedelta
-    by: str
-    since: datetime
+    interval: timedelta
+    created_by: str
+    created_at: datetime
     name: str = ""
 
     def __post_init__(self) -> None:
         if self.network is None and self.domain is None:
             raise ValueError("a watch follows addresses, a domain, or both")
-        if self.network is not None and self.network.num_addresses > MOST_ADDRESSES:
-            raise ValueError(f"a watch follows at most {MOST_ADDRESSES} addresses")
+        if self.network is not None and self.network.num_addresses > MAX_ADDRESSES:
+            raise ValueError(f"a watch follows at most {MAX_ADDRESSES} addresses")
 
     @property
     def id(self) -> str:
-        return blake2b(f"{self.room} {self.subject} {self.role}".encode(), digest_size=5).hexdigest()
+        return blake2b(
+            f"{self.channel} {self.subject} {self.role}".encode(), digest_size=5
+        ).hexdigest()
 
     @property
     def subject(self) -> str:
-        """What is followed, as a person would type it: `203.0.113.5 example.com`, `203.0.113.0/28`."""
-        words = (self._address_text(), self.domain)
-        return " ".join(word for word in words if word)
+        """Address, range or domain as typed: `203.0.113.5 example.com`, `203.0.113.0/28`."""
+        parts = (self._address_text(), self.domain)
+        return " ".join(part for part in parts if part)
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -72,31 +74,32 @@ class Watch:
         return tuple(Target(address, self.domain) for address in self.network)
 
     @property
-    def several(self) -> bool:
-        """Several addresses: a problem then says at which one it is."""
+    def is_range(self) -> bool:
+        """Whether the watch covers several addresses; its problems then name theirs."""
         return self.network is not None and self.network.num_addresses > 1
 
     def _address_text(self) -> str:
         if self.network is None:
             return ""
-        return str(self.network) if self.several else str(self.network.network_address)
+        return str(self.network) if self.is_range else str(self.network.network_address)
 
 
-class State(StrEnum):
-    """What one look said about one thing. LISTED also stands for a setting that is wrong, NOT_LISTED for one that is right.
+class ObservedState(StrEnum):
+    """Result of one poll for one subject.
 
-    Only these two are knowledge. HELD is whatever a list in quarantine said: it counts for nothing, before and now.
+    For DNS config LISTED means broken or changed, NOT_LISTED means correct. Only these two are
+    conclusive. QUARANTINED replaces every result of a list in quarantine; it is ignored.
     """
 
     LISTED = "listed"
     NOT_LISTED = "not_listed"
     UNKNOWN = "unknown"
     UNUSABLE = "unusable"
-    HELD = "held"
+    QUARANTINED = "held"
 
 
 class Severity(StrEnum):
-    """What a problem does to mail, and so how loudly it is told: high and medium alert, low is a note, none is silence."""
+    """Impact on mail delivery. HIGH and MEDIUM alert, LOW is a note, NONE is not reported."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -104,50 +107,54 @@ class Severity(StrEnum):
     NONE = "none"
 
     @property
-    def loud(self) -> bool:
+    def alerts(self) -> bool:
         return self in (Severity.HIGH, Severity.MEDIUM)
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One thing that one look saw, for one address where a watch holds several.
+    """Result of one poll for one subject, per address where a watch covers a range.
 
-    A change of a setting carries the value before and after (`was`, `value`: text of strangers) and the name under which
-    the incident remembers it. It is `passing` when it is told once and then taken as the new normal. `name` is what people
-    call the list, `text` the reason that it gives (text of strangers).
+    A config change carries the previous and the current value (untrusted text) and the config key
+    under which the incident stores it. `notify_once`: reported once, then taken as the new normal.
+    `name` is the display name of the list, `text` its TXT reason (untrusted).
     """
 
     check: str
-    about: str
-    state: State
+    subject: str
+    state: ObservedState
     at: datetime
     address: str = ""
     sublist: str = ""
     sublists: tuple[str, ...] = ()
     severity: Severity = Severity.MEDIUM
-    says: str = ""
-    step: str = ""
+    summary: str = ""
+    remediation: str = ""
     links: tuple[Link, ...] = ()
-    setting: str = ""
-    was: str = ""
+    config_key: str = ""
+    previous_value: str = ""
     value: str = ""
-    passing: bool = False
+    notify_once: bool = False
     name: str = ""
     text: str = ""
 
     @property
     def key(self) -> str:
-        """`blocklist:spamhaus-zen/spamhaus-xbl@203.0.113.5`; sublist and address only where there are any."""
+        """`blocklist:spamhaus-zen/spamhaus-xbl@203.0.113.5`; sublist and address are optional."""
         sublist = f"/{self.sublist}" if self.sublist else ""
-        return f"{self.check}:{self.about}{sublist}" + (f"@{self.address}" if self.address else "")
+        return f"{self.check}:{self.subject}{sublist}" + (
+            f"@{self.address}" if self.address else ""
+        )
 
     @property
-    def lasting(self) -> bool:
-        """An incident opens with it and stays open until it is gone: neither minor nor told once and done."""
-        return self.severity.loud and not self.passing
+    def opens_incident(self) -> bool:
+        """Whether a listing opens an incident: it alerts, and is not a one-time change."""
+        return self.severity.alerts and not self.notify_once
 
 
 class Phase(StrEnum):
+    """Phase of a problem: confirmed by a second poll, cleared after a hold-down."""
+
     CLEAN = "clean"
     SUSPECT = "suspect"
     LISTED = "listed"
@@ -156,80 +163,87 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is, may be, or lately was wrong.
+    """A subject that is, may be, or recently was listed or broken.
 
-    `sight` is the last look that saw it; `since` the first look of this spell; `turned` the last change of phase; `asked`
-    the last look that asked about it, whatever the answer. `clean` counts clean looks in a row, `misses` second looks
-    without an answer, `opens` holds when it was confirmed in the last day. `told`: the room knows it. `quiet`: it holds no
-    incident open (it is minor, or was there at the first look). `unstable`: it comes and goes. `noted`: so it was said.
+    `last_observation` is the last poll that found it; `since` the first poll of this occurrence.
+    `last_polled_at` is the last poll, with or without a result. `clean_polls` counts clean polls
+    in a row, `unanswered_polls` confirmation polls without a result; `confirmations` are those of
+    the last day. `notified`: the channel knows it. `informational`: no incident stays open for it
+    (minor, or already listed at the first poll). `flapping`: it comes and goes; `noted`: that was
+    reported.
     """
 
-    sight: Observation
+    last_observation: Observation
     phase: Phase
     since: datetime
-    turned: datetime
-    asked: datetime
-    clean: int = 0
-    misses: int = 0
-    opens: tuple[datetime, ...] = ()
-    told: bool = False
-    quiet: bool = False
-    unstable: bool = False
+    phase_changed_at: datetime
+    last_polled_at: datetime
+    clean_polls: int = 0
+    unanswered_polls: int = 0
+    confirmations: tuple[datetime, ...] = ()
+    notified: bool = False
+    informational: bool = False
+    flapping: bool = False
     noted: bool = False
 
     @property
     def key(self) -> str:
-        return self.sight.key
+        return self.last_observation.key
 
     @property
-    def holds(self) -> bool:
-        """The incident stays open while it is there."""
-        return self.told and not self.quiet
+    def blocks_resolution(self) -> bool:
+        """Whether the incident cannot resolve while the problem is present."""
+        return self.notified and not self.informational
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    by: str
+    """Reminders are off until the incident resolves or grows."""
+
+    actor: str
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Muted:
-    by: str
+    """Alerts are deferred until then."""
+
+    actor: str
     until: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """All that is remembered of one watch between two looks. It is open while `opened` is set; `episode` counts openings.
+    """State of one watch between two polls. It is open while `opened_at` is set.
 
-    `spoken` counts the alerts of the watch's life and makes their keys; `settings` holds the values taken as normal.
+    `episode` counts openings; `alert_count` counts alerts and makes their keys unique; `config`
+    holds the DNS values taken as normal; `started_at` is the time of the first poll.
     """
 
-    watch: str
-    began: datetime
+    watch_id: str
+    started_at: datetime
     problems: tuple[Problem, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
-    opened: datetime | None = None
+    config: Mapping[str, str] = field(default_factory=dict)
+    opened_at: datetime | None = None
     episode: int = 0
-    spoken: int = 0
-    told_at: datetime | None = None
+    alert_count: int = 0
+    notified_at: datetime | None = None
     acknowledged: Acknowledged | None = None
     muted: Muted | None = None
 
     @property
-    def life(self) -> str:
-        """This watch from its first look on; one that was ended and made again is another."""
-        return f"{self.watch}.{int(self.began.timestamp()):x}"
+    def lifetime_id(self) -> str:
+        """Id of the watch since its first poll; re-adding a removed watch makes another."""
+        return f"{self.watch_id}.{int(self.started_at.timestamp()):x}"
 
     @property
-    def thread(self) -> str:
-        """The name of the thread of the incident that is open, or was open last."""
-        return f"{self.life}.{self.episode}"
+    def thread_key(self) -> str:
+        """Thread key of the open, or the last, incident."""
+        return f"{self.lifetime_id}.{self.episode}"
 
 
-class Reason(StrEnum):
-    """Why an alert speaks. NOTED is news that opens nothing: a minor listing, or a setting that was changed."""
+class AlertReason(StrEnum):
+    """Reason of an alert. NOTED opens no incident: a minor listing, or a config change."""
 
     OPENED = "opened"
     GREW = "grew"
@@ -237,57 +251,70 @@ class Reason(StrEnum):
     EASED = "eased"
     RESOLVED = "resolved"
     REMINDER = "reminder"
-    UNSTABLE = "unstable"
+    FLAPPING = "unstable"
     DEGRADED = "degraded"
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One message that a room must get, once. The same state and the same look make the same `key`.
+    """One message for a channel. `key` is an idempotency key: same state and poll, same key.
 
-    `thread` names the thread it belongs to, and `root` is true for the message that begins it. `lost` are problems that no
-    look has asked about for a week: nobody knows whether they are gone. `broadcast`: a reply that the whole room must see.
+    `is_root`: it starts the thread `thread_key`. `unverified` are problems that no poll has checked
+    for a week. `broadcast`: a reply that is also shown in the channel.
     """
 
     key: str
-    watch: str
-    reason: Reason
+    watch_id: str
+    reason: AlertReason
     at: datetime
-    thread: str
-    root: bool
-    loud: bool
-    opened: datetime | None = None
+    thread_key: str
+    is_root: bool
+    is_alerting: bool
+    opened_at: datetime | None = None
     new: tuple[Problem, ...] = ()
-    still: tuple[Problem, ...] = ()
-    gone: tuple[Problem, ...] = ()
-    lost: tuple[Problem, ...] = ()
+    remaining: tuple[Problem, ...] = ()
+    cleared: tuple[Problem, ...] = ()
+    unverified: tuple[Problem, ...] = ()
     broadcast: bool = False
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The addresses with a problem now, of a watch that holds several: "3 of 16"."""
-        return tuple(dict.fromkeys(p.sight.address for p in (*self.new, *self.still) if p.sight.address))
+        """Addresses of a range that have a problem now."""
+        return tuple(
+            dict.fromkeys(
+                p.last_observation.address
+                for p in (*self.new, *self.remaining)
+                if p.last_observation.address
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """How sure to be before speaking, and how often to speak."""
+class AlertPolicy:
+    """When a listing is confirmed, cleared, grouped, repeated and forgotten."""
 
     confirm_after: timedelta = timedelta(seconds=90)
-    tries: int = 3
+    max_confirm_polls: int = 3
     clear_after: timedelta = timedelta(minutes=30)
-    clean_looks: int = 3
+    clean_polls: int = 3
     group_for: timedelta = timedelta(seconds=60)
     remind_after: timedelta = timedelta(hours=24)
-    unstable_opens: int = 3
-    unstable_within: timedelta = timedelta(hours=24)
-    settled_after: timedelta = timedelta(hours=12)
+    flapping_threshold: int = 3
+    flapping_window: timedelta = timedelta(hours=24)
+    flapping_settled_after: timedelta = timedelta(hours=12)
     forget_after: timedelta = timedelta(days=7)
 
 
-def each_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """The problems to print: of sublists that share one sentence, as those of one list do, the first."""
-    once: dict[tuple[str, str, str], Problem] = {}
+def unique_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The first of problems that share subject, address and summary, as sublists do."""
+    unique: dict[tuple[str, str, str], Problem] = {}
     for problem in problems:
-        once.setdefault((problem.sight.about, problem.sight.address, problem.sight.says), problem)
-    return tuple(once.values())
+        unique.setdefault(
+            (
+                problem.last_observation.subject,
+                problem.last_observation.address,
+                problem.last_observation.summary,
+            ),
+            problem,
+        )
+    return tuple(unique.values())

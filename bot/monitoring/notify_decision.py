@@ -1,6 +1,6 @@
-"""What a room must be told: always the difference between what is true and what it knows. Pure.
+"""Decides alerts: the difference between the current and the last notified state. Pure.
 
-So a mute, a grouping time or a replay never makes an alert twice and never loses one.
+A mute, a grouping delay or a replay therefore neither duplicates nor loses an alert.
 """
 
 from __future__ import annotations
@@ -9,168 +9,234 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 
-from bot.monitoring.models import Alert, Incident, Phase, Policy, Problem, Reason, Severity
+from bot.monitoring.models import (
+    Alert,
+    Incident,
+    Phase,
+    AlertPolicy,
+    Problem,
+    AlertReason,
+    Severity,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class _News:
-    """The difference between what is true and what the room knows."""
+class _Changes:
+    """Difference between the current and the last notified state."""
 
     new: tuple[Problem, ...] = ()
-    gone: tuple[Problem, ...] = ()
-    lost: tuple[Problem, ...] = ()
+    cleared: tuple[Problem, ...] = ()
+    unverified: tuple[Problem, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.new or self.gone or self.lost)
+        return bool(self.new or self.cleared or self.unverified)
 
 
-def speak(incident: Incident, now: datetime, policy: Policy) -> tuple[Incident, tuple[Alert, ...]]:
-    """The incident once its room knows all that can be told now, and the alerts that tell it."""
+def decide_alerts(
+    incident: Incident, now: datetime, policy: AlertPolicy
+) -> tuple[Incident, tuple[Alert, ...]]:
+    """Alerts that are due now, and the incident once they are sent."""
     if incident.muted and now < incident.muted.until:
         return incident, ()
     incident = replace(incident, muted=None)
     alerts: list[Alert] = []
-    for say in (_say_changes, _say_unstable, _say_unverified, _say_reminder):
-        incident, alert = say(incident, now, policy)
+    for decide in (_change_alert, _flapping_alert, _unverified_alert, _reminder_alert):
+        incident, alert = decide(incident, now, policy)
         alerts += [alert] if alert else []
     return incident, tuple(alerts)
 
 
-def held_back_until(incident: Incident, now: datetime, policy: Policy) -> datetime | None:
-    """When news that a mute or the grouping holds back can be told; None where nothing is held back."""
-    news = _news(incident, now, policy)
-    if news and incident.muted and now < incident.muted.until:
+def deferred_until(incident: Incident, now: datetime, policy: AlertPolicy) -> datetime | None:
+    """When changes deferred by a mute or by grouping can be sent; None if there are none."""
+    changes = _pending_changes(incident, now, policy)
+    if changes and incident.muted and now < incident.muted.until:
         return incident.muted.until
-    return _spoken_from(incident, news, now, policy) if news else None
+    return _earliest_notification(incident, changes, now, policy) if changes else None
 
 
-def _say_changes(incident: Incident, now: datetime, policy: Policy) -> tuple[Incident, Alert | None]:
-    news = _news(incident, now, policy)
-    if not news or now < _spoken_from(incident, news, now, policy):
+def _change_alert(
+    incident: Incident, now: datetime, policy: AlertPolicy
+) -> tuple[Incident, Alert | None]:
+    changes = _pending_changes(incident, now, policy)
+    if not changes or now < _earliest_notification(incident, changes, now, policy):
         return incident, None
-    reason = _reason(incident, news)
-    opened = _opened(incident, now) if reason is Reason.OPENED else incident
-    alert = _alert(opened, reason, now, news, root=not incident.opened)
-    return _told(opened, alert, news), alert
+    reason = _reason(incident, changes)
+    opened = _open(incident, now) if reason is AlertReason.OPENED else incident
+    alert = _alert(opened, reason, now, changes, is_root=not incident.opened_at)
+    return _after_alert(opened, alert, changes), alert
 
 
-def _say_unstable(incident: Incident, now: datetime, _: Policy) -> tuple[Incident, Alert | None]:
-    """What opened again and again is said to be unstable; it is an incident by itself where none is open."""
-    wobbling = tuple(p for p in incident.problems if p.unstable and not p.noted and p.phase is Phase.LISTED)
-    if not wobbling:
+def _flapping_alert(
+    incident: Incident, now: datetime, _: AlertPolicy
+) -> tuple[Incident, Alert | None]:
+    """Report flapping once; it opens an incident where none is open."""
+    flapping = tuple(
+        p for p in incident.problems if p.flapping and not p.noted and p.phase is Phase.LISTED
+    )
+    if not flapping:
         return incident, None
-    opens = incident.opened is None and any(p.sight.lasting for p in wobbling)
-    opened = _opened(incident, now) if opens else incident
-    news = _News(new=wobbling)
-    alert = _alert(opened, Reason.UNSTABLE, now, news, root=not incident.opened)
-    return _told(opened, alert, news), alert
+    opens = incident.opened_at is None and any(p.last_observation.opens_incident for p in flapping)
+    opened = _open(incident, now) if opens else incident
+    changes = _Changes(new=flapping)
+    alert = _alert(opened, AlertReason.FLAPPING, now, changes, is_root=not incident.opened_at)
+    return _after_alert(opened, alert, changes), alert
 
 
-def _say_unverified(incident: Incident, now: datetime, policy: Policy) -> tuple[Incident, Alert | None]:
-    """A sighting that no second look could confirm or deny is no alert, but it is not kept back either."""
-    unsure = tuple(
+def _unverified_alert(
+    incident: Incident, now: datetime, policy: AlertPolicy
+) -> tuple[Incident, Alert | None]:
+    """Note a listing that no second poll could confirm or refute."""
+    unverified = tuple(
         p
         for p in incident.problems
-        if p.phase is Phase.SUSPECT and p.misses >= policy.tries and not (p.noted or p.told or p.unstable)
+        if p.phase is Phase.SUSPECT
+        and p.unanswered_polls >= policy.max_confirm_polls
+        and not (p.noted or p.notified or p.flapping)
     )
-    if not unsure:
+    if not unverified:
         return incident, None
-    alert = _alert(incident, Reason.DEGRADED, now, _News(new=unsure), root=not incident.opened)
-    noted = tuple(replace(p, noted=True) if p in unsure else p for p in incident.problems)
-    return replace(incident, problems=noted, spoken=incident.spoken + 1), alert
+    alert = _alert(
+        incident,
+        AlertReason.DEGRADED,
+        now,
+        _Changes(new=unverified),
+        is_root=not incident.opened_at,
+    )
+    noted = tuple(replace(p, noted=True) if p in unverified else p for p in incident.problems)
+    return replace(incident, problems=noted, alert_count=incident.alert_count + 1), alert
 
 
-def _say_reminder(incident: Incident, now: datetime, policy: Policy) -> tuple[Incident, Alert | None]:
-    due = incident.told_at and now - incident.told_at >= policy.remind_after
-    if not due or incident.acknowledged or not any(p.holds and not p.unstable for p in incident.problems):
+def _reminder_alert(
+    incident: Incident, now: datetime, policy: AlertPolicy
+) -> tuple[Incident, Alert | None]:
+    due = incident.notified_at and now - incident.notified_at >= policy.remind_after
+    if (
+        not due
+        or incident.acknowledged
+        or not any(p.blocks_resolution and not p.flapping for p in incident.problems)
+    ):
         return incident, None
-    alert = _alert(incident, Reason.REMINDER, now, _News(), root=False)
-    return replace(incident, told_at=now, spoken=incident.spoken + 1), alert
+    alert = _alert(incident, AlertReason.REMINDER, now, _Changes(), is_root=False)
+    return replace(incident, notified_at=now, alert_count=incident.alert_count + 1), alert
 
 
-def _news(incident: Incident, now: datetime, policy: Policy) -> _News:
-    problems = [problem for problem in incident.problems if not problem.unstable]
-    lost = tuple(p for p in incident.problems if p.told and now - p.asked >= policy.forget_after)
-    return _News(
-        new=tuple(p for p in problems if p.phase is Phase.LISTED and not p.told),
-        gone=tuple(p for p in problems if p.phase is Phase.CLEAN and p.told and p not in lost),
-        lost=lost,
+def _pending_changes(incident: Incident, now: datetime, policy: AlertPolicy) -> _Changes:
+    problems = [problem for problem in incident.problems if not problem.flapping]
+    unverified = tuple(
+        p for p in incident.problems if p.notified and now - p.last_polled_at >= policy.forget_after
+    )
+    return _Changes(
+        new=tuple(p for p in problems if p.phase is Phase.LISTED and not p.notified),
+        cleared=tuple(
+            p for p in problems if p.phase is Phase.CLEAN and p.notified and p not in unverified
+        ),
+        unverified=unverified,
     )
 
 
-def _reason(incident: Incident, news: _News) -> Reason:
-    is_open = incident.opened is not None
-    if any(p.sight.lasting for p in news.new):
-        return Reason.GREW if is_open else Reason.OPENED
-    if not (news.gone or news.lost):
-        return Reason.NOTED
-    left = (p for p in incident.problems if p not in news.gone and p not in news.lost)
-    return Reason.EASED if any(p.holds for p in left) or not is_open else Reason.RESOLVED
+def _reason(incident: Incident, changes: _Changes) -> AlertReason:
+    is_open = incident.opened_at is not None
+    if any(p.last_observation.opens_incident for p in changes.new):
+        return AlertReason.GREW if is_open else AlertReason.OPENED
+    if not (changes.cleared or changes.unverified):
+        return AlertReason.NOTED
+    left = (
+        p for p in incident.problems if p not in changes.cleared and p not in changes.unverified
+    )
+    return (
+        AlertReason.EASED
+        if any(p.blocks_resolution for p in left) or not is_open
+        else AlertReason.RESOLVED
+    )
 
 
-def _spoken_from(incident: Incident, news: _News, now: datetime, policy: Policy) -> datetime:
-    """When news may be told: an open thread gets one message in a grouping time, and the first message of an incident
-    waits for the second look at what was first seen within a grouping time of its own first sighting."""
-    if incident.opened and incident.told_at:
-        return incident.told_at + policy.group_for
-    if not news.new:
+def _earliest_notification(
+    incident: Incident, changes: _Changes, now: datetime, policy: AlertPolicy
+) -> datetime:
+    """Earliest time of the next notification.
+
+    An open thread gets one message per `group_for`. The first message of an incident waits for the
+    second poll of suspects first seen within `group_for` of its own problems.
+    """
+    if incident.opened_at and incident.notified_at:
+        return incident.notified_at + policy.group_for
+    if not changes.new:
         return now
-    together = min(p.since for p in news.new) + policy.group_for
-    pending = (p for p in incident.problems if p.phase is Phase.SUSPECT and not p.told and p.misses == 0)
-    waits = any(p.since <= together for p in pending)
-    return max(p.turned for p in news.new) + policy.group_for if waits else now
+    group_end = min(p.since for p in changes.new) + policy.group_for
+    pending = (
+        p
+        for p in incident.problems
+        if p.phase is Phase.SUSPECT and not p.notified and p.unanswered_polls == 0
+    )
+    waits = any(p.since <= group_end for p in pending)
+    return max(p.phase_changed_at for p in changes.new) + policy.group_for if waits else now
 
 
-def _opened(incident: Incident, now: datetime) -> Incident:
-    return replace(incident, opened=now, episode=incident.episode + 1, acknowledged=None)
+def _open(incident: Incident, now: datetime) -> Incident:
+    return replace(incident, opened_at=now, episode=incident.episode + 1, acknowledged=None)
 
 
-def _alert(incident: Incident, reason: Reason, now: datetime, news: _News, root: bool) -> Alert:
-    about = " ".join(sorted(p.key for p in (*news.new, *news.gone, *news.lost)))
-    digest = blake2b(about.encode(), digest_size=4).hexdigest()
-    key = f"{incident.thread}.{incident.spoken}.{reason}.{digest}"
-    aside = {p.key for p in (*news.new, *news.gone, *news.lost)}
-    critical = any(p.sight.severity is Severity.HIGH for p in news.new)
+def _alert(
+    incident: Incident, reason: AlertReason, now: datetime, changes: _Changes, is_root: bool
+) -> Alert:
+    keys = " ".join(sorted(p.key for p in (*changes.new, *changes.cleared, *changes.unverified)))
+    digest = blake2b(keys.encode(), digest_size=4).hexdigest()
+    key = f"{incident.thread_key}.{incident.alert_count}.{reason}.{digest}"
+    changed_keys = {p.key for p in (*changes.new, *changes.cleared, *changes.unverified)}
+    critical = any(p.last_observation.severity is Severity.HIGH for p in changes.new)
     return Alert(
         key=key,
-        watch=incident.watch,
+        watch_id=incident.watch_id,
         reason=reason,
         at=now,
-        thread=incident.thread if incident.opened else key,
-        root=root,
-        loud=reason is not Reason.DEGRADED and any(p.sight.severity.loud for p in news.new),
-        opened=incident.opened,
-        new=news.new,
-        still=tuple(p for p in incident.problems if p.told and p.key not in aside),
-        gone=news.gone,
-        lost=news.lost,
-        broadcast=reason is Reason.GREW and incident.acknowledged is not None and critical,
+        thread_key=incident.thread_key if incident.opened_at else key,
+        is_root=is_root,
+        is_alerting=reason is not AlertReason.DEGRADED
+        and any(p.last_observation.severity.alerts for p in changes.new),
+        opened_at=incident.opened_at,
+        new=changes.new,
+        remaining=tuple(p for p in incident.problems if p.notified and p.key not in changed_keys),
+        cleared=changes.cleared,
+        unverified=changes.unverified,
+        broadcast=reason is AlertReason.GREW and incident.acknowledged is not None and critical,
     )
 
 
-def _told(incident: Incident, alert: Alert, news: _News) -> Incident:
-    """The incident once the room knows the news."""
-    new, gone, lost = ({p.key for p in problems} for problems in (news.new, news.gone, news.lost))
-    kept: list[Problem] = []
-    settings = dict(incident.settings)
+def _after_alert(incident: Incident, alert: Alert, changes: _Changes) -> Incident:
+    """Incident once the channel knows the changes."""
+    new, cleared, unverified = (
+        {p.key for p in group} for group in (changes.new, changes.cleared, changes.unverified)
+    )
+    problems: list[Problem] = []
+    config = dict(incident.config)
     for problem in incident.problems:
-        if problem.key in new and problem.sight.passing:
-            settings[problem.sight.setting] = problem.sight.value
-            kept.append(replace(problem, phase=Phase.CLEAN, noted=problem.unstable))
+        if problem.key in new and problem.last_observation.notify_once:
+            config[problem.last_observation.config_key] = problem.last_observation.value
+            problems.append(replace(problem, phase=Phase.CLEAN, noted=problem.flapping))
         elif problem.key in new:
-            kept.append(replace(problem, told=True, quiet=not problem.sight.lasting, noted=problem.unstable))
-        elif problem.key in gone:
-            kept.append(replace(problem, told=False, quiet=False))
-        elif problem.key not in lost:
-            kept.append(problem)
-    over = alert.reason is Reason.RESOLVED
-    keeps_hand = not over and not (alert.loud and alert.reason in (Reason.OPENED, Reason.GREW, Reason.UNSTABLE))
+            problems.append(
+                replace(
+                    problem,
+                    notified=True,
+                    informational=not problem.last_observation.opens_incident,
+                    noted=problem.flapping,
+                )
+            )
+        elif problem.key in cleared:
+            problems.append(replace(problem, notified=False, informational=False))
+        elif problem.key not in unverified:
+            problems.append(problem)
+    resolved = alert.reason is AlertReason.RESOLVED
+    stays_acknowledged = not resolved and not (
+        alert.is_alerting
+        and alert.reason in (AlertReason.OPENED, AlertReason.GREW, AlertReason.FLAPPING)
+    )
     return replace(
         incident,
-        problems=tuple(kept),
-        settings=settings,
-        opened=None if over else incident.opened,
-        acknowledged=incident.acknowledged if keeps_hand else None,
-        told_at=alert.at,
-        spoken=incident.spoken + 1,
+        problems=tuple(problems),
+        config=config,
+        opened_at=None if resolved else incident.opened_at,
+        acknowledged=incident.acknowledged if stays_acknowledged else None,
+        notified_at=alert.at,
+        alert_count=incident.alert_count + 1,
     )

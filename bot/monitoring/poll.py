@@ -1,4 +1,4 @@
-"""Looking at a watch: a report for each of its targets, a bounded number at once and in bounded time."""
+"""Poll a watch: run the checks of its targets with bounded concurrency and time."""
 
 from __future__ import annotations
 
@@ -10,84 +10,113 @@ from typing import Protocol
 
 import structlog
 
-from bot.check_runner import Checkup
-from bot.models import Order, Report, SweepLookup, Target
-from bot.monitoring.alert_state import begin
-from bot.monitoring.dnsbl_quarantine import NOT_ASKED
+from bot.check_runner import CheckRunner
+from bot.models import CheckRequest, Report, BulkLookup, Target
+from bot.monitoring.alert_state import initial_incident
+from bot.monitoring.dnsbl_quarantine import NOT_QUERIED
 from bot.monitoring.models import Incident, Observation, Phase, Watch
 from bot.monitoring.observations import BLOCKLIST, observe
 
-WATCHED = frozenset({"blocklist", "ptr", "spf", "dmarc", "mx"})
-AT_ONCE = 32  # of one watch; the transport shares out the wire
-WITHIN_S, RANGE_WITHIN_S = 45.0, 270.0
-MOVING = (Phase.SUSPECT, Phase.CLEARING)
+MONITORED_CHECKS = frozenset({"blocklist", "ptr", "spf", "dmarc", "mx"})
+MAX_CONCURRENT_CHECKS = 32  # per watch; the DNS client limits the rate
+POLL_TIMEOUT_S, RANGE_POLL_TIMEOUT_S = 45.0, 270.0
+PENDING_PHASES = (Phase.SUSPECT, Phase.CLEARING)
 
 log = structlog.get_logger()
 
 
-class Looks(Protocol):
-    """What looks at one target; a `Checkup` does."""
+class CheckRunnerProtocol(Protocol):
+    """Runs the checks of one target; implemented by `CheckRunner`."""
 
-    async def report(self, order: Order, fresh: bool = False) -> Report: ...
-
-
-def for_watching(checkup: Checkup, lookup: SweepLookup, fresh_lookup: SweepLookup) -> Checkup:
-    """The checks that a watch follows, asking in the manner of a sweep; no report is kept or judged."""
-    checks = tuple((name, check) for name, check in checkup.checks if name in WATCHED)
-    return replace(checkup, checks=checks, lookup=lookup, fresh_lookup=fresh_lookup, reports=None, judge=lambda _: ())
+    async def run(self, request: CheckRequest, fresh: bool = False) -> Report: ...
 
 
-async def baseline(watch: Watch, checkup: Looks, now: datetime) -> tuple[Incident, tuple[Report, ...]]:
-    """The first look at a watch, which alerts nobody: what to remember, and the reports for the reply."""
-    reports = await first_look(watch, checkup)
-    return begin(watch.id, observations(reports, Incident(watch.id, now), watch), now), reports
+def monitoring_runner(
+    runner: CheckRunner, lookup: BulkLookup, fresh_lookup: BulkLookup
+) -> CheckRunner:
+    """A runner for the monitored checks with bulk lookups; without report cache or judgement."""
+    checks = tuple((name, check) for name, check in runner.checks if name in MONITORED_CHECKS)
+    return replace(
+        runner,
+        checks=checks,
+        lookup=lookup,
+        fresh_lookup=fresh_lookup,
+        reports=None,
+        judge=lambda _: (),
+    )
 
 
-async def first_look(watch: Watch, checkup: Looks) -> tuple[Report, ...]:
-    """The reports on all targets of a watch that somebody wants to make."""
-    return await reports_on(watch.targets, watch, checkup)
+async def baseline(
+    watch: Watch, runner: CheckRunnerProtocol, now: datetime
+) -> tuple[Incident, tuple[Report, ...]]:
+    """First poll of a watch: the initial incident, and the reports for the reply; no alerts."""
+    reports = await run_first_poll(watch, runner)
+    return initial_incident(
+        watch.id, observe_reports(reports, Incident(watch.id, now), watch), now
+    ), reports
 
 
-async def reports_on(
-    targets: Iterable[Target], watch: Watch, checkup: Looks, fresh: bool = False
+async def run_first_poll(watch: Watch, runner: CheckRunnerProtocol) -> tuple[Report, ...]:
+    """Reports on all targets of a watch to be added."""
+    return await run_checks(watch.targets, watch, runner)
+
+
+async def run_checks(
+    targets: Iterable[Target], watch: Watch, runner: CheckRunnerProtocol, fresh: bool = False
 ) -> tuple[Report, ...]:
-    """The reports on these targets of a watch; one that is not there in time, or breaks, is left out."""
-    at_once = asyncio.Semaphore(AT_ONCE)
+    """Reports on these targets of a watch; those that time out or fail are left out."""
+    slots = asyncio.Semaphore(MAX_CONCURRENT_CHECKS)
 
     async def report(target: Target) -> Report:
-        async with at_once:
-            return await checkup.report(Order(target, watch.role), fresh)
+        async with slots:
+            return await runner.run(CheckRequest(target, watch.role), fresh)
 
     tasks = [asyncio.create_task(report(target)) for target in targets]
     if not tasks:
         return ()
     try:
-        done, late = await asyncio.wait(tasks, timeout=RANGE_WITHIN_S if watch.several else WITHIN_S)
+        finished, late = await asyncio.wait(
+            tasks, timeout=RANGE_POLL_TIMEOUT_S if watch.is_range else POLL_TIMEOUT_S
+        )
     finally:
         for task in tasks:
             task.cancel()
-    for task in done:
+    for task in finished:
         if error := task.exception():
-            log.error("look broke", subject=watch.subject, exc_info=error)
+            log.error("poll failed", subject=watch.subject, exc_info=error)
     if late:
-        log.warning("look too slow", subject=watch.subject, late=len(late), of=len(tasks))
-    return tuple(asked(task.result()) for task in tasks if task in done and not task.exception())
+        log.warning("poll timed out", subject=watch.subject, late=len(late), of=len(tasks))
+    return tuple(
+        drop_unqueried(task.result()) for task in tasks if task in finished and not task.exception()
+    )
 
 
-def observations(reports: Sequence[Report], incident: Incident, watch: Watch) -> tuple[Observation, ...]:
-    """What was seen of all targets; at one time, so that what is the same at many addresses is remembered as the same."""
+def observe_reports(
+    reports: Sequence[Report], incident: Incident, watch: Watch
+) -> tuple[Observation, ...]:
+    """Observations of all targets, with one timestamp so that a range is stored compactly."""
     at = max((report.at for report in reports), default=None)
-    alike = [replace(report, at=at) for report in reports] if at and watch.several else reports
-    return tuple(seen for report in alike for seen in observe(report, incident.settings, watch.several))
+    same_time = [replace(report, at=at) for report in reports] if at and watch.is_range else reports
+    return tuple(
+        observation
+        for report in same_time
+        for observation in observe(report, incident.config, watch.is_range)
+    )
 
 
-def asked(report: Report) -> Report:
-    """The report without the lists whose budget is used up: they were not asked, so they did not stay silent either."""
-    kept = tuple(f for f in report.findings if f.check != BLOCKLIST or f.facts.get("reason") not in NOT_ASKED)
-    return report if len(kept) == len(report.findings) else replace(report, findings=kept)
+def drop_unqueried(report: Report) -> Report:
+    """Drop lists not queried because of their budget: that is not a missing answer."""
+    findings = tuple(
+        finding
+        for finding in report.findings
+        if finding.check != BLOCKLIST or finding.facts.get("reason") not in NOT_QUERIED
+    )
+    return report if len(findings) == len(report.findings) else replace(report, findings=findings)
 
 
-def in_question(incidents: Iterable[Incident]) -> frozenset[str]:
-    """The addresses that a second look is for; '' stands for the address or domain of a watch that has only one."""
+def pending_addresses(incidents: Iterable[Incident]) -> frozenset[str]:
+    """Addresses with a pending confirmation; '' is the only target of a watch without a range."""
     problems = (problem for incident in incidents for problem in incident.problems)
-    return frozenset(problem.sight.address for problem in problems if problem.phase in MOVING)
+    return frozenset(
+        problem.last_observation.address for problem in problems if problem.phase in PENDING_PHASES
+    )

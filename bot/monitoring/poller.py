@@ -1,11 +1,8 @@
-"""The weekly digests on their way into the outboxes, each once and for all workers together.
+"""Poller: claims due targets, runs their checks, decides alerts and stores the result in one step.
 
-A claimed subject: the rooms that follow it, one look for all of them, and what comes of it for each.
-
-The rounds of watching: what is due is claimed, looked at and decided, and what came of it is stored in one step.
-
-Every worker process runs the same rounds, and they share the work by leases: a subject is looked at by whoever claimed it,
-and is due again when that process dies. So there is no queue to fill and no leader to lose.
+All worker processes run the same loops and share the work by leases: a target claimed by a process
+that dies is due again after its lease. There is no leader. Watches of several channels with the
+same role and target share one poll. The minutely plan also enqueues the weekly digests.
 """
 
 from __future__ import annotations
@@ -23,293 +20,377 @@ import structlog
 
 from bot.checks.dnsbl.zones import Zone
 from bot.models import Report
-from bot.monitoring.alert_state import Outcome, advance
+from bot.monitoring.alert_state import Transition, advance
 from bot.monitoring.dnsbl_quarantine import (
-    Limits,
-    ListMemory,
-    ListNote,
-    Tally,
-    counted,
-    heard_in,
-    hold,
-    round_over,
-    tallies,
+    QuarantinePolicy,
+    QuarantineState,
+    ListNotice,
+    ListCounts,
+    record_polls,
+    counts_by_list,
+    apply_quarantine,
+    finish_round,
+    count_listings,
 )
-from bot.monitoring.interfaces import DigestLetter, Letter
-from bot.monitoring.models import Incident, Policy, Room, Watch
-from bot.monitoring.poll import Looks, in_question, observations, reports_on
-from bot.monitoring.query_budget import demanded, unproven
-from bot.monitoring.repository import Register
-from bot.monitoring.schedule import Demanded, Factors, interval_of, next_digest, next_due, planned
+from bot.monitoring.interfaces import DigestMessage, AlertMessage
+from bot.monitoring.models import Incident, AlertPolicy, Channel, Watch
+from bot.monitoring.poll import CheckRunnerProtocol, pending_addresses, observe_reports, run_checks
+from bot.monitoring.query_budget import published_budgets, lists_without_test_points
+from bot.monitoring.repository import RedisRepository
+from bot.monitoring.schedule import (
+    KindBudget,
+    Multipliers,
+    watch_interval,
+    next_digest,
+    next_due,
+    plan_intervals,
+)
 from bot.monitoring.serialization import (
     dump,
-    history_text,
-    incident_of,
-    incident_text,
+    updated_history,
+    parse_incident,
+    dump_incident,
     load,
-    moment,
-    place_of,
-    watch_of,
+    from_timestamp,
+    channel_location,
+    parse_watch,
 )
 from bot.settings import Settings
 from bot.storage import StoreUnavailable
 from bot.storage.watch_store import ASKS, LOOKS, TELLS, Change, Claimed, Ended, Remembered
 
-DIGESTS_AT_A_TIME = 100
+DIGEST_BATCH = 100
+UNREADABLE_RETRY_AFTER = timedelta(hours=1)
+LEASES_S = (60.0, 300.0)  # of a single target and of a range: longer than the timeout of a poll
+CLAIM_BATCH = 100
+# The loops of one process; several, so that a large range does not block other targets.
+LOOP_SCHEDULES = (*[LOOKS] * 4, *[ASKS] * 4, TELLS)
+RETRY_AFTER = timedelta(seconds=1)
+TICK_S = 1.0
+DRAIN_S = 5.0
+PLAN_INTERVAL_S = 60.0
+MAX_SWAP_ATTEMPTS = 20  # compare-and-swap attempts on the list health
 
-
-async def write_digests(register: Register, now: datetime) -> int:
-    """Puts the digests that are due into the outboxes of their rooms; how many. A room that watches nothing gets none."""
-    written = 0
-    for name, due in await register.digests.due(now.timestamp(), DIGESTS_AT_A_TIME):
-        room = Room.of(name)
-        letter = digest_letter(room, moment(due)) if await register.of_room(room) else None
-        text = (letter.id, dump(letter)) if letter else None
-        done = await register.digests.post(name, due, next_digest(name, now).timestamp(), text)
-        written += done and letter is not None
-    return written
-
-
-def digest_letter(room: Room, due: datetime) -> DigestLetter:
-    """The same room and the same week make the same letter."""
-    name = blake2b(str(room).encode(), digest_size=5).hexdigest()
-    return DigestLetter(f"digest.{name}.{int(due.timestamp()):x}", room, due)
-
-
-UNREADABLE_AGAIN = timedelta(hours=1)
+LoopBody = Callable[[], Awaitable[int]]
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
-    """A watch as it was claimed."""
+async def enqueue_digests(repository: RedisRepository, now: datetime) -> int:
+    """Enqueue due digests of channels with watches; returns their number."""
+    count = 0
+    for channel_name, due in await repository.digests.due(now.timestamp(), DIGEST_BATCH):
+        channel = Channel.parse(channel_name)
+        message = (
+            digest_message(channel, from_timestamp(due))
+            if await repository.list_watches(channel)
+            else None
+        )
+        text = (message.id, dump(message)) if message else None
+        posted = await repository.digests.post(
+            channel_name, due, next_digest(channel_name, now).timestamp(), text
+        )
+        count += posted and message is not None
+    return count
 
-    kept: Remembered
+
+def digest_message(channel: Channel, due: datetime) -> DigestMessage:
+    """Digest of a channel; its id is derived from the channel and the due time."""
+    digest = blake2b(str(channel).encode(), digest_size=5).hexdigest()
+    return DigestMessage(f"digest.{digest}.{int(due.timestamp()):x}", channel, due)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedWatch:
+    """A claimed watch with its row."""
+
+    row: Remembered
     watch: Watch
     incident: Incident
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class PollTarget:
+    """A claimed poll target and the watches that share it."""
+
     claimed: Claimed
-    followed: Sequence[Followed]
+    watches: Sequence[ClaimedWatch]
 
     @classmethod
-    def read(cls, claimed: Claimed) -> Subject:
-        """A watch that cannot be read is said so in the log and left out; the others go on."""
-        followed: list[Followed] = []
-        for kept in claimed.watches:
+    def from_claim(cls, claimed: Claimed) -> PollTarget:
+        """Parse the watches of a claim; unreadable ones are logged and left out."""
+        watches: list[ClaimedWatch] = []
+        for row in claimed.watches:
             try:
-                followed.append(Followed(kept, watch_of(kept), incident_of(kept)))
+                watches.append(ClaimedWatch(row, parse_watch(row), parse_incident(row)))
             except (TypeError, ValueError, KeyError, AttributeError):
-                log.exception("watch cannot be read", room=kept.room, watch=kept.id)
-        return cls(claimed, followed)
+                log.exception("unreadable watch", channel=row.room, watch=row.id)
+        return cls(claimed, watches)
 
-    async def look(self, schedule: str, checkup: Looks) -> Look:
-        """Asks about all its targets, or in a second look about those in question; to speak takes no question.
+    async def poll(self, schedule: str, runner: CheckRunnerProtocol) -> PollResult:
+        """Run the checks of all addresses, or of the pending ones in a confirmation poll.
 
-        What is in question is asked past the caches: an answer heard twice proves nothing.
+        Confirmation polls bypass the caches: a cached answer confirms nothing. The notify schedule
+        runs no checks.
         """
-        if not self.followed or schedule == TELLS:
-            return Look(self, ())
-        watch = self.followed[0].watch
-        doubts = in_question(one.incident for one in self.followed)
+        if not self.watches or schedule == TELLS:
+            return PollResult(self, ())
+        watch = self.watches[0].watch
+        pending = pending_addresses(member.incident for member in self.watches)
         targets = watch.targets
-        if schedule == ASKS and watch.several:
-            targets = tuple(t for t in targets if str(t.ip) in doubts) or targets[:1]
-        fresh = schedule == ASKS or bool(doubts)
-        return Look(self, await reports_on(targets, watch, checkup, fresh))
+        if schedule == ASKS and watch.is_range:
+            targets = tuple(t for t in targets if str(t.ip) in pending) or targets[:1]
+        fresh = schedule == ASKS or bool(pending)
+        return PollResult(self, await run_checks(targets, watch, runner, fresh))
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A subject, and what was seen of it."""
+class PollResult:
+    """A poll target with the reports of one poll."""
 
-    subject: Subject
+    target: PollTarget
     reports: Sequence[Report]
 
-    def tallies(self) -> dict[str, Tally]:
-        """What it adds to each list, counted once however many rooms follow the subject."""
+    def list_counts(self) -> dict[str, ListCounts]:
+        """Counts by list, once for all channels that share the target."""
         if not self.reports:
             return {}
-        first = self.subject.followed[0]
-        return tallies(first.incident, observations(self.reports, first.incident, first.watch))
-
-    def end(
-        self, schedule: str, quarantined: frozenset[str], now: datetime, policy: Policy, factors: Mapping[str, Factors]
-    ) -> Ended:
-        """What each room's watch comes to, and when to come back."""
-        outcomes = [(one, self._outcome(one, quarantined, now, policy)) for one in self.subject.followed]
-        later = [(outcome.again_at.timestamp(), bool(outcome.ask)) for _, outcome in outcomes if outcome.again_at]
-        return Ended(
-            self.subject.claimed,
-            [change(one, outcome, now) for one, outcome in outcomes if outcome.incident != one.incident],
-            look_at=self._next_look(now, factors) if schedule == LOOKS else None,
-            ask_at=min((at for at, asks in later if asks), default=None),
-            tell_at=min((at for at, asks in later if not asks), default=None),
+        first = self.target.watches[0]
+        return count_listings(
+            first.incident, observe_reports(self.reports, first.incident, first.watch)
         )
 
-    def _outcome(self, one: Followed, quarantined: frozenset[str], now: datetime, policy: Policy) -> Outcome:
-        seen = observations(self.reports, one.incident, one.watch)
-        return advance(one.incident, hold(seen, quarantined), now, policy)
+    def to_row(
+        self,
+        schedule: str,
+        quarantined: frozenset[str],
+        now: datetime,
+        policy: AlertPolicy,
+        multipliers: Mapping[str, Multipliers],
+    ) -> Ended:
+        """Advance every watch; the rows to store, and the next poll times."""
+        transitions = [
+            (member, self._transition(member, quarantined, now, policy))
+            for member in self.target.watches
+        ]
+        rechecks = [
+            (transition.recheck_at.timestamp(), bool(transition.recheck_keys))
+            for _, transition in transitions
+            if transition.recheck_at
+        ]
+        return Ended(
+            self.target.claimed,
+            [
+                watch_update(member, transition, now)
+                for member, transition in transitions
+                if transition.incident != member.incident
+            ],
+            look_at=self._next_poll_at(now, multipliers) if schedule == LOOKS else None,
+            ask_at=min((at for at, needs_query in rechecks if needs_query), default=None),
+            tell_at=min((at for at, needs_query in rechecks if not needs_query), default=None),
+        )
 
-    def _next_look(self, now: datetime, factors: Mapping[str, Factors]) -> float:
-        watches = [one.watch for one in self.subject.followed]
-        intervals = [interval_of(watch, factors.get(place_of(watch.room).space, {})) for watch in watches]
-        every = min(intervals, default=UNREADABLE_AGAIN)
-        return next_due(self.subject.claimed.subject, now, every).timestamp()
+    def _transition(
+        self, member: ClaimedWatch, quarantined: frozenset[str], now: datetime, policy: AlertPolicy
+    ) -> Transition:
+        observed = observe_reports(self.reports, member.incident, member.watch)
+        return advance(member.incident, apply_quarantine(observed, quarantined), now, policy)
+
+    def _next_poll_at(self, now: datetime, multipliers: Mapping[str, Multipliers]) -> float:
+        watches = [member.watch for member in self.target.watches]
+        intervals = [
+            watch_interval(watch, multipliers.get(channel_location(watch.channel).space, {}))
+            for watch in watches
+        ]
+        interval = min(intervals, default=UNREADABLE_RETRY_AFTER)
+        return next_due(self.target.claimed.subject, now, interval).timestamp()
 
 
-def change(one: Followed, outcome: Outcome, now: datetime) -> Change:
-    """The incident after the look, with its history, and a letter for each alert."""
-    letters = [Letter(alert.key, one.watch.room, one.watch, outcome.incident, alert) for alert in outcome.alerts]
-    history = history_text(one.kept, one.incident, outcome.incident, now)
-    return Change(one.kept, incident_text(outcome.incident), [(letter.id, dump(letter)) for letter in letters], history)
-
-
-LEASES_S = (60.0, 300.0)  # of a single address or domain, and of a range: longer than its look may take
-AT_A_TIME = 100
-SIDE_BY_SIDE = (*[LOOKS] * 4, *[ASKS] * 4, TELLS)  # so that a large range holds up nobody else
-AGAIN = timedelta(seconds=1)
-TICK_S = 1.0
-DRAIN_S = 5.0
-PLAN_S = 60.0
-TRIES = 20  # to write what is known of the lists, beside the other workers
-
-Work = Callable[[], Awaitable[int]]
-
-log = structlog.get_logger()
+def watch_update(member: ClaimedWatch, transition: Transition, now: datetime) -> Change:
+    """Row update with the next incident, its history, and a message for each alert."""
+    messages = [
+        AlertMessage(alert.key, member.watch.channel, member.watch, transition.incident, alert)
+        for alert in transition.alerts
+    ]
+    history = updated_history(member.row, member.incident, transition.incident, now)
+    return Change(
+        member.row,
+        dump_incident(transition.incident),
+        [(message.id, dump(message)) for message in messages],
+        history,
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """What the rounds go by. `demanded` are the budgets of lists; `unproven` are the lists without test entries; `names` are
-    the lists' names by id."""
+class PollerConfig:
+    """Configuration of the poller.
 
-    policy: Policy = field(default_factory=Policy)
-    limits: Limits = field(default_factory=Limits)
-    demanded: Sequence[Demanded] = ()
-    unproven: frozenset[str] = frozenset()
-    names: Mapping[str, str] = field(default_factory=dict)
+    `budgets` are those of the lists; `without_test_points` are ids of lists; `list_names` maps ids
+    to display names.
+    """
+
+    policy: AlertPolicy = field(default_factory=AlertPolicy)
+    quarantine_policy: QuarantinePolicy = field(default_factory=QuarantinePolicy)
+    budgets: Sequence[KindBudget] = ()
+    without_test_points: frozenset[str] = frozenset()
+    list_names: Mapping[str, str] = field(default_factory=dict)
 
 
-def rules_of(settings: Settings, zones: Sequence[Zone]) -> Rules:
-    """The rules that the operator's settings and the lists' operators make."""
-    policy = Policy(
+def poller_config(settings: Settings, zones: Sequence[Zone]) -> PollerConfig:
+    """Configuration from the settings and the blocklist catalog."""
+    policy = AlertPolicy(
         confirm_after=settings.confirm_after,
         clear_after=settings.clear_after,
         group_for=settings.group_for,
         remind_after=settings.remind_after,
     )
     names = {zone.blocklist.id: zone.blocklist.name for zone in zones}
-    return Rules(policy, demanded=demanded(zones), unproven=unproven(zones), names=names)
+    return PollerConfig(
+        policy,
+        budgets=published_budgets(zones),
+        without_test_points=lists_without_test_points(zones),
+        list_names=names,
+    )
 
 
-class Sweep:
-    """`clock` gives the time with its zone. Every round raises StoreUnavailable where Redis does not answer."""
+class Poller:
+    """Runs the poll loops of one process.
 
-    def __init__(self, register: Register, checkup: Looks, clock: Callable[[], datetime], rules: Rules) -> None:
-        self._register = register
-        self._checkup = checkup
+    `clock` returns aware datetimes. Methods raise StoreUnavailable where Redis does not answer.
+    """
+
+    def __init__(
+        self,
+        repository: RedisRepository,
+        runner: CheckRunnerProtocol,
+        clock: Callable[[], datetime],
+        config: PollerConfig,
+    ) -> None:
+        self._repository = repository
+        self._runner = runner
         self._clock = clock
-        self._rules = rules
-        self._ticked: dict[
-            Work, float
-        ] = {}  # when each of what is done side by side began anew, in the event loop's time
+        self._config = config
+        self._loop_started_at: dict[LoopBody, float] = {}  # start of the last iteration, loop time
 
-    def stands_still(self, now_s: float) -> bool:
-        """Whether a round, or the plan, has not come back for longer than the longest lease: nobody waits for it any more,
-        and nothing will be looked at in its place. False in a process that does not sweep."""
-        return any(now_s - at > max(LEASES_S) for at in self._ticked.values())
+    def is_stalled(self, now_s: float) -> bool:
+        """Whether an iteration of any loop takes longer than the longest lease.
+
+        `now_s` is event loop time. False in a process that does not poll.
+        """
+        return any(now_s - at > max(LEASES_S) for at in self._loop_started_at.values())
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Rounds without end until `stop` is set. Long looks hold up neither second looks nor what is to be said.
+        """Run the loops until `stop`; polls, confirmations and alerts do not block each other.
 
-        Looks that do not end soon after the stop are left to others, who find them due.
+        Polls that do not end within DRAIN_S after the stop are cancelled and due again elsewhere.
         """
-        rounds: list[Work] = [partial(self.round, schedule) for schedule in SIDE_BY_SIDE]
-        keeping = [asyncio.create_task(self._keep(work, stop)) for work in (*rounds, self.plan)]
+        loops: list[LoopBody] = [partial(self.run_round, schedule) for schedule in LOOP_SCHEDULES]
+        tasks = [asyncio.create_task(self._loop(work, stop)) for work in (*loops, self.plan)]
         try:
             await stop.wait()
-            await asyncio.wait(keeping, timeout=DRAIN_S)
+            await asyncio.wait(tasks, timeout=DRAIN_S)
         finally:
-            for task in keeping:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*keeping, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def round(self, schedule: str = LOOKS) -> int:
-        """Deals with what is due in one schedule, a range alone or at most a hundred others; how many there were."""
+    async def run_round(self, schedule: str = LOOKS) -> int:
+        """Poll what is due in one schedule, one range or up to CLAIM_BATCH others.
+
+        Returns their number.
+        """
         now = self._clock().timestamp()
         if schedule == LOOKS:
-            await self._register.sweeping.mark_swept(now)
-        claimed = await self._register.watches.claim(now, LEASES_S, AT_A_TIME, schedule)
+            await self._repository.polls.mark_swept(now)
+        claimed = await self._repository.watches.claim(now, LEASES_S, CLAIM_BATCH, schedule)
         if claimed:
-            await self._deal(schedule, claimed)
+            await self._poll_claimed(schedule, claimed)
         return len(claimed)
 
     async def plan(self) -> int:
-        """Once a minute, by one of all workers: the intervals that the budgets allow, the digests that are due, and the end
-        of rooms that rested for too long."""
-        if await self._register.sweeping.turn("plan", PLAN_S):
-            grown = planned(await self._register.watches.wishes(), self._rules.demanded)
-            texts = {space: json.dumps(factors) for space, factors in grown.items()}
-            await self._register.sweeping.set_stretched(texts)
-            await write_digests(self._register, self._clock())
-            if forgotten := await self._register.forget_rested():
-                log.info("rooms forgotten that could not be spoken in", rooms=forgotten)
+        """Once a minute in one of all workers: plan intervals, enqueue digests, expire pauses."""
+        if await self._repository.polls.turn("plan", PLAN_INTERVAL_S):
+            multipliers = plan_intervals(
+                await self._repository.watches.wishes(), self._config.budgets
+            )
+            texts = {workspace: json.dumps(by_kind) for workspace, by_kind in multipliers.items()}
+            await self._repository.polls.set_stretched(texts)
+            await enqueue_digests(self._repository, self._clock())
+            if expired := await self._repository.purge_expired():
+                log.info("expired pauses purged", channels=expired)
         return 0
 
-    async def _deal(self, schedule: str, claimed: Sequence[Claimed]) -> None:
-        subjects = [Subject.read(one) for one in claimed]
-        looks = await asyncio.gather(*(subject.look(schedule, self._checkup) for subject in subjects))
-        quarantined = await self._listen(looks)
-        factors = {space: json.loads(text) for space, text in (await self._register.sweeping.stretched()).items()}
+    async def _poll_claimed(self, schedule: str, claimed: Sequence[Claimed]) -> None:
+        targets = [PollTarget.from_claim(row) for row in claimed]
+        polls = await asyncio.gather(*(target.poll(schedule, self._runner) for target in targets))
+        quarantined = await self._update_list_health(polls)
+        multipliers = {
+            workspace: json.loads(text)
+            for workspace, text in (await self._repository.polls.stretched()).items()
+        }
         now = self._clock()
-        ends = [look.end(schedule, quarantined, now, self._rules.policy, factors) for look in looks]
-        results = await self._register.watches.apply(ends, (now + AGAIN).timestamp(), schedule)
-        if again := [result for result in results if result != "done"]:
+        rows = [
+            poll.to_row(schedule, quarantined, now, self._config.policy, multipliers)
+            for poll in polls
+        ]
+        statuses = await self._repository.watches.apply(
+            rows, (now + RETRY_AFTER).timestamp(), schedule
+        )
+        if unfinished := [status for status in statuses if status != "done"]:
             log.info(
-                "looks given up to others", schedule=schedule, again=again.count("again"), late=again.count("late")
+                "polls discarded",
+                schedule=schedule,
+                again=unfinished.count("again"),
+                late=unfinished.count("late"),
             )
 
-    async def _listen(self, looks: Sequence[Look]) -> frozenset[str]:
-        """The lists in quarantine, once these looks are counted; whatever broke a list by it is held back with it."""
-        heard = heard_in(report for look in looks for report in look.reports)
-        sums: dict[str, Tally] = {}
-        for look in looks:
-            for name, tally in look.tallies().items():
-                sums[name] = sums.get(name, Tally()) + tally
-        if not heard:
+    async def _update_list_health(self, polls: Sequence[PollResult]) -> frozenset[str]:
+        """Count these polls; returns the lists in quarantine, including those they caused."""
+        round_counts = counts_by_list(report for poll in polls for report in poll.reports)
+        sums: dict[str, ListCounts] = {}
+        for poll in polls:
+            for name, counts in poll.list_counts().items():
+                sums[name] = sums.get(name, ListCounts()) + counts
+        if not round_counts:
             return frozenset()
-        now, rules = self._clock(), self._rules
-        for _ in range(TRIES):
-            by, text = await self._register.sweeping.lists()
-            memory = load(ListMemory, text) if text else ListMemory(now)
-            memory, notes = counted(memory, sums, heard, now, rules.limits)
-            memory, more = round_over(memory, rules.unproven, now, rules.limits)
-            if await self._register.note_on_lists(by, dump(memory), (*notes, *more), rules.names):
-                for note in (*notes, *more):
-                    say(note)
+        now, config = self._clock(), self._config
+        for _ in range(MAX_SWAP_ATTEMPTS):
+            operation, text = await self._repository.polls.lists()
+            state = load(QuarantineState, text) if text else QuarantineState(now)
+            state, notices = record_polls(state, sums, round_counts, now, config.quarantine_policy)
+            state, round_notices = finish_round(
+                state, config.without_test_points, now, config.quarantine_policy
+            )
+            if await self._repository.store_quarantine_state(
+                operation, dump(state), (*notices, *round_notices), config.list_names
+            ):
+                for notice in (*notices, *round_notices):
+                    log_notice(notice)
                 break
-        return memory.quarantined
+        return state.quarantined
 
-    async def _keep(self, work: Work, stop: asyncio.Event) -> None:
-        """Does the work again and again, at once while there is more of it than fits one time, else every second."""
+    async def _loop(self, work: LoopBody, stop: asyncio.Event) -> None:
+        """Repeat the work until `stop`, every TICK_S or at once after a full batch."""
         while not stop.is_set():
-            self._ticked[work] = asyncio.get_running_loop().time()
-            number = 0
+            self._loop_started_at[work] = asyncio.get_running_loop().time()
+            count = 0
             try:
-                number = await work()
-            except StoreUnavailable as away:
-                log.warning("watching waits", why=str(away))
+                count = await work()
+            except StoreUnavailable as error:
+                log.warning("poller waits for the store", reason=str(error))
             except Exception:
-                log.exception("a round broke; what it claimed is due again soon")
-            if number < AT_A_TIME:
+                log.exception("poll round failed")
+            if count < CLAIM_BATCH:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), TICK_S)
 
 
-def say(note: ListNote) -> None:
-    """One line for whoever runs the bot."""
-    log.warning("lists", reason=str(note.reason), lists=list(note.lists), flipped=note.flipped, asked=note.asked)
+def log_notice(notice: ListNotice) -> None:
+    """Log a list notice for the operator."""
+    log.warning(
+        "list notice",
+        reason=str(notice.reason),
+        lists=list(notice.list_ids),
+        newly_listed=notice.newly_listed,
+        answered=notice.answered,
+    )

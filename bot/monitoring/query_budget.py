@@ -1,6 +1,7 @@
-"""The budget of every list, kept where a sweep asks: each question is taken from the list's bucket first.
+"""Query budgets of lists: every bulk query takes a token from the shared bucket of its list first.
 
-Whatever is asked of a list counts: targets, test entries and texts. People go past it: a tenth of every budget is theirs.
+Queries for targets, test points and TXT records all count. Interactive checks are exempt: a tenth
+of every budget is reserved for them.
 """
 
 from __future__ import annotations
@@ -11,118 +12,134 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.checks.dnsbl.zones import Zone
-from bot.models import Answer, Heard, LookupFailed, SweepLookup
-from bot.monitoring.dnsbl_quarantine import BUDGET, Used
-from bot.monitoring.schedule import Budget, Demanded
+from bot.models import DnsAnswer, OnAnswer, LookupFailed, BulkLookup
+from bot.monitoring.dnsbl_quarantine import BUDGET, QueryUsage
+from bot.monitoring.schedule import Budget, KindBudget
 from bot.storage import StoreUnavailable
 from bot.storage.poll_store import SweepStore
 
-MOST_IN_HAND = 20
-EMPTY_FOR_S = 1.0
-USED_UP = LookupFailed(BUDGET)
+MAX_LOCAL_TOKENS = 20
+EMPTY_RETRY_S = 1.0
+BUDGET_EXHAUSTED = LookupFailed(BUDGET)
 
 
 @dataclass(slots=True)
-class Hand:
-    """Questions that were taken from one list's bucket and not asked yet, in this process."""
+class LocalTokens:
+    """Tokens of one list that this process took from the shared bucket and has not used."""
 
-    list: str
+    list_id: str
     budget: Budget
-    left: int = 0
+    remaining: int = 0
     empty_until: float = 0.0
-    filling: asyncio.Lock = field(default_factory=asyncio.Lock)
+    refill_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class Rations:
-    """What this process may still ask of each list, by the apex that every question to it ends in."""
+class QueryBudget:
+    """Query budgets of this process by zone apex."""
 
-    def __init__(self, store: SweepStore, zones: Iterable[Zone], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: SweepStore, zones: Iterable[Zone], clock: Callable[[], datetime]
+    ) -> None:
         self._store = store
         self._clock = clock
         limited = [(zone, zone.blocklist.per_day) for zone in zones]
-        self._hands = {
-            zone.apex.lower(): Hand(zone.blocklist.id, Budget(per_day)) for zone, per_day in limited if per_day
+        self._tokens_by_apex = {
+            zone.apex.lower(): LocalTokens(zone.blocklist.id, Budget(per_day))
+            for zone, per_day in limited
+            if per_day
         }
 
-    async def allow(self, apex: str) -> bool:
-        """Whether a question to this apex may be asked; if so, it counts as asked."""
-        hand = self._hands.get(apex)
-        if hand is None:
+    async def try_take(self, apex: str) -> bool:
+        """Take a token for a query to this apex; False if the budget is exhausted."""
+        tokens = self._tokens_by_apex.get(apex)
+        if tokens is None:
             return True
-        if not hand.left:
-            async with hand.filling:
-                await self._fill(hand)
-        if not hand.left:
+        if not tokens.remaining:
+            async with tokens.refill_lock:
+                await self._refill(tokens)
+        if not tokens.remaining:
             return False
-        hand.left -= 1
+        tokens.remaining -= 1
         return True
 
-    async def used(self) -> list[Used]:
-        """Of every list with a budget. Raises StoreUnavailable."""
-        lists = {hand.list: hand.budget.per_day for hand in self._hands.values()}
-        numbers = await self._store.used(list(lists), self._clock().timestamp())
-        return [Used(name, per_day, used) for (name, per_day), used in zip(lists.items(), numbers, strict=True)]
+    async def usage(self) -> list[QueryUsage]:
+        """Usage of every list with a budget today. Raises StoreUnavailable."""
+        lists = {tokens.list_id: tokens.budget.per_day for tokens in self._tokens_by_apex.values()}
+        counts = await self._store.used(list(lists), self._clock().timestamp())
+        return [
+            QueryUsage(name, per_day, used)
+            for (name, per_day), used in zip(lists.items(), counts, strict=True)
+        ]
 
-    def apex_of(self, name: str) -> str:
-        return next((apex for apex in suffixes(name.lower()) if apex in self._hands), "")
+    def budgeted_apex(self, name: str) -> str:
+        """Apex of the list with a budget that serves this name; empty if there is none."""
+        return next((apex for apex in suffixes(name.lower()) if apex in self._tokens_by_apex), "")
 
-    async def _fill(self, hand: Hand) -> None:
+    async def _refill(self, tokens: LocalTokens) -> None:
         now = self._clock().timestamp()
-        if hand.left or now < hand.empty_until:
+        if tokens.remaining or now < tokens.empty_until:
             return
-        most, pace = hand.budget.most_at_once, hand.budget.per_second
+        capacity, rate = tokens.budget.burst_size, tokens.budget.per_second
         try:
-            hand.left = await self._store.take(hand.list, now, max(1, min(MOST_IN_HAND, int(most / 4))), pace, most)
+            tokens.remaining = await self._store.take(
+                tokens.list_id,
+                now,
+                max(1, min(MAX_LOCAL_TOKENS, int(capacity / 4))),
+                rate,
+                capacity,
+            )
         except StoreUnavailable:
-            hand.left = 0  # who cannot count does not ask
-        if not hand.left:
-            hand.empty_until = now + EMPTY_FOR_S
+            tokens.remaining = 0  # no query without a token
+        if not tokens.remaining:
+            tokens.empty_until = now + EMPTY_RETRY_S
 
 
-class Rationed(SweepLookup):
-    """A sweep's lookup that asks nothing beyond the budgets: such a question ends in LookupFailed("budget")."""
+class BudgetedLookup(BulkLookup):
+    """Bulk lookup within the budgets; queries beyond raise LookupFailed("budget")."""
 
-    def __init__(self, lookup: SweepLookup, rations: Rations) -> None:
+    def __init__(self, lookup: BulkLookup, budget: QueryBudget) -> None:
         self._lookup = lookup
-        self._rations = rations
+        self._budget = budget
 
     @property
     def fresh(self) -> bool:
         return self._lookup.fresh
 
-    async def __call__(self, name: str, kind: str, /) -> Answer:
-        if not await self._rations.allow(self._rations.apex_of(name)):
+    async def __call__(self, name: str, rdtype: str, /) -> DnsAnswer:
+        if not await self._budget.try_take(self._budget.budgeted_apex(name)):
             raise LookupFailed(BUDGET)
-        return await self._lookup(name, kind)
+        return await self._lookup(name, rdtype)
 
-    async def ask_all(
-        self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None
-    ) -> Sequence[Answer | LookupFailed]:
-        hear: Heard = heard or (lambda _place, _outcome: None)
-        places: list[int] = []
-        for place, apex in enumerate(apexes):
-            if await self._rations.allow(apex.lower()):
-                places.append(place)
+    async def lookup_many(
+        self, label: str, apexes: Sequence[str], /, *, on_answer: OnAnswer | None = None
+    ) -> Sequence[DnsAnswer | LookupFailed]:
+        report: OnAnswer = on_answer or (lambda _position, _result: None)
+        positions: list[int] = []
+        for position, apex in enumerate(apexes):
+            if await self._budget.try_take(apex.lower()):
+                positions.append(position)
             else:
-                hear(place, USED_UP)
-        asked = [apexes[place] for place in places]
-        told = await self._lookup.ask_all(label, asked, heard=lambda place, outcome: hear(places[place], outcome))
-        outcomes = dict(zip(places, told, strict=True))
-        return [outcomes.get(place, USED_UP) for place in range(len(apexes))]
+                report(position, BUDGET_EXHAUSTED)
+        allowed = [apexes[position] for position in positions]
+        results = await self._lookup.lookup_many(
+            label, allowed, on_answer=lambda position, result: report(positions[position], result)
+        )
+        by_position = dict(zip(positions, results, strict=True))
+        return [by_position.get(position, BUDGET_EXHAUSTED) for position in range(len(apexes))]
 
 
-def demanded(zones: Iterable[Zone]) -> list[Demanded]:
-    """The budgets that the operators of these zones publish, for the plan."""
+def published_budgets(zones: Iterable[Zone]) -> list[KindBudget]:
+    """Published budgets of these zones."""
     lists = {zone.blocklist.id: zone.blocklist for zone in zones}
     return [
-        Demanded(frozenset(map(str, one.kinds)), Budget(one.per_day))
-        for one in lists.values()
-        if one.per_day is not None
+        KindBudget(frozenset(map(str, blocklist.kinds)), Budget(blocklist.per_day))
+        for blocklist in lists.values()
+        if blocklist.per_day is not None
     ]
 
 
-def unproven(zones: Iterable[Zone]) -> frozenset[str]:
-    """The lists that keep no entry which must not be listed."""
+def lists_without_test_points(zones: Iterable[Zone]) -> frozenset[str]:
+    """Ids of lists without a negative test point."""
     return frozenset(zone.blocklist.id for zone in zones if zone.must_not_list is None)
 
 

@@ -1,4 +1,4 @@
-"""The register: watches and outboxes kept in Redis, as `bot.monitoring.interfaces` promises them."""
+"""Redis implementation of the watch repository and the outbox."""
 
 from __future__ import annotations
 
@@ -7,275 +7,360 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from ipaddress import ip_network
-from operator import attrgetter
 
 from redis.asyncio import Redis
 
 from bot.models import Address
-from bot.monitoring.dnsbl_quarantine import ListMemory, ListNote, NoteReason
-from bot.monitoring.history import History, from_text, recorded, to_text
+from bot.monitoring.dnsbl_quarantine import QuarantineState, ListNotice, NoticeReason
+from bot.monitoring.history import History, load_history, record_changes, dump_history
 from bot.monitoring.interfaces import (
-    MOST_IN_A_ROOM,
-    MOST_IN_A_SPACE,
-    AnyLetter,
-    Kept,
-    ListLetter,
-    RoomSettings,
+    MAX_WATCHES_PER_CHANNEL,
+    MAX_WATCHES_PER_WORKSPACE,
+    OutboxMessage,
+    StoredWatch,
+    ListNoticeMessage,
+    ChannelSettings,
     TooManyWatches,
 )
-from bot.monitoring.models import Incident, Room, Watch
-from bot.monitoring.schedule import Factors, first_due, interval_of, next_digest
+from bot.monitoring.models import Incident, Channel, Watch
+from bot.monitoring.schedule import Multipliers, first_due, watch_interval, next_digest
 from bot.monitoring.serialization import (
     dump,
-    entry_of,
-    history_text,
-    incident_of,
-    incident_text,
-    letter_of,
+    watch_entry,
+    updated_history,
+    parse_incident,
+    dump_incident,
+    parse_message,
     load,
-    moment,
-    place_of,
-    subject_of,
-    watch_of,
+    from_timestamp,
+    channel_location,
+    poll_subject,
+    parse_watch,
 )
 from bot.storage.channel_store import RoomStore
 from bot.storage.outbox_store import DigestStore, OutboxStore
 from bot.storage.poll_store import SweepStore
 from bot.storage.watch_store import Change, Remembered, WatchStore
 
-NAMES = (attrgetter("watch.id"), attrgetter("watch.subject"), attrgetter("watch.name"))
-RESTS = timedelta(days=30)
-SOON = timedelta(minutes=5)  # within which rooms that come back are looked at again
-MORE = "End one that you no longer need, or watch a whole range at once, such as 203.0.113.0/28."
-FULL = {
-    "room": f"This room has {MOST_IN_A_ROOM} watches, which is the most. {MORE}",
-    "space": f"This workspace has {MOST_IN_A_SPACE} watches, which is the most. {MORE}",
+_NAMES: tuple[Callable[[StoredWatch], str], ...] = (
+    lambda stored: stored.watch.id,
+    lambda stored: stored.watch.subject,
+    lambda stored: stored.watch.name,
+)
+PAUSE_TTL = timedelta(days=30)
+RESUME_WITHIN = timedelta(minutes=5)  # first poll after a resume
+LIMIT_ADVICE = (
+    "End one that you no longer need, or watch a whole range at once, such as 203.0.113.0/28."
+)
+LIMIT_MESSAGES = {
+    "room": f"This room has {MAX_WATCHES_PER_CHANNEL} watches, which is the most. {LIMIT_ADVICE}",
+    "space": f"This workspace has {MAX_WATCHES_PER_WORKSPACE} watches, which is the most. {LIMIT_ADVICE}",
 }
 
 
-class Register:
-    """Implements `Watches` and `Outbox`. Every method raises StoreUnavailable where Redis does not answer.
+class RedisRepository:
+    """Implements `WatchRepository` and `Outbox`.
 
-    `clock` gives the time with its zone.
+    `clock` returns aware datetimes. Every method raises StoreUnavailable where Redis does not
+    answer.
     """
 
     def __init__(self, redis: Redis, clock: Callable[[], datetime]) -> None:
         self.watches = WatchStore(redis)
-        self.rooms_kept = RoomStore(redis)
-        self.letters = OutboxStore(redis)
+        self.channels = RoomStore(redis)
+        self.outbox = OutboxStore(redis)
         self.digests = DigestStore(redis)
-        self.sweeping = SweepStore(redis)
+        self.polls = SweepStore(redis)
         self._clock = clock
 
     async def add(self, watch: Watch, incident: Incident, due: datetime) -> bool:
-        most = (MOST_IN_A_ROOM, MOST_IN_A_SPACE)
-        begun = to_text(recorded(History(), Incident(watch.id, incident.began), incident, incident.began))
-        outcome = await self.watches.add(entry_of(watch), incident_text(incident), begun, due.timestamp(), most)
-        if outcome in FULL:
-            raise TooManyWatches(FULL[outcome])
-        return outcome == "added"
+        limits = (MAX_WATCHES_PER_CHANNEL, MAX_WATCHES_PER_WORKSPACE)
+        history = dump_history(
+            record_changes(
+                History(), Incident(watch.id, incident.started_at), incident, incident.started_at
+            )
+        )
+        status = await self.watches.add(
+            watch_entry(watch), dump_incident(incident), history, due.timestamp(), limits
+        )
+        if status in LIMIT_MESSAGES:
+            raise TooManyWatches(LIMIT_MESSAGES[status])
+        return status == "added"
 
-    async def find(self, room: Room, words: str) -> Kept | None:
-        """By id, by what is followed as it was typed, or by the name that somebody gave it."""
-        wanted = " ".join(words.lower().split())
-        kept = await self.of_room(room)
-        return next((one for name in NAMES for one in kept if wanted and name(one).lower() == wanted), None)
+    async def find(self, channel: Channel, query: str) -> StoredWatch | None:
+        normalized = " ".join(query.lower().split())
+        watches = await self.list_watches(channel)
+        matches = (
+            stored
+            for name in _NAMES
+            for stored in watches
+            if normalized and name(stored).lower() == normalized
+        )
+        return next(matches, None)
 
-    async def of_room(self, room: Room) -> Sequence[Kept]:
-        """The oldest first."""
-        found = [(watch_of(one), incident_of(one)) for one in await self._texts(room)]
-        found.sort(key=lambda pair: (pair[0].since, pair[0].id))
-        dues = await self.watches.due([subject_of(watch) for watch, _ in found])
-        rests = await self.rooms_kept.rests(place_of(room))
-        factors = await self._factors(room)
+    async def list_watches(self, channel: Channel) -> Sequence[StoredWatch]:
+        """Oldest first."""
+        rows = [(parse_watch(row), parse_incident(row)) for row in await self._rows(channel)]
+        rows.sort(key=lambda pair: (pair[0].created_at, pair[0].id))
+        due_times = await self.watches.due([poll_subject(watch) for watch, _ in rows])
+        paused = await self.channels.rests(channel_location(channel))
+        factors = await self._multipliers(channel)
         return [
-            Kept(watch, incident, None if due is None else moment(due), interval_of(watch, factors), rests)
-            for (watch, incident), due in zip(found, dues, strict=True)
+            StoredWatch(
+                watch,
+                incident,
+                None if due is None else from_timestamp(due),
+                watch_interval(watch, factors),
+                paused,
+            )
+            for (watch, incident), due in zip(rows, due_times, strict=True)
         ]
 
-    async def follows(self, ip: Address) -> bool:
-        """Whether any room follows this address, alone or in a range."""
+    async def is_watched(self, ip: Address) -> bool:
+        """Whether any watch covers this address, alone or in a range."""
         async for subject in self.watches.subjects():
-            if _holds(subject, ip):
+            if _contains(subject, ip):
                 return True
         return False
 
-    async def granted(self, watch: Watch) -> timedelta:
-        """The interval that the budgets of the lists leave a watch: as wished, or longer."""
-        return interval_of(watch, await self._factors(watch.room))
+    async def effective_interval(self, watch: Watch) -> timedelta:
+        """Effective interval of a watch, longer than requested if a list budget requires it."""
+        return watch_interval(watch, await self._multipliers(watch.channel))
 
-    async def remove(self, room: Room, watch_id: str) -> bool:
-        kept = await self._text(room, watch_id)
-        return kept is not None and await self.watches.remove(entry_of(watch_of(kept)))
+    async def remove(self, channel: Channel, watch_id: str) -> bool:
+        row = await self._row(channel, watch_id)
+        return row is not None and await self.watches.remove(watch_entry(parse_watch(row)))
 
-    async def change(self, room: Room, watch_id: str, incident: Incident, was: Incident) -> bool:
-        """What a mute held back is told at once when somebody ends it."""
-        kept = await self._text(room, watch_id)
-        if kept is None or incident_of(kept) != was:
+    async def update_incident(
+        self, channel: Channel, watch_id: str, incident: Incident, expected: Incident
+    ) -> bool:
+        """Ending a mute schedules its deferred alerts at once."""
+        row = await self._row(channel, watch_id)
+        if row is None or parse_incident(row) != expected:
             return False
         now = self._clock()
-        tell_at = now.timestamp() if was.muted and not incident.muted else None
-        kept = replace(kept, history=await self.watches.history(str(room), watch_id))
-        change = Change(kept, incident_text(incident), history=history_text(kept, was, incident, now))
-        return await self.watches.change(change, subject_of(watch_of(kept)), tell_at)
+        tell_at = now.timestamp() if expected.muted and not incident.muted else None
+        row = replace(row, history=await self.watches.history(str(channel), watch_id))
+        change = Change(
+            row, dump_incident(incident), history=updated_history(row, expected, incident, now)
+        )
+        return await self.watches.change(change, poll_subject(parse_watch(row)), tell_at)
 
-    async def history(self, room: Room, watch_id: str) -> History:
-        return from_text(await self.watches.history(str(room), watch_id))
+    async def history(self, channel: Channel, watch_id: str) -> History:
+        return load_history(await self.watches.history(str(channel), watch_id))
 
-    async def histories(self, room: Room) -> Mapping[str, History]:
-        return {id: from_text(text) for id, text in (await self.watches.histories(str(room))).items()}
+    async def histories(self, channel: Channel) -> Mapping[str, History]:
+        return {
+            id: load_history(text)
+            for id, text in (await self.watches.histories(str(channel))).items()
+        }
 
-    async def settings(self, room: Room) -> RoomSettings:
-        text = await self.rooms_kept.settings(place_of(room))
-        settings = load(RoomSettings, text) if text else RoomSettings()
-        return replace(settings, lists=await self.rooms_kept.hears_of_lists(place_of(room)))
+    async def settings(self, channel: Channel) -> ChannelSettings:
+        text = await self.channels.settings(channel_location(channel))
+        settings = load(ChannelSettings, text) if text else ChannelSettings()
+        return replace(
+            settings, list_notices=await self.channels.hears_of_lists(channel_location(channel))
+        )
 
-    async def set_settings(self, room: Room, settings: RoomSettings) -> None:
-        """The last room of a space that wants to hear of lists does."""
-        first = next_digest(str(room), self._clock()).timestamp() if settings.digest else None
-        await self.rooms_kept.set_settings(place_of(room), dump(settings, but="lists"), settings.lists, first)
+    async def set_settings(self, channel: Channel, settings: ChannelSettings) -> None:
+        """The last channel of a workspace that turned on list notices gets them."""
+        first = (
+            next_digest(str(channel), self._clock()).timestamp() if settings.weekly_digest else None
+        )
+        await self.channels.set_settings(
+            channel_location(channel), dump(settings, omit="lists"), settings.list_notices, first
+        )
 
-    async def pause(self, room: Room) -> None:
-        await self.rooms_kept.rest(str(room), (self._clock() + RESTS).timestamp())
+    async def pause_channel(self, channel: Channel) -> None:
+        await self.channels.rest(str(channel), (self._clock() + PAUSE_TTL).timestamp())
 
-    async def pause_space(self, platform: str, space: str) -> None:
-        await self.rooms_kept.rest(f"{platform}/{space}", (self._clock() + RESTS).timestamp())
+    async def pause_workspace(self, platform: str, workspace: str) -> None:
+        await self.channels.rest(f"{platform}/{workspace}", (self._clock() + PAUSE_TTL).timestamp())
 
-    async def resume(self, room: Room) -> bool:
-        rested = await self.rooms_kept.wake(str(room))
-        if rested:
-            await self._go_on(room)
-        return await self.resume_space(room.platform, room.space) or rested
+    async def resume_channel(self, channel: Channel) -> bool:
+        was_paused = await self.channels.wake(str(channel))
+        if was_paused:
+            await self._resume(channel)
+        return await self.resume_workspace(channel.platform, channel.workspace) or was_paused
 
-    async def resume_space(self, platform: str, space: str) -> bool:
-        """True where it had been resting."""
-        rested = await self.rooms_kept.wake(f"{platform}/{space}")
-        for room in await self.rooms_kept.of_space(f"{platform}/{space}") if rested else ():
-            await self._go_on(Room.of(room))
-        return rested
+    async def resume_workspace(self, platform: str, workspace: str) -> bool:
+        """True if it was paused."""
+        was_paused = await self.channels.wake(f"{platform}/{workspace}")
+        for channel in (
+            await self.channels.of_space(f"{platform}/{workspace}") if was_paused else ()
+        ):
+            await self._resume(Channel.parse(channel))
+        return was_paused
 
-    async def forget_room(self, room: Room) -> None:
-        for kept in await self._texts(room):
-            await self.watches.remove(entry_of(watch_of(kept)))
-        await self.rooms_kept.forget_room(place_of(room))
+    async def purge_channel(self, channel: Channel) -> None:
+        for row in await self._rows(channel):
+            await self.watches.remove(watch_entry(parse_watch(row)))
+        await self.channels.forget_room(channel_location(channel))
 
-    async def forget_space(self, platform: str, space: str) -> None:
-        """May be asked for again where it was cut short."""
-        for room in await self.rooms_kept.of_space(f"{platform}/{space}"):
-            await self.forget_room(Room.of(room))
-        await self.rooms_kept.forget_space(f"{platform}/{space}")
+    async def purge_workspace(self, platform: str, workspace: str) -> None:
+        """Idempotent, so it can be repeated after an interruption."""
+        for channel in await self.channels.of_space(f"{platform}/{workspace}"):
+            await self.purge_channel(Channel.parse(channel))
+        await self.channels.forget_space(f"{platform}/{workspace}")
 
-    async def forget_rested(self) -> int:
-        """Ends the watches of rooms and workspaces that nobody could speak in for 30 days; how many those were."""
+    async def purge_expired(self) -> int:
+        """Purge channels and workspaces paused for 30 days; returns their number."""
         now = self._clock().timestamp()
-        over = [place for place, until in (await self.rooms_kept.resting()).items() if until <= now]
-        for place in over:
-            if place.count("/") == 1:
-                await self.forget_space(*place.split("/"))
+        expired = [name for name, until in (await self.channels.resting()).items() if until <= now]
+        for name in expired:
+            if name.count("/") == 1:
+                await self.purge_workspace(*name.split("/"))
             else:
-                await self.forget_room(Room.of(place))
-        return len(over)
+                await self.purge_channel(Channel.parse(name))
+        return len(expired)
 
-    async def note(self, room: Room, who: str, what: str, old: str = "", new: str = "") -> None:
-        line = {"room": str(room), "who": who, "what": what, "old": old, "new": new}
-        await self.rooms_kept.note(place_of(room).space, {name: text for name, text in line.items() if text})
+    async def audit(
+        self, channel: Channel, actor: str, action: str, old: str = "", new: str = ""
+    ) -> None:
+        line = {"room": str(channel), "who": actor, "what": action, "old": old, "new": new}
+        await self.channels.note(
+            channel_location(channel).space, {name: text for name, text in line.items() if text}
+        )
 
-    async def rooms(self) -> Sequence[Room]:
-        return [Room.of(room) for room in await self.letters.rooms(self._clock().timestamp())]
-
-    async def first(self, room: Room) -> AnyLetter | None:
-        held = await self.letters.first(str(room))
-        if held is None:
-            return None
-        letter = letter_of(held.text)
-        intent = None if held.intent is None else moment(held.intent)
-        return replace(letter, room=room, intent=intent, tries=held.tries)
-
-    async def sending(self, letter: AnyLetter, now: datetime) -> AnyLetter | None:
-        begun = await self.letters.sending(str(letter.room), letter.id, now.timestamp(), letter.tries)
-        return replace(letter, intent=now, tries=letter.tries + 1) if begun else None
-
-    async def not_sent(self, begun: AnyLetter, again_at: datetime) -> None:
-        await self.letters.held(str(begun.room), begun.id, again_at.timestamp(), begun.tries)
-
-    async def waits(self, letter: AnyLetter, until: datetime) -> None:
-        await self.letters.waits(str(letter.room), letter.id, until.timestamp())
-
-    async def sent(self, letter: AnyLetter, message: str) -> None:
-        thread = letter.thread if letter.root else ""
-        await self.letters.sent(str(letter.room), letter.id, thread, message)
-
-    async def dropped(self, letter: AnyLetter, why: str) -> None:
-        if await self.letters.dropped(str(letter.room), letter.id):
-            await self.note(letter.room, "mailcheck", "dropped", letter.id, why)
-
-    async def thread(self, room: Room, thread: str) -> str | None:
-        return await self.letters.thread(str(room), thread)
-
-    async def restarted_at(self) -> datetime:
-        """At the earliest: the server counts whole seconds, and what began since cannot have been told before."""
-        return self._clock() - timedelta(seconds=await self.letters.uptime_s() + 1)
-
-    async def swept_at(self) -> datetime | None:
-        """When any worker last looked for what is due; None where that is more than an hour ago."""
-        at = await self.sweeping.swept_at()
-        return None if at is None else moment(at)
-
-    async def rooms_of(self, platform: str, space: str) -> Sequence[Room]:
-        return [Room.of(room) for room in await self.rooms_kept.of_space(f"{platform}/{space}")]
-
-    async def spaces(self) -> Sequence[tuple[str, str]]:
-        """The platform and the space of every watch there is."""
-        named = sorted({name.partition(" ")[0] for name in await self.watches.wishes()})
-        return [(platform, space) for platform, _, space in (name.partition("/") for name in named)]
-
-    async def list_memory(self) -> ListMemory | None:
-        """What the rounds know of every list; None before the first."""
-        _, text = await self.sweeping.lists()
-        return load(ListMemory, text) if text else None
-
-    async def note_on_lists(self, by: str, text: str, notes: Sequence[ListNote], names: Mapping[str, str]) -> bool:
-        """Replaces what is known of the lists, unless somebody did so since it was read; with it goes what rooms are told:
-        of lists that cannot be believed. Whether a list answers at all is for whoever runs the bot, who has other means."""
-        told = [note for note in notes if note.reason in (NoteReason.QUARANTINED, NoteReason.TRUSTED)]
-        rooms = await self.rooms_kept.hearing_of_lists() if told else ()
-        letters = [
-            ListLetter(f"list.{note.key}", Room.of(room), note, names.get(note.lists[0], note.lists[0]), self._clock())
-            for note in told
-            for room in rooms
+    async def ready_channels(self) -> Sequence[Channel]:
+        return [
+            Channel.parse(channel) for channel in await self.outbox.rooms(self._clock().timestamp())
         ]
-        outgoing = [(str(letter.room), letter.id, dump(letter)) for letter in letters]
-        return await self.sweeping.replace_lists(by, text, [dump(note) for note in notes], outgoing)
 
-    async def quarantined(self) -> frozenset[str]:
-        """The lists that no watch believes just now."""
-        _, text = await self.sweeping.lists()
-        return load(ListMemory, text).quarantined if text else frozenset()
+    async def peek(self, channel: Channel) -> OutboxMessage | None:
+        head = await self.outbox.first(str(channel))
+        if head is None:
+            return None
+        message = parse_message(head.text)
+        intent = None if head.intent is None else from_timestamp(head.intent)
+        return replace(message, channel=channel, send_started_at=intent, attempts=head.tries)
 
-    async def list_notes(self, most: int = 10) -> list[ListNote]:
-        """What was to be said of lists lately, to whoever runs the bot; the newest first."""
-        return [load(ListNote, text) for text in await self.sweeping.notes(most)]
+    async def begin_attempt(self, message: OutboxMessage, now: datetime) -> OutboxMessage | None:
+        claimed = await self.outbox.sending(
+            str(message.channel), message.id, now.timestamp(), message.attempts
+        )
+        return (
+            replace(message, send_started_at=now, attempts=message.attempts + 1)
+            if claimed
+            else None
+        )
 
-    async def _go_on(self, room: Room) -> None:
-        """Its subjects are looked at again within five minutes, each at its own time, and its letters are sent."""
-        subjects, now = [subject_of(watch_of(one)) for one in await self._texts(room)], self._clock()
-        await self.watches.hasten({s: first_due(s, SOON, now).timestamp() for s in subjects})
-        await self.letters.hasten([str(room)])
+    async def revert_attempt(self, message: OutboxMessage, retry_at: datetime) -> None:
+        await self.outbox.held(
+            str(message.channel), message.id, retry_at.timestamp(), message.attempts
+        )
 
-    async def _factors(self, room: Room) -> Factors:
-        factors: Factors = json.loads(await self.sweeping.stretched_in(place_of(room).space) or "{}")
+    async def delay(self, message: OutboxMessage, until: datetime) -> None:
+        await self.outbox.waits(str(message.channel), message.id, until.timestamp())
+
+    async def mark_sent(self, message: OutboxMessage, message_id: str) -> None:
+        thread = message.thread_key if message.is_root else ""
+        await self.outbox.sent(str(message.channel), message.id, thread, message_id)
+
+    async def mark_dropped(self, message: OutboxMessage, reason: str) -> None:
+        if await self.outbox.dropped(str(message.channel), message.id):
+            await self.audit(message.channel, "mailcheck", "dropped", message.id, reason)
+
+    async def root_message_id(self, channel: Channel, thread_key: str) -> str | None:
+        return await self.outbox.thread(str(channel), thread_key)
+
+    async def store_started_at(self) -> datetime:
+        """Rounded down: Redis reports uptime in whole seconds."""
+        return self._clock() - timedelta(seconds=await self.outbox.uptime_s() + 1)
+
+    async def last_poll_at(self) -> datetime | None:
+        """Time of the last poll round of any worker; None if more than an hour ago."""
+        at = await self.polls.swept_at()
+        return None if at is None else from_timestamp(at)
+
+    async def list_channels(self, platform: str, workspace: str) -> Sequence[Channel]:
+        return [
+            Channel.parse(channel)
+            for channel in await self.channels.of_space(f"{platform}/{workspace}")
+        ]
+
+    async def list_workspaces(self) -> Sequence[tuple[str, str]]:
+        """Platform and workspace of every watch."""
+        names = sorted({name.partition(" ")[0] for name in await self.watches.wishes()})
+        return [
+            (platform, workspace)
+            for platform, _, workspace in (name.partition("/") for name in names)
+        ]
+
+    async def quarantine_state(self) -> QuarantineState | None:
+        """State of all lists; None before the first round."""
+        _, text = await self.polls.lists()
+        return load(QuarantineState, text) if text else None
+
+    async def store_quarantine_state(
+        self,
+        operation: str,
+        text: str,
+        notices: Sequence[ListNotice],
+        list_names: Mapping[str, str],
+    ) -> bool:
+        """Replace the list state if `operation` still is the last one, and enqueue the notices.
+
+        Channels get notices about quarantine only; unresponsive lists are logged for the operator.
+        """
+        announced = [
+            notice
+            for notice in notices
+            if notice.reason in (NoticeReason.QUARANTINED, NoticeReason.TRUSTED)
+        ]
+        channels = await self.channels.hearing_of_lists() if announced else ()
+        messages = [
+            ListNoticeMessage(
+                f"list.{notice.key}",
+                Channel.parse(channel),
+                notice,
+                list_names.get(notice.list_ids[0], notice.list_ids[0]),
+                self._clock(),
+            )
+            for notice in announced
+            for channel in channels
+        ]
+        outgoing = [(str(message.channel), message.id, dump(message)) for message in messages]
+        return await self.polls.replace_lists(
+            operation, text, [dump(notice) for notice in notices], outgoing
+        )
+
+    async def quarantined_lists(self) -> frozenset[str]:
+        """Ids of lists in quarantine."""
+        _, text = await self.polls.lists()
+        return load(QuarantineState, text).quarantined if text else frozenset()
+
+    async def list_notices(self, limit: int = 10) -> list[ListNotice]:
+        """Recent list notices, newest first."""
+        return [load(ListNotice, text) for text in await self.polls.notes(limit)]
+
+    async def _resume(self, channel: Channel) -> None:
+        """Schedule its polls within five minutes, and its messages at once."""
+        subjects, now = (
+            [poll_subject(parse_watch(row)) for row in await self._rows(channel)],
+            self._clock(),
+        )
+        await self.watches.hasten(
+            {s: first_due(s, RESUME_WITHIN, now).timestamp() for s in subjects}
+        )
+        await self.outbox.hasten([str(channel)])
+
+    async def _multipliers(self, channel: Channel) -> Multipliers:
+        factors: Multipliers = json.loads(
+            await self.polls.stretched_in(channel_location(channel).space) or "{}"
+        )
         return factors
 
-    async def _texts(self, room: Room) -> list[Remembered]:
-        return await self.watches.of_room(str(room))
+    async def _rows(self, channel: Channel) -> list[Remembered]:
+        return await self.watches.of_room(str(channel))
 
-    async def _text(self, room: Room, watch_id: str) -> Remembered | None:
-        return next((one for one in await self._texts(room) if one.id == watch_id), None)
+    async def _row(self, channel: Channel, watch_id: str) -> Remembered | None:
+        return next((row for row in await self._rows(channel) if row.id == watch_id), None)
 
 
-def _holds(subject: str, ip: Address) -> bool:
-    _, followed, *_ = subject.split()
+def _contains(subject: str, ip: Address) -> bool:
+    _, network, *_ = subject.split()
     try:
-        return ip in ip_network(followed)
+        return ip in ip_network(network)
     except ValueError:
         return False  # a domain

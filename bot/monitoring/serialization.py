@@ -1,13 +1,9 @@
-"""The problems of a range, put together for the store: what is the same at many addresses is written once. Pure.
+"""JSON serialization of watches, incidents and outbox messages. Pure.
 
-A /24 that is on fifty lists has thousands of problems that differ only in their address, and a look reads and writes them all.
-
-Values of watching as JSON, for the store and the outbox.
-
-What equals its default is not written, so a quiet watch is small; a field that is not known is not read, so a process of
-the version before can read what the next one wrote. Times are seconds since 1970, lengths of time are seconds.
-
-Watches, incidents and letters as the texts that the store keeps, and the names under which it keeps them. Pure.
+Default values are omitted, so that a quiet watch is small; unknown keys are ignored, so that the
+previous version can read what the next one wrote. Times are seconds since 1970, durations are
+seconds. Problems of a range that differ only in the address are stored once: a /24 on fifty lists
+has thousands of them, and every poll reads and writes them all.
 """
 
 from __future__ import annotations
@@ -23,191 +19,327 @@ from operator import or_
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from bot.monitoring.history import from_text, recorded, to_text
-from bot.monitoring.interfaces import AnyLetter, DigestLetter, Letter, ListLetter
-from bot.monitoring.models import Incident, Network, Observation, Problem, Room, Watch
-from bot.monitoring.schedule import wishes_of
+from bot.monitoring.dnsbl_quarantine import RoundCounts, ListHealth, QuarantineState, ListNotice
+from bot.monitoring.history import load_history, record_changes, dump_history
+from bot.monitoring.interfaces import (
+    OutboxMessage,
+    DigestMessage,
+    AlertMessage,
+    ListNoticeMessage,
+    ChannelSettings,
+)
+from bot.monitoring.models import (
+    Acknowledged,
+    Alert,
+    Incident,
+    Muted,
+    Network,
+    Observation,
+    Problem,
+    Channel,
+    Watch,
+)
+from bot.monitoring.schedule import demand_of
 from bot.storage.watch_store import Entry, Place, Remembered
 
 Address = IPv4Address | IPv6Address
 
-HERE = "{address}"  # stands for the address in a sentence, a step or a link
+ADDRESS_PLACEHOLDER = "{address}"  # placeholder for the address in texts and links
 
 
-def packed(problems: Iterable[Problem]) -> list[tuple[Problem, str]]:
-    """Problems without an address, each with the addresses where it is: `203.0.113.0-203.0.113.7 203.0.113.9`, or nothing."""
-    alike: dict[Problem, list[str]] = {}
+def pack_problems(problems: Iterable[Problem]) -> list[tuple[Problem, str]]:
+    """Group equal problems: `(problem, "203.0.113.0-203.0.113.7 203.0.113.9" or "")`."""
+    addresses_by_problem: dict[Problem, list[str]] = {}
     groups: list[tuple[Problem, list[str]]] = []
     for problem in problems:
         common = _without_address(problem)
         if common is problem:
             groups.append((problem, []))
-        elif common in alike:
-            alike[common].append(problem.sight.address)
+        elif common in addresses_by_problem:
+            addresses_by_problem[common].append(problem.last_observation.address)
         else:
-            alike[common] = [problem.sight.address]
-            groups.append((common, alike[common]))
-    return [(common, _runs(addresses)) for common, addresses in groups]
+            addresses_by_problem[common] = [problem.last_observation.address]
+            groups.append((common, addresses_by_problem[common]))
+    return [(common, _to_ranges(addresses)) for common, addresses in groups]
 
 
-def unpacked(common: Problem, addresses: str) -> Iterator[Problem]:
-    """The inverse. Raises ValueError for addresses that are none."""
+def unpack_problem(common: Problem, addresses: str) -> Iterator[Problem]:
+    """Inverse of `pack_problems`. Raises ValueError for malformed addresses."""
     if not addresses:
         yield common
-    for address in _addresses(addresses):
-        yield replace(common, sight=_moved(common.sight, address, HERE, address))
+    for address in _from_ranges(addresses):
+        yield replace(
+            common,
+            last_observation=_with_address(
+                common.last_observation, address, ADDRESS_PLACEHOLDER, address
+            ),
+        )
 
 
 def _without_address(problem: Problem) -> Problem:
-    """The problem itself where it has no address, or names the placeholder as it is."""
-    sight = problem.sight
-    if not sight.address:
+    """The problem itself if it has no address or its text contains the placeholder."""
+    observation = problem.last_observation
+    if not observation.address:
         return problem
-    common = _moved(sight, "", sight.address, HERE)
-    return replace(problem, sight=common) if _moved(common, sight.address, HERE, sight.address) == sight else problem
+    common = _with_address(observation, "", observation.address, ADDRESS_PLACEHOLDER)
+    return (
+        replace(problem, last_observation=common)
+        if _with_address(common, observation.address, ADDRESS_PLACEHOLDER, observation.address)
+        == observation
+        else problem
+    )
 
 
-def _moved(sight: Observation, address: str, old: str, new: str) -> Observation:
-    links = tuple(replace(link, url=link.url.replace(old, new)) for link in sight.links)
-    says, step = sight.says.replace(old, new), sight.step.replace(old, new)
-    return replace(sight, address=address, says=says, step=step, links=links)
+def _with_address(observation: Observation, address: str, old: str, new: str) -> Observation:
+    links = tuple(replace(link, url=link.url.replace(old, new)) for link in observation.links)
+    summary, remediation = (
+        observation.summary.replace(old, new),
+        observation.remediation.replace(old, new),
+    )
+    return replace(
+        observation, address=address, summary=summary, remediation=remediation, links=links
+    )
 
 
-def _runs(addresses: Iterable[str]) -> str:
-    """Addresses of one range, those that follow each other as first and last."""
-    runs: list[list[Address]] = []
+def _to_ranges(addresses: Iterable[str]) -> str:
+    """Collapse consecutive addresses to `first-last`."""
+    ranges: list[list[Address]] = []
     for address in sorted(map(ip_address, addresses), key=int):
-        if runs and int(address) == int(runs[-1][1]) + 1:
-            runs[-1][1] = address
+        if ranges and int(address) == int(ranges[-1][1]) + 1:
+            ranges[-1][1] = address
         else:
-            runs.append([address, address])
-    return " ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+            ranges.append([address, address])
+    return " ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
 
 
-def _addresses(text: str) -> Iterator[str]:
-    for run in text.split():
-        first, _, last = run.partition("-")
+def _from_ranges(text: str) -> Iterator[str]:
+    for part in text.split():
+        first, _, last = part.partition("-")
         start, end = ip_address(first), ip_address(last or first)
-        yield from (str(start + more) for more in range(int(end) - int(start) + 1))
+        yield from (str(start + offset) for offset in range(int(end) - int(start) + 1))
 
 
 T = TypeVar("T")
-Turn = Callable[[Any], Any]
+Converter = Callable[[Any], Any]
 
-# Values that are one word or number: how each is written and read.
-WORDS: Mapping[Any, tuple[Turn, Turn]] = {
+# Scalar types: how each is written and read.
+SCALARS: Mapping[Any, tuple[Converter, Converter]] = {
     datetime: (datetime.timestamp, lambda seconds: datetime.fromtimestamp(seconds, UTC)),
     timedelta: (timedelta.total_seconds, lambda seconds: timedelta(seconds=seconds)),
-    Room: (str, Room.of),
+    Channel: (str, Channel.parse),
     Network: (str, ip_network),
+}
+
+# Stored JSON keys of dataclass fields that were renamed: class -> field name -> key. Stored data
+# and messages in the outbox keep their keys over upgrades.
+STORED_KEYS: Mapping[Any, Mapping[str, str]] = {
+    Watch: {"channel": "room", "interval": "every", "created_by": "by", "created_at": "since"},
+    Observation: {
+        "subject": "about",
+        "summary": "says",
+        "remediation": "step",
+        "config_key": "setting",
+        "previous_value": "was",
+        "notify_once": "passing",
+    },
+    Problem: {
+        "last_observation": "sight",
+        "phase_changed_at": "turned",
+        "last_polled_at": "asked",
+        "clean_polls": "clean",
+        "unanswered_polls": "misses",
+        "confirmations": "opens",
+        "notified": "told",
+        "informational": "quiet",
+        "flapping": "unstable",
+    },
+    Acknowledged: {"actor": "by"},
+    Muted: {"actor": "by"},
+    Incident: {
+        "watch_id": "watch",
+        "started_at": "began",
+        "config": "settings",
+        "opened_at": "opened",
+        "alert_count": "spoken",
+        "notified_at": "told_at",
+    },
+    Alert: {
+        "watch_id": "watch",
+        "thread_key": "thread",
+        "is_root": "root",
+        "is_alerting": "loud",
+        "opened_at": "opened",
+        "remaining": "still",
+        "cleared": "gone",
+        "unverified": "lost",
+    },
+    AlertMessage: {"channel": "room", "send_started_at": "intent", "attempts": "tries"},
+    ListNoticeMessage: {
+        "channel": "room",
+        "notice": "note",
+        "list_name": "name",
+        "send_started_at": "intent",
+        "attempts": "tries",
+    },
+    DigestMessage: {"channel": "room", "send_started_at": "intent", "attempts": "tries"},
+    ChannelSettings: {
+        "update_mode": "updates",
+        "reminders": "reminder",
+        "creator_only": "restrict",
+        "list_notices": "lists",
+        "weekly_digest": "digest",
+    },
+    ListNotice: {"list_ids": "lists", "newly_listed": "flipped", "answered": "asked"},
+    ListHealth: {
+        "list_id": "list",
+        "answered": "asked",
+        "newly_listed": "flipped",
+        "quarantined_since": "held_since",
+        "good_rounds": "good",
+        "silent_rounds": "silent",
+    },
+    RoundCounts: {"list_id": "list", "queried": "asked"},
+    QuarantineState: {"round_started_at": "since", "round_counts": "heard"},
 }
 
 
 def to_json(value: Any) -> dict[str, Any]:
-    """A frozen dataclass of this room as a JSON object."""
+    """Serialize a frozen dataclass of monitoring as a JSON object."""
     return {
-        name: write(held)
-        for name, write, _, default in _fields(value.__class__)
-        if (held := getattr(value, name)) != default
+        key: write(item)
+        for name, key, write, _, default in _fields(value.__class__)
+        if (item := getattr(value, name)) != default
     }
 
 
 def from_json(kind: type[T], document: Mapping[str, Any]) -> T:
-    """The inverse of `to_json`. Raises TypeError or ValueError for a document that is no `kind`."""
+    """Inverse of `to_json`. Raises TypeError or ValueError for an invalid document."""
     known: Any = kind
-    return kind(**{name: read(document[name]) for name, _, read, _ in _fields(known) if name in document})
+    values = {
+        name: read(document[key]) for name, key, _, read, _ in _fields(known) if key in document
+    }
+    return kind(**values)
 
 
-@cache  # reading the annotations of a class is slow, and they never change
-def _fields(kind: Any) -> tuple[tuple[str, Turn, Turn, Any], ...]:
-    hints = get_type_hints(kind)
-    return tuple((f.name, *_turns(hints[f.name]), _default(f)) for f in fields(kind))
+@cache  # get_type_hints is slow
+def _fields(kind: Any) -> tuple[tuple[str, str, Converter, Converter, Any], ...]:
+    """Name, stored key, writer, reader and default of every field."""
+    hints, keys = get_type_hints(kind), STORED_KEYS.get(kind, {})
+    return tuple(
+        (
+            field.name,
+            keys.get(field.name, field.name),
+            *_converters(hints[field.name]),
+            _default(field),
+        )
+        for field in fields(kind)
+    )
 
 
 def _default(field: Any) -> Any:
     return field.default_factory() if field.default_factory is not MISSING else field.default
 
 
-def _turns(hint: Any) -> tuple[Turn, Turn]:
-    """How a value of this type is written, and how it is read."""
+def _converters(hint: Any) -> tuple[Converter, Converter]:
+    """Writer and reader of values of this type."""
     if get_origin(hint) in (Union, UnionType) and type(None) in get_args(hint):
-        write, read = _turns(reduce(or_, (part for part in get_args(hint) if part is not type(None))))
+        write, read = _converters(
+            reduce(or_, (part for part in get_args(hint) if part is not type(None)))
+        )
         return (
             lambda value: None if value is None else write(value),
             lambda value: None if value is None else read(value),
         )
-    if hint in WORDS:
-        return WORDS[hint]
+    if hint in SCALARS:
+        return SCALARS[hint]
     if hint == tuple[Problem, ...]:
-        return _packed, _unpacked
+        return _problems_to_json, _problems_from_json
     if get_origin(hint) is tuple:
-        write, read = _turns(get_args(hint)[0])
-        return lambda values: [write(value) for value in values], lambda values: tuple(read(value) for value in values)
+        write, read = _converters(get_args(hint)[0])
+        return lambda values: [write(value) for value in values], lambda values: tuple(
+            read(value) for value in values
+        )
     if is_dataclass(hint):
         kind: Any = hint
         return to_json, lambda document: from_json(kind, document)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return lambda value: value.value, hint
-    return dict if get_origin(hint) is not None else _same, _same
+    return dict if get_origin(hint) is not None else _identity, _identity
 
 
-def _packed(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    return [to_json(one) | ({"at": addresses} if addresses else {}) for one, addresses in packed(problems)]
+def _problems_to_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    return [
+        to_json(problem) | ({"at": addresses} if addresses else {})
+        for problem, addresses in pack_problems(problems)
+    ]
 
 
-def _unpacked(documents: Iterable[Mapping[str, Any]]) -> tuple[Problem, ...]:
-    return tuple(one for held in documents for one in unpacked(from_json(Problem, held), held.get("at", "")))
+def _problems_from_json(documents: Iterable[Mapping[str, Any]]) -> tuple[Problem, ...]:
+    return tuple(
+        problem
+        for document in documents
+        for problem in unpack_problem(from_json(Problem, document), document.get("at", ""))
+    )
 
 
-def _same(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
-def entry_of(watch: Watch) -> Entry:
-    return Entry(place_of(watch.room), watch.id, subject_of(watch), dump(watch, but="room"), wishes_of(watch))
+def watch_entry(watch: Watch) -> Entry:
+    return Entry(
+        channel_location(watch.channel),
+        watch.id,
+        poll_subject(watch),
+        dump(watch, omit="room"),
+        demand_of(watch),
+    )
 
 
-def watch_of(kept: Remembered) -> Watch:
-    """The room, which the key names, is not in the text: at a hundred thousand watches that counts."""
-    return from_json(Watch, {"room": kept.room, **json.loads(kept.watch)})
+def parse_watch(row: Remembered) -> Watch:
+    """Parse a watch; its channel is part of the Redis key and not of the text, to save memory."""
+    return from_json(Watch, {"room": row.room, **json.loads(row.watch)})
 
 
-def incident_of(kept: Remembered) -> Incident:
-    return from_json(Incident, {"watch": kept.id, **json.loads(kept.incident)})
+def parse_incident(row: Remembered) -> Incident:
+    return from_json(Incident, {"watch": row.id, **json.loads(row.incident)})
 
 
-def history_text(kept: Remembered, before: Incident, after: Incident, now: datetime) -> str:
-    """The history of a watch whose incident became another; empty where there is nothing to write."""
-    text = to_text(recorded(from_text(kept.history), before, after, now))
-    return "" if text == kept.history else text
+def updated_history(row: Remembered, before: Incident, after: Incident, now: datetime) -> str:
+    """History after a change of the incident; empty if it is unchanged."""
+    text = dump_history(record_changes(load_history(row.history), before, after, now))
+    return "" if text == row.history else text
 
 
-def incident_text(incident: Incident) -> str:
-    return dump(incident, but="watch")
+def dump_incident(incident: Incident) -> str:
+    return dump(incident, omit="watch")
 
 
-def letter_of(text: str) -> AnyLetter:
+def parse_message(text: str) -> OutboxMessage:
     document = json.loads(text)
-    kinds = {"note": ListLetter, "alert": Letter}
-    return from_json(next((kind for name, kind in kinds.items() if name in document), DigestLetter), document)
+    kinds = {"note": ListNoticeMessage, "alert": AlertMessage}
+    return from_json(
+        next((kind for name, kind in kinds.items() if name in document), DigestMessage), document
+    )
 
 
-def place_of(room: Room) -> Place:
-    return Place(str(room), f"{room.platform}/{room.space}")
+def channel_location(channel: Channel) -> Place:
+    return Place(str(channel), f"{channel.platform}/{channel.workspace}")
 
 
-def subject_of(watch: Watch) -> str:
-    """The question that rooms share: as whom, and about what."""
+def poll_subject(watch: Watch) -> str:
+    """Poll target shared by channels: role and subject."""
     return f"{watch.role} {watch.subject}"
 
 
-def moment(seconds: float) -> datetime:
+def from_timestamp(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def dump(value: Any, but: str = "") -> str:
-    fields = {name: held for name, held in to_json(value).items() if name != but}
-    return json.dumps(fields, separators=(",", ":"))
+def dump(value: Any, omit: str = "") -> str:
+    """Serialize as JSON text without the stored key `omit`."""
+    document = {key: item for key, item in to_json(value).items() if key != omit}
+    return json.dumps(document, separators=(",", ":"))
 
 
 def load(kind: type[T], text: str) -> T:

@@ -1,1 +1,1 @@
-"""The doors to the network: DNS, web pages and mail servers."""
+"""Network clients: DNS, HTTPS and SMTP."""

@@ -1,10 +1,8 @@
-"""The fast lane of sweeps: plain address questions by the thousand, without a future, a task or a timer for each.
+"""Bulk DNS path: A queries for one label in many zones, without a future, task or timer for each.
 
-A question stays in it as long as all goes well: one datagram out, one plain reply back. Whatever is not plain (silence, an
-error, a cut, a changed letter case) is handed to the careful road of `transport`. Every zone has a lane of its own, and
-the lanes take turns, so a slow or silent list holds back nobody's questions but its own.
-
-Where the fast lane of sweeps meets the careful road: what to do with a reply that is not plain, and with silence.
+A query stays on this path as long as one plain datagram answers it. Anything else (timeout,
+error, truncation, changed letter case) is handed to the full path of `DnsClient`. Each zone has
+its own queue, and the queues take turns, so a slow zone delays only its own queries.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from bot.models import Answer, LookupFailed
+from bot.models import DnsAnswer, LookupFailed
 from bot.net.dns_message import Alias
 from bot.net.dns_query import (
     DAY_LIMIT,
@@ -34,255 +32,296 @@ from bot.net.dns_query import (
     Round,
 )
 from bot.net.dns_upstream import Choice, Upstream
-from bot.net.dns_wire import HEADER, LONGEST_QUESTION, ONE, TC, Question, beginning, failure, question, read_plain
+from bot.net.dns_wire import (
+    HEADER,
+    LONGEST_QUESTION,
+    ONE,
+    TC,
+    Question,
+    beginning,
+    failure,
+    question,
+    read_plain,
+)
 from bot.net.rate_limit import UNLIMITED, Pace
 
-LEAST_OF_A_LANE = 4  # questions on the wire, however many lanes there are
-SHARES_OF_A_LANE = 4  # and no more than this many times its even share
+LEAST_OF_A_LANE = 4  # queries in flight, however many zones there are
+SHARES_OF_A_LANE = 4  # a zone gets at most this many times its even share
 
 
 class Lanes:
-    """`limit` questions fly at once, all lanes together; those that left for the careful road count until they are settled.
+    """Schedules bulk queries, at most `limit` in flight (those handed to the full path included).
 
-    Sweeps have `paces` and spare a zone that is slow or silent; without them, for people, every zone is asked at once.
+    With `rate_limits` (bulk checks), unresponsive zones are suspended. With None (interactive
+    checks), every zone is queried at once.
     """
 
-    def __init__(self, limit: int, paces: Mapping[str, Pace] | None, odd: Odd) -> None:
-        self.flying = 0
-        self._odd = odd
-        self._sparing = paces is not None
+    def __init__(
+        self, limit: int, rate_limits: Mapping[str, Pace] | None, on_irregular_reply: Odd
+    ) -> None:
+        self.in_flight = 0
+        self._on_irregular_reply = on_irregular_reply
+        self._for_bulk_checks = rate_limits is not None
         self._limit = limit
-        self._paces = paces or {}
-        self._lanes: dict[str, Lane] = {}
-        self._most = limit  # of one lane
-        self._ready: deque[Lane] = deque()
-        self._parked: set[Lane] = set()  # out of questions for this second
-        self._sent: deque[tuple[Upstream, Plain]] = deque()
+        self._rate_limits = rate_limits or {}
+        self._queues: dict[str, Lane] = {}
+        self._max_per_zone = limit  # in flight per zone
+        self._sendable: deque[Lane] = deque()
+        self._throttled: set[Lane] = set()  # over their rate limit
+        self._sent_queries: deque[tuple[Upstream, Plain]] = deque()
 
     def __len__(self) -> int:
-        return self.flying + sum(len(lane.waiting) for lane in self._lanes.values())
+        return self.in_flight + sum(len(queue.waiting) for queue in self._queues.values())
 
     def enter(
-        self, label: str, apexes: Sequence[str], patience: float, now: float, heard: Heard | None = None
+        self,
+        label: str,
+        apexes: Sequence[str],
+        timeout_s: float,
+        now: float,
+        on_answer: Heard | None = None,
     ) -> Round:
-        """A round about `label`; a name that DNS cannot carry is not asked."""
-        head = beginning(label)
-        round_ = Round(label, head or b"", len(apexes), patience, heard)
-        for place, apex in enumerate(apexes):
-            lane = self._lanes.get(apex) or self._open(apex, now)
-            if head is None or len(head) + lane.length > LONGEST_QUESTION:
-                round_.tell(place, MALFORMED)
-            elif lane.rests and self._sparing:
-                round_.tell(place, SILENCE)
-                self._look_again(lane, round_, now)
-            elif lane.day and not lane.day.take(now):
-                round_.tell(place, DAY_LIMIT)
+        """Queue a batch about `label`. Names that DNS cannot carry fail without a query."""
+        label_wire = beginning(label)
+        batch = Round(label, label_wire or b"", len(apexes), timeout_s, on_answer)
+        for position, apex in enumerate(apexes):
+            queue = self._queues.get(apex) or self._add_queue(apex, now)
+            if label_wire is None or len(label_wire) + queue.length > LONGEST_QUESTION:
+                batch.tell(position, MALFORMED)
+            elif queue.rests and self._for_bulk_checks:
+                batch.tell(position, SILENCE)
+                self._probe_zone(queue, batch, now)
+            elif queue.day and not queue.day.take(now):
+                batch.tell(position, DAY_LIMIT)
             else:
-                self._wait(lane, round_, place)
-        return round_
+                self._enqueue(queue, batch, position)
+        return batch
 
-    def fly(self, upstream: Upstream, room: int, now: float) -> None:
-        """Send what may be sent now, each lane in its turn, until so many fly."""
-        ready, sent = self._ready, self._sent
-        while ready and self.flying < room:
-            lane = ready.popleft()
-            lane.ready = False
-            if not lane.waiting:  # its zone fell silent, and nobody waits for it any more
+    def fly(self, upstream: Upstream, limit: int, now: float) -> None:
+        """Send queued queries, zone by zone, until `limit` are in flight."""
+        sendable, sent_queries = self._sendable, self._sent_queries
+        while sendable and self.in_flight < limit:
+            queue = sendable.popleft()
+            queue.ready = False
+            if not queue.waiting:  # the zone was suspended meanwhile
                 continue
-            if lane.second and not lane.second.take(now):
-                self._parked.add(lane)
+            if queue.second and not queue.second.take(now):
+                self._throttled.add(queue)
                 continue
-            round_, place = lane.waiting.popleft()
-            if round_.done.done():  # its caller has gone
-                self._make_ready(lane)
+            batch, position = queue.waiting.popleft()
+            if batch.done.done():  # cancelled by its caller
+                self._mark_sendable(queue)
                 continue
-            lane.flying += 1
-            self.flying += 1
-            sent.append((upstream, upstream.send_plain(round_, place, lane, now)))
-            if lane.waiting and lane.flying < self._most:
-                lane.ready = True
-                ready.append(lane)
+            queue.flying += 1
+            self.in_flight += 1
+            sent_queries.append((upstream, upstream.send_plain(batch, position, queue, now)))
+            if queue.waiting and queue.flying < self._max_per_zone:
+                queue.ready = True
+                sendable.append(queue)
 
-    def deny(self, plain: Plain) -> None:
-        self.settle(plain, NOT_THERE)
+    def deny(self, query: Plain) -> None:
+        self.settle(query, NOT_THERE)
 
-    def read_whole(self, plain: Plain, octets: int) -> None:
-        """A sweep need not read the denials of that size any more. Those for people are all read: their TTL is wanted."""
-        if self._sparing and len(plain.lane.whole) < SIZES:
-            plain.lane.whole.add(octets)
+    def read_whole(self, query: Plain, size: int) -> None:
+        """Accept denials of this size without parsing from now on.
 
-    def settle(self, plain: Plain, outcome: Outcome) -> None:
-        """The zone has spoken, or the careful road has given up."""
-        lane = plain.lane
-        self.flying -= 1
-        lane.flying -= 1
-        if isinstance(outcome, LookupFailed) and outcome.reason == SILENCE.reason:
-            self._missed(lane)
+        Only for bulk checks: interactive ones need the negative TTL, so theirs are all parsed.
+        """
+        if self._for_bulk_checks and len(query.lane.whole) < SIZES:
+            query.lane.whole.add(size)
+
+    def settle(self, query: Plain, result: Outcome) -> None:
+        """Record the final result of a query."""
+        queue = query.lane
+        self.in_flight -= 1
+        queue.flying -= 1
+        if isinstance(result, LookupFailed) and result.reason == SILENCE.reason:
+            self._record_timeout(queue)
         else:
-            lane.misses = 0
-        trusted = not (self._sparing and lane.misses and lane.flying)  # one by one, since it was silent once
-        if lane.waiting and trusted and not lane.ready and lane not in self._parked:
-            lane.ready = True
-            self._ready.append(lane)
-        plain.round.tell(plain.place, outcome)
+            queue.misses = 0
+        may_send = not (
+            self._for_bulk_checks and queue.misses and queue.flying
+        )  # one at a time after a timeout
+        if queue.waiting and may_send and not queue.ready and queue not in self._throttled:
+            queue.ready = True
+            self._sendable.append(queue)
+        query.round.tell(query.place, result)
 
     def overdue(self, now: float) -> list[tuple[Upstream, Plain]]:
-        """The questions that have been on the wire for longer than their server takes; they are no longer looked at here."""
-        found, sent = [], self._sent
-        while sent:
-            upstream, plain = sent[0]
-            flies = plain.link.flights.get(plain.ident) is plain
-            if flies and now - plain.sent < upstream.round_trip.wait(0):
+        """Remove and return the queries whose retransmission timeout has passed."""
+        expired, sent_queries = [], self._sent_queries
+        while sent_queries:
+            upstream, query = sent_queries[0]
+            is_open = query.link.flights.get(query.ident) is query
+            if is_open and now - query.sent < upstream.round_trip.wait(0):
                 break
-            sent.popleft()
-            if flies:
-                found.append((upstream, plain))
-        return found
+            sent_queries.popleft()
+            if is_open:
+                expired.append((upstream, query))
+        return expired
 
     def refill(self) -> None:
-        """Lanes that used up their second go on when there is a question to be had."""
-        for lane in [lane for lane in self._parked if lane.second]:
-            self._parked.discard(lane)
-            self._make_ready(lane)
+        """Requeue zones that had used up their rate limit."""
+        for queue in [queue for queue in self._throttled if queue.second]:
+            self._throttled.discard(queue)
+            self._mark_sendable(queue)
 
     def close(self) -> None:
-        """Nobody is left waiting: what is not known is silence."""
-        for lane in self._lanes.values():
-            self._give_up(lane)
-        for _, plain in self._sent:
-            if plain.link.flights.pop(plain.ident, None) is plain:
-                self.settle(plain, SILENCE)
-        self._sent.clear()
+        """Fail every open query with a timeout."""
+        for queue in self._queues.values():
+            self._fail_queue(queue)
+        for _, query in self._sent_queries:
+            if query.link.flights.pop(query.ident, None) is query:
+                self.settle(query, SILENCE)
+        self._sent_queries.clear()
 
-    def _open(self, apex: str, now: float) -> Lane:
-        lane = self._lanes[apex] = Lane(apex, self._paces.get(apex, UNLIMITED), now, self.deny, self._odd)
-        share = max(LEAST_OF_A_LANE, SHARES_OF_A_LANE * self._limit // len(self._lanes))
-        self._most = min(self._limit, share) if self._sparing else self._limit
-        return lane
+    def _add_queue(self, apex: str, now: float) -> Lane:
+        queue = self._queues[apex] = Lane(
+            apex, self._rate_limits.get(apex, UNLIMITED), now, self.deny, self._on_irregular_reply
+        )
+        share = max(LEAST_OF_A_LANE, SHARES_OF_A_LANE * self._limit // len(self._queues))
+        self._max_per_zone = min(self._limit, share) if self._for_bulk_checks else self._limit
+        return queue
 
     @property
-    def ready(self) -> bool:
-        return bool(self._ready)
+    def has_sendable(self) -> bool:
+        return bool(self._sendable)
 
-    def _wait(self, lane: Lane, round_: Round, place: int) -> None:
-        lane.waiting.append((round_, place))
-        self._make_ready(lane)
+    def _enqueue(self, queue: Lane, batch: Round, position: int) -> None:
+        queue.waiting.append((batch, position))
+        self._mark_sendable(queue)
 
-    def _make_ready(self, lane: Lane) -> None:
-        if lane.waiting and not lane.ready and lane.flying < self._most and lane not in self._parked:
-            lane.ready = True
-            self._ready.append(lane)
+    def _mark_sendable(self, queue: Lane) -> None:
+        if (
+            queue.waiting
+            and not queue.ready
+            and queue.flying < self._max_per_zone
+            and queue not in self._throttled
+        ):
+            queue.ready = True
+            self._sendable.append(queue)
 
-    def _missed(self, lane: Lane) -> None:
-        lane.misses += 1
-        if lane.misses == MISSES and self._sparing:
-            self._give_up(lane)
+    def _record_timeout(self, queue: Lane) -> None:
+        queue.misses += 1
+        if queue.misses == MISSES and self._for_bulk_checks:
+            self._fail_queue(queue)
 
-    def _give_up(self, lane: Lane) -> None:
-        while lane.waiting:
-            round_, place = lane.waiting.popleft()
-            round_.tell(place, SILENCE)
+    def _fail_queue(self, queue: Lane) -> None:
+        while queue.waiting:
+            batch, position = queue.waiting.popleft()
+            batch.tell(position, SILENCE)
 
-    def _look_again(self, lane: Lane, like: Round, now: float) -> None:
-        """A question of our own, for which nobody waits."""
-        if lane.rests_until <= now:
-            lane.rests_until = now + REST_S
-            self._wait(lane, Round(like.label, like.head, 1, like.patience), 0)
+    def _probe_zone(self, queue: Lane, batch: Round, now: float) -> None:
+        """Queue a probe of an unresponsive zone; nothing waits for its result."""
+        if queue.rests_until <= now:
+            queue.rests_until = now + REST_S
+            self._enqueue(queue, Round(batch.label, batch.head, 1, batch.patience), 0)
 
 
 class CarefulRoad(Protocol):
-    """What the fast lane needs of the transport."""
+    """What the bulk path needs of the DNS client."""
 
-    async def arrive(self, query: Query) -> Answer: ...
+    async def arrive(self, query: Query) -> DnsAnswer: ...
 
     def pump(self) -> None: ...
 
 
 class FastLane:
-    """Rounds of plain questions over `upstreams`; `limit` bounds those on the wire, `paces` (for sweeps) those of one zone."""
+    """Sends batches over `upstreams`.
+
+    `limit` bounds the queries in flight; `rate_limits` (bulk checks only) bounds each zone.
+    """
 
     def __init__(
         self,
-        road: CarefulRoad,
-        choice: Choice,
-        board: Callable[[Query], None],
+        full_path: CarefulRoad,
+        selector: Choice,
+        admit: Callable[[Query], None],
         upstreams: Sequence[Upstream],
         limit: int,
-        paces: Mapping[str, Pace] | None,
+        rate_limits: Mapping[str, Pace] | None,
     ) -> None:
-        self._road = road
-        self._choice = choice
-        self._board = board
+        self._full_path = full_path
+        self._selector = selector
+        self._admit = admit
         self._upstreams = upstreams
         self._limit = limit
-        self._lanes = Lanes(limit, paces, self._odd)
-        self._handed: set[asyncio.Task[None]] = set()
+        self._queries = Lanes(limit, rate_limits, self._on_irregular_reply)
+        self._handed_over: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        """Questions that wait or fly here; those handed to the careful road count there."""
-        return max(0, len(self._lanes) - len(self._handed))
+        """Open queries on this path; those handed to the full path count there."""
+        return max(0, len(self._queries) - len(self._handed_over))
 
-    async def ask(self, label: str, apexes: Sequence[str], patience_s: float, heard: Heard | None) -> list[Outcome]:
-        """The outcome of `label.apex` for each of the zones, in their order."""
-        asked = self._lanes.enter(label, apexes, patience_s, asyncio.get_running_loop().time(), heard)
-        self._road.pump()
-        if asked.left:
-            await asked.done
-        return asked.outcomes
+    async def ask(
+        self, label: str, apexes: Sequence[str], timeout_s: float, on_answer: Heard | None
+    ) -> list[Outcome]:
+        """Query `label.apex` for every apex; results are in the order of the apexes."""
+        batch = self._queries.enter(
+            label, apexes, timeout_s, asyncio.get_running_loop().time(), on_answer
+        )
+        self._full_path.pump()
+        if batch.left:
+            await batch.done
+        return batch.outcomes
 
-    def fly(self, others: int, now: float) -> None:
-        """Send what may be sent beside the `others` that are on the wire already."""
-        if self._lanes.ready:
-            self._lanes.fly(self._upstreams[self._choice.order(now)[0]], self._limit - others, now)
+    def fly(self, other_in_flight: int, now: float) -> None:
+        """Send what the limit allows beside `other_in_flight` queries of the full path."""
+        if self._queries.has_sendable:
+            self._queries.fly(
+                self._upstreams[self._selector.order(now)[0]], self._limit - other_in_flight, now
+            )
 
     def tick(self, now: float) -> None:
-        """Hand over what has been without an answer for longer than its server usually takes."""
-        for upstream, plain in self._lanes.overdue(now):
-            if plain.round.done.done():  # its caller has gone
-                del plain.link.flights[plain.ident]
-                self._lanes.settle(plain, SILENCE)
+        """Hand overdue queries to the full path."""
+        for upstream, query in self._queries.overdue(now):
+            if query.round.done.done():  # cancelled by its caller
+                del query.link.flights[query.ident]
+                self._queries.settle(query, SILENCE)
             else:
-                self._hand_over(upstream, plain, now)
-        self._lanes.refill()
+                self._hand_over(upstream, query, now)
+        self._queries.refill()
 
     async def close(self) -> None:
-        self._lanes.close()
-        await asyncio.gather(*self._handed, return_exceptions=True)
+        self._queries.close()
+        await asyncio.gather(*self._handed_over, return_exceptions=True)
 
-    def _odd(self, number: int, plain: Plain, reply: bytes) -> None:
-        """A whole denial and an answer with addresses are read at once; anything else is the business of the careful road."""
+    def _on_irregular_reply(self, number: int, query: Plain, reply: bytes) -> None:
+        """Parse complete answers and denials here; hand any other reply to the full path."""
         upstream, now = self._upstreams[number], asyncio.get_running_loop().time()
-        exact = reply.startswith(plain.asked, HEADER) and reply[4:6] == ONE
-        if exact and not reply[2] & TC and failure(reply) is None:
-            answer = read_plain(Question(plain.name, "A", plain.asked, case=0), reply)
+        is_exact = reply.startswith(query.asked, HEADER) and reply[4:6] == ONE
+        if is_exact and not reply[2] & TC and failure(reply) is None:
+            answer = read_plain(Question(query.name, "A", query.asked, case=0), reply)
             if answer:
                 if not answer.exists:
-                    self._lanes.read_whole(plain, len(reply) - len(plain.asked))
-                del plain.link.flights[plain.ident]
-                upstream.heard(plain.asked, 1, now - plain.sent)
-                self._lanes.settle(plain, answer)
+                    self._queries.read_whole(query, len(reply) - len(query.asked))
+                del query.link.flights[query.ident]
+                upstream.heard(query.asked, 1, now - query.sent)
+                self._queries.settle(query, answer)
                 return
-        upstream.hear(self._hand_over(upstream, plain, now), reply, now)
+        upstream.hear(self._hand_over(upstream, query, now), reply, now)
 
-    def _hand_over(self, upstream: Upstream, plain: Plain, now: float) -> Flight:
-        """From here on the question is one like any other: it is repeated, asked of other servers, or over TCP."""
-        asked, patience = question(plain.name, "A"), plain.round.patience
-        settled: asyncio.Future[Answer | Alias] = asyncio.get_running_loop().create_future()
-        query = Query(asked, settled, False, patience, plain.sent + patience, edns=False)
-        others = [number for number in self._choice.order(now) if number != upstream.number]
-        query.order, query.turn = [upstream.number, *others], 1
-        query.due = plain.sent + upstream.round_trip.wait(0)
-        flight = query.flights[upstream.number] = upstream.take_over(plain, query)
-        self._board(query)
-        task = asyncio.create_task(self._carefully(plain, query))
-        self._handed.add(task)
-        task.add_done_callback(self._handed.discard)
-        return flight
+    def _hand_over(self, upstream: Upstream, bulk_query: Plain, now: float) -> Flight:
+        """Turn a bulk query into a full one, which may be retried, sent elsewhere, or use TCP."""
+        dns_question, timeout_s = question(bulk_query.name, "A"), bulk_query.round.patience
+        future: asyncio.Future[DnsAnswer | Alias] = asyncio.get_running_loop().create_future()
+        query = Query(
+            dns_question, future, False, timeout_s, bulk_query.sent + timeout_s, edns=False
+        )
+        fallbacks = [number for number in self._selector.order(now) if number != upstream.number]
+        query.order, query.turn = [upstream.number, *fallbacks], 1
+        query.due = bulk_query.sent + upstream.round_trip.wait(0)
+        in_flight = query.flights[upstream.number] = upstream.take_over(bulk_query, query)
+        self._admit(query)
+        task = asyncio.create_task(self._run_full_query(bulk_query, query))
+        self._handed_over.add(task)
+        task.add_done_callback(self._handed_over.discard)
+        return in_flight
 
-    async def _carefully(self, plain: Plain, query: Query) -> None:
+    async def _run_full_query(self, bulk_query: Plain, query: Query) -> None:
         try:
-            outcome: Outcome = await self._road.arrive(query)
-        except LookupFailed as failed:
-            outcome = failed
-        self._lanes.settle(plain, outcome)
-        self._road.pump()
+            result: Outcome = await self._full_path.arrive(query)
+        except LookupFailed as error:
+            result = error
+        self._queries.settle(bulk_query, result)
+        self._full_path.pump()

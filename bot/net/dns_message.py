@@ -1,6 +1,6 @@
-"""The full reading of a reply, by dnspython: records in text form, aliases followed, contradictions refused.
+"""Full parsing of DNS replies with dnspython: records as text, and CNAME chasing.
 
-Some resolvers stop at a CNAME: the rest of the way is ours.
+Some resolvers stop at a CNAME; the target is then queried from here.
 """
 
 from __future__ import annotations
@@ -19,103 +19,127 @@ from dns.rdtypes.mxbase import MXBase
 from dns.rdtypes.nsbase import NSBase
 from dns.rdtypes.txtbase import TXTBase
 
-from bot.models import Answer, LookupFailed
+from bot.models import DnsAnswer, LookupFailed
 from bot.net.dns_wire import HEADER, RCODES, Question, question
 
 
 class Garbled(Exception):
-    """These bytes are no DNS message; a true answer may still be on its way."""
+    """The bytes are no DNS message; the true reply may still arrive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """The reply ends at a name that it says nothing more about: that name is the next question."""
+    """A reply that ends at a CNAME without the records of its target."""
 
     target: str
     ttl: int
     authentic: bool
 
 
-def read(asked: Question, reply: bytes) -> Answer | Alias:
-    """Read a reply whose id and question are verified; the thrown letter case of the question does not show in records.
+def read(dns_question: Question, reply: bytes) -> DnsAnswer | Alias:
+    """Parse a reply whose id and question are verified; the 0x20 letter case is not in the result.
 
-    Raises Garbled for a cut or broken packet, and LookupFailed where the server speaks clearly but gives no answer.
+    Raises MalformedReply for a truncated or broken packet, and LookupFailed for an error reply.
     """
     try:
-        message = dns.message.from_wire(reply[:HEADER] + asked.wire + reply[HEADER + len(asked.wire) :])
+        message = dns.message.from_wire(
+            reply[:HEADER] + dns_question.wire + reply[HEADER + len(dns_question.wire) :]
+        )
         if not isinstance(message, dns.message.QueryMessage):
             raise Garbled
         rcode = message.rcode()
-    except (dns.exception.DNSException, ValueError) as broken:
-        raise Garbled from broken
+    except (dns.exception.DNSException, ValueError) as error:
+        raise Garbled from error
     if rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-        raise LookupFailed(RCODES.get(int(rcode), "servfail"), _text_of(asked))
-    return _answer(asked, message, rcode == dns.rcode.NOERROR)
+        raise LookupFailed(RCODES.get(int(rcode), "servfail"), _describe(dns_question))
+    return _answer(dns_question, message, rcode == dns.rcode.NOERROR)
 
 
-def _answer(asked: Question, message: dns.message.QueryMessage, exists: bool) -> Answer | Alias:
-    if not exists and any(rrset.rdtype not in _BESIDE_NXDOMAIN for rrset in message.answer):
-        raise LookupFailed("malformed", _text_of(asked))  # "no such name, and here are its records"
+def _answer(
+    dns_question: Question, message: dns.message.QueryMessage, exists: bool
+) -> DnsAnswer | Alias:
+    if not exists and any(rrset.rdtype not in _ALLOWED_IN_NXDOMAIN for rrset in message.answer):
+        raise LookupFailed(
+            "malformed", _describe(dns_question)
+        )  # NXDOMAIN together with records of that name
     try:
         chain = message.resolve_chaining()
-    except dns.message.ChainTooLong as endless:
-        raise LookupFailed("loop", _text_of(asked)) from endless
-    except dns.exception.DNSException as broken:
-        raise Garbled from broken
+    except dns.message.ChainTooLong as error:
+        raise LookupFailed("loop", _describe(dns_question)) from error
+    except dns.exception.DNSException as error:
+        raise Garbled from error
     authentic = bool(message.flags & dns.flags.AD)
     if chain.answer is not None:
         records = tuple(text(record) for record in chain.answer)
-        return Answer(asked.name, asked.kind, records, True, chain.minimum_ttl, authentic)
-    aliased = [alias.ttl for alias in chain.cnames]
-    denied = [min(rrset.ttl, rrset[0].minimum) for rrset in message.authority if rrset.rdtype == RdataType.SOA]
-    if exists and aliased and not denied:
-        return Alias(_without_dot(chain.canonical_name), min(aliased), authentic)
-    if exists and not denied and _is_referral(message):
-        raise LookupFailed("refused", _text_of(asked))  # "ask somebody else" is not "there is none"
-    return Answer(asked.name, asked.kind, (), exists, min(denied + aliased) if denied else 0, authentic)
+        return DnsAnswer(
+            dns_question.name, dns_question.kind, records, True, chain.minimum_ttl, authentic
+        )
+    alias_ttls = [alias.ttl for alias in chain.cnames]
+    negative_ttls = [
+        min(rrset.ttl, rrset[0].minimum)
+        for rrset in message.authority
+        if rrset.rdtype == RdataType.SOA
+    ]
+    if exists and alias_ttls and not negative_ttls:
+        return Alias(_relative_text(chain.canonical_name), min(alias_ttls), authentic)
+    if exists and not negative_ttls and _is_referral(message):
+        raise LookupFailed("refused", _describe(dns_question))  # a referral is not a denial
+    return DnsAnswer(
+        dns_question.name,
+        dns_question.kind,
+        (),
+        exists,
+        min(negative_ttls + alias_ttls) if negative_ttls else 0,
+        authentic,
+    )
 
 
 def text(record: dns.rdata.Rdata) -> str:
-    """One record as the rest of the program reads it: see `Answer.records`."""
+    """One record in the text form of `DnsAnswer.records`."""
     match record:
         case TXTBase():
             return b"".join(record.strings).decode("utf-8", "replace")
         case MXBase():
-            return f"{record.preference} {_without_dot(record.exchange)}"
-        case NSBase():  # PTR, CNAME and DNAME are made like NS
-            return _without_dot(record.target)
+            return f"{record.preference} {_relative_text(record.exchange)}"
+        case NSBase():  # the base class of PTR, CNAME and DNAME too
+            return _relative_text(record.target)
         case _:
             return record.to_text()
 
 
-_BESIDE_NXDOMAIN = (RdataType.CNAME, RdataType.DNAME, RdataType.RRSIG)
+_ALLOWED_IN_NXDOMAIN = (RdataType.CNAME, RdataType.DNAME, RdataType.RRSIG)
 
 
-def _without_dot(name: dns.name.Name) -> str:
+def _relative_text(name: dns.name.Name) -> str:
     return name.to_text(omit_final_dot=True)
 
 
 def _is_referral(message: dns.message.QueryMessage) -> bool:
-    told = message.flags & (dns.flags.AA | dns.flags.RA)
-    return not told and any(rrset.rdtype == RdataType.NS for rrset in message.authority)
+    answer_flags = message.flags & (dns.flags.AA | dns.flags.RA)
+    return not answer_flags and any(rrset.rdtype == RdataType.NS for rrset in message.authority)
 
 
-def _text_of(asked: Question) -> str:
-    return f"{asked.name} {asked.kind}"
+def _describe(dns_question: Question) -> str:
+    return f"{dns_question.name} {dns_question.kind}"
 
 
 MOST = 9
 
 
-async def follow(asked: Question, alias: Alias, ask: Callable[[Question], Awaitable[Answer | Alias]]) -> Answer:
-    """What stands at the end of the aliases, as the answer to what was asked; raises LookupFailed("loop"), and what `ask` raises."""
-    seen, ttl, authentic = {asked.name.lower()}, alias.ttl, alias.authentic
-    outcome: Answer | Alias = alias
-    while isinstance(outcome, Alias):
-        target = outcome.target
-        if target.lower() in seen or len(seen) > MOST:
-            raise LookupFailed("loop", f"{asked.name} {asked.kind}")
-        seen.add(target.lower())
-        outcome = await ask(question(target, asked.kind))
-        ttl, authentic = min(ttl, outcome.ttl), authentic and outcome.authentic
-    return replace(outcome, name=asked.name, ttl=ttl, authentic=authentic)
+async def follow(
+    dns_question: Question, alias: Alias, query: Callable[[Question], Awaitable[DnsAnswer | Alias]]
+) -> DnsAnswer:
+    """Query CNAME targets until one has an answer; returned under the name of the first question.
+
+    Raises LookupFailed("loop"), and what `query` raises.
+    """
+    visited, ttl, authentic = {dns_question.name.lower()}, alias.ttl, alias.authentic
+    result: DnsAnswer | Alias = alias
+    while isinstance(result, Alias):
+        target = result.target
+        if target.lower() in visited or len(visited) > MOST:
+            raise LookupFailed("loop", f"{dns_question.name} {dns_question.kind}")
+        visited.add(target.lower())
+        result = await query(question(target, dns_question.kind))
+        ttl, authentic = min(ttl, result.ttl), authentic and result.authentic
+    return replace(result, name=dns_question.name, ttl=ttl, authentic=authentic)

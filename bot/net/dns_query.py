@@ -1,6 +1,6 @@
-"""Everything on its way: the rounds of the fast lane, single questions on the careful road, and the links that they share.
+"""State of DNS queries: batches, zone queues, queries in flight and the sockets they share.
 
-Who may be on the wire: a bounded number of questions, and a person's before a sweep's.
+Also the admission queue: a bounded number of queries is in flight, interactive ones first.
 """
 
 from __future__ import annotations
@@ -12,54 +12,62 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bot.models import Answer, LookupFailed
+from bot.models import DnsAnswer, LookupFailed
 from bot.net.dns_message import Alias
 from bot.net.dns_wire import Question, ending
 from bot.net.rate_limit import Pace, day_bucket, second_bucket
 
-Outcome = Answer | LookupFailed
+Outcome = DnsAnswer | LookupFailed
 Heard = Callable[[int, Outcome], None]
 Odd = Callable[[int, "Plain", bytes], None]
 
-NOT_THERE = Answer("", "A", exists=False)  # one for all: a sweep is denied a thousand times for each answer it gets
+NOT_THERE = DnsAnswer("", "A", exists=False)  # shared: most bulk queries end like this
 SILENCE = LookupFailed("timeout")
 MALFORMED = LookupFailed("malformed")
 DAY_LIMIT = LookupFailed("day-limit")
-MISSES = 5  # questions in a row that a zone leaves unanswered before sweeps leave it alone
-SIZES = 16  # of a denial; a zone has a few, by what its servers add
-REST_S = 1.0  # then one question in this time finds out whether it is back
+MISSES = 5  # timeouts in a row after which bulk queries skip a zone
+SIZES = 16  # of denials per zone; they differ by what its servers add
+REST_S = 1.0  # between two probes of a skipped zone
 
 
 class Round:
-    """Questions about one thing, asked of several zones together; `done` is one future for all of them.
+    """Queries about one label in several zones, with one future `done` for all of them.
 
-    `outcomes` stand in the order of the zones: silence until something better is known. `heard(place, outcome)` is called
-    for each as it comes.
+    `results` are in the order of the zones, a timeout until something better is known.
+    `on_answer(position, result)` is called as each result arrives.
     """
 
     __slots__ = ("done", "head", "heard", "label", "left", "outcomes", "patience")
 
-    def __init__(self, label: str, head: bytes, count: int, patience: float, heard: Heard | None = None) -> None:
-        self.label, self.head, self.patience, self.heard = label, head, patience, heard
+    def __init__(
+        self,
+        label: str,
+        label_wire: bytes,
+        count: int,
+        timeout_s: float,
+        on_answer: Heard | None = None,
+    ) -> None:
+        self.label, self.head, self.patience, self.heard = label, label_wire, timeout_s, on_answer
         self.left = count
         self.outcomes: list[Outcome] = [SILENCE] * count
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def tell(self, place: int, outcome: Outcome) -> None:
-        self.outcomes[place] = outcome
+    def tell(self, position: int, result: Outcome) -> None:
+        self.outcomes[position] = result
         self.left -= 1
         if self.heard and not self.done.done():
-            self.heard(place, outcome)
+            self.heard(position, result)
         if not self.left and not self.done.done():
             self.done.set_result(None)
 
 
 class Lane:
-    """One zone: the questions that wait for their turn, and how it has answered so far. Only `Lanes` changes it.
+    """Queued queries of one zone and its recent behavior; only `BulkQueries` changes it.
 
-    `deny(plain)` is called where the zone has no such name, which is verified by then, and `odd(number, plain, reply)`, with
-    the number of the server, for every other reply that has the id of one of its questions. `whole` are the octets behind
-    the question of denials that were read to their end: one of another size is read in full, for it may be cut.
+    `on_nxdomain(query)` is called for a verified denial, and `on_irregular_reply(number, query,
+    reply)`, with the number of the server, for every other reply with a matching id.
+    `denial_sizes` are the octets after the question in denials that were parsed completely: a
+    denial of another size is parsed, since it may be truncated.
     """
 
     __slots__ = (
@@ -67,27 +75,37 @@ class Lane:
         *("number", "odd", "ready", "rests_until", "second", "waiting", "whole"),
     )
 
-    def __init__(self, apex: str, pace: Pace, now: float, deny: Callable[[Plain], None], odd: Odd) -> None:
-        self.deny, self.odd = deny, odd
+    def __init__(
+        self,
+        apex: str,
+        rate_limit: Pace,
+        now: float,
+        on_nxdomain: Callable[[Plain], None],
+        on_irregular_reply: Odd,
+    ) -> None:
+        self.deny, self.odd = on_nxdomain, on_irregular_reply
         self.apex = apex
         wire, self.case = ending(apex)
         self.length, self.number = len(wire), int.from_bytes(wire, "big")
-        self.second, self.day = second_bucket(pace, now), day_bucket(pace, now)
+        self.second, self.day = second_bucket(rate_limit, now), day_bucket(rate_limit, now)
         self.waiting: deque[tuple[Round, int]] = deque()
         self.flying = 0
         self.whole: set[int] = set()
-        self.ready = False  # it stands in the queue of those that may send
+        self.ready = False  # in the queue of zones that may send
         self.misses = 0
         self.rests_until = 0.0
 
     @property
     def rests(self) -> bool:
-        """Whether the zone has been silent so often that nobody waits for it any more."""
+        """Whether the zone timed out so often that bulk queries skip it."""
         return self.misses >= MISSES
 
 
 class Plain(NamedTuple):
-    """A question on the wire, sent once: `asked` is what must come back, letter by letter, on this `link` with this `ident`."""
+    """One UDP query of the bulk path, sent once.
+
+    The reply must repeat `question_wire`, letter case included, with `message_id` on `udp_socket`.
+    """
 
     asked: bytes
     round: Round
@@ -104,14 +122,15 @@ class Plain(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Query:
-    """One question until it is settled.
+    """One query until it is finished.
 
-    `order` holds the numbers of the servers still to be asked, `turn` counts the sends; `due` is when the next one
-    follows and `deadline` when the caller stops waiting. `reason` is what the caller is told if nobody answers.
+    `upstream_order` holds the numbers of the servers left to try, `attempts` counts the datagrams
+    sent; `due` is the time of the next one, `deadline` the end of the query. `reason` is the
+    failure to report if no server answers.
     """
 
     question: Question
-    future: asyncio.Future[Answer | Alias]
+    future: asyncio.Future[DnsAnswer | Alias]
     bulk: bool
     patience: float
     deadline: float
@@ -124,25 +143,27 @@ class Query:
     stream: asyncio.Task[None] | None = None
 
     def blame(self, reason: str) -> None:
-        """The first server's own word is the reason; silence is one only where nobody said anything."""
+        """Report the first error reply; a timeout is reported only if there was none."""
         if self.reason == "timeout":
             self.reason = reason
 
-    def answer(self, outcome: Answer | Alias) -> None:
+    def answer(self, result: DnsAnswer | Alias) -> None:
         if not self.future.done():
-            self.future.set_result(outcome)
+            self.future.set_result(result)
 
     def fail(self) -> None:
         if not self.future.done():
-            self.future.set_exception(LookupFailed(self.reason, f"{self.question.name} {self.question.kind}"))
+            self.future.set_exception(
+                LookupFailed(self.reason, f"{self.question.name} {self.question.kind}")
+            )
 
     def land(self, number: int) -> None:
-        """No longer listen to the server of that number."""
+        """Stop waiting for this server."""
         if flight := self.flights.pop(number, None):
             flight.land()
 
     def end(self) -> None:
-        """No longer listen to anyone."""
+        """Stop waiting for every server."""
         for number in list(self.flights):
             self.land(number)
         if self.stream:
@@ -152,9 +173,9 @@ class Query:
 
 @dataclass(slots=True, eq=False)
 class Link:
-    """A connected socket, with a source port the kernel drew, and the questions that wait on it by their id."""
+    """A connected UDP socket on a random source port, and the queries waiting on it by id."""
 
-    socket: socket.socket
+    sock: socket.socket
     opened: float
     flights: dict[bytes, Flight | Plain] = field(default_factory=dict)
     used: int = 0
@@ -162,7 +183,10 @@ class Link:
 
 @dataclass(slots=True, eq=False)
 class Flight:
-    """A datagram at the server of that `number`. It is sent again unchanged, so that a late answer to the first copy still counts."""
+    """A query in flight to the server `number`.
+
+    Retransmissions are identical, so a late answer to the first datagram still counts.
+    """
 
     query: Query
     number: int
@@ -172,39 +196,39 @@ class Flight:
     packet: bytes
     sent: float
     sends: int = 0
-    doubtful: bytes = b""  # a reply whose letter case is not what was asked: of use only if no better one comes
+    doubtful: bytes = b""  # a reply with changed letter case, used only if no exact one comes
 
     def land(self) -> None:
-        """No longer listen for its answer."""
+        """Stop waiting for its answer."""
         self.link.flights.pop(self.ident, None)
 
 
 class Window:
-    """`limit` questions fly at once, of them at most `bulk_limit` for sweeps; the others wait in the order they came."""
+    """Admits at most `limit` queries, at most `bulk_limit` of them bulk; others wait in order."""
 
     def __init__(self, limit: int, bulk_limit: int) -> None:
         self.flying: dict[Query, None] = {}
-        self._people: OrderedDict[Query, None] = OrderedDict()
+        self._interactive: OrderedDict[Query, None] = OrderedDict()
         self._bulk: OrderedDict[Query, None] = OrderedDict()
         self._limit, self._bulk_limit = limit, bulk_limit
         self.bulk_flying = 0
 
     def __len__(self) -> int:
-        return len(self.flying) + len(self._people) + len(self._bulk)
+        return len(self.flying) + len(self._interactive) + len(self._bulk)
 
     def enter(self, query: Query) -> None:
-        (self._bulk if query.bulk else self._people)[query] = None
+        (self._bulk if query.bulk else self._interactive)[query] = None
 
     def board(self, query: Query) -> None:
-        """It is on the wire already, in the place of a question of the fast lane."""
+        """Count a query of the bulk path that is in flight already."""
         self.flying[query] = None
 
     def next(self) -> Query | None:
-        """The next question that may fly, now counted as flying."""
+        """The next query to send, from now on counted as in flight; None if there is none."""
         if len(self.flying) >= self._limit:
             return None
-        if self._people:
-            query, _ = self._people.popitem(last=False)
+        if self._interactive:
+            query, _ = self._interactive.popitem(last=False)
         elif self._bulk and self.bulk_flying < self._bulk_limit:
             query, _ = self._bulk.popitem(last=False)
             self.bulk_flying += 1
@@ -214,17 +238,20 @@ class Window:
         return query
 
     def leave(self, query: Query) -> None:
-        """It is settled or given up, wherever it stood."""
+        """Remove a query, whether queued or in flight."""
         if query not in self.flying:
-            (self._bulk if query.bulk else self._people).pop(query, None)
+            (self._bulk if query.bulk else self._interactive).pop(query, None)
             return
         del self.flying[query]
         self.bulk_flying -= query.bulk
 
     def everyone(self) -> list[Query]:
-        return [*self.flying, *self._people, *self._bulk]
+        """All queries, in flight and queued."""
+        return [*self.flying, *self._interactive, *self._bulk]
 
     def due(self, now: float) -> list[Query]:
-        """Those whose next copy is due, and those whose deadline has passed, queued or flying."""
-        waiting = [query for query in self._people if query.deadline <= now]
-        return waiting + [query for query in self.flying if query.due <= now or query.deadline <= now]
+        """Queries to be sent again, and all whose deadline has passed."""
+        waiting = [query for query in self._interactive if query.deadline <= now]
+        return waiting + [
+            query for query in self.flying if query.due <= now or query.deadline <= now
+        ]

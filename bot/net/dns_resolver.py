@@ -1,6 +1,7 @@
-"""A round of list questions through the caches: what is known is not asked, and what is under way is not asked twice.
+"""Caching resolver, the `Lookup` of the checks.
 
-The Lookup that checks are given: remembered answers, and one question on the wire however many ask it.
+Identical queries share one datagram: answers come from the cache in memory, then from the cache
+shared by processes, and a query already sent is joined.
 """
 
 from __future__ import annotations
@@ -11,142 +12,162 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.models import Answer, Heard, Lookup, LookupFailed, RoundLookup, SweepLookup
+from bot.models import BatchLookup, BulkLookup, DnsAnswer, Lookup, LookupFailed, OnAnswer
 from bot.net.ttl_cache import Memory
 
 KIND = "A"
 SILENCE = LookupFailed("timeout")
-Outcome = Answer | LookupFailed
+Outcome = DnsAnswer | LookupFailed
 
 
 class AsksRounds(Protocol):
-    """What this needs of a transport."""
+    """The batch part of `Querier`."""
 
     async def ask_all(
-        self, label: str, apexes: Sequence[str], /, *, bulk: bool = ..., heard: Heard | None = ...
+        self,
+        label: str,
+        apexes: Sequence[str],
+        /,
+        *,
+        bulk: bool = ...,
+        heard: OnAnswer | None = ...,
     ) -> Sequence[Outcome]: ...
 
 
 class SharedRounds(Protocol):
-    """A cache that several processes share. When it is away it recalls nothing, soon; `keep` does its work a moment later."""
+    """Answer cache shared by processes.
 
-    async def recall(self, names: Sequence[str], kind: str, /) -> Mapping[str, Answer]: ...
+    While it is unavailable, `get_many` soon returns nothing. `store` works in the background.
+    """
 
-    def keep(self, answer: Answer, /) -> None: ...
+    async def recall(self, names: Sequence[str], kind: str, /) -> Mapping[str, DnsAnswer]: ...
+
+    def keep(self, answer: DnsAnswer, /) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
 class _Caller:
-    """One who asked: `outcomes` stand in the order of the zones, silence until something better is known."""
+    """One caller of a batch; `results` hold a timeout until something better is known."""
 
-    heard: Heard | None
-    outcomes: list[Outcome]
-    left: int
+    on_answer: OnAnswer | None
+    results: list[Outcome]
+    pending: int
     done: asyncio.Future[None]
 
-    def tell(self, place: int, outcome: Outcome) -> None:
-        self.outcomes[place] = outcome
-        self.left -= 1
-        if self.heard:
-            self.heard(place, outcome)
-        if not self.left and not self.done.done():
+    def set_result(self, position: int, result: Outcome) -> None:
+        self.results[position] = result
+        self.pending -= 1
+        if self.on_answer:
+            self.on_answer(position, result)
+        if not self.pending and not self.done.done():
             self.done.set_result(None)
 
 
 @dataclass(slots=True, eq=False)
-class _Round:
-    """Questions on the wire, by their names those who wait for the answer; and how many wait for any."""
+class _SharedBatch:
+    """A shared batch of open queries: the waiting callers by name, and their number."""
 
     callers: dict[str, list[tuple[_Caller, int]]]
-    asking: asyncio.Task[None] | None = None
-    waiting: int = 0
+    task: asyncio.Task[None] | None = None
+    waiter_count: int = 0
 
 
 class CachedRounds:
-    """Rounds for people. One look into the shared cache goes before the questions, one call that keeps the answers follows them."""
+    """Interactive batches: one read of the shared cache, then the missing queries."""
 
-    def __init__(self, transport: AsksRounds, memory: Memory, shared: SharedRounds | None) -> None:
-        self._transport = transport
-        self._memory = memory
+    def __init__(self, client: AsksRounds, cache: Memory, shared: SharedRounds | None) -> None:
+        self._client = client
+        self._cache = cache
         self._shared = shared
-        self._open: dict[str, _Round] = {}  # by the names that have no answer yet
+        self._open_batches: dict[str, _SharedBatch] = {}  # by names without an answer yet
 
-    async def ask(self, label: str, apexes: Sequence[str], *, fresh: bool, heard: Heard | None) -> list[Outcome]:
-        """The outcome of `label.apex` for each of the zones. A `fresh` round reads no cache, and fills them."""
+    async def ask(
+        self, label: str, apexes: Sequence[str], *, fresh: bool, heard: OnAnswer | None
+    ) -> list[Outcome]:
+        """Results of `label.apex`, in order. `fresh` bypasses the caches and fills them."""
         names = [f"{label}.{apex}" for apex in apexes]
-        known = {} if fresh else await self._known(names)
+        cached = {} if fresh else await self._cached(names)
         done = asyncio.get_running_loop().create_future()
         caller = _Caller(heard, [SILENCE] * len(names), len(names), done)
-        for place, name in enumerate(names):
-            if name in known:
-                caller.tell(place, known[name])
-        missing = [(name, place) for place, name in enumerate(names) if name not in known]
-        self._set_out(label, {name: apexes[place] for name, place in missing if name not in self._open})
+        for position, name in enumerate(names):
+            if name in cached:
+                caller.set_result(position, cached[name])
+        missing = [(name, position) for position, name in enumerate(names) if name not in cached]
+        self._start(
+            label,
+            {
+                name: apexes[position]
+                for name, position in missing
+                if name not in self._open_batches
+            },
+        )
         await self._wait(caller, missing)
-        return caller.outcomes
+        return caller.results
 
-    async def _known(self, names: Sequence[str]) -> dict[str, Answer]:
-        known = {name: answer for name in names if (answer := self._memory.recall(name, KIND))}
-        missing = [name for name in names if name not in known and name not in self._open]
+    async def _cached(self, names: Sequence[str]) -> dict[str, DnsAnswer]:
+        cached = {name: answer for name in names if (answer := self._cache.recall(name, KIND))}
+        missing = [name for name in names if name not in cached and name not in self._open_batches]
         if missing and self._shared:
             for name, answer in (await self._shared.recall(missing, KIND)).items():
-                self._memory.keep(answer)
-                known[name] = answer
-        return known
+                self._cache.keep(answer)
+                cached[name] = answer
+        return cached
 
-    def _set_out(self, label: str, apexes: Mapping[str, str]) -> None:
+    def _start(self, label: str, apexes: Mapping[str, str]) -> None:
         if apexes:
-            begun = _Round({name: [] for name in apexes})
-            self._open |= dict.fromkeys(apexes, begun)
-            begun.asking = asyncio.create_task(self._ask(label, apexes, begun))
+            batch = _SharedBatch({name: [] for name in apexes})
+            self._open_batches |= dict.fromkeys(apexes, batch)
+            batch.task = asyncio.create_task(self._query_batch(label, apexes, batch))
 
     async def _wait(self, caller: _Caller, missing: Sequence[tuple[str, int]]) -> None:
-        """Until the caller has been told everything; the last one to turn away from a round takes its questions back."""
-        for name, place in missing:
-            self._open[name].callers[name].append((caller, place))
-        rounds = {self._open[name] for name, _ in missing}
-        for each in rounds:
-            each.waiting += 1
+        """Wait for all results. The last waiting caller that is cancelled cancels the batch."""
+        for name, position in missing:
+            self._open_batches[name].callers[name].append((caller, position))
+        batches = {self._open_batches[name] for name, _ in missing}
+        for batch in batches:
+            batch.waiter_count += 1
         try:
             if missing:
                 await caller.done
         finally:
-            caller.heard = None  # who has turned away hears no more
-            for each in rounds:
-                each.waiting -= 1
-                if each.callers and each.asking and not each.waiting:
-                    self._forget(each)
-                    each.asking.cancel()
+            caller.on_answer = None  # a cancelled caller gets no more results
+            for batch in batches:
+                batch.waiter_count -= 1
+                if batch.callers and batch.task and not batch.waiter_count:
+                    self._forget(batch)
+                    batch.task.cancel()
 
-    async def _ask(self, label: str, apexes: Mapping[str, str], asked: _Round) -> None:
+    async def _query_batch(
+        self, label: str, apexes: Mapping[str, str], batch: _SharedBatch
+    ) -> None:
         names = list(apexes)
 
-        def hear(place: int, outcome: Outcome) -> None:
-            if isinstance(outcome, Answer):
-                self._memory.keep(outcome)
+        def on_answer(position: int, result: Outcome) -> None:
+            if isinstance(result, DnsAnswer):
+                self._cache.keep(result)
                 if self._shared:
-                    self._shared.keep(outcome)
-            self._told(names[place], outcome, asked)
+                    self._shared.keep(result)
+            self._set_results(names[position], result, batch)
 
         try:
-            await self._transport.ask_all(label, list(apexes.values()), bulk=False, heard=hear)
+            await self._client.ask_all(label, list(apexes.values()), bulk=False, heard=on_answer)
         finally:
-            for name in list(asked.callers):
-                self._told(name, SILENCE, asked)
+            for name in list(batch.callers):
+                self._set_results(name, SILENCE, batch)
 
-    def _told(self, name: str, outcome: Outcome, asked: _Round) -> None:
-        if self._open.get(name) is asked:
-            del self._open[name]
-        for caller, place in asked.callers.pop(name):
-            caller.tell(place, outcome)
+    def _set_results(self, name: str, result: Outcome, batch: _SharedBatch) -> None:
+        if self._open_batches.get(name) is batch:
+            del self._open_batches[name]
+        for caller, position in batch.callers.pop(name):
+            caller.set_result(position, result)
 
-    def _forget(self, over: _Round) -> None:
-        for name in over.callers:
-            if self._open.get(name) is over:
-                del self._open[name]
+    def _forget(self, batch: _SharedBatch) -> None:
+        for name in batch.callers:
+            if self._open_batches.get(name) is batch:
+                del self._open_batches[name]
 
 
-Ask = Callable[[], Awaitable[Answer]]
+Ask = Callable[[], Awaitable[DnsAnswer]]
 Key = tuple[str, str, "Manner"]
 
 MEMORY_SIZE = 20_000
@@ -154,23 +175,28 @@ LONGEST_TTL = 3600.0
 
 
 class Asks(AsksRounds, Protocol):
-    """What a resolver needs of a transport."""
+    """What the resolver needs of a DNS client."""
 
-    async def query(self, name: str, kind: str, *, deadline_s: float = ..., bulk: bool = ...) -> Answer: ...
+    async def query(
+        self, name: str, kind: str, *, deadline_s: float = ..., bulk: bool = ...
+    ) -> DnsAnswer: ...
 
 
 class SharedAnswers(SharedRounds, Protocol):
-    """A cache that several processes share: it serves the answer, or calls `ask` and keeps what that returns.
+    """Answer cache shared by processes; it calls `query` on a miss and stores the result.
 
-    With `fresh` it always calls `ask`. Failures (LookupFailed, raised by `ask`) pass through and are never kept. When the cache is away it calls `ask`.
+    With `fresh`, or while the cache is unavailable, `query` is always called. LookupFailed of
+    `query` passes through and is never stored.
     """
 
-    async def fetch(self, name: str, kind: str, ask: Ask, /, *, fresh: bool = False) -> Answer: ...
+    async def fetch(
+        self, name: str, kind: str, ask: Ask, /, *, fresh: bool = False
+    ) -> DnsAnswer: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How to ask: `fresh` reads no cache, `bulk` lets people go first, `deadline_s` is the caller's patience."""
+    """`fresh` bypasses the caches; `bulk` gives way to interactive queries."""
 
     fresh: bool = False
     bulk: bool = False
@@ -178,21 +204,23 @@ class Manner:
 
 
 @dataclass(slots=True, eq=False)
-class _Shared:
-    asking: asyncio.Task[Answer]
-    waiting: int = 0
+class _SharedQuery:
+    """A query that several callers wait for."""
+
+    task: asyncio.Task[DnsAnswer]
+    waiter_count: int = 0
 
 
-class Resolver(RoundLookup):
-    """`await resolver("example.com", "TXT")`; raises LookupFailed, which is never remembered.
+class Resolver(BatchLookup):
+    """`await resolver("example.com", "TXT")`; raises LookupFailed, which is never cached.
 
-    `identity` names the servers behind it: what one resolver says about a list need not hold for another.
-    The answer's `name` is in lower case without a trailing dot.
+    `identity` names the name servers behind it: what one resolver shows of a list need not hold for
+    another. The name in an answer is in lower case without a trailing dot.
     """
 
     def __init__(
         self,
-        transport: Asks,
+        client: Asks,
         *,
         identity: str,
         shared: SharedAnswers | None = None,
@@ -200,94 +228,98 @@ class Resolver(RoundLookup):
         size: int = MEMORY_SIZE,
     ) -> None:
         self.identity = identity
-        self._transport = transport
+        self._client = client
         self._shared = shared
-        self._memory = Memory(clock, size, LONGEST_TTL)
-        self._open: dict[Key, _Shared] = {}
-        self._rounds = CachedRounds(transport, self._memory, shared)
+        self._cache = Memory(clock, size, LONGEST_TTL)
+        self._open_queries: dict[Key, _SharedQuery] = {}
+        self._batches = CachedRounds(client, self._cache, shared)
 
-    async def __call__(self, name: str, kind: str, /) -> Answer:
-        return await self.lookup(name, kind, Manner())
+    async def __call__(self, name: str, rdtype: str, /) -> DnsAnswer:
+        return await self.lookup(name, rdtype, Manner())
 
     def fresh(self) -> Lookup:
-        """A Lookup that reads no cache; what it learns is remembered for the others."""
+        """A Lookup that bypasses the caches and fills them."""
         return self.asking(Manner(fresh=True))
 
     def asking(self, manner: Manner) -> Lookup:
-        """A Lookup that asks in that manner."""
-        return _Asking(self, manner)
+        """A Lookup with these options."""
+        return _BoundLookup(self, manner)
 
-    def sweeping(self, *, fresh: bool = False) -> SweepLookup:
-        """The Lookup of a sweep: people go first, no cache is shared, and what lists say is not remembered at all."""
-        return _Sweep(self, Manner(fresh=fresh, bulk=True))
+    def sweeping(self, *, fresh: bool = False) -> BulkLookup:
+        """The Lookup of bulk checks: interactive queries go first, batch results are not cached."""
+        return _BoundBulkLookup(self, Manner(fresh=fresh, bulk=True))
 
-    async def ask_all(
-        self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None
-    ) -> Sequence[Answer | LookupFailed]:
-        return await self.ask_round(label, apexes, Manner(), heard)
+    async def lookup_many(
+        self, label: str, apexes: Sequence[str], /, *, on_answer: OnAnswer | None = None
+    ) -> Sequence[DnsAnswer | LookupFailed]:
+        return await self.ask_round(label, apexes, Manner(), on_answer)
 
     async def ask_round(
-        self, label: str, apexes: Sequence[str], manner: Manner, heard: Heard | None
-    ) -> Sequence[Answer | LookupFailed]:
-        """What zones say about a label; a sweep asks past every cache, for what lists say to it nobody asks again soon."""
+        self, label: str, apexes: Sequence[str], manner: Manner, heard: OnAnswer | None
+    ) -> Sequence[DnsAnswer | LookupFailed]:
+        """Look up a label in many zones. Bulk lookups skip the caches."""
         if manner.bulk:
-            return await self._transport.ask_all(label, apexes, bulk=True, heard=heard)
-        return await self._rounds.ask(label, apexes, fresh=manner.fresh, heard=heard)
+            return await self._client.ask_all(label, apexes, bulk=True, heard=heard)
+        return await self._batches.ask(label, apexes, fresh=manner.fresh, heard=heard)
 
-    async def lookup(self, name: str, kind: str, manner: Manner) -> Answer:
+    async def lookup(self, name: str, rdtype: str, manner: Manner) -> DnsAnswer:
         name = name.lower().removesuffix(".") or "."
-        if not manner.fresh and (known := self._memory.recall(name, kind)):
-            return known
-        if manner.bulk:  # the targets of a sweep seldom share a name, and a task for each question is not for nothing
-            answer = await self._transport.query(name, kind, deadline_s=manner.deadline_s, bulk=True)
-            self._memory.keep(answer)
+        if not manner.fresh and (cached := self._cache.recall(name, rdtype)):
+            return cached
+        if manner.bulk:  # rarely the same name twice; a task for each query costs time
+            answer = await self._client.query(name, rdtype, deadline_s=manner.deadline_s, bulk=True)
+            self._cache.keep(answer)
             return answer
-        return await self._together((name, kind, manner))
+        return await self._join_or_start((name, rdtype, manner))
 
-    async def _together(self, key: Key) -> Answer:
-        """Join the question if it is on its way; the last one to turn away takes it back."""
-        shared = self._open.get(key)
-        if shared is None:
-            shared = self._open[key] = _Shared(asyncio.create_task(self._learn(*key)))
-            shared.asking.add_done_callback(lambda _: self._forget(key, shared))
-        shared.waiting += 1
+    async def _join_or_start(self, key: Key) -> DnsAnswer:
+        """Join the query if one is open. The last waiting caller that is cancelled cancels it."""
+        query = self._open_queries.get(key)
+        if query is None:
+            query = self._open_queries[key] = _SharedQuery(asyncio.create_task(self._query(*key)))
+            query.task.add_done_callback(lambda _: self._forget(key, query))
+        query.waiter_count += 1
         try:
-            return await asyncio.shield(shared.asking)
+            return await asyncio.shield(query.task)
         finally:
-            shared.waiting -= 1
-            if not shared.waiting and not shared.asking.done():
-                self._forget(key, shared)
-                shared.asking.cancel()
+            query.waiter_count -= 1
+            if not query.waiter_count and not query.task.done():
+                self._forget(key, query)
+                query.task.cancel()
 
-    def _forget(self, key: Key, shared: _Shared) -> None:
-        if self._open.get(key) is shared:
-            del self._open[key]
+    def _forget(self, key: Key, query: _SharedQuery) -> None:
+        if self._open_queries.get(key) is query:
+            del self._open_queries[key]
 
-    async def _learn(self, name: str, kind: str, manner: Manner) -> Answer:
-        async def ask() -> Answer:
-            return await self._transport.query(name, kind, deadline_s=manner.deadline_s, bulk=manner.bulk)
+    async def _query(self, name: str, rdtype: str, manner: Manner) -> DnsAnswer:
+        async def query() -> DnsAnswer:
+            return await self._client.query(
+                name, rdtype, deadline_s=manner.deadline_s, bulk=manner.bulk
+            )
 
         shared = self._shared
-        answer = await (shared.fetch(name, kind, ask, fresh=manner.fresh) if shared else ask())
-        self._memory.keep(answer)
+        answer = await (
+            shared.fetch(name, rdtype, query, fresh=manner.fresh) if shared else query()
+        )
+        self._cache.keep(answer)
         return answer
 
 
 @dataclass(frozen=True)
-class _Asking(RoundLookup):
+class _BoundLookup(BatchLookup):
     resolver: Resolver
-    manner: Manner
+    options: Manner
 
-    async def __call__(self, name: str, kind: str, /) -> Answer:
-        return await self.resolver.lookup(name, kind, self.manner)
+    async def __call__(self, name: str, rdtype: str, /) -> DnsAnswer:
+        return await self.resolver.lookup(name, rdtype, self.options)
 
-    async def ask_all(
-        self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None
-    ) -> Sequence[Answer | LookupFailed]:
-        return await self.resolver.ask_round(label, apexes, self.manner, heard)
+    async def lookup_many(
+        self, label: str, apexes: Sequence[str], /, *, on_answer: OnAnswer | None = None
+    ) -> Sequence[DnsAnswer | LookupFailed]:
+        return await self.resolver.ask_round(label, apexes, self.options, on_answer)
 
 
-class _Sweep(_Asking, SweepLookup):
+class _BoundBulkLookup(_BoundLookup, BulkLookup):
     @property
     def fresh(self) -> bool:
-        return self.manner.fresh
+        return self.options.fresh

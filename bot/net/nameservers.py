@@ -1,4 +1,4 @@
-"""Which name servers are asked: those of the settings, or the system's own."""
+"""Name servers to query: the configured ones, or those of the host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PORT = 53
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A name server; `host` is an address in text form, for a link-local one with its zone (`fe80::1%eth0`)."""
+    """A name server; `host` is an IP address, link-local with its zone (`fe80::1%eth0`)."""
 
     host: str
     port: int = PORT
@@ -24,9 +24,15 @@ class Server:
 
 
 def system_servers() -> tuple[Server, ...]:
-    """The name servers of this host; raises ValueError with one sentence for a person when it names none."""
+    """Name servers of this host. Raises ValueError, with a message for operators, if none."""
     try:
         system = dns.resolver.Resolver()
-    except dns.exception.DNSException as missing:
-        raise ValueError("This host names no DNS server of its own; set MAILCHECK_NAMESERVERS to one.") from missing
-    return tuple(dict.fromkeys(Server(host, system.port) for host in system.nameservers if isinstance(host, str)))
+    except dns.exception.DNSException as error:
+        raise ValueError(
+            "This host names no DNS server of its own; set MAILCHECK_NAMESERVERS to one."
+        ) from error
+    return tuple(
+        dict.fromkeys(
+            Server(host, system.port) for host in system.nameservers if isinstance(host, str)
+        )
+    )

@@ -1,16 +1,16 @@
-"""How fast a zone may be asked: the limits that its operator publishes, as buckets of questions. Pure; time comes from outside."""
+"""Published query limits of DNS zones as token buckets. Pure: `now` is an argument."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 DAY_S = 86_400
-SHARE_OF_SWEEPS = 0.9  # the rest of a limit is kept for the checks of people
+SHARE_OF_SWEEPS = 0.9  # the rest of a limit is reserved for interactive checks
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What an operator allows, in questions; None where no limit is known."""
+    """Query limits of an operator; None if no limit is known."""
 
     per_second: float | None = None
     per_day: float | None = None
@@ -20,7 +20,7 @@ UNLIMITED = Pace()
 
 
 class Bucket:
-    """Holds up to `size` questions, full at first, and fills by `rate` a second."""
+    """Token bucket: starts with `size` tokens and refills at `rate` per second."""
 
     __slots__ = ("_at", "_rate", "_size", "_tokens")
 
@@ -29,7 +29,7 @@ class Bucket:
         self._tokens = size
 
     def take(self, now: float) -> bool:
-        """Take one question out; False where there is none."""
+        """Take one token; False if there is none."""
         self._tokens = min(self._size, self._tokens + (now - self._at) * self._rate)
         self._at = now
         if self._tokens < 1:
@@ -38,17 +38,17 @@ class Bucket:
         return True
 
 
-def second_bucket(pace: Pace, now: float) -> Bucket | None:
-    """A second's worth of questions, for sweeps; at least one, or nothing would ever be asked."""
-    if pace.per_second is None:
+def second_bucket(limit: Pace, now: float) -> Bucket | None:
+    """Bucket of one second, for bulk queries; holds at least one token."""
+    if limit.per_second is None:
         return None
-    rate = pace.per_second * SHARE_OF_SWEEPS
+    rate = limit.per_second * SHARE_OF_SWEEPS
     return Bucket(max(1.0, rate), rate, now)
 
 
-def day_bucket(pace: Pace, now: float) -> Bucket | None:
-    """A day's worth of questions, for sweeps: a short one may use it at once, a long one gets what the clock refills."""
-    if pace.per_day is None:
+def day_bucket(limit: Pace, now: float) -> Bucket | None:
+    """Bucket of one day, for bulk queries: usable at once, refilled continuously."""
+    if limit.per_day is None:
         return None
-    size = pace.per_day * SHARE_OF_SWEEPS
+    size = limit.per_day * SHARE_OF_SWEEPS
     return Bucket(max(1.0, size), size / DAY_S, now)

@@ -1,20 +1,20 @@
-"""The guard before every connection to somebody else's server: a name is resolved once, and only to public addresses."""
+"""SSRF guard: names are resolved once, and only public addresses are connected to."""
 
 from __future__ import annotations
 
 import asyncio
 from ipaddress import ip_address
 
-from bot.inputs.special_addresses import special
-from bot.models import Address, Answer, Lookup, LookupFailed
-from bot.probe_results import Trouble, VisitFailed
+from bot.inputs.special_addresses import special_purpose_of
+from bot.models import Address, DnsAnswer, Lookup, LookupFailed
+from bot.probe_results import ProbeError, ProbeFailed
 
 
 async def resolve_public(host: str, lookup: Lookup) -> tuple[Address, ...]:
-    """The addresses of a host, IPv4 first. Connect to these and never to the name: a second lookup may say another thing.
+    """Addresses of a host, IPv4 first. Connect to these, never to the name (DNS rebinding).
 
-    Raises VisitFailed: SPECIAL where any of them is special-purpose, NO_ADDRESS where there is none, NO_ANSWER where the
-    DNS does not say. A host that is an address in text form stands for itself.
+    An IP address as text stands for itself. Raises ProbeFailed: SPECIAL if any address is
+    special-purpose, NO_ADDRESS if there is none, NO_ANSWER if the DNS lookups failed.
     """
     addresses = _literal(host) or await _addresses(host, lookup)
     for ip in addresses:
@@ -23,9 +23,9 @@ async def resolve_public(host: str, lookup: Lookup) -> tuple[Address, ...]:
 
 
 def refuse_special(ip: Address) -> None:
-    """Raises VisitFailed(SPECIAL) for an address that is no ordinary place of the internet."""
-    if special(ip):
-        raise VisitFailed(Trouble.SPECIAL, str(ip))
+    """Raise ProbeFailed(SPECIAL) for a special-purpose address."""
+    if special_purpose_of(ip):
+        raise ProbeFailed(ProbeError.SPECIAL, str(ip))
 
 
 def _literal(host: str) -> tuple[Address, ...]:
@@ -36,17 +36,23 @@ def _literal(host: str) -> tuple[Address, ...]:
 
 
 async def _addresses(host: str, lookup: Lookup) -> tuple[Address, ...]:
-    replies = await asyncio.gather(*(_ask(lookup, host, kind) for kind in ("A", "AAAA")))
-    answers = [reply for reply in replies if isinstance(reply, Answer)]
-    failures = [reply for reply in replies if isinstance(reply, LookupFailed)]
-    found = tuple(ip_address(text) for answer in answers for text in answer.records)
-    if found:
-        return found
-    raise VisitFailed(Trouble.NO_ANSWER, failures[0].reason) if failures else VisitFailed(Trouble.NO_ADDRESS, host)
+    results = await asyncio.gather(
+        *(_lookup_or_failure(lookup, host, rdtype) for rdtype in ("A", "AAAA"))
+    )
+    answers = [result for result in results if isinstance(result, DnsAnswer)]
+    failures = [result for result in results if isinstance(result, LookupFailed)]
+    addresses = tuple(ip_address(text) for answer in answers for text in answer.records)
+    if addresses:
+        return addresses
+    raise (
+        ProbeFailed(ProbeError.NO_ANSWER, failures[0].reason)
+        if failures
+        else ProbeFailed(ProbeError.NO_ADDRESS, host)
+    )
 
 
-async def _ask(lookup: Lookup, name: str, kind: str) -> Answer | LookupFailed:
+async def _lookup_or_failure(lookup: Lookup, name: str, rdtype: str) -> DnsAnswer | LookupFailed:
     try:
-        return await lookup(name, kind)
-    except LookupFailed as failed:
-        return failed
+        return await lookup(name, rdtype)
+    except LookupFailed as error:
+        return error

@@ -1,4 +1,4 @@
-"""TLS as a visitor: whom we trust, and what it means when a certificate does not hold."""
+"""TLS client contexts, and the meaning of certificate errors."""
 
 from __future__ import annotations
 
@@ -9,48 +9,51 @@ from functools import cache
 
 import httpcore
 
-from bot.probe_results import Certificate, Trouble
+from bot.probe_results import Certificate, ProbeError
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h, as SSLCertVerificationError.verify_code gives them
-VERIFY_ERRORS: Mapping[int, Trouble] = {
-    9: Trouble.NOT_YET_VALID,
-    10: Trouble.EXPIRED,
-    18: Trouble.SELF_SIGNED,
-    62: Trouble.WRONG_NAME,
-    64: Trouble.WRONG_NAME,  # an address that the certificate does not name
+VERIFY_ERRORS: Mapping[int, ProbeError] = {
+    9: ProbeError.NOT_YET_VALID,
+    10: ProbeError.EXPIRED,
+    18: ProbeError.SELF_SIGNED,
+    62: ProbeError.WRONG_NAME,
+    64: ProbeError.WRONG_NAME,  # an IP address mismatch
 }
 
 
 @cache
 def web_trust() -> ssl.SSLContext:
-    """TLS 1.2 or newer, the usual public issuers, and the certificate must be for the name."""
-    return _trust()
+    """TLS 1.2 or newer, public CAs, host name verified."""
+    return _verified_context()
 
 
 @cache
 def mail_trust() -> ssl.SSLContext:
-    """The same, but the name is compared by the caller, so that a wrong certificate still tells its names and its end."""
-    context = _trust()
+    """The same without the host name, so that a wrong certificate still shows its names and expiry.
+
+    The caller compares the name.
+    """
+    context = _verified_context()
     context.check_hostname = False
     return context
 
 
-def _trust() -> ssl.SSLContext:
+def _verified_context() -> ssl.SSLContext:
     context = httpcore.default_ssl_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # some builds of Python leave this to the machine
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # some Python builds leave this to the system
     return context
 
 
-def trouble_of(error: BaseException | None) -> Trouble:
-    """What ended a handshake; anything that is not about the certificate is NO_TLS."""
+def trouble_of(error: BaseException | None) -> ProbeError:
+    """Probe error for a failed handshake; NO_TLS if it is not about the certificate."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return VERIFY_ERRORS.get(error.verify_code, Trouble.UNTRUSTED)
-    return Trouble.NO_TLS
+        return VERIFY_ERRORS.get(error.verify_code, ProbeError.UNTRUSTED)
+    return ProbeError.NO_TLS
 
 
 def certificate_of(connection: ssl.SSLObject) -> Certificate:
-    """The verified certificate of the other side."""
-    told = connection.getpeercert() or {}
-    names = (str(pair[1]).lower() for pair in told.get("subjectAltName", ()) if pair[0] == "DNS")
-    expires = ssl.cert_time_to_seconds(str(told["notAfter"]))
+    """The verified certificate of the peer."""
+    fields = connection.getpeercert() or {}
+    names = (str(pair[1]).lower() for pair in fields.get("subjectAltName", ()) if pair[0] == "DNS")
+    expires = ssl.cert_time_to_seconds(str(fields["notAfter"]))
     return Certificate(tuple(names), datetime.fromtimestamp(expires, UTC))

@@ -1,4 +1,4 @@
-"""Answers kept for as long as they are true: a bounded cache in memory."""
+"""In-memory cache of DNS answers, bounded by size and TTL."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 
-from bot.models import Answer
+from bot.models import DnsAnswer
 
 
 class Memory:
-    """The least recently used answers go first when `size` is reached; nothing is kept longer than `longest` seconds.
+    """LRU cache of at most `size` answers, each for its TTL and at most `max_ttl_s` seconds.
 
-    An answer comes back with the TTL it has left. A TTL of 0 is not kept.
+    Answers are returned with their remaining TTL. A TTL of 0 is not stored.
     """
 
-    def __init__(self, clock: Callable[[], float], size: int, longest: float) -> None:
+    def __init__(self, clock: Callable[[], float], size: int, max_ttl_s: float) -> None:
         self._clock = clock
         self._size = size
-        self._longest = longest
-        self._kept: OrderedDict[tuple[str, str], tuple[Answer, float]] = OrderedDict()
+        self._max_ttl_s = max_ttl_s
+        self._entries: OrderedDict[tuple[str, str], tuple[DnsAnswer, float]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._entries)
 
-    def recall(self, name: str, kind: str) -> Answer | None:
-        kept = self._kept.get((name, kind))
-        if kept is None:
+    def recall(self, name: str, rdtype: str) -> DnsAnswer | None:
+        entry = self._entries.get((name, rdtype))
+        if entry is None:
             return None
-        answer, until = kept
-        left = until - self._clock()
-        if left <= 0:
-            del self._kept[name, kind]
+        answer, expires_at = entry
+        remaining_s = expires_at - self._clock()
+        if remaining_s <= 0:
+            del self._entries[name, rdtype]
             return None
-        self._kept.move_to_end((name, kind))
-        return replace(answer, ttl=int(left))
+        self._entries.move_to_end((name, rdtype))
+        return replace(answer, ttl=int(remaining_s))
 
-    def keep(self, answer: Answer) -> None:
+    def keep(self, answer: DnsAnswer) -> None:
         if answer.ttl <= 0:
             return
-        key = (answer.name, answer.kind)
-        self._kept[key] = (answer, self._clock() + min(answer.ttl, self._longest))
-        self._kept.move_to_end(key)
-        if len(self._kept) > self._size:
-            self._kept.popitem(last=False)
+        key = (answer.name, answer.rdtype)
+        self._entries[key] = (answer, self._clock() + min(answer.ttl, self._max_ttl_s))
+        self._entries.move_to_end(key)
+        if len(self._entries) > self._size:
+            self._entries.popitem(last=False)

@@ -1,5 +1,5 @@
-"""The only door to Redis: the embedded server, the clients, the caches."""
+"""Redis: embedded server, connections, caches and stores."""
 
 
 class StoreUnavailable(Exception):
-    """There is no Redis to work with; the text is one plain sentence for the operator, without a password in it."""
+    """Redis cannot be used; the message is one sentence for the operator, without a password."""

@@ -1,6 +1,6 @@
-"""What Redis remembers for a while: DNS answers, whole reports, the health of lists. Every key here has a TTL.
+"""Caches in Redis: DNS answers, reports, list trust. Every key has a TTL.
 
-`view` names the resolver that the answers came through: two processes that ask different resolvers share nothing.
+`view` names the resolver behind the answers: processes with different resolvers share nothing.
 """
 
 from __future__ import annotations
@@ -10,110 +10,116 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 
-from bot.models import Answer
+from bot.models import DnsAnswer
 from bot.storage.circuit_breaker import Away, Circuit
 from bot.storage.single_flight import Batch, Flights, Held
 
-PREFIX = "mc1"  # raise the number when the form of an entry changes
+PREFIX = "mc1"  # raise the number when the format of an entry changes
 LONGEST_ANSWER_S = 3600
 REPORT_S = 60
 KEPT_AFTER_S = 0.01
 
 
 class AnswerCache:
-    """DNS answers, for as long as their own TTL says and at most an hour; a TTL of 0 is not stored (RFC 1035 §3.2.1)."""
+    """DNS answers, for their TTL, at most an hour; TTL 0 is not stored (RFC 1035 §3.2.1)."""
 
     def __init__(self, circuit: Circuit, view: str = "") -> None:
         self._circuit = circuit
         self._prefix = prefix("dns", view)
-        # A waiting question asks for itself soon enough to end within the time that a person waits.
-        self._flights = Flights(circuit, turn_s=3.5, patience_s=1.5)
-        self._late = Batch(self._keep_all, after_s=KEPT_AFTER_S)
+        # A follower gives up early enough to still answer within an interactive timeout.
+        self._single_flight = Flights(circuit, turn_s=3.5, patience_s=1.5)
+        self._delayed = Batch(self._store_all, after_s=KEPT_AFTER_S)
 
     @property
-    def away(self) -> bool:
-        """Whether Redis is being done without just now, so that answers come uncached."""
+    def unavailable(self) -> bool:
+        """Whether Redis is unavailable right now, so that answers are not cached."""
         return self._circuit.away
 
-    async def fetch(self, name: str, kind: str, ask: Callable[[], Awaitable[Answer]], fresh: bool = False) -> Answer:
-        """The answer to a question; `ask` runs where nobody has it, and always where it is to be `fresh`.
+    async def fetch(
+        self, name: str, rdtype: str, query: Callable[[], Awaitable[DnsAnswer]], fresh: bool = False
+    ) -> DnsAnswer:
+        """The cached answer, or that of `query`; `fresh` always calls `query`.
 
-        Raises what `ask` raises, and nothing of its own.
+        Raises only what `query` raises.
         """
 
-        def load(held: Held) -> Answer:
-            return load_answer(name, kind, held)
+        def load(entry: Held) -> DnsAnswer:
+            return load_answer(name, rdtype, entry)
 
-        key = self._key(name, kind)
+        key = self._key(name, rdtype)
         if fresh:
-            answer = await ask()
-            self._flights.keep(key, dump_answer(answer))
+            answer = await query()
+            self._single_flight.keep(key, dump_answer(answer))
             return answer
-        answer, _ = await self._flights.fetch(key, ask, dump_answer, load)
+        answer, _ = await self._single_flight.fetch(key, query, dump_answer, load)
         return answer
 
-    async def recall(self, names: Sequence[str], kind: str, /) -> dict[str, Answer]:
-        """What is remembered of many names, in one round trip; nothing while Redis is away."""
-        found = await self._flights.look([self._key(name, kind) for name in names])
-        known: dict[str, Answer] = {}
-        for name, held in zip(names, found, strict=True):
-            if held is not None:
-                with suppress(ValueError, TypeError):  # it cannot be read, so it is asked again and replaced
-                    known[name] = load_answer(name, kind, held)
-        return known
+    async def recall(self, names: Sequence[str], rdtype: str, /) -> dict[str, DnsAnswer]:
+        """Cached answers of many names, in one round trip; none while Redis is unavailable."""
+        entries = await self._single_flight.look([self._key(name, rdtype) for name in names])
+        answers: dict[str, DnsAnswer] = {}
+        for name, entry in zip(names, entries, strict=True):
+            if entry is not None:
+                with suppress(ValueError, TypeError):  # unreadable: queried again and replaced
+                    answers[name] = load_answer(name, rdtype, entry)
+        return answers
 
-    def keep(self, answer: Answer, /) -> None:
-        """Store an answer a moment from now, with all that came by then: whoever asked is to have it first."""
-        self._late.ask(answer)
+    def keep(self, answer: DnsAnswer, /) -> None:
+        """Store an answer a moment later, together with others, so that no caller waits for it."""
+        self._delayed.ask(answer)
 
     async def settle(self) -> None:
-        """Wait until every answer is stored; for a process that is about to end."""
-        await self._late.settle()
-        await self._flights.settle()
+        """Wait until every answer is stored; call it before the process exits."""
+        await self._delayed.settle()
+        await self._single_flight.settle()
 
-    def _key(self, name: str, kind: str) -> str:
-        return self._prefix + digest(f"{name.lower()} {kind}")
+    def _key(self, name: str, rdtype: str) -> str:
+        return self._prefix + digest(f"{name.lower()} {rdtype}")
 
-    async def _keep_all(self, answers: Sequence[Answer]) -> list[None]:
+    async def _store_all(self, answers: Sequence[DnsAnswer]) -> list[None]:
         for answer in answers:
-            self._flights.keep(self._key(answer.name, answer.kind), dump_answer(answer))
+            self._single_flight.keep(self._key(answer.name, answer.rdtype), dump_answer(answer))
         return [None] * len(answers)
 
 
 class ReportCache:
-    """Whole reports as JSON text, for a minute: the same order asked again is one check."""
+    """Reports as JSON, for a minute: a repeated request runs no second check."""
 
     def __init__(self, circuit: Circuit, view: str = "") -> None:
         self._circuit = circuit
         self._prefix = prefix("report", view)
-        self._flights = Flights(circuit, turn_s=10.0, patience_s=10.0)
+        self._single_flight = Flights(circuit, turn_s=10.0, patience_s=10.0)
 
     @property
-    def away(self) -> bool:
+    def unavailable(self) -> bool:
         return self._circuit.away
 
-    async def fetch(self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False) -> tuple[str, bool]:
-        """The report to an order, and whether it was made before. `fresh` makes it anew, and stores it for others."""
+    async def fetch(
+        self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False
+    ) -> tuple[str, bool]:
+        """The report and whether it was cached. `fresh` makes and stores a new one."""
         name = self._prefix + digest(key)
         if fresh:
             text = await make()
-            self._flights.keep(name, Held(text, REPORT_S))
+            self._single_flight.keep(name, Held(text, REPORT_S))
             return text, False
-        return await self._flights.fetch(name, make, lambda text: Held(text, REPORT_S), lambda held: held.text)
+        return await self._single_flight.fetch(
+            name, make, lambda text: Held(text, REPORT_S), lambda entry: entry.text
+        )
 
     async def settle(self) -> None:
-        await self._flights.settle()
+        await self._single_flight.settle()
 
 
 class Remembered:
-    """Short texts by id, such as what is known about a list. Nothing is remembered while Redis is away."""
+    """Short texts by id, such as list trust. Does nothing while Redis is unavailable."""
 
-    def __init__(self, circuit: Circuit, room: str, view: str = "") -> None:
+    def __init__(self, circuit: Circuit, namespace: str, view: str = "") -> None:
         self._circuit = circuit
-        self._prefix = prefix(room, view)
+        self._prefix = prefix(namespace, view)
 
-    async def recall(self, ids: Sequence[str]) -> dict[str, str]:
-        """The texts that are still remembered, by id."""
+    async def get_many(self, ids: Sequence[str]) -> dict[str, str]:
+        """The texts that are still cached, by id."""
         if not ids:
             return {}
         keys = [self._prefix + item for item in ids]
@@ -123,7 +129,7 @@ class Remembered:
             return {}
         return {item: str(text) for item, text in zip(ids, texts, strict=True) if text is not None}
 
-    async def remember(self, items: Mapping[str, str], ttl_s: int) -> None:
+    async def set_many(self, items: Mapping[str, str], ttl_s: int) -> None:
         if not items or ttl_s <= 0:
             return
         pipeline = self._circuit.redis.pipeline(transaction=False)
@@ -135,21 +141,23 @@ class Remembered:
             return
 
 
-def dump_answer(answer: Answer) -> Held:
+def dump_answer(answer: DnsAnswer) -> Held:
     text = json.dumps([answer.exists, answer.authentic, answer.records], separators=(",", ":"))
     return Held(text, max(0, min(answer.ttl, LONGEST_ANSWER_S)))
 
 
-def load_answer(name: str, kind: str, held: Held) -> Answer:
+def load_answer(name: str, rdtype: str, entry: Held) -> DnsAnswer:
     """Raises ValueError or TypeError for a text that `dump_answer` did not write."""
-    exists, authentic, records = json.loads(held.text)
-    return Answer(name, kind, tuple(records), exists=exists, ttl=int(held.ttl_s), authentic=authentic)
+    exists, authentic, records = json.loads(entry.text)
+    return DnsAnswer(
+        name, rdtype, tuple(records), exists=exists, ttl=int(entry.ttl_s), authentic=authentic
+    )
 
 
-def prefix(room: str, view: str) -> str:
-    return f"{PREFIX}:{room}:{digest(view)[:8]}:"
+def prefix(namespace: str, view: str) -> str:
+    return f"{PREFIX}:{namespace}:{digest(view)[:8]}:"
 
 
 def digest(text: str) -> str:
-    """Names in key zones carry the customer's key, which must not be read off the keys of a shared Redis."""
+    """Hash of a cache key: names in key zones contain the customer's key."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""What is kept of rooms beside their watches: what they chose, whether they rest, and who did what in their space."""
+"""Channel data beside watches: settings, pauses, list notices, and the audit log of a workspace."""
 
 from __future__ import annotations
 
@@ -11,107 +11,126 @@ from bot.storage.lua_script import Script, answering
 from bot.storage.watch_store import Place, operation
 
 MOST_LINES = 10_000
-HEARING = "mc1:hearing"  # space → its room that hears of lists
+HEARING = "mc1:hearing"  # workspace → its channel for list notices
 
 
 class RoomStore:
-    """Every method raises StoreUnavailable where Redis does not answer. Times are seconds since 1970."""
+    """Methods raise StoreUnavailable if Redis does not answer. Times are Unix timestamps."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # its types allow for bytes, which a client that decodes never gives
-        self._note = Script(redis, "room_note.lua")
+        self._redis: Any = redis  # redis-py types allow bytes; this client decodes
+        self._append = Script(redis, "audit_append.lua")
 
-    async def settings(self, place: Place) -> str | None:
+    async def settings(self, channel: Place) -> str | None:
         async with answering():
-            text: str | None = await self._redis.hget(f"mc1:settings:{place.space}", place.room)
+            text: str | None = await self._redis.hget(f"mc1:settings:{channel.space}", channel.room)
         return text
 
-    async def set_settings(self, place: Place, text: str, lists: bool, digest_at: float | None = None) -> None:
-        """`lists`: of the rooms of its space this one hears of lists from now on. `digest_at`: it gets a digest, the first
-        one then; one that is planned stays planned."""
-        heard = await self.hears_of_lists(place)
+    async def set_settings(
+        self, channel: Place, text: str, list_notices: bool, digest_at: float | None = None
+    ) -> None:
+        """Store the settings.
+
+        `list_notices`: this channel gets the list notices of its workspace from now on.
+        `digest_at`: time of its first digest, None for no digests; an earlier schedule stays.
+        """
+        had_notices = await self.hears_of_lists(channel)
         async with answering(), self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hset(f"mc1:settings:{place.space}", place.room, text)
-            if lists:
-                pipeline.hset(HEARING, place.space, place.room)
-            elif heard:
-                pipeline.hdel(HEARING, place.space)
+            pipeline.hset(f"mc1:settings:{channel.space}", channel.room, text)
+            if list_notices:
+                pipeline.hset(HEARING, channel.space, channel.room)
+            elif had_notices:
+                pipeline.hdel(HEARING, channel.space)
             if digest_at is None:
-                pipeline.zrem("mc1:digests", place.room)
+                pipeline.zrem("mc1:digests", channel.room)
             else:
-                pipeline.zadd("mc1:digests", {place.room: digest_at}, nx=True)
+                pipeline.zadd("mc1:digests", {channel.room: digest_at}, nx=True)
             await pipeline.execute()
 
-    async def hears_of_lists(self, place: Place) -> bool:
+    async def hears_of_lists(self, channel: Place) -> bool:
         async with answering():
-            return bool(await self._redis.hget(HEARING, place.space) == place.room)
+            return bool(await self._redis.hget(HEARING, channel.space) == channel.room)
 
     async def hearing_of_lists(self) -> list[str]:
-        """The rooms that are told when a list itself cannot be believed, at most one of each space."""
+        """Channels that get notices about unreliable lists, at most one per workspace."""
         async with answering():
             return list(await self._redis.hvals(HEARING))
 
-    async def rest(self, place: str, until: float) -> None:
-        """For a room or a whole space; one that rests already goes on resting until the time first set."""
+    async def rest(self, name: str, until: float) -> None:
+        """Pause a channel or a whole workspace; if already paused, the earlier time stays."""
         async with answering():
-            await self._redis.hsetnx("mc1:resting", place, f"{until:.0f}")
+            await self._redis.hsetnx("mc1:resting", name, f"{until:.0f}")
 
-    async def wake(self, place: str) -> bool:
+    async def wake(self, name: str) -> bool:
         async with answering():
-            return bool(await self._redis.hdel("mc1:resting", place))
+            return bool(await self._redis.hdel("mc1:resting", name))
 
-    async def rests(self, place: Place) -> bool:
-        """Whether the room rests, by itself or with its space."""
+    async def rests(self, channel: Place) -> bool:
+        """Whether the channel is paused, by itself or with its workspace."""
         async with answering():
-            return any(await self._redis.hmget("mc1:resting", place.room, place.space))
+            return any(await self._redis.hmget("mc1:resting", channel.room, channel.space))
 
     async def resting(self) -> Mapping[str, float]:
-        """The rooms and spaces that rest, with the time until which they may."""
+        """Paused channels and workspaces, with the time at which they may be purged."""
         async with answering():
-            return {room: float(until) for room, until in (await self._redis.hgetall("mc1:resting")).items()}
+            return {
+                name: float(until)
+                for name, until in (await self._redis.hgetall("mc1:resting")).items()
+            }
 
-    async def of_space(self, space: str) -> list[str]:
-        """Its rooms that have watches, and those that chose something or wait for letters."""
+    async def of_space(self, workspace: str) -> list[str]:
+        """Channels of a workspace that have watches, settings or outbox messages."""
         async with answering():
-            watching = await self._redis.hkeys(f"mc1:rooms:{space}")
-            chose = await self._redis.hkeys(f"mc1:settings:{space}")
-            waiting = await self._redis.zrange("mc1:waiting", 0, -1)
-        return sorted({*watching, *chose, *(room for room in waiting if room.startswith(f"{space}/"))})
+            watched = await self._redis.hkeys(f"mc1:rooms:{workspace}")
+            configured = await self._redis.hkeys(f"mc1:settings:{workspace}")
+            pending = await self._redis.zrange("mc1:waiting", 0, -1)
+        return sorted(
+            {
+                *watched,
+                *configured,
+                *(channel for channel in pending if channel.startswith(f"{workspace}/")),
+            }
+        )
 
-    async def forget_room(self, place: Place) -> None:
-        """All of a room but its watches, which are removed one by one."""
-        room, hears = place.room, await self.hears_of_lists(place)
+    async def forget_room(self, channel: Place) -> None:
+        """Delete everything of a channel except its watches, which are removed one by one."""
+        name, gets_notices = channel.room, await self.hears_of_lists(channel)
         async with answering():
-            threads = [key async for key in self._redis.scan_iter(f"mc1:thread:{escaped(room)}:*", count=1000)]
+            threads = [
+                key
+                async for key in self._redis.scan_iter(f"mc1:thread:{escaped(name)}:*", count=1000)
+            ]
             async with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.delete(f"mc1:outbox:{room}", f"mc1:intent:{room}", f"mc1:history:{room}", *threads)
-                pipeline.hdel(f"mc1:settings:{place.space}", room)
-                pipeline.zrem("mc1:waiting", room)
-                pipeline.zrem("mc1:digests", room)
-                pipeline.hdel("mc1:resting", room)
-                if hears:
-                    pipeline.hdel(HEARING, place.space)
+                pipeline.delete(
+                    f"mc1:outbox:{name}", f"mc1:intent:{name}", f"mc1:history:{name}", *threads
+                )
+                pipeline.hdel(f"mc1:settings:{channel.space}", name)
+                pipeline.zrem("mc1:waiting", name)
+                pipeline.zrem("mc1:digests", name)
+                pipeline.hdel("mc1:resting", name)
+                if gets_notices:
+                    pipeline.hdel(HEARING, channel.space)
                 await pipeline.execute()
 
-    async def forget_space(self, space: str) -> None:
-        """What is left of a space once its rooms are forgotten."""
+    async def forget_space(self, workspace: str) -> None:
+        """Delete what is left of a workspace after its channels."""
         async with answering():
-            await self._redis.delete(f"mc1:settings:{space}", f"mc1:audit:{space}")
-            await self._redis.hdel("mc1:resting", space)
-            await self._redis.hdel(HEARING, space)
+            await self._redis.delete(f"mc1:settings:{workspace}", f"mc1:audit:{workspace}")
+            await self._redis.hdel("mc1:resting", workspace)
+            await self._redis.hdel(HEARING, workspace)
 
-    async def note(self, space: str, line: Mapping[str, str]) -> None:
-        """One line of the audit stream of a space, which keeps the last ten thousand or so."""
-        words = [word for pair in line.items() for word in pair]
-        await self._note(operation(), space, MOST_LINES, *words)
+    async def note(self, workspace: str, entry: Mapping[str, str]) -> None:
+        """Add an entry to the audit stream of a workspace, trimmed to about 10,000 entries."""
+        arguments = [value for pair in entry.items() for value in pair]
+        await self._append(operation(), workspace, MOST_LINES, *arguments)
 
-    async def notes(self, space: str, most: int) -> list[dict[str, str]]:
-        """The newest lines first; `at` is when."""
+    async def notes(self, workspace: str, limit: int) -> list[dict[str, str]]:
+        """Audit entries, newest first; `at` is the time."""
         async with answering():
-            lines = await self._redis.xrevrange(f"mc1:audit:{space}", count=most)
-        return [{**line, "at": id.partition("-")[0]} for id, line in lines]
+            entries = await self._redis.xrevrange(f"mc1:audit:{workspace}", count=limit)
+        return [{**entry, "at": id.partition("-")[0]} for id, entry in entries]
 
 
 def escaped(text: str) -> str:
-    """A text that stands for itself in a pattern of Redis."""
-    return "".join(f"\\{letter}" if letter in "*?[]\\" else letter for letter in text)
+    """Escape the glob characters of a Redis pattern."""
+    return "".join(f"\\{char}" if char in "*?[]\\" else char for char in text)

@@ -1,4 +1,4 @@
-"""The caches' way to Redis: bounded in time, and closed for a while after a failure."""
+"""Circuit breaker of the caches: bounds each Redis call and skips Redis after a failure."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 
-BOUND_S = 0.25
-AWAY_S = 5.0
+CALL_TIMEOUT_S = 0.25
+OPEN_PERIOD_S = 5.0
 
 T = TypeVar("T")
 
 
 class Away(Exception):
-    """Redis did not answer just now; do without it."""
+    """Redis did not answer; continue without the cache."""
 
 
 class Circuit:
-    """One for all caches of a process, so that a hung Redis costs a check a quarter of a second once, not once a cache."""
+    """One per process, shared by all caches: a hung Redis costs 0.25 s once, not once per cache."""
 
     def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.redis = redis
         self._clock = clock
-        self._away_until = 0.0
+        self._open_until = 0.0
 
     @property
     def away(self) -> bool:
-        return self._clock() < self._away_until
+        """Whether calls are skipped right now."""
+        return self._clock() < self._open_until
 
-    async def run(self, work: Callable[[], Awaitable[T]]) -> T:
-        """What `work` brings back from Redis. Raises Away at once while Redis is away, or within the bound."""
+    async def run(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Result of a Redis call. Raises CacheUnavailable at once or after 0.25 s."""
         if self.away:
             raise Away
         try:
-            async with asyncio.timeout(BOUND_S):
-                return await work()
-        except (RedisError, OSError) as problem:  # TimeoutError is an OSError
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                return await call()
+        except (RedisError, OSError) as error:  # TimeoutError is an OSError
             if not self.away:
-                log.warning("Redis is away (%s); checks run uncached.", type(problem).__name__)
-            self._away_until = self._clock() + AWAY_S
-            raise Away from problem
+                log.warning("Redis is unavailable (%s); checks run uncached.", type(error).__name__)
+            self._open_until = self._clock() + OPEN_PERIOD_S
+            raise Away from error

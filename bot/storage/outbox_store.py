@@ -1,11 +1,13 @@
-"""Letters that rooms must get, in order by room: a letter leaves only when its sending has ended one way or the other.
+"""Outbox in Redis: messages by channel, in order. A message is removed once sent or dropped.
 
-mc1:outbox:ROOM  list of "letter id, line break, text"   mc1:waiting  room → when its first letter may be sent
-mc1:intent:ROOM  of the first letter: at, tries, by      mc1:thread:ROOM:THREAD  message, for 90 days after its last use
+    mc1:outbox:CHANNEL          list of "message id, line break, text"
+    mc1:waiting                 channel → when its first message may be sent
+    mc1:intent:CHANNEL          of the first message: at, tries, by
+    mc1:thread:CHANNEL:THREAD   message id of the thread root, for 90 days after its last use
 
-When the rooms that want a digest get their next one.
+The digest schedule of the channels that want one:
 
-mc1:digests  room → due; written with the room's settings, and moved on in the same step that puts the letter into its outbox
+    mc1:digests   channel → due; set with the settings, advanced when a digest is enqueued
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ THREADS_S = int(timedelta(days=90).total_seconds())
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """The first letter of a room; `intent` is when its sending was begun last, if that has not ended."""
+    """The first message of a channel; `send_started_at` is set while an attempt is open."""
 
     id: str
     text: str
@@ -34,79 +36,95 @@ class First:
 
 
 class OutboxStore:
-    """Every method raises StoreUnavailable where Redis does not answer. Times are seconds since 1970."""
+    """Methods raise StoreUnavailable if Redis does not answer. Times are Unix timestamps."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # its types allow for bytes, which a client that decodes never gives
-        self._step = Script(redis, "outbox_step.lua")
+        self._redis: Any = redis  # redis-py types allow bytes; this client decodes
+        self._step_script = Script(redis, "outbox_step.lua")
 
     async def rooms(self, now: float) -> list[str]:
         async with answering():
             return list(await self._redis.zrangebyscore("mc1:waiting", "-inf", score(now)))
 
-    async def first(self, room: str) -> First | None:
+    async def first(self, channel: str) -> First | None:
         async with answering(), self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.lindex(f"mc1:outbox:{room}", 0)
-            pipeline.hgetall(f"mc1:intent:{room}")
-            letter, intent = await pipeline.execute()
-        if letter is None:
+            pipeline.lindex(f"mc1:outbox:{channel}", 0)
+            pipeline.hgetall(f"mc1:intent:{channel}")
+            message, intent = await pipeline.execute()
+        if message is None:
             return None
-        id, _, text = letter.partition("\n")
-        return First(id, text, float(intent["at"]) if "at" in intent else None, int(intent.get("tries", 0)))
+        id, _, text = message.partition("\n")
+        return First(
+            id, text, float(intent["at"]) if "at" in intent else None, int(intent.get("tries", 0))
+        )
 
-    async def sending(self, room: str, letter: str, now: float, tries: int) -> bool:
-        """Marks the intent; False where the letter has gone, or was begun by another since it had so many tries."""
-        return await self._stepped("sending", room, letter, score(now), tries)
+    async def sending(self, channel: str, message_id: str, now: float, attempts: int) -> bool:
+        """Record an attempt; False if the message was removed or another attempt began."""
+        return await self._run_step("sending", channel, message_id, score(now), attempts)
 
-    async def held(self, room: str, letter: str, until: float, tries: int) -> bool:
-        """Takes an intent back; False where another has begun since, so that it has more tries."""
-        return await self._stepped("held", room, letter, score(until), tries)
+    async def held(self, channel: str, message_id: str, retry_at: float, attempts: int) -> bool:
+        """Revert an attempt and delay the channel; False if a later attempt was recorded."""
+        return await self._run_step("held", channel, message_id, score(retry_at), attempts)
 
-    async def waits(self, room: str, letter: str, until: float) -> bool:
-        return await self._stepped("waits", room, letter, score(until))
+    async def waits(self, channel: str, message_id: str, until: float) -> bool:
+        return await self._run_step("waits", channel, message_id, score(until))
 
-    async def sent(self, room: str, letter: str, thread: str, message: str) -> bool:
-        """Takes the letter out; a thread that it begins (empty: none) is from now on found under this message."""
-        return await self._stepped("sent", room, letter, "", 0, thread, message)
+    async def sent(self, channel: str, message_id: str, thread_key: str, root_id: str) -> bool:
+        """Remove a sent message; it becomes the root of `thread_key`, unless that is empty."""
+        return await self._run_step("sent", channel, message_id, "", 0, thread_key, root_id)
 
-    async def dropped(self, room: str, letter: str) -> bool:
-        return await self._stepped("dropped", room, letter)
+    async def dropped(self, channel: str, message_id: str) -> bool:
+        return await self._run_step("dropped", channel, message_id)
 
-    async def thread(self, room: str, thread: str) -> str | None:
+    async def thread(self, channel: str, thread_key: str) -> str | None:
         async with answering():
-            message: str | None = await self._redis.getex(f"mc1:thread:{room}:{thread}", ex=THREADS_S)
-        return message
+            root_id: str | None = await self._redis.getex(
+                f"mc1:thread:{channel}:{thread_key}", ex=THREADS_S
+            )
+        return root_id
 
-    async def hasten(self, rooms: Sequence[str]) -> None:
-        """Rooms with letters need not wait any longer."""
-        if rooms:
+    async def hasten(self, channels: Sequence[str]) -> None:
+        """End the delay of channels that have messages."""
+        if channels:
             async with answering():
-                await self._redis.zadd("mc1:waiting", dict.fromkeys(rooms, 0), xx=True)
+                await self._redis.zadd("mc1:waiting", dict.fromkeys(channels, 0), xx=True)
 
     async def uptime_s(self) -> int:
-        """How long the server has been running."""
+        """Uptime of the Redis server in seconds."""
         async with answering():
             return int((await self._redis.info("server"))["uptime_in_seconds"])
 
-    async def _stepped(self, step: str, room: str, letter: str, *more: str | int) -> bool:
-        words = [*more, *("", 0, "", "")[len(more) :]]
-        return bool(await self._step(operation(), step, room, letter, *words, THREADS_S))
+    async def _run_step(self, step: str, channel: str, message_id: str, *values: str | int) -> bool:
+        arguments = [*values, *("", 0, "", "")[len(values) :]]
+        return bool(
+            await self._step_script(operation(), step, channel, message_id, *arguments, THREADS_S)
+        )
 
 
 class DigestStore:
-    """Every method raises StoreUnavailable where Redis does not answer. Times are seconds since 1970."""
+    """Methods raise StoreUnavailable if Redis does not answer. Times are Unix timestamps."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # its types allow for bytes, which a client that decodes never gives
-        self._post = Script(redis, "digest_post.lua")
+        self._redis: Any = redis  # redis-py types allow bytes; this client decodes
+        self._enqueue_script = Script(redis, "digest_enqueue.lua")
 
-    async def due(self, now: float, most: int) -> list[tuple[str, float]]:
-        """The rooms, those that wait longest first, with when their digest was due."""
+    async def due(self, now: float, limit: int) -> list[tuple[str, float]]:
+        """Channels with the time their digest was due, the longest overdue first."""
         async with answering():
-            found = await self._redis.zrangebyscore("mc1:digests", "-inf", score(now), 0, most, withscores=True)
-        return [(room, float(due)) for room, due in found]
+            rows = await self._redis.zrangebyscore(
+                "mc1:digests", "-inf", score(now), 0, limit, withscores=True
+            )
+        return [(channel, float(due)) for channel, due in rows]
 
-    async def post(self, room: str, due: float, again_at: float, letter: tuple[str, str] | None) -> bool:
-        """Puts the letter, an id with its text, into the room's outbox; False where that was done, or is not wanted, any
-        more."""
-        return bool(await self._post(room, score(due), score(again_at), "\n".join(letter or ())))
+    async def post(
+        self, channel: str, due: float, next_at: float, message: tuple[str, str] | None
+    ) -> bool:
+        """Enqueue a digest, an id with its text (None: nothing to report), and schedule the next.
+
+        False if that was done already, or the channel no longer wants one.
+        """
+        return bool(
+            await self._enqueue_script(
+                channel, score(due), score(next_at), "\n".join(message or ())
+            )
+        )

@@ -1,4 +1,4 @@
-"""How often a person and a channel may ask, and what was seen before: counts that every process shares."""
+"""Rate limits of users and channels, and deduplication of requests, shared by all processes."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ SEEN_S = 660
 
 
 class Allowance:
-    """At most so many in a minute under each key; nothing is refused while Redis is away."""
+    """Fixed-window counter of one minute per key; allows everything while Redis is unavailable."""
 
     def __init__(self, circuit: Circuit, clock: Callable[[], float] = time.time) -> None:
         self._circuit = circuit
         self._clock = clock
 
-    async def wait(self, most: Mapping[str, int]) -> int:
-        """Counts one under every key; the seconds to wait where a key has had its share, else 0."""
+    async def wait(self, limits: Mapping[str, int]) -> int:
+        """Count a request under every key; returns the seconds to wait, 0 if none is over."""
         now = self._clock()
         minute = int(now // WINDOW_S)
         pipeline = self._circuit.redis.pipeline(transaction=True)
-        for key in most:
+        for key in limits:
             name = f"mc1:asked:{key}:{minute}"
             pipeline.incr(name)
             pipeline.expire(name, WINDOW_S)
@@ -36,34 +36,34 @@ class Allowance:
             counts = (await self._circuit.run(pipeline.execute))[::2]
         except Away:
             return 0
-        over = any(count > limit for count, limit in zip(counts, most.values(), strict=True))
-        return WINDOW_S - int(now % WINDOW_S) if over else 0
+        is_over = any(count > limit for count, limit in zip(counts, limits.values(), strict=True))
+        return WINDOW_S - int(now % WINDOW_S) if is_over else 0
 
 
 class Sightings:
-    """Was a key given before, by any process, in the last eleven minutes?
+    """Whether a key was seen before, by any process, in the last eleven minutes.
 
-    Only a look is waited for: the note is written behind the answer, for the disk behind it costs a person a millisecond.
+    Only the read is awaited; the key is stored in the background, which saves a disk write.
     """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._notes: set[asyncio.Task[None]] = set()
+        self._writes: set[asyncio.Task[None]] = set()
 
     async def __call__(self, key: str) -> bool:
         name = f"mc1:seen:{key}"
         if await self._redis.exists(name):
             return True
-        note = asyncio.create_task(self._note(name))
-        self._notes.add(note)
-        note.add_done_callback(self._notes.discard)
+        task = asyncio.create_task(self._store(name))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
         return False
 
     async def settle(self) -> None:
-        """Wait until everything seen so far is noted."""
-        await asyncio.gather(*self._notes)
+        """Wait until every key is stored."""
+        await asyncio.gather(*self._writes)
 
-    async def _note(self, name: str) -> None:
-        # A note that is lost makes one replay possible, in another process, while Redis is away.
+    async def _store(self, name: str) -> None:
+        # A lost write allows one replay, in another process, while Redis is unavailable.
         with suppress(RedisError, OSError):
             await self._redis.set(name, "1", ex=SEEN_S)

@@ -1,4 +1,4 @@
-"""Small records that must outlive a restart, and can be dropped by what they belong to."""
+"""Small records without expiry, deleted by group."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from redis.asyncio import Redis
 
 
 class Directory:
-    """Records under a key, each in some groups; nothing here expires. Redis' own errors are raised as they are.
+    """Records by key, each in some groups. Redis errors are raised as they are.
 
-    `redis` decodes its answers. Every write may be sent twice without harm.
+    `redis` decodes responses. Every write is idempotent.
     """
 
     def __init__(self, redis: Redis, name: str) -> None:
         self._redis, self._name = redis, f"mc1:{name}"
 
     async def put(self, key: str, record: Mapping[str, str], groups: Iterable[str]) -> None:
-        """Adds to what is known under the key; a field that is empty now keeps what it was."""
-        given: dict[Any, Any] = {field: value for field, value in record.items() if value}
-        async with self._redis.pipeline(transaction=True) as together:
-            together.hset(self._record(key), mapping=given)
+        """Merge a record; fields that are empty leave the stored value."""
+        fields: dict[Any, Any] = {name: value for name, value in record.items() if value}
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(self._record(key), mapping=fields)
             for group in groups:
-                together.sadd(self._group(group), key)
-            await together.execute()
+                pipeline.sadd(self._group(group), key)
+            await pipeline.execute()
 
     async def get(self, key: str) -> Mapping[str, str] | None:
-        found = await self._redis.hgetall(self._record(key))
-        return {str(field): str(value) for field, value in found.items()} or None
+        fields = await self._redis.hgetall(self._record(key))
+        return {str(name): str(value) for name, value in fields.items()} or None
 
     async def drop(self, group: str) -> list[str]:
-        """Forgets every record of a group; returns their keys."""
+        """Delete every record of a group; returns their keys."""
         keys = sorted(map(str, await self._redis.smembers(self._group(group))))
-        async with self._redis.pipeline(transaction=True) as together:
-            together.delete(self._group(group), *map(self._record, keys))
-            await together.execute()
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.delete(self._group(group), *map(self._record, keys))
+            await pipeline.execute()
         return keys
 
     def _record(self, key: str) -> str:

@@ -1,6 +1,6 @@
-"""Questions that come up together, answered by one call.
+"""Single flight across processes: concurrent callers that want the same key share one fetch.
 
-Single-flight across processes: of all who want the same thing at the same time, one fetches it.
+`RequestBatcher` joins requests of one moment into one call.
 """
 
 from __future__ import annotations
@@ -20,76 +20,78 @@ from bot.storage.circuit_breaker import Away, Circuit
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-MOST = 500  # one call must not keep others waiting
+MOST = 500  # requests per call, so that others are not delayed
 
 
 class Batch(Generic[Q, A]):
-    """Gathers for `after_s` seconds (0: the present tick of the event loop), then asks for all answers at once.
+    """Collects requests for `after_s` seconds (0: this tick of the loop), then makes one call.
 
-    `answer_all` gives one answer for each question, in order.
+    `call` returns one result per request, in order.
     """
 
-    def __init__(self, answer_all: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], after_s: float = 0.0) -> None:
-        self._answer_all = answer_all
+    def __init__(
+        self, call: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], after_s: float = 0.0
+    ) -> None:
+        self._call_batch = call
         self._after_s = after_s
-        self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
+        self._pending: list[tuple[Q, asyncio.Future[A]]] = []
         self._calls: set[asyncio.Task[None]] = set()
 
-    def ask(self, question: Q) -> asyncio.Future[A]:
+    def ask(self, request: Q) -> asyncio.Future[A]:
         loop = asyncio.get_running_loop()
-        if not self._waiting:
+        if not self._pending:
             loop.call_later(self._after_s, self._send)
-        answer: asyncio.Future[A] = loop.create_future()
-        self._waiting.append((question, answer))
-        return answer
+        future: asyncio.Future[A] = loop.create_future()
+        self._pending.append((request, future))
+        return future
 
     async def settle(self) -> None:
-        """Wait until every question asked so far has its answer."""
+        """Wait until every request has its result."""
         self._send()
         while self._calls:
             await asyncio.wait(self._calls)
 
     def _send(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for start in range(0, len(waiting), MOST):
-            call = asyncio.create_task(self._call(waiting[start : start + MOST]))
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
+        pending, self._pending = self._pending, []
+        for start in range(0, len(pending), MOST):
+            task = asyncio.create_task(self._run_call(pending[start : start + MOST]))
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
 
-    async def _call(self, waiting: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
+    async def _run_call(self, pending: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
         try:
-            answers = await self._answer_all([question for question, _ in waiting])
+            results = await self._call_batch([request for request, _ in pending])
         except asyncio.CancelledError:
-            for _, future in waiting:
+            for _, future in pending:
                 future.cancel()
             raise
-        except Exception as problem:
-            for _, future in waiting:
+        except Exception as error:
+            for _, future in pending:
                 if not future.done():
-                    future.set_exception(problem)
+                    future.set_exception(error)
             return
-        for (_, future), answer in zip(waiting, answers, strict=True):
+        for (_, future), result in zip(pending, results, strict=True):
             if not future.done():
-                future.set_result(answer)
+                future.set_result(result)
 
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.02
-LAND_EVERY_S = 0.01  # DNS answers trickle in; one call stores what came within a moment
+POLL_INTERVAL_S = 0.02
+STORE_INTERVAL_S = 0.01  # DNS answers arrive one by one; one call stores those of this interval
 
 T = TypeVar("T")
 
 
 class Held(NamedTuple):
-    """What Redis holds under a key, and for how many seconds (still, or from now)."""
+    """A cached text and its remaining TTL in seconds."""
 
     text: str
     ttl_s: float
 
 
 class Turn(Enum):
-    """Who fetches what Redis does not hold."""
+    """Who fetches what is not cached."""
 
     OURS = 1
     THEIRS = 0
@@ -97,104 +99,111 @@ class Turn(Enum):
 
 class Claim(NamedTuple):
     key: str
-    asker: str
+    claim_id: str
 
 
-class Landing(NamedTuple):
+class StoreRequest(NamedTuple):
     key: str
-    asker: str
-    held: Held
+    claim_id: str
+    entry: Held
 
 
-NOTHING = Held("", 0.0)
+NO_ENTRY = Held("", 0.0)
 
 
 class Flights:
-    """Questions of one tick cost one round trip, and so do the answers of one tick.
+    """Claims and results of one tick cost one round trip each.
 
-    A turn to fetch ends by itself after `turn_s`, so that a killed process holds up nobody for longer. Who waits for
-    another's turn fetches on its own when that turn ends without an answer, or after `patience_s`.
+    A claim expires after `lease_s`, so that a killed process blocks others no longer than that. A
+    follower fetches by itself when the claim ends without a result, or after `wait_timeout_s`.
     """
 
     def __init__(self, circuit: Circuit, *, turn_s: float, patience_s: float) -> None:
         self._circuit = circuit
-        self._turn_ms = int(turn_s * 1000)
-        self._patience_s = patience_s
-        self._claim_script = circuit.redis.register_script(script("claim.lua"))
-        self._land_script = circuit.redis.register_script(script("land.lua"))
-        self._claims = Batch(self._claim)
-        self._looks = Batch(self._look, after_s=LOOK_EVERY_S)
-        self._landings = Batch(self._land, after_s=LAND_EVERY_S)
-        self._process = secrets.token_hex(6)
-        self._numbers = count()
+        self._lease_ms = int(turn_s * 1000)
+        self._wait_timeout_s = patience_s
+        self._claim_script = circuit.redis.register_script(script("cache_claim.lua"))
+        self._store_script = circuit.redis.register_script(script("cache_store.lua"))
+        self._claims = Batch(self._claim_batch)
+        self._reads = Batch(self._read_batch, after_s=POLL_INTERVAL_S)
+        self._stores = Batch(self._store_batch, after_s=STORE_INTERVAL_S)
+        self._process_id = secrets.token_hex(6)
+        self._counter = count()
 
     async def fetch(
-        self, key: str, make: Callable[[], Awaitable[T]], dump: Callable[[T], Held], load: Callable[[Held], T]
+        self,
+        key: str,
+        make: Callable[[], Awaitable[T]],
+        dump: Callable[[T], Held],
+        load: Callable[[Held], T],
     ) -> tuple[T, bool]:
-        """What `key` stands for, and whether Redis had it. What `make` raises goes to the caller, and is not stored."""
-        claim = Claim(key, f"{self._process}-{next(self._numbers)}")
-        held = await self._held(claim)
-        if held is not None:
+        """The value of `key` and whether it was cached. Errors of `make` are not cached."""
+        claim = Claim(key, f"{self._process_id}-{next(self._counter)}")
+        entry = await self._wait_for_entry(claim)
+        if entry is not None:
             try:
-                return load(held), True
+                return load(entry), True
             except (ValueError, TypeError):
-                log.warning("The cache entry %s cannot be read; it is fetched again.", key)
+                log.warning("The cache entry %s cannot be read; fetching it again.", key)
         try:
-            made = await make()
+            value = await make()
         except BaseException:
-            self._landings.ask(Landing(*claim, NOTHING))
+            self._stores.ask(StoreRequest(*claim, NO_ENTRY))
             raise
-        self._landings.ask(Landing(*claim, dump(made)))
-        return made, False
+        self._stores.ask(StoreRequest(*claim, dump(value)))
+        return value, False
 
     async def look(self, keys: Sequence[str]) -> list[Held | None]:
-        """What Redis holds under these keys, without taking a turn or waiting for those who have one."""
-        seen = await self._see([Claim(key, "") for key in keys], 0)
-        return [held if isinstance(held, Held) else None for held in seen]
+        """Cached entries, without claiming a key or waiting for a claim."""
+        states = await self._run_claims([Claim(key, "") for key in keys], 0)
+        return [entry if isinstance(entry, Held) else None for entry in states]
 
-    def keep(self, key: str, held: Held) -> None:
-        """Store what was fetched without asking whose turn it is."""
-        self._landings.ask(Landing(key, "", held))
+    def keep(self, key: str, entry: Held) -> None:
+        """Store an entry without a claim."""
+        self._stores.ask(StoreRequest(key, "", entry))
 
     async def settle(self) -> None:
-        """Wait until everything fetched so far is stored; for a process that is about to end."""
-        await self._landings.settle()
+        """Wait until every result is stored; call it before the process exits."""
+        await self._stores.settle()
 
-    async def _held(self, claim: Claim) -> Held | None:
+    async def _wait_for_entry(self, claim: Claim) -> Held | None:
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._patience_s
-        seen = await self._claims.ask(claim)
-        while seen is Turn.THEIRS and loop.time() < until:
-            seen = await self._looks.ask(claim)
-        return seen if isinstance(seen, Held) else None
+        deadline = loop.time() + self._wait_timeout_s
+        state = await self._claims.ask(claim)
+        while state is Turn.THEIRS and loop.time() < deadline:
+            state = await self._reads.ask(claim)
+        return state if isinstance(state, Held) else None
 
-    async def _claim(self, claims: Sequence[Claim]) -> list[Held | Turn]:
-        return await self._see(claims, self._turn_ms)
+    async def _claim_batch(self, claims: Sequence[Claim]) -> list[Held | Turn]:
+        return await self._run_claims(claims, self._lease_ms)
 
-    async def _look(self, claims: Sequence[Claim]) -> list[Held | Turn]:
-        return await self._see(claims, 0)
+    async def _read_batch(self, claims: Sequence[Claim]) -> list[Held | Turn]:
+        return await self._run_claims(claims, 0)
 
-    async def _see(self, claims: Sequence[Claim], turn_ms: int) -> list[Held | Turn]:
+    async def _run_claims(self, claims: Sequence[Claim], lease_ms: int) -> list[Held | Turn]:
         keys = [claim.key for claim in claims]
-        arguments = [str(turn_ms), *(claim.asker for claim in claims)]
+        arguments = [str(lease_ms), *(claim.claim_id for claim in claims)]
         try:
             reply: str = await self._circuit.run(lambda: self._claim_script(keys, arguments))
         except Away:
             return [Turn.OURS] * len(claims)
-        return [Held(item[0], item[1] / 1000) if isinstance(item, list) else Turn(item) for item in json.loads(reply)]
+        return [
+            Held(item[0], item[1] / 1000) if isinstance(item, list) else Turn(item)
+            for item in json.loads(reply)
+        ]
 
-    async def _land(self, landings: Sequence[Landing]) -> list[None]:
-        keys = [landing.key for landing in landings]
+    async def _store_batch(self, requests: Sequence[StoreRequest]) -> list[None]:
+        keys = [request.key for request in requests]
         arguments = [
-            word
-            for _, asker, held in landings
-            for word in (asker, int(held.ttl_s * 1000), held.text if held.ttl_s else "")
+            argument
+            for _, claim_id, entry in requests
+            for argument in (claim_id, int(entry.ttl_s * 1000), entry.text if entry.ttl_s else "")
         ]
         try:
-            await self._circuit.run(lambda: self._land_script(keys, arguments))
+            await self._circuit.run(lambda: self._store_script(keys, arguments))
         except Away:
-            log.debug("Redis is away; %d fetched entries are not stored.", len(landings))
-        return [None] * len(landings)
+            log.debug("Redis is unavailable; %d fetched entries are not stored.", len(requests))
+        return [None] * len(requests)
 
 
 def script(name: str) -> str:

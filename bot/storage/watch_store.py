@@ -1,14 +1,18 @@
-"""Watches as texts: by room, by subject, and by when each subject is to be looked at. No watch ever expires by itself.
+"""Watches in Redis as texts: by channel, by poll target, and by due time. Watches never expire.
 
-A subject is one question that rooms may share: a role and what is followed, such as `mta 203.0.113.5 example.com`.
-What is remembered of a watch is stored behind the operation that wrote it, which both guards against writing over what
-somebody else wrote, and tells an operation that is sent again from a new one.
+A poll target is what channels may share: a role and what is watched, such as
+`mta 203.0.113.5 example.com`. The text of an incident follows the operation that wrote it: that
+version prevents lost updates, and it shows whether an operation was repeated.
 
-    mc1:watches:ROOM     id → watch                   mc1:subject:SUBJECT  set of "id room"
-    mc1:incidents:ROOM   id → "operation incident"    mc1:looks, mc1:asks, mc1:tells   subject → due
-    mc1:history:ROOM     id → history, written only together with the incident
-    mc1:rooms:SPACE      room → how many watches      mc1:wishes           space, kind, interval → questions a look
-    mc1:resting   room or space → until when         mc1:settings:SPACE, mc1:audit:SPACE, mc1:stretched
+    mc1:watches:CHANNEL       id → watch
+    mc1:incidents:CHANNEL     id → "operation incident"
+    mc1:history:CHANNEL       id → history, written only together with the incident
+    mc1:subject:TARGET        set of "id channel"
+    mc1:looks, mc1:asks, mc1:tells   target → due poll, recheck, notification
+    mc1:rooms:WORKSPACE       channel → number of watches
+    mc1:wishes                workspace, kind, interval → queries per poll
+    mc1:resting               channel or workspace → until when
+    mc1:settings:WORKSPACE, mc1:audit:WORKSPACE, mc1:stretched
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ RESTED_S = 6 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A room and the space that it belongs to, as texts."""
+    """A channel and its workspace, as texts."""
 
     room: str
     space: str
@@ -38,7 +42,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A watch as text. `wishes` are the questions of one look, by space, kind of list and interval."""
+    """A watch as text. `demand`: queries per poll by workspace, kind of list and interval."""
 
     place: Place
     id: str
@@ -49,7 +53,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What is kept of one watch; `by` is the operation that wrote the incident and its history (empty: there is none)."""
+    """A stored watch; `version` is the operation that wrote the incident and history."""
 
     room: str
     id: str
@@ -61,7 +65,7 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A subject that is ours until `lease`, with every watch that follows it and does not rest."""
+    """A poll target claimed until `lease`, with all its watches that are not paused."""
 
     subject: str
     lease: str
@@ -70,7 +74,10 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a look did to one watch; `letters` are ids with the texts that the room must get; no `history`: as it was."""
+    """What a poll changed in one watch.
+
+    `messages` for the outbox of the channel are ids with texts; an empty `history` changes nothing.
+    """
 
     of: Remembered
     incident: str
@@ -80,7 +87,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of a look: what changed, and when to look, to ask what is in question, and only to speak (None: not so)."""
+    """Result of a poll of one target.
+
+    Changed watches, and the times of the next poll, of the next recheck and of the next
+    notification without a query (None: not scheduled).
+    """
 
     claimed: Claimed
     changes: Sequence[Change]
@@ -90,107 +101,165 @@ class Ended:
 
 
 class WatchStore:
-    """Every method raises StoreUnavailable where Redis does not answer. Times are seconds since 1970."""
+    """Methods raise StoreUnavailable if Redis does not answer. Times are Unix timestamps."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # its types allow for bytes, which a client that decodes never gives
-        self._add, self._remove, self._change, self._claim, self._apply = (
+        self._redis: Any = redis  # redis-py types allow bytes; this client decodes
+        (
+            self._add_script,
+            self._remove_script,
+            self._update_script,
+            self._claim_script,
+            self._apply_script,
+        ) = (
             Script(redis, f"{name}.lua")
-            for name in ("watch_add", "watch_remove", "watch_change", "looks_claim", "looks_apply")
+            for name in ("watch_add", "watch_remove", "watch_update", "poll_claim", "poll_apply")
         )
 
-    async def add(self, entry: Entry, incident: str, history: str, due: float, most: tuple[int, int]) -> str:
-        """`added`, `had`, or which has its share already: `room` or `space`; `most` are those shares."""
-        place = entry.place
-        words = (operation(), place.room, place.space, entry.id, entry.watch, incident, history, entry.subject)
-        return str(await self._add(*words, score(due), *most, *flat(entry.wishes)))
+    async def add(
+        self, entry: Entry, incident: str, history: str, due: float, limits: tuple[int, int]
+    ) -> str:
+        """Returns `added`, `had` (it exists), `room` or `space` (that limit is reached).
+
+        `limits` are the watches per channel and per workspace.
+        """
+        channel = entry.place
+        arguments = (
+            operation(),
+            channel.room,
+            channel.space,
+            entry.id,
+            entry.watch,
+            incident,
+            history,
+            entry.subject,
+        )
+        return str(await self._add_script(*arguments, score(due), *limits, *flat(entry.wishes)))
 
     async def remove(self, entry: Entry) -> bool:
-        place = entry.place
-        words = (operation(), place.room, place.space, entry.id, entry.subject)
-        return bool(await self._remove(*words, *flat(entry.wishes)))
+        channel = entry.place
+        arguments = (operation(), channel.room, channel.space, entry.id, entry.subject)
+        return bool(await self._remove_script(*arguments, *flat(entry.wishes)))
 
-    async def change(self, to: Change, subject: str, tell_at: float | None) -> bool:
-        """Replaces an incident that nobody replaced since it was read; what there is to tell of it is told by `tell_at`."""
-        words = (to.of.room, to.of.id, to.of.by, to.incident, to.history, subject)
-        return bool(await self._change(operation(), *words, "" if tell_at is None else score(tell_at)))
+    async def change(self, update: Change, subject: str, notify_at: float | None) -> bool:
+        """Replace an incident unless its version changed; `notify_at`: pending notifications."""
+        arguments = (
+            update.of.room,
+            update.of.id,
+            update.of.by,
+            update.incident,
+            update.history,
+            subject,
+        )
+        return bool(
+            await self._update_script(
+                operation(), *arguments, "" if notify_at is None else score(notify_at)
+            )
+        )
 
-    async def of_room(self, room: str) -> list[Remembered]:
+    async def of_room(self, channel: str) -> list[Remembered]:
         async with answering(), self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hgetall(f"mc1:watches:{room}")
-            pipeline.hgetall(f"mc1:incidents:{room}")
+            pipeline.hgetall(f"mc1:watches:{channel}")
+            pipeline.hgetall(f"mc1:incidents:{channel}")
             watches, incidents = await pipeline.execute()
-        return [remembered(room, id, watch, incidents[id]) for id, watch in watches.items() if id in incidents]
+        return [
+            remembered(channel, id, watch, incidents[id])
+            for id, watch in watches.items()
+            if id in incidents
+        ]
 
-    async def history(self, room: str, id: str) -> str:
+    async def history(self, channel: str, id: str) -> str:
         async with answering():
-            return str(await self._redis.hget(f"mc1:history:{room}", id) or "")
+            return str(await self._redis.hget(f"mc1:history:{channel}", id) or "")
 
-    async def histories(self, room: str) -> dict[str, str]:
-        """Of all its watches that have one, by id."""
+    async def histories(self, channel: str) -> dict[str, str]:
+        """Histories of a channel, by watch id."""
         async with answering():
-            return dict(await self._redis.hgetall(f"mc1:history:{room}"))
+            return dict(await self._redis.hgetall(f"mc1:history:{channel}"))
 
-    async def due(self, subjects: Sequence[str]) -> list[float | None]:
-        """When each subject is looked at next."""
-        if not subjects:
+    async def due(self, targets: Sequence[str]) -> list[float | None]:
+        """Time of the next poll of each target."""
+        if not targets:
             return []
         async with answering():
-            return list(await self._redis.zmscore(LOOKS, subjects))
+            return list(await self._redis.zmscore(LOOKS, targets))
 
     async def subjects(self) -> AsyncIterator[str]:
-        """Every subject that anybody follows, in no order."""
+        """Every watched target, in no order."""
         async with answering():
-            async for subject, _ in self._redis.zscan_iter(LOOKS, count=1000):
-                yield subject
+            async for target, _ in self._redis.zscan_iter(LOOKS, count=1000):
+                yield target
 
-    async def hasten(self, dues: Mapping[str, float]) -> None:
-        """Looks at these subjects by these times, where they were to be looked at later."""
-        if dues:
+    async def hasten(self, due_times: Mapping[str, float]) -> None:
+        """Move later polls of these targets to these times."""
+        if due_times:
             async with answering():
-                await self._redis.zadd(LOOKS, dues, xx=True, lt=True)
+                await self._redis.zadd(LOOKS, due_times, xx=True, lt=True)
 
-    async def claim(self, now: float, leases_s: tuple[float, float], most: int, schedule: str = LOOKS) -> list[Claimed]:
-        """Subjects that are due in a schedule: a range alone, or several others.
+    async def claim(
+        self, now: float, leases_s: tuple[float, float], limit: int, schedule: str = LOOKS
+    ) -> list[Claimed]:
+        """Claim due targets of a schedule: one range alone, or several others.
 
-        Each is due again after its lease (of a single address or domain, and of a range), if `apply` does not come before.
+        Each is due again after its lease (of a single target, of a range) unless `apply` is called.
         """
         leases = [score(now + lease_s) for lease_s in leases_s]
-        rows = await self._claim(schedule, score(now), *leases, most, score(now + RESTED_S))
-        return [Claimed(subject, lease, tuple(remembered(*row) for row in watches)) for subject, lease, watches in rows]
+        rows = await self._claim_script(schedule, score(now), *leases, limit, score(now + RESTED_S))
+        return [
+            Claimed(target, lease, tuple(remembered(*row) for row in watches))
+            for target, lease, watches in rows
+        ]
 
-    async def apply(self, ends: Sequence[Ended], again_at: float, schedule: str = LOOKS) -> list[str]:
-        """Stores looks; for each `done`, `late` (the lease was over), or `again` (a watch was changed meanwhile, or its room
-        has too many letters: nothing of that watch is stored, and the subject is due at `again_at`)."""
-        if not ends:
+    async def apply(
+        self, results: Sequence[Ended], retry_at: float, schedule: str = LOOKS
+    ) -> list[str]:
+        """Store poll results; returns a status for each.
+
+        `done`; `late` (the lease had expired); `again` (a watch was changed meanwhile or its
+        outbox is full: nothing of that watch is stored, the target is due at `retry_at`).
+        """
+        if not results:
             return []
-        rows = json.dumps([row(end) for end in ends], separators=(",", ":"))
-        return list(await self._apply(schedule, MOST_LETTERS, score(again_at), rows))
+        rows = json.dumps([row(result) for result in results], separators=(",", ":"))
+        return list(await self._apply_script(schedule, MOST_LETTERS, score(retry_at), rows))
 
     async def overdue_s(self, now: float) -> float:
-        """How long the look that waits longest has been due."""
+        """Seconds since the longest overdue poll was due."""
         async with answering():
-            first = await self._redis.zrange(LOOKS, 0, 0, withscores=True)
-        return max(0.0, now - first[0][1]) if first else 0.0
+            longest_overdue = await self._redis.zrange(LOOKS, 0, 0, withscores=True)
+        return max(0.0, now - longest_overdue[0][1]) if longest_overdue else 0.0
 
     async def wishes(self) -> dict[str, int]:
         async with answering():
-            return {name: int(number) for name, number in (await self._redis.hgetall("mc1:wishes")).items()}
+            return {
+                name: int(number)
+                for name, number in (await self._redis.hgetall("mc1:wishes")).items()
+            }
 
 
-def row(end: Ended) -> list[Any]:
-    """A look's end as `looks_apply.lua` reads it."""
+def row(result: Ended) -> list[Any]:
+    """A poll result in the format of `poll_apply.lua`."""
     changes = [
-        [c.of.room, c.of.id, c.of.by, operation(), c.incident, c.history, [f"{id}\n{text}" for id, text in c.letters]]
-        for c in end.changes
+        [
+            update.of.room,
+            update.of.id,
+            update.of.by,
+            operation(),
+            update.incident,
+            update.history,
+            [f"{id}\n{text}" for id, text in update.letters],
+        ]
+        for update in result.changes
     ]
-    dues = ["" if at is None else score(at) for at in (end.look_at, end.ask_at, end.tell_at)]
-    return [end.claimed.subject, end.claimed.lease, *dues, changes]
+    due_times = [
+        "" if at is None else score(at) for at in (result.look_at, result.ask_at, result.tell_at)
+    ]
+    return [result.claimed.subject, result.claimed.lease, *due_times, changes]
 
 
-def remembered(room: str, id: str, watch: str, held: str, history: str = "") -> Remembered:
-    by, _, incident = held.partition(" ")
-    return Remembered(room, id, watch, by, incident, history)
+def remembered(channel: str, id: str, watch: str, value: str, history: str = "") -> Remembered:
+    version, _, incident = value.partition(" ")
+    return Remembered(channel, id, watch, version, incident, history)
 
 
 def operation() -> str:
@@ -201,5 +270,5 @@ def score(at: float) -> str:
     return f"{at:.3f}"
 
 
-def flat(wishes: Mapping[str, int]) -> list[str | int]:
-    return [word for pair in wishes.items() for word in pair]
+def flat(demand: Mapping[str, int]) -> list[str | int]:
+    return [item for pair in demand.items() for item in pair]

@@ -1,6 +1,6 @@
-"""Pictures of what was over time: one layout of plain shapes, drawn as SVG, as PNG, or in characters."""
+"""Timeline charts: one layout of plain shapes, rendered as SVG, PNG or monospaced text."""
 
-from handlers.charts.scene import svg
-from handlers.charts.timeline import Bar, Kind, Row, Timeline, in_characters, laid_out
+from handlers.charts.scene import render_svg
+from handlers.charts.timeline import Bar, RowKind, Row, Timeline, render_text, layout_timeline
 
-__all__ = ["Bar", "Kind", "Row", "Timeline", "in_characters", "laid_out", "svg"]
+__all__ = ["Bar", "RowKind", "Row", "Timeline", "render_text", "layout_timeline", "render_svg"]

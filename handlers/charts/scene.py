@@ -1,6 +1,7 @@
-"""A picture as plain shapes, in pixels of a screen. Colours are named by what they are for, so one scene is dark or light.
+"""Scene of plain shapes in CSS pixels, and its SVG renderer.
 
-A scene as SVG. Colours are attributes and no style is used, so it keeps to a strict content security policy.
+Colors are named by role, so that one scene renders light or dark. The SVG uses attributes and no
+styles, which a strict content security policy allows.
 """
 
 from __future__ import annotations
@@ -11,62 +12,64 @@ from enum import StrEnum
 from xml.sax.saxutils import quoteattr
 
 
-class Ink(StrEnum):
-    PAPER = "paper"
-    EDGE = "edge"
+class ColorRole(StrEnum):
+    """Roles of colors; the pale variants are for merged bars."""
+
+    BACKGROUND = "paper"
+    BORDER = "edge"
     TEXT = "text"
-    FAINT = "faint"
-    LANE = "lane"
+    SECONDARY_TEXT = "faint"
+    TRACK = "lane"
     GRID = "grid"
     LISTED = "listed"
     LISTED_PALE = "listed pale"
-    SETTING = "setting"
-    SETTING_PALE = "setting pale"
-    IN_HAND = "in hand"
-    IN_HAND_PALE = "in hand pale"
+    CONFIG = "setting"
+    CONFIG_PALE = "setting pale"
+    ACKNOWLEDGED = "in hand"
+    ACKNOWLEDGED_PALE = "in hand pale"
     MUTED = "muted"
     MUTED_PALE = "muted pale"
 
 
-Palette = Mapping[Ink, str]
+Palette = Mapping[ColorRole, str]
 
-# Chats do not say whether they are dark: the light paper has an edge of its own and is calm on both.
+# Chats do not reveal their theme: the light background has a border, so that it fits both.
 LIGHT: Palette = {
-    Ink.PAPER: "#f7f7f5",
-    Ink.EDGE: "#d9d9d4",
-    Ink.TEXT: "#22272b",
-    Ink.FAINT: "#5c646b",
-    Ink.LANE: "#eaeae6",
-    Ink.GRID: "#d9d9d4",
-    Ink.LISTED: "#c4302b",
-    Ink.LISTED_PALE: "#e09c97",
-    Ink.SETTING: "#b9770e",
-    Ink.SETTING_PALE: "#dfc08a",
-    Ink.IN_HAND: "#2b6cb0",
-    Ink.IN_HAND_PALE: "#9dbfdd",
-    Ink.MUTED: "#6f7780",
-    Ink.MUTED_PALE: "#b4b9be",
+    ColorRole.BACKGROUND: "#f7f7f5",
+    ColorRole.BORDER: "#d9d9d4",
+    ColorRole.TEXT: "#22272b",
+    ColorRole.SECONDARY_TEXT: "#5c646b",
+    ColorRole.TRACK: "#eaeae6",
+    ColorRole.GRID: "#d9d9d4",
+    ColorRole.LISTED: "#c4302b",
+    ColorRole.LISTED_PALE: "#e09c97",
+    ColorRole.CONFIG: "#b9770e",
+    ColorRole.CONFIG_PALE: "#dfc08a",
+    ColorRole.ACKNOWLEDGED: "#2b6cb0",
+    ColorRole.ACKNOWLEDGED_PALE: "#9dbfdd",
+    ColorRole.MUTED: "#6f7780",
+    ColorRole.MUTED_PALE: "#b4b9be",
 }
 DARK: Palette = {
-    Ink.PAPER: "#1d2125",
-    Ink.EDGE: "#3a4046",
-    Ink.TEXT: "#e6e8ea",
-    Ink.FAINT: "#a3abb2",
-    Ink.LANE: "#2a2f34",
-    Ink.GRID: "#3a4046",
-    Ink.LISTED: "#e5605a",
-    Ink.LISTED_PALE: "#8a4340",
-    Ink.SETTING: "#dba13a",
-    Ink.SETTING_PALE: "#7d6231",
-    Ink.IN_HAND: "#5b9bdc",
-    Ink.IN_HAND_PALE: "#3d6488",
-    Ink.MUTED: "#8d959d",
-    Ink.MUTED_PALE: "#565d64",
+    ColorRole.BACKGROUND: "#1d2125",
+    ColorRole.BORDER: "#3a4046",
+    ColorRole.TEXT: "#e6e8ea",
+    ColorRole.SECONDARY_TEXT: "#a3abb2",
+    ColorRole.TRACK: "#2a2f34",
+    ColorRole.GRID: "#3a4046",
+    ColorRole.LISTED: "#e5605a",
+    ColorRole.LISTED_PALE: "#8a4340",
+    ColorRole.CONFIG: "#dba13a",
+    ColorRole.CONFIG_PALE: "#7d6231",
+    ColorRole.ACKNOWLEDGED: "#5b9bdc",
+    ColorRole.ACKNOWLEDGED_PALE: "#3d6488",
+    ColorRole.MUTED: "#8d959d",
+    ColorRole.MUTED_PALE: "#565d64",
 }
 
 
 class Anchor(StrEnum):
-    """Which end of a text stands at its place."""
+    """Alignment of a text at its x coordinate."""
 
     START = "start"
     MIDDLE = "middle"
@@ -75,68 +78,74 @@ class Anchor(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Box:
+    """Filled rectangle."""
+
     x: float
     y: float
     width: float
     height: float
-    ink: Ink
+    color: ColorRole
     radius: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Label:
     """One line of text; `y` is its baseline."""
 
     x: float
     y: float
     text: str
-    ink: Ink = Ink.TEXT
+    color: ColorRole = ColorRole.TEXT
     size: float = 13.0
     anchor: Anchor = Anchor.START
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Shapes in the order in which they are drawn."""
+    """Shapes in drawing order."""
 
     width: float
     height: float
-    shapes: tuple[Box | Words, ...]
+    shapes: tuple[Box | Label, ...]
 
 
 FONT = "Inter, system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def svg(scene: Scene, palette: Palette = LIGHT, alt: str = "") -> str:
-    """`alt` is what the picture shows in words, for those who do not see it."""
+def render_svg(scene: Scene, palette: Palette = LIGHT, alt: str = "") -> str:
+    """Render a scene; `alt` is its text alternative."""
     size = f"{_number(scene.width)} {_number(scene.height)}"
     width, height = size.split()
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {size}" role="img"'
-            f" font-family={quoteattr(FONT)}>",
-            f"<title>{escaped(alt)}</title>",
-            *(_box(shape, palette) if isinstance(shape, Box) else _words(shape, palette) for shape in scene.shapes),
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
+            f' viewBox="0 0 {size}" role="img" font-family={quoteattr(FONT)}>',
+            f"<title>{escape_xml(alt)}</title>",
+            *(
+                _box_svg(shape, palette) if isinstance(shape, Box) else _label_svg(shape, palette)
+                for shape in scene.shapes
+            ),
             "</svg>",
         ]
     )
 
 
-def escaped(text: str) -> str:
-    """Nothing in it is markup, and nothing is a character that XML has no place for."""
+def escape_xml(text: str) -> str:
+    """Escape markup and drop characters that XML does not allow."""
     return "".join(ENTITIES.get(c, c) for c in text if c.isprintable())
 
 
-def _box(box: Box, palette: Palette) -> str:
-    numbers = {"x": box.x, "y": box.y, "width": box.width, "height": box.height, "rx": box.radius}
-    placed = " ".join(f'{name}="{_number(value)}"' for name, value in numbers.items() if value)
-    return f'<rect {placed} fill="{palette[box.ink]}"/>'
+def _box_svg(box: Box, palette: Palette) -> str:
+    values = {"x": box.x, "y": box.y, "width": box.width, "height": box.height, "rx": box.radius}
+    attributes = " ".join(f'{name}="{_number(value)}"' for name, value in values.items() if value)
+    return f'<rect {attributes} fill="{palette[box.color]}"/>'
 
 
-def _words(words: Words, palette: Palette) -> str:
-    place = f'x="{_number(words.x)}" y="{_number(words.y)}" font-size="{_number(words.size)}"'
-    return f'<text {place} text-anchor="{words.anchor}" fill="{palette[words.ink]}">{escaped(words.text)}</text>'
+def _label_svg(label: Label, palette: Palette) -> str:
+    position = f'x="{_number(label.x)}" y="{_number(label.y)}" font-size="{_number(label.size)}"'
+    style = f'text-anchor="{label.anchor}" fill="{palette[label.color]}"'
+    return f"<text {position} {style}>{escape_xml(label.text)}</text>"
 
 
 def _number(value: float) -> str:

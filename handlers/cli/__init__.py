@@ -1,1 +1,1 @@
-"""The terminal: the same cards as in chat, drawn with rich, and a prompt that takes the chat commands."""
+"""Command-line interface: the same cards as in chat, rendered with rich, and a REPL."""

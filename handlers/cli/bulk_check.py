@@ -1,4 +1,4 @@
-"""`mailcheck check --file`: any number of lines in, reports out as they finish, in flat memory."""
+"""`mailcheck check --file`: streams reports of any number of input lines in constant memory."""
 
 from __future__ import annotations
 
@@ -12,49 +12,57 @@ from typing import TextIO
 
 from rich.console import Console
 
-from bot.check_runner import Checkup
-from bot.inputs.targets import BadTarget, read_targets
-from bot.models import Order, Report
+from bot.check_runner import CheckRunner
+from bot.inputs.targets import BadTarget, parse_targets
+from bot.models import CheckRequest, Report
 from bot.report_json import report_to_line
-from handlers.cli.checkpoint import Journal
-from handlers.cli.command import Tally, progress
-from handlers.cli.render import Drawing
+from handlers.cli.checkpoint import Checkpoint
+from handlers.cli.command import ExitStatus, progress_bar
+from handlers.cli.render import RenderedCard
 from handlers.messages import report_card
 
-AT_ONCE = 64  # lines under way at the same time: enough that a slow list holds back only its own questions
-SAVED_EVERY_S = 1.0
-GARBAGE_AT = 20_000  # objects; the reports under way hold about as many
+CONCURRENCY = 64  # lines; enough that a slow blocklist delays only its own queries
+SAVE_INTERVAL_S = 1.0
+GC_THRESHOLD = 20_000  # objects; the reports in progress hold about as many
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The orders of one line; number 0 is what was typed on the command line."""
+    """The requests of one input line; number 0 holds those of the command line."""
 
     number: int
-    orders: tuple[Order, ...]
+    requests: tuple[CheckRequest, ...]
 
 
 def read_lines(
-    lines: Iterable[str], typed: Sequence[Order], template: Order, journal: Journal, tally: Tally, errors: Console
+    lines: Iterable[str],
+    typed: Sequence[CheckRequest],
+    template: CheckRequest,
+    checkpoint: Checkpoint,
+    status: ExitStatus,
+    stderr: Console,
 ) -> Iterator[Line]:
-    """The lines that are not done yet. Blank ones and `#` comments hold no order; a bad one is named and counted."""
-    if not journal.has(0):
+    """The lines that are not done yet.
+
+    Blank lines and `#` comments hold no request; a bad line is reported on `stderr` and counted.
+    """
+    if not checkpoint.is_done(0):
         yield Line(0, tuple(typed))
     for number, line in enumerate(lines, 1):
-        if journal.has(number):
+        if checkpoint.is_done(number):
             continue
         text = line.partition("#")[0].strip()
         try:
-            targets = read_targets(text) if text else ()
-        except BadTarget as wrong:
-            tally.bad_lines += 1
-            errors.print(f"line {number}: {wrong}", markup=False, highlight=False, soft_wrap=True)
+            targets = parse_targets(text) if text else ()
+        except BadTarget as error:
+            status.bad_lines += 1
+            stderr.print(f"line {number}: {error}", markup=False, highlight=False, soft_wrap=True)
             targets = ()
         yield Line(number, tuple(replace(template, target=target) for target in targets))
 
 
 def count_lines(file: str) -> int | None:
-    """How many lines a file has, for the progress bar; None for what can be read only once."""
+    """Number of lines of a file, for the progress bar; None for a pipe."""
     path = Path(file)
     if not path.is_file():
         return None
@@ -62,69 +70,81 @@ def count_lines(file: str) -> int | None:
         return 1 + sum(block.count(b"\n") for block in iter(lambda: binary.read(1 << 20), b""))
 
 
-async def sweep(checkup: Checkup, lines: Iterable[Line], fresh: bool) -> AsyncIterator[tuple[Line, list[Report]]]:
-    """The reports of each line, in the order in which lines are done; lines are read only as there is room."""
-    gc.freeze()  # what was imported stays; to look through it again and again would cost a tenth of the sweep
-    gc.set_threshold(GARBAGE_AT)
+async def run_lines(
+    check_runner: CheckRunner, lines: Iterable[Line], fresh: bool
+) -> AsyncIterator[tuple[Line, list[Report]]]:
+    """The reports of each line as it completes; input is read only as fast as it is processed."""
+    # Imported modules stay for good; scanning them again and again would cost a tenth of the run.
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
     waiting = iter(lines)
-    done: asyncio.Queue[tuple[Line, list[Report]] | BaseException] = asyncio.Queue(AT_ONCE)
+    done: asyncio.Queue[tuple[Line, list[Report]] | BaseException] = asyncio.Queue(CONCURRENCY)
 
     async def work() -> None:
         for line in waiting:
-            orders = [order for one in line.orders for order in await checkup.expand(one)]
-            await done.put((line, [await checkup.report(order, fresh) for order in orders]))
+            requests = [
+                expanded
+                for request in line.requests
+                for expanded in await check_runner.expand(request)
+            ]
+            await done.put((line, [await check_runner.run(each, fresh) for each in requests]))
 
-    async def work_all() -> None:
+    async def run_workers() -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(AT_ONCE):
+                for _ in range(CONCURRENCY):
                     group.create_task(work())
             await done.put(StopAsyncIteration())
-        except BaseException as broken:
-            await done.put(broken)
+        except BaseException as error:
+            await done.put(error)
 
-    working = asyncio.create_task(work_all())
+    workers = asyncio.create_task(run_workers())
     try:
-        while not isinstance(outcome := await done.get(), BaseException):
-            yield outcome
-        if not isinstance(outcome, StopAsyncIteration):
-            raise outcome
+        while not isinstance(item := await done.get(), BaseException):
+            yield item
+        if not isinstance(item, StopAsyncIteration):
+            raise item
     finally:
-        working.cancel()
+        workers.cancel()
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Where the results of a sweep go."""
+class ReportPrinter:
+    """Prints the reports of a bulk run; `total` is the number of lines, if known."""
 
     out: TextIO
-    errors: Console
+    stderr: Console
     as_json: bool
     total: int | None = None
 
-    async def show(self, found: AsyncIterator[tuple[Line, list[Report]]], journal: Journal, tally: Tally) -> None:
-        """Prints the reports as they come, and notes in the journal what is printed."""
-        saved = time.monotonic()
-        with progress(self.errors, self.total) as bar:
+    async def print_all(
+        self,
+        results: AsyncIterator[tuple[Line, list[Report]]],
+        checkpoint: Checkpoint,
+        status: ExitStatus,
+    ) -> None:
+        """Print reports as they arrive and record printed lines in the checkpoint."""
+        saved_at = time.monotonic()
+        with progress_bar(self.stderr, self.total) as bar:
             task = bar.add_task("Checking", total=self.total)
             try:
-                async for line, reports in found:
+                async for line, reports in results:
                     for report in reports:
-                        tally.count(report)
+                        status.record(report)
                         self._print(report)
-                    journal.finish(line.number)
+                    checkpoint.mark_done(line.number)
                     bar.advance(task)
-                    if time.monotonic() - saved >= SAVED_EVERY_S:
-                        saved = time.monotonic()
-                        journal.save(tally)
+                    if time.monotonic() - saved_at >= SAVE_INTERVAL_S:
+                        saved_at = time.monotonic()
+                        checkpoint.save(status)
             except BaseException:
-                journal.save(tally)
+                checkpoint.save(status)
                 raise
-        journal.end()
+        checkpoint.delete()
 
     def _print(self, report: Report) -> None:
         if self.as_json:
             self.out.write(report_to_line(report) + "\n")
             self.out.flush()
         else:
-            Console(file=self.out, highlight=False).print(Drawing(report_card(report)))
+            Console(file=self.out, highlight=False).print(RenderedCard(report_card(report)))

@@ -1,9 +1,4 @@
-"""What the exit status of a command is made of.
-
-How far a command is, on the error stream, and only where that is a terminal.
-
-What every command of the terminal is made of: the mail wing for as long as it works, and its two ways to print.
-"""
+"""Shared parts of the commands: the core while a command runs, exit status, output, progress."""
 
 from __future__ import annotations
 
@@ -25,26 +20,41 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from bot.app import MailWing, mail_wing
+from bot.app import Core, open_core
 from bot.models import Report, Verdict
 from bot.settings import read_settings
-from handlers.cli.render import Drawing
+from handlers.cli.render import RenderedCard
 from handlers.message import Card
+
+CONCURRENCY = 32
+
+Json = Annotated[
+    bool, typer.Option("--json", help="JSON lines on standard output, one object per result.")
+]
+
+QueryT = TypeVar("QueryT")
+ResultT = TypeVar("ResultT")
+
+error_console = Console(stderr=True, highlight=False)
+
+
+class BadInput(ValueError):
+    """Invalid input of a command; the message is one sentence for the user."""
 
 
 @dataclass(slots=True)
-class Tally:
-    """Counts what was seen and what could not be read."""
+class ExitStatus:
+    """Exit status of a command, from the verdicts and the bad input lines."""
 
     verdicts: set[Verdict] = field(default_factory=set)
     bad_lines: int = 0
 
-    def count(self, report: Report) -> None:
+    def record(self, report: Report) -> None:
         self.verdicts.update([finding.verdict for finding in report.findings])
 
     @property
-    def exit_status(self) -> int:
-        """0 nothing failed, 1 something failed, 2 bad input, 3 nothing failed but something is not known."""
+    def code(self) -> int:
+        """0: nothing failed, 1: a check failed, 2: bad input, 3: a check is unknown."""
         if self.bad_lines:
             return 2
         if Verdict.FAIL in self.verdicts:
@@ -52,38 +62,54 @@ class Tally:
         return 3 if Verdict.UNKNOWN in self.verdicts else 0
 
 
-def progress(errors: Console, total: int | None) -> Progress:
-    """A bar for many things; for one thing a spinner is enough."""
+def run(
+    work: Callable[[Core], Awaitable[None]],
+    *,
+    needs_store: bool = False,
+    uses_store: bool = True,
+) -> None:
+    """Run a command with a core of its own. Raises what `open_core` and the command raise."""
+
+    async def run_in_core() -> None:
+        async with open_core(
+            read_settings(), needs_store=needs_store, uses_store=uses_store
+        ) as core:
+            await work(core)
+
+    asyncio.run(run_in_core())
+
+
+async def run_in_order(
+    queries: Iterable[QueryT], send_query: Callable[[QueryT], Awaitable[ResultT]]
+) -> AsyncIterator[tuple[QueryT, ResultT]]:
+    """Each query with its result, in input order; up to CONCURRENCY run at a time."""
+    waiting: list[tuple[QueryT, asyncio.Task[ResultT]]] = []
+
+    async def run_query(query: QueryT) -> ResultT:
+        return await send_query(query)
+
+    try:
+        for query in queries:
+            waiting.append((query, asyncio.create_task(run_query(query))))
+            if len(waiting) >= CONCURRENCY:
+                first, task = waiting.pop(0)
+                yield first, await task
+        while waiting:
+            first, task = waiting.pop(0)
+            yield first, await task
+    finally:
+        for _, task in waiting:
+            task.cancel()
+
+
+def progress_bar(stderr: Console, total: int | None) -> Progress:
+    """Progress display on a terminal, disabled elsewhere; only a spinner for one item."""
     bar = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) if total != 1 else ()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), *bar, TimeElapsedColumn())
-    return Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
+    return Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal)
 
 
-AT_ONCE = 32
-
-Json = Annotated[bool, typer.Option("--json", help="JSON lines on standard output, one object per result.")]
-
-Q = TypeVar("Q")
-A = TypeVar("A")
-
-errors = Console(stderr=True, highlight=False)
-
-
-class BadQuestion(ValueError):
-    """The input is no question; the message is one sentence."""
-
-
-def run(work: Callable[[MailWing], Awaitable[None]], *, needs_store: bool = False, uses_store: bool = True) -> None:
-    """Does the work inside a mail wing of its own; what it raises is `mail_wing`'s, too."""
-
-    async def inside() -> None:
-        async with mail_wing(read_settings(), needs_store=needs_store, uses_store=uses_store) as wing:
-            await work(wing)
-
-    asyncio.run(inside())
-
-
-def say(document: Mapping[str, Any], card: Card, *, as_json: bool) -> None:
+def print_result(document: Mapping[str, Any], card: Card, *, as_json: bool) -> None:
     if as_json:
         print_json(document)
     else:
@@ -95,25 +121,4 @@ def print_json(document: Any) -> None:
 
 
 def print_card(card: Card) -> None:
-    Console(highlight=False).print(Drawing(card))
-
-
-async def in_order(questions: Iterable[Q], ask: Callable[[Q], Awaitable[A]]) -> AsyncIterator[tuple[Q, A]]:
-    """Each question with its answer, in the order of the questions; AT_ONCE are under way."""
-    waiting: list[tuple[Q, asyncio.Task[A]]] = []
-
-    async def answered(question: Q) -> A:
-        return await ask(question)
-
-    try:
-        for question in questions:
-            waiting.append((question, asyncio.create_task(answered(question))))
-            if len(waiting) >= AT_ONCE:
-                first, task = waiting.pop(0)
-                yield first, await task
-        while waiting:
-            first, task = waiting.pop(0)
-            yield first, await task
-    finally:
-        for _, task in waiting:
-            task.cancel()
+    Console(highlight=False).print(RenderedCard(card))

@@ -1,4 +1,4 @@
-"""`mailcheck dmarc`: which DMARC policy applies to a domain, and where it stands."""
+"""`mailcheck dmarc`: DMARC policy discovery of domains (RFC 9989)."""
 
 from __future__ import annotations
 
@@ -6,49 +6,55 @@ from functools import partial
 
 import typer
 
-from bot.app import MailWing
+from bot.app import Core
 from bot.checks.dmarc import Discovery, discover
-from bot.inputs.domain_names import read_domain
+from bot.inputs.domain_names import parse_domain
 from bot.models import Verdict
-from handlers.cli.command import Json, Tally, in_order, run, say
+from handlers.cli.command import ExitStatus, Json, print_result, run, run_in_order
 from handlers.message import Card, Fact, Tone
 from handlers.messages import TONES
 
 
 def dmarc(domains: list[str], as_json: Json = False) -> None:
     """RFC 9989 policy discovery: which DMARC policy applies to a domain, and where it stands."""
-    names = [read_domain(text) for text in domains]
-    tally = Tally()
+    names = [parse_domain(text) for text in domains]
+    status = ExitStatus()
 
-    async def work(wing: MailWing) -> None:
-        async for _, found in in_order(names, partial(discover, lookup=wing.resolver)):
-            tally.verdicts.add(dmarc_verdict(found))
-            say(found.to_json(), dmarc_card(found), as_json=as_json)
+    async def work(core: Core) -> None:
+        lookup_policy = partial(discover, lookup=core.resolver)
+        async for _, discovery in run_in_order(names, lookup_policy):
+            status.verdicts.add(dmarc_verdict(discovery))
+            print_result(discovery.to_json(), dmarc_card(discovery), as_json=as_json)
 
     run(work)
-    raise typer.Exit(tally.exit_status)
+    raise typer.Exit(status.code)
 
 
-def dmarc_verdict(found: Discovery) -> Verdict:
-    if found.unanswered:
+def dmarc_verdict(discovery: Discovery) -> Verdict:
+    if discovery.unanswered:
         return Verdict.UNKNOWN
-    return Verdict.PASS if found.policy else Verdict.WARN
+    return Verdict.PASS if discovery.policy else Verdict.WARN
 
 
-def dmarc_card(found: Discovery) -> Card:
-    if found.unanswered:
-        return Card(f"DMARC of {found.domain} is not known: DNS did not answer ({found.unanswered})", Tone.UNSURE)
-    document = found.to_json()
-    says = f"the policy is {found.policy}" if found.policy else "no policy applies"
-    took = f", in effect {found.effective}" if found.effective != found.policy else ""
+def dmarc_card(discovery: Discovery) -> Card:
+    if discovery.unanswered:
+        return Card(
+            f"DMARC of {discovery.domain} is not known:"
+            f" DNS did not answer ({discovery.unanswered})",
+            Tone.UNSURE,
+        )
+    document = discovery.to_json()
+    policy = f"the policy is {discovery.policy}" if discovery.policy else "no policy applies"
+    differs = discovery.effective != discovery.policy
+    effective = f", in effect {discovery.effective}" if differs else ""
     facts = [
         Fact("Record", str(document["record"])) if document["record"] else None,
         Fact("Found at", str(document["record_at"])) if document["record_at"] else None,
-        Fact("Organisational domain", found.org_domain),
+        Fact("Organisational domain", discovery.org_domain),
     ]
     return Card(
-        f"DMARC of {found.domain}: {says}{took}",
-        TONES[dmarc_verdict(found)],
+        f"DMARC of {discovery.domain}: {policy}{effective}",
+        TONES[dmarc_verdict(discovery)],
         facts=tuple(fact for fact in facts if fact),
         footnote=f"{len(document['queries'])} names asked",
     )

@@ -1,4 +1,4 @@
-"""`mailcheck export`: every watch of the store with what became of it, as JSON lines or as one table."""
+"""`mailcheck export`: every stored watch with its history, as JSON lines or CSV."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.app import MailWing, now
+from bot.app import Core, now
 from bot.monitoring.history import History, Span, Track
-from bot.monitoring.interfaces import Kept
-from bot.monitoring.repository import Register
+from bot.monitoring.interfaces import StoredWatch
+from bot.monitoring.repository import RedisRepository
 from handlers.cli.command import Json, print_json, run
 
-WATCH = ("room", "id", "target", "name", "as", "every_s", "since", "by", "open")
-SPAN = ("what", "list", "from", "until", "times", "lasted_s", "longest_s", "who")
-STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+WATCH_COLUMNS = ("room", "id", "target", "name", "as", "every_s", "since", "by", "open")
+SPAN_COLUMNS = ("what", "list", "from", "until", "times", "lasted_s", "longest_s", "who")
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Format(StrEnum):
@@ -33,64 +33,92 @@ def export(
     ] = Format.JSON,
     as_json: Json = False,
 ) -> None:
-    """All watches with their history, of the embedded store or of REDIS_URL; the bot may go on running."""
+    """All watches with their history, of the embedded store or of REDIS_URL;
+    the bot may go on running.
+    """
 
-    async def work(wing: MailWing) -> None:
-        assert wing.store
-        found = everything(Register(wing.store.worker, now))
+    async def work(core: Core) -> None:
+        assert core.store
+        rows = all_watches(RedisRepository(core.store.worker, now))
         if form is Format.JSON or as_json:
-            async for kept, history in found:
-                print_json({**watch_of(kept), "history": list(spans_of(history))})
+            async for stored, history in rows:
+                print_json({**watch_values(stored), "history": list(span_rows(history))})
             return
         table = csv.writer(sys.stdout)
-        table.writerow((*WATCH, *SPAN))
-        async for kept, history in found:
-            for span in list(spans_of(history)) or [{}]:
-                row = watch_of(kept) | span
-                table.writerow([cell(row.get(name)) for name in (*WATCH, *SPAN)])
+        table.writerow((*WATCH_COLUMNS, *SPAN_COLUMNS))
+        async for stored, history in rows:
+            for span in list(span_rows(history)) or [{}]:
+                row = watch_values(stored) | span
+                table.writerow(
+                    [csv_cell(row.get(name)) for name in (*WATCH_COLUMNS, *SPAN_COLUMNS)]
+                )
 
     run(work, needs_store=True)
 
 
-async def everything(register: Register) -> AsyncIterator[tuple[Kept, History]]:
-    """Room by room, so that the memory it takes does not grow with the store."""
-    for platform, space in await register.spaces():
-        for room in await register.rooms_of(platform, space):
-            kept, histories = await register.of_room(room), await register.histories(room)
-            for one in kept:
-                yield one, histories.get(one.watch.id, History())
+async def all_watches(repository: RedisRepository) -> AsyncIterator[tuple[StoredWatch, History]]:
+    """Channel by channel, so that memory does not grow with the store."""
+    for platform, workspace in await repository.list_workspaces():
+        for channel in await repository.list_channels(platform, workspace):
+            watches = await repository.list_watches(channel)
+            histories = await repository.histories(channel)
+            for stored in watches:
+                yield stored, histories.get(stored.watch.id, History())
 
 
-def watch_of(kept: Kept) -> dict[str, Any]:
-    watch = kept.watch
-    every_s = int(watch.every.total_seconds())
-    known = (str(watch.room), watch.id, watch.subject, watch.name, str(watch.role), every_s, written(watch.since))
-    return dict(zip(WATCH, (*known, watch.by, kept.incident.opened is not None), strict=True))
+def watch_values(stored: StoredWatch) -> dict[str, Any]:
+    watch = stored.watch
+    values = (
+        str(watch.channel),
+        watch.id,
+        watch.subject,
+        watch.name,
+        str(watch.role),
+        int(watch.interval.total_seconds()),
+        iso_utc(watch.created_at),
+        watch.created_by,
+        stored.incident.opened_at is not None,
+    )
+    return dict(zip(WATCH_COLUMNS, values, strict=True))
 
 
-def spans_of(history: History) -> Iterator[dict[str, Any]]:
+def span_rows(history: History) -> Iterator[dict[str, Any]]:
     for track in history.tracks:
         for span in track.spans:
-            yield dict(zip(SPAN, values_of(track, span), strict=True))
+            yield dict(zip(SPAN_COLUMNS, span_values(track, span), strict=True))
 
 
-def values_of(track: Track, span: Span) -> tuple[Any, ...]:
-    """`until` and the lengths are null while it goes on; several spells that became one row keep their number and sums."""
+def span_values(track: Track, span: Span) -> tuple[Any, ...]:
+    """Values in the order of SPAN_COLUMNS.
+
+    `until` and the lengths are null while the span is open; a span that compaction merged from
+    several has their number and total length.
+    """
     ended = span.until is not None
-    lengths = [int(length.total_seconds()) if ended else None for length in (span.lasted, span.longest)]
-    until = written(span.until) if span.until else None
-    return track.key, track.name or None, written(span.since), until, span.times, *lengths, span.by or None
+    lengths = [
+        int(length.total_seconds()) if ended else None for length in (span.duration, span.longest)
+    ]
+    until = iso_utc(span.until) if span.until else None
+    return (
+        track.key,
+        track.name or None,
+        iso_utc(span.since),
+        until,
+        span.count,
+        *lengths,
+        span.actor or None,
+    )
 
 
-def written(at: datetime) -> str:
-    """As in every other JSON of mailcheck: `2026-11-24T06:00:00Z`."""
+def iso_utc(at: datetime) -> str:
+    """ISO 8601 as in all JSON of mailcheck: `2026-11-24T06:00:00Z`."""
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def cell(value: Any) -> Any:
-    """A text that a spreadsheet would calculate with begins with an apostrophe: names are text of strangers."""
+def csv_cell(value: Any) -> Any:
+    """Prefix formula-like text with an apostrophe: names are user input (CSV injection)."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return f"'{value}" if str(value).startswith(STARTS_A_FORMULA) else value
+    return f"'{value}" if str(value).startswith(FORMULA_PREFIXES) else value

@@ -1,4 +1,4 @@
-"""`mailcheck lists`: which blocklists answer the resolver in use, and which to believe."""
+"""`mailcheck lists`: which blocklists answer through this resolver and can be trusted."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import Any
 
 import typer
 
-from bot.app import MailWing
-from bot.checks.dnsbl.test_points import Health
-from handlers.cli.command import Json, Tally, print_card, print_json, run
-from handlers.messages import TRUST, lists_card
+from bot.app import Core
+from bot.checks.dnsbl.test_points import ListStatus
+from handlers.cli.command import ExitStatus, Json, print_card, print_json, run
+from handlers.messages import TRUST_VERDICTS, lists_card
 
 
 def lists(as_json: Json = False) -> None:
     """The health of every blocklist in the catalogue, seen through the resolver in use."""
-    tally = Tally()
+    status = ExitStatus()
 
-    async def work(wing: MailWing) -> None:
+    async def work(core: Core) -> None:
         rows = []
-        async for item in wing.list_health():
-            verdict = TRUST[item.standing]
+        async for item in core.list_status():
+            verdict = TRUST_VERDICTS[item.trust]
             if item.reason != "no-key":
-                tally.verdicts.add(verdict)
+                status.verdicts.add(verdict)
             rows.append((item.name, verdict, item.reason, item.ms))
             if as_json:
                 print_json(to_json(item))
@@ -29,9 +29,14 @@ def lists(as_json: Json = False) -> None:
             print_card(lists_card(rows))
 
     run(work)
-    raise typer.Exit(tally.exit_status)
+    raise typer.Exit(status.code)
 
 
-def to_json(item: Health) -> dict[str, Any]:
-    said = {"id": item.id, "name": item.name, "health": str(item.standing), "reason": item.reason or None}
-    return {**said, "ms": item.ms}
+def to_json(item: ListStatus) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "name": item.name,
+        "health": str(item.trust),
+        "reason": item.reason or None,
+        "ms": item.ms,
+    }

@@ -1,4 +1,7 @@
-"""Card → what a terminal shows. Text is never read as markup, so nothing in it can colour or move anything."""
+"""Renders cards for a terminal.
+
+Card text is never parsed as markup, so it cannot style or move anything.
+"""
 
 from __future__ import annotations
 
@@ -10,77 +13,86 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from handlers.message import Button, Card, Line, Sketch, Table, Tone
-from handlers.sanitize import aligned, inert
+from handlers.message import Button, Card, Line, TextBlock, Table, Tone
+from handlers.sanitize import sanitize_monospaced, sanitize
 
-STYLES = {Tone.GOOD: "green", Tone.UNSURE: "cyan", Tone.WARN: "yellow", Tone.BAD: "red", Tone.PLAIN: ""}
+STYLES = {
+    Tone.GOOD: "green",
+    Tone.UNSURE: "cyan",
+    Tone.WARN: "yellow",
+    Tone.BAD: "red",
+    Tone.PLAIN: "",
+}
 MARKS = {Tone.GOOD: "✓", Tone.UNSURE: "?", Tone.WARN: "!", Tone.BAD: "✗", Tone.PLAIN: "·"}
 INDENT = 2
-SENTENCE = 1_000  # our own sentences may quote a record, so they may be longer than foreign text
+MAX_SENTENCE = 1_000  # our own sentences may quote a record, so they may exceed foreign text
 
 
-class Drawing:
-    """A card that rich can print; `console.print(Drawing(card))`."""
+class RenderedCard:
+    """A card as a rich renderable: `console.print(RenderedCard(card))`."""
 
     def __init__(self, card: Card) -> None:
         self.card = card
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from _parts(self.card.in_characters())
+        yield from _parts(self.card.with_text_chart())
 
 
 def _parts(card: Card) -> Iterator[Text | Padding]:
     yield _marked(card.title, card.tone, f"bold {STYLES[card.tone]}")
     if card.step:
-        yield _indented(Text.assemble(("Next: ", "bold"), inert(card.step, SENTENCE)))
+        yield _indented(Text.assemble(("Next: ", "bold"), sanitize(card.step, MAX_SENTENCE)))
     for line in card.lines:
         yield from _line(line)
     if card.facts:
-        yield _indented(Text("\n".join(f"{inert(f.label)}: {inert(f.value)}" for f in card.facts)))
-    if card.sketch:
-        yield from _sketch(card.sketch)
+        facts = [f"{sanitize(fact.label)}: {sanitize(fact.value)}" for fact in card.facts]
+        yield _indented(Text("\n".join(facts)))
+    if card.text_block:
+        yield from _text_block(card.text_block)
     if card.table:
         yield _indented(_table(card.table))
     for button in card.buttons:
         yield from _button(button)
     if card.footnote:
-        yield _indented(Text(inert(card.footnote, SENTENCE), style="dim"))
+        yield _indented(Text(sanitize(card.footnote, MAX_SENTENCE), style="dim"))
 
 
 def _line(line: Line) -> Iterator[Padding]:
     yield _indented(_marked(line.text, line.tone, STYLES[line.tone]))
     if line.detail:
-        yield _indented(Text(inert(line.detail, SENTENCE)), 2)
+        yield _indented(Text(sanitize(line.detail, MAX_SENTENCE)), 2)
     if line.quote:
-        yield _indented(Text(f"“{inert(line.quote)}”", style="dim italic"), 2)
+        yield _indented(Text(f"“{sanitize(line.quote)}”", style="dim italic"), 2)
 
 
-def _sketch(sketch: Sketch) -> Iterator[Padding]:
-    yield _indented(Text(inert(sketch.title), style="bold"))
-    lines = "\n".join(aligned(line, SENTENCE) for line in sketch.lines)
+def _text_block(block: TextBlock) -> Iterator[Padding]:
+    yield _indented(Text(sanitize(block.title), style="bold"))
+    lines = "\n".join(sanitize_monospaced(line, MAX_SENTENCE) for line in block.lines)
     yield _indented(Text(lines, no_wrap=True, overflow="ellipsis"), 2)
 
 
-def _table(drawn: Table) -> RichTable:
+def _table(source: Table) -> RichTable:
     table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in drawn.columns:
-        table.add_column(Text(inert(column)), overflow="fold")
-    for row in drawn.rows:
-        table.add_row(*(Text(inert(cell, SENTENCE)) for cell in row))
+    for column in source.columns:
+        table.add_column(Text(sanitize(column)), overflow="fold")
+    for row in source.rows:
+        table.add_row(*(Text(sanitize(cell, MAX_SENTENCE)) for cell in row))
     return table
 
 
 def _button(button: Button) -> Iterator[Padding]:
-    """A terminal has no buttons: an address to open is printed, a command can be typed."""
+    """The link of a button; commands can be typed, so other buttons are left out."""
     if button.url:
-        yield _indented(Text.assemble((f"{inert(button.label)}: ", "bold"), (inert(button.url), "underline")))
+        label = (f"{sanitize(button.label)}: ", "bold")
+        yield _indented(Text.assemble(label, (sanitize(button.url), "underline")))
 
 
 def _marked(text: str, tone: Tone, style: str) -> Text:
     return Text.assemble(
-        (f"{MARKS[tone]} ", STYLES[tone]), (inert(text, SENTENCE), style if tone is not Tone.GOOD else "")
+        (f"{MARKS[tone]} ", STYLES[tone]),
+        (sanitize(text, MAX_SENTENCE), style if tone is not Tone.GOOD else ""),
     )
 
 
-def _indented(what: Text | RichTable, levels: int = 1) -> Padding:
-    return Padding(what, (0, 0, 0, INDENT * levels), expand=False)
+def _indented(content: Text | RichTable, levels: int = 1) -> Padding:
+    return Padding(content, (0, 0, 0, INDENT * levels), expand=False)

@@ -1,4 +1,4 @@
-"""A prompt that takes the chat commands, for a first look without a chat workspace."""
+"""REPL for the chat commands, to try mailcheck without a chat workspace."""
 
 from __future__ import annotations
 
@@ -9,31 +9,35 @@ from typing import TextIO
 import structlog
 from rich.console import Console
 
-from handlers.cli.render import Drawing
+from handlers.cli.render import RenderedCard
 from handlers.message import Card
-from handlers.messages import broken_card
-from handlers.ports import Answering, Ask, Room
+from handlers.messages import internal_error_card
+from handlers.ports import CommandHandler, ChatRequest, Channel
 
-HERE = Room("terminal", "local", "local")
-TYPE = "type an address, a domain, or both; `help` shows the rest, Ctrl-D ends it."
+CHANNEL = Channel("terminal", "local", "local")
+HINT = "type an address, a domain, or both; `help` shows the rest, Ctrl-D ends it."
 
 log = structlog.get_logger()
 
 
-async def prompt(commands: Answering, console: Console, stream: TextIO, address: str) -> None:
-    """Reads a command a line, prints its card, until the input ends."""
-    console.print(Drawing(Card(f"mailcheck is running; its page is {address}", step=TYPE)))
+async def run_repl(
+    commands: CommandHandler, console: Console, stream: TextIO, address: str
+) -> None:
+    """Read one command per line and print its card, until the input ends."""
+    console.print(RenderedCard(Card(f"mailcheck is running; its page is {address}", step=HINT)))
     console.print("> ", end="")
-    async for text in typed_lines(stream):
+    async for text in read_lines(stream):
         if text.strip():
-            await _answer(commands, Ask(HERE, "you", text.strip(), private=True), console)
+            await _handle(
+                commands, ChatRequest(CHANNEL, "you", text.strip(), private=True), console
+            )
         console.print("> ", end="")
 
 
-async def typed_lines(stream: TextIO) -> AsyncIterator[str]:
-    """Lines as they are typed, without a thread that would hold up the end of the process.
+async def read_lines(stream: TextIO) -> AsyncIterator[str]:
+    """Lines as they are typed, without a thread that would delay the end of the process.
 
-    A terminal hands over whole lines, so a readable stream never blocks `readline`.
+    A terminal delivers whole lines, so a readable stream never blocks `readline`.
     """
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
@@ -49,14 +53,14 @@ async def typed_lines(stream: TextIO) -> AsyncIterator[str]:
         loop.remove_reader(stream.fileno())
 
 
-async def _answer(commands: Answering, ask: Ask, console: Console) -> None:
-    ack = commands.acknowledgement(ask)
+async def _handle(commands: CommandHandler, request: ChatRequest, console: Console) -> None:
+    ack = commands.acknowledge(request)
     card = ack.card
-    if ack.work:
+    if ack.needs_work:
         with console.status(ack.card.title):
             try:
-                card = await commands.answer(ask)
+                card = await commands.handle(request)
             except Exception:
-                log.exception("command broke", platform="terminal")
-                card = broken_card()
-    console.print(Drawing(card))
+                log.exception("command failed", platform="terminal")
+                card = internal_error_card()
+    console.print(RenderedCard(card))

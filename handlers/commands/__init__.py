@@ -1,7 +1,14 @@
-"""Text in, card out: what a person may type on every platform. A button carries the same text."""
+"""Chat commands: text in, card out, the same on every platform. Buttons carry the same text."""
 
-from handlers.commands.parser import BadCommand, Typed, read_check, split_verb
-from handlers.commands.router import Commands
-from handlers.commands.watch import Watching
+from handlers.commands.parser import BadCommand, CheckCommand, read_check, split_verb
+from handlers.commands.router import CommandRouter
+from handlers.commands.watch import WatchCommands
 
-__all__ = ["BadCommand", "Commands", "Typed", "Watching", "read_check", "split_verb"]
+__all__ = [
+    "BadCommand",
+    "CommandRouter",
+    "CheckCommand",
+    "WatchCommands",
+    "read_check",
+    "split_verb",
+]

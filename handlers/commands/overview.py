@@ -1,4 +1,4 @@
-"""Everything at one look, gathered for `handlers.messages.overview`, which says it. A part that fails hides no other."""
+"""Collects the data of the dashboard and App Home; a section that fails shows an error card."""
 
 from __future__ import annotations
 
@@ -11,142 +11,171 @@ from typing import Protocol
 import structlog
 
 from bot.models import ServerHealth
-from bot.monitoring.dnsbl_quarantine import ListMemory, Used
-from bot.monitoring.interfaces import Kept
-from bot.monitoring.models import Room
+from bot.monitoring.dnsbl_quarantine import QuarantineState, QueryUsage
+from bot.monitoring.interfaces import StoredWatch
+from bot.monitoring.models import Channel
 from bot.storage import StoreUnavailable
 from handlers.message import Card, Tone
-from handlers.messages import ListRow, broken_card
+from handlers.messages import ListRow, internal_error_card
 from handlers.messages.overview import (
     Overview,
     Section,
-    Watched,
+    ChannelWatch,
     budgets_section,
     lists_section,
     resolver_section,
-    watched_sections,
+    watch_sections,
 )
 
-LISTS_KEPT_S = 300.0  # two questions a list: not at every look
-WITHIN_S = 5.0
-MOST_ROOMS = 100
-AWAY = Card("The store of the watches does not answer right now.", Tone.WARN)
+LIST_STATUS_TTL_S = 300.0  # each refresh costs two queries per list
+SECTION_TIMEOUT_S = 5.0
+MAX_CHANNELS = 100
+STORE_UNAVAILABLE = Card("The store of the watches does not answer right now.", Tone.WARN)
 
 Sections = tuple[Section, ...]
-Asked = Callable[[], Awaitable[Sequence[ListRow]]]
+QueryLists = Callable[[], Awaitable[Sequence[ListRow]]]
 
 log = structlog.get_logger()
 
 
-class Remembering(Protocol):
-    """What the overview reads of the register. Every method raises StoreUnavailable where the store does not answer."""
+class OverviewSource(Protocol):
+    """What the overview reads from the repository. Every method may raise StoreUnavailable."""
 
-    async def spaces(self) -> Sequence[tuple[str, str]]:
-        """The platform and the space of every watch there is."""
+    async def list_workspaces(self) -> Sequence[tuple[str, str]]:
+        """Platform and workspace of all watches."""
 
-    async def rooms_of(self, platform: str, space: str) -> Sequence[Room]: ...
+    async def list_channels(self, platform: str, workspace: str) -> Sequence[Channel]: ...
 
-    async def of_room(self, room: Room) -> Sequence[Kept]: ...
+    async def list_watches(self, channel: Channel) -> Sequence[StoredWatch]: ...
 
-    async def list_memory(self) -> ListMemory | None:
-        """What the rounds know of every list; None before the first."""
+    async def quarantine_state(self) -> QuarantineState | None:
+        """State of the lists from monitoring; None before the first poll round."""
 
 
-class Lately:
-    """The health of the lists: asked when somebody looks, once however many look, and kept for five minutes."""
+class ListStatusCache:
+    """Status of the lists: queried on demand, shared by concurrent callers, cached five minutes."""
 
-    def __init__(self, ask: Asked, clock: Callable[[], float]) -> None:
-        self._ask, self._clock = ask, clock
-        self._asking: asyncio.Future[Sequence[ListRow]] | None = None
-        self._asked = float("-inf")
+    def __init__(self, query_lists: QueryLists, clock: Callable[[], float]) -> None:
+        self._query_lists, self._clock = query_lists, clock
+        self._pending: asyncio.Future[Sequence[ListRow]] | None = None
+        self._queried_at = float("-inf")
 
-    async def rows(self, within: float) -> Sequence[ListRow] | None:
-        """None while the lists are still being asked. Raises what asking them raised."""
-        asking = self._asking
-        if asking is None or (asking.done() and (asking.exception() or self._clock() - self._asked > LISTS_KEPT_S)):
-            asking = self._asking = asyncio.ensure_future(self._ask())
-            self._asked = self._clock()
-        await asyncio.wait({asking}, timeout=within)
-        return asking.result() if asking.done() else None
+    async def rows(self, timeout_s: float) -> Sequence[ListRow] | None:
+        """The status, or None if the queries take longer. Raises what the query raised."""
+        pending = self._pending
+        if pending is None or (
+            pending.done()
+            and (pending.exception() or self._clock() - self._queried_at > LIST_STATUS_TTL_S)
+        ):
+            pending = self._pending = asyncio.ensure_future(self._query_lists())
+            self._queried_at = self._clock()
+        await asyncio.wait({pending}, timeout=timeout_s)
+        return pending.result() if pending.done() else None
 
 
 @dataclass(frozen=True, slots=True)
-class Overviews:
-    """`names` are those of the lists by id; `lists_within` is how long a look waits for them, in seconds."""
+class OverviewBuilder:
+    """Builds overviews.
 
-    kept: Remembering
-    lately: Lately
-    names: Mapping[str, str]
-    resolver: Callable[[], Sequence[ServerHealth]]
-    budgets: Callable[[], Awaitable[Sequence[Used]]]
+    `list_names` are by list id; `list_timeout_s` limits the wait for their status.
+    """
+
+    source: OverviewSource
+    list_status: ListStatusCache
+    list_names: Mapping[str, str]
+    name_servers: Callable[[], Sequence[ServerHealth]]
+    budgets: Callable[[], Awaitable[Sequence[QueryUsage]]]
     now: Callable[[], datetime]
-    lists_within: float = 0.3
+    list_timeout_s: float = 0.3
 
-    async def of_everything(self) -> Overview:
-        """For whoever runs the bot."""
+    async def build_all(self) -> Overview:
+        """Overview of all workspaces, for the operator."""
         watched, (lists, waiting), resolver, budgets = await asyncio.gather(
-            _part("Watches", self._watched_everywhere()),
-            self._lists(self.lists_within),
-            _part("Resolver", self._resolver()),
-            _part("Budgets", self._budgets()),
+            _sections_or_error("Watches", self._all_watches()),
+            self._list_section(self.list_timeout_s),
+            _sections_or_error("Resolver", self._resolver_section()),
+            _sections_or_error("Budgets", self._budgets_section()),
         )
         return Overview(watched, (*lists, *resolver, *budgets), waiting)
 
-    async def of_rooms(self, platform: str, space: str, names: Mapping[str, str]) -> Overview:
-        """For a person: the channels of a space that they are in, with what people call them by id."""
+    async def build_for_channels(
+        self, platform: str, workspace: str, channel_names: Mapping[str, str]
+    ) -> Overview:
+        """Overview of a user's channels in a workspace; `channel_names` are by channel id."""
         watched, (lists, waiting) = await asyncio.gather(
-            _part("Watches", self._watched_in(platform, space, names)), self._lists(WITHIN_S)
+            _sections_or_error(
+                "Watches", self._workspace_watches(platform, workspace, channel_names)
+            ),
+            self._list_section(SECTION_TIMEOUT_S),
         )
         return Overview(watched, lists, waiting)
 
-    async def _watched_everywhere(self) -> Sections:
-        spaces = await self.kept.spaces()
-        rooms = [room for space in spaces for room in await self.kept.rooms_of(*space)]
-        return await self._watched({room: called(room) for room in rooms})
+    async def _all_watches(self) -> Sections:
+        workspaces = await self.source.list_workspaces()
+        channels = [
+            channel
+            for workspace in workspaces
+            for channel in await self.source.list_channels(*workspace)
+        ]
+        return await self._watch_sections({channel: channel_label(channel) for channel in channels})
 
-    async def _watched_in(self, platform: str, space: str, names: Mapping[str, str]) -> Sections:
-        rooms = await self.kept.rooms_of(platform, space)
-        return await self._watched({room: names[room.channel] for room in rooms if room.channel in names})
+    async def _workspace_watches(
+        self, platform: str, workspace: str, channel_names: Mapping[str, str]
+    ) -> Sections:
+        channels = await self.source.list_channels(platform, workspace)
+        return await self._watch_sections(
+            {
+                channel: channel_names[channel.id]
+                for channel in channels
+                if channel.id in channel_names
+            }
+        )
 
-    async def _watched(self, rooms: Mapping[Room, str]) -> Sections:
-        shown = list(rooms.items())[:MOST_ROOMS]
-        found = await asyncio.gather(*(self.kept.of_room(room) for room, _ in shown))
-        watched = [Watched(kept, name) for (_, name), some in zip(shown, found, strict=True) for kept in some]
-        return watched_sections(watched, self.now())
+    async def _watch_sections(self, channel_names: Mapping[Channel, str]) -> Sections:
+        shown = list(channel_names.items())[:MAX_CHANNELS]
+        stored_watches = await asyncio.gather(
+            *(self.source.list_watches(channel) for channel, _channel in shown)
+        )
+        watched = [
+            ChannelWatch(stored, name)
+            for (_channel, name), channel_watches in zip(shown, stored_watches, strict=True)
+            for stored in channel_watches
+        ]
+        return watch_sections(watched, self.now())
 
-    async def _lists(self, within: float) -> tuple[Sections, bool]:
-        """The section, and whether the lists are still being asked."""
+    async def _list_section(self, timeout_s: float) -> tuple[Sections, bool]:
+        """The section, and whether the list status is still pending."""
         waiting = False
 
         async def lists() -> Sections:
             nonlocal waiting
-            rows = await self.lately.rows(within)
+            rows = await self.list_status.rows(timeout_s)
             waiting = rows is None
-            memory = await self.kept.list_memory()
-            return (lists_section(rows, memory.healths if memory else (), self.names),)
+            memory = await self.source.quarantine_state()
+            return (lists_section(rows, memory.healths if memory else (), self.list_names),)
 
-        return await _part("Blocklists", lists()), waiting
+        return await _sections_or_error("Blocklists", lists()), waiting
 
-    async def _resolver(self) -> Sections:
-        return (resolver_section(self.resolver()),)
+    async def _resolver_section(self) -> Sections:
+        return (resolver_section(self.name_servers()),)
 
-    async def _budgets(self) -> Sections:
-        return (budgets_section(await self.budgets(), self.names),)
-
-
-def called(room: Room) -> str:
-    """A channel where nobody says what people call it."""
-    return f"#{room.channel}" if room.platform == "web" else f"{room.platform} {room.channel}"
+    async def _budgets_section(self) -> Sections:
+        return (budgets_section(await self.budgets(), self.list_names),)
 
 
-async def _part(title: str, work: Awaitable[Sections]) -> Sections:
-    """Some sections, in time or with a sentence in their place."""
+def channel_label(channel: Channel) -> str:
+    """Label of a channel whose display name is unknown."""
+    return f"#{channel.id}" if channel.platform == "web" else f"{channel.platform} {channel.id}"
+
+
+async def _sections_or_error(title: str, sections: Awaitable[Sections]) -> Sections:
+    """The sections, or an error card after a timeout or an exception."""
     try:
-        async with asyncio.timeout(WITHIN_S + 1):
-            return await work
-    except (StoreUnavailable, TimeoutError) as away:
-        log.warning("overview waits", section=title, why=str(away))
-        return (Section(title, (AWAY,)),)
+        async with asyncio.timeout(SECTION_TIMEOUT_S + 1):
+            return await sections
+    except (StoreUnavailable, TimeoutError) as error:
+        log.warning("overview section unavailable", section=title, error=str(error))
+        return (Section(title, (STORE_UNAVAILABLE,)),)
     except Exception:
-        log.exception("overview broke", section=title)
-        return (Section(title, (broken_card(),)),)
+        log.exception("overview section failed", section=title)
+        return (Section(title, (internal_error_card(),)),)

@@ -1,99 +1,105 @@
-"""Words that a person typed: the verb, and options that may stand anywhere after it. Pure.
-
-A check as it was typed. Pure.
-"""
+"""Command parser: verbs, options anywhere after them, and the `check` command. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from bot.inputs.targets import read_targets
-from bot.models import Order, Role
+from bot.inputs.targets import parse_targets
+from bot.models import CheckRequest, Role
 
-WATCHING = ("watch", "unwatch", "watches", "history", "mute", "unmute", "ack", "settings")
-PASTED = ("bounce", "headers")
-VERBS = ("check", "lists", *WATCHING, *PASTED)
+WATCH_VERBS = ("watch", "unwatch", "watches", "history", "mute", "unmute", "ack", "settings")
+PASTE_VERBS = ("bounce", "headers")
+VERBS = ("check", "lists", *WATCH_VERBS, *PASTE_VERBS)
 
 
 class BadCommand(Exception):
-    """The person typed something that cannot be done; the message is the sentence to show."""
+    """The command is invalid; the message is the sentence to show."""
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """What was typed, taken apart: words that are no option, options with their values in lower case, and flags."""
+class Arguments:
+    """Parsed arguments: positional words, options with their lowercased values, and flags."""
 
-    left: tuple[str, ...]
+    positional: tuple[str, ...]
     options: dict[str, list[str]] = field(default_factory=dict)
     flags: frozenset[str] = frozenset()
 
-    def last(self, option: str) -> str | None:
+    def last_value(self, option: str) -> str | None:
         return self.options.get(option, [None])[-1]
 
     @property
     def text(self) -> str:
-        return " ".join(self.left)
+        return " ".join(self.positional)
 
     @property
     def role(self) -> Role:
-        """Raises BadCommand for one that does not exist."""
-        role = self.last("as") or "mta"
+        """The value of `as`. Raises BadCommand for an unknown role."""
+        role = self.last_value("as") or "mta"
         if role not in tuple(Role):
             raise BadCommand(
-                f"`as {role[:40]}` is not known: an address is checked `as mta` (it sends mail itself) or `as client`."
+                f"`as {role[:40]}` is not known: an address is checked `as mta` (it sends"
+                " mail itself) or `as client`."
             )
         return Role(role)
 
 
 def split_verb(text: str) -> tuple[str, str]:
-    """`lists` → the verb; a bare target means `check`; nothing at all means `help`. What follows keeps its lines."""
-    first, *rest = text.split(maxsplit=1) or [""]
+    """Split a command into verb and arguments, which keep their line breaks.
+
+    A bare target means `check`, and no text means `help`.
+    """
+    first, *arguments = text.split(maxsplit=1) or [""]
     verb = first.lower()
     if not verb or verb in ("help", "?"):
         return "help", ""
     if verb in VERBS:
-        return verb, "".join(rest).strip()
+        return verb, "".join(arguments).strip()
     return "check", text.strip()
 
 
-def take_apart(words: Sequence[str], options: Collection[str], flags: Collection[str]) -> Words:
-    """Raises BadCommand for an option without its value."""
-    left: list[str] = []
-    found: dict[str, list[str]] = {}
-    raised: set[str] = set()
-    rest = iter(words)
-    for word in rest:
-        low = word.lower()
-        if low in options:
-            value = next(rest, None)
+def parse_arguments(
+    words: Sequence[str], options: Collection[str], flags: Collection[str]
+) -> Arguments:
+    """Parse words. Raises BadCommand for an option without its value."""
+    positional: list[str] = []
+    values: dict[str, list[str]] = {}
+    raised_flags: set[str] = set()
+    remaining = iter(words)
+    for word in remaining:
+        lowered = word.lower()
+        if lowered in options:
+            value = next(remaining, None)
             if value is None:
-                raise BadCommand(f"`{low}` needs a word after it; type `help` to see how.")
-            found.setdefault(low, []).append(value.lower())
-        elif low in flags:
-            raised.add(low)
+                raise BadCommand(f"`{lowered}` needs a word after it; type `help` to see how.")
+            values.setdefault(lowered, []).append(value.lower())
+        elif lowered in flags:
+            raised_flags.add(lowered)
         else:
-            left.append(word)
-    return Words(tuple(left), found, frozenset(raised))
+            positional.append(word)
+    return Arguments(tuple(positional), values, frozenset(raised_flags))
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
-    """A check as it was typed: the orders, whether the caches may answer, and whether the SPF tree is to be drawn."""
+class CheckCommand:
+    """A parsed `check`: `fresh` bypasses the caches, `with_tree` shows the SPF include tree."""
 
-    orders: tuple[Order, ...]
+    requests: tuple[CheckRequest, ...]
     fresh: bool = False
-    tree: bool = False
+    with_tree: bool = False
 
 
-def read_check(text: str) -> Typed:
-    """`TARGET… [as mta|client] [helo NAME] [selector NAME]… [fresh] [tree]`; raises BadCommand or BadTarget with one sentence."""
-    words = take_apart(text.split(), ("as", "helo", "selector"), ("fresh", "tree"))
-    role, helo = words.role, words.last("helo")
-    helo = read_targets(helo)[0].domain if helo else None
-    selectors = tuple(words.options.get("selector", ()))
-    targets = read_targets(words.text)
-    return Typed(
-        tuple(Order(target, role, helo, selectors) for target in targets),
-        *(flag in words.flags for flag in ("fresh", "tree")),
+def read_check(text: str) -> CheckCommand:
+    """Parse `TARGET… [as mta|client] [helo NAME] [selector NAME]… [fresh] [tree]`.
+
+    Raises BadCommand or BadTarget with one sentence.
+    """
+    arguments = parse_arguments(text.split(), ("as", "helo", "selector"), ("fresh", "tree"))
+    role, helo = arguments.role, arguments.last_value("helo")
+    helo = parse_targets(helo)[0].domain if helo else None
+    selectors = tuple(arguments.options.get("selector", ()))
+    targets = parse_targets(arguments.text)
+    return CheckCommand(
+        tuple(CheckRequest(target, role, helo, selectors) for target in targets),
+        *(flag in arguments.flags for flag in ("fresh", "tree")),
     )

@@ -1,4 +1,4 @@
-"""Verbs about pasted text: a bounce or a log explained, a header followed. Nothing is looked up; a button does that next."""
+"""Commands about pasted or attached text: bounces, mail logs and message headers. No lookups."""
 
 from __future__ import annotations
 
@@ -8,73 +8,102 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from bot.bounces.mail_log import MOST_BYTES, LogTooBig, sum_up, text_lines
-from bot.bounces.message_headers import MOST_CHARACTERS, read_headers
+from bot.bounces.mail_log import MAX_BYTES, LogTooBig, summarize_with_examples, decode_lines
+from bot.bounces.message_headers import MAX_CHARS, analyze_headers
 from handlers.commands.parser import BadCommand
 from handlers.message import Card
-from handlers.messages.bounces import bounces_card, lines_read, path_card, reading_card
-from handlers.ports import File, Told, Unreadable, untold
+from handlers.messages.bounces import log_card, lines_read_text, route_card, reading_card
+from handlers.ports import File, ProgressCallback, FileUnreadable, ignore_progress
 
-NAMES = {"bounce": "bounce", "headers": "header"}
-NOTHING = {
-    "bounce": "Nothing to explain yet: paste the bounce (`bounce 550 5.7.1 … blocked using …`), or send me the log as a file.",
-    "headers": "Nothing to follow yet: paste the whole header (`headers Received: …`), or send me the message as a file.",
+TEXT_KINDS = {"bounce": "bounce", "headers": "header"}
+NOTHING_PASTED = {
+    "bounce": (
+        "Nothing to explain yet: paste the bounce (`bounce 550 5.7.1 … blocked using …`), or send"
+        " me the log as a file."
+    ),
+    "headers": (
+        "Nothing to follow yet: paste the whole header (`headers Received: …`), or send me the"
+        " message as a file."
+    ),
 }
-NOT_TEXT = "That file is not text, so there is nothing to read in it; attach the log or the message as plain text."
-MOST_LINES = 20_000  # of a header
-LINES_APART = 5_000  # between two words of how many were read
-FENCE = "```"  # people paste logs as code
+NOT_TEXT = (
+    "That file is not text, so there is nothing to read in it; attach the log or the message as"
+    " plain text."
+)
+MAX_HEADER_LINES = 20_000  # of a header
+PROGRESS_INTERVAL_LINES = 5_000  # between progress updates
+CODE_FENCE = "```"  # people paste logs as code
 
 
 @dataclass(frozen=True, slots=True)
-class Pasted:
-    """One text is read at a time, so that neither ten logs nor one of ten megabytes hold up anything else for long."""
+class PastedTextCommands:
+    """Explains pasted text, one at a time, so that large logs do not take all threads."""
 
-    _one: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1), repr=False)
+    _semaphore: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1), repr=False)
 
-    def begun(self, verb: str, text: str, files: Sequence[File]) -> Card:
-        """What is said at once. Raises BadCommand where nothing was pasted."""
+    def acknowledge_request(self, verb: str, text: str, files: Sequence[File]) -> Card:
+        """The acknowledgement. Raises BadCommand if there is no text."""
         if not text and not files:
-            raise BadCommand(NOTHING[verb])
-        return reading_card("file" if files else NAMES[verb])
+            raise BadCommand(NOTHING_PASTED[verb])
+        return reading_card("file" if files else TEXT_KINDS[verb])
 
-    async def answer(self, verb: str, text: str, files: Sequence[File], told: Told = untold) -> Card:
-        """Raises BadCommand, LogTooBig or Unreadable with one sentence."""
-        async with self._one:
-            pieces = [text.replace(FENCE, "\n").encode("utf-8", "replace")] if text and not files else []
+    async def handle(
+        self,
+        verb: str,
+        text: str,
+        files: Sequence[File],
+        on_progress: ProgressCallback = ignore_progress,
+    ) -> Card:
+        """The explanation. Raises BadCommand, LogTooBig or FileUnreadable with one sentence."""
+        async with self._semaphore:
+            chunks = (
+                [text.replace(CODE_FENCE, "\n").encode("utf-8", "replace")]
+                if text and not files
+                else []
+            )
             for file in files:
-                octets = await file.read(MOST_BYTES - sum(map(len, pieces)))
-                if not is_text(octets):
-                    raise Unreadable(NOT_TEXT)
-                pieces += [b"\n\n", octets] if pieces else [octets]
-            return await asyncio.to_thread(explained, verb, pieces, not files, told)
+                content = await file.read(MAX_BYTES - sum(map(len, chunks)))
+                if not is_text(content):
+                    raise FileUnreadable(NOT_TEXT)
+                chunks += [b"\n\n", content] if chunks else [content]
+            return await asyncio.to_thread(explain, verb, chunks, not files, on_progress)
 
 
-def explained(verb: str, pieces: Sequence[bytes], every_reply: bool, told: Told = untold) -> Card:
-    """Pure, and slow for a long log: for a thread. A header that came as a bounce is followed all the same."""
+def explain(
+    verb: str,
+    chunks: Sequence[bytes],
+    every_reply: bool,
+    on_progress: ProgressCallback = ignore_progress,
+) -> Card:
+    """Explain text; pure, and slow for a long log, so run it in a thread.
+
+    A message header given to `bounce` is explained as a header.
+    """
     if verb == "bounce":
-        first, summary = sum_up(_counted(text_lines(pieces), told), every_reply)
-        if summary.refusals or not (path := read_headers(_text(pieces))).hops:
-            return bounces_card(first, summary)
-        return path_card(path)
-    return path_card(read_headers(_text(pieces)))
+        first, summary = summarize_with_examples(
+            _with_progress(decode_lines(chunks), on_progress), every_reply
+        )
+        if summary.refusals or not (path := analyze_headers(_header_text(chunks))).hops:
+            return log_card(first, summary)
+        return route_card(path)
+    return route_card(analyze_headers(_header_text(chunks)))
 
 
-def is_text(octets: bytes) -> bool:
-    """Whether a file may be a text: pictures and archives have zeros, of texts only UTF-16, which says so."""
-    return b"\0" not in octets[:1_024] or octets.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+def is_text(content: bytes) -> bool:
+    """Whether a file may be text: images and archives contain NUL, and UTF-16 has a BOM."""
+    return b"\0" not in content[:1_024] or content.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
 
 
-def _counted(lines: Iterable[str], told: Told) -> Iterator[str]:
-    """The lines, while somebody hears how many there were so far."""
+def _with_progress(lines: Iterable[str], on_progress: ProgressCallback) -> Iterator[str]:
+    """The lines, with progress updates."""
     for number, line in enumerate(lines, 1):
-        if number % LINES_APART == 0:
-            told(lines_read(number))
+        if number % PROGRESS_INTERVAL_LINES == 0:
+            on_progress(lines_read_text(number))
         yield line
 
 
-def _text(pieces: Sequence[bytes]) -> str:
-    return "\n".join(islice(text_lines(pieces), MOST_LINES))[:MOST_CHARACTERS]
+def _header_text(chunks: Sequence[bytes]) -> str:
+    return "\n".join(islice(decode_lines(chunks), MAX_HEADER_LINES))[:MAX_CHARS]
 
 
-REFUSALS = (BadCommand, LogTooBig, Unreadable)
+READ_ERRORS = (BadCommand, LogTooBig, FileUnreadable)

@@ -1,4 +1,4 @@
-"""The verbs: what is said at once to each, and who answers it."""
+"""Command router: acknowledgement and handler of each verb."""
 
 from __future__ import annotations
 
@@ -6,115 +6,161 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from bot.check_runner import Checkup
-from bot.models import Order, Report, Target
+from bot.check_runner import CheckRunner
+from bot.models import CheckRequest, Report, Target
 from bot.storage import StoreUnavailable
-from handlers.commands.parser import PASTED, WATCHING, Typed, read_check, split_verb
-from handlers.commands.pasted_text import REFUSALS as UNREAD
-from handlers.commands.pasted_text import Pasted
-from handlers.commands.watch import Watching
-from handlers.commands.watch_parser import REFUSALS
+from handlers.commands.parser import PASTE_VERBS, WATCH_VERBS, CheckCommand, read_check, split_verb
+from handlers.commands.pasted_text import READ_ERRORS as UNREAD
+from handlers.commands.pasted_text import PastedTextCommands
+from handlers.commands.watch import WatchCommands
+from handlers.commands.watch_parser import PARSE_ERRORS
 from handlers.message import Card
-from handlers.messages import checking_card, help_card, refusal_card, report_card, reports_card, so_far
-from handlers.ports import Ack, Ask, Room, Told, untold
+from handlers.messages import (
+    checking_card,
+    help_card,
+    refusal_card,
+    report_card,
+    reports_card,
+    progress_text,
+)
+from handlers.ports import Ack, ChatRequest, Channel, ProgressCallback, ignore_progress
 
-STORE_AWAY = "The store of the watches does not answer, so nothing was changed; please try again in a minute."
-NO_WATCHES = "Nothing can be watched here: this bot keeps no watches."
+STORE_UNAVAILABLE = (
+    "The store of the watches does not answer, so nothing was changed; please try again in a"
+    " minute."
+)
+WATCHES_DISABLED = "Nothing can be watched here: this bot keeps no watches."
 
 
 @dataclass(frozen=True, slots=True)
-class Commands:
-    """The verbs; `checkup` does the work, `lists` is how many blocklists a target is asked about."""
+class CommandRouter:
+    """Handles commands on every platform.
 
-    checkup: Checkup
-    lists: Callable[[Target], int]
-    list_health: Callable[[], Awaitable[Card]]
-    allowed: Callable[[Ask], Awaitable[str]] = field(default=lambda _: _nobody_waits())
-    watching: Watching | None = None
-    pasted: Pasted = field(default_factory=Pasted)
+    `list_count` is the number of blocklists queried for a target. `rate_limit` returns a sentence
+    for users over their limit, else an empty string.
+    """
 
-    def acknowledgement(self, ask: Ask) -> Ack:
-        """What is said at once; pure and instant."""
-        verb, rest = split_verb(ask.text)
+    check_runner: CheckRunner
+    list_count: Callable[[Target], int]
+    list_status: Callable[[], Awaitable[Card]]
+    rate_limit: Callable[[ChatRequest], Awaitable[str]] = field(default=lambda _: _no_limit())
+    watch_commands: WatchCommands | None = None
+    pasted_text: PastedTextCommands = field(default_factory=PastedTextCommands)
+
+    def acknowledge(self, request: ChatRequest) -> Ack:
+        """The acknowledgement; pure and instant."""
+        verb, arguments = split_verb(request.text)
         if verb == "help":
-            return Ack(help_card(), work=False)
+            return Ack(help_card(), needs_work=False)
         if verb == "lists":
-            return Ack(Card("Asking every blocklist for its test entries …", private=True), work=True)
+            return Ack(
+                Card("Asking every blocklist for its test entries …", private=True), needs_work=True
+            )
         try:
-            if verb in PASTED:
-                return Ack(self.pasted.begun(verb, rest, ask.files), work=True)
-            if verb in WATCHING:
-                return Ack(self._begun(ask, verb, rest), work=self.watching is not None)
-            orders = read_check(rest).orders
-            return Ack(checking_card(orders, self.lists(orders[0].target)), work=True)
-        except REFUSALS as wrong:
-            return Ack(refusal_card(str(wrong)), work=False)
+            if verb in PASTE_VERBS:
+                return Ack(
+                    self.pasted_text.acknowledge_request(verb, arguments, request.files),
+                    needs_work=True,
+                )
+            if verb in WATCH_VERBS:
+                return Ack(
+                    self._acknowledge_watch(request, verb, arguments),
+                    needs_work=self.watch_commands is not None,
+                )
+            requests = read_check(arguments).requests
+            return Ack(
+                checking_card(requests, self.list_count(requests[0].target)), needs_work=True
+            )
+        except PARSE_ERRORS as error:
+            return Ack(refusal_card(str(error)), needs_work=False)
 
-    async def answer(self, ask: Ask, told: Told = untold) -> Card:
-        instead = self.acknowledgement(ask)
-        if not instead.work:
-            return instead.card
-        if wait := await self.allowed(ask):
-            return refusal_card(wait)
-        verb, rest = split_verb(ask.text)
-        if verb in PASTED:
-            return await self._read(ask, verb, rest, told)
-        if verb in WATCHING and self.watching:
-            return await self._watching(self.watching, ask, verb, rest)
-        return await self.list_health() if verb == "lists" else await self.check(read_check(rest), told)
+    async def handle(
+        self, request: ChatRequest, on_progress: ProgressCallback = ignore_progress
+    ) -> Card:
+        ack = self.acknowledge(request)
+        if not ack.needs_work:
+            return ack.card
+        if refusal := await self.rate_limit(request):
+            return refusal_card(refusal)
+        verb, arguments = split_verb(request.text)
+        if verb in PASTE_VERBS:
+            return await self._handle_pasted(request, verb, arguments, on_progress)
+        if verb in WATCH_VERBS and self.watch_commands:
+            return await self._handle_watch(self.watch_commands, request, verb, arguments)
+        return (
+            await self.list_status()
+            if verb == "lists"
+            else await self.check(read_check(arguments), on_progress)
+        )
 
-    async def check(self, typed: Typed, told: Told = untold) -> Card:
-        expanded = await asyncio.gather(*(self.checkup.expand(order) for order in typed.orders))
-        orders = [order for several in expanded for order in several]
+    async def check(
+        self, command: CheckCommand, on_progress: ProgressCallback = ignore_progress
+    ) -> Card:
+        expanded = await asyncio.gather(
+            *(self.check_runner.expand(request) for request in command.requests)
+        )
+        requests = [request for batch in expanded for request in batch]
         done = 0
 
-        async def report(order: Order) -> Report:
+        async def run_check(request: CheckRequest) -> Report:
             nonlocal done
-            found = await self.checkup.report(order, typed.fresh)
+            report = await self.check_runner.run(request, command.fresh)
             done += 1
-            if len(orders) > 1:
-                told(so_far(done, orders))
-            return found
+            if len(requests) > 1:
+                on_progress(progress_text(done, requests))
+            return report
 
-        reports = await asyncio.gather(*map(report, orders))
-        return report_card(reports[0], typed.tree) if len(reports) == 1 else reports_card(reports)
+        reports = await asyncio.gather(*map(run_check, requests))
+        return (
+            report_card(reports[0], command.with_tree)
+            if len(reports) == 1
+            else reports_card(reports)
+        )
 
-    async def rejoined(self, room: Room) -> Card | None:
-        return await self.watching.rejoined(room) if self.watching else None
+    async def on_channel_joined(self, channel: Channel) -> Card | None:
+        return await self.watch_commands.on_channel_joined(channel) if self.watch_commands else None
 
-    async def removed_from(self, room: Room) -> None:
-        if self.watching:
-            await self.watching.watches.forget_room(room)
+    async def on_channel_left(self, channel: Channel) -> None:
+        if self.watch_commands:
+            await self.watch_commands.watches.purge_channel(channel)
 
-    async def silenced(self, platform: str, space: str) -> None:
-        if self.watching:
-            await self.watching.watches.pause_space(platform, space)
+    async def on_token_revoked(self, platform: str, workspace: str) -> None:
+        if self.watch_commands:
+            await self.watch_commands.watches.pause_workspace(platform, workspace)
 
-    async def returned(self, platform: str, space: str) -> None:
-        if self.watching:
-            await self.watching.watches.resume_space(platform, space)
+    async def on_token_restored(self, platform: str, workspace: str) -> None:
+        if self.watch_commands:
+            await self.watch_commands.watches.resume_workspace(platform, workspace)
 
-    async def removed(self, platform: str, space: str) -> None:
-        if self.watching:
-            await self.watching.watches.forget_space(platform, space)
+    async def on_uninstalled(self, platform: str, workspace: str) -> None:
+        if self.watch_commands:
+            await self.watch_commands.watches.purge_workspace(platform, workspace)
 
-    def _begun(self, ask: Ask, verb: str, rest: str) -> Card:
-        return self.watching.begun(ask, verb, rest) if self.watching else refusal_card(NO_WATCHES)
+    def _acknowledge_watch(self, request: ChatRequest, verb: str, arguments: str) -> Card:
+        return (
+            self.watch_commands.acknowledge_request(request, verb, arguments)
+            if self.watch_commands
+            else refusal_card(WATCHES_DISABLED)
+        )
 
-    async def _read(self, ask: Ask, verb: str, rest: str, told: Told) -> Card:
+    async def _handle_pasted(
+        self, request: ChatRequest, verb: str, arguments: str, on_progress: ProgressCallback
+    ) -> Card:
         try:
-            return await self.pasted.answer(verb, rest, ask.files, told)
-        except UNREAD as wrong:
-            return refusal_card(str(wrong))
+            return await self.pasted_text.handle(verb, arguments, request.files, on_progress)
+        except UNREAD as error:
+            return refusal_card(str(error))
 
-    async def _watching(self, watching: Watching, ask: Ask, verb: str, rest: str) -> Card:
+    async def _handle_watch(
+        self, commands: WatchCommands, request: ChatRequest, verb: str, arguments: str
+    ) -> Card:
         try:
-            return await watching.answer(ask, verb, rest)
-        except REFUSALS as wrong:
-            return refusal_card(str(wrong))
+            return await commands.handle(request, verb, arguments)
+        except PARSE_ERRORS as error:
+            return refusal_card(str(error))
         except StoreUnavailable:
-            return refusal_card(STORE_AWAY)
+            return refusal_card(STORE_UNAVAILABLE)
 
 
-async def _nobody_waits() -> str:
+async def _no_limit() -> str:
     return ""

@@ -1,7 +1,7 @@
-"""Verbs about watches: a channel follows a target, and its members mute it, take it in hand or end it.
+"""Watch commands: add, list, mute, acknowledge and remove the watches of a channel.
 
-Which channel speaks is only ever taken from the ask, never from what was typed: what another channel watches does not exist
-here.
+The channel always comes from the request, never from the text, so that a command cannot reach the
+watches of another channel.
 """
 
 from __future__ import annotations
@@ -13,271 +13,387 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.inputs.domain_names import quoted
-from bot.inputs.durations import write_duration
+from bot.inputs.durations import format_duration
 from bot.models import Lookup, Report
-from bot.monitoring.alert_state import acknowledge, begin, mute, unmute
-from bot.monitoring.dnsbl_quarantine import heard_in
-from bot.monitoring.interfaces import MOST_IN_A_ROOM, Kept, Outbox, RoomSettings, TooManyWatches, Watches
-from bot.monitoring.models import MOST_ADDRESSES, Incident, Room, Watch
-from bot.monitoring.poll import observations
+from bot.monitoring.alert_state import acknowledge, initial_incident, mute, unmute
+from bot.monitoring.dnsbl_quarantine import counts_by_list
+from bot.monitoring.interfaces import (
+    MAX_WATCHES_PER_CHANNEL,
+    StoredWatch,
+    Outbox,
+    ChannelSettings,
+    TooManyWatches,
+    WatchRepository,
+)
+from bot.monitoring.models import MAX_ADDRESSES, Incident, Channel, Watch
+from bot.monitoring.poll import observe_reports
 from bot.monitoring.schedule import first_due
-from bot.monitoring.sender_discovery import own_addresses
+from bot.monitoring.sender_discovery import discover_senders
 from handlers.commands import watch_parser
 from handlers.commands.parser import BadCommand
-from handlers.commands.watch_parser import Subject, Wish, beginning, read_history
+from handlers.commands.watch_parser import WatchTarget, WatchOptions, history_start, read_history
 from handlers.message import Card
 from handlers.messages import watches as cards
-from handlers.messages.alerts import standing_card
+from handlers.messages.alerts import current_root_card
 from handlers.messages.history import history_card
-from handlers.messages.watches import Added
-from handlers.ports import Ask, Later, MessageGone, Rejected, RoomGone, SpaceGone, Speaking, Unsure
-from handlers.sanitize import inert
-
-TRIES = 5  # at a change that somebody else's change was ahead of
-STRANGER = (
-    "You are from another workspace: you can check and look here, and its own members change watches and settings."
+from handlers.messages.watches import AddedWatch
+from handlers.ports import (
+    ChatRequest,
+    RetryAfter,
+    MessageNotFound,
+    Rejected,
+    ChannelUnavailable,
+    WorkspaceUnavailable,
+    MessagePoster,
+    DeliveryUnknown,
 )
-NOWHERE = "There is no channel here to alert; watches work in Slack and Teams."
-# Nobody is locked in by someone who left: the setting is everybody's, and turning it off is said to the whole channel.
-RESTRICTED = (
-    "In this channel only the one who made a watch may end or mute it; `settings restrict off` ends that rule, and the "
-    "channel sees who did it."
-)
-TOO_OFTEN_CHANGED = "That watch is being changed right now; please try again in a moment."
-LEFT = (Later, Unsure, RoomGone, SpaceGone, Rejected, MessageGone)
+from handlers.sanitize import sanitize
 
-Look = Callable[[Watch], Awaitable[Sequence[Report]]]
-Verb = Callable[[Ask, str], Awaitable[Card]]
+MAX_UPDATE_ATTEMPTS = 5  # of an update that conflicts with concurrent ones
+EXTERNAL_USER = (
+    "You are from another workspace: you can check and look here, and its own members change"
+    " watches and settings."
+)
+NO_CHANNEL = "There is no channel here to alert; watches work in Slack and Teams."
+# Any member may turn the setting off, so that watches of people who left can be removed.
+CREATOR_ONLY = (
+    "In this channel only the one who made a watch may end or mute it; `settings restrict off` "
+    "ends that rule, and the channel sees who did it."
+)
+UPDATE_CONFLICT = "That watch is being changed right now; please try again in a moment."
+POST_ERRORS = (
+    RetryAfter,
+    DeliveryUnknown,
+    ChannelUnavailable,
+    WorkspaceUnavailable,
+    Rejected,
+    MessageNotFound,
+)
+
+FirstPoll = Callable[[Watch], Awaitable[Sequence[Report]]]
+VerbHandler = Callable[[ChatRequest, str], Awaitable[Card]]
 
 log = structlog.get_logger()
 
 
-async def _as_wished(watch: Watch) -> timedelta:
-    return watch.every
+async def _requested_interval(watch: Watch) -> timedelta:
+    return watch.interval
 
 
 @dataclass(frozen=True, slots=True)
-class Watching:
-    """`look` takes the first look at a watch; `granted` is the interval that the lists' budgets leave it; `usual` the one
-    of those who say nothing."""
+class WatchCommands:
+    """Handlers of the watch commands.
 
-    watches: Watches
+    `first_poll` polls a new watch; `granted_interval` is the interval that the list budgets allow;
+    `default_interval` applies to watches without `every`.
+    """
+
+    watches: WatchRepository
     outbox: Outbox
-    look: Look
+    first_poll: FirstPoll
     lookup: Lookup
-    platforms: Mapping[str, Speaking]
+    posters: Mapping[str, MessagePoster]
     clock: Callable[[], datetime]
-    usual: timedelta = timedelta(hours=1)
-    special_allowed: bool = False
-    granted: Callable[[Watch], Awaitable[timedelta]] = field(default=_as_wished)
+    default_interval: timedelta = timedelta(hours=1)
+    allow_special: bool = False
+    effective_interval: Callable[[Watch], Awaitable[timedelta]] = field(default=_requested_interval)
 
-    def begun(self, ask: Ask, verb: str, rest: str) -> Card:
-        """What is said at once; pure. Raises what is wrong with the words, or with who says them."""
-        changes = verb not in ("watches", "history") and not (verb == "settings" and not rest)
-        if changes and ask.stranger:
-            raise BadCommand(STRANGER)
+    def acknowledge_request(self, request: ChatRequest, verb: str, arguments: str) -> Card:
+        """The acknowledgement; pure. Raises PARSE_ERRORS for bad arguments and external users."""
+        changes = verb not in ("watches", "history") and not (verb == "settings" and not arguments)
+        if changes and request.is_external:
+            raise BadCommand(EXTERNAL_USER)
         if verb == "watch":
-            wish = self._wish(ask, rest)
-            return cards.first_look_card(len(wish.subjects), str(wish.subjects[0]))
+            options = self._parse_options(request, arguments)
+            return cards.first_poll_card(len(options.targets), str(options.targets[0]))
         if verb == "mute":
-            watch_parser.read_mute(rest)
+            watch_parser.read_mute(arguments)
         elif verb in ("unwatch", "unmute", "ack"):
-            watch_parser.read_one(rest)
+            watch_parser.read_watch_name(arguments)
         elif verb == "history":
-            read_history(rest)
+            read_history(arguments)
         elif verb == "settings":
-            watch_parser.read_settings(rest, RoomSettings())
+            watch_parser.read_settings(arguments, ChannelSettings())
         return Card("One moment …", private=True)
 
-    async def answer(self, ask: Ask, verb: str, rest: str) -> Card:
-        """Raises BadCommand and its like for what cannot be done."""
-        verbs: Mapping[str, Verb] = {
+    async def handle(self, request: ChatRequest, verb: str, arguments: str) -> Card:
+        """The response. Raises PARSE_ERRORS."""
+        verbs: Mapping[str, VerbHandler] = {
             "watch": self.watch,
             "unwatch": self.unwatch,
-            "watches": self.show,
+            "watches": self.list_watches,
             "history": self.history,
             "mute": self.mute,
             "unmute": self.unmute,
             "ack": self.acknowledge,
             "settings": self.settings,
         }
-        return await verbs[verb](ask, rest)
+        return await verbs[verb](request, arguments)
 
-    async def watch(self, ask: Ask, rest: str) -> Card:
-        """The first look is silent: what it finds is told here, and only changes are told later."""
-        wish, now = self._wish(ask, rest), self.clock()
-        subjects, notes = await self._subjects(wish)
-        wished = [_watch_of(ask, wish, subject, wish.every or self.usual, now) for subject in subjects]
-        had = {kept.watch.id for kept in await self.watches.of_room(ask.room)}
-        if len(had | {watch.id for watch in wished}) > MOST_IN_A_ROOM:
-            raise BadCommand(f"A channel has {MOST_IN_A_ROOM} watches at most; end some first, `watches` shows them.")
+    async def watch(self, request: ChatRequest, arguments: str) -> Card:
+        """Add watches. The first poll sets their baseline, so only changes raise alerts later."""
+        options, now = self._parse_options(request, arguments), self.clock()
+        targets, notes = await self._find_targets(options)
+        watches = [
+            _new_watch(request, options, target, options.interval or self.default_interval, now)
+            for target in targets
+        ]
+        existing_ids = {
+            stored.watch.id for stored in await self.watches.list_watches(request.channel)
+        }
+        if len(existing_ids | {watch.id for watch in watches}) > MAX_WATCHES_PER_CHANNEL:
+            raise BadCommand(
+                f"A channel has {MAX_WATCHES_PER_CHANNEL} watches at most; end some first, `watches`"
+                " shows them."
+            )
         try:
-            added = [await self._add(ask, watch) for watch in wished]
-        except TooManyWatches as full:
-            raise BadCommand(str(full)) from None
-        return await self._confirm(ask, added, _added_card(ask, added, notes))
+            added = [await self._add(request, watch) for watch in watches]
+        except TooManyWatches as error:
+            raise BadCommand(str(error)) from None
+        return await self._confirm(request, added, _added_card(request, added, notes))
 
-    async def unwatch(self, ask: Ask, rest: str) -> Card:
-        kept = await self._allowed(ask, watch_parser.read_one(rest))
-        await self.watches.remove(ask.room, kept.watch.id)
-        await self.watches.note(ask.room, ask.user, "unwatch", old=kept.watch.subject)
-        return cards.removed_card(kept.watch, _who(ask))
+    async def unwatch(self, request: ChatRequest, arguments: str) -> Card:
+        stored = await self._find_allowed(request, watch_parser.read_watch_name(arguments))
+        await self.watches.remove(request.channel, stored.watch.id)
+        await self.watches.audit(request.channel, request.user, "unwatch", old=stored.watch.subject)
+        return cards.removed_card(stored.watch, _display_name(request))
 
-    async def show(self, ask: Ask, _rest: str) -> Card:
-        return cards.watches_card(await self.watches.of_room(ask.room))
+    async def list_watches(self, request: ChatRequest, _arguments: str) -> Card:
+        return cards.watches_card(await self.watches.list_watches(request.channel))
 
-    async def history(self, ask: Ask, rest: str) -> Card:
-        name, back = read_history(rest)
-        kept, now = await self._kept(ask.room, name), self.clock()
-        history = await self.watches.history(ask.room, kept.watch.id)
-        return history_card(kept.watch, history, beginning(kept.watch, history, back, now), now)
+    async def history(self, request: ChatRequest, arguments: str) -> Card:
+        name, lookback = read_history(arguments)
+        stored, now = await self._find(request.channel, name), self.clock()
+        history = await self.watches.history(request.channel, stored.watch.id)
+        return history_card(
+            stored.watch, history, history_start(stored.watch, history, lookback, now), now
+        )
 
-    async def mute(self, ask: Ask, rest: str) -> Card:
-        name, length = watch_parser.read_mute(rest)
-        kept = await self._allowed(ask, name)
-        if length is None:
-            return cards.mute_choice_card(kept.watch)
-        until = self.clock() + length
-        kept = await self._changed(kept, lambda incident: mute(incident, _who(ask), until))
-        await self.watches.note(ask.room, ask.user, "mute", kept.watch.subject, write_duration(length))
-        assert kept.incident.muted
-        return cards.muted_card(kept.watch, kept.incident.muted)
+    async def mute(self, request: ChatRequest, arguments: str) -> Card:
+        name, duration = watch_parser.read_mute(arguments)
+        stored = await self._find_allowed(request, name)
+        if duration is None:
+            return cards.mute_duration_card(stored.watch)
+        until = self.clock() + duration
+        stored = await self._update_incident(
+            stored, lambda incident: mute(incident, _display_name(request), until)
+        )
+        await self.watches.audit(
+            request.channel, request.user, "mute", stored.watch.subject, format_duration(duration)
+        )
+        assert stored.incident.muted
+        return cards.muted_card(stored.watch, stored.incident.muted)
 
-    async def unmute(self, ask: Ask, rest: str) -> Card:
-        kept = await self._changed(await self._allowed(ask, watch_parser.read_one(rest)), unmute)
-        await self.watches.note(ask.room, ask.user, "unmute", kept.watch.subject)
-        return cards.unmuted_card(kept.watch, _who(ask))
+    async def unmute(self, request: ChatRequest, arguments: str) -> Card:
+        stored = await self._update_incident(
+            await self._find_allowed(request, watch_parser.read_watch_name(arguments)), unmute
+        )
+        await self.watches.audit(request.channel, request.user, "unmute", stored.watch.subject)
+        return cards.unmuted_card(stored.watch, _display_name(request))
 
-    async def acknowledge(self, ask: Ask, rest: str) -> Card:
-        kept = await self._kept(ask.room, watch_parser.read_one(rest))
-        if kept.incident.opened is None:
-            raise BadCommand(f"Nothing is open for {kept.watch.subject}, so there is nothing to acknowledge.")
-        if had := kept.incident.acknowledged:
-            raise BadCommand(f"{kept.watch.subject} was acknowledged by {had.by} already.")
-        kept = await self._changed(kept, lambda incident: acknowledge(incident, _who(ask), self.clock()))
-        await self.watches.note(ask.room, ask.user, "ack", kept.watch.subject)
-        return cards.acknowledged_card(kept.watch, _who(ask))
+    async def acknowledge(self, request: ChatRequest, arguments: str) -> Card:
+        stored = await self._find(request.channel, watch_parser.read_watch_name(arguments))
+        if stored.incident.opened_at is None:
+            raise BadCommand(
+                f"Nothing is open for {stored.watch.subject}, so there is nothing to acknowledge."
+            )
+        if acknowledged := stored.incident.acknowledged:
+            raise BadCommand(
+                f"{stored.watch.subject} was acknowledged by {acknowledged.actor} already."
+            )
+        stored = await self._update_incident(
+            stored, lambda incident: acknowledge(incident, _display_name(request), self.clock())
+        )
+        await self.watches.audit(request.channel, request.user, "ack", stored.watch.subject)
+        return cards.acknowledged_card(stored.watch, _display_name(request))
 
-    async def settings(self, ask: Ask, rest: str) -> Card:
-        before = await self.watches.settings(ask.room)
-        after = watch_parser.read_settings(rest, before)
-        if after == before:
-            return cards.settings_card(before)
-        await self.watches.set_settings(ask.room, after)
-        await self.watches.note(ask.room, ask.user, "settings", str(before), str(after))
-        return cards.settings_card(after, _who(ask))
+    async def settings(self, request: ChatRequest, arguments: str) -> Card:
+        current = await self.watches.settings(request.channel)
+        updated = watch_parser.read_settings(arguments, current)
+        if updated == current:
+            return cards.settings_card(current)
+        await self.watches.set_settings(request.channel, updated)
+        await self.watches.audit(
+            request.channel, request.user, "settings", str(current), str(updated)
+        )
+        return cards.settings_card(updated, _display_name(request))
 
-    async def rejoined(self, room: Room) -> Card | None:
-        """The bot may speak in the room again."""
-        if not await self.watches.resume(room):
+    async def on_channel_joined(self, channel: Channel) -> Card | None:
+        """Resume the watches of a channel that the bot can post to again."""
+        if not await self.watches.resume_channel(channel):
             return None
-        await self.watches.note(room, "mailcheck", "resume")
+        await self.watches.audit(channel, "mailcheck", "resume")
         return cards.resumed_card()
 
-    def _wish(self, ask: Ask, rest: str) -> Wish:
-        if ask.room.platform not in self.platforms:
-            raise BadCommand(NOWHERE)
-        return watch_parser.read_watch(rest, self.usual, self.special_allowed)
+    def _parse_options(self, request: ChatRequest, arguments: str) -> WatchOptions:
+        if request.channel.platform not in self.posters:
+            raise BadCommand(NO_CHANNEL)
+        return watch_parser.read_watch(arguments, self.default_interval, self.allow_special)
 
-    async def _subjects(self, wish: Wish) -> tuple[Sequence[Subject], Sequence[str]]:
-        """What to watch, and a sentence for each thing that is left out."""
-        if not wish.addresses:
-            return wish.subjects, ()
-        found: list[Subject] = []
+    async def _find_targets(
+        self, options: WatchOptions
+    ) -> tuple[Sequence[WatchTarget], Sequence[str]]:
+        """The targets, and a sentence for each one that is left out."""
+        if not options.discover_addresses:
+            return options.targets, ()
+        targets: list[WatchTarget] = []
         notes: list[str] = []
-        for domain in (subject.domain for subject in wish.subjects if subject.domain):
-            own = await own_addresses(domain, self.lookup)
-            found += [Subject(network, domain) for network in own.networks]
-            notes += [f"{network} holds too many addresses and is not watched." for network in own.too_large]
-            notes += [f"DNS did not answer about {what}, so there may be more addresses." for what in own.unknown]
-        if not found:
+        for domain in (target.domain for target in options.targets if target.domain):
+            addresses = await discover_senders(domain, self.lookup)
+            targets += [WatchTarget(network, domain) for network in addresses.networks]
+            notes += [
+                f"{network} holds too many addresses and is not watched."
+                for network in addresses.too_large
+            ]
+            notes += [
+                f"DNS did not answer about {unanswered}, so there may be more addresses."
+                for unanswered in addresses.unresolved
+            ]
+        if not targets:
             raise BadCommand(
-                " ".join(["No address to watch was found there: neither MX nor ip4: or ip6: in SPF.", *notes])
+                " ".join(
+                    [
+                        "No address to watch was found there: neither MX nor ip4: or ip6: in SPF.",
+                        *notes,
+                    ]
+                )
             )
-        if sum(subject.network.num_addresses for subject in found if subject.network) > MOST_ADDRESSES:
-            raise BadCommand(watch_parser.TOO_MUCH)
-        return found, notes
+        if (
+            sum(target.network.num_addresses for target in targets if target.network)
+            > MAX_ADDRESSES
+        ):
+            raise BadCommand(watch_parser.TOO_MANY_ADDRESSES)
+        return targets, notes
 
-    async def _add(self, ask: Ask, watch: Watch) -> Added:
-        reports = await self.look(watch)
+    async def _add(self, request: ChatRequest, watch: Watch) -> AddedWatch:
+        reports = await self.first_poll(watch)
         now = self.clock()
-        incident = begin(watch.id, observations(reports, Incident(watch.id, now), watch), now)
-        due = first_due(f"{watch.role} {watch.subject}", watch.every, now)
-        new = await self.watches.add(watch, incident, due)
-        if new:
-            await self.watches.note(
-                ask.room, ask.user, "watch", new=f"{watch.subject} every {write_duration(watch.every)}"
+        incident = initial_incident(
+            watch.id, observe_reports(reports, Incident(watch.id, now), watch), now
+        )
+        due = first_due(f"{watch.role} {watch.subject}", watch.interval, now)
+        is_new = await self.watches.add(watch, incident, due)
+        if is_new:
+            await self.watches.audit(
+                request.channel,
+                request.user,
+                "watch",
+                new=f"{watch.subject} every {format_duration(watch.interval)}",
             )
         report = reports[0] if len(reports) == 1 else None
-        return Added(watch, incident, await self.granted(watch), new, report, heard_in(reports))
+        return AddedWatch(
+            watch,
+            incident,
+            await self.effective_interval(watch),
+            is_new,
+            report,
+            counts_by_list(reports),
+        )
 
-    async def _confirm(self, ask: Ask, added: Sequence[Added], card: Card) -> Card:
-        """Said in the channel itself, or there in the place of what was pressed: where that fails, no alert could be said
-        there either, and nothing is kept."""
-        platform = self.platforms[ask.room.platform]
+    async def _confirm(self, request: ChatRequest, added: Sequence[AddedWatch], card: Card) -> Card:
+        """Post the confirmation to the channel, or replace the card of the button.
+
+        If the channel is unavailable, alerts could not be posted either: the watches are removed.
+        """
+        poster = self.posters[request.channel.platform]
         try:
-            if ask.place:
-                await platform.update(ask.room, ask.place, card)
+            if request.replaces:
+                await poster.update(request.channel, request.replaces, card)
                 return card
-            await platform.post(ask.room, card)
-        except (RoomGone, SpaceGone):
-            for one in added:
-                if one.new:
-                    await self.watches.remove(ask.room, one.watch.id)
-                    await self.watches.note(
-                        ask.room, "mailcheck", "unwatch", old=one.watch.subject, new="not in channel"
+            await poster.post(request.channel, card)
+        except (ChannelUnavailable, WorkspaceUnavailable):
+            for item in added:
+                if item.is_new:
+                    await self.watches.remove(request.channel, item.watch.id)
+                    await self.watches.audit(
+                        request.channel,
+                        "mailcheck",
+                        "unwatch",
+                        old=item.watch.subject,
+                        new="not in channel",
                     )
-            return cards.not_here_card()
-        except (Later, Unsure, Rejected, MessageGone) as why:
-            log.info("watch confirmed to its maker only", channel=ask.room.channel, why=str(why))
+            return cards.not_in_channel_card()
+        except (RetryAfter, DeliveryUnknown, Rejected, MessageNotFound) as error:
+            log.info(
+                "watch confirmed to creator only", channel=request.channel.id, error=str(error)
+            )
             return replace(card, private=True)
-        return cards.said_in_channel_card(len(added))
+        return cards.posted_in_channel_card(len(added))
 
-    async def _kept(self, room: Room, name: str) -> Kept:
-        kept = await self.watches.find(room, name) or await self.watches.find(room, watch_parser.canonical(name))
-        if kept is None:
-            raise BadCommand(f"{quoted(name)} is not watched in this channel; `watches` shows what is.")
-        return kept
+    async def _find(self, channel: Channel, name: str) -> StoredWatch:
+        stored = await self.watches.find(channel, name)
+        stored = stored or await self.watches.find(channel, watch_parser.canonical_target(name))
+        if stored is None:
+            raise BadCommand(
+                f"{quoted(name)} is not watched in this channel; `watches` shows what is."
+            )
+        return stored
 
-    async def _allowed(self, ask: Ask, name: str) -> Kept:
-        kept = await self._kept(ask.room, name)
-        if kept.watch.by != ask.user and (await self.watches.settings(ask.room)).restrict:
-            raise BadCommand(RESTRICTED)
-        return kept
+    async def _find_allowed(self, request: ChatRequest, name: str) -> StoredWatch:
+        stored = await self._find(request.channel, name)
+        if (
+            stored.watch.created_by != request.user
+            and (await self.watches.settings(request.channel)).creator_only
+        ):
+            raise BadCommand(CREATOR_ONLY)
+        return stored
 
-    async def _changed(self, kept: Kept, turn: Callable[[Incident], Incident]) -> Kept:
-        """The watch with its incident turned, whatever a sweep does to it meanwhile; its thread shows it."""
-        room, watch = kept.watch.room, kept.watch
-        for _ in range(TRIES):
-            after = turn(kept.incident)
-            if after == kept.incident or await self.watches.change(room, watch.id, after, kept.incident):
-                await self._redraw(watch, after)
-                return replace(kept, incident=after)
-            kept = await self._kept(room, watch.id)
-        raise BadCommand(TOO_OFTEN_CHANGED)
+    async def _update_incident(
+        self, stored: StoredWatch, transition: Callable[[Incident], Incident]
+    ) -> StoredWatch:
+        """Apply a transition to the incident, retrying on conflicts, and update the alert."""
+        channel, watch = stored.watch.channel, stored.watch
+        for _ in range(MAX_UPDATE_ATTEMPTS):
+            incident = transition(stored.incident)
+            if incident == stored.incident or await self.watches.update_incident(
+                channel, watch.id, incident, stored.incident
+            ):
+                await self._update_root(watch, incident)
+                return replace(stored, incident=incident)
+            stored = await self._find(channel, watch.id)
+        raise BadCommand(UPDATE_CONFLICT)
 
-    async def _redraw(self, watch: Watch, incident: Incident) -> None:
-        platform = self.platforms.get(watch.room.platform)
-        message = await self.outbox.thread(watch.room, incident.thread) if incident.opened else None
-        if platform and message:
+    async def _update_root(self, watch: Watch, incident: Incident) -> None:
+        poster = self.posters.get(watch.channel.platform)
+        message = (
+            await self.outbox.root_message_id(watch.channel, incident.thread_key)
+            if incident.opened_at
+            else None
+        )
+        if poster and message:
             try:
-                await platform.update(watch.room, message, standing_card(watch, incident))
-            except LEFT as why:  # the next event edits it again
-                log.info("root not edited", channel=watch.room.channel, why=str(why))
+                await poster.update(watch.channel, message, current_root_card(watch, incident))
+            except POST_ERRORS as error:  # the next event edits it again
+                log.info("root message not edited", channel=watch.channel.id, error=str(error))
 
 
-def _added_card(ask: Ask, added: Sequence[Added], notes: Sequence[str]) -> Card:
-    """A report whose button was pressed stays: it only says so."""
-    one = added[0]
-    if ask.place and len(added) == 1 and one.report:
-        return cards.watched_report_card(one.report, one)
+def _added_card(request: ChatRequest, added: Sequence[AddedWatch], notes: Sequence[str]) -> Card:
+    """The confirmation; a report whose Watch button was used stays in place."""
+    first = added[0]
+    if request.replaces and len(added) == 1 and first.report:
+        return cards.report_watched_card(first.report, first)
     return cards.added_card(added, notes)
 
 
-def _watch_of(ask: Ask, wish: Wish, subject: Subject, every: timedelta, now: datetime) -> Watch:
-    return Watch(ask.room, subject.network, subject.domain, wish.role, every, ask.user, now, wish.name)
+def _new_watch(
+    request: ChatRequest,
+    options: WatchOptions,
+    target: WatchTarget,
+    every: timedelta,
+    now: datetime,
+) -> Watch:
+    return Watch(
+        request.channel,
+        target.network,
+        target.domain,
+        options.role,
+        every,
+        request.user,
+        now,
+        options.name,
+    )
 
 
-def _who(ask: Ask) -> str:
-    """Plain text on every platform: naming somebody must not call them."""
-    return inert(ask.name or ask.user, 40)
+def _display_name(request: ChatRequest) -> str:
+    """The user's name as plain text, which mentions nobody."""
+    return sanitize(request.name or request.user, 40)

@@ -1,7 +1,4 @@
-"""Commands about watches as they were typed. Pure; every refusal is one sentence: BadCommand, BadTarget or BadDuration.
-
-`history TARGET|ID [7d|30d|all]`: the past of one watch of the channel in which it is asked.
-"""
+"""Parser of the watch commands. Pure; errors are PARSE_ERRORS with one sentence."""
 
 from __future__ import annotations
 
@@ -12,165 +9,198 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 
 from bot.inputs.domain_names import quoted
-from bot.inputs.durations import BadDuration, read_duration
-from bot.inputs.special_addresses import special
-from bot.inputs.targets import BadTarget, read_targets
+from bot.inputs.durations import BadDuration, parse_duration
+from bot.inputs.special_addresses import special_purpose_of
+from bot.inputs.targets import BadTarget, parse_targets
 from bot.models import Role
 from bot.monitoring.history import History
-from bot.monitoring.interfaces import RoomSettings, Updates
-from bot.monitoring.models import MOST_ADDRESSES, Network, Watch
-from bot.monitoring.schedule import BadInterval, people_interval
-from handlers.commands.parser import BadCommand, take_apart
-from handlers.sanitize import inert
+from bot.monitoring.interfaces import ChannelSettings, UpdateMode
+from bot.monitoring.models import MAX_ADDRESSES, Network, Watch
+from bot.monitoring.schedule import BadInterval, validate_interval
+from handlers.commands.parser import BadCommand, parse_arguments
+from handlers.sanitize import sanitize
 
-NAME = re.compile(r"(?:^|\s)name\s+(?:[\"“”„](?P<quoted>[^\"“”]*)[\"“”]|(?P<rest>.+)$)", re.IGNORECASE)
-LONGEST_NAME = 60
-LONGEST_MUTE = timedelta(days=30)
-REFUSALS = (BadCommand, BadTarget, BadDuration, BadInterval)
-TOO_MUCH = f"That is too much for one command: watch up to {MOST_ADDRESSES} addresses at once."
-SETTINGS = (
-    "Type `settings updates thread`, `thread+broadcast` or `edit-only`, `settings reminder on` or `off`, "
-    "`settings restrict on` or `off`, `settings lists here` or `off`, or `settings digest weekly` or `off`."
+NAME_OPTION = re.compile(
+    r"(?:^|\s)name\s+(?:[\"“”„](?P<quoted>[^\"“”]*)[\"“”]|(?P<rest>.+)$)", re.IGNORECASE
+)
+MAX_NAME_LENGTH = 60
+MAX_MUTE = timedelta(days=30)
+PARSE_ERRORS = (BadCommand, BadTarget, BadDuration, BadInterval)
+TOO_MANY_ADDRESSES = (
+    f"That is too much for one command: watch up to {MAX_ADDRESSES} addresses at once."
+)
+SETTINGS_USAGE = (
+    "Type `settings updates thread`, `thread+broadcast` or `edit-only`, "
+    "`settings reminder on` or `off`, `settings restrict on` or `off`, "
+    "`settings lists here` or `off`, or `settings digest weekly` or `off`."
 )
 ON_OFF = {"on": True, "off": False}
 HERE_OFF = {"here": True, "off": False}
 WEEKLY_OFF = {"weekly": True, "off": False}
-UPDATES = (Updates.THREAD, Updates.BROADCAST, Updates.EDIT_ONLY)
+UPDATE_MODES = (UpdateMode.THREAD, UpdateMode.BROADCAST, UpdateMode.EDIT_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """What one watch follows."""
+class WatchTarget:
+    """Target of one watch: a network, a domain, or both."""
 
     network: Network | None
     domain: str | None
 
     def __str__(self) -> str:
         network = self.network
-        one = network is not None and network.num_addresses == 1
-        address = str(network.network_address) if network is not None and one else str(network or "")
+        is_single = network is not None and network.num_addresses == 1
+        address = (
+            str(network.network_address)
+            if network is not None and is_single
+            else str(network or "")
+        )
         return " ".join(part for part in (address, self.domain) if part)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """`every` is None where nothing was said. `addresses`: the domain's own addresses are to be found and followed."""
+class WatchOptions:
+    """Parsed arguments of `watch`.
 
-    subjects: tuple[Subject, ...]
-    every: timedelta | None
+    `interval` is None if not given. `discover_addresses`: watch the addresses of the domain's MX
+    and SPF.
+    """
+
+    targets: tuple[WatchTarget, ...]
+    interval: timedelta | None
     role: Role
     name: str = ""
-    addresses: bool = False
+    discover_addresses: bool = False
 
 
-def read_watch(text: str, usual: timedelta, special_allowed: bool = False) -> Wish:
-    """`TARGET… [addresses] [every 1h] [as mta|client] [name "HQ egress"]`; an interval as short as `usual` is always
-    possible. Nothing can be learned of a special-purpose address unless the operator allows it, so it is not watched."""
+def read_watch(text: str, default_interval: timedelta, allow_special: bool = False) -> WatchOptions:
+    """Parse `TARGET… [addresses] [every 1h] [as mta|client] [name "HQ egress"]`.
+
+    An interval down to `default_interval` is always allowed; special-purpose addresses only if the
+    operator allows them.
+    """
     name = ""
-    if match := NAME.search(text):
-        name = inert(match["quoted"] if match["quoted"] is not None else match["rest"], LONGEST_NAME)
+    if match := NAME_OPTION.search(text):
+        name = sanitize(
+            match["quoted"] if match["quoted"] is not None else match["rest"], MAX_NAME_LENGTH
+        )
         text = f"{text[: match.start()]} {text[match.end() :]}"
-    words = take_apart(text.split(), ("every", "as"), ("addresses",))
-    subjects = read_subjects(words.left)
-    if not special_allowed:
-        _refuse_special(subject.network for subject in subjects if subject.network)
-    addresses = "addresses" in words.flags
-    if addresses and any(subject.network for subject in subjects):
-        raise BadCommand("`addresses` goes with a domain alone: its own addresses are then found and watched.")
-    every = words.last("every")
-    return Wish(subjects, _interval(every, usual) if every else None, words.role, name, addresses)
+    arguments = parse_arguments(text.split(), ("every", "as"), ("addresses",))
+    targets = read_watch_targets(arguments.positional)
+    if not allow_special:
+        _reject_special(target.network for target in targets if target.network)
+    addresses = "addresses" in arguments.flags
+    if addresses and any(target.network for target in targets):
+        raise BadCommand(
+            "`addresses` goes with a domain alone: its own addresses are then found and watched."
+        )
+    interval = arguments.last_value("every")
+    return WatchOptions(
+        targets,
+        _parse_interval(interval, default_interval) if interval else None,
+        arguments.role,
+        name,
+        addresses,
+    )
 
 
-def read_subjects(words: Sequence[str]) -> tuple[Subject, ...]:
-    """Addresses, ranges of up to 256 of them, and the domain they go with; or domains."""
-    ranges = {word: network for word in words if (network := _range(word))}
-    others = [word for word in words if word not in ranges]
-    targets = read_targets(" ".join(others)) if others or not ranges else ()
+def read_watch_targets(words: Sequence[str]) -> tuple[WatchTarget, ...]:
+    """Parse addresses and ranges with at most one domain, or only domains."""
+    ranges = {word: network for word in words if (network := _parse_range(word))}
+    other_words = [word for word in words if word not in ranges]
+    targets = parse_targets(" ".join(other_words)) if other_words or not ranges else ()
     domains = list(dict.fromkeys(target.domain for target in targets if target.domain))
     networks = [*ranges.values(), *(ip_network(target.ip) for target in targets if target.ip)]
     if networks and len(domains) > 1:
         raise BadCommand(
-            f"Give one domain together with addresses; {' and '.join(domains[:2])} could each belong to them."
+            f"Give one domain together with addresses; {' and '.join(domains[:2])} could each"
+            " belong to them."
         )
-    if sum(network.num_addresses for network in networks) > MOST_ADDRESSES:
-        raise BadCommand(TOO_MUCH)
+    if sum(network.num_addresses for network in networks) > MAX_ADDRESSES:
+        raise BadCommand(TOO_MANY_ADDRESSES)
     if networks:
-        return tuple(Subject(network, domains[0] if domains else None) for network in dict.fromkeys(networks))
-    return tuple(Subject(None, domain) for domain in domains)
+        return tuple(
+            WatchTarget(network, domains[0] if domains else None)
+            for network in dict.fromkeys(networks)
+        )
+    return tuple(WatchTarget(None, domain) for domain in domains)
 
 
 def read_mute(text: str) -> tuple[str, timedelta | None]:
-    """`TARGET|ID 24h`; without a length of time None, which asks for it."""
+    """Parse `TARGET|ID 24h`; the duration is None if not given."""
     words = text.split()
     if len(words) < 2:
-        return _named(text), None
+        return _require_name(text), None
     try:
-        length = read_duration(words[-1])
+        duration = parse_duration(words[-1])
     except BadDuration:
         if _is_target(words[-1]):
             return text, None
         raise
-    if length > LONGEST_MUTE:
-        raise BadCommand("A mute has an end: give 30 days at most, or end the watch with `unwatch`.")
-    return " ".join(words[:-1]), length
+    if duration > MAX_MUTE:
+        raise BadCommand(
+            "A mute has an end: give 30 days at most, or end the watch with `unwatch`."
+        )
+    return " ".join(words[:-1]), duration
 
 
-def read_one(text: str) -> str:
-    """The target or the id that `unwatch`, `unmute` and `ack` take."""
-    return _named(text)
+def read_watch_name(text: str) -> str:
+    """Parse the target, id or name of a watch, for `unwatch`, `unmute` and `ack`."""
+    return _require_name(text)
 
 
-def read_settings(text: str, before: RoomSettings) -> RoomSettings:
-    """`updates thread`, `reminder off`, `restrict on`; nothing at all changes nothing."""
+def read_settings(text: str, current: ChannelSettings) -> ChannelSettings:
+    """Apply `updates thread`, `reminder off` and so on; empty text changes nothing."""
     words = text.lower().split()
     match words:
         case []:
-            return before
-        case ["updates", how] if how in UPDATES:
-            return replace(before, updates=how)
+            return current
+        case ["updates", mode] if mode in UPDATE_MODES:
+            return replace(current, update_mode=mode)
         case ["reminder", state] if state in ON_OFF:
-            return replace(before, reminder=ON_OFF[state])
+            return replace(current, reminders=ON_OFF[state])
         case ["lists", state] if state in HERE_OFF:
-            return replace(before, lists=HERE_OFF[state])
+            return replace(current, list_notices=HERE_OFF[state])
         case ["restrict", state] if state in ON_OFF:
-            return replace(before, restrict=ON_OFF[state])
-        case ["digest", how] if how in WEEKLY_OFF:
-            return replace(before, digest=WEEKLY_OFF[how])
-    raise BadCommand(f"{quoted(text)} is no setting. {SETTINGS}")
+            return replace(current, creator_only=ON_OFF[state])
+        case ["digest", mode] if mode in WEEKLY_OFF:
+            return replace(current, weekly_digest=WEEKLY_OFF[mode])
+    raise BadCommand(f"{quoted(text)} is no setting. {SETTINGS_USAGE}")
 
 
-def canonical(text: str) -> str:
-    """A target as a watch writes it; anything else as it is."""
+def canonical_target(text: str) -> str:
+    """A target in the form that watches use; other text unchanged."""
     try:
-        subjects = read_subjects(text.split())
-    except REFUSALS:
+        targets = read_watch_targets(text.split())
+    except PARSE_ERRORS:
         return text
-    return str(subjects[0]) if len(subjects) == 1 else text
+    return str(targets[0]) if len(targets) == 1 else text
 
 
-def _refuse_special(networks: Iterable[Network]) -> None:
+def _reject_special(networks: Iterable[Network]) -> None:
     for network in networks:
-        first, last = special(network[0]), special(network[-1])
-        if first and last:
+        first_block, last_block = special_purpose_of(network[0]), special_purpose_of(network[-1])
+        if first_block and last_block:
             raise BadCommand(
-                f"{network[0]} is {first.name}: {first.says} Watch the public address that your mail leaves from."
+                f"{network[0]} is {first_block.name}: {first_block.summary} Watch the public"
+                " address that your mail leaves from."
             )
 
 
-def _named(text: str) -> str:
+def _require_name(text: str) -> str:
     if not text.strip():
         raise BadCommand("Name a watch by its target or its id; `watches` shows them.")
     return text.strip()
 
 
-def _interval(text: str, usual: timedelta) -> timedelta:
-    every = read_duration(text)
-    return every if usual <= every <= timedelta(hours=1) else people_interval(every)
+def _parse_interval(text: str, default: timedelta) -> timedelta:
+    interval = parse_duration(text)
+    return interval if default <= interval <= timedelta(hours=1) else validate_interval(interval)
 
 
-def _range(word: str) -> Network | None:
-    """A range of addresses; counted and never expanded, so that one of any size costs nothing."""
-    start, slash, length = word.partition("/")
+def _parse_range(word: str) -> Network | None:
+    """Parse an address range without expanding it; None if it is not one."""
+    start, slash, prefix_length = word.partition("/")
     if not slash or "%" in start:
         return None
     try:
@@ -178,44 +208,52 @@ def _range(word: str) -> Network | None:
     except ValueError:
         return None  # a URL
     try:
-        network = ip_network(f"{start}/{length}", strict=False)
+        network = ip_network(f"{start}/{prefix_length}", strict=False)
     except ValueError:
-        raise BadCommand(f"{quoted(word)} is not a range; type it like 203.0.113.0/28 or 2001:db8::/124.") from None
-    if network.num_addresses > MOST_ADDRESSES:
         raise BadCommand(
-            f"{quoted(word)} holds more than {MOST_ADDRESSES} addresses; type /24 (IPv6: /120) or smaller."
+            f"{quoted(word)} is not a range; type it like 203.0.113.0/28 or 2001:db8::/124."
+        ) from None
+    if network.num_addresses > MAX_ADDRESSES:
+        raise BadCommand(
+            f"{quoted(word)} holds more than {MAX_ADDRESSES} addresses; type /24 (IPv6:"
+            " /120) or smaller."
         )
     return network
 
 
 def _is_target(word: str) -> bool:
     try:
-        return bool(read_subjects([word]))
-    except REFUSALS:
+        return bool(read_watch_targets([word]))
+    except PARSE_ERRORS:
         return False
 
 
-USUAL = timedelta(days=30)
-EVERYTHING = "all"
+DEFAULT_RANGE = timedelta(days=30)
+FULL_RANGE = "all"
 
 
 def read_history(text: str) -> tuple[str, timedelta | None]:
-    """The watch as it was named, and how far to look back; None is to its beginning."""
+    """Parse `TARGET|ID [7d|30d|all_messages]`; the lookback is None for `all_messages`."""
     words = text.split()
     if len(words) < 2:
-        return read_one(text), USUAL
+        return read_watch_name(text), DEFAULT_RANGE
     name, last = " ".join(words[:-1]), words[-1].lower()
-    if last == EVERYTHING:
+    if last == FULL_RANGE:
         return name, None
     try:
-        return name, read_duration(last)
+        return name, parse_duration(last)
     except BadDuration:
         if last[:1].isdigit() and "." not in last and ":" not in last:
             raise
-        return text.strip(), USUAL  # a name or a domain of several words
+        return text.strip(), DEFAULT_RANGE  # a name of several words
 
 
-def beginning(watch: Watch, history: History, back: timedelta | None, now: datetime) -> datetime:
-    """Where to begin: nothing is known from before there was a watch."""
-    known = [watch.since, *(track.spans[0].since for track in history.tracks if track.spans)]
-    return max(min(known), now - back) if back else min(known)
+def history_start(
+    watch: Watch, history: History, lookback: timedelta | None, now: datetime
+) -> datetime:
+    """Start of the range, not before the watch was created or its first entry."""
+    known_since = [
+        watch.created_at,
+        *(track.spans[0].since for track in history.tracks if track.spans),
+    ]
+    return max(min(known_since), now - lookback) if lookback else min(known_since)

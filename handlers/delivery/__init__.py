@@ -1,10 +1,11 @@
-"""What rooms must be told, delivered: in order by room, never lost, and twice only where nobody can look.
+"""Delivers outbox messages: in order by channel, at least once.
 
-The intent is stored before the call and the message's id after it. A letter with an intent may stand in the room already,
-so it is looked up by its key before it is posted again, and only once no call can be under way any more.
+The attempt is stored before the API call and the message id after it. A message with a stored
+attempt may have been posted, so the worker looks it up by its key before posting again, once the
+earlier call must have ended. Duplicates occur only where the channel history cannot be read.
 """
 
-from handlers.delivery.retry_policy import Pace
-from handlers.delivery.worker import Delivery
+from handlers.delivery.retry_policy import DeliveryTimeouts
+from handlers.delivery.worker import DeliveryWorker
 
-__all__ = ["Delivery", "Pace"]
+__all__ = ["DeliveryWorker", "DeliveryTimeouts"]

@@ -1,4 +1,4 @@
-"""When a letter may be dealt with, and what becomes of one that was not said. Pure."""
+"""Retry policy of the outbox: the earliest attempt, and what to do after an error. Pure."""
 
 from __future__ import annotations
 
@@ -8,89 +8,143 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from bot.monitoring.interfaces import AnyLetter
-from handlers.ports import Later, MessageGone, Rejected, RoomGone, SpaceGone, Unsure
+from bot.monitoring.interfaces import OutboxMessage
+from handlers.ports import (
+    RetryAfter,
+    MessageNotFound,
+    Rejected,
+    ChannelUnavailable,
+    WorkspaceUnavailable,
+    DeliveryUnknown,
+)
 
-NOT_SAID = (Later, Unsure, Rejected, MessageGone, RoomGone, SpaceGone)
-NotSaid = Later | Unsure | Rejected | MessageGone | RoomGone | SpaceGone
+POST_ERRORS = (
+    RetryAfter,
+    DeliveryUnknown,
+    Rejected,
+    MessageNotFound,
+    ChannelUnavailable,
+    WorkspaceUnavailable,
+)
+PostError = (
+    RetryAfter
+    | DeliveryUnknown
+    | Rejected
+    | MessageNotFound
+    | ChannelUnavailable
+    | WorkspaceUnavailable
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """Time, handed in. `call_within` is the longest that a call to a platform can take; `recovery` is how long after a
-    restart of the store it may have forgotten what was sent, `rollback` how much it may have forgotten."""
+class DeliveryTimeouts:
+    """Clock, intervals and limits of the delivery worker.
+
+    `call_timeout` is the longest duration of a platform call. For `recovery_window` after a restart
+    the store may have lost writes of up to `max_rollback`.
+    """
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    look_every: float = 0.5
-    apart: float = 1.0  # Slack: one message a second in a channel
-    call_within: timedelta = timedelta(seconds=10)
-    recovery: timedelta = timedelta(seconds=60)
-    rollback: timedelta = timedelta(minutes=5)
-    closed: timedelta = timedelta(hours=1)  # until a place that was closed to the bot is tried again
-    refused_for: timedelta = timedelta(days=1)
-    keep_for: timedelta = timedelta(days=30)
-    longest_wait: timedelta = timedelta(seconds=300)
+    poll_interval_s: float = 0.5
+    min_interval_s: float = 1.0  # Slack: one message per second and channel
+    call_timeout: timedelta = timedelta(seconds=10)
+    recovery_window: timedelta = timedelta(seconds=60)
+    max_rollback: timedelta = timedelta(minutes=5)
+    unavailable_retry: timedelta = timedelta(hours=1)  # between attempts in an unavailable channel
+    drop_rejected_after: timedelta = timedelta(days=1)
+    drop_unavailable_after: timedelta = timedelta(days=30)
+    max_backoff: timedelta = timedelta(seconds=300)
 
     @property
     def grace(self) -> timedelta:
-        return self.call_within + timedelta(seconds=1)
+        """Time after which an earlier call must have ended."""
+        return self.call_timeout + timedelta(seconds=1)
 
-    def backoff(self, tries: int) -> timedelta:
-        """1, 2, 4 … seconds."""
-        return min(timedelta(seconds=2.0 ** min(max(tries - 1, 0), 20)), self.longest_wait)
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """Not before `at`, because a call with the letter may be under way; with a `doubt`, it may stand there since then."""
-
-    at: datetime
-    doubt: datetime | None = None
-
-
-class Rests(StrEnum):
-    """Whose watches rest, because nobody could be told."""
-
-    NOBODY = "nobody"
-    ROOM = "room"
-    SPACE = "space"
+    def backoff(self, attempts: int) -> timedelta:
+        """1, 2, 4 … seconds, at most `max_backoff`."""
+        return min(timedelta(seconds=2.0 ** min(max(attempts - 1, 0), 20)), self.max_backoff)
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
-    """`again_at`: when it is tried again; None where it leaves the outbox unsaid. `surely`: it does not stand there."""
+class EarliestAttempt:
+    """Earliest time of the next attempt.
 
-    again_at: datetime | None
-    surely: bool = True
-    rests: Rests = Rests.NOBODY
+    `possibly_sent_since`: an earlier call may have posted it since then, so look it up first.
+    """
+
+    not_before: datetime
+    possibly_sent_since: datetime | None = None
 
 
-def turn_of(letter: AnyLetter, restarted: datetime, pace: Pace) -> Turn:
-    """When the first letter of a room may be dealt with. After a restart, `restarted`, the store may have lost the end of
-    what it knew, so that what was sent looks as if it was not."""
-    now = pace.now()
-    forgotten = now - restarted < pace.recovery and letter.began < restarted
-    since = letter.intent or (restarted if forgotten else None)
+class PauseScope(StrEnum):
+    """Which watches to pause after an error."""
+
+    NONE = "nobody"
+    CHANNEL = "room"
+    WORKSPACE = "space"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryDecision:
+    """What to do after an error.
+
+    `retry_at` is None to drop the message. `definitely_not_sent`: the platform did not post it.
+    """
+
+    retry_at: datetime | None
+    definitely_not_sent: bool = True
+    pause_scope: PauseScope = PauseScope.NONE
+
+
+def earliest_attempt(
+    message: OutboxMessage, store_started_at: datetime, timeouts: DeliveryTimeouts
+) -> EarliestAttempt:
+    """When the first message of a channel may be sent.
+
+    After a restart the store may have lost the record of messages that were sent.
+    """
+    now = timeouts.now()
+    may_be_forgotten = (
+        now - store_started_at < timeouts.recovery_window
+        and message.earliest_post_at < store_started_at
+    )
+    since = message.send_started_at or (store_started_at if may_be_forgotten else None)
     if since is None:
-        return Turn(now)
-    wait = max(pace.grace, pace.backoff(letter.tries)) if letter.intent else pace.grace
-    return Turn(since + wait, since - pace.rollback if forgotten else since)
+        return EarliestAttempt(now)
+    wait = (
+        max(timeouts.grace, timeouts.backoff(message.attempts))
+        if message.send_started_at
+        else timeouts.grace
+    )
+    return EarliestAttempt(
+        since + wait, since - timeouts.max_rollback if may_be_forgotten else since
+    )
 
 
-def fate_of(letter: AnyLetter, why: NotSaid, watched: bool, pace: Pace) -> Fate:
-    """What an error of the platform means for a letter; `watched`: its watch is there still."""
-    now = pace.now()
-    age, backoff = now - letter.at, now + pace.backoff(letter.tries + 1)
-    match why:
-        case Later():
-            return Fate(now + timedelta(seconds=why.seconds))
-        case Unsure():
-            return Fate(backoff, surely=False)
-        case RoomGone():
-            return Fate(now + pace.closed if watched and age < pace.keep_for else None, rests=Rests.ROOM)
-        case SpaceGone():
-            return Fate(now + pace.closed if age < pace.keep_for else None, rests=Rests.SPACE)
-        case Rejected() | MessageGone():
-            # Our fault: nothing is lost while somebody may mend it, and then others are not held up for ever.
-            return Fate(backoff if age < pace.refused_for else None)
+def retry_decision(
+    message: OutboxMessage, error: PostError, watch_exists: bool, timeouts: DeliveryTimeouts
+) -> RetryDecision:
+    """What to do with a message after a platform error."""
+    now = timeouts.now()
+    age, backoff = now - message.at, now + timeouts.backoff(message.attempts + 1)
+    match error:
+        case RetryAfter():
+            return RetryDecision(now + timedelta(seconds=error.seconds))
+        case DeliveryUnknown():
+            return RetryDecision(backoff, definitely_not_sent=False)
+        case ChannelUnavailable():
+            return RetryDecision(
+                now + timeouts.unavailable_retry
+                if watch_exists and age < timeouts.drop_unavailable_after
+                else None,
+                pause_scope=PauseScope.CHANNEL,
+            )
+        case WorkspaceUnavailable():
+            return RetryDecision(
+                now + timeouts.unavailable_retry if age < timeouts.drop_unavailable_after else None,
+                pause_scope=PauseScope.WORKSPACE,
+            )
+        case Rejected() | MessageNotFound():
+            # A bug or missing scope: retry while it may be fixed, then unblock the channel.
+            return RetryDecision(backoff if age < timeouts.drop_rejected_after else None)

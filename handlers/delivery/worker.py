@@ -1,4 +1,4 @@
-"""Emptying the outbox: the loop over the rooms, and one letter on its way."""
+"""Delivery worker: drains the outbox, channel by channel, and makes the platform calls."""
 
 from __future__ import annotations
 
@@ -11,241 +11,310 @@ from datetime import datetime
 import structlog
 
 from bot.monitoring.interfaces import (
-    AnyLetter,
-    DigestLetter,
-    Kept,
-    Letter,
-    ListLetter,
+    OutboxMessage,
+    DigestMessage,
+    StoredWatch,
+    AlertMessage,
+    ListNoticeMessage,
     Outbox,
-    RoomSettings,
-    Updates,
-    Watches,
+    ChannelSettings,
+    UpdateMode,
+    WatchRepository,
 )
-from bot.monitoring.models import Reason, Room, Watch
+from bot.monitoring.models import AlertReason, Channel, Watch
 from bot.monitoring.schedule import WEEK
 from bot.storage import StoreUnavailable
-from handlers.delivery.retry_policy import NOT_SAID, NotSaid, Pace, Rests, fate_of, turn_of
+from handlers.delivery.retry_policy import (
+    POST_ERRORS,
+    PostError,
+    DeliveryTimeouts,
+    PauseScope,
+    retry_decision,
+    earliest_attempt,
+)
 from handlers.message import Card
-from handlers.messages.alerts import reply_card, root_card, silenced_card
-from handlers.messages.blocklists import list_note_card
+from handlers.messages.alerts import reply_card, root_card, undeliverable_card
+from handlers.messages.blocklists import list_notice_card
 from handlers.messages.history import digest_card
-from handlers.ports import Blind, Later, MessageGone, Rejected, Speaking, Unsure
+from handlers.ports import (
+    HistoryUnavailable,
+    RetryAfter,
+    MessageNotFound,
+    Rejected,
+    MessagePoster,
+    DeliveryUnknown,
+)
 
-LOUDNESS = {Later: logging.INFO, Rejected: logging.ERROR}  # of what was not said; else a warning
+LOG_LEVELS = {RetryAfter: logging.INFO, Rejected: logging.ERROR}  # else WARNING
 
 log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Delivery:
-    """Empties the outbox. Any number of processes may do so: `Outbox.sending` lets one of them have a letter."""
+class DeliveryWorker:
+    """Drains the outbox. Several processes may run it; `Outbox.begin_attempt` arbitrates."""
 
     outbox: Outbox
-    watches: Watches
-    platforms: Mapping[str, Speaking]
-    pace: Pace = field(default_factory=Pace)
-    _busy: set[Room] = field(default_factory=set)
+    watches: WatchRepository
+    posters: Mapping[str, MessagePoster]
+    timeouts: DeliveryTimeouts = field(default_factory=DeliveryTimeouts)
+    _busy: set[Channel] = field(default_factory=set)
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
-        """Delivers until `stop` is set or it is cancelled; a room that has to wait holds up no other.
+        """Deliver until `stop` is set or the task is cancelled; channels do not block each other.
 
-        A cancel alone can get lost in the client of a store that does not answer.
+        `stop` exists because a store client that hangs can swallow the cancellation.
         """
         stop = stop or asyncio.Event()
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
                 try:
-                    for room in await self.outbox.rooms():
-                        if room not in self._busy:
-                            self._busy.add(room)
-                            group.create_task(self._empty(room, stop))
-                except StoreUnavailable as away:  # nothing is lost, and it will be back
-                    log.warning("outbox not read", why=str(away))
+                    for channel in await self.outbox.ready_channels():
+                        if channel not in self._busy:
+                            self._busy.add(channel)
+                            group.create_task(self._drain_channel(channel, stop))
+                except StoreUnavailable as error:  # retried at the next poll
+                    log.warning("outbox unavailable", error=str(error))
                 except Exception:
-                    log.exception("outbox broke")
-                await self.pace.sleep(self.pace.look_every)
+                    log.exception("outbox poll failed")
+                await self.timeouts.sleep(self.timeouts.poll_interval_s)
 
-    async def _empty(self, room: Room, stop: asyncio.Event) -> None:
+    async def _drain_channel(self, channel: Channel, stop: asyncio.Event) -> None:
         try:
-            while not stop.is_set() and await self.deliver_next(room):
-                await self.pace.sleep(self.pace.apart)
-        except StoreUnavailable as away:  # nothing is lost, and it will be back
-            log.warning("delivery waits", platform=room.platform, channel=room.channel, why=str(away))
+            while not stop.is_set() and await self.deliver_next(channel):
+                await self.timeouts.sleep(self.timeouts.min_interval_s)
+        except StoreUnavailable as error:  # retried at the next poll
+            log.warning(
+                "store unavailable, delivery delayed",
+                platform=channel.platform,
+                channel=channel.id,
+                error=str(error),
+            )
         except Exception:
-            log.exception("delivery broke", platform=room.platform, team=room.space, channel=room.channel)
+            log.exception(
+                "delivery failed",
+                platform=channel.platform,
+                team=channel.workspace,
+                channel=channel.id,
+            )
         finally:
-            self._busy.discard(room)
+            self._busy.discard(channel)
 
-    async def deliver_next(self, room: Room) -> bool:
-        """Deals with the room's first letter; False where there is none, or where the room has to wait."""
-        platform = self.platforms.get(room.platform)
-        letter = await self.outbox.first(room) if platform else None
-        if platform is None or letter is None:
+    async def deliver_next(self, channel: Channel) -> bool:
+        """Process the first message of a channel; False if there is none or it has to wait."""
+        poster = self.posters.get(channel.platform)
+        message = await self.outbox.peek(channel) if poster else None
+        if poster is None or message is None:
             return False
-        turn = turn_of(letter, await self.outbox.restarted_at(), self.pace)
-        if self.pace.now() < turn.at:
-            await self.outbox.waits(letter, turn.at)
+        earliest = earliest_attempt(message, await self.outbox.store_started_at(), self.timeouts)
+        if self.timeouts.now() < earliest.not_before:
+            await self.outbox.delay(message, earliest.not_before)
             return False
-        kept, settings = None, RoomSettings(updates=Updates.EDIT_ONLY)
-        if isinstance(letter, Letter):
-            kept, settings = await self.watches.find(room, letter.watch.id), await self.watches.settings(room)
-        digest = await self._digest(letter) if isinstance(letter, DigestLetter) else None
-        errand = _Errand(self.outbox, self.watches, platform, self.pace, letter, kept, settings, digest)
-        return await errand.run(turn.doubt)
+        stored, settings = None, ChannelSettings(update_mode=UpdateMode.EDIT_ONLY)
+        if isinstance(message, AlertMessage):
+            stored = await self.watches.find(channel, message.watch.id)
+            settings = await self.watches.settings(channel)
+        digest = await self._digest(message) if isinstance(message, DigestMessage) else None
+        attempt = DeliveryAttempt(
+            self.outbox, self.watches, poster, self.timeouts, message, stored, settings, digest
+        )
+        return await attempt.run(earliest.possibly_sent_since)
 
-    async def _digest(self, letter: DigestLetter) -> Card:
-        kept, histories = await self.watches.of_room(letter.room), await self.watches.histories(letter.room)
-        return digest_card(kept, histories, letter.at - WEEK, letter.at)
+    async def _digest(self, message: DigestMessage) -> Card:
+        stored = await self.watches.list_watches(message.channel)
+        histories = await self.watches.histories(message.channel)
+        return digest_card(stored, histories, message.at - WEEK, message.at)
 
 
 @dataclass(frozen=True, slots=True)
-class _Errand:
-    """One letter on its way. A note about a list is of no watch, and its end is an edit and nothing more; a digest is of all
-    watches."""
+class DeliveryAttempt:
+    """One attempt to deliver an outbox message.
+
+    `stored` is the watch of an alert, None for other messages. A list notice that ends a condition
+    only edits the first one.
+    """
 
     outbox: Outbox
-    watches: Watches
-    platform: Speaking
-    pace: Pace
-    letter: AnyLetter
-    kept: Kept | None
-    settings: RoomSettings
+    watches: WatchRepository
+    poster: MessagePoster
+    timeouts: DeliveryTimeouts
+    message: OutboxMessage
+    stored: StoredWatch | None
+    settings: ChannelSettings
     digest: Card | None = None
 
-    async def run(self, doubt: datetime | None) -> bool:
-        """True where the letter left the outbox. `doubt`: it may have been posted since then, so it is looked up first."""
-        if doubt is None and self._reminds() and not self.settings.reminder:
-            await self.outbox.dropped(self.letter, "the room wants no reminders")
+    async def run(self, possibly_sent_since: datetime | None) -> bool:
+        """Deliver; True if the message left the outbox.
+
+        `possibly_sent_since`: it may have been posted since then, so look it up first.
+        """
+        if possibly_sent_since is None and self._is_reminder() and not self.settings.reminders:
+            await self.outbox.mark_dropped(self.message, "reminders are off in this channel")
             return True
         try:
-            if doubt and (stands := await self._standing(doubt)):
-                await self._said(self.letter, stands)
+            if possibly_sent_since and (
+                existing_id := await self._find_existing(possibly_sent_since)
+            ):
+                await self._mark_sent(self.message, existing_id)
                 return True
-        except NOT_SAID as why:
-            return await self._unsaid(why, None)
-        begun = await self.outbox.sending(self.letter, self.pace.now())
-        if begun is None:
+        except POST_ERRORS as error:
+            return await self._handle_failure(error, None)
+        started = await self.outbox.begin_attempt(self.message, self.timeouts.now())
+        if started is None:
             return False
         try:
-            await self._say()
-        except NOT_SAID as why:
-            return await self._unsaid(why, begun)
+            await self._send()
+        except POST_ERRORS as error:
+            return await self._handle_failure(error, started)
         return True
 
-    async def _standing(self, since: datetime) -> str | None:
-        """The message, where it was posted after all: in its thread, or outside where the thread was gone."""
-        key, room = self.letter.id, self.letter.room
+    async def _find_existing(self, since: datetime) -> str | None:
+        """Id of the message if it was posted, in its thread or, if that was deleted, outside."""
+        key, channel = self.message.id, self.message.channel
         try:
             if thread := await self._thread():
                 try:
-                    if stands := await self.platform.find(room, key, since, thread):
-                        return stands
-                except MessageGone:
-                    log.info("thread gone", **self._about("looked up outside of it"))
-            return await self.platform.find(room, key, since)
-        except (Blind, Rejected, MessageGone) as why:
-            log.warning("cannot look, so it may be said twice", **self._about(str(why)))
+                    if message_id := await self.poster.find(channel, key, since, thread):
+                        return message_id
+                except MessageNotFound:
+                    log.info("thread not found", **self._log_fields("searching the channel"))
+            return await self.poster.find(channel, key, since)
+        except (HistoryUnavailable, Rejected, MessageNotFound) as error:
+            log.warning("history unavailable, may post twice", **self._log_fields(str(error)))
             return None
 
-    async def _say(self) -> None:
-        """The root shows what is now, before the reply says so: an edit can be repeated, so that a crash between the two
-        leaves nothing stale."""
+    async def _send(self) -> None:
+        """Edit the root first, then reply: a retry after a crash repeats the edit."""
         thread = await self._thread()
-        if thread and not await self._edited(thread):
+        if thread and not await self._edit_root(thread):
             thread = None
-        if thread and self.settings.updates == Updates.EDIT_ONLY:
-            await self._said(self.letter, thread)
-        elif isinstance(self.letter, ListLetter) and not self.letter.root:
-            await self.outbox.dropped(self.letter, "the note that it ends is gone")
+        if thread and self.settings.update_mode == UpdateMode.EDIT_ONLY:
+            await self._mark_sent(self.message, thread)
+        elif isinstance(self.message, ListNoticeMessage) and not self.message.is_root:
+            await self.outbox.mark_dropped(self.message, "the notice to update was not found")
         else:
             await self._post(thread)
 
     async def _thread(self) -> str | None:
-        letter = self.letter
-        return None if letter.root else await self.outbox.thread(letter.room, letter.thread)
+        message = self.message
+        return (
+            None
+            if message.is_root
+            else await self.outbox.root_message_id(message.channel, message.thread_key)
+        )
 
-    async def _edited(self, root: str) -> bool:
-        """False where the root is gone."""
+    async def _edit_root(self, root: str) -> bool:
+        """Edit the root message; False if it no longer exists."""
         try:
-            await self.platform.update(self.letter.room, root, self._root())
-        except MessageGone as why:
-            log.info("thread gone", **self._about(str(why)))
+            await self.poster.update(self.message.channel, root, self._root_card())
+        except MessageNotFound as error:
+            log.info("thread not found", **self._log_fields(str(error)))
             return False
-        except Unsure as why:  # an edit can be repeated, so it is no question whether it was made
-            raise Later(str(why), self.pace.backoff(self.letter.tries + 1).total_seconds()) from None
-        except Rejected as why:
-            log.error("root not edited", **self._about(str(why)))
+        except DeliveryUnknown as error:  # edits are idempotent, so just retry
+            raise RetryAfter(
+                str(error), self.timeouts.backoff(self.message.attempts + 1).total_seconds()
+            ) from None
+        except Rejected as error:
+            log.error("root message not edited", **self._log_fields(str(error)))
         return True
 
     async def _post(self, thread: str | None) -> None:
-        letter = self.letter
-        if thread and isinstance(letter, Letter):
-            broadcast = self.settings.updates == Updates.BROADCAST
-            broadcast = broadcast and (letter.alert.broadcast or letter.alert.reason is Reason.RESOLVED)
-            reply = reply_card(letter.watch, letter.alert)
-            try:
-                said = await self.platform.post(letter.room, reply, thread, letter.id, broadcast)
-                await self._said(letter, said)
-                return
-            except MessageGone as why:
-                log.info("thread gone", **self._about(str(why)))
-        said = await self.platform.post(letter.room, self._root(), "", letter.id)
-        if isinstance(letter, Letter):
-            letter = replace(letter, alert=replace(letter.alert, root=True))
-        await self._said(letter, said)
-
-    async def _said(self, letter: AnyLetter, message: str) -> None:
-        await self.outbox.sent(letter, message)
-        if self.kept and self.kept.paused:
-            await self.watches.resume(letter.room)
-
-    async def _unsaid(self, why: NotSaid, begun: AnyLetter | None) -> bool:
-        """True where the letter left the outbox all the same. Only who began to send it can know that it was not sent."""
-        fate = fate_of(self.letter, why, self.kept is not None, self.pace)
-        log.log(LOUDNESS.get(type(why), logging.WARNING), "alert not said", **self._about(str(why)))
-        if fate.rests is not Rests.NOBODY and self.kept and not self.kept.paused:
-            await self._rest(self.kept.watch, fate.rests, str(why))
-        if fate.again_at is None:
-            await self.outbox.dropped(self.letter, str(why))
-        elif begun and fate.surely:
-            await self.outbox.not_sent(begun, fate.again_at)
-        else:
-            await self.outbox.waits(self.letter, fate.again_at)
-        return fate.again_at is None
-
-    async def _rest(self, watch: Watch, rests: Rests, why: str) -> None:
-        """The watches rest until a try now and then finds the place open again. The one who made this watch hears of a
-        closed room, and whoever runs the bot of a workspace that lets it say nothing to anybody."""
-        room = self.letter.room
-        if rests is Rests.SPACE:
-            log.error(
-                "workspace closed to the bot", **self._about(why), watches="rest", ended_after=str(self.pace.keep_for)
+        message = self.message
+        if thread and isinstance(message, AlertMessage):
+            broadcast = self.settings.update_mode == UpdateMode.BROADCAST
+            broadcast = broadcast and (
+                message.alert.broadcast or message.alert.reason is AlertReason.RESOLVED
             )
-            await self.watches.pause_space(room.platform, room.space)
-            return
-        await self.watches.pause(room)
-        try:
-            await self.platform.tell(room, watch.by, silenced_card(watch, why))
-        except NOT_SAID as deaf:
-            log.info("creator not told", **self._about(str(deaf)))
+            reply = reply_card(message.watch, message.alert)
+            try:
+                message_id = await self.poster.post(
+                    message.channel, reply, thread, message.id, broadcast
+                )
+                await self._mark_sent(message, message_id)
+                return
+            except MessageNotFound as error:
+                log.info("thread not found", **self._log_fields(str(error)))
+        message_id = await self.poster.post(message.channel, self._root_card(), "", message.id)
+        if isinstance(message, AlertMessage):
+            message = replace(message, alert=replace(message.alert, is_root=True))
+        await self._mark_sent(message, message_id)
 
-    def _root(self) -> Card:
-        """As the room's people left it: what they acknowledged or muted since counts."""
-        letter = self.letter
-        if isinstance(letter, ListLetter):
-            return list_note_card(letter.note, letter.name)
-        if isinstance(letter, DigestLetter):
+    async def _mark_sent(self, message: OutboxMessage, message_id: str) -> None:
+        await self.outbox.mark_sent(message, message_id)
+        if self.stored and self.stored.paused:
+            await self.watches.resume_channel(message.channel)
+
+    async def _handle_failure(self, error: PostError, started: OutboxMessage | None) -> bool:
+        """Retry, delay or drop; True if the message left the outbox.
+
+        `started` is the message with this attempt recorded, None if no attempt was made.
+        """
+        decision = retry_decision(self.message, error, self.stored is not None, self.timeouts)
+        log.log(
+            LOG_LEVELS.get(type(error), logging.WARNING),
+            "message not sent",
+            **self._log_fields(str(error)),
+        )
+        if decision.pause_scope is not PauseScope.NONE and self.stored and not self.stored.paused:
+            await self._pause(self.stored.watch, decision.pause_scope, str(error))
+        if decision.retry_at is None:
+            await self.outbox.mark_dropped(self.message, str(error))
+        elif started and decision.definitely_not_sent:
+            await self.outbox.revert_attempt(started, decision.retry_at)
+        else:
+            await self.outbox.delay(self.message, decision.retry_at)
+        return decision.retry_at is None
+
+    async def _pause(self, watch: Watch, scope: PauseScope, reason: str) -> None:
+        """Pause the watches until an attempt succeeds again.
+
+        The creator of the watch gets a direct message about an unavailable channel; an unavailable
+        workspace is logged for the operator.
+        """
+        channel = self.message.channel
+        if scope is PauseScope.WORKSPACE:
+            log.error(
+                "workspace unavailable",
+                **self._log_fields(reason),
+                watches="paused",
+                dropped_after=str(self.timeouts.drop_unavailable_after),
+            )
+            await self.watches.pause_workspace(channel.platform, channel.workspace)
+            return
+        await self.watches.pause_channel(channel)
+        try:
+            await self.poster.notify_user(
+                channel, watch.created_by, undeliverable_card(watch, reason)
+            )
+        except POST_ERRORS as error:
+            log.info("creator not notified", **self._log_fields(str(error)))
+
+    def _root_card(self) -> Card:
+        """The root message, with acknowledgements and mutes made since the alert."""
+        message = self.message
+        if isinstance(message, ListNoticeMessage):
+            return list_notice_card(message.notice, message.list_name)
+        if isinstance(message, DigestMessage):
             assert self.digest
             return self.digest
-        incident = letter.incident
-        if self.kept and self.kept.incident.thread == incident.thread:
-            current = self.kept.incident
+        incident = message.incident
+        if self.stored and self.stored.incident.thread_key == incident.thread_key:
+            current = self.stored.incident
             incident = replace(incident, acknowledged=current.acknowledged, muted=current.muted)
-        return root_card(letter.watch, incident, letter.alert)
+        return root_card(message.watch, incident, message.alert)
 
-    def _reminds(self) -> bool:
-        return isinstance(self.letter, Letter) and self.letter.alert.reason is Reason.REMINDER
+    def _is_reminder(self) -> bool:
+        return (
+            isinstance(self.message, AlertMessage)
+            and self.message.alert.reason is AlertReason.REMINDER
+        )
 
-    def _about(self, why: str) -> dict[str, str]:
-        room, key = self.letter.room, self.letter.id
-        return {"platform": room.platform, "team": room.space, "channel": room.channel, "key": key, "why": why}
+    def _log_fields(self, error: str) -> dict[str, str]:
+        channel, key = self.message.channel, self.message.id
+        return {
+            "platform": channel.platform,
+            "team": channel.workspace,
+            "channel": channel.id,
+            "key": key,
+            "error": error,
+        }

@@ -1,6 +1,6 @@
-"""What an alert adds to its thread. Each names what it is about, because a reply may be shown outside of the thread.
+"""Alert messages: the root of a thread, which is edited to show the current state, and replies.
 
-The message that begins the thread of an alert and is kept up to date, and who is told that there is no place for it.
+Replies name their target, because platforms may show them outside the thread.
 """
 
 from __future__ import annotations
@@ -8,198 +8,304 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from bot.inputs.durations import write_duration
-from bot.monitoring.models import Alert, Incident, Problem, Reason, Watch
+from bot.inputs.durations import format_duration
+from bot.monitoring.models import Alert, Incident, Problem, AlertReason, Watch
 from bot.monitoring.observations import BLOCKLIST
 from handlers.message import Button, Card, Fact, Line, Tone
-from handlers.messages.formatting import MUTE_FOR
+from handlers.messages.formatting import MUTE_DURATIONS
 from handlers.messages.problems import (
-    by_address,
-    gone,
-    known_before,
-    lines_of,
-    lost,
-    name_of_problem,
-    still,
-    subject_of,
-    tone_of,
-    weight,
-    what_is_wrong,
-    when,
+    address_table,
+    cleared_lines,
+    known_lines,
+    problem_lines,
+    unverified_lines,
+    problem_name,
+    remaining_lines,
+    watch_label,
+    worst_tone,
+    problem_sort_key,
+    problems_summary,
+    format_time,
 )
 
 
-def reply_of(watch: Watch, alert: Alert) -> Card:
-    return REPLIES[alert.reason](watch, alert)
+def render_reply(watch: Watch, alert: Alert) -> Card:
+    """The reply for an alert, by its reason."""
+    return REPLY_RENDERERS[alert.reason](watch, alert)
 
 
-def cleared(watch: Watch, alert: Alert) -> str:
-    after = f" after {write_duration(alert.at - alert.opened)}" if alert.opened else ""
-    return f"{subject_of(watch)}: clear again{after}"
+def resolved_title(watch: Watch, alert: Alert) -> str:
+    after = f" after {format_duration(alert.at - alert.opened_at)}" if alert.opened_at else ""
+    return f"{watch_label(watch)}: clear again{after}"
 
 
-def _opened(watch: Watch, alert: Alert) -> Card:
+def _render_opened(watch: Watch, alert: Alert) -> Card:
     return Card(
-        f"{subject_of(watch)}: {what_is_wrong(alert.new)}", tone_of(alert.new), lines=tuple(lines_of(watch, alert.new))
+        f"{watch_label(watch)}: {problems_summary(alert.new)}",
+        worst_tone(alert.new),
+        lines=tuple(problem_lines(watch, alert.new)),
     )
 
 
-def _grew(watch: Watch, alert: Alert) -> Card:
-    lines = (*lines_of(watch, alert.new), *gone(alert.gone), *lost(alert.lost))
-    return Card(f"{subject_of(watch)}: now also {what_is_wrong(alert.new)}", tone_of(alert.new), lines=lines)
-
-
-def _noted(watch: Watch, alert: Alert) -> Card:
-    names = list(dict.fromkeys(name_of_problem(problem) for problem in alert.new))
-    changed = all(problem.sight.passing for problem in alert.new)
-    what = f"{' and '.join(names)} changed" if changed else what_is_wrong(alert.new)
-    return Card(f"{subject_of(watch)}: {what}", tone_of(alert.new), lines=tuple(lines_of(watch, alert.new)))
-
-
-def _eased(watch: Watch, alert: Alert) -> Card:
-    lines = (*gone(alert.gone), *lost(alert.lost), *still(alert.still), *lines_of(watch, alert.new))
-    over = f"no longer {what_is_wrong(alert.gone)}" if alert.gone else "no longer followed on a list"
-    title = "better" if alert.still else over
-    return Card(f"{subject_of(watch)}: {title}", Tone.WARN if alert.still else Tone.GOOD, lines=lines)
-
-
-def _resolved(watch: Watch, alert: Alert) -> Card:
-    lines = (*gone(alert.gone), *lost(alert.lost), *still(alert.still))
-    return Card(cleared(watch, alert), Tone.GOOD, lines=lines)
-
-
-def _reminded(watch: Watch, alert: Alert) -> Card:
-    since = f" after {write_duration(alert.at - alert.opened)}" if alert.opened else ""
-    step = next((p.sight.step for p in sorted(alert.still, key=weight) if p.sight.step), "")
-    title = f"{subject_of(watch)}: still {what_is_wrong(alert.still) or 'not right'}{since}"
-    return Card(title, Tone.WARN, step, buttons=(Button("Acknowledge", f"ack {watch.id}", in_place=True),))
-
-
-def _unstable(watch: Watch, alert: Alert) -> Card:
-    said = "You hear of it again once it has stayed the same for 12 hours."
-    names = ", ".join(dict.fromkeys(map(name_of_problem, alert.new)))
+def _render_grew(watch: Watch, alert: Alert) -> Card:
+    lines = (
+        *problem_lines(watch, alert.new),
+        *cleared_lines(alert.cleared),
+        *unverified_lines(alert.unverified),
+    )
     return Card(
-        f"{subject_of(watch)}: {names} comes and goes", Tone.WARN, lines=(*lines_of(watch, alert.new), Line(said))
+        f"{watch_label(watch)}: now also {problems_summary(alert.new)}",
+        worst_tone(alert.new),
+        lines=lines,
     )
 
 
-def _degraded(watch: Watch, alert: Alert) -> Card:
-    said = "It was seen once, and every second look went unanswered, so nobody knows whether it is true."
-    title = f"{subject_of(watch)}: perhaps {what_is_wrong(alert.new)}"
-    return Card(title, Tone.UNSURE, lines=(*lines_of(watch, alert.new), Line(said, Tone.UNSURE)))
+def _render_noted(watch: Watch, alert: Alert) -> Card:
+    names = list(dict.fromkeys(problem_name(problem) for problem in alert.new))
+    changed = all(problem.last_observation.notify_once for problem in alert.new)
+    what = f"{' and '.join(names)} changed" if changed else problems_summary(alert.new)
+    return Card(
+        f"{watch_label(watch)}: {what}",
+        worst_tone(alert.new),
+        lines=tuple(problem_lines(watch, alert.new)),
+    )
 
 
-REPLIES: Mapping[Reason, Callable[[Watch, Alert], Card]] = {
-    Reason.OPENED: _opened,
-    Reason.GREW: _grew,
-    Reason.NOTED: _noted,
-    Reason.EASED: _eased,
-    Reason.RESOLVED: _resolved,
-    Reason.REMINDER: _reminded,
-    Reason.UNSTABLE: _unstable,
-    Reason.DEGRADED: _degraded,
+def _render_eased(watch: Watch, alert: Alert) -> Card:
+    lines = (
+        *cleared_lines(alert.cleared),
+        *unverified_lines(alert.unverified),
+        *remaining_lines(alert.remaining),
+        *problem_lines(watch, alert.new),
+    )
+    ended = (
+        f"no longer {problems_summary(alert.cleared)}"
+        if alert.cleared
+        else "no longer followed on a list"
+    )
+    title = "better" if alert.remaining else ended
+    return Card(
+        f"{watch_label(watch)}: {title}", Tone.WARN if alert.remaining else Tone.GOOD, lines=lines
+    )
+
+
+def _render_resolved(watch: Watch, alert: Alert) -> Card:
+    lines = (
+        *cleared_lines(alert.cleared),
+        *unverified_lines(alert.unverified),
+        *remaining_lines(alert.remaining),
+    )
+    return Card(resolved_title(watch, alert), Tone.GOOD, lines=lines)
+
+
+def _render_reminder(watch: Watch, alert: Alert) -> Card:
+    since = f" after {format_duration(alert.at - alert.opened_at)}" if alert.opened_at else ""
+    step = next(
+        (
+            p.last_observation.remediation
+            for p in sorted(alert.remaining, key=problem_sort_key)
+            if p.last_observation.remediation
+        ),
+        "",
+    )
+    title = f"{watch_label(watch)}: still {problems_summary(alert.remaining) or 'not right'}{since}"
+    return Card(
+        title, Tone.WARN, step, buttons=(Button("Acknowledge", f"ack {watch.id}", in_place=True),)
+    )
+
+
+def _render_unstable(watch: Watch, alert: Alert) -> Card:
+    note = "You hear of it again once it has stayed the same for 12 hours."
+    names = ", ".join(dict.fromkeys(map(problem_name, alert.new)))
+    return Card(
+        f"{watch_label(watch)}: {names} comes and goes",
+        Tone.WARN,
+        lines=(*problem_lines(watch, alert.new), Line(note)),
+    )
+
+
+def _render_degraded(watch: Watch, alert: Alert) -> Card:
+    note = (
+        "It was seen once, and every second look went unanswered, so nobody knows whether it is"
+        " true."
+    )
+    title = f"{watch_label(watch)}: perhaps {problems_summary(alert.new)}"
+    return Card(
+        title, Tone.UNSURE, lines=(*problem_lines(watch, alert.new), Line(note, Tone.UNSURE))
+    )
+
+
+REPLY_RENDERERS: Mapping[AlertReason, Callable[[Watch, Alert], Card]] = {
+    AlertReason.OPENED: _render_opened,
+    AlertReason.GREW: _render_grew,
+    AlertReason.NOTED: _render_noted,
+    AlertReason.EASED: _render_eased,
+    AlertReason.RESOLVED: _render_resolved,
+    AlertReason.REMINDER: _render_reminder,
+    AlertReason.FLAPPING: _render_unstable,
+    AlertReason.DEGRADED: _render_degraded,
 }
 
 
-MOST_CHECKED = 16  # addresses in one order
-INVITE = "Add mailcheck to the channel again (in Slack: /invite @mailcheck), and its watches go on."
+MAX_CHECKED = 16  # addresses per check
+INVITE_STEP = (
+    "Add mailcheck to the channel again (in Slack: /invite @mailcheck), and its watches go on."
+)
 
 
 def root_card(watch: Watch, incident: Incident, alert: Alert) -> Card:
-    """The message that stands for the alert's thread, as things are with this alert."""
-    if alert.root and alert.opened is None:
-        return reply_card(watch, alert)  # news that opens nothing, and stands alone
-    if alert.reason is Reason.RESOLVED:
-        return _over(watch, alert)
-    return _standing(watch, incident, (*alert.new, *alert.still), (*gone(alert.gone), *lost(alert.lost)))
+    """The root message of a thread at the time of an alert."""
+    if alert.is_root and alert.opened_at is None:
+        return reply_card(watch, alert)  # a notice without an incident
+    if alert.reason is AlertReason.RESOLVED:
+        return _resolved_root_card(watch, alert)
+    return _open_root_card(
+        watch,
+        incident,
+        (*alert.new, *alert.remaining),
+        (*cleared_lines(alert.cleared), *unverified_lines(alert.unverified)),
+    )
 
 
-def standing_card(watch: Watch, incident: Incident) -> Card:
-    """The same between two alerts, after someone took it in hand."""
-    return _standing(watch, incident, tuple(p for p in incident.problems if p.told))
+def current_root_card(watch: Watch, incident: Incident) -> Card:
+    """The root message between two alerts, after an acknowledgement or a mute."""
+    return _open_root_card(watch, incident, tuple(p for p in incident.problems if p.notified))
 
 
 def reply_card(watch: Watch, alert: Alert) -> Card:
-    """What this alert adds; it names what it is about, because a reply may be shown outside of its thread."""
-    card = reply_of(watch, alert)
-    alone = alert.root and alert.opened is None
-    return replace(card, buttons=_check(watch, alert.new)) if alone else card
+    """The reply for an alert; a notice without an incident also gets a Check again button."""
+    card = render_reply(watch, alert)
+    alone = alert.is_root and alert.opened_at is None
+    return replace(card, buttons=_check_button(watch, alert.new)) if alone else card
 
 
-def silenced_card(watch: Watch, why: str) -> Card:
-    """Told to the one who made the watch, where the room can no longer be."""
+def undeliverable_card(watch: Watch, reason: str) -> Card:
+    """Direct message to the watch's creator when the channel can no longer be posted to."""
     return Card(
-        f"The alerts about {subject_of(watch)} cannot be delivered: their channel is closed to mailcheck",
+        (
+            f"The alerts about {watch_label(watch)} cannot be delivered: their channel is closed"
+            " to mailcheck"
+        ),
         Tone.WARN,
-        step=INVITE,
+        step=INVITE_STEP,
         lines=(Line("Until then all watches of that channel rest; after 30 days they end."),),
-        footnote=f"The platform says: {why}" if why else "",
+        footnote=f"The platform says: {reason}" if reason else "",
     )
 
 
-def _standing(watch: Watch, incident: Incident, problems: Sequence[Problem], aside: Iterable[Line] = ()) -> Card:
-    """What was wrong before the incident, or is too small for one, is named and no more: it is not the news."""
-    before = [problem for problem in problems if not problem.quiet] and [p for p in problems if p.quiet]
-    ranked = sorted((problem for problem in problems if problem not in before), key=weight)
-    step = next((p.sight.step for p in ranked if p.sight.step), "")
-    opened = incident.opened or min((p.since for p in ranked), default=incident.began)
-    hand = [Fact("Acknowledged", f"by {a.by}, {when(a.at)}")] if (a := incident.acknowledged) else []
-    mute = [Fact("Muted", f"by {m.by}, until {when(m.until)}")] if (m := incident.muted) else []
+def _open_root_card(
+    watch: Watch, incident: Incident, problems: Sequence[Problem], extra_lines: Iterable[Line] = ()
+) -> Card:
+    """Root of an open incident. Known and minor problems are only named."""
+    known_problems = [problem for problem in problems if not problem.informational] and [
+        p for p in problems if p.informational
+    ]
+    ranked = sorted(
+        (problem for problem in problems if problem not in known_problems), key=problem_sort_key
+    )
+    step = next(
+        (p.last_observation.remediation for p in ranked if p.last_observation.remediation), ""
+    )
+    opened = incident.opened_at or min((p.since for p in ranked), default=incident.started_at)
+    acknowledged = (
+        [Fact("Acknowledged", f"by {a.actor}, {format_time(a.at)}")]
+        if (a := incident.acknowledged)
+        else []
+    )
+    mute = (
+        [Fact("Muted", f"by {m.actor}, until {format_time(m.until)}")]
+        if (m := incident.muted)
+        else []
+    )
     return Card(
-        title=_title(watch, ranked, before),
-        tone=Tone.UNSURE if incident.muted else Tone.WARN if incident.acknowledged else tone_of(ranked),
+        title=_title(watch, ranked, known_problems),
+        tone=Tone.UNSURE
+        if incident.muted
+        else Tone.WARN
+        if incident.acknowledged
+        else worst_tone(ranked),
         step=step,
-        lines=(*lines_of(watch, ranked, step), *aside, *known_before(before)),
-        facts=(Fact("Since", when(opened)), *hand, *mute),
-        table=by_address(ranked) if watch.several else None,
-        buttons=(*_form(ranked), *_in_hand(watch, incident), *_check(watch, ranked)),
+        lines=(*problem_lines(watch, ranked, step), *extra_lines, *known_lines(known_problems)),
+        facts=(Fact("Since", format_time(opened)), *acknowledged, *mute),
+        table=address_table(ranked) if watch.is_range else None,
+        buttons=(
+            *_removal_button(ranked),
+            *_incident_buttons(watch, incident),
+            *_check_button(watch, ranked),
+        ),
         footnote=_footnote(watch),
     )
 
 
-def _over(watch: Watch, alert: Alert) -> Card:
+def _resolved_root_card(watch: Watch, alert: Alert) -> Card:
     return Card(
-        cleared(watch, alert),
+        resolved_title(watch, alert),
         Tone.GOOD,
-        lines=(*gone(alert.gone), *lost(alert.lost), *still(alert.still)),
-        facts=(Fact("Since", when(alert.opened or alert.at)), Fact("Until", when(alert.at))),
-        buttons=_check(watch, (*alert.gone, *alert.lost)),
+        lines=(
+            *cleared_lines(alert.cleared),
+            *unverified_lines(alert.unverified),
+            *remaining_lines(alert.remaining),
+        ),
+        facts=(
+            Fact("Since", format_time(alert.opened_at or alert.at)),
+            Fact("Until", format_time(alert.at)),
+        ),
+        buttons=_check_button(watch, (*alert.cleared, *alert.unverified)),
         footnote=_footnote(watch),
     )
 
 
-def _title(watch: Watch, problems: Sequence[Problem], before: Sequence[Problem]) -> str:
-    subject = subject_of(watch)
-    listed = [p.sight for p in (*problems, *before) if p.sight.check == BLOCKLIST]
-    addresses = {sight.address for sight in listed if sight.address}
-    if watch.several and watch.network and addresses:
+def _title(watch: Watch, problems: Sequence[Problem], known_problems: Sequence[Problem]) -> str:
+    subject = watch_label(watch)
+    listed = [
+        p.last_observation
+        for p in (*problems, *known_problems)
+        if p.last_observation.check == BLOCKLIST
+    ]
+    addresses = {observation.address for observation in listed if observation.address}
+    if watch.is_range and watch.network and addresses:
         return f"{subject}: {len(addresses)} of {watch.network.num_addresses} addresses listed"
-    return f"{subject}: {what_is_wrong(problems)}" if problems else f"{subject}: nothing is wrong any more"
+    return (
+        f"{subject}: {problems_summary(problems)}"
+        if problems
+        else f"{subject}: nothing is wrong any more"
+    )
 
 
-def _in_hand(watch: Watch, incident: Incident) -> list[Button]:
+def _incident_buttons(watch: Watch, incident: Incident) -> list[Button]:
     acknowledge = [] if incident.acknowledged else [Button("Acknowledge", f"ack {watch.id}")]
     mute = (
         Button("Unmute", f"unmute {watch.id}")
         if incident.muted
-        else Button("Mute…", f"mute {watch.id}", choice=MUTE_FOR)
+        else Button("Mute…", f"mute {watch.id}", select=MUTE_DURATIONS)
     )
     return [*acknowledge, mute]
 
 
-def _form(problems: Sequence[Problem]) -> list[Button]:
-    found = ((p, link) for p in problems for link in p.sight.links[:1])
-    return [Button(f"{name_of_problem(p)}: {link.label.lower()}", url=link.url, primary=True) for p, link in found][:1]
+def _removal_button(problems: Sequence[Problem]) -> list[Button]:
+    links = ((p, link) for p in problems for link in p.last_observation.links[:1])
+    return [
+        Button(f"{problem_name(p)}: {link.label.lower()}", url=link.url, primary=True)
+        for p, link in links
+    ][:1]
 
 
-def _check(watch: Watch, problems: Iterable[Problem]) -> tuple[Button, ...]:
-    """Asks afresh about what had a problem; a check takes fewer addresses than a watch."""
+def _check_button(watch: Watch, problems: Iterable[Problem]) -> tuple[Button, ...]:
+    """Check the target again; of a large range only the affected addresses."""
     subject = watch.subject
-    if watch.several and watch.network and watch.network.num_addresses > MOST_CHECKED:
-        affected = list(dict.fromkeys(p.sight.address for p in problems if p.sight.address))[:MOST_CHECKED]
+    if watch.is_range and watch.network and watch.network.num_addresses > MAX_CHECKED:
+        affected = list(
+            dict.fromkeys(
+                p.last_observation.address for p in problems if p.last_observation.address
+            )
+        )[:MAX_CHECKED]
         subject = " ".join((*affected, watch.domain or ""))
-    return (Button("Check again", f"check {subject.strip()} as {watch.role} fresh"),) if subject.strip() else ()
+    return (
+        (Button("Check again", f"check {subject.strip()} as {watch.role} fresh"),)
+        if subject.strip()
+        else ()
+    )
 
 
 def _footnote(watch: Watch) -> str:
-    return f"Watch {watch.id} · every {write_duration(watch.every)}"
+    return f"Watch {watch.id} · every {format_duration(watch.interval)}"

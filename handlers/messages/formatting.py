@@ -1,17 +1,22 @@
-"""Words and marks that several messages share: tones, names of checks, counts, the order of problems."""
+"""Shared formatting: tones, check names, counts and the order of problems."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.inputs.domain_names import shown
-from bot.models import Finding, Order, Report, Verdict
-from handlers.message import Card, Choice, Line, Tone
+from bot.inputs.domain_names import display_domain
+from bot.models import Finding, CheckRequest, Report, Verdict
+from handlers.message import Card, Select, Line, Tone
 
-TONES = {Verdict.PASS: Tone.GOOD, Verdict.UNKNOWN: Tone.UNSURE, Verdict.WARN: Tone.WARN, Verdict.FAIL: Tone.BAD}
+TONES = {
+    Verdict.PASS: Tone.GOOD,
+    Verdict.UNKNOWN: Tone.UNSURE,
+    Verdict.WARN: Tone.WARN,
+    Verdict.FAIL: Tone.BAD,
+}
 
-# What stops mail first comes first; within a check the worst severity comes first.
-WEIGHT = (
+# Checks by impact on delivery; within a check the worst severity comes first.
+CHECK_ORDER = (
     "blocklist",
     "ptr",
     "helo",
@@ -28,7 +33,7 @@ WEIGHT = (
     "senders",
 )
 SEVERITIES = ("high", "medium", "low", "none")
-NAMES = {
+CHECK_NAMES = {
     "ptr": "reverse name",
     "helo": "HELO name",
     "spf": "SPF",
@@ -41,14 +46,20 @@ NAMES = {
     "dane": "DANE",
     "bimi": "BIMI",
 }
-SPECIAL = "network.special-purpose"
-MUTE_FOR = Choice(
+SPECIAL_PURPOSE = "network.special-purpose"
+MUTE_DURATIONS = Select(
     "For how long?",
-    (("1h", "1 hour"), ("8h", "8 hours"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days")),
+    (
+        ("1h", "1 hour"),
+        ("8h", "8 hours"),
+        ("24h", "24 hours"),
+        ("7d", "7 days"),
+        ("30d", "30 days"),
+    ),
     "24h",
 )
-HELD = "held-back"
-REASONS = {
+QUARANTINED = "held-back"
+REASON_TEXTS = {
     "timeout": "no answer in time",
     "servfail": "the server failed",
     "refused": "the query was refused",
@@ -58,7 +69,7 @@ REASONS = {
     "parked": "the domain of the list is parked",
     "emptied": "the list is empty",
     "lists-everything": "it lists everything",
-    HELD: "it listed too much at once, so no watch believes it",
+    QUARANTINED: "it listed too much at once, so no watch believes it",
     "blocked": "it refuses this resolver",
     "key-disabled": "its key was disabled",
     "key-misused": "its key belongs to somebody else",
@@ -72,77 +83,108 @@ REASONS = {
 }
 
 
-def name_of(order: Order) -> str:
-    ip, domain = order.target.ip, order.target.domain
-    return " · ".join(part for part in (str(ip) if ip else "", shown(domain) if domain else "") if part)
+def request_label(request: CheckRequest) -> str:
+    ip, domain = request.target.ip, request.target.domain
+    return " · ".join(
+        part for part in (str(ip) if ip else "", display_domain(domain) if domain else "") if part
+    )
 
 
-def summary(report: Report) -> str:
-    """The verdict in a few words, for a headline or a table row."""
-    problems = sorted((f for f in report.findings if is_problem(f)), key=weight)
+def summarize_report(report: Report) -> str:
+    """The verdict in a few words, for a title or a table row."""
+    problems = sorted((f for f in report.findings if is_problem(f)), key=finding_sort_key)
     listed = [f for f in problems if f.check == "blocklist"]
-    special = [str(f.facts["kind"]) for f in problems if f.code == SPECIAL]
-    others = [f for f in problems if f.check != "blocklist" and f.code != SPECIAL]
+    special = [str(f.facts["kind"]) for f in problems if f.code == SPECIAL_PURPOSE]
+    other_problems = [f for f in problems if f.check != "blocklist" and f.code != SPECIAL_PURPOSE]
     if listed:
         first = list_name(listed[0])
-        on = f"on {first}" if len(listed) == 1 else f"on {first} and {count(len(listed) - 1, 'more blocklist')}"
-        return f"{on}, and {count(len(others), 'more problem')}" if others else on
-    if others:
-        names = dict.fromkeys(NAMES.get(f.check, f.check) for f in others)
-        return ", ".join((*special, f"{count(len(others), 'problem')} ({', '.join(names)})"))
+        on = (
+            f"on {first}"
+            if len(listed) == 1
+            else f"on {first} and {pluralize(len(listed) - 1, 'more blocklist')}"
+        )
+        return (
+            f"{on}, and {pluralize(len(other_problems), 'more problem')}" if other_problems else on
+        )
+    if other_problems:
+        names = dict.fromkeys(CHECK_NAMES.get(f.check, f.check) for f in other_problems)
+        return ", ".join(
+            (*special, f"{pluralize(len(other_problems), 'problem')} ({', '.join(names)})")
+        )
     if special:
         return special[0]
     return "not everything could be checked" if report.verdict is Verdict.UNKNOWN else "all good"
 
 
 def is_problem(finding: Finding) -> bool:
-    """Lists that gave no answer are told together, and what a receiver makes of a problem is not one more of them."""
+    """Whether a finding counts as a problem.
+
+    Unanswered lists are summarized, and receiver verdicts only repeat other problems.
+    """
     if finding.check == "senders":
         return False
-    silent_list = finding.check == "blocklist" and "state" in finding.facts
-    return finding.verdict >= Verdict.WARN or (finding.verdict is Verdict.UNKNOWN and not silent_list)
+    is_unanswered_list = finding.check == "blocklist" and "state" in finding.facts
+    return finding.verdict >= Verdict.WARN or (
+        finding.verdict is Verdict.UNKNOWN and not is_unanswered_list
+    )
 
 
 def is_listing(finding: Finding) -> bool:
-    """On a list that blocks, as evidence or as policy; an allowlist and a list of plain facts are none."""
-    return finding.facts.get("state") == "listed" and finding.facts.get("effect", "listed") in ("listed", "policy")
+    """Listed for abuse or by policy, not on an allowlist or an informational list."""
+    return finding.facts.get("state") == "listed" and finding.facts.get("effect", "listed") in (
+        "listed",
+        "policy",
+    )
 
 
 def list_name(finding: Finding) -> str:
-    return str(finding.facts.get("name", finding.about))
+    return str(finding.facts.get("name", finding.subject))
 
 
-def count(number: int, noun: str) -> str:
-    return f"1 {noun}" if number == 1 else f"{number:,} {noun}{'es' if noun.endswith(('ch', 's')) else 's'}"
+def pluralize(number: int, noun: str) -> str:
+    return (
+        f"1 {noun}"
+        if number == 1
+        else f"{number:,} {noun}{'es' if noun.endswith(('ch', 's')) else 's'}"
+    )
 
 
-def listed_by(names: Sequence[str], most: int = 8) -> str:
+def join_names(names: Sequence[str], limit: int = 8) -> str:
     """`Spamhaus ZEN, SpamCop and 3 more`."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
-def weight(finding: Finding) -> tuple[int, int, int]:
-    check = WEIGHT.index(finding.check) if finding.check in WEIGHT else len(WEIGHT)
+def finding_sort_key(finding: Finding) -> tuple[int, int, int]:
+    check = CHECK_ORDER.index(finding.check) if finding.check in CHECK_ORDER else len(CHECK_ORDER)
     severity = finding.facts.get("severity", "none")
-    return (-finding.verdict, check, SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES))
+    return (
+        -finding.verdict,
+        check,
+        SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES),
+    )
 
 
-def line_of(finding: Finding, but: str = "") -> Line:
-    """A finding with its step, unless the card has said that step already."""
+def finding_line(finding: Finding, shown_step: str = "") -> Line:
+    """A finding with its step, unless it is `shown_step`."""
     texts = finding.facts.get("txt") or ()
-    detail = "" if finding.step == but else finding.step
-    return Line(finding.says, TONES[finding.verdict], detail, quote=str(texts[0]) if texts else "")
+    detail = "" if finding.remediation == shown_step else finding.remediation
+    return Line(
+        finding.summary, TONES[finding.verdict], detail, quote=str(texts[0]) if texts else ""
+    )
 
 
 def verdict_word(verdict: Verdict) -> str:
-    return {Verdict.PASS: "good", Verdict.UNKNOWN: "not known", Verdict.WARN: "look at it", Verdict.FAIL: "bad"}[
-        verdict
-    ]
+    return {
+        Verdict.PASS: "good",
+        Verdict.UNKNOWN: "not known",
+        Verdict.WARN: "look at it",
+        Verdict.FAIL: "bad",
+    }[verdict]
 
 
 def findings_card(title: str, findings: Sequence[Finding]) -> Card:
-    """A handful of findings, each with its own step, worst first."""
+    """Findings with their steps, worst first."""
     ranked = sorted(findings, key=lambda finding: -finding.verdict)
     worst = ranked[0].verdict if ranked else Verdict.PASS
-    return Card(title, TONES[worst], lines=tuple(line_of(finding) for finding in ranked))
+    return Card(title, TONES[worst], lines=tuple(finding_line(finding) for finding in ranked))

@@ -1,7 +1,4 @@
-"""What became of a watch: the timeline as a picture, and the same in words.
-
-The weekly digest: what became of all watches of a channel, worst first, with one picture.
-"""
+"""History of a watch and weekly digest of a channel, each with a timeline chart and its text."""
 
 from __future__ import annotations
 
@@ -9,237 +6,291 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.inputs.durations import write_duration
-from bot.monitoring.history import ACKNOWLEDGED, HANDS, MUTED, NEVER, OTHERS, History, Span, Track
-from bot.monitoring.interfaces import Kept
+from bot.inputs.durations import format_duration
+from bot.monitoring.history import ACKNOWLEDGED, ACTIONS, MUTED, ZERO, OTHERS, History, Span, Track
+from bot.monitoring.interfaces import StoredWatch
 from bot.monitoring.models import Watch
 from bot.monitoring.observations import BLOCKLIST
-from handlers.charts import Bar, Kind, Row, Timeline
-from handlers.message import Button, Card, Fact, Line, Picture, Tone
-from handlers.messages.formatting import NAMES, count
-from handlers.messages.problems import subject_of, when
+from handlers.charts import Bar, RowKind, Row, Timeline
+from handlers.message import Button, Card, Fact, Line, Chart, Tone
+from handlers.messages.formatting import CHECK_NAMES, pluralize
+from handlers.messages.problems import watch_label, format_time
 
-LEAST = timedelta(hours=1)  # of time in a picture
-NAMED = 4
-RANGES = (("7 days", "7d"), ("30 days", "30d"), ("Everything", "all"))
-PALE = "Paler: several short times with pauses between them."
+MIN_RANGE = timedelta(hours=1)  # shortest range of a chart
+MAX_NAMED = 4
+RANGE_BUTTONS = (("7 days", "7d"), ("30 days", "30d"), ("Everything", "all"))
+MERGED_NOTE = "Paler: several short times with pauses between them."
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """One thing, with what of it lies in the time that was asked for."""
+class TrackInRange:
+    """A track with its spans within the requested range."""
 
     track: Track
     spans: tuple[Span, ...]
 
     @property
-    def times(self) -> int:
-        return sum(span.times for span in self.spans)
+    def count(self) -> int:
+        return sum(span.count for span in self.spans)
 
     @property
-    def lasted(self) -> timedelta:
-        return sum((span.lasted for span in self.spans), NEVER)
+    def duration(self) -> timedelta:
+        return sum((span.duration for span in self.spans), ZERO)
 
     @property
     def longest(self) -> timedelta:
         return max(span.longest for span in self.spans)
 
     @property
-    def by_hand(self) -> bool:
-        return self.track.key in HANDS
+    def is_user_action(self) -> bool:
+        return self.track.key in ACTIONS
 
     @property
     def is_list(self) -> bool:
         return self.track.key == OTHERS or self.track.key.startswith(f"{BLOCKLIST}:")
 
     @property
-    def moment(self) -> bool:
-        """A change of a setting has no length."""
+    def is_instant(self) -> bool:
+        """A config change has no duration."""
         return self.track.key.endswith(":changed")
 
 
 def history_card(watch: Watch, history: History, start: datetime, now: datetime) -> Card:
-    """What happened from `start` on, worst first."""
-    pasts = pasts_of(history, start, now)
-    subject, said = subject_of(watch), in_short(pasts)
-    facts = tuple(facts_of(pasts))
-    buttons = tuple(Button(label, f"history {watch.id} {word}", in_place=True) for label, word in RANGES)
-    card = Card(f"{subject}: {said} since {when(start)}", Tone.GOOD, buttons=buttons, footnote=f"Watch {watch.id}")
-    if not pasts:
+    """History of a watch from `start` to `now`, worst first."""
+    tracks = tracks_in_range(history, start, now)
+    subject, summary = watch_label(watch), short_summary(tracks)
+    facts = tuple(history_facts(tracks))
+    buttons = tuple(
+        Button(label, f"history {watch.id} {word}", in_place=True) for label, word in RANGE_BUTTONS
+    )
+    card = Card(
+        f"{subject}: {summary} since {format_time(start)}",
+        Tone.GOOD,
+        buttons=buttons,
+        footnote=f"Watch {watch.id}",
+    )
+    if not tracks:
         return card
-    timeline = timeline_of(f"{subject}, since {when(start)}", pasts, start, now)
-    alt = f"Timeline of {subject} since {when(start)}: {said}. {in_words(facts)}"
-    is_open = any(past.track.open for past in pasts if not past.by_hand)
+    timeline = build_timeline(f"{subject}, since {format_time(start)}", tracks, start, now)
+    alt = f"Timeline of {subject} since {format_time(start)}: {summary}. {facts_text(facts)}"
+    is_open = any(past.track.is_open for past in tracks if not past.is_user_action)
     return Card(
         card.title,
         Tone.WARN if is_open else Tone.GOOD,
         facts=facts,
-        picture=Picture(timeline, alt),
+        chart=Chart(timeline, alt),
         buttons=buttons,
         footnote=card.footnote,
     )
 
 
-def pasts_of(history: History, start: datetime, now: datetime) -> list[Past]:
-    """What happened in that time: lists first, the one that listed longest above; then settings; then what people did."""
-    found = []
+def tracks_in_range(history: History, start: datetime, now: datetime) -> list[TrackInRange]:
+    """Tracks within the range: lists by duration, then config, then user actions."""
+    tracks = []
     for track in history.tracks:
-        spans = tuple(part for span in track.spans if (part := span.within(start, now)))
-        found += [Past(track, spans)] if spans else []
-    return sorted(found, key=lambda past: (past.by_hand, not past.is_list, -past.lasted, past.track.key))
+        spans = tuple(part for span in track.spans if (part := span.clip(start, now)))
+        tracks += [TrackInRange(track, spans)] if spans else []
+    return sorted(
+        tracks,
+        key=lambda past: (past.is_user_action, not past.is_list, -past.duration, past.track.key),
+    )
 
 
-def timeline_of(title: str, pasts: Sequence[Past], start: datetime, now: datetime) -> Timeline:
-    rows = tuple(Row(name_of(past.track), kind_of(past), bars_of(past.spans), total_of(past)) for past in pasts)
-    paler = any(bar.several for row in rows for bar in row.bars)
-    return Timeline(title, min(start, now - LEAST), now, rows, PALE if paler else "")
+def build_timeline(
+    title: str, tracks: Sequence[TrackInRange], start: datetime, now: datetime
+) -> Timeline:
+    rows = tuple(
+        Row(track_name(track.track), row_kind(track), span_bars(track.spans), track_summary(track))
+        for track in tracks
+    )
+    paler = any(bar.merged for row in rows for bar in row.bars)
+    return Timeline(title, min(start, now - MIN_RANGE), now, rows, MERGED_NOTE if paler else "")
 
 
-def bars_of(spans: Sequence[Span]) -> tuple[Bar, ...]:
-    return tuple(Bar(span.since, span.until or span.since, span.times > 1) for span in spans)
+def span_bars(spans: Sequence[Span]) -> tuple[Bar, ...]:
+    return tuple(Bar(span.since, span.until or span.since, span.count > 1) for span in spans)
 
 
-def kind_of(past: Past) -> Kind:
-    if past.by_hand:
-        return Kind.IN_HAND if past.track.key == ACKNOWLEDGED else Kind.MUTED
-    return Kind.LISTED if past.is_list else Kind.SETTING
+def row_kind(track: TrackInRange) -> RowKind:
+    if track.is_user_action:
+        return RowKind.ACKNOWLEDGED if track.track.key == ACKNOWLEDGED else RowKind.MUTED
+    return RowKind.LISTED if track.is_list else RowKind.CONFIG
 
 
-def name_of(track: Track) -> str:
-    """The list's name, `reverse name`, `MX changed`, `in hand`."""
-    check, _, about = track.key.partition(":")
-    if track.key in HANDS:
+def track_name(track: Track) -> str:
+    """Label of a track: the list's name, `reverse name`, `MX changed`, `in hand`."""
+    check, _, subject = track.key.partition(":")
+    if track.key in ACTIONS:
         return "muted" if track.key == MUTED else "in hand"
     if track.key == OTHERS:
         return "other lists"
     if check == BLOCKLIST:
-        return track.name or about
-    name = NAMES.get(check, check)
-    return f"{name} changed" if about == "changed" else name
+        return track.name or subject
+    name = CHECK_NAMES.get(check, check)
+    return f"{name} changed" if subject == "changed" else name
 
 
-def total_of(past: Past) -> str:
-    """`3 times, 2d 4h`, and whether it still is so; a change has no length, and one time needs no number."""
-    times = f"{past.times} times" if past.times > 1 else "once" if past.moment else ""
-    lasted = "" if past.moment else f"{write_duration(past.lasted)}{' so far' if past.track.open else ''}"
+def track_summary(track: TrackInRange) -> str:
+    """Summary of a track, such as `3 times, 2d 4h so far`."""
+    times = f"{track.count} times" if track.count > 1 else "once" if track.is_instant else ""
+    lasted = (
+        ""
+        if track.is_instant
+        else f"{format_duration(track.duration)}{' so far' if track.track.is_open else ''}"
+    )
     return ", ".join(filter(None, (times, lasted)))
 
 
-def in_short(pasts: Sequence[Past]) -> str:
+def short_summary(tracks: Sequence[TrackInRange]) -> str:
     """`5 listings on 2 lists, 1 other problem, 2 changed settings`."""
-    lists = [past for past in pasts if past.is_list]
+    lists = [track for track in tracks if track.is_list]
     numbers = {
-        "listing": sum(past.times for past in lists),
+        "listing": sum(track.count for track in lists),
         "other problem" if lists else "problem": sum(
-            past.times for past in pasts if not (past.is_list or past.moment or past.by_hand)
+            track.count
+            for track in tracks
+            if not (track.is_list or track.is_instant or track.is_user_action)
         ),
-        "changed setting": sum(past.times for past in pasts if past.moment),
+        "changed setting": sum(track.count for track in tracks if track.is_instant),
     }
-    said = [count(number, noun) for noun, number in numbers.items() if number]
+    parts = [pluralize(number, noun) for noun, number in numbers.items() if number]
     if lists:
-        said[0] += f" on {count(len({past.track.key for past in lists}), 'list')}"
-    return ", ".join(said) or "nothing wrong"
+        parts[0] += f" on {pluralize(len({track.track.key for track in lists}), 'list')}"
+    return ", ".join(parts) or "nothing wrong"
 
 
-def facts_of(pasts: Sequence[Past]) -> Iterator[Fact]:
-    """The numbers in words: which lists, for how long, the longest, the last; and then the rest."""
-    lists = [past for past in pasts if past.is_list]
+def history_facts(tracks: Sequence[TrackInRange]) -> Iterator[Fact]:
+    """Facts: lists with total, longest and last listing, then the other tracks."""
+    lists = [track for track in tracks if track.is_list]
     if lists:
-        longest = max(lists, key=lambda past: past.longest)
-        last = max(lists, key=lambda past: past.spans[-1].since)
-        yield Fact("Lists", names_of(lists))
-        yield Fact("Listed", f"{write_duration(sum((p.lasted for p in lists), NEVER))}, each list counted by itself")
-        yield Fact("Longest", f"{write_duration(longest.longest)} on {name_of(longest.track)}")
-        yield Fact("Last", f"{name_of(last.track)}, {when_last(last)}")
-    for past in pasts:
-        if not past.is_list:
-            by = f" by {past.spans[-1].by}" if past.spans[-1].by else ""
-            yield Fact(name_of(past.track), f"{total_of(past)}, {when_last(past)}{by}")
+        longest = max(lists, key=lambda track: track.longest)
+        last = max(lists, key=lambda track: track.spans[-1].since)
+        yield Fact("Lists", join_track_names(lists))
+        yield Fact(
+            "Listed",
+            f"{format_duration(sum((p.duration for p in lists), ZERO))}, each list counted by itself",
+        )
+        yield Fact("Longest", f"{format_duration(longest.longest)} on {track_name(longest.track)}")
+        yield Fact("Last", f"{track_name(last.track)}, {last_active_text(last)}")
+    for track in tracks:
+        if not track.is_list:
+            by = f" by {track.spans[-1].actor}" if track.spans[-1].actor else ""
+            yield Fact(
+                track_name(track.track), f"{track_summary(track)}, {last_active_text(track)}{by}"
+            )
 
 
-def in_words(facts: Sequence[Fact]) -> str:
+def facts_text(facts: Sequence[Fact]) -> str:
     return " ".join(f"{fact.label}: {fact.value}." for fact in facts)
 
 
-def names_of(pasts: Sequence[Past]) -> str:
+def join_track_names(tracks: Sequence[TrackInRange]) -> str:
     """`Spamhaus ZEN (3 times), PSBL and 2 more`."""
-    named = [f"{name_of(p.track)} ({p.times} times)" if p.times > 1 else name_of(p.track) for p in pasts]
-    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
-    return ", ".join(named[:NAMED]) + more
+    named = [
+        f"{track_name(p.track)} ({p.count} times)" if p.count > 1 else track_name(p.track)
+        for p in tracks
+    ]
+    more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
+    return ", ".join(named[:MAX_NAMED]) + more
 
 
-def when_last(past: Past) -> str:
-    last = past.spans[-1]
-    if past.moment:
-        return f"last on {when(last.since)}"
-    if past.track.open:
-        return f"since {when(last.since)}"
-    return f"last until {when(last.until or last.since)}"
+def last_active_text(track: TrackInRange) -> str:
+    last = track.spans[-1]
+    if track.is_instant:
+        return f"last on {format_time(last.since)}"
+    if track.track.is_open:
+        return f"since {format_time(last.since)}"
+    return f"last until {format_time(last.until or last.since)}"
 
 
-TOLD = 10
-STOP = "Type `settings digest off`, and this comes no more."
+MAX_WATCHES_SHOWN = 10
+DIGEST_FOOTNOTE = "Type `settings digest off`, and this comes no more."
 
 
 @dataclass(frozen=True, slots=True)
-class Week:
-    """What happened to one watch, without what people did about it."""
+class WatchWeek:
+    """One watch with its tracks of the week, without user actions."""
 
     watch: Watch
-    pasts: tuple[Past, ...]
+    tracks: tuple[TrackInRange, ...]
 
     @property
-    def open(self) -> bool:
-        return any(past.track.open for past in self.pasts)
+    def is_open(self) -> bool:
+        return any(past.track.is_open for past in self.tracks)
 
     @property
-    def weight(self) -> tuple[bool, float]:
-        return self.open, sum((past.lasted for past in self.pasts), NEVER).total_seconds()
+    def sort_key(self) -> tuple[bool, float]:
+        return self.is_open, sum((past.duration for past in self.tracks), ZERO).total_seconds()
 
 
-def digest_card(kept: Sequence[Kept], histories: Mapping[str, History], start: datetime, end: datetime) -> Card:
-    """`histories` are by the id of the watch."""
-    weeks = sorted(weeks_of(kept, histories, start, end), key=lambda week: week.weight, reverse=True)
-    watched = count(len(kept), "watch")
+def digest_card(
+    watches: Sequence[StoredWatch], histories: Mapping[str, History], start: datetime, end: datetime
+) -> Card:
+    """Weekly digest; `histories` are by watch id."""
+    weeks = sorted(
+        watch_weeks(watches, histories, start, end), key=lambda week: week.sort_key, reverse=True
+    )
+    watched = pluralize(len(watches), "watch")
     if not weeks:
-        return Card(f"A quiet week: {watched} in this channel, and nothing happened", Tone.GOOD, footnote=STOP)
-    said = in_short([past for week in weeks for past in week.pasts])
-    is_open = sum(week.open for week in weeks)
-    now = f"{is_open} of {watched} with a problem now" if is_open else f"{watched}, none with a problem now"
-    lines = tuple(line_of(week) for week in weeks[:TOLD])
-    more = (Line(f"And {len(weeks) - TOLD} more; `history` tells of each."),) if len(weeks) > TOLD else ()
-    alt = " ".join([f"Timeline of the week since {when(start)}.", *(f"{line.text}: {line.detail}." for line in lines)])
-    rows = tuple(row_of(week) for week in weeks)
+        return Card(
+            f"A quiet week: {watched} in this channel, and nothing happened",
+            Tone.GOOD,
+            footnote=DIGEST_FOOTNOTE,
+        )
+    summary = short_summary([track for week in weeks for track in week.tracks])
+    is_open = sum(week.is_open for week in weeks)
+    now = (
+        f"{is_open} of {watched} with a problem now"
+        if is_open
+        else f"{watched}, none with a problem now"
+    )
+    lines = tuple(week_line(week) for week in weeks[:MAX_WATCHES_SHOWN])
+    more = (
+        (Line(f"And {len(weeks) - MAX_WATCHES_SHOWN} more; `history` tells of each."),)
+        if len(weeks) > MAX_WATCHES_SHOWN
+        else ()
+    )
+    alt = " ".join(
+        [
+            f"Timeline of the week since {format_time(start)}.",
+            *(f"{line.text}: {line.detail}." for line in lines),
+        ]
+    )
+    rows = tuple(week_row(week) for week in weeks)
     return Card(
-        f"The week in this channel: {said}",
+        f"The week in this channel: {summary}",
         Tone.WARN if is_open else Tone.GOOD,
         lines=(Line(f"{now}."), *lines, *more),
-        picture=Picture(Timeline(f"The week since {when(start)}", start, end, rows), alt),
-        footnote=STOP,
+        chart=Chart(Timeline(f"The week since {format_time(start)}", start, end, rows), alt),
+        footnote=DIGEST_FOOTNOTE,
     )
 
 
-def weeks_of(kept: Sequence[Kept], histories: Mapping[str, History], start: datetime, end: datetime) -> Iterator[Week]:
-    """Of the watches to which something happened."""
-    for one in kept:
-        found = pasts_of(histories.get(one.watch.id, History()), start, end)
-        if pasts := tuple(past for past in found if not past.by_hand):
-            yield Week(one.watch, pasts)
+def watch_weeks(
+    watches: Sequence[StoredWatch], histories: Mapping[str, History], start: datetime, end: datetime
+) -> Iterator[WatchWeek]:
+    """Watches with events in the week."""
+    for stored in watches:
+        tracks = tracks_in_range(histories.get(stored.watch.id, History()), start, end)
+        if system_tracks := tuple(track for track in tracks if not track.is_user_action):
+            yield WatchWeek(stored.watch, system_tracks)
 
 
-def line_of(week: Week) -> Line:
-    """Which lists and settings, and for how long."""
-    each = ", ".join(f"{name_of(past.track)} ({total_of(past)})" for past in week.pasts)
-    return Line(subject_of(week.watch), Tone.WARN if week.open else Tone.PLAIN, detail=each)
+def week_line(week: WatchWeek) -> Line:
+    """Lists and config problems of a watch, with durations."""
+    details = ", ".join(
+        f"{track_name(track.track)} ({track_summary(track)})" for track in week.tracks
+    )
+    return Line(watch_label(week.watch), Tone.WARN if week.is_open else Tone.PLAIN, detail=details)
 
 
-def row_of(week: Week) -> Row:
-    """When it was on any list; only where it was on none, when something else was wrong."""
-    lists = [past for past in week.pasts if past.is_list]
-    shown = lists or week.pasts
+def week_row(week: WatchWeek) -> Row:
+    """Chart row of a watch: its listings or, if there were none, its other problems."""
+    lists = [track for track in week.tracks if track.is_list]
+    shown = lists or week.tracks
     return Row(
         week.watch.name or week.watch.subject,
-        Kind.LISTED if lists else Kind.SETTING,
-        tuple(bar for past in shown for bar in bars_of(past.spans)),
-        f"longest {write_duration(max(past.longest for past in shown))}",
+        RowKind.LISTED if lists else RowKind.CONFIG,
+        tuple(bar for track in shown for bar in span_bars(track.spans)),
+        f"longest {format_duration(max(track.longest for track in shown))}",
     )

@@ -1,6 +1,6 @@
-"""How everything is at one look: incidents, watches by channel, mutes, the lists, the resolver and the budgets. Pure.
+"""Overview for the dashboard and Slack's App Home. Pure.
 
-The page of the bot and Slack's App Home draw the same sections.
+Incidents, watches by channel, mutes, lists, name servers and query budgets.
 """
 
 from __future__ import annotations
@@ -11,130 +11,232 @@ from datetime import datetime
 from itertools import groupby
 
 from bot.models import ServerHealth, Verdict
-from bot.monitoring.dnsbl_quarantine import ListHealth, Used
-from bot.monitoring.interfaces import Kept
-from bot.monitoring.models import Phase, Problem, each_once
+from bot.monitoring.dnsbl_quarantine import ListHealth, QueryUsage
+from bot.monitoring.interfaces import StoredWatch
+from bot.monitoring.models import Phase, Problem, unique_problems
 from handlers.message import Card, Line, Table, Tone
 from handlers.messages.blocklists import ListRow, lists_card
-from handlers.messages.formatting import REASONS, count, listed_by
-from handlers.messages.problems import subject_of, what_is_wrong, when
-from handlers.messages.watches import interval_of, state_of
+from handlers.messages.formatting import REASON_TEXTS, pluralize, join_names
+from handlers.messages.problems import watch_label, problems_summary, format_time
+from handlers.messages.watches import watch_interval, watch_state
 
-TO_WATCH = "Type `watch 203.0.113.5 example.com` in a channel; it hears of it when something changes."
-HELD = "It suddenly listed far too much. It is believed again once its own test entries are right for some rounds."
-SILENT = "Nothing that it says can be verified right now, so it moves no incident."
-BUDGET_NOTE = (
-    "A tenth of each limit is kept for people's checks; where the rest is not enough, watches look less often."
+WATCH_HINT = (
+    "Type `watch 203.0.113.5 example.com` in a channel; it hears of it when something changes."
 )
-FULL = 0.8  # of a budget: from here on it is worth a look
+QUARANTINE_NOTE = (
+    "It suddenly listed far too much. It is believed again once its own test entries are right"
+    " for some rounds."
+)
+UNANSWERED_NOTE = "Nothing that it says can be verified right now, so it moves no incident."
+BUDGET_NOTE = (
+    "A tenth of each limit is kept for people's checks; where the rest is not enough, watches"
+    " look less often."
+)
+BUDGET_WARNING_SHARE = 0.8  # share of a budget from which it is a warning
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
+    """Cards under a heading."""
+
     title: str
     cards: tuple[Card, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What is watched, and how well the bot can see. `waiting`: the lists are still being asked."""
+    """Sections about watches and about the bot's own health.
+
+    `lists_pending`: the list status is still being queried.
+    """
 
     watched: tuple[Section, ...] = ()
-    sight: tuple[Section, ...] = ()
-    waiting: bool = False
+    health: tuple[Section, ...] = ()
+    lists_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A watch with all that is remembered of it, and what people call its channel."""
+class ChannelWatch:
+    """A stored watch and the display name of its channel."""
 
-    kept: Kept
-    channel: str
+    stored: StoredWatch
+    channel_name: str
 
 
-def watched_sections(watched: Sequence[Watched], now: datetime) -> tuple[Section, ...]:
-    """What is wrong comes first."""
-    ranked = sorted(watched, key=lambda one: (one.channel, one.kept.incident.opened is None, one.kept.watch.subject))
-    channels = [(name, list(some)) for name, some in groupby(ranked, key=lambda one: one.channel)]
-    cards = tuple(_channel_card(name, [one.kept for one in some], now) for name, some in channels)
-    nothing = Card("Nothing is watched here yet", step=TO_WATCH)
+def watch_sections(watched: Sequence[ChannelWatch], now: datetime) -> tuple[Section, ...]:
+    """Sections about watches, those with an open incident first."""
+    ranked = sorted(
+        watched,
+        key=lambda item: (
+            item.channel_name,
+            item.stored.incident.opened_at is None,
+            item.stored.watch.subject,
+        ),
+    )
+    channels = [
+        (name, list(group)) for name, group in groupby(ranked, key=lambda item: item.channel_name)
+    ]
+    cards = tuple(
+        _channel_card(name, [item.stored for item in group], now) for name, group in channels
+    )
+    nothing = Card("Nothing is watched here yet", step=WATCH_HINT)
     return (
         Section("Incidents", (_incidents_card(ranked),)),
         Section("Watches", cards or (nothing,)),
-        Section("Mutes", (_mutes_card([one for one in ranked if _is_muted(one.kept, now)]),)),
+        Section("Mutes", (_mutes_card([item for item in ranked if _is_muted(item.stored, now)]),)),
     )
 
 
-def lists_section(rows: Sequence[ListRow] | None, healths: Iterable[ListHealth], names: Mapping[str, str]) -> Section:
-    """`rows` is None while the lists are still being asked; `names` are theirs by id."""
-    held = [
-        Line(f"{names.get(one.list, one.list)}: held back since {when(one.held_since)}", Tone.WARN, HELD)
-        for one in healths
-        if one.held_since
+def lists_section(
+    rows: Sequence[ListRow] | None,
+    list_healths: Iterable[ListHealth],
+    list_names: Mapping[str, str],
+) -> Section:
+    """Status of the lists; `rows` is None while it is pending, `list_names` are by list id."""
+    notes = [
+        Line(
+            f"{list_names.get(health.list_id, health.list_id)}: held back since {format_time(health.quarantined_since)}",
+            Tone.WARN,
+            QUARANTINE_NOTE,
+        )
+        for health in list_healths
+        if health.quarantined_since
     ]
-    silent = [names.get(one.list, one.list) for one in healths if one.degraded and not one.held_since]
-    held += [Line(f"Silent for some rounds: {listed_by(silent)}", Tone.UNSURE, SILENT)] if silent else []
+    degraded = [
+        list_names.get(health.list_id, health.list_id)
+        for health in list_healths
+        if health.degraded and not health.quarantined_since
+    ]
+    notes += (
+        [Line(f"Silent for some rounds: {join_names(degraded)}", Tone.UNSURE, UNANSWERED_NOTE)]
+        if degraded
+        else []
+    )
     if rows is None:
-        asking = Card("Asking every blocklist for its test entries …", lines=tuple(held))
-        return Section("Blocklists", (asking,))
+        card = Card("Asking every blocklist for its test entries …", lines=tuple(notes))
+        return Section("Blocklists", (card,))
     card = lists_card(rows)
-    lines = (*held, *_unbelieved(rows))
-    return Section("Blocklists", (Card(card.title, Tone.WARN if held else card.tone, card.step, lines),))
+    lines = (*notes, *_unusable_lines(rows))
+    return Section(
+        "Blocklists", (Card(card.title, Tone.WARN if notes else card.tone, card.step, lines),)
+    )
 
 
 def resolver_section(servers: Sequence[ServerHealth]) -> Section:
-    silent = [one.server for one in servers if one.silent]
-    rows = tuple((one.server, _server(one), _usual(one), f"{one.sent:,}", _repeated(one)) for one in servers)
-    title = (
-        f"{listed_by(silent)} does not answer right now" if silent else f"{count(len(servers), 'name server')} in use"
-    )
-    step = "Is it running, and may this host ask it? `mailcheck doctor` says more." if silent else ""
-    table = Table(("Name server", "State", "Usual answer", "Questions", "Asked again"), rows)
-    tone = Tone.BAD if len(silent) == len(servers) else Tone.WARN if silent else Tone.GOOD
-    return Section("Resolver", (Card(title, tone, step, table=table, footnote="since this process was started"),))
-
-
-def budgets_section(budgets: Sequence[Used], names: Mapping[str, str]) -> Section:
-    """What watches used today of what the lists allow, the fullest first; a list that was not asked is only counted."""
-    ranked = sorted((one for one in budgets if one.used), key=lambda one: (-one.used / one.per_day, one.list))
+    unresponsive = [server.server for server in servers if server.unresponsive]
     rows = tuple(
-        (names.get(one.list, one.list), f"{one.used:,}", f"{one.per_day:,}", f"{one.used / one.per_day:.1%}")
-        for one in ranked
+        (
+            server.server,
+            _server_state(server),
+            _response_time(server),
+            f"{server.sent:,}",
+            _retry_share(server),
+        )
+        for server in servers
     )
-    full = [names.get(one.list, one.list) for one in ranked if one.used >= FULL * one.per_day]
+    title = (
+        f"{join_names(unresponsive)} does not answer right now"
+        if unresponsive
+        else f"{pluralize(len(servers), 'name server')} in use"
+    )
+    step = (
+        "Is it running, and may this host ask it? `mailcheck doctor` says more."
+        if unresponsive
+        else ""
+    )
+    table = Table(("Name server", "State", "Usual answer", "Questions", "Asked again"), rows)
+    tone = (
+        Tone.BAD if len(unresponsive) == len(servers) else Tone.WARN if unresponsive else Tone.GOOD
+    )
+    return Section(
+        "Resolver",
+        (Card(title, tone, step, table=table, footnote="since this process was started"),),
+    )
+
+
+def budgets_section(budgets: Sequence[QueryUsage], list_names: Mapping[str, str]) -> Section:
+    """Queries of watches today per list limit, fullest first; unused lists are only counted."""
+    ranked = sorted(
+        (budget for budget in budgets if budget.used),
+        key=lambda budget: (-budget.used / budget.per_day, budget.list_id),
+    )
+    rows = tuple(
+        (
+            list_names.get(budget.list_id, budget.list_id),
+            f"{budget.used:,}",
+            f"{budget.per_day:,}",
+            f"{budget.used / budget.per_day:.1%}",
+        )
+        for budget in ranked
+    )
+    full = [
+        list_names.get(budget.list_id, budget.list_id)
+        for budget in ranked
+        if budget.used >= BUDGET_WARNING_SHARE * budget.per_day
+    ]
     if not rows:
         return Section("Budgets", (Card("No watch has asked a list with a daily limit today"),))
-    title = f"Nearly used up today: {listed_by(full)}" if full else "Watches keep within what every list allows"
+    title = (
+        f"Nearly used up today: {join_names(full)}"
+        if full
+        else "Watches keep within what every list allows"
+    )
     table = Table(("Blocklist", "Used today", "Allowed a day", "Part"), rows)
-    idle = len(budgets) - len(rows)
-    note = f"{BUDGET_NOTE} {count(idle, 'more list')} with a limit: not asked today." if idle else BUDGET_NOTE
-    return Section("Budgets", (Card(title, Tone.WARN if full else Tone.GOOD, table=table, footnote=note),))
+    unused = len(budgets) - len(rows)
+    note = (
+        f"{BUDGET_NOTE} {pluralize(unused, 'more list')} with a limit: not asked today."
+        if unused
+        else BUDGET_NOTE
+    )
+    return Section(
+        "Budgets", (Card(title, Tone.WARN if full else Tone.GOOD, table=table, footnote=note),)
+    )
 
 
-def _incidents_card(watched: Sequence[Watched]) -> Card:
-    opened = [(since, one) for one in watched if (since := one.kept.incident.opened)]
+def _incidents_card(watched: Sequence[ChannelWatch]) -> Card:
+    opened = [(since, item) for item in watched if (since := item.stored.incident.opened_at)]
     if not opened:
         return Card("No incident is open", Tone.GOOD)
-    lines = [_incident(one, since) for since, one in sorted(opened, key=lambda pair: pair[0])]
+    lines = [
+        _incident_line(item, since) for since, item in sorted(opened, key=lambda pair: pair[0])
+    ]
     verb = "is" if len(lines) == 1 else "are"
-    return Card(f"{count(len(lines), 'incident')} {verb} open", Tone.BAD, lines=tuple(lines))
+    return Card(f"{pluralize(len(lines), 'incident')} {verb} open", Tone.BAD, lines=tuple(lines))
 
 
-def _incident(one: Watched, since: datetime) -> Line:
-    incident = one.kept.incident
-    wrong = what_is_wrong(each_once(_there(incident.problems))) or "being cleared"
-    hand = f"{incident.acknowledged.by} has it in hand" if incident.acknowledged else "nobody has it in hand yet"
-    return Line(f"{subject_of(one.kept.watch)}: {wrong}", Tone.BAD, f"Since {when(since)} · {one.channel} · {hand}")
+def _incident_line(item: ChannelWatch, since: datetime) -> Line:
+    incident = item.stored.incident
+    problems = problems_summary(unique_problems(_notified(incident.problems))) or "being cleared"
+    owner = (
+        f"{incident.acknowledged.actor} has it in hand"
+        if incident.acknowledged
+        else "nobody has it in hand yet"
+    )
+    return Line(
+        f"{watch_label(item.stored.watch)}: {problems}",
+        Tone.BAD,
+        f"Since {format_time(since)} · {item.channel_name} · {owner}",
+    )
 
 
-def _there(problems: Iterable[Problem]) -> list[Problem]:
-    return [problem for problem in problems if problem.told and problem.phase is not Phase.CLEAN]
+def _notified(problems: Iterable[Problem]) -> list[Problem]:
+    return [
+        problem for problem in problems if problem.notified and problem.phase is not Phase.CLEAN
+    ]
 
 
-def _channel_card(name: str, kept: Sequence[Kept], now: datetime) -> Card:
-    is_open = sum(one.incident.opened is not None for one in kept)
-    title = f"{name}: {len(kept)} {'watch' if len(kept) == 1 else 'watches'}"
-    rows = tuple((subject_of(one.watch), state_of(one), interval_of(one), _next_look(one, now)) for one in kept)
+def _channel_card(name: str, watches: Sequence[StoredWatch], now: datetime) -> Card:
+    is_open = sum(stored.incident.opened_at is not None for stored in watches)
+    title = f"{name}: {len(watches)} {'watch' if len(watches) == 1 else 'watches'}"
+    rows = tuple(
+        (
+            watch_label(stored.watch),
+            watch_state(stored),
+            watch_interval(stored),
+            _next_poll(stored, now),
+        )
+        for stored in watches
+    )
     return Card(
         f"{title}, {is_open} with an open incident" if is_open else title,
         Tone.WARN if is_open else Tone.GOOD,
@@ -142,54 +244,64 @@ def _channel_card(name: str, kept: Sequence[Kept], now: datetime) -> Card:
     )
 
 
-def _next_look(one: Kept, now: datetime) -> str:
-    if one.paused or one.due is None:
-        return "none while it rests" if one.paused else "not planned yet"
-    if one.due <= now:
+def _next_poll(stored: StoredWatch, now: datetime) -> str:
+    if stored.paused or stored.next_poll_at is None:
+        return "none while it rests" if stored.paused else "not planned yet"
+    if stored.next_poll_at <= now:
         return "now"
-    return f"{one.due:%H:%M} UTC" if one.due.date() == now.date() else when(one.due)
-
-
-def _is_muted(one: Kept, now: datetime) -> bool:
-    return one.incident.muted is not None and one.incident.muted.until > now
-
-
-def _mutes_card(muted: Sequence[Watched]) -> Card:
-    if not muted:
-        return Card("Nothing is muted")
-    lines = tuple(_mute(one) for one in muted)
-    return Card(f"{len(muted)} {'watch is' if len(muted) == 1 else 'watches are'} muted", Tone.UNSURE, lines=lines)
-
-
-def _mute(one: Watched) -> Line:
-    muted = one.kept.incident.muted
-    assert muted is not None
-    return Line(
-        f"{subject_of(one.kept.watch)}: no alerts until {when(muted.until)}",
-        Tone.UNSURE,
-        f"Muted by {muted.by} · {one.channel}",
+    return (
+        f"{stored.next_poll_at:%H:%M} UTC"
+        if stored.next_poll_at.date() == now.date()
+        else format_time(stored.next_poll_at)
     )
 
 
-def _unbelieved(rows: Sequence[ListRow]) -> list[Line]:
-    """Lists that cannot be believed, together by reason."""
+def _is_muted(stored: StoredWatch, now: datetime) -> bool:
+    return stored.incident.muted is not None and stored.incident.muted.until > now
+
+
+def _mutes_card(muted: Sequence[ChannelWatch]) -> Card:
+    if not muted:
+        return Card("Nothing is muted")
+    lines = tuple(_mute_line(item) for item in muted)
+    return Card(
+        f"{len(muted)} {'watch is' if len(muted) == 1 else 'watches are'} muted",
+        Tone.UNSURE,
+        lines=lines,
+    )
+
+
+def _mute_line(item: ChannelWatch) -> Line:
+    muted = item.stored.incident.muted
+    assert muted is not None
+    return Line(
+        f"{watch_label(item.stored.watch)}: no alerts until {format_time(muted.until)}",
+        Tone.UNSURE,
+        f"Muted by {muted.actor} · {item.channel_name}",
+    )
+
+
+def _unusable_lines(rows: Sequence[ListRow]) -> list[Line]:
+    """Unusable lists, grouped by reason."""
     reasons: dict[str, list[str]] = {}
     for name, verdict, reason, _ in sorted(rows, key=lambda row: row[0].lower()):
         if verdict is not Verdict.PASS:
-            reasons.setdefault(REASONS.get(reason, reason) or "no reason is known", []).append(name)
-    said = sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
-    return [Line(f"{listed_by(names)}: {reason}", Tone.UNSURE) for reason, names in said]
+            reasons.setdefault(REASON_TEXTS.get(reason, reason) or "no reason is known", []).append(
+                name
+            )
+    ranked = sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [Line(f"{join_names(names)}: {reason}", Tone.UNSURE) for reason, names in ranked]
 
 
-def _server(one: ServerHealth) -> str:
-    if one.silent:
+def _server_state(server: ServerHealth) -> str:
+    if server.unresponsive:
         return "silent"
-    return "answers" if one.answered else "not asked yet"
+    return "answers" if server.answered else "not asked yet"
 
 
-def _usual(one: ServerHealth) -> str:
-    return "–" if one.usual_s is None else f"{max(1, round(one.usual_s * 1e3))} ms"
+def _response_time(server: ServerHealth) -> str:
+    return "–" if server.rtt_s is None else f"{max(1, round(server.rtt_s * 1e3))} ms"
 
 
-def _repeated(one: ServerHealth) -> str:
-    return f"{one.resent / one.sent:.1%}" if one.sent else "–"
+def _retry_share(server: ServerHealth) -> str:
+    return f"{server.retried / server.sent:.1%}" if server.sent else "–"

@@ -1,7 +1,4 @@
-"""What watches and their problems are called, and when things were.
-
-Problems of a watch in lines and in a table: what is wrong, where and since when, what is gone, and what nobody knows.
-"""
+"""Texts of watches and their problems: names, times, lines and the table of a range."""
 
 from __future__ import annotations
 
@@ -9,138 +6,187 @@ from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from bot.inputs.domain_names import shown
-from bot.monitoring.models import Problem, Severity, Watch, each_once
+from bot.inputs.domain_names import display_domain
+from bot.monitoring.models import Problem, Severity, Watch, unique_problems
 from bot.monitoring.observations import BLOCKLIST
 from handlers.message import Line, Table, Tone
-from handlers.messages.formatting import NAMES, count
+from handlers.messages.formatting import CHECK_NAMES, pluralize
 
-NAMES_SHOWN = 8
+MAX_NAMES = 8
 
 
-def subject_of(watch: Watch) -> str:
-    """`HQ egress (203.0.113.5 · example.com)`; without a name what stands in brackets."""
+def watch_label(watch: Watch) -> str:
+    """`HQ egress (203.0.113.5 · example.com)`, or the target alone for an unnamed watch."""
     network = watch.network
-    address = str(network if watch.several else network.network_address) if network else ""
-    subject = " · ".join(part for part in (address, shown(watch.domain) if watch.domain else "") if part)
+    address = str(network if watch.is_range else network.network_address) if network else ""
+    subject = " · ".join(
+        part for part in (address, display_domain(watch.domain) if watch.domain else "") if part
+    )
     return f"{watch.name} ({subject})" if watch.name else subject
 
 
-def when(at: datetime) -> str:
-    """`24 Nov, 06:01 UTC`: people of one channel live in several time zones."""
+def format_time(at: datetime) -> str:
+    """`24 Nov, 06:01 UTC`; members of a channel may be in several time zones."""
     utc = at.astimezone(UTC)
     return f"{utc.day} {utc:%b, %H:%M} UTC"
 
 
-def name_of_problem(problem: Problem) -> str:
-    """The list's name, or that of the setting."""
-    sight = problem.sight
-    if sight.check == BLOCKLIST:
-        return sight.name or sight.about
-    return NAMES.get(sight.check, sight.check)
+def problem_name(problem: Problem) -> str:
+    """The name of the list or of the check."""
+    observation = problem.last_observation
+    if observation.check == BLOCKLIST:
+        return observation.name or observation.subject
+    return CHECK_NAMES.get(observation.check, observation.check)
 
 
-def what_is_wrong(problems: Sequence[Problem]) -> str:
+def problems_summary(problems: Sequence[Problem]) -> str:
     """`on Spamhaus ZEN`, `on 3 blocklists and a problem with SPF`."""
-    lists = list(dict.fromkeys(name_of_problem(p) for p in problems if p.sight.check == BLOCKLIST))
-    checks = list(dict.fromkeys(name_of_problem(p) for p in problems if p.sight.check != BLOCKLIST))
+    lists = list(
+        dict.fromkeys(problem_name(p) for p in problems if p.last_observation.check == BLOCKLIST)
+    )
+    checks = list(
+        dict.fromkeys(problem_name(p) for p in problems if p.last_observation.check != BLOCKLIST)
+    )
     on = f"on {lists[0]}" if len(lists) == 1 else f"on {len(lists)} blocklists" if lists else ""
     wrong = f"a problem with {' and '.join(checks)}" if checks else ""
     return " and ".join(part for part in (on, wrong) if part)
 
 
-def named(problems: Sequence[Problem]) -> str:
+def names_with_addresses(problems: Sequence[Problem]) -> str:
     """`Spamhaus ZEN at 203.0.113.5, Barracuda at 3 addresses, reverse name`."""
-    places: dict[str, set[str]] = {}
+    addresses_by_name: dict[str, set[str]] = {}
     for problem in problems:
-        places.setdefault(name_of_problem(problem), set()).add(problem.sight.address)
-    said = [f"{name}{_at(addresses - {''})}" for name, addresses in places.items()]
-    more = f" and {len(said) - NAMES_SHOWN} more" if len(said) > NAMES_SHOWN else ""
-    return ", ".join(said[:NAMES_SHOWN]) + more
+        addresses_by_name.setdefault(problem_name(problem), set()).add(
+            problem.last_observation.address
+        )
+    parts = [
+        f"{name}{_at_addresses(addresses - {''})}" for name, addresses in addresses_by_name.items()
+    ]
+    more = f" and {len(parts) - MAX_NAMES} more" if len(parts) > MAX_NAMES else ""
+    return ", ".join(parts[:MAX_NAMES]) + more
 
 
-def _at(addresses: Set[str]) -> str:
-    return f" at {len(addresses)} addresses" if len(addresses) > 1 else "".join(f" at {one}" for one in addresses)
+def _at_addresses(addresses: Set[str]) -> str:
+    return (
+        f" at {len(addresses)} addresses"
+        if len(addresses) > 1
+        else "".join(f" at {address}" for address in addresses)
+    )
 
 
 Address = IPv4Address | IPv6Address
 
-PROBLEMS_SHOWN = 8
-NAMES_IN_A_ROW = 3
-SEVERITIES = list(Severity)
-TONES = {Severity.HIGH: Tone.BAD, Severity.MEDIUM: Tone.WARN, Severity.LOW: Tone.PLAIN, Severity.NONE: Tone.PLAIN}
+MAX_PROBLEMS = 8
+MAX_NAMES_PER_ROW = 3
+SEVERITY_ORDER = list(Severity)
+SEVERITY_TONES = {
+    Severity.HIGH: Tone.BAD,
+    Severity.MEDIUM: Tone.WARN,
+    Severity.LOW: Tone.PLAIN,
+    Severity.NONE: Tone.PLAIN,
+}
 
 
-def lines_of(watch: Watch, problems: Sequence[Problem], step: str = "") -> list[Line]:
-    """Each problem once; of a range, whose addresses stand in a table, one example for each list."""
-    alike: dict[tuple[str, ...], list[Problem]] = {}
-    for problem in each_once(problems):
-        sight = problem.sight
-        place = () if watch.several else (sight.address, sight.says)
-        alike.setdefault((sight.check, sight.about, sight.sublist, *place), []).append(problem)
-    shown = [_line(found[0], step, others=len(found) - 1) for found in list(alike.values())[:PROBLEMS_SHOWN]]
-    more = len(alike) - len(shown)
-    return [*shown, Line(f"{count(more, 'more problem')}.")] if more else shown
+def problem_lines(watch: Watch, problems: Sequence[Problem], step: str = "") -> list[Line]:
+    """Each problem once; for a range one example per list, since its addresses are in a table."""
+    groups: dict[tuple[str, ...], list[Problem]] = {}
+    for problem in unique_problems(problems):
+        observation = problem.last_observation
+        location = () if watch.is_range else (observation.address, observation.summary)
+        groups.setdefault(
+            (observation.check, observation.subject, observation.sublist, *location), []
+        ).append(problem)
+    shown = [
+        _problem_line(group[0], step, len(group) - 1)
+        for group in list(groups.values())[:MAX_PROBLEMS]
+    ]
+    more = len(groups) - len(shown)
+    return [*shown, Line(f"{pluralize(more, 'more problem')}.")] if more else shown
 
 
-def _line(problem: Problem, but: str, others: int) -> Line:
-    sight = problem.sight
-    changed = f"{sight.was} → {sight.value or 'nothing'}" if sight.was and sight.was != sight.value else ""
-    the_same = f"The same at {count(others, 'more address')}." if others else ""
-    detail = " ".join(filter(None, (the_same, "" if sight.step == but else sight.step)))
+def _problem_line(problem: Problem, shown_step: str, similar_count: int) -> Line:
+    observation = problem.last_observation
+    change = (
+        f"{observation.previous_value} → {observation.value or 'nothing'}"
+        if observation.previous_value and observation.previous_value != observation.value
+        else ""
+    )
+    same_elsewhere = (
+        f"The same at {pluralize(similar_count, 'more address')}." if similar_count else ""
+    )
+    detail = " ".join(
+        filter(
+            None,
+            (
+                same_elsewhere,
+                "" if observation.remediation == shown_step else observation.remediation,
+            ),
+        )
+    )
     return Line(
-        sight.says or f"{name_of_problem(problem)} reports a problem.",
-        TONES[sight.severity],
+        observation.summary or f"{problem_name(problem)} reports a problem.",
+        SEVERITY_TONES[observation.severity],
         detail,
-        sight.text or changed,
+        observation.text or change,
     )
 
 
-def by_address(problems: Sequence[Problem]) -> Table | None:
-    """A row for each address, or for several in a row of which the same is true."""
-    found: dict[Address, list[Problem]] = {}
+def address_table(problems: Sequence[Problem]) -> Table | None:
+    """One row per address; consecutive addresses with the same problems share a row."""
+    problems_by_address: dict[Address, list[Problem]] = {}
     for problem in problems:
-        if problem.sight.address:
-            found.setdefault(ip_address(problem.sight.address), []).append(problem)
+        if problem.last_observation.address:
+            problems_by_address.setdefault(ip_address(problem.last_observation.address), []).append(
+                problem
+            )
     rows: list[tuple[Address, Address, tuple[str, str]]] = []
-    for address in sorted(found, key=lambda address: (address.version, int(address))):
-        said = _at_one(found[address])
-        if rows and said == rows[-1][2] and int(address) == int(rows[-1][1]) + 1:
-            rows[-1] = rows[-1][0], address, said
+    for address in sorted(problems_by_address, key=lambda address: (address.version, int(address))):
+        cells = _address_cells(problems_by_address[address])
+        if rows and cells == rows[-1][2] and int(address) == int(rows[-1][1]) + 1:
+            rows[-1] = rows[-1][0], address, cells
         else:
-            rows.append((address, address, said))
-    cells = ((str(first) if first == last else f"{first} – {last}", *said) for first, last, said in rows)
-    return Table(("Address", "Where", "Since"), tuple(cells)) if rows else None
+            rows.append((address, address, cells))
+    table_rows = (
+        (str(first) if first == last else f"{first} – {last}", *cells)
+        for first, last, cells in rows
+    )
+    return Table(("Address", "Where", "Since"), tuple(table_rows)) if rows else None
 
 
-def _at_one(problems: Sequence[Problem]) -> tuple[str, str]:
-    """What is wrong at one address, and since when."""
-    names = list(dict.fromkeys(map(name_of_problem, problems)))
-    more = [f"{len(names) - NAMES_IN_A_ROW} more"] if len(names) > NAMES_IN_A_ROW + 1 else []
-    shown = names[:NAMES_IN_A_ROW] if more else names
-    return ", ".join((*shown, *more)), when(min(problem.since for problem in problems))
+def _address_cells(problems: Sequence[Problem]) -> tuple[str, str]:
+    """Problems of one address, and since when."""
+    names = list(dict.fromkeys(map(problem_name, problems)))
+    more = [f"{len(names) - MAX_NAMES_PER_ROW} more"] if len(names) > MAX_NAMES_PER_ROW + 1 else []
+    shown = names[:MAX_NAMES_PER_ROW] if more else names
+    return ", ".join((*shown, *more)), format_time(min(problem.since for problem in problems))
 
 
-def gone(problems: Sequence[Problem]) -> list[Line]:
-    return [Line(f"No longer: {named(problems)}.", Tone.GOOD)] if problems else []
+def cleared_lines(problems: Sequence[Problem]) -> list[Line]:
+    return [Line(f"No longer: {names_with_addresses(problems)}.", Tone.GOOD)] if problems else []
 
 
-def still(problems: Sequence[Problem]) -> list[Line]:
-    return [Line(f"Still there: {named(problems)}.", Tone.WARN)] if problems else []
+def remaining_lines(problems: Sequence[Problem]) -> list[Line]:
+    return [Line(f"Still there: {names_with_addresses(problems)}.", Tone.WARN)] if problems else []
 
 
-def known_before(problems: Sequence[Problem]) -> list[Line]:
-    return [Line(f"Known before: {named(problems)}.")] if problems else []
+def known_lines(problems: Sequence[Problem]) -> list[Line]:
+    return [Line(f"Known before: {names_with_addresses(problems)}.")] if problems else []
 
 
-def lost(problems: Sequence[Problem]) -> list[Line]:
-    said = "not asked for a week, so it is not known whether it is still there"
-    return [Line(f"{named(problems)}: {said}.", Tone.UNSURE)] if problems else []
+def unverified_lines(problems: Sequence[Problem]) -> list[Line]:
+    note = "not asked for a week, so it is not known whether it is still there"
+    return [Line(f"{names_with_addresses(problems)}: {note}.", Tone.UNSURE)] if problems else []
 
 
-def tone_of(problems: Sequence[Problem]) -> Tone:
-    return TONES[min((p.sight.severity for p in problems), key=SEVERITIES.index, default=Severity.NONE)]
+def worst_tone(problems: Sequence[Problem]) -> Tone:
+    return SEVERITY_TONES[
+        min(
+            (p.last_observation.severity for p in problems),
+            key=SEVERITY_ORDER.index,
+            default=Severity.NONE,
+        )
+    ]
 
 
-def weight(problem: Problem) -> tuple[int, datetime]:
-    return SEVERITIES.index(problem.sight.severity), problem.since
+def problem_sort_key(problem: Problem) -> tuple[int, datetime]:
+    return SEVERITY_ORDER.index(problem.last_observation.severity), problem.since

@@ -1,6 +1,6 @@
-"""The tree of SPF records as a sketch: every include with its lookups, and where the limit is passed.
+"""Messages about check reports: one report, several reports, and the SPF include tree.
 
-The answer to an order, or to several at once.
+The tree shows the DNS lookups of every include and where the limit is exceeded (RFC 7208 4.6.4).
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bot.models import Finding, Order, Report, Role, Verdict
-from handlers.message import Button, Card, Fact, Line, Sketch, Table, Tone
+from bot.models import Finding, CheckRequest, Report, Role, Verdict
+from handlers.message import Button, Card, Fact, Line, TextBlock, Table, Tone
 from handlers.messages.formatting import (
-    NAMES,
-    REASONS,
+    CHECK_NAMES,
+    REASON_TEXTS,
     TONES,
-    count,
+    pluralize,
     is_listing,
     is_problem,
-    line_of,
+    finding_line,
     list_name,
-    name_of,
-    summary,
+    request_label,
+    summarize_report,
     verdict_word,
-    weight,
+    finding_sort_key,
 )
-from handlers.sanitize import aligned, inert
+from handlers.sanitize import sanitize_monospaced, sanitize
 
-WIDEST = 46  # characters for branch and term, so that the numbers stay in sight
-ABOUT_RECORDS = frozenset(
+MAX_TERM_WIDTH = 46  # characters of branch and term, so that the numbers stay visible
+RECORD_CODES = frozenset(
     f"spf.{word}"
     for word in (
         "permanent-error",
@@ -41,48 +41,59 @@ ABOUT_RECORDS = frozenset(
         "dead-name",
     )
 )
-OVER = "← more than 10 from here"
+OVER_LIMIT_NOTE = "← more than 10 from here"
 
 
-def spf_sketch(findings: Iterable[Finding], asked_for: bool = False) -> Sketch | None:
-    """Drawn where something is wrong with the records themselves, or where somebody asked for it."""
-    about = [finding for finding in findings if finding.check == "spf"]
-    wrong = any(finding.code in ABOUT_RECORDS and finding.verdict > Verdict.UNKNOWN for finding in about)
-    rows = next((rows for finding in about if (rows := finding.facts.get("tree"))), None)
-    if not rows or not (wrong or asked_for):
+def spf_tree_block(findings: Iterable[Finding], requested: bool = False) -> TextBlock | None:
+    """The SPF include tree if the records are broken or it was requested, else None."""
+    spf_findings = [finding for finding in findings if finding.check == "spf"]
+    is_broken = any(
+        finding.code in RECORD_CODES and finding.verdict > Verdict.UNKNOWN
+        for finding in spf_findings
+    )
+    rows = next((rows for finding in spf_findings if (rows := finding.facts.get("tree"))), None)
+    if not rows or not (is_broken or requested):
         return None
     total = rows[0]["lookups"]
-    needs = "a circle" if total is None else f"{count(total, 'lookup')}, 10 allowed"
-    return Sketch(f"SPF of {inert(str(rows[0]['text']))}: {needs}", tuple(_drawn(rows)))
+    total_text = "a circle" if total is None else f"{pluralize(total, 'lookup')}, 10 allowed"
+    return TextBlock(
+        f"SPF of {sanitize(str(rows[0]['text']))}: {total_text}", tuple(_tree_lines(rows))
+    )
 
 
-def _drawn(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    starts = [aligned(f"{branch}{row['text']}", WIDEST) for branch, row in zip(_branches(rows), rows, strict=True)]
+def _tree_lines(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    starts = [
+        sanitize_monospaced(f"{branch}{row['text']}", MAX_TERM_WIDTH)
+        for branch, row in zip(_branch_marks(rows), rows, strict=True)
+    ]
     width = max(map(len, starts))
     for start, row in zip(starts, rows, strict=True):
         number = "" if row["lookups"] is None else str(row["lookups"])
-        notes = " · ".join(note for note in (str(row["note"]), OVER if row["over"] else "") if note)
+        notes = " · ".join(
+            note for note in (str(row["note"]), OVER_LIMIT_NOTE if row["over"] else "") if note
+        )
         yield f"{start:<{width}}  {number:>2}  {notes}".rstrip()
 
 
-def _branches(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The lines in front of each row; read from the end, so that it is known which branches go on below."""
+def _branch_marks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Branch characters of each row; from the last row up, to know which branches continue."""
     branches: list[str] = []
-    going_on: set[int] = set()
+    open_levels: set[int] = set()
     for row in reversed(rows):
         depth = int(row["depth"])
-        last = "├─ " if depth in going_on else "└─ "
-        before = "".join("│  " if level in going_on else "   " for level in range(1, depth))
-        branches.append(before + last if depth else "")
-        going_on = {level for level in going_on if level < depth} | {depth}
+        mark = "├─ " if depth in open_levels else "└─ "
+        indent = "".join("│  " if level in open_levels else "   " for level in range(1, depth))
+        branches.append(indent + mark if depth else "")
+        open_levels = {level for level in open_levels if level < depth} | {depth}
     return branches[::-1]
 
 
-PROBLEMS_SHOWN = 8
-IN_FULL = 4  # of these, with their own step: more cannot be read in ten seconds
-LISTINGS_IN_TABLE = 3  # fewer are told one by one, with their own step
-FORM_BUTTONS = 2
-NOT_THERE = (
+MAX_PROBLEMS = 8
+MAX_WITH_STEP = 4  # of these, with their own step: more cannot be read in ten seconds
+MIN_TABLE_LISTINGS = 3  # fewer are separate lines, with their own step
+MAX_REMOVAL_BUTTONS = 2
+# Neither a problem nor a success.
+NEUTRAL_SUFFIXES = (
     ".missing",
     ".no-selector-known",
     ".never-signs",
@@ -92,167 +103,224 @@ NOT_THERE = (
     ".off",
     ".testing",
     ".no-mail",
-)  # no fault, and not in order
-WHEN_YOU_LIKE = {
+)
+# Mail is delivered without them, so they are no problems.
+IMPROVEMENTS = {
     "mta-sts.missing": "an MTA-STS policy",
     "mta-sts.testing": "MTA-STS in mode enforce",
     "mta-sts.off": "an MTA-STS policy that is switched on",
     "mta-sts.short-age": "an MTA-STS policy that senders remember for weeks",
     "tls-rpt.missing": "reports about failed TLS",
-}  # what mail arrives without, so it is no problem
-TAKES = {Verdict.PASS: "yes", Verdict.UNKNOWN: "not known", Verdict.WARN: "perhaps not", Verdict.FAIL: "no"}
+}
+RECEIVER_VERDICTS = {
+    Verdict.PASS: "yes",
+    Verdict.UNKNOWN: "not known",
+    Verdict.WARN: "perhaps not",
+    Verdict.FAIL: "no",
+}
 
 
-def so_far(done: int, orders: Sequence[Order]) -> str:
-    """How far a check of several targets is: `12 of 16 addresses looked at`."""
-    what = "addresses" if all(order.target.ip for order in orders) else "targets"
-    return f"{done} of {len(orders)} {what} looked at"
+def progress_text(completed: int, requests: Sequence[CheckRequest]) -> str:
+    """Progress of a check of several targets: `12 of 16 addresses looked at`."""
+    unit = "addresses" if all(request.target.ip for request in requests) else "targets"
+    return f"{completed} of {len(requests)} {unit} looked at"
 
 
-def report_card(report: Report, tree: bool = False) -> Card:
-    """The answer to one order: the verdict, the one next step, problems worst first, what passed in one line.
+def report_card(report: Report, with_tree: bool = False) -> Card:
+    """One report: verdict, next step, problems worst first, and one line of what passed.
 
-    The tree of SPF records is drawn where the next step is about it, and wherever `tree` asks for it.
+    The SPF include tree is shown if the next step is about SPF, or if `with_tree` is set.
     """
-    problems = sorted((f for f in report.findings if is_problem(f)), key=weight)
+    problems = sorted((f for f in report.findings if is_problem(f)), key=finding_sort_key)
     listings = [f for f in problems if f.check == "blocklist"]
-    in_table = len(listings) >= LISTINGS_IN_TABLE
-    told = [f for f in problems if not (in_table and f.check == "blocklist")]
-    silent = [
-        f for f in report.findings if f.verdict is Verdict.UNKNOWN and f not in problems and f.check == "blocklist"
+    uses_table = len(listings) >= MIN_TABLE_LISTINGS
+    detailed = [f for f in problems if not (uses_table and f.check == "blocklist")]
+    unanswered = [
+        f
+        for f in report.findings
+        if f.verdict is Verdict.UNKNOWN and f not in problems and f.check == "blocklist"
     ]
-    step = next((f.step for f in (*problems, *silent) if f.step), "")
-    sketch = spf_sketch(report.findings, asked_for=tree)
-    drawn = tree or any(f.check == "spf" for f in problems[:1])
+    step = next((f.remediation for f in (*problems, *unanswered) if f.remediation), "")
+    spf_tree = spf_tree_block(report.findings, requested=with_tree)
+    shows_tree = with_tree or any(f.check == "spf" for f in problems[:1])
     return Card(
-        title=f"{name_of(report.order)}: {summary(report)}",
+        title=f"{request_label(report.request)}: {summarize_report(report)}",
         tone=TONES[report.verdict],
         step=step,
         lines=(
-            *_problems(told, step),
-            *_explained(report.findings),
-            *_silent_lists(silent),
-            *(() if problems else _better(report.findings)),
-            *_passed(report.findings),
+            *_problem_lines(detailed, step),
+            *_listing_notes(report.findings),
+            *_unanswered_lines(unanswered),
+            *(() if problems else _improvement_lines(report.findings)),
+            *_passed_lines(report.findings),
         ),
-        facts=(*(_receivers(report) if report.order.role is Role.MTA else ()), *_network(report.findings, problems)),
-        sketch=sketch if drawn else None,
-        table=_listing_table(listings) if in_table else None,
+        facts=(
+            *(_receiver_facts(report) if report.request.role is Role.MTA else ()),
+            *_network_facts(report.findings, problems),
+        ),
+        text_block=spf_tree if shows_tree else None,
+        table=_listing_table(listings) if uses_table else None,
         buttons=(
-            *_forms(problems),
-            *_tree_button(report.order, sketch, drawn),
-            again_button(report.order),
-            watch_button(report.order),
+            *_removal_buttons(problems),
+            *_tree_button(report.request, spf_tree, shows_tree),
+            check_again_button(report.request),
+            watch_button(report.request),
         ),
-        footnote=footnote(report),
+        footnote=report_footnote(report),
     )
 
 
 def reports_card(reports: Sequence[Report]) -> Card:
-    """Several orders at once, as of a CIDR: one row each, worst first."""
+    """Several reports, as of a CIDR range: one row each, worst first."""
     ranked = sorted(reports, key=lambda report: -report.verdict)
     worst = ranked[0].verdict
     bad = sum(report.verdict is Verdict.FAIL for report in reports)
-    rows = tuple((name_of(report.order), verdict_word(report.verdict), summary(report)) for report in ranked)
-    steps = (f.step for report in ranked for f in sorted(filter(is_problem, report.findings), key=weight) if f.step)
+    rows = tuple(
+        (request_label(report.request), verdict_word(report.verdict), summarize_report(report))
+        for report in ranked
+    )
+    steps = (
+        f.remediation
+        for report in ranked
+        for f in sorted(filter(is_problem, report.findings), key=finding_sort_key)
+        if f.remediation
+    )
     return Card(
-        title=f"{bad} of {len(reports)} targets {'has' if bad == 1 else 'have'} a problem that stops mail"
+        title=(
+            f"{bad} of {len(reports)} targets {'has' if bad == 1 else 'have'} a problem that"
+            " stops mail"
+        )
         if bad
-        else _together(reports, worst),
+        else _overall_verdict(reports, worst),
         tone=TONES[worst],
         step=next(steps, ""),
         table=Table(("Target", "Verdict", "What was found"), rows),
-        buttons=tuple(_look_closer(report) for report in ranked if report.verdict is Verdict.FAIL)[:4],
-        footnote=f"{count(len(reports), 'target')} checked · {took(max(r.elapsed_ms for r in reports))}",
+        buttons=tuple(
+            _details_button(report) for report in ranked if report.verdict is Verdict.FAIL
+        )[:4],
+        footnote=(
+            f"{pluralize(len(reports), 'target')} checked · {elapsed_text(max(r.elapsed_ms for r in reports))}"
+        ),
     )
 
 
-def checking_card(orders: Sequence[Order], lists: int) -> Card:
-    """Said at once, before the answer is known."""
-    what = name_of(orders[0]) if len(orders) == 1 else f"{count(len(orders), 'target')}"
-    against = f" against {count(lists, 'blocklist')}" if lists else ""
+def checking_card(requests: Sequence[CheckRequest], list_count: int) -> Card:
+    """Acknowledgement before the check."""
+    what = (
+        request_label(requests[0])
+        if len(requests) == 1
+        else f"{pluralize(len(requests), 'target')}"
+    )
+    against = f" against {pluralize(list_count, 'blocklist')}" if list_count else ""
     return Card(f"Checking {what}{against} …", private=True)
 
 
-def footnote(report: Report) -> str:
-    """How the answer came about: lists asked, clean, listed, without an answer; time; cache."""
+def report_footnote(report: Report) -> str:
+    """Footnote: numbers of lists by state, elapsed time or cache, notes."""
     states = [f.facts.get("state") for f in report.findings if f.check == "blocklist"]
-    parts = ["checked as a client"] if report.order.role is Role.CLIENT else []
+    parts = ["checked as a client"] if report.request.role is Role.CLIENT else []
     if states:
-        silent = states.count("unknown") + states.count("unusable")
+        unanswered = states.count("unknown") + states.count("unusable")
         listed = sum(map(is_listing, report.findings))
-        asked = f"{count(len(states), 'list')} asked: {states.count('not_listed')} clean, {listed} listed"
-        parts.append(f"{asked}, {silent} without an answer" if silent else asked)
-    parts.append("from the cache" if report.cached else took(report.elapsed_ms))
+        queried = (
+            f"{pluralize(len(states), 'list')} asked: {states.count('not_listed')} clean, {listed}"
+            " listed"
+        )
+        parts.append(f"{queried}, {unanswered} without an answer" if unanswered else queried)
+    parts.append("from the cache" if report.cached else elapsed_text(report.elapsed_ms))
     return " · ".join((*parts, *report.notes))
 
 
-def took(ms: int) -> str:
+def elapsed_text(ms: int) -> str:
     return f"{ms} ms" if ms < 1_000 else f"{ms / 1_000:.1f} s"
 
 
-def _tree_button(order: Order, sketch: Sketch | None, drawn: bool) -> tuple[Button, ...]:
-    return (Button("SPF tree", command=f"check {order} tree"),) if sketch and not drawn else ()
+def _tree_button(
+    request: CheckRequest, spf_tree: TextBlock | None, shows_tree: bool
+) -> tuple[Button, ...]:
+    return (
+        (Button("SPF tree", command=f"check {request} tree"),)
+        if spf_tree and not shows_tree
+        else ()
+    )
 
 
-def again_button(order: Order) -> Button:
-    return Button("Check again", command=f"check {order} fresh", in_place=True)
+def check_again_button(request: CheckRequest) -> Button:
+    return Button("Check again", command=f"check {request} fresh", in_place=True)
 
 
-def watch_button(order: Order) -> Button:
-    """What was asked beyond the target would be lost with the card, so then the answer leaves it alone."""
-    plain = order == Order(order.target, order.role)
-    return Button("Watch", command=f"watch {order.target} as {order.role}", in_place=plain)
+def watch_button(request: CheckRequest) -> Button:
+    """Watch button; replaces the card unless the check had options that the watch has not."""
+    target_only = request == CheckRequest(request.target, request.role)
+    return Button(
+        "Watch", command=f"watch {request.target} as {request.role}", in_place=target_only
+    )
 
 
-def _problems(told: Sequence[Finding], step: str) -> Iterable[Line]:
-    """The worst with their own steps, unless the card has said that step already; then what else is wrong."""
-    yield from (line_of(finding, but=step) for finding in told[:IN_FULL])
-    yield from (Line(finding.says, TONES[finding.verdict]) for finding in told[IN_FULL:PROBLEMS_SHOWN])
-    if len(told) > PROBLEMS_SHOWN:
-        yield Line(f"{count(len(told) - PROBLEMS_SHOWN, 'more problem')}.")
+def _problem_lines(problems: Sequence[Finding], shown_step: str) -> Iterable[Line]:
+    """The worst problems with their steps, unless already shown, then the others."""
+    yield from (finding_line(finding, shown_step) for finding in problems[:MAX_WITH_STEP])
+    yield from (
+        Line(finding.summary, TONES[finding.verdict])
+        for finding in problems[MAX_WITH_STEP:MAX_PROBLEMS]
+    )
+    if len(problems) > MAX_PROBLEMS:
+        yield Line(f"{pluralize(len(problems) - MAX_PROBLEMS, 'more problem')}.")
 
 
-def _explained(findings: Iterable[Finding]) -> Iterable[Line]:
-    """What needs a word although it is no problem: an expected listing, praise, a plain fact."""
+def _listing_notes(findings: Iterable[Finding]) -> Iterable[Line]:
+    """Listings that are no problems: expected ones, allowlists, informational lists."""
     tones = {"policy": Tone.GOOD, "allow": Tone.GOOD}
-    told = (f for f in findings if f.verdict is Verdict.PASS and f.facts.get("state") == "listed")
-    return (Line(f.says, tones.get(str(f.facts.get("effect")), Tone.PLAIN)) for f in told)
+    listings = (
+        f for f in findings if f.verdict is Verdict.PASS and f.facts.get("state") == "listed"
+    )
+    return (Line(f.summary, tones.get(str(f.facts.get("effect")), Tone.PLAIN)) for f in listings)
 
 
-def _silent_lists(findings: Iterable[Finding]) -> Iterable[Line]:
+def _unanswered_lines(findings: Iterable[Finding]) -> Iterable[Line]:
     by_reason: dict[str, list[str]] = defaultdict(list)
     for finding in findings:
         by_reason[str(finding.facts.get("reason", ""))].append(list_name(finding))
     for reason, names in sorted(by_reason.items(), key=lambda item: -len(item[1])):
         few = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-        yield Line(f"{count(len(names), 'list')} not known ({REASONS.get(reason, reason)}): {few}.", Tone.UNSURE)
+        yield Line(
+            f"{pluralize(len(names), 'list')} not known ({REASON_TEXTS.get(reason, reason)}): {few}.",
+            Tone.UNSURE,
+        )
 
 
-def _passed(findings: Sequence[Finding]) -> Iterable[Line]:
+def _passed_lines(findings: Sequence[Finding]) -> Iterable[Line]:
     clean = sum(f.facts.get("state") == "not_listed" for f in findings)
-    there = (f for f in findings if f.verdict is Verdict.PASS and not f.code.endswith(NOT_THERE))
-    good = [NAMES[f.check] for f in there if f.check in NAMES]
-    bad = {NAMES.get(f.check, f.check) for f in findings if f.verdict is not Verdict.PASS}
+    present = (
+        f for f in findings if f.verdict is Verdict.PASS and not f.code.endswith(NEUTRAL_SUFFIXES)
+    )
+    good = [CHECK_NAMES[f.check] for f in present if f.check in CHECK_NAMES]
+    bad = {CHECK_NAMES.get(f.check, f.check) for f in findings if f.verdict is not Verdict.PASS}
     names = [name for name in dict.fromkeys(good) if name not in bad]
-    parts = names + ([f"clean on {count(clean, 'blocklist')}"] if clean else [])
+    parts = names + ([f"clean on {pluralize(clean, 'blocklist')}"] if clean else [])
     return [Line(f"In order: {', '.join(parts)}.", Tone.GOOD)] if parts else []
 
 
-def _better(findings: Iterable[Finding]) -> Iterable[Line]:
-    """What could be added where nothing is wrong."""
-    wishes = [wish for finding in findings if (wish := WHEN_YOU_LIKE.get(finding.code))]
-    return [Line(f"Could be better: {' and '.join(wishes)}.")] if wishes else []
+def _improvement_lines(findings: Iterable[Finding]) -> Iterable[Line]:
+    """Optional improvements, for reports without problems."""
+    improvements = [
+        improvement for finding in findings if (improvement := IMPROVEMENTS.get(finding.code))
+    ]
+    return [Line(f"Could be better: {' and '.join(improvements)}.")] if improvements else []
 
 
-def _network(findings: Iterable[Finding], problems: Iterable[Finding]) -> tuple[Fact, ...]:
-    """Whose address it is and who hears complaints, where the owner of the network may have to act."""
+def _network_facts(findings: Iterable[Finding], problems: Iterable[Finding]) -> tuple[Fact, ...]:
+    """Network owner and abuse contact, if they may have to act."""
     if not any(finding.check in ("blocklist", "ptr") for finding in problems):
         return ()
-    return tuple(Fact("Network", _holder(finding)) for finding in findings if finding.code == "network.holder")
+    return tuple(
+        Fact("Network", _network_owner(finding))
+        for finding in findings
+        if finding.code == "network.holder"
+    )
 
 
-def _holder(finding: Finding) -> str:
+def _network_owner(finding: Finding) -> str:
     facts = finding.facts
     name = facts.get("holder") or facts.get("network")
     number = f"AS{facts['asns'][0]}"
@@ -260,35 +328,49 @@ def _holder(finding: Finding) -> str:
     return (f"{name} ({number})" if name else number) + complaints
 
 
-def _receivers(report: Report) -> tuple[Fact, ...]:
-    """Would they take the mail: said where one of them would not, each in a word, with the reply it would give."""
-    judged = [finding for finding in report.findings if finding.check == "senders"]
-    if all(finding.verdict is Verdict.PASS for finding in judged):
+def _receiver_facts(report: Report) -> tuple[Fact, ...]:
+    """Verdict of each receiver with its SMTP reply, unless all would accept."""
+    verdicts = [finding for finding in report.findings if finding.check == "senders"]
+    if all(finding.verdict is Verdict.PASS for finding in verdicts):
         return ()
-    return (Fact("Would take this mail", " · ".join(map(_receiver, judged))),)
+    return (Fact("Would take this mail", " · ".join(map(_receiver_verdict, verdicts))),)
 
 
-def _receiver(finding: Finding) -> str:
-    said = f"{finding.facts.get('name', finding.about)} {TAKES[finding.verdict]}"
+def _receiver_verdict(finding: Finding) -> str:
+    verdict = f"{finding.facts.get('name', finding.subject)} {RECEIVER_VERDICTS[finding.verdict]}"
     broken = (rule for rule in finding.facts.get("rules", ()) if rule["state"] == "broken")
     replies = list(dict.fromkeys(reply for rule in broken for reply in rule["replies"]))[:2]
-    return f"{said} ({', '.join(replies)})" if replies and finding.verdict >= Verdict.WARN else said
+    return (
+        f"{verdict} ({', '.join(replies)})"
+        if replies and finding.verdict >= Verdict.WARN
+        else verdict
+    )
 
 
 def _listing_table(listings: Sequence[Finding]) -> Table:
-    return Table(("Blocklist", "What it means", "Next step"), tuple((list_name(f), f.says, f.step) for f in listings))
+    return Table(
+        ("Blocklist", "What it means", "Next step"),
+        tuple((list_name(f), f.summary, f.remediation) for f in listings),
+    )
 
 
-def _forms(problems: Sequence[Finding]) -> tuple[Button, ...]:
-    links = {link.url: (f, link) for f in problems if f.check == "blocklist" for link in f.links[:1]}
-    buttons = [Button(f"{list_name(f)}: {link.label.lower()}", url=link.url) for f, link in links.values()]
-    return tuple(buttons[:FORM_BUTTONS])
+def _removal_buttons(problems: Sequence[Finding]) -> tuple[Button, ...]:
+    links = {
+        link.url: (f, link) for f in problems if f.check == "blocklist" for link in f.links[:1]
+    }
+    buttons = [
+        Button(f"{list_name(f)}: {link.label.lower()}", url=link.url) for f, link in links.values()
+    ]
+    return tuple(buttons[:MAX_REMOVAL_BUTTONS])
 
 
-def _together(reports: Sequence[Report], worst: Verdict) -> str:
+def _overall_verdict(reports: Sequence[Report], worst: Verdict) -> str:
     endings = {Verdict.PASS: "all good", Verdict.UNKNOWN: "not everything could be checked"}
-    return f"{count(len(reports), 'target')}: {endings.get(worst, 'nothing that stops mail, but have a look')}"
+    return (
+        f"{pluralize(len(reports), 'target')}:"
+        f" {endings.get(worst, 'nothing that stops mail, but have a look')}"
+    )
 
 
-def _look_closer(report: Report) -> Button:
-    return Button(name_of(report.order), command=f"check {report.order}")
+def _details_button(report: Report) -> Button:
+    return Button(request_label(report.request), command=f"check {report.request}")

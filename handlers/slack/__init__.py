@@ -1,1 +1,1 @@
-"""Slack: hears commands, mentions, shortcuts and buttons, and draws the answers as Block Kit."""
+"""Slack adapter: requests in over HTTP or Socket Mode, answers out as Block Kit."""

@@ -1,6 +1,6 @@
-"""Slack in service: Bolt's listeners over Socket Mode and HTTP, and the work that answers what they heard.
+"""Slack platform: wires Bolt, the request dispatcher, the poster and the App Home.
 
-A listener reads, acknowledges and hands over; it never waits for DNS, and for the queue only a moment.
+Listeners parse, acknowledge and enqueue; they never wait for DNS.
 """
 
 from __future__ import annotations
@@ -21,63 +21,73 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from handlers.background import Fuse, Seen, SharedMemory
+from handlers.background import AckCircuitBreaker, RequestDeduplicator, SharedDeduplicator
 from handlers.message import Card
 from handlers.messages import refusal_card
-from handlers.ports import Ack, Answering, Room
-from handlers.request_dispatcher import Desk, Enqueue
-from handlers.slack.app_home import Homes, Look, OnHome, nothing
+from handlers.ports import Ack, CommandHandler, Channel
+from handlers.request_dispatcher import RequestDispatcher, Enqueue
+from handlers.slack.app_home import (
+    AppHomePublisher,
+    OverviewLoader,
+    AppHomeResponder,
+    empty_overview,
+)
 from handlers.slack.clients import (
-    NETWORK,
-    TOKEN_REFUSED,
-    UNSAID,
+    NETWORK_ERRORS,
+    TOKEN_ERRORS,
+    CALL_ERRORS,
     Clients,
-    Installed,
-    Token,
-    api_base,
-    one_for_all,
-    one_for_each,
-    reason,
+    TokenStore,
+    TokenLookup,
+    api_base_url,
+    single_token,
+    stored_tokens,
+    error_code,
     sdk_logger,
 )
-from handlers.slack.files import Cabinet, server_for
-from handlers.slack.http_endpoint import Guard
-from handlers.slack.listeners import register
+from handlers.slack.files import SlackFiles, file_server_for
+from handlers.slack.http_endpoint import SlackEndpoint
+from handlers.slack.listeners import register_listeners
 from handlers.slack.modals import View
-from handlers.slack.oauth import App, install_pages
-from handlers.slack.poster import Speaker
-from handlers.slack.requests import Errand
-from handlers.slack.responder import Pace, Reply
-from handlers.slack.socket_mode import SlackRefuses, Watchdog, listen
+from handlers.slack.oauth import OAuthApp, install_routes
+from handlers.slack.poster import SlackPoster
+from handlers.slack.requests import SlackRequest
+from handlers.slack.responder import SlackTimeouts, SlackResponder
+from handlers.slack.socket_mode import SlackConnectionRefused, Watchdog, listen
 
-PATH = "/slack/events"
-NOT_OPENED = "Slack did not open the form; please press the button again."
+EVENTS_PATH = "/slack/events"
+FORM_NOT_OPENED = "Slack did not open the form; please press the button again."
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """`app_token` opens Socket Mode, `signing_secret` serves HTTP; either, or both. `bot_token` is that of the one workspace;
-    where many may install the bot, `app` says what it is called by Slack, and `installed` which did."""
+    """Tokens and secrets of the Slack app.
+
+    `app_token` enables Socket Mode and `signing_secret` the HTTP endpoint; either or both.
+    `bot_token` is for one workspace; with `oauth_app` and `token_store` several can install the
+    bot.
+    """
 
     bot_token: str = field(default="", repr=False)
     app_token: str = field(default="", repr=False)
     signing_secret: str = field(default="", repr=False)
     api_url: str = "https://slack.com/api/"
-    app: App | None = None
-    installed: Installed | None = None
+    oauth_app: OAuthApp | None = None
+    token_store: TokenStore | None = None
 
     @property
-    def token(self) -> Token:
-        return one_for_each(self.installed) if self.installed else one_for_all(self.bot_token)
+    def token_lookup(self) -> TokenLookup:
+        return stored_tokens(self.token_store) if self.token_store else single_token(self.bot_token)
 
 
-class Slack:
-    """`enqueue` takes a job that some process gives to `deliver`; when it fails, the work is done here and now.
+class SlackPlatform:
+    """The platform `slack`.
 
-    `seen` remembers a key, and says whether it knew it; shared by all processes, it keeps each from answering an event, or
-    letting in a request, that another has had. Without it, or while it fails, a process knows its own.
+    `enqueue` hands a job to a process that calls `deliver`; while it fails, requests are answered
+    in this process. `deduplicator` is shared by all processes, so that each event and each signed
+    request is handled once; without it, or while it fails, every process uses its own.
     """
 
     name = "slack"
@@ -85,35 +95,51 @@ class Slack:
     def __init__(
         self,
         credentials: Credentials,
-        commands: Answering,
+        commands: CommandHandler,
         enqueue: Enqueue,
-        seen: SharedMemory | None = None,
-        pace: Pace | None = None,
-        look: Look = nothing,
+        deduplicator: SharedDeduplicator | None = None,
+        timeouts: SlackTimeouts | None = None,
+        load_overview: OverviewLoader = empty_overview,
     ) -> None:
-        self._credentials, self._commands, self._pace = credentials, commands, pace or Pace()
-        store = Fuse()  # one for both uses: when the store hangs, a person waits for it once
-        self._seen = Seen(seen, store)
-        self._clients = Clients(credentials.token, credentials.api_url)
-        self._speaker = Speaker(self._clients.plain, self._pace.sleep)
-        self._cabinet = Cabinet(self._clients.patient, server_for(credentials.api_url))
-        self._homes = Homes(self._clients, look, self._pace)
-        self._desk = Desk(commands, enqueue, store, self._reply, self._pace.progress_after)
-        self._home = ""  # the workspace of the token, once Slack has said it
-        self._bolt = bolt(credentials)
-        register(self._bolt, self)
+        self._credentials, self._commands, self._timeouts = (
+            credentials,
+            commands,
+            timeouts or SlackTimeouts(),
+        )
+        breaker = (
+            AckCircuitBreaker()
+        )  # shared by both, so that a hanging store delays a request only once
+        self._deduplicator = RequestDeduplicator(deduplicator, breaker)
+        self._clients = Clients(credentials.token_lookup, credentials.api_url)
+        self._poster = SlackPoster(self._clients.without_retries, self._timeouts.sleep)
+        self._files = SlackFiles(self._clients.with_retries, file_server_for(credentials.api_url))
+        self._app_home = AppHomePublisher(self._clients, load_overview, self._timeouts)
+        self._dispatcher = RequestDispatcher(
+            commands, enqueue, breaker, self._responder, self._timeouts.progress_after
+        )
+        self._workspace = ""  # workspace of the token, from auth.test
+        self._bolt = build_bolt_app(credentials)
+        register_listeners(self._bolt, self)
 
     def routes(self) -> list[Route]:
-        """The door for HTTP, where there is a signing secret; and the pages where other workspaces install the bot."""
-        secret, app, installed = self._credentials.signing_secret, self._credentials.app, self._credentials.installed
-        guard = Guard(secret, self._dispatch, self._seen, self._pace.now)
-        door = [Route(PATH, guard.answer, methods=["POST"])] if secret else []
-        return door + (install_pages(app, partial(self._installed, installed)) if app and installed else [])
+        """The events endpoint if there is a signing secret, and the OAuth pages if configured."""
+        secret, oauth_app, token_store = (
+            self._credentials.signing_secret,
+            self._credentials.oauth_app,
+            self._credentials.token_store,
+        )
+        endpoint = SlackEndpoint(secret, self._dispatch, self._deduplicator, self._timeouts.now)
+        events_route = [Route(EVENTS_PATH, endpoint.respond, methods=["POST"])] if secret else []
+        return events_route + (
+            install_routes(oauth_app, partial(self._on_installed, token_store))
+            if oauth_app and token_store
+            else []
+        )
 
     async def run(self, watchdog: Watchdog | None = None) -> None:
-        """Listens until cancelled, then finishes what was begun. Raises SlackRefuses when the tokens are no good."""
+        """Listen until cancelled, then finish pending work. Raises SlackConnectionRefused."""
         try:
-            await self._introduce()
+            await self._check_token()
             if self._credentials.app_token:
                 await listen(self._bolt, self._credentials.app_token, watchdog or Watchdog())
             else:
@@ -122,151 +148,175 @@ class Slack:
             await self.drain()
 
     async def drain(self) -> None:
-        await self._desk.drain()
+        await self._dispatcher.drain()
 
-    # What the listeners call
+    # Called by the listeners
 
     def now(self) -> float:
-        return self._pace.now()
+        return self._timeouts.now()
 
-    async def heard_before(self, errand: Errand) -> bool:
-        """Slack sends an event again when it is in doubt, sometimes under another id and without saying so."""
-        return await self._seen(f"slack:event:{errand.team}:{errand.id}")
+    async def is_duplicate(self, request: SlackRequest) -> bool:
+        """Whether the event was handled; Slack redelivers, sometimes under another event_id."""
+        return await self._deduplicator(f"slack:event:{request.team}:{request.id}")
 
-    async def take(self, errand: Errand) -> Ack:
-        """What to say at once; the errand is handed over behind it, so that an acknowledgement waits for nothing."""
-        return self._desk.take_unwaited(self._at_home(errand))
+    async def accept(self, request: SlackRequest) -> Ack:
+        """Acknowledge first and enqueue right after."""
+        return self._dispatcher.accept_nowait(self._with_own_workspace(request))
 
-    async def handed_over(self) -> None:
-        """Waits until the queue has, or has refused, what was taken so far."""
-        await self._desk.handed_over()
+    async def wait_enqueued(self) -> None:
+        """Wait until all accepted requests are queued or running here."""
+        await self._dispatcher.wait_enqueued()
 
-    def say(self, errand: Errand, card: Card) -> None:
-        """Says a card where an acknowledgement cannot carry it."""
-        self._desk.say(errand, card)
+    def send(self, request: SlackRequest, card: Card) -> None:
+        """Send a card where an acknowledgement cannot carry it."""
+        self._dispatcher.send(request, card)
 
-    def open(self, errand: Errand, form: View) -> None:
-        """Shows a form; where that fails, the errand is answered without one."""
-        self._desk.work.start(self._open(errand, form))
+    def open_form(self, request: SlackRequest, form: View) -> None:
+        """Open a modal; if that fails, answer the request without it."""
+        self._dispatcher.tasks.start(self._open_form(request, form))
 
-    def joined(self, team: str, channel: str) -> None:
-        """The bot was invited: watches of the channel that rested go on."""
-        self._desk.work.start(self._welcome(Room(self.name, self._home or team, channel)))
+    def on_joined(self, team: str, channel: str) -> None:
+        """The bot joined a channel: resume its paused watches."""
+        self._dispatcher.tasks.start(
+            self._resume_watches(Channel(self.name, self._workspace or team, channel))
+        )
 
-    async def silenced(self, team: str) -> None:
-        if self._credentials.installed:
-            await self._credentials.installed.forget(team)
-        await self._commands.silenced(self.name, self._home or team)
+    async def on_token_revoked(self, team: str) -> None:
+        if self._credentials.token_store:
+            await self._credentials.token_store.delete(team)
+        await self._commands.on_token_revoked(self.name, self._workspace or team)
 
-    def at_home(self, team: str, user: str) -> None:
-        """Somebody looks at the App Home."""
-        if self._home in ("", team):  # a stranger from a workspace that shares a channel has no page here
-            self._desk.work.start(self._homes.draw(team, user))
+    def on_home_opened(self, team: str, user: str) -> None:
+        """The user opened the App Home."""
+        if self._workspace in (
+            "",
+            team,
+        ):  # external users of a shared channel have no App Home here
+            self._dispatcher.tasks.start(self._app_home.publish(team, user))
 
-    def ask_at_home(self, team: str, user: str, trigger: str, form: View) -> None:
-        """Shows a form that was asked for on the App Home; where that fails, the page says so."""
-        self._desk.work.start(self._ask_at_home(team, user, trigger, form))
+    def open_home_form(self, team: str, user: str, trigger: str, form: View) -> None:
+        """Open a modal from the App Home; a failure is shown on the page."""
+        self._dispatcher.tasks.start(self._open_home_form(team, user, trigger, form))
 
-    async def removed(self, team: str) -> None:
-        if self._credentials.installed:
-            await self._credentials.installed.forget(team)
-        await self._commands.removed(self.name, self._home or team)
+    async def on_uninstalled(self, team: str) -> None:
+        if self._credentials.token_store:
+            await self._credentials.token_store.delete(team)
+        await self._commands.on_uninstalled(self.name, self._workspace or team)
 
-    async def _open(self, errand: Errand, form: View) -> None:
+    async def _open_form(self, request: SlackRequest, form: View) -> None:
         try:
-            client = await self._clients.patient(errand.team)
-            await client.views_open(trigger_id=errand.id, view=form)
-        except UNSAID as error:
-            log.info("form not opened", platform="slack", why=reason(error))
-            said = await self.take(errand)
-            if not said.work:
-                self.say(errand, said.card)
+            client = await self._clients.with_retries(request.team)
+            await client.views_open(trigger_id=request.id, view=form)
+        except CALL_ERRORS as error:
+            log.info("modal not opened", platform="slack", error=error_code(error))
+            ack = await self.accept(request)
+            if not ack.needs_work:
+                self.send(request, ack.card)
 
-    async def _ask_at_home(self, team: str, user: str, trigger: str, form: View) -> None:
+    async def _open_home_form(self, team: str, user: str, trigger: str, form: View) -> None:
         try:
-            await (await self._clients.patient(team)).views_open(trigger_id=trigger, view=form)
-        except UNSAID as error:
-            log.info("form not opened", platform="slack", why=reason(error))
-            await self._homes.draw(team, user, refusal_card(NOT_OPENED))
+            await (await self._clients.with_retries(team)).views_open(trigger_id=trigger, view=form)
+        except CALL_ERRORS as error:
+            log.info("modal not opened", platform="slack", error=error_code(error))
+            await self._app_home.publish(team, user, refusal_card(FORM_NOT_OPENED))
 
-    async def _welcome(self, room: Room) -> None:
-        if card := await self._commands.rejoined(room):
-            await self.post(room, card)
+    async def _resume_watches(self, channel: Channel) -> None:
+        if card := await self._commands.on_channel_joined(channel):
+            await self.post(channel, card)
 
-    def _at_home(self, errand: Errand) -> Errand:
-        """In a channel that workspaces share, what Slack names may be the workspace of the one who speaks."""
-        errand = replace(errand, opens=self._cabinet.file)
-        if not self._home or errand.team == self._home:
-            return errand
-        return replace(errand, team=self._home, stranger=True)
+    def _with_own_workspace(self, request: SlackRequest) -> SlackRequest:
+        """The request under the bot's workspace.
 
-    # The work
+        In a Slack Connect channel the payload names the user's workspace, which may be another one.
+        """
+        request = replace(request, open_file=self._files.file)
+        if not self._workspace or request.team == self._workspace:
+            return request
+        return replace(request, team=self._workspace, is_external=True)
+
+    # Queued requests
 
     async def deliver(self, job: Mapping[str, str]) -> None:
-        """Answers an errand that came through the queue."""
-        await self._desk.answer_job(replace(Errand.of(job), opens=self._cabinet.file))
+        """Answer a queued request."""
+        await self._dispatcher.answer_job(
+            replace(SlackRequest.from_job(job), open_file=self._files.file)
+        )
 
-    # Speaking unasked
+    # Unsolicited messages
 
-    async def post(self, room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
-        return await self._speaker.post(room, card, thread, key, broadcast)
+    async def post(
+        self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False
+    ) -> str:
+        return await self._poster.post(channel, card, thread, key, broadcast)
 
-    async def update(self, room: Room, message: str, card: Card) -> None:
-        await self._speaker.update(room, message, card)
+    async def update(self, channel: Channel, message: str, card: Card) -> None:
+        await self._poster.update(channel, message, card)
 
-    async def find(self, room: Room, key: str, since: datetime, thread: str = "") -> str | None:
-        return await self._speaker.find(room, key, since, thread)
+    async def find(
+        self, channel: Channel, key: str, since: datetime, thread: str = ""
+    ) -> str | None:
+        return await self._poster.find(channel, key, since, thread)
 
-    async def tell(self, room: Room, user: str, card: Card) -> None:
-        await self._speaker.tell(room, user, card)
+    async def notify_user(self, channel: Channel, user: str, card: Card) -> None:
+        await self._poster.notify_user(channel, user, card)
 
-    def _reply(self, errand: Errand) -> Reply | OnHome:
-        if errand.at_home:
-            return OnHome(self._homes, errand)
-        return Reply(errand, self._clients.patient, self._pace)
+    def _responder(self, request: SlackRequest) -> SlackResponder | AppHomeResponder:
+        if request.from_app_home:
+            return AppHomeResponder(self._app_home, request)
+        return SlackResponder(request, self._clients.with_retries, self._timeouts)
 
-    # Slack itself
+    # Slack API and Bolt
 
     async def _dispatch(self, body: str, headers: Headers) -> Response:
-        """A request that the guard let through, given to Bolt."""
+        """Pass a verified request to Bolt."""
         try:
             request = AsyncBoltRequest(body=body, headers=dict(headers))
-        except (ValueError, TypeError, AttributeError):  # Bolt reads before it checks what it was given
+        except (
+            ValueError,
+            TypeError,
+            AttributeError,
+        ):  # Bolt parses before it validates
             return JSONResponse({"error": "not a request of Slack's"}, 400)
-        answer = await self._bolt.async_dispatch(request)
-        return Response(answer.body, answer.status, answer.first_headers())
+        response = await self._bolt.async_dispatch(request)
+        return Response(response.body, response.status, response.first_headers())
 
-    async def _installed(self, installed: Installed, team: str, token: str) -> None:
-        await installed.keep(team, token)
-        self._desk.work.start(self._commands.returned(self.name, team))
+    async def _on_installed(self, token_store: TokenStore, team: str, token: str) -> None:
+        await token_store.save(team, token)
+        self._dispatcher.tasks.start(self._commands.on_token_restored(self.name, team))
 
-    async def _introduce(self) -> None:
-        """Finds a bad token at the start, and not when the first person waits for an answer."""
-        if self._credentials.installed:
+    async def _check_token(self) -> None:
+        """Call auth.test, so that a bad token fails at start and not on the first request."""
+        if self._credentials.token_store:
             return
         try:
-            client = await self._clients.patient("")
-            self._home = str((await client.auth_test()).get("team_id") or "")
-        except (SlackApiError, *NETWORK) as error:
-            if (why := reason(error)) in TOKEN_REFUSED:
-                raise SlackRefuses(f"Slack refuses SLACK_BOT_TOKEN ({why}): install the app again.") from None
-            log.warning("slack not reached at the start", platform="slack", why=why)
+            client = await self._clients.with_retries("")
+            self._workspace = str((await client.auth_test()).get("team_id") or "")
+        except (SlackApiError, *NETWORK_ERRORS) as error:
+            if (code := error_code(error)) in TOKEN_ERRORS:
+                raise SlackConnectionRefused(
+                    f"Slack refuses SLACK_BOT_TOKEN ({code}): install the app again."
+                ) from None
+            log.warning("slack unreachable at start", platform="slack", error=code)
         else:
-            self._desk.work.start(self._commands.returned(self.name, self._home))
+            self._dispatcher.tasks.start(
+                self._commands.on_token_restored(self.name, self._workspace)
+            )
 
 
-def bolt(credentials: Credentials) -> AsyncApp:
-    """Bolt without its waits: it would poll every 10 ms for the acknowledgement, and ask Slack who we are before it.
+def build_bolt_app(credentials: Credentials) -> AsyncApp:
+    """Bolt without its own verification, authorization calls and 10 ms acknowledgement polling.
 
-    Requests over HTTP were verified by the guard, those of Socket Mode come over our own connection.
+    HTTP requests are verified by SlackEndpoint; Socket Mode requests come over our own connection.
     """
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
-        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=credentials.bot_token or None)
+        return AuthorizeResult(
+            enterprise_id=enterprise_id, team_id=team_id, bot_token=credentials.bot_token or None
+        )
 
     return AsyncApp(
         name="mailcheck",
-        client=AsyncWebClient(base_url=api_base(credentials.api_url), logger=sdk_logger()),
+        client=AsyncWebClient(base_url=api_base_url(credentials.api_url), logger=sdk_logger()),
         authorize=authorize,
         logger=sdk_logger(),
         process_before_response=True,

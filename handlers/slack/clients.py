@@ -1,8 +1,6 @@
-"""Loggers for Slack's own libraries. They log whole requests, response URLs and message texts below ERROR.
+"""Slack Web API clients per workspace, their loggers and their error codes.
 
-Why Slack did not do what it was asked, in one word; which of these words mean what.
-
-Whom the bot speaks as: in each workspace with the token that it gave, and with as much patience as the call deserves.
+Slack's SDK logs whole requests, response URLs and message texts below ERROR.
 """
 
 from __future__ import annotations
@@ -19,112 +17,139 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.storage import StoreUnavailable
-from handlers.ports import Later, SpaceGone
+from handlers.ports import RetryAfter, WorkspaceUnavailable
 
-SECRET = re.compile(
+SECRET_PATTERN = re.compile(
     r"xox[a-z]-[\w-]+|xapp-[\w-]+|https?://[^\s'\"]*/(?:services|commands|actions)/[^\s'\"]+|v0=[0-9a-f]{64}"
 )
 
 
-class Redacted(logging.Filter):
-    """Takes tokens, response URLs and signatures out of a record, those in its traceback too."""
+class RedactingFilter(logging.Filter):
+    """Redacts tokens, response URLs and signatures in log records, tracebacks included."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = SECRET.sub("[secret]", record.getMessage())
+        record.msg = SECRET_PATTERN.sub("[secret]", record.getMessage())
         record.args = ()
         if record.exc_info and not record.exc_text:
-            record.exc_text = SECRET.sub("[secret]", logging.Formatter().formatException(record.exc_info))
+            record.exc_text = SECRET_PATTERN.sub(
+                "[secret]", logging.Formatter().formatException(record.exc_info)
+            )
         return True
 
 
 def sdk_logger() -> logging.Logger:
-    """To be handed to Bolt and to every client of the SDK; they copy its level and its filters to their own."""
+    """Logger for Bolt and every SDK client; they copy its level and filters to their own."""
     logger = logging.getLogger("mailcheck.slack.sdk")
     logger.setLevel(logging.ERROR)
     if not logger.filters:
-        logger.addFilter(Redacted())
+        logger.addFilter(RedactingFilter())
     return logger
 
 
-NETWORK = (aiohttp.ClientError, TimeoutError, OSError)
-UNSAID = (SlackApiError, SlackRequestError, Later, SpaceGone, *NETWORK)
-TOKEN_REFUSED = ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "not_allowed_token_type")
-# Slack does not like how we drew the message, so the person gets it in plain words and we get an error in the log.
-DRAWN_WRONG = ("invalid_blocks", "invalid_blocks_format", "invalid_attachments", "msg_blocks_too_long", "msg_too_long")
+NETWORK_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
+CALL_ERRORS = (SlackApiError, SlackRequestError, RetryAfter, WorkspaceUnavailable, *NETWORK_ERRORS)
+TOKEN_ERRORS = (
+    "invalid_auth",
+    "not_authed",
+    "account_inactive",
+    "token_revoked",
+    "not_allowed_token_type",
+)
+# Slack rejects the blocks: send plain text instead and log an error.
+LAYOUT_ERRORS = (
+    "invalid_blocks",
+    "invalid_blocks_format",
+    "invalid_attachments",
+    "msg_blocks_too_long",
+    "msg_too_long",
+)
 
 
-def reason(error: Exception) -> str:
-    """Slack's word for what went wrong; where it said none, as behind a failing proxy, the HTTP status."""
+def error_code(error: Exception) -> str:
+    """Slack's error code, or the HTTP status if the response has none, as behind a proxy."""
     if not isinstance(error, SlackApiError):
-        return str(error) if isinstance(error, Later | SpaceGone) else type(error).__name__
-    said = error.response.data
-    return str(said.get("error")) if isinstance(said, dict) else f"status {error.response.status_code}"
+        return (
+            str(error)
+            if isinstance(error, RetryAfter | WorkspaceUnavailable)
+            else type(error).__name__
+        )
+    data = error.response.data
+    return (
+        str(data.get("error")) if isinstance(data, dict) else f"status {error.response.status_code}"
+    )
 
 
-CALL_WITHIN_S = 10
-STORE_AGAIN_S = 5.0
+CALL_TIMEOUT_S = 10
+STORE_RETRY_S = 5.0
 
-Token = Callable[[str], Awaitable[str]]  # of a workspace; raises Later or SpaceGone
-
-
-class Installed(Protocol):
-    """The workspaces that installed the bot, each with its token. Every method raises StoreUnavailable."""
-
-    async def keep(self, space: str, token: str, /) -> None: ...
-
-    async def token(self, space: str, /) -> str | None: ...
-
-    async def forget(self, space: str, /) -> None: ...
+TokenLookup = Callable[
+    [str], Awaitable[str]
+]  # by workspace; raises RetryAfter or WorkspaceUnavailable
 
 
-def one_for_all(token: str) -> Token:
-    """The token of the environment, which is that of the only workspace."""
+class TokenStore(Protocol):
+    """Bot tokens of the workspaces that installed the app. Methods raise StoreUnavailable."""
 
-    async def of(_team: str) -> str:
+    async def save(self, workspace: str, token: str, /) -> None: ...
+
+    async def token(self, workspace: str, /) -> str | None: ...
+
+    async def delete(self, workspace: str, /) -> None: ...
+
+
+def single_token(token: str) -> TokenLookup:
+    """Lookup that returns the token of the environment for every workspace."""
+
+    async def get_token(_team: str) -> str:
         return token
 
-    return of
+    return get_token
 
 
-def one_for_each(installed: Installed) -> Token:
-    async def of(team: str) -> str:
+def stored_tokens(token_store: TokenStore) -> TokenLookup:
+    """Lookup of the workspace's stored token."""
+
+    async def get_token(team: str) -> str:
         try:
-            token = await installed.token(team)
+            token = await token_store.token(team)
         except StoreUnavailable:
-            raise Later("the store is away", STORE_AGAIN_S) from None
+            raise RetryAfter("the store is away", STORE_RETRY_S) from None
         if token is None:
-            raise SpaceGone("the bot is not installed there")
+            raise WorkspaceUnavailable("the bot is not installed there")
         return token
 
-    return of
+    return get_token
 
 
 class Clients:
-    """The SDK's client for a workspace. Every method raises what `token` raises."""
+    """Creates the SDK client of a workspace. Methods raise what the token lookup raises."""
 
-    def __init__(self, token: Token, api_url: str) -> None:
-        self._token, self._base = token, api_base(api_url)
+    def __init__(self, token_lookup: TokenLookup, api_url: str) -> None:
+        self._token_lookup, self._base_url = token_lookup, api_base_url(api_url)
 
-    async def patient(self, team: str) -> AsyncWebClient:
-        """Waits when told to. It repeats nothing else: a message whose reply was lost may stand in the channel already."""
+    async def with_retries(self, team: str) -> AsyncWebClient:
+        """Client that retries on 429 and on nothing else.
+
+        After a lost response the message may already be in the channel.
+        """
         return AsyncWebClient(
-            token=await self._token(team),
-            base_url=self._base,
+            token=await self._token_lookup(team),
+            base_url=self._base_url,
             logger=sdk_logger(),
             retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=2)],
         )
 
-    async def plain(self, team: str) -> AsyncWebClient:
-        """For what nobody waits for: the delivery decides what to repeat, and when."""
+    async def without_retries(self, team: str) -> AsyncWebClient:
+        """Client without retries; the delivery worker decides what to repeat and when."""
         return AsyncWebClient(
-            token=await self._token(team),
-            base_url=self._base,
-            timeout=CALL_WITHIN_S,
+            token=await self._token_lookup(team),
+            base_url=self._base_url,
+            timeout=CALL_TIMEOUT_S,
             logger=sdk_logger(),
             retry_handlers=[],
         )
 
 
-def api_base(url: str) -> str:
-    """The SDK joins names of methods to the base as text, so it has to end with `/api/`."""
+def api_base_url(url: str) -> str:
+    """The API URL with the trailing `/api/` that the SDK needs to append method names."""
     return url.rstrip("/") + ("/" if urlsplit(url).path.strip("/") else "/api/")

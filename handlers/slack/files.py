@@ -1,6 +1,7 @@
-"""Files that people attach in Slack: had from Slack's own file server, with the bot's token, and from nowhere else.
+"""Files in Slack: downloads attachments with the bot token, uploads charts as PNG.
 
-A card's picture as a file of Slack's: a message can show a picture only from the open internet, or from there.
+Attachments are downloaded from Slack's own file server only. A message can show an image only from
+a public URL or from an uploaded file.
 """
 
 from __future__ import annotations
@@ -16,33 +17,41 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.charts import laid_out
-from handlers.charts.png import png
-from handlers.http_limits import WITHIN_S, fetched, too_large
+from handlers.charts import layout_timeline
+from handlers.charts.png import render_png
+from handlers.http_limits import DOWNLOAD_TIMEOUT_S, download, too_large
 from handlers.message import Card
-from handlers.ports import Unreadable
-from handlers.sanitize import inert
+from handlers.ports import FileUnreadable
+from handlers.sanitize import sanitize
 from handlers.slack import block_kit
-from handlers.slack.block_kit import NOTHING
-from handlers.slack.clients import UNSAID, reason
+from handlers.slack.block_kit import EMPTY_TEXT
+from handlers.slack.clients import CALL_ERRORS, error_code
 
-SERVERS = {"slack.com": "https://files.slack.com", "slack-gov.com": "https://files.slack-gov.com"}
-REFUSED = (302, 401, 403, 404)  # where the token does not do, Slack sends people to its login page
-NOT_ALLOWED = ("missing_scope", "no_permission", "not_allowed_token_type")
-AWAY = "Slack did not hand over the file; please try again in a minute, or paste the lines."
-OUT_OF_SIGHT = "I cannot see that file: invite me to the channel it is in, or paste the lines."
-WITHOUT_SCOPE = "I may not read files yet: give the app the scope files:read and install it again, or paste the lines."
-ELSEWHERE = "That file is not kept by Slack, so I do not fetch it; paste the lines instead."
+FILE_SERVERS = {
+    "slack.com": "https://files.slack.com",
+    "slack-gov.com": "https://files.slack-gov.com",
+}
+NO_ACCESS_STATUSES = (302, 401, 403, 404)  # without access, Slack redirects to its login page
+SCOPE_ERRORS = ("missing_scope", "no_permission", "not_allowed_token_type")
+FILE_UNAVAILABLE = (
+    "Slack did not hand over the file; please try again in a minute, or paste the lines."
+)
+FILE_NOT_VISIBLE = "I cannot see that file: invite me to the channel it is in, or paste the lines."
+MISSING_SCOPE = (
+    "I may not read files yet: give the app the scope files:read and install it again, or paste"
+    " the lines."
+)
+EXTERNAL_FILE = "That file is not kept by Slack, so I do not fetch it; paste the lines instead."
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Cabinet:
-    """Where files are; `client` is that of a workspace, and `server` the one origin that its token is ever sent to."""
+class SlackFiles:
+    """Opens files; `origin` is the only origin that receives the token."""
 
     client: Callable[[str], Awaitable[AsyncWebClient]] = field(repr=False)
-    server: str
+    origin: str
 
     def file(self, team: str, id: str) -> SlackFile:
         return SlackFile(team, id, self)
@@ -50,66 +59,81 @@ class Cabinet:
 
 @dataclass(frozen=True, slots=True)
 class SlackFile:
-    """A file by its id; how large it is and where, Slack is asked when it is read."""
+    """An attached file by its id; size and URL are looked up when it is read."""
 
     team: str
     id: str
-    _cabinet: Cabinet = field(repr=False)
+    _files: SlackFiles = field(repr=False)
 
-    async def read(self, most: int) -> bytes:
-        """Raises Unreadable."""
+    async def read(self, max_bytes: int) -> bytes:
+        """Raises FileUnreadable."""
         try:
-            async with asyncio.timeout(WITHIN_S):
-                client = await self._cabinet.client(self.team)
-                told = (await client.files_info(file=self.id))["file"]
-                if int(told.get("size") or 0) > most:
-                    raise too_large(most)
-                bearer = {"Authorization": f"Bearer {client.token or ''}"}
-                return await fetched(address_of(told, self._cabinet.server), most, bearer)
-        except SlackApiError as refused:
-            why = reason(refused)
-            log.info("file not read", platform="slack", why=why)
-            raise Unreadable(WITHOUT_SCOPE if why in NOT_ALLOWED else OUT_OF_SIGHT) from None
-        except httpx.HTTPStatusError as refused:
-            raise Unreadable(OUT_OF_SIGHT if refused.response.status_code in REFUSED else AWAY) from None
-        except (httpx.HTTPError, *UNSAID) as broken:
-            log.info("file not fetched", platform="slack", why=type(broken).__name__)
-            raise Unreadable(AWAY) from None
+            async with asyncio.timeout(DOWNLOAD_TIMEOUT_S):
+                client = await self._files.client(self.team)
+                file_info = (await client.files_info(file=self.id))["file"]
+                if int(file_info.get("size") or 0) > max_bytes:
+                    raise too_large(max_bytes)
+                headers = {"Authorization": f"Bearer {client.token or ''}"}
+                return await download(
+                    download_url(file_info, self._files.origin), max_bytes, headers
+                )
+        except SlackApiError as error:
+            code = error_code(error)
+            log.info("file not read", platform="slack", error=code)
+            raise FileUnreadable(
+                MISSING_SCOPE if code in SCOPE_ERRORS else FILE_NOT_VISIBLE
+            ) from None
+        except httpx.HTTPStatusError as error:
+            raise FileUnreadable(
+                FILE_NOT_VISIBLE
+                if error.response.status_code in NO_ACCESS_STATUSES
+                else FILE_UNAVAILABLE
+            ) from None
+        except (httpx.HTTPError, *CALL_ERRORS) as error:
+            log.info("file not downloaded", platform="slack", error=type(error).__name__)
+            raise FileUnreadable(FILE_UNAVAILABLE) from None
 
 
-def server_for(api_url: str) -> str:
-    """The origin of Slack's file server that goes with an API; a server of tests keeps its files itself."""
-    parts = urlsplit(api_url)
-    return SERVERS.get(parts.netloc.lower().removeprefix("www."), f"{parts.scheme}://{parts.netloc}")
+def file_server_for(api_url: str) -> str:
+    """Origin of the file server for an API URL; other hosts serve files themselves (tests)."""
+    url = urlsplit(api_url)
+    return FILE_SERVERS.get(url.netloc.lower().removeprefix("www."), f"{url.scheme}://{url.netloc}")
 
 
-def address_of(told: Mapping[str, Any], server: str) -> str:
-    """Where the file is. Raises Unreadable for any other place than the file server: the token would go there, too."""
-    url = str(told.get("url_private_download") or told.get("url_private") or "")
-    parts = urlsplit(url)
-    if f"{parts.scheme}://{parts.netloc}" != server:
-        raise Unreadable(ELSEWHERE)
+def download_url(file_info: Mapping[str, Any], server: str) -> str:
+    """Download URL. Raises FileUnreadable for another origin, which would get the token."""
+    url = str(file_info.get("url_private_download") or file_info.get("url_private") or "")
+    parsed = urlsplit(url)
+    if f"{parsed.scheme}://{parsed.netloc}" != server:
+        raise FileUnreadable(EXTERNAL_FILE)
     return url
 
 
-UPLOAD_WITHIN_S = 4.0
-LOOKED_AT_AFTER_S = (1.0, 2.0, 4.0)  # until Slack has looked at a new file, it refuses a message that shows it
-NAME = "mailcheck.png"
+UPLOAD_TIMEOUT_S = 4.0
+PROCESSING_DELAYS_S = (
+    1.0,
+    2.0,
+    4.0,
+)  # Slack rejects messages that show a file it has not processed yet
+UPLOAD_NAME = "mailcheck.png"
 
-log = structlog.get_logger()
 
+async def upload_chart(card: Card, client: AsyncWebClient) -> str:
+    """Upload the card's chart; returns the file id.
 
-async def uploaded(card: Card, client: AsyncWebClient) -> str:
-    """The id of the file; empty where the card has no picture, and where it cannot be uploaded: it is then drawn in
-    characters. Nobody sees the file but in a message that shows it."""
-    if card.picture is None:
+    Empty if the card has no chart or the upload fails; the chart is then rendered as text. The file
+    is visible only in messages that show it.
+    """
+    if card.chart is None:
         return ""
-    data = await asyncio.to_thread(png, laid_out(card.picture.timeline))
-    alt = inert(card.picture.alt, block_kit.ALT_TEXT) or NOTHING
+    data = await asyncio.to_thread(render_png, layout_timeline(card.chart.timeline))
+    alt = sanitize(card.chart.alt, block_kit.ALT_TEXT) or EMPTY_TEXT
     try:
-        async with asyncio.timeout(UPLOAD_WITHIN_S):
-            sent = await client.files_upload_v2(filename=NAME, content=data, title=inert(card.title, 150), alt_txt=alt)
-    except (ValueError, *UNSAID) as error:  # ValueError: an answer that is no JSON
-        log.info("picture not uploaded", platform="slack", why=reason(error))
+        async with asyncio.timeout(UPLOAD_TIMEOUT_S):
+            response = await client.files_upload_v2(
+                filename=UPLOAD_NAME, content=data, title=sanitize(card.title, 150), alt_txt=alt
+            )
+    except (ValueError, *CALL_ERRORS) as error:  # ValueError: the response is not JSON
+        log.info("chart not uploaded", platform="slack", error=error_code(error))
         return ""
-    return str(sent["files"][0]["id"])
+    return str(response["files"][0]["id"])

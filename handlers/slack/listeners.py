@@ -1,4 +1,4 @@
-"""What the bot listens for in Slack. `manifest.yml` names the same commands, shortcuts and events."""
+"""Bolt listeners for the commands, shortcuts and events of `manifest.yml`."""
 
 from __future__ import annotations
 
@@ -11,188 +11,195 @@ from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.response import BoltResponse
 
 from handlers.message import Card
-from handlers.messages import broken_card, refusal_card
+from handlers.messages import internal_error_card, refusal_card
 from handlers.ports import Ack
-from handlers.slack.app_home import ADD, AGAIN
-from handlers.slack.block_kit import OPEN, RUN, Payload, message
-from handlers.slack.modals import FORMS, View, first_input, form_for, from_form, watch_form_at_home
+from handlers.slack.app_home import ADD_WATCH, REFRESH
+from handlers.slack.block_kit import OPEN_PREFIX, RUN_PREFIX, Payload, render_message
+from handlers.slack.modals import FORMS, View, first_input, form_for, from_form, home_watch_form
 from handlers.slack.requests import (
-    Errand,
-    Sent,
+    SlackRequest,
+    SlackPayload,
     from_bounce,
     from_button,
     from_command,
     from_direct_message,
     from_mention,
     from_shortcut,
-    home_of,
+    installed_team,
 )
 
 COMMAND = "/mailcheck"
-SHORTCUT, BOUNCE = "check_message", "explain_bounce"
-NOTHING_NAMED = "That message names no address and no domain."
+CHECK_SHORTCUT, BOUNCE_SHORTCUT = "check_message", "explain_bounce"
+NO_TARGETS = "That message names no address and no domain."
 
 log = structlog.get_logger()
 
 
-class Hearing(Protocol):
-    """What a listener may do with what it heard."""
+class SlackEvents(Protocol):
+    """What the listeners call on the platform."""
 
     def now(self) -> float: ...
 
-    async def heard_before(self, errand: Errand) -> bool: ...
+    async def is_duplicate(self, request: SlackRequest) -> bool: ...
 
-    async def take(self, errand: Errand) -> Ack: ...
+    async def accept(self, request: SlackRequest) -> Ack: ...
 
-    def say(self, errand: Errand, card: Card) -> None: ...
+    def send(self, request: SlackRequest, card: Card) -> None: ...
 
-    def open(self, errand: Errand, form: View) -> None: ...
+    def open_form(self, request: SlackRequest, form: View) -> None: ...
 
-    def joined(self, team: str, channel: str) -> None: ...
+    def on_joined(self, team: str, channel: str) -> None: ...
 
-    async def silenced(self, team: str) -> None: ...
+    async def on_token_revoked(self, team: str) -> None: ...
 
-    async def removed(self, team: str) -> None: ...
+    async def on_uninstalled(self, team: str) -> None: ...
 
-    def at_home(self, team: str, user: str) -> None: ...
+    def on_home_opened(self, team: str, user: str) -> None: ...
 
-    def ask_at_home(self, team: str, user: str, trigger: str, form: View) -> None: ...
+    def open_home_form(self, team: str, user: str, trigger: str, form: View) -> None: ...
 
 
-def register(app: AsyncApp, slack: Hearing) -> None:
-    """Hangs every listener on the app."""
-    register_words(app, slack)
-    register_presses(app, slack)
+def register_listeners(app: AsyncApp, slack: SlackEvents) -> None:
+    """Register all listeners."""
+    register_commands(app, slack)
+    register_interactions(app, slack)
     register_membership(app, slack)
     register_home(app, slack)
 
     @app.error
     async def on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
-        return answer_error(error, body)
+        return error_response(error, body)
 
 
-def register_words(app: AsyncApp, slack: Hearing) -> None:
-    """What is typed, and the shortcuts that read what others typed."""
+def register_commands(app: AsyncApp, slack: SlackEvents) -> None:
+    """Slash command, mentions, direct messages and message shortcuts."""
 
     @app.command(COMMAND)
     async def on_command(ack: AsyncAck, command: dict[str, Any]) -> None:
-        errand = from_command(command, slack.now())
-        if form := form_for(errand):
-            slack.open(errand, form)
+        request = from_command(command, slack.now())
+        if form := form_for(request):
+            slack.open_form(request, form)
             await ack()
             return
-        said = await slack.take(errand)
-        await ack(to_one(said.card))
+        request_ack = await slack.accept(request)
+        await ack(ephemeral(request_ack.card))
 
     @app.event("app_mention")
     async def on_mention(body: dict[str, Any]) -> None:
-        await answer_event(slack, from_mention(body, slack.now()))
+        await accept_event(slack, from_mention(body, slack.now()))
 
     @app.event("message")
     async def on_message(body: dict[str, Any]) -> None:
-        if errand := from_direct_message(body, slack.now()):
-            await answer_event(slack, errand)
+        if request := from_direct_message(body, slack.now()):
+            await accept_event(slack, request)
 
-    @app.shortcut({"type": "message_action", "callback_id": SHORTCUT})
+    @app.shortcut({"type": "message_action", "callback_id": CHECK_SHORTCUT})
     async def on_shortcut(ack: AsyncAck, shortcut: dict[str, Any]) -> None:
-        errand = from_shortcut(shortcut, slack.now())
-        if errand.text:
-            await answer(slack, errand)
+        request = from_shortcut(shortcut, slack.now())
+        if request.text:
+            await accept_request(slack, request)
         else:
-            slack.say(errand, refusal_card(NOTHING_NAMED))
+            slack.send(request, refusal_card(NO_TARGETS))
         await ack()
 
-    @app.shortcut({"type": "message_action", "callback_id": BOUNCE})
+    @app.shortcut({"type": "message_action", "callback_id": BOUNCE_SHORTCUT})
     async def on_bounce(ack: AsyncAck, shortcut: dict[str, Any]) -> None:
-        await answer(slack, from_bounce(shortcut, slack.now()))
+        await accept_request(slack, from_bounce(shortcut, slack.now()))
         await ack()
 
 
-def register_presses(app: AsyncApp, slack: Hearing) -> None:
-    """Buttons and forms."""
+def register_interactions(app: AsyncApp, slack: SlackEvents) -> None:
+    """Buttons and modals."""
 
-    @app.action(re.compile(f"^{RUN}"))
+    @app.action(re.compile(f"^{RUN_PREFIX}"))
     async def on_button(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
-        errand = from_button(body, action, slack.now())
-        if form := form_for(errand):
-            slack.open(errand, form)
+        request = from_button(body, action, slack.now())
+        if form := form_for(request):
+            slack.open_form(request, form)
         else:
-            await answer(slack, errand)
+            await accept_request(slack, request)
         await ack()
 
     @app.view(re.compile(f"^({'|'.join(FORMS)})$"))
     async def on_form(ack: AsyncAck, body: dict[str, Any]) -> None:
-        said = await slack.take(from_form(body, slack.now()))
-        if said.work:
+        request_ack = await slack.accept(from_form(body, slack.now()))
+        if request_ack.needs_work:
             await ack()
         else:
-            await ack(response_action="errors", errors={first_input(body): said.card.title})
+            await ack(response_action="errors", errors={first_input(body): request_ack.card.title})
 
-    @app.action(re.compile(f"^{OPEN}"))
+    @app.action(re.compile(f"^{OPEN_PREFIX}"))
     async def on_link(ack: AsyncAck) -> None:
-        await ack()  # the page is open already; without this Slack shows a warning sign
+        await ack()  # the browser opened the page; without an ack Slack shows a warning
 
 
-def register_home(app: AsyncApp, slack: Hearing) -> None:
-    """The App Home: it is drawn when somebody looks, and has two buttons of its own."""
+def register_home(app: AsyncApp, slack: SlackEvents) -> None:
+    """App Home: opened events and its two buttons."""
 
     @app.event("app_home_opened")
     async def on_home(body: dict[str, Any]) -> None:
         if body["event"].get("tab") == "home":
-            slack.at_home(home_of(body), body["event"]["user"])
+            slack.on_home_opened(installed_team(body), body["event"]["user"])
 
-    @app.action(AGAIN)
+    @app.action(REFRESH)
     async def on_again(ack: AsyncAck, body: dict[str, Any]) -> None:
-        slack.at_home(body["team"]["id"], body["user"]["id"])
+        slack.on_home_opened(body["team"]["id"], body["user"]["id"])
         await ack()
 
-    @app.action(ADD)
+    @app.action(ADD_WATCH)
     async def on_add(ack: AsyncAck, body: dict[str, Any]) -> None:
-        form = watch_form_at_home(body, slack.now())
-        slack.ask_at_home(body["team"]["id"], body["user"]["id"], body["trigger_id"], form)
+        form = home_watch_form(body, slack.now())
+        slack.open_home_form(body["team"]["id"], body["user"]["id"], body["trigger_id"], form)
         await ack()
 
 
-def register_membership(app: AsyncApp, slack: Hearing) -> None:
-    """Where the bot may speak, and where it no longer may."""
+def register_membership(app: AsyncApp, slack: SlackEvents) -> None:
+    """Channel joins, uninstallation and token revocation."""
 
     @app.event("member_joined_channel")
     async def on_joined(body: dict[str, Any]) -> None:
         event = body["event"]
-        if event["user"] in {one.get("user_id") for one in body.get("authorizations") or ()}:
-            slack.joined(home_of(body), event["channel"])
+        if event["user"] in {
+            authorization.get("user_id") for authorization in body.get("authorizations") or ()
+        }:
+            slack.on_joined(installed_team(body), event["channel"])
 
     @app.event("app_uninstalled")
     async def on_uninstalled(body: dict[str, Any]) -> None:
-        await slack.removed(home_of(body))
+        await slack.on_uninstalled(installed_team(body))
 
     @app.event("tokens_revoked")
     async def on_revoked(body: dict[str, Any]) -> None:
-        if (body["event"].get("tokens") or {}).get("bot"):  # a person's own token is none of ours
-            await slack.silenced(home_of(body))
+        if (body["event"].get("tokens") or {}).get("bot"):  # user tokens are not ours
+            await slack.on_token_revoked(installed_team(body))
 
 
-async def answer_event(slack: Hearing, errand: Errand) -> None:
-    if not await slack.heard_before(errand):
-        await answer(slack, errand)
+async def accept_event(slack: SlackEvents, request: SlackRequest) -> None:
+    if not await slack.is_duplicate(request):
+        await accept_request(slack, request)
 
 
-async def answer(slack: Hearing, errand: Errand) -> None:
-    """Hands over, and says what cannot wait for the work: only a slash command has an acknowledgement to carry it."""
-    said = await slack.take(errand)
-    if not said.work:
-        slack.say(errand, said.card)
+async def accept_request(slack: SlackEvents, request: SlackRequest) -> None:
+    """Enqueue a request; an immediate answer is sent, since only a slash command's ack shows it."""
+    ack = await slack.accept(request)
+    if not ack.needs_work:
+        slack.send(request, ack.card)
 
 
-def answer_error(error: Exception, body: Sent) -> BoltResponse:
-    """One plain sentence for whoever typed a command; anything else was not waited for, and must not be sent again."""
+def error_response(error: Exception, body: SlackPayload) -> BoltResponse:
+    """Response to a failed listener: an error card for a slash command, otherwise 200.
+
+    Any other status would make Slack redeliver the event.
+    """
     if isinstance(error, BoltUnhandledRequestError):
-        log.info("not listened for", platform="slack", type=str(body.get("type", "")))
+        log.info("unhandled request", platform="slack", type=str(body.get("type", "")))
         return BoltResponse(status=200)
-    log.error("listener broke", platform="slack", exc_info=error)
-    return BoltResponse(status=200, body=to_one(broken_card()) if "command" in body else "")
+    log.error("listener failed", platform="slack", exc_info=error)
+    return BoltResponse(
+        status=200, body=ephemeral(internal_error_card()) if "command" in body else ""
+    )
 
 
-def to_one(card: Card) -> Payload:
-    """Said to whoever typed the command, and to nobody else in the channel."""
-    return {**message(card), "response_type": "ephemeral"}
+def ephemeral(card: Card) -> Payload:
+    """Ephemeral payload, visible only to the user of the slash command."""
+    return {**render_message(card), "response_type": "ephemeral"}

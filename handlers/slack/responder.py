@@ -1,4 +1,4 @@
-"""The ways an answer reaches a person in Slack: the response URL of what they did, and messages of the bot."""
+"""Sends answers through the response URL or as a message, whichever works."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from handlers.message import Card
 from handlers.slack import block_kit
-from handlers.slack.block_kit import Payload, message
-from handlers.slack.clients import DRAWN_WRONG, NETWORK, UNSAID, reason, sdk_logger
-from handlers.slack.files import LOOKED_AT_AFTER_S, uploaded
-from handlers.slack.requests import Errand
+from handlers.slack.block_kit import Payload, render_message
+from handlers.slack.clients import (
+    LAYOUT_ERRORS,
+    NETWORK_ERRORS,
+    CALL_ERRORS,
+    error_code,
+    sdk_logger,
+)
+from handlers.slack.files import PROCESSING_DELAYS_S, upload_chart
+from handlers.slack.requests import SlackRequest
 
-LONGEST_WAIT_S = 30.0
-SEND_WITHIN_S = 10
-USES_FOR_THE_ANSWER = 2  # of a response URL: one may be told to come later
+MAX_WAIT_S = 30.0
+SEND_TIMEOUT_S = 10
+RESERVED_USES = 2  # of a response URL: one may get 429
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """Time, handed in; in seconds. `progress_after` is when a person hears that the work goes on."""
+class SlackTimeouts:
+    """Clock, sleep, and `progress_after`: seconds until the first progress message."""
 
     progress_after: float = 2.0
     now: Callable[[], float] = time.time
@@ -34,156 +40,194 @@ class Pace:
 
 
 class ResponseUrl:
-    """Slack takes five uses within 30 minutes; we stop one short of both."""
+    """Slack allows five uses within 30 minutes; this stops one short of both."""
 
-    def __init__(self, errand: Errand, pace: Pace) -> None:
-        self._errand, self._pace = errand, pace
-        self._left = block_kit.RESPONSE_URL_USES - 1 if errand.response_url else 0
-        self._until = errand.asked + block_kit.RESPONSE_URL_SECONDS - 60
+    def __init__(self, request: SlackRequest, timeouts: SlackTimeouts) -> None:
+        self._request, self._timeouts = request, timeouts
+        self._uses_left = block_kit.RESPONSE_URL_USES - 1 if request.response_url else 0
+        self._expires_at = request.requested_at + block_kit.RESPONSE_URL_SECONDS - 60
 
     @property
-    def left(self) -> int:
-        """How many uses there are still."""
-        return self._left
+    def uses_left(self) -> int:
+        """Remaining uses."""
+        return self._uses_left
 
     async def send(self, payload: Payload) -> str:
-        """Empty when Slack took it, else one word for why not. Waits and tries once more when told to slow down."""
-        why = "spent"
+        """Send; returns an error code, empty on success.
+
+        Retries once after 429 or 5xx, waiting for Retry-After.
+        """
+        error = "spent"
         for wait in (True, False):
-            if self._left <= 0 or self._pace.now() > self._until:
-                return why
-            self._left -= 1
-            status, why, retry_after = await self._use(payload)
+            if self._uses_left <= 0 or self._timeouts.now() > self._expires_at:
+                return error
+            self._uses_left -= 1
+            status, error, retry_after = await self._send_once(payload)
             if status == 200:
                 return ""
             if status in (403, 404, 410):
-                self._left = 0
+                self._uses_left = 0
             elif wait and (status == 429 or status >= 500):
-                await self._pace.sleep(min(retry_after, LONGEST_WAIT_S))
+                await self._timeouts.sleep(min(retry_after, MAX_WAIT_S))
             else:
-                return why
-        return why
+                return error
+        return error
 
-    async def _use(self, payload: Payload) -> tuple[int, str, float]:
+    async def _send_once(self, payload: Payload) -> tuple[int, str, float]:
         url = AsyncWebhookClient(
-            self._errand.response_url, timeout=SEND_WITHIN_S, logger=sdk_logger(), retry_handlers=[]
+            self._request.response_url,
+            timeout=SEND_TIMEOUT_S,
+            logger=sdk_logger(),
+            retry_handlers=[],
         )
         try:
             answer = await url.send_dict(payload)
-        except NETWORK as error:
+        except NETWORK_ERRORS as error:
             return 503, type(error).__name__, 1.0
-        return answer.status_code, answer.body.strip()[:60], seconds(answer.headers.get("Retry-After"))
+        return (
+            answer.status_code,
+            answer.body.strip()[:60],
+            retry_after_s(answer.headers.get("Retry-After")),
+        )
 
 
-class Reply:
-    """Everything said to one errand: how far it is, then the answer, each on the best way still open."""
+class SlackResponder:
+    """Answers one request: progress, then the answer, each by the best method still open."""
 
-    def __init__(self, errand: Errand, client: Callable[[str], Awaitable[AsyncWebClient]], pace: Pace) -> None:
-        self._errand, self._client, self._pace = errand, client, pace
-        self._url = ResponseUrl(errand, pace)
-        self._progress = ""  # the ts of our own message, to be edited
+    def __init__(
+        self,
+        request: SlackRequest,
+        client: Callable[[str], Awaitable[AsyncWebClient]],
+        timeouts: SlackTimeouts,
+    ) -> None:
+        self._request, self._client, self._timeouts = request, client, timeouts
+        self._response_url = ResponseUrl(request, timeouts)
+        self._progress_ts = ""  # ts of the progress message, to edit
 
     async def progress(self, card: Card) -> None:
-        """That the work goes on: in the place of what the person sees, as long as enough uses are left for the answer; or as
-        a message that becomes the answer."""
-        errand = self._errand
-        if not errand.posts_first:
-            if self._url.left > USES_FOR_THE_ANSWER:
-                await self._url.send(self._for_url(message(card), hidden=True))
-        elif not errand.private:
+        """Show progress.
+
+        Through the response URL while enough uses are left for the answer, or in a message that is
+        edited and becomes the answer.
+        """
+        request = self._request
+        if not request.posts_first:
+            if self._response_url.uses_left > RESERVED_USES:
+                await self._response_url.send(
+                    self._url_payload(render_message(card), ephemeral=True)
+                )
+        elif not request.private:
             try:
-                self._progress = await self._moved_on(message(card))
-            except UNSAID as error:
-                log.info("progress not said", **self._about(reason(error)))
+                self._progress_ts = await self._show_progress(render_message(card))
+            except CALL_ERRORS as error:
+                log.info("progress not sent", **self._log_context(error_code(error)))
 
-    async def _moved_on(self, payload: Payload) -> str:
-        """The message that says how far it is; one that was edited stays the same."""
-        if not self._progress:
+    async def _show_progress(self, payload: Payload) -> str:
+        """Post or edit the progress message; returns its ts."""
+        if not self._progress_ts:
             return await self._post(payload)
-        client = await self._client(self._errand.team)
-        await client.chat_update(channel=self._errand.channel, ts=self._progress, **shown(payload))
-        return self._progress
+        client = await self._client(self._request.team)
+        await client.chat_update(
+            channel=self._request.channel, ts=self._progress_ts, **without_unfurl(payload)
+        )
+        return self._progress_ts
 
-    async def say(self, card: Card) -> None:
-        hidden = card.private or self._errand.private
-        if card.picture and await self._pictured(card, hidden):
+    async def send(self, card: Card) -> None:
+        ephemeral = card.private or self._request.private
+        if card.chart and await self._send_with_image(card, ephemeral):
             return
-        payload = message(card)
-        roads = [self._through_url, self._as_message]
-        for road in reversed(roads) if self._errand.posts_first else roads:
-            why = await road(payload, hidden)
-            if any(word in why for word in DRAWN_WRONG):
-                log.error("slack refused how a message was drawn", **self._about(why))
-                why = await road(in_words(payload), hidden)
-            if not why:
+        payload = render_message(card)
+        methods = [self._via_response_url, self._via_message]
+        for send in reversed(methods) if self._request.posts_first else methods:
+            error = await send(payload, ephemeral)
+            if any(word in error for word in LAYOUT_ERRORS):
+                log.error("slack rejected blocks", **self._log_context(error))
+                error = await send(plain_text_payload(payload), ephemeral)
+            if not error:
                 return
-            log.info("a way to answer is closed", **self._about(why))
-        log.warning("answer not delivered", **self._about("no way open"))
+            log.info("answer method failed", **self._log_context(error))
+        log.warning("answer not delivered", **self._log_context("all methods failed"))
 
-    async def _pictured(self, card: Card, hidden: bool) -> bool:
-        """With its picture, as a message of the bot's own, which can be sent again until Slack has looked at the file; False
-        where that is no way."""
+    async def _send_with_image(self, card: Card, ephemeral: bool) -> bool:
+        """Post with the chart as an image, retrying until Slack has processed the file.
+
+        False if that fails.
+        """
         try:
-            file = await uploaded(card, await self._client(self._errand.team))
-        except UNSAID as error:
-            log.info("picture not uploaded", **self._about(reason(error)))
+            file = await upload_chart(card, await self._client(self._request.team))
+        except CALL_ERRORS as error:
+            log.info("chart not uploaded", **self._log_context(error_code(error)))
             return False
-        for wait in (*LOOKED_AT_AFTER_S, 0.0) if file else ():
-            why = await self._as_message(message(card, file), hidden)
-            if not why:
+        for wait in (*PROCESSING_DELAYS_S, 0.0) if file else ():
+            failure = await self._via_message(render_message(card, file), ephemeral)
+            if not failure:
                 return True
-            log.info("picture not shown", **self._about(why))
-            if not wait or not any(word in why for word in DRAWN_WRONG):
+            log.info("chart not shown", **self._log_context(failure))
+            if not wait or not any(word in failure for word in LAYOUT_ERRORS):
                 break
-            await self._pace.sleep(wait)
+            await self._timeouts.sleep(wait)
         return False
 
-    async def _through_url(self, payload: Payload, hidden: bool) -> str:
-        return await self._url.send(self._for_url(payload, hidden))
+    async def _via_response_url(self, payload: Payload, ephemeral: bool) -> str:
+        return await self._response_url.send(self._url_payload(payload, ephemeral))
 
-    async def _as_message(self, payload: Payload, hidden: bool) -> str:
+    async def _via_message(self, payload: Payload, ephemeral: bool) -> str:
         try:
-            client = await self._client(self._errand.team)
-            if self._progress:
-                await client.chat_update(channel=self._errand.channel, ts=self._progress, **shown(payload))
-            elif hidden:
+            client = await self._client(self._request.team)
+            if self._progress_ts:
+                await client.chat_update(
+                    channel=self._request.channel, ts=self._progress_ts, **without_unfurl(payload)
+                )
+            elif ephemeral:
                 await client.chat_postEphemeral(
-                    channel=self._errand.channel,
-                    user=self._errand.user,
-                    thread_ts=self._errand.thread or None,
-                    **shown(payload),
+                    channel=self._request.channel,
+                    user=self._request.user,
+                    thread_ts=self._request.thread or None,
+                    **without_unfurl(payload),
                 )
             else:
                 await self._post(payload)
-        except UNSAID as error:
-            return reason(error)
+        except CALL_ERRORS as error:
+            return error_code(error)
         return ""
 
     async def _post(self, payload: Payload) -> str:
-        errand, client = self._errand, await self._client(self._errand.team)
-        sent = await client.chat_postMessage(channel=errand.channel, thread_ts=errand.thread or None, **payload)
-        return str(sent["ts"])
+        request, client = self._request, await self._client(self._request.team)
+        response = await client.chat_postMessage(
+            channel=request.channel, thread_ts=request.thread or None, **payload
+        )
+        return str(response["ts"])
 
-    def _for_url(self, payload: Payload, hidden: bool) -> Payload:
-        response_type = "ephemeral" if hidden else "in_channel"
-        replaces = hidden and self._errand.replaces
-        place = {"thread_ts": self._errand.thread} if self._errand.thread else {}
-        return {**payload, "response_type": response_type, "replace_original": replaces, **place}
+    def _url_payload(self, payload: Payload, ephemeral: bool) -> Payload:
+        response_type = "ephemeral" if ephemeral else "in_channel"
+        replace_original = ephemeral and self._request.replaces
+        thread = {"thread_ts": self._request.thread} if self._request.thread else {}
+        return {
+            **payload,
+            "response_type": response_type,
+            "replace_original": replace_original,
+            **thread,
+        }
 
-    def _about(self, why: str) -> dict[str, str]:
-        return {"platform": "slack", "team": self._errand.team, "channel": self._errand.channel, "why": why}
+    def _log_context(self, error: str) -> dict[str, str]:
+        return {
+            "platform": "slack",
+            "team": self._request.team,
+            "channel": self._request.channel,
+            "error": error,
+        }
 
 
-def shown(payload: Payload) -> Payload:
-    """What chat.update and chat.postEphemeral take: they never unfurl, so they know no flags for it."""
+def without_unfurl(payload: Payload) -> Payload:
+    """The fields that chat.update and chat.postEphemeral accept; they have no unfurl flags."""
     return {name: payload[name] for name in ("text", "blocks", "attachments") if name in payload}
 
 
-def in_words(payload: Payload) -> Payload:
+def plain_text_payload(payload: Payload) -> Payload:
     return {name: value for name, value in payload.items() if name not in ("blocks", "attachments")}
 
 
-def seconds(retry_after: object) -> float:
-    """Of a Retry-After header; one second where it says nothing."""
+def retry_after_s(retry_after: object) -> float:
+    """Seconds from a Retry-After header; 1.0 if it has none."""
     text = str(retry_after or "")
     return float(text) if text.isdecimal() else 1.0

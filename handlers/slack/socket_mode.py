@@ -1,4 +1,4 @@
-"""Socket Mode: Slack's events over a connection that the bot opens, watched so that it cannot die in silence."""
+"""Socket Mode connection with a watchdog that replaces dead connections."""
 
 from __future__ import annotations
 
@@ -12,72 +12,89 @@ from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 
-from handlers.slack.clients import NETWORK, TOKEN_REFUSED, reason, sdk_logger
+from handlers.slack.clients import NETWORK_ERRORS, TOKEN_ERRORS, error_code, sdk_logger
 
-MOST_CONNECTIONS = 10  # Slack's; beyond it events go to connections that nobody reads
+MAX_CONNECTIONS = 10  # Slack's limit; stale connections beyond it receive events
 
 log = structlog.get_logger()
 
 
-class SlackRefuses(Exception):
-    """Slack does not take our credentials; the message is one sentence that says which and what to do."""
+class SlackConnectionRefused(Exception):
+    """Slack rejects our credentials; the message says which and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watchdog:
-    """In seconds. The SDK reconnects by itself; after `patience` without a connection the client is built anew."""
+    """Intervals in seconds.
 
-    ping_every: float = 10.0
-    look_every: float = 5.0
-    patience: float = 60.0
+    The SDK reconnects by itself; after `reconnect_timeout` without a connection a new client is
+    made.
+    """
+
+    ping_interval: float = 10.0
+    poll_interval: float = 5.0
+    reconnect_timeout: float = 60.0
 
 
 async def listen(app: AsyncApp, app_token: str, watchdog: Watchdog) -> None:
-    """Serves until cancelled. Raises SlackRefuses."""
+    """Serve until cancelled. Raises SlackConnectionRefused."""
     while True:
-        handler = AsyncSocketModeHandler(app, app_token, logger=sdk_logger(), ping_interval=watchdog.ping_every)
-        handler.client.message_listeners.append(_greeted)
+        handler = AsyncSocketModeHandler(
+            app, app_token, logger=sdk_logger(), ping_interval=watchdog.ping_interval
+        )
+        handler.client.message_listeners.append(_on_hello)
         try:
-            await _find_address(handler)
-            async with asyncio.timeout(watchdog.patience):  # the SDK would try one dead address for ever
+            await _request_url(handler)
+            async with asyncio.timeout(
+                watchdog.reconnect_timeout
+            ):  # the SDK would retry a dead URL forever
                 await handler.connect_async()
             log.info("socket mode connected", platform="slack")
-            await _until_dead(handler, watchdog)
+            await _wait_until_dead(handler, watchdog)
         except TimeoutError:
-            log.warning("socket mode address dead", platform="slack")
+            log.warning("socket mode url dead", platform="slack")
         finally:
             handler.client.auto_reconnect_enabled = False
             await handler.close_async()
         log.warning("socket mode connection rebuilt", platform="slack")
 
 
-async def _find_address(handler: AsyncSocketModeHandler) -> None:
-    """Asks Slack where to connect. Here and not in the SDK, which would repeat a refused token for ever."""
-    wait = 1.0
+async def _request_url(handler: AsyncSocketModeHandler) -> None:
+    """Request the WebSocket URL (apps.connections.open).
+
+    Not left to the SDK, which would retry a rejected token forever.
+    """
+    delay = 1.0
     while True:
         try:
             handler.client.wss_uri = await handler.client.issue_new_wss_url()
             return
-        except (SlackApiError, *NETWORK) as error:
-            if (why := reason(error)) in TOKEN_REFUSED:
-                raise SlackRefuses(
-                    f"Slack refuses SLACK_APP_TOKEN ({why}): make an app-level token with connections:write."
+        except (SlackApiError, *NETWORK_ERRORS) as error:
+            if (code := error_code(error)) in TOKEN_ERRORS:
+                raise SlackConnectionRefused(
+                    f"Slack refuses SLACK_APP_TOKEN ({code}): make an app-level token with"
+                    " connections:write."
                 ) from None
-            log.warning("socket mode not open", platform="slack", why=why)
-        await asyncio.sleep(wait)
-        wait = min(wait * 2, 60.0)
+            log.warning("socket mode not opened", platform="slack", error=code)
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, 60.0)
 
 
-async def _until_dead(handler: AsyncSocketModeHandler, watchdog: Watchdog) -> None:
+async def _wait_until_dead(handler: AsyncSocketModeHandler, watchdog: Watchdog) -> None:
     alive_at = time.monotonic()
-    while time.monotonic() - alive_at < watchdog.patience:
+    while time.monotonic() - alive_at < watchdog.reconnect_timeout:
         if await handler.client.is_connected():
             alive_at = time.monotonic()
-        await asyncio.sleep(watchdog.look_every)
+        await asyncio.sleep(watchdog.poll_interval)
 
 
-async def _greeted(_client: Any, greeting: dict[str, Any], _raw: str | None = None) -> None:
-    """Connections lost behind a NAT go on counting, and Slack sends some of the events to them."""
-    connections = greeting.get("num_connections", 0) if greeting.get("type") == "hello" else 0
-    if connections > MOST_CONNECTIONS // 2:
-        log.warning("many socket mode connections", platform="slack", connections=connections, most=MOST_CONNECTIONS)
+async def _on_hello(_client: Any, message: dict[str, Any], _raw: str | None = None) -> None:
+    """Warn of many connections: stale ones still count, and Slack sends events to them."""
+    connections = message.get("num_connections", 0) if message.get("type") == "hello" else 0
+    if connections > MAX_CONNECTIONS // 2:
+        log.warning(
+            "many socket mode connections",
+            platform="slack",
+            connections=connections,
+            most=MAX_CONNECTIONS,
+        )

@@ -1,1 +1,1 @@
-"""Teams: hears messages, mentions and buttons, and draws the answers as Adaptive Cards."""
+"""Teams: receives messages and card actions, answers with Adaptive Cards."""

@@ -1,4 +1,4 @@
-"""What the bot listens for in Teams, and how it takes everything else: politely, or Teams would send it again."""
+"""Dispatches Teams activities; unknown ones get 200, or Teams would resend them."""
 
 from __future__ import annotations
 
@@ -9,105 +9,113 @@ import structlog
 from starlette.responses import JSONResponse, Response
 
 from handlers.message import Card
-from handlers.messages import broken_card
+from handlers.messages import internal_error_card
 from handlers.ports import Ack
-from handlers.sanitize import inert
+from handlers.sanitize import sanitize
 from handlers.teams import adaptive_card
-from handlers.teams.adaptive_card import CARD, MARKS, content, escaped
-from handlers.teams.conversation_references import Conversation
-from handlers.teams.invoke import Pressed
+from handlers.teams.adaptive_card import CARD, SYMBOLS, card_content, escape_markdown
+from handlers.teams.conversation_references import ConversationReference
+from handlers.teams.invoke import InvokeResponse
 from handlers.teams.requests import (
-    Errand,
-    Sent,
+    TeamsRequest,
+    ActivityJson,
     conversation_of,
-    departed,
-    from_button,
+    left_conversation,
+    from_action,
     from_message,
-    is_arrival,
-    said,
+    is_added,
+    text_at,
     tenant_of,
 )
 
 BUTTON = "adaptiveCard/action"
-BAR = "application/vnd.microsoft.activity.message"  # a sentence under the card, for whoever pressed the button
+BAR = "application/vnd.microsoft.activity.message"  # a sentence below the card
 ERROR = "application/vnd.microsoft.error"
 
 log = structlog.get_logger()
 
 
-class Hearing(Protocol):
-    """What a listener may do with what it heard."""
+class TeamsEvents(Protocol):
+    """What the platform does with an activity."""
 
-    async def heard_before(self, key: str) -> bool: ...
+    async def is_duplicate(self, key: str) -> bool: ...
 
-    async def take(self, errand: Errand) -> Ack: ...
+    async def accept(self, request: TeamsRequest) -> Ack: ...
 
-    async def press(self, errand: Errand) -> Pressed:
-        """The answer to a button, where it comes while Teams waits."""
+    async def invoke(self, request: TeamsRequest) -> InvokeResponse:
+        """Answer a card action while Teams waits."""
 
-    def say(self, errand: Errand, card: Card) -> None: ...
+    def send(self, request: TeamsRequest, card: Card) -> None: ...
 
-    async def arrive(self, conversation: Conversation) -> None: ...
+    async def on_added(self, conversation: ConversationReference) -> None: ...
 
-    async def leave(self, tenant: str, place: str) -> None: ...
+    async def on_removed(self, tenant: str, conversation_id: str) -> None: ...
 
 
-async def answer(teams: Hearing, activity: Sent) -> Response:
-    """Whatever it is and however it is shaped: no answer that would make Teams send it again."""
-    kind = said(activity, "type")
+async def handle_activity(teams: TeamsEvents, activity: ActivityJson) -> Response:
+    """Answer any activity without a status that makes Teams resend it."""
+    kind = text_at(activity, "type")
     try:
-        return await LISTENERS.get(kind, not_listened_for)(teams, activity)
+        return await HANDLERS.get(kind, ignore)(teams, activity)
     except Exception:
-        log.exception("listener broke", platform="teams", type=kind[:40])
-        return under_the_card(broken_card()) if kind == "invoke" else Response()
+        log.exception("activity handler failed", platform="teams", type=kind[:40])
+        return text_response(internal_error_card()) if kind == "invoke" else Response()
 
 
-async def on_message(teams: Hearing, activity: Sent) -> Response:
-    errand = from_message(activity)
-    if errand and not await teams.heard_before(errand.id):
-        ack = await teams.take(errand)
-        if not ack.work:
-            teams.say(errand, ack.card)
+async def on_message(teams: TeamsEvents, activity: ActivityJson) -> Response:
+    request = from_message(activity)
+    if request and not await teams.is_duplicate(request.id):
+        ack = await teams.accept(request)
+        if not ack.needs_work:
+            teams.send(request, ack.card)
     return Response()
 
 
-async def on_invoke(teams: Hearing, activity: Sent) -> Response:
-    """A button is answered with the new card, or with a sentence under the one that stays."""
-    if said(activity, "name") != BUTTON:
-        return Response(status_code=501)  # the word of the protocol for "not this bot"; Teams does not repeat it
-    errand = from_button(activity)
-    if errand is None:
+async def on_invoke(teams: TeamsEvents, activity: ActivityJson) -> Response:
+    """Answer a card action with the new card, or with a sentence below the old one."""
+    if text_at(activity, "name") != BUTTON:
+        return Response(status_code=501)  # "not implemented" in the protocol; Teams does not resend
+    request = from_action(activity)
+    if request is None:
         error = {"code": "BadRequest", "message": "The button carries no command."}
         return JSONResponse({"statusCode": 400, "type": ERROR, "value": error})
-    pressed = await teams.press(errand)
-    if pressed.instead:
-        return JSONResponse({"statusCode": 200, "type": CARD, "value": content(pressed.instead)})
-    return under_the_card(pressed.under)
+    response = await teams.invoke(request)
+    if response.replacement:
+        return JSONResponse(
+            {"statusCode": 200, "type": CARD, "value": card_content(response.replacement)}
+        )
+    return text_response(response.text_card)
 
 
-async def on_news(teams: Hearing, activity: Sent) -> Response:
-    """The bot was added or removed, or the place where it was is gone."""
+async def on_membership(teams: TeamsEvents, activity: ActivityJson) -> Response:
+    """The bot was added or removed, or its conversation was deleted."""
     conversation = conversation_of(activity)
-    if place := departed(activity):
-        await teams.leave(tenant_of(activity), place)
-    elif conversation and is_arrival(activity) and not await teams.heard_before(f"{conversation.id}:arrival"):
-        await teams.arrive(conversation)
+    if conversation_id := left_conversation(activity):
+        await teams.on_removed(tenant_of(activity), conversation_id)
+    elif (
+        conversation
+        and is_added(activity)
+        and not await teams.is_duplicate(f"{conversation.id}:arrival")
+    ):
+        await teams.on_added(conversation)
     return Response()
 
 
-async def not_listened_for(_: Hearing, activity: Sent) -> Response:
-    log.info("not listened for", platform="teams", type=said(activity, "type")[:40])
+async def ignore(_: TeamsEvents, activity: ActivityJson) -> Response:
+    log.info("activity ignored", platform="teams", type=text_at(activity, "type")[:40])
     return Response()
 
 
-def under_the_card(card: Card) -> Response:
-    sentence = escaped(inert(f"{MARKS[card.tone]} {card.title}", adaptive_card.BAR_TEXT))
+def text_response(card: Card) -> Response:
+    sentence = escape_markdown(
+        sanitize(f"{SYMBOLS[card.tone]} {card.title}", adaptive_card.ACTION_TEXT)
+    )
     return JSONResponse({"statusCode": 200, "type": BAR, "value": sentence})
 
 
-LISTENERS: dict[str, Callable[[Hearing, Sent], Awaitable[Response]]] = {
+HANDLERS: dict[str, Callable[[TeamsEvents, ActivityJson], Awaitable[Response]]] = {
     "message": on_message,
     "invoke": on_invoke,
-    "installationUpdate": on_news,
-    "conversationUpdate": on_news,
+    "installationUpdate": on_membership,
+    "conversationUpdate": on_membership,
 }

@@ -1,6 +1,6 @@
-"""Teams in service: the door at `/api/messages`, and the work that answers what came through it.
+"""The Teams platform: the endpoint `/api/messages`, and posting through the Bot Connector.
 
-A listener reads, hands over and answers the request; only a button waits a moment for its card.
+Activities are acknowledged and enqueued; only card actions wait briefly for their card.
 """
 
 from __future__ import annotations
@@ -16,34 +16,47 @@ import structlog
 from starlette.responses import Response
 from starlette.routing import Route
 
-from handlers.background import Away, Fuse, Seen, SharedMemory
+from handlers.background import (
+    StoreTimeout,
+    AckCircuitBreaker,
+    RequestDeduplicator,
+    SharedDeduplicator,
+)
 from handlers.message import Card
 from handlers.messages import help_card
-from handlers.ports import Ack, Answering, Blind, CannotServe, Later, Room, RoomGone
-from handlers.request_dispatcher import Desk, Enqueue
+from handlers.ports import (
+    Ack,
+    CommandHandler,
+    HistoryUnavailable,
+    CannotServe,
+    RetryAfter,
+    Channel,
+    ChannelUnavailable,
+)
+from handlers.request_dispatcher import RequestDispatcher, Enqueue
 from handlers.teams import activities, responder
-from handlers.teams.connector_client import Connector
-from handlers.teams.conversation_references import Conversation, Conversations
+from handlers.teams.connector_client import ConnectorClient
+from handlers.teams.conversation_references import ConversationReference, ConversationReferences
 from handlers.teams.files import TeamsFile
-from handlers.teams.inbound_auth import Doorman, Guard, Keys
-from handlers.teams.invoke import Pressed, Presses
-from handlers.teams.membership import Guests
-from handlers.teams.outbound_auth import Credentials, Login, LoginFailed, LoginRefused
-from handlers.teams.requests import Errand, Sent, conversation_of
-from handlers.teams.responder import Reply
-from handlers.teams.throttle import Pace
+from handlers.teams.inbound_auth import TokenVerifier, TeamsEndpoint, SigningKeys
+from handlers.teams.invoke import InvokeResponse, CardInvokes
+from handlers.teams.membership import MembershipCheck
+from handlers.teams.outbound_auth import Credentials, TokenSource, LoginFailed, LoginRefused
+from handlers.teams.requests import TeamsRequest, ActivityJson, conversation_of
+from handlers.teams.responder import TeamsResponder
+from handlers.teams.throttle import TeamsTimeouts
 
 PATH = "/api/messages"
-STORE_AGAIN_S = 5.0
+STORE_RETRY_S = 5.0
 
 log = structlog.get_logger()
 
 
-class Teams:
-    """`enqueue` takes a job that some process gives to `deliver`; when it fails, the work is done here and now.
+class TeamsPlatform:
+    """`enqueue` hands a job to a process that calls `deliver`; when it fails, it runs here.
 
-    `conversations` and `seen` are shared by all processes: any of them may speak, and none answers what another has heard.
-    Without `seen`, or while it fails, a process knows its own.
+    `conversations` and `seen` are shared by all processes, so that any can post and none answers
+    an activity twice; without `seen`, or while it fails, each process deduplicates its own.
     """
 
     name = "teams"
@@ -51,134 +64,163 @@ class Teams:
     def __init__(
         self,
         credentials: Credentials,
-        commands: Answering,
+        commands: CommandHandler,
         enqueue: Enqueue,
-        conversations: Conversations,
-        seen: SharedMemory | None = None,
-        pace: Pace | None = None,
+        conversations: ConversationReferences,
+        seen: SharedDeduplicator | None = None,
+        timeouts: TeamsTimeouts | None = None,
     ) -> None:
         self._credentials, self._commands = credentials, commands
-        self._conversations, self._pace = conversations, pace or Pace()
-        self._store = Fuse()  # one for all uses: when the store hangs, a person waits for it once
-        self._seen = Seen(seen, self._store)
+        self._conversations, self._timeouts = conversations, timeouts or TeamsTimeouts()
+        self._breaker = AckCircuitBreaker()  # shared, so that a hanging store costs one timeout
+        self._deduplicator = RequestDeduplicator(seen, self._breaker)
         self._http = httpx.AsyncClient(timeout=httpx.Timeout(10.0))
-        self._login = Login(self._http, credentials, self._pace)
-        self._connector = Connector(self._http, self._login, credentials.cloud, self._pace)
-        self._guests = Guests(self._connector, commands, self._pace)
-        self._desk = Desk(commands, enqueue, self._store, self._reply, self._pace.progress_after)
-        self._presses = Presses(commands, self._desk.work, self._reply, self._pace.press_within)
+        self._token_source = TokenSource(self._http, credentials, self._timeouts)
+        self._connector = ConnectorClient(
+            self._http, self._token_source, credentials.cloud, self._timeouts
+        )
+        self._membership = MembershipCheck(self._connector, commands, self._timeouts)
+        self._dispatcher = RequestDispatcher(
+            commands, enqueue, self._breaker, self._responder, self._timeouts.progress_after
+        )
+        self._invokes = CardInvokes(
+            commands, self._dispatcher.tasks, self._responder, self._timeouts.action_timeout_s
+        )
 
-    def routes(self, listening: str) -> list[Route]:
-        """The door, on this host. Raises CannotServe where callers are not checked and come from anywhere."""
-        who, cloud = self._credentials, self._credentials.cloud
-        if not who.proven and not is_loopback(listening):
+    def routes(self, host: str) -> list[Route]:
+        """The endpoint. Raises CannotServe if callers are not verified and the host is public."""
+        app, cloud = self._credentials, self._credentials.cloud
+        if not app.has_secret and not is_loopback(host):
             raise CannotServe(
-                f"Teams without TEAMS_CLIENT_SECRET believes every caller; it is not served on {listening}."
+                "Teams without TEAMS_CLIENT_SECRET believes every caller; it is not served"
+                f" on {host}."
             )
-        doorman = Doorman(who.client_id, Keys(self._http, cloud, self._pace), cloud, self._pace) if who.proven else None
-        guard = Guard(doorman, frozenset({who.tenant} - {""}), cloud, self._heard)
-        return [Route(PATH, guard.answer, methods=["POST"])]
+        verifier = (
+            TokenVerifier(
+                app.client_id, SigningKeys(self._http, cloud, self._timeouts), cloud, self._timeouts
+            )
+            if app.has_secret
+            else None
+        )
+        endpoint = TeamsEndpoint(verifier, frozenset({app.tenant} - {""}), cloud, self._on_activity)
+        return [Route(PATH, endpoint.respond, methods=["POST"])]
 
     async def run(self) -> None:
-        """Serves until cancelled. Raises CannotServe when the credentials are no good."""
+        """Run until cancelled. Raises CannotServe if the credentials are rejected."""
         try:
-            await self._introduce()
+            await self._log_in()
             await asyncio.Event().wait()  # requests come through `routes`
         finally:
             await self.drain()
 
     async def drain(self) -> None:
-        await self._desk.drain()
+        await self._dispatcher.drain()
 
     async def close(self) -> None:
-        """Ends the connections to Microsoft; nothing can be said after it."""
+        """Close the connections to Microsoft."""
         await self._http.aclose()
 
-    # What the listeners call
+    # Called by activities
 
-    async def heard_before(self, key: str) -> bool:
-        return await self._seen(f"teams:event:{key}")
+    async def is_duplicate(self, key: str) -> bool:
+        return await self._deduplicator(f"teams:event:{key}")
 
-    async def take(self, errand: Errand) -> Ack:
-        """Hands the errand over, and returns what to say at once."""
-        return await self._desk.take(await self._guests.marked(self._opening(errand)))
+    async def accept(self, request: TeamsRequest) -> Ack:
+        """Enqueue the request and return the acknowledgement."""
+        return await self._dispatcher.accept(
+            await self._membership.mark_external(self._with_files(request))
+        )
 
-    async def press(self, errand: Errand) -> Pressed:
-        """The answer to a button, where it comes while Teams waits; it is there for everybody else, too."""
-        return await self._presses.answer(await self._guests.marked(errand))
+    async def invoke(self, request: TeamsRequest) -> InvokeResponse:
+        """Answer a card action while Teams waits; all members see the same card."""
+        return await self._invokes.handle(await self._membership.mark_external(request))
 
-    def say(self, errand: Errand, card: Card) -> None:
-        """Says a card that nothing has to be looked up for."""
-        self._desk.say(errand, card)
+    def send(self, request: TeamsRequest, card: Card) -> None:
+        """Post a card that needs no work."""
+        self._dispatcher.send(request, card)
 
-    async def arrive(self, conversation: Conversation) -> None:
-        """The bot may speak there, perhaps again: says what it can do, and what goes on from before."""
-        errand = Errand(f"{conversation.id}:arrival", conversation, user="", text="help")
-        self.say(errand, help_card())
-        if card := await self._commands.rejoined(conversation.room):
-            self.say(errand, card)
+    async def on_added(self, conversation: ConversationReference) -> None:
+        """The bot was added: post help, and what was resumed."""
+        request = TeamsRequest(f"{conversation.id}:arrival", conversation, user="", text="help")
+        self.send(request, help_card())
+        if card := await self._commands.on_channel_joined(conversation.channel):
+            self.send(request, card)
 
-    async def leave(self, tenant: str, place: str) -> None:
-        for room in await self._conversations.forget(tenant, place):
-            log.info("left", platform="teams", team=room.space, channel=room.channel)
-            await self._commands.removed_from(room)
+    async def on_removed(self, tenant: str, conversation_id: str) -> None:
+        for channel in await self._conversations.delete(tenant, conversation_id):
+            log.info("left", platform="teams", team=channel.workspace, channel=channel.id)
+            await self._commands.on_channel_left(channel)
 
-    # The work, and what the bot says unasked: see handlers.ports for what is raised
+    # The platform interface; handlers.ports names what it raises
 
     async def deliver(self, job: Mapping[str, str]) -> None:
-        """Answers an errand that came through the queue."""
-        await self._desk.answer_job(self._opening(Errand.of(job)))
+        """Answer a queued request."""
+        await self._dispatcher.answer_job(self._with_files(TeamsRequest.of(job)))
 
-    async def post(self, room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
-        """Says a card in a room, below a message if one is named."""
-        del key, broadcast  # Teams carries nothing unseen along, and shows a reply in its thread only
-        return await responder.say(self._connector, await self._where(room), card, thread)
+    async def post(
+        self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False
+    ) -> str:
+        """Post a card, in a thread if given."""
+        del key, broadcast  # Teams has no hidden metadata, and shows replies in their thread only
+        return await responder.post_card(
+            self._connector, await self._reference(channel), card, thread
+        )
 
-    async def update(self, room: Room, message: str, card: Card) -> None:
-        await responder.change(self._connector, await self._where(room), message, card)
-        self._presses.redrawn(room, message, card)
+    async def update(self, channel: Channel, message: str, card: Card) -> None:
+        await responder.update_card(self._connector, await self._reference(channel), message, card)
+        self._invokes.message_updated(channel, message, card)
 
-    async def find(self, room: Room, key: str, since: datetime, thread: str = "") -> str | None:
-        del room, key, since, thread
-        raise Blind("a bot cannot read back what stands in Teams")
+    async def find(
+        self, channel: Channel, key: str, since: datetime, thread: str = ""
+    ) -> str | None:
+        del channel, key, since, thread
+        raise HistoryUnavailable("a bot cannot read the history in Teams")
 
-    async def tell(self, room: Room, user: str, card: Card) -> None:
-        await responder.say(self._connector, await self._connector.aside(await self._where(room), user), card)
+    async def notify_user(self, channel: Channel, user: str, card: Card) -> None:
+        await responder.post_card(
+            self._connector,
+            await self._connector.personal_chat(await self._reference(channel), user),
+            card,
+        )
 
-    async def _where(self, room: Room) -> Conversation:
+    async def _reference(self, channel: Channel) -> ConversationReference:
         try:
-            conversation = await self._store.through(lambda: self._conversations.recall(room))
-        except Away:
-            raise Later("the store is away", STORE_AGAIN_S) from None
+            conversation = await self._breaker.call(lambda: self._conversations.get(channel))
+        except StoreTimeout:
+            raise RetryAfter("the store is unavailable", STORE_RETRY_S) from None
         if conversation is None:
-            raise RoomGone("the bot is not installed there")
+            raise ChannelUnavailable("the bot is not installed there")
         return conversation
 
-    def _opening(self, errand: Errand) -> Errand:
-        return replace(errand, opens=lambda address: TeamsFile(address, self._credentials.cloud))
+    def _with_files(self, request: TeamsRequest) -> TeamsRequest:
+        return replace(
+            request, open_file=lambda address: TeamsFile(address, self._credentials.cloud)
+        )
 
-    def _reply(self, errand: Errand) -> Reply:
-        return Reply(errand, self._connector, self._pace)
+    def _responder(self, request: TeamsRequest) -> TeamsResponder:
+        return TeamsResponder(request, self._connector, self._timeouts)
 
     # Teams itself
 
-    async def _heard(self, activity: Sent) -> Response:
-        """An activity that the guard let through."""
+    async def _on_activity(self, activity: ActivityJson) -> Response:
+        """Handle an authenticated activity."""
         if conversation := conversation_of(activity):
             try:
-                await self._store.through(lambda: self._conversations.remember(conversation))
-            except Away:
-                log.warning("conversation not remembered", platform="teams", channel=conversation.id)
-        return await activities.answer(self, activity)
+                await self._breaker.call(lambda: self._conversations.store(conversation))
+            except StoreTimeout:
+                log.warning(
+                    "conversation reference not stored", platform="teams", channel=conversation.id
+                )
+        return await activities.handle_activity(self, activity)
 
-    async def _introduce(self) -> None:
-        """Finds bad credentials at the start, and not when the first person waits for an answer."""
+    async def _log_in(self) -> None:
+        """Find rejected credentials at start-up."""
         try:
-            await self._login.headers()
-        except LoginRefused as why:
-            raise CannotServe(str(why)) from None
-        except LoginFailed as why:
-            log.warning("microsoft not reached at the start", platform="teams", why=str(why))
+            await self._token_source.headers()
+        except LoginRefused as error:
+            raise CannotServe(str(error)) from None
+        except LoginFailed as error:
+            log.warning("login failed at start-up", platform="teams", reason=str(error))
 
 
 def is_loopback(host: str) -> bool:

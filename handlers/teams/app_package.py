@@ -1,6 +1,4 @@
-"""The two icons of the app, drawn by arithmetic: an envelope with a tick, as strokes in a square of side 1. Pure.
-
-The app package: what an administrator uploads so that the bot appears in Teams.
+"""The Teams app package: manifest and icons in a zip file for an administrator to upload.
 
 Source: "App manifest schema", version 1.29, at learn.microsoft.com/microsoftteams.
 """
@@ -19,7 +17,7 @@ from uuid import UUID
 
 Point = tuple[float, float]
 Stroke = tuple[Point, Point]
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 ENVELOPE: tuple[Stroke, ...] = (
     ((0.18, 0.30), (0.82, 0.30)),
@@ -30,39 +28,44 @@ ENVELOPE: tuple[Stroke, ...] = (
     ((0.50, 0.54), (0.82, 0.30)),
 )
 TICK: tuple[Stroke, ...] = (((0.60, 0.68), (0.69, 0.77)), ((0.69, 0.77), (0.86, 0.58)))
-WHITE: Colour = (255, 255, 255)
-BLUE: Colour = (31, 79, 130)
+WHITE: Color = (255, 255, 255)
+BLUE: Color = (31, 79, 130)
 
 
-def colour_icon() -> bytes:
-    """192 pixels square, white on blue, as the manifest asks."""
-    return _drawn(192, BLUE, thickness=0.055)
+def color_icon() -> bytes:
+    """192 × 192 pixels, white on blue, as the manifest requires."""
+    return _render(192, BLUE, thickness=0.055)
 
 
 def outline_icon() -> bytes:
-    """32 pixels square, white on nothing."""
-    return _drawn(32, None, thickness=0.07)
+    """32 × 32 pixels, white on transparent."""
+    return _render(32, None, thickness=0.07)
 
 
-def _drawn(side: int, ground: Colour | None, thickness: float) -> bytes:
+def _render(side: int, ground: Color | None, thickness: float) -> bytes:
     rows = [
-        [_pixel((x + 0.5) / side, (y + 0.5) / side, side, ground, thickness) for x in range(side)] for y in range(side)
+        [_pixel((x + 0.5) / side, (y + 0.5) / side, side, ground, thickness) for x in range(side)]
+        for y in range(side)
     ]
     return png(rows)
 
 
-def _pixel(x: float, y: float, side: int, ground: Colour | None, thickness: float) -> tuple[int, int, int, int]:
-    """White where a stroke is, with a soft edge one pixel wide."""
+def _pixel(
+    x: float, y: float, side: int, ground: Color | None, thickness: float
+) -> tuple[int, int, int, int]:
+    """White on a stroke, antialiased over one pixel."""
     nearest = min(_distance((x, y), stroke) for stroke in (*ENVELOPE, *TICK))
     cover = min(max((thickness / 2 - nearest) * side + 0.5, 0.0), 1.0)
     if ground is None:
         return (*WHITE, round(255 * cover))
-    red, green, blue = (round(under + (over - under) * cover) for under, over in zip(ground, WHITE, strict=True))
+    red, green, blue = (
+        round(under + (over - under) * cover) for under, over in zip(ground, WHITE, strict=True)
+    )
     return red, green, blue, 255
 
 
 def _distance(point: Point, stroke: Stroke) -> float:
-    """From a point to the nearest point of a stroke."""
+    """Distance from a point to a stroke."""
     (x, y), ((ax, ay), (bx, by)) = point, stroke
     dx, dy = bx - ax, by - ay
     along = min(max(((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy), 0.0), 1.0)
@@ -70,7 +73,7 @@ def _distance(point: Point, stroke: Stroke) -> float:
 
 
 def png(rows: Sequence[Sequence[tuple[int, int, int, int]]]) -> bytes:
-    """Rows of red, green, blue and opacity as a PNG (RFC 2083), each row without a filter."""
+    """Encode RGBA rows as PNG (RFC 2083) without filters."""
     raw = b"".join(b"\0" + bytes(value for pixel in row for value in pixel) for row in rows)
     header = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, 6, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw, 9)), (b"IEND", b""))
@@ -84,11 +87,11 @@ def _chunk(named: tuple[bytes, bytes]) -> bytes:
 
 VERSION = "1.29"
 SCHEMA = f"https://developer.microsoft.com/json-schemas/teams/v{VERSION}/MicrosoftTeams.schema.json"
-SITE = "https://example.com"  # Teams wants pages of the developer's; an app that is only sideloaded may name anything
+SITE = "https://example.com"  # required; a sideloaded app may name any page
 SCOPES = ("personal", "team", "groupChat")
-MADE = (1980, 1, 1, 0, 0, 0)  # so that the same app is the same file
+FIXED_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # fixed, so that the package is reproducible
 
-# Picking one puts its title into the message; the person completes and sends it.
+# Selecting one inserts its title into the message box.
 COMMANDS = (
     ("check", "An address, a domain, or both: check 203.0.113.5 example.com"),
     ("watch", "Tell this conversation when something changes: watch 203.0.113.5"),
@@ -96,7 +99,13 @@ COMMANDS = (
     ("unwatch", "Stop watching: unwatch 203.0.113.5"),
     ("mute", "No alerts for a while: mute 203.0.113.5 24h"),
     ("history", "What happened to a watched address or domain"),
-    ("bounce", "What a bounce means, and what to do: paste it after the word, or send a file to mailcheck alone"),
+    (
+        "bounce",
+        (
+            "What a bounce means, and what to do: paste it after the word, or send a file to"
+            " mailcheck alone"
+        ),
+    ),
     ("headers", "The way of one message: paste its headers after the word"),
     ("lists", "Which blocklists answer, and which do not"),
     ("help", "What mailcheck can do"),
@@ -104,22 +113,26 @@ COMMANDS = (
 
 
 class BadPackage(Exception):
-    """There is no package to be made of this; the message is one sentence that says what to give instead."""
+    """The package cannot be built; the message is one sentence that says what to change."""
 
 
 def app_package(client_id: str, version: str, site: str = SITE) -> bytes:
     """A zip file with the manifest and its two icons. Raises BadPackage."""
-    described = json.dumps(manifest(client_id, version, site), indent=2, ensure_ascii=False)
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as package:
-        parts = (("manifest.json", described.encode()), ("color.png", colour_icon()), ("outline.png", outline_icon()))
+    manifest_json = json.dumps(manifest(client_id, version, site), indent=2, ensure_ascii=False)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as package:
+        parts = (
+            ("manifest.json", manifest_json.encode()),
+            ("color.png", color_icon()),
+            ("outline.png", outline_icon()),
+        )
         for name, data in parts:
-            package.writestr(zipfile.ZipInfo(name, MADE), data, zipfile.ZIP_DEFLATED)
-    return packed.getvalue()
+            package.writestr(zipfile.ZipInfo(name, FIXED_TIMESTAMP), data, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
 
 
 def manifest(client_id: str, version: str, site: str = SITE) -> dict[str, Any]:
-    """No permission is asked for: the bot hears what is said to it, and nothing else. Raises BadPackage."""
+    """The manifest; requests no permission. Raises BadPackage."""
     bot = _bot_id(client_id)
     home = _web_site(site)
     commands = [{"title": title, "description": description} for title, description in COMMANDS]
@@ -138,9 +151,12 @@ def manifest(client_id: str, version: str, site: str = SITE) -> dict[str, Any]:
         "name": {"short": "mailcheck", "full": "mailcheck: can this server send mail?"},
         "description": {
             "short": "Blocklists, reverse names, SPF, DMARC, and the one next thing to do.",
-            "full": "Type an address, a domain, or both. mailcheck says within a second or two whether the address is on "
-            "a blocklist, whether its reverse name, SPF, DMARC and MX are right, and what to do next. Watched "
-            "addresses are looked at every hour, and the conversation hears when something changes.",
+            "full": (
+                "Type an address, a domain, or both. mailcheck says within a second or two"
+                " whether the address is on a blocklist, whether its reverse name, SPF, DMARC and"
+                " MX are right, and what to do next. Watched addresses are looked at every hour,"
+                " and the conversation hears when something changes."
+            ),
         },
         "accentColor": "#1F4F82",
         "bots": [
@@ -149,7 +165,9 @@ def manifest(client_id: str, version: str, site: str = SITE) -> dict[str, Any]:
                 "scopes": list(SCOPES),
                 "isNotificationOnly": False,
                 "supportsFiles": True,
-                "commandLists": [{"scopes": list(SCOPES), "triggers": ["mention"], "commands": commands}],
+                "commandLists": [
+                    {"scopes": list(SCOPES), "triggers": ["mention"], "commands": commands}
+                ],
             }
         ],
         "supportsChannelFeatures": "tier1",
@@ -162,7 +180,9 @@ def _bot_id(client_id: str) -> str:
     try:
         return str(UUID(client_id))
     except ValueError:
-        raise BadPackage("TEAMS_CLIENT_ID is not the id of an app, which looks like 1a2b3c4d-….") from None
+        raise BadPackage(
+            "TEAMS_CLIENT_ID is not the id of an app, which looks like 1a2b3c4d-…."
+        ) from None
 
 
 def _web_site(site: str) -> str:
@@ -172,5 +192,5 @@ def _web_site(site: str) -> str:
 
 
 def _three_numbers(version: str) -> str:
-    """Teams takes no pre-release: `0.2.0rc1` is `0.2.0` there."""
+    """Version without pre-release, which Teams rejects: `0.2.0rc1` becomes `0.2.0`."""
     return ".".join([*re.findall(r"\d+", version), "0", "0", "0"][:3])

@@ -1,4 +1,4 @@
-"""Microsoft's side, as addresses: who signs what the bot hears, who gives it a token and may be shown it, who keeps files."""
+"""Microsoft's endpoints: token issuer, login, connector services and file hosts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 PLAIN_ADDRESS = re.compile(r"(https?://[a-z0-9.-]+(?::\d{1,5})?)(?:/[A-Za-z0-9_-]+)*/?")
 
-# Only these hosts, whole: anybody with an Azure account can have another name below trafficmanager.net.
+# Whole host names: any Azure account can register other names below trafficmanager.net.
 SERVICES = frozenset(
     (
         "https://smba.trafficmanager.net",
@@ -17,15 +17,17 @@ SERVICES = frozenset(
     )
 )
 
-# A tenant's own name below it; GCC keeps its files there, too. In GCC High and DoD a bot is handed no files.
+# Hosts of a tenant's files, also in GCC. In GCC High and DoD bots get no files.
 DRIVES = re.compile(r"https://[a-z0-9-]+\.sharepoint\.com", re.IGNORECASE | re.ASCII)
 PATH = re.compile(r"/[!-~]{1,8000}")
 
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """The public cloud, unless a field says otherwise. `services` are scheme and host, compared as written, and
-    `drives` is what they look like where files are."""
+    """Endpoints of the public cloud by default.
+
+    `services` are scheme and host, compared literally; `drives` matches file hosts.
+    """
 
     issuer: str = "https://api.botframework.com"
     openid: str = "https://login.botframework.com/v1/.well-known/openidconfiguration"
@@ -34,12 +36,12 @@ class Cloud:
     services: frozenset[str] = SERVICES
     drives: re.Pattern[str] = DRIVES
 
-    def trusts(self, service_url: str) -> bool:
-        """May our token go there? Anything in the address but a host and plain folders is a no."""
+    def trusts_service(self, service_url: str) -> bool:
+        """Whether our token may be sent to this URL; only a plain host and path are accepted."""
         plain = PLAIN_ADDRESS.fullmatch(service_url)
         return plain is not None and plain[1] in self.services
 
-    def keeps(self, address: str) -> bool:
-        """Is that a file's address? Read from the left, so that it means the same to whoever takes it apart."""
-        drive = self.drives.match(address)
-        return drive is not None and PATH.fullmatch(address, drive.end()) is not None
+    def is_file_url(self, url: str) -> bool:
+        """Whether this is the URL of a file, matched from the left as every URL parser does."""
+        drive = self.drives.match(url)
+        return drive is not None and PATH.fullmatch(url, drive.end()) is not None

@@ -1,7 +1,7 @@
-"""Speaking in Teams: the Bot Connector's REST interface, one call at a time, and what its answers mean.
+"""Client of the Bot Connector's REST API.
 
-Teams asks to repeat 412, 429, 502 and 504. Behind the first two nothing was done; behind the others the message may stand
-already, and there is no way to look it up.
+Teams asks to retry 412, 429, 502 and 504. After the first two nothing was done; after the others
+the message may have been posted, and there is no way to look it up.
 """
 
 from __future__ import annotations
@@ -14,129 +14,197 @@ from urllib.parse import quote
 
 import httpx
 
-from handlers.ports import Later, MessageGone, Rejected, RoomGone, Unsure
+from handlers.ports import (
+    RetryAfter,
+    MessageNotFound,
+    Rejected,
+    ChannelUnavailable,
+    DeliveryUnknown,
+)
 from handlers.teams.adaptive_card import Payload
 from handlers.teams.cloud import Cloud
-from handlers.teams.conversation_references import Conversation, Kind
-from handlers.teams.outbound_auth import Login, LoginFailed, LoginRefused
-from handlers.teams.throttle import A_CONVERSATION, A_TENANT, Pace, Turns
+from handlers.teams.conversation_references import ConversationReference, ConversationType
+from handlers.teams.outbound_auth import TokenSource, LoginFailed, LoginRefused
+from handlers.teams.throttle import CONVERSATION_RATE, TENANT_RATE, TeamsTimeouts, MessageThrottle
 
 NOT_DONE = frozenset((412, 429))
-WITHIN_S = 7.0  # with the wait for a turn below the ten seconds after which a call is taken for lost
-LONGEST_TURN_S = 2.0
-SOON_S = 1.0
-LOGIN_AGAIN_S = 30.0
+CALL_TIMEOUT_S = 7.0  # with the rate-limit wait below the 10 s after which delivery gives a call up
+MAX_RATE_LIMIT_WAIT_S = 2.0
+MIN_RETRY_S = 1.0
+LOGIN_RETRY_S = 30.0
 
 
-class Connector:
-    """Each method makes one call, and raises Later, Unsure, RoomGone, MessageGone or Rejected."""
+class ConnectorClient:
+    """Each method makes one call.
 
-    def __init__(self, http: httpx.AsyncClient, login: Login, cloud: Cloud, pace: Pace) -> None:
-        self._http, self._login, self._cloud, self._pace = http, login, cloud, pace
-        self._turns, self._tenants = Turns(A_CONVERSATION, pace.now), Turns(A_TENANT, pace.now)
+    Raises RetryAfter, DeliveryUnknown, ChannelUnavailable, MessageNotFound or Rejected.
+    """
 
-    async def say(self, to: Conversation, payload: Payload, thread: str = "") -> str:
-        """Says it in the conversation, in a thread if one is named; returns the id of the message."""
-        missing = RoomGone if to.thread(thread) == to.id else MessageGone
-        told = await self._call("POST", to, _activities(to, thread), payload, missing)
-        return str(told.get("id", ""))
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        token_source: TokenSource,
+        cloud: Cloud,
+        timeouts: TeamsTimeouts,
+    ) -> None:
+        self._http, self._token_source, self._cloud, self._timeouts = (
+            http,
+            token_source,
+            cloud,
+            timeouts,
+        )
+        self._conversation_throttle, self._tenant_throttle = (
+            MessageThrottle(CONVERSATION_RATE, timeouts.now),
+            MessageThrottle(TENANT_RATE, timeouts.now),
+        )
 
-    async def change(self, where: Conversation, message: str, payload: Payload, thread: str = "") -> None:
-        """Puts it in the place of an earlier message of the bot."""
-        path = f"{_activities(where, thread)}/{quote(message, safe='')}"
-        await self._call("PUT", where, path, {**payload, "id": message}, MessageGone)
+    async def post(
+        self, conversation: ConversationReference, payload: Payload, thread: str = ""
+    ) -> str:
+        """Post a message, in a thread if given; returns its id."""
+        missing = (
+            ChannelUnavailable
+            if conversation.thread_id(thread) == conversation.id
+            else MessageNotFound
+        )
+        document = await self._call(
+            "POST", conversation, _activities(conversation, thread), payload, missing
+        )
+        return str(document.get("id", ""))
 
-    async def aside(self, conversation: Conversation, user: str) -> Conversation:
-        """The chat with one person of a conversation, opened if need be."""
+    async def update(
+        self, conversation: ConversationReference, message: str, payload: Payload, thread: str = ""
+    ) -> None:
+        """Replace a message of the bot."""
+        path = f"{_activities(conversation, thread)}/{quote(message, safe='')}"
+        await self._call("PUT", conversation, path, {**payload, "id": message}, MessageNotFound)
+
+    async def personal_chat(
+        self, conversation: ConversationReference, user: str
+    ) -> ConversationReference:
+        """The personal chat with a user, created if needed."""
         tenant = {"id": conversation.tenant}
-        wanted = {"isGroup": False, "bot": {"id": conversation.bot}, "members": [{"id": user}]}
-        wanted |= {"tenantId": conversation.tenant, "channelData": {"tenant": tenant}}
-        told = await self._call("POST", conversation, "/v3/conversations", wanted, RoomGone)
-        return replace(conversation, id=str(told.get("id", "")), kind=Kind.PERSONAL, team="")
+        members = {"isGroup": False, "bot": {"id": conversation.bot}, "members": [{"id": user}]}
+        members |= {"tenantId": conversation.tenant, "channelData": {"tenant": tenant}}
+        document = await self._call(
+            "POST", conversation, "/v3/conversations", members, ChannelUnavailable
+        )
+        return replace(
+            conversation, id=str(document.get("id", "")), kind=ConversationType.PERSONAL, team=""
+        )
 
-    async def member(self, place: Conversation, user: str) -> Mapping[str, object]:
-        """What Teams tells of a person there, who may be no member: MessageGone. It takes no turn from what is said."""
-        path = f"/v3/conversations/{quote(place.id, safe='')}/members/{quote(user, safe='')}"
-        return await self._call("GET", place, path, None, MessageGone)
+    async def member(self, conversation: ConversationReference, user: str) -> Mapping[str, object]:
+        """The member record of a user; MessageNotFound if not a member. Not rate-limited."""
+        path = f"/v3/conversations/{quote(conversation.id, safe='')}/members/{quote(user, safe='')}"
+        return await self._call("GET", conversation, path, None, MessageNotFound)
 
     async def _call(
-        self, method: str, place: Conversation, path: str, body: Payload | None, missing: type[Exception]
+        self,
+        method: str,
+        conversation: ConversationReference,
+        path: str,
+        body: Payload | None,
+        missing: type[Exception],
     ) -> Mapping[str, object]:
-        """`missing` is what a 404 means."""
-        if not self._cloud.trusts(place.service_url):
-            raise RoomGone("its service address is not one of Microsoft's")
+        """`missing` is the exception for a 404."""
+        if not self._cloud.trusts_service(conversation.service_url):
+            raise ChannelUnavailable("its service address is not one of Microsoft's")
         if body is not None:
-            await self._turn(place)
+            await self._wait_for_rate_limit(conversation)
         try:
-            async with asyncio.timeout(WITHIN_S):
-                answer = await self._once(method, place.service_url.rstrip("/") + path, body)
-        except (LoginFailed, LoginRefused) as why:
-            raise Later(str(why), LOGIN_AGAIN_S) from None
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as why:
-            raise Later(f"not reached ({type(why).__name__})", SOON_S) from None
-        except (httpx.HTTPError, TimeoutError) as why:
-            raise Unsure(f"no answer ({type(why).__name__})") from None
-        if answer.is_success:
-            return _json(answer)
-        raise self._refusal(place, answer, missing)
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                response = await self._once(
+                    method, conversation.service_url.rstrip("/") + path, body
+                )
+        except (LoginFailed, LoginRefused) as error:
+            raise RetryAfter(str(error), LOGIN_RETRY_S) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise RetryAfter(f"not reached ({type(error).__name__})", MIN_RETRY_S) from None
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise DeliveryUnknown(f"no answer ({type(error).__name__})") from None
+        if response.is_success:
+            return _json(response)
+        raise self._error(conversation, response, missing)
 
     async def _once(self, method: str, url: str, body: Payload | None) -> httpx.Response:
-        """One call, and another where the token had been withdrawn."""
+        """One call, repeated once if the token was rejected."""
         for last in (False, True):
-            headers = await self._login.headers()
-            answer = await self._http.request(method, url, json=body, headers=headers)
-            if answer.status_code != 401 or last:
+            headers = await self._token_source.headers()
+            response = await self._http.request(method, url, json=body, headers=headers)
+            if response.status_code != 401 or last:
                 break
-            self._login.forget(headers)
-        return answer
+            self._token_source.discard(headers)
+        return response
 
-    async def _turn(self, place: Conversation) -> None:
-        wait = max(self._turns.wait(_key(place)), self._tenants.wait(place.tenant))
-        if wait > LONGEST_TURN_S:
-            raise Later("many messages at once", wait)
-        self._turns.take(_key(place))
-        self._tenants.take(place.tenant)
+    async def _wait_for_rate_limit(self, conversation: ConversationReference) -> None:
+        wait = max(
+            self._conversation_throttle.wait(_key(conversation)),
+            self._tenant_throttle.wait(conversation.tenant),
+        )
+        if wait > MAX_RATE_LIMIT_WAIT_S:
+            raise RetryAfter("many messages at once", wait)
+        self._conversation_throttle.take(_key(conversation))
+        self._tenant_throttle.take(conversation.tenant)
         if wait > 0:
-            await self._pace.sleep(wait)
+            await self._timeouts.sleep(wait)
 
-    def _refusal(self, place: Conversation, answer: httpx.Response, missing: type[Exception]) -> Exception:
-        """What a status means. A Retry-After holds for all who speak in that conversation, and for nobody elsewhere."""
-        status, why = answer.status_code, f"status {answer.status_code} {_reason(answer)}".strip()
+    def _error(
+        self,
+        conversation: ConversationReference,
+        response: httpx.Response,
+        missing: type[Exception],
+    ) -> Exception:
+        """The exception for a status. Retry-After blocks this conversation only."""
+        status, reason = (
+            response.status_code,
+            f"status {response.status_code} {_reason(response)}".strip(),
+        )
         if status in NOT_DONE:
-            wait = max(SOON_S, seconds(answer.headers.get("Retry-After", ""), self._pace.now()))
-            self._turns.rest(_key(place), wait)
-            return Later(why, wait)
+            wait = max(
+                MIN_RETRY_S,
+                retry_after_s(response.headers.get("Retry-After", ""), self._timeouts.now()),
+            )
+            self._conversation_throttle.block(_key(conversation), wait)
+            return RetryAfter(reason, wait)
         if status >= 500:
-            return Unsure(why)
-        return {401: Later(why, LOGIN_AGAIN_S), 403: RoomGone(why), 404: missing(why)}.get(status, Rejected(why))
+            return DeliveryUnknown(reason)
+        return {
+            401: RetryAfter(reason, LOGIN_RETRY_S),
+            403: ChannelUnavailable(reason),
+            404: missing(reason),
+        }.get(status, Rejected(reason))
 
 
-def _key(place: Conversation) -> str:
-    return f"{place.tenant} {place.id}"
+def _key(conversation: ConversationReference) -> str:
+    return f"{conversation.tenant} {conversation.id}"
 
 
-def _activities(conversation: Conversation, thread: str) -> str:
-    return f"/v3/conversations/{quote(conversation.thread(thread), safe='')}/activities"
+def _activities(conversation: ConversationReference, thread: str) -> str:
+    return f"/v3/conversations/{quote(conversation.thread_id(thread), safe='')}/activities"
 
 
-def _reason(answer: httpx.Response) -> str:
-    """Teams' own word for it, such as MessageWritesBlocked; often there is none."""
-    error = _json(answer).get("error")
+def _reason(response: httpx.Response) -> str:
+    """Teams' error code, such as MessageWritesBlocked; often empty."""
+    error = _json(response).get("error")
     return str(error.get("code", ""))[:60] if isinstance(error, Mapping) else ""
 
 
-def _json(answer: httpx.Response) -> Mapping[str, object]:
+def _json(response: httpx.Response) -> Mapping[str, object]:
     try:
-        told = answer.json()
+        document = response.json()
     except ValueError:
         return {}
-    return told if isinstance(told, Mapping) else {}
+    return document if isinstance(document, Mapping) else {}
 
 
-def seconds(retry_after: str, now: float) -> float:
-    """Of a Retry-After header, which is a number or a date; zero where it says nothing."""
+def retry_after_s(retry_after: str, now: float) -> float:
+    """Seconds of a Retry-After header (number or date); 0 if absent or invalid."""
     try:
-        named = float(retry_after) if retry_after.isdecimal() else parsedate_to_datetime(retry_after).timestamp() - now
+        named = (
+            float(retry_after)
+            if retry_after.isdecimal()
+            else parsedate_to_datetime(retry_after).timestamp() - now
+        )
     except (ValueError, OverflowError):
         return 0.0
     return max(named, 0.0)

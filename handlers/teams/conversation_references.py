@@ -1,17 +1,17 @@
-"""Where the bot may speak. Teams tells it with every activity, and there is no way to ask later."""
+"""Conversation references: sent with every activity, and not available otherwise."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from handlers.ports import Room
+from handlers.ports import Channel
 
 
-class Kind(StrEnum):
-    """The three kinds of conversation; only a channel has threads."""
+class ConversationType(StrEnum):
+    """Conversation types of Teams; only a channel has threads."""
 
     PERSONAL = "personal"
     GROUP = "groupChat"
@@ -19,65 +19,56 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
-    """Where to speak, and through which service: the newest `service_url` heard is the right one.
+class ConversationReference:
+    """A conversation and the connector service it is reached through.
 
-    `id` is without a thread, `bot` is what the bot is called there, `team` is empty outside of a team.
+    The newest `service_url` is the valid one. `id` has no thread part, `bot` is the bot's id
+    there, `team` is empty outside a team.
     """
 
     tenant: str
     id: str
-    kind: Kind
+    kind: ConversationType
     service_url: str
     bot: str
     team: str = ""
 
     @property
-    def room(self) -> Room:
-        return Room("teams", self.tenant, self.id)
+    def channel(self) -> Channel:
+        return Channel("teams", self.tenant, self.id)
 
-    def thread(self, root: str) -> str:
-        """The id under which a thread is spoken to; a chat has none, so there it is the chat."""
-        return f"{self.id};messageid={root}" if root and self.kind is Kind.CHANNEL else self.id
+    def thread_id(self, root: str) -> str:
+        """Conversation id of a thread; chats have no threads, so it is their own."""
+        return (
+            f"{self.id};messageid={root}"
+            if root and self.kind is ConversationType.CHANNEL
+            else self.id
+        )
 
-    def record(self) -> dict[str, str]:
-        """The conversation as text, for a queue or a store."""
-        return {name: str(value) for name, value in asdict(self).items()}
+    def to_record(self) -> dict[str, str]:
+        """Serialize for the queue or the store."""
+        return {
+            "tenant": self.tenant,
+            "id": self.id,
+            "kind": str(self.kind),
+            "service_url": self.service_url,
+            "bot": self.bot,
+            "team": self.team,
+        }
 
     @classmethod
-    def of(cls, record: Mapping[str, str]) -> Conversation:
-        """The conversation that `record` made. Raises KeyError or ValueError where it is not one."""
+    def from_record(cls, record: Mapping[str, str]) -> ConversationReference:
+        """Parse a record. Raises KeyError or ValueError."""
         fields = {name: record[name] for name in ("tenant", "id", "service_url", "bot", "team")}
-        return cls(kind=Kind(record["kind"]), **fields)
+        return cls(kind=ConversationType(record["kind"]), **fields)
 
 
-class Conversations(Protocol):
-    """What is remembered, shared by all processes, for as long as the bot is installed there."""
+class ConversationReferences(Protocol):
+    """Conversation references, shared by all processes while the bot is installed."""
 
-    async def remember(self, conversation: Conversation, /) -> None: ...
+    async def store(self, conversation: ConversationReference, /) -> None: ...
 
-    async def recall(self, room: Room, /) -> Conversation | None: ...
+    async def get(self, channel: Channel, /) -> ConversationReference | None: ...
 
-    async def forget(self, tenant: str, place: str, /) -> tuple[Room, ...]:
-        """Forgets a conversation, or all of a team, by its id, and what else was kept for them; returns those rooms."""
-
-
-class InThisProcess:
-    """Conversations that are forgotten when the process ends."""
-
-    def __init__(self) -> None:
-        self._known: dict[Room, Conversation] = {}
-
-    async def remember(self, conversation: Conversation) -> None:
-        before = self._known.get(conversation.room)
-        team = conversation.team or (before.team if before else "")
-        self._known[conversation.room] = replace(conversation, team=team)
-
-    async def recall(self, room: Room) -> Conversation | None:
-        return self._known.get(room)
-
-    async def forget(self, tenant: str, place: str) -> tuple[Room, ...]:
-        gone = [r for r, known in self._known.items() if r.space == tenant and place in (known.id, known.team)]
-        for room in gone:
-            del self._known[room]
-        return tuple(gone)
+    async def delete(self, tenant: str, owner_id: str, /) -> tuple[Channel, ...]:
+        """Delete a conversation, or all of a team, by id; returns their channels."""

@@ -1,31 +1,37 @@
-"""Conversations in the store that every process of the bot shares, and that survives a restart."""
+"""Conversation references in Redis, shared by all processes."""
 
 from __future__ import annotations
 
 from bot.storage.record_store import Directory
-from handlers.ports import Room
-from handlers.teams.conversation_references import Conversation
+from handlers.ports import Channel
+from handlers.teams.conversation_references import ConversationReference
 
 
-class Kept:
-    """`Conversations` over a directory; an activity that names no team does not take away what another said."""
+class StoredConversationReferences:
+    """Conversation references over a record store; a missing team keeps the known one."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, records: Directory) -> None:
+        self._records = records
 
-    async def remember(self, conversation: Conversation) -> None:
-        places = [place for place in (conversation.id, conversation.team) if place]
-        groups = [_key(conversation.tenant, place) for place in places]
-        await self._directory.put(_key(conversation.tenant, conversation.id), conversation.record(), groups)
+    async def store(self, conversation: ConversationReference) -> None:
+        owners = [owner for owner in (conversation.id, conversation.team) if owner]
+        groups = [_key(conversation.tenant, owner) for owner in owners]
+        await self._records.put(
+            _key(conversation.tenant, conversation.id), conversation.to_record(), groups
+        )
 
-    async def recall(self, room: Room) -> Conversation | None:
-        record = await self._directory.get(_key(room.space, room.channel))
-        return Conversation.of({"team": "", "tenant": "", "bot": "", **record}) if record else None
+    async def get(self, channel: Channel) -> ConversationReference | None:
+        record = await self._records.get(_key(channel.workspace, channel.id))
+        return (
+            ConversationReference.from_record({"team": "", "tenant": "", "bot": "", **record})
+            if record
+            else None
+        )
 
-    async def forget(self, tenant: str, place: str) -> tuple[Room, ...]:
-        gone = await self._directory.drop(_key(tenant, place))
-        return tuple(Room("teams", *key.split(" ", 1)) for key in gone)
+    async def delete(self, tenant: str, owner_id: str) -> tuple[Channel, ...]:
+        keys = await self._records.drop(_key(tenant, owner_id))
+        return tuple(Channel("teams", *key.split(" ", 1)) for key in keys)
 
 
-def _key(tenant: str, place: str) -> str:
-    return f"{tenant} {place}"
+def _key(tenant: str, owner_id: str) -> str:
+    return f"{tenant} {owner_id}"

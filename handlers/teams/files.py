@@ -1,6 +1,6 @@
-"""Files that people send to the bot alone in Teams: had from SharePoint, where Teams keeps them, and from nowhere else.
+"""Downloads files sent to the bot in a personal chat; only from SharePoint.
 
-The address opens the file for whoever has it, for some minutes: no token goes there, and no log and no sentence shows it.
+The download URL is a short-lived secret: it is sent no token and never logged or shown.
 Source: "Send and receive files using bot" at learn.microsoft.com/microsoftteams.
 """
 
@@ -12,40 +12,50 @@ from dataclasses import dataclass, field
 import httpx
 import structlog
 
-from handlers.http_limits import WITHIN_S, fetched
-from handlers.ports import Unreadable
+from handlers.http_limits import DOWNLOAD_TIMEOUT_S, download
+from handlers.ports import FileUnreadable
 from handlers.teams.cloud import Cloud
 
-NO_LONGER = (302, 401, 403, 404, 410)
-NOT_HANDED = "Teams hands me a file only in the chat with me alone; send it there, or paste the lines here."
-TOO_LATE = "Teams does not open that file to me any more; send it once more, or paste the lines."
-ELSEWHERE = "That file is not kept in SharePoint, so I do not fetch it; paste the lines instead."
-AWAY = "SharePoint did not hand over the file; please try again in a minute, or paste the lines."
+EXPIRED_STATUSES = (302, 401, 403, 404, 410)
+FILE_WITHHELD = (
+    "Teams hands me a file only in the chat with me alone; send it there, or paste the lines here."
+)
+LINK_EXPIRED = (
+    "Teams does not open that file to me any more; send it once more, or paste the lines."
+)
+NOT_SHAREPOINT = (
+    "That file is not kept in SharePoint, so I do not fetch it; paste the lines instead."
+)
+UNAVAILABLE = (
+    "SharePoint did not hand over the file; please try again in a minute, or paste the lines."
+)
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class TeamsFile:
-    """A file by the address that Teams gave for it; an empty one where Teams gave none."""
+    """A file by its download URL; an empty URL where Teams gave none."""
 
     address: str = field(repr=False)
     _cloud: Cloud = field(repr=False)
 
-    async def read(self, most: int) -> bytes:
-        """Raises Unreadable."""
+    async def read(self, max_bytes: int) -> bytes:
+        """Raises FileUnreadable."""
         if not self.address:
-            raise Unreadable(NOT_HANDED)
-        if not self._cloud.keeps(self.address):
-            log.warning("file not of sharepoint", platform="teams")
-            raise Unreadable(ELSEWHERE)
+            raise FileUnreadable(FILE_WITHHELD)
+        if not self._cloud.is_file_url(self.address):
+            log.warning("file is not on SharePoint", platform="teams")
+            raise FileUnreadable(NOT_SHAREPOINT)
         try:
-            async with asyncio.timeout(WITHIN_S):
-                return await fetched(self.address, most)
-        except httpx.HTTPStatusError as refused:
-            status = refused.response.status_code
+            async with asyncio.timeout(DOWNLOAD_TIMEOUT_S):
+                return await download(self.address, max_bytes)
+        except httpx.HTTPStatusError as error:
+            status = error.response.status_code
             log.info("file not read", platform="teams", status=status)
-            raise Unreadable(TOO_LATE if status in NO_LONGER else AWAY) from None
-        except (httpx.HTTPError, TimeoutError) as broken:
-            log.info("file not fetched", platform="teams", why=type(broken).__name__)
-            raise Unreadable(AWAY) from None
+            raise FileUnreadable(
+                LINK_EXPIRED if status in EXPIRED_STATUSES else UNAVAILABLE
+            ) from None
+        except (httpx.HTTPError, TimeoutError) as error:
+            log.info("file not fetched", platform="teams", reason=type(error).__name__)
+            raise FileUnreadable(UNAVAILABLE) from None

@@ -1,4 +1,4 @@
-"""A pressed button, answered while Teams waits: with the card that stands in its place from now on, for all to see."""
+"""Card actions, answered while Teams waits with the card that replaces the old one."""
 
 from __future__ import annotations
 
@@ -6,75 +6,87 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from handlers.background import Work
+from handlers.background import TaskSet
 from handlers.message import Card
-from handlers.ports import Answering, Room
-from handlers.request_dispatcher import answered, busy
-from handlers.teams.requests import Errand
-from handlers.teams.responder import Reply
+from handlers.ports import CommandHandler, Channel
+from handlers.request_dispatcher import answer_request, busy_ack
+from handlers.teams.requests import TeamsRequest
+from handlers.teams.responder import TeamsResponder
 
 
 @dataclass(frozen=True, slots=True)
-class Pressed:
-    """What Teams is told: the card that takes the place of the pressed one, or a sentence under it."""
+class InvokeResponse:
+    """The response to an action: a replacing card, or a sentence below the old one."""
 
-    under: Card
-    instead: Card | None = None
+    text_card: Card
+    replacement: Card | None = None
 
 
 @dataclass(slots=True, eq=False)
-class _Press:
-    """One that is being answered; `drawn` is what its command put in the place of the message meanwhile."""
+class _Action:
+    """An action in progress; `updated` is the card that its command put in place meanwhile."""
 
-    errand: Errand
-    drawn: Card | None = None
+    request: TeamsRequest
+    updated: Card | None = None
 
 
-class Presses:
-    """`within` is how long Teams may be made to wait, in seconds; what takes longer follows by itself."""
+class CardInvokes:
+    """Answers card actions within `timeout_s`; slower answers are posted afterwards."""
 
-    def __init__(self, commands: Answering, work: Work, reply: Callable[[Errand], Reply], within: float) -> None:
-        self._commands, self._work, self._reply, self._within = commands, work, reply, within
-        self._open: set[_Press] = set()
+    def __init__(
+        self,
+        commands: CommandHandler,
+        tasks: TaskSet,
+        responder: Callable[[TeamsRequest], TeamsResponder],
+        timeout_s: float,
+    ) -> None:
+        self._commands, self._tasks, self._responder = commands, tasks, responder
+        self._timeout_s = timeout_s
+        self._pending: set[_Action] = set()
 
-    def redrawn(self, room: Room, message: str, card: Card) -> None:
-        """A message was changed for all; whoever is pressing a button of it sees that, too."""
-        for press in self._open:
-            if (press.errand.conversation.room, press.errand.pressed) == (room, message):
-                press.drawn = card
+    def message_updated(self, channel: Channel, message: str, card: Card) -> None:
+        """A message was updated; pending actions on it answer with the same card."""
+        for action in self._pending:
+            if (action.request.conversation.channel, action.request.action_message) == (
+                channel,
+                message,
+            ):
+                action.updated = card
 
-    async def answer(self, errand: Errand) -> Pressed:
-        ack = self._commands.acknowledgement(errand.ask)
-        if not ack.work:
-            return Pressed(ack.card)
-        press = _Press(errand)
-        answering = asyncio.create_task(self._answered(press))
-        await asyncio.wait({answering}, timeout=self._within)
-        in_time = answering.done()
-        if not self._work.start(self._show(press, answering, in_time)) and not in_time:
-            answering.cancel()
-            return Pressed(busy().card)
+    async def handle(self, request: TeamsRequest) -> InvokeResponse:
+        ack = self._commands.acknowledge(request.chat_request)
+        if not ack.needs_work:
+            return InvokeResponse(ack.card)
+        action = _Action(request)
+        answer_task = asyncio.create_task(self._run(action))
+        await asyncio.wait({answer_task}, timeout=self._timeout_s)
+        in_time = answer_task.done()
+        if not self._tasks.start(self._post_answer(action, answer_task, in_time)) and not in_time:
+            answer_task.cancel()
+            return InvokeResponse(busy_ack().card)
         if not in_time:
-            return Pressed(ack.card)
-        return Pressed(answering.result(), _instead(press, answering.result()))
+            return InvokeResponse(ack.card)
+        return InvokeResponse(answer_task.result(), _replacement(action, answer_task.result()))
 
-    async def _answered(self, press: _Press) -> Card:
-        self._open.add(press)
+    async def _run(self, action: _Action) -> Card:
+        self._pending.add(action)
         try:
-            return await answered(self._commands, press.errand.ask)
+            return await answer_request(self._commands, action.request.chat_request)
         finally:
-            self._open.discard(press)
+            self._pending.discard(action)
 
-    async def _show(self, press: _Press, answering: asyncio.Task[Card], in_time: bool) -> None:
-        """The answer for all to see; one for a single person is said only if they have not been told."""
-        card, errand = await answering, press.errand
-        if card == press.drawn:
+    async def _post_answer(
+        self, action: _Action, answer_task: asyncio.Task[Card], in_time: bool
+    ) -> None:
+        """Post the answer for everyone; a private one only if the action was not answered yet."""
+        card, request = await answer_task, action.request
+        if card == action.updated:
             return
         if card.private:
-            errand = replace(errand, in_place=False)
+            request = replace(request, in_place=False)
         if not (card.private and in_time):
-            await self._reply(errand).say(card)
+            await self._responder(request).send(card)
 
 
-def _instead(press: _Press, card: Card) -> Card | None:
-    return press.drawn or (card if press.errand.in_place and not card.private else None)
+def _replacement(action: _Action, card: Card) -> Card | None:
+    return action.updated or (card if action.request.in_place and not card.private else None)

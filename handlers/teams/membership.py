@@ -1,7 +1,7 @@
-"""Who is only a guest where they speak. No activity says so, so Teams is asked, but only where it makes a difference.
+"""Guest detection. Activities do not carry the role, so Teams is queried where it matters.
 
-Source: "Get Teams specific context for your bot" at learn.microsoft.com/microsoftteams: a member has a `tenantId`, and a
-`userRole` that is `user`, `guest` or `anonymous`.
+Source: "Get Teams specific context for your bot" at learn.microsoft.com/microsoftteams: a member
+has a `tenantId`, and a `userRole` that is `user`, `display_name` or `anonymous`.
 """
 
 from __future__ import annotations
@@ -12,53 +12,74 @@ from dataclasses import replace
 
 import structlog
 
-from handlers.ports import Answering, Later, MessageGone, Rejected, RoomGone, Unsure
-from handlers.teams.connector_client import Connector
-from handlers.teams.conversation_references import Conversation, Kind
-from handlers.teams.requests import Errand, said
-from handlers.teams.throttle import Pace
+from handlers.ports import (
+    CommandHandler,
+    RetryAfter,
+    MessageNotFound,
+    Rejected,
+    ChannelUnavailable,
+    DeliveryUnknown,
+)
+from handlers.teams.connector_client import ConnectorClient
+from handlers.teams.conversation_references import ConversationReference, ConversationType
+from handlers.teams.requests import TeamsRequest, text_at
+from handlers.teams.throttle import TeamsTimeouts
 
-AT_HOME = "user"
-ASK_WITHIN_S = 2.0
-REMEMBERED_S = 3_600.0
-MOST = 10_000
+MEMBER_ROLE = "user"
+LOOKUP_TIMEOUT_S = 2.0
+CACHE_TTL_S = 3_600.0
+MAX_CACHED = 10_000
 
 log = structlog.get_logger()
 
 
-class Guests:
-    """Remembers for an hour what it was told. A person whom Teams does not tell about in time is taken for a member: what a
-    guest may not do is a courtesy among people who share a channel, and everything that is done carries a name."""
+class MembershipCheck:
+    """Marks requests of guests, cached for an hour.
 
-    def __init__(self, connector: Connector, commands: Answering, pace: Pace) -> None:
-        self._connector, self._commands, self._pace = connector, commands, pace
+    A user whose role is not known in time counts as a member: the limits of guests are a courtesy
+    among people who share a channel, and every action carries a name.
+    """
+
+    def __init__(
+        self, connector: ConnectorClient, commands: CommandHandler, timeouts: TeamsTimeouts
+    ) -> None:
+        self._connector, self._commands, self._timeouts = connector, commands, timeouts
         self._known: OrderedDict[tuple[str, str], tuple[float, bool]] = OrderedDict()
 
-    async def marked(self, errand: Errand) -> Errand:
-        """The errand, as that of a stranger where a guest gave it and may not have it done."""
-        as_stranger, acknowledge = replace(errand, stranger=True), self._commands.acknowledgement
-        if errand.stranger or errand.conversation.kind is Kind.PERSONAL:
-            return errand
-        if acknowledge(as_stranger.ask) == acknowledge(errand.ask):
-            return errand
-        return as_stranger if await self._is_guest(errand.conversation, errand.user) else errand
+    async def mark_external(self, request: TeamsRequest) -> TeamsRequest:
+        """The request, marked external if a guest sent it and may not run it."""
+        as_external, acknowledge = replace(request, is_external=True), self._commands.acknowledge
+        if request.is_external or request.conversation.kind is ConversationType.PERSONAL:
+            return request
+        if acknowledge(as_external.chat_request) == acknowledge(request.chat_request):
+            return request
+        return (
+            as_external if await self._is_external(request.conversation, request.user) else request
+        )
 
-    async def _is_guest(self, place: Conversation, user: str) -> bool:
-        key, now = (place.id, user), self._pace.now()
-        until, guest = self._known.get(key, (now, False))
+    async def _is_external(self, conversation: ConversationReference, user: str) -> bool:
+        key, now = (conversation.id, user), self._timeouts.now()
+        until, is_external = self._known.get(key, (now, False))
         if now < until:
-            return guest
+            return is_external
         try:
-            async with asyncio.timeout(ASK_WITHIN_S):
-                member = await self._connector.member(place, user)
-        except MessageGone:
-            guest = True  # of another team that the channel is shared with
-        except (Later, Unsure, RoomGone, Rejected, TimeoutError) as why:
-            log.info("not known whether a guest asks", platform="teams", channel=place.id, why=str(why))
+            async with asyncio.timeout(LOOKUP_TIMEOUT_S):
+                member = await self._connector.member(conversation, user)
+        except MessageNotFound:
+            is_external = True  # a member of another team of the shared channel
+        except (RetryAfter, DeliveryUnknown, ChannelUnavailable, Rejected, TimeoutError) as error:
+            log.info(
+                "role of user unknown",
+                platform="teams",
+                channel=conversation.id,
+                reason=str(error),
+            )
             return False
         else:
-            guest = said(member, "userRole") not in ("", AT_HOME) or said(member, "tenantId") not in ("", place.tenant)
-        self._known[key] = (now + REMEMBERED_S, guest)
-        while len(self._known) > MOST:
+            is_external = text_at(member, "userRole") not in ("", MEMBER_ROLE) or text_at(
+                member, "tenantId"
+            ) not in ("", conversation.tenant)
+        self._known[key] = (now + CACHE_TTL_S, is_external)
+        while len(self._known) > MAX_CACHED:
             self._known.popitem(last=False)
-        return guest
+        return is_external

@@ -1,4 +1,4 @@
-"""The token that the bot shows to Teams when it speaks."""
+"""OAuth client credentials for calls to the Bot Connector."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import httpx
 import structlog
 
 from handlers.teams.cloud import Cloud
-from handlers.teams.throttle import Pace
+from handlers.teams.throttle import TeamsTimeouts
 
-MANY_TENANTS = "botframework.com"  # the tenant in whose name a bot that serves several asks
+MULTI_TENANT = "botframework.com"  # login tenant of a multi-tenant bot
 RENEW_BEFORE_S = 300.0
-NOT_OURS = ("invalid_client", "unauthorized_client", "invalid_request")
+CREDENTIAL_ERRORS = ("invalid_client", "unauthorized_client", "invalid_request")
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who the bot is, in which cloud, and in which tenant if it serves only one.
+    """App id, secret, cloud, and the tenant of a single-tenant bot.
 
-    Without a `secret` it shows no token and believes every caller, which is for a test on one machine.
+    Without a secret no token is sent and every caller is trusted, for tests on one machine.
     """
 
     client_id: str
@@ -31,54 +31,65 @@ class Credentials:
     cloud: Cloud = field(default_factory=Cloud)
 
     @property
-    def proven(self) -> bool:
+    def has_secret(self) -> bool:
         return bool(self.secret)
 
 
 class LoginFailed(Exception):
-    """No token could be had just now; the message is a word for the log."""
+    """No token available now; the message is for the log."""
 
 
 class LoginRefused(Exception):
-    """Microsoft does not take our credentials; the message is one sentence that says what to do."""
+    """Microsoft rejects the credentials; the message is one sentence that says what to do."""
 
 
-class Login:
-    """One token for all calls, renewed before it ends, fetched once however many wait for it."""
+class TokenSource:
+    """Token for all calls, renewed before expiry; concurrent calls share one fetch."""
 
-    def __init__(self, http: httpx.AsyncClient, credentials: Credentials, pace: Pace) -> None:
-        self._http, self._credentials, self._pace = http, credentials, pace
-        self._token, self._good_until = "", 0.0
+    def __init__(
+        self, http: httpx.AsyncClient, credentials: Credentials, timeouts: TeamsTimeouts
+    ) -> None:
+        self._http, self._credentials, self._timeouts = http, credentials, timeouts
+        self._token, self._valid_until = "", 0.0
         self._fetching = asyncio.Lock()
 
     async def headers(self) -> dict[str, str]:
-        """What goes with a call. Raises LoginFailed and LoginRefused."""
-        if not self._credentials.proven:
+        """Headers of a call. Raises LoginFailed and LoginRefused."""
+        if not self._credentials.has_secret:
             return {}
         async with self._fetching:
-            if self._pace.now() >= self._good_until:
+            if self._timeouts.now() >= self._valid_until:
                 await self._fetch()
         return {"Authorization": f"Bearer {self._token}"}
 
-    def forget(self, refused: dict[str, str]) -> None:
-        """Teams did not take the token in these headers."""
-        if refused.get("Authorization") == f"Bearer {self._token}":
-            self._good_until = 0.0
+    def discard(self, headers: dict[str, str]) -> None:
+        """Drop the token that Teams rejected in these headers."""
+        if headers.get("Authorization") == f"Bearer {self._token}":
+            self._valid_until = 0.0
 
     async def _fetch(self) -> None:
-        who = self._credentials
-        url = f"{who.cloud.login}/{who.tenant or MANY_TENANTS}/oauth2/v2.0/token"
-        form = {"grant_type": "client_credentials", "client_id": who.client_id, "client_secret": who.secret}
+        app = self._credentials
+        url = f"{app.cloud.login}/{app.tenant or MULTI_TENANT}/oauth2/v2.0/token"
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": app.client_id,
+            "client_secret": app.secret,
+        }
         try:
-            answer = await self._http.post(url, data={**form, "scope": who.cloud.scope})
-            told = answer.json()
-            token, lasts = told.get("access_token"), float(told.get("expires_in", 0))
+            response = await self._http.post(url, data={**form, "scope": app.cloud.scope})
+            document = response.json()
+            token, lasts = document.get("access_token"), float(document.get("expires_in", 0))
         except (httpx.HTTPError, ValueError, AttributeError, TypeError) as error:
             raise LoginFailed(type(error).__name__) from None
-        if told.get("error") in NOT_OURS:
-            why = f"Microsoft refuses TEAMS_CLIENT_ID with TEAMS_CLIENT_SECRET ({told['error']})"
-            raise LoginRefused(f"{why}: make a new client secret for the bot.")
+        if document.get("error") in CREDENTIAL_ERRORS:
+            reason = (
+                f"Microsoft refuses TEAMS_CLIENT_ID with TEAMS_CLIENT_SECRET ({document['error']})"
+            )
+            raise LoginRefused(f"{reason}: make a new client secret for the bot.")
         if not isinstance(token, str) or not token:
-            raise LoginFailed(str(told.get("error", answer.status_code))[:60])
-        self._token, self._good_until = token, self._pace.now() + max(lasts - RENEW_BEFORE_S, 30.0)
+            raise LoginFailed(str(document.get("error", response.status_code))[:60])
+        self._token, self._valid_until = (
+            token,
+            self._timeouts.now() + max(lasts - RENEW_BEFORE_S, 30.0),
+        )
         log.info("token fetched", platform="teams", lasts_s=int(lasts))

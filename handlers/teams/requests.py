@@ -1,7 +1,4 @@
-"""Teams' markup, undone: what a person typed. Pure.
-
-What Teams sends, read into errands: what to answer, and where. Pure, and at home with an activity of any shape.
-"""
+"""Reads Teams activities into requests. Pure; accepts activities of any shape."""
 
 from __future__ import annotations
 
@@ -14,241 +11,298 @@ from typing import Any
 
 from bot.inputs.targets import BadTarget
 from handlers.commands import BadCommand, read_check, split_verb
-from handlers.commands.parser import PASTED
-from handlers.ports import Ask, File
-from handlers.teams.adaptive_card import CHOICE, IN_PLACE
-from handlers.teams.conversation_references import Conversation, Kind
+from handlers.commands.parser import PASTE_VERBS
+from handlers.ports import ChatRequest, File
+from handlers.teams.adaptive_card import SELECT_ID, IN_PLACE
+from handlers.teams.conversation_references import ConversationReference, ConversationType
 
 BREAK = re.compile(r"<br\s*/?>|</(?:p|div|li|pre)>", re.IGNORECASE)
-# Known tags only: in a pasted header, `<postmaster@example.com>` is none.
+# Known tags only: `<postmaster@example.com>` in a pasted header is not one.
 TAG = re.compile(
     r"</?(?:a|at|attachment|b|blockquote|br|code|div|em|font|h[1-6]|i|img|li|ol|p|pre|s|span|strong|u|ul)(?:[\s/][^<>]*)?>",
     re.IGNORECASE,
 )
-SPACES = re.compile(r"[^\S\n]+")  # the no-break spaces that Teams puts around a mention are among them
+SPACES = re.compile(r"[^\S\n]+")  # includes the no-break spaces that Teams puts around a mention
 MENTION = re.compile(r"<at(?:\s[^<>]*)?>[^<>]*</at>", re.IGNORECASE)
 PRIVATE = re.compile(r"^private(?:\s+|$)|\s+private$", re.IGNORECASE)
 CHARACTERS_READ = 20_000
 
 
-def as_typed(text: str) -> str:
-    """A message without Teams' markup: mentions left out, tags and entities undone, lines kept."""
+def plain_command(text: str) -> str:
+    """The message without mentions, tags and entities; line breaks stay."""
     bare = MENTION.sub(" ", text[:CHARACTERS_READ])
     bare = TAG.sub("", BREAK.sub("\n", bare))
-    return "\n".join(SPACES.sub(" ", line).strip() for line in html.unescape(bare).splitlines()).strip()
+    return "\n".join(
+        SPACES.sub(" ", line).strip() for line in html.unescape(bare).splitlines()
+    ).strip()
 
 
-def without_private(text: str) -> tuple[str, bool]:
-    """Takes the option word `private` off either end."""
+def strip_private(text: str) -> tuple[str, bool]:
+    """Strip the option `private` from either end."""
     bare = PRIVATE.sub("", text, count=1)
     return bare.strip(), bare != text
 
 
-Sent = Mapping[str, Any]  # an activity as Teams sends it
+ActivityJson = Mapping[str, Any]  # an activity as Teams sends it
 
-QUEUED = ("user", "text", "thread", "private", "name", "stranger")
 FILE = "application/vnd.microsoft.teams.file.download.info"
-REFERENCE = "<attachment id="  # in the markup of a message, for a file that Teams does not hand over
-MOST_FILES = 5
-GONE = ("channelDeleted", "teamDeleted", "teamHardDeleted")
+REFERENCE = "<attachment id="  # in the markup, for a file that Teams does not give to the bot
+MAX_FILES = 5
+DELETED_EVENTS = ("channelDeleted", "teamDeleted", "teamHardDeleted")
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
-    """One thing a person asked for; an empty string means "there is none".
+class TeamsRequest:
+    """A request from Teams; empty strings mean "none".
 
-    `thread` is where the answer belongs; `pressed` is the message whose button it was, whose place the answer takes if it
-    is `in_place`; `private` says that only this person is to see it; `name` is what people call them, who are a `stranger`
-    where they are of another tenant than the conversation, or its guest. `files` are the secret addresses of what they
-    attached, an empty one for a file that Teams kept back, and `opens` is how one is had.
+    `thread` is where the answer goes; `action_message` is the message whose button was used, which
+    the answer replaces if `in_place`. `private`: only this user may see the answer. `is_external`
+    users belong to another tenant or are guests. `files` are secret download URLs, an empty one
+    for a file that Teams withheld; `open_file` opens one.
     """
 
     id: str
-    conversation: Conversation
+    conversation: ConversationReference
     user: str
     text: str = field(repr=False)
     thread: str = ""
-    pressed: str = ""
+    action_message: str = ""
     in_place: bool = False
     private: bool = False
     name: str = ""
-    stranger: bool = False
+    is_external: bool = False
     files: tuple[str, ...] = field(default=(), repr=False)
-    opens: Callable[[str], File] | None = field(default=None, repr=False, compare=False)
+    open_file: Callable[[str], File] | None = field(default=None, repr=False, compare=False)
 
     @property
-    def ask(self) -> Ask:
-        room, files = self.conversation.room, tuple(map(self.opens, self.files)) if self.opens else ()
-        return Ask(room, self.user, self.text, self.private, self.name, self.stranger, files, self.replaces)
+    def chat_request(self) -> ChatRequest:
+        room, files = (
+            self.conversation.channel,
+            tuple(map(self.open_file, self.files)) if self.open_file else (),
+        )
+        return ChatRequest(
+            room,
+            self.user,
+            self.text,
+            self.private,
+            self.name,
+            self.is_external,
+            files,
+            self.replaces,
+        )
 
     @property
     def replaces(self) -> str:
-        """The message whose place the answer takes."""
-        return self.pressed if self.in_place else ""
+        """Id of the message that the answer replaces."""
+        return self.action_message if self.in_place else ""
 
-    def job(self) -> dict[str, str]:
-        """The errand as text, for a queue; what was pressed is answered without one."""
-        own = {name: str(getattr(self, name)) for name in QUEUED}
-        return {"errand": self.id, **own, "files": json.dumps(self.files), **self.conversation.record()}
+    def to_job(self) -> dict[str, str]:
+        """Serialize for the queue; card actions are answered without one."""
+        return {
+            "errand": self.id,
+            "user": self.user,
+            "text": self.text,
+            "thread": self.thread,
+            "private": str(self.private),
+            "name": self.name,
+            "stranger": str(self.is_external),
+            "files": json.dumps(self.files),
+            **self.conversation.to_record(),
+        }
 
     @classmethod
-    def of(cls, job: Mapping[str, str]) -> Errand:
-        """The errand that `job` made. Raises KeyError or ValueError where it is not one."""
+    def of(cls, job: Mapping[str, str]) -> TeamsRequest:
+        """Parse a queued job. Raises KeyError or ValueError."""
         return cls(
             id=job["errand"],
-            conversation=Conversation.of(job),
+            conversation=ConversationReference.from_record(job),
             user=job["user"],
             text=job["text"],
             thread=job["thread"],
             private=job["private"] == "True",
             name=job["name"],
-            stranger=job.get("stranger") == "True",  # a job of the version before knows no strangers and no files
+            is_external=job.get("stranger") == "True",  # absent in jobs of the previous version
             files=tuple(map(str, json.loads(job.get("files", "[]")))),
         )
 
 
-def conversation_of(activity: Sent) -> Conversation | None:
-    """None for an activity that does not say where it comes from."""
-    place, _, _ = said(activity, "conversation", "id").partition(";")
-    kind = said(activity, "conversation", "conversationType") or Kind.PERSONAL
-    if not place or kind not in tuple(Kind):
+def conversation_of(activity: ActivityJson) -> ConversationReference | None:
+    """None for an activity without a conversation."""
+    conversation_id, _, _ = text_at(activity, "conversation", "id").partition(";")
+    kind = text_at(activity, "conversation", "conversationType") or ConversationType.PERSONAL
+    if not conversation_id or kind not in tuple(ConversationType):
         return None
-    return Conversation(
+    return ConversationReference(
         tenant=tenant_of(activity),
-        id=place,
-        kind=Kind(kind),
-        service_url=said(activity, "serviceUrl"),
-        bot=said(activity, "recipient", "id"),
-        team=said(activity, "channelData", "team", "id"),
+        id=conversation_id,
+        kind=ConversationType(kind),
+        service_url=text_at(activity, "serviceUrl"),
+        bot=text_at(activity, "recipient", "id"),
+        team=text_at(activity, "channelData", "team", "id"),
     )
 
 
-def from_message(activity: Sent) -> Errand | None:
-    """A message to the bot; None for one that is not: without a mention, of a bot, or with nothing in it but data."""
-    errand, text, files = _told(activity), at(activity, "text"), files_of(activity)
-    if errand is None or not (isinstance(text, str) or files) or said(activity, "from", "role") == "bot":
+def from_message(activity: ActivityJson) -> TeamsRequest | None:
+    """A message to the bot; None if it has no mention, no text, or is from a bot."""
+    request, text, files = _from_sender(activity), value_at(activity, "text"), files_of(activity)
+    if (
+        request is None
+        or not (isinstance(text, str) or files)
+        or text_at(activity, "from", "role") == "bot"
+    ):
         return None
-    alone = errand.conversation.kind is Kind.PERSONAL
-    if not alone and not is_meant(activity):
+    is_personal = request.conversation.kind is ConversationType.PERSONAL
+    if not is_personal and not is_addressed(activity):
         return None
-    typed, private = without_private(as_typed(text or ""))
-    typed, files = about_files(typed, files)
-    return replace(errand, text=typed, private=private and not alone, files=files)
+    typed, private = strip_private(plain_command(text or ""))
+    typed, files = pair_files(typed, files)
+    return replace(request, text=typed, private=private and not is_personal, files=files)
 
 
-def files_of(activity: Sent) -> tuple[str, ...]:
-    """Where to have what was attached; an empty address where there is a file and Teams does not say where."""
+def files_of(activity: ActivityJson) -> tuple[str, ...]:
+    """Download URLs of the attachments; an empty one where Teams withholds the file."""
     attachments = activity.get("attachments")
     parts = attachments if isinstance(attachments, list) else []
-    handed = [said(part, "content", "downloadUrl") for part in parts if said(part, "contentType") == FILE]
-    referred = [said(activity, "text"), *(said(part, "content") for part in parts)]
-    if not handed and any(REFERENCE in markup for markup in referred):
+    available = [
+        text_at(part, "content", "downloadUrl")
+        for part in parts
+        if text_at(part, "contentType") == FILE
+    ]
+    markups = [text_at(activity, "text"), *(text_at(part, "content") for part in parts)]
+    if not available and any(REFERENCE in markup for markup in markups):
         return ("",)
-    return tuple(handed[:MOST_FILES])
+    return tuple(available[:MAX_FILES])
 
 
-def about_files(text: str, files: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """The command, and the files it is about: a log comes with a word or none about it. Pasted lines do without the file
-    that Teams kept back, which may be no more than the message they reply to."""
+def pair_files(text: str, files: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Pair a command with its files: a file without a command is a log for `bounce`.
+
+    Pasted text ignores a withheld file, which may be only the message it replies to.
+    """
     verb, rest = split_verb(text)
-    if not files or (verb in PASTED and rest and not any(files)):
+    if not files or (verb in PASTE_VERBS and rest and not any(files)):
         return text, ()
     if not text or (verb == "check" and not names_target(rest)):
         return f"bounce {text}".strip(), files
     return text, files
 
 
-def names_target(words: str) -> bool:
+def names_target(text: str) -> bool:
     try:
-        read_check(words)
+        read_check(text)
     except (BadCommand, BadTarget):
         return False
     return True
 
 
-def from_button(activity: Sent) -> Errand | None:
-    """A pressed button is the command it carries, with what was chosen beside it; None for one that carries none."""
-    errand, data = _told(activity), at(activity, "value", "action", "data")
-    command, pressed = said(data, "command"), said(activity, "replyToId")
-    if errand is None or not command:
+def from_action(activity: ActivityJson) -> TeamsRequest | None:
+    """The command of a card action with its selected value; None without a command."""
+    request, data = _from_sender(activity), value_at(activity, "value", "action", "data")
+    command, action_message = text_at(data, "command"), text_at(activity, "replyToId")
+    if request is None or not command:
         return None
-    text = f"{command} {said(data, CHOICE)}".strip()
+    text = f"{command} {text_at(data, SELECT_ID)}".strip()
     return replace(
-        errand, text=text, thread=errand.thread or pressed, pressed=pressed, in_place=at(data, IN_PLACE) is True
+        request,
+        text=text,
+        thread=request.thread or action_message,
+        action_message=action_message,
+        in_place=value_at(data, IN_PLACE) is True,
     )
 
 
-def _told(activity: Sent) -> Errand | None:
-    """Who speaks, and where; None where that is not said."""
-    conversation, user = conversation_of(activity), said(activity, "from", "id")
+def _from_sender(activity: ActivityJson) -> TeamsRequest | None:
+    """Sender and conversation; None where either is missing."""
+    conversation, user = conversation_of(activity), text_at(activity, "from", "id")
     if conversation is None or not user:
         return None
-    return Errand(
-        id=f"{conversation.id}:{said(activity, 'id')}",
+    return TeamsRequest(
+        id=f"{conversation.id}:{text_at(activity, 'id')}",
         conversation=conversation,
         user=user,
         text="",
         thread=thread_of(activity),
-        name=said(activity, "from", "name"),
-        stranger=is_stranger(activity),
+        name=text_at(activity, "from", "name"),
+        is_external=is_external_sender(activity),
     )
 
 
-def is_stranger(activity: Sent) -> bool:
-    """Of another tenant than the one that holds the conversation, or of none. The role of a guest is not told here.
+def is_external_sender(activity: ActivityJson) -> bool:
+    """Whether the sender is of another tenant, or of none. Activities do not carry the guest role.
 
-    Source: "Agents and tab apps for shared and private channels" at learn.microsoft.com/microsoftteams.
+    Source: "Agents and tab apps for shared and private channels" at learn.microsoft.com.
     """
-    theirs = said(activity, "channelData", "tenant", "id")
-    return theirs not in ("", tenant_of(activity)) or not said(activity, "from", "aadObjectId")
+    sender_tenant = text_at(activity, "channelData", "tenant", "id")
+    return sender_tenant not in ("", tenant_of(activity)) or not text_at(
+        activity, "from", "aadObjectId"
+    )
 
 
-def is_arrival(activity: Sent) -> bool:
-    """The bot was installed, or was added to a conversation; Teams often tells both. An upgrade is no arrival."""
+def is_added(activity: ActivityJson) -> bool:
+    """Whether the bot was installed or added; Teams often sends both. Upgrades do not count."""
     if activity.get("type") == "installationUpdate":
         return activity.get("action") == "add"
-    return said(activity, "recipient", "id") in ids(activity.get("membersAdded"))
+    return text_at(activity, "recipient", "id") in ids(activity.get("membersAdded"))
 
 
-def departed(activity: Sent) -> str:
-    """The id of the conversation or the team in which the bot can no longer speak; empty for other news."""
-    removed = said(activity, "recipient", "id") in ids(activity.get("membersRemoved"))
-    if removed or (activity.get("type"), activity.get("action")) == ("installationUpdate", "remove"):
-        return said(activity, "channelData", "team", "id") or said(activity, "conversation", "id").partition(";")[0]
-    event = said(activity, "channelData", "eventType")
+def left_conversation(activity: ActivityJson) -> str:
+    """Id of the conversation or team that the bot left; empty for other activities."""
+    removed = text_at(activity, "recipient", "id") in ids(activity.get("membersRemoved"))
+    if removed or (activity.get("type"), activity.get("action")) == (
+        "installationUpdate",
+        "remove",
+    ):
+        return (
+            text_at(activity, "channelData", "team", "id")
+            or text_at(activity, "conversation", "id").partition(";")[0]
+        )
+    event = text_at(activity, "channelData", "eventType")
     return (
-        said(activity, "channelData", "channel" if event == "channelDeleted" else "team", "id") if event in GONE else ""
+        text_at(activity, "channelData", "channel" if event == "channelDeleted" else "team", "id")
+        if event in DELETED_EVENTS
+        else ""
     )
 
 
-def tenant_of(activity: Sent) -> str:
-    """The one that holds the conversation; in a shared channel whoever speaks may be of another."""
-    return said(activity, "conversation", "tenantId") or said(activity, "channelData", "tenant", "id")
+def tenant_of(activity: ActivityJson) -> str:
+    """Tenant of the conversation; in a shared channel the sender may be of another."""
+    return text_at(activity, "conversation", "tenantId") or text_at(
+        activity, "channelData", "tenant", "id"
+    )
 
 
-def thread_of(activity: Sent) -> str:
-    return said(activity, "conversation", "id").partition(";messageid=")[2]
+def thread_of(activity: ActivityJson) -> str:
+    return text_at(activity, "conversation", "id").partition(";messageid=")[2]
 
 
-def is_meant(activity: Sent) -> bool:
-    """Named by mention, or by a slash command, which Teams sends to the bot alone."""
-    bot = said(activity, "recipient", "id")
+def is_addressed(activity: ActivityJson) -> bool:
+    """Whether the bot is mentioned or targeted by a slash command."""
+    bot = text_at(activity, "recipient", "id")
     entities = activity.get("entities")
-    mentions = [e for e in entities if at(e, "type") == "mention"] if isinstance(entities, list) else []
-    return any(said(e, "mentioned", "id") == bot for e in mentions) or at(activity, "recipient", "isTargeted") is True
+    mentions = (
+        [e for e in entities if value_at(e, "type") == "mention"]
+        if isinstance(entities, list)
+        else []
+    )
+    return (
+        any(text_at(e, "mentioned", "id") == bot for e in mentions)
+        or value_at(activity, "recipient", "isTargeted") is True
+    )
 
 
 def ids(members: object) -> set[str]:
-    return {said(member, "id") for member in members} - {""} if isinstance(members, list) else set()
+    return (
+        {text_at(member, "id") for member in members} - {""} if isinstance(members, list) else set()
+    )
 
 
-def said(part: object, *path: str) -> str:
-    """The text at the end of a path; empty where there is none."""
-    found = at(part, *path)
-    return found if isinstance(found, str) else ""
+def text_at(node: object, *path: str) -> str:
+    """The string at a path; empty where there is none."""
+    value = value_at(node, *path)
+    return value if isinstance(value, str) else ""
 
 
-def at(part: object, *path: str) -> Any:
+def value_at(node: object, *path: str) -> Any:
     for name in path:
-        part = part.get(name) if isinstance(part, Mapping) else None
-    return part
+        node = node.get(name) if isinstance(node, Mapping) else None
+    return node

@@ -1,4 +1,4 @@
-"""The ways an answer reaches a person in Teams: their thread, the place of an earlier message, or a chat with them alone."""
+"""Sends answers in Teams: in the thread, replacing a message, or in a personal chat."""
 
 from __future__ import annotations
 
@@ -8,117 +8,166 @@ from typing import TypeVar
 
 import structlog
 
-from handlers.charts import laid_out
-from handlers.charts.png import png
+from handlers.charts import layout_timeline
+from handlers.charts.png import render_png
 from handlers.message import Card
-from handlers.ports import Later, MessageGone, Rejected, RoomGone, Unsure
-from handlers.teams.adaptive_card import Payload, in_words, message
-from handlers.teams.connector_client import Connector
-from handlers.teams.conversation_references import Conversation
-from handlers.teams.requests import Errand
-from handlers.teams.throttle import Pace
+from handlers.ports import (
+    RetryAfter,
+    MessageNotFound,
+    Rejected,
+    ChannelUnavailable,
+    DeliveryUnknown,
+)
+from handlers.teams.adaptive_card import Payload, plain_text_message, message
+from handlers.teams.connector_client import ConnectorClient
+from handlers.teams.conversation_references import ConversationReference
+from handlers.teams.requests import TeamsRequest
+from handlers.teams.throttle import TeamsTimeouts
 
 T = TypeVar("T")
 
-NOT_ALONE = "Add mailcheck to your own apps first: only then can it write to you alone."
-NOT_SAID = (Later, Unsure, RoomGone, MessageGone, Rejected)
+NO_PERSONAL_CHAT = "Add mailcheck to your own apps first: only then can it write to you alone."
+DELIVERY_ERRORS = (RetryAfter, DeliveryUnknown, ChannelUnavailable, MessageNotFound, Rejected)
 
 log = structlog.get_logger()
 
 
-async def say(connector: Connector, to: Conversation, card: Card, thread: str = "") -> str:
-    """Says a card, or its words where Teams does not like how it is drawn; returns the message. Raises as `connector`."""
-    for payload in await ways(card):
+async def post_card(
+    connector: ConnectorClient, conversation: ConversationReference, card: Card, thread: str = ""
+) -> str:
+    """Post a card, or its plain text if Teams rejects it; returns the id. Raises as the client."""
+    for payload in await renderings(card):
         try:
-            return await connector.say(to, payload, thread)
-        except Rejected as why:
-            log.error("teams refused how a message was drawn", platform="teams", why=str(why))
-    return await connector.say(to, in_words(card), thread)
+            return await connector.post(conversation, payload, thread)
+        except Rejected as error:
+            log.error(
+                "card rejected by teams, sending plain text", platform="teams", reason=str(error)
+            )
+    return await connector.post(conversation, plain_text_message(card), thread)
 
 
-async def change(connector: Connector, where: Conversation, earlier: str, card: Card, thread: str = "") -> None:
-    """The same in the place of an earlier message."""
-    for payload in await ways(card):
+async def update_card(
+    connector: ConnectorClient,
+    conversation: ConversationReference,
+    message_id: str,
+    card: Card,
+    thread: str = "",
+) -> None:
+    """Replace an earlier message in the same way."""
+    for payload in await renderings(card):
         try:
-            return await connector.change(where, earlier, payload, thread)
-        except Rejected as why:
-            log.error("teams refused how a message was drawn", platform="teams", why=str(why))
-    return await connector.change(where, earlier, in_words(card), thread)
+            return await connector.update(conversation, message_id, payload, thread)
+        except Rejected as error:
+            log.error(
+                "card rejected by teams, sending plain text", platform="teams", reason=str(error)
+            )
+    return await connector.update(conversation, message_id, plain_text_message(card), thread)
 
 
-async def ways(card: Card) -> list[Payload]:
-    """The card as it can be drawn, the best first: with its picture, where it has one, and without."""
-    if card.picture is None:
+async def renderings(card: Card) -> list[Payload]:
+    """Renderings of the card, best first: with its chart as image, and without."""
+    if card.chart is None:
         return [message(card)]
-    return [message(card, await asyncio.to_thread(png, laid_out(card.picture.timeline))), message(card)]
+    return [
+        message(card, await asyncio.to_thread(render_png, layout_timeline(card.chart.timeline))),
+        message(card),
+    ]
 
 
-async def patiently(pace: Pace, call: Callable[[], Awaitable[T]]) -> T:
-    """Calls until it is done, a few times at most. A person waits: better said twice than not at all."""
-    for failures in range(1, pace.tries):
+async def with_retries(timeouts: TeamsTimeouts, call: Callable[[], Awaitable[T]]) -> T:
+    """Retry a few times. Answers are rather posted twice than not at all."""
+    for failures in range(1, timeouts.tries):
         try:
             return await call()
-        except (Later, Unsure) as why:
-            asked = why.seconds if isinstance(why, Later) else 0.0
-            wait = min(max(asked, pace.wait(failures)), pace.longest)
-            log.info("trying again", platform="teams", why=str(why), wait_s=round(wait, 2), failures=failures)
-            await pace.sleep(wait)
+        except (RetryAfter, DeliveryUnknown) as error:
+            retry_after = error.seconds if isinstance(error, RetryAfter) else 0.0
+            wait = min(max(retry_after, timeouts.wait(failures)), timeouts.max_backoff)
+            log.info(
+                "retrying call",
+                platform="teams",
+                reason=str(error),
+                wait_s=round(wait, 2),
+                failures=failures,
+            )
+            await timeouts.sleep(wait)
     return await call()
 
 
-class Reply:
-    """Everything said to one errand: how far it is, then the answer in its place. Nothing is raised."""
+class TeamsResponder:
+    """Sends progress and the answer of one request. Raises nothing."""
 
-    def __init__(self, errand: Errand, connector: Connector, pace: Pace) -> None:
-        self._errand, self._connector, self._pace = errand, connector, pace
-        self._place, self._thread, self._said = errand.conversation, errand.thread, errand.replaces
-        self._alone = self._begun = False
+    def __init__(
+        self, request: TeamsRequest, connector: ConnectorClient, timeouts: TeamsTimeouts
+    ) -> None:
+        self._request, self._connector, self._timeouts = request, connector, timeouts
+        self._conversation, self._thread, self._message = (
+            request.conversation,
+            request.thread,
+            request.replaces,
+        )
+        self._is_personal = self._has_progress = False
 
     async def progress(self, card: Card) -> None:
-        """That the work goes on; said only where the answer will take its place."""
-        if (self._said and not self._begun) or not await self._in_private():
+        """Post progress, if the answer can replace it."""
+        if (self._message and not self._has_progress) or not await self._ensure_private():
             return
         try:
-            if self._begun:
-                await change(self._connector, self._place, self._said, card, self._thread)
-            else:
-                self._said, self._begun = await say(self._connector, self._place, card, self._thread), True
-        except NOT_SAID as why:
-            log.info("progress not said", **self._about(str(why)))
-
-    async def say(self, card: Card) -> None:
-        allowed = await self._in_private()
-        try:
-            await self._deliver(card if allowed else Card(NOT_ALONE, private=True))
-        except NOT_SAID as why:
-            log.warning("answer not delivered", **self._about(str(why)))
-
-    async def _deliver(self, card: Card) -> None:
-        if self._said:
-            try:
-                return await self._patiently(
-                    lambda: change(self._connector, self._place, self._said, card, self._thread)
+            if self._has_progress:
+                await update_card(
+                    self._connector, self._conversation, self._message, card, self._thread
                 )
-            except MessageGone as why:
-                log.info("said anew", **self._about(str(why)))
-        await self._patiently(lambda: say(self._connector, self._place, card, self._thread))
+            else:
+                self._message, self._has_progress = (
+                    await post_card(self._connector, self._conversation, card, self._thread),
+                    True,
+                )
+        except DELIVERY_ERRORS as error:
+            log.info("progress not posted", **self._log_context(str(error)))
+
+    async def send(self, card: Card) -> None:
+        allowed = await self._ensure_private()
+        try:
+            await self._send(card if allowed else Card(NO_PERSONAL_CHAT, private=True))
+        except DELIVERY_ERRORS as error:
+            log.warning("answer not delivered", **self._log_context(str(error)))
+
+    async def _send(self, card: Card) -> None:
+        if self._message:
+            try:
+                return await self._retry(
+                    lambda: update_card(
+                        self._connector, self._conversation, self._message, card, self._thread
+                    )
+                )
+            except MessageNotFound as error:
+                log.info("message gone, posting anew", **self._log_context(str(error)))
+        await self._retry(
+            lambda: post_card(self._connector, self._conversation, card, self._thread)
+        )
         return None
 
-    async def _in_private(self) -> bool:
-        """Moves to a chat with the person where nobody else is to see it; False where there is none to be had."""
-        if not self._errand.private or self._alone:
+    async def _ensure_private(self) -> bool:
+        """Switch to the personal chat for private answers; False if there is none."""
+        if not self._request.private or self._is_personal:
             return True
         try:
-            self._place = await self._patiently(lambda: self._connector.aside(self._place, self._errand.user))
-        except NOT_SAID as why:
-            log.info("no chat with the person", **self._about(str(why)))
+            self._conversation = await self._retry(
+                lambda: self._connector.personal_chat(self._conversation, self._request.user)
+            )
+        except DELIVERY_ERRORS as error:
+            log.info("no personal chat with user", **self._log_context(str(error)))
             return False
-        self._thread, self._alone = "", True
+        self._thread, self._is_personal = "", True
         return True
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        return await patiently(self._pace, call)
+    async def _retry(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await with_retries(self._timeouts, call)
 
-    def _about(self, why: str) -> dict[str, str]:
-        room = self._errand.conversation.room
-        return {"platform": "teams", "team": room.space, "channel": room.channel, "why": why}
+    def _log_context(self, reason: str) -> dict[str, str]:
+        channel = self._request.conversation.channel
+        return {
+            "platform": "teams",
+            "team": channel.workspace,
+            "channel": channel.id,
+            "reason": reason,
+        }

@@ -1,1 +1,1 @@
-"""The local web chat: one page on loopback that looks and behaves like a chat, over the same cards as every platform."""
+"""Local web chat on loopback, with the same cards as every platform."""

@@ -1,6 +1,6 @@
-"""The web chat in service: what is typed on its page is answered there, and what the bot says unasked appears there.
+"""Web chat platform: answers commands typed on its page and posts messages there.
 
-Messages live in the memory of this process, so it answers for itself: nothing is handed to a queue or another process.
+Messages are in this process's memory, so commands run here and nothing is queued.
 """
 
 from __future__ import annotations
@@ -15,133 +15,172 @@ from datetime import UTC, datetime
 import structlog
 from starlette.routing import Mount
 
-from bot.demo import DemoWorld
+from bot.demo import Demo
 from bot.settings import HostPort
-from handlers.background import Work
+from handlers.background import TaskSet
 from handlers.message import Card
 from handlers.messages.overview import Overview
-from handlers.ports import Answering, Ask, File, MessageGone, Room
-from handlers.request_dispatcher import DRAIN_S, Course, answered, busy, under_way
-from handlers.web.dashboard import Glance, Look, nothing
-from handlers.web.message_log import Channels, Message, guest, unsaid
+from handlers.ports import CommandHandler, ChatRequest, File, MessageNotFound, Channel
+from handlers.request_dispatcher import DRAIN_S, Progress, answer_request, busy_ack, progress_card
+from handlers.web.dashboard import DashboardSource, OverviewLoader, empty_overview
+from handlers.web.message_log import MessageLog, Message, display_name, new_message
 from handlers.web.pages import Pages
-from handlers.web.sessions import PUBLIC, Guard, Tries, password_for
+from handlers.web.sessions import PUBLIC_PATHS, SessionGate, LoginAttempts, required_password
 
-SPACE = "local"
+WORKSPACE = "local"
 PROGRESS_AFTER_S = 2.0
-LONGEST_KEPT = 8_000  # characters of what was typed that are kept to be shown
-COMMAND = re.compile(r"\s*[/@]mailcheck\b[\s:,]*", re.IGNORECASE)
+MAX_STORED_TEXT = 8_000  # characters of a command that are displayed
+COMMAND_PREFIX = re.compile(r"\s*[/@]mailcheck\b[\s:,]*", re.IGNORECASE)
 PRIVATE = re.compile(r"^private(\s+|$)|\s+private$", re.IGNORECASE)
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """Time, handed in; `progress_after` is in seconds."""
+class WebTimeouts:
+    """Clocks, and `progress_after`: seconds until the first progress text."""
 
     progress_after: float = PROGRESS_AFTER_S
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     clock: Callable[[], float] = time.monotonic
 
 
-class Web:
-    """The platform `web`: its rooms are the channels of the page, all in the space `local`."""
+class WebChat:
+    """The platform `web`; all its channels are in the workspace `local`."""
 
     name = "web"
 
     def __init__(
         self,
-        commands: Answering,
-        look: Look = nothing,
-        demo: DemoWorld | None = None,
-        pace: Pace | None = None,
+        commands: CommandHandler,
+        load_overview: OverviewLoader = empty_overview,
+        demo: Demo | None = None,
+        timeouts: WebTimeouts | None = None,
     ) -> None:
-        self._commands, self._demo, self._pace = commands, demo, pace or Pace()
-        self._work = Work()
-        self.channels = Channels(self._pace.now)
-        self._glance = Glance(look, self._pace.clock)
+        self._commands, self._demo, self._timeouts = commands, demo, timeouts or WebTimeouts()
+        self._tasks = TaskSet()
+        self.message_log = MessageLog(self._timeouts.now)
+        self._dashboard = DashboardSource(load_overview, self._timeouts.clock)
 
-    def routes(self, listening: HostPort, password: str = "", published: bool = False) -> list[Mount]:
-        """The page, behind its guard; to be mounted last. Raises CannotServe where a network could reach it unasked.
+    def routes(
+        self, address: HostPort, password: str = "", publish_status: bool = False
+    ) -> list[Mount]:
+        """The page behind its session gate; to be mounted last.
 
-        Where it is `published`, its read-only part at `/status` is open to whoever a proxy lets through.
+        With `publish_status`, the read-only `/status` is open without a session. Raises CannotServe
+        if the page would be reachable from a network without a password.
         """
-        secret = password_for(listening, password)
-        pages = Pages(self, self._demo, listening).site()
-        return [Mount("/", app=Guard(pages, secret, Tries(self._pace.clock), published=PUBLIC if published else ()))]
+        secret = required_password(address, password)
+        pages = Pages(self, self._demo, address).build_app()
+        return [
+            Mount(
+                "/",
+                app=SessionGate(
+                    pages,
+                    secret,
+                    LoginAttempts(self._timeouts.clock),
+                    public_paths=PUBLIC_PATHS if publish_status else (),
+                ),
+            )
+        ]
 
     async def run(self) -> None:
-        """Serves until cancelled, then finishes what was begun; people come through `routes`."""
+        """Serve until cancelled, then finish pending work; requests come through `routes`."""
         try:
             await asyncio.Event().wait()
         finally:
             await self.drain()
 
     async def drain(self) -> None:
-        """Finishes what was begun, and hangs up on open pages, which would hold up the end of the server."""
-        await self._work.drain(DRAIN_S)
-        self.channels.hang_up()
+        """Finish pending work and close the event streams, which would block shutdown."""
+        await self._tasks.drain(DRAIN_S)
+        self.message_log.close()
 
-    # What a person does
+    # Commands
 
-    def hear(self, channel: str, thread: str, person: str, text: str, files: tuple[File, ...] = ()) -> None:
-        """Takes what was typed and attached, says so at once, and answers in its own time. Raises RoomGone or MessageGone."""
-        words, private = as_typed(text)
-        ask = Ask(Room(self.name, SPACE, channel), person, words, private, guest(person), files=files)
-        ack = self._commands.acknowledgement(ask)
-        alone = person if private or not ack.work else ""
-        self.channels.say(unsaid(channel, thread, author=person, text=words[:LONGEST_KEPT], only_for=alone))
-        said = self.channels.say(unsaid(channel, thread, card=ack.card, only_for=person, pending=ack.work))
-        if ack.work and not self._work.start(self._answer(ask, said, ack.card)):
-            self._show(said, busy().card, person)
+    def receive(
+        self, channel: str, thread: str, person: str, text: str, files: tuple[File, ...] = ()
+    ) -> None:
+        """Post the command and its acknowledgement, and answer in the background.
 
-    async def _answer(self, ask: Ask, said: Message, begun: Card) -> None:
-        course = Course()
-        answer = asyncio.create_task(answered(self._commands, ask, course))
-        async for words in course.news(answer, self._pace.progress_after):
-            self._show(said, under_way(begun, words), said.only_for, pending=True)
+        Raises ChannelUnavailable or MessageNotFound.
+        """
+        command, private = parse_typed(text)
+        request = ChatRequest(
+            Channel(self.name, WORKSPACE, channel),
+            person,
+            command,
+            private,
+            display_name(person),
+            files=files,
+        )
+        ack = self._commands.acknowledge(request)
+        only_for = person if private or not ack.needs_work else ""
+        self.message_log.append(
+            new_message(
+                channel, thread, author=person, text=command[:MAX_STORED_TEXT], only_for=only_for
+            )
+        )
+        reply = self.message_log.append(
+            new_message(channel, thread, card=ack.card, only_for=person, pending=ack.needs_work)
+        )
+        if ack.needs_work and not self._tasks.start(self._answer(request, reply, ack.card)):
+            self._show(reply, busy_ack().card, person)
+
+    async def _answer(self, request: ChatRequest, message: Message, ack_card: Card) -> None:
+        progress = Progress()
+        answer = asyncio.create_task(answer_request(self._commands, request, progress))
+        async for progress_text in progress.updates(answer, self._timeouts.progress_after):
+            self._show(
+                message, progress_card(ack_card, progress_text), message.only_for, pending=True
+            )
         card = await answer
-        self._show(said, card, ask.user if ask.private or card.private else "")
+        self._show(message, card, request.user if request.private or card.private else "")
 
-    def _show(self, said: Message, card: Card, only_for: str, pending: bool = False) -> None:
+    def _show(self, message: Message, card: Card, only_for: str, pending: bool = False) -> None:
         try:
-            found = self.channels.find(said.channel, said.id)
-            self.channels.change(replace(found, card=card, only_for=only_for, pending=pending))
-        except MessageGone:
-            log.info("the channel has moved on", platform=self.name, channel=said.channel)
+            current = self.message_log.find(message.channel, message.id)
+            self.message_log.update(replace(current, card=card, only_for=only_for, pending=pending))
+        except MessageNotFound:
+            log.info("message already dropped", platform=self.name, channel=message.channel)
 
     async def overview(self) -> Overview:
-        return await self._glance.overview()
+        return await self._dashboard.overview()
 
-    # What the bot says unasked
+    # Unsolicited messages
 
     async def deliver(self, job: Mapping[str, str]) -> None:
-        """Nothing is ever handed over, so there is nothing to do."""
-        log.warning("job of the web chat", keys=sorted(job))
+        """No-op: the web chat enqueues nothing."""
+        log.warning("unexpected job for web chat", keys=sorted(job))
 
-    async def post(self, room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
-        """Says a card; returns the message. Raises RoomGone, or MessageGone for its thread."""
-        message = unsaid(room.channel, thread, card=card, key=key, broadcast=broadcast)
-        return self.channels.say(message).id
+    async def post(
+        self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False
+    ) -> str:
+        """Post a card. Raises ChannelUnavailable, or MessageNotFound for its thread."""
+        message = new_message(channel.id, thread, card=card, key=key, broadcast=broadcast)
+        return self.message_log.append(message).id
 
-    async def update(self, room: Room, message: str, card: Card) -> None:
-        """Puts a card in the place of an earlier one. Raises RoomGone or MessageGone."""
-        self.channels.change(replace(self.channels.find(room.channel, message), card=card))
+    async def update(self, channel: Channel, message: str, card: Card) -> None:
+        """Replace a card. Raises ChannelUnavailable or MessageNotFound."""
+        self.message_log.update(replace(self.message_log.find(channel.id, message), card=card))
 
-    async def find(self, room: Room, key: str, since: datetime, thread: str = "") -> str | None:
-        """The message that carries the key. Raises RoomGone."""
-        messages = self.channels.room(room.channel).messages.values()
-        found = (m.id for m in messages if m.key == key and m.at >= since and thread in ("", m.thread))
-        return next(found, None)
+    async def find(
+        self, channel: Channel, key: str, since: datetime, thread: str = ""
+    ) -> str | None:
+        """The id of the message with the key. Raises ChannelUnavailable."""
+        messages = self.message_log.channel_log(channel.id).messages.values()
+        message_ids = (
+            m.id for m in messages if m.key == key and m.at >= since and thread in ("", m.thread)
+        )
+        return next(message_ids, None)
 
-    async def tell(self, room: Room, user: str, card: Card) -> None:
-        """Says a card to one person. Raises RoomGone."""
-        self.channels.say(unsaid(room.channel, "", card=card, only_for=user))
+    async def notify_user(self, channel: Channel, user: str, card: Card) -> None:
+        """Post a card visible to one user. Raises ChannelUnavailable."""
+        self.message_log.append(new_message(channel.id, "", card=card, only_for=user))
 
 
-def as_typed(text: str) -> tuple[str, bool]:
-    """A command without what stands before it in other chats; True where only the one who typed it shall see the answer."""
-    bare = COMMAND.sub("", text, count=1) if COMMAND.match(text) else text
-    words = PRIVATE.sub("", bare.strip(), count=1)
-    return words.strip(), words != bare.strip()
+def parse_typed(text: str) -> tuple[str, bool]:
+    """The command without `/mailcheck` or `@mailcheck`; True if the answer is private."""
+    without_prefix = COMMAND_PREFIX.sub("", text, count=1) if COMMAND_PREFIX.match(text) else text
+    command = PRIVATE.sub("", without_prefix.strip(), count=1)
+    return command.strip(), command != without_prefix.strip()

@@ -1,6 +1,6 @@
-"""One page to look at: how everything is, and what was checked lately.
+"""Dashboard, and the read-only status page at `/status`.
 
-The overview for those who may only look: at `/status`, without a form, a button, or a word of what people asked.
+The status page has no forms, no buttons and no text of users' commands.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from handlers.message import Card, Table, Tone
-from handlers.messages.formatting import count
+from handlers.messages.formatting import pluralize
 from handlers.messages.overview import Overview, Section
 from handlers.web.message_log import Message
-from handlers.web.render import MARKS, WORDS, card_view, clock, templates
-from handlers.web.sessions import PUBLIC, Guard, Tries, said
+from handlers.web.render import SYMBOLS, TONE_LABELS, card_view, format_time, template_environment
+from handlers.web.sessions import PUBLIC_PATHS, SessionGate, LoginAttempts, text_response
 
-KEPT_S = 2.0  # however many look, and however often
-RECENT = 12
+CACHE_TTL_S = 2.0
+MAX_RECENT = 12
 
-Look = Callable[[], Awaitable[Overview]]
+OverviewLoader = Callable[[], Awaitable[Overview]]
 
 
-class Glance:
-    """The overview, taken once for all who look within two seconds."""
+class DashboardSource:
+    """Overview cached for CACHE_TTL_S, shared by concurrent viewers."""
 
-    def __init__(self, look: Look, clock: Callable[[], float]) -> None:
-        self._look, self._clock = look, clock
-        self._taken: asyncio.Future[Overview] | None = None
-        self._at = float("-inf")
+    def __init__(self, load_overview: OverviewLoader, clock: Callable[[], float]) -> None:
+        self._load_overview, self._clock = load_overview, clock
+        self._cached: asyncio.Future[Overview] | None = None
+        self._loaded_at = float("-inf")
 
     async def overview(self) -> Overview:
-        taken = self._taken
-        if taken is None or (taken.done() and self._clock() - self._at >= KEPT_S):
-            taken = self._taken = asyncio.ensure_future(self._look())
-            self._at = self._clock()
-        return await asyncio.shield(taken)
+        cached = self._cached
+        if cached is None or (cached.done() and self._clock() - self._loaded_at >= CACHE_TTL_S):
+            cached = self._cached = asyncio.ensure_future(self._load_overview())
+            self._loaded_at = self._clock()
+        return await asyncio.shield(cached)
 
 
-async def nothing() -> Overview:
-    """For a bot that looks after nothing."""
+async def empty_overview() -> Overview:
+    """Default loader: an empty overview."""
     return Overview()
 
 
@@ -60,45 +60,65 @@ def checks_section(messages: Iterable[Message]) -> Section:
 
 
 def recent_card(messages: Iterable[Message]) -> Card:
-    """The last answers that all may see, newest first."""
+    """The latest public answers, newest first."""
     answers = ((m, m.card) for m in messages if m.card and not (m.only_for or m.pending or m.key))
-    newest = islice(sorted(answers, key=lambda answer: answer[0].id, reverse=True), RECENT)
-    rows = tuple((clock(m.at), f"#{m.channel}", verdict(card.tone), card.title) for m, card in newest)
+    newest = islice(sorted(answers, key=lambda answer: answer[0].id, reverse=True), MAX_RECENT)
+    rows = tuple(
+        (format_time(m.at), f"#{m.channel}", verdict_text(card.tone), card.title)
+        for m, card in newest
+    )
     if not rows:
         return Card("Nothing was checked since the bot was started")
-    return Card(f"The last {count(len(rows), 'answer')} in the channels", table=Table(("At", "In", "", "Answer"), rows))
+    return Card(
+        f"The last {pluralize(len(rows), 'answer')} in the channels",
+        table=Table(("At", "In", "", "Answer"), rows),
+    )
 
 
-def verdict(tone: Tone) -> str:
-    return f"{MARKS[tone]} {WORDS[tone].rstrip(':').lower()}".strip()
+def verdict_text(tone: Tone) -> str:
+    return f"{SYMBOLS[tone]} {TONE_LABELS[tone].rstrip(':').lower()}".strip()
 
 
-PATH = "/status"
+STATUS_PATH = "/status"
 STATIC = Path(__file__).parent / "static"
 
 
-def status_route(overview: Callable[[], Awaitable[Overview]], drawn_by: Environment) -> Route:
+def status_route(overview: Callable[[], Awaitable[Overview]], environment: Environment) -> Route:
     async def status(_: Request) -> Response:
-        return HTMLResponse(drawn_by.get_template("status.html").render(seen(await overview())))
+        return HTMLResponse(
+            environment.get_template("status.html").render(overview_context(await overview()))
+        )
 
-    return Route(PATH, status, methods=["GET"])
-
-
-def status_alone(look: Look) -> list[Mount]:
-    """The published page of a bot whose chat is elsewhere; to be mounted last."""
-    glance = Glance(look, time.monotonic)
-    routes = [status_route(glance.overview, templates()), Mount("/static", StaticFiles(directory=STATIC))]
-    pages = Starlette(routes=routes, exception_handlers={HTTPException: wrong})
-    return [Mount("/", app=Guard(pages, "", Tries(time.monotonic), published=PUBLIC))]
+    return Route(STATUS_PATH, status, methods=["GET"])
 
 
-def seen(overview: Overview, *between: Section) -> dict[str, Any]:
-    """What a page of the overview draws, with sections of its own between the watches and how well the bot can see."""
-    sections = (*overview.watched, *between, *overview.sight)
-    drawn = [(section.title, [card_view(card) for card in section.cards]) for section in sections]
-    return {"sections": drawn, "waiting": overview.waiting, "at": datetime.now(UTC)}
+def status_page_routes(load_overview: OverviewLoader) -> list[Mount]:
+    """The published status page without the web chat; to be mounted last."""
+    source = DashboardSource(load_overview, time.monotonic)
+    routes = [
+        status_route(source.overview, template_environment()),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+    pages = Starlette(routes=routes, exception_handlers={HTTPException: http_error_response})
+    return [
+        Mount(
+            "/",
+            app=SessionGate(pages, "", LoginAttempts(time.monotonic), public_paths=PUBLIC_PATHS),
+        )
+    ]
 
 
-async def wrong(_: Request, error: Exception) -> Response:
+def overview_context(overview: Overview, *extra_sections: Section) -> dict[str, Any]:
+    """Template context of an overview, with extra sections between watches and blocklists."""
+    sections = (*overview.watched, *extra_sections, *overview.health)
+    rendered = [
+        (section.title, [card_view(card) for card in section.cards]) for section in sections
+    ]
+    return {"sections": rendered, "waiting": overview.lists_pending, "at": datetime.now(UTC)}
+
+
+async def http_error_response(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return said(error.detail if error.status_code != 404 else "There is no such page.", error.status_code)
+    return text_response(
+        error.detail if error.status_code != 404 else "There is no such page.", error.status_code
+    )

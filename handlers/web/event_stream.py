@@ -1,7 +1,7 @@
-"""News for an open page, as Server-Sent Events: one stream for all channels, in order and without gaps.
+"""Server-Sent Events for an open page: one ordered, gapless stream for all channels.
 
-An event's id is the number of its news. A page that lost its connection names the last one it saw; where what came since is
-no longer known, or a page is too slow, it is told to look at everything anew (`event: anew`).
+The event id is the number of the message event. A reconnecting page sends the last one; if later
+events were dropped, or the page is too slow, it gets `event: anew` and reloads.
 """
 
 from __future__ import annotations
@@ -15,92 +15,105 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from handlers.web.message_log import Channels, Listener, News
+from handlers.web.message_log import MessageLog, Subscriber, MessageEvent
 
-STILL_HERE_S = 15.0  # proxies close what is silent
-MOST_STREAMS = 100
-AGAIN_MS = 2_000
-ANEW = "event: anew\ndata: {}\n\n"
+KEEPALIVE_S = 15.0  # proxies close idle connections
+MAX_STREAMS = 100
+RETRY_MS = 2_000
+RELOAD_EVENT = "event: anew\ndata: {}\n\n"
 
-Draw = Callable[[News], str]
+EventRenderer = Callable[[MessageEvent], str]
 
 
-class Stream(Response):
-    """`draw` makes the HTML of a message as this person sees it."""
+class EventStream(Response):
+    """Streaming response; `render` makes the HTML of a message for this user."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, channels: Channels, person: str, after: int, draw: Draw) -> None:
+    def __init__(
+        self, message_log: MessageLog, person: str, after: int, render: EventRenderer
+    ) -> None:
         super().__init__()
-        self._channels, self._person, self._after, self._draw = channels, person, after, draw
+        self._message_log, self._person, self._after, self._render = (
+            message_log,
+            person,
+            after,
+            render,
+        )
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+        headers = [
+            (b"content-type", b"text/event-stream; charset=utf-8"),
+            (b"x-accel-buffering", b"no"),
+        ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        pump, hung_up = asyncio.create_task(self._pump(send)), asyncio.create_task(_until_hung_up(receive))
+        sender, disconnected = (
+            asyncio.create_task(self._send_events(send)),
+            asyncio.create_task(_wait_for_disconnect(receive)),
+        )
         try:
-            await asyncio.wait({pump, hung_up}, return_when=asyncio.FIRST_COMPLETED)
-            if pump.done():
-                pump.result()
+            await asyncio.wait({sender, disconnected}, return_when=asyncio.FIRST_COMPLETED)
+            if sender.done():
+                sender.result()
         finally:
-            pump.cancel()
-            hung_up.cancel()
-            await asyncio.wait({pump, hung_up})
+            sender.cancel()
+            disconnected.cancel()
+            await asyncio.wait({sender, disconnected})
 
-    async def _pump(self, send: Send) -> None:
+    async def _send_events(self, send: Send) -> None:
         async with aclosing(self.events()) as events:
             async for text in events:
                 await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def events(self) -> AsyncGenerator[str]:
-        """The text of the stream, event by event; it ends when the server stops or the page has to begin anew."""
-        with self._channels.listening(self._after) as (missed, listener):
-            yield f"retry: {AGAIN_MS}\n\n"
-            for news in missed:
-                if text := self._event(news):
+        """The stream, event by event; ends at shutdown or when the page must reload."""
+        with self._message_log.subscribe(self._after) as (missed, subscriber):
+            yield f"retry: {RETRY_MS}\n\n"
+            for event in missed:
+                if text := self._format(event):
                     yield text
-            async for item in _following(listener):
-                if text := self._event(item) if item else ": still here\n\n":
+            async for live_event in _follow(subscriber):
+                if text := self._format(live_event) if live_event else ": still here\n\n":
                     yield text
-            if listener.behind:
-                yield ANEW
+            if subscriber.behind:
+                yield RELOAD_EVENT
 
-    def _event(self, news: News) -> str:
-        message = news.message
-        if not message.seen_by(self._person):
+    def _format(self, event: MessageEvent) -> str:
+        message = event.message
+        if not message.visible_to(self._person):
             return ""
         data = {
             "channel": message.channel,
             "id": message.id,
             "thread": message.thread,
             "outside": message.in_channel,
-            "new": news.new,
-            "html": self._draw(news),
+            "new": event.is_new,
+            "html": self._render(event),
         }
-        return f"id: {news.number}\ndata: {json.dumps(data)}\n\n"
+        return f"id: {event.number}\ndata: {json.dumps(data)}\n\n"
 
 
-def after_of(request: Request) -> int:
-    """The number of the last news that the page has seen; -1, which nobody remembers, where it names none."""
+def last_event_number(request: Request) -> int:
+    """Number of the last event the page has, or -1 if it names none."""
     text = request.headers.get("last-event-id") or request.query_params.get("after", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
 
 
-async def _following(listener: Listener) -> AsyncIterator[News | None]:
-    """News as they come, and None after a silence."""
-    while not listener.behind:
+async def _follow(subscriber: Subscriber) -> AsyncIterator[MessageEvent | None]:
+    """Events as they arrive; None after KEEPALIVE_S of silence."""
+    while not subscriber.behind:
         try:
-            async with asyncio.timeout(STILL_HERE_S):
-                news = await listener.news.get()
+            async with asyncio.timeout(KEEPALIVE_S):
+                event = await subscriber.queue.get()
         except TimeoutError:
             yield None
             continue
-        if news is None:
+        if event is None:
             return
-        yield news
+        yield event
 
 
-async def _until_hung_up(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

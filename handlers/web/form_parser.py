@@ -1,4 +1,4 @@
-"""What a page of the web chat sends: the fields of a form and the files in it, never more than may be."""
+"""Parses forms and file uploads within size limits."""
 
 from __future__ import annotations
 
@@ -8,66 +8,75 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
-from handlers.ports import Unreadable
+from handlers.ports import FileUnreadable
 
-LARGEST_FORM = 256 * 1024  # octets; a bounce with its headers is far smaller
-LARGEST_UPLOAD = 11 * 2**20  # a log of 10 MB, and what a browser puts around it
-MOST_FIELDS = 50
+MAX_FORM_BYTES = 256 * 1024  # bytes; a bounce with its headers is far smaller
+MAX_UPLOAD_BYTES = 11 * 2**20  # a log of 10 MB plus multipart overhead
+MAX_FIELDS = 50
 MULTIPART = "multipart/form-data"
 
 
 @dataclass(frozen=True, slots=True)
-class Uploaded:
-    """A file that came with a form."""
+class UploadedFile:
+    """A file uploaded with a form."""
 
-    octets: bytes = field(repr=False)
+    content: bytes = field(repr=False)
 
-    async def read(self, most: int) -> bytes:
-        """Raises Unreadable."""
-        if len(self.octets) > most:
-            raise Unreadable(f"The file is larger than {most // 2**20} MB; attach the part of the log that matters.")
-        return self.octets
+    async def read(self, max_bytes: int) -> bytes:
+        """Raises FileUnreadable."""
+        if len(self.content) > max_bytes:
+            raise FileUnreadable(
+                f"The file is larger than {max_bytes // 2**20} MB; attach the part of the log"
+                " that matters."
+            )
+        return self.content
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The fields in the order of the page, and the files that have something in them."""
+    """Fields in page order, and the non-empty files."""
 
     fields: tuple[tuple[str, str], ...] = ()
-    files: tuple[Uploaded, ...] = ()
+    files: tuple[UploadedFile, ...] = ()
 
 
-async def read_form(request: Request, known: bool) -> Form | None:
-    """None where there are too many fields, or they are too long. Only a `known` visitor may send files."""
-    kind = request.headers.get("content-type", "")
-    uploads = known and kind.startswith(MULTIPART)
-    octets = bytearray()
+async def read_form(request: Request, allow_files: bool) -> Form | None:
+    """The form; None if it has too many fields or is too large. Files need `allow_files`."""
+    content_type = request.headers.get("content-type", "")
+    uploads = allow_files and content_type.startswith(MULTIPART)
+    body = bytearray()
     try:
-        async for part in request.stream():
-            octets += part
-            if len(octets) > (LARGEST_UPLOAD if uploads else LARGEST_FORM):
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > (MAX_UPLOAD_BYTES if uploads else MAX_FORM_BYTES):
                 return None
-        return _multipart(kind, bytes(octets)) if uploads else Form(_fields(octets))
+        return _multipart(content_type, bytes(body)) if uploads else Form(_fields(body))
     except (ValueError, ClientDisconnect):
         return None
 
 
-def _fields(octets: bytearray) -> tuple[tuple[str, str], ...]:
-    return tuple(parse_qsl(octets.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS))
+def _fields(body: bytearray) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        parse_qsl(
+            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS
+        )
+    )
 
 
-def _multipart(kind: str, octets: bytes) -> Form | None:
-    """RFC 7578: a form with files has the shape of a mail with attachments."""
-    if octets.count(b"\r\nContent-Disposition:") > MOST_FIELDS:
+def _multipart(content_type: str, body: bytes) -> Form | None:
+    """RFC 7578: multipart/form-data has the structure of a MIME message."""
+    if body.count(b"\r\nContent-Disposition:") > MAX_FIELDS:
         return None
-    letter = message_from_bytes(b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + octets, policy=policy.HTTP)
+    message = message_from_bytes(
+        b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + body, policy=policy.HTTP
+    )
     fields, files = [], []
-    for part in letter.iter_parts():
-        content = part.get_payload(decode=True)
-        held = content if isinstance(content, bytes) else b""
+    for part in message.iter_parts():
+        payload = part.get_payload(decode=True)
+        content = payload if isinstance(payload, bytes) else b""
         if part.get_filename() is not None:
-            files += [Uploaded(held)] if held else []
+            files += [UploadedFile(content)] if content else []
         else:
             name = part.get_param("name", header="content-disposition")
-            fields.append((str(name), held.decode("utf-8", "replace")))
+            fields.append((str(name), content.decode("utf-8", "replace")))
     return Form(tuple(fields), tuple(files))

@@ -1,4 +1,4 @@
-"""What was said in the web chat, kept in memory and bounded, and the news of it for every page that is open. No IO."""
+"""Messages of the web chat in bounded memory, and their events for open pages."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ from datetime import UTC, datetime
 from typing import Any
 
 from handlers.message import Card
-from handlers.ports import MessageGone, RoomGone
+from handlers.ports import MessageNotFound, ChannelUnavailable
 
-MOST_MESSAGES = 500  # in a channel, replies counted
-MOST_REPLIES = 100  # in a thread
-MOST_NEWS = 500  # remembered for a page that lost its connection for a moment
-MOST_WAITING = 200  # news that a slow page may be behind
+MAX_MESSAGES = 500  # per channel, replies included
+MAX_REPLIES = 100  # per thread
+MAX_EVENTS = 500  # for pages that reconnect
+MAX_QUEUED_EVENTS = 200  # per subscriber
 BOT = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class WebChannel:
     name: str
     topic: str
 
 
 ALERTS = "alerts"
 CHANNELS = (
-    Channel("mail", "Ask about an address or a domain"),
-    Channel(ALERTS, "What watched addresses and domains report"),
-    Channel("scratch", "Try things out"),
+    WebChannel("mail", "Ask about an address or a domain"),
+    WebChannel(ALERTS, "What watched addresses and domains report"),
+    WebChannel("scratch", "Try things out"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message. A person's has `text`, the bot's a `card`; `only_for` names the one person who sees it, if not all do.
+    """A user's message has `text`, the bot's a `card`; `only_for` limits it to one user.
 
-    `replies` counts those that all may see. `id` is the millisecond it was said at, made unique: so it orders messages, and names none of an earlier run.
+    `replies` counts the public ones. `id` is the Unix time in milliseconds, made unique, so ids are
+    ordered and never repeat those of an earlier run.
     """
 
     id: str
@@ -56,163 +57,177 @@ class Message:
 
     @property
     def in_channel(self) -> bool:
-        """Outside of threads."""
+        """Whether it shows in the channel, outside of threads."""
         return not self.thread or self.broadcast
 
-    def seen_by(self, person: str) -> bool:
+    def visible_to(self, person: str) -> bool:
         return self.only_for in ("", person)
 
 
-def unsaid(channel: str, thread: str, **parts: Any) -> Message:
-    """A message before the channel has given it its id and its time."""
-    return Message("", channel, datetime.min, thread=thread, **parts)
+def new_message(channel: str, thread: str, **fields: Any) -> Message:
+    """A message that has no id and no time yet."""
+    return Message("", channel, datetime.min, thread=thread, **fields)
 
 
-def guest(person: str) -> str:
-    """What others call a person: nobody gives a name here."""
+def display_name(person: str) -> str:
+    """Name that other users see, since users give none."""
     return f"Guest {person[:4]}"
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """A message that is new, or that has changed; numbered without gaps."""
+class MessageEvent:
+    """A new or changed message; numbered without gaps."""
 
     number: int
     message: Message
-    new: bool
+    is_new: bool
 
 
 @dataclass(slots=True, eq=False)
-class Listener:
-    """One open page. `behind` is set once it could not keep up, and must look at everything anew."""
+class Subscriber:
+    """An open page. `behind` is set once it lost events and must reload."""
 
-    news: asyncio.Queue[News | None] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
+    queue: asyncio.Queue[MessageEvent | None] = field(
+        default_factory=lambda: asyncio.Queue(MAX_QUEUED_EVENTS)
+    )
     behind: bool = False
 
 
 @dataclass(slots=True)
-class Kept:
-    """A channel's messages by id, oldest first; `forgot` is set once older ones are gone."""
+class ChannelLog:
+    """Messages of a channel by id, oldest first; `truncated` once old ones were dropped."""
 
-    channel: Channel
+    channel: WebChannel
     messages: dict[str, Message] = field(default_factory=dict)
-    forgot: bool = False
+    truncated: bool = False
 
 
-class Channels:
-    """All channels, and who listens to them. `now` is handed in."""
+class MessageLog:
+    """All channels and their subscribers."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
-        self._rooms: Mapping[str, Kept] = {channel.name: Kept(channel) for channel in CHANNELS}
+        self._channels: Mapping[str, ChannelLog] = {
+            channel.name: ChannelLog(channel) for channel in CHANNELS
+        }
         self._last_id = 0
-        self._news: deque[News] = deque(maxlen=MOST_NEWS)
-        self._listeners: set[Listener] = set()
+        self._events: deque[MessageEvent] = deque(maxlen=MAX_EVENTS)
+        self._subscribers: set[Subscriber] = set()
         self._closed = False
-        self.number = 0  # of the last news
+        self.last_event_number = 0  # of the last event
 
-    # What was said
+    # Reading
 
-    def room(self, channel: str) -> Kept:
-        """Raises RoomGone where there is no such channel."""
-        if channel not in self._rooms:
-            raise RoomGone(f"there is no channel {channel[:40]!r}")
-        return self._rooms[channel]
+    def channel_log(self, channel: str) -> ChannelLog:
+        """Raises ChannelUnavailable."""
+        if channel not in self._channels:
+            raise ChannelUnavailable(f"there is no channel {channel[:40]!r}")
+        return self._channels[channel]
 
     def find(self, channel: str, message: str) -> Message:
-        """Raises RoomGone or MessageGone."""
-        found = self.room(channel).messages.get(message)
-        if found is None:
-            raise MessageGone("it is older than what the web chat keeps")
-        return found
+        """Raises ChannelUnavailable or MessageNotFound."""
+        stored = self.channel_log(channel).messages.get(message)
+        if stored is None:
+            raise MessageNotFound("it is older than what the web chat keeps")
+        return stored
 
-    def seen(self, channel: str, person: str, thread: str = "") -> Sequence[Message]:
-        """What a person sees in a channel, or in a thread of it from its root on; oldest first."""
-        messages = self.room(channel).messages.values()
-        here = (m for m in messages if (thread in (m.id, m.thread) if thread else m.in_channel))
-        return [message for message in here if message.seen_by(person)]
+    def visible(self, channel: str, person: str, thread: str = "") -> Sequence[Message]:
+        """What a user sees in a channel, or in a thread including its root; oldest first."""
+        messages = self.channel_log(channel).messages.values()
+        messages_here = (
+            m for m in messages if (thread in (m.id, m.thread) if thread else m.in_channel)
+        )
+        return [message for message in messages_here if message.visible_to(person)]
 
-    def all(self) -> Iterator[Message]:
-        for room in self._rooms.values():
-            yield from room.messages.values()
+    def all_messages(self) -> Iterator[Message]:
+        for channel_log in self._channels.values():
+            yield from channel_log.messages.values()
 
-    # What is said
+    # Writing
 
-    def say(self, message: Message) -> Message:
-        """Adds a message, whose id and time are set here. Raises RoomGone, and MessageGone where its thread is gone."""
-        room = self.room(message.channel)
+    def append(self, message: Message) -> Message:
+        """Add a message and set its id and time. Raises ChannelUnavailable or MessageNotFound."""
+        channel_log = self.channel_log(message.channel)
         if message.thread:
             self.find(message.channel, message.thread)
         at = self._now()
         self._last_id = max(self._last_id + 1, int(at.timestamp() * 1000))
-        said = replace(message, id=str(self._last_id), at=at)
-        room.messages[said.id] = said
-        self._tell(said, new=True)
-        self._count(said)
-        self._forget(room, spared=said.thread)
-        return said
+        stored = replace(message, id=str(self._last_id), at=at)
+        channel_log.messages[stored.id] = stored
+        self._publish(stored, new=True)
+        self._count_reply(stored)
+        self._trim(channel_log, thread_root=stored.thread)
+        return stored
 
-    def change(self, changed: Message) -> None:
-        """Puts a changed message in the place of the one with its id. Raises RoomGone or MessageGone."""
-        was = self.find(changed.channel, changed.id)
-        self.room(changed.channel).messages[changed.id] = changed
-        self._tell(changed, new=False)
-        if was.only_for and not changed.only_for:
-            self._count(changed)
+    def update(self, changed: Message) -> None:
+        """Replace the message with this id. Raises ChannelUnavailable or MessageNotFound."""
+        previous = self.find(changed.channel, changed.id)
+        self.channel_log(changed.channel).messages[changed.id] = changed
+        self._publish(changed, new=False)
+        if previous.only_for and not changed.only_for:
+            self._count_reply(changed)
 
-    def _count(self, reply: Message) -> None:
-        """One more under its root, where all may see it."""
-        root = self.room(reply.channel).messages.get(reply.thread)
+    def _count_reply(self, reply: Message) -> None:
+        """Increment the reply count of the root of a public reply."""
+        root = self.channel_log(reply.channel).messages.get(reply.thread)
         if root and not reply.only_for:
-            self.change(replace(root, replies=root.replies + 1))
+            self.update(replace(root, replies=root.replies + 1))
 
-    def _forget(self, room: Kept, spared: str) -> None:
-        """Of a thread the oldest reply goes first; of a channel the oldest message, and its thread with it."""
-        replies = [m.id for m in room.messages.values() if spared and m.thread == spared]
-        for gone in replies[:-MOST_REPLIES]:
-            del room.messages[gone]
-        while len(room.messages) > MOST_MESSAGES:
-            oldest = next(m.id for m in room.messages.values() if not m.thread and m.id != spared)
-            for gone in [m.id for m in room.messages.values() if oldest in (m.id, m.thread)]:
-                del room.messages[gone]
-            room.forgot = True
+    def _trim(self, channel_log: ChannelLog, thread_root: str) -> None:
+        """Drop the oldest replies of a thread, and the oldest messages with their threads."""
+        replies = [
+            m.id for m in channel_log.messages.values() if thread_root and m.thread == thread_root
+        ]
+        for message_id in replies[:-MAX_REPLIES]:
+            del channel_log.messages[message_id]
+        while len(channel_log.messages) > MAX_MESSAGES:
+            oldest = next(
+                m.id for m in channel_log.messages.values() if not m.thread and m.id != thread_root
+            )
+            for message_id in [
+                m.id for m in channel_log.messages.values() if oldest in (m.id, m.thread)
+            ]:
+                del channel_log.messages[message_id]
+            channel_log.truncated = True
 
-    # Who hears of it
+    # Subscribing
 
     @contextmanager
-    def listening(self, after: int) -> Iterator[tuple[Sequence[News], Listener]]:
-        """What came after that number, and a queue for what comes from now on; None in it ends the listening.
+    def subscribe(self, after: int) -> Iterator[tuple[Sequence[MessageEvent], Subscriber]]:
+        """Events after `after`, and a subscriber for later ones; None in its queue ends it.
 
-        The listener is `behind` from the start where the news after that number are no longer known.
+        The subscriber is `behind` from the start if events after `after` were dropped.
         """
-        missed = [news for news in self._news if news.number > after]
-        listener = Listener(behind=after > self.number or self.number - after > len(missed))
-        self._listeners.add(listener)
+        missed = [event for event in self._events if event.number > after]
+        subscriber = Subscriber(
+            behind=after > self.last_event_number or self.last_event_number - after > len(missed)
+        )
+        self._subscribers.add(subscriber)
         if self._closed:
-            listener.news.put_nowait(None)
+            subscriber.queue.put_nowait(None)
         try:
-            yield missed, listener
+            yield missed, subscriber
         finally:
-            self._listeners.discard(listener)
+            self._subscribers.discard(subscriber)
 
     @property
-    def listeners(self) -> int:
-        return len(self._listeners)
+    def subscriber_count(self) -> int:
+        return len(self._subscribers)
 
-    def hang_up(self) -> None:
-        """Ends every listening, those that begin later too, so that the server can stop."""
+    def close(self) -> None:
+        """End all subscriptions, also later ones, so that the server can stop."""
         self._closed = True
-        for listener in self._listeners:
-            if listener.news.full():
-                listener.news.get_nowait()
-            listener.news.put_nowait(None)
+        for subscriber in self._subscribers:
+            if subscriber.queue.full():
+                subscriber.queue.get_nowait()
+            subscriber.queue.put_nowait(None)
 
-    def _tell(self, message: Message, new: bool) -> None:
-        self.number += 1
-        news = News(self.number, message, new)
-        self._news.append(news)
-        for listener in self._listeners:
-            if listener.news.full():
-                listener.behind = True
+    def _publish(self, message: Message, new: bool) -> None:
+        self.last_event_number += 1
+        event = MessageEvent(self.last_event_number, message, new)
+        self._events.append(event)
+        for subscriber in self._subscribers:
+            if subscriber.queue.full():
+                subscriber.behind = True
             else:
-                listener.news.put_nowait(news)
+                subscriber.queue.put_nowait(event)

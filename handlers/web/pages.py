@@ -1,4 +1,4 @@
-"""The pages of the web chat, and the forms that come back from them. A form is a typed command: nothing more can be done here."""
+"""Pages of the web chat and their forms; a form is equivalent to a typed command."""
 
 from __future__ import annotations
 
@@ -13,26 +13,39 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from bot.demo import ALERTED, EXAMPLES, DemoWorld, Example
+from bot.demo import WATCH_EXAMPLES, EXAMPLES, Demo, Example
 from bot.settings import HostPort
-from handlers.charts import laid_out, svg
+from handlers.charts import layout_timeline, render_svg
 from handlers.charts.scene import DARK, LIGHT
 from handlers.messages import help_card
-from handlers.messages.formatting import MUTE_FOR
+from handlers.messages.formatting import MUTE_DURATIONS
 from handlers.messages.overview import Overview
-from handlers.ports import File, MessageGone, RoomGone
-from handlers.sanitize import inert
-from handlers.web.dashboard import STATIC, checks_section, seen, status_route, wrong
-from handlers.web.event_stream import MOST_STREAMS, Stream, after_of
-from handlers.web.message_log import ALERTS, CHANNELS, MOST_MESSAGES, MOST_REPLIES, Channels, News
-from handlers.web.render import ALT, message_view, templates
-from handlers.web.sessions import is_loopback, said
+from handlers.ports import File, MessageNotFound, ChannelUnavailable
+from handlers.sanitize import sanitize
+from handlers.web.dashboard import (
+    STATIC,
+    checks_section,
+    overview_context,
+    status_route,
+    http_error_response,
+)
+from handlers.web.event_stream import MAX_STREAMS, EventStream, last_event_number
+from handlers.web.message_log import (
+    ALERTS,
+    CHANNELS,
+    MAX_MESSAGES,
+    MAX_REPLIES,
+    MessageLog,
+    MessageEvent,
+)
+from handlers.web.render import ALT, message_view, template_environment
+from handlers.web.sessions import is_loopback, text_response
 
-PAPERS = {"light": LIGHT, "dark": DARK}
-LONGEST = 20_000  # characters in one message
+PALETTES = {"light": LIGHT, "dark": DARK}
+MAX_TEXT = 20_000  # characters in one message
 INTERVALS = ("15m", "1h", "6h", "24h")
-HOME = f"/c/{CHANNELS[0].name}"
-OUR_PAGE = re.compile(r"/c/[a-z]+(/t/[0-9]+)?|/dashboard")
+HOME_PATH = f"/c/{CHANNELS[0].name}"
+OWN_PATH = re.compile(r"/c/[a-z]+(/t/[0-9]+)?|/dashboard")
 FIRST_STEPS = (
     Example("example.com", "a domain: SPF, DMARC, MX, blocklists"),
     Example("lists", "which blocklists answer here, and which do not"),
@@ -40,37 +53,41 @@ FIRST_STEPS = (
 )
 
 
-class Chat(Protocol):
-    """What the pages need of the chat behind them."""
+class ChatBackend(Protocol):
+    """What the pages need of the web chat."""
 
     @property
-    def channels(self) -> Channels: ...
+    def message_log(self) -> MessageLog: ...
 
-    def hear(self, channel: str, thread: str, person: str, text: str, files: tuple[File, ...] = ()) -> None:
-        """Takes what was typed and attached; raises RoomGone or MessageGone."""
+    def receive(
+        self, channel: str, thread: str, person: str, text: str, files: tuple[File, ...] = ()
+    ) -> None:
+        """Accept a command. Raises ChannelUnavailable or MessageNotFound."""
 
     async def overview(self) -> Overview: ...
 
 
 class Pages:
-    def __init__(self, chat: Chat, demo: DemoWorld | None, listening: HostPort) -> None:
+    """Handlers of the web chat's pages."""
+
+    def __init__(self, chat: ChatBackend, demo: Demo | None, address: HostPort) -> None:
         self._chat, self._demo = chat, demo
-        self._templates = templates()
-        self._one = self._templates.get_template("one.html")
-        self._where = (
-            f"Served on {listening}, for this machine only."
-            if is_loopback(listening.host)
-            else f"Served on {listening}."
+        self._templates = template_environment()
+        self._message_template = self._templates.get_template("one.html")
+        self._address_note = (
+            f"Served on {address}, for this machine only."
+            if is_loopback(address.host)
+            else f"Served on {address}."
         )
 
-    def site(self) -> Starlette:
+    def build_app(self) -> Starlette:
         routes = [
             Route("/", self._home),
             Route("/c/{channel}", self._channel, methods=["GET"]),
-            Route("/c/{channel}", self._say, methods=["POST"]),
+            Route("/c/{channel}", self._post_message, methods=["POST"]),
             Route("/c/{channel}/t/{thread}", self._channel, methods=["GET"]),
-            Route("/c/{channel}/t/{thread}", self._say, methods=["POST"]),
-            Route("/c/{channel}/p/{message}/{paper}.svg", self._picture),
+            Route("/c/{channel}/t/{thread}", self._post_message, methods=["POST"]),
+            Route("/c/{channel}/p/{message}/{paper}.svg", self._chart),
             Route("/stream", self._stream),
             Route("/dashboard", self._dashboard),
             status_route(self._chat.overview, self._templates),
@@ -78,125 +95,143 @@ class Pages:
             Route("/login", self._login, methods=["GET", "POST"]),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
-        return Starlette(routes=routes, exception_handlers={RoomGone: gone, MessageGone: gone, HTTPException: wrong})
+        return Starlette(
+            routes=routes,
+            exception_handlers={
+                ChannelUnavailable: not_found_response,
+                MessageNotFound: not_found_response,
+                HTTPException: http_error_response,
+            },
+        )
 
     # Pages
 
     async def _home(self, _: Request) -> Response:
-        return RedirectResponse(HOME, 303)
+        return RedirectResponse(HOME_PATH, 303)
 
     async def _channel(self, request: Request) -> Response:
-        here, thread = request.path_params["channel"], request.path_params.get("thread", "")
-        person, channels = request.state.visitor.person, self._chat.channels
-        room = channels.room(here)
-        if thread and not channels.find(here, thread).seen_by(person):
-            raise MessageGone("it is for somebody else")
-        seen = channels.seen(here, person)
+        channel, thread = request.path_params["channel"], request.path_params.get("thread", "")
+        person, message_log = request.state.visitor.person, self._chat.message_log
+        channel_log = message_log.channel_log(channel)
+        if thread and not message_log.find(channel, thread).visible_to(person):
+            raise MessageNotFound("it is for somebody else")
+        messages = message_log.visible(channel, person)
         usages = help_card().table
         return self._page(
             "chat",
             request,
-            here=here,
-            topic=room.channel.topic,
-            forgot=room.forgot,
-            most=MOST_MESSAGES,
-            most_replies=MOST_REPLIES,
-            messages=[message_view(message, person) for message in seen],
+            here=channel,
+            topic=channel_log.channel.topic,
+            forgot=channel_log.truncated,
+            most=MAX_MESSAGES,
+            most_replies=MAX_REPLIES,
+            messages=[message_view(message, person) for message in messages],
             thread=thread,
-            replies=[message_view(m, person, thread) for m in channels.seen(here, person, thread)] if thread else (),
-            pending=any(message.pending for message in seen),
-            after=channels.number,
-            examples=self._examples(here),
+            replies=[
+                message_view(m, person, thread)
+                for m in message_log.visible(channel, person, thread)
+            ]
+            if thread
+            else (),
+            pending=any(message.pending for message in messages),
+            after=message_log.last_event_number,
+            examples=self._examples(channel),
             usages=[row[:2] for row in usages.rows] if usages else (),
             can_watch=any(row[0].startswith("watch") for row in (usages.rows if usages else ())),
-            longest=LONGEST,
-            mute_for=MUTE_FOR,
+            longest=MAX_TEXT,
+            mute_for=MUTE_DURATIONS,
             intervals=INTERVALS,
         )
 
-    async def _picture(self, request: Request) -> Response:
-        """Of a message, for whoever may see it; its paper is light or dark, as the page is."""
-        where = request.path_params
-        message = self._chat.channels.find(where["channel"], where["message"])
-        palette = PAPERS.get(where["paper"])
-        if not message.seen_by(request.state.visitor.person) or palette is None:
-            raise MessageGone("it is for somebody else")
-        if message.card is None or message.card.picture is None:
-            raise MessageGone("it has no picture")
-        picture = message.card.picture
-        drawn = svg(laid_out(picture.timeline), palette, inert(picture.alt, ALT))
-        return Response(drawn, media_type="image/svg+xml")
+    async def _chart(self, request: Request) -> Response:
+        """A message's chart for a user who may see it; `paper` is light or dark."""
+        params = request.path_params
+        message = self._chat.message_log.find(params["channel"], params["message"])
+        palette = PALETTES.get(params["paper"])
+        if not message.visible_to(request.state.visitor.person) or palette is None:
+            raise MessageNotFound("it is for somebody else")
+        if message.card is None or message.card.chart is None:
+            raise MessageNotFound("it has no picture")
+        chart = message.card.chart
+        image = render_svg(layout_timeline(chart.timeline), palette, sanitize(chart.alt, ALT))
+        return Response(image, media_type="image/svg+xml")
 
     def _examples(self, channel: str) -> Sequence[Example]:
         if channel == ALERTS:
-            return ALERTED if self._demo else ()
+            return WATCH_EXAMPLES if self._demo else ()
         return EXAMPLES if self._demo else FIRST_STEPS
 
     async def _dashboard(self, request: Request) -> Response:
         overview = await self._chat.overview()
-        checks = checks_section(self._chat.channels.all())
-        return self._page("dashboard", request, here="dashboard", **seen(overview, checks))
+        checks = checks_section(self._chat.message_log.all_messages())
+        return self._page(
+            "dashboard", request, here="dashboard", **overview_context(overview, checks)
+        )
 
     async def _login(self, request: Request) -> Response:
-        wrong_word = getattr(request.state, "wrong", "")
-        html = self._templates.get_template("login.html").render(wrong=wrong_word)
-        return HTMLResponse(html, 401 if wrong_word else 200)
+        error = getattr(request.state, "wrong", "")
+        html = self._templates.get_template("login.html").render(wrong=error)
+        return HTMLResponse(html, 401 if error else 200)
 
     async def _stream(self, request: Request) -> Response:
-        person, channels = request.state.visitor.person, self._chat.channels
-        if channels.listeners >= MOST_STREAMS:
-            return said("Too many pages are open at once; please close some.", 503)
+        person, message_log = request.state.visitor.person, self._chat.message_log
+        if message_log.subscriber_count >= MAX_STREAMS:
+            return text_response("Too many pages are open at once; please close some.", 503)
 
-        def draw(news: News) -> str:
-            return self._one.render(of=message_view(news.message, person))
+        def render(event: MessageEvent) -> str:
+            return self._message_template.render(of=message_view(event.message, person))
 
-        return Stream(channels, person, after_of(request), draw)
+        return EventStream(message_log, person, last_event_number(request), render)
 
-    # What comes back
+    # Forms
 
-    async def _say(self, request: Request) -> Response:
-        here, thread = request.path_params["channel"], request.path_params.get("thread", "")
-        person, text = request.state.visitor.person, command_of(request.state.form)
-        if len(text) > LONGEST:
-            return said(f"That is more than the {LONGEST:,} characters that one message can hold.", 413)
+    async def _post_message(self, request: Request) -> Response:
+        channel, thread = request.path_params["channel"], request.path_params.get("thread", "")
+        person, text = request.state.visitor.person, command_from_form(request.state.form)
+        if len(text) > MAX_TEXT:
+            return text_response(
+                f"That is more than the {MAX_TEXT:,} characters that one message can hold.", 413
+            )
         if text:
-            self._chat.hear(here, thread, person, text, request.state.files)
-        return taken(request, f"/c/{here}/t/{thread}" if thread else f"/c/{here}")
+            self._chat.receive(channel, thread, person, text, request.state.files)
+        return accepted_response(request, f"/c/{channel}/t/{thread}" if thread else f"/c/{channel}")
 
     async def _switch(self, request: Request) -> Response:
         form = dict(request.state.form)
         try:
             if self._demo is None:
-                return said("This is no demo.", 404)
+                return text_response("This is no demo.", 404)
             self._demo.switch(form.get("switch", ""), bool(form.get("on")))
         except KeyError:
-            return said("There is no such switch.", 404)
+            return text_response("There is no such switch.", 404)
         back = form.get("back", "")
-        return RedirectResponse(back if OUR_PAGE.fullmatch(back) else HOME, 303)
+        return RedirectResponse(back if OWN_PATH.fullmatch(back) else HOME_PATH, 303)
 
-    def _page(self, name: str, request: Request, **parts: Any) -> Response:
+    def _page(self, name: str, request: Request, **context: Any) -> Response:
         html = self._templates.get_template(f"{name}.html").render(
             channels=CHANNELS,
             path=request.url.path,
             csrf=request.state.visitor.csrf,
             switches=self._demo.switches if self._demo else (),
-            listening=self._where,
-            **parts,
+            listening=self._address_note,
+            **context,
         )
         return HTMLResponse(html)
 
 
-def command_of(form: Sequence[tuple[str, str]]) -> str:
-    """The command that a form spells: its texts in a row; another field that is filled in says its name first."""
-    spelt = {"text": "", "every": "every ", "as": "as ", "name": "name "}
-    filled = ((spelt[name], value.strip()) for name, value in form if name in spelt)
-    return " ".join(f"{word}{value}" for word, value in filled if value)
+def command_from_form(form: Sequence[tuple[str, str]]) -> str:
+    """The command of a form: its texts in order; other filled fields with their keyword."""
+    prefixes = {"text": "", "every": "every ", "as": "as ", "name": "name "}
+    parts = ((prefixes[name], value.strip()) for name, value in form if name in prefixes)
+    return " ".join(f"{prefix}{value}" for prefix, value in parts if value)
 
 
-def taken(request: Request, page: str) -> Response:
-    """Nothing for a page that hears of it by its stream, and the page again for a browser without script."""
-    return Response(status_code=204) if request.headers.get("x-live") else RedirectResponse(page, 303)
+def accepted_response(request: Request, page: str) -> Response:
+    """204 for a page with an event stream; a redirect for browsers without JavaScript."""
+    return (
+        Response(status_code=204) if request.headers.get("x-live") else RedirectResponse(page, 303)
+    )
 
 
-async def gone(_: Request, error: Exception) -> Response:
-    return said(f"That is not here: {error}.", 404)
+async def not_found_response(_: Request, error: Exception) -> Response:
+    return text_response(f"That is not here: {error}.", 404)

@@ -1,7 +1,7 @@
-"""Messages and pages as HTML.
+"""Renders messages and cards for the Jinja templates.
 
-All markup stands in the templates. A text of a card is made inert here and reaches a template only as text between tags or
-as a quoted attribute value, where it is escaped without exception.
+All markup is in the templates. Text of a card is sanitized here and reaches a template only as text
+or as a quoted attribute value, always escaped.
 """
 
 from __future__ import annotations
@@ -13,45 +13,58 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from handlers.message import Button, Card, Line, Sketch, Table, Tone
-from handlers.sanitize import aligned, inert
-from handlers.web.message_log import BOT, Message, guest
+from handlers.message import Button, Card, Line, TextBlock, Table, Tone
+from handlers.sanitize import sanitize_monospaced, sanitize
+from handlers.web.message_log import BOT, Message, display_name
 
 View = dict[str, Any]
 
 TITLE, SENTENCE, CELL, LABEL, COMMAND, ALT = 300, 1_000, 300, 80, 2_000, 2_000  # characters
-MOST_LINES, MOST_FACTS, MOST_DRAWN, MOST_ROWS, MOST_COLUMNS, MOST_BUTTONS = 60, 40, 200, 300, 12, 12
-MOST_TYPED_LINES = 40
-MARKS = {Tone.BAD: "✕", Tone.WARN: "!", Tone.UNSURE: "?", Tone.GOOD: "✓", Tone.PLAIN: ""}
-WORDS = {Tone.BAD: "Problem:", Tone.WARN: "Warning:", Tone.UNSURE: "Not known:", Tone.GOOD: "Good:", Tone.PLAIN: ""}
-NOTHING = "–"
-WEB_PAGE = re.compile(r"https?://[!-~]{1,2000}")
-ASKS_HOW_LONG = re.compile(r"mute \S+")  # no length is typed yet, so the page offers some
+MAX_LINES, MAX_FACTS, MAX_TEXT_BLOCK_LINES, MAX_ROWS, MAX_COLUMNS, MAX_BUTTONS = (
+    60,
+    40,
+    200,
+    300,
+    12,
+    12,
+)
+MAX_TYPED_LINES = 40
+SYMBOLS = {Tone.BAD: "✕", Tone.WARN: "!", Tone.UNSURE: "?", Tone.GOOD: "✓", Tone.PLAIN: ""}
+TONE_LABELS = {
+    Tone.BAD: "Problem:",
+    Tone.WARN: "Warning:",
+    Tone.UNSURE: "Not known:",
+    Tone.GOOD: "Good:",
+    Tone.PLAIN: "",
+}
+EMPTY_TEXT = "–"
+WEB_URL = re.compile(r"https?://[!-~]{1,2000}")
+MUTE_WITHOUT_DURATION = re.compile(r"mute \S+")  # the page asks for the duration
 
 
-def templates() -> Environment:
-    """Escapes everything, and fails on a name that nobody set."""
-    found = Environment(
+def template_environment() -> Environment:
+    """Environment that autoescapes and fails on undefined names."""
+    environment = Environment(
         loader=PackageLoader("handlers.web"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"clock": clock, "day": day}
-    return found
+    environment.filters |= {"clock": format_time, "day": format_date}
+    return environment
 
 
 def message_view(message: Message, person: str, thread: str = "") -> View:
-    """One message as that person sees it in the channel, or in the thread that is named; its buttons type there, too."""
+    """A message as the user sees it in the channel, or in `thread`."""
     channel = f"/c/{message.channel}"
     return {
         "id": message.id,
         "at": message.at,
-        "name": name_of(message.author, person),
+        "name": author_name(message.author, person),
         "bot": message.author == BOT,
-        "text": typed(message.text),
-        "card": _card_of(message, f"{channel}/t/{thread}" if thread else channel),
+        "text": typed_text(message.text),
+        "card": _message_card(message, f"{channel}/t/{thread}" if thread else channel),
         "thread": f"{channel}/t/{message.thread or message.id}",
         "in_thread": bool(message.thread),
         "replies": message.replies,
@@ -60,88 +73,115 @@ def message_view(message: Message, person: str, thread: str = "") -> View:
     }
 
 
-def _card_of(message: Message, action: str) -> View | None:
-    picture = f"/c/{message.channel}/p/{message.id}"
-    return card_view(message.card, action, picture) if message.card else None
+def _message_card(message: Message, action: str) -> View | None:
+    chart_url = f"/c/{message.channel}/p/{message.id}"
+    return card_view(message.card, action, chart_url) if message.card else None
 
 
-def card_view(card: Card, action: str = "", picture: str = "") -> View:
-    """A card; its buttons type at the page `action`, and without one only those that open a page are left. Its picture is
-    under the address `picture`."""
-    lines = [_line(line) for line in card.lines if line.tone is not Tone.GOOD]
-    table = _table(card.table) if card.table and card.table.columns else None
-    left_out = [
-        (len(lines) - MOST_LINES, "lines"),
-        (len(card.facts) - MOST_FACTS, "facts"),
-        (len(card.sketch.lines) - MOST_DRAWN if card.sketch else 0, "lines of the picture"),
-        (len(card.table.rows) - MOST_ROWS if card.table else 0, "rows"),
+def card_view(card: Card, action: str = "", chart_url: str = "") -> View:
+    """A card; its buttons post to `action`, without which only links remain.
+
+    `chart_url` is the base URL of its chart.
+    """
+    lines = [_line_view(line) for line in card.lines if line.tone is not Tone.GOOD]
+    table = _table_view(card.table) if card.table and card.table.columns else None
+    omitted = [
+        (len(lines) - MAX_LINES, "lines"),
+        (len(card.facts) - MAX_FACTS, "facts"),
+        (
+            len(card.text_block.lines) - MAX_TEXT_BLOCK_LINES if card.text_block else 0,
+            "lines of the picture",
+        ),
+        (len(card.table.rows) - MAX_ROWS if card.table else 0, "rows"),
     ]
-    notes = [f"{more} more {what} not shown" for more, what in left_out if more > 0]
+    notes = [f"{extra} more {noun} not shown" for extra, noun in omitted if extra > 0]
     return {
-        **_toned(card.tone),
-        "title": inert(card.title, TITLE) or NOTHING,
-        "step": inert(card.step, SENTENCE),
-        "lines": lines[:MOST_LINES],
-        "passed": [_line(line) for line in card.lines if line.tone is Tone.GOOD][:MOST_LINES],
-        "facts": [(inert(f.label, LABEL), inert(f.value, SENTENCE) or NOTHING) for f in card.facts[:MOST_FACTS]],
-        "sketch": _sketch(card.sketch) if card.sketch and card.sketch.lines else None,
-        "picture": {"alt": inert(card.picture.alt, ALT), "at": picture} if card.picture and picture else None,
+        **_tone_view(card.tone),
+        "title": sanitize(card.title, TITLE) or EMPTY_TEXT,
+        "step": sanitize(card.step, SENTENCE),
+        "lines": lines[:MAX_LINES],
+        "passed": [_line_view(line) for line in card.lines if line.tone is Tone.GOOD][:MAX_LINES],
+        "facts": [
+            (sanitize(f.label, LABEL), sanitize(f.value, SENTENCE) or EMPTY_TEXT)
+            for f in card.facts[:MAX_FACTS]
+        ],
+        "sketch": _text_block_view(card.text_block)
+        if card.text_block and card.text_block.lines
+        else None,
+        "picture": {"alt": sanitize(card.chart.alt, ALT), "at": chart_url}
+        if card.chart and chart_url
+        else None,
         "table": table,
-        "buttons": list(_buttons(card.buttons, action))[:MOST_BUTTONS],
-        "footnote": inert(" · ".join(note for note in (card.footnote, *notes) if note), SENTENCE),
+        "buttons": list(_button_views(card.buttons, action))[:MAX_BUTTONS],
+        "footnote": sanitize(
+            " · ".join(note for note in (card.footnote, *notes) if note), SENTENCE
+        ),
         "action": action,
     }
 
 
-def name_of(author: str, person: str) -> str:
+def author_name(author: str, person: str) -> str:
     if author == BOT:
         return "mailcheck"
-    return "You" if author == person else guest(author)
+    return "You" if author == person else display_name(author)
 
 
-def typed(text: str) -> str:
-    """What a person typed, line by line."""
+def typed_text(text: str) -> str:
+    """A user's text, line by line."""
     lines = text.splitlines()
-    more = [f"… and {len(lines) - MOST_TYPED_LINES} more lines"] if len(lines) > MOST_TYPED_LINES else []
-    return "\n".join([*(inert(line, SENTENCE) for line in lines[:MOST_TYPED_LINES]), *more])
+    more = (
+        [f"… and {len(lines) - MAX_TYPED_LINES} more lines"] if len(lines) > MAX_TYPED_LINES else []
+    )
+    return "\n".join([*(sanitize(line, SENTENCE) for line in lines[:MAX_TYPED_LINES]), *more])
 
 
-def clock(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     return f"{at.astimezone(UTC):%H:%M} UTC"
 
 
-def day(at: datetime) -> str:
+def format_date(at: datetime) -> str:
     utc = at.astimezone(UTC)
     return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
 
 
-def _toned(tone: Tone) -> View:
-    return {"tone": str(tone), "mark": MARKS[tone], "word": WORDS[tone]}
+def _tone_view(tone: Tone) -> View:
+    return {"tone": str(tone), "mark": SYMBOLS[tone], "word": TONE_LABELS[tone]}
 
 
-def _line(line: Line) -> View:
-    said = {"text": inert(line.text, SENTENCE), "detail": inert(line.detail, SENTENCE), "quote": inert(line.quote)}
-    return {**_toned(line.tone), **said}
+def _line_view(line: Line) -> View:
+    texts = {
+        "text": sanitize(line.text, SENTENCE),
+        "detail": sanitize(line.detail, SENTENCE),
+        "quote": sanitize(line.quote),
+    }
+    return {**_tone_view(line.tone), **texts}
 
 
-def _sketch(sketch: Sketch) -> View:
-    lines = "\n".join(aligned(line, SENTENCE) for line in sketch.lines[:MOST_DRAWN])
-    return {"title": inert(sketch.title, TITLE) or NOTHING, "lines": lines}
+def _text_block_view(text_block: TextBlock) -> View:
+    lines = "\n".join(
+        sanitize_monospaced(line, SENTENCE) for line in text_block.lines[:MAX_TEXT_BLOCK_LINES]
+    )
+    return {"title": sanitize(text_block.title, TITLE) or EMPTY_TEXT, "lines": lines}
 
 
-def _table(table: Table) -> View:
-    columns = len(table.columns[:MOST_COLUMNS])
-    rows = [[*row[:columns], *[""] * (columns - len(row))] for row in table.rows[:MOST_ROWS]]
-    cells = [[inert(cell, CELL) or NOTHING for cell in row] for row in rows]
-    return {"columns": [inert(name, LABEL) for name in table.columns[:columns]], "rows": cells}
+def _table_view(table: Table) -> View:
+    columns = len(table.columns[:MAX_COLUMNS])
+    rows = [[*row[:columns], *[""] * (columns - len(row))] for row in table.rows[:MAX_ROWS]]
+    cells = [[sanitize(cell, CELL) or EMPTY_TEXT for cell in row] for row in rows]
+    return {"columns": [sanitize(name, LABEL) for name in table.columns[:columns]], "rows": cells}
 
 
-def _buttons(buttons: Sequence[Button], action: str) -> Iterable[View]:
-    """Half an address or half a command is worse than no button."""
+def _button_views(buttons: Sequence[Button], action: str) -> Iterable[View]:
+    """Buttons with a usable target; a truncated URL or command is useless."""
     for button in buttons:
-        named = {"label": inert(button.label, LABEL) or NOTHING, "primary": button.primary}
-        command = inert(button.command, COMMAND + 1)
-        if WEB_PAGE.fullmatch(button.url):
-            yield {**named, "url": button.url}
+        base = {"label": sanitize(button.label, LABEL) or EMPTY_TEXT, "primary": button.primary}
+        command = sanitize(button.command, COMMAND + 1)
+        if WEB_URL.fullmatch(button.url):
+            yield {**base, "url": button.url}
         elif action and not button.url and 0 < len(command) <= COMMAND:
-            yield {**named, "url": "", "command": command, "asks": bool(ASKS_HOW_LONG.fullmatch(command))}
+            yield {
+                **base,
+                "url": "",
+                "command": command,
+                "asks": bool(MUTE_WITHOUT_DURATION.fullmatch(command)),
+            }

@@ -1,8 +1,8 @@
-"""Who may come in: the door of the web chat.
+"""Sessions, CSRF protection and login of the web chat.
 
-Without a password only this machine can reach the page, so the `Host` header must name this machine: a stranger's page whose
-name was pointed at 127.0.0.1 (DNS rebinding) sends its own. With a password anybody may knock, and the password decides.
-Whatever changes something must come from our own page: its Origin, and a token that only that page holds.
+Without a password only this machine can connect, and the `Host` header must name it, which defeats
+DNS rebinding. With a password any host may connect. Every write needs a same-origin `Origin` header
+and the page's CSRF token.
 """
 
 from __future__ import annotations
@@ -27,15 +27,18 @@ from handlers.ports import CannotServe
 from handlers.web.form_parser import Form, read_form
 
 COOKIE = "mailcheck_session"
-TRIES, TRIES_WITHIN_S = 10, 60.0
-OPEN = ("/login", "/static/")
-PUBLIC = ("/status", "/static/")
-FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+MAX_LOGIN_FAILURES, LOGIN_WINDOW_S = 10, 60.0
+LOGIN_PATHS = ("/login", "/static/")
+PUBLIC_PATHS = ("/status", "/static/")
+PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # with `no-referrer` a browser would send `Origin: null`, even to ourselves
+    # With `no-referrer`, browsers send `Origin: null` even on same-origin forms.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -44,131 +47,145 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Someone with a valid session: what stands in their cookie, and the token of their forms."""
+    """A valid session: the user id of the cookie, and the CSRF token of its forms."""
 
     person: str
     csrf: str
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
-    """Sessions without a memory: a cookie is a name, sealed with a secret of this process."""
+class SignedCookie:
+    """Stateless sessions: the cookie is a user id signed with a secret of this process."""
 
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
-    def new(self) -> str:
+    def issue(self) -> str:
         person = secrets.token_hex(8)
-        return f"{person}.{self._of('session', person)}"
+        return f"{person}.{self._sign('session', person)}"
 
-    def visitor(self, cookie: str) -> Visitor | None:
+    def verify(self, cookie: str) -> Visitor | None:
         person, _, seal = cookie.partition(".")
-        if not person or not same(seal, self._of("session", person)):
+        if not person or not constant_time_equal(seal, self._sign("session", person)):
             return None
-        return Visitor(person, self._of("form", person))
+        return Visitor(person, self._sign("form", person))
 
-    def _of(self, purpose: str, person: str) -> str:
+    def _sign(self, purpose: str, person: str) -> str:
         return hmac.new(self.secret, f"{purpose} {person}".encode(), hashlib.sha256).hexdigest()
 
 
-class Tries:
-    """Wrong passwords, counted for everybody together: ten in a minute, then nobody may try for a while."""
+class LoginAttempts:
+    """Failed logins of all clients together; after ten in a minute logins are refused."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._wrong: deque[float] = deque(maxlen=TRIES)
+        self._failures: deque[float] = deque(maxlen=MAX_LOGIN_FAILURES)
 
     def exhausted(self) -> bool:
-        return len(self._wrong) == TRIES and self._clock() - self._wrong[0] < TRIES_WITHIN_S
+        return (
+            len(self._failures) == MAX_LOGIN_FAILURES
+            and self._clock() - self._failures[0] < LOGIN_WINDOW_S
+        )
 
-    def wrong(self) -> None:
-        self._wrong.append(self._clock())
+    def record_failure(self) -> None:
+        self._failures.append(self._clock())
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
-    """Stands before the pages. They find the visitor and the form of a request in its state.
+class SessionGate:
+    """ASGI middleware in front of the pages; sets visitor and form in `request.state`.
 
-    What starts with one of `published` may be read by whoever asks, through a proxy too: nobody is let in and nothing can
-    be changed there.
+    GET requests to paths that start with one of `public_paths` need no session, also behind a
+    proxy.
     """
 
-    pages: ASGIApp
+    app: ASGIApp
     password: str = field(repr=False)
-    tries: Tries
-    seal: Seal = field(default_factory=Seal)
-    published: tuple[str, ...] = ()
+    attempts: LoginAttempts
+    signed_cookie: SignedCookie = field(default_factory=SignedCookie)
+    public_paths: tuple[str, ...] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             request = Request(scope, receive)
-            answer = await self._answer(request)
-            await (answer or self.pages)(scope, receive, _with_headers(send, request))
+            answer = await self._gate(request)
+            await (answer or self.app)(scope, receive, _with_headers(send, request))
 
-    async def _answer(self, request: Request) -> Response | None:
-        """What the guard says itself; None where the pages may answer."""
-        path, posted = request.url.path, request.method == "POST"
-        if request.method in ("GET", "HEAD") and path.startswith(self.published):
+    async def _gate(self, request: Request) -> Response | None:
+        """The response of the gate itself; None to pass the request on."""
+        path, is_post = request.url.path, request.method == "POST"
+        if request.method in ("GET", "HEAD") and path.startswith(self.public_paths):
             return None
-        if not self.password and not is_here(request.headers):
-            return said("The web chat answers on this machine only: open it as http://127.0.0.1.", 421)
-        if posted and not from_our_page(request.headers):
-            return said("That did not come from a page of the web chat.", 403)
+        if not self.password and not is_local_request(request.headers):
+            return text_response(
+                "The web chat answers on this machine only: open it as http://127.0.0.1.", 421
+            )
+        if is_post and not is_same_origin(request.headers):
+            return text_response("That did not come from a page of the web chat.", 403)
         if request.method not in ("GET", "HEAD", "POST"):
-            return said("The web chat knows only GET and POST.", 405)
-        visitor = self.seal.visitor(cookie_of(request.headers))
-        form = await read_form(request, visitor is not None) if posted else Form()
+            return text_response("The web chat knows only GET and POST.", 405)
+        visitor = self.signed_cookie.verify(session_cookie(request.headers))
+        form = await read_form(request, visitor is not None) if is_post else Form()
         if form is None:
-            return said("That is more text than the web chat takes at once.", 413)
-        request.state.visitor, request.state.form, request.state.files = visitor, form.fields, form.files
-        if path == "/login" and posted:
+            return text_response("That is more text than the web chat takes at once.", 413)
+        request.state.visitor, request.state.form, request.state.files = (
+            visitor,
+            form.fields,
+            form.files,
+        )
+        if path == "/login" and is_post:
             return self._log_in(request)
-        if path.startswith(OPEN):
+        if path.startswith(LOGIN_PATHS):
             return None
         if visitor is None:
-            return self._welcome(request)
-        if posted and not same(dict(request.state.form).get("csrf", ""), visitor.csrf):
-            return said("This page is out of date: reload it and try again.", 403)
+            return self._start_session(request)
+        if is_post and not constant_time_equal(
+            dict(request.state.form).get("csrf", ""), visitor.csrf
+        ):
+            return text_response("This page is out of date: reload it and try again.", 403)
         return None
 
-    def _welcome(self, request: Request) -> Response | None:
-        """A session for whoever comes; where there is a password, the way to one."""
+    def _start_session(self, request: Request) -> Response | None:
+        """A session for a new client, or a redirect to the login page."""
         if request.method == "POST" or request.url.path == "/stream":
-            return said("This page is out of date: reload it and try again.", 403)
+            return text_response("This page is out of date: reload it and try again.", 403)
         if self.password:
             return RedirectResponse("/login", 303)
-        self._let_in(request)
+        self._issue_cookie(request)
         return None
 
-    def _let_in(self, request: Request) -> None:
-        request.state.cookie = self.seal.new()
-        request.state.visitor = self.seal.visitor(request.state.cookie)
+    def _issue_cookie(self, request: Request) -> None:
+        request.state.cookie = self.signed_cookie.issue()
+        request.state.visitor = self.signed_cookie.verify(request.state.cookie)
 
     def _log_in(self, request: Request) -> Response | None:
-        """None where the page with the form has to come again; it then says `request.state.wrong`."""
-        if self.password and not self.tries.exhausted():
-            if same(dict(request.state.form).get("password", ""), self.password):
-                self._let_in(request)
+        """None to show the login page again, with the error in `request.state.wrong`."""
+        if self.password and not self.attempts.exhausted():
+            if constant_time_equal(dict(request.state.form).get("password", ""), self.password):
+                self._issue_cookie(request)
                 return RedirectResponse("/", 303)
-            self.tries.wrong()
+            self.attempts.record_failure()
             request.state.wrong = "That is not the password."
         else:
             request.state.wrong = "Too many wrong passwords; please wait a minute."
         return None
 
 
-def password_for(listening: HostPort, password: str) -> str:
-    """The password to ask for, empty where none is set. Raises CannotServe where the page would be open to a network."""
-    if not password and not is_loopback(listening.host):
+def required_password(address: HostPort, password: str) -> str:
+    """The required password, empty for none. Raises CannotServe if a network could connect."""
+    if not password and not is_loopback(address.host):
         raise CannotServe(
-            f"The web chat would be open to everybody who reaches {listening}: set MAILCHECK_WEB_PASSWORD, "
+            f"The web chat would be open to everybody who reaches {address}: "
+            "set MAILCHECK_WEB_PASSWORD, "
             "or let it listen on this machine only with MAILCHECK_HTTP=127.0.0.1:3000."
         )
     return password
 
 
-def is_here(headers: Headers) -> bool:
-    """Whether a browser on this machine asks: by our own name, and not through a proxy that would let others in."""
-    return is_loopback(split_port(headers.get("host", ""))[0]) and not any(name in headers for name in FORWARDED)
+def is_local_request(headers: Headers) -> bool:
+    """Whether a browser on this machine connects by a loopback name and without a proxy."""
+    return is_loopback(split_port(headers.get("host", ""))[0]) and not any(
+        name in headers for name in PROXY_HEADERS
+    )
 
 
 def is_loopback(host: str) -> bool:
@@ -178,14 +195,16 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def from_our_page(headers: Headers) -> bool:
-    """Browsers say where a form comes from; what sends no Origin is no page of ours."""
+def is_same_origin(headers: Headers) -> bool:
+    """Whether the form comes from our own page; browsers always send its Origin."""
     host = headers.get("host", "")
     site = headers.get("sec-fetch-site", "same-origin")
-    return bool(host) and site == "same-origin" and urlsplit(headers.get("origin", "")).netloc == host
+    return (
+        bool(host) and site == "same-origin" and urlsplit(headers.get("origin", "")).netloc == host
+    )
 
 
-def cookie_of(headers: Mapping[str, str]) -> str:
+def session_cookie(headers: Mapping[str, str]) -> str:
     try:
         morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
     except CookieError:
@@ -193,23 +212,25 @@ def cookie_of(headers: Mapping[str, str]) -> str:
     return morsel.value if morsel else ""
 
 
-def said(sentence: str, status: int) -> Response:
+def text_response(sentence: str, status: int) -> Response:
     return PlainTextResponse(f"{sentence}\n", status)
 
 
-def same(one: str, other: str) -> bool:
-    """In a time that tells nothing."""
-    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))
+def constant_time_equal(left: str, right: str) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(left.encode("utf-8", "replace"), right.encode("utf-8", "replace"))
 
 
 def _with_headers(send: Send, request: Request) -> Send:
-    async def sending(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers.update(HEADERS)
+            headers.update(SECURITY_HEADERS)
             if cookie := getattr(request.state, "cookie", ""):
                 secure = "; Secure" if request.url.scheme == "https" else ""
-                headers.append("set-cookie", f"{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Strict{secure}")
+                headers.append(
+                    "set-cookie", f"{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Strict{secure}"
+                )
         await send(message)
 
-    return sending
+    return send_with_headers

@@ -1,4 +1,4 @@
-"""What a monitoring system is told of the watches."""
+"""Gauges of monitoring."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from datetime import timedelta
 
 from redis.asyncio import Redis
 
-from bot.app import measure
-from bot.metrics import metrics
-from bot.monitoring.repository import Register
+from bot.app import update_gauges
+from bot.metrics import build_metrics
+from bot.monitoring.repository import RedisRepository
 from tests.support.stored_watches import Clock, baseline, watch
 
 
-async def test_looks_that_nobody_takes_are_seen_from_outside(redis: Redis) -> None:
-    clock, counted = Clock(), metrics()
-    register = Register(redis, clock)
-    await register.add(watch(), baseline(watch()), clock())
-    await measure(register, counted, clock() + timedelta(minutes=5))
-    seen = {
-        name: counted.registry.get_sample_value(f"mailcheck_{name}") for name in ("looks_overdue_seconds", "lists_held")
+async def test_gauges_show_overdue_polls(redis: Redis) -> None:
+    clock, registry = Clock(), build_metrics()
+    repository = RedisRepository(redis, clock)
+    await repository.add(watch(), baseline(watch()), clock())
+    await update_gauges(repository, registry, clock() + timedelta(minutes=5))
+    gauges = {
+        name: registry.registry.get_sample_value(f"mailcheck_{name}")
+        for name in ("looks_overdue_seconds", "lists_held")
     }
-    assert seen == {"looks_overdue_seconds": 300.0, "lists_held": 0.0}
+    assert gauges == {"looks_overdue_seconds": 300.0, "lists_held": 0.0}

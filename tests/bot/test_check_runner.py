@@ -8,60 +8,68 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.check_runner import UNCACHED, Checkup
-from bot.models import Check, Finding, Lookup, LookupFailed, Order, Report, Target, Verdict
+from bot.check_runner import NOT_CACHED, CheckRunner
+from bot.models import Check, Finding, Lookup, LookupFailed, CheckRequest, Report, Target, Verdict
 from tests.support.dns_world import World
 
 AT = datetime(2026, 11, 24, 6, tzinfo=UTC)
-ORDER = Order(Target.of("192.0.2.1", "example.com"))
-ALONE = Order(Target.of("192.0.2.1"))
+REQUEST = CheckRequest(Target.of("192.0.2.1", "example.com"))
+ADDRESS_REQUEST = CheckRequest(Target.of("192.0.2.1"))
 
 
-def found(about: str) -> Finding:
-    return Finding("mx", about, Verdict.PASS, "mx.ok", "It is right.")
+async def names_its_target(request: CheckRequest, _lookup: Lookup, /) -> Sequence[Finding]:
+    return [Finding("mx", str(request.target), Verdict.PASS, "mx.ok", "It is right.")]
 
 
-async def names_its_target(order: Order, _lookup: Lookup, /) -> Sequence[Finding]:
-    return [found(str(order.target))]
-
-
-async def asks_twice(_order: Order, lookup: Lookup, /) -> Sequence[Finding]:
+async def queries_two_names(_request: CheckRequest, lookup: Lookup, /) -> Sequence[Finding]:
     await asyncio.gather(lookup("a.example", "A"), lookup("b.example", "A"))
     return []
 
 
-async def is_broken(_order: Order, _lookup: Lookup, /) -> Sequence[Finding]:
+async def is_broken(_request: CheckRequest, _lookup: Lookup, /) -> Sequence[Finding]:
     raise KeyError("a bug")
 
 
-def made(*checks: tuple[str, Check], world: World | None = None, special_allowed: bool = True) -> Checkup:
+def runner(
+    *checks: tuple[str, Check], world: World | None = None, allow_special: bool = True
+) -> CheckRunner:
     lookup = world or World({})
-    return Checkup(checks, frozenset({"network"}), lookup, lookup, lambda: AT, special_allowed=special_allowed)
+    return CheckRunner(
+        checks,
+        frozenset({"network"}),
+        lookup,
+        lookup,
+        lambda: AT,
+        allow_special=allow_special,
+    )
 
 
-async def test_a_broken_check_is_unknown_and_takes_nothing_from_the_others() -> None:
-    report = await made(("spf", is_broken), ("mx", names_its_target)).report(ORDER)
-    assert [(f.code, f.verdict) for f in report.findings] == [
+async def test_broken_check_is_unknown_and_others_still_run() -> None:
+    report = await runner(("spf", is_broken), ("mx", names_its_target)).run(REQUEST)
+    assert [(finding.code, finding.verdict) for finding in report.findings] == [
         ("spf.broken", Verdict.UNKNOWN),
         ("mx.ok", Verdict.PASS),
     ]
-    assert "a bug" not in report.findings[0].says
+    assert "a bug" not in report.findings[0].summary
 
 
-async def test_questions_are_counted_and_the_clock_is_handed_in() -> None:
-    report = await made(("mx", asks_twice)).report(ORDER)
+async def test_report_has_query_count_and_injected_time() -> None:
+    report = await runner(("mx", queries_two_names)).run(REQUEST)
     assert (report.queries, report.at, report.verdict) == (2, AT, Verdict.PASS)
 
 
 @pytest.mark.parametrize(
-    ("order", "asked_about"),
-    [(ORDER, ["192.0.2.1 example.com", "example.com"]), (ALONE, ["192.0.2.1"])],
+    ("check_request", "targets"),
+    [(REQUEST, ["192.0.2.1 example.com", "example.com"]), (ADDRESS_REQUEST, ["192.0.2.1"])],
 )
-async def test_only_the_domain_is_asked_about_where_the_address_is_special(
-    order: Order, asked_about: list[str]
+async def test_special_address_is_left_out_of_other_checks(
+    check_request: CheckRequest, targets: list[str]
 ) -> None:
-    checkup = made(("network", names_its_target), ("mx", names_its_target), special_allowed=False)
-    assert [f.about for f in (await checkup.report(order)).findings] == asked_about
+    check_runner = runner(
+        ("network", names_its_target), ("mx", names_its_target), allow_special=False
+    )
+    report = await check_runner.run(check_request)
+    assert [finding.subject for finding in report.findings] == targets
 
 
 HOSTS = World(
@@ -76,7 +84,7 @@ HOSTS = World(
 
 
 @pytest.mark.parametrize(
-    ("name", "targets"),
+    ("name", "addresses"),
     [
         ("mail.example.com", ["192.0.2.1", "192.0.2.2", "2001:db8::1"]),
         ("example.com", [None]),
@@ -86,52 +94,65 @@ HOSTS = World(
         ("many.example", ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]),
     ],
 )
-async def test_a_name_with_addresses_and_no_mail_of_its_own_is_a_host(name: str, targets: list[str | None]) -> None:
-    orders = await made(world=HOSTS).expand(Order(Target(domain=name)))
-    assert [str(order.target.ip) if order.target.ip else None for order in orders] == targets
-    assert {order.target.domain for order in orders} == {name}
+async def test_name_without_mail_records_is_expanded_to_addresses(
+    name: str, addresses: list[str | None]
+) -> None:
+    requests = await runner(world=HOSTS).expand(CheckRequest(Target(domain=name)))
+    targets = [request.target for request in requests]
+    assert [str(target.ip) if target.ip else None for target in targets] == addresses
+    assert {target.domain for target in targets} == {name}
 
 
-class Shelf:
-    """A report cache that can be away."""
+class FakeReportCache:
+    """A report cache that can be unavailable."""
 
-    def __init__(self, away: bool = False) -> None:
+    def __init__(self, unavailable: bool = False) -> None:
         self.texts: dict[str, str] = {}
-        self.away = away
+        self.unavailable = unavailable
 
-    async def fetch(self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False) -> tuple[str, bool]:
-        if key in self.texts and not fresh and not self.away:
+    async def fetch(
+        self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False
+    ) -> tuple[str, bool]:
+        if key in self.texts and not fresh and not self.unavailable:
             return self.texts[key], True
         self.texts[key] = await make()
         return self.texts[key], False
 
 
-async def test_the_same_order_is_answered_from_the_cache_and_says_so() -> None:
-    counted: list[Report] = []
-    checkup = replace(made(("mx", names_its_target)), reports=Shelf(), count=counted.append)
-    reports = [await checkup.report(ORDER), await checkup.report(ORDER), await checkup.report(ORDER, fresh=True)]
+async def test_same_request_is_answered_from_cache_and_marked() -> None:
+    recorded: list[Report] = []
+    check_runner = replace(
+        runner(("mx", names_its_target)), reports=FakeReportCache(), on_report=recorded.append
+    )
+    reports = [
+        await check_runner.run(REQUEST),
+        await check_runner.run(REQUEST),
+        await check_runner.run(REQUEST, fresh=True),
+    ]
     assert [report.cached for report in reports] == [False, True, False]
-    assert counted == reports
-    assert await checkup.report(replace(ORDER, helo="mail.example.com")) != reports[1]
+    assert recorded == reports
+    assert await check_runner.run(replace(REQUEST, helo="mail.example.com")) != reports[1]
 
 
-async def test_without_its_store_a_check_answers_and_says_that_it_is_uncached() -> None:
-    report = await replace(made(("mx", names_its_target)), reports=Shelf(away=True)).report(ORDER)
-    assert report.notes == (UNCACHED,)
-    assert json.dumps(report.findings[0].says)
+async def test_report_without_cache_notes_that_it_was_not_cached() -> None:
+    check_runner = replace(runner(("mx", names_its_target)), reports=FakeReportCache(unavailable=True))
+    report = await check_runner.run(REQUEST)
+    assert report.notes == (NOT_CACHED,)
+    assert json.dumps(report.findings[0].summary)
 
 
-async def test_a_check_that_dns_keeps_waiting_ends_as_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def waits(_order: Order, _lookup: Lookup, /) -> Sequence[Finding]:
+async def test_check_that_times_out_is_unknown() -> None:
+    async def times_out(_request: CheckRequest, _lookup: Lookup, /) -> Sequence[Finding]:
         raise TimeoutError
 
-    async def fails(_order: Order, lookup: Lookup, /) -> Sequence[Finding]:
+    async def lookup_fails(_request: CheckRequest, lookup: Lookup, /) -> Sequence[Finding]:
         try:
             await lookup("dead.example", "A")
-        except LookupFailed as failed:
-            return [Finding("mx", "dead.example", Verdict.UNKNOWN, "mx.no-answer", failed.reason)]
+        except LookupFailed as error:
+            return [Finding("mx", "dead.example", Verdict.UNKNOWN, "mx.no-answer", error.reason)]
         return []
 
-    report = await made(("spf", waits), ("mx", fails), world=World({"dead.example": {"*": "timeout"}})).report(ORDER)
-    assert [f.code for f in report.findings] == ["spf.no-answer", "mx.no-answer"]
+    world = World({"dead.example": {"*": "timeout"}})
+    report = await runner(("spf", times_out), ("mx", lookup_fails), world=world).run(REQUEST)
+    assert [finding.code for finding in report.findings] == ["spf.no-answer", "mx.no-answer"]
     assert report.verdict is Verdict.UNKNOWN

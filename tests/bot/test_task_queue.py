@@ -11,154 +11,165 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
-from bot import task_queue as engine
+from bot import task_queue as queue_module
 from bot.storage.redis_client import client
-from bot.task_queue import ASK_S, REDELIVERIES, Jobs, JobsAway
+from bot.task_queue import PAYLOAD_TTL_S, REDELIVERIES, TaskQueue, TaskQueueUnavailable
 from tests.support.redis_server import RedisServer
 
 STREAM, GROUP = "mailcheck:stream", "docket-workers"
-SOON_S = 5.0
+TIMEOUT_S = 5.0
 
 
-class Desk:
-    """Where the tasks of a test leave word. `report` takes a while when `busy` is set."""
+class Tasks:
+    """Records the tasks that start and finish; they finish only while `released` is set."""
 
     def __init__(self) -> None:
-        self.seen: asyncio.Queue[str] = asyncio.Queue()
-        self.done: list[str] = []
-        self.go = asyncio.Event()
-        self.go.set()
+        self.started: asyncio.Queue[str] = asyncio.Queue()
+        self.finished: list[str] = []
+        self.released = asyncio.Event()
+        self.released.set()
 
-    async def report(self, ask_id: str) -> None:
-        self.seen.put_nowait(ask_id)
-        await self.go.wait()
-        self.done.append(ask_id)
+    async def report(self, payload_id: str) -> None:
+        self.started.put_nowait(payload_id)
+        await self.released.wait()
+        self.finished.append(payload_id)
 
-    async def next(self) -> str:
-        return await asyncio.wait_for(self.seen.get(), SOON_S)
-
-
-@pytest.fixture
-def desk() -> Desk:
-    return Desk()
+    async def next_started(self) -> str:
+        return await asyncio.wait_for(self.started.get(), TIMEOUT_S)
 
 
 @pytest.fixture
-async def jobs(redis_url: str, desk: Desk) -> AsyncIterator[Jobs]:
-    async with opened(redis_url, desk) as made:
-        yield made
+def tasks() -> Tasks:
+    return Tasks()
+
+
+@pytest.fixture
+async def task_queue(redis_url: str, tasks: Tasks) -> AsyncIterator[TaskQueue]:
+    async with open_queue(redis_url, tasks) as task_queue:
+        yield task_queue
 
 
 @asynccontextmanager
-async def opened(redis_url: str, desk: Desk) -> AsyncIterator[Jobs]:
-    async def report(ask_id: str) -> None:
-        await desk.report(ask_id)
+async def open_queue(redis_url: str, tasks: Tasks) -> AsyncIterator[TaskQueue]:
+    async def report(payload_id: str) -> None:
+        await tasks.report(payload_id)
 
-    async with Jobs(redis_url, redeliver_after=timedelta(milliseconds=400)) as made:
-        made.register(report)
-        yield made
+    async with TaskQueue(redis_url, redeliver_after=timedelta(milliseconds=400)) as task_queue:
+        task_queue.register(report)
+        yield task_queue
 
 
 @asynccontextmanager
-async def working(jobs: Jobs) -> AsyncIterator[None]:
+async def worker(task_queue: TaskQueue) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    work = asyncio.create_task(jobs.work(stop))
+    running = asyncio.create_task(task_queue.work(stop))
     try:
         yield
     finally:
         stop.set()
-        await work
+        await running
 
 
-async def test_a_task_gets_the_ids_it_was_handed_in_with(jobs: Jobs, desk: Desk) -> None:
-    assert await jobs.enqueue("report", "id-1", within=SOON_S)
-    async with working(jobs):
-        assert await desk.next() == "id-1"
+async def test_task_gets_the_ids_it_was_enqueued_with(task_queue: TaskQueue, tasks: Tasks) -> None:
+    assert await task_queue.enqueue("report", "id-1", timeout_s=TIMEOUT_S)
+    async with worker(task_queue):
+        assert await tasks.next_started() == "id-1"
 
 
-async def test_an_ask_is_there_for_its_task_however_often_it_runs(
-    jobs: Jobs, desk: Desk, redis: Redis, caplog: pytest.LogCaptureFixture
+async def test_payload_is_readable_on_every_run_of_its_task(
+    task_queue: TaskQueue, tasks: Tasks, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ask = {"words": "192.0.2.1 example.com", "response_url": "https://hooks.slack.example/hush-1"}
-    async with working(jobs):
+    payload = {
+        "words": "192.0.2.1 example.com",
+        "response_url": "https://hooks.slack.example/hush-1",
+    }
+    async with worker(task_queue):
         with caplog.at_level("DEBUG"):
-            ask_id = await jobs.submit("report", ask, within=SOON_S)
-            assert await desk.next() == ask_id
-    assert await jobs.asked(ask_id) == await jobs.asked(ask_id) == ask
-    assert 0 < await redis.ttl(f"mc1:ask:{ask_id}") <= ASK_S
+            payload_id = await task_queue.submit("report", payload, timeout_s=TIMEOUT_S)
+            assert await tasks.next_started() == payload_id
+    assert await task_queue.payload(payload_id) == await task_queue.payload(payload_id) == payload
+    assert 0 < await redis.ttl(f"mc1:ask:{payload_id}") <= PAYLOAD_TTL_S
     assert "hush-1" not in caplog.text
 
 
-async def test_an_ask_that_is_too_old_is_gone(jobs: Jobs) -> None:
-    assert await jobs.asked("never-made") is None
+async def test_payload_that_does_not_exist_is_none(task_queue: TaskQueue) -> None:
+    assert await task_queue.payload("never-made") is None
 
 
-async def test_a_key_stands_for_one_task_at_a_time(jobs: Jobs, desk: Desk) -> None:
-    desk.go.clear()
-    assert await jobs.enqueue("report", "first", key="room-1", within=SOON_S)
-    assert not await jobs.enqueue("report", "second", key="room-1", within=SOON_S)
-    async with working(jobs):
-        assert await desk.next() == "first"
-        assert not await jobs.enqueue("report", "third", key="room-1", within=SOON_S)
-        desk.go.set()
-    assert desk.done == ["first"]
+async def test_key_allows_one_task_at_a_time(task_queue: TaskQueue, tasks: Tasks) -> None:
+    tasks.released.clear()
+    assert await task_queue.enqueue("report", "first", key="channel-1", timeout_s=TIMEOUT_S)
+    assert not await task_queue.enqueue("report", "second", key="channel-1", timeout_s=TIMEOUT_S)
+    async with worker(task_queue):
+        assert await tasks.next_started() == "first"
+        assert not await task_queue.enqueue("report", "third", key="channel-1", timeout_s=TIMEOUT_S)
+        tasks.released.set()
+    assert tasks.finished == ["first"]
 
 
-async def test_stop_waits_for_the_task_that_runs(jobs: Jobs, desk: Desk) -> None:
-    desk.go.clear()
-    await jobs.enqueue("report", "id-1", within=SOON_S)
+async def test_stop_waits_for_the_running_task(task_queue: TaskQueue, tasks: Tasks) -> None:
+    tasks.released.clear()
+    await task_queue.enqueue("report", "id-1", timeout_s=TIMEOUT_S)
     stop = asyncio.Event()
-    work = asyncio.create_task(jobs.work(stop))
-    await desk.next()
+    running = asyncio.create_task(task_queue.work(stop))
+    await tasks.next_started()
     stop.set()
-    await jobs.enqueue("report", "id-2", within=SOON_S)
-    desk.go.set()
-    await asyncio.wait_for(work, SOON_S)
-    assert desk.done[:1] == ["id-1"]
+    await task_queue.enqueue("report", "id-2", timeout_s=TIMEOUT_S)
+    tasks.released.set()
+    await asyncio.wait_for(running, TIMEOUT_S)
+    assert tasks.finished[:1] == ["id-1"]
 
 
-async def test_a_task_that_outlasts_the_stop_runs_again_elsewhere(
-    jobs: Jobs, desk: Desk, monkeypatch: pytest.MonkeyPatch
+async def test_task_that_outlasts_the_stop_runs_again(
+    task_queue: TaskQueue, tasks: Tasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "DRAIN_S", 0.1)
-    desk.go.clear()
-    await jobs.enqueue("report", "id-1", within=SOON_S)
-    async with working(jobs):
-        await desk.next()
-    assert desk.done == []
-    desk.go.set()
-    async with working(jobs):
-        assert await desk.next() == "id-1"
+    monkeypatch.setattr(queue_module, "DRAIN_S", 0.1)
+    tasks.released.clear()
+    await task_queue.enqueue("report", "id-1", timeout_s=TIMEOUT_S)
+    async with worker(task_queue):
+        await tasks.next_started()
+    assert tasks.finished == []
+    tasks.released.set()
+    async with worker(task_queue):
+        assert await tasks.next_started() == "id-1"
 
 
-async def test_a_task_survives_the_kill_of_its_worker(jobs: Jobs, desk: Desk, redis_url: str) -> None:
+async def test_task_runs_again_after_its_worker_was_killed(
+    task_queue: TaskQueue, tasks: Tasks, redis_url: str
+) -> None:
     victim = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.support.task_queue_worker", redis_url, stdout=PIPE
     )
     assert victim.stdout is not None
-    await jobs.enqueue("report", "id-1", within=SOON_S)
+    await task_queue.enqueue("report", "id-1", timeout_s=TIMEOUT_S)
     assert (await victim.stdout.readline()).decode().strip() == "id-1"
     victim.kill()
     await victim.wait()
-    async with working(jobs):
-        assert await desk.next() == "id-1"
-    assert desk.done == ["id-1"]
+    async with worker(task_queue):
+        assert await tasks.next_started() == "id-1"
+    assert tasks.finished == ["id-1"]
 
 
 @pytest.mark.parametrize("redeliveries", [1, REDELIVERIES, REDELIVERIES + 1, REDELIVERIES + 9])
-async def test_a_task_that_keeps_ending_its_worker_is_parked(
-    jobs: Jobs, desk: Desk, redis: Redis, caplog: pytest.LogCaptureFixture, redeliveries: int
+async def test_task_that_repeatedly_kills_workers_is_dropped(
+    task_queue: TaskQueue,
+    tasks: Tasks,
+    redis: Redis,
+    caplog: pytest.LogCaptureFixture,
+    redeliveries: int,
 ) -> None:
-    await jobs.enqueue("report", "poison", key="key-1", within=SOON_S)
-    message = await redis.hget("mailcheck:runs:key-1", "stream_id")
-    # A worker that died has it, and so many have had it before.
+    await task_queue.enqueue("report", "poison", key="key-1", timeout_s=TIMEOUT_S)
+    stream_id = await redis.hget("mailcheck:runs:key-1", "stream_id")
+    # Assigned to a dead worker, after so many deliveries.
     await redis.xgroup_create(STREAM, GROUP, id="$")
-    await redis.xclaim(STREAM, GROUP, "dead", 0, [str(message)], retrycount=redeliveries, force=True, justid=True)
-    async with working(jobs):
-        await asyncio.wait_for(until_empty(redis), SOON_S)
-    parked = redeliveries > REDELIVERIES
-    assert desk.done == ([] if parked else ["poison"])
-    assert ("report(poison) ended its worker again and again" in caplog.text) is parked
+    await redis.xclaim(
+        STREAM, GROUP, "dead", 0, [str(stream_id)], retrycount=redeliveries, force=True, justid=True
+    )
+    async with worker(task_queue):
+        await asyncio.wait_for(until_empty(redis), TIMEOUT_S)
+    dropped = redeliveries > REDELIVERIES
+    assert tasks.finished == ([] if dropped else ["poison"])
+    assert ("report(poison) killed its worker repeatedly" in caplog.text) is dropped
 
 
 async def until_empty(redis: Redis) -> None:
@@ -168,47 +179,53 @@ async def until_empty(redis: Redis) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_handing_in_a_task_is_bounded_when_redis_hangs(
-    jobs: Jobs, desk: Desk, redis: Redis, redis_server: RedisServer
+async def test_enqueue_is_bounded_when_redis_hangs(
+    task_queue: TaskQueue, tasks: Tasks, redis: Redis, redis_server: RedisServer
 ) -> None:
-    await jobs.enqueue("report", "before", within=SOON_S)
+    await task_queue.enqueue("report", "before", timeout_s=TIMEOUT_S)
     with redis_server.hung():
-        began = time.monotonic()
-        with pytest.raises(JobsAway):
-            await jobs.enqueue("report", "during", within=0.1)
-        with pytest.raises(JobsAway):
-            await jobs.submit("report", {"words": ""}, within=0.1)
-        assert time.monotonic() - began < 0.4
-    assert await jobs.enqueue("report", "after", within=SOON_S)
+        started = time.monotonic()
+        with pytest.raises(TaskQueueUnavailable):
+            await task_queue.enqueue("report", "during", timeout_s=0.1)
+        with pytest.raises(TaskQueueUnavailable):
+            await task_queue.submit("report", {"words": ""}, timeout_s=0.1)
+        assert time.monotonic() - started < 0.4
+    assert await task_queue.enqueue("report", "after", timeout_s=TIMEOUT_S)
 
 
 async def test_stop_is_bounded_when_redis_hangs(
-    jobs: Jobs, desk: Desk, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    task_queue: TaskQueue, tasks: Tasks, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "DRAIN_S", 0.2)
-    await jobs.enqueue("report", "id-1", within=SOON_S)
-    async with working(jobs):
-        await desk.next()
+    monkeypatch.setattr(queue_module, "DRAIN_S", 0.2)
+    await task_queue.enqueue("report", "id-1", timeout_s=TIMEOUT_S)
+    async with worker(task_queue):
+        await tasks.next_started()
         redis_server.pause()
     redis_server.resume()
 
 
-async def test_a_queue_that_is_gone_is_away(desk: Desk) -> None:
-    async with opened("redis://127.0.0.1:1", desk) as nowhere:
-        with pytest.raises(JobsAway):
-            await nowhere.enqueue("report", "id-1", within=0.1)
+async def test_unreachable_queue_raises_unavailable(tasks: Tasks) -> None:
+    async with open_queue("redis://127.0.0.1:1", tasks) as unreachable:
+        with pytest.raises(TaskQueueUnavailable):
+            await unreachable.enqueue("report", "id-1", timeout_s=0.1)
 
 
-async def test_work_goes_on_after_redis_was_restarted(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_worker_continues_after_redis_restart(
+    tasks: Tasks, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     server = RedisServer(tmp_path_factory.mktemp("restarted"))
     try:
-        async with client(server.url, 5) as redis, opened(server.url, desk) as jobs, working(jobs):
-            await jobs.enqueue("report", "before", within=SOON_S)
-            assert await desk.next() == "before"
+        async with (
+            client(server.url, 5) as redis,
+            open_queue(server.url, tasks) as task_queue,
+            worker(task_queue),
+        ):
+            await task_queue.enqueue("report", "before", timeout_s=TIMEOUT_S)
+            assert await tasks.next_started() == "before"
             await until_empty(redis)
             await asyncio.to_thread(server.kill)
             await asyncio.to_thread(server.start)
-            await jobs.enqueue("report", "after", within=SOON_S)
-            assert await desk.next() == "after"
+            await task_queue.enqueue("report", "after", timeout_s=TIMEOUT_S)
+            assert await tasks.next_started() == "after"
     finally:
         server.stop()

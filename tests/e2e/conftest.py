@@ -1,4 +1,4 @@
-"""Where the suites that look at things leave what they saw."""
+"""The folder for pictures that the e2e suites make."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from pathlib import Path
 
 import pytest
 
-KEPT = Path(__file__).parents[2] / "build" / "pictures"
+PICTURES_DIR = Path(__file__).parents[2] / "build" / "pictures"
 
 
 @pytest.fixture(scope="session")
 def pictures() -> Iterator[Path]:
-    """The folder for pictures, which git ignores and CI keeps. Those that this run made are copied to where the variable
-    `PICTURES` says, such as docs/pictures."""
-    KEPT.mkdir(parents=True, exist_ok=True)
-    begun = time.time()
-    yield KEPT
-    if wanted := os.environ.get("PICTURES"):
-        for picture in KEPT.glob("*.png"):
-            if picture.stat().st_mtime >= begun:
-                shutil.copy(picture, wanted)
+    """The folder for pictures, ignored by git and archived by CI.
+
+    Pictures of this run are also copied to the folder in the variable `PICTURES`, if set.
+    """
+    PICTURES_DIR.mkdir(parents=True, exist_ok=True)
+    started = time.time()
+    yield PICTURES_DIR
+    if target := os.environ.get("PICTURES"):
+        for picture in PICTURES_DIR.glob("*.png"):
+            if picture.stat().st_mtime >= started:
+                shutil.copy(picture, target)

@@ -1,8 +1,9 @@
-"""The Slack emulator of npm, and what stands between it and the bot.
+"""The Slack emulator from npm, and a proxy between it and the bot.
 
-The emulator keeps channels and messages, but it routes only POST with a body, takes any payload, and has no response URLs
-and no slash commands. So the front passes calls on in the form it knows, holds every payload to Slack's limits first, and
-lends it response URLs: what all may see goes into the channel, what one person sees is kept here.
+The emulator stores channels and messages, but routes only POST with a body, accepts any payload,
+and has no response URLs and no slash commands. The proxy translates calls, validates every payload
+against Slack's limits, and adds response URLs: public messages go to the channel, ephemeral ones
+are stored here.
 """
 
 from __future__ import annotations
@@ -21,26 +22,28 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from tests.support.slack_validator import ENVELOPE, faults
+from tests.support.slack_validator import ENVELOPE, message_faults
 
 T = TypeVar("T")
 
 HERE = Path(__file__).parent
 EMULATE = HERE / "node_modules/emulate/dist/index.js"
 NODE = HERE / "node_modules/.bin/node"
-CHANNEL = "C000000001"  # the first of the workspace, #general
+CHANNEL = "C000000001"  # #general, the workspace's first
 TEAM = "T000000001"
-HOOK = f"/services/{TEAM}/B000000001/X000000001"
-MOST_USES = 5
+WEBHOOK_PATH = f"/services/{TEAM}/B000000001/X000000001"
+MAX_USES = 5
 
 
 @dataclass
-class Front:
+class EmulatorProxy:
+    """Proxy in front of the emulator."""
+
     emulator: httpx.AsyncClient
-    seen_by_one: list[dict[str, Any]] = field(default_factory=list)
-    refused: list[list[str]] = field(default_factory=list)
-    uses: int = 0
-    news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    ephemeral: list[dict[str, Any]] = field(default_factory=list)
+    rejected: list[list[str]] = field(default_factory=list)
+    response_url_uses: int = 0
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
     def app(self) -> Starlette:
@@ -52,79 +55,93 @@ class Front:
         )
 
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
-        """A method of the Web API, as a person's own client would call it."""
+        """Call a Web API method as a user's client would."""
         token = {"authorization": "Bearer xoxb-a-token-for-tests"}
-        answer: dict[str, Any] = (await self.emulator.post(f"/api/{method}", json=arguments, headers=token)).json()
+        answer: dict[str, Any] = (
+            await self.emulator.post(f"/api/{method}", json=arguments, headers=token)
+        ).json()
         assert answer["ok"], answer
         return answer
 
     async def channel(self) -> list[dict[str, Any]]:
-        """What stands in the channel, oldest first."""
-        return list(reversed((await self.call("conversations.history", channel=CHANNEL))["messages"]))
+        """The messages of the channel, oldest first."""
+        return list(
+            reversed((await self.call("conversations.history", channel=CHANNEL))["messages"])
+        )
 
-    async def until(self, look: Callable[[], Awaitable[T | None]]) -> T:
-        """What `look` finds, as soon as it finds something."""
-        async with asyncio.timeout(10), self.news:
-            while not (found := await look()):
-                await self.news.wait()
-        return found
+    async def wait_until(self, probe: Callable[[], Awaitable[T | None]]) -> T:
+        """The first truthy result of `probe`."""
+        async with asyncio.timeout(10), self.changed:
+            while not (result := await probe()):
+                await self.changed.wait()
+        return result
 
     async def _api(self, request: Request) -> Response:
         arguments: dict[str, Any] = dict(request.query_params)
         kind = request.headers.get("content-type", "")
         arguments |= await request.json() if "json" in kind else dict(await request.form())
         method = request.path_params["method"]
-        if method in ENVELOPE and self._wrong(arguments, method):
+        if method in ENVELOPE and self._has_faults(arguments, method):
             return JSONResponse({"ok": False, "error": "invalid_blocks"})
         headers = {"authorization": request.headers.get("authorization", "")}
         answer = await self.emulator.post(f"/api/{method}", json=arguments, headers=headers)
-        await self._tell()
+        await self._notify()
         return Response(answer.content, answer.status_code, media_type="application/json")
 
     async def _response_url(self, request: Request) -> Response:
-        self.uses += 1
+        self.response_url_uses += 1
         payload = await request.json()
-        if self.uses > MOST_USES or self._wrong(payload, "response_url"):
+        if self.response_url_uses > MAX_USES or self._has_faults(payload, "response_url"):
             return PlainTextResponse("used_url", 404)
         if payload.get("response_type") != "in_channel":
-            self.seen_by_one.append(payload)
+            self.ephemeral.append(payload)
             return PlainTextResponse("ok")
-        answer = await self.emulator.post(HOOK, json=payload)
-        await self._tell()
+        answer = await self.emulator.post(WEBHOOK_PATH, json=payload)
+        await self._notify()
         return Response(answer.content, answer.status_code)
 
-    async def _tell(self) -> None:
-        async with self.news:
-            self.news.notify_all()
+    async def _notify(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
 
-    def _wrong(self, payload: dict[str, Any], sent_to: str) -> bool:
-        if found := faults(payload, sent_to):
-            self.refused.append(found)
-        return bool(found)
+    def _has_faults(self, payload: dict[str, Any], sent_to: str) -> bool:
+        if problems := message_faults(payload, sent_to):
+            self.rejected.append(problems)
+        return bool(problems)
 
 
 @asynccontextmanager
-async def emulator() -> AsyncIterator[Front]:
-    """The emulator in a process of its own, on a free port, empty."""
+async def emulator() -> AsyncIterator[EmulatorProxy]:
+    """A fresh emulator in its own process on a free port."""
     port = free_port()
-    command = (NODE, EMULATE, "start", "-s", "slack", "-p", str(port), "--seed", HERE / "emulate.yaml")
+    command = (
+        NODE,
+        EMULATE,
+        "start",
+        "-s",
+        "slack",
+        "-p",
+        str(port),
+        "--seed",
+        HERE / "emulate.yaml",
+    )
     process = await asyncio.create_subprocess_exec(
         *command, cwd=HERE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-            await answers(client, process)
-            yield Front(client)
+            await wait_until_ready(client, process)
+            yield EmulatorProxy(client)
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
 
 
-async def answers(client: httpx.AsyncClient, process: asyncio.subprocess.Process) -> None:
+async def wait_until_ready(client: httpx.AsyncClient, process: asyncio.subprocess.Process) -> None:
     async with asyncio.timeout(30):
         while True:
-            assert process.returncode is None, "the emulator ended at once"
+            assert process.returncode is None, "the emulator exited"
             try:
                 await client.post("/api/api.test")
             except httpx.TransportError:
@@ -134,6 +151,6 @@ async def answers(client: httpx.AsyncClient, process: asyncio.subprocess.Process
 
 
 def free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
+    with socket.socket() as probe_socket:
+        probe_socket.bind(("127.0.0.1", 0))
+        return int(probe_socket.getsockname()[1])

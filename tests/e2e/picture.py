@@ -1,7 +1,7 @@
-"""Draws a Slack message as Slack would show it.
+"""Renders a Slack message as a picture.
 
-`python -m tests.e2e.picture message.json picture.png [dark]`, where the message is what the bot sends to Slack.
-`tests/e2e/run` brings the browser and the drawing tools.
+`python -m tests.e2e.picture message.json picture.png [dark]`, with the payload that the bot sends.
+`tests/e2e/run` installs the browser and the rendering tools.
 """
 
 from __future__ import annotations
@@ -17,30 +17,34 @@ from typing import Any
 HERE = Path(__file__).parent
 NODE = HERE / "node_modules/.bin/node"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-DRAWN_WITHIN_S = 60
+RENDER_TIMEOUT_S = 60
 
 
-class NotDrawn(Exception):
-    """The message says something that the picture would not, or the tools are not there."""
+class RenderError(Exception):
+    """The picture would omit something of the message, or the tools are missing."""
 
 
-def picture(message: Mapping[str, Any], theme: str = "light") -> bytes:
-    """A PNG. Raises NotDrawn."""
+def render_png(message: Mapping[str, Any], theme: str = "light") -> bytes:
+    """A PNG. Raises RenderError."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None or not NODE.exists():
-        raise NotDrawn("No browser or no Node here; tests/e2e/run brings them.")
+        raise RenderError("No browser or no Node here; tests/e2e/run brings them.")
     command = [NODE, HERE / "render/draw.mjs", browser, theme]
-    drawn = subprocess.run(
-        command, input=json.dumps(message).encode(), capture_output=True, timeout=DRAWN_WITHIN_S, check=False
+    process = subprocess.run(
+        command,
+        input=json.dumps(message).encode(),
+        capture_output=True,
+        timeout=RENDER_TIMEOUT_S,
+        check=False,
     )
-    if drawn.returncode:
-        raise NotDrawn(drawn.stderr.decode(errors="replace"))
-    return drawn.stdout
+    if process.returncode:
+        raise RenderError(process.stderr.decode(errors="replace"))
+    return process.stdout
 
 
 def main() -> None:
     source, target, *theme = sys.argv[1:]
-    Path(target).write_bytes(picture(json.loads(Path(source).read_text()), *theme))
+    Path(target).write_bytes(render_png(json.loads(Path(source).read_text()), *theme))
 
 
 if __name__ == "__main__":

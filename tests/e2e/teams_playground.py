@@ -1,7 +1,7 @@
-"""The bot in Microsoft's own Agents Playground, from a mention in a channel to an alert that is over.
+"""The bot in Microsoft's Agents Playground, from a mention to a resolved alert.
 
-`python -m tests.e2e.teams_playground FOLDER` runs it and keeps pictures. The Playground listens on every address of the
-machine and sends no tokens, so this belongs into a network namespace of its own, which test_teams.py sees to.
+`python -m tests.e2e.teams_playground FOLDER` runs it and saves pictures. The Playground listens on
+all addresses and sends no tokens, so it runs in its own network namespace (see test_teams.py).
 """
 
 from __future__ import annotations
@@ -22,125 +22,139 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 
-from bot.models import Finding, Lookup, Order
-from bot.monitoring.interfaces import Letter
-from handlers.delivery import Delivery, Pace
+from bot.models import Finding, Lookup, CheckRequest
+from bot.monitoring.interfaces import AlertMessage
+from handlers.delivery import DeliveryWorker, DeliveryTimeouts
 from handlers.message import Card
 from handlers.messages import report_card
 from handlers.messages.alerts import reply_card
-from handlers.ports import MessageGone, Room, Speaking
-from handlers.teams.app import Teams
+from handlers.ports import MessageNotFound, Channel, MessagePoster
+from handlers.teams.app import TeamsPlatform
 from handlers.teams.cloud import Cloud
-from handlers.teams.conversation_references import InThisProcess
 from handlers.teams.outbound_auth import Credentials
 from tests.support import real_reports
-from tests.support.commands import verbs
+from tests.support.commands import build_commands
 from tests.support.dns_world import World
 from tests.support.incident_stories import T0
-from tests.support.memory_repository import KeptInMemory
-from tests.support.outbox_messages import story as story_of
+from tests.support.memory_conversations import MemoryConversationReferences
+from tests.support.memory_repository import InMemoryRepository
+from tests.support.outbox_messages import messages_of_incident as story_of
 from tests.support.stored_watches import Clock
 
 HERE = Path(__file__).parent
 BINARIES = HERE / "node_modules" / ".bin"
-BOT = "00000000-0000-0000-0000-00000000000011"  # the Playground's own name for the bot under test
+BOT = "00000000-0000-0000-0000-00000000000011"  # the Playground's id of the bot under test
 TENANT = "00000000-0000-0000-0000-0000000000001"
 BOT_PORT, PAGE_PORT = 22101, 22150
 PAGE = f"http://localhost:{PAGE_PORT}"
-ROOM = Room("teams", TENANT, "channel-deliverability-id")
+CHANNEL = Channel("teams", TENANT, "channel-deliverability-id")
 TARGET_SHOWN = "192.0.2.66 · example.com"
 
-PICTURES = ("teams-check.png", "teams-watched.png", "teams-mute.png", "teams-alert.png", "teams-alert-over.png")
+PICTURES = (
+    "teams-check.png",
+    "teams-watched.png",
+    "teams-mute.png",
+    "teams-alert.png",
+    "teams-alert-over.png",
+)
 TARGET = "192.0.2.66 example.com"
 LISTED, CLEAN = real_reports.listed(), real_reports.clean()
 
 
 class Bot:
-    """The bot in service, with a store in memory and a world in which TARGET is listed until it `is_clean`."""
+    """The running bot with an in-memory store; TARGET is listed until `is_clean` is set."""
 
     def __init__(self) -> None:
         self.is_clean, self.clock = False, Clock(T0)
-        self.kept, speaking = KeptInMemory(self.clock), dict[str, Speaking]()
-        commands = verbs(self.kept, speaking, self.clock, World({}), sees=self._sees)
-        here = Cloud(services=frozenset({PAGE, f"http://127.0.0.1:{PAGE_PORT}"}))
-        self.teams = Teams(Credentials(BOT, cloud=here), commands, self._enqueue, InThisProcess())
+        self.repository, speaking = InMemoryRepository(self.clock), dict[str, MessagePoster]()
+        commands = build_commands(self.repository, speaking, self.clock, World({}), check=self._findings)
+        cloud = Cloud(services=frozenset({PAGE, f"http://127.0.0.1:{PAGE_PORT}"}))
+        self.teams = TeamsPlatform(
+            Credentials(BOT, cloud=cloud), commands, self._enqueue, MemoryConversationReferences()
+        )
         speaking["teams"] = self.teams
-        self.delivery = Delivery(self.kept, self.kept, speaking, Pace(now=self.clock))
+        self.delivery = DeliveryWorker(self.repository, self.repository, speaking, DeliveryTimeouts(now=self.clock))
         self._jobs: set[asyncio.Task[None]] = set()
 
-    async def _sees(self, _order: Order, _lookup: Lookup, /) -> Sequence[Finding]:
+    async def _findings(self, _order: CheckRequest, _lookup: Lookup, /) -> Sequence[Finding]:
         return (CLEAN if self.is_clean else LISTED).findings
 
     async def _enqueue(self, job: dict[str, str]) -> None:
         self._jobs.add(asyncio.create_task(self.teams.deliver(job)))
 
-    async def tell(self, letter: Letter) -> None:
-        """One alert of an incident, delivered."""
-        self.clock.now = letter.alert.at
-        self.kept.put(letter)
-        assert await self.delivery.deliver_next(ROOM)
+    async def deliver_alert(self, message: AlertMessage) -> None:
+        """Deliver one alert of an incident."""
+        self.clock.now = message.alert.at
+        self.repository.enqueue(message)
+        assert await self.delivery.deliver_next(CHANNEL)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        doors = Starlette(routes=self.teams.routes("127.0.0.1"))
-        server = uvicorn.Server(uvicorn.Config(doors, port=BOT_PORT, log_level="error", lifespan="off"))
-        serving = asyncio.create_task(server.serve())
+        app = Starlette(routes=self.teams.routes("127.0.0.1"))
+        server = uvicorn.Server(
+            uvicorn.Config(app, port=BOT_PORT, log_level="error", lifespan="off")
+        )
+        server_task = asyncio.create_task(server.serve())
         try:
             yield
         finally:
             server.should_exit = True
-            await serving
+            await server_task
             await self.teams.close()
 
 
 class Page:
-    """The person at the browser."""
+    """A user at the browser."""
 
     def __init__(self, process: Process, folder: Path) -> None:
         assert process.stdin
         assert process.stdout
-        self._typing, self._reading, self._folder = process.stdin, process.stdout, folder
+        self._stdin, self._stdout, self._folder = process.stdin, process.stdout, folder
 
     async def do(self, verb: str, argument: str) -> None:
-        self._typing.write(json.dumps([verb, argument]).encode() + b"\n")
+        self._stdin.write(json.dumps([verb, argument]).encode() + b"\n")
         async with asyncio.timeout(30):
-            said = (await self._reading.readline()).decode().strip()
-        assert said == "done", f"{verb} {argument!r}: {said}"
+            response = (await self._stdout.readline()).decode().strip()
+        assert response == "done", f"{verb} {argument!r}: {response}"
 
     async def picture(self, name: str) -> None:
         await self.do("picture", str(self._folder / f"{name}.png"))
 
 
 @asynccontextmanager
-async def running(*command: str, **how: Any) -> AsyncIterator[Process]:
-    process = await asyncio.create_subprocess_exec(*command, **how)
+async def running(*command: str, **options: Any) -> AsyncIterator[Process]:
+    process = await asyncio.create_subprocess_exec(*command, **options)
     try:
         yield process
     finally:
         if process.stdin:
-            process.stdin.close()  # how the page is told to close its browser
+            process.stdin.close()  # the script then closes its browser
         elif process.returncode is None:
-            process.kill()  # asked to end, the Playground would wait for ever for a page that is still open
+            process.kill()  # on SIGTERM the Playground would wait for open pages
         await process.wait()
 
 
 async def story(folder: Path, workshop: Path) -> None:
     bot = Bot()
     browser = shutil.which("chromium") or shutil.which("google-chrome") or ""
-    door = f"http://127.0.0.1:{BOT_PORT}/api/messages"
-    start = ("start", "-e", door, "-c", "msteams", "-p", str(PAGE_PORT), "--disable-telemetry")
-    quiet = {"cwd": prepared(workshop), "env": {**os.environ, "BROWSER": "none"}, "stdout": asyncio.subprocess.DEVNULL}
+    endpoint = f"http://127.0.0.1:{BOT_PORT}/api/messages"
+    start = ("start", "-e", endpoint, "-c", "msteams", "-p", str(PAGE_PORT), "--disable-telemetry")
+    options = {
+        "cwd": write_config(workshop),
+        "env": {**os.environ, "BROWSER": "none"},
+        "stdout": asyncio.subprocess.DEVNULL,
+    }
     node = ("node", str(HERE / "teams_page.mjs"), PAGE, browser)
-    async with bot.serving(), running(str(BINARIES / "agentsplayground"), *start, **quiet):
-        await answering()
+    async with bot.serving(), running(str(BINARIES / "agentsplayground"), *start, **options):
+        await wait_until_ready()
         async with running(*node, stdin=PIPE, stdout=PIPE) as process:
             page = Page(process, folder)
-            await a_check_that_is_watched_and_asked_again(page, bot)
-            await an_alert_from_its_first_word_to_its_last(page, bot)
-            await a_reply_below_no_message(bot)
+            await check_watch_and_check_again(page, bot)
+            await run_alert_to_resolution(page, bot)
+            await check_reply_without_root(bot)
 
 
-async def a_check_that_is_watched_and_asked_again(page: Page, bot: Bot) -> None:
+async def check_watch_and_check_again(page: Page, bot: Bot) -> None:
     listed = report_card(LISTED).title
     await page.do("open", "Mail Team - Deliverability")
     await page.do("ask", TARGET)
@@ -156,12 +170,12 @@ async def a_check_that_is_watched_and_asked_again(page: Page, bot: Bot) -> None:
     await page.do("miss", listed)
 
 
-async def an_alert_from_its_first_word_to_its_last(page: Page, bot: Bot) -> None:
-    """The alert stands in the channel, its news below it; who takes it in hand, or mutes it, shows on it."""
-    [one] = await bot.kept.of_room(ROOM)
-    opened, grew, eased, resolved = story_of(one.watch)
-    bot.kept.keep(one.watch, opened.incident)
-    await bot.tell(opened)
+async def run_alert_to_resolution(page: Page, bot: Bot) -> None:
+    """The alert in the channel with its replies; acknowledgement and mute show on it."""
+    [stored] = await bot.repository.list_watches(CHANNEL)
+    opened, grew, eased, resolved = story_of(stored.watch)
+    bot.repository.store(stored.watch, opened.incident)
+    await bot.deliver_alert(opened)
     await page.do("see", f"{TARGET_SHOWN}: on a")
     await page.do("press", "Acknowledge")
     await page.do("see", "Acknowledged: by Person 0")
@@ -171,26 +185,26 @@ async def an_alert_from_its_first_word_to_its_last(page: Page, bot: Bot) -> None
     await page.picture("teams-mute")
     await page.do("press", "Mute")
     await page.do("see", "Muted: by Person 0, until")
-    await bot.tell(grew)
-    await page.do("see", reply_card(one.watch, grew.alert).title)
+    await bot.deliver_alert(grew)
+    await page.do("see", reply_card(stored.watch, grew.alert).title)
     await page.picture("teams-alert")
-    await bot.tell(eased)
-    await bot.tell(resolved)
+    await bot.deliver_alert(eased)
+    await bot.deliver_alert(resolved)
     await page.do("see", "clear again after")
     await page.do("miss", "Acknowledged: by")
     await page.picture("teams-alert-over")
 
 
-async def a_reply_below_no_message(bot: Bot) -> None:
+async def check_reply_without_root(bot: Bot) -> None:
     try:
-        await bot.teams.post(ROOM, Card("Below nothing"), "1")
-    except MessageGone:
+        await bot.teams.post(CHANNEL, Card("No root"), "1")
+    except MessageNotFound:
         return
-    raise AssertionError("a reply below a message that is none was taken")
+    raise AssertionError("a reply to an unknown message was accepted")
 
 
-async def answering() -> None:
-    """Waits until the Playground does."""
+async def wait_until_ready() -> None:
+    """Wait until the Playground answers."""
     async with asyncio.timeout(30), httpx.AsyncClient() as http:
         while True:
             try:
@@ -200,9 +214,9 @@ async def answering() -> None:
                 await asyncio.sleep(0.1)
 
 
-def prepared(workshop: Path) -> Path:
-    """The Playground writes its records where it is started, and reads there who is in the team."""
-    people = [{"id": f"user-id-{n}", "name": f"Person {n}", **identity(n)} for n in range(6)]
+def write_config(workshop: Path) -> Path:
+    """Write the Playground's configuration, with the users and channels, into its folder."""
+    people = [{"id": f"user-id-{n}", "name": f"Person {n}", **user_identity(n)} for n in range(6)]
     world = {
         "version": "0.1.1",
         "tenantId": TENANT,
@@ -215,14 +229,14 @@ def prepared(workshop: Path) -> Path:
             "id": "team-id",
             "name": "Mail Team",
             "aadGroupId": "00000000-0000-0000-0000-000000000031",
-            "channels": [{"id": ROOM.channel, "name": "Deliverability"}],
+            "channels": [{"id": CHANNEL.id, "name": "Deliverability"}],
         },
     }
     (workshop / ".m365agentsplayground.yml").write_text(json.dumps(world))  # JSON is YAML
     return workshop
 
 
-def identity(number: int) -> dict[str, str]:
+def user_identity(number: int) -> dict[str, str]:
     name = f"person{number}@example.com"
     return {
         "userPrincipleName": name,

@@ -1,4 +1,4 @@
-"""The blocklist check behind a real unbound: with rebinding protection no list may look clean, without it none may look wrong."""
+"""The blocklist check behind a real unbound, with and without rebinding protection."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from bot.app import now
-from bot.checks.dnsbl import ProcessMemory, blocklist_check, load
-from bot.models import Finding, LookupFailed, Order, Target
+from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
+from bot.models import Finding, LookupFailed, CheckRequest, Target
 from bot.net.dns_client import Transport
 from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
 from tests.e2e.test_unbound import PROGRAM, free_port
-from tests.e2e.test_unbound import SETTINGS as BELOW_EXAMPLE
+from tests.e2e.test_unbound import UNBOUND_CONFIG as BELOW_EXAMPLE
 from tests.support.dns_server import serve
 from tests.support.mail_world import GOOD, LISTED, mail_world
 
@@ -40,7 +40,7 @@ async def resolver_behind(folder: Path, protection: str) -> AsyncIterator[Resolv
                 upstream_port=upstream.port,
             )
         )
-        program = await asyncio.create_subprocess_exec(PROGRAM, "-d", "-c", str(settings))
+        process = await asyncio.create_subprocess_exec(PROGRAM, "-d", "-c", str(settings))
         try:
             async with Transport([Server("127.0.0.1", port)]) as transport:
                 for _ in range(20):
@@ -49,27 +49,33 @@ async def resolver_behind(folder: Path, protection: str) -> AsyncIterator[Resolv
                         break
                 yield Resolver(transport, identity=f"127.0.0.1:{port}")
         finally:
-            program.terminate()
-            await program.wait()
+            process.terminate()
+            await process.wait()
 
 
-async def found_for(ip: str, resolver: Resolver) -> list[Finding]:
-    check = blocklist_check(load(), {}, ProcessMemory(), resolver.identity, now)
-    return list(await check(Order(Target.of(ip, "example.com")), resolver))
+async def blocklist_findings(ip: str, resolver: Resolver) -> list[Finding]:
+    check = blocklist_check(load(), {}, InMemoryTrustCache(), resolver.identity, now)
+    return list(await check(CheckRequest(Target.of(ip, "example.com")), resolver))
 
 
-async def test_where_nothing_is_stripped_every_state_is_the_truth(tmp_path: Path) -> None:
+async def test_unprotected_resolver_gives_true_list_states(tmp_path: Path) -> None:
     async with resolver_behind(tmp_path, "") as resolver:
-        clean, listed = await found_for(GOOD, resolver), await found_for(LISTED, resolver)
+        clean, listed = (
+            await blocklist_findings(GOOD, resolver),
+            await blocklist_findings(LISTED, resolver),
+        )
     assert Counter(f.facts["state"] for f in clean) == {"not_listed": len(clean)}
-    assert {f.about for f in listed if f.facts["state"] == "listed"} == {"spamhaus-zen", "spamcop"}
+    assert {f.subject for f in listed if f.facts["state"] == "listed"} == {"spamhaus-zen", "spamcop"}
 
 
-async def test_where_answers_are_stripped_nothing_is_called_clean_or_listed(tmp_path: Path) -> None:
+async def test_rebinding_protection_gives_unknown_list_states(tmp_path: Path) -> None:
     async with resolver_behind(tmp_path, "private-address: 127.0.0.0/8") as resolver:
-        found = [*await found_for(GOOD, resolver), *await found_for(LISTED, resolver)]
-    proved = [f for f in found if f.about in CONTROLS_BOTH]
-    states = Counter((f.facts["state"], f.facts["reason"]) for f in proved)
-    print(f"{len(proved)} cells behind rebinding protection: {dict(states)}")
-    assert states == {("unknown", "stripped"): len(proved)}
-    assert not [f for f in found if f.facts["state"] == "listed"]
+        findings = [
+            *await blocklist_findings(GOOD, resolver),
+            *await blocklist_findings(LISTED, resolver),
+        ]
+    control_findings = [f for f in findings if f.subject in CONTROLS_BOTH]
+    states = Counter((f.facts["state"], f.facts["reason"]) for f in control_findings)
+    print(f"{len(control_findings)} cells behind rebinding protection: {dict(states)}")
+    assert states == {("unknown", "stripped"): len(control_findings)}
+    assert not [f for f in findings if f.facts["state"] == "listed"]

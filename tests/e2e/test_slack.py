@@ -1,4 +1,4 @@
-"""A person, the bot and a Slack that nobody here wrote: typed, acknowledged, answered, asked again."""
+"""User, bot and a third-party Slack emulator: command, acknowledgement, answer."""
 
 import time
 from collections.abc import AsyncIterator
@@ -9,114 +9,151 @@ import httpx
 import pytest_asyncio
 from starlette.applications import Starlette
 
-from handlers.slack.app import Credentials, Slack
-from handlers.slack.responder import Pace
-from tests.e2e.emulator import CHANNEL, TEAM, Front, emulator
-from tests.handlers.slack.conftest import Scripted, serving
-from tests.support.slack_payloads import SECRET, as_json, event, form, mention, payload, press, shortcut, signed, slash
-from tests.support.slack_validator import faults
+from handlers.slack.app import Credentials, SlackPlatform
+from handlers.slack.responder import SlackTimeouts
+from tests.e2e.emulator import CHANNEL, TEAM, EmulatorProxy, emulator
+from tests.handlers.slack.conftest import ScriptedCommands, serve_app
+from tests.support.slack_payloads import (
+    SECRET,
+    json_body,
+    event_callback,
+    form_body,
+    mention,
+    interaction_body,
+    button_action,
+    shortcut,
+    signed_headers,
+    slash_command,
+)
+from tests.support.slack_validator import message_faults
 
-QUESTION = "203.0.113.5 example.com"
-HERE = {"team_id": TEAM, "channel_id": CHANNEL}
-ROOM = {"team": {"id": TEAM, "domain": "example"}, "channel": {"id": CHANNEL, "name": "general"}}
+COMMAND_TEXT = "203.0.113.5 example.com"
+LOCATION = {"team_id": TEAM, "channel_id": CHANNEL}
+INTERACTION_LOCATION = {
+    "team": {"id": TEAM, "domain": "example"},
+    "channel": {"id": CHANNEL, "name": "general"},
+}
 
 
 @dataclass
 class Person:
-    """What someone in the channel can do; the bot works on what it hears without a queue, as when Redis is away."""
+    """A user in the channel; the bot has no queue, as when Redis is down."""
 
-    front: Front
-    commands: Scripted
-    door: httpx.AsyncClient
+    emulator: EmulatorProxy
+    commands: ScriptedCommands
+    http: httpx.AsyncClient
     response_url: str
 
     async def send(self, body: str, kind: str) -> httpx.Response:
-        return await self.door.post("/slack/events", content=body, headers=signed(body, kind))
+        return await self.http.post("/slack/events", content=body, headers=signed_headers(body, kind))
 
-    async def type(self, text: str) -> httpx.Response:
-        return await self.send(*form(slash(text, self.response_url) | HERE))
+    async def type_command(self, text: str) -> httpx.Response:
+        return await self.send(*form_body(slash_command(text, self.response_url) | LOCATION))
 
-    async def sees(self, messages: int) -> list[dict[str, Any]]:
-        """The channel, once so many messages stand in it."""
+    async def wait_for_messages(self, messages: int) -> list[dict[str, Any]]:
+        """The channel, once it has that many messages."""
 
-        async def look() -> list[dict[str, Any]] | None:
-            channel = await self.front.channel()
+        async def probe() -> list[dict[str, Any]] | None:
+            channel = await self.emulator.channel()
             return channel if len(channel) >= messages else None
 
-        return await self.front.until(look)
+        return await self.emulator.wait_until(probe)
 
-    async def reads(self, root: str, words: str) -> dict[str, Any]:
-        """The one reply in a thread, once it holds these words."""
+    async def wait_for_reply(self, root: str, text: str) -> dict[str, Any]:
+        """The only reply in a thread, once it contains the text."""
 
-        async def look() -> dict[str, Any] | None:
-            replies = (await self.front.call("conversations.replies", channel=CHANNEL, ts=root))["messages"][1:]
-            return next((reply for reply in replies if len(replies) == 1 and words in str(reply)), None)
+        async def probe() -> dict[str, Any] | None:
+            replies = (await self.emulator.call("conversations.replies", channel=CHANNEL, ts=root))[
+                "messages"
+            ][1:]
+            return next(
+                (reply for reply in replies if len(replies) == 1 and text in str(reply)), None
+            )
 
-        return await self.front.until(look)
+        return await self.emulator.wait_until(probe)
 
 
 @pytest_asyncio.fixture
 async def person() -> AsyncIterator[Person]:
-    async def away(job: dict[str, str]) -> None:
+    async def fail(job: dict[str, str]) -> None:
         raise ConnectionError
 
-    commands = Scripted()
-    commands.free.set()
-    async with emulator() as front, serving(front.app) as url:
-        keys = Credentials("xoxb-a-token-for-tests", signing_secret=SECRET, api_url=f"{url}/api/")
-        slack = Slack(keys, commands, away, pace=Pace(progress_after=0.3))
-        async with serving(Starlette(routes=slack.routes())) as bot, httpx.AsyncClient(base_url=bot) as door:
-            yield Person(front, commands, door, f"{url}/actions/{TEAM}/1/abc")
+    commands = ScriptedCommands()
+    commands.released.set()
+    async with emulator() as front, serve_app(front.app) as url:
+        credentials = Credentials(
+            "xoxb-a-token-for-tests", signing_secret=SECRET, api_url=f"{url}/api/"
+        )
+        slack = SlackPlatform(credentials, commands, fail, timeouts=SlackTimeouts(progress_after=0.3))
+        async with (
+            serve_app(Starlette(routes=slack.routes())) as bot,
+            httpx.AsyncClient(base_url=bot) as http,
+        ):
+            yield Person(front, commands, http, f"{url}/actions/{TEAM}/1/abc")
             await slack.drain()
-    assert front.refused == []
+    assert front.rejected == []
 
 
-async def test_typed_acknowledged_answered_and_asked_again(person: Person) -> None:
-    begun = time.perf_counter()
-    ack = await person.type(QUESTION)
-    print(f"acknowledged after {(time.perf_counter() - begun) * 1e3:.0f} ms")
-    assert faults(ack.json(), "acknowledgement") == []
-    assert ack.json()["text"] == f"Checking {QUESTION} …"
+async def test_command_is_acked_answered_and_rechecked(person: Person) -> None:
+    started = time.perf_counter()
+    ack = await person.type_command(COMMAND_TEXT)
+    print(f"acknowledged after {(time.perf_counter() - started) * 1e3:.0f} ms")
+    assert message_faults(ack.json(), "acknowledgement") == []
+    assert ack.json()["text"] == f"Checking {COMMAND_TEXT} …"
 
-    [answer] = await person.sees(1)
+    [answer] = await person.wait_for_messages(1)
     assert answer["text"].startswith("✕ 203.0.113.5 · example.com: on Example List")
     actions = answer["attachments"][-1]["blocks"][-1]["elements"]
-    again = next(element for element in actions if element["text"]["text"] == "Check again")
+    recheck = next(element for element in actions if element["text"]["text"] == "Check again")
 
-    assert (await person.send(*payload(press(again, person.response_url) | ROOM))).status_code == 200
-    assert len(await person.sees(2)) == 2
-    assert [ask.text for ask in person.commands.asked] == [QUESTION, "check 203.0.113.5 fresh"]
-    assert person.front.seen_by_one == []
-
-
-async def test_a_private_answer_is_not_in_the_channel(person: Person) -> None:
-    await person.type(f"{QUESTION} private")
-    await person.type(QUESTION)
-    await person.sees(1)
-    assert len(person.front.seen_by_one) == 1
+    assert (
+        await person.send(*interaction_body(button_action(recheck, person.response_url) | INTERACTION_LOCATION))
+    ).status_code == 200
+    assert len(await person.wait_for_messages(2)) == 2
+    assert [request.text for request in person.commands.requests] == [
+        COMMAND_TEXT,
+        "check 203.0.113.5 fresh",
+    ]
+    assert person.emulator.ephemeral == []
 
 
-async def test_a_forged_command_reaches_nobody(person: Person) -> None:
-    body, kind = form(slash(QUESTION, person.response_url) | HERE)
-    forged = await person.door.post("/slack/events", content=body + "&x=y", headers=signed(body, kind))
-    assert forged.status_code == 401
-    assert person.commands.asked == []
+async def test_private_answer_is_not_in_channel(person: Person) -> None:
+    await person.type_command(f"{COMMAND_TEXT} private")
+    await person.type_command(COMMAND_TEXT)
+    await person.wait_for_messages(1)
+    assert len(person.emulator.ephemeral) == 1
 
 
-async def test_a_mention_is_answered_in_its_thread_and_a_slow_one_says_so_once(person: Person) -> None:
-    root = (await person.front.call("chat.postMessage", channel=CHANNEL, text="Our mail bounces."))["ts"]
-    person.commands.free.clear()
-    await person.send(
-        *as_json(event(mention(f"<@UBOT> {QUESTION}", channel=CHANNEL, thread_ts=root)) | {"team_id": TEAM})
+async def test_forged_command_is_refused(person: Person) -> None:
+    body, kind = form_body(slash_command(COMMAND_TEXT, person.response_url) | LOCATION)
+    forged = await person.http.post(
+        "/slack/events", content=body + "&x=y", headers=signed_headers(body, kind)
     )
-    first = await person.reads(root, "slow to answer")
-    person.commands.free.set()
-    last = await person.reads(root, "Next step")
-    assert last["ts"] == first["ts"]
+    assert forged.status_code == 401
+    assert person.commands.requests == []
 
 
-async def test_the_shortcut_answers_under_the_message_it_was_used_on(person: Person) -> None:
-    root = (await person.front.call("chat.postMessage", channel=CHANNEL, text="Blocked: 203.0.113.5"))["ts"]
+async def test_mention_shows_progress_then_answer_in_thread(person: Person) -> None:
+    root = (
+        await person.emulator.call("chat.postMessage", channel=CHANNEL, text="Our mail bounces.")
+    )["ts"]
+    person.commands.released.clear()
+    await person.send(
+        *json_body(
+            event_callback(mention(f"<@UBOT> {COMMAND_TEXT}", channel=CHANNEL, thread_ts=root))
+            | {"team_id": TEAM}
+        )
+    )
+    progress = await person.wait_for_reply(root, "slow to answer")
+    person.commands.released.set()
+    answer = await person.wait_for_reply(root, "Next step")
+    assert answer["ts"] == progress["ts"]
+
+
+async def test_shortcut_answers_in_message_thread(person: Person) -> None:
+    root = (
+        await person.emulator.call("chat.postMessage", channel=CHANNEL, text="Blocked: 203.0.113.5")
+    )["ts"]
     used_on = {"ts": root, "text": "Blocked: 203.0.113.5"}
-    await person.send(*payload(shortcut(used_on, person.response_url) | ROOM))
-    assert (await person.reads(root, "Next step"))["thread_ts"] == root
+    await person.send(*interaction_body(shortcut(used_on, person.response_url) | INTERACTION_LOCATION))
+    assert (await person.wait_for_reply(root, "Next step"))["thread_ts"] == root

@@ -1,5 +1,8 @@
-"""Watching in Slack, from the first listing to "clear again": the whole bot as a process with its own Valkey, DNS that changes
-while it looks, and a Slack that is strict. The clocks of the policy are turned down; nothing else is."""
+"""Watching in Slack, from the first listing to its resolution.
+
+The whole bot runs as a process with its own Valkey, changing DNS and a strict fake Slack. Only the
+intervals of the policy are shortened.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ import pytest_asyncio
 
 from tests.support.dns_world import World
 from tests.support.fake_slack import Message
-from tests.support.mail_world import GOOD, listed_at, mail_world
-from tests.support.slack_payloads import WHO, payload, press, submitted
+from tests.support.mail_world import GOOD, listing_records, mail_world
+from tests.support.slack_payloads import USER, interaction_body, button_action, view_submission
 from tests.support.slack_product import Product, product
 
 EVERY, CONFIRM, CLEAR, GROUP = 2, 1, 3, 1  # seconds
@@ -25,66 +28,78 @@ CLOCKS = {
     "MAILCHECK_CLEAR_AFTER": f"{CLEAR}s",
     "MAILCHECK_GROUP_FOR": f"{GROUP}s",
 }
-ZEN = listed_at({(GOOD, "spamhaus-zen"): ("127.0.0.4",)})
-SPAMCOP = listed_at({(GOOD, "spamcop"): ("127.0.0.2",)})
-GONE = dict.fromkeys((*ZEN, *SPAMCOP))
+ZEN = listing_records({(GOOD, "spamhaus-zen"): ("127.0.0.4",)})
+SPAMCOP = listing_records({(GOOD, "spamcop"): ("127.0.0.2",)})
+DELISTED = dict.fromkeys((*ZEN, *SPAMCOP))
 FORM = f"https://check.spamhaus.org/results/?query={GOOD}"
 SUBJECT = f"{GOOD} · example.com"
 
 
 @dataclass
-class Channel:
-    """#mail, as the people in it see it."""
+class WatchedChannel:
+    """#mail, as its members see it."""
 
-    here: Product
-    turn: int = 0
+    product: Product
+    action_count: int = 0
 
     @property
     def roots(self) -> list[Message]:
-        """Alerts that stand in the channel, each as it reads now."""
-        return [said for said in self._stored if "metadata" in said and "thread_ts" not in said]
+        """Alerts in the channel, in their current version."""
+        return [
+            message
+            for message in self._stored
+            if "metadata" in message and "thread_ts" not in message
+        ]
 
     def replies(self, root: Message) -> list[str]:
-        """What the bot added to a thread unasked, as headlines."""
-        return [headline(said) for said in self._stored if said.get("thread_ts") == root["ts"]]
+        """Headlines of the bot's unsolicited replies in a thread."""
+        return [
+            headline(message) for message in self._stored if message.get("thread_ts") == root["ts"]
+        ]
 
     @property
     def _stored(self) -> list[Message]:
-        return self.here.slack.stored.get("C1", [])
+        return self.product.slack.stored.get("C1", [])
 
-    async def asks(self, text: str, words: str, user: str = "U1", channel: str = "C1") -> str:
-        """The answer to a typed command, once something said since holds these words."""
-        before = len(self.here.slack.said)
-        ack = (await self.here.type(text, user, channel)).text
+    async def run_command(
+        self, text: str, words: str, user: str = "U1", channel: str = "C1"
+    ) -> str:
+        """The answer to a command, once a later message has the expected text."""
+        before = len(self.product.slack.sent)
+        ack = (await self.product.type(text, user, channel)).text
         if words in ack:
             return ack
-        return await self.hears(words, before)
+        return await self.wait_for_text(words, before)
 
-    async def hears(self, words: str, before: int = 0) -> str:
-        said = await self.here.slack.until(lambda said: words in str(said[before:]), within=15)
-        return next(str(one) for one in said[before:] if words in str(one))
+    async def wait_for_text(self, text: str, before: int = 0) -> str:
+        messages = await self.product.slack.wait_for_messages(
+            lambda messages: text in str(messages[before:]), timeout_s=15
+        )
+        return next(str(message) for message in messages[before:] if text in str(message))
 
-    async def presses(self, label: str, message: Message, **who: str) -> None:
-        """A signed `block_actions` of a button that stands in the message now."""
-        self.turn += 1
-        url = f"{self.here.slack_url}/actions/pressed-{self.turn}"
-        pressed = press(button(message, label), url, trigger=f"9.{self.turn}")
-        pressed["message"]["ts"] = message["ts"]
-        pressed["user"] = WHO | who
-        assert (await self.here.send(*payload(pressed))).status_code == 200
+    async def click_button(self, label: str, message: Message, **user: str) -> None:
+        """A signed `block_actions` of a button in the current message."""
+        self.action_count += 1
+        url = f"{self.product.slack_url}/actions/pressed-{self.action_count}"
+        action = button_action(button(message, label), url, trigger=f"9.{self.action_count}")
+        action["message"]["ts"] = message["ts"]
+        action["user"] = USER | user
+        assert (await self.product.send(*interaction_body(action))).status_code == 200
 
-    async def until_root(self, words: str) -> float:
-        """Seconds until the one root reads so."""
-        begun = time.monotonic()
-        await self.here.slack.until(lambda _: [words in headline(root) for root in self.roots] == [True], within=20)
-        return time.monotonic() - begun
+    async def wait_for_root(self, text: str) -> float:
+        """Seconds until the only root has the text in its headline."""
+        started = time.monotonic()
+        await self.product.slack.wait_for_messages(
+            lambda _: [text in headline(root) for root in self.roots] == [True], timeout_s=20
+        )
+        return time.monotonic() - started
 
 
 @pytest_asyncio.fixture
-async def channel(tmp_path: Path) -> AsyncIterator[Channel]:
-    async with product(tmp_path, World(mail_world({}), ttl=1), **CLOCKS) as here:
-        yield Channel(here)
-        assert here.slack.refused == []
+async def channel(tmp_path: Path) -> AsyncIterator[WatchedChannel]:
+    async with product(tmp_path, World(mail_world({}), ttl=1), **CLOCKS) as product_process:
+        yield WatchedChannel(product_process)
+        assert product_process.slack.rejected == []
 
 
 def headline(message: Message) -> str:
@@ -92,75 +107,87 @@ def headline(message: Message) -> str:
 
 
 def button(message: Message, label: str) -> dict[str, Any]:
-    return next(one for one in buttons(message) if one["text"]["text"] == label)
+    return next(element for element in buttons(message) if element["text"]["text"] == label)
 
 
 def buttons(message: Message) -> list[dict[str, Any]]:
-    bars = [block for bar in message.get("attachments", []) for block in bar["blocks"]]
-    return [one for block in (*message["blocks"], *bars) if block["type"] == "actions" for one in block["elements"]]
+    attachment_blocks = [
+        block for attachment in message.get("attachments", []) for block in attachment["blocks"]
+    ]
+    return [
+        element
+        for block in (*message["blocks"], *attachment_blocks)
+        if block["type"] == "actions"
+        for element in block["elements"]
+    ]
 
 
-def colours(message: Message) -> set[str]:
-    return {bar["color"] for bar in message.get("attachments", [])}
+def colors(message: Message) -> set[str]:
+    return {attachment["color"] for attachment in message.get("attachments", [])}
 
 
-async def test_a_listing_is_one_thread_from_the_alert_to_clear_again(channel: Channel) -> None:
-    dns = channel.here.dns
-    told = await channel.asks(f"watch {GOOD} example.com", "Watching ")
-    assert f"Watching {SUBJECT}, every {EVERY}s" in told
+async def test_listing_is_one_thread_from_alert_to_resolution(channel: WatchedChannel) -> None:
+    dns = channel.product.dns
+    ack = await channel.run_command(f"watch {GOOD} example.com", "Watching ")
+    assert f"Watching {SUBJECT}, every {EVERY}s" in ack
     assert channel.roots == []
 
     dns.change(ZEN)
-    took = await channel.until_root("on Spamhaus ZEN")
-    print(f"listed → alert: {took:.1f} s of at most {EVERY + CONFIRM + 5} s")
-    assert took < EVERY + CONFIRM + 5
+    elapsed = await channel.wait_for_root("on Spamhaus ZEN")
+    print(f"listed → alert: {elapsed:.1f} s of at most {EVERY + CONFIRM + 5} s")
+    assert elapsed < EVERY + CONFIRM + 5
     [root] = channel.roots
     assert button(root, "Spamhaus ZEN: removal form")["url"] == FORM
-    assert colours(root) == {"#d0342c"}
+    assert colors(root) == {"#d0342c"}
 
     dns.change(SPAMCOP)
-    print(f"second list → thread: {await channel.until_root('on 2 blocklists'):.1f} s")
-    await channel.hears("now also on SpamCop")
-    assert [said for said in channel.replies(root) if "now also" in said] == [f"! {SUBJECT}: now also on SpamCop"]
+    print(f"second list → thread: {await channel.wait_for_root('on 2 blocklists'):.1f} s")
+    await channel.wait_for_text("now also on SpamCop")
+    assert [reply for reply in channel.replies(root) if "now also" in reply] == [
+        f"! {SUBJECT}: now also on SpamCop"
+    ]
 
-    await channel.presses("Acknowledge", root)
-    await channel.hears(f"ada has {SUBJECT} in hand")
+    await channel.click_button("Acknowledge", root)
+    await channel.wait_for_text(f"ada has {SUBJECT} in hand")
     [root] = channel.roots
-    assert "Acknowledge" not in [one["text"]["text"] for one in buttons(root)]
+    assert "Acknowledge" not in [element["text"]["text"] for element in buttons(root)]
     assert "by ada" in json.dumps(root)
 
-    dns.change(GONE)
-    print(f"delisted → clear again: {await channel.until_root('clear again after'):.1f} s")
-    await channel.here.slack.until(lambda _: any("clear again" in said for said in channel.replies(root)), within=10)
+    dns.change(DELISTED)
+    print(f"delisted → clear again: {await channel.wait_for_root('clear again after'):.1f} s")
+    await channel.product.slack.wait_for_messages(
+        lambda _: any("clear again" in reply for reply in channel.replies(root)),
+        timeout_s=10,
+    )
     [root] = channel.roots
-    assert colours(root) == {"#2b9c61"}
-    await channel.asks("watches", "all good")
-    assert [said for said in channel.replies(root) if "clear again" in said] == [headline(root)]
+    assert colors(root) == {"#2b9c61"}
+    await channel.run_command("watches", "all good")
+    assert [reply for reply in channel.replies(root) if "clear again" in reply] == [headline(root)]
 
 
-async def test_people_mute_by_a_form_and_end_a_watch_and_nobody_else_can(channel: Channel) -> None:
-    dns, slack = channel.here.dns, channel.here.slack
-    await channel.asks(f"watch {GOOD}", "Watching ")
+async def test_mute_and_unwatch_are_limited_to_own_channel(channel: WatchedChannel) -> None:
+    dns, slack = channel.product.dns, channel.product.slack
+    await channel.run_command(f"watch {GOOD}", "Watching ")
     dns.change(ZEN)
-    await channel.until_root("on Spamhaus ZEN")
+    await channel.wait_for_root("on Spamhaus ZEN")
     [root] = channel.roots
     watch = button(root, "Acknowledge")["value"].partition(" ")[2]
 
-    await channel.presses("Acknowledge", root, id="U9", team_id="T9")
-    await channel.hears("You are from another workspace")
+    await channel.click_button("Acknowledge", root, id="U9", team_id="T9")
+    await channel.wait_for_text("You are from another workspace")
     for verb in (f"unwatch {watch}", f"mute {watch} 1h", f"unmute {watch}", f"ack {watch}"):
-        await channel.asks(verb, "is not watched in this channel", channel="C2")
+        await channel.run_command(verb, "is not watched in this channel", channel="C2")
     assert button(root, "Acknowledge")
 
-    await channel.presses("Mute…", root)
-    form = (await slack.shown_form())["view"]
-    filled = submitted(form, {"length": "24h"}, trigger="5.5")
-    assert (await channel.here.send(*payload(filled))).status_code == 200
-    await channel.hears(f"ada muted {GOOD} until")
-    dns.change(GONE)
-    said = len(channel.replies(root))
+    await channel.click_button("Mute…", root)
+    form = (await slack.wait_for_form())["view"]
+    filled = view_submission(form, {"length": "24h"}, trigger="5.5")
+    assert (await channel.product.send(*interaction_body(filled))).status_code == 200
+    await channel.wait_for_text(f"ada muted {GOOD} until")
+    dns.change(DELISTED)
+    reply_count = len(channel.replies(root))
 
-    await channel.asks(f"unwatch {GOOD}", "ended the watch of")
-    await channel.asks("watches", "Nothing is watched in this channel")
-    assert len(channel.replies(root)) == said
+    await channel.run_command(f"unwatch {GOOD}", "ended the watch of")
+    await channel.run_command("watches", "Nothing is watched in this channel")
+    assert len(channel.replies(root)) == reply_count
     assert len(channel.roots) == 1

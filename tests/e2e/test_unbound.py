@@ -1,4 +1,4 @@
-"""Behind a real unbound: what its rebinding protection and its dead upstreams look like from here.
+"""DNS client behind a real unbound: rebinding protection and dead upstreams.
 
 Needs the `unbound` program (Debian: `apt-get install unbound`).
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.models import Answer, LookupFailed
+from bot.models import DnsAnswer, LookupFailed
 from bot.net.dns_client import Transport
 from bot.net.nameservers import Server
 from tests.support.dns_server import serve
@@ -29,7 +29,7 @@ ZONE = {
     "long.example": {"TXT": ["v=spf1 " + "ip4:192.0.2.1 " * 200 + "-all"]},
 }
 FAULTS = {"dead.example": "silence", "broken.example": "servfail", "shut.example": "refused"}
-SETTINGS = """
+UNBOUND_CONFIG = """
 server:
   interface: 127.0.0.1@{port}
   do-ip6: no
@@ -55,20 +55,22 @@ PROTECTED = "private-address: 127.0.0.0/8"
 
 
 def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe_socket:
+        probe_socket.bind(("127.0.0.1", 0))
+        return int(probe_socket.getsockname()[1])
 
 
 @asynccontextmanager
-async def unbound(directory: Path, protection: str, faults: Mapping[str, str] = FAULTS) -> AsyncIterator[Transport]:
-    """A transport that asks a fresh unbound, which asks the test server for everything below `example`."""
+async def unbound(
+    directory: Path, protection: str, faults: Mapping[str, str] = FAULTS
+) -> AsyncIterator[Transport]:
+    """A client of a fresh unbound, which forwards `example` to the test server."""
     assert PROGRAM
     async with serve(ZONE, faults=faults) as upstream:
         port = free_port()
         settings = directory / "unbound.conf"
         settings.write_text(
-            SETTINGS.format(
+            UNBOUND_CONFIG.format(
                 port=port,
                 directory=directory,
                 protection=protection,
@@ -76,17 +78,17 @@ async def unbound(directory: Path, protection: str, faults: Mapping[str, str] = 
                 upstream_port=upstream.port,
             )
         )
-        program = await asyncio.create_subprocess_exec(PROGRAM, "-d", "-c", str(settings))
+        process = await asyncio.create_subprocess_exec(PROGRAM, "-d", "-c", str(settings))
         try:
             async with Transport([Server("127.0.0.1", port)]) as transport:
-                await _answers(transport)
+                await _wait_until_ready(transport)
                 yield transport
         finally:
-            program.terminate()
-            await program.wait()
+            process.terminate()
+            await process.wait()
 
 
-async def _answers(transport: Transport) -> None:
+async def _wait_until_ready(transport: Transport) -> None:
     for _ in range(10):
         try:
             await transport.query("mail.example", "MX", deadline_s=1.0)
@@ -96,15 +98,15 @@ async def _answers(transport: Transport) -> None:
     raise AssertionError("unbound did not come up")
 
 
-async def test_a_listing_comes_through_where_nothing_is_stripped(tmp_path: Path) -> None:
+async def test_unprotected_resolver_returns_listing(tmp_path: Path) -> None:
     async with unbound(tmp_path, protection="") as transport:
         assert (await transport.query("2.0.0.127.list.example", "A")).records == ("127.0.0.2",)
-        assert await transport.query("3.0.0.127.list.example", "A") == Answer(
+        assert await transport.query("3.0.0.127.list.example", "A") == DnsAnswer(
             "3.0.0.127.list.example", "A", exists=False, ttl=300
         )
 
 
-async def test_a_stripped_listing_is_a_name_without_addresses_not_a_missing_name(tmp_path: Path) -> None:
+async def test_stripped_listing_is_nodata_not_nxdomain(tmp_path: Path) -> None:
     async with unbound(tmp_path, PROTECTED) as transport:
         stripped = await transport.query("2.0.0.127.list.example", "A")
         assert (stripped.exists, stripped.records) == (True, ())
@@ -113,14 +115,16 @@ async def test_a_stripped_listing_is_a_name_without_addresses_not_a_missing_name
 
 
 @pytest.mark.parametrize("name", ["n.dead.example", "n.broken.example", "n.shut.example"])
-async def test_whatever_ails_the_list_arrives_as_servfail(tmp_path: Path, name: str) -> None:
+async def test_upstream_faults_arrive_as_servfail(tmp_path: Path, name: str) -> None:
     async with unbound(tmp_path, PROTECTED) as transport:
         with pytest.raises(LookupFailed) as failed:
             await transport.query(name, "A", deadline_s=20.0)
     assert failed.value.reason == "servfail"
 
 
-async def test_aliases_and_long_records_come_through(tmp_path: Path) -> None:
+async def test_cname_and_long_txt_are_resolved(tmp_path: Path) -> None:
     async with unbound(tmp_path, PROTECTED) as transport:
         assert (await transport.query("www.example", "A")).records == ("192.0.2.25",)
-        assert (await transport.query("long.example", "TXT")).records == tuple(ZONE["long.example"]["TXT"])
+        assert (await transport.query("long.example", "TXT")).records == tuple(
+            ZONE["long.example"]["TXT"]
+        )

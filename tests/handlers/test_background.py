@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from handlers.background import Away, Fuse, Seen, Work
+from handlers.background import StoreTimeout, AckCircuitBreaker, RequestDeduplicator, TaskSet
 
 
 class Clock:
@@ -13,46 +13,46 @@ class Clock:
         return self.now
 
 
-class Door:
-    """A store that opens, hangs or breaks, and counts who knocked."""
+class FakeStore:
+    """A store call that succeeds, hangs or fails, and counts its calls."""
 
-    def __init__(self, state: str = "open") -> None:
-        self.state, self.knocks = state, 0
+    def __init__(self, state: str = "up") -> None:
+        self.state, self.calls = state, 0
 
     async def __call__(self) -> str:
-        self.knocks += 1
+        self.calls += 1
         if self.state == "hangs":
             await asyncio.Event().wait()
-        if self.state == "broken":
+        if self.state == "fails":
             raise ConnectionError
-        return "in"
+        return "ok"
 
 
-@pytest.mark.parametrize("state", ["hangs", "broken"])
-async def test_after_a_failure_nobody_knocks_for_a_while(state: str) -> None:
-    clock, door = Clock(), Door(state)
-    fuse = Fuse(within=0.01, rest=5.0, clock=clock)
+@pytest.mark.parametrize("state", ["hangs", "fails"])
+async def test_breaker_after_failure_opens_then_closes(state: str) -> None:
+    clock, store = Clock(), FakeStore(state)
+    breaker = AckCircuitBreaker(timeout_s=0.01, open_for_s=5.0, clock=clock)
     for _ in range(3):
-        with pytest.raises(Away):
-            await fuse.through(door)
-    assert door.knocks == 1
+        with pytest.raises(StoreTimeout):
+            await breaker.call(store)
+    assert store.calls == 1
     clock.now += 5.1
-    door.state = "open"
-    assert await fuse.through(door) == "in"
+    store.state = "up"
+    assert await breaker.call(store) == "ok"
 
 
-async def test_a_cancelled_caller_is_not_a_broken_store() -> None:
-    fuse, door = Fuse(within=5.0), Door("hangs")
-    waiting = asyncio.create_task(fuse.through(door))
+async def test_breaker_cancelled_caller_does_not_open() -> None:
+    breaker, store = AckCircuitBreaker(timeout_s=5.0), FakeStore("hangs")
+    waiting = asyncio.create_task(breaker.call(store))
     await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    door.state = "open"
-    assert await fuse.through(door) == "in"
+    store.state = "up"
+    assert await breaker.call(store) == "ok"
 
 
-async def test_what_another_process_has_seen_is_seen() -> None:
+async def test_deduplicator_knows_keys_of_other_processes() -> None:
     shared: set[str] = {"theirs"}
 
     async def remember(key: str) -> bool:
@@ -60,52 +60,55 @@ async def test_what_another_process_has_seen_is_seen() -> None:
         shared.add(key)
         return known
 
-    seen = Seen(remember)
-    assert [await seen(key) for key in ("theirs", "ours", "ours")] == [True, False, True]
+    seen_before = RequestDeduplicator(remember)
+    assert [await seen_before(key) for key in ("theirs", "ours", "ours")] == [True, False, True]
     assert "ours" in shared
 
 
-async def test_without_the_shared_memory_a_process_still_knows_its_own() -> None:
-    async def away(key: str) -> bool:
+async def test_deduplicator_without_store_knows_own_keys() -> None:
+    async def unavailable(key: str) -> bool:
         raise ConnectionError
 
-    seen = Seen(away, Fuse())
-    assert [await seen(key) for key in ("a", "a", "b")] == [False, True, False]
+    seen_before = RequestDeduplicator(unavailable, AckCircuitBreaker())
+    assert [await seen_before(key) for key in ("a", "a", "b")] == [False, True, False]
 
 
-def test_memory_is_bounded_in_time_and_number() -> None:
+def test_deduplicator_keys_are_bounded_in_time_and_number() -> None:
     clock = Clock()
-    seen = Seen(clock=clock)
-    assert [seen.here("old"), seen.here("old")] == [False, True]
-    clock.now += Seen.LONGEST
-    assert seen.here("old") is False
-    for number in range(Seen.MOST + 1):
-        seen.here(str(number))
-    assert [seen.here(str(Seen.MOST)), seen.here("0")] == [True, False]
+    deduplicator = RequestDeduplicator(clock=clock)
+    assert [deduplicator.seen_locally("old"), deduplicator.seen_locally("old")] == [False, True]
+    clock.now += RequestDeduplicator.TTL_S
+    assert deduplicator.seen_locally("old") is False
+    for number in range(RequestDeduplicator.MAX_KEYS + 1):
+        deduplicator.seen_locally(str(number))
+    assert [
+        deduplicator.seen_locally(str(RequestDeduplicator.MAX_KEYS)),
+        deduplicator.seen_locally("0"),
+    ] == [True, False]
 
 
-async def test_too_much_work_is_turned_away() -> None:
-    work, free = Work(most=2), asyncio.Event()
+async def test_task_set_when_full_refuses_tasks() -> None:
+    tasks, released = TaskSet(limit=2), asyncio.Event()
 
     async def wait() -> None:
-        await free.wait()
+        await released.wait()
 
-    assert [work.start(wait()) for _ in range(3)] == [True, True, False]
-    free.set()
-    await work.drain(5.0)
-    assert work.start(wait()) is True
-    await work.drain(5.0)
+    assert [tasks.start(wait()) for _ in range(3)] == [True, True, False]
+    released.set()
+    await tasks.drain(5.0)
+    assert tasks.start(wait()) is True
+    await tasks.drain(5.0)
 
 
-async def test_work_that_does_not_end_is_cut_off_at_shutdown() -> None:
-    work, ended = Work(), asyncio.Event()
+async def test_task_set_drain_cancels_task_that_does_not_end() -> None:
+    tasks, ended = TaskSet(), asyncio.Event()
 
-    async def stuck() -> None:
+    async def hang() -> None:
         try:
             await asyncio.Event().wait()
         finally:
             ended.set()
 
-    work.start(stuck())
-    await work.drain(0.01)
+    tasks.start(hang())
+    await tasks.drain(0.01)
     assert ended.is_set()

@@ -1,4 +1,4 @@
-"""A body that somebody sends, however much of it there is, and however slowly it comes."""
+"""Limits on request bodies: size, and time to arrive."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,19 +7,22 @@ import pytest
 from starlette.requests import Request
 
 from handlers import http_limits
-from handlers.http_limits import Refused, whole_body
+from handlers.http_limits import RequestRefused, read_body
 
-Parts = Callable[[], Awaitable[dict[str, object]]]
+Receive = Callable[[], Awaitable[dict[str, object]]]
 
-MOST = 64 * 1024
-
-
-async def body_of(receive: Parts, headers: list[tuple[bytes, bytes]] | None = None) -> bytes:
-    return await whole_body(Request({"type": "http", "method": "POST", "headers": headers or []}, receive), MOST)
+LIMIT = 64 * 1024
 
 
-@pytest.mark.parametrize(("length", "most_reads"), [(b"10000000", 0), (b"9" * 5_000, 0), (b"12", 65), (None, 65)])
-async def test_a_huge_body_is_not_read_to_its_end(length: bytes | None, most_reads: int) -> None:
+async def read(receive: Receive, headers: list[tuple[bytes, bytes]] | None = None) -> bytes:
+    scope = {"type": "http", "method": "POST", "headers": headers or []}
+    return await read_body(Request(scope, receive), LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("length", "max_reads"), [(b"10000000", 0), (b"9" * 5_000, 0), (b"12", 65), (None, 65)]
+)
+async def test_body_above_limit_is_413_before_its_end(length: bytes | None, max_reads: int) -> None:
     reads = 0
 
     async def receive() -> dict[str, object]:
@@ -27,34 +30,34 @@ async def test_a_huge_body_is_not_read_to_its_end(length: bytes | None, most_rea
         reads += 1
         return {"type": "http.request", "body": b"a" * 1_024, "more_body": reads < 10_000}
 
-    with pytest.raises(Refused) as refused:
-        await body_of(receive, [(b"content-length", length)] if length else [])
+    with pytest.raises(RequestRefused) as refused:
+        await read(receive, [(b"content-length", length)] if length else [])
     assert refused.value.status == 413
-    assert reads <= most_reads
+    assert reads <= max_reads
 
 
-async def test_the_largest_body_is_whole() -> None:
+async def test_body_at_limit_is_read() -> None:
     async def receive() -> dict[str, object]:
-        return {"type": "http.request", "body": b"a" * MOST}
+        return {"type": "http.request", "body": b"a" * LIMIT}
 
-    assert await body_of(receive) == b"a" * MOST
+    assert await read(receive) == b"a" * LIMIT
 
 
-async def test_nobody_waits_for_a_body_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_body_that_does_not_arrive_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
     async def receive() -> dict[str, object]:
         await asyncio.Event().wait()
         raise AssertionError
 
-    monkeypatch.setattr(http_limits, "BODY_WITHIN_S", 0.01)
-    with pytest.raises(Refused) as refused:
-        await body_of(receive)
+    monkeypatch.setattr(http_limits, "BODY_TIMEOUT_S", 0.01)
+    with pytest.raises(RequestRefused) as refused:
+        await read(receive)
     assert refused.value.status == 408
 
 
-async def test_a_caller_who_hangs_up_is_told_nothing_more() -> None:
+async def test_body_of_disconnected_client_is_400() -> None:
     async def receive() -> dict[str, object]:
         return {"type": "http.disconnect"}
 
-    with pytest.raises(Refused) as refused:
-        await body_of(receive)
+    with pytest.raises(RequestRefused) as refused:
+        await read(receive)
     assert refused.value.status == 400

@@ -1,4 +1,4 @@
-"""Who may ask how often: everybody is told to wait, but for the one person on their own machine."""
+"""Per-user command rate limit of the platforms; there is none for a single user on a machine."""
 
 from __future__ import annotations
 
@@ -8,29 +8,33 @@ from redis.asyncio import Redis
 
 from bot.settings import Settings
 from bot.storage.circuit_breaker import Circuit
-from handlers.ports import Ask, Room
-from handlers.service import PER_USER, allowed
+from handlers.ports import ChatRequest, Channel
+from handlers.service import PER_USER, command_rate_limit
 
 
 @pytest.mark.parametrize(
-    ("platform", "password", "waits"),
+    ("platform", "password", "limited"),
     [
         ("slack", "", True),
         ("teams", "", True),
         ("web", "", False),
-        ("web", "correct horse", True),  # then it is a page for many
+        ("web", "correct horse", True),  # with a password, the page has many users
         ("terminal", "correct horse", False),
     ],
 )
-async def test_who_asks_too_often_waits(platform: str, password: str, waits: bool, redis: Redis) -> None:
+async def test_rate_limit_applies_where_users_share_the_bot(
+    platform: str, password: str, limited: bool, redis: Redis
+) -> None:
     settings = Settings(web_password=SecretStr(password) if password else None)
-    wait = allowed(settings, Circuit(redis))
-    ask = Ask(Room(platform, "here", "mail"), "ada", "192.0.2.1")
-    said = [await wait(ask) for _ in range(2 * PER_USER + 1)]  # so that one minute holds too many, whenever it begins
-    assert any(said) is waits
-    assert not said[0]
+    check_limit = command_rate_limit(settings, Circuit(redis))
+    request = ChatRequest(Channel(platform, "here", "mail"), "ada", "192.0.2.1")
+    # Twice the limit, so that one minute has too many wherever it begins.
+    refusals = [await check_limit(request) for _ in range(2 * PER_USER + 1)]
+    assert any(refusals) is limited
+    assert not refusals[0]
 
 
-async def test_without_a_store_nobody_is_counted() -> None:
-    wait = allowed(Settings(), None)
-    assert [await wait(Ask(Room("slack", "here", "mail"), "ada", "192.0.2.1")) for _ in range(PER_USER + 1)][-1] == ""
+async def test_rate_limit_without_store_allows_everything() -> None:
+    check_limit = command_rate_limit(Settings(), None)
+    request = ChatRequest(Channel("slack", "here", "mail"), "ada", "192.0.2.1")
+    assert [await check_limit(request) for _ in range(PER_USER + 1)][-1] == ""

@@ -1,4 +1,4 @@
-"""What happens to an errand between the acknowledgement and the answer, whatever the platform."""
+"""A request between the acknowledgement and the answer, on any platform."""
 
 from __future__ import annotations
 
@@ -10,44 +10,49 @@ from itertools import count
 
 import pytest
 
-from handlers.background import Fuse, Work
+from handlers.background import AckCircuitBreaker, TaskSet
 from handlers.message import Card
-from handlers.ports import Ask, Room
-from handlers.request_dispatcher import BUSY, STILL_AT_IT, Course, Desk, under_way
-from tests.handlers.slack.conftest import ANSWER, BAD_INPUT, Scripted
+from handlers.ports import ChatRequest, Channel
+from handlers.request_dispatcher import BUSY, SLOW_NOTE, Progress, RequestDispatcher, progress_card
+from tests.handlers.slack.conftest import ANSWER, BAD_INPUT, ScriptedCommands
 
-QUESTION = "203.0.113.5 example.com"
+TEXT = "203.0.113.5 example.com"
 numbers = count(1)
 
 
 @dataclass(frozen=True)
-class Errand:
-    text: str = QUESTION
+class FakeRequest:
+    text: str = TEXT
     id: str = field(default_factory=lambda: str(next(numbers)))
 
     @property
-    def ask(self) -> Ask:
-        return Ask(Room("paper", "office", "letters"), "ada", self.text)
+    def chat_request(self) -> ChatRequest:
+        return ChatRequest(Channel("fake", "workspace", "channel"), "ada", self.text)
 
-    def job(self) -> dict[str, str]:
+    def to_job(self) -> dict[str, str]:
         return {"id": self.id, "text": self.text}
 
 
 @dataclass
-class Office:
-    """A desk, its queue, and everything that was said. The queue `works`, `fails`, or `hangs` with the job taken."""
+class FakePlatform:
+    """A dispatcher with its queue, and the cards that it sent.
+
+    The queue `works`, `fails`, or `hangs` after it has accepted the job.
+    """
 
     queue: str = "works"
     progress_after: float = 5.0
-    commands: Scripted = field(default_factory=Scripted)
+    commands: ScriptedCommands = field(default_factory=ScriptedCommands)
     jobs: list[dict[str, str]] = field(default_factory=list)
-    said: list[Card] = field(default_factory=list)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    sent: list[Card] = field(default_factory=list)
+    card_sent: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.commands.free.set()
-        store = Fuse(within=0.01)
-        self.desk: Desk[Errand] = Desk(self.commands, self._enqueue, store, lambda _: self, self.progress_after)
+        self.commands.released.set()
+        breaker = AckCircuitBreaker(timeout_s=0.01)
+        self.dispatcher: RequestDispatcher[FakeRequest] = RequestDispatcher(
+            self.commands, self._enqueue, breaker, lambda _: self, self.progress_after
+        )
 
     async def _enqueue(self, job: dict[str, str]) -> None:
         if self.queue == "fails":
@@ -57,112 +62,120 @@ class Office:
             await asyncio.Event().wait()
 
     async def progress(self, card: Card) -> None:
-        await self.say(card)
+        await self.send(card)
 
-    async def say(self, card: Card) -> None:
-        self.said.append(card)
-        self.news.set()
+    async def send(self, card: Card) -> None:
+        self.sent.append(card)
+        self.card_sent.set()
 
     @contextmanager
-    def full(self) -> Iterator[None]:
-        """With as much to do as the desk takes."""
-        self.desk.work, free = Work(most=0), self.desk.work
+    def at_limit(self) -> Iterator[None]:
+        """While the dispatcher accepts no more work in this process."""
+        self.dispatcher.tasks, tasks = TaskSet(limit=0), self.dispatcher.tasks
         yield
-        self.desk.work = free
+        self.dispatcher.tasks = tasks
 
 
-async def test_what_is_taken_is_in_the_queue_and_no_work_was_done() -> None:
-    office, errand = Office(), Errand()
-    assert (await office.desk.take(errand)).work
-    assert (office.jobs, office.commands.asked) == ([errand.job()], [])
+async def test_accepted_request_is_enqueued_and_not_run() -> None:
+    platform, request = FakePlatform(), FakeRequest()
+    assert (await platform.dispatcher.accept(request)).needs_work
+    assert (platform.jobs, platform.commands.requests) == ([request.to_job()], [])
 
 
-async def test_an_acknowledgement_that_may_not_wait_comes_before_the_queue_is_asked() -> None:
-    office, errand = Office(), Errand()
-    assert office.desk.take_unwaited(errand).work
-    assert office.jobs == []
-    await office.desk.handed_over()
-    assert (office.jobs, office.said) == ([errand.job()], [])
+async def test_accept_nowait_acknowledges_before_enqueuing() -> None:
+    platform, request = FakePlatform(), FakeRequest()
+    assert platform.dispatcher.accept_nowait(request).needs_work
+    assert platform.jobs == []
+    await platform.dispatcher.wait_enqueued()
+    assert (platform.jobs, platform.sent) == ([request.to_job()], [])
 
 
-async def test_what_is_refused_at_sight_is_no_work() -> None:
-    office = Office()
-    for ack in (await office.desk.take(Errand("nonsense")), office.desk.take_unwaited(Errand("nonsense"))):
-        assert (ack.card, ack.work) == (BAD_INPUT, False)
-    await office.desk.drain()
-    assert office.jobs == []
+async def test_invalid_request_is_refused_without_work() -> None:
+    platform = FakePlatform()
+    for ack in (
+        await platform.dispatcher.accept(FakeRequest("nonsense")),
+        platform.dispatcher.accept_nowait(FakeRequest("nonsense")),
+    ):
+        assert (ack.card, ack.needs_work) == (BAD_INPUT, False)
+    await platform.dispatcher.drain()
+    assert platform.jobs == []
 
 
-async def test_a_job_is_answered() -> None:
-    office = Office()
-    await office.desk.answer_job(Errand())
-    assert office.said == [ANSWER]
+async def test_queued_job_is_answered() -> None:
+    platform = FakePlatform()
+    await platform.dispatcher.answer_job(FakeRequest())
+    assert platform.sent == [ANSWER]
 
 
-@pytest.mark.parametrize("unwaited", [False, True])
+@pytest.mark.parametrize("nowait", [False, True])
 @pytest.mark.parametrize("queue", ["fails", "hangs"])
-async def test_with_the_queue_away_the_work_is_done_here_and_only_once(queue: str, unwaited: bool) -> None:
-    office, errand = Office(queue), Errand()
-    ack = office.desk.take_unwaited(errand) if unwaited else await office.desk.take(errand)
-    assert ack.work
-    await office.desk.drain()
-    await office.desk.answer_job(errand)  # the queue had it after all
-    assert office.said == [ANSWER]
+async def test_request_without_queue_runs_here_exactly_once(queue: str, nowait: bool) -> None:
+    platform, request = FakePlatform(queue), FakeRequest()
+    if nowait:
+        ack = platform.dispatcher.accept_nowait(request)
+    else:
+        ack = await platform.dispatcher.accept(request)
+    assert ack.needs_work
+    await platform.dispatcher.drain()
+    await platform.dispatcher.answer_job(request)  # the queue had accepted it after all
+    assert platform.sent == [ANSWER]
 
 
-async def test_with_too_much_to_do_nothing_more_is_taken() -> None:
-    office = Office("fails")
-    with office.full():
-        for ack in (await office.desk.take(Errand()), office.desk.take_unwaited(Errand())):
-            assert (ack.card.title, ack.work) == (BUSY, False)
+async def test_request_at_limit_without_queue_is_refused() -> None:
+    platform = FakePlatform("fails")
+    with platform.at_limit():
+        for ack in (
+            await platform.dispatcher.accept(FakeRequest()),
+            platform.dispatcher.accept_nowait(FakeRequest()),
+        ):
+            assert (ack.card.title, ack.needs_work) == (BUSY, False)
 
 
-async def test_what_can_be_done_nowhere_after_all_is_said() -> None:
-    office = Office("fails")
-    assert office.desk.take_unwaited(Errand()).work
-    with office.full():
-        await office.desk.handed_over()
-    assert [card.title for card in office.said] == [BUSY]
+async def test_acknowledged_request_that_cannot_run_gets_busy_card() -> None:
+    platform = FakePlatform("fails")
+    assert platform.dispatcher.accept_nowait(FakeRequest()).needs_work
+    with platform.at_limit():
+        await platform.dispatcher.wait_enqueued()
+    assert [card.title for card in platform.sent] == [BUSY]
 
 
-async def test_a_slow_answer_says_once_that_it_goes_on() -> None:
-    office = Office(progress_after=0.01)
-    office.commands.free.clear()
-    answering = asyncio.create_task(office.desk.answer_job(Errand()))
-    await office.news.wait()
-    assert [card.footnote for card in office.said] == [STILL_AT_IT]
-    office.commands.free.set()
+async def test_slow_answer_sends_progress_once() -> None:
+    platform = FakePlatform(progress_after=0.01)
+    platform.commands.released.clear()
+    answering = asyncio.create_task(platform.dispatcher.answer_job(FakeRequest()))
+    await platform.card_sent.wait()
+    assert [card.footnote for card in platform.sent] == [SLOW_NOTE]
+    platform.commands.released.set()
     await answering
-    assert office.said[1:] == [ANSWER]
+    assert platform.sent[1:] == [ANSWER]
 
 
-async def test_a_command_that_breaks_is_one_sentence_without_its_details() -> None:
-    office = Office()
-    await office.desk.answer_job(Errand("broken"))
-    [card] = office.said
+async def test_failed_command_sends_error_card_without_details() -> None:
+    platform = FakePlatform()
+    await platform.dispatcher.answer_job(FakeRequest("broken"))
+    [card] = platform.sent
     assert card.title.startswith("Something broke here")
     assert "secret detail" not in repr(card)
 
 
-async def test_work_under_way_is_finished_at_shutdown() -> None:
-    office = Office("fails")
-    office.commands.free.clear()
-    await office.desk.take(Errand())
-    draining = asyncio.create_task(office.desk.drain())
-    office.commands.free.set()
+async def test_drain_finishes_running_requests() -> None:
+    platform = FakePlatform("fails")
+    platform.commands.released.clear()
+    await platform.dispatcher.accept(FakeRequest())
+    draining = asyncio.create_task(platform.dispatcher.drain())
+    platform.commands.released.set()
     await draining
-    assert office.said == [ANSWER]
+    assert platform.sent == [ANSWER]
 
 
-async def test_what_is_told_of_an_answer_is_said_when_it_changed_and_never_too_often() -> None:
-    """Told a thousand times between two words, only the last one is said; told nothing new, nothing is said."""
-    course, answer = Course(), asyncio.create_task(later())
-    news = course.news(answer, after=0, apart=0)
-    assert await anext(news) == ""
+async def test_progress_yields_only_the_latest_changed_text() -> None:
+    progress, answer = Progress(), asyncio.create_task(unfinished_answer())
+    updates = progress.updates(answer, after=0, interval=0)
+    assert await anext(updates) == ""
     for number in range(1_000):
-        course(f"{number} of 1,000 addresses looked at")
-    assert await anext(news) == "999 of 1,000 addresses looked at"
-    waiting = asyncio.create_task(anext(news, None))
+        progress(f"{number} of 1,000 addresses looked at")
+    assert await anext(updates) == "999 of 1,000 addresses looked at"
+    waiting = asyncio.create_task(anext(updates, None))
     for _ in range(20):
         await asyncio.sleep(0)
     assert not waiting.done()
@@ -170,12 +183,12 @@ async def test_what_is_told_of_an_answer_is_said_when_it_changed_and_never_too_o
     assert await waiting is None
 
 
-async def test_two_words_stand_as_far_apart_as_they_should() -> None:
-    course, answer = Course(), asyncio.create_task(later())
-    news = course.news(answer, after=0, apart=3_600)
-    await anext(news)
-    course("news")
-    waiting = asyncio.create_task(anext(news, None))
+async def test_progress_waits_the_interval_between_updates() -> None:
+    progress, answer = Progress(), asyncio.create_task(unfinished_answer())
+    updates = progress.updates(answer, after=0, interval=3_600)
+    await anext(updates)
+    progress("changed")
+    waiting = asyncio.create_task(anext(updates, None))
     for _ in range(20):
         await asyncio.sleep(0)
     assert not waiting.done()
@@ -184,17 +197,18 @@ async def test_two_words_stand_as_far_apart_as_they_should() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "footnote", "says"),
+    ("text", "footnote", "expected"),
     [
-        ("", "", STILL_AT_IT),
+        ("", "", SLOW_NOTE),
         ("", "62 lists", "62 lists"),
         ("3 of 4 addresses looked at", "62 lists", "3 of 4 addresses looked at"),
     ],
 )
-def test_what_was_said_at_once_moves_on_with_the_answer(words: str, footnote: str, says: str) -> None:
-    assert under_way(Card("Checking …", footnote=footnote), words) == Card("Checking …", footnote=says)
+def test_progress_card_footnote_is_text_or_default(text: str, footnote: str, expected: str) -> None:
+    card = progress_card(Card("Checking …", footnote=footnote), text)
+    assert card == Card("Checking …", footnote=expected)
 
 
-async def later() -> Card:
+async def unfinished_answer() -> Card:
     await asyncio.Event().wait()
     return Card("")

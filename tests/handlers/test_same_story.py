@@ -1,4 +1,4 @@
-"""One story, a check, an alert, its acknowledgement and its end, told on Slack and on Teams: the same words and buttons, in order."""
+"""A check, an alert, its acknowledgement and its end show the same texts on Slack and Teams."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from bot.monitoring.models import Room
-from handlers.delivery import Delivery, Pace
-from handlers.ports import Speaking
+from bot.monitoring.models import Channel
+from handlers.delivery import DeliveryWorker, DeliveryTimeouts
+from handlers.ports import MessagePoster
 from tests.handlers.slack.conftest import open_workspace
-from tests.handlers.slack.test_block_kit import words
+from tests.handlers.slack.test_block_kit import visible_texts
 from tests.handlers.teams.conftest import open_tenant
 from tests.handlers.teams.test_adaptive_card import said as texts
-from tests.support.commands import verbs
+from tests.support.commands import build_commands
 from tests.support.dns_world import World
 from tests.support.incident_stories import T0
-from tests.support.memory_repository import KeptInMemory
-from tests.support.outbox_messages import story
-from tests.support.slack_payloads import WHO, payload
-from tests.support.slack_payloads import press as slack_press
+from tests.support.memory_repository import InMemoryRepository
+from tests.support.outbox_messages import messages_of_incident
+from tests.support.slack_payloads import USER, interaction_body
+from tests.support.slack_payloads import button_action as slack_press
 from tests.support.stored_watches import Clock, watch
 from tests.support.teams_activities import ADA, CHANNEL, TENANT, in_channel, mention, press
 
@@ -28,8 +28,8 @@ QUESTION = "203.0.113.5 example.com"
 
 
 @dataclass(frozen=True)
-class Told:
-    """One thing that people saw: new or an edit, in a thread or not, its headline, its other words, its buttons."""
+class ShownMessage:
+    """A message or an edit as users see it; `words` are those of all its texts."""
 
     edit: bool
     in_thread: bool
@@ -38,98 +38,137 @@ class Told:
     buttons: tuple[tuple[str, str], ...]
 
 
-def told(edit: bool, in_thread: bool, shown: list[str], buttons: list[tuple[str, str]]) -> Told:
-    """Words without marks and spaces, since each platform draws them its own way; a watch has another id in each room."""
+def shown_message(
+    edit: bool, in_thread: bool, texts_shown: list[str], buttons: list[tuple[str, str]]
+) -> ShownMessage:
+    """Normalize what platforms render differently: symbols, spacing, watch ids."""
     labels = {label for label, _ in buttons} | {"For how long?", "Mute"}
-    bare = [
-        word for text in shown if text not in labels for word in WATCH.sub("ID", text).split() if word not in "✕!?✓"
+    bare_words = [
+        word
+        for text in texts_shown
+        if text not in labels
+        for word in WATCH.sub("ID", text).split()
+        if word not in "✕!?✓"
     ]
-    return Told(
-        edit, in_thread, shown[0], frozenset(bare), tuple((label, WATCH.sub("ID", target)) for label, target in buttons)
+    return ShownMessage(
+        edit,
+        in_thread,
+        texts_shown[0],
+        frozenset(bare_words),
+        tuple((label, WATCH.sub("ID", target)) for label, target in buttons),
     )
 
 
-class Slack:
-    room = Room("slack", "T1", "C1")
+class SlackSide:
+    channel = Channel("slack", "T1", "C1")
 
     def __init__(self, workspace: Any) -> None:
-        self.it, self.speaking = workspace, workspace.slack
+        self.workspace, self.poster = workspace, workspace.slack
 
-    async def ask(self) -> None:
-        await self.it.type(QUESTION)
-        await self.it.work()
+    async def check(self) -> None:
+        await self.workspace.type_command(QUESTION)
+        await self.workspace.run_job()
 
     async def acknowledge(self) -> None:
-        root = next(said for way, said in self.it.fake.said if way == "chat.postMessage")
+        root = next(
+            message for method, message in self.workspace.fake.sent if method == "chat.postMessage"
+        )
         bar = [e for a in root["attachments"] for b in a["blocks"] for e in b.get("elements", ())]
-        button = next(e for e in bar if e["type"] == "button" and e["text"]["text"] == "Acknowledge")
-        await self.it.send(*payload(slack_press(button, self.it.response_url, thread_ts=root["ts"])))
-        await self.it.work()
+        button = next(
+            e for e in bar if e["type"] == "button" and e["text"]["text"] == "Acknowledge"
+        )
+        await self.workspace.send(
+            *interaction_body(
+                slack_press(button, self.workspace.response_url, thread_ts=root["ts"])
+            )
+        )
+        await self.workspace.run_job()
 
-    def transcript(self) -> list[Told]:
-        return [self._told(way, said) for way, said in self.it.fake.said]
+    def transcript(self) -> list[ShownMessage]:
+        return [self._shown(method, message) for method, message in self.workspace.fake.sent]
 
-    def _told(self, way: str, said: dict[str, Any]) -> Told:
-        blocks = [*said["blocks"], *(b for bar in said.get("attachments", ()) for b in bar["blocks"])]
+    def _shown(self, method: str, message: dict[str, Any]) -> ShownMessage:
+        blocks = [
+            *message["blocks"],
+            *(b for bar in message.get("attachments", ()) for b in bar["blocks"]),
+        ]
         buttons = [e for b in blocks for e in b.get("elements", ()) if e["type"] == "button"]
         pressed = [(e["text"]["text"], e.get("url") or e["value"]) for e in buttons]
-        return told(way == "chat.update", "thread_ts" in said, words(blocks), pressed)
+        return shown_message(
+            method == "chat.update", "thread_ts" in message, visible_texts(blocks), pressed
+        )
 
 
-class Teams:
-    room = Room("teams", TENANT, CHANNEL)
+class TeamsSide:
+    channel = Channel("teams", TENANT, CHANNEL)
 
     def __init__(self, tenant: Any) -> None:
-        self.it, self.speaking = tenant, tenant.teams
+        self.tenant, self.poster = tenant, tenant.teams
 
-    async def ask(self) -> None:
-        await self.it.send(mention(QUESTION, self.it.service, **in_channel()))
-        await self.it.work()
+    async def check(self) -> None:
+        await self.tenant.send(mention(QUESTION, self.tenant.service, **in_channel()))
+        await self.tenant.run_job()
 
     async def acknowledge(self) -> None:
-        root = self.it.microsoft.said[1]
+        root = self.tenant.microsoft.said[1]
         actions = root.payload["attachments"][0]["content"]["actions"]
         button = next(action for action in actions if action["title"] == "Acknowledge")
-        who = {"from": {**ADA, "name": WHO["name"]}}
-        await self.it.send(press(button, self.it.service, root.message, **in_channel(root.message)) | who)
-        await self.it.teams.drain()
+        who = {"from": {**ADA, "name": USER["name"]}}
+        await self.tenant.send(
+            press(button, self.tenant.service, root.message, **in_channel(root.message)) | who
+        )
+        await self.tenant.teams.drain()
 
-    def transcript(self) -> list[Told]:
-        return [self._told(said) for said in self.it.microsoft.said]
+    def transcript(self) -> list[ShownMessage]:
+        return [self._shown(request) for request in self.tenant.microsoft.said]
 
-    def _told(self, said: Any) -> Told:
-        card = said.payload["attachments"][0]["content"]
-        runs = [inside for a in card.get("actions", ()) for inside in (a.get("card", {}).get("actions") or [a])]
+    def _shown(self, request: Any) -> ShownMessage:
+        card = request.payload["attachments"][0]["content"]
+        runs = [
+            inside
+            for a in card.get("actions", ())
+            for inside in (a.get("card", {}).get("actions") or [a])
+        ]
         titles = [action["title"] for action in card.get("actions", ())]
-        pressed = [(title, run.get("url") or run["data"]["command"]) for title, run in zip(titles, runs, strict=True)]
+        pressed = [
+            (title, run.get("url") or run["data"]["command"])
+            for title, run in zip(titles, runs, strict=True)
+        ]
         shown = list(texts(card["body"]))
-        return told(said.method == "PUT", ";messageid=" in said.conversation, shown, pressed)
+        return shown_message(
+            request.method == "PUT", ";messageid=" in request.conversation, shown, pressed
+        )
 
 
-async def tell(here: Slack | Teams, kept: KeptInMemory, clock: Clock, speaking: dict[str, Speaking]) -> list[Told]:
-    speaking[here.room.platform] = here.speaking
-    delivery = Delivery(kept, kept, speaking, Pace(now=clock))
-    await here.ask()
-    letters = story(watch(room=here.room))
-    kept.keep(letters[0].watch, letters[0].incident)
-    for letter in letters:
-        kept.put(letter)
-    assert await delivery.deliver_next(here.room)
-    await here.acknowledge()
-    while await delivery.deliver_next(here.room):
+async def play_story(
+    side: SlackSide | TeamsSide,
+    store: InMemoryRepository,
+    clock: Clock,
+    posters: dict[str, MessagePoster],
+) -> list[ShownMessage]:
+    posters[side.channel.platform] = side.poster
+    worker = DeliveryWorker(store, store, posters, DeliveryTimeouts(now=clock))
+    await side.check()
+    messages = messages_of_incident(watch(channel=side.channel))
+    store.store(messages[0].watch, messages[0].incident)
+    for message in messages:
+        store.enqueue(message)
+    assert await worker.deliver_next(side.channel)
+    await side.acknowledge()
+    while await worker.deliver_next(side.channel):
         clock.add(2.0)
-    assert await kept.first(here.room) is None
-    return here.transcript()
+    assert await store.peek(side.channel) is None
+    return side.transcript()
 
 
-async def test_the_same_story_is_told_on_slack_and_on_teams() -> None:
+async def test_slack_and_teams_show_the_same_messages() -> None:
     stories = []
-    for opened, person in ((open_workspace, Slack), (open_tenant, Teams)):
-        clock, speaking = Clock(T0), dict[str, Speaking]()
-        kept = KeptInMemory(clock)
-        commands = verbs(kept, speaking, clock, World({}))
-        async with opened(answering=commands) as place:
-            stories.append(await tell(person(place), kept, clock, speaking))
+    for opened, side in ((open_workspace, SlackSide), (open_tenant, TeamsSide)):
+        clock, posters = Clock(T0), dict[str, MessagePoster]()
+        store = InMemoryRepository(clock)
+        commands = build_commands(store, posters, clock, World({}))
+        async with opened(commands=commands) as connected:
+            stories.append(await play_story(side(connected), store, clock, posters))
     in_slack, in_teams = stories
-    assert [one.headline for one in in_slack] == [one.headline for one in in_teams]
+    assert [message.headline for message in in_slack] == [message.headline for message in in_teams]
     assert in_slack == in_teams

@@ -2,11 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.sanitize import CUT_AT, aligned, inert
+from handlers.sanitize import MAX_CHARACTERS, sanitize_monospaced, sanitize
 
 
 @pytest.mark.parametrize(
-    ("hostile", "shown"),
+    ("hostile", "expected"),
     [
         ("two\r\nlines\tand  a tab", "two lines and a tab"),
         ("\x1b[31mred\x1b[0m", "[31mred[0m"),
@@ -17,18 +17,21 @@ from handlers.sanitize import CUT_AT, aligned, inert
         ("a" * 400, "a" * 299 + "…"),
     ],
 )
-def test_foreign_text_moves_nothing(hostile: str, shown: str) -> None:
-    assert inert(hostile) == shown
+def test_sanitize_removes_control_characters(hostile: str, expected: str) -> None:
+    assert sanitize(hostile) == expected
 
 
-def test_a_line_of_a_picture_keeps_its_columns() -> None:
-    assert aligned("  ├─\ta.example\u2003 2\x1b[31m\u202e  ") == "  ├─ a.example  2[31m"
-    assert aligned("─" * 400) == "─" * 299 + "…"
+def test_sanitize_monospaced_preserves_columns() -> None:
+    assert sanitize_monospaced("  ├─\ta.example\u2003 2\x1b[31m\u202e  ") == "  ├─ a.example  2[31m"
+    assert sanitize_monospaced("─" * 400) == "─" * 299 + "…"
 
 
 @given(st.text(max_size=2_000))
-def test_inert_text_is_one_short_printable_line(text: str) -> None:
-    shown = inert(text)
-    assert len(shown) <= CUT_AT
-    assert shown.isprintable() or all(c == "\u3000" or c.isspace() or c.isprintable() for c in shown)
-    shown.encode()
+def test_sanitized_text_is_one_short_printable_line(text: str) -> None:
+    sanitized = sanitize(text)
+    assert len(sanitized) <= MAX_CHARACTERS
+    assert sanitized.isprintable() or all(
+        character == "\u3000" or character.isspace() or character.isprintable()
+        for character in sanitized
+    )
+    sanitized.encode()

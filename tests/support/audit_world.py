@@ -1,4 +1,4 @@
-"""A domain with every record that the audit looks at, in good order and in bad, with its servers: the largest report there is."""
+"""A valid and a broken domain with all records and servers that a full audit checks."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
-from bot.app import BRIEFLY_S, Doors, checks
-from bot.check_runner import Checkup
+from bot.app import BRIEF_PROBE_TIMEOUT_S, NetworkClients, checks
+from bot.check_runner import CheckRunner
 from bot.checks import sender_requirements
-from bot.checks.dnsbl import ProcessMemory, blocklist_check, load
+from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
 from bot.checks.lookups import reverse_name, reversed_ip
-from bot.checks.rdap import Registries
-from bot.models import Check, Lookup, Order, Target
+from bot.checks.rdap import RdapClient
+from bot.models import Check, Lookup, CheckRequest, Target
 from bot.net.smtp_probe import Sparing
-from bot.probe_results import Certificate, Page, SmtpFacts
+from bot.probe_results import Certificate, HttpPage, SmtpProbeResult
 from tests.bot.checks.dkim.keys import rsa_record
 from tests.support.dns_world import Zone
 from tests.support.mail_world import mail_world
 
 AT = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
-ADDRESS, OTHER = "192.0.2.25", "192.0.2.66"
+ADDRESS, BROKEN_ADDRESS = "192.0.2.25", "192.0.2.66"
 GOOD, BAD = "example.com", "example.org"
-POLICY = b"version: STSv1\r\nmode: enforce\r\nmx: mx1.example.com\r\nmx: mx2.example.com\r\nmax_age: 2592000\r\n"
-HOLDER = {"name": "EXAMPLE-NET", "entities": [{"roles": ["abuse"], "vcardArray": ["vcard", [
+POLICY = (
+    b"version: STSv1\r\nmode: enforce\r\nmx: mx1.example.com\r\nmx: mx2.example.com\r\nmax_age:"
+    b" 2592000\r\n"
+)
+RDAP_NETWORK = {"name": "EXAMPLE-NET", "entities": [{"roles": ["abuse"], "vcardArray": ["vcard", [
     ["email", {}, "text", "abuse@example.net"]]]}]}  # fmt: skip
 TLSA = ["3 1 1 " + "0d6f" * 16]
 
@@ -37,12 +40,17 @@ def _network(ip: str) -> Zone:
         f"{reversed_ip(ip_address(ip))}.origin.asn.cymru.com": {
             "TXT": ["64496 | 192.0.2.0/24 | DE | ripencc | 2020-01-01"]
         },
-        "as64496.asn.cymru.com": {"TXT": ["64496 | DE | ripencc | 2020-01-01 | EXAMPLE-AS Example GmbH, DE"]},
+        "as64496.asn.cymru.com": {
+            "TXT": ["64496 | DE | ripencc | 2020-01-01 | EXAMPLE-AS Example GmbH, DE"]
+        },
     }
 
 
-IN_ORDER: Zone = {
-    GOOD: {"TXT": ["v=spf1 include:one.example.net mx -all"], "MX": ["10 mx1.example.com", "20 mx2.example.com"]},
+VALID_ZONE: Zone = {
+    GOOD: {
+        "TXT": ["v=spf1 include:one.example.net mx -all"],
+        "MX": ["10 mx1.example.com", "20 mx2.example.com"],
+    },
     "one.example.net": {"TXT": ["v=spf1 include:two.example.net ~all"]},
     "two.example.net": {"TXT": ["v=spf1 include:three.example.net ~all"]},
     "three.example.net": {"TXT": ["v=spf1 ip4:192.0.2.0/27 ~all"]},
@@ -52,7 +60,9 @@ IN_ORDER: Zone = {
     "_mta-sts.example.com": {"TXT": ["v=STSv1; id=20260101T000000"]},
     "mta-sts.example.com": {"A": ["198.51.100.9"]},
     "_smtp._tls.example.com": {"TXT": ["v=TLSRPTv1; rua=mailto:tls@example.com"]},
-    "default._bimi.example.com": {"TXT": ["v=BIMI1; l=https://example.com/logo.svg; a=https://example.com/vmc.pem"]},
+    "default._bimi.example.com": {
+        "TXT": ["v=BIMI1; l=https://example.com/logo.svg; a=https://example.com/vmc.pem"]
+    },
     "mx1.example.com": {"A": ["198.51.100.1"], "AAAA": ["2001:db8::1"]},
     "mx2.example.com": {"A": ["198.51.100.2"], "AAAA": ["2001:db8::2"]},
     "_25._tcp.mx1.example.com": {"TLSA": TLSA},
@@ -61,10 +71,11 @@ IN_ORDER: Zone = {
     reverse_name(ip_address(ADDRESS)): {"PTR": ["mail.example.com"]},
     **_network(ADDRESS),
 }
-IN_DISORDER: Zone = {
+BROKEN_ZONE: Zone = {
     BAD: {
         "TXT": [
-            "v=spf1 include:_spf.mail.example include:crm.example include:news.example include:shop.example "
+            "v=spf1 include:_spf.mail.example include:crm.example include:news.example"
+            " include:shop.example "
             "a mx include:old.example ~all"
         ],
         "MX": ["10 mx.example.org"],
@@ -72,7 +83,9 @@ IN_DISORDER: Zone = {
         "AAAA": ["2001:db8::7"],
     },
     "_spf.mail.example": {
-        "TXT": ["v=spf1 include:_a.mail.example include:_b.mail.example include:_c.mail.example ~all"]
+        "TXT": [
+            "v=spf1 include:_a.mail.example include:_b.mail.example include:_c.mail.example ~all"
+        ]
     },
     **{
         f"_{part}.mail.example": {"TXT": [f"v=spf1 ip4:203.0.113.{n}/28 ~all"]}
@@ -87,62 +100,64 @@ IN_DISORDER: Zone = {
     "_dmarc.example.org": {"TXT": ["v=DMARC1; p=none"]},
     "s1._domainkey.example.org": {"TXT": [rsa_record(1024)]},
     "mx.example.org": {"A": ["198.51.100.3"], "AAAA": ["2001:db8::3"]},
-    reverse_name(ip_address(OTHER)): {"PTR": ["host-192-0-2-66.pool.example.net"]},
-    **_network(OTHER),
+    reverse_name(ip_address(BROKEN_ADDRESS)): {"PTR": ["host-192-0-2-66.pool.example.net"]},
+    **_network(BROKEN_ADDRESS),
 }
 
 
 def audit_zone() -> Zone:
-    return mail_world(domain={**IN_ORDER, **IN_DISORDER})
+    return mail_world(domain={**VALID_ZONE, **BROKEN_ZONE})
 
 
 @dataclass(frozen=True, slots=True)
-class Servers:
-    """Other people's servers: each answers after so many round trips of `trip_s`, its name looked up first."""
+class FakeServers:
+    """Fake servers that answer after an A lookup and some round trips of `rtt_s`."""
 
     lookup: Lookup
-    trip_s: float = 0.0
+    rtt_s: float = 0.0
 
-    async def fetch(self, url: str, /) -> Page:
-        """Connection, TLS and request are a round trip each."""
+    async def fetch(self, url: str, /) -> HttpPage:
+        """Three round trips: connection, TLS, request."""
         await self.lookup(url.split("/")[2], "A")
-        await asyncio.sleep(3 * self.trip_s)
-        document: Any = HOLDER if "rdap" in url else None
+        await asyncio.sleep(3 * self.rtt_s)
+        document: Any = RDAP_NETWORK if "rdap" in url else None
         body = json.dumps(document).encode() if document else POLICY
-        return Page(url, "application/rdap+json" if document else "text/plain", body)
+        return HttpPage(url, "application/rdap+json" if document else "text/plain", body)
 
-    async def probe(self, name: str, /) -> SmtpFacts:
-        """Connection, greeting and EHLO, STARTTLS, TLS, EHLO."""
+    async def probe(self, name: str, /) -> SmtpProbeResult:
+        """Five round trips: connection, greeting and EHLO, STARTTLS, TLS, EHLO."""
         await self.lookup(name, "A")
-        await asyncio.sleep(5 * self.trip_s)
+        await asyncio.sleep(5 * self.rtt_s)
         days = 5 if name.endswith(BAD) else 60
         certificate = Certificate((name,), datetime.now(UTC) + timedelta(days=days))
-        return SmtpFacts(name, offers_tls=True, tls_version="TLSv1.3", certificate=certificate)
+        return SmtpProbeResult(name, offers_tls=True, tls_version="TLSv1.3", certificate=certificate)
 
 
-def audit_checks(servers: Servers) -> tuple[tuple[str, Check], ...]:
-    """Every check that there is, as the bot puts them together."""
-    lists = blocklist_check(load(), {}, ProcessMemory(), "audit", lambda: AT)
-    doors = Doors(servers.fetch, Registries(servers.fetch), Sparing(servers.probe), BRIEFLY_S)
-    return checks(lists, True, doors)
+def audit_checks(servers: FakeServers) -> tuple[tuple[str, Check], ...]:
+    """All checks, composed as in the bot."""
+    blocklists = blocklist_check(load(), {}, InMemoryTrustCache(), "audit", lambda: AT)
+    clients = NetworkClients(
+        servers.fetch, RdapClient(servers.fetch), Sparing(servers.probe), BRIEF_PROBE_TIMEOUT_S
+    )
+    return checks(blocklists, True, clients)
 
 
-def audit(lookup: Lookup, chosen: tuple[tuple[str, Check], ...]) -> Checkup:
-    about_name = frozenset({"spf", "dmarc", "mx", "dkim", "dane", "bimi"})
-    return Checkup(
-        chosen,
+def audit_runner(lookup: Lookup, selected: tuple[tuple[str, Check], ...]) -> CheckRunner:
+    name_checks = frozenset({"spf", "dmarc", "mx", "dkim", "dane", "bimi"})
+    return CheckRunner(
+        selected,
         frozenset({"network"}),
         lookup,
         lookup,
         lambda: AT,
         judge=sender_requirements.judge,
-        special_allowed=True,
-        about_name=about_name,
+        allow_special=True,
+        name_checks=name_checks,
     )
 
 
-ORDERS: Mapping[str, Order] = {
-    "in order": Order(Target.of(ADDRESS, GOOD), helo="mail.example.com", selectors=("s1",)),
-    "in disorder": Order(Target.of(OTHER, BAD), helo="mail.example.org", selectors=("s1",)),
-    "a domain in disorder": Order(Target(domain=BAD)),
+REQUESTS: Mapping[str, CheckRequest] = {
+    "in order": CheckRequest(Target.of(ADDRESS, GOOD), helo="mail.example.com", selectors=("s1",)),
+    "in disorder": CheckRequest(Target.of(BROKEN_ADDRESS, BAD), helo="mail.example.org", selectors=("s1",)),
+    "a domain in disorder": CheckRequest(Target(domain=BAD)),
 }

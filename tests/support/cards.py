@@ -1,4 +1,4 @@
-"""What the bot says, one card of each kind, with when it is said: `python -m tests.support.cards > docs/cards.md`."""
+"""Gallery of all kinds of cards: `python -m tests.support.cards > docs/cards.md`."""
 
 from __future__ import annotations
 
@@ -9,139 +9,201 @@ from datetime import timedelta
 from bot.models import Verdict
 from bot.monitoring.models import Muted
 from handlers.message import Card
-from handlers.messages import broken_card, help_card, lists_card, refusal_card, report_card, reports_card
-from handlers.messages.alerts import silenced_card
-from handlers.messages.watches import mute_choice_card, muted_card, not_here_card, removed_card, unmuted_card
+from handlers.messages import (
+    internal_error_card,
+    help_card,
+    lists_card,
+    refusal_card,
+    report_card,
+    reports_card,
+)
+from handlers.messages.alerts import undeliverable_card
+from handlers.messages.watches import (
+    mute_duration_card,
+    muted_card,
+    not_in_channel_card,
+    removed_card,
+    unmuted_card,
+)
 from tests.support import real_alerts, real_bounces, real_reports
 from tests.support.incident_stories import T0
 
-INTRODUCTION = """# What the bot says
-
-Each kind of answer, as it looks in Slack. Teams, the bot's own page and the terminal draw the same cards. Every card says what is true and what it
-means for mail, the worst first, and the one next step.
-"""
+INTRODUCTION = (
+    "# What the bot says\n\n"
+    "Each kind of answer, as it looks in Slack. Teams, the bot's own page and the terminal draw the"
+    " same cards. Every card says what is true and what it\n"
+    "means for mail, the worst first, and the one next step.\n"
+)
 
 
 @dataclass(frozen=True)
-class Shown:
+class GalleryCard:
+    """A card and the description of when it is shown."""
+
     card: Card
-    when: str
+    description: str
 
 
-def gallery() -> Mapping[str, Mapping[str, Shown]]:
-    """By heading, and by the name of the picture."""
+def gallery() -> Mapping[str, Mapping[str, GalleryCard]]:
+    """Cards by heading and screenshot name."""
     return {
         "Checks": checks(),
         "Watches": watches(),
         "Alerts": alerts(),
         "Bounces and headers": pasted(),
-        "The bot itself": itself(),
+        "The bot itself": bot_cards(),
     }
 
 
-def checks() -> Mapping[str, Shown]:
+def checks() -> Mapping[str, GalleryCard]:
     listed, clean, half = real_reports.listed(), real_reports.clean(), real_reports.half_unknown()
     return {
-        "listed": Shown(
+        "listed": GalleryCard(
             report_card(listed),
-            "An address is on blocklists that matter: which, why, and the button to the removal form.",
+            (
+                "An address is on blocklists that matter: which, why, and the button to the"
+                " removal form."
+            ),
         ),
-        "clean": Shown(report_card(clean), "Nothing is wrong."),
-        "half-unknown": Shown(report_card(half), "Many lists did not answer: that is said, and never taken for clean."),
-        "pbl-on-a-client": Shown(
+        "clean": GalleryCard(report_card(clean), "Nothing is wrong."),
+        "half-unknown": GalleryCard(
+            report_card(half), "Many lists did not answer: that is said, and never taken for clean."
+        ),
+        "pbl-on-a-client": GalleryCard(
             report_card(real_reports.pbl_on_a_client()),
-            "A policy listing of an address that submits mail with a password (`as client`) is expected.",
+            (
+                "A policy listing of an address that submits mail with a password (`as client`)"
+                " is expected."
+            ),
         ),
-        "audit": Shown(
+        "audit": GalleryCard(
             report_card(real_reports.whole_audit("in disorder")),
             "A check that finds a lot: what stops mail first comes first.",
         ),
-        "audit-in-order": Shown(
-            report_card(real_reports.whole_audit("in order")), "The whole audit of a domain in good order."
+        "audit-in-order": GalleryCard(
+            report_card(real_reports.whole_audit("in order")),
+            "The whole audit of a domain in good order.",
         ),
-        "spf-tree": Shown(
+        "spf-tree": GalleryCard(
             report_card(real_reports.whole_audit("a domain in disorder")),
             "SPF that cannot be evaluated, with the tree of its records.",
         ),
-        "several": Shown(
+        "several": GalleryCard(
             reports_card([listed, clean, half]),
             "Several targets, or a range: one line each, and a button to look closer.",
         ),
     }
 
 
-def watches() -> Mapping[str, Shown]:
+def watches() -> Mapping[str, GalleryCard]:
     cards, egress = real_alerts.cards(), real_alerts.EGRESS
     return {
-        "watch-added": Shown(
+        "watch-added": GalleryCard(
             cards["watch-added"],
-            "`watch`: said in the channel, with what the first look found. That is known then, and raises no alert.",
+            (
+                "`watch`: said in the channel, with what the first look found. That is known"
+                " then, and raises no alert."
+            ),
         ),
-        "watches": Shown(cards["watches"], "`watches`: seen by whoever asked."),
-        "mute-choice": Shown(mute_choice_card(egress), "`mute` without a length, where no form can be shown."),
-        "muted": Shown(muted_card(egress, Muted("ada", T0 + timedelta(hours=24))), "After a mute, for the channel."),
-        "unmuted": Shown(unmuted_card(egress, "ada"), "After `unmute`."),
-        "unwatched": Shown(removed_card(egress, "ada"), "After `unwatch`, with the way back."),
-        "settings": Shown(cards["settings"], "`settings`, once somebody changed one."),
-        "not-here": Shown(
-            not_here_card(),
-            "`watch` in a channel that the bot cannot speak in: nothing is kept that could not be told.",
+        "watches": GalleryCard(cards["watches"], "`watches`: seen by whoever asked."),
+        "mute-choice": GalleryCard(
+            mute_duration_card(egress), "`mute` without a length, where no form can be shown."
+        ),
+        "muted": GalleryCard(
+            muted_card(egress, Muted("ada", T0 + timedelta(hours=24))),
+            "After a mute, for the channel.",
+        ),
+        "unmuted": GalleryCard(unmuted_card(egress, "ada"), "After `unmute`."),
+        "unwatched": GalleryCard(removed_card(egress, "ada"), "After `unwatch`, with the way back."),
+        "settings": GalleryCard(cards["settings"], "`settings`, once somebody changed one."),
+        "not-here": GalleryCard(
+            not_in_channel_card(),
+            (
+                "`watch` in a channel that the bot cannot speak in: nothing is kept that could"
+                " not be told."
+            ),
         ),
     }
 
 
-def alerts() -> Mapping[str, Shown]:
+def alerts() -> Mapping[str, GalleryCard]:
     cards = real_alerts.cards()
     return {
-        "alert": Shown(
-            cards["alert"], "A listing was seen twice: the message that begins the thread, and is kept up to date."
+        "alert": GalleryCard(
+            cards["alert"],
+            "A listing was seen twice: the message that begins the thread, and is kept up to date.",
         ),
-        "alert-grew": Shown(cards["alert-grew"], "A reply in the thread: one more list."),
-        "alert-acknowledged": Shown(cards["alert-acknowledged"], "The first message after somebody took it in hand."),
-        "alert-cleared": Shown(cards["alert-cleared"], "The first message once everything is gone for good."),
-        "alert-range": Shown(cards["alert-range"], "Several addresses of one range: one thread, one table."),
-        "alert-set-up": Shown(
-            cards["alert-set-up"], "A setting was changed: told once, and then taken as the new normal."
+        "alert-grew": GalleryCard(cards["alert-grew"], "A reply in the thread: one more list."),
+        "alert-acknowledged": GalleryCard(
+            cards["alert-acknowledged"], "The first message after somebody took it in hand."
         ),
-        "alert-policy-gone": Shown(cards["alert-policy-gone"], "A record is gone that mail depends on."),
-        "list-note": Shown(
-            cards["list-note"], "A list that suddenly lists everything: one note to whoever runs the bot, and no alert."
+        "alert-cleared": GalleryCard(
+            cards["alert-cleared"], "The first message once everything is gone for good."
         ),
-        "silenced": Shown(
-            silenced_card(real_alerts.EGRESS, "is_archived"),
+        "alert-range": GalleryCard(
+            cards["alert-range"], "Several addresses of one range: one thread, one table."
+        ),
+        "alert-set-up": GalleryCard(
+            cards["alert-set-up"],
+            "A setting was changed: told once, and then taken as the new normal.",
+        ),
+        "alert-policy-gone": GalleryCard(
+            cards["alert-policy-gone"], "A record is gone that mail depends on."
+        ),
+        "list-note": GalleryCard(
+            cards["list-note"],
+            (
+                "A list that suddenly lists everything: one note to whoever runs the bot, and no"
+                " alert."
+            ),
+        ),
+        "silenced": GalleryCard(
+            undeliverable_card(real_alerts.EGRESS, "is_archived"),
             "Told to the one who made a watch, when its channel is closed to the bot.",
         ),
     }
 
 
-def pasted() -> Mapping[str, Shown]:
+def pasted() -> Mapping[str, GalleryCard]:
     cards = real_bounces.cards()
     return {
-        "bounce": Shown(cards["bounce"], "`bounce`: one refusal, whose fault it is, and the check one press away."),
-        "bounce-log": Shown(cards["bounce-log"], "A log: why, how often, and which of your addresses."),
-        "headers": Shown(
-            cards["headers"], "`headers`: the way of a message, and the address that receivers judge it by."
+        "bounce": GalleryCard(
+            cards["bounce"],
+            "`bounce`: one refusal, whose fault it is, and the check one press away.",
+        ),
+        "bounce-log": GalleryCard(
+            cards["bounce-log"], "A log: why, how often, and which of your addresses."
+        ),
+        "headers": GalleryCard(
+            cards["headers"],
+            "`headers`: the way of a message, and the address that receivers judge it by.",
         ),
     }
 
 
-def itself() -> Mapping[str, Shown]:
+def bot_cards() -> Mapping[str, GalleryCard]:
     lists = [
         ("Spamhaus ZEN", Verdict.PASS, "", 21),
         ("SpamCop", Verdict.PASS, "", 34),
         ("Kempt", Verdict.WARN, "lists-everything", 40),
     ]
-    lists += [("Abusix", Verdict.UNKNOWN, "no-key", 0), ("SpamRATS", Verdict.WARN, "public-resolver", 18)]
+    lists += [
+        ("Abusix", Verdict.UNKNOWN, "no-key", 0),
+        ("SpamRATS", Verdict.WARN, "public-resolver", 18),
+    ]
     return {
-        "lists": Shown(
-            lists_card(lists), "`lists`: which lists can be believed through the resolver in use, and why not."
+        "lists": GalleryCard(
+            lists_card(lists),
+            "`lists`: which lists can be believed through the resolver in use, and why not.",
         ),
-        "help": Shown(help_card(), "`help`, or the command alone."),
-        "refused": Shown(
-            refusal_card("“1.2.3” is not a full IPv4 address; type four numbers, like 203.0.113.5."),
+        "help": GalleryCard(help_card(), "`help`, or the command alone."),
+        "refused": GalleryCard(
+            refusal_card(
+                "“1.2.3” is not a full IPv4 address; type four numbers, like 203.0.113.5."
+            ),
             "What was typed cannot be done: one sentence, seen by whoever typed it.",
         ),
-        "broken": Shown(broken_card(), "A fault of ours: the details are for the log."),
+        "broken": GalleryCard(internal_error_card(), "A fault of ours: the details are for the log."),
     }
 
 
@@ -149,8 +211,14 @@ def page() -> str:
     parts = [INTRODUCTION]
     for heading, cards in gallery().items():
         parts.append(f"## {heading}\n")
-        parts += [f"{shown.when}\n\n![{shown.card.title}](pictures/{name}.png)\n" for name, shown in cards.items()]
-    home = "What a person sees in Slack's *Home* tab: the channels that they are in.\n\n![The Home tab](pictures/app-home.png)\n"
+        parts += [
+            f"{shown.description}\n\n![{shown.card.title}](pictures/{name}.png)\n"
+            for name, shown in cards.items()
+        ]
+    home = (
+        "What a person sees in Slack's *Home* tab: the channels that they are in.\n\n![The Home"
+        " tab](pictures/app-home.png)\n"
+    )
     return "\n".join([*parts, "## The Home tab\n", home])
 
 

@@ -1,4 +1,4 @@
-"""A certificate authority for one test run: it signs what it is asked to, by the `openssl` of this machine."""
+"""A certificate authority for one test run, made with the `openssl` command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXPIRED = -1
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """`Authority.found(folder)`, then `server(name)` for the side that shows a certificate and `visitor()` for ours."""
+    """Signs certificates: `create(folder)`, then `server_context(name)` or `client_context()`."""
 
     folder: Path
 
@@ -25,28 +25,60 @@ class Authority:
         return cls(folder)
 
     def server(self, name: str, *, days: int = 2, self_signed: bool = False) -> ssl.SSLContext:
-        """For a server that shows a certificate for this DNS name, good for so many days."""
+        """Context of a server with a certificate for this DNS name, valid for `days`."""
         key, certificate = f"{name}.{days}.{self_signed}.key", f"{name}.{days}.{self_signed}.pem"
-        asks = ("req", *NEW_KEY, "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", key)
+        request = (
+            "req",
+            *NEW_KEY,
+            "-subj",
+            f"/CN={name}",
+            "-addext",
+            f"subjectAltName=DNS:{name}",
+            "-keyout",
+            key,
+        )
         if self_signed:
-            _openssl(self.folder, *asks, "-x509", "-days", str(days), "-out", certificate)
+            _openssl(self.folder, *request, "-x509", "-days", str(days), "-out", certificate)
         else:
-            _openssl(self.folder, *asks, "-out", "request.pem")
-            signs = ("x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial")
-            _openssl(self.folder, *signs, "-copy_extensions", "copy", "-days", str(days), "-out", certificate)
+            _openssl(self.folder, *request, "-out", "request.pem")
+            signing = (
+                "x509",
+                "-req",
+                "-in",
+                "request.pem",
+                "-CA",
+                "ca.pem",
+                "-CAkey",
+                "ca.key",
+                "-CAcreateserial",
+            )
+            _openssl(
+                self.folder,
+                *signing,
+                "-copy_extensions",
+                "copy",
+                "-days",
+                str(days),
+                "-out",
+                certificate,
+            )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.folder / certificate, self.folder / key)
         return context
 
     def visitor(self, *, check_hostname: bool = True) -> ssl.SSLContext:
-        """For a client that trusts this authority and no other."""
+        """Context of a client that trusts only this authority."""
         context = ssl.create_default_context(cafile=self.folder / "ca.pem")
         context.check_hostname = check_hostname
         return context
 
 
-def _openssl(folder: Path, *words: str) -> None:
+def _openssl(folder: Path, *arguments: str) -> None:
     if shutil.which("openssl") is None:
-        raise AssertionError("The tests of TLS make their certificates with the command openssl, which is not on PATH.")
-    done = subprocess.run(["openssl", *words], cwd=folder, capture_output=True, text=True, check=False, timeout=20)
-    assert done.returncode == 0, done.stderr
+        raise AssertionError(
+            "The TLS tests make their certificates with the openssl command, which is not on PATH."
+        )
+    process = subprocess.run(
+        ["openssl", *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=20
+    )
+    assert process.returncode == 0, process.stderr

@@ -1,52 +1,72 @@
-"""The verbs as they are in service, over a world of which a test says what is seen in it."""
+"""Command router as in production, with checks and first polls under test control."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 
-from bot.check_runner import Check, Checkup
-from bot.models import Finding, Lookup, Order, Report, Verdict
+from bot.check_runner import CheckRunner
+from bot.models import Check, Finding, Lookup, CheckRequest, Report, Verdict
 from bot.monitoring.models import Watch
-from bot.monitoring.poll import first_look
-from bot.monitoring.repository import Register
-from handlers.commands import Commands, Watching
+from bot.monitoring.poll import run_first_poll
+from bot.monitoring.repository import RedisRepository
+from handlers.commands import CommandRouter, WatchCommands
 from handlers.message import Card
-from handlers.ports import Speaking
-from tests.support.memory_repository import KeptInMemory
+from handlers.ports import MessagePoster
+from tests.support.memory_repository import InMemoryRepository
 from tests.support.reports import listing
 from tests.support.stored_watches import Clock
 
 LISTS = 62
 
 
-async def mail_is_fine(order: Order, _lookup: Lookup, /) -> Sequence[Finding]:
-    return [Finding("mx", str(order.target), Verdict.PASS, "mx.ok", "It is right.", facts={"exchanges": []})]
+async def mail_is_fine(request: CheckRequest, _lookup: Lookup, /) -> Sequence[Finding]:
+    return [
+        Finding(
+            "mx",
+            str(request.target),
+            Verdict.PASS,
+            "mx.ok",
+            "It is right.",
+            facts={"exchanges": []},
+        )
+    ]
 
 
-def verbs(
-    kept: KeptInMemory | Register,
-    platforms: Mapping[str, Speaking],
+def build_commands(
+    store: InMemoryRepository | RedisRepository,
+    platforms: Mapping[str, MessagePoster],
     clock: Clock,
     lookup: Lookup,
     listed: Set[str] = frozenset(),
-    sees: Check | None = None,
-) -> Commands:
-    """A check finds what `sees` does, and so does the first look of a watch; without it mail is fine, and the first look
-    finds only the addresses in `listed` on a list."""
+    check: Check | None = None,
+) -> CommandRouter:
+    """Build the router.
 
-    async def look(watch: Watch) -> Sequence[Report]:
-        def report(order: Order) -> Report:
-            state = ("listed", Verdict.FAIL) if str(order.target.ip) in listed else ("not_listed", Verdict.PASS)
-            return Report(order, clock(), (listing("Spamhaus ZEN", state[1], state[0]),), 1, 1)
+    With `check`, checks and first polls run it. Without, checks pass, and first polls report only
+    the addresses in `listed` as listed.
+    """
 
-        return [report(Order(target, watch.role)) for target in watch.targets]
+    async def fake_first_poll(watch: Watch) -> Sequence[Report]:
+        def report(request: CheckRequest) -> Report:
+            state = (
+                ("listed", Verdict.FAIL)
+                if str(request.target.ip) in listed
+                else ("not_listed", Verdict.PASS)
+            )
+            return Report(request, clock(), (listing("Spamhaus ZEN", state[1], state[0]),), 1, 1)
+
+        return [report(CheckRequest(target, watch.role)) for target in watch.targets]
 
     async def health() -> Card:
         return Card("the lists")
 
-    checks = (("mx", sees or mail_is_fine),)
-    checkup = Checkup(checks, frozenset(), lookup, lookup, lambda: datetime.now(UTC), special_allowed=True)
-    taken = (lambda watch: first_look(watch, checkup)) if sees else look
-    watching = Watching(kept, kept, taken, lookup, platforms, clock, special_allowed=True)
-    return Commands(checkup, lambda _: LISTS, health, watching=watching)
+    checks = (("mx", check or mail_is_fine),)
+    runner = CheckRunner(
+        checks, frozenset(), lookup, lookup, lambda: datetime.now(UTC), allow_special=True
+    )
+    first_poll = (lambda watch: run_first_poll(watch, runner)) if check else fake_first_poll
+    watch_commands = WatchCommands(
+        store, store, first_poll, lookup, platforms, clock, allow_special=True
+    )
+    return CommandRouter(runner, lambda _: LISTS, health, watch_commands=watch_commands)

@@ -1,7 +1,9 @@
-"""A real DNS server on loopback, UDP and TCP, that serves a `World` and misbehaves on request (see `tests.support.dns_replies`).
+"""A DNS server on loopback, UDP and TCP, that serves a `World` and misbehaves on request.
 
-In a test: `async with serve({"example.com": {"A": ["192.0.2.1"]}}, faults={"dead.example": "silence"}) as server: ...`.
-As a process of its own: `python -m tests.support.dns_server zone.json --port 0 --delay-ms 30`, which prints its address on one line.
+The faults are in `tests.support.dns_replies`. In a test:
+`async with serve({"a.example": {"A": ["192.0.2.1"]}}, faults={"b.example": "silence"}) as server`.
+As a process: `python -m tests.support.dns_server zone.json --port 0 --delay-ms 30`, which prints
+its address on one line.
 """
 
 from __future__ import annotations
@@ -16,51 +18,53 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tests.support.dns_replies import Ask, Script, Send, read_ask
+from tests.support.dns_replies import Datagram, ReceivedQuery, Script, parse_query
 from tests.support.dns_world import Records, World, Zone
 
 DATAGRAMS_AT_ONCE = 64
 
 
 class DnsServer:
-    """`asked` remembers every question that arrived, in order; `faults` may be changed while the server runs."""
+    """`queries` are all that arrived, in order; `faults` may be changed while it runs."""
 
-    def __init__(self, script: Script, *, delay_s: float = 0.0, loss: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self, script: Script, *, delay_s: float = 0.0, loss: float = 0.0, seed: int = 0
+    ) -> None:
         self.asked: list[tuple[str, str]] = []
         self.faults = script.faults
         self._script = script
-        self._delay = delay_s
+        self._delay_s = delay_s
         self._loss = loss
-        self._dice = random.Random(seed)
+        self._random = random.Random(seed)
         self._connections: set[asyncio.StreamWriter] = set()
 
     def change(self, names: Mapping[str, Mapping[str, Records] | None]) -> None:
-        """From now on these names have these records; None takes a name away."""
-        for name, kinds in names.items():
-            if kinds is None:
+        """Replace the records of these names; None removes a name."""
+        for name, records in names.items():
+            if records is None:
                 self._script.world.zone.pop(name, None)
             else:
-                self._script.world.zone[name] = kinds
-        self._script.world_changed()
+                self._script.world.zone[name] = records
+        self._script.clear_cache()
 
     @property
     def address(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     async def start(self, host: str, port: int = 0, *, tcp: bool = True) -> None:
-        self._udp, listening = _pair(host, port)
-        self._stranger = _bound(host, 0, socket.SOCK_DGRAM)
+        self._udp, tcp_socket = _bind_pair(host, port)
+        self._other_socket = _bind(host, 0, socket.SOCK_DGRAM)
         self.host, self.port = self._udp.getsockname()[:2]
-        self._tcp = await asyncio.start_server(self._converse, sock=listening) if tcp else None
+        self._tcp = await asyncio.start_server(self._serve_tcp, sock=tcp_socket) if tcp else None
         if not tcp:
-            listening.close()
+            tcp_socket.close()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._udp.fileno(), self._drain)
 
     async def stop(self) -> None:
         self._loop.remove_reader(self._udp.fileno())
         self._udp.close()
-        self._stranger.close()
+        self._other_socket.close()
         for writer in self._connections:
             writer.transport.abort()
         if self._tcp:
@@ -71,42 +75,44 @@ class DnsServer:
         for _ in range(DATAGRAMS_AT_ONCE):
             try:
                 packet, sender = self._udp.recvfrom(4096)
-            except OSError:  # nothing left, or an ICMP error about a caller that has gone
+            except OSError:  # drained, or an ICMP error about a closed client
                 return
-            if self._loss and self._dice.random() < self._loss:
+            if self._loss and self._random.random() < self._loss:
                 continue
-            ask = self._note(packet)
-            for send in self._script.datagrams(ask):
-                if wait := self._delay + send.after:
-                    self._loop.call_later(wait, self._send, send, sender)
+            query = self._record(packet)
+            for datagram in self._script.datagrams(query):
+                if delay_s := self._delay_s + datagram.delay_s:
+                    self._loop.call_later(delay_s, self._send, datagram, sender)
                 else:
-                    self._send(send, sender)
+                    self._send(datagram, sender)
 
-    def _note(self, packet: bytes) -> Ask:
-        ask = read_ask(packet)
-        self.asked.append((ask.name, ask.kind))
-        return ask
+    def _record(self, packet: bytes) -> ReceivedQuery:
+        query = parse_query(packet)
+        self.asked.append((query.name, query.rdtype))
+        return query
 
-    def _send(self, send: Send, receiver: tuple[str, int]) -> None:
-        with suppress(OSError):  # the test is over, or its buffer is full: datagrams get lost
-            (self._stranger if send.stranger else self._udp).sendto(send.reply, receiver)
+    def _send(self, datagram: Datagram, receiver: tuple[str, int]) -> None:
+        with suppress(OSError):  # the test is over, or the buffer is full: the datagram is lost
+            (self._other_socket if datagram.from_other_port else self._udp).sendto(
+                datagram.payload, receiver
+            )
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections.add(writer)
         try:
             while True:
                 length = int.from_bytes(await reader.readexactly(2), "big")
-                message = self._script.message(self._note(await reader.readexactly(length)))
+                message = self._script.message(self._record(await reader.readexactly(length)))
                 if message is None:
                     await reader.read()
                     return
-                await asyncio.sleep(self._delay)
+                await asyncio.sleep(self._delay_s)
                 writer.write(message)
                 await writer.drain()
                 if len(message) < 2 or len(message) - 2 != int.from_bytes(message[:2], "big"):
                     return
         except (OSError, EOFError):
-            return  # the client hung up
+            return  # the client disconnected
         finally:
             self._connections.discard(writer)
             writer.close()
@@ -124,9 +130,11 @@ async def serve(
     port: int = 0,
     tcp: bool = True,
 ) -> AsyncIterator[DnsServer]:
-    """A server for the length of the block; `loss` is the share of questions dropped, drawn from `seed`."""
+    """A server for the length of the block; `loss` is the share of queries dropped, from `seed`."""
     world = zone if isinstance(zone, World) else World(zone)
-    server = DnsServer(Script(world, faults or {}, seed), delay_s=delay_ms / 1000, loss=loss, seed=seed)
+    server = DnsServer(
+        Script(world, faults or {}, seed), delay_s=delay_ms / 1000, loss=loss, seed=seed
+    )
     await server.start(host, port, tcp=tcp)
     try:
         yield server
@@ -134,64 +142,72 @@ async def serve(
         await server.stop()
 
 
-def _pair(host: str, port: int) -> tuple[socket.socket, socket.socket]:
-    """A UDP and a TCP socket on one port; a free port for one may be taken for the other, so other ports are tried."""
+def _bind_pair(host: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """A UDP and a TCP socket on one port; tries other ports if one of the two is in use."""
     for _ in range(20):
-        udp = _bound(host, port, socket.SOCK_DGRAM)
+        udp = _bind(host, port, socket.SOCK_DGRAM)
         try:
-            return udp, _bound(host, udp.getsockname()[1], socket.SOCK_STREAM)
+            return udp, _bind(host, udp.getsockname()[1], socket.SOCK_STREAM)
         except OSError:
             udp.close()
     raise OSError(f"no port of {host} is free for UDP and TCP at once")
 
 
-def _bound(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
-    door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
-    if kind is socket.SOCK_DGRAM:
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+def _bind(host: str, port: int, socket_type: socket.SocketKind) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket_type)
+    if socket_type is socket.SOCK_DGRAM:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
     else:
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    door.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setblocking(False)
     try:
-        door.bind((host, port))
+        sock.bind((host, port))
     except OSError:
-        door.close()
+        sock.close()
         raise
-    return door
+    return sock
 
 
-async def _run(words: argparse.Namespace) -> None:
-    faults = dict(word.split("=", 1) for word in words.fault)
-    zone = World(json.loads(words.zone.read_text()), ttl=words.ttl)
+async def _run(arguments: argparse.Namespace) -> None:
+    faults = dict(fault.split("=", 1) for fault in arguments.fault)
+    zone = World(json.loads(arguments.zone.read_text()), ttl=arguments.ttl)
     options = {
-        "delay_ms": words.delay_ms,
-        "loss": words.loss,
-        "seed": words.seed,
-        "host": words.host,
-        "port": words.port,
+        "delay_ms": arguments.delay_ms,
+        "loss": arguments.loss,
+        "seed": arguments.seed,
+        "host": arguments.host,
+        "port": arguments.port,
     }
-    over = asyncio.Event()
+    stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, over.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with serve(zone, faults=faults, **options) as server:
         print(server.address, flush=True)
-        await over.wait()
+        await stopped.wait()
 
 
-def _words() -> argparse.Namespace:
-    words = argparse.ArgumentParser(prog="python -m tests.support.dns_server", description="Serve a zone on loopback.")
-    words.add_argument("zone", type=Path, help='JSON: {"example.com": {"A": ["192.0.2.1"], "MX": "timeout"}}')
-    words.add_argument("--host", default="127.0.0.1")
-    words.add_argument("--port", type=int, default=0)
-    words.add_argument("--ttl", type=int, default=300)
-    words.add_argument("--delay-ms", type=float, default=0)
-    words.add_argument("--loss", type=float, default=0)
-    words.add_argument("--seed", type=int, default=0)
-    words.add_argument(
-        "--fault", action="append", default=[], metavar="ZONE=WORD", help="see tests/support/dns_replies.py"
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.support.dns_server", description="Serve a zone on loopback."
     )
-    return words.parse_args()
+    parser.add_argument(
+        "zone", type=Path, help='JSON: {"example.com": {"A": ["192.0.2.1"], "MX": "timeout"}}'
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--ttl", type=int, default=300)
+    parser.add_argument("--delay-ms", type=float, default=0)
+    parser.add_argument("--loss", type=float, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="ZONE=WORD",
+        help="see tests/support/dns_replies.py",
+    )
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    asyncio.run(_run(_words()))
+    asyncio.run(_run(_parse_arguments()))

@@ -1,10 +1,10 @@
-"""DNS from a dict: the one fake of the test suite. `World` is a Lookup; `tests.support.dns_server` serves the same dict on a socket."""
+"""DNS from a dict: `World` is a Lookup; `tests.support.dns_server` serves it on a socket."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bot.models import Answer, LookupFailed
+from bot.models import DnsAnswer, LookupFailed
 
 FAILURES = ("timeout", "servfail", "refused", "formerr", "notimp", "malformed", "truncated", "loop")
 Records = Sequence[str] | str
@@ -12,30 +12,34 @@ Zone = Mapping[str, Mapping[str, Records]]
 
 
 class World:
-    """`{"example.com": {"TXT": ["v=spf1 -all"], "MX": "timeout"}}`: a word of FAILURES in place of records raises LookupFailed.
+    """`{"example.com": {"TXT": ["v=spf1 -all"], "MX": "timeout"}}`; a word of FAILURES raises it.
 
-    The kind `*` stands for every kind that a name does not list. A name below which others live exists (RFC 8020).
-    `asked` remembers every question in order.
+    The type `*` stands for every type that a name does not list. A name with names below it exists
+    (RFC 8020). `queries` are all lookups, in order.
     """
 
     def __init__(self, zone: Zone, ttl: int = 300) -> None:
-        self.zone: dict[str, Mapping[str, Records]] = {name.lower().rstrip("."): kinds for name, kinds in zone.items()}
+        self.zone: dict[str, Mapping[str, Records]] = {
+            name.lower().rstrip("."): records for name, records in zone.items()
+        }
         self.ttl = ttl
         self.asked: list[tuple[str, str]] = []
 
-    async def __call__(self, name: str, kind: str, /) -> Answer:
-        self.asked.append((name, kind))
-        return self.answer(name, kind)
+    async def __call__(self, name: str, rdtype: str, /) -> DnsAnswer:
+        self.asked.append((name, rdtype))
+        return self.answer(name, rdtype)
 
-    def answer(self, name: str, kind: str) -> Answer:
+    def answer(self, name: str, kind: str) -> DnsAnswer:
         owner = name.lower().rstrip(".")
         for _ in range(9):
-            kinds = self.zone.get(owner, {})
-            records = kinds.get(kind, kinds.get("*", ()))
+            by_type = self.zone.get(owner, {})
+            records = by_type.get(kind, by_type.get("*", ()))
             if isinstance(records, str):
                 raise LookupFailed(records, f"{name} {kind}")
-            if records or "CNAME" not in kinds:
-                exists = owner in self.zone or any(other.endswith("." + owner) for other in self.zone)
-                return Answer(name, kind, tuple(records), exists=exists, ttl=self.ttl)
-            owner = str(kinds["CNAME"][0]).lower().rstrip(".")
+            if records or "CNAME" not in by_type:
+                exists = owner in self.zone or any(
+                    existing.endswith("." + owner) for existing in self.zone
+                )
+                return DnsAnswer(name, kind, tuple(records), exists=exists, ttl=self.ttl)
+            owner = str(by_type["CNAME"][0]).lower().rstrip(".")
         raise LookupFailed("loop", f"{name} {kind}")

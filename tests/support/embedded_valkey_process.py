@@ -1,4 +1,7 @@
-"""A process of its own that runs the embedded server: `python -m tests.support.embedded_valkey_process STATE_DIR` and a line to end it."""
+"""A separate process that runs the embedded server.
+
+`python -m tests.support.embedded_valkey_process STATE_DIR`, and a line on stdin to stop.
+"""
 
 from __future__ import annotations
 

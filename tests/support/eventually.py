@@ -1,16 +1,16 @@
-"""Wait for something that the event loop is about to do, turn by turn and without a clock."""
+"""Wait for a condition by running the event loop, without a clock."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 
-TURNS = 200_000
+MAX_ITERATIONS = 200_000
 
 
-async def eventually(holds: Callable[[], bool]) -> None:
-    for _ in range(TURNS):
-        if holds():
+async def eventually(condition: Callable[[], bool]) -> None:
+    for _ in range(MAX_ITERATIONS):
+        if condition():
             return
         await asyncio.sleep(0)
-    raise AssertionError("it never came to that")
+    raise AssertionError("the condition never became true")

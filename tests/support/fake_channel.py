@@ -1,4 +1,4 @@
-"""A platform in memory: what stands in each room, and bad days by script or by chance."""
+"""Fake platform: messages in memory, and errors injected by tests."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 
-from bot.monitoring.models import Room
+from bot.monitoring.models import Channel
 from handlers.message import Card
 from tests.support.stored_watches import Clock
 
 
 @dataclass
-class Said:
-    """One message as people see it; `card` is its latest edit."""
+class PostedMessage:
+    """A posted message; `card` is its latest edit."""
 
-    room: Room
+    channel: Channel
     id: str
     key: str
     thread: str
@@ -27,42 +27,52 @@ class Said:
 
 
 @dataclass
-class RoomOfPeople:
-    """Implements `Speaking`. `before` and `after` may raise: before a call has its effect, or when it has had it."""
+class FakeChannel:
+    """Implements `MessagePoster`. `before` and `after` may raise around the effect of a call."""
 
     clock: Clock
     before: Callable[[str], None] = lambda _: None
     after: Callable[[str], None] = lambda _: None
-    said: list[Said] = field(default_factory=list)
-    told: list[tuple[str, Card]] = field(default_factory=list)
+    posted: list[PostedMessage] = field(default_factory=list)
+    direct_messages: list[tuple[str, Card]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     ids: count[int] = field(default_factory=lambda: count(1))
 
-    async def post(self, room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
-        self._begin("post")
-        message = Said(room, f"m{next(self.ids)}", key, thread, self.clock(), card, broadcast)
-        self.said.append(message)
+    async def post(
+        self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False
+    ) -> str:
+        self._record_call("post")
+        message = PostedMessage(
+            channel, f"m{next(self.ids)}", key, thread, self.clock(), card, broadcast
+        )
+        self.posted.append(message)
         self.after("post")
         return message.id
 
-    async def update(self, room: Room, message: str, card: Card) -> None:
-        self._begin("update")
-        (found,) = [said for said in self.said if (said.room, said.id) == (room, message)]
-        found.card, found.edits = card, found.edits + 1
+    async def update(self, channel: Channel, message: str, card: Card) -> None:
+        self._record_call("update")
+        (message_to_edit,) = [
+            item for item in self.posted if (item.channel, item.id) == (channel, message)
+        ]
+        message_to_edit.card, message_to_edit.edits = card, message_to_edit.edits + 1
         self.after("update")
 
-    async def find(self, room: Room, key: str, since: datetime, thread: str = "") -> str | None:
-        self._begin("find")
-        inside = [said for said in self.said if said.room == room and said.at >= since and said.thread == thread]
-        return next((said.id for said in inside if said.key == key), None)
+    async def find(self, channel: Channel, key: str, since: datetime, thread: str = "") -> str | None:
+        self._record_call("find")
+        candidates = [
+            item
+            for item in self.posted
+            if item.channel == channel and item.at >= since and item.thread == thread
+        ]
+        return next((item.id for item in candidates if item.key == key), None)
 
-    async def tell(self, room: Room, user: str, card: Card) -> None:
-        self._begin("tell")
-        self.told.append((user, card))
+    async def notify_user(self, channel: Channel, user: str, card: Card) -> None:
+        self._record_call("notify_user")
+        self.direct_messages.append((user, card))
 
-    def _begin(self, call: str) -> None:
+    def _record_call(self, call: str) -> None:
         self.calls.append(call)
         self.before(call)
 
     def titles(self) -> list[str]:
-        return [said.card.title for said in self.said]
+        return [item.card.title for item in self.posted]

@@ -66,7 +66,9 @@ class FakeMicrosoft:
     mishaps: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
     opened: list[Payload] = field(default_factory=list)
-    known: dict[str, dict[str, Any]] = field(default_factory=lambda: {"k1": {"endorsements": ["msteams", "webchat"]}})
+    known: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: {"k1": {"endorsements": ["msteams", "webchat"]}}
+    )
     slow: asyncio.Event = field(default_factory=asyncio.Event)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -101,7 +103,10 @@ class FakeMicrosoft:
 
     @staticmethod
     def cloud(url: str) -> Cloud:
-        openid, drives = f"{url}/v1/.well-known/openidconfiguration", re.compile(f"{re.escape(url)}|{DOWN}")
+        openid, drives = (
+            f"{url}/v1/.well-known/openidconfiguration",
+            re.compile(f"{re.escape(url)}|{DOWN}"),
+        )
         return Cloud(ISSUER, openid, url, services=frozenset({url, DOWN}), drives=drives)
 
     async def until(self, enough: Callable[[list[Said]], bool], within: float = 5.0) -> list[Said]:
@@ -113,7 +118,9 @@ class FakeMicrosoft:
         self.calls["openid"] += 1
         self.asked.set()
         await self.slow.wait()
-        return JSONResponse({"issuer": ISSUER, "jwks_uri": str(request.base_url) + "v1/.well-known/keys"})
+        return JSONResponse(
+            {"issuer": ISSUER, "jwks_uri": str(request.base_url) + "v1/.well-known/keys"}
+        )
 
     async def _keys(self, _: Request) -> Response:
         self.calls["keys"] += 1
@@ -142,13 +149,21 @@ class FakeMicrosoft:
             return mishap
         person = request.path_params["person"]
         self.calls[f"who is {person}"] += 1
-        known = {"id": person, "userRole": "user", "tenantId": TENANT, **self.people.get(person, {})}
+        known = {
+            "id": person,
+            "userRole": "user",
+            "tenantId": TENANT,
+            **self.people.get(person, {}),
+        }
         return JSONResponse(known)
 
     async def _file(self, request: Request) -> Response:
         self.bearers += request.headers.getlist("authorization")
         if self.file_status != 200:
-            return Response(status_code=self.file_status, headers={"Location": f"{request.base_url}personal/other"})
+            return Response(
+                status_code=self.file_status,
+                headers={"Location": f"{request.base_url}personal/other"},
+            )
         return StreamingResponse(self._pieces(self.files[request.path_params["file"]]))
 
     async def _pieces(self, octets: bytes) -> AsyncIterator[bytes]:
@@ -165,7 +180,9 @@ class FakeMicrosoft:
             return JSONResponse({"error": {"code": "BadSyntax"}}, 400)
         message = request.path_params.get("message") or str(next(self.ids))
         async with self.news:
-            self.said.append(Said(request.method, request.path_params["conversation"], message, payload))
+            self.said.append(
+                Said(request.method, request.path_params["conversation"], message, payload)
+            )
             self.news.notify_all()
         if self.lost:
             self.answers_lost[request.method] += 1
@@ -182,6 +199,8 @@ class FakeMicrosoft:
         return JSONResponse({"error": {"code": "Mishap"}}, status, headers)
 
 
-def token(claims: dict[str, Any], signed_with: str = "k1", kid: str = "k1", algorithm: str = "RS256") -> str:
+def token(
+    claims: dict[str, Any], signed_with: str = "k1", kid: str = "k1", algorithm: str = "RS256"
+) -> str:
     secret = {"RS256": key(signed_with), "HS256": b"k" * 32, "none": None}[algorithm]
     return jwt.encode(claims, secret, algorithm, headers={"kid": kid})

@@ -1,12 +1,13 @@
-"""Stories of a watch as tables, with virtual time: when, what was seen, what was told.
+"""Tables of polls with virtual time: time, results, expected alerts.
 
-    0s   | a-         |                 the first row is the silent first look
+    0s   | a-         |                 the first row is the first poll, without alerts
     1h   | a+         |
     +90s | a+         | opened +a       `+90s` counts from the row before
     2h   | a? b!      |                 no answer, list unusable
 
-Signs: `+` listed, `-` not listed, `?` unknown, `!` unusable, `=` held by the breaker. A list named `low…` is a minor one;
-`a/x/y+` is listed on the sublists x and y; `a@192.0.2.1+` is one of several addresses. Words: `ack`, `mute:2h`, `unmute`.
+Signs: `+` listed, `-` not listed, `?` unknown, `!` unusable, `=` quarantined. A list named `low…`
+has severity low; `a/x/y+` is listed on the sublists x and y; `a@192.0.2.1+` is one address of a
+range. Actions: `ack`, `mute:2h`, `unmute`.
 """
 
 from __future__ import annotations
@@ -16,99 +17,111 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from bot.inputs.durations import read_duration
-from bot.monitoring.alert_state import acknowledge, advance, begin, mute, unmute
-from bot.monitoring.models import Alert, Incident, Observation, Policy, Problem, Severity, State
+from bot.inputs.durations import parse_duration
+from bot.monitoring.alert_state import acknowledge, advance, initial_incident, mute, unmute
+from bot.monitoring.models import Alert, Incident, Observation, AlertPolicy, Problem, Severity, ObservedState
 from bot.monitoring.serialization import from_json, to_json
 
 T0 = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
-SIGNS = {"+": State.LISTED, "-": State.NOT_LISTED, "?": State.UNKNOWN, "!": State.UNUSABLE, "=": State.HELD}
-SIGHT = re.compile(r"(?P<list>[\w-]+?)(?P<sublists>(?:/\w+)*)(?:@(?P<address>[\d.]+))?(?P<sign>[-+?!=])")
+SIGNS = {
+    "+": ObservedState.LISTED,
+    "-": ObservedState.NOT_LISTED,
+    "?": ObservedState.UNKNOWN,
+    "!": ObservedState.UNUSABLE,
+    "=": ObservedState.QUARANTINED,
+}
+OBSERVATION_PATTERN = re.compile(
+    r"(?P<list>[\w-]+?)(?P<sublists>(?:/\w+)*)(?:@(?P<address>[\d.]+))?(?P<sign>[-+?!=])"
+)
 
 
-def sight(word: str, at: datetime) -> Observation:
-    match = SIGHT.fullmatch(word)
-    assert match, word
+def parse_observation(result: str, at: datetime) -> Observation:
+    match = OBSERVATION_PATTERN.fullmatch(result)
+    assert match, result
     return Observation(
         check="blocklist",
-        about=match["list"],
+        subject=match["list"],
         state=SIGNS[match["sign"]],
         at=at,
         address=match["address"] or "",
         sublists=tuple(match["sublists"].split("/")[1:]),
-        severity=Severity.LOW if word.startswith("low") else Severity.HIGH,
-        says=f"Listed on {match['list']}.",
+        severity=Severity.LOW if result.startswith("low") else Severity.HIGH,
+        summary=f"Listed on {match['list']}.",
     )
 
 
-def sights(words: str, at: datetime) -> tuple[Observation, ...]:
-    return tuple(sight(word, at) for word in words.split())
+def parse_observations(results: str, at: datetime) -> tuple[Observation, ...]:
+    return tuple(parse_observation(result, at) for result in results.split())
 
 
 @dataclass
 class Story:
-    """A watch under test. Its state goes through JSON between two looks, as it does in the store."""
+    """A watch under test. Its incident goes through JSON between two polls, as in the store."""
 
-    policy: Policy = field(default_factory=Policy)
+    policy: AlertPolicy = field(default_factory=AlertPolicy)
     now: datetime = T0
     incident: Incident | None = None
     alerts: list[Alert] = field(default_factory=list)
-    again_at: datetime | None = None
-    ask: frozenset[str] = frozenset()
+    recheck_at: datetime | None = None
+    recheck_keys: frozenset[str] = frozenset()
 
-    def look(self, words: str) -> list[Alert]:
-        return self.see(sights(words, self.now))
+    def poll(self, results: str) -> list[Alert]:
+        return self.observe(parse_observations(results, self.now))
 
-    def see(self, seen: tuple[Observation, ...]) -> list[Alert]:
+    def observe(self, observations: tuple[Observation, ...]) -> list[Alert]:
         if self.incident is None:
-            self.incident = begin("w1", seen, self.now)
+            self.incident = initial_incident("w1", observations, self.now)
             return []
-        outcome = advance(self.incident, seen, self.now, self.policy)
-        if outcome.alerts:
-            assert outcome == advance(self.incident, seen, self.now, self.policy)
-        self.incident = from_json(Incident, json.loads(json.dumps(to_json(outcome.incident))))
-        assert self.incident == outcome.incident
-        self.again_at, self.ask = outcome.again_at, outcome.ask
-        self.alerts += outcome.alerts
-        return list(outcome.alerts)
+        transition = advance(self.incident, observations, self.now, self.policy)
+        if transition.alerts:
+            assert transition == advance(self.incident, observations, self.now, self.policy)
+        self.incident = from_json(Incident, json.loads(json.dumps(to_json(transition.incident))))
+        assert self.incident == transition.incident
+        self.recheck_at, self.recheck_keys = transition.recheck_at, transition.recheck_keys
+        self.alerts += transition.alerts
+        return list(transition.alerts)
 
-    def row(self, when: str, words: list[str]) -> list[Alert]:
-        self.now = self.now + read_duration(when[1:]) if when[0] == "+" else T0 + seconds(when)
-        for word in [word for word in words if word.split(":")[0] in ("ack", "mute", "unmute")]:
-            words = [other for other in words if other != word]
-            self._press(*word.split(":"))
-        return self.look(" ".join(words))
+    def row(self, when: str, tokens: list[str]) -> list[Alert]:
+        self.now = self.now + parse_duration(when[1:]) if when[0] == "+" else T0 + read_offset(when)
+        for action in [
+            action for action in tokens if action.split(":")[0] in ("ack", "mute", "unmute")
+        ]:
+            tokens = [token for token in tokens if token != action]
+            self._apply_action(*action.split(":"))
+        return self.poll(" ".join(tokens))
 
-    def _press(self, verb: str, length: str = "") -> None:
+    def _apply_action(self, verb: str, length: str = "") -> None:
         assert self.incident is not None
         if verb == "ack":
             self.incident = acknowledge(self.incident, "U1", self.now)
         elif verb == "mute":
-            self.incident = mute(self.incident, "U1", self.now + read_duration(length))
+            self.incident = mute(self.incident, "U1", self.now + parse_duration(length))
         else:
             self.incident = unmute(self.incident)
 
 
-def seconds(when: str) -> timedelta:
-    return timedelta(0) if when == "0s" else read_duration(when)
+def read_offset(when: str) -> timedelta:
+    return timedelta(0) if when == "0s" else parse_duration(when)
 
 
-def told(alert: Alert) -> str:
-    """`opened +a +b`, `eased -a`; `*a` was lost."""
-    signed = [("+", alert.new), ("-", alert.gone), ("*", alert.lost)]
-    return " ".join([str(alert.reason), *(f"{sign}{short(p)}" for sign, problems in signed for p in problems)])
+def describe_alert(alert: Alert) -> str:
+    """`opened +a +b`, `eased -a`; `*a` is unverified."""
+    groups = [("+", alert.new), ("-", alert.cleared), ("*", alert.unverified)]
+    return " ".join(
+        [str(alert.reason), *(f"{sign}{short_key(p)}" for sign, problems in groups for p in problems)]
+    )
 
 
-def short(problem: Problem) -> str:
+def short_key(problem: Problem) -> str:
     return problem.key.removeprefix("blocklist:")
 
 
-def play(table: str, policy: Policy | None = None) -> tuple[list[str], list[str]]:
-    """What each row should have told, and what it told."""
-    story = Story(policy or Policy())
-    wanted, got = [], []
+def replay(table: str, policy: AlertPolicy | None = None) -> tuple[list[str], list[str]]:
+    """Expected and actual alerts of each row."""
+    story = Story(policy or AlertPolicy())
+    expected, actual = [], []
     for line in filter(None, map(str.strip, table.splitlines())):
-        when, words, says = (cell.strip() for cell in line.split("|"))
-        wanted.append(f"{when}: {says}")
-        got.append(f"{when}: " + ", ".join(map(told, story.row(when, words.split()))))
-    return wanted, got
+        when, results, alerts = (cell.strip() for cell in line.split("|"))
+        expected.append(f"{when}: {alerts}")
+        actual.append(f"{when}: " + ", ".join(map(describe_alert, story.row(when, results.split()))))
+    return expected, actual

@@ -1,6 +1,6 @@
-"""A small world of mail as a zone: every list of the catalogue alive, and one domain with its records.
+"""Test zones for mail: every list of the catalog with its test points, and one domain.
 
-`python -m tests.support.mail_world > zone.json` writes it for `tests.support.dns_server`.
+`python -m tests.support.mail_world > zone.json` writes them for `tests.support.dns_server`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from bot.checks.dnsbl import load
 from bot.checks.dnsbl.catalog import Blocklist
 from bot.checks.dnsbl.return_codes import Effect
-from bot.checks.dnsbl.zones import zones
+from bot.checks.dnsbl.zones import usable_zones
 from bot.checks.lookups import reverse_name, reversed_ip
 from tests.support.dns_world import Zone
 
@@ -41,33 +41,42 @@ LISTINGS: Mapping[tuple[str, str], Sequence[str]] = {
 }
 
 
-def mail_world(listings: Mapping[tuple[str, str], Sequence[str]] = LISTINGS, domain: Zone = DOMAIN) -> Zone:
-    """`listings` is (address, list) → return codes."""
-    catalogue = load()
-    world = dict(domain)
-    for zone in zones(catalogue, {}):
-        world[zone.apex] = {"NS": [f"ns.{zone.apex}"]}
+def mail_world(
+    listings: Mapping[tuple[str, str], Sequence[str]] = LISTINGS, domain: Zone = DOMAIN
+) -> Zone:
+    """The zones; `listings` maps (address, list id) to return codes."""
+    catalog = load()
+    records = dict(domain)
+    for zone in usable_zones(catalog, {}):
+        records[zone.apex] = {"NS": [f"ns.{zone.apex}"]}
         if zone.must_list:
-            world[zone.must_list] = {"A": [test_code(zone.blocklist)], "TXT": ["test entry"]}
-    return world | listed_at(listings)
+            records[zone.must_list] = {"A": [listed_code(zone.blocklist)], "TXT": ["test entry"]}
+    return records | listing_records(listings)
 
 
-def listed_at(listings: Mapping[tuple[str, str], Sequence[str]]) -> Zone:
-    """What the lists hold of these: (address, list) → return codes."""
-    catalogue, entries = load(), {}
+def listing_records(listings: Mapping[tuple[str, str], Sequence[str]]) -> Zone:
+    """DNSBL records of these listings: (address, list id) to return codes."""
+    catalog, entries = load(), {}
     for (ip, list_id), codes in listings.items():
-        blocklist = catalogue.of(list_id)
+        blocklist = catalog.get(list_id)
         assert blocklist, list_id
         reason = f"Listed, see https://{blocklist.zone}/{ip}"
-        entries[f"{reversed_ip(ip_address(ip))}.{blocklist.zone}"] = {"A": list(codes), "TXT": [reason]}
+        entries[f"{reversed_ip(ip_address(ip))}.{blocklist.zone}"] = {
+            "A": list(codes),
+            "TXT": [reason],
+        }
     return entries
 
 
-def test_code(blocklist: Blocklist) -> str:
-    """A return code that this list gives to what it lists."""
+def listed_code(blocklist: Blocklist) -> str:
+    """A return code that this list uses for listings."""
     candidates = ("127.0.0.2", "127.0.1.2", *(f"127.0.0.{n}" for n in range(3, 256)))
-    listing = (Effect.LISTED, Effect.POLICY, Effect.INFO, Effect.ALLOW)
-    return next(c for c in candidates if any(code.effect in listing for code in blocklist.codes.find(c)))
+    effects = (Effect.LISTED, Effect.POLICY, Effect.INFO, Effect.ALLOW)
+    return next(
+        candidate
+        for candidate in candidates
+        if any(code.effect in effects for code in blocklist.codes.find(candidate))
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is kept of watches, in memory: as the register promises it, with a crash, a loss of its last seconds, and a clock."""
+"""In-memory watch repository and outbox for tests, with snapshots and restarts."""
 
 from __future__ import annotations
 
@@ -6,189 +6,227 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.monitoring.history import History, recorded
-from bot.monitoring.interfaces import MOST_IN_A_ROOM, AnyLetter, Kept, RoomSettings, TooManyWatches
-from bot.monitoring.models import Incident, Room, Watch
+from bot.monitoring.history import History, record_changes
+from bot.monitoring.interfaces import MAX_WATCHES_PER_CHANNEL, OutboxMessage, StoredWatch, ChannelSettings, TooManyWatches
+from bot.monitoring.models import Incident, Channel, Watch
 from tests.support.stored_watches import Clock
 
 
 @dataclass
-class Held:
-    """All that a store would hold, so that it can be copied and put back."""
+class StoreContents:
+    """Contents of the store, so that tests can copy and restore them."""
 
-    watches: dict[tuple[Room, str], Kept] = field(default_factory=dict)
-    histories: dict[tuple[Room, str], History] = field(default_factory=dict)
-    settings: dict[Room, RoomSettings] = field(default_factory=dict)
-    resting: set[Room | tuple[str, str]] = field(default_factory=set)
-    letters: dict[Room, list[AnyLetter]] = field(default_factory=dict)
-    waits: dict[Room, datetime] = field(default_factory=dict)
-    threads: dict[tuple[Room, str], str] = field(default_factory=dict)
-    notes: list[tuple[str, ...]] = field(default_factory=list)
+    watches: dict[tuple[Channel, str], StoredWatch] = field(default_factory=dict)
+    histories: dict[tuple[Channel, str], History] = field(default_factory=dict)
+    settings: dict[Channel, ChannelSettings] = field(default_factory=dict)
+    paused: set[Channel | tuple[str, str]] = field(default_factory=set)
+    outbox: dict[Channel, list[OutboxMessage]] = field(default_factory=dict)
+    delays: dict[Channel, datetime] = field(default_factory=dict)
+    threads: dict[tuple[Channel, str], str] = field(default_factory=dict)
+    audit_lines: list[tuple[str, ...]] = field(default_factory=list)
 
 
 @dataclass
-class KeptInMemory:
-    """Implements `Watches` and `Outbox`."""
+class InMemoryRepository:
+    """Implements `WatchRepository` and `Outbox`."""
 
     clock: Clock
-    held: Held = field(default_factory=Held)
-    restarted: datetime | None = None
+    contents: StoreContents = field(default_factory=StoreContents)
+    started_at: datetime | None = None
 
-    def put(self, letter: AnyLetter) -> None:
-        self.held.letters.setdefault(letter.room, []).append(letter)
+    def enqueue(self, message: OutboxMessage) -> None:
+        self.contents.outbox.setdefault(message.channel, []).append(message)
 
-    def keep(self, watch: Watch, incident: Incident) -> None:
-        self.held.watches[watch.room, watch.id] = Kept(watch, incident)
+    def store(self, watch: Watch, incident: Incident) -> None:
+        self.contents.watches[watch.channel, watch.id] = StoredWatch(watch, incident)
 
-    def copy(self) -> Held:
-        held = self.held
-        letters = {room: list(waiting) for room, waiting in held.letters.items()}
-        kept = Held(dict(held.watches), dict(held.histories), dict(held.settings), set(held.resting), letters)
-        kept.waits, kept.threads, kept.notes = dict(held.waits), dict(held.threads), list(held.notes)
-        return kept
+    def snapshot(self) -> StoreContents:
+        contents = self.contents
+        messages = {channel: list(queue) for channel, queue in contents.outbox.items()}
+        snapshot = StoreContents(
+            dict(contents.watches),
+            dict(contents.histories),
+            dict(contents.settings),
+            set(contents.paused),
+            messages,
+        )
+        snapshot.delays, snapshot.threads, snapshot.audit_lines = (
+            dict(contents.delays),
+            dict(contents.threads),
+            list(contents.audit_lines),
+        )
+        return snapshot
 
-    def restart(self, held: Held | None = None) -> None:
-        self.held, self.restarted = held or self.held, self.clock()
+    def restart(self, contents: StoreContents | None = None) -> None:
+        self.contents, self.started_at = contents or self.contents, self.clock()
 
-    # Watches
+    # WatchRepository
 
     async def add(self, watch: Watch, incident: Incident, due: datetime) -> bool:
-        if (watch.room, watch.id) in self.held.watches:
+        if (watch.channel, watch.id) in self.contents.watches:
             return False
-        if len(await self.of_room(watch.room)) >= MOST_IN_A_ROOM:
-            raise TooManyWatches("This room has its share.")
-        self.held.watches[watch.room, watch.id] = Kept(watch, incident, due, watch.every)
-        self._remember(watch, Incident(watch.id, incident.began), incident)
+        if len(await self.list_watches(watch.channel)) >= MAX_WATCHES_PER_CHANNEL:
+            raise TooManyWatches("This channel is full.")
+        self.contents.watches[watch.channel, watch.id] = StoredWatch(watch, incident, due, watch.interval)
+        self._record_history(watch, Incident(watch.id, incident.started_at), incident)
         return True
 
-    async def find(self, room: Room, words: str) -> Kept | None:
-        wanted = words.lower()
-        for kept in await self.of_room(room):
-            if wanted in (kept.watch.id, kept.watch.subject.lower(), kept.watch.name.lower() or None):
-                return kept
+    async def find(self, channel: Channel, query: str) -> StoredWatch | None:
+        normalized = query.lower()
+        for stored in await self.list_watches(channel):
+            if normalized in (
+                stored.watch.id,
+                stored.watch.subject.lower(),
+                stored.watch.name.lower() or None,
+            ):
+                return stored
         return None
 
-    async def of_room(self, room: Room) -> Sequence[Kept]:
-        rests = room in self.held.resting or (room.platform, room.space) in self.held.resting
-        return [replace(kept, paused=rests) for (where, _), kept in self.held.watches.items() if where == room]
+    async def list_watches(self, channel: Channel) -> Sequence[StoredWatch]:
+        paused = (
+            channel in self.contents.paused or (channel.platform, channel.workspace) in self.contents.paused
+        )
+        return [
+            replace(stored, paused=paused)
+            for (key, _), stored in self.contents.watches.items()
+            if key == channel
+        ]
 
-    async def rooms_of(self, platform: str, space: str) -> Sequence[Room]:
-        rooms = dict.fromkeys(room for room, _ in self.held.watches)
-        return [room for room in rooms if (room.platform, room.space) == (platform, space)]
+    async def list_channels(self, platform: str, workspace: str) -> Sequence[Channel]:
+        channels = dict.fromkeys(channel for channel, _ in self.contents.watches)
+        return [
+            channel
+            for channel in channels
+            if (channel.platform, channel.workspace) == (platform, workspace)
+        ]
 
-    async def remove(self, room: Room, watch_id: str) -> bool:
-        self.held.histories.pop((room, watch_id), None)
-        return self.held.watches.pop((room, watch_id), None) is not None
+    async def remove(self, channel: Channel, watch_id: str) -> bool:
+        self.contents.histories.pop((channel, watch_id), None)
+        return self.contents.watches.pop((channel, watch_id), None) is not None
 
-    async def change(self, room: Room, watch_id: str, incident: Incident, was: Incident) -> bool:
-        kept = self.held.watches.get((room, watch_id))
-        if kept is None or kept.incident != was:
+    async def update_incident(self, channel: Channel, watch_id: str, incident: Incident, expected: Incident) -> bool:
+        stored = self.contents.watches.get((channel, watch_id))
+        if stored is None or stored.incident != expected:
             return False
-        self.held.watches[room, watch_id] = replace(kept, incident=incident)
-        self._remember(kept.watch, was, incident)
+        self.contents.watches[channel, watch_id] = replace(stored, incident=incident)
+        self._record_history(stored.watch, expected, incident)
         return True
 
-    async def history(self, room: Room, watch_id: str) -> History:
-        return self.held.histories.get((room, watch_id), History())
+    async def history(self, channel: Channel, watch_id: str) -> History:
+        return self.contents.histories.get((channel, watch_id), History())
 
-    async def histories(self, room: Room) -> Mapping[str, History]:
-        return {id: history for (where, id), history in self.held.histories.items() if where == room}
+    async def histories(self, channel: Channel) -> Mapping[str, History]:
+        return {id: history for (key, id), history in self.contents.histories.items() if key == channel}
 
-    async def settings(self, room: Room) -> RoomSettings:
-        return self.held.settings.get(room, RoomSettings())
+    async def settings(self, channel: Channel) -> ChannelSettings:
+        return self.contents.settings.get(channel, ChannelSettings())
 
-    async def set_settings(self, room: Room, settings: RoomSettings) -> None:
-        here = (room.platform, room.space)
-        for other, chosen in self.held.settings.items():
-            if settings.lists and (other.platform, other.space) == here:
-                self.held.settings[other] = replace(chosen, lists=False)
-        self.held.settings[room] = settings
+    async def set_settings(self, channel: Channel, settings: ChannelSettings) -> None:
+        workspace = (channel.platform, channel.workspace)
+        for stored_channel, current in self.contents.settings.items():
+            if settings.list_notices and (stored_channel.platform, stored_channel.workspace) == workspace:
+                self.contents.settings[stored_channel] = replace(current, list_notices=False)
+        self.contents.settings[channel] = settings
 
-    async def pause(self, room: Room) -> None:
-        self.held.resting.add(room)
+    async def pause_channel(self, channel: Channel) -> None:
+        self.contents.paused.add(channel)
 
-    async def pause_space(self, platform: str, space: str) -> None:
-        self.held.resting.add((platform, space))
+    async def pause_workspace(self, platform: str, workspace: str) -> None:
+        self.contents.paused.add((platform, workspace))
 
-    async def resume(self, room: Room) -> bool:
-        rested = bool(self.held.resting & {room, (room.platform, room.space)})
-        self.held.resting.discard(room)
-        self.held.waits.pop(room, None)
-        await self.resume_space(room.platform, room.space)
-        return rested
+    async def resume_channel(self, channel: Channel) -> bool:
+        was_paused = bool(self.contents.paused & {channel, (channel.platform, channel.workspace)})
+        self.contents.paused.discard(channel)
+        self.contents.delays.pop(channel, None)
+        await self.resume_workspace(channel.platform, channel.workspace)
+        return was_paused
 
-    async def resume_space(self, platform: str, space: str) -> bool:
-        rested = (platform, space) in self.held.resting
-        self.held.resting.discard((platform, space))
-        for room in [room for room in self.held.waits if rested and (room.platform, room.space) == (platform, space)]:
-            del self.held.waits[room]
-        return rested
+    async def resume_workspace(self, platform: str, workspace: str) -> bool:
+        was_paused = (platform, workspace) in self.contents.paused
+        self.contents.paused.discard((platform, workspace))
+        for channel in [
+            channel
+            for channel in self.contents.delays
+            if was_paused and (channel.platform, channel.workspace) == (platform, workspace)
+        ]:
+            del self.contents.delays[channel]
+        return was_paused
 
-    async def forget_room(self, room: Room) -> None:
-        self.held.watches = {key: kept for key, kept in self.held.watches.items() if key[0] != room}
-        self.held.letters.pop(room, None)
+    async def purge_channel(self, channel: Channel) -> None:
+        self.contents.watches = {
+            key: stored for key, stored in self.contents.watches.items() if key[0] != channel
+        }
+        self.contents.outbox.pop(channel, None)
 
-    async def forget_space(self, platform: str, space: str) -> None:
-        for room in {room for room, _ in self.held.watches if (room.platform, room.space) == (platform, space)}:
-            await self.forget_room(room)
+    async def purge_workspace(self, platform: str, workspace: str) -> None:
+        for channel in {
+            channel
+            for channel, _ in self.contents.watches
+            if (channel.platform, channel.workspace) == (platform, workspace)
+        }:
+            await self.purge_channel(channel)
 
-    async def note(self, room: Room, who: str, what: str, old: str = "", new: str = "") -> None:
-        self.held.notes.append((str(room), who, what, old, new))
+    async def audit(
+        self, channel: Channel, actor: str, action: str, old: str = "", new: str = ""
+    ) -> None:
+        self.contents.audit_lines.append((str(channel), actor, action, old, new))
 
     # Outbox
 
-    async def rooms(self) -> Sequence[Room]:
+    async def ready_channels(self) -> Sequence[Channel]:
         now = self.clock()
         return [
-            room for room, letters in self.held.letters.items() if letters and self.held.waits.get(room, now) <= now
+            channel
+            for channel, messages in self.contents.outbox.items()
+            if messages and self.contents.delays.get(channel, now) <= now
         ]
 
-    async def first(self, room: Room) -> AnyLetter | None:
-        letters = self.held.letters.get(room)
-        return letters[0] if letters else None
+    async def peek(self, channel: Channel) -> OutboxMessage | None:
+        messages = self.contents.outbox.get(channel)
+        return messages[0] if messages else None
 
-    async def sending(self, letter: AnyLetter, now: datetime) -> AnyLetter | None:
-        held = await self.first(letter.room)
-        if held is None or (held.id, held.tries) != (letter.id, letter.tries):
+    async def begin_attempt(self, message: OutboxMessage, now: datetime) -> OutboxMessage | None:
+        head = await self.peek(message.channel)
+        if head is None or (head.id, head.attempts) != (message.id, message.attempts):
             return None
-        self.held.letters[letter.room][0] = replace(held, intent=now, tries=held.tries + 1)
-        return self.held.letters[letter.room][0]
+        self.contents.outbox[message.channel][0] = replace(head, send_started_at=now, attempts=head.attempts + 1)
+        return self.contents.outbox[message.channel][0]
 
-    async def not_sent(self, begun: AnyLetter, again_at: datetime) -> None:
-        held = await self.first(begun.room)
-        if held and (held.id, held.tries) == (begun.id, begun.tries):
-            self.held.letters[begun.room][0] = replace(held, intent=None)
-            self.held.waits[begun.room] = again_at
+    async def revert_attempt(self, message: OutboxMessage, retry_at: datetime) -> None:
+        head = await self.peek(message.channel)
+        if head and (head.id, head.attempts) == (message.id, message.attempts):
+            self.contents.outbox[message.channel][0] = replace(head, send_started_at=None)
+            self.contents.delays[message.channel] = retry_at
 
-    async def waits(self, letter: AnyLetter, until: datetime) -> None:
-        held = await self.first(letter.room)
-        if held and held.id == letter.id:
-            self.held.waits[letter.room] = max(until, self.held.waits.get(letter.room, until))
+    async def delay(self, message: OutboxMessage, until: datetime) -> None:
+        head = await self.peek(message.channel)
+        if head and head.id == message.id:
+            self.contents.delays[message.channel] = max(until, self.contents.delays.get(message.channel, until))
 
-    async def sent(self, letter: AnyLetter, message: str) -> None:
-        held = await self.first(letter.room)
-        if held and held.id == letter.id:
-            self._out(letter.room)
-            if letter.root:
-                self.held.threads[letter.room, letter.thread] = message
+    async def mark_sent(self, message: OutboxMessage, message_id: str) -> None:
+        head = await self.peek(message.channel)
+        if head and head.id == message.id:
+            self._remove_head(message.channel)
+            if message.is_root:
+                self.contents.threads[message.channel, message.thread_key] = message_id
 
-    async def dropped(self, letter: AnyLetter, why: str) -> None:
-        held = await self.first(letter.room)
-        if held and held.id == letter.id:
-            self._out(letter.room)
-            await self.note(letter.room, "mailcheck", "dropped", letter.id, why)
+    async def mark_dropped(self, message: OutboxMessage, reason: str) -> None:
+        head = await self.peek(message.channel)
+        if head and head.id == message.id:
+            self._remove_head(message.channel)
+            await self.audit(message.channel, "mailcheck", "dropped", message.id, reason)
 
-    async def thread(self, room: Room, thread: str) -> str | None:
-        return self.held.threads.get((room, thread))
+    async def root_message_id(self, channel: Channel, thread_key: str) -> str | None:
+        return self.contents.threads.get((channel, thread_key))
 
-    async def restarted_at(self) -> datetime:
-        return self.restarted or self.clock() - timedelta(days=30)
+    async def store_started_at(self) -> datetime:
+        return self.started_at or self.clock() - timedelta(days=30)
 
-    def _remember(self, watch: Watch, before: Incident, after: Incident) -> None:
-        key = (watch.room, watch.id)
-        had = self.held.histories.get(key, History())
-        self.held.histories[key] = recorded(had, before, after, self.clock())
+    def _record_history(self, watch: Watch, before: Incident, after: Incident) -> None:
+        key = (watch.channel, watch.id)
+        history = self.contents.histories.get(key, History())
+        self.contents.histories[key] = record_changes(history, before, after, self.clock())
 
-    def _out(self, room: Room) -> None:
-        del self.held.letters[room][0]
-        self.held.waits.pop(room, None)
+    def _remove_head(self, channel: Channel) -> None:
+        del self.contents.outbox[channel][0]
+        self.contents.delays.pop(channel, None)

@@ -1,4 +1,4 @@
-"""Alerts that the real checks and the real machine make of the little world of mail: what a channel sees, for pictures."""
+"""Alert cards made by the real checks and the alert state machine, for screenshots."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.models import Order
-from bot.monitoring.alert_state import acknowledge, advance, begin
-from bot.monitoring.dnsbl_quarantine import ListNote, NoteReason
-from bot.monitoring.interfaces import Kept, RoomSettings
+from bot.models import CheckRequest
+from bot.monitoring.alert_state import acknowledge, advance, initial_incident
+from bot.monitoring.dnsbl_quarantine import ListNotice, NoticeReason
+from bot.monitoring.interfaces import StoredWatch, ChannelSettings
 from bot.monitoring.models import Alert, Incident, Observation, Watch
-from bot.monitoring.poll import observations
+from bot.monitoring.poll import observe_reports
 from handlers.message import Card
-from handlers.messages.alerts import reply_card, root_card, standing_card
-from handlers.messages.blocklists import list_note_card
-from handlers.messages.watches import Added, added_card, settings_card, watches_card
+from handlers.messages.alerts import reply_card, root_card, current_root_card
+from handlers.messages.blocklists import list_notice_card
+from handlers.messages.watches import AddedWatch, added_card, settings_card, watches_card
 from tests.support.dns_world import World, Zone
 from tests.support.incident_stories import T0
 from tests.support.mail_world import GOOD, mail_world
@@ -27,30 +27,36 @@ CAMPUS = watch("203.0.113.0/24", name="Campus")
 EGRESS = watch(f"{GOOD}/32", "example.com", name="HQ egress")
 OFFICE = watch("192.0.2.16/28", "example.com", name="Office")
 ZEN = {(GOOD, "spamhaus-zen"): ("127.0.0.4",)}
-BOTH = ZEN | {(GOOD, "spamcop"): ("127.0.0.2",)}
-SOME = {(f"192.0.2.{n}", "spamhaus-zen"): ("127.0.0.4",) for n in (21, 22, 25)} | {(GOOD, "barracuda"): ("127.0.0.2",)}
+TWO_LISTS = ZEN | {(GOOD, "spamcop"): ("127.0.0.2",)}
+RANGE_LISTINGS = {(f"192.0.2.{n}", "spamhaus-zen"): ("127.0.0.4",) for n in (21, 22, 25)} | {
+    (GOOD, "barracuda"): ("127.0.0.2",)
+}
 NO_POLICY: Zone = {"_dmarc.example.com": {}}
-NEW_MAIL_SERVERS: Zone = {"example.com": {**mail_world({})["example.com"], "MX": ["10 mx.example.net"]}}
+NEW_MAIL_SERVERS: Zone = {
+    "example.com": {**mail_world({})["example.com"], "MX": ["10 mx.example.net"]}
+}
 
 Listings = Mapping[tuple[str, str], Sequence[str]]
 
 
-class Life:
-    """A watch from its silent first look on; `look` takes a first and a second look at what is so after some time."""
+class WatchScenario:
+    """A watch and its alerts over time; `poll` polls a state until it is confirmed."""
 
-    def __init__(self, of: Watch, at_first: Listings | None = None) -> None:
-        self.watch, self.now = of, T0
-        self.incident = Incident(of.id, T0)
-        self.incident = begin(of.id, self._seen(World(mail_world(at_first or {}))), T0)
+    def __init__(self, watched: Watch, initial_listings: Listings | None = None) -> None:
+        self.watch, self.now = watched, T0
+        self.incident = Incident(watched.id, T0)
+        self.incident = initial_incident(
+            watched.id, self._observe(World(mail_world(initial_listings or {}))), T0
+        )
         self.alerts: list[Alert] = []
 
-    def look(self, after: timedelta, listings: Listings, changed: Zone | None = None) -> Life:
+    def poll(self, delay: timedelta, listings: Listings, changed: Zone | None = None) -> WatchScenario:
         world = World({**mail_world(listings), **(changed or {})})
-        for wait in (after, timedelta(seconds=90), timedelta(minutes=20), timedelta(minutes=20)):
-            self.now += wait
-            outcome = advance(self.incident, self._seen(world), self.now)
-            self.incident = outcome.incident
-            self.alerts += outcome.alerts
+        for pause in (delay, timedelta(seconds=90), timedelta(minutes=20), timedelta(minutes=20)):
+            self.now += pause
+            transition = advance(self.incident, self._observe(world), self.now)
+            self.incident = transition.incident
+            self.alerts += transition.alerts
         return self
 
     @property
@@ -61,36 +67,39 @@ class Life:
     def reply(self) -> Card:
         return reply_card(self.watch, self.alerts[-1])
 
-    def _seen(self, world: World) -> Sequence[Observation]:
-        orders = [Order(target, self.watch.role) for target in self.watch.targets]
-        reports = [replace(report(order, world), at=self.now) for order in orders]
-        return observations(reports, self.incident, self.watch)
+    def _observe(self, world: World) -> Sequence[Observation]:
+        requests = [CheckRequest(target, self.watch.role) for target in self.watch.targets]
+        reports = [replace(report(request, world), at=self.now) for request in requests]
+        return observe_reports(reports, self.incident, self.watch)
 
 
 def cards() -> dict[str, Card]:
-    """By the name of the picture."""
+    """Cards by screenshot name."""
     hour = timedelta(hours=1)
-    alone = Life(EGRESS)
-    begun = added_card([Added(EGRESS, alone.incident, EGRESS.every)])
-    opened = alone.look(hour, ZEN).root
-    grown = alone.look(2 * hour, BOTH)
-    in_hand = standing_card(EGRESS, acknowledge(grown.incident, "ada", T0 + 4 * hour))
-    office = Life(OFFICE).look(hour, SOME)
-    changed = Life(EGRESS).look(hour, {}, NEW_MAIL_SERVERS)
-    lost = Life(EGRESS).look(hour, {}, NO_POLICY)
-    kept = [Kept(one.watch, one.incident) for one in (grown, office)]
-    kept += [Kept(quiet, begin(quiet.id, (), T0), every=quiet.every * 3) for quiet in (SECOND, CAMPUS)]
-    broken = ListNote("kempt.1.quarantined", NoteReason.QUARANTINED, ("kempt",), 21, 84)
+    single = WatchScenario(EGRESS)
+    added = added_card([AddedWatch(EGRESS, single.incident, EGRESS.interval)])
+    opened = single.poll(hour, ZEN).root
+    grew = single.poll(2 * hour, TWO_LISTS)
+    acknowledged = current_root_card(EGRESS, acknowledge(grew.incident, "ada", T0 + 4 * hour))
+    office = WatchScenario(OFFICE).poll(hour, RANGE_LISTINGS)
+    changed = WatchScenario(EGRESS).poll(hour, {}, NEW_MAIL_SERVERS)
+    policy_removed = WatchScenario(EGRESS).poll(hour, {}, NO_POLICY)
+    stored = [StoredWatch(life.watch, life.incident) for life in (grew, office)]
+    stored += [
+        StoredWatch(quiet_watch, initial_incident(quiet_watch.id, (), T0), interval=quiet_watch.interval * 3)
+        for quiet_watch in (SECOND, CAMPUS)
+    ]
+    notice = ListNotice("kempt.1.quarantined", NoticeReason.QUARANTINED, ("kempt",), 21, 84)
     return {
-        "watch-added": begun,
-        "watches": watches_card(kept),
+        "watch-added": added,
+        "watches": watches_card(stored),
         "alert": opened,
-        "alert-grew": grown.reply,
-        "alert-acknowledged": in_hand,
-        "alert-cleared": grown.look(5 * hour, {}).root,
+        "alert-grew": grew.reply,
+        "alert-acknowledged": acknowledged,
+        "alert-cleared": grew.poll(5 * hour, {}).root,
         "alert-range": office.root,
         "alert-set-up": changed.root,
-        "alert-policy-gone": lost.root,
-        "list-note": list_note_card(broken, "Kempt"),
-        "settings": settings_card(RoomSettings(), "ada"),
+        "alert-policy-gone": policy_removed.root,
+        "list-note": list_notice_card(notice, "Kempt"),
+        "settings": settings_card(ChannelSettings(), "ada"),
     }

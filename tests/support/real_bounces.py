@@ -1,8 +1,8 @@
-"""Pasted texts as people paste them, explained by the bot itself."""
+"""Cards for pasted bounces, logs and headers, made by the bot itself."""
 
 from __future__ import annotations
 
-from handlers.commands.pasted_text import explained
+from handlers.commands.pasted_text import explain
 from handlers.message import Card
 
 REFUSED = (
@@ -11,26 +11,41 @@ REFUSED = (
 )
 REPLIES = (
     (1840, "203.0.113.5", "mx.example.net", REFUSED),
-    (612, "203.0.113.9", "mta5.am0.yahoodns.net", "421 4.7.0 [TSS04] 203.0.113.9 has to wait, its users complained"),
+    (
+        612,
+        "203.0.113.9",
+        "mta5.am0.yahoodns.net",
+        "421 4.7.0 [TSS04] 203.0.113.9 has to wait, its users complained",
+    ),
     (350, "203.0.113.9", "mx.example.org", "550 5.1.1 No such user here"),
     (97, "203.0.113.9", "mx.example.org", "450 4.2.0 Greylisted, please come back in 5 minutes"),
-    (41, "203.0.113.9", "mx.example.net", "550 5.7.1 Client host rejected: cannot find your hostname, [203.0.113.9]"),
+    (
+        41,
+        "203.0.113.9",
+        "mx.example.net",
+        "550 5.7.1 Client host rejected: cannot find your hostname, [203.0.113.9]",
+    ),
     (3, "203.0.113.9", "mx.example.net", "530 5.7.0 Must issue a STARTTLS command first"),
 )
 LOG = "\n".join(
-    f"Nov 24 07:40:13 mail postfix/smtp[2213]: {number:06X}: to=<a@example.com>, relay={host}[198.51.100.1]:25, dsn=5.7.1,"
+    f"Nov 24 07:40:13 mail postfix/smtp[2213]: {number:06X}: to=<a@example.com>,"
+    f" relay={host}[198.51.100.1]:25, dsn=5.7.1,"
     f" status=bounced (host {host}[198.51.100.1] said: {reply} (in reply to RCPT TO command))"
     for times, _, host, reply in REPLIES
     for number in range(times)
 )
 HEADER = """\
-Authentication-Results: mx.example.net; spf=pass smtp.mailfrom=example.com; dkim=fail header.d=example.com;
+Authentication-Results: mx.example.net; spf=pass smtp.mailfrom=example.com; dkim=fail \
+header.d=example.com;
  dmarc=pass header.from=example.com
-Received: from egress.example.com (egress.example.com [203.0.113.5]) by mx.example.net with ESMTPS id 3;
+Received: from egress.example.com (egress.example.com [203.0.113.5]) by mx.example.net with \
+ESMTPS id 3;
  Tue, 24 Nov 2026 06:00:05 +0000
-Received: from mail.example.com (mail.example.com [10.1.0.25]) by egress.example.com with ESMTP id 2;
+Received: from mail.example.com (mail.example.com [10.1.0.25]) by egress.example.com with ESMTP \
+id 2;
  Tue, 24 Nov 2026 06:00:03 +0000
-Received: from laptop (unknown [10.1.7.12]) by mail.example.com with ESMTPSA id 1; Tue, 24 Nov 2026 06:00:00 +0000
+Received: from laptop (unknown [10.1.7.12]) by mail.example.com with ESMTPSA id 1; Tue, 24 Nov \
+2026 06:00:00 +0000
 Return-Path: <ada@example.com>
 From: Ada <ada@example.com>
 List-Unsubscribe: <https://example.com/leave>
@@ -39,9 +54,9 @@ Subject: The minutes of Monday
 
 
 def cards() -> dict[str, Card]:
-    """By what they show."""
+    """Cards by content."""
     return {
-        "bounce": explained("bounce", [REFUSED.encode()], every_reply=True),
-        "bounce-log": explained("bounce", [LOG.encode()], every_reply=False),
-        "headers": explained("headers", [HEADER.encode()], every_reply=True),
+        "bounce": explain("bounce", [REFUSED.encode()], every_reply=True),
+        "bounce-log": explain("bounce", [LOG.encode()], every_reply=False),
+        "headers": explain("headers", [HEADER.encode()], every_reply=True),
     }

@@ -1,4 +1,4 @@
-"""A real server for the tests, on a unix socket: start it, kill it, stop it in its tracks."""
+"""A real server for tests, on a unix socket: start, kill and suspend it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,22 @@ from bot.storage.embedded_valkey import server_binary
 class RedisServer:
     def __init__(self, folder: Path, **options: str) -> None:
         self.url = f"unix://{folder / 's'}"
-        where = {"dir": str(folder), "unixsocket": str(folder / "s"), "port": "0", "bind": "127.0.0.1"}
-        chosen = where | {"save": "", "appendonly": "yes", "appendfsync": "always"} | options
-        self._words = [word for name, value in chosen.items() for word in (f"--{name}", value)]
+        paths = {
+            "dir": str(folder),
+            "unixsocket": str(folder / "s"),
+            "port": "0",
+            "bind": "127.0.0.1",
+        }
+        config = paths | {"save": "", "appendonly": "yes", "appendfsync": "always"} | options
+        self._arguments = [
+            argument for name, value in config.items() for argument in (f"--{name}", value)
+        ]
         self.start()
 
     def start(self) -> None:
-        self._process = subprocess.Popen([server_binary(), *self._words], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [server_binary(), *self._arguments], stdout=subprocess.DEVNULL
+        )
         for _ in range(500):
             try:
                 with Redis.from_url(self.url, retry=None) as redis:
@@ -37,7 +46,7 @@ class RedisServer:
 
     @contextmanager
     def hung(self) -> Iterator[None]:
-        """The server is there and takes connections, but says nothing."""
+        """The server accepts connections but does not answer."""
         self.pause()
         try:
             yield

@@ -1,4 +1,4 @@
-"""What Slack sends to the bot, signed as Slack signs it; shapes as in the reference at docs.slack.dev."""
+"""Signed payloads that Slack sends to the bot; shapes as in the reference (docs.slack.dev)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 SECRET = "a signing secret for tests"
-FORM = "application/x-www-form-urlencoded"
+FORM_TYPE = "application/x-www-form-urlencoded"
 
-WHO = {"id": "U1", "username": "ada", "name": "ada", "team_id": "T1"}
-APP = {
+USER = {"id": "U1", "username": "ada", "name": "ada", "team_id": "T1"}
+ENVELOPE = {
     "token": "verification",
     "api_app_id": "A1",
     "team": {"id": "T1", "domain": "example"},
@@ -21,42 +21,57 @@ APP = {
 }
 
 
-def signature(stamp: str, body: str | bytes, secret: str = SECRET) -> str:
+def signature(timestamp: str, body: str | bytes, secret: str = SECRET) -> str:
     raw = body if isinstance(body, bytes) else body.encode()
-    return "v0=" + hmac.new(secret.encode(), b"v0:" + stamp.encode() + b":" + raw, hashlib.sha256).hexdigest()
+    return (
+        "v0="
+        + hmac.new(
+            secret.encode(), b"v0:" + timestamp.encode() + b":" + raw, hashlib.sha256
+        ).hexdigest()
+    )
 
 
-def signed(body: str | bytes, kind: str = FORM, at: float | None = None) -> dict[str, str]:
-    """The headers that go with a body."""
-    stamp = str(int(time.time() if at is None else at))
-    return {"Content-Type": kind, "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signature(stamp, body)}
+def signed_headers(body: str | bytes, content_type: str = FORM_TYPE, timestamp_s: float | None = None) -> dict[str, str]:
+    """The headers for a body."""
+    timestamp = str(int(time.time() if timestamp_s is None else timestamp_s))
+    return {
+        "Content-Type": content_type,
+        "X-Slack-Request-Timestamp": timestamp,
+        "X-Slack-Signature": signature(timestamp, body),
+    }
 
 
-def slash(text: str, response_url: str, trigger: str = "1.1") -> dict[str, str]:
+def slash_command(text: str, response_url: str, trigger: str = "1.1") -> dict[str, str]:
     return {
         **{"token": "verification", "api_app_id": "A1", "is_enterprise_install": "false"},
-        **{"team_id": "T1", "team_domain": "example", "channel_id": "C1", "channel_name": "mail", "user_id": "U1"},
+        **{
+            "team_id": "T1",
+            "team_domain": "example",
+            "channel_id": "C1",
+            "channel_name": "mail",
+            "user_id": "U1",
+        },
         **{"user_name": "ada", "command": "/mailcheck", "text": text},
         **{"response_url": response_url, "trigger_id": trigger},
     }
 
 
-def press(element: dict[str, Any], response_url: str, **place: Any) -> dict[str, Any]:
-    """A press of a button that the bot drew; `thread_ts` and `is_ephemeral` say where its message stands."""
-    stamp = "1700000000.000100"
+def button_action(element: dict[str, Any], response_url: str, **message_context: Any) -> dict[str, Any]:
+    """A block action of a bot message; `thread_ts` and `is_ephemeral` describe the message."""
+    ts = "1700000000.000100"
     container = {
         "type": "message",
-        "message_ts": stamp,
+        "message_ts": ts,
         "channel_id": "C1",
-        "is_ephemeral": place.get("is_ephemeral", False),
+        "is_ephemeral": message_context.get("is_ephemeral", False),
     }
-    message = {"ts": stamp} | {name: value for name, value in place.items() if name == "thread_ts"}
+    message = {"ts": ts} | {name: value for name, value in message_context.items() if name == "thread_ts"}
     action = {**element, "block_id": "b1", "action_ts": "1700000001.000100"}
-    return APP | {
+    return ENVELOPE | {
         "type": "block_actions",
-        "user": WHO,
+        "user": USER,
         "container": container,
-        "trigger_id": place.get("trigger", "2.2"),
+        "trigger_id": message_context.get("trigger", "2.2"),
         "channel": {"id": "C1", "name": "mail"},
         "message": message,
         "response_url": response_url,
@@ -64,12 +79,14 @@ def press(element: dict[str, Any], response_url: str, **place: Any) -> dict[str,
     }
 
 
-def shortcut(message: dict[str, Any], response_url: str, callback: str = "check_message") -> dict[str, Any]:
-    return APP | {
+def shortcut(
+    message: dict[str, Any], response_url: str, callback: str = "check_message"
+) -> dict[str, Any]:
+    return ENVELOPE | {
         "type": "message_action",
         "callback_id": callback,
         "trigger_id": "3.3",
-        "user": WHO,
+        "user": USER,
         "channel": {"id": "C1", "name": "mail"},
         "message_ts": message["ts"],
         "message": message,
@@ -77,56 +94,100 @@ def shortcut(message: dict[str, Any], response_url: str, callback: str = "check_
     }
 
 
-def submitted(view: dict[str, Any], filled: dict[str, Any], trigger: str = "4.4", **who: str) -> dict[str, Any]:
-    """A form that the bot showed, filled in: values by block."""
+def view_submission(
+    view: dict[str, Any], values_by_block: dict[str, Any], trigger: str = "4.4", **user_fields: str
+) -> dict[str, Any]:
+    """A view submission of a modal, with values by block id."""
     values = {}
     for block in view["blocks"]:
         name, element = block["block_id"], block["element"]
         if element["type"] == "static_select":
-            wanted = filled.get(name, element["initial_option"]["value"])
-            chosen = next(option for option in element["options"] if option["value"] == wanted)
-            values[name] = {element["action_id"]: {"type": "static_select", "selected_option": chosen}}
+            value = values_by_block.get(name, element["initial_option"]["value"])
+            selected = next(option for option in element["options"] if option["value"] == value)
+            values[name] = {
+                element["action_id"]: {"type": "static_select", "selected_option": selected}
+            }
         elif element["type"] == "conversations_select":
-            chosen = {"type": "conversations_select", "selected_conversation": filled[name]}
-            values[name] = {element["action_id"]: chosen}
+            selected = {"type": "conversations_select", "selected_conversation": values_by_block[name]}
+            values[name] = {element["action_id"]: selected}
         elif element["type"] == "file_input":
-            values[name] = {element["action_id"]: {"type": "file_input", "files": filled.get(name, [])}}
+            values[name] = {
+                element["action_id"]: {"type": "file_input", "files": values_by_block.get(name, [])}
+            }
         else:
-            values[name] = {element["action_id"]: {"type": "plain_text_input", "value": filled.get(name)}}
-    shown = {key: view[key] for key in ("type", "callback_id", "private_metadata", "blocks")}
-    body = {"type": "view_submission", "user": WHO | who, "trigger_id": trigger, "response_urls": []}
-    return APP | body | {"view": {"id": "V1", "team_id": "T1", **shown, "state": {"values": values}}}
+            values[name] = {
+                element["action_id"]: {"type": "plain_text_input", "value": values_by_block.get(name)}
+            }
+    view_fields = {key: view[key] for key in ("type", "callback_id", "private_metadata", "blocks")}
+    body = {
+        "type": "view_submission",
+        "user": USER | user_fields,
+        "trigger_id": trigger,
+        "response_urls": [],
+    }
+    return (
+        ENVELOPE
+        | body
+        | {"view": {"id": "V1", "team_id": "T1", **view_fields, "state": {"values": values}}}
+    )
 
 
-def opened_home(user: str = "U1", tab: str = "home") -> dict[str, Any]:
-    return {"type": "app_home_opened", "user": user, "channel": f"D{user}", "tab": tab, "event_ts": "1700000000.000400"}
+def app_home_opened(user: str = "U1", tab: str = "home") -> dict[str, Any]:
+    return {
+        "type": "app_home_opened",
+        "user": user,
+        "channel": f"D{user}",
+        "tab": tab,
+        "event_ts": "1700000000.000400",
+    }
 
 
-def press_at_home(action_id: str, trigger: str = "5.5", **who: str) -> dict[str, Any]:
-    """A press on the Home tab: without a channel, a message, or a response URL."""
-    action = {"type": "button", "action_id": action_id, "value": "home", "block_id": "b1", "action_ts": "1.0"}
+def home_button_action(action_id: str, trigger: str = "5.5", **user_fields: str) -> dict[str, Any]:
+    """A block action on the Home tab: no channel, message or response URL."""
+    action = {
+        "type": "button",
+        "action_id": action_id,
+        "value": "home",
+        "block_id": "b1",
+        "action_ts": "1.0",
+    }
     container = {"type": "view", "view_id": "V9"}
     view = {"id": "V9", "type": "home", "team_id": "T1"}
-    body = {"type": "block_actions", "user": WHO | who, "container": container, "trigger_id": trigger, "view": view}
-    return APP | body | {"actions": [action]}
+    body = {
+        "type": "block_actions",
+        "user": USER | user_fields,
+        "container": container,
+        "trigger_id": trigger,
+        "view": view,
+    }
+    return ENVELOPE | body | {"actions": [action]}
 
 
-def event(event: dict[str, Any], event_id: str = "Ev1") -> dict[str, Any]:
-    return APP | {
+def event_callback(inner_event: dict[str, Any], event_id: str = "Ev1") -> dict[str, Any]:
+    return ENVELOPE | {
         "type": "event_callback",
         "event_id": event_id,
         "event_time": 1_700_000_000,
         "team_id": "T1",
-        "authorizations": [{"enterprise_id": None, "team_id": "T1", "user_id": "UBOT", "is_bot": True}],
-        "event": event,
+        "authorizations": [
+            {"enterprise_id": None, "team_id": "T1", "user_id": "UBOT", "is_bot": True}
+        ],
+        "event": inner_event,
     }
 
 
 def mention(text: str, **more: Any) -> dict[str, Any]:
-    return {"type": "app_mention", "user": "U1", "channel": "C1", "ts": "1700000000.000200", "text": text, **more}
+    return {
+        "type": "app_mention",
+        "user": "U1",
+        "channel": "C1",
+        "ts": "1700000000.000200",
+        "text": text,
+        **more,
+    }
 
 
-def direct(text: str, **more: Any) -> dict[str, Any]:
+def direct_message(text: str, **more: Any) -> dict[str, Any]:
     return {
         **{
             "type": "message",
@@ -140,16 +201,16 @@ def direct(text: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def form(fields: dict[str, str]) -> tuple[str, str]:
-    """The body and the content type of a slash command."""
-    return urlencode(fields), FORM
+def form_body(fields: dict[str, str]) -> tuple[str, str]:
+    """Body and content type of a slash command."""
+    return urlencode(fields), FORM_TYPE
 
 
-def payload(interaction: dict[str, Any]) -> tuple[str, str]:
-    """The same of a button or a shortcut."""
-    return urlencode({"payload": json.dumps(interaction)}), FORM
+def interaction_body(interaction: dict[str, Any]) -> tuple[str, str]:
+    """Body and content type of an interaction."""
+    return urlencode({"payload": json.dumps(interaction)}), FORM_TYPE
 
 
-def as_json(body: dict[str, Any]) -> tuple[str, str]:
-    """The same of an event."""
+def json_body(body: dict[str, Any]) -> tuple[str, str]:
+    """Body and content type of an event."""
     return json.dumps(body), "application/json"

@@ -1,4 +1,4 @@
-"""The whole bot in Slack: `mailcheck serve` as a process, a real DNS server, a Slack that is strict."""
+"""End-to-end harness: `mailcheck serve` as a process, a DNS server, and a strict fake Slack."""
 
 from __future__ import annotations
 
@@ -14,57 +14,61 @@ from pathlib import Path
 
 import httpx
 
-from tests.handlers.slack.conftest import serving
+from tests.handlers.slack.conftest import serve_app
 from tests.support.dns_server import DnsServer, serve
 from tests.support.dns_world import World, Zone
 from tests.support.fake_slack import TOKEN, FakeSlack
-from tests.support.slack_payloads import SECRET, form, signed, slash
+from tests.support.slack_payloads import SECRET, form_body, signed_headers, slash_command
 
 MAILCHECK = Path(sys.executable).with_name("mailcheck")
 
 
 @dataclass
 class Product:
-    """The running bot, and what a person in Slack can do with it."""
+    """The running bot with the actions of a Slack user."""
 
     bot: httpx.AsyncClient
     slack: FakeSlack
     slack_url: str
     dns: DnsServer
-    turn: int = 0
+    requests: int = 0
 
     async def send(self, body: str, kind: str) -> httpx.Response:
-        return await self.bot.post("/slack/events", content=body, headers=signed(body, kind))
+        return await self.bot.post("/slack/events", content=body, headers=signed_headers(body, kind))
 
     async def type(self, text: str, user: str = "U1", channel: str = "C1") -> httpx.Response:
-        self.turn += 1
-        typed = slash(text, f"{self.slack_url}/actions/{self.turn}", f"{self.turn}.1")
-        return await self.send(*form(typed | {"user_id": user, "channel_id": channel}))
+        self.requests += 1
+        response_url = f"{self.slack_url}/actions/{self.requests}"
+        command = slash_command(text, response_url, f"{self.requests}.1")
+        return await self.send(*form_body(command | {"user_id": user, "channel_id": channel}))
 
-    async def acks(self, number: int, idle: bool = False) -> list[float]:
-        """Milliseconds from command to acknowledgement, one after the other; `idle` waits for each answer in between."""
-        took = []
-        for turn in range(number):
-            begun = time.perf_counter()
-            answer = await self.type("192.0.2.25 example.com", f"U{turn}", f"C{turn}")
-            took.append((time.perf_counter() - begun) * 1e3)
-            assert answer.status_code == 200
+    async def measure_acks(self, count: int, idle: bool = False) -> list[float]:
+        """Sorted acknowledgement times of successive commands, in milliseconds.
+
+        `idle` waits for each answer before the next command.
+        """
+        times_ms = []
+        for number in range(count):
+            started = time.perf_counter()
+            response = await self.type("192.0.2.25 example.com", f"U{number}", f"C{number}")
+            times_ms.append((time.perf_counter() - started) * 1e3)
+            assert response.status_code == 200
             if idle:
-                await self.slack.until(lambda said, so_far=turn: len(said) > so_far)
-        return sorted(took)
+                await self.slack.wait_for_messages(lambda sent, number=number: len(sent) > number)
+        return sorted(times_ms)
 
 
 @asynccontextmanager
 async def product(state: Path, world: Zone | World, **settings: str) -> AsyncIterator[Product]:
-    """`mailcheck serve` as a process; `settings` are more of its environment. Without REDIS_URL it brings its own store.
+    """Run `mailcheck serve`; `settings` extend its environment. No REDIS_URL: embedded store.
 
-    It ends well, and neither a secret nor a traceback is in its log.
+    Afterwards, check the exit status and that its log has neither secrets nor tracebacks.
     """
     slack = FakeSlack()
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{door.getsockname()[1]}"
-    async with serve(world) as dns, serving(slack.app) as slack_url:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{sock.getsockname()[1]}"
+    async with serve(world) as dns, serve_app(slack.app) as slack_url:
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(state),
@@ -77,9 +81,9 @@ async def product(state: Path, world: Zone | World, **settings: str) -> AsyncIte
             "SLACK_API_URL": f"{slack_url}/api/",
             **settings,
         }
-        log = (state / "log").open("w")
+        log_file = (state / "log").open("w")
         process = await asyncio.create_subprocess_exec(
-            MAILCHECK, "serve", env=environment, stdin=asyncio.subprocess.DEVNULL, stderr=log
+            MAILCHECK, "serve", env=environment, stdin=asyncio.subprocess.DEVNULL, stderr=log_file
         )
         try:
             async with httpx.AsyncClient(base_url=f"http://{address}", timeout=5) as bot:
@@ -88,13 +92,13 @@ async def product(state: Path, world: Zone | World, **settings: str) -> AsyncIte
         finally:
             process.terminate()
             await process.wait()
-            log.close()
-    said = (state / "log").read_text()
-    assert process.returncode == 0, said
-    assert "Traceback" not in said, said
-    assert TOKEN not in said
-    assert SECRET not in said
-    assert "/actions/" not in said
+            log_file.close()
+    log = (state / "log").read_text()
+    assert process.returncode == 0, log
+    assert "Traceback" not in log, log
+    assert TOKEN not in log
+    assert SECRET not in log
+    assert "/actions/" not in log
 
 
 async def until_ready(bot: httpx.AsyncClient) -> None:

@@ -1,7 +1,7 @@
-"""What Slack would refuse in a message, and what this project refuses on top: markup, unfurling, a live ping.
+"""Validates messages and views against Slack's limits and this project's own rules.
 
-The figures are Slack's own (Block Kit reference), written down a second time: a limit that is wrong in the code must
-not be wrong here too.
+Those are: no markup, no unfurling, no mentions. The numbers are Slack's (Block Kit reference) and
+written down a second time, so that a wrong limit in the code is not wrong here too.
 """
 
 from __future__ import annotations
@@ -14,42 +14,57 @@ from typing import Any
 Faults = Iterator[str]
 
 ENVELOPE = {
-    "chat.postMessage": {"channel", "thread_ts", "unfurl_links", "unfurl_media", "metadata", "reply_broadcast"},
+    "chat.postMessage": {
+        "channel",
+        "thread_ts",
+        "unfurl_links",
+        "unfurl_media",
+        "metadata",
+        "reply_broadcast",
+    },
     "chat.postEphemeral": {"channel", "user", "thread_ts"},
     "chat.update": {"channel", "ts"},
-    "response_url": {"response_type", "replace_original", "thread_ts", "unfurl_links", "unfurl_media"},
+    "response_url": {
+        "response_type",
+        "replace_original",
+        "thread_ts",
+        "unfurl_links",
+        "unfurl_media",
+    },
     "acknowledgement": {"response_type", "unfurl_links", "unfurl_media"},
 }
-MOVES_TEXT = re.compile(
+CONTROL_CHARACTERS = re.compile(
     "[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
-LIVE = re.compile(r"[<>*~`]|&(?!amp;|lt;)|_(?!\w)|://")
+MARKUP = re.compile(r"[<>*~`]|&(?!amp;|lt;)|_(?!\w)|://")
 
 
-def faults(payload: Mapping[str, Any], sent_to: str = "chat.postMessage") -> list[str]:
-    """Every reason to refuse the message; empty for a good one."""
-    return list(_message(payload, sent_to))
+def message_faults(payload: Mapping[str, Any], method: str = "chat.postMessage") -> list[str]:
+    """All reasons to reject the message; empty for a valid one."""
+    return list(_message(payload, method))
 
 
 def form_faults(view: Mapping[str, Any]) -> list[str]:
-    """The same of a form (docs.slack.dev, Modal views; Input block)."""
+    """All reasons to reject a modal (docs.slack.dev, Modal views; Input block)."""
     return list(_form(view))
 
 
 def home_faults(view: Mapping[str, Any]) -> list[str]:
-    """The same of an App Home (docs.slack.dev, Home tab views)."""
+    """All reasons to reject a Home tab view (docs.slack.dev, Home tab views)."""
     return list(_home(view))
 
 
 def _home(view: Mapping[str, Any]) -> Faults:
-    yield from _keys(view, "home", {"type", "blocks"}, {"private_metadata", "callback_id", "external_id"})
+    yield from _keys(
+        view, "home", {"type", "blocks"}, {"private_metadata", "callback_id", "external_id"}
+    )
     if view.get("type") != "home":
         yield "not a home"
     yield from _count("blocks", view.get("blocks"), 1, 100)
     for block in view.get("blocks", ()):
         yield from _block(block)
     texts = list(_strings(view.get("blocks", ())))
-    if any(MOVES_TEXT.search(text) for text in texts):
+    if any(CONTROL_CHARACTERS.search(text) for text in texts):
         yield "a control, zero-width or direction character"
     if len(json.dumps(view)) > 250_000:
         yield "more than 250 kB"
@@ -64,7 +79,9 @@ def _form(view: Mapping[str, Any]) -> Faults:
         yield from _plain_text(edge, view.get(edge), 24)
     yield from _count("blocks", view.get("blocks"), 1, 100)
     for block in view.get("blocks", ()):
-        yield from _keys(block, "input", {"type", "block_id", "label", "element"}, {"optional", "hint"})
+        yield from _keys(
+            block, "input", {"type", "block_id", "label", "element"}, {"optional", "hint"}
+        )
         yield from _plain_text("label", block.get("label"), 2_000)
         if "hint" in block:
             yield from _plain_text("hint", block["hint"], 2_000)
@@ -73,7 +90,9 @@ def _form(view: Mapping[str, Any]) -> Faults:
 
 def _element(element: Mapping[str, Any]) -> Faults:
     if element.get("type") == "plain_text_input":
-        yield from _keys(element, "text input", {"type", "action_id", "placeholder", "max_length"}, {"multiline"})
+        yield from _keys(
+            element, "text input", {"type", "action_id", "placeholder", "max_length"}, {"multiline"}
+        )
         yield from _plain_text("placeholder", element.get("placeholder"), 150)
         if not 1 <= element.get("max_length", 0) <= 3_000:
             yield "max_length is not 1 to 3,000"
@@ -86,7 +105,12 @@ def _element(element: Mapping[str, Any]) -> Faults:
     if element.get("type") == "conversations_select":
         yield from _keys(element, "channels", {"type", "action_id", "placeholder"}, {"filter"})
         yield from _plain_text("placeholder", element.get("placeholder"), 150)
-        if not set(element.get("filter", {}).get("include", ["im"])) <= {"im", "mpim", "private", "public"}:
+        if not set(element.get("filter", {}).get("include", ["im"])) <= {
+            "im",
+            "mpim",
+            "private",
+            "public",
+        }:
             yield "an unknown kind of channel"
         return
     yield from _keys(element, "select", {"type", "action_id", "options", "initial_option"}, set())
@@ -98,30 +122,39 @@ def _element(element: Mapping[str, Any]) -> Faults:
         yield "the initial option is none of the options"
 
 
-def _message(payload: Mapping[str, Any], sent_to: str) -> Faults:
-    yield from _keys(payload, "message", {"text"}, {"blocks", "attachments"} | ENVELOPE[sent_to])
+def _message(payload: Mapping[str, Any], method: str) -> Faults:
+    yield from _keys(payload, "message", {"text"}, {"blocks", "attachments"} | ENVELOPE[method])
     yield from _length("text", payload.get("text"), 1, 4_000)
-    if LIVE.search(str(payload.get("text"))):
+    if MARKUP.search(str(payload.get("text"))):
         yield "live markup in text"
-    for flag in {"unfurl_links", "unfurl_media"} & ENVELOPE[sent_to]:
+    for flag in {"unfurl_links", "unfurl_media"} & ENVELOPE[method]:
         if payload.get(flag) is not False:
             yield f"{flag} is not off"
     if payload.get("response_type", "ephemeral") not in ("ephemeral", "in_channel"):
         yield "unknown response_type"
     attachments = payload.get("attachments", [])
-    blocks = [*payload.get("blocks", []), *(block for attached in attachments for block in attached.get("blocks", []))]
-    for attached in attachments:
-        yield from _keys(attached, "attachment", {"color", "blocks"}, set())
-        if not re.fullmatch("#[0-9a-f]{6}", str(attached.get("color"))):
+    blocks = [
+        *payload.get("blocks", []),
+        *(block for attachment in attachments for block in attachment.get("blocks", [])),
+    ]
+    for attachment in attachments:
+        yield from _keys(attachment, "attachment", {"color", "blocks"}, set())
+        if not re.fullmatch("#[0-9a-f]{6}", str(attachment.get("color"))):
             yield "colour is not #rrggbb"
-    if any(part == [] for part in (payload.get("blocks"), *(attached.get("blocks") for attached in attachments))):
+    if any(
+        blocks_list == []
+        for blocks_list in (
+            payload.get("blocks"),
+            *(attachment.get("blocks") for attachment in attachments),
+        )
+    ):
         yield "an empty list of blocks"
     for block in blocks:
         yield from _block(block)
-    yield from _whole(blocks, payload)
+    yield from _all_blocks(blocks, payload)
 
 
-def _whole(blocks: list[Any], payload: Mapping[str, Any]) -> Faults:
+def _all_blocks(blocks: list[Any], payload: Mapping[str, Any]) -> Faults:
     texts = list(_strings(blocks))
     if len(blocks) > 50:
         yield f"{len(blocks)} blocks"
@@ -130,11 +163,14 @@ def _whole(blocks: list[Any], payload: Mapping[str, Any]) -> Faults:
     if sum(block.get("type") == "table" for block in blocks) > 1:
         yield "more than one table"
     ids = [
-        element.get("action_id") for block in blocks for element in block.get("elements", ()) if "action_id" in element
+        element.get("action_id")
+        for block in blocks
+        for element in block.get("elements", ())
+        if "action_id" in element
     ]
     if len(ids) != len(set(ids)):
         yield "an action_id twice"
-    if any(MOVES_TEXT.search(text) for text in [*texts, payload.get("text", "")]):
+    if any(CONTROL_CHARACTERS.search(text) for text in [*texts, payload.get("text", "")]):
         yield "a control, zero-width or direction character"
     json.dumps(payload, ensure_ascii=False).encode()
 
@@ -172,7 +208,10 @@ def _button(button: dict[str, Any]) -> Faults:
     yield from _keys(button, "button", {"type", "text", "action_id"}, {"url", "value", "style"})
     yield from _plain_text("button", button.get("text"), 75)
     yield from _length("action_id", button.get("action_id"), 1, 255)
-    if button.get("type") != "button" or button.get("style", "primary") not in ("primary", "danger"):
+    if button.get("type") != "button" or button.get("style", "primary") not in (
+        "primary",
+        "danger",
+    ):
         yield "not a button, or an unknown style"
     if ("url" in button) == ("value" in button):
         yield "a button has a page or a command"
@@ -207,26 +246,30 @@ def _table(block: dict[str, Any]) -> Faults:
 def _rich_text(block: dict[str, Any]) -> Faults:
     yield from _keys(block, "rich_text", {"type", "elements"}, {"block_id"})
     yield from _count("rich_text", block.get("elements"), 1, 100)
-    for part in block.get("elements", ()):
-        yield from _keys(part, "rich_text part", {"type", "elements"}, set())
-        if part.get("type") not in ("rich_text_section", "rich_text_quote", "rich_text_preformatted"):
-            yield f"unknown rich_text part {part.get('type')!r}"
-        yield from _count("rich_text part", part.get("elements"), 1, 100)
-        for run in part.get("elements", ()):
+    for section in block.get("elements", ()):
+        yield from _keys(section, "rich_text part", {"type", "elements"}, set())
+        if section.get("type") not in (
+            "rich_text_section",
+            "rich_text_quote",
+            "rich_text_preformatted",
+        ):
+            yield f"unknown rich_text part {section.get('type')!r}"
+        yield from _count("rich_text part", section.get("elements"), 1, 100)
+        for run in section.get("elements", ()):
             yield from _run(run)
 
 
 def _run(run: dict[str, Any]) -> Faults:
     yield from _keys(run, "run", {"type", "text"}, {"style"})
     yield from _length("run", run.get("text"), 1, 3_000)
-    if run.get("type") != "text":  # link, user, usergroup, broadcast and channel would be live
+    if run.get("type") != "text":  # link, user, usergroup, broadcast and channel are markup
         yield f"a run that is not text: {run.get('type')!r}"
     if run.get("style", {"bold": True}) != {"bold": True}:
         yield "unknown style"
 
 
 def _image(block: dict[str, Any]) -> Faults:
-    """Of a file that was uploaded; an image from the internet is nothing that this project has."""
+    """An uploaded file; this project sends no image URLs."""
     yield from _keys(block, "image", {"type", "slack_file", "alt_text"}, {"block_id"})
     yield from _length("alt_text", block.get("alt_text"), 1, 2_000)
     yield from _keys(block.get("slack_file", {}), "slack_file", {"id"}, set())
@@ -244,31 +287,31 @@ BLOCKS: dict[str, Callable[[dict[str, Any]], Faults]] = {
 }
 
 
-def _plain_text(where: str, text: Any, most: int) -> Faults:
+def _plain_text(name: str, text: Any, max_length: int) -> Faults:
     if not isinstance(text, dict):
-        yield f"{where}: text is not an object"
+        yield f"{name}: text is not an object"
         return
-    yield from _keys(text, where, {"type", "text", "emoji"}, set())
-    yield from _length(where, text.get("text"), 1, most)
+    yield from _keys(text, name, {"type", "text", "emoji"}, set())
+    yield from _length(name, text.get("text"), 1, max_length)
     if text.get("type") != "plain_text" or text.get("emoji") is not False:
-        yield f"{where}: text that Slack would read"
+        yield f"{name}: text that Slack would read"
 
 
-def _keys(part: Mapping[str, Any], what: str, needed: set[str], allowed: set[str]) -> Faults:
+def _keys(part: Mapping[str, Any], name: str, needed: set[str], allowed: set[str]) -> Faults:
     if missing := needed - set(part):
-        yield f"{what} without {sorted(missing)}"
+        yield f"{name} without {sorted(missing)}"
     if unknown := set(part) - needed - allowed:
-        yield f"{what} with {sorted(unknown)}"
+        yield f"{name} with {sorted(unknown)}"
 
 
-def _length(what: str, text: Any, least: int, most: int) -> Faults:
-    if not isinstance(text, str) or not least <= len(text) <= most:
-        yield f"{what} is not {least} to {most} characters: {text!r:.40}"
+def _length(name: str, text: Any, minimum: int, maximum: int) -> Faults:
+    if not isinstance(text, str) or not minimum <= len(text) <= maximum:
+        yield f"{name} is not {minimum} to {maximum} characters: {text!r:.40}"
 
 
-def _count(what: str, parts: Any, least: int, most: int) -> Faults:
-    if not isinstance(parts, list) or not least <= len(parts) <= most:
-        yield f"{what} is not {least} to {most} long"
+def _count(name: str, parts: Any, minimum: int, maximum: int) -> Faults:
+    if not isinstance(parts, list) or not minimum <= len(parts) <= maximum:
+        yield f"{name} is not {minimum} to {maximum} long"
 
 
 def _strings(part: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Watches, letters and a clock by hand, for the tests of what is kept of them."""
+"""Builders of watches and incidents, and a manual clock."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 from ipaddress import ip_network
 
 from bot.models import Role
-from bot.monitoring.alert_state import advance, begin
-from bot.monitoring.models import Alert, Incident, Room, Watch
-from tests.support.incident_stories import T0, sights
+from bot.monitoring.alert_state import advance, initial_incident
+from bot.monitoring.models import Alert, Incident, Channel, Watch
+from tests.support.incident_stories import T0, parse_observations
 
-ROOM = Room("slack", "T0123ABCD", "C0456EFGH")
-ELSEWHERE = Room("slack", "T0123ABCD", "C0999ZZZZ")
+CHANNEL = Channel("slack", "T0123ABCD", "C0456EFGH")
+OTHER_CHANNEL = Channel("slack", "T0123ABCD", "C0999ZZZZ")
 
 
 @dataclass
 class Clock:
-    """Virtual time."""
+    """Clock that a test advances."""
 
     now: datetime = T0
 
@@ -32,26 +32,33 @@ class Clock:
 def watch(
     network: str | None = "203.0.113.5/32",
     domain: str | None = None,
-    room: Room = ROOM,
+    channel: Channel = CHANNEL,
     role: Role = Role.MTA,
-    every: timedelta = timedelta(hours=1),
+    interval: timedelta = timedelta(hours=1),
     name: str = "",
 ) -> Watch:
-    return Watch(room, ip_network(network) if network else None, domain, role, every, "U1", T0, name)
+    return Watch(
+        channel, ip_network(network) if network else None, domain, role, interval, "U1", T0, name
+    )
 
 
-def baseline(of: Watch, words: str = "", now: datetime = T0) -> Incident:
-    return begin(of.id, sights(words, now), now)
+def baseline(watched: Watch, results: str = "", now: datetime = T0) -> Incident:
+    return initial_incident(watched.id, parse_observations(results, now), now)
 
 
-def opened(incident: Incident, words: str = "a+", at: datetime = T0) -> tuple[Incident, tuple[Alert, ...]]:
-    """The incident after two looks that saw the same, 90 seconds apart."""
-    first = advance(incident, sights(words, at), at)
+def open_incident(
+    incident: Incident, results: str = "a+", at: datetime = T0
+) -> tuple[Incident, tuple[Alert, ...]]:
+    """Incident and alerts after two polls with the same results, 90 seconds apart."""
+    suspect = advance(incident, parse_observations(results, at), at)
     later = at + timedelta(seconds=90)
-    second = advance(first.incident, sights(words, later), later)
-    assert second.alerts
-    return second.incident, second.alerts
+    confirmed = advance(suspect.incident, parse_observations(results, later), later)
+    assert confirmed.alerts
+    return confirmed.incident, confirmed.alerts
 
 
-def numbered(number: int, room: Room = ROOM) -> Watch:
-    return replace(watch(room=room), network=ip_network(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}/32"))
+def numbered_watch(number: int, channel: Channel = CHANNEL) -> Watch:
+    return replace(
+        watch(channel=channel),
+        network=ip_network(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}/32"),
+    )

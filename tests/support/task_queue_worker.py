@@ -1,4 +1,4 @@
-"""A worker in a process of its own: `python -m tests.support.task_queue_worker REDIS_URL`. Its task never ends."""
+"""Worker process whose task never ends: `python -m tests.support.task_queue_worker REDIS_URL`."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import asyncio
 import sys
 from datetime import timedelta
 
-from bot.task_queue import Jobs
+from bot.task_queue import TaskQueue
 
 
-async def report(ask_id: str) -> None:
-    print(ask_id, flush=True)
+async def report(payload_id: str) -> None:
+    print(payload_id, flush=True)
     await asyncio.Event().wait()
 
 
 async def main() -> None:
-    async with Jobs(sys.argv[1], redeliver_after=timedelta(milliseconds=400)) as jobs:
-        jobs.register(report)
-        await jobs.work(asyncio.Event())
+    async with TaskQueue(sys.argv[1], redeliver_after=timedelta(milliseconds=400)) as task_queue:
+        task_queue.register(report)
+        await task_queue.work(asyncio.Event())
 
 
 if __name__ == "__main__":

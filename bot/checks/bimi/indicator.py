@@ -1,6 +1,9 @@
-"""Is a logo in the form that mail programs show? SVG Tiny Portable/Secure (draft-svg-tiny-ps-abrotman) and BIMI's limits. Pure.
+"""Validation of a BIMI logo: SVG Tiny PS (draft-svg-tiny-ps-abrotman) and the limits of BIMI.
 
-The profile shuts out everything that runs, moves, links or loads, so a receiver may refuse what is not on its list.
+Pure.
+
+The profile forbids scripts, animation, links and external references; elements that are not on its
+list may make a receiver reject the logo.
 """
 
 from __future__ import annotations
@@ -10,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from xml.etree import ElementTree
 
 SVG = "{http://www.w3.org/2000/svg}"
-MOST_OCTETS = 32 * 1024
-ALLOWED = frozenset(
+MAX_BYTES = 32 * 1024
+ALLOWED_ELEMENTS = frozenset(
     {
         *("svg", "title", "desc", "metadata", "defs", "g", "use"),
         *("path", "rect", "circle", "line", "ellipse", "polyline", "polygon"),
@@ -19,17 +22,17 @@ ALLOWED = frozenset(
         *("text", "textArea", "font", "glyph", "hkern"),
     }
 )
-DECLARATION = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
-INSTRUCTION = re.compile(r"<\?(?!xml\s)", re.IGNORECASE)
-OUTWARD = re.compile(r"url\s*\(\s*['\"]?\s*(?!#)|@import", re.IGNORECASE)
-NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+DTD = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
+PROCESSING_INSTRUCTION = re.compile(r"<\?(?!xml\s)", re.IGNORECASE)
+EXTERNAL_REFERENCE = re.compile(r"url\s*\(\s*['\"]?\s*(?!#)|@import", re.IGNORECASE)
+LEADING_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
-def faults(svg: str) -> list[str]:
-    """What keeps the logo from being shown, each as the end of “the logo …”; empty where it fits the profile."""
-    if len(svg.encode("utf-8", "replace")) > MOST_OCTETS:
+def logo_problems(svg: str) -> list[str]:
+    """Why the logo would not be shown, each as the end of “the logo …”; empty if it is valid."""
+    if len(svg.encode("utf-8", "replace")) > MAX_BYTES:
         return ["is larger than 32 KB"]
-    if DECLARATION.search(svg):  # before any parser sees an entity that grows without end
+    if DTD.search(svg):  # before a parser can expand entities
         return ["has a DOCTYPE or entities"]
     try:
         root = ElementTree.fromstring(svg)
@@ -37,8 +40,12 @@ def faults(svg: str) -> list[str]:
         return ["is not well-formed XML"]
     if root.tag != f"{SVG}svg":
         return ["is not an SVG picture"]
-    found = [says for says, holds in RULES if holds(root)]
-    return [*found, *(["has processing instructions"] if INSTRUCTION.search(svg) else []), *_strange_elements(root)]
+    problems = [problem for problem, applies in RULES if applies(root)]
+    return [
+        *problems,
+        *(["has processing instructions"] if PROCESSING_INSTRUCTION.search(svg) else []),
+        *_unknown_elements(root),
+    ]
 
 
 def _title(root: ElementTree.Element) -> str:
@@ -47,24 +54,26 @@ def _title(root: ElementTree.Element) -> str:
 
 
 def _not_square(root: ElementTree.Element) -> bool:
-    box = re.split(r"[\s,]+", root.get("viewBox", "").strip())
-    if len(box) == 4:
-        return not _same(box[2], box[3])
-    return not _same(root.get("width", ""), root.get("height", ""))
+    view_box = re.split(r"[\s,]+", root.get("viewBox", "").strip())
+    if len(view_box) == 4:
+        return not _same_length(view_box[2], view_box[3])
+    return not _same_length(root.get("width", ""), root.get("height", ""))
 
 
-def _same(width: str, height: str) -> bool:
-    numbers = [NUMBER.match(text) for text in (width, height)]
+def _same_length(width: str, height: str) -> bool:
+    numbers = [LEADING_NUMBER.match(text) for text in (width, height)]
     return all(numbers) and len({float(number[0]) for number in numbers if number}) == 1
 
 
-def _runs(root: ElementTree.Element) -> bool:
+def _has_event_handlers(root: ElementTree.Element) -> bool:
     return any(name.lower().startswith("on") for name, _ in _attributes(root))
 
 
-def _links_out(root: ElementTree.Element) -> bool:
+def _has_external_reference(root: ElementTree.Element) -> bool:
     return any(
-        (name.lower() == "href" and not value.strip().startswith("#")) or name == "base" or OUTWARD.search(value)
+        (name.lower() == "href" and not value.strip().startswith("#"))
+        or name == "base"
+        or EXTERNAL_REFERENCE.search(value)
         for name, value in _attributes(root)
     )
 
@@ -75,23 +84,25 @@ def _attributes(root: ElementTree.Element) -> Iterator[tuple[str, str]]:
             yield name.rpartition("}")[2], value
 
 
-def _strange_elements(root: ElementTree.Element) -> list[str]:
+def _unknown_elements(root: ElementTree.Element) -> list[str]:
     names = (element.tag.removeprefix(SVG) for element in _outside_metadata(root))
-    strange = dict.fromkeys(name for name in names if name not in ALLOWED)
-    return [f"has the element {_plain(name)}, which the profile does not allow" for name in strange]
+    unknown = dict.fromkeys(name for name in names if name not in ALLOWED_ELEMENTS)
+    return [
+        f"has the element {_safe_name(name)}, which the profile does not allow" for name in unknown
+    ]
 
 
 def _outside_metadata(root: ElementTree.Element) -> Iterator[ElementTree.Element]:
-    """Without recursion, for a picture may nest thousands of levels."""
-    waiting = [root]
-    while waiting:
-        element = waiting.pop()
+    """Walk the elements iteratively: a logo may nest thousands of levels."""
+    stack = [root]
+    while stack:
+        element = stack.pop()
         yield element
         if element.tag != f"{SVG}metadata":
-            waiting.extend(reversed(element))
+            stack.extend(reversed(element))
 
 
-def _plain(name: str) -> str:
+def _safe_name(name: str) -> str:
     return re.sub(r"\W", "?", name.rpartition("}")[2])[:30]
 
 
@@ -101,6 +112,6 @@ RULES: Sequence[tuple[str, Callable[[ElementTree.Element], bool]]] = (
     ("has no title", lambda root: not _title(root)),
     ("has x or y on its svg element", lambda root: "x" in root.attrib or "y" in root.attrib),
     ("is not square", _not_square),
-    ("has event handlers", _runs),
-    ("refers to something outside itself", _links_out),
+    ("has event handlers", _has_event_handlers),
+    ("refers to something outside itself", _has_external_reference),
 )

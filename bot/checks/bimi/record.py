@@ -1,4 +1,4 @@
-"""A BIMI assertion record, as draft-brand-indicators-for-message-identification reads it. Pure."""
+"""BIMI assertion records (draft-brand-indicators-for-message-identification). Pure."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-VERSION = re.compile(r"v[ \t]*=[ \t]*BIMI1[ \t]*")  # first, and written just so
+VERSION = re.compile(r"v[ \t]*=[ \t]*BIMI1[ \t]*")  # must come first, case-sensitive
 SPACE = " \t"
 AVATARS = ("brand", "personal")
 
 
-class BadRecord(ValueError):
-    """Receivers show no logo for this record; the message says why, as the end of a sentence about it."""
+class BadBimiRecord(ValueError):
+    """Receivers ignore the record; the message says why, as the end of a sentence about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """Where the logo (`l`) and the certificate for it (`a`) are; both empty: the domain wants no logo shown.
+    """A BIMI record: URLs of the logo (`l`) and of its certificate (`a`), both empty to decline.
 
-    `avatar` is which picture is preferred where a person has one, `prefixes` the local parts that have logos of their own
-    (None where the record does not speak of them).
+    `avatar` is the preferred picture where the sender has one; `prefixes` are local parts with
+    logos of their own, None without lps=.
     """
 
     location: str
@@ -34,42 +34,44 @@ class Assertion:
 
 
 def is_assertion(text: str) -> bool:
-    """Whether a TXT string counts at all; others at the same name are passed over."""
+    """Whether a TXT string is a BIMI record; other strings at the name are ignored."""
     return bool(VERSION.fullmatch(text.partition(";")[0]))
 
 
 def parse(text: str) -> Assertion:
-    """The record in a text that is an assertion; raises BadRecord. Unknown tags are ignored."""
+    """Parse a text that is an assertion; unknown tags are ignored. Raises BadBimiRecord."""
     _, *parts = text.split(";")
     tags: dict[str, str] = {}
     for part in parts:
         name, equals, value = (piece.strip(SPACE) for piece in part.partition("="))
         if not equals and name:
-            raise BadRecord("one of its parts is not of the form tag=value")
+            raise BadBimiRecord("one of its parts is not of the form tag=value")
         if name in tags:
-            raise BadRecord(f"it has {name[:20]}= twice")
+            raise BadBimiRecord(f"it has {name[:20]}= twice")
         tags[name] = value
     if "l" not in tags:
-        raise BadRecord("it does not say where the logo is (l=)")
+        raise BadBimiRecord("it does not say where the logo is (l=)")
     avatar = tags.get("avp", "brand")
     return Assertion(
-        location=_https("l", tags["l"]),
-        evidence=_https("a", tags.get("a", "")),
+        location=_parse_url("l", tags["l"]),
+        evidence=_parse_url("a", tags.get("a", "")),
         avatar=avatar if avatar in AVATARS else "brand",
-        prefixes=tuple(prefix.strip(SPACE) for prefix in tags["lps"].split(",")) if "lps" in tags else None,
+        prefixes=tuple(prefix.strip(SPACE) for prefix in tags["lps"].split(","))
+        if "lps" in tags
+        else None,
     )
 
 
-def _https(tag: str, value: str) -> str:
+def _parse_url(tag: str, value: str) -> str:
     if not value:
         return ""
     try:
         parts = urlsplit(value)
         host = parts.hostname or ""
     except ValueError:
-        raise BadRecord(f"{tag}= is no web address") from None
+        raise BadBimiRecord(f"{tag}= is no web address") from None
     if parts.scheme.lower() != "https":
-        raise BadRecord(f"{tag}= has to start with https://")
+        raise BadBimiRecord(f"{tag}= has to start with https://")
     if "." not in host or "," in value:
-        raise BadRecord(f"{tag}= has to name one full host")
+        raise BadBimiRecord(f"{tag}= has to name one full host")
     return value

@@ -1,7 +1,7 @@
-"""DKIM: are the public keys there that receivers verify signatures with, and are they strong enough? (RFC 6376, 8301, 8463)
+"""DKIM check: are the public keys published, valid and strong enough? (RFC 6376, 8301, 8463)
 
-A domain does not say which selectors it signs with. Where nobody named one, the usual ones are asked, and finding none of
-them is no fault.
+DNS does not reveal which selectors a domain signs with. Without named selectors the common ones are
+queried, and finding none of them is not an error.
 """
 
 from __future__ import annotations
@@ -9,24 +9,31 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bot.checks.dkim.key_record import BadKey, BadRecord, KeyRecord, looks_like_key, parse
-from bot.checks.dkim.messages import CODES, ED25519_IN_ORDER, GUESSED_REVOKED, OUTCOMES
-from bot.checks.dkim.selectors import MOST_SELECTORS, guesses, recognise, spf_names
-from bot.checks.finding_codes import Outcome
-from bot.checks.lookups import Reply, ask_all, readable
-from bot.inputs.domain_names import shown
-from bot.models import Answer, Finding, Lookup, LookupFailed, Order
+from bot.checks.dkim.key_record import BadKey, BadRecord, KeyRecord, is_key_record, parse
+from bot.checks.dkim.messages import CODES, ED25519_OK, GUESSED_REVOKED, TEMPLATES
+from bot.checks.dkim.selectors import MAX_SELECTORS, candidate_selectors, recognize, spf_domains
+from bot.checks.finding_codes import FindingTemplate
+from bot.checks.lookups import LookupResult, lookup_concurrently, readable
+from bot.inputs.domain_names import display_domain
+from bot.models import DnsAnswer, Finding, Lookup, LookupFailed, CheckRequest
 
-__all__ = ["CODES", "Published", "check", "judge", "judge_guessed", "judge_named"]
+__all__ = [
+    "CODES",
+    "SelectorRecords",
+    "check",
+    "evaluate_selector",
+    "common_findings",
+    "requested_findings",
+]
 
-LEAST_BITS, ADVISED_BITS, MOST_BITS = 1024, 2048, 4096
-MOST_SHOWN = 2000  # characters of a record that a finding carries along
-KIND_NAMES = {"rsa": "RSA", "ed25519": "Ed25519"}
+MIN_BITS, RECOMMENDED_BITS, MAX_BITS = 1024, 2048, 4096
+MAX_RECORD_CHARS = 2000  # characters of a record in a finding's facts
+KEY_TYPE_NAMES = {"rsa": "RSA", "ed25519": "Ed25519"}
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """What the DNS has at one selector: TXT strings, or the reason why that is not known."""
+class SelectorRecords:
+    """TXT records at one selector, or the reason of a DNS error."""
 
     name: str
     texts: tuple[str, ...] = ()
@@ -34,10 +41,10 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """The code that holds for one selector, the record if it could be read, and what is wrong if it could not."""
+class SelectorResult:
+    """Finding code of one selector, with the parsed record or the reason why it is invalid."""
 
-    published: Published
+    selector: SelectorRecords
     code: str
     record: KeyRecord | None = None
     problem: str = ""
@@ -47,119 +54,161 @@ class Judgement:
         return self.record.key.bits if self.record and self.record.key else 0
 
 
-async def check(order: Order, lookup: Lookup) -> list[Finding]:
-    """A finding per key: of the selectors in the order, or of the usual ones that the domain turns out to have."""
-    domain = order.target.domain
+async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
+    """Return a finding per key: of requested selectors, or of common ones that exist."""
+    domain = request.target.domain
     if domain is None:
         return []
-    if order.selectors:
-        return judge_named(domain, await _published(domain, order.selectors[:MOST_SELECTORS], lookup))
-    texts, exchanges = await ask_all(lookup, [(domain, "TXT"), (domain, "MX")])
-    mx = (record.partition(" ")[2].lower() for record in _records(exchanges))
-    senders = recognise(spf_names(_records(texts)), mx)
-    return judge_guessed(domain, await _published(domain, guesses(senders), lookup))
+    if request.selectors:
+        return requested_findings(
+            domain, await _lookup_selectors(domain, request.selectors[:MAX_SELECTORS], lookup)
+        )
+    txt_reply, mx_reply = await lookup_concurrently(lookup, [(domain, "TXT"), (domain, "MX")])
+    mx_hosts = (record.partition(" ")[2].lower() for record in _records(mx_reply))
+    senders = recognize(spf_domains(_records(txt_reply)), mx_hosts)
+    return common_findings(
+        domain, await _lookup_selectors(domain, candidate_selectors(senders), lookup)
+    )
 
 
-def judge_named(domain: str, published: Sequence[Published]) -> list[Finding]:
-    """Every selector that a person named must have a key that works."""
-    judged = [judge(each) for each in published]
-    alone = not any(each.record and each.record.kind == "rsa" and not each.record.revoked for each in judged)
-    return [_finding(domain, _alone(each) if alone else each) for each in judged]
+def requested_findings(domain: str, selectors: Sequence[SelectorRecords]) -> list[Finding]:
+    """Return findings for requested selectors; each must have a working key."""
+    results = [evaluate_selector(records) for records in selectors]
+    no_rsa = not any(
+        result.record and result.record.key_type == "rsa" and not result.record.revoked
+        for result in results
+    )
+    return [
+        _finding(domain, _flag_ed25519_only(result) if no_rsa else result) for result in results
+    ]
 
 
-def judge_guessed(domain: str, published: Sequence[Published]) -> list[Finding]:
-    """Findings about the keys that are there; nothing is held against a domain for the selectors it does not have."""
-    found = [each for each in published if any(map(looks_like_key, each.texts))]
-    if not found and published and all(each.unanswered for each in published):
-        return [_of_domain(domain, "dkim.no-answer", published)]
-    if not found:
-        return [_of_domain(domain, "dkim.no-selector-known", published)]
-    if len(found) == len(published) > 1 and len({each.texts for each in found}) == 1:  # a wildcard answers for any name
-        if (judged := judge(found[0])).code == "dkim.revoked":
-            return [_of_domain(domain, "dkim.never-signs", published)]
-        return [_finding(domain, judged, guessed=True)]
-    return [_finding(domain, judge(each), guessed=True) for each in found]
+def common_findings(domain: str, selectors: Sequence[SelectorRecords]) -> list[Finding]:
+    """Return findings for the keys that exist; missing common selectors are not an error."""
+    with_key = [records for records in selectors if any(map(is_key_record, records.texts))]
+    if not with_key and selectors and all(records.unanswered for records in selectors):
+        return [_domain_finding(domain, "dkim.no-answer", selectors)]
+    if not with_key:
+        return [_domain_finding(domain, "dkim.no-selector-known", selectors)]
+    if len(with_key) == len(selectors) > 1 and len({records.texts for records in with_key}) == 1:
+        # a wildcard record
+        if (result := evaluate_selector(with_key[0])).code == "dkim.revoked":
+            return [_domain_finding(domain, "dkim.never-signs", selectors)]
+        return [_finding(domain, result, guessed=True)]
+    return [_finding(domain, evaluate_selector(records), guessed=True) for records in with_key]
 
 
-def judge(published: Published) -> Judgement:
-    """The code for what is at one selector."""
-    if published.unanswered:
-        return Judgement(published, "dkim.no-answer", problem=published.unanswered)
-    if len(published.texts) != 1:
-        return Judgement(published, "dkim.several-records" if published.texts else "dkim.missing-key")
+def evaluate_selector(selector: SelectorRecords) -> SelectorResult:
+    """Return the finding code for one selector."""
+    if selector.unanswered:
+        return SelectorResult(selector, "dkim.no-answer", problem=selector.unanswered)
+    if len(selector.texts) != 1:
+        return SelectorResult(
+            selector, "dkim.several-records" if selector.texts else "dkim.missing-key"
+        )
     try:
-        record = parse(published.texts[0])
-    except BadRecord as bad:
-        return Judgement(published, "dkim.bad-record", problem=str(bad))
-    except BadKey as bad:
-        return Judgement(published, "dkim.broken-key", problem=str(bad))
-    return Judgement(published, next((code for code, holds in RULES if holds(record)), "dkim.ok"), record)
+        record = parse(selector.texts[0])
+    except BadRecord as error:
+        return SelectorResult(selector, "dkim.bad-record", problem=str(error))
+    except BadKey as error:
+        return SelectorResult(selector, "dkim.broken-key", problem=str(error))
+    return SelectorResult(
+        selector, next((code for code, matches in RULES if matches(record)), "dkim.ok"), record
+    )
 
 
-def _bits(record: KeyRecord) -> int:
-    return record.key.bits if record.key and record.kind == "rsa" else ADVISED_BITS
+def _rsa_bits(record: KeyRecord) -> int:
+    return record.key.bits if record.key and record.key_type == "rsa" else RECOMMENDED_BITS
 
 
-RULES: Sequence[tuple[str, Callable[[KeyRecord], bool]]] = (  # the first that holds is told
+RULES: Sequence[tuple[str, Callable[[KeyRecord], bool]]] = (  # the first match is reported
     ("dkim.revoked", lambda record: record.revoked),
     ("dkim.unknown-kind", lambda record: record.key is None),
     ("dkim.not-for-mail", lambda record: not record.for_mail),
     ("dkim.only-sha1", lambda record: record.only_sha1),
-    ("dkim.weak-key", lambda record: _bits(record) < LEAST_BITS),
+    ("dkim.weak-key", lambda record: _rsa_bits(record) < MIN_BITS),
     ("dkim.testing", lambda record: record.testing),
-    ("dkim.short-key", lambda record: _bits(record) < ADVISED_BITS),
-    ("dkim.long-key", lambda record: _bits(record) > MOST_BITS),
+    ("dkim.short-key", lambda record: _rsa_bits(record) < RECOMMENDED_BITS),
+    ("dkim.long-key", lambda record: _rsa_bits(record) > MAX_BITS),
 )
 
 
-def _alone(judged: Judgement) -> Judgement:
-    fine_ed25519 = judged.code == "dkim.ok" and judged.record is not None and judged.record.kind == "ed25519"
-    return replace(judged, code="dkim.ed25519-alone") if fine_ed25519 else judged
+def _flag_ed25519_only(result: SelectorResult) -> SelectorResult:
+    ok_ed25519 = (
+        result.code == "dkim.ok"
+        and result.record is not None
+        and result.record.key_type == "ed25519"
+    )
+    return replace(result, code="dkim.ed25519-alone") if ok_ed25519 else result
 
 
-async def _published(domain: str, selectors: Sequence[str], lookup: Lookup) -> list[Published]:
+async def _lookup_selectors(
+    domain: str, selectors: Sequence[str], lookup: Lookup
+) -> list[SelectorRecords]:
     names = [f"{selector.lower()}._domainkey.{domain}" for selector in selectors]
-    replies = await ask_all(lookup, [(name, "TXT") for name in names])
+    replies = await lookup_concurrently(lookup, [(name, "TXT") for name in names])
     return [
-        Published(name, _records(reply), reply.reason if isinstance(reply, LookupFailed) else None)
+        SelectorRecords(
+            name, _records(reply), reply.reason if isinstance(reply, LookupFailed) else None
+        )
         for name, reply in zip(names, replies, strict=True)
     ]
 
 
-def _records(reply: Reply) -> tuple[str, ...]:
-    return reply.records if isinstance(reply, Answer) else ()
+def _records(reply: LookupResult) -> tuple[str, ...]:
+    return reply.records if isinstance(reply, DnsAnswer) else ()
 
 
-def _finding(domain: str, judged: Judgement, guessed: bool = False) -> Finding:
-    record, name = judged.record, judged.published.name
-    kind = record.kind if record else ""
-    outcome = _outcome(judged.code, kind, guessed)
-    words = {
+def _finding(domain: str, result: SelectorResult, guessed: bool = False) -> Finding:
+    record, name = result.record, result.selector.name
+    key_type = record.key_type if record else ""
+    template = _template(result.code, key_type, guessed)
+    values = {
         "name": readable(name),
-        "domain": shown(domain),
-        "bits": str(judged.bits),
-        "kind": KIND_NAMES.get(kind, readable(kind)),
-        "problem": judged.problem,
+        "domain": display_domain(domain),
+        "bits": str(result.bits),
+        "kind": KEY_TYPE_NAMES.get(key_type, readable(key_type)),
+        "problem": result.problem,
     }
     facts = {
-        "records": [text[:MOST_SHOWN] for text in judged.published.texts],
-        "kind": kind or None,
-        "bits": judged.bits or None,
+        "records": [text[:MAX_RECORD_CHARS] for text in result.selector.texts],
+        "kind": key_type or None,
+        "bits": result.bits or None,
         "flags": sorted(record.flags) if record else [],
         "guessed": guessed,
     }
-    return Finding("dkim", name, outcome.verdict, judged.code, outcome.says.format_map(words), outcome.step, facts)
+    return Finding(
+        "dkim",
+        name,
+        template.verdict,
+        result.code,
+        template.summary.format_map(values),
+        template.remediation,
+        facts,
+    )
 
 
-def _outcome(code: str, kind: str, guessed: bool) -> Outcome:
+def _template(code: str, key_type: str, guessed: bool) -> FindingTemplate:
     if code == "dkim.revoked" and guessed:
         return GUESSED_REVOKED
-    return ED25519_IN_ORDER if (code, kind) == ("dkim.ok", "ed25519") else OUTCOMES[code]
+    return ED25519_OK if (code, key_type) == ("dkim.ok", "ed25519") else TEMPLATES[code]
 
 
-def _of_domain(domain: str, code: str, published: Sequence[Published]) -> Finding:
-    outcome = OUTCOMES[code]
-    problem = next((each.unanswered for each in published if each.unanswered), "")
-    words = {"domain": shown(domain), "name": f"_domainkey.{readable(domain)}", "problem": problem}
-    facts = {"asked": [each.name.partition(".")[0] for each in published], "guessed": True}
-    return Finding("dkim", domain, outcome.verdict, code, outcome.says.format_map(words), outcome.step, facts)
+def _domain_finding(domain: str, code: str, selectors: Sequence[SelectorRecords]) -> Finding:
+    template = TEMPLATES[code]
+    problem = next((records.unanswered for records in selectors if records.unanswered), "")
+    values = {
+        "domain": display_domain(domain),
+        "name": f"_domainkey.{readable(domain)}",
+        "problem": problem,
+    }
+    facts = {"asked": [records.name.partition(".")[0] for records in selectors], "guessed": True}
+    return Finding(
+        "dkim",
+        domain,
+        template.verdict,
+        code,
+        template.summary.format_map(values),
+        template.remediation,
+        facts,
+    )

@@ -1,6 +1,6 @@
-"""The public key in a DKIM record: RSA in DER (RFC 6376 §3.6.1, RFC 8301) or 32 bare bytes of Ed25519 (RFC 8463). Pure.
+"""DKIM key records (RFC 6376 §3.6.1) and their public keys. Pure.
 
-A DKIM key record as RFC 6376 §3.6.1 reads it. Pure; any text is a record or has a reason why it is none.
+RSA keys are DER (RFC 6376 §3.6.1, RFC 8301), Ed25519 keys 32 raw bytes (RFC 8463).
 """
 
 from __future__ import annotations
@@ -12,24 +12,26 @@ from dataclasses import dataclass
 
 SEQUENCE, INTEGER, BIT_STRING = 0x30, 0x02, 0x03
 ED25519_OCTETS = 32
-ED25519_IN_DER = bytes.fromhex("302a300506032b6570032100")  # what comes before the key in the form that OpenSSL writes
+ED25519_IN_DER = bytes.fromhex(
+    "302a300506032b6570032100"
+)  # DER prefix of a key as OpenSSL writes it
 
 
 class BadKey(ValueError):
-    """The text holds no usable key; the message says what is wrong, as the end of a sentence about the record."""
+    """The text is not a usable key; the message completes a sentence about the record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public key: `kind` is rsa or ed25519, `bits` the length of the RSA modulus (256 for Ed25519)."""
+    """A public key: `key_type` rsa or ed25519; `bits` is the modulus length, 256 for Ed25519."""
 
-    kind: str
+    key_type: str
     bits: int
 
 
-def read_key(kind: str, text: str) -> Key:
-    """The key in the base64 text of `p=`; white space in it is allowed. Raises BadKey."""
-    octets = _decoded(text)
+def parse_key(kind: str, text: str) -> Key:
+    """Parse the base64 text of `p=`; whitespace is allowed. Raises BadKey."""
+    octets = _decode(text)
     if kind == "ed25519":
         if len(octets) == ED25519_OCTETS:
             return Key(kind, 8 * ED25519_OCTETS)
@@ -40,21 +42,23 @@ def read_key(kind: str, text: str) -> Key:
 
 
 def rsa_bits(der: bytes) -> int:
-    """The length of the modulus in bits, of a SubjectPublicKeyInfo or a bare RSAPublicKey. Raises BadKey."""
-    content, _ = _element(der, SEQUENCE)
-    if content[:1] == bytes([SEQUENCE]):  # SubjectPublicKeyInfo: the algorithm, then the key inside a bit string
-        _, after = _element(content, SEQUENCE)
-        inside, _ = _element(after, BIT_STRING)
-        content, _ = _element(inside[1:], SEQUENCE)
-    modulus, after = _element(content, INTEGER)
-    exponent, _ = _element(after, INTEGER)
+    """Return the modulus length of a SubjectPublicKeyInfo or a bare RSAPublicKey. Raises BadKey."""
+    content, _ = _der_element(der, SEQUENCE)
+    if content[:1] == bytes(
+        [SEQUENCE]
+    ):  # SubjectPublicKeyInfo: algorithm, then the key in a bit string
+        _, rest = _der_element(content, SEQUENCE)
+        bit_string, _ = _der_element(rest, BIT_STRING)
+        content, _ = _der_element(bit_string[1:], SEQUENCE)
+    modulus, rest = _der_element(content, INTEGER)
+    exponent, _ = _der_element(rest, INTEGER)
     if not int.from_bytes(modulus) or not int.from_bytes(exponent):
         raise BadKey("its RSA key is empty")
     return int.from_bytes(modulus).bit_length()
 
 
-def _element(der: bytes, tag: int) -> tuple[bytes, bytes]:
-    """The content of the first DER element, which must have this tag, and what follows it."""
+def _der_element(der: bytes, tag: int) -> tuple[bytes, bytes]:
+    """Return the content of the first DER element, which must have this tag, and the rest."""
     if len(der) < 2 or der[0] != tag:
         raise BadKey("it holds no RSA key that receivers can read")
     start, length = 2, der[1]
@@ -66,31 +70,34 @@ def _element(der: bytes, tag: int) -> tuple[bytes, bytes]:
     return der[start : start + length], der[start + length :]
 
 
-def _decoded(text: str) -> bytes:
-    bare = "".join(text.split())
+def _decode(text: str) -> bytes:
+    compact = "".join(text.split())
     try:
-        return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise BadKey("its key is not base64, as when a part is missing or a quotation mark got in") from None
+        raise BadKey(
+            "its key is not base64, as when a part is missing or a quotation mark got in"
+        ) from None
 
 
 TAG = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 KEY_TAG = re.compile(r"(^|;)p=")
-SPACE = " \t\r\n"
+WHITESPACE = " \t\r\n"
 
 
 class BadRecord(ValueError):
-    """Receivers cannot use the record; the message says what is wrong, as the end of a sentence about it."""
+    """The record is unusable; the message completes a sentence about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """What the record says. `key` is None where it is revoked (empty p=) or of a kind that no RFC names.
+    """A parsed key record.
 
-    `flags` holds y (testing) and s (no subdomains); `hashes` and `services` are empty where the record does not limit them.
+    `key` is None if revoked (empty p=) or of an unknown type. `flags` holds y (testing) and s (no
+    subdomains); `hashes` and `services` are empty if not restricted.
     """
 
-    kind: str
+    key_type: str
     key: Key | None
     revoked: bool = False
     flags: frozenset[str] = frozenset()
@@ -107,40 +114,48 @@ class KeyRecord:
 
     @property
     def only_sha1(self) -> bool:
-        """Whether the record allows no hash that may still be used (RFC 8301 §3.1)."""
+        """Whether the record allows no hash that is still valid (RFC 8301 §3.1)."""
         return bool(self.hashes) and "sha256" not in self.hashes
 
 
-def looks_like_key(text: str) -> bool:
-    """Whether a TXT string was meant as a key record; a wildcard can put any other text at the name of a selector."""
-    bare = "".join(text.split()).lower()
-    return bare.startswith("v=dkim") or (not bare.startswith("v=") and bool(KEY_TAG.search(bare)))
+def is_key_record(text: str) -> bool:
+    """Return whether a TXT record is meant as a key; wildcards publish other text there."""
+    compact = "".join(text.split()).lower()
+    return compact.startswith("v=dkim") or (
+        not compact.startswith("v=") and bool(KEY_TAG.search(compact))
+    )
 
 
 def parse(text: str) -> KeyRecord:
-    """Raises BadRecord, and BadKey where only the key is wrong. Unknown tags are ignored; a tag given twice is an error."""
+    """Parse a key record.
+
+    Raises BadRecord, or BadKey if only the key is invalid. Unknown tags are ignored; duplicate tags
+    are errors.
+    """
     tags = _tags(text)
     if "v" in tags and (next(iter(tags)) != "v" or tags["v"] != "DKIM1"):
         raise BadRecord("v=DKIM1 has to come first and be written just so")
     if "p" not in tags:
         raise BadRecord("it has no key (p=)")
-    kind = tags.get("k") or "rsa"
+    key_type = tags.get("k") or "rsa"
     revoked = not tags["p"]
     return KeyRecord(
-        kind=kind,
-        key=None if revoked or kind not in ("rsa", "ed25519") else read_key(kind, tags["p"]),
+        key_type=key_type,
+        key=None
+        if revoked or key_type not in ("rsa", "ed25519")
+        else parse_key(key_type, tags["p"]),
         revoked=revoked,
-        flags=_listed(tags.get("t", "")),
-        hashes=_listed(tags.get("h", "")),
-        services=_listed(tags.get("s", "")),
+        flags=_split_list(tags.get("t", "")),
+        hashes=_split_list(tags.get("h", "")),
+        services=_split_list(tags.get("s", "")),
     )
 
 
 def _tags(text: str) -> dict[str, str]:
-    parts = [part for part in text.split(";") if part.strip(SPACE)]
+    parts = [part for part in text.split(";") if part.strip(WHITESPACE)]
     tags: dict[str, str] = {}
     for part in parts:
-        name, equals, value = (piece.strip(SPACE) for piece in part.partition("="))
+        name, equals, value = (piece.strip(WHITESPACE) for piece in part.partition("="))
         if not equals or not TAG.fullmatch(name):
             raise BadRecord("one of its parts is not of the form tag=value")
         if name in tags:
@@ -149,5 +164,5 @@ def _tags(text: str) -> dict[str, str]:
     return tags
 
 
-def _listed(value: str) -> frozenset[str]:
-    return frozenset(item.strip(SPACE) for item in value.split(":") if item.strip(SPACE))
+def _split_list(value: str) -> frozenset[str]:
+    return frozenset(item.strip(WHITESPACE) for item in value.split(":") if item.strip(WHITESPACE))

@@ -1,4 +1,4 @@
-"""Which selectors to ask for when nobody said which ones a domain uses; the table is `selectors.toml`. Pure."""
+"""Selectors to query when none is known; the table of senders is `selectors.toml`. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-MOST_SELECTORS = 40
+MAX_SELECTORS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A service or kind of server that signs mail under known selectors."""
+    """A service or server type that signs mail with known selectors."""
 
     name: str
     selectors: tuple[str, ...]
@@ -22,22 +22,31 @@ class Sender:
     common: bool = False
 
 
-def recognise(spf_names: Iterable[str], exchanges: Iterable[str]) -> tuple[Sender, ...]:
-    """The senders whose names are among those of the SPF record or among the mail servers of a domain."""
-    spf, mx = tuple(spf_names), tuple(exchanges)
-    return tuple(sender for sender in senders() if _any_below(spf, sender.spf) or _any_below(mx, sender.mx))
+def recognize(include_domains: Iterable[str], mx_hosts: Iterable[str]) -> tuple[Sender, ...]:
+    """Return the senders found in the SPF record or among the MX hosts of a domain."""
+    spf, mx = tuple(include_domains), tuple(mx_hosts)
+    return tuple(
+        sender
+        for sender in known_senders()
+        if _any_below(spf, sender.spf) or _any_below(mx, sender.mx)
+    )
 
 
-def guesses(recognised: Iterable[Sender]) -> tuple[str, ...]:
-    """At most forty selectors, those of the recognised senders first."""
-    likely = (*recognised, *(sender for sender in senders() if sender.common))
-    names = dict.fromkeys(selector for sender in likely for selector in sender.selectors)
-    return tuple(names)[:MOST_SELECTORS]
+def candidate_selectors(recognized: Iterable[Sender]) -> tuple[str, ...]:
+    """Return at most forty selectors, those of recognized senders first."""
+    candidates = (*recognized, *(sender for sender in known_senders() if sender.common))
+    names = dict.fromkeys(selector for sender in candidates for selector in sender.selectors)
+    return tuple(names)[:MAX_SELECTORS]
 
 
-def spf_names(texts: Iterable[str]) -> tuple[str, ...]:
-    """The domains that an SPF record includes or redirects to, in lower case; macros are left alone."""
-    terms = (term.lower() for text in texts if text.lower().startswith("v=spf1 ") for term in text.split())
+def spf_domains(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the domains that an SPF record includes or redirects to, lower-cased; macros stay."""
+    terms = (
+        term.lower()
+        for text in texts
+        if text.lower().startswith("v=spf1 ")
+        for term in text.split()
+    )
     return tuple(
         term.lstrip("+-~?").partition(":")[2] or term.partition("=")[2]
         for term in terms
@@ -46,8 +55,8 @@ def spf_names(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 @cache
-def senders() -> tuple[Sender, ...]:
-    """All known senders, as in the file."""
+def known_senders() -> tuple[Sender, ...]:
+    """Return all known senders, in file order."""
     text = files("bot.checks.dkim").joinpath("selectors.toml").read_text("utf-8")
     return tuple(
         Sender(

@@ -1,4 +1,4 @@
-"""A DMARC policy record as RFC 9989 §4.7 and §4.8 read it. Pure; any text is either a record or none."""
+"""Parser of DMARC policy records (RFC 9989 §4.7, §4.8). Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*")  # first, and the value in capitals
-POLICIES = ("none", "quarantine", "reject")  # each one level above the one before it
-VALUES: Mapping[str, re.Pattern[str]] = {
+VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*")  # must be first; the value is case-sensitive
+POLICIES = ("none", "quarantine", "reject")  # in ascending order of enforcement
+TAG_PATTERNS: Mapping[str, re.Pattern[str]] = {
     tag: re.compile(pattern, re.IGNORECASE)
     for tag, pattern in {
         "p": "none|quarantine|reject",
@@ -23,30 +23,31 @@ VALUES: Mapping[str, re.Pattern[str]] = {
         "ruf": ".+",
     }.items()
 }
-REMOVED = ("pct", "rf", "ri")  # RFC 7489 had them; RFC 9989 ignores them
+OBSOLETE_TAGS = ("pct", "rf", "ri")  # defined in RFC 7489, ignored in RFC 9989
 SIZE = re.compile(r"![0-9]+[kmgt]?$", re.IGNORECASE)
 MAILTO = re.compile(r"mailto:[^?@\s!]+@([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?:\?\S*)?", re.IGNORECASE)
 OTHER_URI = re.compile(r"(?!mailto:)[a-z][a-z0-9+.-]*:[^\s!]+", re.IGNORECASE)
-SPACE = " \t"
+WHITESPACE = " \t"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A text that starts with `v=DMARC1`.
+    """A DMARC record.
 
-    `tags` holds the known tags with a valid value, in lower case but for addresses; `invalid` names the known tags whose
-    value is not; `removed` names what RFC 9989 took out (`pct`, `rf`, `ri`, `!size`), `percent` is the value of pct.
+    `tags` holds the known tags with a valid value, lower-cased except addresses; `invalid_tags`
+    names known tags with an invalid value; `obsolete_tags` names what RFC 9989 removed (`pct`,
+    `rf`, `ri`, `!size`); `percent` is the value of pct.
     """
 
     text: str
     tags: Mapping[str, str]
-    invalid: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
+    invalid_tags: tuple[str, ...] = ()
+    obsolete_tags: tuple[str, ...] = ()
     percent: str | None = None
 
     @property
     def public_suffix(self) -> str:
-        """`y`: the domain is a public suffix, `n`: it is an organisational domain, `u`: it does not say."""
+        """`y`: public suffix, `n`: organizational domain, `u`: not stated."""
         return self.tags.get("psd", "u")
 
     @property
@@ -54,66 +55,76 @@ class Record:
         return self.tags.get("t") == "y"
 
     @property
-    def reports_to(self) -> tuple[str, ...]:
+    def report_uris(self) -> tuple[str, ...]:
         """The valid URIs of `rua`."""
         return _uris(self.tags.get("rua", ""))
 
     @property
     def report_hosts(self) -> tuple[str, ...]:
-        """The domains that `rua` and `ruf` send mail to, each once."""
-        uris = (*self.reports_to, *_uris(self.tags.get("ruf", "")))
+        """The distinct domains that `rua` and `ruf` send mail to."""
+        uris = (*self.report_uris, *_uris(self.tags.get("ruf", "")))
         hosts = (match[1].lower() for uri in uris if (match := MAILTO.fullmatch(uri)))
         return tuple(dict.fromkeys(hosts))
 
     @property
     def has_policy(self) -> bool:
-        """Whether p is there, and neither p nor sp nor np is wrong (§4.10.1)."""
-        return "p" in self.tags and not {"p", "sp", "np"} & set(self.invalid)
+        """Whether p is present and none of p, sp and np is invalid (§4.10.1)."""
+        return "p" in self.tags and not {"p", "sp", "np"} & set(self.invalid_tags)
 
     def policy(self, tags: tuple[str, ...]) -> tuple[str, str] | None:
-        """The first of these tags that the record has, with its policy.
+        """Return the first of these tags that the record has, with its policy.
 
-        A record without a right policy counts as p=none where it asks for reports, and for nothing at all otherwise.
+        A record without a valid policy counts as p=none if it has report URIs, else as no policy.
         """
         if not self.has_policy:
-            return ("p", "none") if self.reports_to else None
+            return ("p", "none") if self.report_uris else None
         return next((tag, self.tags[tag]) for tag in tags if tag in self.tags)
 
 
 def parse(text: str) -> Record | None:
-    """The record in a TXT string; None for any other text. Unknown tags are ignored, and a tag counts once."""
+    """Parse a TXT record; None if it is not DMARC. Unknown tags and repeated tags are ignored."""
     version, *parts = text.split(";")
     if not VERSION.fullmatch(version):
         return None
-    given: dict[str, str] = {}
-    for tag, value in map(_split, parts):
-        given.setdefault(tag, value)
-    known = {tag: value for tag, value in given.items() if tag in VALUES}
-    valid = {tag: _folded(tag, value) for tag, value in known.items() if VALUES[tag].fullmatch(value)}
-    removed = [tag for tag in REMOVED if tag in given]
-    if any(SIZE.search(uri) for tag in ("rua", "ruf") for uri in _listed(known.get(tag, ""))):
+    values: dict[str, str] = {}
+    for tag, value in map(_split_tag, parts):
+        values.setdefault(tag, value)
+    known = {tag: value for tag, value in values.items() if tag in TAG_PATTERNS}
+    valid = {
+        tag: _normalized(tag, value)
+        for tag, value in known.items()
+        if TAG_PATTERNS[tag].fullmatch(value)
+    }
+    removed = [tag for tag in OBSOLETE_TAGS if tag in values]
+    if any(SIZE.search(uri) for tag in ("rua", "ruf") for uri in _split_list(known.get(tag, ""))):
         removed.append("!size")
-    return Record(text, valid, tuple(tag for tag in known if tag not in valid), tuple(removed), given.get("pct"))
+    return Record(
+        text,
+        valid,
+        tuple(tag for tag in known if tag not in valid),
+        tuple(removed),
+        values.get("pct"),
+    )
 
 
-def one_level_lower(policy: str) -> str:
-    """What t=y makes of a policy: reject is applied as quarantine, quarantine as none."""
+def lower_policy(policy: str) -> str:
+    """Return the policy applied under t=y: reject as quarantine, quarantine as none."""
     return POLICIES[max(0, POLICIES.index(policy) - 1)]
 
 
-def _split(part: str) -> tuple[str, str]:
+def _split_tag(part: str) -> tuple[str, str]:
     tag, _, value = part.partition("=")
-    return tag.strip(SPACE).lower(), value.strip(SPACE)
+    return tag.strip(WHITESPACE).lower(), value.strip(WHITESPACE)
 
 
-def _folded(tag: str, value: str) -> str:
+def _normalized(tag: str, value: str) -> str:
     return value if tag in ("rua", "ruf") else value.lower()
 
 
-def _listed(value: str) -> list[str]:
-    return [uri.strip(SPACE) for uri in value.split(",")]
+def _split_list(value: str) -> list[str]:
+    return [uri.strip(WHITESPACE) for uri in value.split(",")]
 
 
 def _uris(value: str) -> tuple[str, ...]:
-    uris = (SIZE.sub("", uri) for uri in _listed(value))
+    uris = (SIZE.sub("", uri) for uri in _split_list(value))
     return tuple(uri for uri in uris if MAILTO.fullmatch(uri) or OTHER_URI.fullmatch(uri))

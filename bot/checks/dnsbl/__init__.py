@@ -1,6 +1,6 @@
-"""Blocklists: is the address or the domain on one, what does that mean for its mail, and who can take it off.
+"""DNSBL check (RFC 5782): is the address or domain listed, how severe, and how to get delisted.
 
-`blocklist_check` makes the check; `health` tells which lists can be believed through the resolver in use.
+`blocklist_check` builds the check; `list_statuses` shows which lists work through the resolver.
 """
 
 from __future__ import annotations
@@ -9,87 +9,111 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from bot.checks.dnsbl.bulk import Panel, SweepStandings, better
-from bot.checks.dnsbl.catalog import Catalogue, CatalogueError, load
-from bot.checks.dnsbl.classify import State, read
-from bot.checks.dnsbl.findings import finding_of
+from bot.checks.dnsbl.bulk import BulkCheck, BulkTrust, merge_trust
+from bot.checks.dnsbl.catalog import Catalog, CatalogError, load
+from bot.checks.dnsbl.classify import ListState, classify_with_trust
+from bot.checks.dnsbl.findings import list_finding
 from bot.checks.dnsbl.messages import CODES
-from bot.checks.dnsbl.query import Heard, ask, ask_in_rounds
-from bot.checks.dnsbl.test_points import Health, health, standing_of
-from bot.checks.dnsbl.trust import Memory, ProcessMemory, Standing, Trust
-from bot.checks.dnsbl.zones import Question, questions, zones
-from bot.models import Check, Finding, Lookup, Order, Role, RoundLookup, SweepLookup
+from bot.checks.dnsbl.query import QueryResults, query_all, query_batches
+from bot.checks.dnsbl.test_points import ListStatus, list_statuses, trust_of
+from bot.checks.dnsbl.trust import TrustCache, InMemoryTrustCache, ListTrust, TrustLevel
+from bot.checks.dnsbl.zones import ListQuery, list_queries, usable_zones
+from bot.models import Check, Finding, Lookup, CheckRequest, Role, BatchLookup, BulkLookup
 
 __all__ = [
-    "BUDGET_S",
+    "LISTS_TIMEOUT_S",
     "CODES",
-    "CatalogueError",
-    "Health",
-    "Memory",
-    "ProcessMemory",
-    "Standing",
-    "State",
-    "Trust",
+    "CatalogError",
+    "ListStatus",
+    "TrustCache",
+    "InMemoryTrustCache",
+    "ListTrust",
+    "ListState",
+    "TrustLevel",
     "blocklist_check",
-    "health",
+    "list_statuses",
     "load",
 ]
 
-BUDGET_S = 2.0
+LISTS_TIMEOUT_S = 2.0
 
 
 def blocklist_check(
-    catalogue: Catalogue,
+    catalog: Catalog,
     keys: Mapping[str, str],
-    memory: Memory,
+    cache: TrustCache,
     resolver_id: str,
     now: Callable[[], datetime],
-    budget_s: float = BUDGET_S,
+    timeout_s: float = LISTS_TIMEOUT_S,
 ) -> Check:
-    """A check that gives one finding for each list that fits the target, within `budget_s` however silent a list is.
+    """Build a check that returns one finding per matching list within `timeout_s`.
 
-    A list known to be good is asked one question; the others are asked for their test points in the same round. A sweep (its
-    lookup is a SweepLookup) proves the lists once for all its targets and has no budget for one of them: it waits its turn.
-    `keys` are the secrets of the key zones (`{"spamhaus": …, "abusix": …}`); lists that need a key not given are left out.
-    `resolver_id` tells one resolver from another; `now` gives the time with its zone.
+    A list with valid cached trust gets one query; for the others the test points are queried in the
+    same batch. With a bulk lookup, the test points are queried once for all targets and there is no
+    timeout per target.
+
+    `keys` are the API keys of key zones (`{"spamhaus": …, "abusix": …}`); lists whose required key
+    is missing are skipped. `resolver_id` identifies the resolver in trust cache keys; `now` returns
+    an aware datetime.
     """
-    asked = zones(catalogue, keys)
-    ids = {zone.apex: zone.standing_id(resolver_id) for zone in asked}
-    panel, standings = Panel(asked), SweepStandings(memory, ids)
+    list_zones = usable_zones(catalog, keys)
+    trust_keys = {zone.apex: zone.trust_key(resolver_id) for zone in list_zones}
+    bulk_check, bulk_trust = BulkCheck(list_zones), BulkTrust(cache, trust_keys)
 
-    async def check(order: Order, lookup: Lookup, /) -> Sequence[Finding]:
+    async def check(request: CheckRequest, lookup: Lookup, /) -> Sequence[Finding]:
         at = now()
-        if isinstance(lookup, SweepLookup):
-            return await panel.examine(order, lookup, standings, at)
-        deadline = asyncio.get_running_loop().time() + budget_s
-        asking = questions(asked, order.target)
-        recalled = await memory.recall({ids[question.zone.apex] for question in asking})
-        known = {apex: recalled[key] for apex, key in ids.items() if key in recalled and recalled[key].holds(at)}
-        heard, seen = await in_one_round(asking, known, lookup, at, deadline)
-        proved = {ids[apex]: standing for apex, standing in seen.items() if standing.trust is not Trust.UNKNOWN}
-        await memory.remember(proved)
-        believed = better(known, seen)
-        return [_finding(question, heard, believed[question.zone.apex], order.role) for question in asking]
+        if isinstance(lookup, BulkLookup):
+            return await bulk_check.run(request, lookup, bulk_trust, at)
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        queries = list_queries(list_zones, request.target)
+        stored = await cache.get_many({trust_keys[query.zone.apex] for query in queries})
+        known = {
+            apex: stored[key]
+            for apex, key in trust_keys.items()
+            if key in stored and stored[key].is_valid(at)
+        }
+        results, checked = await query_with_test_points(queries, known, lookup, at, deadline)
+        to_store = {
+            trust_keys[apex]: list_trust
+            for apex, list_trust in checked.items()
+            if list_trust.level is not TrustLevel.UNKNOWN
+        }
+        await cache.set_many(to_store)
+        trust = merge_trust(known, checked)
+        return [_finding(query, results, trust[query.zone.apex], request.role) for query in queries]
 
     return check
 
 
-async def in_one_round(
-    asking: Sequence[Question], known: Mapping[str, Standing], lookup: Lookup, at: datetime, deadline: float
-) -> tuple[Heard, dict[str, Standing]]:
-    """What the lists say, and the standing of those, by apex, whose test points had to be asked."""
-    stale = [question.zone for question in asking if not is_fresh(known.get(question.zone.apex), at)]
-    if isinstance(lookup, RoundLookup):
-        heard = await ask_in_rounds(lookup, asking, stale, deadline)
+async def query_with_test_points(
+    queries: Sequence[ListQuery],
+    known: Mapping[str, ListTrust],
+    lookup: Lookup,
+    at: datetime,
+    deadline: float,
+) -> tuple[QueryResults, dict[str, ListTrust]]:
+    """Query the target and the test points of lists without fresh trust.
+
+    Return the results, and the new trust by apex of each list whose test points were queried.
+    """
+    stale = [query.zone for query in queries if not _is_fresh(known.get(query.zone.apex), at)]
+    if isinstance(lookup, BatchLookup):
+        results = await query_batches(lookup, queries, stale, deadline)
     else:
-        heard = await ask(lookup, asking, (name for zone in stale for name in zone.controls), deadline)
-    return heard, {zone.apex: standing_of(zone, heard, at) for zone in stale}
+        results = await query_all(
+            lookup, queries, (name for zone in stale for name in zone.test_point_names), deadline
+        )
+    return results, {zone.apex: trust_of(zone, results, at) for zone in stale}
 
 
-def is_fresh(standing: Standing | None, at: datetime) -> bool:
-    return standing is not None and standing.is_fresh(at)
+def _is_fresh(list_trust: ListTrust | None, at: datetime) -> bool:
+    return list_trust is not None and list_trust.is_fresh(at)
 
 
-def _finding(question: Question, heard: Heard, standing: Standing, role: Role) -> Finding:
-    reading = read(question.zone.blocklist, heard.outcome(question.name), standing)
-    return finding_of(question.zone, question.subject, role, reading, heard.texts.get(question.name, ()))
+def _finding(query: ListQuery, results: QueryResults, trust: ListTrust, role: Role) -> Finding:
+    classification = classify_with_trust(
+        query.zone.blocklist, results.result_for(query.name), trust
+    )
+    return list_finding(
+        query.zone, query.subject, role, classification, results.txt.get(query.name, ())
+    )

@@ -1,4 +1,4 @@
-"""What a sweep does otherwise: the lists are proved once for all its targets, and then again while it goes on."""
+"""Bulk check of many targets: list trust is established once and refreshed during the run."""
 
 from __future__ import annotations
 
@@ -7,123 +7,182 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.checks.dnsbl.catalog import Kind
-from bot.checks.dnsbl.classify import Reading, State, is_denial, read
-from bot.checks.dnsbl.findings import finding_of, not_listed
-from bot.checks.dnsbl.query import ask_in_rounds, text_of
-from bot.checks.dnsbl.test_points import standing_of
-from bot.checks.dnsbl.trust import Memory, Standing, Trust
-from bot.checks.dnsbl.zones import Zone, labels
-from bot.models import Finding, Order, SweepLookup
+from bot.checks.dnsbl.classify import Classification, ListState, is_nxdomain, classify_with_trust
+from bot.checks.dnsbl.findings import list_finding, not_listed_finding
+from bot.checks.dnsbl.query import query_batches, listing_txt
+from bot.checks.dnsbl.test_points import trust_of
+from bot.checks.dnsbl.trust import TrustCache, ListTrust, TrustLevel
+from bot.checks.dnsbl.zones import Zone, query_labels
+from bot.models import Finding, CheckRequest, BulkLookup
 
-PROVED_WITHIN_S = 2.0
-TRIED_AGAIN_AFTER = timedelta(minutes=1)  # a list that could not be proved
-LOOKED_OVER_AFTER = timedelta(seconds=1)
-JUST_NOW = timedelta(seconds=0.5)  # the second looks of one round share a proof
+TEST_POINTS_TIMEOUT_S = 2.0
+RETRY_AFTER = timedelta(minutes=1)  # of a list whose trust is unknown
+REFRESH_SCAN_INTERVAL = timedelta(seconds=1)
+RECHECK_TTL = timedelta(seconds=0.5)  # the rechecks of one poll round share test point results
 
 
-class SweepStandings:
-    """The standings that a sweep goes by. Only its first target waits for them; later proofs run beside the sweep."""
+class BulkTrust:
+    """List trust for a bulk run.
 
-    def __init__(self, memory: Memory, ids: Mapping[str, str]) -> None:
-        self._memory = memory
-        self._ids = ids  # of a standing, by the apex of the zone
-        self._known: dict[str, Standing] = {}  # by apex
-        self._tried: dict[str, datetime] = {}
-        self._said: dict[str, Standing] = {}  # by apex: by its test points alone when they were asked last
-        self._looked_over: datetime | None = None
-        self._proof = asyncio.Lock()
-        self._beside: asyncio.Task[None] | None = None
+    Only the first target waits for the test points; later refreshes run in the background.
+    """
 
-    async def believed(self, zones: Collection[Zone], lookup: SweepLookup, at: datetime) -> Mapping[str, Standing]:
-        """The standing of every zone, by its apex."""
-        unproved = [zone for zone in zones if zone.apex not in self._known]
-        if unproved:
-            async with self._proof:
-                await self._prove([zone for zone in unproved if zone.apex not in self._known], lookup, at)
-        elif self._looked_over is None or abs(at - self._looked_over) >= LOOKED_OVER_AFTER:
-            self._looked_over = at
+    def __init__(self, cache: TrustCache, trust_keys: Mapping[str, str]) -> None:
+        self._cache = cache
+        self._trust_keys = trust_keys  # trust cache key by apex
+        self._known: dict[str, ListTrust] = {}  # by apex
+        self._attempted_at: dict[str, datetime] = {}
+        self._last_result: dict[str, ListTrust] = {}  # from the latest test point queries
+        self._scanned_at: datetime | None = None
+        self._lock = asyncio.Lock()
+        self._refresh_task: asyncio.Task[None] | None = None
+
+    async def trust_by_apex(
+        self, zones: Collection[Zone], lookup: BulkLookup, at: datetime
+    ) -> Mapping[str, ListTrust]:
+        """Return the trust of every zone, by apex."""
+        missing = [zone for zone in zones if zone.apex not in self._known]
+        if missing:
+            async with self._lock:
+                await self._refresh(
+                    [zone for zone in missing if zone.apex not in self._known], lookup, at
+                )
+        elif self._scanned_at is None or abs(at - self._scanned_at) >= REFRESH_SCAN_INTERVAL:
+            self._scanned_at = at
             due = [zone for zone in zones if self._is_due(zone.apex, at)]
-            if due and (self._beside is None or self._beside.done()):
-                self._beside = asyncio.create_task(self._prove(due, lookup, at))
+            if due and (self._refresh_task is None or self._refresh_task.done()):
+                self._refresh_task = asyncio.create_task(self._refresh(due, lookup, at))
         return self._known
 
-    async def proved(self, zone: Zone, lookup: SweepLookup, at: datetime) -> Standing:
-        """What its test points say of a zone just now. What held until now proves nothing about a listing that is to be
-        told, so their silence leaves it open."""
-        async with self._proof:
-            if zone.apex not in self._said or abs(at - self._said[zone.apex].at) >= JUST_NOW:
-                held = self._known.get(zone.apex)
-                await self._ask([zone], {zone.apex: held} if held and held.holds(at) else {}, lookup, at)
-        return self._said[zone.apex]
+    async def recheck(self, zone: Zone, lookup: BulkLookup, at: datetime) -> ListTrust:
+        """Return the trust of a zone from test points queried within the last half second.
+
+        Cached trust is not enough to alert on a listing, so missing answers yield `unknown` here.
+        """
+        async with self._lock:
+            if (
+                zone.apex not in self._last_result
+                or abs(at - self._last_result[zone.apex].checked_at) >= RECHECK_TTL
+            ):
+                cached = self._known.get(zone.apex)
+                await self._query_test_points(
+                    [zone],
+                    {zone.apex: cached} if cached and cached.is_valid(at) else {},
+                    lookup,
+                    at,
+                )
+        return self._last_result[zone.apex]
 
     def _is_due(self, apex: str, at: datetime) -> bool:
-        return not self._known[apex].is_fresh(at) and abs(at - self._tried[apex]) >= TRIED_AGAIN_AFTER
-
-    async def _prove(self, zones: Sequence[Zone], lookup: SweepLookup, at: datetime) -> None:
-        remembered = await self._memory.recall([self._ids[zone.apex] for zone in zones])
-        kept = {zone.apex: old for zone in zones if (old := remembered.get(self._ids[zone.apex])) and old.holds(at)}
-        stale = [zone for zone in zones if zone.apex not in kept or not kept[zone.apex].is_fresh(at)]
-        await self._ask(stale, kept, lookup, at)
-        self._tried.update(dict.fromkeys((zone.apex for zone in zones), at))
-
-    async def _ask(
-        self, zones: Collection[Zone], kept: Mapping[str, Standing], lookup: SweepLookup, at: datetime
-    ) -> None:
-        seen = await prove(zones, lookup, at)
-        await self._memory.remember(
-            {self._ids[apex]: standing for apex, standing in seen.items() if standing.trust is not Trust.UNKNOWN}
+        return (
+            not self._known[apex].is_fresh(at) and abs(at - self._attempted_at[apex]) >= RETRY_AFTER
         )
-        self._said.update(seen)
-        self._known.update(better(kept, seen))
+
+    async def _refresh(self, zones: Sequence[Zone], lookup: BulkLookup, at: datetime) -> None:
+        stored = await self._cache.get_many([self._trust_keys[zone.apex] for zone in zones])
+        cached = {
+            zone.apex: trust
+            for zone in zones
+            if (trust := stored.get(self._trust_keys[zone.apex])) and trust.is_valid(at)
+        }
+        stale = [
+            zone for zone in zones if zone.apex not in cached or not cached[zone.apex].is_fresh(at)
+        ]
+        await self._query_test_points(stale, cached, lookup, at)
+        self._attempted_at.update(dict.fromkeys((zone.apex for zone in zones), at))
+
+    async def _query_test_points(
+        self,
+        zones: Collection[Zone],
+        cached: Mapping[str, ListTrust],
+        lookup: BulkLookup,
+        at: datetime,
+    ) -> None:
+        checked = await query_trust(zones, lookup, at)
+        await self._cache.set_many(
+            {
+                self._trust_keys[apex]: trust
+                for apex, trust in checked.items()
+                if trust.level is not TrustLevel.UNKNOWN
+            }
+        )
+        self._last_result.update(checked)
+        self._known.update(merge_trust(cached, checked))
 
 
-async def prove(zones: Iterable[Zone], lookup: SweepLookup, at: datetime) -> dict[str, Standing]:
-    """The standings of these zones, by apex, from their test points alone; asked in a round, which goes past every cache,
-    because what a resolver said an hour ago does not prove that answers come through it now."""
-    asked = list(zones)
-    heard = await ask_in_rounds(lookup, (), asked, asyncio.get_running_loop().time() + PROVED_WITHIN_S)
-    return {zone.apex: standing_of(zone, heard, at) for zone in asked}
+async def query_trust(
+    zones: Iterable[Zone], lookup: BulkLookup, at: datetime
+) -> dict[str, ListTrust]:
+    """Return the trust of these zones, by apex, from their test points alone.
+
+    The queries bypass every cache: an answer cached an hour ago does not show that the resolver
+    passes answers now.
+    """
+    queried = list(zones)
+    results = await query_batches(
+        lookup, (), queried, asyncio.get_running_loop().time() + TEST_POINTS_TIMEOUT_S
+    )
+    return {zone.apex: trust_of(zone, results, at) for zone in queried}
 
 
-def better(kept: Mapping[str, Standing], seen: Mapping[str, Standing]) -> dict[str, Standing]:
-    """What was seen just now, unless that is silence and what was known still holds."""
-    silent = {key for key, standing in seen.items() if standing.trust is Trust.UNKNOWN}
-    return {**seen, **{key: old for key, old in kept.items() if key in silent or key not in seen}}
+def merge_trust(
+    cached: Mapping[str, ListTrust], checked: Mapping[str, ListTrust]
+) -> dict[str, ListTrust]:
+    """Merge new trust into cached trust: a cached entry wins over a new `unknown`."""
+    unknown = {key for key, trust in checked.items() if trust.level is TrustLevel.UNKNOWN}
+    return {
+        **checked,
+        **{key: trust for key, trust in cached.items() if key in unknown or key not in checked},
+    }
 
 
-class Panel:
-    """The lists by what they hold, so that a label goes to all that fit in one round."""
+class BulkCheck:
+    """Zones grouped by what they list, so that one batch queries a label at all of them."""
 
     def __init__(self, zones: Sequence[Zone]) -> None:
-        self._zones = {kind: [zone for zone in zones if kind in zone.blocklist.kinds] for kind in Kind}
-        self._places = {zone.blocklist.id: place for place, zone in enumerate(zones)}
+        self._zones = {
+            kind: [zone for zone in zones if kind in zone.blocklist.kinds] for kind in Kind
+        }
+        self._positions = {zone.blocklist.id: position for position, zone in enumerate(zones)}
 
-    async def examine(
-        self, order: Order, lookup: SweepLookup, standings: SweepStandings, at: datetime
+    async def run(
+        self, request: CheckRequest, lookup: BulkLookup, bulk_trust: BulkTrust, at: datetime
     ) -> list[Finding]:
-        """One finding for each list that fits the target, in the order of the catalogue."""
+        """Return one finding per list that covers the target, in catalog order."""
         findings: list[Finding] = []
-        kinds = labels(order.target)
+        kinds = query_labels(request.target)
         for kind, (label, subject) in kinds.items():
-            believed = await standings.believed(self._zones[kind], lookup, at)
-            asked = [zone.apex for zone in self._zones[kind] if believed[zone.apex].trust is Trust.GOOD]
-            outcomes = dict(zip(asked, await lookup.ask_all(label, asked), strict=True))
+            trust = await bulk_trust.trust_by_apex(self._zones[kind], lookup, at)
+            apexes = [
+                zone.apex for zone in self._zones[kind] if trust[zone.apex].level is TrustLevel.GOOD
+            ]
+            results = dict(zip(apexes, await lookup.lookup_many(label, apexes), strict=True))
             for zone in self._zones[kind]:
-                outcome = outcomes.get(zone.apex)
-                if is_denial(outcome):
-                    findings.append(not_listed(zone, subject))
+                result = results.get(zone.apex)
+                if is_nxdomain(result):
+                    findings.append(not_listed_finding(zone, subject))
                     continue
-                standing = believed[zone.apex]
-                reading = read(zone.blocklist, outcome, standing) if outcome else unproved(standing)
-                if outcome and reading.state is State.LISTED and lookup.fresh:
-                    reading = read(zone.blocklist, outcome, await standings.proved(zone, lookup, at))
-                listed = reading.state is State.LISTED
-                texts = await text_of(lookup, f"{label}.{zone.apex}") if listed else ()
-                findings.append(finding_of(zone, subject, order.role, reading, texts))
-        return findings if len(kinds) == 1 else sorted(findings, key=lambda finding: self._places[finding.about])
+                list_trust = trust[zone.apex]
+                classification = (
+                    classify_with_trust(zone.blocklist, result, list_trust)
+                    if result
+                    else not_queried(list_trust)
+                )
+                if result and classification.state is ListState.LISTED and lookup.fresh:
+                    classification = classify_with_trust(
+                        zone.blocklist, result, await bulk_trust.recheck(zone, lookup, at)
+                    )
+                listed = classification.state is ListState.LISTED
+                txt = await listing_txt(lookup, f"{label}.{zone.apex}") if listed else ()
+                findings.append(list_finding(zone, subject, request.role, classification, txt))
+        return (
+            findings
+            if len(kinds) == 1
+            else sorted(findings, key=lambda finding: self._positions[finding.subject])
+        )
 
 
-def unproved(standing: Standing) -> Reading:
-    """A list that cannot be believed just now is not asked either: its answer would count for nothing."""
-    state = State.UNUSABLE if standing.trust is Trust.UNUSABLE else State.UNKNOWN
-    return Reading(state, standing.reason)
+def not_queried(trust: ListTrust) -> Classification:
+    """Classify a list that was not queried because its answers could not be trusted."""
+    state = ListState.UNUSABLE if trust.level is TrustLevel.UNUSABLE else ListState.UNKNOWN
+    return Classification(state, trust.reason)

@@ -1,6 +1,6 @@
-"""One TOML table, read key by key: whatever is wrong is said in one sentence that names the table and the key.
+"""Catalog of DNSBLs: `catalog.toml`, or a file of the same format, parsed and validated.
 
-The blocklists as data: `catalog.toml`, or a file of the same shape, read into frozen values and checked.
+Every validation error is one sentence that names the table and the key.
 """
 
 from __future__ import annotations
@@ -13,69 +13,77 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bot.checks.dnsbl.return_codes import Code, CodeTable, Effect, Pattern, Removal, Severity, Who
+from bot.checks.dnsbl.return_codes import (
+    ReturnCode,
+    CodeTable,
+    Effect,
+    Pattern,
+    Removal,
+    Severity,
+    RemovalParty,
+)
 
-Word = TypeVar("Word", bound=StrEnum)
+EnumT = TypeVar("EnumT", bound=StrEnum)
 
 
-class CatalogueError(ValueError):
-    """The catalogue of blocklists cannot be used; the message is one sentence that names the table and the key."""
+class CatalogError(ValueError):
+    """The catalog is invalid; the message is one sentence that names the table and the key."""
 
 
 class TomlTable:
-    """Takes each key out once; `end` refuses what is left over, which is most often a misspelt key."""
+    """A TOML table read key by key; `end` rejects unknown keys, which are often misspelled."""
 
     def __init__(self, table: object, name: str) -> None:
         self.name = name
         if not isinstance(table, Mapping):
-            raise CatalogueError(f"{name} must be a table.")
-        self._left: dict[str, Any] = dict(table)
+            raise CatalogError(f"{name} must be a table.")
+        self._remaining: dict[str, Any] = dict(table)
 
-    def wrong(self, key: str, what: str) -> CatalogueError:
-        return CatalogueError(f"{self.name}: {key} {what}.")
+    def error(self, key: str, problem: str) -> CatalogError:
+        return CatalogError(f"{self.name}: {key} {problem}.")
 
     def has(self, key: str) -> bool:
-        return key in self._left
+        return key in self._remaining
 
     def text(self, key: str, default: str | None = None) -> str:
-        value = self._left.pop(key, default)
+        value = self._remaining.pop(key, default)
         if value is None:
-            raise self.wrong(key, "is missing")
+            raise self.error(key, "is missing")
         if not isinstance(value, str) or (not value and default is None):
-            raise self.wrong(key, "must be a text in quotation marks that is not empty")
+            raise self.error(key, "must be a text in quotation marks that is not empty")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
-        value = self._left.pop(key, [])
+        value = self._remaining.pop(key, [])
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-            raise self.wrong(key, 'must be a list of texts, like ["ip4", "ip6"]')
+            raise self.error(key, 'must be a list of texts, like ["ip4", "ip6"]')
         return tuple(value)
 
-    def word(self, key: str, words: type[Word], default: Word | None = None) -> Word:
-        return self.as_word(key, self.text(key, default), words)
+    def enum(self, key: str, enum_type: type[EnumT], default: EnumT | None = None) -> EnumT:
+        return self.as_enum(key, self.text(key, default), enum_type)
 
-    def as_word(self, key: str, text: str, words: type[Word]) -> Word:
-        if text not in set(words):
-            raise self.wrong(key, f"must be one of {', '.join(words)}, not {text!r}")
-        return words(text)
+    def as_enum(self, key: str, text: str, enum_type: type[EnumT]) -> EnumT:
+        if text not in set(enum_type):
+            raise self.error(key, f"must be one of {', '.join(enum_type)}, not {text!r}")
+        return enum_type(text)
 
-    def count(self, key: str) -> int | None:
-        value = self._left.pop(key, None)
+    def positive_int(self, key: str) -> int | None:
+        value = self._remaining.pop(key, None)
         if value is not None and (type(value) is not int or value < 1):
-            raise self.wrong(key, "must be a whole number above 0")
+            raise self.error(key, "must be a whole number above 0")
         return value
 
-    def flag(self, key: str) -> bool:
-        value = self._left.pop(key, False)
+    def boolean(self, key: str) -> bool:
+        value = self._remaining.pop(key, False)
         if not isinstance(value, bool):
-            raise self.wrong(key, "must be true or false")
+            raise self.error(key, "must be true or false")
         return value
 
     def url(self, key: str, placeholders: frozenset[str] = frozenset()) -> str:
-        """An http(s) address, or nothing; `{…}` may hold only one of the placeholders."""
+        """Return an http(s) URL or an empty string; `{…}` must be one of the placeholders."""
         value = self.text(key, "")
         if value and not value.startswith(("https://", "http://")):
-            raise self.wrong(key, "must start with https:// or http://")
+            raise self.error(key, "must start with https:// or http://")
         self.check_placeholders(key, value, placeholders)
         return value
 
@@ -85,29 +93,31 @@ class TomlTable:
             bare = bare.replace("{" + placeholder + "}", "")
         if "{" in bare or "}" in bare:
             names = " and ".join("{" + name + "}" for name in sorted(allowed))
-            raise self.wrong(key, f"may have no placeholder but {names}" if names else "may have no placeholder")
+            raise self.error(
+                key, f"may have no placeholder but {names}" if names else "may have no placeholder"
+            )
 
     def table(self, key: str) -> TomlTable:
-        value = self._left.pop(key, {})
+        value = self._remaining.pop(key, {})
         if not isinstance(value, Mapping):
-            raise self.wrong(key, "must be a table")
+            raise self.error(key, "must be a table")
         return TomlTable(value, f"{self.name}, {key}")
 
     def tables(self, key: str) -> tuple[object, ...]:
-        value = self._left.pop(key, [])
+        value = self._remaining.pop(key, [])
         if not isinstance(value, list):
-            raise self.wrong(key, f"must be a list of tables, each under [[{key}]]")
+            raise self.error(key, f"must be a list of tables, each under [[{key}]]")
         return tuple(value)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(tuple(self._left))
+        return iter(tuple(self._remaining))
 
     def end(self) -> None:
-        if self._left:
-            raise self.wrong(next(iter(self._left)), "is not a key of this table")
+        if self._remaining:
+            raise self.error(next(iter(self._remaining)), "is not a key of this table")
 
 
-__all__ = ["Blocklist", "Catalogue", "CatalogueError", "Controls", "Key", "Kind", "Nature", "load"]
+__all__ = ["Blocklist", "Catalog", "CatalogError", "Controls", "Key", "Kind", "Nature", "load"]
 
 BUILT_IN = Path(__file__).with_name("catalog.toml")
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -116,7 +126,7 @@ FLAGS = frozenset(str(1 << bit) for bit in range(8))
 
 
 class Kind(StrEnum):
-    """What a list holds."""
+    """What a list contains."""
 
     IP4 = "ip4"
     IP6 = "ip6"
@@ -124,7 +134,7 @@ class Kind(StrEnum):
 
 
 class Nature(StrEnum):
-    """What the list is about: proof of abuse, a rule on who may send, plain information, or praise."""
+    """Basis of a listing: evidence of abuse, sending policy, information, or allowlisting."""
 
     EVIDENCE = "evidence"
     POLICY = "policy"
@@ -133,7 +143,7 @@ class Nature(StrEnum):
 
 
 class Controls(StrEnum):
-    """Which test points of RFC 5782 section 5 the list keeps."""
+    """Which test points of RFC 5782 section 5 the list publishes."""
 
     BOTH = "both"
     MUST_NOT_ONLY = "must_not_only"
@@ -141,18 +151,20 @@ class Controls(StrEnum):
 
 
 class Key(StrEnum):
-    """The setting that holds the key of a key zone."""
+    """Name of the setting that holds the API key of a key zone."""
 
     SPAMHAUS = "spamhaus"
     ABUSIX = "abusix"
 
 
-class Reads(StrEnum):
+class CodeFormat(StrEnum):
+    """How return codes are matched: by the whole address, or by bits of the last octet."""
+
     CODES = "codes"
     BITS = "bits"
 
 
-# The entry that must be there and the one that must not (RFC 5782 section 5); IPv6 uses the IPv4 points where it can.
+# Default test points (RFC 5782 section 5): listed and not listed. IPv6 maps the IPv4 points.
 TEST_POINTS = {
     Kind.IP4: ("127.0.0.2", "127.0.0.1"),
     Kind.IP6: ("::ffff:7f00:2", "::ffff:7f00:1"),
@@ -162,9 +174,11 @@ TEST_POINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Blocklist:
-    """One list. `zone` may be shown; `key_zone` has `{key}` where a secret goes. `must_list`, `must_not_list`: test points.
+    """One DNSBL.
 
-    `per_day` and `per_second` are the operator's limits in questions; `ip6_prefix` is what one IPv6 entry stands for.
+    `zone` may be displayed; `key_zone` contains `{key}` in place of the API key. `must_list` and
+    `must_not_list` are the test points. `per_day` and `per_second` are the operator's query limits;
+    `ip6_prefix` is the prefix length that one IPv6 entry covers.
     """
 
     id: str
@@ -186,72 +200,81 @@ class Blocklist:
     ip6_prefix: int | None = None
     per_day: int | None = None
     per_second: int | None = None
-    register: str = ""
+    registration_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
-    """Every list, the ones that stop most mail first."""
+class Catalog:
+    """Every list, the ones that affect delivery most first."""
 
     lists: tuple[Blocklist, ...]
 
-    def of(self, list_id: str) -> Blocklist | None:
+    def get(self, list_id: str) -> Blocklist | None:
         return next((blocklist for blocklist in self.lists if blocklist.id == list_id), None)
 
 
-def load(path: Path | None = None) -> Catalogue:
-    """The built-in catalogue, or the file that replaces it. Raises CatalogueError with the file, the table and the key."""
+def load(path: Path | None = None) -> Catalog:
+    """Load the built-in catalog, or the file that replaces it.
+
+    Raises CatalogError with the file, the table and the key.
+    """
     file = path or BUILT_IN
     try:
-        return read(tomllib.loads(file.read_text(encoding="utf-8")))
-    except CatalogueError as error:
-        raise CatalogueError(f"{file}: {error}") from None
+        return parse_catalog(tomllib.loads(file.read_text(encoding="utf-8")))
+    except CatalogError as error:
+        raise CatalogError(f"{file}: {error}") from None
     except OSError as error:
-        raise CatalogueError(f"{file} cannot be read: {error.strerror or error}.") from None
+        raise CatalogError(f"{file} cannot be read: {error.strerror or error}.") from None
     except ValueError as error:  # not UTF-8, or not TOML
-        raise CatalogueError(f"{file} is not a TOML file: {error}.") from None
+        raise CatalogError(f"{file} is not a TOML file: {error}.") from None
 
 
-def read(document: Mapping[str, Any]) -> Catalogue:
-    """A catalogue from parsed TOML. Raises CatalogueError."""
+def parse_catalog(document: Mapping[str, Any]) -> Catalog:
+    """Parse the catalog from a TOML document. Raises CatalogError."""
     top = TomlTable(document, "the catalogue")
     refusals = _refusals(top.table("refusals"))
-    lists = tuple(_blocklist(table, number, refusals) for number, table in enumerate(top.tables("list"), 1))
+    lists = tuple(
+        _blocklist(table, number, refusals) for number, table in enumerate(top.tables("list"), 1)
+    )
     top.end()
     if not lists:
-        raise top.wrong("list", "is missing: there must be at least one [[list]]")
-    _refuse_doubles("id", (blocklist.id for blocklist in lists))
-    _refuse_doubles("zone", (f"{blocklist.zone} ({kind})" for blocklist in lists for kind in blocklist.kinds))
-    return Catalogue(lists)
+        raise top.error("list", "is missing: there must be at least one [[list]]")
+    _reject_duplicates("id", (blocklist.id for blocklist in lists))
+    _reject_duplicates(
+        "zone", (f"{blocklist.zone} ({kind})" for blocklist in lists for kind in blocklist.kinds)
+    )
+    return Catalog(lists)
 
 
-def _refuse_doubles(key: str, values: Iterable[str]) -> None:
-    seen: set[str] = set()
+def _reject_duplicates(key: str, values: Iterable[str]) -> None:
+    unique: set[str] = set()
     for value in values:
-        if value in seen:
-            raise CatalogueError(f"the catalogue: {key} {value} is in two lists.")
-        seen.add(value)
+        if value in unique:
+            raise CatalogError(f"the catalogue: {key} {value} is in two lists.")
+        unique.add(value)
 
 
-def _refusals(table: TomlTable) -> Mapping[str, Code]:
-    nobody = Removal(Who.NOBODY)
+def _refusals(table: TomlTable) -> Mapping[str, ReturnCode]:
+    nobody = Removal(RemovalParty.NOBODY)
     codes = {text: _code(table.table(text), "", Severity.NONE, nobody) for text in table}
     if not codes:
-        raise CatalogueError("the catalogue: refusals is missing; it says which answers are no answers.")
+        raise CatalogError(
+            "the catalogue: refusals is missing; it says which answers are no answers."
+        )
     for text, code in codes.items():
         _pattern(table, text)
         if code.effect.is_answer:
-            raise table.wrong(text, "must have the effect refused or error")
+            raise table.error(text, "must have the effect refused or error")
     return codes
 
 
-def _blocklist(source: object, number: int, refusals: Mapping[str, Code]) -> Blocklist:
+def _blocklist(source: object, number: int, refusals: Mapping[str, ReturnCode]) -> Blocklist:
     list_id = source.get("id") if isinstance(source, Mapping) else None
     table = TomlTable(source, f'list "{list_id}"' if isinstance(list_id, str) else f"list {number}")
     kinds = _kinds(table)
     placeholder = frozenset({"domain" if Kind.DOMAIN in kinds else "ip"})
     name = table.text("name")
-    severity = table.word("severity", Severity)
+    severity = table.enum("severity", Severity)
     removal = _removal(table.table("removal"), placeholder)
     must_list, must_not_list = TEST_POINTS[min(kinds, key=list(Kind).index)]
     blocklist = Blocklist(
@@ -260,21 +283,21 @@ def _blocklist(source: object, number: int, refusals: Mapping[str, Code]) -> Blo
         operator=table.text("operator"),
         zone=_matching(table, "zone", ZONE),
         kinds=kinds,
-        nature=table.word("nature", Nature),
+        nature=table.enum("nature", Nature),
         severity=severity,
         codes=_code_table(table, refusals, (name, severity, removal), placeholder),
         removal=removal,
-        controls=table.word("controls", Controls),
+        controls=table.enum("controls", Controls),
         must_list=table.text("must_list", must_list),
         must_not_list=table.text("must_not_list", must_not_list),
         source=table.url("source"),
-        key=table.word("key", Key) if table.has("key") else None,
+        key=table.enum("key", Key) if table.has("key") else None,
         key_zone=table.text("key_zone", ""),
-        needs_key=table.flag("needs_key"),
-        ip6_prefix=table.count("ip6_prefix"),
-        per_day=table.count("per_day"),
-        per_second=table.count("per_second"),
-        register=table.url("register"),
+        needs_key=table.boolean("needs_key"),
+        ip6_prefix=table.positive_int("ip6_prefix"),
+        per_day=table.positive_int("per_day"),
+        per_second=table.positive_int("per_second"),
+        registration_url=table.url("register"),
     )
     table.end()
     _check_key(table, blocklist)
@@ -282,71 +305,76 @@ def _blocklist(source: object, number: int, refusals: Mapping[str, Code]) -> Blo
 
 
 def _kinds(table: TomlTable) -> frozenset[Kind]:
-    kinds = frozenset(table.as_word("kinds", text, Kind) for text in table.texts("kinds"))
+    kinds = frozenset(table.as_enum("kinds", text, Kind) for text in table.texts("kinds"))
     if not kinds:
-        raise table.wrong("kinds", "is missing")
+        raise table.error("kinds", "is missing")
     if Kind.DOMAIN in kinds and len(kinds) > 1:
-        raise table.wrong("kinds", "mixes addresses and domains; write one list for each")
+        raise table.error("kinds", "mixes addresses and domains; write one list for each")
     return kinds
 
 
-def _matching(table: TomlTable, key: str, shape: re.Pattern[str]) -> str:
+def _matching(table: TomlTable, key: str, pattern: re.Pattern[str]) -> str:
     value = table.text(key)
-    if not shape.fullmatch(value):
-        raise table.wrong(key, f"has a shape that is not allowed: {value!r}")
+    if not pattern.fullmatch(value):
+        raise table.error(key, f"has a shape that is not allowed: {value!r}")
     return value
 
 
 def _check_key(table: TomlTable, blocklist: Blocklist) -> None:
     if (blocklist.key is None) != (not blocklist.key_zone):
-        raise table.wrong("key_zone", "and key go together: one of them is missing")
+        raise table.error("key_zone", "and key go together: one of them is missing")
     if blocklist.key_zone and "{key}" not in blocklist.key_zone:
-        raise table.wrong("key_zone", "must hold {key}")
+        raise table.error("key_zone", "must hold {key}")
     table.check_placeholders("key_zone", blocklist.key_zone, frozenset({"key"}))
     if blocklist.needs_key and not blocklist.key_zone:
-        raise table.wrong("key_zone", "is missing, and the list needs a key")
+        raise table.error("key_zone", "is missing, and the list needs a key")
 
 
 def _removal(table: TomlTable, placeholder: frozenset[str]) -> Removal:
     removal = Removal(
-        who=table.word("who", Who),
-        form=table.url("form", placeholder),
-        look=table.url("look", placeholder),
+        party=table.enum("who", RemovalParty),
+        form_url=table.url("form", placeholder),
+        lookup_url=table.url("look", placeholder),
         expiry=table.text("expiry", ""),
-        step=table.text("step", ""),
+        remediation=table.text("step", ""),
         note=table.text("note", ""),
         preconditions=table.texts("preconditions"),
     )
     table.end()
-    if removal.who is Who.NOBODY and not removal.note:
-        raise table.wrong("note", "is missing: say why nobody removes an entry")
-    if not (removal.form or removal.look):
-        raise table.wrong("form", "and look are both missing: a person needs one of them")
+    if removal.party is RemovalParty.NOBODY and not removal.note:
+        raise table.error("note", "is missing: say why nobody removes an entry")
+    if not (removal.form_url or removal.lookup_url):
+        raise table.error("form", "and look are both missing: a person needs one of them")
     return removal
 
 
 def _code_table(
-    table: TomlTable, refusals: Mapping[str, Code], usual: tuple[str, Severity, Removal], placeholder: frozenset[str]
+    table: TomlTable,
+    refusals: Mapping[str, ReturnCode],
+    defaults: tuple[str, Severity, Removal],
+    placeholder: frozenset[str],
 ) -> CodeTable:
-    reads = table.word("reads", Reads, Reads.CODES)
+    reads = table.enum("reads", CodeFormat, CodeFormat.CODES)
     codes = table.table("codes")
-    own = {text: _code(codes.table(text), *usual, placeholder) for text in codes}
-    if not own:
-        raise table.wrong("codes", "is missing: no answer would have a meaning")
+    codes_of_list = {text: _code(codes.table(text), *defaults, placeholder) for text in codes}
+    if not codes_of_list:
+        raise table.error("codes", "is missing: no answer would have a meaning")
     common, common_patterns = _sort(codes, refusals)
-    if reads is Reads.BITS:
-        return CodeTable(common, _flags(codes, own), common_patterns)
-    exact, patterns = _sort(codes, own)
+    if reads is CodeFormat.BITS:
+        return CodeTable(common, _flags(codes, codes_of_list), common_patterns)
+    exact, patterns = _sort(codes, codes_of_list)
     return CodeTable({**common, **exact}, {}, common_patterns + patterns)
 
 
-def _flags(table: TomlTable, codes: Mapping[str, Code]) -> dict[int, Code]:
-    if strange := next((text for text in codes if text not in FLAGS), None):
-        raise table.wrong(strange, "must be a flag: 1, 2, 4, 8, 16, 32, 64 or 128")
+def _flags(table: TomlTable, codes: Mapping[str, ReturnCode]) -> dict[int, ReturnCode]:
+    if invalid := next((text for text in codes if text not in FLAGS), None):
+        raise table.error(invalid, "must be a flag: 1, 2, 4, 8, 16, 32, 64 or 128")
     return {int(text): code for text, code in codes.items()}
 
 
-def _sort(table: TomlTable, codes: Mapping[str, Code]) -> tuple[dict[str, Code], tuple[tuple[Pattern, Code], ...]]:
+def _sort(
+    table: TomlTable, codes: Mapping[str, ReturnCode]
+) -> tuple[dict[str, ReturnCode], tuple[tuple[Pattern, ReturnCode], ...]]:
     patterns = {text: _pattern(table, text) for text in codes}
     exact = {text: code for text, code in codes.items() if patterns[text].is_exact}
     return exact, tuple((patterns[text], code) for text, code in codes.items() if text not in exact)
@@ -354,24 +382,30 @@ def _sort(table: TomlTable, codes: Mapping[str, Code]) -> tuple[dict[str, Code],
 
 def _pattern(table: TomlTable, text: str) -> Pattern:
     try:
-        return Pattern.read(text)
+        return Pattern.parse(text)
     except ValueError:
-        raise table.wrong(text, "is not an answer such as 127.0.0.2, 127.0.0.4-7 or 127.0.*.3") from None
+        raise table.error(
+            text, "is not an answer such as 127.0.0.2, 127.0.0.4-7 or 127.0.*.3"
+        ) from None
 
 
 def _code(
-    table: TomlTable, name: str, severity: Severity, removal: Removal, placeholder: frozenset[str] = frozenset()
-) -> Code:
-    code = Code(
-        effect=table.word("effect", Effect),
-        means=table.text("means"),
+    table: TomlTable,
+    name: str,
+    severity: Severity,
+    removal: Removal,
+    placeholder: frozenset[str] = frozenset(),
+) -> ReturnCode:
+    code = ReturnCode(
+        effect=table.enum("effect", Effect),
+        meaning=table.text("means"),
         name=table.text("name", name),
-        severity=table.word("severity", Severity, severity),
+        severity=table.enum("severity", Severity, severity),
         removal=_removal(table.table("removal"), placeholder) if table.has("removal") else removal,
         sublist=table.text("sublist", ""),
         reason=table.text("reason", ""),
     )
     table.end()
     if code.effect.is_answer == bool(code.reason):
-        raise table.wrong("reason", "belongs to the effects refused and error, and to them alone")
+        raise table.error("reason", "belongs to the effects refused and error, and to them alone")
     return code

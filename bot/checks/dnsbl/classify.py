@@ -1,6 +1,7 @@
-"""The answer table: what a list, an outcome of DNS and the standing of the list together mean. Pure.
+"""Classify a DNSBL response, given the trust of the list. Pure.
 
-Silence is not clean, a refusal is not a listing, and "no such name" counts only while the test points answer right.
+A timeout is not "not listed", a refusal is not a listing, and NXDOMAIN counts only while the test
+points of the list give the expected answers.
 """
 
 from __future__ import annotations
@@ -10,19 +11,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.checks.dnsbl.catalog import Blocklist, Controls
-from bot.checks.dnsbl.return_codes import Code, octets_of
-from bot.checks.dnsbl.trust import Standing, Trust
-from bot.models import Answer, LookupFailed
+from bot.checks.dnsbl.return_codes import ReturnCode, octets_of
+from bot.checks.dnsbl.trust import ListTrust, TrustLevel
+from bot.models import DnsAnswer, LookupFailed
 
-Outcome = Answer | LookupFailed
+LookupResult = DnsAnswer | LookupFailed
 
 STRIPPED = "stripped"
-# Garbage is no better than silence: in both cases nobody who knows has spoken.
-SAME_AS = {"malformed": "timeout"}
+# A malformed reply says as little about the list as no reply.
+REASON_ALIASES = {"malformed": "timeout"}
 
 
-class State(StrEnum):
-    """The state of one list for one target. Only `listed` and `not_listed` are answers."""
+class ListState(StrEnum):
+    """State of one list for one target; only `listed` and `not_listed` are answers."""
 
     LISTED = "listed"
     NOT_LISTED = "not_listed"
@@ -31,64 +32,71 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What came out of the table. `answers` holds every A record, `unrecognised` those that the list does not explain."""
+class Classification:
+    """State of a list with its evidence.
 
-    state: State
+    `answers` holds every A record, `unrecognized` those without a documented meaning.
+    """
+
+    state: ListState
     reason: str = ""
     answers: tuple[str, ...] = ()
-    codes: tuple[Code, ...] = ()
-    unrecognised: tuple[str, ...] = ()
+    codes: tuple[ReturnCode, ...] = ()
+    unrecognized: tuple[str, ...] = ()
 
 
-NOT_LISTED = Reading(State.NOT_LISTED)
+NOT_LISTED = Classification(ListState.NOT_LISTED)
 
 
-def read(blocklist: Blocklist, outcome: Outcome, standing: Standing) -> Reading:
-    """The state of the list for what was asked, given what its test points showed through the same resolver."""
-    good = standing.trust is Trust.GOOD
-    if good and is_denial(outcome):
+def classify_with_trust(
+    blocklist: Blocklist, result: LookupResult, trust: ListTrust
+) -> Classification:
+    """Classify a lookup result, given the trust of the list through the same resolver."""
+    good = trust.level is TrustLevel.GOOD
+    if good and is_nxdomain(result):
         return NOT_LISTED
-    heard = read_alone(blocklist, outcome)
-    if heard.state is State.UNUSABLE:
-        return heard
-    if standing.trust is Trust.UNUSABLE:
-        return Reading(State.UNUSABLE, standing.reason, heard.answers)
-    if heard.reason == STRIPPED and good and blocklist.controls is Controls.BOTH:
-        return NOT_LISTED  # the entry that must be there came through, so nothing strips answers
-    if heard.state is State.UNKNOWN:
-        return heard
+    classification = classify_result(blocklist, result)
+    if classification.state is ListState.UNUSABLE:
+        return classification
+    if trust.level is TrustLevel.UNUSABLE:
+        return Classification(ListState.UNUSABLE, trust.reason, classification.answers)
+    if classification.reason == STRIPPED and good and blocklist.controls is Controls.BOTH:
+        return NOT_LISTED  # the listed test point came through, so the resolver strips nothing
+    if classification.state is ListState.UNKNOWN:
+        return classification
     if not good:
-        return Reading(State.UNKNOWN, standing.reason, heard.answers)
-    return heard
+        return Classification(ListState.UNKNOWN, trust.reason, classification.answers)
+    return classification
 
 
-def is_denial(outcome: Outcome | None) -> bool:
-    """Whether the list said that it has no such name: of a list in good standing, this is "not listed"."""
-    return isinstance(outcome, Answer) and not outcome.exists and not outcome.records
+def is_nxdomain(result: LookupResult | None) -> bool:
+    """Return whether the result is NXDOMAIN, which means not listed if the list is trusted."""
+    return isinstance(result, DnsAnswer) and not result.exists and not result.records
 
 
-def read_alone(blocklist: Blocklist, outcome: Outcome) -> Reading:
-    """One outcome by itself, as though the list were in good standing."""
-    if isinstance(outcome, LookupFailed):
-        return Reading(State.UNKNOWN, SAME_AS.get(outcome.reason, outcome.reason))
-    if not outcome.records:
-        return Reading(State.UNKNOWN, STRIPPED) if outcome.exists else NOT_LISTED
-    if not outcome.exists:  # "no such name" and an address in one breath
-        return Reading(State.UNKNOWN, "contradiction")
-    return _read_records(blocklist, outcome.records)
+def classify_result(blocklist: Blocklist, result: LookupResult) -> Classification:
+    """Classify a lookup result as if the list were trusted."""
+    if isinstance(result, LookupFailed):
+        return Classification(ListState.UNKNOWN, REASON_ALIASES.get(result.reason, result.reason))
+    if not result.records:
+        return Classification(ListState.UNKNOWN, STRIPPED) if result.exists else NOT_LISTED
+    if not result.exists:  # NXDOMAIN with an A record
+        return Classification(ListState.UNKNOWN, "contradiction")
+    return _classify_records(blocklist, result.records)
 
 
-def _read_records(blocklist: Blocklist, records: Sequence[str]) -> Reading:
-    answers = tuple(sorted(set(records), key=lambda record: (octets_of(record) or (0, 0, 0, 0), record)))
+def _classify_records(blocklist: Blocklist, records: Sequence[str]) -> Classification:
+    answers = tuple(
+        sorted(set(records), key=lambda record: (octets_of(record) or (0, 0, 0, 0), record))
+    )
     if not all(_is_loopback(answer) for answer in answers):
-        return Reading(State.UNUSABLE, "parked", answers)
-    found = {answer: blocklist.codes.find(answer) for answer in answers}
-    codes = tuple(dict.fromkeys(code for meanings in found.values() for code in meanings))
+        return Classification(ListState.UNUSABLE, "parked", answers)
+    meanings = {answer: blocklist.codes.find(answer) for answer in answers}
+    codes = tuple(dict.fromkeys(code for code_group in meanings.values() for code in code_group))
     if refusal := next((code for code in codes if not code.effect.is_answer), None):
-        return Reading(State.UNUSABLE, refusal.reason, answers)
-    unrecognised = tuple(answer for answer in answers if not found[answer])
-    return Reading(State.LISTED, "", answers, codes, unrecognised)
+        return Classification(ListState.UNUSABLE, refusal.reason, answers)
+    unknown = tuple(answer for answer in answers if not meanings[answer])
+    return Classification(ListState.LISTED, "", answers, codes, unknown)
 
 
 def _is_loopback(answer: str) -> bool:

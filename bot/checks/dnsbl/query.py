@@ -1,4 +1,4 @@
-"""One round of questions: targets and test points all at once, the text of a listing as soon as it shows, one deadline."""
+"""Concurrent DNSBL queries: targets and test points at once, TXT of each listing, one deadline."""
 
 from __future__ import annotations
 
@@ -6,99 +6,110 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bot.checks.dnsbl.classify import Outcome, State, read_alone
-from bot.checks.dnsbl.zones import Question, Zone
-from bot.models import Lookup, LookupFailed, RoundLookup
+from bot.checks.dnsbl.classify import LookupResult, ListState, classify_result
+from bot.checks.dnsbl.zones import ListQuery, Zone
+from bot.models import Lookup, LookupFailed, BatchLookup
 
-MOST_TEXTS = 4
-MOST_TEXT_CHARACTERS = 300
-SILENCE = LookupFailed("timeout")
+MAX_TXT_RECORDS = 4
+MAX_TXT_CHARS = 300
+TIMED_OUT = LookupFailed("timeout")
 
 
 @dataclass(slots=True)
-class Heard:
-    """What came back before the deadline, by the name asked."""
+class QueryResults:
+    """Results received before the deadline, by query name."""
 
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    by_name: dict[str, LookupResult] = field(default_factory=dict)
+    txt: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def outcome(self, name: str) -> Outcome:
-        return self.outcomes.get(name, SILENCE)
+    def result_for(self, name: str) -> LookupResult:
+        return self.by_name.get(name, TIMED_OUT)
 
 
-async def ask(lookup: Lookup, targets: Sequence[Question], controls: Iterable[str], deadline: float) -> Heard:
-    """Asks everything at once; what has not answered at `deadline` (in the time of the event loop) was silent.
+async def query_all(
+    lookup: Lookup, targets: Sequence[ListQuery], test_points: Iterable[str], deadline: float
+) -> QueryResults:
+    """Query all names concurrently; names without a result at `deadline` (loop time) timed out.
 
-    Each of the `targets` that looks listed is asked for its TXT at once.
+    The TXT record is queried for each of the `targets` that classifies as listed.
     """
-    heard = Heard()
+    results = QueryResults()
 
-    async def ask_address(name: str) -> None:
+    async def query_address(name: str) -> None:
         try:
-            heard.outcomes[name] = await lookup(name, "A")
+            results.by_name[name] = await lookup(name, "A")
         except LookupFailed as failure:
-            heard.outcomes[name] = failure
+            results.by_name[name] = failure
 
-    async def ask_target(question: Question) -> None:
-        await ask_address(question.name)
-        if read_alone(question.zone.blocklist, heard.outcomes[question.name]).state is State.LISTED:
-            heard.texts[question.name] = await text_of(lookup, question.name)
+    async def query_target(query: ListQuery) -> None:
+        await query_address(query.name)
+        if (
+            classify_result(query.zone.blocklist, results.by_name[query.name]).state
+            is ListState.LISTED
+        ):
+            results.txt[query.name] = await listing_txt(lookup, query.name)
 
     try:
         async with asyncio.timeout_at(deadline), asyncio.TaskGroup() as group:
-            for question in targets:
-                group.create_task(ask_target(question))
-            for name in set(controls) - {question.name for question in targets}:
-                group.create_task(ask_address(name))
+            for query in targets:
+                group.create_task(query_target(query))
+            for name in set(test_points) - {query.name for query in targets}:
+                group.create_task(query_address(name))
     except TimeoutError:
-        pass  # the missing outcomes tell it: each of them reads as silence
-    return heard
+        pass  # names without a result count as timed out
+    return results
 
 
-async def ask_in_rounds(
-    lookup: RoundLookup, targets: Sequence[Question], stale: Sequence[Zone], deadline: float
-) -> Heard:
-    """The same with a lookup that asks many zones about one label at once; of the `stale` zones the test points are asked."""
-    heard = Heard()
-    questions = {question.name: question for question in targets}
+async def query_batches(
+    lookup: BatchLookup, targets: Sequence[ListQuery], stale: Sequence[Zone], deadline: float
+) -> QueryResults:
+    """Like `query_all`, with a lookup that queries many zones for one label in a batch.
 
-    async def ask_label(label: str, apexes: Sequence[str]) -> None:
-        def hear(place: int, outcome: Outcome) -> None:
-            name = f"{label}.{apexes[place]}"
-            heard.outcomes[name] = outcome
-            question = questions.get(name)
-            if question and read_alone(question.zone.blocklist, outcome).state is State.LISTED:
-                group.create_task(ask_text(name))
+    The test points of the `stale` zones are queried as well.
+    """
+    results = QueryResults()
+    queries = {query.name: query for query in targets}
 
-        await lookup.ask_all(label, apexes, heard=hear)
+    async def query_label(label: str, apexes: Sequence[str]) -> None:
+        def on_result(index: int, result: LookupResult) -> None:
+            name = f"{label}.{apexes[index]}"
+            results.by_name[name] = result
+            query = queries.get(name)
+            if query and classify_result(query.zone.blocklist, result).state is ListState.LISTED:
+                group.create_task(query_txt(name))
 
-    async def ask_text(name: str) -> None:
-        heard.texts[name] = await text_of(lookup, name)
+        await lookup.lookup_many(label, apexes, on_answer=on_result)
+
+    async def query_txt(name: str) -> None:
+        results.txt[name] = await listing_txt(lookup, name)
 
     try:
         async with asyncio.timeout_at(deadline), asyncio.TaskGroup() as group:
-            for label, apexes in _rounds(targets, stale).items():
-                group.create_task(ask_label(label, apexes))
+            for label, apexes in _batches(targets, stale).items():
+                group.create_task(query_label(label, apexes))
     except TimeoutError:
         pass  # as above
-    return heard
+    return results
 
 
-def _rounds(targets: Sequence[Question], stale: Sequence[Zone]) -> dict[str, list[str]]:
-    """The zones to ask about each label."""
-    rounds: dict[str, dict[str, None]] = {}
-    for question in targets:
-        rounds.setdefault(question.label, {})[question.zone.apex] = None
+def _batches(targets: Sequence[ListQuery], stale: Sequence[Zone]) -> dict[str, list[str]]:
+    """Return the apexes to query for each label."""
+    batches: dict[str, dict[str, None]] = {}
+    for query in targets:
+        batches.setdefault(query.label, {})[query.zone.apex] = None
     for zone in stale:
-        for name in zone.controls:
-            rounds.setdefault(name.removesuffix(f".{zone.apex}"), {})[zone.apex] = None
-    return {label: list(apexes) for label, apexes in rounds.items()}
+        for name in zone.test_point_names:
+            batches.setdefault(name.removesuffix(f".{zone.apex}"), {})[zone.apex] = None
+    return {label: list(apexes) for label, apexes in batches.items()}
 
 
-async def text_of(lookup: Lookup, name: str) -> tuple[str, ...]:
-    """What the list writes about an entry, cut short; a list need not write anything, so a failure is an empty text."""
+async def listing_txt(lookup: Lookup, name: str) -> tuple[str, ...]:
+    """Return the TXT records of an entry, truncated.
+
+    TXT is optional (RFC 5782 section 2.1), so a failed lookup yields an empty tuple.
+    """
     try:
         answer = await lookup(name, "TXT")
     except LookupFailed:
         return ()
-    return tuple(text[:MOST_TEXT_CHARACTERS] for text in answer.records[:MOST_TEXTS])
+    return tuple(text[:MAX_TXT_CHARS] for text in answer.records[:MAX_TXT_RECORDS])

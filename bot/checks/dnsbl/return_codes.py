@@ -1,4 +1,4 @@
-"""What an answer of a list means: return codes, flags, refusals, and who can end an entry."""
+"""Return codes of DNSBLs: meaning, bit flags, refusals, and who can remove an entry."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Octets = tuple[int, int, int, int]
 
 
 class Effect(StrEnum):
-    """What being on the list says; `refused` and `error` say nothing about what was asked."""
+    """What a return code states; `refused` and `error` state nothing about the queried name."""
 
     LISTED = "listed"
     POLICY = "policy"
@@ -25,7 +25,7 @@ class Effect(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much mail an entry stops."""
+    """How much mail a listing blocks."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -33,8 +33,8 @@ class Severity(StrEnum):
     NONE = "none"
 
 
-class Who(StrEnum):
-    """Who can end an entry."""
+class RemovalParty(StrEnum):
+    """Who can remove an entry."""
 
     OWNER = "owner"
     PROVIDER = "provider"
@@ -46,23 +46,26 @@ class Who(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """How an entry ends. `form` removes, `look` only shows; `{ip}` and `{domain}` in them stand for what was asked."""
+    """How an entry is removed.
 
-    who: Who
-    form: str = ""
-    look: str = ""
+    `form_url` removes, `lookup_url` only shows; `{ip}` and `{domain}` stand for the queried name.
+    """
+
+    party: RemovalParty
+    form_url: str = ""
+    lookup_url: str = ""
     expiry: str = ""
-    step: str = ""
+    remediation: str = ""
     note: str = ""
     preconditions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
-    """One answer that a list can give. `reason` is for refusals only, in the words of a finding's `facts.reason`."""
+class ReturnCode:
+    """One return code of a list; `reason` is for refusals only, as in the facts of a finding."""
 
     effect: Effect
-    means: str
+    meaning: str
     name: str
     severity: Severity
     removal: Removal
@@ -77,8 +80,11 @@ class Pattern:
     ranges: tuple[range, ...]
 
     @classmethod
-    def read(cls, text: str) -> Pattern:
-        """`127.0.0.4-7`, `127.0.*.3`. Raises ValueError unless it lies in 127.0.0.0/8 (RFC 5782 section 2.1)."""
+    def parse(cls, text: str) -> Pattern:
+        """Parse `127.0.0.4-7` or `127.0.*.3`.
+
+        Raises ValueError unless it lies in 127.0.0.0/8 (RFC 5782 section 2.1).
+        """
         ranges = tuple(_range(part) for part in text.split("."))
         if len(ranges) != 4 or ranges[0] != range(127, 128):
             raise ValueError(text)
@@ -94,14 +100,17 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class CodeTable:
-    """Finds the meaning of an answer. A list's own words on one address beat the common refusals, its patterns do not."""
+    """Return codes by address, bit flag and pattern.
 
-    exact: Mapping[str, Code]
-    bits: Mapping[int, Code]
-    patterns: tuple[tuple[Pattern, Code], ...]
+    Exact codes of a list override the common refusals; its patterns do not.
+    """
 
-    def find(self, address: str) -> tuple[Code, ...]:
-        """All that an answer says: several codes where the last octet is a sum of flags, none where it is not known."""
+    exact: Mapping[str, ReturnCode]
+    bits: Mapping[int, ReturnCode]
+    patterns: tuple[tuple[Pattern, ReturnCode], ...]
+
+    def find(self, address: str) -> tuple[ReturnCode, ...]:
+        """Return the codes of an answer: several for a sum of flags, none if unknown."""
         octets = octets_of(address)
         if octets is None:
             return ()
@@ -115,9 +124,11 @@ class CodeTable:
 
 
 def octets_of(address: str) -> Octets | None:
-    """The four numbers of an IPv4 address in text form; None for anything else."""
+    """Return the four octets of an IPv4 address in text form; None for anything else."""
     parts = address.split(".")
-    if len(parts) != 4 or not all(part.isascii() and part.isdigit() and len(part) <= 3 for part in parts):
+    if len(parts) != 4 or not all(
+        part.isascii() and part.isdigit() and len(part) <= 3 for part in parts
+    ):
         return None
     first, second, third, fourth = (int(part) for part in parts)
     return (first, second, third, fourth) if max(first, second, third, fourth) < 256 else None

@@ -1,6 +1,6 @@
-"""The controls of RFC 5782 section 5: an entry that must be there, one that must not, and what both together prove.
+"""Test points (RFC 5782 section 5): an entry that is always listed and one that never is.
 
-Which lists can be believed through the resolver in use: their test points asked, and nothing else.
+Their answers show whether a list works through the resolver in use.
 """
 
 from __future__ import annotations
@@ -10,114 +10,132 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.checks.dnsbl.catalog import Blocklist, Catalogue
-from bot.checks.dnsbl.classify import Outcome, Reading, State, read_alone
-from bot.checks.dnsbl.query import Heard, ask
-from bot.checks.dnsbl.trust import Standing, Trust
+from bot.checks.dnsbl.catalog import Blocklist, Catalog
+from bot.checks.dnsbl.classify import LookupResult, Classification, ListState, classify_result
+from bot.checks.dnsbl.query import QueryResults, query_all
+from bot.checks.dnsbl.trust import ListTrust, TrustLevel
 from bot.checks.dnsbl.zones import Zone, zone_of
 from bot.models import Lookup, LookupFailed
 
-GOOD = (Trust.GOOD, "")
-Judgement = tuple[Trust, str]
+GOOD = (TrustLevel.GOOD, "")
+Assessment = tuple[TrustLevel, str]
 
 
-def standing_of(zone: Zone, heard: Heard, at: datetime) -> Standing:
-    """The standing of a list after a round in which its test points (`zone.controls`) were asked."""
-    present, absent = (heard.outcome(name) if name else None for name in (zone.must_list, zone.must_not_list))
-    return judge(zone.blocklist, present, absent, at)
+def trust_of(zone: Zone, results: QueryResults, at: datetime) -> ListTrust:
+    """Return the trust of a list from results that include its test points."""
+    listed, unlisted = (
+        results.result_for(name) if name else None for name in (zone.must_list, zone.must_not_list)
+    )
+    return evaluate_test_points(zone.blocklist, listed, unlisted, at)
 
 
-def judge(blocklist: Blocklist, must_list: Outcome | None, must_not_list: Outcome | None, at: datetime) -> Standing:
-    """The standing of a list from the outcomes of its test points; None stands for a point that the list does not keep.
+def evaluate_test_points(
+    blocklist: Blocklist,
+    must_list: LookupResult | None,
+    must_not_list: LookupResult | None,
+    at: datetime,
+) -> ListTrust:
+    """Return the trust of a list from the results of its test points.
 
-    A list without test points is good as long as nothing speaks against it: there is no more to know about it.
+    None stands for a test point that the list does not publish; a list without test points is good.
     """
-    present = None if must_list is None else _judge_present(read_alone(blocklist, must_list))
-    absent = None if must_not_list is None else _judge_absent(read_alone(blocklist, must_not_list), present == GOOD)
-    trust, reason = _worse(absent or GOOD, present or GOOD)
-    return Standing(trust, reason, at)
+    listed = None if must_list is None else _assess_listed(classify_result(blocklist, must_list))
+    unlisted = (
+        None
+        if must_not_list is None
+        else _assess_unlisted(classify_result(blocklist, must_not_list), listed == GOOD)
+    )
+    trust, reason = _worst(unlisted or GOOD, listed or GOOD)
+    return ListTrust(trust, reason, at)
 
 
-def _judge_present(reading: Reading) -> Judgement:
-    match reading.state:
-        case State.LISTED:
+def _assess_listed(classification: Classification) -> Assessment:
+    match classification.state:
+        case ListState.LISTED:
             return GOOD
-        case State.NOT_LISTED:
-            return Trust.UNUSABLE, "emptied"
-        case State.UNUSABLE:
-            return Trust.UNUSABLE, reading.reason
-        case State.UNKNOWN:
-            return Trust.UNKNOWN, reading.reason
+        case ListState.NOT_LISTED:
+            return TrustLevel.UNUSABLE, "emptied"
+        case ListState.UNUSABLE:
+            return TrustLevel.UNUSABLE, classification.reason
+        case ListState.UNKNOWN:
+            return TrustLevel.UNKNOWN, classification.reason
 
 
-def _judge_absent(reading: Reading, answers_come_through: bool) -> Judgement:
-    match reading.state:
-        case State.NOT_LISTED:
+def _assess_unlisted(classification: Classification, answers_pass: bool) -> Assessment:
+    match classification.state:
+        case ListState.NOT_LISTED:
             return GOOD
-        case State.LISTED:
-            return Trust.UNUSABLE, "lists-everything"
-        case State.UNUSABLE:
-            return Trust.UNUSABLE, reading.reason
-        case State.UNKNOWN if reading.reason == "stripped" and answers_come_through:
+        case ListState.LISTED:
+            return TrustLevel.UNUSABLE, "lists-everything"
+        case ListState.UNUSABLE:
+            return TrustLevel.UNUSABLE, classification.reason
+        case ListState.UNKNOWN if classification.reason == "stripped" and answers_pass:
             return GOOD
-        case State.UNKNOWN:
-            return Trust.UNKNOWN, reading.reason
+        case ListState.UNKNOWN:
+            return TrustLevel.UNKNOWN, classification.reason
 
 
-def _worse(first: Judgement, second: Judgement) -> Judgement:
-    badness = [Trust.GOOD, Trust.UNKNOWN, Trust.UNUSABLE]
-    return max(first, second, key=lambda judgement: badness.index(judgement[0]))
+def _worst(left: Assessment, right: Assessment) -> Assessment:
+    order = [TrustLevel.GOOD, TrustLevel.UNKNOWN, TrustLevel.UNUSABLE]
+    return max(left, right, key=lambda assessment: order.index(assessment[0]))
 
 
-BUDGET_S = 5.0
+STATUS_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
-    """One list as the resolver in use shows it; `ms` is how long its slowest test point took."""
+class ListStatus:
+    """Trust of one list through the resolver in use; `ms` is the time its test points took."""
 
     id: str
     name: str
-    standing: Trust
+    trust: TrustLevel
     reason: str
     ms: int
 
 
-async def health(
-    catalogue: Catalogue,
+async def list_statuses(
+    catalog: Catalog,
     keys: Mapping[str, str],
     lookup: Lookup,
     now: Callable[[], datetime],
-    budget_s: float = BUDGET_S,
-) -> AsyncIterator[Health]:
-    """The health of every list, each as soon as it is known. A list that needs a key not given is unknown: `no-key`."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + budget_s
+    timeout_s: float = STATUS_TIMEOUT_S,
+) -> AsyncIterator[ListStatus]:
+    """Yield the status of every list as soon as it is known.
 
-    async def examine(blocklist: Blocklist) -> Health:
-        started = loop.time()
+    A list whose required key is missing is `unknown` with reason `no-key`.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+
+    async def check_list(blocklist: Blocklist) -> ListStatus:
+        started_at = loop.time()
         zone = zone_of(blocklist, keys)
         if zone is None:
-            return Health(blocklist.id, blocklist.name, Trust.UNKNOWN, "no-key", 0)
-        standing = await _examine(zone, lookup, now(), deadline)
-        return Health(
-            blocklist.id, blocklist.name, standing.trust, standing.reason, round((loop.time() - started) * 1e3)
+            return ListStatus(blocklist.id, blocklist.name, TrustLevel.UNKNOWN, "no-key", 0)
+        trust = await _query_trust(zone, lookup, now(), deadline)
+        return ListStatus(
+            blocklist.id,
+            blocklist.name,
+            trust.level,
+            trust.reason,
+            round((loop.time() - started_at) * 1e3),
         )
 
-    examinations = [asyncio.ensure_future(examine(blocklist)) for blocklist in catalogue.lists]
+    tasks = [asyncio.ensure_future(check_list(blocklist)) for blocklist in catalog.lists]
     try:
-        for done in asyncio.as_completed(examinations):
-            yield await done
+        for next_status in asyncio.as_completed(tasks):
+            yield await next_status
     finally:
-        for examination in examinations:
-            examination.cancel()
+        for task in tasks:
+            task.cancel()
 
 
-async def _examine(zone: Zone, lookup: Lookup, at: datetime, deadline: float) -> Standing:
-    if zone.controls:
-        return standing_of(zone, await ask(lookup, (), zone.controls, deadline), at)
-    # Without a test point all that can be learnt is whether anybody answers for the zone.
-    outcome = (await ask(lookup, (), [zone.apex], deadline)).outcome(zone.apex)
-    if isinstance(outcome, LookupFailed):
-        return Standing(Trust.UNKNOWN, read_alone(zone.blocklist, outcome).reason, at)
-    return Standing(Trust.GOOD, "", at)
+async def _query_trust(zone: Zone, lookup: Lookup, at: datetime, deadline: float) -> ListTrust:
+    if zone.test_point_names:
+        return trust_of(zone, await query_all(lookup, (), zone.test_point_names, deadline), at)
+    # Without test points, only check that the name servers of the zone respond.
+    result = (await query_all(lookup, (), [zone.apex], deadline)).result_for(zone.apex)
+    if isinstance(result, LookupFailed):
+        return ListTrust(TrustLevel.UNKNOWN, classify_result(zone.blocklist, result).reason, at)
+    return ListTrust(TrustLevel.GOOD, "", at)

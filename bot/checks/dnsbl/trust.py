@@ -1,4 +1,4 @@
-"""Whether a list can be believed, as its test points showed it through one resolver, and for how long that holds."""
+"""Trust in a list, as shown by its test points through one resolver, and how long it is valid."""
 
 from __future__ import annotations
 
@@ -8,63 +8,73 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-HOLDS_FOR = timedelta(minutes=15)
-REFRESHED_AFTER = timedelta(minutes=10)
-BAD_HOLDS_FOR = timedelta(minutes=1)  # a list that recovers is believed again soon
+GOOD_TTL = timedelta(minutes=15)
+REFRESH_AFTER = timedelta(minutes=10)
+UNUSABLE_TTL = timedelta(minutes=1)  # short, so that a list that recovers is used again soon
 
 
-class Trust(StrEnum):
+class TrustLevel(StrEnum):
+    """Whether the answers of a list count."""
+
     GOOD = "good"
     UNKNOWN = "unknown"
     UNUSABLE = "unusable"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What the test points of a list said at `at` (with a time zone); `reason` is empty while the list is good."""
+class ListTrust:
+    """What the test points of a list showed.
 
-    trust: Trust
+    `checked_at` has a time zone; `reason` is empty while the list is good.
+    """
+
+    level: TrustLevel
     reason: str
-    at: datetime
+    checked_at: datetime
 
-    def holds(self, now: datetime) -> bool:
-        """Whether it still says something about the list: 15 minutes, or one minute for a list found unusable."""
-        if self.trust is Trust.UNKNOWN:
+    def is_valid(self, now: datetime) -> bool:
+        """Return whether the result is still valid: 15 minutes, or 1 minute if unusable."""
+        if self.level is TrustLevel.UNKNOWN:
             return False
-        return self._age(now) < (HOLDS_FOR if self.trust is Trust.GOOD else BAD_HOLDS_FOR)
+        return self._age(now) < (GOOD_TTL if self.level is TrustLevel.GOOD else UNUSABLE_TTL)
 
     def is_fresh(self, now: datetime) -> bool:
-        """Whether the test points need not be asked yet."""
-        return self.holds(now) and self._age(now) < REFRESHED_AFTER
+        """Return whether the test points need no new query yet."""
+        return self.is_valid(now) and self._age(now) < REFRESH_AFTER
 
     def to_json(self) -> dict[str, str]:
-        return {"trust": self.trust, "reason": self.reason, "at": self.at.isoformat()}
+        return {"trust": self.level, "reason": self.reason, "at": self.checked_at.isoformat()}
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Standing:
+    def from_json(cls, stored: Mapping[str, Any]) -> ListTrust:
         """Raises ValueError or KeyError for anything that `to_json` did not write."""
-        return cls(Trust(stored["trust"]), str(stored["reason"]), datetime.fromisoformat(stored["at"]))
+        return cls(
+            TrustLevel(stored["trust"]), str(stored["reason"]), datetime.fromisoformat(stored["at"])
+        )
 
     def _age(self, now: datetime) -> timedelta:
-        return abs(now - self.at)  # the clocks of two workers differ a little, in either direction
+        return abs(now - self.checked_at)  # the clocks of two workers may differ
 
 
-class Memory(Protocol):
-    """Standings by the id of a zone and a resolver, shared by every check. An unreachable memory recalls nothing, soon."""
+class TrustCache(Protocol):
+    """Cache of list trust, keyed by resolver and zone and shared by all checks.
 
-    async def recall(self, ids: Collection[str], /) -> Mapping[str, Standing]: ...
+    An unavailable cache returns nothing, without delay.
+    """
 
-    async def remember(self, standings: Mapping[str, Standing], /) -> None: ...
+    async def get_many(self, keys: Collection[str], /) -> Mapping[str, ListTrust]: ...
+
+    async def set_many(self, entries: Mapping[str, ListTrust], /) -> None: ...
 
 
-class ProcessMemory:
-    """Remembers as long as the process lives; it cannot grow beyond one entry a list and resolver."""
+class InMemoryTrustCache:
+    """In-process trust cache; bounded by one entry per list and resolver."""
 
     def __init__(self) -> None:
-        self._standings: dict[str, Standing] = {}
+        self._entries: dict[str, ListTrust] = {}
 
-    async def recall(self, ids: Collection[str], /) -> Mapping[str, Standing]:
-        return {key: self._standings[key] for key in ids if key in self._standings}
+    async def get_many(self, keys: Collection[str], /) -> Mapping[str, ListTrust]:
+        return {key: self._entries[key] for key in keys if key in self._entries}
 
-    async def remember(self, standings: Mapping[str, Standing], /) -> None:
-        self._standings.update(standings)
+    async def set_many(self, entries: Mapping[str, ListTrust], /) -> None:
+        self._entries.update(entries)

@@ -1,4 +1,4 @@
-"""The record and the policy of MTA-STS as RFC 8461 §3.1 and §3.2 define them. Pure."""
+"""MTA-STS records and policies (RFC 8461 §3.1, §3.2). Pure."""
 
 from __future__ import annotations
 
@@ -7,82 +7,90 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.checks.lookups import readable
-from bot.probe_results import covers
+from bot.probe_results import name_covers
 
-VERSION = "v=STSv1;"  # texts that begin otherwise are not looked at by senders (§3.1)
-ALMOST = re.compile(r"\s*v\s*=\s*sts", re.IGNORECASE)
+VERSION = "v=STSv1;"  # senders ignore other texts (§3.1)
+MALFORMED_RECORD = re.compile(r"\s*v\s*=\s*sts", re.IGNORECASE)
 FIELD = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31})=([!-:<>-~]+)")
 ID = re.compile(r"[A-Za-z0-9]{1,32}")
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
-HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}", re.IGNORECASE)
+HOST = re.compile(
+    r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}", re.IGNORECASE
+)
 SECONDS = re.compile(r"[0-9]{1,10}")
 MODES = ("enforce", "testing", "none")
-LONGEST_AGE = 31_557_600  # a year
+MAX_AGE_LIMIT_S = 31_557_600  # one year
 SPACE = " \t"
 
 
-class Unusable(ValueError):
-    """Senders act as if it were not there; the message completes "… cannot be used: "."""
+class BadMtaSts(ValueError):
+    """Senders ignore the record or policy; the message completes "… cannot be used: "."""
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """`exchanges` are the names of mail servers, each perhaps with `*.` for one label; `max_age` is in seconds."""
+class MtaStsPolicy:
+    """An MTA-STS policy: MX patterns, with `*.` for one label, and `max_age` in seconds."""
 
     mode: str
     max_age: int
-    exchanges: tuple[str, ...]
+    mx_patterns: tuple[str, ...]
 
     def allows(self, host: str) -> bool:
-        return any(covers(pattern, host) for pattern in self.exchanges)
+        return any(name_covers(pattern, host) for pattern in self.mx_patterns)
 
 
 def find_records(texts: Sequence[str]) -> list[str]:
-    """The TXT strings that senders take for a record, or else those that were surely meant to be one."""
-    return [text for text in texts if text.startswith(VERSION)] or [text for text in texts if ALMOST.match(text)]
+    """The TXT strings that are records, else those that are malformed ones."""
+    return [text for text in texts if text.startswith(VERSION)] or [
+        text for text in texts if MALFORMED_RECORD.match(text)
+    ]
 
 
-def read_id(record: str) -> str:
-    """The id of a record; raises Unusable."""
+def parse_record_id(record: str) -> str:
+    """The id of a record. Raises BadMtaSts."""
     if not record.startswith(VERSION):
-        raise Unusable(f"it does not begin with {VERSION}")
+        raise BadMtaSts(f"it does not begin with {VERSION}")
     fields: dict[str, str] = {}
     for part in record.removeprefix(VERSION).strip(SPACE).removesuffix(";").split(";"):
-        field = FIELD.fullmatch(part.strip(SPACE))
-        if field is None:
-            raise Unusable(f"“{readable(part.strip(SPACE))}” is not of the form name=value")
-        fields.setdefault(field[1], field[2])
+        match = FIELD.fullmatch(part.strip(SPACE))
+        if match is None:
+            raise BadMtaSts(f"“{readable(part.strip(SPACE))}” is not of the form name=value")
+        fields.setdefault(match[1], match[2])
     if not ID.fullmatch(fields.get("id", "")):
-        raise Unusable("its id is not 1 to 32 letters and digits")
+        raise BadMtaSts("its id is not 1 to 32 letters and digits")
     return fields["id"]
 
 
-def read_policy(text: str) -> Policy:
-    """The policy in the text of the page; raises Unusable. A key that is given twice counts once, but for mx."""
+def parse_policy(text: str) -> MtaStsPolicy:
+    """Parse a policy file; of duplicate keys other than mx the first counts. Raises BadMtaSts."""
     fields: dict[str, list[str]] = {}
     for line in filter(None, (line.rstrip("\r \t") for line in text.split("\n"))):
         key, colon, value = line.partition(":")
         if not colon or not KEY.fullmatch(key):
-            raise Unusable(f"the line “{readable(line)}” is not of the form key: value")
+            raise BadMtaSts(f"the line “{readable(line)}” is not of the form key: value")
         fields.setdefault(key, []).append(value.strip(SPACE))
     first = {key: values[0] for key, values in fields.items()}
     if first.get("version") != "STSv1":
-        raise Unusable("it has no line “version: STSv1”")
+        raise BadMtaSts("it has no line “version: STSv1”")
     if first.get("mode") not in MODES:
-        raise Unusable("its mode is none of enforce, testing and none")
-    return Policy(first["mode"], _age(first.get("max_age", "")), _exchanges(first["mode"], fields.get("mx", [])))
+        raise BadMtaSts("its mode is none of enforce, testing and none")
+    return MtaStsPolicy(
+        first["mode"],
+        _parse_max_age(first.get("max_age", "")),
+        _parse_mx_patterns(first["mode"], fields.get("mx", [])),
+    )
 
 
-def _age(text: str) -> int:
-    if not SECONDS.fullmatch(text) or int(text) > LONGEST_AGE:
-        raise Unusable(f"its max_age is not a number of seconds up to {LONGEST_AGE} (a year)")
+def _parse_max_age(text: str) -> int:
+    if not SECONDS.fullmatch(text) or int(text) > MAX_AGE_LIMIT_S:
+        raise BadMtaSts(f"its max_age is not a number of seconds up to {MAX_AGE_LIMIT_S} (a year)")
     return int(text)
 
 
-def _exchanges(mode: str, names: Sequence[str]) -> tuple[str, ...]:
+def _parse_mx_patterns(mode: str, names: Sequence[str]) -> tuple[str, ...]:
     if not names and mode != "none":
-        raise Unusable("it names no mail server (mx)")
-    wrong = next((name for name in names if not HOST.fullmatch(name)), None)
-    if wrong is not None:
-        raise Unusable(f"“{readable(wrong)}” is not the name of a mail server")
+        raise BadMtaSts("it names no mail server (mx)")
+    bad_name = next((name for name in names if not HOST.fullmatch(name)), None)
+    if bad_name is not None:
+        raise BadMtaSts(f"“{readable(bad_name)}” is not the name of a mail server")
     return tuple(name.lower() for name in names)

@@ -1,4 +1,7 @@
-"""Would Gmail, Yahoo and Outlook.com take this mail? Judged from what the other checks found; asks nothing itself. Pure."""
+"""Would Gmail, Yahoo and Outlook.com accept this mail?
+
+Judged from the findings of the other checks; sends no queries. Pure.
+"""
 
 from __future__ import annotations
 
@@ -7,164 +10,209 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from bot.checks.finding_codes import Code
-from bot.checks.sender_requirements.rules import RECEIVERS, RULES, SIGNALS, Demand, Effect, Receiver, Rule, State
+from bot.checks.finding_codes import FindingCode
+from bot.checks.sender_requirements.rules import (
+    RECEIVERS,
+    RULES,
+    SIGNALS,
+    Requirement,
+    Effect,
+    Receiver,
+    Rule,
+    RuleState,
+)
 from bot.models import Finding, SharedFacts, Verdict
 
 __all__ = ["CODES", "judge"]
 
-CODES: Mapping[str, Code] = {
-    "senders.would-take": Code(
+SOURCES = (
+    "[Gmail](https://support.google.com/a/answer/81126),"
+    " [Yahoo](https://senders.yahooinc.com/best-practices/),"
+    " [Outlook.com](https://sendersupport.olc.protection.outlook.com/pm/)"
+)
+CODES: Mapping[str, FindingCode] = {
+    "senders.would-take": FindingCode(
         "Nothing that was seen speaks against the receiver taking the mail.",
-        "[Gmail](https://support.google.com/a/answer/81126), [Yahoo](https://senders.yahooinc.com/best-practices/), [Outlook.com](https://sendersupport.olc.protection.outlook.com/pm/)",
+        SOURCES,
     ),
-    "senders.would-refuse": Code(
+    "senders.would-refuse": FindingCode(
         "The mail breaks a rule that the receiver holds every sender to.",
-        "[Gmail](https://support.google.com/a/answer/81126), [Yahoo](https://senders.yahooinc.com/best-practices/), [Outlook.com](https://sendersupport.olc.protection.outlook.com/pm/)",
+        SOURCES,
         "Put right the rule that the finding names; its reply codes are those in the bounces.",
     ),
-    "senders.would-refuse-bulk": Code(
+    "senders.would-refuse-bulk": FindingCode(
         "The mail breaks a rule that the receiver holds those to who send much.",
-        "[Gmail](https://support.google.com/a/answer/81126), [Yahoo](https://senders.yahooinc.com/best-practices/), [Outlook.com](https://sendersupport.olc.protection.outlook.com/pm/)",
+        SOURCES,
         "Put right the rule that the finding names before you send much.",
     ),
-    "senders.may-refuse": Code(
+    "senders.may-refuse": FindingCode(
         "The mail breaks a rule that lowers the trust of the receiver.",
-        "[Gmail](https://support.google.com/a/answer/81126), [Yahoo](https://senders.yahooinc.com/best-practices/), [Outlook.com](https://sendersupport.olc.protection.outlook.com/pm/)",
+        SOURCES,
         "Put right the rule that the finding names.",
     ),
-    "senders.not-known": Code(
+    "senders.not-known": FindingCode(
         "Something that the receiver asks for could not be checked.",
-        "[Gmail](https://support.google.com/a/answer/81126), [Yahoo](https://senders.yahooinc.com/best-practices/), [Outlook.com](https://sendersupport.olc.protection.outlook.com/pm/)",
+        SOURCES,
         "Check again in a few minutes.",
     ),
 }
-SAYS: Mapping[str, str] = {
-    "senders.would-take": "Nothing that can be seen from outside keeps {name} from taking this mail.",
+SUMMARIES: Mapping[str, str] = {
+    "senders.would-take": (
+        "Nothing that can be seen from outside keeps {name} from taking this mail."
+    ),
     "senders.would-refuse": "{name} would refuse this mail: {why}.",
     "senders.would-refuse-bulk": "{name} would refuse this mail from {bulk}: {why}.",
     "senders.may-refuse": "{name} may refuse this mail or call it spam: {why}.",
     "senders.not-known": "It is not known whether {name} would take this mail; not checked: {why}.",
 }
 NOT_VISIBLE = "not-visible"
-AGAIN = "Check again in a few minutes."
+CHECK_AGAIN = "Check again in a few minutes."
 
 
-class Sign(NamedTuple):
-    """What of a finding counts here."""
+class RelevantFinding(NamedTuple):
+    """The part of a finding that requirements depend on."""
 
     code: str
     verdict: Verdict
-    step: str
+    remediation: str
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A signal or a rule as it stands, and the finding that decided it."""
+class Assessment:
+    """State of a signal or rule, and the finding that decided it."""
 
-    state: State
-    finding: Sign | None = None
+    state: RuleState
+    finding: RelevantFinding | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """One demand of a receiver as it stands."""
+class RequirementStatus:
+    """State of one requirement of a receiver."""
 
-    demand: Demand
-    seen: Seen
+    requirement: Requirement
+    assessment: Assessment
 
     @property
     def rule(self) -> Rule:
-        return RULES[self.demand.rule]
+        return RULES[self.requirement.rule]
 
     @property
     def code(self) -> str:
-        """The code that a broken demand brings."""
-        if self.demand.bulk:
+        """The finding code if the requirement is broken."""
+        if self.requirement.bulk:
             return "senders.would-refuse-bulk"
-        return "senders.would-refuse" if self.rule.effect is Effect.REFUSED else "senders.may-refuse"
+        return (
+            "senders.would-refuse" if self.rule.effect is Effect.REFUSED else "senders.may-refuse"
+        )
 
 
 def judge(findings: Sequence[Finding]) -> list[Finding]:
-    """One finding per receiver, `about` its id; none where nothing was found that a receiver looks at.
+    """One finding per receiver, its `subject` the receiver id; none without relevant findings.
 
-    `facts["rules"]` is the table: rule, asks, of (all, bulk), state (met, broken, unknown, unseen, not-visible) and replies.
-    No finding is worse than those it was judged from.
+    `facts["rules"]` has one row per requirement: rule, asks, of (all, bulk), state (met, broken,
+    unknown, unseen, not-visible), replies. No finding is worse than those it is based on.
     """
-    signs = dict.fromkeys([(finding.code, finding.verdict, finding.step) for finding in findings])
-    return list(_judge(tuple([Sign(*sign) for sign in signs])))
+    relevant = dict.fromkeys(
+        [(finding.code, finding.verdict, finding.remediation) for finding in findings]
+    )
+    return list(_judge(tuple([RelevantFinding(*row) for row in relevant])))
 
 
-@lru_cache(maxsize=256)  # the addresses of a sweep are mostly alike
-def _judge(signs: tuple[Sign, ...]) -> tuple[Finding, ...]:
-    signals = {name: _signal(name, signs) for name in SIGNALS}
-    if all(seen.state is State.UNSEEN for seen in signals.values()):
+@lru_cache(maxsize=256)  # most addresses of a bulk check have the same findings
+def _judge(relevant: tuple[RelevantFinding, ...]) -> tuple[Finding, ...]:
+    signals = {name: _signal(name, relevant) for name in SIGNALS}
+    if all(assessment.state is RuleState.UNSEEN for assessment in signals.values()):
         return ()
-    return tuple(_about(receiver, signals) for receiver in RECEIVERS)
+    return tuple(_receiver_finding(receiver, signals) for receiver in RECEIVERS)
 
 
-def _signal(name: str, signs: Sequence[Sign]) -> Seen:
+def _signal(name: str, relevant: Sequence[RelevantFinding]) -> Assessment:
     for row in SIGNALS[name]:
-        fitting = [sign for sign in signs if sign.code in row.codes and sign.verdict >= row.at_least]
-        if fitting:
-            return Seen(row.state, max(fitting, key=lambda sign: sign.verdict))
-    return Seen(State.UNSEEN)
+        matching = [
+            finding
+            for finding in relevant
+            if finding.code in row.codes and finding.verdict >= row.at_least
+        ]
+        if matching:
+            return Assessment(row.state, max(matching, key=lambda finding: finding.verdict))
+    return Assessment(RuleState.UNSEEN)
 
 
-def _rule(rule: Rule, signals: Mapping[str, Seen]) -> Seen:
-    """The first of its signals in the state that decides: one good one, or one bad one, may be enough."""
-    seen = [signals[name] for name in rule.signals]
-    enough, whole = (State.MET, State.BROKEN) if rule.any_signal else (State.BROKEN, State.MET)
-    if seen and all(each.state is whole for each in seen):
-        return max(seen, key=lambda each: each.finding.verdict if each.finding else Verdict.PASS)
-    return next((each for state in (enough, State.UNKNOWN) for each in seen if each.state is state), Seen(State.UNSEEN))
+def _rule(rule: Rule, signals: Mapping[str, Assessment]) -> Assessment:
+    """Combine the signals of a rule.
+
+    With `any_signal` one met signal is enough, else all must be met.
+    """
+    assessments = [signals[name] for name in rule.signals]
+    deciding, unanimous = (
+        (RuleState.MET, RuleState.BROKEN) if rule.any_signal else (RuleState.BROKEN, RuleState.MET)
+    )
+    if assessments and all(assessment.state is unanimous for assessment in assessments):
+        return max(
+            assessments,
+            key=lambda assessment: (
+                assessment.finding.verdict if assessment.finding else Verdict.PASS
+            ),
+        )
+    return next(
+        (
+            assessment
+            for state in (deciding, RuleState.UNKNOWN)
+            for assessment in assessments
+            if assessment.state is state
+        ),
+        Assessment(RuleState.UNSEEN),
+    )
 
 
-def _about(receiver: Receiver, signals: Mapping[str, Seen]) -> Finding:
-    standings = [Standing(demand, _rule(RULES[demand.rule], signals)) for demand in receiver.demands]
-    code, deciding = _decide(standings)
-    causes = [standing.seen.finding for standing in deciding if standing.seen.finding]
+def _receiver_finding(receiver: Receiver, signals: Mapping[str, Assessment]) -> Finding:
+    statuses = [
+        RequirementStatus(demand, _rule(RULES[demand.rule], signals))
+        for demand in receiver.requirements
+    ]
+    code, deciding = _decide(statuses)
+    causes = [status.assessment.finding for status in deciding if status.assessment.finding]
     worst = max(causes, key=lambda finding: finding.verdict, default=None)
     ceiling = Verdict.FAIL if code == "senders.would-refuse" else Verdict.WARN
     return Finding(
         check="senders",
-        about=receiver.id,
+        subject=receiver.id,
         verdict=min(worst.verdict, ceiling) if worst else Verdict.PASS,
         code=code,
-        says=SAYS[code].format(name=receiver.name, bulk=receiver.bulk, why=_why(deciding)),
-        step=(worst.step or AGAIN) if worst else "",
-        facts=SharedFacts(name=receiver.name, rules=[_row(standing) for standing in standings]),
+        summary=SUMMARIES[code].format(name=receiver.name, bulk=receiver.bulk, why=_why(deciding)),
+        remediation=(worst.remediation or CHECK_AGAIN) if worst else "",
+        facts=SharedFacts(name=receiver.name, rules=[_row(status) for status in statuses]),
         links=receiver.links,
     )
 
 
-def _decide(standings: Sequence[Standing]) -> tuple[str, list[Standing]]:
-    """The gravest code, and the demands that brought it."""
-    broken = [standing for standing in standings if standing.seen.state is State.BROKEN]
+def _decide(statuses: Sequence[RequirementStatus]) -> tuple[str, list[RequirementStatus]]:
+    """The worst code, and the requirements that caused it."""
+    broken = [status for status in statuses if status.assessment.state is RuleState.BROKEN]
     for code in ("senders.would-refuse", "senders.would-refuse-bulk", "senders.may-refuse"):
-        if deciding := [standing for standing in broken if standing.code == code]:
+        if deciding := [status for status in broken if status.code == code]:
             return code, deciding
-    unknown = [standing for standing in standings if standing.seen.state is State.UNKNOWN]
+    unknown = [status for status in statuses if status.assessment.state is RuleState.UNKNOWN]
     return ("senders.not-known", unknown) if unknown else ("senders.would-take", [])
 
 
-def _why(standings: Sequence[Standing]) -> str:
-    return ", ".join(_reason(standing) for standing in standings)
+def _why(statuses: Sequence[RequirementStatus]) -> str:
+    return ", ".join(_reason(status) for status in statuses)
 
 
-def _reason(standing: Standing) -> str:
-    if standing.seen.state is State.UNKNOWN:
-        return standing.rule.asks
-    replies = " or ".join(standing.demand.replies)
-    return f"{standing.rule.lacks} ({replies})" if replies else standing.rule.lacks
+def _reason(status: RequirementStatus) -> str:
+    if status.assessment.state is RuleState.UNKNOWN:
+        return status.rule.label
+    replies = " or ".join(status.requirement.reply_codes)
+    return f"{status.rule.violation} ({replies})" if replies else status.rule.violation
 
 
-def _row(standing: Standing) -> dict[str, Any]:
-    rule = standing.rule
+def _row(status: RequirementStatus) -> dict[str, Any]:
+    rule = status.rule
     return {
         "rule": rule.id,
-        "asks": rule.asks,
-        "of": "bulk" if standing.demand.bulk else "all",
-        "state": standing.seen.state.value if rule.signals else NOT_VISIBLE,
-        "replies": list(standing.demand.replies),
+        "asks": rule.label,
+        "of": "bulk" if status.requirement.bulk else "all",
+        "state": status.assessment.state.value if rule.signals else NOT_VISIBLE,
+        "replies": list(status.requirement.reply_codes),
     }

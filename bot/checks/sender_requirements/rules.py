@@ -1,11 +1,11 @@
-"""What Gmail, Yahoo and Outlook.com ask of those who send to them, as data.
+"""Sender requirements of Gmail, Yahoo and Outlook.com, as data.
 
-A signal tells from the codes of other checks' findings whether one thing is in order. A rule is made of signals; one without
-signals cannot be seen in the DNS. A receiver demands rules of all senders or of those who send in bulk, and says with which
-reply it refuses.
+A signal derives the state of one thing from the finding codes of other checks. A rule combines
+signals; without signals it cannot be checked from outside. A receiver requires rules of all or of
+bulk senders, and rejects with the given enhanced status codes.
 
-Sources: Google's Email sender guidelines and their FAQ, Yahoo's Sender Hub, Microsoft's requirements for high-volume senders
-(enforced since 2025-05-05).
+Sources: Google's Email sender guidelines and their FAQ, Yahoo's Sender Hub, Microsoft's
+requirements for high-volume senders (enforced since 2025-05-05).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from enum import StrEnum
 from bot.models import Link, Verdict
 
 
-class State(StrEnum):
-    """How a rule stands. `unseen` means that nothing was looked at or that it shows in no DNS record."""
+class RuleState(StrEnum):
+    """State of a rule; `unseen` means not checked, or not visible in the DNS."""
 
     MET = "met"
     BROKEN = "broken"
@@ -27,70 +27,70 @@ class State(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a receiver does when a rule is broken."""
+    """What a receiver does with mail that breaks the rule."""
 
     REFUSED = "refused"
     DISTRUSTED = "distrusted"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """Any of these codes decides the state, if its finding is at least so bad: one that is excused decides nothing."""
+class SignalRow:
+    """Finding codes that decide the state, if the verdict is at least `at_least`."""
 
-    state: State
+    state: RuleState
     codes: frozenset[str]
     at_least: Verdict = Verdict.PASS
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`asks` is what it asks for, as in a table; `lacks` is what is true where it is broken, inside a sentence.
+    """A rule: `label` names it in tables, `violation` says what is wrong inside a sentence.
 
-    One signal in order is enough where `any_signal`; otherwise all have to be.
+    With `any_signal` one met signal is enough, otherwise all must be met.
     """
 
     id: str
-    asks: str
-    lacks: str = ""
+    label: str
+    violation: str = ""
     signals: tuple[str, ...] = ()
     any_signal: bool = False
     effect: Effect = Effect.REFUSED
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
-    """A rule as one receiver asks for it, and the enhanced status codes (RFC 3463) with which it refuses."""
+class Requirement:
+    """A rule that a receiver requires, and the enhanced status codes (RFC 3463) of rejections."""
 
     rule: str
-    replies: tuple[str, ...] = ()
+    reply_codes: tuple[str, ...] = ()
     bulk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """`bulk` says who counts as a bulk sender, inside a sentence about mail “from …”."""
+    """A receiver; `bulk` defines its bulk senders, inside a sentence about mail “from …”."""
 
     id: str
     name: str
     bulk: str
-    demands: tuple[Demand, ...]
+    requirements: tuple[Requirement, ...]
     links: tuple[Link, ...]
 
 
-def _met(*codes: str) -> Row:
-    return Row(State.MET, frozenset(codes))
+def _met(*codes: str) -> SignalRow:
+    return SignalRow(RuleState.MET, frozenset(codes))
 
 
-def _broken(*codes: str, at_least: Verdict = Verdict.WARN) -> Row:
-    return Row(State.BROKEN, frozenset(codes), at_least)
+def _broken(*codes: str, at_least: Verdict = Verdict.WARN) -> SignalRow:
+    return SignalRow(RuleState.BROKEN, frozenset(codes), at_least)
 
 
-def _unknown(*codes: str) -> Row:
-    return Row(State.UNKNOWN, frozenset(codes))
+def _unknown(*codes: str) -> SignalRow:
+    return SignalRow(RuleState.UNKNOWN, frozenset(codes))
 
 
-# The first row that fits decides.
-SIGNALS: Mapping[str, tuple[Row, ...]] = {
+# The first matching row decides.
+SIGNALS: Mapping[str, tuple[SignalRow, ...]] = {
     "reverse-name": (
         _met("ptr.ok", "ptr.several", "ptr.generic", "ptr.provider-default"),
         _broken("ptr.missing", "ptr.not-confirmed", "ptr.private-name"),
@@ -98,17 +98,39 @@ SIGNALS: Mapping[str, tuple[Row, ...]] = {
     ),
     "spf": (
         _met("spf.pass"),
-        _broken("spf.fail", "spf.softfail", "spf.neutral", "spf.missing-record", "spf.permanent-error"),
-        _broken("spf.multiple-records", "spf.syntax-error", "spf.missing-include", "spf.no-such-domain"),
+        _broken(
+            "spf.fail", "spf.softfail", "spf.neutral", "spf.missing-record", "spf.permanent-error"
+        ),
+        _broken(
+            "spf.multiple-records", "spf.syntax-error", "spf.missing-include", "spf.no-such-domain"
+        ),
         _broken("spf.too-many-lookups", "spf.too-many-hosts", "spf.too-many-voids"),
         _unknown("spf.temporary-error", "spf.not-finished", "spf.no-answer", "spf.broken"),
-        _met("spf.valid-record", "spf.allows-everyone", "spf.neutral-default", "spf.no-default", "spf.uses-ptr"),
+        _met(
+            "spf.valid-record",
+            "spf.allows-everyone",
+            "spf.neutral-default",
+            "spf.no-default",
+            "spf.uses-ptr",
+        ),
         _met("spf.dead-name", "spf.ipv6-voids"),
     ),
     "dkim": (
         _met("dkim.ok", "dkim.short-key", "dkim.long-key"),
-        _broken("dkim.missing-key", "dkim.revoked", "dkim.broken-key", "dkim.bad-record", "dkim.several-records"),
-        _broken("dkim.weak-key", "dkim.only-sha1", "dkim.not-for-mail", "dkim.unknown-kind", "dkim.testing"),
+        _broken(
+            "dkim.missing-key",
+            "dkim.revoked",
+            "dkim.broken-key",
+            "dkim.bad-record",
+            "dkim.several-records",
+        ),
+        _broken(
+            "dkim.weak-key",
+            "dkim.only-sha1",
+            "dkim.not-for-mail",
+            "dkim.unknown-kind",
+            "dkim.testing",
+        ),
         _broken("dkim.ed25519-alone"),
         _unknown("dkim.no-answer", "dkim.broken"),
     ),
@@ -152,8 +174,12 @@ RULES: Mapping[str, Rule] = {
         ),
         Rule("spf", "SPF in order", "SPF is not in order", ("spf",)),
         Rule("dkim", "DKIM in order", "DKIM is not in order", ("dkim",)),
-        Rule("dkim-key", "DKIM keys of at least 1024 bits", "a DKIM key is too short", ("dkim-key",)),
-        Rule("dmarc", "a DMARC record, p=none at least", "there is no valid DMARC record", ("dmarc",)),
+        Rule(
+            "dkim-key", "DKIM keys of at least 1024 bits", "a DKIM key is too short", ("dkim-key",)
+        ),
+        Rule(
+            "dmarc", "a DMARC record, p=none at least", "there is no valid DMARC record", ("dmarc",)
+        ),
         Rule(
             "helo",
             "a HELO name that leads to an address",
@@ -183,19 +209,19 @@ RECEIVERS: tuple[Receiver, ...] = (
         "Gmail",
         OVER_5000,
         (
-            Demand("reverse-name", ("4.7.23", "5.7.25")),
-            Demand("spf-or-dkim", ("5.7.26",)),
-            Demand("dkim-key"),
-            Demand("helo"),
-            Demand("lists"),
-            Demand("tls", ("4.7.29", "5.7.29")),
-            Demand("spam-rate", ("5.7.28",)),
-            Demand("format"),
-            Demand("spf", ("4.7.27", "5.7.27"), bulk=True),
-            Demand("dkim", ("4.7.30", "5.7.30"), bulk=True),
-            Demand("dmarc", ("4.7.31", "4.7.40", "5.7.40"), bulk=True),
-            Demand("alignment", ("4.7.32", "5.7.32"), bulk=True),
-            Demand("unsubscribe", bulk=True),
+            Requirement("reverse-name", ("4.7.23", "5.7.25")),
+            Requirement("spf-or-dkim", ("5.7.26",)),
+            Requirement("dkim-key"),
+            Requirement("helo"),
+            Requirement("lists"),
+            Requirement("tls", ("4.7.29", "5.7.29")),
+            Requirement("spam-rate", ("5.7.28",)),
+            Requirement("format"),
+            Requirement("spf", ("4.7.27", "5.7.27"), bulk=True),
+            Requirement("dkim", ("4.7.30", "5.7.30"), bulk=True),
+            Requirement("dmarc", ("4.7.31", "4.7.40", "5.7.40"), bulk=True),
+            Requirement("alignment", ("4.7.32", "5.7.32"), bulk=True),
+            Requirement("unsubscribe", bulk=True),
         ),
         (
             Link("Gmail: what senders must do", "https://support.google.com/a/answer/81126"),
@@ -207,16 +233,16 @@ RECEIVERS: tuple[Receiver, ...] = (
         "Yahoo",
         "a bulk sender",
         (
-            Demand("reverse-name"),
-            Demand("spf-or-dkim"),
-            Demand("lists"),
-            Demand("spam-rate"),
-            Demand("format"),
-            Demand("spf", bulk=True),
-            Demand("dkim", bulk=True),
-            Demand("dmarc", bulk=True),
-            Demand("alignment", bulk=True),
-            Demand("unsubscribe", bulk=True),
+            Requirement("reverse-name"),
+            Requirement("spf-or-dkim"),
+            Requirement("lists"),
+            Requirement("spam-rate"),
+            Requirement("format"),
+            Requirement("spf", bulk=True),
+            Requirement("dkim", bulk=True),
+            Requirement("dmarc", bulk=True),
+            Requirement("alignment", bulk=True),
+            Requirement("unsubscribe", bulk=True),
         ),
         (Link("Yahoo: what senders must do", "https://senders.yahooinc.com/best-practices/"),),
     ),
@@ -225,15 +251,21 @@ RECEIVERS: tuple[Receiver, ...] = (
         "Outlook.com",
         OVER_5000,
         (
-            Demand("lists"),
-            Demand("spf", ("5.7.515",), bulk=True),
-            Demand("dkim", ("5.7.515",), bulk=True),
-            Demand("dmarc", ("5.7.515",), bulk=True),
-            Demand("alignment", ("5.7.515",), bulk=True),
+            Requirement("lists"),
+            Requirement("spf", ("5.7.515",), bulk=True),
+            Requirement("dkim", ("5.7.515",), bulk=True),
+            Requirement("dmarc", ("5.7.515",), bulk=True),
+            Requirement("alignment", ("5.7.515",), bulk=True),
         ),
         (
-            Link("Outlook.com: what senders must do", "https://sendersupport.olc.protection.outlook.com/pm/"),
-            Link("Outlook.com: how it sees your addresses", "https://sendersupport.olc.protection.outlook.com/snds/"),
+            Link(
+                "Outlook.com: what senders must do",
+                "https://sendersupport.olc.protection.outlook.com/pm/",
+            ),
+            Link(
+                "Outlook.com: how it sees your addresses",
+                "https://sendersupport.olc.protection.outlook.com/snds/",
+            ),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""check_host(): may this address send mail for this domain? The whole of RFC 7208, asked through one lookup."""
+"""check_host() of RFC 7208: may the address send mail for the domain?"""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from bot.checks.lookups import reverse_name
-from bot.checks.spf.dns_session import OURS, Limits, Question, Session, Stopped
-from bot.checks.spf.macros import BadSyntax, MacroString, askable, expand, letters, parse_explanation, to_name
-from bot.checks.spf.prefetch import ADDRESS_KINDS, exchanges, look_ahead
+from bot.checks.spf.dns_session import DEFAULT_LIMITS, Limits, Query, DnsSession, BudgetExceeded
+from bot.checks.spf.macros import (
+    BadSyntax,
+    MacroString,
+    is_queryable,
+    expand,
+    macro_values,
+    parse_explanation,
+    to_name,
+)
+from bot.checks.spf.prefetch import ADDRESS_RDTYPES, mx_hosts, prefetch_terms
 from bot.checks.spf.record import (
     All,
     Directive,
@@ -25,24 +33,32 @@ from bot.checks.spf.record import (
     is_spf,
     parse_record,
 )
-from bot.checks.spf.result import MOST_NAMES, MOST_TERMS, MOST_VOIDS, Cause, Evaluation, Result, names
+from bot.checks.spf.result import (
+    MAX_NAMES,
+    MAX_LOOKUP_TERMS,
+    MAX_VOID_LOOKUPS,
+    PermErrorCause,
+    SpfResult,
+    ResultCode,
+    join_names,
+)
 from bot.inputs.domain_names import quoted
 from bot.models import Address, Lookup, LookupFailed
 
-MOST_TEXT = 4096  # characters of a term or an explanation: a page of macros can expand to megabytes
-QUALIFIERS: Mapping[str, Result] = {
-    "+": Result.PASS,
-    "-": Result.FAIL,
-    "~": Result.SOFTFAIL,
-    "?": Result.NEUTRAL,
+MAX_TEXT = 4096  # characters of a term or an explanation; macros can expand to megabytes
+QUALIFIERS: Mapping[str, ResultCode] = {
+    "+": ResultCode.PASS,
+    "-": ResultCode.FAIL,
+    "~": ResultCode.SOFTFAIL,
+    "?": ResultCode.NEUTRAL,
 }
 
 
 class PermError(Exception):
-    """The records themselves are wrong, and every receiver stops here; the message is one plain sentence."""
+    """The records are invalid and every receiver stops here; the message is one plain sentence."""
 
-    def __init__(self, cause: Cause, problem: str) -> None:
-        super().__init__(problem)
+    def __init__(self, cause: PermErrorCause, message: str) -> None:
+        super().__init__(message)
         self.cause = cause
 
 
@@ -51,82 +67,106 @@ async def check_host(
     sender: str,
     helo: str,
     lookup: Lookup,
-    limits: Limits = OURS,
+    limits: Limits = DEFAULT_LIMITS,
     clock: Callable[[], float] = time.time,
-) -> Evaluation:
-    """RFC 7208 check_host for one address; an empty sender stands for postmaster@helo. `clock` feeds the macro %{t}."""
-    async with Session(lookup, limits) as session:
+) -> SpfResult:
+    """Evaluate RFC 7208 check_host for one address.
+
+    An empty sender means postmaster@helo. `clock` supplies the macro %{t}.
+    """
+    async with DnsSession(lookup, limits) as session:
         return await evaluate(ip, sender, helo, session, clock)
 
 
 async def evaluate(
-    ip: Address, sender: str, helo: str, session: Session, clock: Callable[[], float] = time.time
-) -> Evaluation:
-    """check_host over a session that the caller goes on using; never raises for a reason of DNS or of the records."""
+    ip: Address, sender: str, helo: str, session: DnsSession, clock: Callable[[], float] = time.time
+) -> SpfResult:
+    """Evaluate check_host within an open session.
+
+    DNS errors and invalid records become part of the result; they are not raised.
+    """
     address = ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip
-    local, _, domain = (sender or helo).rpartition("@")
+    local_part, _, domain = (sender or helo).rpartition("@")
     domain = domain.removesuffix(".")
-    run = _Run(address, letters(address, f"{local or 'postmaster'}@{domain}", helo, domain, int(clock())), session)
+    evaluation = _Evaluation(
+        address,
+        macro_values(address, f"{local_part or 'postmaster'}@{domain}", helo, domain, int(clock())),
+        session,
+    )
     try:
         async with asyncio.timeout_at(session.deadline):
-            match = await run.check(domain, ())
+            match = await evaluation.check(domain, ())
     except PermError as error:
-        return run.ended(Result.PERMERROR, str(error), error.cause)
+        return evaluation.ended(ResultCode.PERMERROR, str(error), error.cause)
     except LookupFailed as failure:
-        return run.ended(Result.TEMPERROR, f"DNS gave no answer about {failure.question} ({failure.reason}).")
-    except (Stopped, TimeoutError) as stop:
-        return run.ended(Result.UNKNOWN, str(stop) or "The check stopped by itself because DNS was too slow.")
-    return run.found(match, await run.explanation(match)) if match else run.ended(Result.NONE)
+        return evaluation.ended(
+            ResultCode.TEMPERROR, f"DNS gave no answer about {failure.question} ({failure.reason})."
+        )
+    except (BudgetExceeded, TimeoutError) as error:
+        return evaluation.ended(
+            ResultCode.UNKNOWN,
+            str(error) or "The check stopped by itself because DNS was too slow.",
+        )
+    return (
+        evaluation.matched(match, await evaluation.explanation(match))
+        if match
+        else evaluation.ended(ResultCode.NONE)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """A result, the term that gave it (None: nothing matched), the way to its record, and that record's exp=."""
+    """A result and the term that produced it (None: no term matched).
 
-    result: Result
+    `chain` is the path of domains to its record, `exp` the exp= of that record.
+    """
+
+    result: ResultCode
     term: str | None
     chain: tuple[str, ...]
     exp: MacroString | None = None
 
 
-class _Run:
-    """One evaluation: the limits of RFC 7208 §4.6.4 are counted here, and the mechanisms of §5 are tried."""
+class _Evaluation:
+    """One evaluation: counts the limits of RFC 7208 §4.6.4 and tries the mechanisms of §5."""
 
-    def __init__(self, ip: Address, values: Mapping[str, str], session: Session) -> None:
+    def __init__(self, ip: Address, values: Mapping[str, str], session: DnsSession) -> None:
         self.ip = ip
         self.values = values
         self.session = session
-        self.address_kind = ADDRESS_KINDS[ip.version]
-        self.terms = 0
-        self.voids: list[Question] = []
+        self.address_rdtype = ADDRESS_RDTYPES[ip.version]
+        self.term_count = 0
+        self.void_queries: list[Query] = []
         self.path: list[str] = []
-        self.counting = True
+        self.counts_voids = True
 
-    def ended(self, result: Result, problem: str = "", cause: Cause | None = None) -> Evaluation:
-        return Evaluation(
+    def ended(
+        self, result: ResultCode, problem: str = "", cause: PermErrorCause | None = None
+    ) -> SpfResult:
+        return SpfResult(
             result,
-            lookups=self.terms,
-            void_questions=tuple(self.voids),
+            lookups=self.term_count,
+            void_queries=tuple(self.void_queries),
             queries=self.session.queries,
             path=tuple(self.path),
             problem=problem,
             cause=cause,
         )
 
-    def found(self, match: _Match, explanation: str | None) -> Evaluation:
-        return Evaluation(
+    def matched(self, match: _Match, explanation: str | None) -> SpfResult:
+        return SpfResult(
             match.result,
             explanation,
-            match.term and match.term[:MOST_TEXT],
+            match.term and match.term[:MAX_TEXT],
             match.chain,
-            self.terms,
-            tuple(self.voids),
+            self.term_count,
+            tuple(self.void_queries),
             self.session.queries,
             tuple(self.path),
         )
 
     async def check(self, domain: str, chain: tuple[str, ...]) -> _Match | None:
-        """The result of a domain's record, reached over `chain`; None where the domain has no record."""
+        """Evaluate the record of a domain reached over `chain`; None if it has no record."""
         record = await self.read(domain)
         if record is None:
             return None
@@ -135,50 +175,60 @@ class _Run:
             if match := await self.try_directive(directive, record, chain):
                 return match
         if record.redirect is None:
-            return _Match(Result.NEUTRAL, None, chain)
+            return _Match(ResultCode.NEUTRAL, None, chain)
         self.count_term()
-        target = await self.name(record.redirect, domain)
+        target = await self.target_name(record.redirect, domain)
         match = await self.check(target, chain)
         if match is None:
             raise PermError(
-                Cause.NO_RECORD, f"The record of {domain} hands over to {quoted(target)}, which has no SPF record."
+                PermErrorCause.MISSING_RECORD,
+                f"The record of {domain} hands over to {quoted(target)}, which has no SPF record.",
             )
         return match
 
     async def read(self, domain: str) -> Record | None:
-        """The record of a domain (§4.3 to §4.6); what its terms will need is asked for at once."""
-        if "." not in domain or "[" in domain or not askable(domain):
+        """Read the record of a domain (§4.3 to §4.6) and prefetch what its terms need."""
+        if "." not in domain or "[" in domain or not is_queryable(domain):
             return None
-        texts = [text for text in (await self.session.ask(domain, "TXT")).records if is_spf(text)]
-        if not texts:
+        spf_texts = [
+            text for text in (await self.session.query(domain, "TXT")).records if is_spf(text)
+        ]
+        if not spf_texts:
             return None
         self.path.append(domain)
-        if len(texts) > 1:
-            raise PermError(Cause.SEVERAL_RECORDS, f"{domain} has {len(texts)} SPF records; one is allowed.")
+        if len(spf_texts) > 1:
+            raise PermError(
+                PermErrorCause.MULTIPLE_RECORDS,
+                f"{domain} has {len(spf_texts)} SPF records; one is allowed.",
+            )
         try:
-            record = parse_record(texts[0])
+            record = parse_record(spf_texts[0])
         except BadSyntax as error:
-            raise PermError(Cause.SYNTAX, str(error)) from None
-        look_ahead(self.session, record, self.ip, {**self.values, "d": domain})
+            raise PermError(PermErrorCause.SYNTAX, str(error)) from None
+        prefetch_terms(self.session, record, self.ip, {**self.values, "d": domain})
         return record
 
-    async def try_directive(self, directive: Directive, record: Record, chain: tuple[str, ...]) -> _Match | None:
-        here = _Match(QUALIFIERS[directive.qualifier], directive.text, chain, record.exp)
+    async def try_directive(
+        self, directive: Directive, record: Record, chain: tuple[str, ...]
+    ) -> _Match | None:
+        own_match = _Match(QUALIFIERS[directive.qualifier], directive.text, chain, record.exp)
         if not isinstance(directive.mechanism, Include):
-            return here if await self.matches(directive.mechanism, chain[-1]) else None
+            return own_match if await self.matches(directive.mechanism, chain[-1]) else None
         inner = await self.include(directive.mechanism, chain)
-        # The term inside tells more, but where an include does not mean "pass" only the include explains the result.
-        return inner if inner is None or here.result is Result.PASS else here
+        # The inner term is more specific, but unless the include means "pass" only the include
+        # explains the result.
+        return inner if inner is None or own_match.result is ResultCode.PASS else own_match
 
     async def include(self, mechanism: Include, chain: tuple[str, ...]) -> _Match | None:
         self.count_term()
-        target = await self.name(mechanism.domain, chain[-1])
+        target = await self.target_name(mechanism.domain, chain[-1])
         inner = await self.check(target, chain)
         if inner is None:
             raise PermError(
-                Cause.NO_RECORD, f"The record of {chain[-1]} includes {quoted(target)}, which has no SPF record."
+                PermErrorCause.MISSING_RECORD,
+                f"The record of {chain[-1]} includes {quoted(target)}, which has no SPF record.",
             )
-        return inner if inner.result is Result.PASS else None
+        return inner if inner.result is ResultCode.PASS else None
 
     async def matches(self, mechanism: Mechanism, domain: str) -> bool:
         match mechanism:
@@ -187,96 +237,113 @@ class _Run:
             case Network(network=network):
                 return self.ip in network
         self.count_term()
-        target = await self.name(mechanism.domain, domain)
+        target = await self.target_name(mechanism.domain, domain)
         match mechanism:
             case Exists():
                 return bool(await self.records(target, "A"))
             case Ptr():
                 names = [name for name in await self.reverse_names() if _is_below(name, target)]
-                return await self.validated(names) is not None
+                return await self.first_validated(names) is not None
             case Hosts():
-                return await self.among_hosts(mechanism, target)
+                return await self.matches_hosts(mechanism, target)
         raise TypeError(f"{mechanism} is no mechanism of RFC 7208")
 
-    async def among_hosts(self, mechanism: Hosts, target: str) -> bool:
-        names = [target] if mechanism.name == "a" else exchanges(await self.records(target, "MX"))
-        if len(names) > MOST_NAMES:
-            raise PermError(Cause.MAIL_SERVERS, f"{target} has {len(names)} MX records; SPF looks at no more than 10.")
-        self.begin(names)
+    async def matches_hosts(self, mechanism: Hosts, target: str) -> bool:
+        names = [target] if mechanism.name == "a" else mx_hosts(await self.records(target, "MX"))
+        if len(names) > MAX_NAMES:
+            raise PermError(
+                PermErrorCause.MX_HOSTS,
+                f"{target} has {len(names)} MX records; SPF looks at no more than 10.",
+            )
+        self.start_queries(names)
         prefix = mechanism.v4 if self.ip.version == 4 else mechanism.v6
-        addresses = [address for name in names for address in await self.records(name, self.address_kind)]
+        addresses = [
+            address for name in names for address in await self.records(name, self.address_rdtype)
+        ]
         return any(self.ip in ip_network((address, prefix), strict=False) for address in addresses)
 
     async def reverse_names(self) -> list[str]:
-        """The names of the address, at most ten; an error here only means that ptr does not match (§5.5)."""
+        """Look up at most ten PTR names of the address; none on a DNS error (§5.5)."""
         try:
             records = await self.records(reverse_name(self.ip), "PTR")
         except LookupFailed:
             return []
-        return [name.rstrip(".") for name in records[:MOST_NAMES]]
+        return [name.rstrip(".") for name in records[:MAX_NAMES]]
 
-    async def validated(self, names: Iterable[str]) -> str | None:
-        """The first of the reverse names that leads back to the address."""
+    async def first_validated(self, names: Iterable[str]) -> str | None:
+        """Return the first of the PTR names that resolves back to the address."""
         names = list(names)
-        self.begin(names)
+        self.start_queries(names)
         for name in names:
             try:
-                addresses = await self.records(name, self.address_kind)
+                addresses = await self.records(name, self.address_rdtype)
             except LookupFailed:  # §5.5: the name is skipped
                 continue
             if any(ip_address(address) == self.ip for address in addresses):
                 return name
         return None
 
-    async def name(self, spec: MacroString | None, domain: str) -> str:
-        """What a term points at: the name its domain-spec expands to, or the current domain."""
+    async def target_name(self, spec: MacroString | None, domain: str) -> str:
+        """Return the name a term refers to: its expanded domain-spec, or the current domain."""
         return domain if spec is None else to_name(await self.fill(spec, domain))
 
     async def fill(self, text: MacroString, domain: str) -> str:
         values = {**self.values, "d": domain}
-        if "p" in text.letters:
-            values["p"] = await self.validated(_ranked(await self.reverse_names(), domain)) or "unknown"
+        if "p" in text.variables:
+            values["p"] = (
+                await self.first_validated(_ranked(await self.reverse_names(), domain)) or "unknown"
+            )
         return expand(text, values)
 
     async def explanation(self, match: _Match) -> str | None:
-        """The text of exp= for a fail. Whatever goes wrong with it, the result stays (§6.2)."""
-        if match.result is not Result.FAIL or match.exp is None:
+        """Return the text of exp= for a fail; errors in it do not change the result (§6.2)."""
+        if match.result is not ResultCode.FAIL or match.exp is None:
             return None
-        self.counting = False
+        self.counts_voids = False
         domain = match.chain[-1]
         try:
             async with asyncio.timeout_at(self.session.deadline):
-                texts = await self.records(await self.name(match.exp, domain), "TXT")
-                text = await self.fill(parse_explanation(texts[0]), domain) if len(texts) == 1 else ""
-        except (BadSyntax, LookupFailed, Stopped, TimeoutError):
+                texts = await self.records(await self.target_name(match.exp, domain), "TXT")
+                text = (
+                    await self.fill(parse_explanation(texts[0]), domain) if len(texts) == 1 else ""
+                )
+        except (BadSyntax, LookupFailed, BudgetExceeded, TimeoutError):
             return None
-        return text[:MOST_TEXT] if text.isascii() and text else None
+        return text[:MAX_TEXT] if text.isascii() and text else None
 
-    def begin(self, names: Iterable[str]) -> None:
-        for name in filter(askable, names):
-            self.session.begin(name, self.address_kind)
+    def start_queries(self, names: Iterable[str]) -> None:
+        for name in filter(is_queryable, names):
+            self.session.start(name, self.address_rdtype)
 
-    async def records(self, name: str, kind: str) -> tuple[str, ...]:
-        if not askable(name):
+    async def records(self, name: str, rdtype: str) -> tuple[str, ...]:
+        if not is_queryable(name):
             return ()
-        records = (await self.session.ask(name, kind)).records
-        if not records and self.counting:
-            self.voids.append((name, kind))
-            if len(self.voids) > MOST_VOIDS:
-                dead = names(list(dict.fromkeys(name for name, _ in self.voids)))
-                raise PermError(Cause.VOIDS, f"{dead} lead to nothing; SPF allows {MOST_VOIDS} such questions.")
+        records = (await self.session.query(name, rdtype)).records
+        if not records and self.counts_voids:
+            self.void_queries.append((name, rdtype))
+            if len(self.void_queries) > MAX_VOID_LOOKUPS:
+                dead_names = join_names(list(dict.fromkeys(name for name, _ in self.void_queries)))
+                raise PermError(
+                    PermErrorCause.VOID_LOOKUPS,
+                    f"{dead_names} lead to nothing; SPF allows {MAX_VOID_LOOKUPS} such questions.",
+                )
         return records
 
     def count_term(self) -> None:
-        self.terms += 1
-        if self.terms > MOST_TERMS:
-            self.terms = MOST_TERMS
-            raise PermError(Cause.LOOKUPS, f"The record needs more than {MOST_TERMS} terms that ask DNS.")
+        self.term_count += 1
+        if self.term_count > MAX_LOOKUP_TERMS:
+            self.term_count = MAX_LOOKUP_TERMS
+            raise PermError(
+                PermErrorCause.LOOKUPS,
+                f"The record needs more than {MAX_LOOKUP_TERMS} terms that ask DNS.",
+            )
 
 
 def _ranked(names: Iterable[str], domain: str) -> list[str]:
-    """The order in which %{p} prefers names: the domain itself, names below it, the others (§7.3)."""
-    return sorted(names, key=lambda name: (name.lower() != domain.lower(), not _is_below(name, domain)))
+    """Sort names as %{p} prefers them: the domain itself, names below it, others (§7.3)."""
+    return sorted(
+        names, key=lambda name: (name.lower() != domain.lower(), not _is_below(name, domain))
+    )
 
 
 def _is_below(name: str, domain: str) -> bool:

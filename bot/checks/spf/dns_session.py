@@ -1,4 +1,4 @@
-"""The DNS of one evaluation: every question is asked once, counted, and held to a budget of our own."""
+"""DNS session of one evaluation: memoizes queries and enforces a query and time budget."""
 
 from __future__ import annotations
 
@@ -9,107 +9,127 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from bot.models import Answer, Lookup, LookupFailed
+from bot.models import DnsAnswer, Lookup, LookupFailed
 
-Question = tuple[str, str]
-Then = Callable[[Answer], None]
+Query = tuple[str, str]
+OnAnswer = Callable[[DnsAnswer], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What we spend on one evaluation, beside the limits that RFC 7208 sets.
+    """Limits of one evaluation, in addition to those of RFC 7208.
 
-    A legal record can need 123 questions: its own TXT, ten `mx` of 1 + 10, a PTR with ten names, and exp=. `ahead`
-    bounds the questions asked early that nothing has needed yet, so that 123 + 7 stay within `queries`.
+    A legal record can need 123 queries: its own TXT, ten `mx` of 1 + 10, a PTR with ten names, and
+    exp=. `max_prefetched` bounds the prefetched queries that are not needed yet, so that 123 + 7
+    stay within `max_queries`.
     """
 
-    queries: int = 130
-    seconds: float = 8.0
-    ahead: int = 7
+    max_queries: int = 130
+    timeout_s: float = 8.0
+    max_prefetched: int = 7
 
 
-OURS = Limits()
+DEFAULT_LIMITS = Limits()
 
 
-class Stopped(Exception):
-    """Our own budget ended the work, which says nothing about the record; the message is one plain sentence."""
+class BudgetExceeded(Exception):
+    """The session ran out of its budget, whatever the record; the message is one sentence."""
 
 
-class Session:
-    """A lookup that remembers, counts and stops; leaving its `async with` cancels what nobody waits for any more."""
+class DnsSession:
+    """A memoizing, counting lookup with a budget.
+
+    Leaving its `async with` cancels pending queries.
+    """
 
     def __init__(self, lookup: Lookup, limits: Limits) -> None:
         self._lookup = lookup
         self._limits = limits
-        self._asked: dict[Question, asyncio.Task[Answer | LookupFailed]] = {}
-        self._unneeded: set[Question] = set()
-        self._wanted: deque[tuple[str, str, Then | None]] = deque()
-        self.deadline = asyncio.get_running_loop().time() + limits.seconds
+        self._tasks: dict[Query, asyncio.Task[DnsAnswer | LookupFailed]] = {}
+        self._prefetched: set[Query] = set()
+        self._backlog: deque[tuple[str, str, OnAnswer | None]] = deque()
+        self.deadline = asyncio.get_running_loop().time() + limits.timeout_s
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
     ) -> None:
-        left = [task for task in self._asked.values() if not task.done()]
-        for task in left:
+        pending = [task for task in self._tasks.values() if not task.done()]
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*pending, return_exceptions=True)
 
     @property
     def queries(self) -> int:
-        """How many different questions were asked."""
-        return len(self._asked)
+        """Number of distinct queries sent."""
+        return len(self._tasks)
 
-    def begin(self, name: str, kind: str) -> None:
-        """Ask a question whose answer will be needed soon. Raises Stopped."""
-        self._task((name.lower(), kind))
+    def start(self, name: str, rdtype: str) -> None:
+        """Start a query whose answer is needed soon. Raises BudgetExceeded."""
+        self._task((name.lower(), rdtype))
 
-    async def ask(self, name: str, kind: str) -> Answer:
-        """The answer to a question. Raises LookupFailed where DNS did not answer, Stopped where our budget ended."""
-        task = self._task((name.lower(), kind))
-        self._look_further()
-        outcome = await task
-        if not isinstance(outcome, LookupFailed):
-            return outcome
-        if outcome.reason == "budget":
-            raise Stopped("The whole check had asked as many DNS questions as it may, so SPF was not finished.")
-        raise LookupFailed(outcome.reason, f"{name} {kind}")
+    async def query(self, name: str, rdtype: str) -> DnsAnswer:
+        """Return the answer. Raises LookupFailed on DNS errors, BudgetExceeded on our limits."""
+        task = self._task((name.lower(), rdtype))
+        self._prefetch_more()
+        result = await task
+        if not isinstance(result, LookupFailed):
+            return result
+        if result.reason == "budget":
+            raise BudgetExceeded(
+                "The whole check had asked as many DNS questions as it may, so SPF was not "
+                "finished."
+            )
+        raise LookupFailed(result.reason, f"{name} {rdtype}")
 
-    def want(self, name: str, kind: str, then: Then | None = None) -> None:
-        """Ask early, when there is room, what may be needed later; `then` is given the answer once it is there."""
-        self._wanted.append((name, kind, then))
-        self._look_further()
+    def prefetch(self, name: str, rdtype: str, on_answer: OnAnswer | None = None) -> None:
+        """Prefetch what may be needed later, within limits; `on_answer` gets the answer."""
+        self._backlog.append((name, rdtype, on_answer))
+        self._prefetch_more()
 
-    def _task(self, question: Question) -> asyncio.Task[Answer | LookupFailed]:
-        task = self._asked.get(question)
+    def _task(self, query: Query) -> asyncio.Task[DnsAnswer | LookupFailed]:
+        task = self._tasks.get(query)
         if asyncio.get_running_loop().time() > self.deadline or (task and task.cancelled()):
-            raise Stopped(f"The check stopped by itself after {self._limits.seconds:g} seconds.")
-        self._unneeded.discard(question)
+            raise BudgetExceeded(
+                f"The check stopped by itself after {self._limits.timeout_s:g} seconds."
+            )
+        self._prefetched.discard(query)
         if task:
             return task
-        if self.queries >= self._limits.queries:
-            raise Stopped(f"The check stopped by itself after {self._limits.queries} DNS questions.")
-        return self._start(question, None)
+        if self.queries >= self._limits.max_queries:
+            raise BudgetExceeded(
+                f"The check stopped by itself after {self._limits.max_queries} DNS questions."
+            )
+        return self._create_task(query, None)
 
-    def _start(self, question: Question, then: Then | None) -> asyncio.Task[Answer | LookupFailed]:
-        task = self._asked[question] = asyncio.create_task(self._fetch(question, then))
+    def _create_task(
+        self, query: Query, on_answer: OnAnswer | None
+    ) -> asyncio.Task[DnsAnswer | LookupFailed]:
+        task = self._tasks[query] = asyncio.create_task(self._fetch(query, on_answer))
         return task
 
-    async def _fetch(self, question: Question, then: Then | None) -> Answer | LookupFailed:
+    async def _fetch(self, query: Query, on_answer: OnAnswer | None) -> DnsAnswer | LookupFailed:
         try:
-            answer = await self._lookup(*question)
+            answer = await self._lookup(*query)
         except LookupFailed as failure:
             return failure
-        if then:
-            then(answer)
+        if on_answer:
+            on_answer(answer)
         return answer
 
-    def _look_further(self) -> None:
-        while self._wanted and len(self._unneeded) < self._limits.ahead and self.queries < self._limits.queries:
-            name, kind, then = self._wanted.popleft()
-            question = (name.lower(), kind)
-            if question not in self._asked:
-                self._unneeded.add(question)
-                self._start(question, then)
+    def _prefetch_more(self) -> None:
+        while (
+            self._backlog
+            and len(self._prefetched) < self._limits.max_prefetched
+            and self.queries < self._limits.max_queries
+        ):
+            name, rdtype, on_answer = self._backlog.popleft()
+            query = (name.lower(), rdtype)
+            if query not in self._tasks:
+                self._prefetched.add(query)
+                self._create_task(query, on_answer)

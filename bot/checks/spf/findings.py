@@ -1,4 +1,4 @@
-"""What an evaluation means for mail from one address, and the one thing to do about it. Pure."""
+"""Findings about one address: what an SPF result means for its mail, and how to fix it. Pure."""
 
 from __future__ import annotations
 
@@ -6,137 +6,171 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.checks.spf.include_tree import ENDLESS, Survey, tree
-from bot.checks.spf.lint import MOST_BYTES, MOST_SHOWN, lint
+from bot.checks.spf.include_tree import UNBOUNDED, IncludeTree, tree_rows
+from bot.checks.spf.lint import MAX_RECORD_BYTES, MAX_RECORD_CHARS, lint
 from bot.checks.spf.messages import (
-    CIRCLE,
+    INCLUDE_LOOP,
     CLIENT_NOT_LISTED,
-    COUNTED,
-    HELO,
-    MAIL_FROM,
+    TOO_MANY_LOOKUPS,
+    HELO_TEMPLATES,
+    MAIL_FROM_TEMPLATES,
     NO_IPV6_HOSTS,
-    REPAIRS,
-    TOO_LONG,
-    Words,
+    REMEDIATIONS,
+    RECORD_TOO_LONG,
+    SpfTemplate,
 )
 from bot.checks.spf.record import VERSION
-from bot.checks.spf.result import MOST_TERMS, MOST_VOIDS, Cause, Evaluation, Result, names, to_json
+from bot.checks.spf.result import (
+    MAX_LOOKUP_TERMS,
+    MAX_VOID_LOOKUPS,
+    PermErrorCause,
+    SpfResult,
+    ResultCode,
+    join_names,
+    to_json,
+)
 from bot.inputs.domain_names import quoted
 from bot.models import Address, Finding, Role, Verdict
 
-NOT_LISTED = frozenset({Result.FAIL, Result.SOFTFAIL, Result.NEUTRAL})
+NOT_LISTED = frozenset({ResultCode.FAIL, ResultCode.SOFTFAIL, ResultCode.NEUTRAL})
 
-# What the finding about the address has said already, so that the findings about the records need not.
-SAID: Mapping[Cause | Result, frozenset[str]] = {
-    Cause.SYNTAX: frozenset({"spf.syntax-error"}),
-    Cause.SEVERAL_RECORDS: frozenset({"spf.multiple-records"}),
-    Cause.NO_RECORD: frozenset({"spf.missing-include"}),
-    Cause.LOOKUPS: frozenset({"spf.too-many-lookups"}),
-    Cause.VOIDS: frozenset({"spf.too-many-voids", "spf.dead-name", "spf.ipv6-voids"}),
-    Cause.MAIL_SERVERS: frozenset({"spf.too-many-hosts"}),
-    Result.NEUTRAL: frozenset({"spf.neutral-default", "spf.no-default"}),
-    Result.NONE: frozenset({"spf.missing-record"}),
+# Codes of record findings that the finding about the address already covers.
+COVERED_CODES: Mapping[PermErrorCause | ResultCode, frozenset[str]] = {
+    PermErrorCause.SYNTAX: frozenset({"spf.syntax-error"}),
+    PermErrorCause.MULTIPLE_RECORDS: frozenset({"spf.multiple-records"}),
+    PermErrorCause.MISSING_RECORD: frozenset({"spf.missing-include"}),
+    PermErrorCause.LOOKUPS: frozenset({"spf.too-many-lookups"}),
+    PermErrorCause.VOID_LOOKUPS: frozenset(
+        {"spf.too-many-voids", "spf.dead-name", "spf.ipv6-voids"}
+    ),
+    PermErrorCause.MX_HOSTS: frozenset({"spf.too-many-hosts"}),
+    ResultCode.NEUTRAL: frozenset({"spf.neutral-default", "spf.no-default"}),
+    ResultCode.NONE: frozenset({"spf.missing-record"}),
 }
 
 
-def mail_from_findings(ip: Address, role: Role, evaluation: Evaluation, seen: Survey) -> list[Finding]:
-    """The finding about the address first, then what else is wrong with the records: beside it, at most a warning."""
-    if not seen.top.exists or seen.top.similar:
-        return lint(seen)
-    said = SAID.get(evaluation.cause or evaluation.result, frozenset())
-    others = [finding for finding in lint(seen) if finding.verdict >= Verdict.WARN and finding.code not in said]
-    words = _choose(ip, role, evaluation, seen)
-    values = {**_values(ip, seen.domain, evaluation), **_record_values(ip, seen)}
-    facts = {**_facts(evaluation), "tree": tree(seen)}
-    facts |= _addition(ip, seen) if evaluation.result in NOT_LISTED else {}
-    return [_finding(seen.domain, words, values, facts), *(other._replace(verdict=Verdict.WARN) for other in others)]
+def mail_from_findings(
+    ip: Address, role: Role, result: SpfResult, include_tree: IncludeTree
+) -> list[Finding]:
+    """Return the finding about the address, then other problems of the records as warnings."""
+    if not include_tree.root.exists or include_tree.root.near_miss:
+        return lint(include_tree)
+    covered = COVERED_CODES.get(result.cause or result.code, frozenset())
+    others = [
+        finding
+        for finding in lint(include_tree)
+        if finding.verdict >= Verdict.WARN and finding.code not in covered
+    ]
+    template = _template(ip, role, result, include_tree)
+    values = {**_values(ip, include_tree.domain, result), **_record_values(ip, include_tree)}
+    facts = {**_facts(result), "tree": tree_rows(include_tree)}
+    facts |= _record_to_add(ip, include_tree) if result.code in NOT_LISTED else {}
+    return [
+        _finding(include_tree.domain, template, values, facts),
+        *(finding._replace(verdict=Verdict.WARN) for finding in others),
+    ]
 
 
-def helo_finding(ip: Address, helo: str, evaluation: Evaluation) -> Finding:
-    """The finding about the HELO identity, which receivers check for bounces and some for all mail (RFC 7208 §2.3)."""
-    words = HELO[evaluation.result]
-    if evaluation.cause:
-        words = replace(words, step=REPAIRS[evaluation.cause])
-    return _finding(helo, words, _values(ip, helo, evaluation), _facts(evaluation))
+def helo_finding(ip: Address, helo: str, result: SpfResult) -> Finding:
+    """Return the finding about the HELO identity (§2.3): used for bounces, by some for all mail."""
+    template = HELO_TEMPLATES[result.code]
+    if result.cause:
+        template = replace(template, remediation=REMEDIATIONS[result.cause])
+    return _finding(helo, template, _values(ip, helo, result), _facts(result))
 
 
 def mechanism_for(ip: Address) -> str:
-    """The term that lists one address and costs no lookup."""
+    """Return the mechanism that lists one address without a DNS lookup."""
     return f"ip{ip.version}:{ip}"
 
 
 def with_address(ip: Address, record: str) -> str:
-    """The record with the address in front, where no earlier term can match or fail before it."""
+    """Return the record with the address in front, where no other term is evaluated before it."""
     return f"{VERSION} {mechanism_for(ip)}{record[len(VERSION) :]}"
 
 
-def _choose(ip: Address, role: Role, evaluation: Evaluation, seen: Survey) -> Words:
-    words = MAIL_FROM[evaluation.result]
-    if evaluation.result in NOT_LISTED and role is Role.CLIENT:
+def _template(ip: Address, role: Role, result: SpfResult, include_tree: IncludeTree) -> SpfTemplate:
+    template = MAIL_FROM_TEMPLATES[result.code]
+    if result.code in NOT_LISTED and role is Role.CLIENT:
         return CLIENT_NOT_LISTED
-    if evaluation.result in NOT_LISTED and _record_values(ip, seen)["size"] > MOST_BYTES:
-        return replace(words, step=TOO_LONG)
-    if evaluation.result is Result.NONE and role is Role.CLIENT:
-        return replace(words, verdict=Verdict.WARN)
-    if evaluation.cause is Cause.LOOKUPS and seen.terms > MOST_TERMS:
-        return CIRCLE if seen.terms >= ENDLESS else COUNTED
-    if evaluation.cause is Cause.VOIDS and all(kind == "AAAA" for _, kind in evaluation.void_questions):
+    if result.code in NOT_LISTED and _record_values(ip, include_tree)["size"] > MAX_RECORD_BYTES:
+        return replace(template, remediation=RECORD_TOO_LONG)
+    if result.code is ResultCode.NONE and role is Role.CLIENT:
+        return replace(template, verdict=Verdict.WARN)
+    if result.cause is PermErrorCause.LOOKUPS and include_tree.lookup_terms > MAX_LOOKUP_TERMS:
+        return INCLUDE_LOOP if include_tree.lookup_terms >= UNBOUNDED else TOO_MANY_LOOKUPS
+    if result.cause is PermErrorCause.VOID_LOOKUPS and all(
+        rdtype == "AAAA" for _, rdtype in result.void_queries
+    ):
         return NO_IPV6_HOSTS
-    return replace(words, step=REPAIRS[evaluation.cause]) if evaluation.cause else words
+    return replace(template, remediation=REMEDIATIONS[result.cause]) if result.cause else template
 
 
-def _finding(about: str, words: Words, values: Mapping[str, Any], facts: Mapping[str, Any]) -> Finding:
-    says, step = words.says.format_map(values), words.step.format_map(values)
-    return Finding("spf", about, words.verdict, words.code, says, step, facts)
+def _finding(
+    subject: str, template: SpfTemplate, values: Mapping[str, Any], facts: Mapping[str, Any]
+) -> Finding:
+    summary, remediation = (
+        template.summary.format_map(values),
+        template.remediation.format_map(values),
+    )
+    return Finding("spf", subject, template.verdict, template.code, summary, remediation, facts)
 
 
-def _values(ip: Address, domain: str, evaluation: Evaluation) -> dict[str, Any]:
+def _values(ip: Address, domain: str, result: SpfResult) -> dict[str, Any]:
     return {
         "ip": ip,
         "domain": domain,
-        "why": _why(evaluation),
-        "used": _used(evaluation),
-        "problem": _continued(evaluation.problem),
-        "where": evaluation.path[-1] if evaluation.path else domain,
+        "why": _match_text(result),
+        "used": _limits_text(result),
+        "problem": _after_colon(result.problem),
+        "where": result.path[-1] if result.path else domain,
         "term": mechanism_for(ip),
-        "names": names(list(dict.fromkeys(name for name, _ in evaluation.void_questions)) or ["the names"]),
+        "names": join_names(
+            list(dict.fromkeys(name for name, _ in result.void_queries)) or ["the names"]
+        ),
     }
 
 
-def _record_values(ip: Address, seen: Survey) -> dict[str, Any]:
-    record = seen.top.texts[0] if seen.top.texts else VERSION
-    count = f"at least {seen.terms}" if seen.stopped else str(seen.terms)
+def _record_values(ip: Address, include_tree: IncludeTree) -> dict[str, Any]:
+    record = include_tree.root.texts[0] if include_tree.root.texts else VERSION
+    count = (
+        f"at least {include_tree.lookup_terms}"
+        if include_tree.stop_reason
+        else str(include_tree.lookup_terms)
+    )
     return {"size": len(with_address(ip, record).encode()), "count": count}
 
 
-def _continued(sentence: str) -> str:
-    """A sentence as it reads behind a colon."""
+def _after_colon(sentence: str) -> str:
+    """Format a sentence to follow a colon."""
     start = sentence[:1].lower() if sentence[1:2].islower() else sentence[:1]
     return f"{start}{sentence[1:].removesuffix('.')}"
 
 
-def _why(evaluation: Evaluation) -> str:
-    if evaluation.mechanism is None:
+def _match_text(result: SpfResult) -> str:
+    if result.mechanism is None:
         return "no term of its record matches"
-    way = f", reached over {' → '.join(evaluation.chain)}" if len(evaluation.chain) > 1 else ""
-    return f"{quoted(evaluation.mechanism)} matches{way}"
+    path = f", reached over {' → '.join(result.chain)}" if len(result.chain) > 1 else ""
+    return f"{quoted(result.mechanism)} matches{path}"
 
 
-def _used(evaluation: Evaluation) -> str:
-    voids = f", {evaluation.voids} of {MOST_VOIDS} dead names" if evaluation.voids else ""
-    return f"{evaluation.lookups} of {MOST_TERMS} lookups{voids}"
+def _limits_text(result: SpfResult) -> str:
+    voids = (
+        f", {result.void_lookups} of {MAX_VOID_LOOKUPS} dead names" if result.void_lookups else ""
+    )
+    return f"{result.lookups} of {MAX_LOOKUP_TERMS} lookups{voids}"
 
 
-def _facts(evaluation: Evaluation) -> dict[str, Any]:
-    return {**to_json(evaluation), "matched_in": evaluation.matched_in, "chain": list(evaluation.chain)}
+def _facts(result: SpfResult) -> dict[str, Any]:
+    return {**to_json(result), "matched_in": result.matched_in, "chain": list(result.chain)}
 
 
-def _addition(ip: Address, seen: Survey) -> dict[str, Any]:
-    """What to add where: a domain's own record is the first of the chain, and the one that its owner controls."""
-    record = with_address(ip, seen.top.texts[0] if seen.top.texts else VERSION)
+def _record_to_add(ip: Address, include_tree: IncludeTree) -> dict[str, Any]:
+    """Return what to add where: to the domain's own record, which its owner controls."""
+    record = with_address(ip, include_tree.root.texts[0] if include_tree.root.texts else VERSION)
     return {
         "add": mechanism_for(ip),
-        "add_to": seen.domain,
-        "new_record": record if len(record) <= MOST_SHOWN else None,
-        "fits": len(record.encode()) <= MOST_BYTES,
+        "add_to": include_tree.domain,
+        "new_record": record if len(record) <= MAX_RECORD_CHARS else None,
+        "fits": len(record.encode()) <= MAX_RECORD_BYTES,
     }

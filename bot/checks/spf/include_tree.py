@@ -1,9 +1,9 @@
-"""The whole tree of records under a domain, whoever sends: how many lookups it can take, and what is wrong where.
+"""Include tree: every record under a domain, the DNS lookups it can need, and dead names.
 
-An evaluation stops at its first match and at its first error. A survey reads every record that include and redirect
-lead to, counts past the limits of RFC 7208, and looks for names that lead to nothing.
+An evaluation stops at its first match and its first error. The include tree covers every record
+that include and redirect refer to, counts past the limits of RFC 7208, and looks up all names.
 
-The records under a domain as the rows of a tree: what each term costs, and where the ten lookups are used up. Pure.
+`tree_rows` renders it as rows: the cost of each term, and where the ten lookups are used up.
 """
 
 from __future__ import annotations
@@ -14,234 +14,292 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate, islice
 from typing import Any
 
-from bot.checks.spf.dns_session import Question, Session, Stopped
-from bot.checks.spf.macros import BadSyntax, MacroString, askable, expand, to_name
-from bot.checks.spf.prefetch import exchanges
-from bot.checks.spf.record import All, Directive, Exists, Hosts, Include, Network, Ptr, Record, is_spf, parse_record
-from bot.checks.spf.result import MOST_NAMES, MOST_TERMS
+from bot.checks.spf.dns_session import Query, DnsSession, BudgetExceeded
+from bot.checks.spf.macros import BadSyntax, MacroString, is_queryable, expand, to_name
+from bot.checks.spf.prefetch import mx_hosts
+from bot.checks.spf.record import (
+    All,
+    Directive,
+    Exists,
+    Hosts,
+    Include,
+    Network,
+    Ptr,
+    Record,
+    is_spf,
+    parse_record,
+)
+from bot.checks.spf.result import MAX_NAMES, MAX_LOOKUP_TERMS
 from bot.models import LookupFailed
 
-ENDLESS = 1_000_000  # stands for a loop, and for any tree that is as good as one
-MOST_PAGES = 40  # a record with that many under it is broken four times over
-ADDRESSES = ("A", "AAAA")
+UNBOUNDED = 1_000_000  # lookup count of a loop, and upper bound of all counts
+MAX_RECORDS = 40  # four times as many records as the lookup limit allows
+ADDRESS_RDTYPES = ("A", "AAAA")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """What one domain publishes: its SPF records (one is right), and the valid one taken apart.
+class RecordNode:
+    """What one domain publishes: its SPF records (one is valid), and the parsed record.
 
-    `failed` is the reason why DNS did not answer, `error` what breaks the grammar, `similar` a TXT record that was
-    meant as SPF but does not start like it. `targets` are the names that the reachable directives point at and
-    `hands_over` the one of redirect, empty where there is none or where it depends on who sends.
+    `unanswered` is the reason of a DNS error, `error` a syntax error, `near_miss` a TXT record that
+    was meant as SPF but does not start like it. `targets` are the names that the reachable
+    directives refer to and `redirect_target` that of redirect, empty if absent or dependent on the
+    sender.
     """
 
     domain: str
     exists: bool = True
-    failed: str = ""
+    unanswered: str = ""
     texts: tuple[str, ...] = ()
-    similar: str = ""
+    near_miss: str = ""
     error: str = ""
     record: Record = field(default_factory=Record)
     targets: tuple[str, ...] = ()
-    hands_over: str = ""
+    redirect_target: str = ""
 
     @property
-    def steps(self) -> Iterable[tuple[Directive, str]]:
+    def directives_with_targets(self) -> Iterable[tuple[Directive, str]]:
+        """Reachable directives with their target names."""
         return zip(self.record.reachable, self.targets, strict=True)
 
     @property
-    def leads_to(self) -> tuple[str, ...]:
+    def children(self) -> tuple[str, ...]:
         """The domains whose records this one needs, as often as it needs them."""
-        included = [target for directive, target in self.steps if isinstance(directive.mechanism, Include)]
-        return tuple(filter(None, [*included, self.hands_over]))
+        included = [
+            target
+            for directive, target in self.directives_with_targets
+            if isinstance(directive.mechanism, Include)
+        ]
+        return tuple(filter(None, [*included, self.redirect_target]))
 
     @property
-    def terms(self) -> int:
-        """The terms of this record that ask DNS where nothing matches (§4.6.4)."""
-        asking = [each for each in self.record.reachable if not isinstance(each.mechanism, All | Network)]
-        return len(asking) + (self.record.redirect is not None and self.record.default is None)
+    def lookup_terms(self) -> int:
+        """Number of terms of this record that need DNS if nothing matches (§4.6.4)."""
+        directives = [
+            directive
+            for directive in self.record.reachable
+            if not isinstance(directive.mechanism, All | Network)
+        ]
+        return len(directives) + (
+            self.record.redirect is not None and self.record.default_directive is None
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
-    """Every page under a domain, in the order they were read.
+class IncludeTree:
+    """Every record under a domain, in the order read.
 
-    `found` are the answers to the questions of the terms, as far as DNS answered; `stopped` says why not everything was
-    read.
+    `answers` holds the records by query, where DNS answered; `stop_reason` is set if the tree is
+    incomplete.
     """
 
     domain: str
-    pages: Mapping[str, Page]
-    found: Mapping[Question, tuple[str, ...]] = field(default_factory=dict)
-    stopped: str = ""
+    nodes: Mapping[str, RecordNode]
+    answers: Mapping[Query, tuple[str, ...]] = field(default_factory=dict)
+    stop_reason: str = ""
 
     @property
-    def top(self) -> Page:
-        return self.pages.get(self.domain, Page(self.domain))
+    def root(self) -> RecordNode:
+        return self.nodes.get(self.domain, RecordNode(self.domain))
 
     @property
-    def terms(self) -> int:
-        """The true number of terms that ask DNS, for a sender that nothing matches; ENDLESS for a loop."""
-        return self.terms_under(self.domain)
+    def lookup_terms(self) -> int:
+        """Number of terms that need DNS for a sender that nothing matches; UNBOUNDED for a loop."""
+        return self.lookup_terms_under(self.domain)
 
-    def terms_under(self, domain: str) -> int:
-        """The same number for one of the pages; 0 for one that was not read."""
-        return _count(domain, self.pages, {})
+    def lookup_terms_under(self, domain: str) -> int:
+        """The same number for one of the records; 0 for one that was not read."""
+        return _lookup_terms(domain, self.nodes, {})
 
-    def in_order(self) -> Iterator[tuple[Page, Directive, str]]:
-        """Every directive with its target, in the order in which a receiver comes to it; each record once."""
-        yield from _walk(self.domain, self.pages, set())
+    def walk(self) -> Iterator[tuple[RecordNode, Directive, str]]:
+        """Yield every directive with its target, in evaluation order; each record once."""
+        yield from _walk(self.domain, self.nodes, set())
 
-    def hosts(self, directive: Directive, target: str) -> list[str]:
-        """The names whose addresses an `a` or `mx` compares with the sender's."""
+    def host_names(self, directive: Directive, target: str) -> list[str]:
+        """Return the names whose addresses an `a` or `mx` compares with the sender's."""
         if not isinstance(directive.mechanism, Hosts) or not target:
             return []
         if directive.mechanism.name == "a":
             return [target]
-        return [host for host in exchanges(self.found.get((target, "MX"), ())) if askable(host)]
+        return [
+            host for host in mx_hosts(self.answers.get((target, "MX"), ())) if is_queryable(host)
+        ]
 
-    def dead(self, directive: Directive, target: str, kind: str) -> list[str]:
-        """The names of a term that lead to nothing for senders who need `kind` (A or AAAA); no answer is not nothing."""
-        questions = [(target, "A")] if isinstance(directive.mechanism, Exists) else [(target, "MX")]
-        questions += [(host, kind) for host in self.hosts(directive, target)[:MOST_NAMES]]
-        return [name for name, asked in questions if self.found.get((name, asked)) == ()]
+    def dead_names(self, directive: Directive, target: str, rdtype: str) -> list[str]:
+        """Return the names of a term without records for senders that need `rdtype` (A or AAAA).
+
+        A DNS error does not count as dead.
+        """
+        queries = [(target, "A")] if isinstance(directive.mechanism, Exists) else [(target, "MX")]
+        queries += [(host, rdtype) for host in self.host_names(directive, target)[:MAX_NAMES]]
+        return [
+            name for name, query_rdtype in queries if self.answers.get((name, query_rdtype)) == ()
+        ]
 
 
-async def survey(domain: str, session: Session) -> Survey:
-    """Read the tree, level by level, then look for its names. Never raises."""
-    pages: dict[str, Page] = {}
-    found: dict[Question, tuple[str, ...]] = {}
-    stopped = ""
+async def read_include_tree(domain: str, session: DnsSession) -> IncludeTree:
+    """Read the tree level by level, then look up its names. Never raises."""
+    nodes: dict[str, RecordNode] = {}
+    answers: dict[Query, tuple[str, ...]] = {}
+    stop_reason = ""
     try:
         async with asyncio.timeout_at(session.deadline):
-            await _read_pages(domain, session, pages)
-            await _find_names(Survey(domain, pages, found), session, found)
-    except (Stopped, TimeoutError) as stop:
-        stopped = str(stop) or "The check stopped by itself because DNS was too slow."
-    return Survey(domain, pages, found, stopped)
+            await _read_nodes(domain, session, nodes)
+            await _lookup_names(IncludeTree(domain, nodes, answers), session, answers)
+    except (BudgetExceeded, TimeoutError) as error:
+        stop_reason = str(error) or "The check stopped by itself because DNS was too slow."
+    return IncludeTree(domain, nodes, answers, stop_reason)
 
 
-async def _read_pages(domain: str, session: Session, pages: dict[str, Page]) -> None:
+async def _read_nodes(domain: str, session: DnsSession, nodes: dict[str, RecordNode]) -> None:
     level = [domain]
     while level:
-        if len(pages) + len(level) > MOST_PAGES:
-            raise Stopped(f"More than {MOST_PAGES} SPF records hang together under {domain}; the rest was not read.")
+        if len(nodes) + len(level) > MAX_RECORDS:
+            raise BudgetExceeded(
+                f"More than {MAX_RECORDS} SPF records hang together under {domain}; the rest was "
+                "not read."
+            )
         for name in level:
-            session.begin(name, "TXT")
+            session.start(name, "TXT")
         for name in level:
-            pages[name] = await _read_page(name, domain, session)
-            for directive, target in islice(pages[name].steps, MOST_NAMES):
-                _ask_early(directive, target, session)
-        below = dict.fromkeys(child for name in level for child in pages[name].leads_to)
-        level = [name for name in below if name not in pages]
+            nodes[name] = await _read_node(name, domain, session)
+            for directive, target in islice(nodes[name].directives_with_targets, MAX_NAMES):
+                _prefetch(directive, target, session)
+        children = dict.fromkeys(child for name in level for child in nodes[name].children)
+        level = [name for name in children if name not in nodes]
 
 
-async def _read_page(domain: str, top: str, session: Session) -> Page:
+async def _read_node(domain: str, top: str, session: DnsSession) -> RecordNode:
     try:
-        answer = await session.ask(domain, "TXT")
+        answer = await session.query(domain, "TXT")
     except LookupFailed as failure:
-        return Page(domain, failed=failure.reason)
+        return RecordNode(domain, unanswered=failure.reason)
     texts = tuple(text for text in answer.records if is_spf(text))
     if len(texts) != 1:
-        similar = next((text for text in answer.records if not texts and _looks_like_spf(text)), "")
-        return Page(domain, answer.exists, texts=texts, similar=similar)
+        near_miss = next((text for text in answer.records if not texts and _is_near_miss(text)), "")
+        return RecordNode(domain, answer.exists, texts=texts, near_miss=near_miss)
     try:
         record = parse_record(texts[0])
     except BadSyntax as error:
-        return Page(domain, texts=texts, error=str(error))
+        return RecordNode(domain, texts=texts, error=str(error))
     values = {"d": domain, "o": top}
-    targets = tuple(_target(each, values) for each in record.reachable)
-    hands_over = _name(record.redirect, values) if record.redirect and record.default is None else ""
-    return Page(domain, texts=texts, record=record, targets=targets, hands_over=hands_over)
+    targets = tuple(_target(directive, values) for directive in record.reachable)
+    redirect_target = (
+        _name(record.redirect, values)
+        if record.redirect and record.default_directive is None
+        else ""
+    )
+    return RecordNode(
+        domain, texts=texts, record=record, targets=targets, redirect_target=redirect_target
+    )
 
 
-def _looks_like_spf(text: str) -> bool:
+def _is_near_miss(text: str) -> bool:
     start = text[:12].lower().strip("\"' ")
     return start.startswith(("v=spf", "v:spf", "v = spf", "spf1", "spf v"))
 
 
 def _target(directive: Directive, values: Mapping[str, str]) -> str:
     mechanism = directive.mechanism
-    return _name(mechanism.domain, values) if isinstance(mechanism, Include | Hosts | Exists | Ptr) else ""
+    return (
+        _name(mechanism.domain, values)
+        if isinstance(mechanism, Include | Hosts | Exists | Ptr)
+        else ""
+    )
 
 
 def _name(domain: MacroString | None, values: Mapping[str, str]) -> str:
-    """The name that a term points at, where it does not depend on who sends."""
+    """Expand the name that a term refers to; empty if it depends on the sender."""
     if domain is None:
         return values["d"]
-    name = to_name(expand(domain, values)).lower() if domain.letters <= values.keys() else ""
-    return name if askable(name) else ""
+    name = to_name(expand(domain, values)).lower() if domain.variables <= values.keys() else ""
+    return name if is_queryable(name) else ""
 
 
-async def _find_names(seen: Survey, session: Session, found: dict[Question, tuple[str, ...]]) -> None:
-    """Two rounds of questions: what the terms ask themselves, then the addresses of the mail servers."""
-    steps = [(directive, target) for _, directive, target in seen.in_order() if target]
-    first = [(target, kind) for directive, target in steps for kind in _kinds(directive)]
-    await _ask_all(first, session, found)
-    servers = [(host, kind) for step in steps for host in seen.hosts(*step)[:MOST_NAMES] for kind in ADDRESSES]
-    await _ask_all(servers, session, found)
+async def _lookup_names(
+    include_tree: IncludeTree, session: DnsSession, answers: dict[Query, tuple[str, ...]]
+) -> None:
+    """Query in two batches: what the terms themselves need, then the addresses of MX hosts."""
+    terms = [(directive, target) for _, directive, target in include_tree.walk() if target]
+    queries = [(target, rdtype) for directive, target in terms for rdtype in _rdtypes(directive)]
+    await _query_all(queries, session, answers)
+    mx_queries = [
+        (host, rdtype)
+        for term in terms
+        for host in include_tree.host_names(*term)[:MAX_NAMES]
+        for rdtype in ADDRESS_RDTYPES
+    ]
+    await _query_all(mx_queries, session, answers)
 
 
-def _ask_early(directive: Directive, target: str, session: Session) -> None:
-    for kind in _kinds(directive) if target else ():
-        session.want(target, kind)
+def _prefetch(directive: Directive, target: str, session: DnsSession) -> None:
+    for rdtype in _rdtypes(directive) if target else ():
+        session.prefetch(target, rdtype)
 
 
-def _kinds(directive: Directive) -> tuple[str, ...]:
+def _rdtypes(directive: Directive) -> tuple[str, ...]:
     match directive.mechanism:
         case Hosts(name="mx"):
             return ("MX",)
         case Hosts():
-            return ADDRESSES
+            return ADDRESS_RDTYPES
         case Exists():
             return ("A",)
     return ()
 
 
-async def _ask_all(questions: Iterable[Question], session: Session, found: dict[Question, tuple[str, ...]]) -> None:
-    new = [question for question in dict.fromkeys(questions) if question not in found]
-    for question in new:
-        session.begin(*question)
-    for question in new:
+async def _query_all(
+    queries: Iterable[Query], session: DnsSession, answers: dict[Query, tuple[str, ...]]
+) -> None:
+    missing = [query for query in dict.fromkeys(queries) if query not in answers]
+    for query in missing:
+        session.start(*query)
+    for query in missing:
         try:
-            found[question] = (await session.ask(*question)).records
-        except LookupFailed:  # neither alive nor dead
+            answers[query] = (await session.query(*query)).records
+        except LookupFailed:  # a DNS error does not make a name dead
             continue
 
 
-def _walk(domain: str, pages: Mapping[str, Page], seen: set[str]) -> Iterator[tuple[Page, Directive, str]]:
-    page = pages.get(domain)
-    if page is None or domain in seen:
+def _walk(
+    domain: str, nodes: Mapping[str, RecordNode], visited: set[str]
+) -> Iterator[tuple[RecordNode, Directive, str]]:
+    node = nodes.get(domain)
+    if node is None or domain in visited:
         return
-    seen.add(domain)
-    for directive, target in page.steps:
-        yield page, directive, target
+    visited.add(domain)
+    for directive, target in node.directives_with_targets:
+        yield node, directive, target
         if isinstance(directive.mechanism, Include):
-            yield from _walk(target, pages, seen)
-    yield from _walk(page.hands_over, pages, seen)
+            yield from _walk(target, nodes, visited)
+    yield from _walk(node.redirect_target, nodes, visited)
 
 
-def _count(domain: str, pages: Mapping[str, Page], known: dict[str, int]) -> int:
-    """Terms of a page and of all below it. A page that is met again on the way down is a loop: it has no number."""
-    if domain not in pages:
+def _lookup_terms(domain: str, nodes: Mapping[str, RecordNode], counts: dict[str, int]) -> int:
+    """Count the terms of a record and all below it; UNBOUNDED if a record includes itself."""
+    if domain not in nodes:
         return 0
-    if domain not in known:
-        known[domain] = ENDLESS
-        page = pages[domain]
-        known[domain] = min(ENDLESS, page.terms + sum(_count(child, pages, known) for child in page.leads_to))
-    return known[domain]
+    if domain not in counts:
+        counts[domain] = UNBOUNDED
+        node = nodes[domain]
+        counts[domain] = min(
+            UNBOUNDED,
+            node.lookup_terms + sum(_lookup_terms(child, nodes, counts) for child in node.children),
+        )
+    return counts[domain]
 
 
-MOST_ROWS = 24  # every row but the first costs a lookup, so the limit is passed long before the end
-NOTHING_THERE = "leads to nothing"
+MAX_ROWS = 24  # every row but the first costs a lookup, so the limit is passed well before the end
+DEAD_NAME_NOTE = "leads to nothing"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One term, or several plain ones in a row; `depth` 0 is the domain itself.
+class TreeRow:
+    """One row of the tree: a record, a term, or several plain terms.
 
-    `cost` is what the row takes itself, `lookups` that with everything below it (None in a circle). `over` marks the row
-    in which the limit is passed, and `note` says what is wrong there.
+    `depth` 0 is the domain itself. `cost` is the lookups of the row itself, `lookups` that with
+    everything below it (None in a loop). `over` marks the row in which the limit is passed, `note`
+    describes what is wrong there. The field names are JSON keys.
     """
 
     depth: int
@@ -252,74 +310,97 @@ class Row:
     over: bool = False
 
 
-def tree(survey: Survey) -> list[dict[str, Any]]:
-    """The first rows of the tree as plain data, in the order in which a receiver comes to them; none for a bare record."""
-    rows = list(islice(_below(survey.domain, survey.domain, survey, (), set()), MOST_ROWS + 1))
+def tree_rows(include_tree: IncludeTree) -> list[dict[str, Any]]:
+    """Return the first rows as plain data, in evaluation order; none for a single record."""
+    rows = list(
+        islice(
+            _record_rows(include_tree.domain, include_tree.domain, include_tree, (), set()),
+            MAX_ROWS + 1,
+        )
+    )
     if len(rows) < 2:
         return []
     used = list(accumulate(row.cost for row in rows))
-    first_over = next((at for at, number in enumerate(used) if number > MOST_TERMS), None)
-    marked = [replace(row, over=at == first_over) for at, row in enumerate(rows[:MOST_ROWS])]
-    return [asdict(row) for row in (*marked, *[Row(1, "…", 0, None, "and more")][: len(rows) - MOST_ROWS])]
+    over_index = next((index for index, total in enumerate(used) if total > MAX_LOOKUP_TERMS), None)
+    marked = [replace(row, over=index == over_index) for index, row in enumerate(rows[:MAX_ROWS])]
+    return [
+        asdict(row)
+        for row in (*marked, *[TreeRow(1, "…", 0, None, "and more")][: len(rows) - MAX_ROWS])
+    ]
 
 
-def _below(text: str, domain: str, survey: Survey, above: tuple[str, ...], drawn: set[str]) -> Iterator[Row]:
-    """The row of a record and those of its terms. A record that stands in the tree already is not drawn again."""
-    page, own = survey.pages.get(domain), 1 if above else 0
-    total = survey.terms_under(domain)
-    lookups = None if total >= ENDLESS else own + total
-    if domain in above or domain in drawn:
-        note = "leads back: a circle" if domain in above else "as above"
-        yield Row(len(above), text, own if lookups is None else lookups, lookups, note)
+def _record_rows(
+    text: str,
+    domain: str,
+    include_tree: IncludeTree,
+    ancestors: tuple[str, ...],
+    rendered: set[str],
+) -> Iterator[TreeRow]:
+    """Yield the row of a record and those of its terms; a repeated record is not expanded again."""
+    node, own = include_tree.nodes.get(domain), 1 if ancestors else 0
+    total = include_tree.lookup_terms_under(domain)
+    lookups = None if total >= UNBOUNDED else own + total
+    if domain in ancestors or domain in rendered:
+        note = "leads back: a circle" if domain in ancestors else "as above"
+        yield TreeRow(len(ancestors), text, own if lookups is None else lookups, lookups, note)
         return
-    drawn.add(domain)
-    yield Row(len(above), text, own, lookups, _trouble(page))
-    if page:
-        yield from _terms(page, survey, (*above, domain), drawn)
+    rendered.add(domain)
+    yield TreeRow(len(ancestors), text, own, lookups, _node_note(node))
+    if node:
+        yield from _term_rows(node, include_tree, (*ancestors, domain), rendered)
 
 
-def _terms(page: Page, survey: Survey, above: tuple[str, ...], drawn: set[str]) -> Iterator[Row]:
+def _term_rows(
+    node: RecordNode, include_tree: IncludeTree, ancestors: tuple[str, ...], rendered: set[str]
+) -> Iterator[TreeRow]:
     plain: list[str] = []
-    for directive, target in page.steps:
+    for directive, target in node.directives_with_targets:
         if isinstance(directive.mechanism, All | Network):
             continue
         if isinstance(directive.mechanism, Include) and target:
-            yield from _together(plain, above)
-            yield from _below(directive.text, target, survey, above, drawn)
-        elif note := _note(directive, target, survey):
-            yield from _together(plain, above)
-            yield Row(len(above), directive.text, 1, 1, note)
+            yield from _joined_row(plain, ancestors)
+            yield from _record_rows(directive.text, target, include_tree, ancestors, rendered)
+        elif note := _term_note(directive, target, include_tree):
+            yield from _joined_row(plain, ancestors)
+            yield TreeRow(len(ancestors), directive.text, 1, 1, note)
         else:
             plain.append(directive.text)
-    yield from _together(plain, above)
-    if page.record.redirect is not None and page.record.default is None:
-        redirect = f"redirect={page.record.redirect}"
-        if page.hands_over:
-            yield from _below(redirect, page.hands_over, survey, above, drawn)
+    yield from _joined_row(plain, ancestors)
+    if node.record.redirect is not None and node.record.default_directive is None:
+        redirect = f"redirect={node.record.redirect}"
+        if node.redirect_target:
+            yield from _record_rows(
+                redirect, node.redirect_target, include_tree, ancestors, rendered
+            )
         else:
-            yield Row(len(above), redirect, 1, 1, "depends on the sender")
+            yield TreeRow(len(ancestors), redirect, 1, 1, "depends on the sender")
 
 
-def _together(plain: list[str], above: tuple[str, ...]) -> Iterable[Row]:
-    """One row for the terms gathered so far, which are forgotten."""
+def _joined_row(plain: list[str], ancestors: tuple[str, ...]) -> Iterable[TreeRow]:
+    """Yield one row for the plain terms collected so far, and clear them."""
     if plain:
-        yield Row(len(above), " ".join(plain), len(plain), len(plain))
+        yield TreeRow(len(ancestors), " ".join(plain), len(plain), len(plain))
         plain.clear()
 
 
-def _note(directive: Directive, target: str, survey: Survey) -> str:
+def _term_note(directive: Directive, target: str, include_tree: IncludeTree) -> str:
     if isinstance(directive.mechanism, Include):
         return "depends on the sender"
-    return NOTHING_THERE if {*survey.dead(directive, target, "A")} & {*survey.dead(directive, target, "AAAA")} else ""
+    return (
+        DEAD_NAME_NOTE
+        if {*include_tree.dead_names(directive, target, "A")}
+        & {*include_tree.dead_names(directive, target, "AAAA")}
+        else ""
+    )
 
 
-def _trouble(page: Page | None) -> str:
-    if page is None:
+def _node_note(node: RecordNode | None) -> str:
+    if node is None:
         return "not read"
-    if page.failed:
+    if node.unanswered:
         return "no answer"
-    if page.error:
+    if node.error:
         return "breaks the grammar"
-    if not page.texts:
-        return "no SPF record" if page.exists else "does not exist"
-    return f"{len(page.texts)} records" if len(page.texts) > 1 else ""
+    if not node.texts:
+        return "no SPF record" if node.exists else "does not exist"
+    return f"{len(node.texts)} records" if len(node.texts) > 1 else ""

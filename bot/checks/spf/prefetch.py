@@ -1,7 +1,7 @@
-"""Asks early for what the rest of a record will need, so that a check lasts as long as its deepest chain of answers.
+"""Prefetching: query early what the rest of a record will need, to save round trips.
 
-Nothing here can change a result: the evaluation still takes every answer in the order of RFC 7208, and only what it
-takes counts as a term or as a void lookup.
+This cannot change a result: the evaluation still takes every answer in the order of RFC 7208, and
+only what it takes counts as a lookup or as a void lookup.
 """
 
 from __future__ import annotations
@@ -11,72 +11,82 @@ from functools import partial
 from itertools import islice
 
 from bot.checks.lookups import reverse_name
-from bot.checks.spf.dns_session import Session
-from bot.checks.spf.macros import BadSyntax, MacroString, askable, expand, to_name
+from bot.checks.spf.dns_session import DnsSession
+from bot.checks.spf.macros import BadSyntax, MacroString, is_queryable, expand, to_name
 from bot.checks.spf.record import Exists, Hosts, Include, Network, Ptr, Record, is_spf, parse_record
-from bot.models import Address, Answer
+from bot.models import Address, DnsAnswer
 
-MOST_TERMS = 10
-ADDRESS_KINDS = {4: "A", 6: "AAAA"}
+MAX_PREFETCHED_TERMS = 10
+ADDRESS_RDTYPES = {4: "A", 6: "AAAA"}
 
 
-def look_ahead(session: Session, record: Record, ip: Address, values: Mapping[str, str]) -> None:
-    """Want the first answers that the terms of the record need, and the answers that follow from those.
+def prefetch_terms(
+    session: DnsSession, record: Record, ip: Address, values: Mapping[str, str]
+) -> None:
+    """Prefetch the first answers that the terms of the record need, and what follows from those.
 
-    `values` are the letters of the macros in this record; a term that needs %{p} is left to the evaluation.
+    `values` are the macro values of this record; terms that need %{p} are skipped.
     """
-    for name, kind in islice(_questions(record, ip, values), MOST_TERMS):
-        if kind == "TXT":
-            session.want(name, kind, partial(_follow_record, session, ip, {**values, "d": name}))
-        elif kind == "MX":
-            session.want(name, kind, partial(_follow_exchanges, session, ip))
+    for name, rdtype in islice(_queries(record, ip, values), MAX_PREFETCHED_TERMS):
+        if rdtype == "TXT":
+            session.prefetch(
+                name, rdtype, partial(_prefetch_record, session, ip, {**values, "d": name})
+            )
+        elif rdtype == "MX":
+            session.prefetch(name, rdtype, partial(_prefetch_mx_hosts, session, ip))
         else:
-            session.want(name, kind)
+            session.prefetch(name, rdtype)
 
 
-def exchanges(records: Iterable[str]) -> list[str]:
-    """The mail servers of MX records, the preferred one first; the one of a null MX (RFC 7505) is empty."""
+def mx_hosts(records: Iterable[str]) -> list[str]:
+    """Return the hosts of MX records by preference; empty string for a null MX (RFC 7505)."""
     hosts = sorted((record.partition(" ") for record in records), key=lambda parts: int(parts[0]))
     return [host.rstrip(".") for _, _, host in hosts]
 
 
-def _questions(record: Record, ip: Address, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _queries(record: Record, ip: Address, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for directive in record.reachable:
         match directive.mechanism:
             case Network(network=network) if ip in network:
                 return
             case Include(domain=domain):
-                yield from _named(domain, "TXT", values)
+                yield from _target_query(domain, "TXT", values)
             case Exists(domain=domain):
-                yield from _named(domain, "A", values)
+                yield from _target_query(domain, "A", values)
             case Hosts(name=name, domain=domain):
-                yield from _named(domain, "MX" if name == "mx" else ADDRESS_KINDS[ip.version], values)
+                yield from _target_query(
+                    domain, "MX" if name == "mx" else ADDRESS_RDTYPES[ip.version], values
+                )
             case Ptr():
                 yield reverse_name(ip), "PTR"
-    if record.redirect and not record.default:
-        yield from _named(record.redirect, "TXT", values)
+    if record.redirect and not record.default_directive:
+        yield from _target_query(record.redirect, "TXT", values)
 
 
-def _named(domain: MacroString | None, kind: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    if domain and "p" in domain.letters:
+def _target_query(
+    domain: MacroString | None, rdtype: str, values: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    if domain and "p" in domain.variables:
         return
     name = to_name(expand(domain, values)) if domain else values["d"]
-    if askable(name):
-        yield name, kind
+    if is_queryable(name):
+        yield name, rdtype
 
 
-def _follow_record(session: Session, ip: Address, values: Mapping[str, str], answer: Answer) -> None:
-    found = [text for text in answer.records if is_spf(text)]
-    if len(found) != 1:
+def _prefetch_record(
+    session: DnsSession, ip: Address, values: Mapping[str, str], answer: DnsAnswer
+) -> None:
+    texts = [text for text in answer.records if is_spf(text)]
+    if len(texts) != 1:
         return
     try:
-        record = parse_record(found[0])
-    except BadSyntax:  # the evaluation says so, if it gets there
+        record = parse_record(texts[0])
+    except BadSyntax:  # the evaluation reports it, if it gets there
         return
-    look_ahead(session, record, ip, values)
+    prefetch_terms(session, record, ip, values)
 
 
-def _follow_exchanges(session: Session, ip: Address, answer: Answer) -> None:
-    for host in exchanges(answer.records)[:MOST_TERMS]:
-        if askable(host):
-            session.want(host, ADDRESS_KINDS[ip.version])
+def _prefetch_mx_hosts(session: DnsSession, ip: Address, answer: DnsAnswer) -> None:
+    for host in mx_hosts(answer.records)[:MAX_PREFETCHED_TERMS]:
+        if is_queryable(host):
+            session.prefetch(host, ADDRESS_RDTYPES[ip.version])

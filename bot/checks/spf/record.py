@@ -1,4 +1,4 @@
-"""An SPF record: text in, a typed value out, by the grammar of RFC 7208 §12 to the letter. Pure."""
+"""Parser of SPF records: text to typed terms, by the grammar of RFC 7208 §12. Pure."""
 
 from __future__ import annotations
 
@@ -11,15 +11,26 @@ from bot.checks.spf.macros import BadSyntax, MacroString, parse, parse_domain
 from bot.inputs.domain_names import quoted
 
 VERSION = "v=spf1"
-MOST_V4, MOST_V6 = 32, 128
+MAX_PREFIX_V4, MAX_PREFIX_V6 = 32, 128
 
 _MODIFIER = re.compile(r"([a-z][a-z0-9\-_.]*)=(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
-_DIRECTIVE = re.compile(r"([+\-?~]?)([a-z][a-z0-9]*)((?:[:/].*)?)", re.IGNORECASE | re.ASCII | re.DOTALL)
+_DIRECTIVE = re.compile(
+    r"([+\-?~]?)([a-z][a-z0-9]*)((?:[:/].*)?)", re.IGNORECASE | re.ASCII | re.DOTALL
+)
 _CIDR = r"(0|[1-9][0-9]{0,2})"
 _HOSTS = re.compile(rf"(?::(.*?))?(?:/{_CIDR})?(?://{_CIDR})?", re.DOTALL)
 _NETWORK = re.compile(rf":([0-9a-f.:]+)(?:/{_CIDR})?", re.IGNORECASE)
-_SECOND = re.compile(r".(?:include:|exists:|ip4:|ip6:|redirect=|v=spf1)", re.IGNORECASE | re.DOTALL)
-_MISTAKES = {"ip": "ip4", "ipv4": "ip4", "ipv6": "ip6", "prt": "ptr", "inc": "include", "exist": "exists"}
+_SECOND_TERM = re.compile(
+    r".(?:include:|exists:|ip4:|ip6:|redirect=|v=spf1)", re.IGNORECASE | re.DOTALL
+)
+_MISTAKES = {
+    "ip": "ip4",
+    "ipv4": "ip4",
+    "ipv6": "ip6",
+    "prt": "ptr",
+    "inc": "include",
+    "exist": "exists",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +53,23 @@ class Include:
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """`a` or `mx`: matches the networks around the addresses of a domain or of its mail servers (§5.3, §5.4)."""
+    """`a` or `mx`: matches networks around the addresses of a domain or its MX (§5.3, §5.4)."""
 
     name: str
     domain: MacroString | None = None
-    v4: int = MOST_V4
-    v6: int = MOST_V6
+    v4: int = MAX_PREFIX_V4
+    v6: int = MAX_PREFIX_V6
 
     def __str__(self) -> str:
         domain = f":{self.domain}" if self.domain else ""
-        v4 = f"/{self.v4}" if self.v4 != MOST_V4 else ""
-        v6 = f"//{self.v6}" if self.v6 != MOST_V6 else ""
+        v4 = f"/{self.v4}" if self.v4 != MAX_PREFIX_V4 else ""
+        v6 = f"//{self.v6}" if self.v6 != MAX_PREFIX_V6 else ""
         return f"{self.name}{domain}{v4}{v6}"
 
 
 @dataclass(frozen=True, slots=True)
 class Ptr:
-    """Matches a validated reverse name below a domain (§5.5, which says not to publish it)."""
+    """Matches a validated PTR name below a domain (§5.5: should not be published)."""
 
     domain: MacroString | None = None
 
@@ -68,7 +79,7 @@ class Ptr:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """`ip4` or `ip6`: matches a network that is written out (§5.6)."""
+    """`ip4` or `ip6`: matches a literal network (§5.6)."""
 
     network: IPv4Network | IPv6Network
 
@@ -91,7 +102,7 @@ Mechanism = All | Include | Hosts | Ptr | Network | Exists
 
 @dataclass(frozen=True, slots=True)
 class Directive:
-    """What to answer (`+`, `-`, `~`, `?`) where the mechanism matches; `text` is the term as its owner wrote it."""
+    """A qualifier (`+`, `-`, `~`, `?`) and a mechanism; `text` is the term as published."""
 
     qualifier: str
     mechanism: Mechanism
@@ -103,7 +114,7 @@ class Directive:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A valid record. `modifiers` are the names and values that RFC 7208 does not define, and that change nothing."""
+    """A valid record; `modifiers` are the unknown ones, which have no effect."""
 
     directives: tuple[Directive, ...] = ()
     redirect: MacroString | None = None
@@ -119,54 +130,59 @@ class Record:
 
     @property
     def reachable(self) -> tuple[Directive, ...]:
-        """The directives up to the first `all`: what stands behind it is never looked at (§5.1)."""
-        stops = (at for at, directive in enumerate(self.directives, 1) if isinstance(directive.mechanism, All))
-        return self.directives[: next(stops, None)]
+        """The directives up to the first `all_messages`; those after it are never evaluated (§5.1)."""
+        ends = (
+            end
+            for end, directive in enumerate(self.directives, 1)
+            if isinstance(directive.mechanism, All)
+        )
+        return self.directives[: next(ends, None)]
 
     @property
-    def default(self) -> Directive | None:
-        """The first `all`, which answers for every address that nothing before it matches."""
+    def default_directive(self) -> Directive | None:
+        """The first `all_messages`, which applies to every address that nothing before it matches."""
         last = self.reachable[-1:]
         return last[0] if last and isinstance(last[0].mechanism, All) else None
 
 
 def is_spf(text: str) -> bool:
-    """Whether a TXT record is an SPF record at all, valid or not (§4.5)."""
+    """Return whether a TXT record is an SPF record, valid or not (§4.5)."""
     return text[: len(VERSION) + 1].rstrip(" ").lower() == VERSION
 
 
 def parse_record(text: str) -> Record:
-    """The record of a text that is_spf. Raises BadSyntax about the first term that breaks the grammar."""
+    """Parse a text that is_spf. Raises BadSyntax about the first invalid term."""
     if not is_spf(text):
         raise BadSyntax(f"{quoted(text)} does not start with {VERSION} and a space.")
     directives: list[Directive] = []
-    known: dict[str, MacroString] = {}
-    others: list[tuple[str, MacroString]] = []
+    named: dict[str, MacroString] = {}
+    unknown: list[tuple[str, MacroString]] = []
     for term in filter(None, text[len(VERSION) :].split(" ")):
         if not (modifier := _MODIFIER.fullmatch(term)):
             directives.append(_directive(term))
         elif (name := modifier[1].lower()) not in ("redirect", "exp"):
-            others.append((modifier[1], parse(modifier[2])))
-        elif name in known:
+            unknown.append((modifier[1], parse(modifier[2])))
+        elif name in named:
             raise BadSyntax(f"{name}= stands in the record twice; it may stand there once.")
         else:
-            known[name] = _domain(term, modifier[2])
-    return Record(tuple(directives), known.get("redirect"), known.get("exp"), tuple(others))
+            named[name] = _domain(term, modifier[2])
+    return Record(tuple(directives), named.get("redirect"), named.get("exp"), tuple(unknown))
 
 
 def _directive(term: str) -> Directive:
     parts = _DIRECTIVE.fullmatch(term)
     name = parts[2].lower() if parts else ""
-    read = _MECHANISMS.get(name)
-    if parts is None or read is None:
+    parse_mechanism = _MECHANISMS.get(name)
+    if parts is None or parse_mechanism is None:
         raise BadSyntax(f"{quoted(term)} is not a term that SPF knows{_hint(term, name)}.")
     try:
-        return Directive(parts[1] or "+", read(term, name, parts[3]), term)
+        return Directive(parts[1] or "+", parse_mechanism(term, name, parts[3]), term)
     except BadSyntax:
-        if second := _SECOND.search(parts[3][1:]):
+        if second_term := _SECOND_TERM.search(parts[3][1:]):
             raise BadSyntax(
-                f"{quoted(term)} is two terms run together; put a space in front of {quoted(second.group()[1:])}, since "
-                "the strings of a TXT record are joined without one."
+                f"{quoted(term)} is two terms run together; put a space in front of "
+                f"{quoted(second_term.group()[1:])}, since the strings of a TXT record are joined "
+                "without one."
             ) from None
         raise
 
@@ -202,16 +218,20 @@ def _ptr(term: str, _name: str, rest: str) -> Ptr:
 def _hosts(term: str, name: str, rest: str) -> Hosts:
     parts = _HOSTS.fullmatch(rest)
     if parts is None:
-        raise BadSyntax(f"{quoted(term)} ends in something that is not a prefix length such as /24 or /24//64.")
+        raise BadSyntax(
+            f"{quoted(term)} ends in something that is not a prefix length such as /24 or /24//64."
+        )
     spec, v4, v6 = parts.groups()
     domain = None if spec is None else _domain(term, spec)
-    return Hosts(name, domain, _prefix(term, v4, MOST_V4), _prefix(term, v6, MOST_V6))
+    return Hosts(name, domain, _prefix(term, v4, MAX_PREFIX_V4), _prefix(term, v6, MAX_PREFIX_V6))
 
 
 def _ip4(term: str, _name: str, rest: str) -> Network:
     address, prefix = _network(term, rest, "ip4:192.0.2.0/24")
     try:
-        return Network(IPv4Network((IPv4Address(address), _prefix(term, prefix, MOST_V4)), strict=False))
+        return Network(
+            IPv4Network((IPv4Address(address), _prefix(term, prefix, MAX_PREFIX_V4)), strict=False)
+        )
     except ValueError as error:
         raise _not_a_network(term, error, "an IPv4") from None
 
@@ -219,7 +239,9 @@ def _ip4(term: str, _name: str, rest: str) -> Network:
 def _ip6(term: str, _name: str, rest: str) -> Network:
     address, prefix = _network(term, rest, "ip6:2001:db8::/32")
     try:
-        return Network(IPv6Network((IPv6Address(address), _prefix(term, prefix, MOST_V6)), strict=False))
+        return Network(
+            IPv6Network((IPv6Address(address), _prefix(term, prefix, MAX_PREFIX_V6)), strict=False)
+        )
     except ValueError as error:
         raise _not_a_network(term, error, "an IPv6") from None
 
@@ -249,7 +271,9 @@ def _domain(term: str, text: str) -> MacroString:
         return parse_domain(text)
     except BadSyntax:
         if _is_address(text):
-            raise BadSyntax(f"{quoted(term)} holds an address; an address is written as ip4: or ip6:.") from None
+            raise BadSyntax(
+                f"{quoted(term)} holds an address; an address is written as ip4: or ip6:."
+            ) from None
         raise
 
 
@@ -266,10 +290,10 @@ def _not_a_network(term: str, error: ValueError, kind: str) -> BadSyntax:
     return BadSyntax(f"{quoted(term)} is not {kind} address or network.")
 
 
-def _prefix(term: str, digits: str | None, most: int) -> int:
-    if digits is not None and int(digits) > most:
-        raise BadSyntax(f"{quoted(term)} has a prefix length above /{most}.")
-    return most if digits is None else int(digits)
+def _prefix(term: str, digits: str | None, limit: int) -> int:
+    if digits is not None and int(digits) > limit:
+        raise BadSyntax(f"{quoted(term)} has a prefix length above /{limit}.")
+    return limit if digits is None else int(digits)
 
 
 def _is_address(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""What an SPF evaluation can come to, as plain data."""
+"""Results of an SPF evaluation, as plain data."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.checks.spf.dns_session import Question
+from bot.checks.spf.dns_session import Query
 
-MOST_TERMS = 10
-MOST_VOIDS = 2
-MOST_NAMES = 10
+MAX_LOOKUP_TERMS = 10
+MAX_VOID_LOOKUPS = 2
+MAX_NAMES = 10
 
 
-class Result(StrEnum):
-    """The seven results of RFC 7208 §2.6, and `unknown` where our own budget ended the evaluation."""
+class ResultCode(StrEnum):
+    """The seven results of RFC 7208 §2.6, and `unknown` if our own limits ended the evaluation."""
 
     NONE = "none"
     NEUTRAL = "neutral"
@@ -27,42 +27,43 @@ class Result(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Cause(StrEnum):
-    """What a permerror is about, so that a person can be told what to do about it."""
+class PermErrorCause(StrEnum):
+    """What a permerror is about; selects the remediation."""
 
     SYNTAX = "syntax"
-    SEVERAL_RECORDS = "several-records"
-    NO_RECORD = "no-record"
+    MULTIPLE_RECORDS = "several-records"
+    MISSING_RECORD = "no-record"
     LOOKUPS = "lookups"
-    VOIDS = "voids"
-    MAIL_SERVERS = "mail-servers"
+    VOID_LOOKUPS = "voids"
+    MX_HOSTS = "mail-servers"
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What check_host found, and how it got there.
+class SpfResult:
+    """Result of check_host, and how it was reached.
 
-    `mechanism` is the matching term as its owner wrote it, in the record of the last domain of `chain`, which leads
-    there from the sender's domain through include and redirect. `path` holds the domains whose records were read, in
-    order. `lookups` counts the terms that need DNS (10 are allowed), `voids` the questions of such terms that found
-    nothing (2 are allowed; `void_questions` names them), `queries` every question asked, early ones included.
-    `problem` says in one sentence what ended a permerror (with its `cause`), a temperror or an unknown.
+    `mechanism` is the matching term as published, in the record of the last domain of `chain`,
+    which leads there from the sender's domain over include and redirect. `path` holds the domains
+    whose records were read, in order. `lookups` counts the terms that need DNS (limit 10),
+    `void_lookups` the queries of such terms that returned no records (limit 2; listed in
+    `void_queries`), `queries` all queries sent, prefetched ones included. `problem` is one sentence
+    about a permerror (with its `cause`), a temperror or an unknown.
     """
 
-    result: Result
+    code: ResultCode
     explanation: str | None = None
     mechanism: str | None = None
     chain: tuple[str, ...] = ()
     lookups: int = 0
-    void_questions: tuple[Question, ...] = ()
+    void_queries: tuple[Query, ...] = ()
     queries: int = 0
     path: tuple[str, ...] = ()
     problem: str = ""
-    cause: Cause | None = None
+    cause: PermErrorCause | None = None
 
     @property
-    def voids(self) -> int:
-        return len(self.void_questions)
+    def void_lookups(self) -> int:
+        return len(self.void_queries)
 
     @property
     def matched_in(self) -> str | None:
@@ -70,21 +71,21 @@ class Evaluation:
         return self.chain[-1] if self.mechanism else None
 
 
-def names(found: Sequence[str]) -> str:
-    """Names as a sentence lists them, at most three of them written out."""
-    if len(found) > 4:
-        return f"{', '.join(found[:3])} and {len(found) - 3} more names"
-    return " and ".join(filter(None, [", ".join(found[:-1]), *found[-1:]]))
+def join_names(hosts: Sequence[str]) -> str:
+    """Join names for a sentence, at most four of them written out."""
+    if len(hosts) > 4:
+        return f"{', '.join(hosts[:3])} and {len(hosts) - 3} more names"
+    return " and ".join(filter(None, [", ".join(hosts[:-1]), *hosts[-1:]]))
 
 
-def to_json(evaluation: Evaluation) -> Mapping[str, Any]:
-    """One line of `mailcheck spf --json`."""
+def to_json(result: SpfResult) -> Mapping[str, Any]:
+    """Return one line of `mailcheck spf --json`."""
     return {
-        "result": str(evaluation.result),
-        "explanation": evaluation.explanation,
-        "mechanism": evaluation.mechanism,
-        "lookups": evaluation.lookups,
-        "voids": evaluation.voids,
-        "queries": evaluation.queries,
-        "path": list(evaluation.path),
+        "result": str(result.code),
+        "explanation": result.explanation,
+        "mechanism": result.mechanism,
+        "lookups": result.lookups,
+        "voids": result.void_lookups,
+        "queries": result.queries,
+        "path": list(result.path),
     }

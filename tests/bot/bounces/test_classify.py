@@ -1,4 +1,4 @@
-"""One refusal: the table of our own lines, the corpus where it is at hand, and text that strangers made to hurt."""
+"""Classification of refusals: a table of own lines, a corpus of real ones, and hostile input."""
 
 from __future__ import annotations
 
@@ -13,75 +13,111 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.bounces.classify import CODES, JSON_KEYS, Bounce, bounce_to_json, explain
-from bot.bounces.rules import CATEGORIES, FAULTS, rules
+from bot.bounces.classify import CODES, Bounce, bounce_to_json, explain
+from bot.bounces.rules import CATEGORIES, FAULTS, load_rules
 
+JSON_KEYS = [
+    "line",
+    "category",
+    "ip",
+    "list",
+    "receiver",
+    "smtp_code",
+    "enhanced_code",
+    "advice_url",
+    "says",
+]
 TABLE = Path(__file__).with_name("refusals.txt")
 CORPUS = Path(__file__).parents[3].parent / "shared" / "data" / "bounces_dev.jsonl"
 
 
 def table() -> list[list[str]]:
-    lines = (line for line in TABLE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
+    lines = (
+        line
+        for line in TABLE.read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    )
     return [line.split(" | ", 3) for line in lines]
 
 
 @pytest.mark.parametrize(("category", "ip", "list_id", "line"), table())
-def test_a_refusal_is_read_for_what_it_is(category: str, ip: str, list_id: str, line: str) -> None:
+def test_explain_table_line_gives_expected_result(
+    category: str, ip: str, list_id: str, line: str
+) -> None:
     bounce = explain(line)
     assert (bounce.category, bounce.ip or "-", bounce.list or "-") == (category, ip, list_id)
 
 
-@pytest.mark.parametrize("corpus", [path for path in (CORPUS,) if path.exists()], ids=lambda path: path.name)
-def test_the_corpus_of_real_lines_is_read_right(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "corpus", [path for path in (CORPUS,) if path.exists()], ids=lambda path: path.name
+)
+def test_explain_corpus_reaches_required_accuracy(
+    corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
-    right = Counter(key for row in rows for key in ("category", "list", "ip") if agrees(row, key))
-    share = {key: right[key] / len(rows) for key in ("category", "list", "ip")}
+    matches = Counter(
+        key for row in rows for key in ("category", "list", "ip") if is_match(row, key)
+    )
+    share = {key: matches[key] / len(rows) for key in ("category", "list", "ip")}
     with capsys.disabled():
-        print(f"\n{corpus.name}, {len(rows)} lines:", ", ".join(f"{key} {part:.1%}" for key, part in share.items()))
+        print(
+            f"\n{corpus.name}, {len(rows)} lines:",
+            ", ".join(f"{key} {ratio:.1%}" for key, ratio in share.items()),
+        )
     assert share["category"] >= 0.95
     assert share["list"] >= 0.98
     assert share["ip"] >= 0.98
 
 
-def agrees(row: dict[str, Any], key: str) -> bool:
+def is_match(row: dict[str, Any], key: str) -> bool:
     return bool(getattr(explain(row["text"]), key) == row[key])
 
 
 @pytest.mark.parametrize(
-    ("remote_host", "category", "tells"),
-    [("gmail-smtp-in.l.google.com", "spf", "SPF"), ("mx.example.com", "other", "null MX"), (None, "other", "null MX")],
+    ("remote_host", "category", "expected_text"),
+    [
+        ("gmail-smtp-in.l.google.com", "spf", "SPF"),
+        ("mx.example.com", "other", "null MX"),
+        (None, "other", "null MX"),
+    ],
 )
-def test_the_host_decides_between_a_null_mx_and_gmails_spf(remote_host: str | None, category: str, tells: str) -> None:
+def test_explain_5727_meaning_depends_on_remote_host(
+    remote_host: str | None, category: str, expected_text: str
+) -> None:
     bounce = explain("550 5.7.27 Sender address not accepted", remote_host=remote_host)
     assert bounce.category == category
-    assert tells in bounce.says
+    assert expected_text in bounce.summary
 
 
-def test_a_blocked_resolver_of_the_receiver_is_not_our_listing() -> None:
+def test_explain_blocked_resolver_is_not_a_listing() -> None:
     line = (
-        "<a@example.com>: host mx.example.com[198.51.100.1] said: 554 5.7.1 Service unavailable; Client host [203.0.113.5] "
-        "blocked using zen.spamhaus.org; Error: open resolver; https://check.spamhaus.org/returnc/pub/198.51.100.53/"
+        "<a@example.com>: host mx.example.com[198.51.100.1] said: 554 5.7.1 Service"
+        " unavailable; Client host [203.0.113.5] "
+        "blocked using zen.spamhaus.org; Error: open resolver;"
+        " https://check.spamhaus.org/returnc/pub/198.51.100.53/"
     )
     bounce = explain(line)
     assert (bounce.category, bounce.ip, bounce.at_fault) == ("other", "203.0.113.5", "receiver")
-    assert "says nothing about 203.0.113.5" in bounce.says
+    assert "says nothing about 203.0.113.5" in bounce.summary
 
 
-def test_a_list_that_has_ended_is_the_receivers_fault() -> None:
-    bounce = explain("554 5.7.1 Service unavailable; Client host [203.0.113.5] blocked using dnsbl.sorbs.net")
+def test_explain_ended_list_is_receiver_fault() -> None:
+    bounce = explain(
+        "554 5.7.1 Service unavailable; Client host [203.0.113.5] blocked using dnsbl.sorbs.net"
+    )
     assert (bounce.list, bounce.at_fault) == ("sorbs", "receiver")
-    assert "a list that has ended" in bounce.says
+    assert "a list that has ended" in bounce.summary
 
 
-def test_pbl_is_policy_and_says_so() -> None:
+def test_explain_pbl_is_policy_block() -> None:
     bounce = explain("550 5.7.1 Client host [203.0.113.5] blocked using pbl.spamhaus.org")
     assert (bounce.category, bounce.list) == ("policy-block-pbl", "spamhaus-pbl")
-    assert "not a bad reputation" in bounce.says
+    assert "not a bad reputation" in bounce.summary
 
 
-def test_a_domain_list_does_not_blame_the_address() -> None:
+def test_explain_domain_list_is_not_about_the_address() -> None:
     bounce = explain("550 5.7.1 Message from 203.0.113.5 contains a link listed in multi.surbl.org")
-    assert "the sender's address is not the matter" in bounce.says
+    assert "the sender's address is not the matter" in bounce.summary
 
 
 @pytest.mark.parametrize(
@@ -91,7 +127,10 @@ def test_a_domain_list_does_not_blame_the_address() -> None:
             "554 blocked using zen.spamhaus.org; https://www.spamhaus.org/query/ip/203.0.113.5",
             "https://www.spamhaus.org/query/ip/203.0.113.5",
         ),
-        ("554 203.0.113.5 listed at bl.spamcop.net", "https://www.spamcop.net/bl.shtml?203.0.113.5"),
+        (
+            "554 203.0.113.5 listed at bl.spamcop.net",
+            "https://www.spamcop.net/bl.shtml?203.0.113.5",
+        ),
         (
             "554 203.0.113.5 listed at bl.spamcop.net, see https://evil.example/bl",
             "https://www.spamcop.net/bl.shtml?203.0.113.5",
@@ -105,32 +144,44 @@ def test_a_domain_list_does_not_blame_the_address() -> None:
         ("550 5.1.1 no such user", None),
     ],
 )
-def test_a_link_leads_only_to_a_host_that_we_know(line: str, url: str | None) -> None:
+def test_explain_advice_url_has_known_host_only(line: str, url: str | None) -> None:
     assert explain(line).advice_url == url
 
 
-def test_the_report_beside_the_reply_fills_what_it_lacks() -> None:
-    bounce = explain("smtp; blocked", status="5.7.606", remote_host="example-com.mail.protection.outlook.com")
-    assert (bounce.receiver, bounce.enhanced_code, bounce.list) == ("Microsoft 365", "5.7.606", "microsoft-365")
+def test_explain_delivery_report_fields_fill_gaps() -> None:
+    bounce = explain(
+        "smtp; blocked", status="5.7.606", remote_host="example-com.mail.protection.outlook.com"
+    )
+    assert (bounce.receiver, bounce.enhanced_code, bounce.list) == (
+        "Microsoft 365",
+        "5.7.606",
+        "microsoft-365",
+    )
 
 
-def test_the_receiver_is_named_by_its_domain_where_nobody_knows_it() -> None:
-    line = "to=<a@example.org>, relay=mx1.mail.example.net[198.51.100.1]:25, status=bounced (host mx1.mail.example.net[198.51.100.1] said: 550 no)"
+def test_explain_unknown_receiver_is_named_by_domain() -> None:
+    line = (
+        "to=<a@example.org>, relay=mx1.mail.example.net[198.51.100.1]:25, status=bounced (host"
+        " mx1.mail.example.net[198.51.100.1] said: 550 no)"
+    )
     assert explain(line).receiver == "example.net"
 
 
-def test_the_host_that_called_in_is_not_the_receiver() -> None:
-    line = "NOQUEUE: reject: RCPT from mail.google.com[203.0.113.5]: 554 5.7.1 <a@example.com>: Relay access denied; from=<b@gmail.com>"
+def test_explain_client_host_is_not_the_receiver() -> None:
+    line = (
+        "NOQUEUE: reject: RCPT from mail.google.com[203.0.113.5]: 554 5.7.1 <a@example.com>:"
+        " Relay access denied; from=<b@gmail.com>"
+    )
     bounce = explain(line)
     assert (bounce.category, bounce.receiver, bounce.ip) == ("relay", None, "203.0.113.5")
 
 
-def test_json_has_exactly_the_keys_of_the_contract() -> None:
-    assert tuple(bounce_to_json(explain("550 5.1.1 User unknown"))) == JSON_KEYS
+def test_bounce_to_json_has_exact_keys() -> None:
+    assert list(bounce_to_json(explain("550 5.1.1 User unknown"))) == JSON_KEYS
     json.dumps(bounce_to_json(explain("550 \ud800 x")), allow_nan=False)
 
 
-def test_every_category_has_a_meaning_for_the_documents() -> None:
+def test_codes_have_a_meaning_for_every_category() -> None:
     assert tuple(CODES) == CATEGORIES
     assert all(meaning.endswith(".") for meaning in CODES.values())
 
@@ -140,34 +191,50 @@ PIECES = st.one_of(
     st.sampled_from(WORDS),
     st.text(max_size=12),
     st.sampled_from(
-        ["550", "5.7.1", "[203.0.113.5]", "::", "<", ">", "@", "{list}", "{}", "%s", "\x00", "\u202e", "https://"]
+        [
+            "550",
+            "5.7.1",
+            "[203.0.113.5]",
+            "::",
+            "<",
+            ">",
+            "@",
+            "{list}",
+            "{}",
+            "%s",
+            "\x00",
+            "\u202e",
+            "https://",
+        ]
     ),
 )
 
 
-def holds(bounce: Bounce) -> None:
+def assert_well_formed(bounce: Bounce) -> None:
     assert bounce.category in CATEGORIES
     assert bounce.at_fault in FAULTS
-    assert bounce.says.endswith(".")
-    assert bounce.step.endswith(".")
-    known = {listing.name for listing in rules().listings.entries} | {r.name for r in rules().receivers.entries}
-    ours = f"{bounce.says} {bounce.step}".replace(bounce.ip or "\0", "")
-    for name in sorted(known, key=len, reverse=True):
-        ours = ours.replace(name, "")
-    assert not re.search(r"[<>{}\[\]|`\x00-\x1f\u200b-\u202e]", ours)
+    assert bounce.summary.endswith(".")
+    assert bounce.remediation.endswith(".")
+    names = {listing.name for listing in load_rules().listings.entries} | {
+        r.name for r in load_rules().receivers.entries
+    }
+    own_text = f"{bounce.summary} {bounce.remediation}".replace(bounce.ip or "\0", "")
+    for name in sorted(names, key=len, reverse=True):
+        own_text = own_text.replace(name, "")
+    assert not re.search(r"[<>{}\[\]|`\x00-\x1f\u200b-\u202e]", own_text)
     assert not re.search(r"[\x00-\x1f\u202a-\u202e]", bounce.line)
 
 
 @given(st.lists(PIECES, max_size=40).map(" ".join))
 @settings(max_examples=400, deadline=None)
-def test_any_text_has_an_answer_whose_sentences_are_ours(line: str) -> None:
-    holds(explain(line))
+def test_explain_any_words_give_safe_sentences(line: str) -> None:
+    assert_well_formed(explain(line))
 
 
 @given(st.text(max_size=300))
 @settings(max_examples=200, deadline=None)
-def test_any_characters_at_all_have_an_answer(line: str) -> None:
-    holds(explain(line))
+def test_explain_any_characters_give_a_result(line: str) -> None:
+    assert_well_formed(explain(line))
 
 
 @pytest.mark.parametrize(
@@ -194,12 +261,12 @@ def test_any_characters_at_all_have_an_answer(line: str) -> None:
         "ip * ",
     ],
 )
-def test_a_line_of_64_kilobytes_takes_less_than_a_tenth_of_a_second(piece: str) -> None:
+def test_explain_64_kb_line_takes_under_100_ms(piece: str) -> None:
     line = (piece * (65_536 // len(piece) + 1))[:65_536]
     explain("warm up")
-    best = 1.0
+    fastest_s = 1.0
     for attempt in range(3):
-        begun = time.process_time()
+        started = time.process_time()
         explain(f"{line}{attempt}")
-        best = min(best, time.process_time() - begun)
-    assert best < 0.1
+        fastest_s = min(fastest_s, time.process_time() - started)
+    assert fastest_s < 0.1

@@ -1,4 +1,4 @@
-"""Delivery reports: every refused recipient once, from the part that servers wrote for servers (RFC 3464)."""
+"""Delivery reports (RFC 3464): every refused recipient once, from the delivery-status part."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.bounces.dsn import is_report, read_report
-from bot.bounces.mail_log import bounces
+from bot.bounces.dsn import is_report, parse_report
+from bot.bounces.mail_log import find_bounces
 
 REPORT = """\
 From: MAILER-DAEMON@mail.example.org
@@ -54,21 +54,24 @@ Subject: 550 is in the subject
 """
 
 
-def test_every_refused_recipient_is_read_once() -> None:
-    found = list(bounces(REPORT.splitlines()))
-    assert [(bounce.category, bounce.list, bounce.receiver) for bounce in found] == [
+def test_dsn_gives_each_refused_recipient_once() -> None:
+    results = list(find_bounces(REPORT.splitlines()))
+    assert [(bounce.category, bounce.list, bounce.receiver) for bounce in results] == [
         ("blocklist", "spamhaus-zen", "example.com"),
         ("spf", "gmail", "Gmail"),
     ]
-    assert found[0].ip == "203.0.113.5"
+    assert results[0].ip == "203.0.113.5"
 
 
-def test_a_status_alone_is_enough() -> None:
+def test_dsn_status_without_diagnostic_is_enough() -> None:
     text = REPORT.replace(
-        "Diagnostic-Code: smtp; 554 5.7.1 Service unavailable; Client host\n    [203.0.113.5] blocked using zen.spamhaus.org\n",
+        (
+            "Diagnostic-Code: smtp; 554 5.7.1 Service unavailable; Client host\n    [203.0.113.5]"
+            " blocked using zen.spamhaus.org\n"
+        ),
         "",
     )
-    assert [bounce.enhanced_code for bounce in read_report(text)] == ["5.7.1", "4.7.27"]
+    assert [bounce.enhanced_code for bounce in parse_report(text)] == ["5.7.1", "4.7.27"]
 
 
 @pytest.mark.parametrize(
@@ -78,19 +81,20 @@ def test_a_status_alone_is_enough() -> None:
         "Content-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\n550 5.1.1 user unknown",
     ],
 )
-def test_a_report_without_its_part_is_read_as_lines(text: str) -> None:
-    assert [bounce.category for bounce in bounces(text.splitlines())] == ["mailbox"]
+def test_dsn_without_status_part_is_read_as_lines(text: str) -> None:
+    assert [bounce.category for bounce in find_bounces(text.splitlines())] == ["mailbox"]
 
 
-def test_parts_nested_without_end_are_not_followed() -> None:
+def test_dsn_deep_nesting_is_not_parsed() -> None:
     nested = (
-        "Content-Type: multipart/report; boundary=b\n\n" + "--b\nContent-Type: multipart/mixed; boundary=b\n\n" * 5_000
+        "Content-Type: multipart/report; boundary=b\n\n"
+        + "--b\nContent-Type: multipart/mixed; boundary=b\n\n" * 5_000
     )
     assert not is_report(nested)
-    assert list(bounces(nested.splitlines())) == []
+    assert list(find_bounces(nested.splitlines())) == []
 
 
 @given(st.text(max_size=400), st.integers(0, len(REPORT)), st.integers(0, len(REPORT)))
 @settings(max_examples=150, deadline=None)
-def test_a_damaged_report_never_raises(noise: str, start: int, end: int) -> None:
-    list(bounces((REPORT[: min(start, end)] + noise + REPORT[max(start, end) :]).splitlines()))
+def test_dsn_damaged_report_never_raises(noise: str, start: int, end: int) -> None:
+    list(find_bounces((REPORT[: min(start, end)] + noise + REPORT[max(start, end) :]).splitlines()))

@@ -1,4 +1,4 @@
-"""Logs and pasted replies: which lines are refusals, how they are joined, what they add up to, in flat memory."""
+"""Mail logs and pasted replies: refusals, joined lines, summaries, bounded memory."""
 
 from __future__ import annotations
 
@@ -11,21 +11,41 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.bounces.mail_log import MOST_BYTES, LogTooBig, bounces, is_refusal, summarise, text_lines
+from bot.bounces.mail_log import (
+    MAX_BYTES,
+    LogTooBig,
+    find_bounces,
+    is_refusal,
+    summarize,
+    decode_lines,
+)
 
 POSTFIX = """\
 Nov 24 07:40:11 mail postfix/smtpd[2212]: connect from mx.example.org[203.0.113.5]
-Nov 24 07:40:12 mail postfix/smtpd[2212]: NOQUEUE: reject: RCPT from unknown[203.0.113.9]: 450 4.7.25 Client host rejected: cannot find your hostname, [203.0.113.9]; from=<b@example.org> to=<a@example.com> proto=ESMTP helo=<x>
-Nov 24 07:40:12 mail postfix/qmgr[2212]: 4F2C1A: from=<b@example.org>, size=450, nrcpt=1 (queue active)
-Nov 24 07:40:13 mail postfix/smtp[2213]: 4F2C1A: to=<a@example.com>, relay=mx.example.com[198.51.100.1]:25, delay=0.6, delays=0.1/0/0.4/0.1, dsn=5.7.1, status=bounced (host mx.example.com[198.51.100.1] said: 554 5.7.1 Service unavailable; Client host [203.0.113.5] blocked using zen.spamhaus.org (in reply to RCPT TO command))
-Nov 24 07:40:14 mail postfix/smtp[2213]: 4F2C1B: to=<a@example.net>, relay=mx.example.net[198.51.100.2]:25, delay=0.6, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 550)
+Nov 24 07:40:12 mail postfix/smtpd[2212]: NOQUEUE: reject: RCPT from unknown[203.0.113.9]: 450 \
+4.7.25 Client host rejected: cannot find your hostname, [203.0.113.9]; from=<b@example.org> \
+to=<a@example.com> proto=ESMTP helo=<x>
+Nov 24 07:40:12 mail postfix/qmgr[2212]: 4F2C1A: from=<b@example.org>, size=450, nrcpt=1 (queue \
+active)
+Nov 24 07:40:13 mail postfix/smtp[2213]: 4F2C1A: to=<a@example.com>, \
+relay=mx.example.com[198.51.100.1]:25, delay=0.6, delays=0.1/0/0.4/0.1, dsn=5.7.1, status=bounced \
+(host mx.example.com[198.51.100.1] said: 554 5.7.1 Service unavailable; Client host [203.0.113.5] \
+blocked using zen.spamhaus.org (in reply to RCPT TO command))
+Nov 24 07:40:14 mail postfix/smtp[2213]: 4F2C1B: to=<a@example.net>, \
+relay=mx.example.net[198.51.100.2]:25, delay=0.6, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as \
+550)
 Nov 24 07:40:15 mail postfix/qmgr[2212]: 4F2C1B: removed
 """
 EXIM = """\
-2026-11-24 07:40:11 1tF2aa-0001Bc-2D <= b@example.org H=mail.example.org [203.0.113.5] P=esmtps X=TLS1.3:TLS_AES_256_GCM_SHA384:256 S=550
-2026-11-24 07:40:12 1tF2aa-0001Bc-2D ** a@example.com R=dnslookup T=remote_smtp H=mx.example.com [198.51.100.1]: SMTP error from remote mail server after RCPT TO:<a@example.com>: 550 5.1.1 No such user
-2026-11-24 07:40:13 1tF2aa-0001Bc-2D == c@example.net R=dnslookup T=remote_smtp defer (110): Connection timed out
-2026-11-24 07:40:14 H=(x) [203.0.113.9] F=<b@example.org> rejected RCPT <a@example.com>: relay not permitted
+2026-11-24 07:40:11 1tF2aa-0001Bc-2D <= b@example.org H=mail.example.org [203.0.113.5] P=esmtps \
+X=TLS1.3:TLS_AES_256_GCM_SHA384:256 S=550
+2026-11-24 07:40:12 1tF2aa-0001Bc-2D ** a@example.com R=dnslookup T=remote_smtp H=mx.example.com \
+[198.51.100.1]: SMTP error from remote mail server after RCPT TO:<a@example.com>: 550 5.1.1 No \
+such user
+2026-11-24 07:40:13 1tF2aa-0001Bc-2D == c@example.net R=dnslookup T=remote_smtp defer (110): \
+Connection timed out
+2026-11-24 07:40:14 H=(x) [203.0.113.9] F=<b@example.org> rejected RCPT <a@example.com>: relay \
+not permitted
 2026-11-24 07:40:15 1tF2aa-0001Bc-2D Completed
 """
 REPLIES = """\
@@ -40,7 +60,7 @@ WRAPPED = """\
 550 5.7.26 [203.0.113.5]. To best protect our users the message has been blocked. - gsmtp
 421 4.7.28 Our system has detected an unusual rate of unsolicited mail - gsmtp
 """
-LETTER = """\
+NOTIFICATION = """\
 This is the mail system at host mail.example.org.
 
 I'm sorry to have to inform you that your message could not
@@ -53,7 +73,7 @@ be delivered to one or more recipients. It's attached below.
 
 
 def categories(text: str) -> list[str]:
-    return [bounce.category for bounce in bounces(text.splitlines())]
+    return [bounce.category for bounce in find_bounces(text.splitlines())]
 
 
 @pytest.mark.parametrize(
@@ -66,17 +86,20 @@ def categories(text: str) -> list[str]:
     ],
     ids=["postfix", "exim", "replies", "wrapped"],
 )
-def test_refusals_give_one_bounce_each_and_other_lines_none(text: str, expected: list[str]) -> None:
+def test_find_bounces_log_gives_one_per_refusal(text: str, expected: list[str]) -> None:
     assert categories(text) == expected
 
 
-def test_lines_set_further_in_belong_to_the_refusal_above_them() -> None:
-    last = list(bounces(LETTER.splitlines()))[-1]
+def test_find_bounces_indented_lines_are_joined() -> None:
+    last = list(find_bounces(NOTIFICATION.splitlines()))[-1]
     assert (last.category, last.ip, last.list) == ("blocklist", "203.0.113.5", "spamhaus-zen")
 
 
-def test_replies_in_a_list_stay_apart() -> None:
-    text = '550-"JunkMail rejected - mail.example.org [203.0.113.5]:16742 is in an RBL"\n550 no such user\n553 no relay here'
+def test_find_bounces_separate_replies_are_not_joined() -> None:
+    text = (
+        '550-"JunkMail rejected - mail.example.org [203.0.113.5]:16742 is in an RBL"\n550 no such'
+        " user\n553 no relay here"
+    )
     assert len(categories(text)) == 3
 
 
@@ -86,30 +109,41 @@ REPLY = "Service refused: client [203.0.113.5] has a poor reputation"
 @pytest.mark.parametrize(
     "line",
     [
-        "Nov 24 07:40:13 mail postfix/smtp[9]: 4F: to=<a@example.com>, relay=mx.example.com[198.51.100.1]:25, dsn=5.7.1,"
-        f" status=bounced (host mx.example.com[198.51.100.1] said: 554 {REPLY} (in reply to RCPT TO command))",
-        "2026-11-24 07:40:12 1tF2aa-0001Bc-2D ** a@example.com R=dnslookup T=remote_smtp H=mx.example.com [198.51.100.1]:"
+        "Nov 24 07:40:13 mail postfix/smtp[9]: 4F: to=<a@example.com>,"
+        " relay=mx.example.com[198.51.100.1]:25, dsn=5.7.1,"
+        f" status=bounced (host mx.example.com[198.51.100.1] said: 554 {REPLY} (in reply to"
+        " RCPT TO command))",
+        "2026-11-24 07:40:12 1tF2aa-0001Bc-2D ** a@example.com R=dnslookup T=remote_smtp"
+        " H=mx.example.com [198.51.100.1]:"
         f" SMTP error from remote mail server after RCPT TO:<a@example.com>: 554 5.7.1 {REPLY}",
-        "Nov 24 07:40:13 mail sendmail[9]: 4F: to=<a@example.com>, mailer=esmtp, relay=mx.example.com. [198.51.100.1],"
+        "Nov 24 07:40:13 mail sendmail[9]: 4F: to=<a@example.com>, mailer=esmtp,"
+        " relay=mx.example.com. [198.51.100.1],"
         f" dsn=5.7.1, stat=Service unavailable (554 {REPLY})",
     ],
     ids=["postfix", "exim", "sendmail"],
 )
-def test_what_the_other_server_said_is_read_in_the_log_of_every_server(line: str) -> None:
-    (bounce,) = bounces([line])
-    assert (bounce.category, bounce.ip, bounce.receiver) == ("ip-reputation", "203.0.113.5", "example.com")
+def test_find_bounces_quoted_reply_is_classified_in_each_log_format(line: str) -> None:
+    (bounce,) = find_bounces([line])
+    assert (bounce.category, bounce.ip, bounce.receiver) == (
+        "ip-reputation",
+        "203.0.113.5",
+        "example.com",
+    )
     assert (bounce.smtp_code, bounce.enhanced_code, bounce.line) == (554, "5.7.1", line)
 
 
-def test_the_line_of_a_bounce_is_the_whole_line_of_the_log() -> None:
-    found = list(bounces(POSTFIX.splitlines()))
-    assert found[1].line.startswith("Nov 24 07:40:13 mail postfix/smtp[2213]: 4F2C1A:")
+def test_find_bounces_line_is_the_whole_log_line() -> None:
+    results = list(find_bounces(POSTFIX.splitlines()))
+    assert results[1].line.startswith("Nov 24 07:40:13 mail postfix/smtp[2213]: 4F2C1A:")
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        "Received: from mail.example.org ([203.0.113.5]) by mx.example.com; Tue, 24 Nov 2026 07:40:11 +0000",
+        (
+            "Received: from mail.example.org ([203.0.113.5]) by mx.example.com; Tue, 24 Nov 2026"
+            " 07:40:11 +0000"
+        ),
         "Subject: 550 ways to be rejected",
         "Final-Recipient: rfc822; a@example.com",
         "Status: 5.1.1",
@@ -117,12 +151,12 @@ def test_the_line_of_a_bounce_is_the_whole_line_of_the_log() -> None:
         "",
     ],
 )
-def test_ordinary_lines_are_no_refusals(line: str) -> None:
+def test_is_refusal_ordinary_line_is_false(line: str) -> None:
     assert not is_refusal(line)
 
 
-def test_a_summary_counts_causes_addresses_and_receivers() -> None:
-    summary = summarise((POSTFIX + POSTFIX + EXIM).splitlines())
+def test_summary_counts_causes_addresses_receivers() -> None:
+    summary = summarize((POSTFIX + POSTFIX + EXIM).splitlines())
     assert (summary.lines, summary.refusals) == (17, 7)
     assert dict(summary.causes)[("blocklist", "spamhaus-zen")] == 2
     assert dict(summary.addresses) == {"203.0.113.9": 3, "203.0.113.5": 2}
@@ -130,82 +164,96 @@ def test_a_summary_counts_causes_addresses_and_receivers() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 4096])
-def test_a_file_in_pieces_gives_the_same_lines(size: int) -> None:
+def test_decode_lines_chunk_size_is_irrelevant(size: int) -> None:
     data = (POSTFIX + "ünd\n" + EXIM + "no end").encode()
-    assert list(text_lines(data[at : at + size] for at in range(0, len(data), size))) == data.decode().split("\n")
+    assert list(
+        decode_lines(data[start : start + size] for start in range(0, len(data), size))
+    ) == data.decode().split("\n")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
-def test_a_log_that_powershell_wrote_is_read(encoding: str) -> None:
-    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
-    data = mark + (POSTFIX + "ünd\n").encode(encoding)
-    pieces = [data[at : at + 7] for at in range(0, len(data), 7)]
-    assert list(text_lines(pieces)) == (POSTFIX + "ünd").split("\n")
+def test_decode_lines_utf16_with_bom_is_decoded(encoding: str) -> None:
+    bom = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    data = bom + (POSTFIX + "ünd\n").encode(encoding)
+    chunks = [data[start : start + 7] for start in range(0, len(data), 7)]
+    assert list(decode_lines(chunks)) == (POSTFIX + "ünd").split("\n")
 
 
-def test_a_file_without_line_ends_is_cut_and_not_kept() -> None:
-    lines = list(text_lines(b"x" * 65_536 for _ in range(50)))
+def test_decode_lines_overlong_line_is_cut() -> None:
+    lines = list(decode_lines(b"x" * 65_536 for _ in range(50)))
     assert [len(line) for line in lines] == [65_536]
 
 
-def test_a_file_that_is_too_big_is_refused_with_a_sentence() -> None:
+def test_decode_lines_too_big_file_raises() -> None:
     with pytest.raises(LogTooBig, match="larger than 10 MB"):
-        list(text_lines(b"550 no\n" * 9_000 for _ in range(200)))
+        list(decode_lines(b"550 no\n" * 9_000 for _ in range(200)))
 
 
 SEED = 5
 
 
 def big_log(size: int) -> Iterator[bytes]:
-    """A log in which every fifth line is a refusal, none like another."""
-    random, lines = Random(SEED), [line for line in (POSTFIX + EXIM).splitlines() if is_refusal(line)]
+    """A log in which every fifth line is a refusal, all different."""
+    random, lines = (
+        Random(SEED),
+        [line for line in (POSTFIX + EXIM).splitlines() if is_refusal(line)],
+    )
     written = 0
     while written < size:
         name = f"{random.getrandbits(40):x}"
         refusal = random.choice(lines).replace("a@example.com", f"{name}@example.com")
-        quiet = f"Nov 24 07:40:11 mail postfix/qmgr[2212]: {name}: removed\n" * 4
-        chunk = f"{refusal}\n{quiet}".encode()
+        other_lines = f"Nov 24 07:40:11 mail postfix/qmgr[2212]: {name}: removed\n" * 4
+        chunk = f"{refusal}\n{other_lines}".encode()
         written += len(chunk)
         yield chunk
 
 
-def test_a_log_is_summed_up_fast_and_in_flat_memory() -> None:
-    size = MOST_BYTES // 10
-    summarise(POSTFIX.splitlines())
+def test_summary_large_log_is_fast_in_bounded_memory() -> None:
+    size = MAX_BYTES // 10
+    summarize(POSTFIX.splitlines())
     tracemalloc.start()
-    begun = time.process_time()
-    summary = summarise(text_lines(big_log(size)))
-    took, peak = time.process_time() - begun, tracemalloc.get_traced_memory()[1]
+    started = time.process_time()
+    summary = summarize(decode_lines(big_log(size)))
+    elapsed_s, peak_bytes = time.process_time() - started, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     print(
-        f"seed {SEED}: {size / 2**20:.0f} MB, {summary.lines} lines, {summary.refusals} refusals, {took:.2f} s traced"
+        f"seed {SEED}: {size / 2**20:.0f} MB, {summary.lines} lines, {summary.refusals}"
+        f" refusals, {elapsed_s:.2f} s traced"
     )
     assert summary.refusals * 5 == summary.lines
-    assert peak < 16 * 2**20
-    assert took < 5  # with memory traced, several times slower than without
+    assert peak_bytes < 16 * 2**20
+    assert elapsed_s < 5  # tracemalloc makes it several times slower
 
 
 @given(
     st.lists(
         st.sampled_from(
-            [*POSTFIX.splitlines(), *EXIM.splitlines(), *WRAPPED.splitlines(), *LETTER.splitlines(), "", "550-", " x"]
+            [
+                *POSTFIX.splitlines(),
+                *EXIM.splitlines(),
+                *WRAPPED.splitlines(),
+                *NOTIFICATION.splitlines(),
+                "",
+                "550-",
+                " x",
+            ]
         ),
         max_size=30,
     )
 )
 @settings(max_examples=100, deadline=None)
-def test_any_order_of_lines_is_read_and_no_line_gives_two(lines: list[str]) -> None:
-    assert len(list(bounces(lines))) <= len(lines)
+def test_find_bounces_shuffled_lines_give_at_most_one_each(lines: list[str]) -> None:
+    assert len(list(find_bounces(lines))) <= len(lines)
 
 
 @given(st.text(max_size=500))
 @settings(max_examples=100, deadline=None)
-def test_any_text_is_read(text: str) -> None:
-    summarise(text.splitlines())
-    list(bounces([text]))
+def test_find_bounces_any_text_never_raises(text: str) -> None:
+    summarize(text.splitlines())
+    list(find_bounces([text]))
 
 
-def test_a_reply_that_never_ends_costs_no_more_than_its_length() -> None:
-    begun = time.process_time()
-    assert list(bounces(["550-going on and on"] * 20_000))
-    assert time.process_time() - begun < 5
+def test_find_bounces_endless_reply_takes_linear_time() -> None:
+    started = time.process_time()
+    assert list(find_bounces(["550-going on and on"] * 20_000))
+    assert time.process_time() - started < 5

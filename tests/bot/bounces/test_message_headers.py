@@ -1,4 +1,4 @@
-"""Pasted headers: the way of a message, the address that left its organisation, and who vouches for the From line."""
+"""Pasted headers: hops, egress address, authentication results and alignment."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.bounces.auth_results import MEANINGS, read_authentication
-from bot.bounces.message_headers import path_to_json, read_headers
-from bot.bounces.received import read_hops
+from bot.bounces.auth_results import MEANINGS, parse_authentication_results
+from bot.bounces.message_headers import analysis_to_json, analyze_headers
+from bot.bounces.received import parse_hops
 
 HEADER = """\
 Return-Path: <bounce@news.example.org>
@@ -26,7 +26,8 @@ Received: from laptop (unknown [198.51.100.77])
 \tTue, 24 Nov 2026 16:40:03 +0100 (CET)
 Authentication-Results: mx.example.com;
        dkim=pass header.i=@example.org header.s=s1 header.b=abc;
-       spf=pass (domain of bounce@news.example.org designates 203.0.113.5 as permitted sender) smtp.mailfrom=bounce@news.example.org;
+       spf=pass (domain of bounce@news.example.org designates 203.0.113.5 as permitted sender) \
+smtp.mailfrom=bounce@news.example.org;
        dmarc=pass (p=REJECT) header.from=example.org
 DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=s1;
  h=From:To:List-Unsubscribe:List-Unsubscribe-Post; b=xx
@@ -38,8 +39,8 @@ Received: from the.body.example ([192.0.2.1]) by nobody.example; Tue, 24 Nov 202
 """
 
 
-def test_the_hops_come_in_the_order_of_the_journey() -> None:
-    hops = read_headers(HEADER).hops
+def test_hops_are_ordered_oldest_first() -> None:
+    hops = analyze_headers(HEADER).hops
     assert [(hop.name, str(hop.ip or ""), hop.by, hop.protocol, hop.delay_s) for hop in hops] == [
         ("laptop", "198.51.100.77", "mail.example.org", "ESMTPSA", None),
         ("mail.example.org", "203.0.113.5", "mx.example.com", "ESMTPS", 8),
@@ -48,12 +49,12 @@ def test_the_hops_come_in_the_order_of_the_journey() -> None:
     assert [hop.encrypted for hop in hops] == [True, True, False]
 
 
-def test_the_body_is_no_part_of_the_way() -> None:
-    assert len(read_headers(HEADER).hops) == 3
+def test_hops_ignore_the_body() -> None:
+    assert len(analyze_headers(HEADER).hops) == 3
 
 
-def test_the_domains_are_those_of_the_addresses_not_of_the_names() -> None:
-    path = read_headers(HEADER)
+def test_domains_come_from_addresses_not_display_names() -> None:
+    path = analyze_headers(HEADER)
     assert (path.from_domain, path.return_path_domain) == ("example.org", "news.example.org")
 
 
@@ -98,8 +99,10 @@ def received(*hops: str) -> str:
         ([], None),
     ],
 )
-def test_the_egress_is_where_the_senders_organisation_was_left(hops: list[str], egress: str | None) -> None:
-    path = read_headers(f"From: <a@example.org>\n{received(*hops)}")
+def test_egress_is_the_last_hop_out_of_the_organization(
+    hops: list[str], egress: str | None
+) -> None:
+    path = analyze_headers(f"From: <a@example.org>\n{received(*hops)}")
     assert (path.egress.ip if path.egress else None) == egress
 
 
@@ -109,51 +112,75 @@ def test_the_egress_is_where_the_senders_organisation_was_left(hops: list[str], 
         ("Return-Path: <b@mail.example.org>\nDKIM-Signature: d=example.org; s=x", True, True),
         ("Return-Path: <b@provider.example.net>\nDKIM-Signature: d=example.org; s=x", False, True),
         ("Return-Path: <b@example.org>", True, None),
-        ("Return-Path: <b@provider.example.net>\nDKIM-Signature: d=provider.example.net; s=x", False, False),
-        ("Authentication-Results: mx; spf=fail smtp.mailfrom=example.org; dkim=pass header.d=example.org", False, True),
+        (
+            "Return-Path: <b@provider.example.net>\nDKIM-Signature: d=provider.example.net; s=x",
+            False,
+            False,
+        ),
+        (
+            (
+                "Authentication-Results: mx; spf=fail smtp.mailfrom=example.org; dkim=pass"
+                " header.d=example.org"
+            ),
+            False,
+            True,
+        ),
         ("Authentication-Results: mx; spf=pass smtp.mailfrom=example.net; dkim=none", False, False),
         (
-            "Authentication-Results: mx; spf=pass smtp.mailfrom=b@example.org\nAuthentication-Results: forged; spf=fail",
+            (
+                "Authentication-Results: mx; spf=pass"
+                " smtp.mailfrom=b@example.org\nAuthentication-Results: forged; spf=fail"
+            ),
             True,
             None,
         ),
     ],
 )
-def test_alignment_is_by_organisation_and_believes_the_newest_results(
+def test_alignment_uses_newest_authentication_results(
     fields: str, spf: bool | None, dkim: bool | None
 ) -> None:
-    alignment = read_headers(f"From: <a@example.org>\n{fields}").alignment
+    alignment = analyze_headers(f"From: <a@example.org>\n{fields}").alignment
     assert (alignment.spf, alignment.dkim) == (spf, dkim)
 
 
 @pytest.mark.parametrize(
-    ("fields", "one_click", "tells"),
+    ("fields", "one_click", "expected_text"),
     [
         ("", False, "no List-Unsubscribe"),
         ("List-Unsubscribe: <mailto:u@example.org>", False, "no https link"),
         ("List-Unsubscribe: <https://example.org/u>", False, "is missing"),
         (
-            "List-Unsubscribe: <https://example.org/u>\nList-Unsubscribe-Post: List-Unsubscribe=One-Click",
+            (
+                "List-Unsubscribe: <https://example.org/u>\nList-Unsubscribe-Post:"
+                " List-Unsubscribe=One-Click"
+            ),
             False,
             "no DKIM signature",
         ),
     ],
 )
-def test_one_click_needs_three_things(fields: str, one_click: bool, tells: str) -> None:
-    unsubscribe = read_headers(f"From: <a@example.org>\n{fields}").unsubscribe
+def test_unsubscribe_one_click_needs_link_post_and_dkim(
+    fields: str, one_click: bool, expected_text: str
+) -> None:
+    unsubscribe = analyze_headers(f"From: <a@example.org>\n{fields}").unsubscribe
     assert unsubscribe.one_click is one_click
-    assert tells in unsubscribe.says
-    assert read_headers(HEADER).unsubscribe.one_click
+    assert expected_text in unsubscribe.summary
+    assert analyze_headers(HEADER).unsubscribe.one_click
 
 
 @pytest.mark.parametrize(("method", "result"), sorted(MEANINGS))
-def test_every_result_is_explained(method: str, result: str) -> None:
-    found = read_authentication(
-        f"mx.example.com; {method}={result} smtp.mailfrom=a@example.org header.d=example.org header.from=example.org"
+def test_auth_results_every_result_is_explained(method: str, result: str) -> None:
+    field = parse_authentication_results(
+        f"mx.example.com; {method}={result} smtp.mailfrom=a@example.org header.d=example.org"
+        " header.from=example.org"
     )
-    (only,) = found.results
-    assert (only.method, only.result, only.domain) == (method, result, "example.org")
-    assert only.says.endswith(".")
+    (method_result,) = field.results
+    assert (method_result.method, method_result.result, method_result.domain) == (
+        method,
+        result,
+        "example.org",
+    )
+    assert method_result.summary.endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -167,12 +194,14 @@ def test_every_result_is_explained(method: str, result: str) -> None:
         "mx; spf=pass smtp.mailfrom=<script>",
     ],
 )
-def test_odd_results_are_left_out_or_lose_their_domain(value: str) -> None:
-    assert all(result.domain is None for result in read_authentication(value).results)
+def test_auth_results_odd_values_have_no_domain(value: str) -> None:
+    assert all(result.domain is None for result in parse_authentication_results(value).results)
 
 
-def test_a_hop_with_a_date_that_is_none_has_no_time() -> None:
-    (hop,) = read_hops(["from a.example.org ([203.0.113.5]) by b.example.net; the day before yesterday"])
+def test_hop_with_bad_date_has_no_time() -> None:
+    (hop,) = parse_hops(
+        ["from a.example.org ([203.0.113.5]) by b.example.net; the day before yesterday"]
+    )
     assert (hop.at, hop.delay_s) == (None, None)
 
 
@@ -199,16 +228,19 @@ PIECES = st.one_of(
 
 @given(st.lists(PIECES, max_size=40).map("".join))
 @settings(max_examples=300, deadline=None)
-def test_any_header_gives_a_path_of_plain_values_and_sentences_of_ours(text: str) -> None:
-    path = read_headers(text)
-    json.dumps(path_to_json(path))
-    said = [
-        path.alignment.says,
-        path.unsubscribe.says,
-        *(result.says for seen in path.authentication for result in seen.results),
+def test_headers_any_text_gives_safe_sentences(text: str) -> None:
+    path = analyze_headers(text)
+    json.dumps(analysis_to_json(path))
+    sentences = [
+        path.alignment.summary,
+        path.unsubscribe.summary,
+        *(result.summary for field in path.authentication for result in field.results),
     ]
-    said += [path.egress.says] if path.egress else []
-    assert all(sentence.endswith(".") and not re.search(r"[<>\[\]|`\x00-\x1f]", sentence) for sentence in said)
+    sentences += [path.egress.summary] if path.egress else []
+    assert all(
+        sentence.endswith(".") and not re.search(r"[<>\[\]|`\x00-\x1f]", sentence)
+        for sentence in sentences
+    )
 
 
 @pytest.mark.parametrize(
@@ -229,8 +261,8 @@ def test_any_header_gives_a_path_of_plain_values_and_sentences_of_ours(text: str
         "DKIM-Signature: d=",
     ],
 )
-def test_a_header_of_a_quarter_megabyte_takes_less_than_a_second(piece: str) -> None:
+def test_headers_256_kb_take_under_one_second(piece: str) -> None:
     text = "From: a@example.org\nReceived: from " + piece * (262_144 // len(piece))
-    begun = time.process_time()
-    read_headers(text)
-    assert time.process_time() - begun < 1
+    started = time.process_time()
+    analyze_headers(text)
+    assert time.process_time() - started < 1

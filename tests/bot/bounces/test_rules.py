@@ -1,4 +1,4 @@
-"""The rule files themselves: every entry can be reached, names what exists, and speaks in whole sentences."""
+"""Bounce rule files: entries are reachable, references exist, texts are sentences."""
 
 from __future__ import annotations
 
@@ -11,76 +11,93 @@ from urllib.parse import urlsplit
 import pytest
 
 from bot.bounces.classify import explain
-from bot.bounces.phrases import Speller
-from bot.bounces.rules import CATEGORIES, Listing, Rule, rules
+from bot.bounces.phrases import TextNormalizer
+from bot.bounces.rules import CATEGORIES, Listing, Rule, load_rules
 
-KNOWN = rules()
-RULES: tuple[Rule, ...] = KNOWN.codes.entries + KNOWN.wordings.entries + KNOWN.statuses.entries
-LISTINGS: tuple[Listing, ...] = KNOWN.listings.entries
-PLACES = {"who", "whom", "address", "list"}
-CATALOGUE = [
+RULESET = load_rules()
+RULES: tuple[Rule, ...] = (
+    RULESET.codes.entries + RULESET.wordings.entries + RULESET.statuses.entries
+)
+LISTINGS: tuple[Listing, ...] = RULESET.listings.entries
+PLACEHOLDERS = {"who", "whom", "address", "list"}
+CATALOG = [
     entry
-    for entry in tomllib.loads((Path(str(files("bot"))) / "checks" / "dnsbl" / "catalog.toml").read_text())["list"]
+    for entry in tomllib.loads(
+        (Path(str(files("bot"))) / "checks" / "dnsbl" / "catalog.toml").read_text()
+    )["list"]
     if entry["nature"] in ("evidence", "policy")
 ]
 
 
 def sentences() -> list[str]:
-    said = [text for rule in RULES for text in (rule.says, rule.step)] + [listing.step for listing in LISTINGS]
-    for category in KNOWN.categories.values():
-        said += [category.says, category.step, category.says_domain, category.step_domain]
-    return [text for text in said if text]
+    texts = [text for rule in RULES for text in (rule.summary, rule.remediation)] + [
+        listing.remediation for listing in LISTINGS
+    ]
+    for category in RULESET.categories.values():
+        texts += [
+            category.summary,
+            category.remediation,
+            category.summary_domain,
+            category.remediation_domain,
+        ]
+    return [text for text in texts if text]
 
 
 @pytest.mark.parametrize("sentence", sorted(set(sentences())))
-def test_a_sentence_is_whole_and_asks_only_for_what_is_known(sentence: str) -> None:
+def test_sentence_is_complete_with_known_placeholders(sentence: str) -> None:
     assert sentence.endswith(".")
-    assert {name for _, name, _, _ in Formatter().parse(sentence) if name is not None} <= PLACES
+    assert {
+        name for _, name, _, _ in Formatter().parse(sentence) if name is not None
+    } <= PLACEHOLDERS
     assert not set(sentence) & set("<>[]|`*~")
 
 
-def test_every_category_but_none_other_can_be_the_answer() -> None:
-    told = {rule.category for rule in RULES} | {listing.category for listing in LISTINGS}
-    assert told == set(CATEGORIES)
+def test_rules_use_every_category() -> None:
+    used = {rule.category for rule in RULES} | {listing.category for listing in LISTINGS}
+    assert used == set(CATEGORIES)
 
 
-def test_rules_name_only_receivers_and_lists_that_are_known() -> None:
-    names = {receiver.name for receiver in KNOWN.receivers.entries}
-    lists = {listing.id for listing in LISTINGS} | {receiver.list for receiver in KNOWN.receivers.entries}
-    asked = {name for rule in RULES for name in rule.when.receivers} | {
+def test_rules_refer_to_known_receivers_and_lists() -> None:
+    names = {receiver.name for receiver in RULESET.receivers.entries}
+    lists = {listing.id for listing in LISTINGS} | {
+        receiver.list for receiver in RULESET.receivers.entries
+    }
+    used = {name for rule in RULES for name in rule.when.receivers} | {
         rule.receiver for rule in RULES if rule.receiver
     }
-    assert asked <= names
+    assert used <= names
     assert {rule.list for rule in RULES if rule.list} <= lists
 
 
-@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry["id"])
-def test_a_refusal_that_names_a_zone_of_the_catalogue_names_its_list(entry: dict[str, str]) -> None:
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry["id"])
+def test_refusal_with_catalog_zone_names_its_list(entry: dict[str, str]) -> None:
     zone = entry["zone"].replace("{key}.", "")
-    bounce = explain(f"554 5.7.1 Service unavailable; Client host [203.0.113.5] blocked using {zone}")
+    bounce = explain(
+        f"554 5.7.1 Service unavailable; Client host [203.0.113.5] blocked using {zone}"
+    )
     assert bounce.list == entry["id"]
 
 
-def test_every_page_is_a_web_page() -> None:
-    pages = [entry.page for entry in (*RULES, *LISTINGS, *KNOWN.receivers.entries) if entry.page]
+def test_pages_are_web_urls() -> None:
+    pages = [entry.page for entry in (*RULES, *LISTINGS, *RULESET.receivers.entries) if entry.page]
     for page in pages:
         parts = urlsplit(page.replace("{ip}", "203.0.113.5"))
         assert parts.scheme in ("http", "https")
         assert parts.hostname
 
 
-def test_a_last_status_answers_everything() -> None:
-    assert KNOWN.statuses.entries[-1].when.ways_in() == [("*", None)]
+def test_last_status_matches_everything() -> None:
+    assert RULESET.statuses.entries[-1].when.index_keys() == [("*", None)]
 
 
-@pytest.mark.parametrize("written", ["", "   ", "a *  * b", "#"])
-def test_a_phrase_without_words_is_refused(written: str) -> None:
+@pytest.mark.parametrize("phrase", ["", "   ", "a *  * b", "#"])
+def test_phrase_without_words_raises(phrase: str) -> None:
     with pytest.raises(ValueError, match="without words"):
-        Speller({}).phrase(written)
+        TextNormalizer({}).parse_phrase(phrase)
 
 
 @pytest.mark.parametrize(
-    ("written", "line", "found"),
+    ("phrase", "line", "matches"),
     [
         ("blocked using", "BLOCKED\tusing: x", True),
         ("blocked using", "unblocked using", False),
@@ -96,6 +113,6 @@ def test_a_phrase_without_words_is_refused(written: str) -> None:
         ("block list", "your ip is on our blocklist", True),
     ],
 )
-def test_a_phrase_is_found_as_words(written: str, line: str, found: bool) -> None:
-    speller = Speller({"blacklisted": ["block list", "blocklist"]})
-    assert speller.phrase(written).is_in(speller.text(line)) is found
+def test_phrase_matches_whole_words(phrase: str, line: str, matches: bool) -> None:
+    normalizer = TextNormalizer({"blacklisted": ["block list", "blocklist"]})
+    assert normalizer.parse_phrase(phrase).matches(normalizer.parse_text(line)) is matches

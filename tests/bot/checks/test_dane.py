@@ -1,4 +1,4 @@
-"""DANE counts only where every step to it is proven."""
+"""DANE: TLSA records count only where the whole chain is DNSSEC-validated."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.checks import dane
-from bot.checks.dane import BadTlsa, Tlsa, read_records, read_tlsa
-from bot.models import Finding, Lookup, Order, Target, Verdict
+from bot.checks.dane import BadTlsa, Tlsa, parse_records, parse_tlsa
+from bot.models import Finding, Lookup, CheckRequest, Target, Verdict
 from tests.support.dns_world import Records, World, Zone
 from tests.support.signed_world import SignedWorld
 
@@ -29,8 +29,8 @@ def two_servers(first: Records, second: Records) -> Zone:
     }
 
 
-async def look(lookup: Lookup) -> list[Finding]:
-    return await dane.check(Order(Target(domain=DOMAIN)), lookup)
+async def run_check(lookup: Lookup) -> list[Finding]:
+    return await dane.check(CheckRequest(Target(domain=DOMAIN)), lookup)
 
 
 @pytest.mark.parametrize(
@@ -47,18 +47,20 @@ async def look(lookup: Lookup) -> list[Finding]:
         ([f"1 0 1 {SHA256}"], [], ["dane.unusable"]),
     ],
 )
-async def test_proven_servers_are_judged_by_their_keys(first: Records, second: Records, codes: list[str]) -> None:
-    findings = await look(SignedWorld(two_servers(first, second)))
+async def test_dane_validated_servers_are_judged_by_tlsa_records(
+    first: Records, second: Records, codes: list[str]
+) -> None:
+    findings = await run_check(SignedWorld(two_servers(first, second)))
     assert [finding.code for finding in findings] == codes
     for finding in findings:
-        assert bool(finding.step) == (finding.verdict is not Verdict.PASS)
-        assert "{" not in finding.says
+        assert bool(finding.remediation) == (finding.verdict is not Verdict.PASS)
+        assert "{" not in finding.summary
 
 
-async def test_the_way_without_protection_is_named() -> None:
-    (finding,) = await look(SignedWorld(two_servers(GOOD, [])))
+async def test_dane_partial_names_the_unprotected_server() -> None:
+    (finding,) = await run_check(SignedWorld(two_servers(GOOD, [])))
     assert finding.verdict is Verdict.WARN
-    assert "protects mx1.example.com but not mx2.example.com" in finding.says
+    assert "protects mx1.example.com but not mx2.example.com" in finding.summary
 
 
 @pytest.mark.parametrize(
@@ -70,31 +72,31 @@ async def test_the_way_without_protection_is_named() -> None:
         ["_25._tcp.mx1.example.com", "_25._tcp.mx2.example.com"],
     ],
 )
-async def test_a_step_that_is_not_proven_is_not_checked_and_never_a_fault(unproven: list[str]) -> None:
-    (finding,) = await look(SignedWorld(two_servers(GOOD, ["0 0 0 ff"]), unproven))
+async def test_dane_unvalidated_answer_passes_as_not_checked(unproven: list[str]) -> None:
+    (finding,) = await run_check(SignedWorld(two_servers(GOOD, ["0 0 0 ff"]), unproven))
     assert (finding.code, finding.verdict) == ("dane.not-checked", Verdict.PASS)
 
 
-async def test_behind_a_resolver_that_does_not_validate_no_key_is_asked_for() -> None:
+async def test_dane_without_validation_sends_no_tlsa_query() -> None:
     world = World(two_servers(GOOD, GOOD))
-    (finding,) = await look(world)
+    (finding,) = await run_check(world)
     assert finding.code == "dane.not-checked"
     assert world.asked == [(DOMAIN, "MX")]
 
 
-async def test_silence_about_the_mail_servers_is_left_to_their_own_check() -> None:
-    (finding,) = await look(SignedWorld({DOMAIN: {"MX": "timeout"}}))
+async def test_dane_mx_timeout_is_not_checked() -> None:
+    (finding,) = await run_check(SignedWorld({DOMAIN: {"MX": "timeout"}}))
     assert finding.code == "dane.not-checked"
 
 
 @pytest.mark.parametrize("records", [["0 ."], []])
-async def test_a_domain_without_mail_servers_has_nothing_to_protect(records: list[str]) -> None:
-    assert await look(SignedWorld({DOMAIN: {"MX": records, "A": ["203.0.113.5"]}})) == []
+async def test_dane_without_mail_servers_finds_nothing(records: list[str]) -> None:
+    assert await run_check(SignedWorld({DOMAIN: {"MX": records, "A": ["203.0.113.5"]}})) == []
 
 
-async def test_without_a_domain_nothing_is_asked() -> None:
+async def test_dane_without_domain_sends_no_query() -> None:
     world = World({})
-    assert await dane.check(Order(Target.of("203.0.113.5")), world) == []
+    assert await dane.check(CheckRequest(Target.of("203.0.113.5")), world) == []
     assert world.asked == []
 
 
@@ -114,28 +116,32 @@ async def test_without_a_domain_nothing_is_asked() -> None:
         (255, 255, 255, "00", False),
     ],
 )
-def test_a_sender_can_use_only_what_rfc_7672_allows(
+def test_tlsa_usable_follows_rfc_7672(
     usage: int, selector: int, matching: int, data: str, usable: bool
 ) -> None:
     assert Tlsa(usage, selector, matching, data).usable is usable
 
 
-def test_data_in_several_pieces_is_one() -> None:
-    assert read_tlsa(f"3 1 2 {SHA512[:64].upper()} {SHA512[64:]}") == Tlsa(3, 1, 2, SHA512)
+def test_parse_tlsa_split_data_is_joined() -> None:
+    assert parse_tlsa(f"3 1 2 {SHA512[:64].upper()} {SHA512[64:]}") == Tlsa(3, 1, 2, SHA512)
 
 
-@pytest.mark.parametrize("text", ["", "3 1", "3 1 1", "3 1 1 xyz", "3 1 1 abc", "-1 1 1 ab", "3 1 ¹ ab"])
-def test_what_is_no_tlsa_record_is_refused(text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["", "3 1", "3 1 1", "3 1 1 xyz", "3 1 1 abc", "-1 1 1 ab", "3 1 ¹ ab"]
+)
+def test_parse_tlsa_bad_text_raises(text: str) -> None:
     with pytest.raises(BadTlsa):
-        read_tlsa(text)
+        parse_tlsa(text)
 
 
-@given(st.text(max_size=60) | st.from_regex(r"[0-9]{1,3} [0-9] [0-9] [0-9a-f ]{0,40}", fullmatch=True))
-def test_any_text_is_a_record_or_a_bad_one(text: str) -> None:
-    (kept,) = read_records([text])
+@given(
+    st.text(max_size=60) | st.from_regex(r"[0-9]{1,3} [0-9] [0-9] [0-9a-f ]{0,40}", fullmatch=True)
+)
+def test_parse_records_any_text_gives_one_record(text: str) -> None:
+    (record,) = parse_records([text])
     with suppress(BadTlsa):
-        assert kept == read_tlsa(text)
+        assert record == parse_tlsa(text)
 
 
-def test_every_outcome_is_documented_and_every_document_has_an_outcome() -> None:
-    assert dane.OUTCOMES.keys() == dane.CODES.keys()
+def test_dane_templates_match_documented_codes() -> None:
+    assert dane.TEMPLATES.keys() == dane.CODES.keys()

@@ -1,17 +1,17 @@
-"""A fact about the domain, told only by a resolver that can know it."""
+"""DNSSEC status of a domain, known only with a validating resolver."""
 
 from __future__ import annotations
 
 import pytest
 
 from bot.checks import dnssec
-from bot.models import Lookup, Order, Target, Verdict
+from bot.models import Lookup, CheckRequest, Target, Verdict
 from tests.support.dns_world import World, Zone
 from tests.support.signed_world import SignedWorld
 
 DOMAIN = "example.com"
 ZONE: Zone = {DOMAIN: {"MX": ["10 mx.example.com"]}}
-SILENT: Zone = {DOMAIN: {"MX": "servfail"}}
+FAILING: Zone = {DOMAIN: {"MX": "servfail"}}
 
 
 @pytest.mark.parametrize(
@@ -20,20 +20,20 @@ SILENT: Zone = {DOMAIN: {"MX": "servfail"}}
         (SignedWorld(ZONE), "network.dnssec-signed"),
         (SignedWorld(ZONE, unproven=[DOMAIN]), "network.dnssec-unsigned"),
         (World(ZONE), "network.dnssec-not-checked"),
-        (SignedWorld(SILENT), "network.dnssec-not-checked"),
-        (World(SILENT), "network.dnssec-not-checked"),
+        (SignedWorld(FAILING), "network.dnssec-not-checked"),
+        (World(FAILING), "network.dnssec-not-checked"),
     ],
 )
-async def test_only_a_resolver_that_validates_can_tell(lookup: Lookup, code: str) -> None:
-    (finding,) = await dnssec.check(Order(Target(domain=DOMAIN)), lookup)
-    assert (finding.code, finding.verdict, finding.step) == (code, Verdict.PASS, "")
+async def test_dnssec_code_depends_on_resolver_validation(lookup: Lookup, code: str) -> None:
+    (finding,) = await dnssec.check(CheckRequest(Target(domain=DOMAIN)), lookup)
+    assert (finding.code, finding.verdict, finding.remediation) == (code, Verdict.PASS, "")
 
 
-async def test_without_a_domain_nothing_is_asked() -> None:
+async def test_dnssec_without_domain_sends_no_query() -> None:
     world = World({})
-    assert await dnssec.check(Order(Target.of("203.0.113.5")), world) == []
+    assert await dnssec.check(CheckRequest(Target.of("203.0.113.5")), world) == []
     assert world.asked == []
 
 
-def test_every_sentence_is_documented_and_every_document_has_a_sentence() -> None:
-    assert dnssec.SAYS.keys() == dnssec.CODES.keys()
+def test_dnssec_summaries_match_documented_codes() -> None:
+    assert dnssec.SUMMARIES.keys() == dnssec.CODES.keys()

@@ -1,16 +1,22 @@
-"""The file of providers, and what it recognises."""
+"""Hosting providers: the TOML data, and recognition by name and AS number."""
 
 from __future__ import annotations
 
 import pytest
 
-from bot.checks.hosting_providers import BadProviders, provider_of, provider_of_network, providers, read_providers
+from bot.checks.hosting_providers import (
+    BadProviders,
+    provider_of,
+    provider_of_network,
+    providers,
+    parse_providers,
+)
 
-RIGHT = 'name = "Example"\nsuffixes = []\ndefault_names = []\nhow = "Ask."\n'
+VALID = 'name = "Example"\nsuffixes = []\ndefault_names = []\nhow = "Ask."\n'
 
 
 @pytest.mark.parametrize(
-    ("host", "provider", "by_default"),
+    ("host", "provider", "is_default"),
     [
         ("ec2-203-0-113-5.compute-1.amazonaws.com", "aws", True),
         ("ec2-203-0-113-5.eu-west-1.compute.amazonaws.com", "aws", True),
@@ -26,51 +32,62 @@ RIGHT = 'name = "Example"\nsuffixes = []\ndefault_names = []\nhow = "Ask."\n'
         ("mx1.catonetworks.com", "cato", False),
     ],
 )
-def test_a_provider_is_known_by_the_names_it_gives(host: str, provider: str, by_default: bool) -> None:
-    found = provider_of(host)
-    assert found is not None
-    assert (found.id, found.named_by_default(host)) == (provider, by_default)
+def test_provider_of_known_reverse_name_is_found(
+    host: str, provider: str, is_default: bool
+) -> None:
+    match = provider_of(host)
+    assert match is not None
+    assert (match.id, match.is_default_name(host)) == (provider, is_default)
 
 
-@pytest.mark.parametrize("host", ["mail.example.com", "notamazonaws.com", "amazonaws.com.example", ""])
-def test_other_names_belong_to_nobody_we_know(host: str) -> None:
+@pytest.mark.parametrize(
+    "host", ["mail.example.com", "notamazonaws.com", "amazonaws.com.example", ""]
+)
+def test_provider_of_other_name_is_none(host: str) -> None:
     assert provider_of(host) is None
 
 
-@pytest.mark.parametrize(("asn", "provider"), [(16509, "aws"), (8075, "azure"), (24940, "hetzner"), (13150, "cato")])
-def test_a_provider_is_known_by_its_network(asn: int, provider: str) -> None:
-    found = provider_of_network(asn)
-    assert found is not None
-    assert found.id == provider
+@pytest.mark.parametrize(
+    ("asn", "provider"), [(16509, "aws"), (8075, "azure"), (24940, "hetzner"), (13150, "cato")]
+)
+def test_provider_of_network_known_asn_is_found(asn: int, provider: str) -> None:
+    match = provider_of_network(asn)
+    assert match is not None
+    assert match.id == provider
 
 
-def test_a_network_belongs_to_one_provider_or_to_nobody_we_know() -> None:
+def test_provider_of_network_asns_are_unique() -> None:
     asns = [asn for provider in providers().values() for asn in provider.asns]
     assert len(asns) == len(set(asns))
     assert provider_of_network(64496) is None
 
 
-def test_every_provider_says_what_to_do_in_a_sentence() -> None:
+def test_providers_texts_are_sentences() -> None:
     assert {"cato", "aws", "azure", "google-cloud", "oracle", "hetzner", "ovh"} < set(providers())
-    assert all(provider.how.endswith(".") for provider in providers().values())
-    assert all(provider.port_25.endswith(".") for provider in providers().values() if provider.port_25)
+    assert all(provider.rdns_steps.endswith(".") for provider in providers().values())
+    assert all(
+        provider.port_25.endswith(".") for provider in providers().values() if provider.port_25
+    )
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("[a\n", "providers: "),
         ("a = 1\n", "a: a provider is a table"),
         ("[a]\nname = 'x'\n", "a: missing or unknown key default_names, how, suffixes"),
-        (f"[a]\n{RIGHT}extra = 1\n", "a: missing or unknown key extra"),
-        ("[a]\n" + RIGHT.replace('"Ask."', "7"), "a.how: a str is wanted"),
-        ("[a]\n" + RIGHT.replace("default_names = []", 'default_names = ["("]'), "a.default_names: “(”"),
-        (f"[a]\n{RIGHT}asns = 64496\n", "a.asns: a list is wanted"),
-        (f"[a]\n{RIGHT}port_25_link = {{ label = 'x' }}\n", "a.port_25_link: "),
-        (f"[a]\n{RIGHT}link = {{ label = 'x', url = 'http://example.com' }}\n", "a.link: "),
+        (f"[a]\n{VALID}extra = 1\n", "a: missing or unknown key extra"),
+        ("[a]\n" + VALID.replace('"Ask."', "7"), "a.how: a str is wanted"),
+        (
+            "[a]\n" + VALID.replace("default_names = []", 'default_names = ["("]'),
+            "a.default_names: “(”",
+        ),
+        (f"[a]\n{VALID}asns = 64496\n", "a.asns: a list is wanted"),
+        (f"[a]\n{VALID}port_25_link = {{ label = 'x' }}\n", "a.port_25_link: "),
+        (f"[a]\n{VALID}link = {{ label = 'x', url = 'http://example.com' }}\n", "a.link: "),
     ],
 )
-def test_a_wrong_file_is_refused_by_table_and_key(text: str, complaint: str) -> None:
+def test_parse_providers_bad_toml_names_table_and_key(text: str, message: str) -> None:
     with pytest.raises(BadProviders) as error:
-        read_providers(text)
-    assert str(error.value).startswith(complaint)
+        parse_providers(text)
+    assert str(error.value).startswith(message)

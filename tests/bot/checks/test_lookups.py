@@ -1,4 +1,4 @@
-"""The names that are asked for."""
+"""Names of reverse lookups and parent domains."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ NIBBLES = "5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
 
 
 @pytest.mark.parametrize(
-    ("ip", "backwards", "zone"),
+    ("ip", "reversed_digits", "zone"),
     [("203.0.113.5", "5.113.0.203", "in-addr.arpa"), ("2001:db8::5", NIBBLES, "ip6.arpa")],
 )
-def test_an_address_is_asked_for_backwards(ip: str, backwards: str, zone: str) -> None:
-    assert reversed_ip(ip_address(ip)) == backwards
-    assert reverse_name(ip_address(ip)) == f"{backwards}.{zone}" == ip_address(ip).reverse_pointer
+def test_reverse_name_matches_reverse_pointer(ip: str, reversed_digits: str, zone: str) -> None:
+    assert reversed_ip(ip_address(ip)) == reversed_digits
+    assert (
+        reverse_name(ip_address(ip))
+        == f"{reversed_digits}.{zone}"
+        == ip_address(ip).reverse_pointer
+    )
 
 
-def test_the_parents_of_a_domain_end_with_the_top_level() -> None:
+def test_parents_end_with_top_level_domain() -> None:
     assert parents("a.mail.example.com") == ("mail.example.com", "example.com", "com")
     assert parents("com") == ()

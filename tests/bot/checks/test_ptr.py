@@ -1,4 +1,4 @@
-"""The reverse name: what is told about it, and when it matters."""
+"""Reverse name and HELO name of an address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from bot.checks import ptr
 from bot.checks.generic_rdns import why_generic
 from bot.checks.lookups import reverse_name
-from bot.models import Finding, Order, Role, Target, Verdict
+from bot.models import Finding, CheckRequest, Role, Target, Verdict
 from tests.support.dns_world import World, Zone
 
 IP = "203.0.113.5"
@@ -19,15 +19,17 @@ REVERSE6 = reverse_name(ip_address(IP6))
 GOOD = {REVERSE: {"PTR": ["mail.example.com"]}, "mail.example.com": {"A": [IP]}}
 
 
-async def look(zone: Zone, ip: str = IP, role: Role = Role.MTA, helo: str | None = None) -> list[Finding]:
-    return list(await ptr.check(Order(Target.of(ip), role, helo), World(zone)))
+async def run_check(
+    zone: Zone, ip: str = IP, role: Role = Role.MTA, helo: str | None = None
+) -> list[Finding]:
+    return list(await ptr.check(CheckRequest(Target.of(ip), role, helo), World(zone)))
 
 
 async def codes(zone: Zone, ip: str = IP) -> list[tuple[str, Verdict]]:
-    return [(finding.code, finding.verdict) for finding in await look(zone, ip)]
+    return [(finding.code, finding.verdict) for finding in await run_check(zone, ip)]
 
 
-WORLDS: list[tuple[str, Zone, list[tuple[str, Verdict]]]] = [
+CASES: list[tuple[str, Zone, list[tuple[str, Verdict]]]] = [
     (IP, GOOD, [("ptr.ok", Verdict.PASS)]),
     (IP, {}, [("ptr.missing", Verdict.FAIL)]),
     (IP, {REVERSE: {"TXT": ["nothing here"]}}, [("ptr.missing", Verdict.FAIL)]),
@@ -46,19 +48,32 @@ WORLDS: list[tuple[str, Zone, list[tuple[str, Verdict]]]] = [
     ),
     (
         IP,
-        {REVERSE: {"PTR": ["mail.example.com"]}, "mail.example.com": {"A": [IP], "AAAA": "timeout"}},
+        {
+            REVERSE: {"PTR": ["mail.example.com"]},
+            "mail.example.com": {"A": [IP], "AAAA": "timeout"},
+        },
         [("ptr.ok", Verdict.PASS)],
     ),
-    (IP, {REVERSE: {"PTR": ["MAIL.Example.com"]}, "mail.example.com": {"A": [IP]}}, [("ptr.ok", Verdict.PASS)]),
     (
         IP,
-        {REVERSE: {"PTR": ["mail.example.com", "www.example.com"]}, "mail.example.com": {"A": [IP]}},
+        {REVERSE: {"PTR": ["MAIL.Example.com"]}, "mail.example.com": {"A": [IP]}},
+        [("ptr.ok", Verdict.PASS)],
+    ),
+    (
+        IP,
+        {
+            REVERSE: {"PTR": ["mail.example.com", "www.example.com"]},
+            "mail.example.com": {"A": [IP]},
+        },
         [("ptr.several", Verdict.WARN)],
     ),
     (IP, {REVERSE: {"PTR": ["server1.corp.local"]}}, [("ptr.private-name", Verdict.FAIL)]),
     (
         IP,
-        {REVERSE: {"PTR": ["203-0-113-5.dyn.isp.example"]}, "203-0-113-5.dyn.isp.example": {"A": [IP]}},
+        {
+            REVERSE: {"PTR": ["203-0-113-5.dyn.isp.example"]},
+            "203-0-113-5.dyn.isp.example": {"A": [IP]},
+        },
         [("ptr.generic", Verdict.WARN)],
     ),
     (
@@ -91,63 +106,69 @@ WORLDS: list[tuple[str, Zone, list[tuple[str, Verdict]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("ip", "zone", "found"), WORLDS)
-async def test_a_reverse_name_is_judged(ip: str, zone: Zone, found: list[tuple[str, Verdict]]) -> None:
-    assert await codes(zone, ip) == found
+@pytest.mark.parametrize(("ip", "zone", "expected"), CASES)
+async def test_ptr_zone_gives_expected_codes(
+    ip: str, zone: Zone, expected: list[tuple[str, Verdict]]
+) -> None:
+    assert await codes(zone, ip) == expected
 
 
-@pytest.mark.parametrize(("ip", "zone", "found"), WORLDS)
-async def test_a_client_is_never_blamed_for_its_reverse_name(ip: str, zone: Zone, found: object) -> None:
-    for finding in await look(zone, ip, Role.CLIENT):
+@pytest.mark.parametrize(("ip", "zone", "expected"), CASES)
+async def test_ptr_client_role_never_warns(ip: str, zone: Zone, expected: object) -> None:
+    for finding in await run_check(zone, ip, Role.CLIENT):
         assert finding.verdict <= Verdict.UNKNOWN
-        assert finding.verdict is Verdict.UNKNOWN or not finding.step
+        assert finding.verdict is Verdict.UNKNOWN or not finding.remediation
 
 
-async def test_what_is_not_known_or_wrong_has_a_next_step() -> None:
-    for ip, zone, _ in WORLDS:
-        for finding in await look(zone, ip):
-            assert bool(finding.step) == (finding.verdict is not Verdict.PASS)
+async def test_ptr_problem_has_remediation() -> None:
+    for ip, zone, _ in CASES:
+        for finding in await run_check(zone, ip):
+            assert bool(finding.remediation) == (finding.verdict is not Verdict.PASS)
             assert finding.code in ptr.CODES
-            assert finding.says.endswith(".")
-            assert "{" not in finding.says + finding.step
+            assert finding.summary.endswith(".")
+            assert "{" not in finding.summary + finding.remediation
 
 
-async def test_names_of_the_finding_are_facts() -> None:
-    (finding,) = await look(GOOD)
-    assert finding.about == IP
-    assert finding.facts == {"names": ["mail.example.com"], "confirmed": ["mail.example.com"], "provider": None}
+async def test_ptr_facts_list_names() -> None:
+    (finding,) = await run_check(GOOD)
+    assert finding.subject == IP
+    assert finding.facts == {
+        "names": ["mail.example.com"],
+        "confirmed": ["mail.example.com"],
+        "provider": None,
+    }
 
 
-async def test_cato_users_are_told_whom_to_ask() -> None:
-    (finding,) = await look({})
-    assert "Ask Cato Support" in finding.step
-    assert "PTR is not available for addresses in Cato's China PoPs" in finding.step
+async def test_ptr_missing_mentions_cato_support() -> None:
+    (finding,) = await run_check({})
+    assert "Ask Cato Support" in finding.remediation
+    assert "PTR is not available for addresses in Cato's China PoPs" in finding.remediation
 
 
-async def test_a_known_provider_is_told_by_name_with_its_page() -> None:
+async def test_ptr_known_provider_adds_name_and_link() -> None:
     name = "ec2-203-0-113-5.eu-west-1.compute.amazonaws.com"
-    (finding,) = await look({REVERSE: {"PTR": [name]}, name: {"A": [IP]}})
-    assert "Amazon Web Services" in finding.says
-    assert "Elastic IP" in finding.step
+    (finding,) = await run_check({REVERSE: {"PTR": [name]}, name: {"A": [IP]}})
+    assert "Amazon Web Services" in finding.summary
+    assert "Elastic IP" in finding.remediation
     assert finding.links[0].url.startswith("https://docs.aws.amazon.com/")
 
 
-async def test_only_ten_names_are_followed() -> None:
+async def test_ptr_looks_up_at_most_ten_names() -> None:
     names = [f"host{number}.example.com" for number in range(200)]
     world = World({REVERSE: {"PTR": names}})
-    await ptr.check(Order(Target.of(IP)), world)
-    assert len(world.asked) == 1 + 2 * ptr.MOST_NAMES
+    await ptr.check(CheckRequest(Target.of(IP)), world)
+    assert len(world.asked) == 1 + 2 * ptr.MAX_NAMES
 
 
-async def test_a_hostile_name_stays_out_of_our_sentences() -> None:
-    (finding,) = await look({REVERSE: {"PTR": ["<!channel>|*evil*\n.example.com"]}})
-    assert "<" not in finding.says + finding.step
-    assert "\n" not in finding.says + finding.step
+async def test_ptr_hostile_name_is_sanitized() -> None:
+    (finding,) = await run_check({REVERSE: {"PTR": ["<!channel>|*evil*\n.example.com"]}})
+    assert "<" not in finding.summary + finding.remediation
+    assert "\n" not in finding.summary + finding.remediation
 
 
-async def test_without_an_address_nothing_is_asked() -> None:
+async def test_ptr_without_address_sends_no_query() -> None:
     world = World({})
-    assert await ptr.check(Order(Target(domain="example.com")), world) == []
+    assert await ptr.check(CheckRequest(Target(domain="example.com")), world) == []
     assert world.asked == []
 
 
@@ -164,19 +185,24 @@ async def test_without_an_address_nothing_is_asked() -> None:
         ("[203.0.113.5]", "helo.not-a-name", Verdict.FAIL),
     ],
 )
-async def test_the_greeting_is_held_against_the_reverse_name(helo: str, code: str, verdict: Verdict) -> None:
+async def test_helo_is_compared_with_reverse_name(helo: str, code: str, verdict: Verdict) -> None:
     zone = {
         **GOOD,
         "www.example.com": {"A": [IP]},
         "mx.example.net": {"A": ["203.0.113.9"]},
         "slow.example.com": {"*": "timeout"},
     }
-    (_, greeting) = await look(zone, helo=helo)
-    assert (greeting.check, greeting.about, greeting.code, greeting.verdict) == ("helo", helo, code, verdict)
+    (_, finding) = await run_check(zone, helo=helo)
+    assert (finding.check, finding.subject, finding.code, finding.verdict) == (
+        "helo",
+        helo,
+        code,
+        verdict,
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "ip", "why"),
+    ("name", "ip", "reason"),
     [
         ("203-0-113-5.isp.example", IP, "the numbers of the address"),
         ("ip5.113.isp.example", IP, "the numbers of the address"),
@@ -194,5 +220,5 @@ async def test_the_greeting_is_held_against_the_reverse_name(helo: str, code: st
         ("mx5.example.com", IP6, None),
     ],
 )
-def test_a_name_that_a_machine_made_is_recognised(name: str, ip: str, why: str | None) -> None:
-    assert why_generic(name, ip_address(ip)) == why
+def test_why_generic_recognizes_generic_names(name: str, ip: str, reason: str | None) -> None:
+    assert why_generic(name, ip_address(ip)) == reason

@@ -1,4 +1,4 @@
-"""Where reports about failed TLS go, after the examples of RFC 8460."""
+"""TLS-RPT records, with the examples of RFC 8460."""
 
 from __future__ import annotations
 
@@ -7,19 +7,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.checks import tls_rpt
-from bot.checks.tls_rpt import Unusable, find_records, judge, read_addresses
-from bot.models import Finding, Order, Target, Verdict
+from bot.checks.tls_rpt import BadTlsRptRecord, find_records, judge, parse_rua
+from bot.models import Finding, CheckRequest, Target, Verdict
 from tests.support.dns_world import World, Zone
 
 DOMAIN = "example.com"
 NAME = "_smtp._tls.example.com"
 GOOD = {
     "v=TLSRPTv1;rua=mailto:reports@example.com": ("mailto:reports@example.com",),  # §3.1
-    "v=TLSRPTv1; rua=https://reporting.example.com/v1/tlsrpt": ("https://reporting.example.com/v1/tlsrpt",),  # §3.1
-    "v=TLSRPTv1; rua=mailto:a@example.com,https://example.net/x": ("mailto:a@example.com", "https://example.net/x"),
-    "v=TLSRPTv1; rua=mailto:a@example.com , mailto:b@example.com;": ("mailto:a@example.com", "mailto:b@example.com"),
-    "v=TLSRPTv1; rua=mailto:a@example.com?subject=TLS ; ext=1": ("mailto:a@example.com?subject=TLS",),
-    "v=TLSRPTv1; ext=1; rua=MAILTO:a@example.com; rua=mailto:b@example.com": ("MAILTO:a@example.com",),
+    "v=TLSRPTv1; rua=https://reporting.example.com/v1/tlsrpt": (
+        "https://reporting.example.com/v1/tlsrpt",
+    ),  # §3.1
+    "v=TLSRPTv1; rua=mailto:a@example.com,https://example.net/x": (
+        "mailto:a@example.com",
+        "https://example.net/x",
+    ),
+    "v=TLSRPTv1; rua=mailto:a@example.com , mailto:b@example.com;": (
+        "mailto:a@example.com",
+        "mailto:b@example.com",
+    ),
+    "v=TLSRPTv1; rua=mailto:a@example.com?subject=TLS ; ext=1": (
+        "mailto:a@example.com?subject=TLS",
+    ),
+    "v=TLSRPTv1; ext=1; rua=MAILTO:a@example.com; rua=mailto:b@example.com": (
+        "MAILTO:a@example.com",
+    ),
     "v=TLSRPTv1; rua=https://example.com/v1?key=value": ("https://example.com/v1?key=value",),
 }
 BAD_RECORDS = [
@@ -45,10 +57,18 @@ BAD_ADDRESSES = [
     "mailto:a@example.com,",
     "mailto:a@example.com b@example.com",
 ]
-WORLDS: list[tuple[Zone, str, Verdict]] = [
+CASES: list[tuple[Zone, str, Verdict]] = [
     ({NAME: {"TXT": ["v=TLSRPTv1; rua=mailto:a@example.com"]}}, "tls-rpt.ok", Verdict.PASS),
-    ({NAME: {"TXT": ["v=TLSRPTv1; rua=mailto:a@example.com", "something else"]}}, "tls-rpt.ok", Verdict.PASS),
-    ({NAME: {"TXT": ["v=TLSRPTv1; rua=mailto:a@example.com"] * 2}}, "tls-rpt.several", Verdict.WARN),
+    (
+        {NAME: {"TXT": ["v=TLSRPTv1; rua=mailto:a@example.com", "something else"]}},
+        "tls-rpt.ok",
+        Verdict.PASS,
+    ),
+    (
+        {NAME: {"TXT": ["v=TLSRPTv1; rua=mailto:a@example.com"] * 2}},
+        "tls-rpt.several",
+        Verdict.WARN,
+    ),
     ({NAME: {"TXT": ["v=TLSRPTv1; rua="]}}, "tls-rpt.bad-record", Verdict.WARN),
     ({NAME: {"TXT": ["v=TLSRPTv1; rua=a@example.com"]}}, "tls-rpt.bad-address", Verdict.WARN),
     ({NAME: {"TXT": "timeout"}}, "tls-rpt.no-answer", Verdict.UNKNOWN),
@@ -58,57 +78,62 @@ WORLDS: list[tuple[Zone, str, Verdict]] = [
 ]
 
 
-async def look(zone: Zone) -> Finding:
-    (finding,) = await tls_rpt.check(Order(Target(domain=DOMAIN)), World(zone))
+async def run_check(zone: Zone) -> Finding:
+    (finding,) = await tls_rpt.check(CheckRequest(Target(domain=DOMAIN)), World(zone))
     return finding
 
 
 @pytest.mark.parametrize(("record", "addresses"), GOOD.items())
-def test_a_good_record_says_where_reports_go(record: str, addresses: tuple[str, ...]) -> None:
-    assert read_addresses(record) == addresses
+def test_tls_rpt_valid_record_gives_addresses(record: str, addresses: tuple[str, ...]) -> None:
+    assert parse_rua(record) == addresses
     assert judge(DOMAIN, [record]).code == "tls-rpt.ok"
 
 
 @pytest.mark.parametrize("record", BAD_RECORDS)
-def test_a_broken_record_is_found_and_not_used(record: str) -> None:
+def test_tls_rpt_malformed_record_is_found_but_bad(record: str) -> None:
     assert find_records([record]) == [record]
     assert judge(DOMAIN, [record]).code == "tls-rpt.bad-record"
 
 
 @pytest.mark.parametrize("address", BAD_ADDRESSES)
-def test_reports_go_by_mail_or_https_and_nowhere_else(address: str) -> None:
+def test_tls_rpt_other_scheme_is_bad_address(address: str) -> None:
     assert judge(DOMAIN, [f"v=TLSRPTv1; rua={address}"]).code == "tls-rpt.bad-address"
 
 
-@pytest.mark.parametrize(("zone", "code", "verdict"), WORLDS)
-async def test_a_domain_is_judged(zone: Zone, code: str, verdict: Verdict) -> None:
-    finding = await look(zone)
-    assert (finding.check, finding.about, finding.code, finding.verdict) == ("tls-rpt", DOMAIN, code, verdict)
-    assert "{" not in finding.says + finding.step
-    assert finding.step or verdict is Verdict.PASS
+@pytest.mark.parametrize(("zone", "code", "verdict"), CASES)
+async def test_tls_rpt_zone_gives_expected_code(zone: Zone, code: str, verdict: Verdict) -> None:
+    finding = await run_check(zone)
+    assert (finding.check, finding.subject, finding.code, finding.verdict) == (
+        "tls-rpt",
+        DOMAIN,
+        code,
+        verdict,
+    )
+    assert "{" not in finding.summary + finding.remediation
+    assert finding.remediation or verdict is Verdict.PASS
 
 
-async def test_without_a_domain_nothing_is_asked() -> None:
+async def test_tls_rpt_without_domain_sends_no_query() -> None:
     world = World({})
-    assert await tls_rpt.check(Order(Target.of("203.0.113.5")), world) == []
+    assert await tls_rpt.check(CheckRequest(Target.of("203.0.113.5")), world) == []
     assert world.asked == []
 
 
-async def test_the_words_of_a_record_do_not_get_into_a_sentence_as_they_are() -> None:
+async def test_tls_rpt_record_text_is_sanitized() -> None:
     for text in ("v=TLSRPTv1; rua=<!channel>", "v=TLSRPTv1; <!here|x>"):
-        finding = await look({NAME: {"TXT": [text]}})
-        assert not set("<>|") & set(finding.says + finding.step)
+        finding = await run_check({NAME: {"TXT": [text]}})
+        assert not set("<>|") & set(finding.summary + finding.remediation)
 
 
 @given(st.text(max_size=60) | st.text(alphabet="rua=mailto:;, @x", max_size=60))
-def test_any_record_is_judged(text: str) -> None:
+def test_tls_rpt_any_record_gives_known_code(text: str) -> None:
     assert judge(DOMAIN, [f"v=TLSRPTv1;{text}"]).code in tls_rpt.CODES
 
 
-def test_every_code_has_a_sentence() -> None:
-    assert tls_rpt.OUTCOMES.keys() == tls_rpt.CODES.keys()
+def test_tls_rpt_templates_match_documented_codes() -> None:
+    assert tls_rpt.TEMPLATES.keys() == tls_rpt.CODES.keys()
 
 
-def test_an_unusable_record_says_why() -> None:
-    with pytest.raises(Unusable, match="in no rua"):
-        read_addresses("v=TLSRPTv1; x=1")
+def test_parse_rua_unusable_record_gives_reason() -> None:
+    with pytest.raises(BadTlsRptRecord, match="in no rua"):
+        parse_rua("v=TLSRPTv1; x=1")

@@ -1,4 +1,4 @@
-"""The demo's world shows what it promises, and nobody else's mail is in it."""
+"""The demo zones show what they promise and contain only documentation addresses."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ import dns.message
 import dns.rcode
 import pytest
 
-from bot.app import MailWing, mail_wing
+from bot.app import Core, open_core
 from bot.checks.dnsbl import load
-from bot.demo import EXAMPLES, DemoWorld, demo_world
+from bot.demo import EXAMPLES, Demo, run_demo
 from bot.demo.dns_server import reply_to
-from bot.demo.world import CLEAN, DOMAINS, DYNAMIC, LISTED, Zones
-from bot.inputs.special_addresses import special
-from bot.models import Order, Report, Role, Target, Verdict
+from bot.demo.world import CLEAN, DOMAINS, DYNAMIC, LISTED, DemoZones
+from bot.inputs.special_addresses import special_purpose_of
+from bot.models import CheckRequest, Report, Role, Target, Verdict
 from bot.settings import Settings, SpecialAddresses
 
 
 @asynccontextmanager
-async def wing_in(world: DemoWorld, state: Path) -> AsyncIterator[MailWing]:
-    """The whole mail wing with the demo's server as the one that it may ask."""
-    settings = Settings(nameservers=(world.server,), special_addresses=SpecialAddresses.ALLOW, state_dir=state)
-    async with mail_wing(settings, needs_store=False, uses_store=False) as wing:
-        yield wing
+async def open_demo_core(demo: Demo, state: Path) -> AsyncIterator[Core]:
+    """The core with the demo's DNS server as its only name server."""
+    settings = Settings(
+        nameservers=(demo.server,), special_addresses=SpecialAddresses.ALLOW, state_dir=state
+    )
+    async with open_core(settings, needs_store=False, uses_store=False) as core:
+        yield core
 
 
-async def report(wing: MailWing, ip: str | None, domain: str | None = None, role: Role = Role.MTA) -> Report:
-    return await wing.checkup.report(Order(Target(ip_address(ip) if ip else None, domain), role), fresh=True)
-
-
-def codes(found: Report, check: str) -> set[str]:
-    return {finding.code for finding in found.findings if finding.check == check}
+async def report(
+    core: Core, ip: str | None, domain: str | None = None, role: Role = Role.MTA
+) -> Report:
+    target = Target(ip_address(ip) if ip else None, domain)
+    return await core.check_runner.run(CheckRequest(target, role), fresh=True)
 
 
 @pytest.mark.parametrize(
@@ -46,23 +47,22 @@ def codes(found: Report, check: str) -> set[str]:
         (None, "example.org", Role.MTA, Verdict.FAIL),
     ],
 )
-async def test_each_example_shows_what_it_says(
+async def test_demo_example_has_promised_verdict(
     ip: str | None, domain: str | None, role: Role, verdict: Verdict, tmp_path: Path
 ) -> None:
-    async with demo_world() as world, wing_in(world, tmp_path) as wing:
-        found = await report(wing, ip, domain, role)
-        assert found.verdict is verdict, [f.says for f in found.findings if f.verdict > Verdict.PASS]
+    async with run_demo() as demo, open_demo_core(demo, tmp_path) as core:
+        result = await report(core, ip, domain, role)
+    problems = [finding for finding in result.findings if finding.verdict > Verdict.PASS]
+    assert result.verdict is verdict, [finding.summary for finding in problems]
 
 
-@pytest.mark.parametrize(
-    ("switch", "check"), [("listed", "blocklist"), ("spamcop", "blocklist"), ("spf", "spf")], ids=str
-)
-async def test_a_switch_changes_the_next_check_and_back(switch: str, check: str, tmp_path: Path) -> None:
-    async with demo_world() as world, wing_in(world, tmp_path) as wing:
+@pytest.mark.parametrize("switch", ["listed", "spamcop", "spf"])
+async def test_demo_switch_changes_the_next_check_and_back(switch: str, tmp_path: Path) -> None:
+    async with run_demo() as demo, open_demo_core(demo, tmp_path) as core:
         verdicts = []
         for on in (False, True, False):
-            world.switch(switch, on)
-            verdicts.append((await report(wing, CLEAN, "example.com")).verdict)
+            demo.switch(switch, on)
+            verdicts.append((await report(core, CLEAN, "example.com")).verdict)
     assert verdicts[0] == verdicts[2] == Verdict.PASS
     assert verdicts[1] >= Verdict.WARN
 
@@ -71,43 +71,45 @@ async def test_a_switch_changes_the_next_check_and_back(switch: str, check: str,
     ("switch", "list_id", "reason"),
     [("refusing", "spamrats-all", "public-resolver"), ("dying", "kempt", "lists-everything")],
 )
-async def test_a_list_that_cannot_be_believed_is_found_out(
+async def test_unreliable_demo_list_is_detected(
     switch: str, list_id: str, reason: str, tmp_path: Path
 ) -> None:
-    async with demo_world() as world, wing_in(world, tmp_path) as wing:
-        world.switch(switch, True)
-        said = {item.id: item.reason async for item in wing.list_health()}
-        assert said[list_id] == reason
-        assert (await report(wing, CLEAN)).verdict is Verdict.UNKNOWN
+    async with run_demo() as demo, open_demo_core(demo, tmp_path) as core:
+        demo.switch(switch, True)
+        reasons = {item.id: item.reason async for item in core.list_status()}
+        assert reasons[list_id] == reason
+        assert (await report(core, CLEAN)).verdict is Verdict.UNKNOWN
 
 
-async def test_an_unknown_switch_is_no_silence() -> None:
-    async with demo_world() as world:
+async def test_unknown_demo_switch_raises() -> None:
+    async with run_demo() as demo:
         with pytest.raises(KeyError):
-            world.switch("gravity", True)
+            demo.switch("gravity", True)
 
 
-def test_every_address_of_the_world_is_kept_for_documentation() -> None:
+def test_demo_addresses_are_documentation_addresses() -> None:
     addresses = [text for records in DOMAINS.values() for text in records.get("A", ())]
-    meanings = [special(ip_address(text)) for text in addresses]
+    meanings = [special_purpose_of(ip_address(text)) for text in addresses]
     assert {meaning.name for meaning in meanings if meaning} == {"a documentation address"}
     assert all(meanings)
 
 
-def test_the_examples_name_what_the_world_holds() -> None:
-    held = {*DOMAINS, CLEAN, LISTED, DYNAMIC, "as", "client", "lists"}
-    assert {word for example in EXAMPLES for word in example.command.split()} <= held
+def test_demo_examples_use_names_of_the_demo() -> None:
+    known = {*DOMAINS, CLEAN, LISTED, DYNAMIC, "as", "client", "lists"}
+    assert {word for example in EXAMPLES for word in example.command.split()} <= known
 
 
-@pytest.mark.parametrize("packet", [b"", b"\0" * 11, b"\xff" * 600], ids=["empty", "short", "noise"])
-def test_what_is_no_question_gets_no_answer(packet: bytes) -> None:
-    assert reply_to(packet, Zones(load())) is None
+@pytest.mark.parametrize(
+    "packet", [b"", b"\0" * 11, b"\xff" * 600], ids=["empty", "short", "noise"]
+)
+def test_invalid_query_gets_no_reply(packet: bytes) -> None:
+    assert reply_to(packet, DemoZones(load())) is None
 
 
-def test_a_reply_is_not_answered_and_a_stranger_does_not_exist() -> None:
-    zones = Zones(load())
-    question = dns.message.make_query("nobody.example.net", "A")
-    answer = reply_to(question.to_wire(), zones)
-    assert answer
-    assert dns.message.from_wire(answer).rcode() == dns.rcode.NXDOMAIN
-    assert reply_to(answer, zones) is None
+def test_unknown_name_is_nxdomain_and_reply_gets_no_reply() -> None:
+    zones = DemoZones(load())
+    query = dns.message.make_query("nobody.example.net", "A")
+    reply = reply_to(query.to_wire(), zones)
+    assert reply
+    assert dns.message.from_wire(reply).rcode() == dns.rcode.NXDOMAIN
+    assert reply_to(reply, zones) is None

@@ -1,4 +1,4 @@
-"""Domain names: one form inside, both forms shown, look-alikes noticed."""
+"""Domain names: parsing, display in both forms, lookalike detection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import time
 
 import pytest
 
-from bot.inputs.domain_names import BadName, look_alike, organisational_domain, read_domain, shown
+from bot.inputs.domain_names import (
+    BadDomain,
+    find_lookalike,
+    organizational_domain,
+    parse_domain,
+    display_domain,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,15 +28,15 @@ from bot.inputs.domain_names import BadName, look_alike, organisational_domain, 
         ("mail.top-level-unknown", "mail.top-level-unknown"),
     ],
 )
-def test_a_domain_has_one_form_inside(typed: str, domain: str) -> None:
-    assert read_domain(typed) == domain
-    assert read_domain(domain) == domain
+def test_parse_domain_gives_a_labels(typed: str, domain: str) -> None:
+    assert parse_domain(typed) == domain
+    assert parse_domain(domain) == domain
 
 
-def test_the_length_is_capped_before_the_slow_part() -> None:
+def test_parse_domain_overlong_text_is_refused_fast() -> None:
     started = time.perf_counter()
-    with pytest.raises(BadName):
-        read_domain("\u0378ü" * 50_000)
+    with pytest.raises(BadDomain):
+        parse_domain("\u0378ü" * 50_000)
     assert time.perf_counter() - started < 0.010
 
 
@@ -42,12 +48,12 @@ def test_the_length_is_capped_before_the_slow_part() -> None:
         ("xn--broken-.example", "xn--broken-.example (xn--broken-.example)"),
     ],
 )
-def test_an_international_name_is_shown_in_both_forms(domain: str, text: str) -> None:
-    assert shown(domain) == text
+def test_display_domain_idn_has_both_forms(domain: str, text: str) -> None:
+    assert display_domain(domain) == text
 
 
 @pytest.mark.parametrize(
-    ("name", "suspect"),
+    ("name", "label"),
     [
         ("example.com", None),
         ("müller.example", None),
@@ -61,12 +67,12 @@ def test_an_international_name_is_shown_in_both_forms(domain: str, text: str) ->
         ("\u0440\u043e\u0440.рф", None),
     ],
 )
-def test_a_name_that_may_be_mistaken_for_another_is_noticed(name: str, suspect: str | None) -> None:
-    assert look_alike(read_domain(name)) == suspect
+def test_lookalike_label_is_found(name: str, label: str | None) -> None:
+    assert find_lookalike(parse_domain(name)) == label
 
 
 @pytest.mark.parametrize(
-    ("domain", "owner"),
+    ("domain", "registered_domain"),
     [
         ("a.b.example.com", "example.com"),
         ("mail.example.co.uk", "example.co.uk"),
@@ -74,5 +80,5 @@ def test_a_name_that_may_be_mistaken_for_another_is_noticed(name: str, suspect: 
         ("com", "com"),
     ],
 )
-def test_the_organisational_domain_is_the_registered_one(domain: str, owner: str) -> None:
-    assert organisational_domain(domain) == owner
+def test_organizational_domain_is_the_registered_one(domain: str, registered_domain: str) -> None:
+    assert organizational_domain(domain) == registered_domain

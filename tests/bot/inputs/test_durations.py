@@ -1,4 +1,4 @@
-"""Lengths of time as people write them."""
+"""Durations as users write them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.inputs.durations import BadDuration, read_duration, write_duration
+from bot.inputs.durations import BadDuration, parse_duration, format_duration
 
 
 @pytest.mark.parametrize(
@@ -26,8 +26,8 @@ from bot.inputs.durations import BadDuration, read_duration, write_duration
         ("1d12h", 129600),
     ],
 )
-def test_a_length_of_time_is_a_number_and_a_unit(text: str, seconds: int) -> None:
-    assert read_duration(text) == timedelta(seconds=seconds)
+def test_parse_duration_valid_text_is_parsed(text: str, seconds: int) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
@@ -51,36 +51,37 @@ def test_a_length_of_time_is_a_number_and_a_unit(text: str, seconds: int) -> Non
         "1h" * 900,
     ],
 )
-def test_anything_else_is_refused_in_one_sentence(text: str) -> None:
-    with pytest.raises(BadDuration) as refused:
-        read_duration(text)
-    sentence = str(refused.value)
-    assert sentence.endswith(".")
-    assert len(sentence) < 160
-    assert "\n" not in sentence
+def test_parse_duration_bad_text_raises_one_sentence(text: str) -> None:
+    with pytest.raises(BadDuration) as error:
+        parse_duration(text)
+    message = str(error.value)
+    assert message.endswith(".")
+    assert len(message) < 160
+    assert "\n" not in message
 
 
-def test_a_bare_number_needs_a_unit_that_somebody_named() -> None:
-    assert read_duration("90", bare="s") == timedelta(seconds=90)
-    assert read_duration("90m", bare="s") == timedelta(minutes=90)
+def test_parse_duration_bare_number_needs_default_unit() -> None:
+    assert parse_duration("90", default_unit="s") == timedelta(seconds=90)
+    assert parse_duration("90m", default_unit="s") == timedelta(minutes=90)
 
 
 @given(st.text(max_size=30))
-def test_no_text_breaks_the_reader(text: str) -> None:
+def test_parse_duration_any_text_parses_or_raises(text: str) -> None:
     with suppress(BadDuration):
-        assert read_duration(text) > timedelta(0)
+        assert parse_duration(text) > timedelta(0)
 
 
 @given(st.integers(1, 300 * 86400))
-def test_what_is_written_can_be_read_back_to_its_two_largest_units(seconds: int) -> None:
+def test_format_duration_is_parsed_back(seconds: int) -> None:
     length = timedelta(seconds=seconds)
-    read = read_duration(write_duration(length).replace(" ", ""))
-    assert read <= length
-    assert write_duration(read) == write_duration(length)
+    parsed = parse_duration(format_duration(length).replace(" ", ""))
+    assert parsed <= length
+    assert format_duration(parsed) == format_duration(length)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(45, "45s"), (5400, "1h 30m"), (86400, "1d"), (183_661, "2d 3h"), (0, "0s"), (0.4, "0s")]
+    ("seconds", "text"),
+    [(45, "45s"), (5400, "1h 30m"), (86400, "1d"), (183_661, "2d 3h"), (0, "0s"), (0.4, "0s")],
 )
-def test_the_two_largest_units_are_written(seconds: float, text: str) -> None:
-    assert write_duration(timedelta(seconds=seconds)) == text
+def test_format_duration_has_two_largest_units(seconds: float, text: str) -> None:
+    assert format_duration(timedelta(seconds=seconds)) == text

@@ -1,4 +1,4 @@
-"""Special-purpose addresses are named for what they are; the rest of the internet is not."""
+"""Special-purpose addresses and their names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from bot.inputs.special_addresses import MEANINGS, RANGES, TABLE, special
+from bot.inputs.special_addresses import MEANINGS, RANGES, TABLE, special_purpose_of
 
 NAMES = {
     "0.0.0.0": "the unspecified address",
@@ -51,27 +51,42 @@ NAMES = {
     "4000::1": "a reserved address",
     "::2:0:0:1": "a reserved address",
 }
-ORDINARY = ["1.1.1.1", "100.128.0.1", "172.32.0.1", "192.0.1.1", "198.20.0.1", "168.63.129.17", "223.255.255.255"]
-ORDINARY += ["2001:200::1", "2001:4860:4860::8888", "2003::1", "2a00::1", "3ffe::1", "2620:4f:8001::1"]
+ORDINARY = [
+    "1.1.1.1",
+    "100.128.0.1",
+    "172.32.0.1",
+    "192.0.1.1",
+    "198.20.0.1",
+    "168.63.129.17",
+    "223.255.255.255",
+]
+ORDINARY += [
+    "2001:200::1",
+    "2001:4860:4860::8888",
+    "2003::1",
+    "2a00::1",
+    "3ffe::1",
+    "2620:4f:8001::1",
+]
 
 
 @pytest.mark.parametrize(("ip", "name"), NAMES.items())
-def test_a_special_address_is_named_for_what_it_is(ip: str, name: str) -> None:
-    meaning = special(ip_address(ip))
+def test_special_address_has_expected_name(ip: str, name: str) -> None:
+    meaning = special_purpose_of(ip_address(ip))
     assert meaning is not None
     assert meaning.name == name
-    assert meaning.says.endswith(".")
+    assert meaning.summary.endswith(".")
 
 
 @pytest.mark.parametrize("ip", ORDINARY)
-def test_an_ordinary_address_is_not_special(ip: str) -> None:
-    assert special(ip_address(ip)) is None
+def test_ordinary_address_is_not_special(ip: str) -> None:
+    assert special_purpose_of(ip_address(ip)) is None
 
 
-def test_no_range_hides_behind_a_wider_one_before_it() -> None:
+def test_ranges_specific_ones_come_first() -> None:
     for network, meaning in TABLE:
-        assert meaning in (special(network[0]), special(network[-1])), network
+        assert meaning in (special_purpose_of(network[0]), special_purpose_of(network[-1])), network
 
 
-def test_every_meaning_is_used() -> None:
+def test_meanings_are_all_used() -> None:
     assert {meaning for _, meaning in RANGES} == set(MEANINGS)

@@ -1,4 +1,4 @@
-"""What people paste is understood; what cannot be checked is refused in one sentence, quickly."""
+"""Targets in pasted text: accepted forms, and refusals with one sentence in bounded time."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.inputs.domain_names import is_public_suffix
-from bot.inputs.targets import MOST_AT_ONCE, NOTHING, TOO_MUCH, BadTarget, read_line, read_targets
+from bot.inputs.targets import (
+    MAX_TARGETS,
+    NO_TARGET,
+    TOO_MANY_TARGETS,
+    BadTarget,
+    parse_line,
+    parse_targets,
+)
 from bot.models import Target
 
-UNDERSTOOD = {
+ACCEPTED = {
     "203.0.113.5": ["203.0.113.5"],
     "203.0.113.5.": ["203.0.113.5"],
     "203.0.113.5:25": ["203.0.113.5"],
@@ -60,14 +67,14 @@ UNDERSTOOD = {
 }
 
 NOT_FULL = "is not a full IPv4 address"
-NEITHER = "is not an address or a domain"
+NOT_A_TARGET = "is not an address or a domain"
 REFUSED = {
-    "": NOTHING,
-    " \u200b\n": NOTHING,
-    "!!! ...": NOTHING,
-    "hello there": NEITHER,
-    "-example.com": NEITHER,
-    "exam ple.com": NEITHER,
+    "": NO_TARGET,
+    " \u200b\n": NO_TARGET,
+    "!!! ...": NO_TARGET,
+    "hello there": NOT_A_TARGET,
+    "-example.com": NOT_A_TARGET,
+    "exam ple.com": NOT_A_TARGET,
     "1.2.3": NOT_FULL,
     "2130706433": NOT_FULL,
     "0x7f.1": NOT_FULL,
@@ -109,57 +116,61 @@ REFUSED = {
     "mail.invalid": "never exist",
     "localhost": "is the machine itself",
     "203.0.113.5 example.com example.net": "Give one domain together with addresses",
-    "203.0.113.0/28 203.0.113.16": TOO_MUCH,
-    " ".join(f"host{number}.example" for number in range(17)): TOO_MUCH,
-    "word " * 80: TOO_MUCH,
-    "203.0.113.5 " * 100: TOO_MUCH,
+    "203.0.113.0/28 203.0.113.16": TOO_MANY_TARGETS,
+    " ".join(f"host{number}.example" for number in range(17)): TOO_MANY_TARGETS,
+    "word " * 80: TOO_MANY_TARGETS,
+    "203.0.113.5 " * 100: TOO_MANY_TARGETS,
 }
 
 
 @pytest.fixture(scope="module", autouse=True)
 def suffix_list() -> None:
-    """The list is read once in the life of the bot; no single sentence pays for it."""
+    """Load the Public Suffix List first, so that no timing includes it."""
     is_public_suffix("example.com")
 
 
 def refusal(text: str) -> str:
-    with pytest.raises(BadTarget) as refused:
-        read_targets(text)
-    return str(refused.value)
+    with pytest.raises(BadTarget) as error:
+        parse_targets(text)
+    return str(error.value)
 
 
-def quickest(text: str) -> float:
-    """Seconds to refuse the text, the best of three: another program on this machine is not our slowness."""
+def fastest_refusal_s(text: str) -> float:
+    """Seconds to refuse the text, best of three, against noise of other processes."""
     return min(timeit.repeat(lambda: refusal(text), repeat=3, number=1))
 
 
-@pytest.mark.parametrize(("text", "targets"), UNDERSTOOD.items(), ids=repr)
-def test_what_people_paste_is_understood(text: str, targets: list[str]) -> None:
-    assert [str(target) for target in read_targets(text)] == targets
+@pytest.mark.parametrize(("text", "targets"), ACCEPTED.items(), ids=repr)
+def test_parse_targets_pasted_text_is_parsed(text: str, targets: list[str]) -> None:
+    assert [str(target) for target in parse_targets(text)] == targets
 
 
-@pytest.mark.parametrize(("text", "sentence"), REFUSED.items(), ids=lambda text: repr(text)[:40])
-def test_what_cannot_be_checked_is_refused_with_a_sentence_in_a_moment(text: str, sentence: str) -> None:
-    said = refusal(text)
-    assert sentence in said
-    assert said.endswith(".")
-    assert "\n" not in said
-    assert len(said) < 220
-    assert quickest(text) < 0.010
+@pytest.mark.parametrize(("text", "expected"), REFUSED.items(), ids=lambda text: repr(text)[:40])
+def test_parse_targets_bad_text_is_refused_fast_in_one_sentence(text: str, expected: str) -> None:
+    message = refusal(text)
+    assert expected in message
+    assert message.endswith(".")
+    assert "\n" not in message
+    assert len(message) < 220
+    assert fastest_refusal_s(text) < 0.010
 
 
-@pytest.mark.parametrize("words", ["a " * 10_000, "203.0.113.5," * 10_000, "<" * 10_000 + ">" * 10_000, "a@" * 100_000])
-def test_ten_thousand_words_are_refused_in_a_moment(words: str) -> None:
+@pytest.mark.parametrize(
+    "words", ["a " * 10_000, "203.0.113.5," * 10_000, "<" * 10_000 + ">" * 10_000, "a@" * 100_000]
+)
+def test_parse_targets_ten_thousand_words_are_refused_fast(words: str) -> None:
     assert refusal(words)
-    assert quickest(words) < 0.050
+    assert fastest_refusal_s(words) < 0.050
 
 
-def test_the_largest_range_is_a_whole_check() -> None:
-    assert [target.ip for target in read_targets("203.0.113.9/28")] == list(ip_network("203.0.113.0/28"))
-    assert len(read_targets("2001:db8::/124 example.com")) == MOST_AT_ONCE
+def test_parse_targets_largest_range_is_expanded() -> None:
+    assert [target.ip for target in parse_targets("203.0.113.9/28")] == list(
+        ip_network("203.0.113.0/28")
+    )
+    assert len(parse_targets("2001:db8::/124 example.com")) == MAX_TARGETS
 
 
-def test_a_control_character_in_a_refusal_is_harmless() -> None:
+def test_parse_targets_refusal_is_printable() -> None:
     assert refusal("exa\x1b[31m\x07mple").isprintable()
 
 
@@ -173,12 +184,14 @@ def test_a_control_character_in_a_refusal_is_harmless() -> None:
         ("\ufeffexample.com\n", ["example.com"]),
     ],
 )
-def test_a_line_of_a_file_is_one_target_a_comment_or_nothing(line: str, targets: list[str]) -> None:
-    assert [str(target) for target in read_line(line)] == targets
+def test_parse_line_target_comment_or_blank(line: str, targets: list[str]) -> None:
+    assert [str(target) for target in parse_line(line)] == targets
 
 
 labels = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=20)
-domains = st.builds(lambda parts: ".".join([*parts, "example"]), st.lists(labels, min_size=1, max_size=4))
+domains = st.builds(
+    lambda parts: ".".join([*parts, "example"]), st.lists(labels, min_size=1, max_size=4)
+)
 addresses = st.one_of(
     st.builds(IPv4Address, st.integers(0, 2**32 - 1)),
     st.builds(IPv6Address, st.integers(0, 2**128 - 1)).filter(lambda ip: ip.ipv4_mapped is None),
@@ -191,16 +204,16 @@ targets = st.one_of(
 
 
 @given(targets)
-def test_the_text_form_of_a_target_is_its_identity(target: Target) -> None:
-    assert read_targets(str(target)) == (target,)
+def test_target_text_form_round_trips(target: Target) -> None:
+    assert parse_targets(str(target)) == (target,)
 
 
 @given(st.one_of(st.text(max_size=300), st.text("0123456789abcdefx.:/%@[]<>|-_,# ", max_size=80)))
-def test_any_text_gives_targets_that_read_back_or_its_own_error(text: str) -> None:
+def test_parse_targets_any_text_round_trips_or_raises(text: str) -> None:
     try:
-        found = read_targets(text)
+        parsed = parse_targets(text)
     except BadTarget:
         return
-    assert 1 <= len(found) <= MOST_AT_ONCE
-    for target in found:
-        assert read_targets(str(target)) == (target,)
+    assert 1 <= len(parsed) <= MAX_TARGETS
+    for target in parsed:
+        assert parse_targets(str(target)) == (target,)

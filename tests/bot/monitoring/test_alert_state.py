@@ -1,4 +1,4 @@
-"""The incident machine, told as stories."""
+"""Alert state machine: tables of polls with the expected alerts."""
 
 from __future__ import annotations
 
@@ -6,30 +6,37 @@ from datetime import timedelta
 
 import pytest
 
-from bot.monitoring.models import Policy
-from tests.support.incident_stories import T0, Story, play, sight, sights, told
+from bot.monitoring.models import AlertPolicy
+from tests.support.incident_stories import (
+    T0,
+    Story,
+    replay,
+    parse_observation,
+    parse_observations,
+    describe_alert,
+)
 
-STORIES = {
-    "one sighting is no alert": """
+TABLES = {
+    "unconfirmed-listing": """
         0s   | a- |
         1h   | a+ |
         +90s | a- |
         3h   | a- |
     """,
-    "a second look opens": """
+    "confirmed-listing-opens": """
         0s   | a- |
         1h   | a+ |
         +90s | a+ | opened +a
         2h   | a+ |
     """,
-    "a second look that comes too soon confirms nothing": """
+    "early-second-poll-does-not-confirm": """
         0s   | a- |
         1h   | a+ |
         +5s  | a+ |
         +30s | a+ |
         +60s | a+ | opened +a
     """,
-    "what was there at the first look is not told, its end is": """
+    "listed-at-first-poll-reports-only-end": """
         0s   | a+ |
         1h   | a+ |
         1d   | a+ |
@@ -40,12 +47,12 @@ STORIES = {
         +1h  | a+ |
         +90s | a+ | opened +a
     """,
-    "a list that was silent at the first look is told when it answers": """
+    "list-unknown-at-first-poll-opens-later": """
         0s   | a? b- |
         1h   | a+ b- |
         +90s | a+ b- | opened +a
     """,
-    "an incident beside an old listing ends by itself": """
+    "incident-beside-known-listing-resolves": """
         0s   | a+ b- |
         1h   | a+ b+ |
         +90s | a+ b+ | opened +b
@@ -54,14 +61,14 @@ STORIES = {
         +20m | a+ b- | resolved -b
         +1d  | a+ b- |
     """,
-    "another list joins the thread": """
+    "second-list-grows": """
         0s   | a- b- |
         1h   | a+ b- |
         +90s | a+ b- | opened +a
         2h   | a+ b+ |
         +90s | a+ b+ | grew +b
     """,
-    "one of two gone eases, the last one resolves": """
+    "one-of-two-eases-last-resolves": """
         0s   | a- b- |
         1h   | a+ b+ |
         +90s | a+ b+ | opened +a +b
@@ -72,7 +79,7 @@ STORIES = {
         5h   | a- b- |
         6h   | a- b- | resolved -b
     """,
-    "cleared needs the time and the looks": """
+    "clearing-needs-time-and-polls": """
         0s   | a- |
         1h   | a+ |
         +90s | a+ | opened +a
@@ -82,7 +89,7 @@ STORIES = {
         +9m  | a- |
         +9m  | a- | resolved -a
     """,
-    "one clean look after a long silence clears nothing": """
+    "one-clean-poll-does-not-clear": """
         0s   | a- |
         1h   | a+ |
         +90s | a+ | opened +a
@@ -90,7 +97,7 @@ STORIES = {
         +5h  | a- |
         +5h  | a- | resolved -a
     """,
-    "listed again inside the hold-down is silent": """
+    "relisted-in-hold-down": """
         0s   | a- |
         1h   | a+ |
         +90s | a+ | opened +a
@@ -101,7 +108,7 @@ STORIES = {
         +10m | a+ |
         5h   | a+ |
     """,
-    "silence is not delisting": """
+    "no-answer-is-not-delisting": """
         0s   | a- b- |
         1h   | a+ b- |
         +90s | a+ b- | opened +a
@@ -116,7 +123,7 @@ STORIES = {
         10h  | a! |
         11h  | a- | resolved -a
     """,
-    "a suspect that nobody can verify is noted once": """
+    "unverifiable-suspect-is-noted-once": """
         0s   | a- |
         1h   | a+ |
         +90s | a? |
@@ -126,7 +133,7 @@ STORIES = {
         3h   | a? |
         4h   | a+ | opened +a
     """,
-    "an unusable list does not use up the tries": """
+    "unusable-list-uses-no-retries": """
         0s   | a- |
         1h   | a+ |
         +90s | a! |
@@ -135,7 +142,7 @@ STORIES = {
         +90s | a! |
         4h   | a- |
     """,
-    "a list in quarantine takes its sightings back": """
+    "quarantine-clears-suspects": """
         0s   | a- |
         1h   | a+ |
         +90s | a= |
@@ -145,28 +152,28 @@ STORIES = {
         4h   | a= |
         5h   | a= |
     """,
-    "first seen within the grouping time is one message": """
+    "grouped-listings-are-one-alert": """
         0s   | a- b- |
         1h   | a+ b- |
         +40s | b+ |
         +50s | a+ |
         +40s | b+ | opened +a +b
     """,
-    "the grouping does not wait for a second look in vain": """
+    "grouping-does-not-wait-for-unanswered-poll": """
         0s   | a- b- |
         1h   | a+ b- |
         +40s | b+ |
         +50s | a+ |
         +40s | b? | opened +a
     """,
-    "the grouping ends by itself": """
+    "grouping-ends-by-time": """
         0s   | a- b- |
         1h   | a+ b- |
         +40s | b+ |
         +50s | a+ |
         +60s |    | opened +a
     """,
-    "replies in a thread are merged": """
+    "thread-replies-are-merged": """
         0s   | a- b- c- d- |
         1h   | a+ |
         +65s | b+ |
@@ -178,7 +185,7 @@ STORIES = {
         +25s | d+ |
         +15s |    | grew +c +d
     """,
-    "a minor listing is a note and opens nothing": """
+    "low-severity-is-a-note": """
         0s   | low- a- |
         1h   | low+ a- |
         +90s | low+ a- | noted +low
@@ -192,14 +199,14 @@ STORIES = {
         +15m | low- a- |
         +15m | low- a- | eased -low
     """,
-    "a minor listing in an open thread is a note there": """
+    "low-severity-note-in-open-thread": """
         0s   | low- a- |
         1h   | a+ |
         +90s | a+ | opened +a
         2h   | low+ |
         +90s | low+ | noted +low
     """,
-    "another sublist of the same list is another cause": """
+    "sublists-are-separate": """
         0s   | zen/pbl+ |
         1h   | zen/pbl/xbl+ |
         +90s | zen/pbl/xbl+ | opened +zen/xbl
@@ -210,15 +217,16 @@ STORIES = {
         +15m | zen- |
         +15m | zen- | eased -zen/pbl
     """,
-    "three of sixteen addresses are one incident": """
+    "addresses-of-range-are-one-incident": """
         0s   | a@192.0.2.0- a@192.0.2.1- a@192.0.2.2- a@192.0.2.3- |
         1h   | a@192.0.2.0+ a@192.0.2.1+ a@192.0.2.2- a@192.0.2.3+ |
-        +90s | a@192.0.2.0+ a@192.0.2.1+ a@192.0.2.2- a@192.0.2.3+ | opened +a@192.0.2.0 +a@192.0.2.1 +a@192.0.2.3
+        +90s | a@192.0.2.0+ a@192.0.2.1+ a@192.0.2.2- a@192.0.2.3+ | \
+               opened +a@192.0.2.0 +a@192.0.2.1 +a@192.0.2.3
         2h   | a@192.0.2.0- a@192.0.2.1- a@192.0.2.3+ |
         +15m | a@192.0.2.0- a@192.0.2.1- a@192.0.2.3+ |
         +15m | a@192.0.2.0- a@192.0.2.1- a@192.0.2.3+ | eased -a@192.0.2.0 -a@192.0.2.1
     """,
-    "a reminder comes once a day while nobody has it in hand": """
+    "daily-reminder-until-acknowledged": """
         0s   | a- |
         1h   | a+ |
         +90s | a+ | opened +a
@@ -229,7 +237,7 @@ STORIES = {
         +1h  | a+ ack |
         +2d  | a+ |
     """,
-    "a new listing that alerts lifts the acknowledgement": """
+    "new-listing-ends-acknowledgement": """
         0s   | a- b- |
         1h   | a+ |
         +90s | a+ | opened +a
@@ -238,7 +246,7 @@ STORIES = {
         +90s | a+ b+ | grew +b
         +1d  | a+ b+ | reminder
     """,
-    "a mute tells at its end what is still so": """
+    "mute-end-reports-remaining": """
         0s   | a- b- |
         1h   | a- b- mute:4h |
         2h   | a+ b+ |
@@ -248,7 +256,7 @@ STORIES = {
         +15m | a+ b- |
         5h   | a+ b- | opened +a
     """,
-    "a mute hides the reminder and keeps the end for later": """
+    "mute-hides-reminder-and-defers-resolve": """
         0s   | a- |
         1h   | a+ |
         +90s | a+ | opened +a
@@ -259,7 +267,7 @@ STORIES = {
         +1h  | a- |
         3d   | a- | resolved -a
     """,
-    "listed again before its end was told, it never was gone": """
+    "relisted-while-muted-sends-nothing": """
         0s   | a- |
         1h   | a+ |
         +90s | a+ | opened +a
@@ -271,13 +279,13 @@ STORIES = {
         7h   | a- |
         8h   | a- | resolved -a
     """,
-    "unmuting tells at once": """
+    "unmute-reports-at-once": """
         0s   | a- |
         1h   | a+ mute:2d |
         +90s | a+ |
         2h   | a+ unmute | opened +a
     """,
-    "the third opening in a day is called unstable, and then there is silence": """
+    "third-opening-is-flapping": """
         0s   | a- |
         1h   | a+ |
         +90s | a+ | opened +a
@@ -304,7 +312,7 @@ STORIES = {
         +1h  | a+ |
         +90s | a+ | opened +a
     """,
-    "what was unstable and stayed listed is not told again": """
+    "flapping-then-listed-sends-only-reminder": """
         0s   | a- b- |
         1h   | a+ |
         +90s | a+ | opened +a
@@ -321,7 +329,7 @@ STORIES = {
         +13h | a+ |
         +11h | a+ | reminder
     """,
-    "a list that left the catalogue is let go after a week": """
+    "removed-list-is-unverified-after-a-week": """
         0s   | a- b- |
         1h   | a+ b- |
         +90s | a+ b- | opened +a
@@ -329,14 +337,14 @@ STORIES = {
         6d   | b- |
         +26h | b- | resolved *a
     """,
-    "a suspicion that nobody asks about again is dropped without a word": """
+    "unpolled-suspect-is-dropped": """
         0s   | a- b- |
         1h   | a+ b- |
         8d   | b- |
         9d   | a+ |
         +90s | a+ | opened +a
     """,
-    "a listing that was known and is no longer asked about is let go": """
+    "unpolled-known-listing-is-dropped": """
         0s   | a+ b- |
         8d   | b- | eased *a
         9d   | b- |
@@ -344,164 +352,188 @@ STORIES = {
 }
 
 
-@pytest.mark.parametrize("table", STORIES.values(), ids=STORIES.keys())
-def test_story(table: str) -> None:
-    wanted, got = play(table)
-    assert got == wanted
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())
+def test_poll_table_sends_expected_alerts(table: str) -> None:
+    expected, actual = replay(table)
+    assert actual == expected
 
 
-def test_a_day_of_a_listing_that_alternates_every_five_minutes_is_at_most_two_messages() -> None:
+def test_listing_alternating_all_day_sends_few_alerts() -> None:
     for period in (timedelta(minutes=5), timedelta(minutes=45), timedelta(hours=1)):
         story = Story()
-        story.look("a-")
+        story.poll("a-")
         end = T0 + timedelta(days=1)
-        regular = T0
+        next_poll = T0
         while story.now < end:
-            regular = regular + timedelta(minutes=5) if regular <= story.now else regular
-            story.now = min(regular, max(story.again_at or regular, story.now))
-            story.look("a+" if (story.now - T0) // period % 2 else "a-")
+            next_poll = next_poll + timedelta(minutes=5) if next_poll <= story.now else next_poll
+            story.now = min(next_poll, max(story.recheck_at or next_poll, story.now))
+            story.poll("a+" if (story.now - T0) // period % 2 else "a-")
         reasons = [str(alert.reason) for alert in story.alerts]
         assert reasons.count("unstable") <= 1
         assert reasons.count("opened") <= (1 if period < timedelta(minutes=30) else 2)
         assert len(reasons) <= 5
 
 
-def test_the_second_look_and_the_hold_down_are_asked_for_early() -> None:
+def test_confirmation_and_hold_down_request_early_rechecks() -> None:
     story = Story()
-    story.look("a- b-")
+    story.poll("a- b-")
     story.now = T0 + timedelta(hours=1)
-    story.look("a+ b-")
-    assert (story.again_at, story.ask) == (story.now + story.policy.confirm_after, {"blocklist:a"})
+    story.poll("a+ b-")
+    assert (story.recheck_at, story.recheck_keys) == (
+        story.now + story.policy.confirm_after,
+        {"blocklist:a"},
+    )
     story.now += timedelta(seconds=90)
-    story.look("a+ b-")
-    assert story.again_at is None
+    story.poll("a+ b-")
+    assert story.recheck_at is None
     story.now += timedelta(hours=1)
-    story.look("a- b-")
-    assert (story.again_at, story.ask) == (story.now + story.policy.clear_after / 2, {"blocklist:a"})
+    story.poll("a- b-")
+    assert (story.recheck_at, story.recheck_keys) == (
+        story.now + story.policy.clear_after / 2,
+        {"blocklist:a"},
+    )
 
 
-def test_what_the_grouping_holds_back_needs_no_question() -> None:
+def test_grouping_delay_requests_recheck_without_queries() -> None:
     story = Story()
-    story.look("a- b- c-")
-    for at, words in ((3600, "a+"), (3640, "b+"), (3690, "a+")):
+    story.poll("a- b- c-")
+    for at, results in ((3600, "a+"), (3640, "b+"), (3690, "a+")):
         story.now = T0 + timedelta(seconds=at)
-        assert story.look(words) == []
-    assert story.again_at == T0 + timedelta(seconds=3730)
+        assert story.poll(results) == []
+    assert story.recheck_at == T0 + timedelta(seconds=3730)
     story.now = T0 + timedelta(seconds=3731)
-    assert [told(alert) for alert in story.look("b+")] == ["opened +a +b"]
+    assert [describe_alert(alert) for alert in story.poll("b+")] == ["opened +a +b"]
     story.now += timedelta(seconds=10)
-    story.look("c+")
-    assert story.ask == {"blocklist:c"}
+    story.poll("c+")
+    assert story.recheck_keys == {"blocklist:c"}
 
 
-def test_a_second_look_that_never_comes_is_not_chased_for_ever() -> None:
+def test_missing_confirmation_poll_is_retried_a_few_times() -> None:
     story = Story()
-    story.look("a-")
+    story.poll("a-")
     story.now += timedelta(hours=1)
-    story.look("a+")
-    looks = 0
-    while story.again_at and looks < 100:
-        story.now = story.again_at
-        story.look("b-")
-        looks += 1
-    assert looks <= story.policy.tries + 1
+    story.poll("a+")
+    polls = 0
+    while story.recheck_at and polls < 100:
+        story.now = story.recheck_at
+        story.poll("b-")
+        polls += 1
+    assert polls <= story.policy.max_confirm_polls + 1
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(hours=-1)], ids=["ahead", "back"])
 @pytest.mark.parametrize("state", ["clean", "suspect", "listed", "clearing"])
-def test_a_clock_that_jumps_makes_no_storm_and_no_gap(state: str, jump: timedelta) -> None:
-    looks = {
+def test_clock_jump_sends_no_extra_and_loses_no_alert(state: str, jump: timedelta) -> None:
+    polls = {
         "clean": ["a-"],
         "suspect": ["a-", "a+"],
         "listed": ["a-", "a+", "a+"],
         "clearing": ["a-", "a+", "a+", "a-"],
     }
     story = Story()
-    for words in looks[state]:
+    for results in polls[state]:
         story.now += timedelta(minutes=10)
-        story.look(words)
-    told_before = len(story.alerts)
-    last = looks[state][-1]
+        story.poll(results)
+    sent_before = len(story.alerts)
+    last_result = polls[state][-1]
     story.now += jump
     for _ in range(12):
         story.now += timedelta(minutes=5)
-        story.look("a-" if last == "a-" else "a+")
+        story.poll("a-" if last_result == "a-" else "a+")
     expected = {"clean": [], "suspect": ["opened"], "listed": [], "clearing": ["resolved"]}
-    assert [str(alert.reason) for alert in story.alerts[told_before:]] == expected[state]
+    assert [str(alert.reason) for alert in story.alerts[sent_before:]] == expected[state]
 
 
-def test_a_replayed_look_says_nothing_new_and_a_repeated_state_says_the_same() -> None:
+def test_replayed_poll_sends_nothing_and_same_state_same_key() -> None:
     story = Story()
-    story.look("a-")
+    story.poll("a-")
     story.now += timedelta(hours=1)
-    story.look("a+")
+    story.poll("a+")
     before = story.incident
     story.now += timedelta(seconds=90)
-    (first,) = story.look("a+")
-    assert story.look("a+") == []
+    (first,) = story.poll("a+")
+    assert story.poll("a+") == []
     story.incident = before
     story.now += timedelta(seconds=30)
-    (again,) = story.look("a+")
-    assert again.key == first.key
+    (second,) = story.poll("a+")
+    assert second.key == first.key
 
 
-def test_a_report_that_arrives_late_moves_nothing() -> None:
+def test_late_report_changes_nothing() -> None:
     story = Story()
-    for when, words in (("0s", "a-"), ("1h", "a+"), ("+90s", "a+"), ("2h", "a+")):
-        story.row(when, words.split())
+    for when, results in (("0s", "a-"), ("1h", "a+"), ("+90s", "a+"), ("2h", "a+")):
+        story.row(when, results.split())
     before = story.incident
-    story.see(sights("a-", story.now - timedelta(minutes=1)))
+    story.observe(parse_observations("a-", story.now - timedelta(minutes=1)))
     assert story.incident == before
 
 
-def test_what_is_over_is_forgotten_in_a_day() -> None:
+def test_resolved_problem_is_dropped_after_a_day() -> None:
     story = Story()
-    for when, words in (("0s", "a-"), ("1h", "a+"), ("+90s", "a+"), ("2h", "a-"), ("3h", "a-"), ("4h", "a-")):
-        story.row(when, words.split())
+    for when, results in (
+        ("0s", "a-"),
+        ("1h", "a+"),
+        ("+90s", "a+"),
+        ("2h", "a-"),
+        ("3h", "a-"),
+        ("4h", "a-"),
+    ):
+        story.row(when, results.split())
     assert story.alerts[-1].reason == "resolved"
     story.row("26h", ["a-"])
     assert story.incident is not None
     assert story.incident.problems == ()
 
 
-def test_the_same_news_twice_in_one_incident_are_two_messages() -> None:
+def test_same_change_twice_in_incident_sends_two_alerts() -> None:
     story = Story()
-    once = ("b+ a+", "b+ a+", "b+ a-", "b+ a-", "b+ a-")
-    for words in ("a- b-", *once, *once):
-        story.look(words)
+    cycle = ("b+ a+", "b+ a+", "b+ a-", "b+ a-", "b+ a-")
+    for results in ("a- b-", *cycle, *cycle):
+        story.poll(results)
         story.now += timedelta(minutes=20)
-    assert [told(alert) for alert in story.alerts] == ["opened +b +a", "eased -a", "grew +a", "eased -a"]
+    assert [describe_alert(alert) for alert in story.alerts] == [
+        "opened +b +a",
+        "eased -a",
+        "grew +a",
+        "eased -a",
+    ]
     assert len({alert.key for alert in story.alerts}) == 4
 
 
-def test_a_watch_set_again_never_shares_a_key_with_its_former_life() -> None:
+def test_readded_watch_gets_other_alert_keys() -> None:
     keys = set()
     for day in range(3):
         story = Story(now=T0 + timedelta(days=day))
-        story.look("a-")
+        story.poll("a-")
         story.now += timedelta(hours=1)
-        story.look("a+")
+        story.poll("a+")
         story.now += timedelta(seconds=90)
-        keys |= {alert.key for alert in story.look("a+")}
+        keys |= {alert.key for alert in story.poll("a+")}
     assert len(keys) == 3
 
 
-def test_one_thread_for_an_incident_and_another_for_the_next() -> None:
+def test_each_incident_has_its_own_thread() -> None:
     story = Story()
-    for when, words in (("0s", "a- b-"), ("1h", "a+"), ("+90s", "a+"), ("2h", "b+"), ("+90s", "b+")):
-        story.row(when, words.split())
+    for when, results in (
+        ("0s", "a- b-"),
+        ("1h", "a+"),
+        ("+90s", "a+"),
+        ("2h", "b+"),
+        ("+90s", "b+"),
+    ):
+        story.row(when, results.split())
     opened, grew = story.alerts
-    assert (opened.root, grew.root, opened.thread) == (True, False, grew.thread)
+    assert (opened.is_root, grew.is_root, opened.thread_key) == (True, False, grew.thread_key)
     for when in ("3h", "4h", "5h"):
         story.row(when, ["a-", "b-"])
-    assert [alert.thread for alert in story.alerts[2:]] == [opened.thread]
+    assert [alert.thread_key for alert in story.alerts[2:]] == [opened.thread_key]
     for when in ("6h", "+90s"):
         story.row(when, ["a+"])
-    assert story.alerts[-1].root
-    assert story.alerts[-1].thread != opened.thread
+    assert story.alerts[-1].is_root
+    assert story.alerts[-1].thread_key != opened.thread_key
 
 
-def test_a_critical_listing_on_top_of_an_acknowledged_one_is_shown_to_the_room() -> None:
+def test_high_severity_listing_after_acknowledgement_is_broadcast() -> None:
     story = Story()
     rows = [
         ("0s", "a- b- low-"),
@@ -511,39 +543,51 @@ def test_a_critical_listing_on_top_of_an_acknowledged_one_is_shown_to_the_room()
         ("3h", "b+ low+"),
         ("+90s", "b+ low+"),
     ]
-    for when, words in rows:
-        story.row(when, words.split())
-    assert [(told(alert), alert.broadcast) for alert in story.alerts] == [("opened +a", False), ("grew +b +low", True)]
-    assert [problem.key for problem in story.alerts[1].still] == ["blocklist:a"]
+    for when, results in rows:
+        story.row(when, results.split())
+    assert [(describe_alert(alert), alert.broadcast) for alert in story.alerts] == [
+        ("opened +a", False),
+        ("grew +b +low", True),
+    ]
+    assert [problem.key for problem in story.alerts[1].remaining] == ["blocklist:a"]
 
 
-def test_the_addresses_of_an_alert_are_those_with_a_problem_now() -> None:
+def test_alert_addresses_are_those_with_a_problem() -> None:
     story = Story()
     for when, signs in (("0s", "--"), ("1h", "++"), ("+90s", "++")):
-        words = [f"{name}@192.0.2.{n}{sign}" for name in ("a", "b") for n, sign in enumerate(signs)]
-        story.row(when, words)
+        results = [
+            f"{name}@192.0.2.{n}{sign}" for name in ("a", "b") for n, sign in enumerate(signs)
+        ]
+        story.row(when, results)
     assert story.alerts[0].addresses == ("192.0.2.0", "192.0.2.1")
 
 
-def test_settings_of_a_test_run_may_be_short() -> None:
-    policy = Policy(
-        confirm_after=timedelta(seconds=2), clear_after=timedelta(seconds=4), group_for=timedelta(seconds=1)
+def test_policy_with_seconds_opens_and_resolves() -> None:
+    policy = AlertPolicy(
+        confirm_after=timedelta(seconds=2),
+        clear_after=timedelta(seconds=4),
+        group_for=timedelta(seconds=1),
     )
     story = Story(policy)
-    heard = []
+    alerts = []
     for second in range(40):
         story.now = T0 + timedelta(seconds=second)
-        heard += [(second, told(a)) for a in story.look("a+" if 10 <= second < 20 else "a-")]
-    assert heard == [(12, "opened +a"), (24, "resolved -a")]
+        alerts += [
+            (second, describe_alert(alert))
+            for alert in story.poll("a+" if 10 <= second < 20 else "a-")
+        ]
+    assert alerts == [(12, "opened +a"), (24, "resolved -a")]
 
 
-def test_a_domain_asked_for_every_address_counts_as_one_look() -> None:
+def test_domain_polled_per_address_counts_as_one_poll() -> None:
     story = Story()
-    story.look("a-")
+    story.poll("a-")
     story.now += timedelta(hours=1)
-    story.look("a+")
+    story.poll("a+")
     story.now += timedelta(seconds=90)
-    unanswered = tuple(sight("a?", story.now + timedelta(milliseconds=n)) for n in range(16))
-    assert story.see(unanswered) == []
+    unanswered = tuple(
+        parse_observation("a?", story.now + timedelta(milliseconds=n)) for n in range(16)
+    )
+    assert story.observe(unanswered) == []
     assert story.incident is not None
-    assert story.incident.problems[0].misses == 1
+    assert story.incident.problems[0].unanswered_polls == 1

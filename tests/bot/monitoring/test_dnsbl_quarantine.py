@@ -1,4 +1,4 @@
-"""One list that lists the world is one note, and a silent one never clears anything."""
+"""Quarantine of lists that list everything, and lists that fall silent."""
 
 from __future__ import annotations
 
@@ -8,188 +8,231 @@ from datetime import timedelta
 import pytest
 
 from bot.monitoring.dnsbl_quarantine import (
-    Limits,
+    QuarantinePolicy,
     ListHealth,
-    ListNote,
-    Round,
-    Tally,
-    count,
-    hold,
-    quarantined,
-    round_ended,
-    tallies,
-    together,
+    ListNotice,
+    RoundResult,
+    ListCounts,
+    record_counts,
+    apply_quarantine,
+    quarantined_ids,
+    finish_list_round,
+    count_listings,
+    merge_notices,
 )
-from tests.support.incident_stories import T0, Story, sights, told
+from tests.support.incident_stories import T0, Story, parse_observations, describe_alert
 
-GOOD, WILD, SILENT = Round(answered=True), Round(answered=True, must_not_listed=True), Round(answered=False)
-LIMITS = Limits()
+GOOD, FALSE_POSITIVE, SILENT = (
+    RoundResult(answered=True),
+    RoundResult(answered=True, must_not_listed=True),
+    RoundResult(answered=False),
+)
+LIMITS = QuarantinePolicy()
 HOUR = timedelta(hours=1)
 
 
 @dataclass
-class Sweeps:
-    """Many watches of the same lists, looked at one after another, each when it is due."""
+class Fleet:
+    """Many watches of the same lists, polled one after another when due."""
 
     stories: list[Story]
     healths: dict[str, ListHealth] = field(default_factory=dict)
-    notes: list[ListNote] = field(default_factory=list)
+    notices: list[ListNotice] = field(default_factory=list)
 
-    def look(self, story: Story, words: str) -> list[str]:
-        seen = sights(words, story.now)
-        for name, tally in tallies(story.incident, seen).items():
+    def poll(self, story: Story, results: str) -> list[str]:
+        observations = parse_observations(results, story.now)
+        for name, tally in count_listings(story.incident, observations).items():
             health = self.healths.setdefault(name, ListHealth(name))
-            self.healths[name], note = count(health, tally, story.now, LIMITS)
-            self.notes += [note] if note else []
-        return [told(alert) for alert in story.see(hold(seen, quarantined(self.healths)))]
+            self.healths[name], notice = record_counts(health, tally, story.now, LIMITS)
+            self.notices += [notice] if notice else []
+        return [
+            describe_alert(alert)
+            for alert in story.observe(
+                apply_quarantine(observations, quarantined_ids(self.healths))
+            )
+        ]
 
-    def sweep(self, words: str, again: bool = True) -> list[str]:
-        """One interval: every watch in its turn, and its second look where it wants one before the next interval."""
+    def poll_all(self, results: str, confirm: bool = True) -> list[str]:
+        """Poll every watch once in one interval, with its confirmation poll if requested."""
         started = max(story.now for story in self.stories) + HOUR
-        due = [(started + n * HOUR / len(self.stories), story) for n, story in enumerate(self.stories)]
-        heard = []
+        due = [
+            (started + n * HOUR / len(self.stories), story) for n, story in enumerate(self.stories)
+        ]
+        alerts = []
         while due:
             at, story = due.pop(min(range(len(due)), key=lambda n: due[n][0]))
             story.now = at
-            heard += self.look(story, words)
-            if again and story.again_at and story.again_at < at + HOUR / 2:
-                due.append((story.again_at, story))
-        return heard
+            alerts += self.poll(story, results)
+            if confirm and story.recheck_at and story.recheck_at < at + HOUR / 2:
+                due.append((story.recheck_at, story))
+        return alerts
 
-    def round(self, name: str, seen: Round) -> list[str]:
+    def finish_round(self, name: str, result: RoundResult) -> list[str]:
         now = max(story.now for story in self.stories)
-        self.healths[name], notes = round_ended(self.healths.get(name, ListHealth(name)), seen, now, LIMITS)
-        self.notes += notes
-        return [str(note.reason) for note in notes]
+        self.healths[name], notices = finish_list_round(
+            self.healths.get(name, ListHealth(name)), result, now, LIMITS
+        )
+        self.notices += notices
+        return [str(notice.reason) for notice in notices]
 
 
-def watches(number: int, words: str = "a- b-") -> Sweeps:
+def watches(number: int, results: str = "a- b-") -> Fleet:
     stories = [Story() for _ in range(number)]
-    sweeps = Sweeps(stories)
+    fleet = Fleet(stories)
     for story in stories:
-        sweeps.look(story, words)
-    return sweeps
+        fleet.poll(story, results)
+    return fleet
 
 
-def test_a_list_that_lists_the_world_is_one_note_and_no_alert() -> None:
-    sweeps = watches(1000)
-    assert sweeps.sweep("a- b-") == []
-    assert sweeps.sweep("a+ b-") == []
-    assert sweeps.sweep("a+ b-") == []
-    assert [(str(note.reason), note.lists) for note in sweeps.notes] == [("quarantined", ("a",))]
-
-
-def test_after_three_good_rounds_a_real_listing_alerts_again() -> None:
-    sweeps = watches(300)
-    sweeps.sweep("a+ b-")
-    assert [sweeps.round("a", seen) for seen in (GOOD, GOOD, WILD, GOOD, GOOD, SILENT, GOOD, GOOD)] == [[]] * 8
-    assert sweeps.sweep("a+ b-") == []
-    assert sweeps.round("a", GOOD) == ["trusted"]
-    heard = sweeps.sweep("a+ b-")
-    assert heard == ["opened +a"] * 300
-    assert [str(note.reason) for note in sweeps.notes] == ["quarantined", "trusted"]
-
-
-def test_what_was_listed_before_the_quarantine_stays_listed_in_it() -> None:
-    sweeps = watches(30)
-    first = sweeps.stories[0]
-    for when, words in (("1h", "a+ b-"), ("+90s", "a+ b-")):
-        first.row(when, words.split())
-    assert sweeps.round("a", WILD) == ["quarantined"]
-    heard = [line for _ in range(4) for line in sweeps.sweep("a- b-")]
-    assert heard == []
-
-
-def test_a_resolver_that_strips_the_answers_clears_nothing() -> None:
-    sweeps = watches(50)
-    heard = [
-        line for story in sweeps.stories[:4] for when in ("1h", "+90s") for line in map(told, story.row(when, ["a+"]))
+def test_list_listing_everything_sends_one_notice_and_no_alert() -> None:
+    fleet = watches(1000)
+    assert fleet.poll_all("a- b-") == []
+    assert fleet.poll_all("a+ b-") == []
+    assert fleet.poll_all("a+ b-") == []
+    assert [(str(notice.reason), notice.list_ids) for notice in fleet.notices] == [
+        ("quarantined", ("a",))
     ]
-    assert heard == ["opened +a"] * 4
+
+
+def test_listing_alerts_after_three_good_rounds() -> None:
+    fleet = watches(300)
+    fleet.poll_all("a+ b-")
+    assert [
+        fleet.finish_round("a", result)
+        for result in (GOOD, GOOD, FALSE_POSITIVE, GOOD, GOOD, SILENT, GOOD, GOOD)
+    ] == [[]] * 8
+    assert fleet.poll_all("a+ b-") == []
+    assert fleet.finish_round("a", GOOD) == ["trusted"]
+    alerts = fleet.poll_all("a+ b-")
+    assert alerts == ["opened +a"] * 300
+    assert [str(notice.reason) for notice in fleet.notices] == ["quarantined", "trusted"]
+
+
+def test_quarantine_clears_no_earlier_listing() -> None:
+    fleet = watches(30)
+    first = fleet.stories[0]
+    for when, results in (("1h", "a+ b-"), ("+90s", "a+ b-")):
+        first.row(when, results.split())
+    assert fleet.finish_round("a", FALSE_POSITIVE) == ["quarantined"]
+    alerts = [line for _ in range(4) for line in fleet.poll_all("a- b-")]
+    assert alerts == []
+
+
+def test_resolver_stripping_answers_clears_nothing() -> None:
+    fleet = watches(50)
+    alerts = [
+        line
+        for story in fleet.stories[:4]
+        for when in ("1h", "+90s")
+        for line in map(describe_alert, story.row(when, ["a+"]))
+    ]
+    assert alerts == ["opened +a"] * 4
     for _ in range(30):
-        assert [line for line in sweeps.sweep("a? b?", again=False) if "reminder" not in line] == []
-        sweeps.round("a", SILENT)
-        sweeps.round("b", SILENT)
-    assert [str(note.reason) for note in together(sweeps.notes, lists=2)] == ["degraded"]
+        assert [
+            line for line in fleet.poll_all("a? b?", confirm=False) if "reminder" not in line
+        ] == []
+        fleet.finish_round("a", SILENT)
+        fleet.finish_round("b", SILENT)
+    assert [str(notice.reason) for notice in merge_notices(fleet.notices, list_count=2)] == [
+        "degraded"
+    ]
 
 
 @pytest.mark.parametrize(
-    ("asked", "flipped", "breaks"),
-    [(4, 4, False), (5, 5, True), (25, 5, True), (26, 5, False), (1000, 199, False), (1000, 200, True), (10, 4, False)],
+    ("answered", "newly_listed", "enters"),
+    [
+        (4, 4, False),
+        (5, 5, True),
+        (25, 5, True),
+        (26, 5, False),
+        (1000, 199, False),
+        (1000, 200, True),
+        (10, 4, False),
+    ],
 )
-def test_five_flips_and_a_fifth_of_the_targets_break_a_list(asked: int, flipped: int, breaks: bool) -> None:
-    health, note = count(ListHealth("a"), Tally(asked, flipped), T0, LIMITS)
-    assert bool(note) is bool(health.held_since) is breaks
+def test_quarantine_needs_five_newly_listed_and_a_fifth(
+    answered: int, newly_listed: int, enters: bool
+) -> None:
+    health, notice = record_counts(ListHealth("a"), ListCounts(answered, newly_listed), T0, LIMITS)
+    assert bool(notice) is bool(health.quarantined_since) is enters
 
 
-def test_a_quiet_day_hides_no_bad_minute() -> None:
+def test_quiet_day_does_not_mask_new_listings() -> None:
     health = ListHealth("a")
     for _ in range(5000):
-        health, _note = count(health, Tally(1, 0), T0, LIMITS)
-    flips = 0
-    while not health.held_since and flips < 100:
-        health, _note = count(health, Tally(1, 1), T0, LIMITS)
-        flips += 1
-    assert flips <= 10
+        health, _notice = record_counts(health, ListCounts(1, 0), T0, LIMITS)
+    newly_listed = 0
+    while not health.quarantined_since and newly_listed < 100:
+        health, _notice = record_counts(health, ListCounts(1, 1), T0, LIMITS)
+        newly_listed += 1
+    assert newly_listed <= 10
 
 
-def test_real_listings_here_and_there_break_nothing() -> None:
+def test_occasional_listings_cause_no_quarantine() -> None:
     health = ListHealth("a")
-    for look in range(10_000):
-        health, note = count(health, Tally(1, int(look % 10 == 0)), T0, LIMITS)
-        assert note is None
+    for index in range(10_000):
+        health, notice = record_counts(health, ListCounts(1, int(index % 10 == 0)), T0, LIMITS)
+        assert notice is None
 
 
-def test_its_own_never_listed_entry_breaks_a_list_of_a_single_watch() -> None:
-    sweeps = watches(1)
-    assert sweeps.round("a", WILD) == ["quarantined"]
-    assert sweeps.round("a", WILD) == []
-    assert sweeps.sweep("a+ b-") == []
+def test_negative_test_point_quarantines_with_single_watch() -> None:
+    fleet = watches(1)
+    assert fleet.finish_round("a", FALSE_POSITIVE) == ["quarantined"]
+    assert fleet.finish_round("a", FALSE_POSITIVE) == []
+    assert fleet.poll_all("a+ b-") == []
 
 
-def test_a_trusted_list_breaks_again_by_its_test_entry_only() -> None:
+def test_trusted_list_is_quarantined_by_test_point_only() -> None:
     trusted = ListHealth("a", trusted_until=T0 + HOUR)
-    health, note = count(trusted, Tally(100, 100), T0, LIMITS)
-    assert note is None
-    health, notes = round_ended(health, WILD, T0, LIMITS)
-    assert [str(one.reason) for one in notes] == ["quarantined"]
-    health, note = count(ListHealth("a", trusted_until=T0), Tally(100, 100), T0, LIMITS)
-    assert note is not None
+    health, notice = record_counts(trusted, ListCounts(100, 100), T0, LIMITS)
+    assert notice is None
+    health, notices = finish_list_round(health, FALSE_POSITIVE, T0, LIMITS)
+    assert [str(item.reason) for item in notices] == ["quarantined"]
+    health, notice = record_counts(
+        ListHealth("a", trusted_until=T0), ListCounts(100, 100), T0, LIMITS
+    )
+    assert notice is not None
 
 
-def test_a_first_look_flips_nothing() -> None:
-    assert tallies(None, sights("a+ b- c?", T0)) == {"a": Tally(1, 0), "b": Tally(1, 0)}
+def test_first_poll_has_no_newly_listed() -> None:
+    assert count_listings(None, parse_observations("a+ b- c?", T0)) == {
+        "a": ListCounts(1, 0),
+        "b": ListCounts(1, 0),
+    }
     story = Story()
-    story.look("a+ b-")
-    assert tallies(story.incident, sights("a+ b+ c!", T0)) == {"a": Tally(1, 0), "b": Tally(1, 1)}
+    story.poll("a+ b-")
+    assert count_listings(story.incident, parse_observations("a+ b+ c!", T0)) == {
+        "a": ListCounts(1, 0),
+        "b": ListCounts(1, 1),
+    }
 
 
-def test_a_list_that_falls_silent_is_one_note_and_so_is_its_return() -> None:
-    sweeps = watches(3)
+def test_silent_list_sends_one_notice_and_one_on_return() -> None:
+    fleet = watches(3)
     rounds = [SILENT, SILENT, SILENT, SILENT, SILENT, GOOD, GOOD, SILENT, SILENT, GOOD]
-    heard = [sweeps.round("a", seen) for seen in rounds]
-    assert heard == [[], [], ["degraded"], [], [], ["answering"], [], [], [], []]
+    reasons = [fleet.finish_round("a", result) for result in rounds]
+    assert reasons == [[], [], ["degraded"], [], [], ["answering"], [], [], [], []]
 
 
-def test_when_half_of_the_lists_fall_silent_it_is_dns_and_one_note() -> None:
-    sweeps = watches(1)
+def test_half_of_lists_silent_sends_one_merged_notice() -> None:
+    fleet = watches(1)
     for _ in range(2):
         for n in range(40):
-            sweeps.round(f"list-{n}", SILENT)
-    sweeps.notes.clear()
+            fleet.finish_round(f"list-{n}", SILENT)
+    fleet.notices.clear()
     for n in range(40):
-        sweeps.round(f"list-{n}", SILENT)
-    merged = together(sweeps.notes, lists=60)
-    assert [(str(note.reason), len(note.lists)) for note in merged] == [("degraded", 40)]
-    few = together(sweeps.notes[:3], lists=60)
-    assert [len(note.lists) for note in few] == [1, 1, 1]
-    assert together(sweeps.notes[:1], lists=2) == tuple(sweeps.notes[:1])
+        fleet.finish_round(f"list-{n}", SILENT)
+    merged = merge_notices(fleet.notices, list_count=60)
+    assert [(str(notice.reason), len(notice.list_ids)) for notice in merged] == [("degraded", 40)]
+    separate = merge_notices(fleet.notices[:3], list_count=60)
+    assert [len(notice.list_ids) for notice in separate] == [1, 1, 1]
+    assert merge_notices(fleet.notices[:1], list_count=2) == tuple(fleet.notices[:1])
 
 
-def test_every_note_has_a_key_of_its_own() -> None:
-    sweeps = watches(1)
+def test_notice_keys_are_unique() -> None:
+    fleet = watches(1)
     for _ in range(3):
-        for seen in (WILD, GOOD, GOOD, GOOD, SILENT, SILENT, SILENT, GOOD):
-            sweeps.round("a", seen)
-    keys = [note.key for note in sweeps.notes]
+        for result in (FALSE_POSITIVE, GOOD, GOOD, GOOD, SILENT, SILENT, SILENT, GOOD):
+            fleet.finish_round("a", result)
+    keys = [notice.key for notice in fleet.notices]
     assert len(set(keys)) == len(keys) == 12

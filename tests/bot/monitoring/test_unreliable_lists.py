@@ -1,4 +1,4 @@
-"""What lists and resolvers do at their worst, seen by the real sweep: a real DNS server, a real store, in virtual time."""
+"""Poller with a local DNS server and Redis: lists and resolvers that fail."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from benchmarks.world import write_catalogue
-from bot.check_runner import Checkup
-from bot.checks.dnsbl import ProcessMemory, blocklist_check, load
-from bot.checks.dnsbl.zones import zones
-from bot.monitoring.interfaces import Letter
-from bot.monitoring.models import Room
-from bot.monitoring.poll import for_watching
-from bot.monitoring.poller import Rules, Sweep
-from bot.monitoring.query_budget import unproven
-from bot.monitoring.repository import Register
+from benchmarks.world import write_catalog
+from bot.check_runner import CheckRunner
+from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
+from bot.checks.dnsbl.zones import usable_zones
+from bot.monitoring.interfaces import AlertMessage
+from bot.monitoring.models import Channel
+from bot.monitoring.poll import monitoring_runner
+from bot.monitoring.poller import PollerConfig, Poller
+from bot.monitoring.query_budget import lists_without_test_points
+from bot.monitoring.repository import RedisRepository
 from bot.net.dns_client import Transport
 from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
 from bot.storage.watch_store import ASKS, LOOKS, TELLS
 from tests.support.dns_server import DnsServer, serve
-from tests.support.stored_watches import Clock, baseline, numbered
+from tests.support.stored_watches import Clock, baseline, numbered_watch
 
 LISTS = ("wild.example", "other.example")
 POINTS = {f"2.0.0.127.{zone}": {"A": ["127.0.0.2"]} for zone in LISTS}
@@ -34,89 +34,109 @@ HOUR = timedelta(hours=1)
 
 
 @dataclass
-class Watched:
-    """Watches with the lists that they are looked up in; `lies` is what a zone says to every question from now on."""
+class Monitored:
+    """A poller and its lists; `break_lists` sets a fault of DNS zones."""
 
     dns: DnsServer
-    register: Register
-    sweep: Sweep
+    repository: RedisRepository
+    poller: Poller
     clock: Clock
 
-    async def add(self, number: int) -> None:
-        for n in range(number):
-            watch = numbered(n, Room("slack", f"T{n // 500}", f"C{n // 50}"))
-            due = self.clock() + n * HOUR / number
-            assert await self.register.add(watch, baseline(watch, now=self.clock()), due)
+    async def add(self, count: int) -> None:
+        for number in range(count):
+            watch = numbered_watch(
+                number, Channel("slack", f"T{number // 500}", f"C{number // 50}")
+            )
+            due = self.clock() + number * HOUR / count
+            assert await self.repository.add(watch, baseline(watch, now=self.clock()), due)
 
-    def lies(self, word: str, *lists: str) -> None:
+    def break_lists(self, word: str, *lists: str) -> None:
         self.dns.faults.update(dict.fromkeys(lists, word))
 
-    async def pass_by(self, length: timedelta, step: float = 60.0) -> list[Letter]:
-        """The letters that rooms got meanwhile."""
-        until, told = self.clock() + length, []
-        while self.clock() < until:
+    async def advance(self, length: timedelta, step: float = 60.0) -> list[AlertMessage]:
+        """Run poll rounds; returns the messages enqueued meanwhile."""
+        end, messages = self.clock() + length, []
+        while self.clock() < end:
             self.clock.add(step)
             for schedule in (LOOKS, ASKS, TELLS):
-                while await self.sweep.round(schedule):
+                while await self.poller.run_round(schedule):
                     pass
-            for room in await self.register.rooms():
-                while letter := await self.register.first(room):
-                    told.append(letter)
-                    await self.register.sent(letter, f"{len(told)}.0")
-        return told
+            for channel in await self.repository.ready_channels():
+                while message := await self.repository.peek(channel):
+                    messages.append(message)
+                    await self.repository.mark_sent(message, f"{len(messages)}.0")
+        return messages
 
-    async def notes(self) -> list[str]:
-        return [f"{note.reason} {' '.join(note.lists)}" for note in await self.register.list_notes()]
+    async def notices(self) -> list[str]:
+        return [
+            f"{notice.reason} {' '.join(notice.list_ids)}"
+            for notice in await self.repository.list_notices()
+        ]
 
 
 @asynccontextmanager
-async def watching(redis: Redis, folder: Path) -> AsyncIterator[Watched]:
+async def monitored(redis: Redis, folder: Path) -> AsyncIterator[Monitored]:
     clock = Clock()
-    write_catalogue(folder / "lists.toml", LISTS, severity="high")
+    write_catalog(folder / "lists.toml", LISTS, severity="high")
     catalogue = load(folder / "lists.toml")
     async with serve(POINTS) as dns, Transport([Server(dns.host, dns.port)]) as transport:
         resolver = Resolver(transport, identity="here")
-        lists = blocklist_check(catalogue, {}, ProcessMemory(), "here", clock)
-        checkup = Checkup((("blocklist", lists),), frozenset(), resolver, resolver.fresh(), clock, special_allowed=True)
-        looks = for_watching(checkup, resolver.sweeping(), resolver.sweeping(fresh=True))
-        register = Register(redis, clock)
-        rules = Rules(unproven=unproven(zones(catalogue, {})))
-        yield Watched(dns, register, Sweep(register, looks, clock, rules), clock)
+        lists = blocklist_check(catalogue, {}, InMemoryTrustCache(), "here", clock)
+        interactive = CheckRunner(
+            (("blocklist", lists),),
+            frozenset(),
+            resolver,
+            resolver.fresh(),
+            clock,
+            allow_special=True,
+        )
+        runner = monitoring_runner(interactive, resolver.sweeping(), resolver.sweeping(fresh=True))
+        repository = RedisRepository(redis, clock)
+        rules = PollerConfig(
+            without_test_points=lists_without_test_points(usable_zones(catalogue, {}))
+        )
+        yield Monitored(dns, repository, Poller(repository, runner, clock, rules), clock)
 
 
-@pytest.mark.parametrize("number", [1, 10, 1000])
-async def test_a_list_that_lists_the_world_is_one_note_and_no_alert(number: int, redis: Redis, tmp_path: Path) -> None:
-    """Few watches are looked at one by one, and many break the list before the first second look."""
-    async with watching(redis, tmp_path) as here:
-        await here.add(number)
-        assert await here.pass_by(timedelta(minutes=10)) == []
-        here.lies("lie", "wild.example")
-        assert await here.pass_by(1.2 * HOUR) == []
-        assert await here.notes() == ["quarantined wild-example"]
+@pytest.mark.parametrize("count", [1, 10, 1000])
+async def test_list_listing_everything_sends_one_notice_and_no_alert(
+    count: int, redis: Redis, tmp_path: Path
+) -> None:
+    """With few watches the test points, with many the targets reveal the list."""
+    async with monitored(redis, tmp_path) as fleet:
+        await fleet.add(count)
+        assert await fleet.advance(timedelta(minutes=10)) == []
+        fleet.break_lists("lie", "wild.example")
+        assert await fleet.advance(1.2 * HOUR) == []
+        assert await fleet.notices() == ["quarantined wild-example"]
 
 
-async def test_a_list_that_is_right_again_is_believed_again(redis: Redis, tmp_path: Path) -> None:
-    async with watching(redis, tmp_path) as here:
-        await here.add(20)
-        await here.pass_by(HOUR)
-        here.lies("lie", "wild.example")
-        assert await here.pass_by(HOUR) == []
-        here.dns.faults.clear()
-        assert await here.pass_by(HOUR) == []
-        here.dns.change({"7.0.0.10.wild.example": {"A": ["127.0.0.2"]}})
-        (letter,) = await here.pass_by(1.2 * HOUR)
-        assert (letter.watch.subject, letter.alert.reason) == ("10.0.0.7", "opened")
-        assert await here.notes() == ["trusted wild-example", "quarantined wild-example"]
+async def test_repaired_list_alerts_again(redis: Redis, tmp_path: Path) -> None:
+    async with monitored(redis, tmp_path) as fleet:
+        await fleet.add(20)
+        await fleet.advance(HOUR)
+        fleet.break_lists("lie", "wild.example")
+        assert await fleet.advance(HOUR) == []
+        fleet.dns.faults.clear()
+        assert await fleet.advance(HOUR) == []
+        fleet.dns.change({"7.0.0.10.wild.example": {"A": ["127.0.0.2"]}})
+        (message,) = await fleet.advance(1.2 * HOUR)
+        assert (message.watch.subject, message.alert.reason) == ("10.0.0.7", "opened")
+        assert await fleet.notices() == ["trusted wild-example", "quarantined wild-example"]
 
 
-async def test_a_resolver_that_strips_loopback_answers_clears_nothing(redis: Redis, tmp_path: Path) -> None:
-    """As unbound (`private-address: 127.0.0.0/8`) and dnsmasq (`--stop-dns-rebind`) do."""
-    async with watching(redis, tmp_path) as here:
-        await here.add(20)
-        listed = [5 * n for n in range(4)]
-        here.dns.change({f"{n}.0.0.10.{zone}": {"A": ["127.0.0.2"]} for n in listed for zone in LISTS})
-        opened = await here.pass_by(1.2 * HOUR)
-        assert [letter.alert.reason for letter in opened] == ["opened"] * 4
-        here.lies("nodata", *LISTS)
-        assert await here.pass_by(6 * HOUR, step=300) == []
-        assert await here.notes() == ["degraded other-example wild-example"]
+async def test_resolver_stripping_loopback_answers_clears_nothing(
+    redis: Redis, tmp_path: Path
+) -> None:
+    """Like unbound `private-address: 127.0.0.0/8` and dnsmasq `--stop-dns-rebind`."""
+    async with monitored(redis, tmp_path) as fleet:
+        await fleet.add(20)
+        listed = [5 * number for number in range(4)]
+        fleet.dns.change(
+            {f"{number}.0.0.10.{zone}": {"A": ["127.0.0.2"]} for number in listed for zone in LISTS}
+        )
+        opened = await fleet.advance(1.2 * HOUR)
+        assert [message.alert.reason for message in opened] == ["opened"] * 4
+        fleet.break_lists("nodata", *LISTS)
+        assert await fleet.advance(6 * HOUR, step=300) == []
+        assert await fleet.notices() == ["degraded other-example wild-example"]

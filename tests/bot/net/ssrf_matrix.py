@@ -20,11 +20,11 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from bot.inputs.special_addresses import special
-from bot.models import Answer, Lookup
+from bot.inputs.special_addresses import special_purpose_of
+from bot.models import DnsAnswer, Lookup
 from bot.net.https_fetch import fetch
 from bot.net.smtp_probe import probe, probe_host
-from bot.probe_results import SmtpFacts, Trouble, VisitFailed
+from bot.probe_results import SmtpProbeResult, ProbeError, ProbeFailed
 from tests.support.certificate_authority import Authority
 from tests.support.dns_world import World
 from tests.support.eventually import eventually
@@ -56,12 +56,12 @@ class Rebinding:
         self._forbidden = forbidden
         self._asked: set[str] = set()
 
-    async def __call__(self, name: str, kind: str, /) -> Answer:
+    async def __call__(self, name: str, kind: str, /) -> DnsAnswer:
         first = kind not in self._asked
         self._asked.add(kind)
         if first:
-            return Answer(name, kind, (PUBLIC,) if kind == "A" else ())
-        return Answer(name, kind, (self._forbidden,) if kind == _kind(self._forbidden) else ())
+            return DnsAnswer(name, kind, (PUBLIC,) if kind == "A" else ())
+        return DnsAnswer(name, kind, (self._forbidden,) if kind == _kind(self._forbidden) else ())
 
 
 def ways(forbidden: str) -> dict[str, tuple[str, Lookup]]:
@@ -109,7 +109,7 @@ class Canary:
         await writer.drain()
 
     def forbidden(self) -> list[tuple[str, int]]:
-        return [(ip, port) for ip, port in self.heard if special(ip_address(ip))]
+        return [(ip, port) for ip, port in self.heard if special_purpose_of(ip_address(ip))]
 
 
 @asynccontextmanager
@@ -145,25 +145,25 @@ async def web(way: str, host: str, forbidden: str, lookup: Lookup, trust: ssl.SS
     query = f"?https://{bracketed[forbidden]}/" if way == "redirect" else ""
     try:
         await fetch(f"https://{bracketed[host]}/{query}", lookup, trust=trust)
-    except VisitFailed as failed:
-        return failed.trouble
+    except ProbeFailed as failed:
+        return failed.error
     return "page"
 
 
 async def mail(way: str, host: str, forbidden: str, lookup: Lookup) -> str:
     """Mail knows no redirect but the MX record, and that may hold an address."""
-    facts: SmtpFacts = await (
+    facts: SmtpProbeResult = await (
         probe(ip_address(forbidden), HOST)
         if way == "literal"
         else probe_host(forbidden if way == "redirect" else host, lookup)
     )
-    return facts.trouble or "done"
+    return facts.error or "done"
 
 
 EXPECTED = {
     ("web", "rebinding"): "page",  # from the public address that the guard resolved, once
-    ("web", "redirect"): Trouble.REDIRECT,
-    ("mail", "rebinding"): Trouble.REFUSED,
+    ("web", "redirect"): ProbeError.REDIRECT,
+    ("mail", "rebinding"): ProbeError.REFUSED,
 }
 
 
@@ -183,7 +183,7 @@ async def run(authority: Authority) -> dict[str, Any]:
                 surprises += [
                     f"{door} {way} {forbidden}: {what}"
                     for door, what in told.items()
-                    if what != EXPECTED.get((door, way), Trouble.SPECIAL)
+                    if what != EXPECTED.get((door, way), ProbeError.SPECIAL)
                 ]
         await knock(canary, WITNESSES)
     return {

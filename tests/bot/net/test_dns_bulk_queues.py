@@ -1,4 +1,4 @@
-"""Lanes by themselves, without a wire."""
+"""Zone queues by themselves, without sockets."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from bot.net.dns_bulk import Lanes
 from bot.net.dns_query import MISSES, SILENCE, Lane, Plain, Round
 
 
-class Wire:
-    """Takes every question and answers none."""
+class RecordingUpstream:
+    """Records every query and answers none."""
 
     def __init__(self) -> None:
         self.sent: list[Plain] = []
 
-    def send_plain(self, round_: Round, place: int, lane: Lane, now: float) -> Plain:
-        nowhere: Any = None
-        self.sent.append(Plain(b"", round_, place, lane, nowhere, b"", now))
+    def send_plain(self, batch: Round, position: int, queue: Lane, now: float) -> Plain:
+        unused: Any = None
+        self.sent.append(Plain(b"", batch, position, queue, unused, b"", now))
         return self.sent[-1]
 
 
-async def test_a_zone_that_falls_silent_just_before_its_turn_stops_no_other() -> None:
-    unread: Any = None
-    wire: Any = Wire()
-    lanes = Lanes(100, {}, unread)
-    silent = [lanes.enter(f"{n}", ["silent.example"], 2.0, 0.0) for n in range(MISSES + 1)]
-    lanes.fly(wire, MISSES, 0.0)
-    lanes.enter("5", ["other.example"], 2.0, 0.0)
-    for plain in list(wire.sent):
-        lanes.settle(plain, SILENCE)
-    assert all(isinstance(one.outcomes[0], LookupFailed) and one.done.done() for one in silent)
-    lanes.fly(wire, 100, 0.0)
-    assert [plain.name for plain in wire.sent[MISSES:]] == ["5.other.example"]
+async def test_zone_suspended_while_queued_blocks_no_other() -> None:
+    unused: Any = None
+    upstream: Any = RecordingUpstream()
+    queries = Lanes(100, {}, unused)
+    batches = [queries.enter(f"{n}", ["silent.example"], 2.0, 0.0) for n in range(MISSES + 1)]
+    queries.fly(upstream, MISSES, 0.0)
+    queries.enter("5", ["other.example"], 2.0, 0.0)
+    for query in list(upstream.sent):
+        queries.settle(query, SILENCE)
+    assert all(
+        isinstance(batch.outcomes[0], LookupFailed) and batch.done.done() for batch in batches
+    )
+    queries.fly(upstream, 100, 0.0)
+    assert [query.name for query in upstream.sent[MISSES:]] == ["5.other.example"]

@@ -1,4 +1,4 @@
-"""Rounds through the caches: what is known is not asked, what is under way is asked once, and who turns away costs nobody an answer."""
+"""Batches through the caches: cached names are not queried, open queries are shared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.models import Answer, Heard, LookupFailed
+from bot.models import DnsAnswer, LookupFailed, OnAnswer
 from bot.net.dns_resolver import CachedRounds, Outcome
 from bot.net.ttl_cache import Memory
 from tests.support.eventually import eventually
@@ -16,156 +16,182 @@ APEXES = ["a.example", "b.example", "c.example"]
 NAMES = [f"1.{apex}" for apex in APEXES]
 
 
-class Wire:
-    """Answers the questions of a round one by one, when told to."""
+class FakeClient:
+    """DNS client that answers the queries of a batch one by one, when allowed to."""
 
     def __init__(self) -> None:
-        self.asked: list[list[str]] = []
+        self.queries: list[list[str]] = []
         self.cancelled = 0
-        self.go = asyncio.Event()
-        self.go.set()
-        self.fails: set[str] = set()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.failing: set[str] = set()
 
     async def ask_all(
-        self, label: str, apexes: Sequence[str], /, *, bulk: bool = False, heard: Heard | None = None
+        self,
+        label: str,
+        apexes: Sequence[str],
+        /,
+        *,
+        bulk: bool = False,
+        heard: OnAnswer | None = None,
     ) -> list[Outcome]:
         names = [f"{label}.{apex}" for apex in apexes]
-        self.asked.append(names)
+        self.queries.append(names)
         assert heard is not None
-        outcomes: list[Outcome] = []
+        results: list[Outcome] = []
         try:
-            for place, name in enumerate(names):
-                await self.go.wait()
-                outcomes.append(
-                    LookupFailed("servfail") if name in self.fails else Answer(name, "A", exists=False, ttl=60)
+            for position, name in enumerate(names):
+                await self.may_answer.wait()
+                results.append(
+                    LookupFailed("servfail")
+                    if name in self.failing
+                    else DnsAnswer(name, "A", exists=False, ttl=60)
                 )
-                heard(place, outcomes[-1])
+                heard(position, results[-1])
                 await asyncio.sleep(0)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
-        return outcomes
+        return results
 
 
-class Shelf:
-    """A shared cache in a dict; counts the looks."""
+class FakeSharedCache:
+    """Shared cache in a dict; counts its reads."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, Answer] = {}
-        self.looks = 0
+        self.entries: dict[str, DnsAnswer] = {}
+        self.read_count = 0
 
-    async def recall(self, names: Sequence[str], kind: str, /) -> dict[str, Answer]:
-        self.looks += 1
+    async def recall(self, names: Sequence[str], rdtype: str, /) -> dict[str, DnsAnswer]:
+        self.read_count += 1
         await asyncio.sleep(0)
-        return {name: self.kept[name] for name in names if name in self.kept}
+        return {name: self.entries[name] for name in names if name in self.entries}
 
-    def keep(self, answer: Answer, /) -> None:
-        self.kept[answer.name] = answer
-
-
-@pytest.fixture
-def wire() -> Wire:
-    return Wire()
+    def keep(self, answer: DnsAnswer, /) -> None:
+        self.entries[answer.name] = answer
 
 
 @pytest.fixture
-def shelf() -> Shelf:
-    return Shelf()
+def client() -> FakeClient:
+    return FakeClient()
 
 
 @pytest.fixture
-def rounds(wire: Wire, shelf: Shelf) -> CachedRounds:
-    return make(wire, shelf)
+def shared_cache() -> FakeSharedCache:
+    return FakeSharedCache()
 
 
-def make(wire: Wire, shelf: Shelf | None) -> CachedRounds:
-    return CachedRounds(wire, Memory(lambda: 0.0, 100, 3600.0), shelf)
+@pytest.fixture
+def batches(client: FakeClient, shared_cache: FakeSharedCache) -> CachedRounds:
+    return make_batches(client, shared_cache)
 
 
-async def ask(rounds: CachedRounds, apexes: Sequence[str] = APEXES, fresh: bool = False) -> list[object]:
-    """What comes of it, which is also what was heard on the way."""
-    heard: dict[int, Outcome] = {}
-    outcomes = await rounds.ask("1", apexes, fresh=fresh, heard=heard.__setitem__)
-    assert [heard[place] for place in range(len(apexes))] == outcomes
-    return [outcome.reason if isinstance(outcome, LookupFailed) else outcome.name for outcome in outcomes]
+def make_batches(client: FakeClient, shared_cache: FakeSharedCache | None) -> CachedRounds:
+    return CachedRounds(client, Memory(lambda: 0.0, 100, 3600.0), shared_cache)
 
 
-async def turns(count: int = 5) -> None:
+async def run_batch(
+    batches: CachedRounds, apexes: Sequence[str] = APEXES, fresh: bool = False
+) -> list[object]:
+    """Run a batch; returns names and failure reasons, and checks them against the callbacks."""
+    received: dict[int, Outcome] = {}
+    results = await batches.ask("1", apexes, fresh=fresh, heard=received.__setitem__)
+    assert [received[position] for position in range(len(apexes))] == results
+    return [
+        result.reason if isinstance(result, LookupFailed) else result.name for result in results
+    ]
+
+
+async def run_loop(count: int = 5) -> None:
     for _ in range(count):
         await asyncio.sleep(0)
 
 
-async def test_what_was_learned_is_not_asked_again_here_nor_in_another_process(wire: Wire, shelf: Shelf) -> None:
-    here = make(wire, shelf)
-    assert await ask(here, APEXES[:2]) == NAMES[:2]
-    assert await ask(here) == NAMES
-    assert await ask(make(wire, shelf)) == NAMES
-    assert wire.asked == [NAMES[:2], NAMES[2:]]
-    assert shelf.looks == 3
+async def test_cached_answers_are_not_queried_again(
+    client: FakeClient, shared_cache: FakeSharedCache
+) -> None:
+    here = make_batches(client, shared_cache)
+    assert await run_batch(here, APEXES[:2]) == NAMES[:2]
+    assert await run_batch(here) == NAMES
+    assert await run_batch(make_batches(client, shared_cache)) == NAMES
+    assert client.queries == [NAMES[:2], NAMES[2:]]
+    assert shared_cache.read_count == 3
 
 
-async def test_a_failure_is_told_and_kept_nowhere(wire: Wire, shelf: Shelf, rounds: CachedRounds) -> None:
-    wire.fails = {NAMES[1]}
-    assert await ask(rounds) == [NAMES[0], "servfail", NAMES[2]]
-    assert set(shelf.kept) == {NAMES[0], NAMES[2]}
-    wire.fails = set()
-    assert await ask(rounds) == NAMES
-    assert wire.asked == [NAMES, NAMES[1:2]]
+async def test_failure_is_reported_uncached(
+    client: FakeClient, shared_cache: FakeSharedCache, batches: CachedRounds
+) -> None:
+    client.failing = {NAMES[1]}
+    assert await run_batch(batches) == [NAMES[0], "servfail", NAMES[2]]
+    assert set(shared_cache.entries) == {NAMES[0], NAMES[2]}
+    client.failing = set()
+    assert await run_batch(batches) == NAMES
+    assert client.queries == [NAMES, NAMES[1:2]]
 
 
-async def test_a_fresh_round_reads_no_cache_and_fills_them(wire: Wire, shelf: Shelf, rounds: CachedRounds) -> None:
-    await ask(rounds)
-    shelf.kept.clear()
-    assert await ask(rounds, fresh=True) == NAMES
-    assert (wire.asked, shelf.looks, set(shelf.kept)) == ([NAMES, NAMES], 1, set(NAMES))
+async def test_fresh_batch_bypasses_and_fills_caches(
+    client: FakeClient, shared_cache: FakeSharedCache, batches: CachedRounds
+) -> None:
+    await run_batch(batches)
+    shared_cache.entries.clear()
+    assert await run_batch(batches, fresh=True) == NAMES
+    assert (client.queries, shared_cache.read_count, set(shared_cache.entries)) == (
+        [NAMES, NAMES],
+        1,
+        set(NAMES),
+    )
 
 
-async def test_ten_people_who_ask_at_once_ask_once(wire: Wire, rounds: CachedRounds) -> None:
-    wire.go.clear()
-    asking = [asyncio.create_task(ask(rounds, APEXES[n % 2 :])) for n in range(10)]
-    await turns()
-    wire.go.set()
-    assert await asyncio.gather(*asking) == [NAMES[n % 2 :] for n in range(10)]
-    assert wire.asked == [NAMES]
+async def test_concurrent_batches_share_queries(client: FakeClient, batches: CachedRounds) -> None:
+    client.may_answer.clear()
+    tasks = [asyncio.create_task(run_batch(batches, APEXES[n % 2 :])) for n in range(10)]
+    await run_loop()
+    client.may_answer.set()
+    assert await asyncio.gather(*tasks) == [NAMES[n % 2 :] for n in range(10)]
+    assert client.queries == [NAMES]
 
 
 @pytest.mark.parametrize("shared", [True, False])
-async def test_one_who_turns_away_takes_nothing_from_the_others(wire: Wire, shelf: Shelf, shared: bool) -> None:
-    rounds = make(wire, shelf if shared else None)
-    wire.go.clear()
-    first, second = asyncio.create_task(ask(rounds)), asyncio.create_task(ask(rounds))
-    await turns()
-    first.cancel()
-    await turns()
-    wire.go.set()
-    assert await second == NAMES
-    assert (wire.asked, wire.cancelled, first.cancelled()) == ([NAMES], 0, True)
-
-
-async def test_a_round_nobody_waits_for_is_taken_back_and_what_it_brought_is_kept(
-    wire: Wire, shelf: Shelf, rounds: CachedRounds
+async def test_cancelled_caller_leaves_shared_batch_running(
+    client: FakeClient, shared_cache: FakeSharedCache, shared: bool
 ) -> None:
-    heard: list[int] = []
-
-    def hear(place: int, _: Outcome) -> None:
-        heard.append(place)
-        wire.go.clear()
-
-    asking = asyncio.create_task(rounds.ask("1", APEXES, fresh=False, heard=hear))
-    await eventually(lambda: bool(heard))
-    asking.cancel()
-    await turns()
-    assert (wire.cancelled, heard) == (1, [0])
-    assert set(shelf.kept) == {NAMES[0]}
-    wire.go.set()
-    assert await ask(rounds) == NAMES
+    rounds = make_batches(client, shared_cache if shared else None)
+    client.may_answer.clear()
+    first, second = asyncio.create_task(run_batch(rounds)), asyncio.create_task(run_batch(rounds))
+    await run_loop()
+    first.cancel()
+    await run_loop()
+    client.may_answer.set()
+    assert await second == NAMES
+    assert (client.queries, client.cancelled, first.cancelled()) == ([NAMES], 0, True)
 
 
-async def test_a_zone_that_is_named_twice_is_asked_once_and_told_twice(wire: Wire, rounds: CachedRounds) -> None:
-    assert await ask(rounds, [*APEXES, APEXES[0]]) == [*NAMES, NAMES[0]]
-    assert wire.asked == [NAMES]
+async def test_batch_without_callers_is_cancelled_but_cached(
+    client: FakeClient, shared_cache: FakeSharedCache, batches: CachedRounds
+) -> None:
+    positions: list[int] = []
+
+    def on_answer(position: int, _: Outcome) -> None:
+        positions.append(position)
+        client.may_answer.clear()
+
+    task = asyncio.create_task(batches.ask("1", APEXES, fresh=False, heard=on_answer))
+    await eventually(lambda: bool(positions))
+    task.cancel()
+    await run_loop()
+    assert (client.cancelled, positions) == (1, [0])
+    assert set(shared_cache.entries) == {NAMES[0]}
+    client.may_answer.set()
+    assert await run_batch(batches) == NAMES
 
 
-async def test_of_no_zones_nothing_is_asked(wire: Wire, rounds: CachedRounds) -> None:
-    assert await ask(rounds, []) == []
-    assert wire.asked == []
+async def test_duplicate_zone_is_queried_once_reported_twice(
+    client: FakeClient, batches: CachedRounds
+) -> None:
+    assert await run_batch(batches, [*APEXES, APEXES[0]]) == [*NAMES, NAMES[0]]
+    assert client.queries == [NAMES]
+
+
+async def test_empty_batch_sends_no_query(client: FakeClient, batches: CachedRounds) -> None:
+    assert await run_batch(batches, []) == []
+    assert client.queries == []

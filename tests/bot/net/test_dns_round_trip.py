@@ -3,11 +3,11 @@ import pytest
 from bot.net.dns_upstream import LONGEST, RAREST, SHORTEST, RoundTrip
 
 
-def after(*seconds: float) -> RoundTrip:
-    trip = RoundTrip()
+def estimator_after(*seconds: float) -> RoundTrip:
+    estimator = RoundTrip()
     for sample in seconds:
-        trip.measured(sample)
-    return trip
+        estimator.measured(sample)
+    return estimator
 
 
 @pytest.mark.parametrize(
@@ -21,26 +21,28 @@ def after(*seconds: float) -> RoundTrip:
         ([5.0] * 50, LONGEST, LONGEST),
     ],
 )
-def test_the_wait_follows_the_round_trip_and_its_spread(samples: list[float], low: float, high: float) -> None:
-    assert low <= after(*samples).wait(0) <= high
+def test_timeout_follows_rtt_and_variance(samples: list[float], low: float, high: float) -> None:
+    assert low <= estimator_after(*samples).wait(0) <= high
 
 
-def test_each_copy_waits_twice_as_long_up_to_a_bound() -> None:
-    trip = after(*[0.02] * 50)
-    assert [trip.wait(copies) for copies in range(6)] == pytest.approx([0.05, 0.1, 0.2, 0.4, RAREST, RAREST])
+def test_retransmission_timeout_doubles_up_to_limit() -> None:
+    estimator = estimator_after(*[0.02] * 50)
+    assert [estimator.wait(retransmissions) for retransmissions in range(6)] == pytest.approx(
+        [0.05, 0.1, 0.2, 0.4, RAREST, RAREST]
+    )
 
 
-def test_a_wait_that_is_too_short_does_not_stay() -> None:
-    trip = after(*[0.001] * 50)
+def test_timeout_grows_after_many_retransmissions() -> None:
+    estimator = estimator_after(*[0.001] * 50)
     for _ in range(15):
-        trip.missed()
-    assert trip.wait(0) == LONGEST
-    trip.measured(0.001)
-    assert trip.wait(0) == SHORTEST
+        estimator.missed()
+    assert estimator.wait(0) == LONGEST
+    estimator.measured(0.001)
+    assert estimator.wait(0) == SHORTEST
 
 
-def test_a_lost_datagram_now_and_then_makes_nobody_wait_longer() -> None:
-    trip = after(*[0.001] * 50)
+def test_occasional_loss_leaves_timeout_unchanged() -> None:
+    estimator = estimator_after(*[0.001] * 50)
     for _ in range(10):
-        trip.missed()
-    assert trip.wait(0) == SHORTEST
+        estimator.missed()
+    assert estimator.wait(0) == SHORTEST

@@ -1,4 +1,4 @@
-"""Fetching from servers that may be anything: what is kept is small, what goes wrong has a name, and nothing is followed."""
+"""HTTPS client against hostile servers: bounded size and time, named errors, no redirects."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from pathlib import Path
 import pytest
 
 from bot.net.https_fetch import MOST_OCTETS, fetch
-from bot.probe_results import Page, Trouble, VisitFailed
+from bot.probe_results import HttpPage, ProbeError, ProbeFailed
 from tests.support.certificate_authority import EXPIRED, Authority
 from tests.support.dns_world import World, Zone
-from tests.support.public_addresses import PUBLIC, Elsewhere, Script, listening
+from tests.support.public_addresses import PUBLIC, LoopbackNetwork, Script, scripted_server
 
 HOST = "mta-sts.example.com"
 URL = f"https://{HOST}/.well-known/mta-sts.txt"
 ZONE: Zone = {HOST: {"A": [PUBLIC]}}
-LONG_S, SHORT_S = 10.0, 0.4
+LONG_TIMEOUT_S, SHORT_TIMEOUT_S = 10.0, 0.4
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
 
 
 @pytest.fixture(scope="module")
-def shown(authority: Authority) -> ssl.SSLContext:
+def server_tls(authority: Authority) -> ssl.SSLContext:
     return authority.server(HOST)
 
 
-def saying(*parts: bytes) -> Script:
-    """Reads the request, then says this and hangs up."""
+def respond_with(*parts: bytes) -> Script:
+    """Read the request, send this response, close."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -41,8 +41,8 @@ def saying(*parts: bytes) -> Script:
     return script
 
 
-def repeating(head: bytes, part: bytes, every_s: float = 0.0) -> Script:
-    """Says `part` for ever."""
+def respond_forever(head: bytes, part: bytes, every_s: float = 0.0) -> Script:
+    """Send `part` without end."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -56,71 +56,99 @@ def repeating(head: bytes, part: bytes, every_s: float = 0.0) -> Script:
 
 
 async def get(
-    elsewhere: Elsewhere, trust: ssl.SSLContext, url: str = URL, zone: Zone = ZONE, within_s: float = LONG_S
-) -> Page:
-    return await fetch(url, World(zone), within_s=within_s, trust=trust, line=elsewhere.line)
+    network: LoopbackNetwork,
+    tls_context: ssl.SSLContext,
+    url: str = URL,
+    zone: Zone = ZONE,
+    timeout_s: float = LONG_TIMEOUT_S,
+) -> HttpPage:
+    return await fetch(
+        url, World(zone), within_s=timeout_s, trust=tls_context, line=network.backend
+    )
 
 
-async def trouble(
-    elsewhere: Elsewhere, trust: ssl.SSLContext, url: str = URL, zone: Zone = ZONE, within_s: float = LONG_S
-) -> VisitFailed:
-    with pytest.raises(VisitFailed) as failed:
-        await get(elsewhere, trust, url, zone, within_s)
-    return failed.value
+async def fetch_error(
+    network: LoopbackNetwork,
+    tls_context: ssl.SSLContext,
+    url: str = URL,
+    zone: Zone = ZONE,
+    timeout_s: float = LONG_TIMEOUT_S,
+) -> ProbeFailed:
+    with pytest.raises(ProbeFailed) as error:
+        await get(network, tls_context, url, zone, timeout_s)
+    return error.value
 
 
-async def test_a_page_is_fetched_from_the_address_that_the_name_leads_to(
-    authority: Authority, shown: ssl.SSLContext
+async def test_page_is_fetched_from_resolved_address(
+    authority: Authority, server_tls: ssl.SSLContext
 ) -> None:
-    asked: list[bytes] = []
+    requests: list[bytes] = []
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(HEAD + b"Content-Length: 5\r\n\r\nhello")
 
-    async with listening(script, shown) as elsewhere:
-        page = await get(elsewhere, authority.visitor())
-    assert page == Page(URL, "text/plain", b"hello")
-    assert elsewhere.dialled == [(PUBLIC, 443)]
-    lines = asked[0].decode().split("\r\n")
+    async with scripted_server(script, server_tls) as network:
+        page = await get(network, authority.visitor())
+    assert page == HttpPage(URL, "text/plain", b"hello")
+    assert network.dialled == [(PUBLIC, 443)]
+    lines = requests[0].decode().split("\r\n")
     assert lines[0] == "GET /.well-known/mta-sts.txt HTTP/1.1"
     assert f"Host: {HOST}" in lines
     assert "Accept-Encoding: identity" in lines
 
 
-async def test_nothing_comes_from_the_environment(
-    authority: Authority, shown: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+async def test_proxy_environment_is_ignored(
+    authority: Authority, server_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    async with listening(saying(HEAD, b"Content-Length: 0\r\n\r\n"), shown) as elsewhere:
-        assert (await get(elsewhere, authority.visitor())).body == b""
-    assert elsewhere.dialled == [(PUBLIC, 443)]
+    async with scripted_server(
+        respond_with(HEAD, b"Content-Length: 0\r\n\r\n"), server_tls
+    ) as network:
+        assert (await get(network, authority.visitor())).body == b""
+    assert network.dialled == [(PUBLIC, 443)]
 
 
 @pytest.mark.parametrize(
-    ("said", "why", "detail"),
+    ("response", "expected", "detail"),
     [
-        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", Trouble.STATUS, "404"),
-        (b"HTTP/1.1 204 No Content\r\n\r\n", Trouble.STATUS, "204"),
-        (b"HTTP/1.1 301 Moved\r\nLocation: https://127.0.0.1/\r\n\r\n", Trouble.REDIRECT, "https://127.0.0.1/"),
-        (b"HTTP/1.1 307 Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n", Trouble.REDIRECT, "/elsewhere"),
-        (HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(1 << 20)), Trouble.GARBLED, "packed, which was not asked for"),
-        (b"220 mx.example.com ESMTP\r\n", Trouble.GARBLED, None),
-        (HEAD + b"Content-Length: 9\r\n\r\nshort", Trouble.GARBLED, None),
-        (HEAD + b"Content-Length: minus one\r\n\r\n", Trouble.GARBLED, None),
-        (HEAD + b"Content-Length: 26214400\r\n\r\n" + bytes(1 << 20), Trouble.TOO_LARGE, ""),
-        (b"", Trouble.GARBLED, None),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", ProbeError.STATUS, "404"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", ProbeError.STATUS, "204"),
+        (
+            b"HTTP/1.1 301 Moved\r\nLocation: https://127.0.0.1/\r\n\r\n",
+            ProbeError.REDIRECT,
+            "https://127.0.0.1/",
+        ),
+        (
+            b"HTTP/1.1 307 Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n",
+            ProbeError.REDIRECT,
+            "/elsewhere",
+        ),
+        (
+            HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(1 << 20)),
+            ProbeError.MALFORMED,
+            "packed, which was not asked for",
+        ),
+        (b"220 mx.example.com ESMTP\r\n", ProbeError.MALFORMED, None),
+        (HEAD + b"Content-Length: 9\r\n\r\nshort", ProbeError.MALFORMED, None),
+        (HEAD + b"Content-Length: minus one\r\n\r\n", ProbeError.MALFORMED, None),
+        (HEAD + b"Content-Length: 26214400\r\n\r\n" + bytes(1 << 20), ProbeError.TOO_LARGE, ""),
+        (b"", ProbeError.MALFORMED, None),
     ],
-)  # fmt: skip
-async def test_what_is_no_page_has_a_name(
-    authority: Authority, shown: ssl.SSLContext, said: bytes, why: Trouble, detail: str | None
+)
+async def test_unusable_response_raises_named_error(
+    authority: Authority,
+    server_tls: ssl.SSLContext,
+    response: bytes,
+    expected: ProbeError,
+    detail: str | None,
 ) -> None:
-    async with listening(saying(said), shown) as elsewhere:
-        failed = await trouble(elsewhere, authority.visitor())
-    assert failed.trouble is why
-    assert detail in (None, failed.detail)
-    assert len(elsewhere.dialled) == 1
+    async with scripted_server(respond_with(response), server_tls) as network:
+        error = await fetch_error(network, authority.visitor())
+    assert error.error is expected
+    assert detail in (None, error.detail)
+    assert len(network.dialled) == 1
 
 
 @pytest.mark.parametrize(
@@ -128,38 +156,49 @@ async def test_what_is_no_page_has_a_name(
     [
         (HEAD + b"\r\n", bytes(64 * 1024)),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 1000),
-        (HEAD + b"Content-Encoding: gzip\r\n", b"X-More: " + bytes(4096).replace(b"\0", b"x") + b"\r\n"),
+        (
+            HEAD + b"Content-Encoding: gzip\r\n",
+            b"X-More: " + bytes(4096).replace(b"\0", b"x") + b"\r\n",
+        ),
         (HEAD, b"X-Line: " + b"x" * 500 + b"\r\n"),
         (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
         (b"HTTP/1.1 200 ", b"O" * 4096),
     ],
     ids=["body", "chunks", "headers", "short-headers", "continue", "status-line"],
 )
-async def test_an_endless_answer_is_left_after_64_kib(
-    authority: Authority, shown: ssl.SSLContext, head: bytes, part: bytes
+async def test_endless_response_stops_at_64_kib(
+    authority: Authority, server_tls: ssl.SSLContext, head: bytes, part: bytes
 ) -> None:
-    async with listening(repeating(head, part), shown) as elsewhere:
-        trust = authority.visitor()
-        failed = await trouble(elsewhere, trust)
-    assert failed.trouble is Trouble.TOO_LARGE
+    async with scripted_server(respond_forever(head, part), server_tls) as network:
+        tls_context = authority.visitor()
+        error = await fetch_error(network, tls_context)
+    assert error.error is ProbeError.TOO_LARGE
 
 
-async def test_the_limit_is_on_what_is_read_and_a_smaller_page_is_kept_whole(
-    authority: Authority, shown: ssl.SSLContext
+async def test_size_limit_covers_headers_and_body(
+    authority: Authority, server_tls: ssl.SSLContext
 ) -> None:
     body = bytes(MOST_OCTETS - 1024)
-    async with listening(saying(HEAD, b"Content-Length: %d\r\n\r\n" % len(body), body), shown) as elsewhere:
-        assert (await get(elsewhere, authority.visitor())).body == body
+    async with scripted_server(
+        respond_with(HEAD, b"Content-Length: %d\r\n\r\n" % len(body), body), server_tls
+    ) as network:
+        assert (await get(network, authority.visitor())).body == body
     body = bytes(MOST_OCTETS)
-    async with listening(saying(HEAD, b"Content-Length: %d\r\n\r\n" % len(body), body), shown) as elsewhere:
-        assert (await trouble(elsewhere, authority.visitor())).trouble is Trouble.TOO_LARGE
+    async with scripted_server(
+        respond_with(HEAD, b"Content-Length: %d\r\n\r\n" % len(body), body), server_tls
+    ) as network:
+        assert (await fetch_error(network, authority.visitor())).error is ProbeError.TOO_LARGE
 
 
-async def test_a_large_answer_takes_little_memory(authority: Authority, shown: ssl.SSLContext) -> None:
-    trust = authority.visitor()
-    async with listening(saying(HEAD, b"Content-Length: 26214400\r\n\r\n", *[bytes(4096)] * 6400), shown) as elsewhere:
+async def test_large_response_uses_little_memory(
+    authority: Authority, server_tls: ssl.SSLContext
+) -> None:
+    tls_context = authority.visitor()
+    async with scripted_server(
+        respond_with(HEAD, b"Content-Length: 26214400\r\n\r\n", *[bytes(4096)] * 6400), server_tls
+    ) as network:
         tracemalloc.start()
-        await trouble(elsewhere, trust)
+        await fetch_error(network, tls_context)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak < 5 << 20
@@ -170,22 +209,24 @@ async def test_a_large_answer_takes_little_memory(authority: Authority, shown: s
     [(HEAD + b"\r\n", b"x"), (b"HTTP/1.1 200 O", b"K"), (HEAD, b"X-A: b\r\n")],
     ids=["body", "status-line", "headers"],
 )
-async def test_a_drip_does_not_hold_the_caller(
-    authority: Authority, shown: ssl.SSLContext, head: bytes, part: bytes
+async def test_slow_response_times_out(
+    authority: Authority, server_tls: ssl.SSLContext, head: bytes, part: bytes
 ) -> None:
     started = time.monotonic()
-    async with listening(repeating(head, part, every_s=0.02), shown) as elsewhere:
-        failed = await trouble(elsewhere, authority.visitor(), within_s=SHORT_S)
-    assert failed.trouble is Trouble.TIMEOUT
-    assert SHORT_S <= time.monotonic() - started < LONG_S
+    async with scripted_server(respond_forever(head, part, every_s=0.02), server_tls) as network:
+        error = await fetch_error(network, authority.visitor(), timeout_s=SHORT_TIMEOUT_S)
+    assert error.error is ProbeError.TIMEOUT
+    assert SHORT_TIMEOUT_S <= time.monotonic() - started < LONG_TIMEOUT_S
 
 
-async def test_a_handshake_that_stalls_does_not_hold_the_caller(authority: Authority) -> None:
+async def test_stalled_handshake_times_out(authority: Authority) -> None:
     async def script(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async with listening(script) as elsewhere:
-        assert (await trouble(elsewhere, authority.visitor(), within_s=SHORT_S)).trouble is Trouble.TIMEOUT
+    async with scripted_server(script) as network:
+        assert (
+            await fetch_error(network, authority.visitor(), timeout_s=SHORT_TIMEOUT_S)
+        ).error is ProbeError.TIMEOUT
 
 
 def old_tls(context: ssl.SSLContext) -> ssl.SSLContext:
@@ -196,62 +237,68 @@ def old_tls(context: ssl.SSLContext) -> ssl.SSLContext:
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
-async def test_certificates_that_do_not_hold_are_told_apart(authority: Authority, tmp_path: Path) -> None:
-    stranger = Authority.found(tmp_path)
+async def test_fetch_distinguishes_certificate_errors(authority: Authority, tmp_path: Path) -> None:
+    other_authority = Authority.found(tmp_path)
     cases = {
-        Trouble.EXPIRED: authority.server(HOST, days=EXPIRED),
-        Trouble.WRONG_NAME: authority.server("www.example.net"),
-        Trouble.SELF_SIGNED: authority.server(HOST, self_signed=True),
-        Trouble.UNTRUSTED: stranger.server(HOST),
-        Trouble.NO_TLS: old_tls(authority.server(HOST)),
+        ProbeError.EXPIRED: authority.server(HOST, days=EXPIRED),
+        ProbeError.WRONG_NAME: authority.server("www.example.net"),
+        ProbeError.SELF_SIGNED: authority.server(HOST, self_signed=True),
+        ProbeError.UNTRUSTED: other_authority.server(HOST),
+        ProbeError.NO_TLS: old_tls(authority.server(HOST)),
     }
-    told = {}
-    for why, context in cases.items():
-        async with listening(saying(HEAD), context) as elsewhere:
-            told[why] = (await trouble(elsewhere, authority.visitor())).trouble
-    assert told == {why: why for why in cases}
+    results = {}
+    for expected, context in cases.items():
+        async with scripted_server(respond_with(HEAD), context) as network:
+            results[expected] = (await fetch_error(network, authority.visitor())).error
+    assert results == {expected: expected for expected in cases}
 
 
-async def test_a_server_that_speaks_no_tls_is_told_apart(authority: Authority) -> None:
+async def test_server_without_tls_is_no_tls(authority: Authority) -> None:
     async def script(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mx.example.com ESMTP\r\n")
         await writer.drain()
 
-    async with listening(script) as elsewhere:
-        assert (await trouble(elsewhere, authority.visitor())).trouble is Trouble.NO_TLS
+    async with scripted_server(script) as network:
+        assert (await fetch_error(network, authority.visitor())).error is ProbeError.NO_TLS
 
 
 @pytest.mark.parametrize(
-    ("zone", "why"),
+    ("zone", "expected"),
     [
-        ({}, Trouble.NO_ADDRESS),
-        ({HOST: {"TXT": ["x"]}}, Trouble.NO_ADDRESS),
-        ({HOST: {"A": "servfail"}}, Trouble.NO_ANSWER),
-        ({HOST: {"A": [PUBLIC, "10.0.0.1"]}}, Trouble.SPECIAL),
-        ({HOST: {"A": [PUBLIC], "AAAA": ["::ffff:1.2.3.4"]}}, Trouble.SPECIAL),
+        ({}, ProbeError.NO_ADDRESS),
+        ({HOST: {"TXT": ["x"]}}, ProbeError.NO_ADDRESS),
+        ({HOST: {"A": "servfail"}}, ProbeError.NO_ANSWER),
+        ({HOST: {"A": [PUBLIC, "10.0.0.1"]}}, ProbeError.SPECIAL),
+        ({HOST: {"A": [PUBLIC], "AAAA": ["::ffff:1.2.3.4"]}}, ProbeError.SPECIAL),
     ],
 )
-async def test_without_a_public_address_nothing_is_dialled(authority: Authority, zone: Zone, why: Trouble) -> None:
-    elsewhere = Elsewhere(port=9)
-    assert (await trouble(elsewhere, authority.visitor(), zone=zone)).trouble is why
-    assert elsewhere.dialled == []
-
-
-async def test_a_name_that_answers_in_part_is_fetched_from_what_is_known(
-    authority: Authority, shown: ssl.SSLContext
+async def test_host_without_public_address_is_not_contacted(
+    authority: Authority, zone: Zone, expected: ProbeError
 ) -> None:
-    async with listening(saying(HEAD, b"Content-Length: 0\r\n\r\n"), shown) as elsewhere:
-        await get(elsewhere, authority.visitor(), zone={HOST: {"A": [PUBLIC], "AAAA": "timeout"}})
-    assert elsewhere.dialled == [(PUBLIC, 443)]
+    network = LoopbackNetwork(port=9)
+    assert (await fetch_error(network, authority.visitor(), zone=zone)).error is expected
+    assert network.dialled == []
 
 
-async def test_the_next_address_is_tried_where_one_is_closed(authority: Authority) -> None:
-    async with listening(saying()) as gone:
+async def test_fetch_uses_ipv4_if_aaaa_lookup_fails(
+    authority: Authority, server_tls: ssl.SSLContext
+) -> None:
+    async with scripted_server(
+        respond_with(HEAD, b"Content-Length: 0\r\n\r\n"), server_tls
+    ) as network:
+        await get(network, authority.visitor(), zone={HOST: {"A": [PUBLIC], "AAAA": "timeout"}})
+    assert network.dialled == [(PUBLIC, 443)]
+
+
+async def test_next_address_is_tried_after_connect_error(authority: Authority) -> None:
+    async with scripted_server(respond_with()) as closed_network:
         pass
     assert (
-        await trouble(gone, authority.visitor(), zone={HOST: {"A": [PUBLIC, "1.2.3.5"]}})
-    ).trouble is Trouble.UNREACHABLE
-    assert gone.dialled == [(PUBLIC, 443), ("1.2.3.5", 443)]
+        await fetch_error(
+            closed_network, authority.visitor(), zone={HOST: {"A": [PUBLIC, "1.2.3.5"]}}
+        )
+    ).error is ProbeError.UNREACHABLE
+    assert closed_network.dialled == [(PUBLIC, 443), ("1.2.3.5", 443)]
 
 
 @pytest.mark.parametrize(
@@ -274,15 +321,17 @@ async def test_the_next_address_is_tried_where_one_is_closed(authority: Authorit
         "",
     ],
 )
-async def test_only_plain_https_is_fetched(authority: Authority, url: str) -> None:
-    elsewhere = Elsewhere(port=9)
-    assert (await trouble(elsewhere, authority.visitor(), url=url)).trouble is Trouble.BAD_URL
-    assert elsewhere.dialled == []
+async def test_url_other_than_plain_https_is_rejected(authority: Authority, url: str) -> None:
+    network = LoopbackNetwork(port=9)
+    assert (await fetch_error(network, authority.visitor(), url=url)).error is ProbeError.BAD_URL
+    assert network.dialled == []
 
 
-@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "localhost", "127.0.0.1.example"])
-async def test_a_disguised_address_is_a_name_that_does_not_exist(authority: Authority, host: str) -> None:
-    elsewhere = Elsewhere(port=9)
-    failed = await trouble(elsewhere, authority.visitor(), url=f"https://{host}/")
-    assert failed.trouble is Trouble.NO_ADDRESS
-    assert elsewhere.dialled == []
+@pytest.mark.parametrize(
+    "host", ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "localhost", "127.0.0.1.example"]
+)
+async def test_obfuscated_address_is_resolved_as_name(authority: Authority, host: str) -> None:
+    network = LoopbackNetwork(port=9)
+    error = await fetch_error(network, authority.visitor(), url=f"https://{host}/")
+    assert error.error is ProbeError.NO_ADDRESS
+    assert network.dialled == []

@@ -13,14 +13,14 @@ from bot.net.nameservers import Server, system_servers
         (Server("2001:db8::53", 5353), "[2001:db8::53]:5353"),
     ],
 )
-def test_a_server_reads_as_it_is_written_in_the_settings(server: Server, text: str) -> None:
+def test_server_text_has_settings_format(server: Server, text: str) -> None:
     assert str(server) == text
 
 
-def test_a_system_that_names_no_server_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unread(*_: object, **__: object) -> None:
+def test_host_without_name_servers_raises_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raise_error(*_: object, **__: object) -> None:
         raise dns.resolver.NoResolverConfiguration
 
-    monkeypatch.setattr(dns.resolver.Resolver, "read_resolv_conf", unread)
+    monkeypatch.setattr(dns.resolver.Resolver, "read_resolv_conf", raise_error)
     with pytest.raises(ValueError, match="set MAILCHECK_NAMESERVERS to one"):
         system_servers()

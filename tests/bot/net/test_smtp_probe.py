@@ -1,4 +1,4 @@
-"""A mail server asked about TLS: whatever it says, the facts are right, they are few, and it ends in time."""
+"""SMTP probe against well-behaved and hostile mail servers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from bot.net.smtp_probe import GOODBYE_WITHIN_S, MOST_TEXT, probe, probe_host, reaches
-from bot.probe_results import SmtpFacts, Trouble
+from bot.probe_results import ProbeError, SmtpProbeResult
 from tests.support.certificate_authority import EXPIRED, Authority
 from tests.support.dns_world import World
-from tests.support.public_addresses import PUBLIC, Elsewhere, Script, listening
+from tests.support.public_addresses import PUBLIC, LoopbackNetwork, Script, scripted_server
 
 NAME = "mx.example.com"
 IP = ip_address(PUBLIC)
-LONG_S, SHORT_S = 10.0, 0.4
+LONG_TIMEOUT_S, SHORT_TIMEOUT_S = 10.0, 0.4
 EHLO = ("250-mx.example.com greets you", "250-SIZE 52428800", "250-STARTTLS", "250 PIPELINING")
 SECURE = ("250-mx.example.com greets you", "250-REQUIRETLS", "250 PIPELINING")
 
@@ -32,130 +32,166 @@ def mail_server(
     ehlo: Sequence[str] = EHLO,
     ready: str = "220 go ahead",
     early: bytes = b"",
-    heard: list[str] | None = None,
+    commands: list[str] | None = None,
 ) -> Script:
-    """A mail server by its lines; it starts TLS after `ready` where it has a certificate to show."""
+    """Scripted mail server; starts TLS after `ready` if it has a certificate."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        def say(*lines: str, then: bytes = b"") -> None:
-            writer.write("".join(f"{line}\r\n" for line in lines).encode() + then)
+        def send(*lines: str, raw: bytes = b"") -> None:
+            writer.write("".join(f"{line}\r\n" for line in lines).encode() + raw)
 
-        say(*banner)
+        send(*banner)
         secure = False
         while line := (await reader.readline()).decode().strip():
-            if heard is not None:
-                heard.append(line)
+            if commands is not None:
+                commands.append(line)
             match line.split()[0]:
                 case "EHLO":
-                    say(*(SECURE if secure else ehlo))
+                    send(*(SECURE if secure else ehlo))
                 case "STARTTLS":
-                    say(ready, then=early)
+                    send(ready, raw=early)
                     await writer.drain()
                     if tls and ready.startswith("220"):
                         await writer.start_tls(tls)
                         secure = True
                 case "QUIT":
-                    say("221 bye")
+                    send("221 bye")
                     await writer.drain()
                     return
 
     return script
 
 
-async def look(elsewhere: Elsewhere, authority: Authority, within_s: float = LONG_S) -> SmtpFacts:
-    trust = authority.visitor(check_hostname=False)
-    return await probe(IP, NAME, within_s=within_s, trust=trust, dial=elsewhere.dial)
+async def run_probe(
+    network: LoopbackNetwork, authority: Authority, timeout_s: float = LONG_TIMEOUT_S
+) -> SmtpProbeResult:
+    tls_context = authority.visitor(check_hostname=False)
+    return await probe(IP, NAME, within_s=timeout_s, trust=tls_context, dial=network.dial)
 
 
-async def test_a_good_server_shows_its_name_its_tls_and_its_certificate(authority: Authority) -> None:
-    heard: list[str] = []
-    async with listening(mail_server(authority.server(NAME), heard=heard)) as elsewhere:
-        facts = await look(elsewhere, authority)
-    assert elsewhere.dialled == [(PUBLIC, 25)]
-    assert heard == ["EHLO mailcheck.invalid", "STARTTLS", "EHLO mailcheck.invalid", "QUIT"]
-    assert facts.trouble is None
-    assert (facts.greeting, facts.calls_itself) == ("mx.example.com ESMTP", NAME)
-    assert facts.capabilities == ("REQUIRETLS", "PIPELINING")
-    assert (facts.offers_tls, facts.tls_version, facts.requires_tls) == (True, "TLSv1.3", True)
-    assert facts.early_octets == 0
-    assert facts.certificate is not None
-    assert facts.certificate.names == (NAME,)
-    assert timedelta(days=1) < facts.certificate.expires - datetime.now(UTC) <= timedelta(days=2)
+async def test_probe_reads_name_tls_and_certificate(authority: Authority) -> None:
+    commands: list[str] = []
+    async with scripted_server(mail_server(authority.server(NAME), commands=commands)) as network:
+        result = await run_probe(network, authority)
+    assert network.dialled == [(PUBLIC, 25)]
+    assert commands == ["EHLO mailcheck.invalid", "STARTTLS", "EHLO mailcheck.invalid", "QUIT"]
+    assert result.error is None
+    assert (result.greeting, result.ehlo_name) == ("mx.example.com ESMTP", NAME)
+    assert result.capabilities == ("REQUIRETLS", "PIPELINING")
+    assert (result.offers_tls, result.tls_version, result.requires_tls) == (True, "TLSv1.3", True)
+    assert result.early_bytes == 0
+    assert result.certificate is not None
+    assert result.certificate.names == (NAME,)
+    assert timedelta(days=1) < result.certificate.expires - datetime.now(UTC) <= timedelta(days=2)
 
 
-async def test_a_server_without_starttls_is_left_politely(authority: Authority) -> None:
-    heard: list[str] = []
-    async with listening(mail_server(ehlo=("250-mx.example.com", "250 SIZE"), heard=heard)) as elsewhere:
-        facts = await look(elsewhere, authority)
-    assert (facts.offers_tls, facts.trouble, facts.capabilities) == (False, None, ("SIZE",))
-    assert heard[-1] == "QUIT"
+async def test_server_without_starttls_gets_quit(authority: Authority) -> None:
+    commands: list[str] = []
+    async with scripted_server(
+        mail_server(ehlo=("250-mx.example.com", "250 SIZE"), commands=commands)
+    ) as network:
+        result = await run_probe(network, authority)
+    assert (result.offers_tls, result.error, result.capabilities) == (False, None, ("SIZE",))
+    assert commands[-1] == "QUIT"
 
 
 @pytest.mark.parametrize("code", [500, 502])
-async def test_a_server_that_knows_no_ehlo_has_no_starttls(authority: Authority, code: int) -> None:
-    async with listening(mail_server(ehlo=(f"{code} what?",))) as elsewhere:
-        facts = await look(elsewhere, authority)
-    assert (facts.offers_tls, facts.trouble, facts.calls_itself) == (False, None, "")
+async def test_server_without_ehlo_has_no_starttls(authority: Authority, code: int) -> None:
+    async with scripted_server(mail_server(ehlo=(f"{code} what?",))) as network:
+        result = await run_probe(network, authority)
+    assert (result.offers_tls, result.error, result.ehlo_name) == (False, None, "")
 
 
 @pytest.mark.parametrize(
-    ("server", "trouble", "offers", "reply"),
+    ("server", "error", "offers_tls", "reply"),
     [
-        (mail_server(ready="454 TLS not available"), Trouble.TLS_REFUSED, True, "454 TLS not available"),
-        (mail_server(banner=("554-no", "554 your address is listed")), Trouble.REFUSED, None, "554 no your address is listed"),
-        (mail_server(banner=("421 too busy",)), Trouble.REFUSED, None, "421 too busy"),
-        (mail_server(ehlo=("550 say who you are",)), Trouble.REFUSED, None, "550 say who you are"),
-        (mail_server(banner=("SSH-2.0-OpenSSH_9.9",)), Trouble.GARBLED, None, "SSH-2.0-OpenSSH_9.9"),
-        (mail_server(banner=("220 " + "x" * 5_000_000,)), Trouble.TOO_LARGE, None, ""),
-        (mail_server(banner=["220-and on"] * 1000), Trouble.TOO_LARGE, None, ""),
-        (mail_server(ehlo=["250-AND-ON"] * 1000), Trouble.TOO_LARGE, None, ""),
-        (mail_server(ready="220 " + "x" * 9000), Trouble.TOO_LARGE, True, ""),
+        (
+            mail_server(ready="454 TLS not available"),
+            ProbeError.TLS_REFUSED,
+            True,
+            "454 TLS not available",
+        ),
+        (
+            mail_server(banner=("554-no", "554 your address is listed")),
+            ProbeError.REFUSED,
+            None,
+            "554 no your address is listed",
+        ),
+        (mail_server(banner=("421 too busy",)), ProbeError.REFUSED, None, "421 too busy"),
+        (
+            mail_server(ehlo=("550 say who you are",)),
+            ProbeError.REFUSED,
+            None,
+            "550 say who you are",
+        ),
+        (
+            mail_server(banner=("SSH-2.0-OpenSSH_9.9",)),
+            ProbeError.MALFORMED,
+            None,
+            "SSH-2.0-OpenSSH_9.9",
+        ),
+        (mail_server(banner=("220 " + "x" * 5_000_000,)), ProbeError.TOO_LARGE, None, ""),
+        (mail_server(banner=["220-and on"] * 1000), ProbeError.TOO_LARGE, None, ""),
+        (mail_server(ehlo=["250-AND-ON"] * 1000), ProbeError.TOO_LARGE, None, ""),
+        (mail_server(ready="220 " + "x" * 9000), ProbeError.TOO_LARGE, True, ""),
     ],
-    ids=["454", "554", "421", "ehlo-550", "ssh", "huge-banner", "lines", "ehlo-lines", "huge-ready"],
-)  # fmt: skip
-async def test_what_ends_a_conversation_has_a_name(
-    authority: Authority, server: Script, trouble: Trouble, offers: bool | None, reply: str
+    ids=[
+        "454",
+        "554",
+        "421",
+        "ehlo-550",
+        "ssh",
+        "huge-banner",
+        "lines",
+        "ehlo-lines",
+        "huge-ready",
+    ],
+)
+async def test_failed_session_has_named_error(
+    authority: Authority, server: Script, error: ProbeError, offers_tls: bool | None, reply: str
 ) -> None:
-    async with listening(server) as elsewhere:
-        facts = await look(elsewhere, authority)
-    assert (facts.trouble, facts.offers_tls, facts.reply) == (trouble, offers, reply)
+    async with scripted_server(server) as network:
+        result = await run_probe(network, authority)
+    assert (result.error, result.offers_tls, result.reply) == (error, offers_tls, reply)
 
 
-async def test_of_a_long_line_little_is_kept(authority: Authority) -> None:
-    async with listening(mail_server(banner=("554 " + "x" * 4000,))) as elsewhere:
-        facts = await look(elsewhere, authority)
-    assert len(facts.greeting) == len(facts.reply) == MOST_TEXT
+async def test_long_reply_line_is_shortened(authority: Authority) -> None:
+    async with scripted_server(mail_server(banner=("554 " + "x" * 4000,))) as network:
+        result = await run_probe(network, authority)
+    assert len(result.greeting) == len(result.reply) == MOST_TEXT
 
 
-async def test_what_is_put_in_before_tls_is_thrown_away_and_told(authority: Authority) -> None:
+async def test_plaintext_before_tls_is_discarded_and_counted(authority: Authority) -> None:
     early = b"250-mx.example.net owns you\r\n250 REQUIREEVIL\r\n"
-    async with listening(mail_server(authority.server(NAME), early=early)) as elsewhere:
-        facts = await look(elsewhere, authority)
-    assert facts.early_octets == len(early)
-    assert facts.calls_itself == NAME
-    assert facts.capabilities == ("REQUIRETLS", "PIPELINING")
+    async with scripted_server(mail_server(authority.server(NAME), early=early)) as network:
+        result = await run_probe(network, authority)
+    assert result.early_bytes == len(early)
+    assert result.ehlo_name == NAME
+    assert result.capabilities == ("REQUIRETLS", "PIPELINING")
 
 
-async def test_certificates_that_do_not_hold_are_told_apart(authority: Authority, tmp_path: Path) -> None:
+async def test_probe_distinguishes_certificate_errors(authority: Authority, tmp_path: Path) -> None:
     cases = {
-        Trouble.EXPIRED: authority.server(NAME, days=EXPIRED),
-        Trouble.SELF_SIGNED: authority.server(NAME, self_signed=True),
-        Trouble.UNTRUSTED: Authority.found(tmp_path).server(NAME),
-        Trouble.WRONG_NAME: authority.server("www.example.net"),
+        ProbeError.EXPIRED: authority.server(NAME, days=EXPIRED),
+        ProbeError.SELF_SIGNED: authority.server(NAME, self_signed=True),
+        ProbeError.UNTRUSTED: Authority.found(tmp_path).server(NAME),
+        ProbeError.WRONG_NAME: authority.server("www.example.net"),
     }
-    told = {}
-    for why, context in cases.items():
-        async with listening(mail_server(context)) as elsewhere:
-            told[why] = await look(elsewhere, authority)
-    assert {why: facts.trouble for why, facts in told.items()} == {why: why for why in cases}
-    assert all(facts.offers_tls for facts in told.values())
-    wrong = told[Trouble.WRONG_NAME]
-    assert wrong.certificate is not None
-    assert wrong.certificate.names == ("www.example.net",)
-    assert wrong.requires_tls
+    results = {}
+    for expected, context in cases.items():
+        async with scripted_server(mail_server(context)) as network:
+            results[expected] = await run_probe(network, authority)
+    assert {expected: result.error for expected, result in results.items()} == {
+        expected: expected for expected in cases
+    }
+    assert all(result.offers_tls for result in results.values())
+    mismatch = results[ProbeError.WRONG_NAME]
+    assert mismatch.certificate is not None
+    assert mismatch.certificate.names == ("www.example.net",)
+    assert mismatch.requires_tls
 
 
-async def test_a_promise_of_tls_that_is_not_kept_is_told(authority: Authority) -> None:
+async def test_failed_handshake_after_starttls_is_no_tls(authority: Authority) -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mx.example.com ESMTP\r\n")
         await reader.readline()
@@ -166,12 +202,12 @@ async def test_a_promise_of_tls_that_is_not_kept_is_told(authority: Authority) -
         writer.write(b"500 what?\r\n")
         await writer.drain()
 
-    async with listening(script) as elsewhere:
-        facts = await look(elsewhere, authority)
-    assert (facts.offers_tls, facts.trouble) == (True, Trouble.NO_TLS)
+    async with scripted_server(script) as network:
+        result = await run_probe(network, authority)
+    assert (result.offers_tls, result.error) == (True, ProbeError.NO_TLS)
 
 
-async def dripping(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(b"2")
         await writer.drain()
@@ -182,21 +218,21 @@ async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) ->
     await reader.read()
 
 
-async def greeting_for_ever(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def greet_and_hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"220 mx.example.com\r\n")
     await asyncio.Event().wait()
 
 
-@pytest.mark.parametrize("server", [dripping, silent, greeting_for_ever])
-async def test_a_tarpit_does_not_hold_the_caller(authority: Authority, server: Script) -> None:
+@pytest.mark.parametrize("server", [drip, silent, greet_and_hang])
+async def test_tarpit_times_out(authority: Authority, server: Script) -> None:
     started = time.monotonic()
-    async with listening(server) as elsewhere:
-        facts = await look(elsewhere, authority, SHORT_S)
-    assert facts.trouble is Trouble.TIMEOUT
-    assert time.monotonic() - started < LONG_S
+    async with scripted_server(server) as network:
+        result = await run_probe(network, authority, SHORT_TIMEOUT_S)
+    assert result.error is ProbeError.TIMEOUT
+    assert time.monotonic() - started < LONG_TIMEOUT_S
 
 
-async def test_a_server_that_does_not_say_goodbye_changes_nothing(authority: Authority) -> None:
+async def test_missing_quit_reply_changes_nothing(authority: Authority) -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mx\r\n")
         await reader.readline()
@@ -204,13 +240,13 @@ async def test_a_server_that_does_not_say_goodbye_changes_nothing(authority: Aut
         await reader.read()
 
     started = time.monotonic()
-    async with listening(script) as elsewhere:
-        facts = await look(elsewhere, authority)
-    assert (facts.offers_tls, facts.trouble) == (False, None)
+    async with scripted_server(script) as network:
+        result = await run_probe(network, authority)
+    assert (result.offers_tls, result.error) == (False, None)
     assert time.monotonic() - started < GOODBYE_WITHIN_S + 2
 
 
-async def test_a_visit_that_is_called_off_ends_without_waiting_for_a_goodbye(authority: Authority) -> None:
+async def test_cancelled_probe_does_not_wait_for_quit(authority: Authority) -> None:
     greeted = asyncio.Event()
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -219,54 +255,61 @@ async def test_a_visit_that_is_called_off_ends_without_waiting_for_a_goodbye(aut
         greeted.set()
         await reader.read()
 
-    async with listening(script) as elsewhere:
-        visit = asyncio.create_task(look(elsewhere, authority))
+    async with scripted_server(script) as network:
+        task = asyncio.create_task(run_probe(network, authority))
         await greeted.wait()
         started = time.monotonic()
-        visit.cancel()
-        await asyncio.wait([visit])
-    assert visit.cancelled()
+        task.cancel()
+        await asyncio.wait([task])
+    assert task.cancelled()
     assert time.monotonic() - started < GOODBYE_WITHIN_S
 
 
-@pytest.mark.parametrize("said", [b"", b"220 mx.example", b"220 mx.example.com ESMTP\r\n"])
-async def test_a_reset_is_told(authority: Authority, said: bytes) -> None:
+@pytest.mark.parametrize("greeting", [b"", b"220 mx.example", b"220 mx.example.com ESMTP\r\n"])
+async def test_connection_reset_is_reported(authority: Authority, greeting: bytes) -> None:
     async def script(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(said)
+        writer.write(greeting)
         await writer.drain()
 
-    async with listening(script) as elsewhere:
-        assert (await look(elsewhere, authority)).trouble is Trouble.HUNG_UP
+    async with scripted_server(script) as network:
+        assert (await run_probe(network, authority)).error is ProbeError.CONNECTION_CLOSED
 
 
-async def test_a_shut_port_is_told_apart_from_a_slow_server(authority: Authority) -> None:
-    async with listening(silent) as gone:
+async def test_closed_port_is_unreachable(authority: Authority) -> None:
+    async with scripted_server(silent) as closed_network:
         pass
-    assert (await look(gone, authority)).trouble is Trouble.UNREACHABLE
+    assert (await run_probe(closed_network, authority)).error is ProbeError.UNREACHABLE
 
-    async def never(_host: str, _port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def hang(_host: str, _port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         await asyncio.Event().wait()
         raise AssertionError
 
-    assert (await probe(IP, NAME, within_s=SHORT_S, dial=never)).trouble is Trouble.UNREACHABLE
+    assert (
+        await probe(IP, NAME, within_s=SHORT_TIMEOUT_S, dial=hang)
+    ).error is ProbeError.UNREACHABLE
 
 
-@pytest.mark.parametrize("ip", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fd00::25", "::ffff:1.2.3.4"])
-async def test_a_special_address_is_never_dialled(ip: str) -> None:
-    elsewhere = Elsewhere(port=9)
-    facts = await probe(ip_address(ip), NAME, dial=elsewhere.dial)
-    assert (facts.trouble, elsewhere.dialled) == (Trouble.SPECIAL, [])
+@pytest.mark.parametrize(
+    "ip", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fd00::25", "::ffff:1.2.3.4"]
+)
+async def test_special_address_is_not_contacted(ip: str) -> None:
+    network = LoopbackNetwork(port=9)
+    result = await probe(ip_address(ip), NAME, dial=network.dial)
+    assert (result.error, network.dialled) == (ProbeError.SPECIAL, [])
     with pytest.raises(ValueError, match="address"):
         await reaches(ip_address(ip))
 
 
-async def test_a_host_is_probed_at_its_first_address() -> None:
-    async def note(ip: object, name: str, /) -> SmtpFacts:
-        return SmtpFacts(name, greeting=str(ip))
+async def test_host_is_probed_at_first_address() -> None:
+    async def fake_probe(ip: object, name: str, /) -> SmtpProbeResult:
+        return SmtpProbeResult(name, greeting=str(ip))
 
     world = World(
-        {NAME: {"A": [PUBLIC, "1.2.3.5"], "AAAA": ["2a00::25"]}, "inside.example": {"A": [PUBLIC, "10.0.0.1"]}}
+        {
+            NAME: {"A": [PUBLIC, "1.2.3.5"], "AAAA": ["2a00::25"]},
+            "inside.example": {"A": [PUBLIC, "10.0.0.1"]},
+        }
     )
-    assert (await probe_host(NAME, world, note)).greeting == PUBLIC
-    assert (await probe_host("inside.example", world, note)).trouble is Trouble.SPECIAL
-    assert (await probe_host("gone.example", world, note)).trouble is Trouble.NO_ADDRESS
+    assert (await probe_host(NAME, world, fake_probe)).greeting == PUBLIC
+    assert (await probe_host("inside.example", world, fake_probe)).error is ProbeError.SPECIAL
+    assert (await probe_host("gone.example", world, fake_probe)).error is ProbeError.NO_ADDRESS

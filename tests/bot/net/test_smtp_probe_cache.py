@@ -1,4 +1,4 @@
-"""A mail server is visited once in ten minutes, however many ask."""
+"""SMTP probe cache: each server is probed once in ten minutes."""
 
 from __future__ import annotations
 
@@ -7,83 +7,86 @@ import asyncio
 import pytest
 
 from bot.net.smtp_probe import ENOUGH, GOOD_FOR_S, MOST_REMEMBERED, Sparing
-from bot.probe_results import SmtpFacts, Trouble
+from bot.probe_results import ProbeError, SmtpProbeResult
 
 
-class Probing:
-    """Counts its visits, and lets them end when `go` is set."""
+class FakeProbe:
+    """Records its probes; they finish once `may_finish` is set."""
 
     def __init__(self) -> None:
-        self.visited: list[str] = []
-        self.go = asyncio.Event()
-        self.go.set()
+        self.probed: list[str] = []
+        self.may_finish = asyncio.Event()
+        self.may_finish.set()
 
-    async def __call__(self, name: str, /) -> SmtpFacts:
-        self.visited.append(name)
-        await self.go.wait()
-        return SmtpFacts(name, trouble=Trouble.TIMEOUT)
+    async def __call__(self, name: str, /) -> SmtpProbeResult:
+        self.probed.append(name)
+        await self.may_finish.wait()
+        return SmtpProbeResult(name, error=ProbeError.TIMEOUT)
 
 
-async def test_a_server_is_visited_again_only_after_ten_minutes() -> None:
+async def test_server_is_probed_again_after_ten_minutes() -> None:
     now = 0.0
-    probe = Probing()
-    sparing = Sparing(probe, clock=lambda: now)
-    first = await sparing("mx.example.com")
+    probe = FakeProbe()
+    cache = Sparing(probe, clock=lambda: now)
+    first = await cache("mx.example.com")
     now = GOOD_FOR_S - 1
-    assert await sparing("mx.example.com") is first
-    await sparing("mx.example.net")
-    assert probe.visited == ["mx.example.com", "mx.example.net"]
+    assert await cache("mx.example.com") is first
+    await cache("mx.example.net")
+    assert probe.probed == ["mx.example.com", "mx.example.net"]
     now = GOOD_FOR_S
-    assert await sparing("mx.example.com") is not first
+    assert await cache("mx.example.com") is not first
 
 
-async def test_those_who_ask_at_once_share_a_visit_and_one_who_turns_away_takes_it_from_nobody() -> None:
-    probe = Probing()
-    probe.go.clear()
-    sparing = Sparing(probe)
-    impatient, patient = (asyncio.create_task(sparing("mx.example.com")) for _ in range(2))
+async def test_concurrent_callers_share_probe_despite_cancellation() -> None:
+    probe = FakeProbe()
+    probe.may_finish.clear()
+    cache = Sparing(probe)
+    cancelled, waiting = (asyncio.create_task(cache("mx.example.com")) for _ in range(2))
     await asyncio.sleep(0)
-    impatient.cancel()
-    await asyncio.gather(impatient, return_exceptions=True)
-    probe.go.set()
-    assert (await patient).name == "mx.example.com"
-    assert impatient.cancelled()
-    assert probe.visited == ["mx.example.com"]
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
+    probe.may_finish.set()
+    assert (await waiting).name == "mx.example.com"
+    assert cancelled.cancelled()
+    assert probe.probed == ["mx.example.com"]
 
 
-async def test_only_so_many_servers_are_remembered() -> None:
-    probe = Probing()
-    sparing = Sparing(probe)
+async def test_probe_cache_evicts_oldest_server() -> None:
+    probe = FakeProbe()
+    cache = Sparing(probe)
     for number in range(MOST_REMEMBERED + 1):
-        await sparing(f"mx{number}.example.com")
-    await sparing("mx1.example.com")
-    await sparing("mx0.example.com")
-    assert len(probe.visited) == MOST_REMEMBERED + 2
+        await cache(f"mx{number}.example.com")
+    await cache("mx1.example.com")
+    await cache("mx0.example.com")
+    assert len(probe.probed) == MOST_REMEMBERED + 2
 
 
 @pytest.mark.parametrize(
-    ("troubles", "known"),
+    ("errors", "expected"),
     [
         ([], None),
-        ([Trouble.UNREACHABLE] * (ENOUGH - 1), None),
-        ([Trouble.UNREACHABLE] * ENOUGH, False),
-        ([*[Trouble.UNREACHABLE] * ENOUGH, Trouble.REFUSED], True),
+        ([ProbeError.UNREACHABLE] * (ENOUGH - 1), None),
+        ([ProbeError.UNREACHABLE] * ENOUGH, False),
+        ([*[ProbeError.UNREACHABLE] * ENOUGH, ProbeError.REFUSED], True),
         ([None], True),
-        ([Trouble.NO_ADDRESS, Trouble.SPECIAL, Trouble.NO_ANSWER, Trouble.SPECIAL], None),
+        (
+            [ProbeError.NO_ADDRESS, ProbeError.SPECIAL, ProbeError.NO_ANSWER, ProbeError.SPECIAL],
+            None,
+        ),
     ],
 )
-async def test_whether_port_25_is_open_shows_in_the_visits_of_ten_minutes(
-    troubles: list[Trouble | None], known: bool | None
+async def test_port_open_is_derived_from_recent_probes(
+    errors: list[ProbeError | None], expected: bool | None
 ) -> None:
     now = 0.0
-    waiting = iter(troubles)
+    pending = iter(errors)
 
-    async def probe(name: str, /) -> SmtpFacts:
-        return SmtpFacts(name, trouble=next(waiting))
+    async def probe(name: str, /) -> SmtpProbeResult:
+        return SmtpProbeResult(name, error=next(pending))
 
-    sparing = Sparing(probe, clock=lambda: now)
-    for number in range(len(troubles)):
-        await sparing(f"mx{number}.example.com")
-    assert sparing.port_open() is known
+    cache = Sparing(probe, clock=lambda: now)
+    for number in range(len(errors)):
+        await cache(f"mx{number}.example.com")
+    assert cache.port_open() is expected
     now = GOOD_FOR_S
-    assert sparing.port_open() is None
+    assert cache.port_open() is None

@@ -1,4 +1,4 @@
-"""Whom we trust is never everybody."""
+"""TLS contexts and certificate errors."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ import ssl
 import pytest
 
 from bot.net.tls import mail_trust, trouble_of, web_trust
-from bot.probe_results import Trouble
+from bot.probe_results import ProbeError
 
 
 @pytest.mark.parametrize("context", [web_trust(), mail_trust()], ids=["web", "mail"])
-def test_certificates_are_always_verified_against_public_issuers(context: ssl.SSLContext) -> None:
+def test_tls_contexts_verify_against_public_cas(context: ssl.SSLContext) -> None:
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
     assert context.cert_store_stats()["x509_ca"] > 50
 
 
-def test_only_for_mail_is_the_name_left_to_the_caller() -> None:
+def test_only_mail_context_skips_host_name() -> None:
     assert web_trust().check_hostname
     assert not mail_trust().check_hostname
 
 
-@pytest.mark.parametrize("error", [ssl.SSLError("no shared cipher"), ConnectionResetError(), EOFError(), None])
-def test_what_is_not_about_the_certificate_is_no_tls(error: BaseException | None) -> None:
-    assert trouble_of(error) is Trouble.NO_TLS
+@pytest.mark.parametrize(
+    "error", [ssl.SSLError("no shared cipher"), ConnectionResetError(), EOFError(), None]
+)
+def test_other_handshake_errors_are_no_tls(error: BaseException | None) -> None:
+    assert trouble_of(error) is ProbeError.NO_TLS
 
 
-def test_a_certificate_error_of_a_new_kind_is_distrust() -> None:
+def test_unknown_certificate_error_is_untrusted() -> None:
     error = ssl.SSLCertVerificationError("revoked")
     error.verify_code = 23
-    assert trouble_of(error) is Trouble.UNTRUSTED
+    assert trouble_of(error) is ProbeError.UNTRUSTED

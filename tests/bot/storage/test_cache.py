@@ -9,14 +9,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from redis.asyncio import Redis
 
-from bot.models import Answer, LookupFailed
+from bot.models import DnsAnswer, LookupFailed
 from bot.storage.cache import LONGEST_ANSWER_S, REPORT_S, AnswerCache, Remembered, ReportCache
 from bot.storage.circuit_breaker import Circuit
 from bot.storage.redis_client import client
 from tests.support.redis_server import RedisServer
-from tests.support.single_flight_process import QUESTIONS
+from tests.support.single_flight_process import QUERY_COUNT
 
-YES = Answer("listed.example", "A", ("127.0.0.2", "127.0.0.4"), ttl=300, authentic=True)
+ANSWER = DnsAnswer("listed.example", "A", ("127.0.0.2", "127.0.0.4"), ttl=300, authentic=True)
 
 
 class Clock:
@@ -26,20 +26,20 @@ class Clock:
         return self.now
 
 
-class Asking:
-    """Stands for DNS: gives this answer, or raises it, and counts how often it was asked."""
+class FakeQuery:
+    """Query double: returns this answer or raises it, and counts its calls."""
 
-    def __init__(self, answer: Answer | Exception = YES) -> None:
+    def __init__(self, answer: DnsAnswer | Exception = ANSWER) -> None:
         self.answer = answer
-        self.times = 0
-        self.asked = asyncio.Event()
-        self.go = asyncio.Event()
-        self.go.set()
+        self.calls = 0
+        self.started = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
-    async def __call__(self) -> Answer:
-        self.times += 1
-        self.asked.set()
-        await self.go.wait()
+    async def __call__(self) -> DnsAnswer:
+        self.calls += 1
+        self.started.set()
+        await self.may_answer.wait()
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -47,7 +47,7 @@ class Asking:
 
 @pytest.fixture(autouse=True)
 async def every_cache_key_has_a_ttl(redis: Redis) -> AsyncIterator[None]:
-    """Cache keys without one would fill a Redis that never evicts."""
+    """Keys without a TTL would fill a Redis that never evicts."""
     yield
     keys = [key async for key in redis.scan_iter("*")]
     assert [key for key in keys if await redis.pttl(key) < 0] == []
@@ -58,8 +58,10 @@ def cache(redis: Redis) -> AnswerCache:
     return AnswerCache(Circuit(redis))
 
 
-async def fetch(cache: AnswerCache, ask: Callable[[], Awaitable[Answer]], name: str = YES.name) -> Answer:
-    answer = await cache.fetch(name, "A", ask)
+async def fetch(
+    cache: AnswerCache, query: Callable[[], Awaitable[DnsAnswer]], name: str = ANSWER.name
+) -> DnsAnswer:
+    answer = await cache.fetch(name, "A", query)
     await cache.settle()
     return answer
 
@@ -67,229 +69,262 @@ async def fetch(cache: AnswerCache, ask: Callable[[], Awaitable[Answer]], name: 
 @pytest.mark.parametrize(
     "answer",
     [
-        YES,
-        Answer("clean.example", "A", exists=False, ttl=60),
-        Answer("empty.example", "A", ttl=60),
-        Answer("odd.example", "A", ("\ufffd “quoted” \\ / \x00", "?", "="), ttl=60),
-        Answer("many.example", "A", tuple(f"192.0.2.{n}" for n in range(200)), ttl=60),
+        ANSWER,
+        DnsAnswer("clean.example", "A", exists=False, ttl=60),
+        DnsAnswer("empty.example", "A", ttl=60),
+        DnsAnswer("odd.example", "A", ("\ufffd “quoted” \\ / \x00", "?", "="), ttl=60),
+        DnsAnswer("many.example", "A", tuple(f"192.0.2.{n}" for n in range(200)), ttl=60),
     ],
 )
-async def test_an_answer_comes_back_as_it_went_in(cache: AnswerCache, answer: Answer) -> None:
-    ask = Asking(answer)
-    assert await fetch(cache, ask, answer.name) == answer
-    assert abs((again := await fetch(cache, ask, answer.name)).ttl - answer.ttl) <= 1
-    assert (again.records, again.exists, again.authentic) == (answer.records, answer.exists, answer.authentic)
-    assert ask.times == 1
+async def test_answer_round_trips_through_cache(cache: AnswerCache, answer: DnsAnswer) -> None:
+    query = FakeQuery(answer)
+    assert await fetch(cache, query, answer.name) == answer
+    assert abs((again := await fetch(cache, query, answer.name)).ttl - answer.ttl) <= 1
+    assert (again.records, again.exists, again.authentic) == (
+        answer.records,
+        answer.exists,
+        answer.authentic,
+    )
+    assert query.calls == 1
 
 
 @pytest.mark.parametrize(
-    ("ttl", "kept_s"),
-    [(0, None), (-5, None), (1, 1), (300, 300), (86_400, LONGEST_ANSWER_S), (2**31, LONGEST_ANSWER_S)],
+    ("ttl", "stored_s"),
+    [
+        (0, None),
+        (-5, None),
+        (1, 1),
+        (300, 300),
+        (86_400, LONGEST_ANSWER_S),
+        (2**31, LONGEST_ANSWER_S),
+    ],
 )
 @pytest.mark.parametrize("exists", [True, False])
-async def test_an_answer_is_kept_as_long_as_it_says_and_an_hour_at_most(
-    redis: Redis, cache: AnswerCache, ttl: int, kept_s: int | None, exists: bool
+async def test_answer_ttl_is_limited_to_an_hour(
+    redis: Redis, cache: AnswerCache, ttl: int, stored_s: int | None, exists: bool
 ) -> None:
-    await fetch(cache, Asking(Answer(YES.name, "A", ttl=ttl, exists=exists)))
-    kept = [await redis.pttl(key) async for key in redis.scan_iter("*")]
-    assert kept == ([] if kept_s is None else [pytest.approx(kept_s * 1000, abs=500)])
+    await fetch(cache, FakeQuery(DnsAnswer(ANSWER.name, "A", ttl=ttl, exists=exists)))
+    ttls = [await redis.pttl(key) async for key in redis.scan_iter("*")]
+    assert ttls == ([] if stored_s is None else [pytest.approx(stored_s * 1000, abs=500)])
 
 
-async def test_a_question_is_the_same_in_capitals_and_another_in_another_kind(cache: AnswerCache) -> None:
-    ask = Asking()
-    await fetch(cache, ask, "Example.COM")
-    assert (await cache.fetch("example.com", "A", ask)).name == "example.com"
-    await cache.fetch("example.com", "TXT", ask)
-    assert ask.times == 2
+async def test_cache_key_ignores_case_but_not_type(cache: AnswerCache) -> None:
+    query = FakeQuery()
+    await fetch(cache, query, "Example.COM")
+    assert (await cache.fetch("example.com", "A", query)).name == "example.com"
+    await cache.fetch("example.com", "TXT", query)
+    assert query.calls == 2
 
 
-async def test_two_resolvers_share_no_answers(redis: Redis) -> None:
-    ask, circuit = Asking(), Circuit(redis)
-    await fetch(AnswerCache(circuit, view="192.0.2.53"), ask)
-    await fetch(AnswerCache(circuit, view="198.51.100.53"), ask)
-    assert ask.times == 2
+async def test_resolvers_share_no_answers(redis: Redis) -> None:
+    query, breaker = FakeQuery(), Circuit(redis)
+    await fetch(AnswerCache(breaker, view="192.0.2.53"), query)
+    await fetch(AnswerCache(breaker, view="198.51.100.53"), query)
+    assert query.calls == 2
 
 
-async def test_the_key_of_a_key_zone_is_nowhere_in_redis(redis: Redis, cache: AnswerCache) -> None:
-    await fetch(cache, Asking(), "4.2.0.192.hush-1.zen.dq.spamhaus.example")
+async def test_customer_key_is_not_stored(redis: Redis, cache: AnswerCache) -> None:
+    await fetch(cache, FakeQuery(), "4.2.0.192.hush-1.zen.dq.spamhaus.example")
     (key,) = await redis.keys("*")
     assert "hush-1" not in str(key)
     assert "hush-1" not in str(await redis.get(key))
 
 
-async def test_many_answers_are_kept_in_one_call_and_recalled_in_another(redis: Redis, cache: AnswerCache) -> None:
-    answers = [Answer(f"{n}.example", "A", exists=n % 2 == 0, ttl=60 if n else 0) for n in range(100)]
+async def test_many_answers_are_stored_and_read_in_one_call(
+    redis: Redis, cache: AnswerCache
+) -> None:
+    answers = [
+        DnsAnswer(f"{n}.example", "A", exists=n % 2 == 0, ttl=60 if n else 0) for n in range(100)
+    ]
     for answer in answers:
         cache.keep(answer)
     await cache.settle()
     before = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
-    found = await cache.recall([*(answer.name for answer in answers), "other.example"], "A")
+    cached = await cache.recall([*(answer.name for answer in answers), "other.example"], "A")
     after = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
-    assert {name: answer.exists for name, answer in found.items()} == {a.name: a.exists for a in answers[1:]}
+    assert {name: answer.exists for name, answer in cached.items()} == {
+        a.name: a.exists for a in answers[1:]
+    }
     assert after - before == 1
     assert await cache.recall([answers[1].name], "TXT") == {}
 
 
-async def test_a_failure_is_told_and_not_kept(redis: Redis, cache: AnswerCache) -> None:
+async def test_failure_is_raised_uncached(redis: Redis, cache: AnswerCache) -> None:
     with pytest.raises(LookupFailed, match="timeout"):
-        await fetch(cache, Asking(LookupFailed("timeout")))
+        await fetch(cache, FakeQuery(LookupFailed("timeout")))
     await cache.settle()
     assert await redis.dbsize() == 0
-    assert await fetch(cache, Asking()) == YES
+    assert await fetch(cache, FakeQuery()) == ANSWER
 
 
-async def test_a_cancelled_question_gives_its_turn_back(redis: Redis, cache: AnswerCache) -> None:
-    ask = Asking()
-    ask.go.clear()
-    asking = asyncio.create_task(cache.fetch(YES.name, "A", ask))
-    await ask.asked.wait()
-    asking.cancel()
-    await asyncio.wait((asking,))
+async def test_cancelled_query_releases_its_claim(redis: Redis, cache: AnswerCache) -> None:
+    query = FakeQuery()
+    query.may_answer.clear()
+    task = asyncio.create_task(cache.fetch(ANSWER.name, "A", query))
+    await query.started.wait()
+    task.cancel()
+    await asyncio.wait((task,))
     await cache.settle()
     assert await redis.dbsize() == 0
 
 
-async def test_who_waits_gets_the_answer_of_the_one_who_asks(cache: AnswerCache) -> None:
-    ask = Asking()
-    ask.go.clear()
-    fetches = asyncio.gather(*(cache.fetch(YES.name, "A", ask) for _ in range(50)))
-    await ask.asked.wait()
-    ask.go.set()
-    assert {answer.records for answer in await fetches} == {YES.records}
-    assert ask.times == 1
+async def test_followers_get_answer_of_leader(cache: AnswerCache) -> None:
+    query = FakeQuery()
+    query.may_answer.clear()
+    fetches = asyncio.gather(*(cache.fetch(ANSWER.name, "A", query) for _ in range(50)))
+    await query.started.wait()
+    query.may_answer.set()
+    assert {answer.records for answer in await fetches} == {ANSWER.records}
+    assert query.calls == 1
 
 
-async def test_who_waits_asks_as_soon_as_the_asker_has_failed(cache: AnswerCache) -> None:
-    fails, works = Asking(LookupFailed("servfail")), Asking()
-    fails.go.clear()
-    first = asyncio.create_task(cache.fetch(YES.name, "A", fails))
-    second = asyncio.create_task(cache.fetch(YES.name, "A", works))
-    await fails.asked.wait()
-    fails.go.set()
+async def test_follower_queries_once_leader_fails(cache: AnswerCache) -> None:
+    fails, works = FakeQuery(LookupFailed("servfail")), FakeQuery()
+    fails.may_answer.clear()
+    first = asyncio.create_task(cache.fetch(ANSWER.name, "A", fails))
+    second = asyncio.create_task(cache.fetch(ANSWER.name, "A", works))
+    await fails.started.wait()
+    fails.may_answer.set()
     with pytest.raises(LookupFailed):
         await first
-    began = time.monotonic()
-    assert await second == YES
-    assert time.monotonic() - began < 0.5
+    started_at = time.monotonic()
+    assert await second == ANSWER
+    assert time.monotonic() - started_at < 0.5
 
 
-async def test_nobody_waits_longer_than_their_patience_for_an_asker(cache: AnswerCache) -> None:
-    stuck, works = Asking(), Asking()
-    stuck.go.clear()
-    first = asyncio.create_task(cache.fetch(YES.name, "A", stuck))
-    second = asyncio.create_task(cache.fetch(YES.name, "A", works))
-    began = time.monotonic()
-    assert await second == YES
-    assert 1.4 < time.monotonic() - began < 2
-    stuck.go.set()
+async def test_follower_stops_waiting_after_timeout(cache: AnswerCache) -> None:
+    stuck, works = FakeQuery(), FakeQuery()
+    stuck.may_answer.clear()
+    first = asyncio.create_task(cache.fetch(ANSWER.name, "A", stuck))
+    second = asyncio.create_task(cache.fetch(ANSWER.name, "A", works))
+    started_at = time.monotonic()
+    assert await second == ANSWER
+    assert 1.4 < time.monotonic() - started_at < 2
+    stuck.may_answer.set()
     await first
     await cache.settle()
 
 
 @pytest.mark.parametrize("garbage", ["=not json", "=[1]", "=7", "=[true,false,7]", "rubbish", ""])
-async def test_an_unreadable_entry_is_asked_again_and_replaced(redis: Redis, cache: AnswerCache, garbage: str) -> None:
-    ask = Asking()
-    await fetch(cache, ask)
+async def test_unreadable_entry_is_replaced(redis: Redis, cache: AnswerCache, garbage: str) -> None:
+    query = FakeQuery()
+    await fetch(cache, query)
     (key,) = await redis.keys("*")
     await redis.set(key, garbage, px=2000)
-    assert await fetch(cache, ask) == YES
-    assert (await fetch(cache, ask)).records == YES.records
-    assert ask.times == 2
+    assert await fetch(cache, query) == ANSWER
+    assert (await fetch(cache, query)).records == ANSWER.records
+    assert query.calls == 2
 
 
-async def test_an_entry_of_another_type_hurts_no_other_question(redis: Redis, cache: AnswerCache) -> None:
-    ask = Asking()
-    await fetch(cache, ask)
+async def test_entry_of_wrong_type_affects_no_other_key(redis: Redis, cache: AnswerCache) -> None:
+    query = FakeQuery()
+    await fetch(cache, query)
     (key,) = await redis.keys("*")
     await redis.delete(key)
     await redis.rpush(key, "a list")
     await redis.expire(key, 60)
-    answers = await asyncio.gather(*(cache.fetch(name, "A", ask) for name in (YES.name, "b.example", "c.example")))
+    answers = await asyncio.gather(
+        *(cache.fetch(name, "A", query) for name in (ANSWER.name, "b.example", "c.example"))
+    )
     await cache.settle()
-    assert {answer.records for answer in answers} == {YES.records}
-    assert not cache.away
+    assert {answer.records for answer in answers} == {ANSWER.records}
+    assert not cache.unavailable
 
 
-async def test_two_hundred_questions_cost_a_handful_of_round_trips(redis: Redis, cache: AnswerCache) -> None:
+async def test_two_hundred_fetches_cost_few_round_trips(redis: Redis, cache: AnswerCache) -> None:
     names = [f"{number}.example" for number in range(200)]
     before = (await redis.info("commandstats")).get("cmdstat_evalsha", {"calls": 0})["calls"]
     for _ in range(2):
-        await asyncio.gather(*(cache.fetch(name, "A", Asking()) for name in names))
+        await asyncio.gather(*(cache.fetch(name, "A", FakeQuery()) for name in names))
         await cache.settle()
     after = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
     assert after - before <= 12
 
 
-async def test_of_two_processes_one_asks_each_question(redis: Redis, redis_url: str) -> None:
-    async def begin() -> Process:
+async def test_two_processes_query_each_name_once(redis: Redis, redis_url: str) -> None:
+    async def start_process() -> Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.support.single_flight_process", redis_url, stdin=PIPE, stdout=PIPE
+            sys.executable,
+            "-m",
+            "tests.support.single_flight_process",
+            redis_url,
+            stdin=PIPE,
+            stdout=PIPE,
         )
 
-    processes = [await begin(), await begin()]
+    processes = [await start_process(), await start_process()]
     for process in processes:
         assert process.stdout is not None
         await process.stdout.readline()
-    said = [(await process.communicate(b"\n"))[0].split() for process in processes]
-    assert [int(answers) for _, answers in said] == [QUESTIONS, QUESTIONS]
-    assert sum(int(asked) for asked, _ in said) == QUESTIONS
+    outputs = [(await process.communicate(b"\n"))[0].split() for process in processes]
+    assert [int(answers) for _, answers in outputs] == [QUERY_COUNT, QUERY_COUNT]
+    assert sum(int(queries) for queries, _ in outputs) == QUERY_COUNT
 
 
-async def test_a_hung_redis_costs_a_quarter_of_a_second_once(redis: Redis, redis_server: RedisServer) -> None:
+async def test_hung_redis_costs_one_timeout(redis: Redis, redis_server: RedisServer) -> None:
     clock = Clock()
-    async with client(redis_server.url, 1.0) as hangs:
-        circuit = Circuit(hangs, clock=clock)
-        cache, reports, health = AnswerCache(circuit), ReportCache(circuit), Remembered(circuit, "health")
-        await fetch(cache, Asking())
+    async with client(redis_server.url, 1.0) as hung_client:
+        breaker = Circuit(hung_client, clock=clock)
+        cache, reports, texts = (
+            AnswerCache(breaker),
+            ReportCache(breaker),
+            Remembered(breaker, "health"),
+        )
+        await fetch(cache, FakeQuery())
         with redis_server.hung():
-            began = time.monotonic()
-            ask = Asking()
-            answers = await asyncio.gather(*(cache.fetch(f"{n}.example", "A", ask) for n in range(200)))
-            assert [answer.records for answer in answers] == [YES.records] * 200
-            assert cache.away
-            assert await reports.fetch("order", lambda: text("made")) == ("made", False)
-            assert await health.recall(["zen"]) == {}
-            await health.remember({"zen": "alive"}, 60)
-            assert time.monotonic() - began < 0.4
-        assert cache.away  # until its time is over, also when Redis is back
+            started_at = time.monotonic()
+            query = FakeQuery()
+            answers = await asyncio.gather(
+                *(cache.fetch(f"{n}.example", "A", query) for n in range(200))
+            )
+            assert [answer.records for answer in answers] == [ANSWER.records] * 200
+            assert cache.unavailable
+            assert await reports.fetch("order", lambda: make_text("made")) == ("made", False)
+            assert await texts.get_many(["zen"]) == {}
+            await texts.set_many({"zen": "alive"}, 60)
+            assert time.monotonic() - started_at < 0.4
+        assert cache.unavailable  # until the breaker closes, even though Redis is back
         clock.now += 5
-        assert not cache.away
-        assert (await fetch(cache, ask)).records == YES.records
-        assert ask.times == 200  # the answer from before
+        assert not cache.unavailable
+        assert (await fetch(cache, query)).records == ANSWER.records
+        assert query.calls == 200  # cached before
 
 
-async def test_a_redis_that_is_gone_is_done_without() -> None:
-    async with client("redis://127.0.0.1:1", 1.0) as gone:
-        cache = AnswerCache(Circuit(gone))
-        assert not cache.away
-        assert await fetch(cache, Asking()) == YES
-        assert cache.away
+async def test_unreachable_redis_is_skipped() -> None:
+    async with client("redis://127.0.0.1:1", 1.0) as unreachable:
+        cache = AnswerCache(Circuit(unreachable))
+        assert not cache.unavailable
+        assert await fetch(cache, FakeQuery()) == ANSWER
+        assert cache.unavailable
 
 
-async def text(value: str) -> str:
+async def make_text(value: str) -> str:
     return value
 
 
-async def test_the_same_order_asked_again_is_one_check(redis: Redis) -> None:
+async def test_repeated_request_returns_cached_report(redis: Redis) -> None:
     reports = ReportCache(Circuit(redis))
-    assert await reports.fetch("192.0.2.1 as mta", lambda: text("one")) == ("one", False)
+    assert await reports.fetch("192.0.2.1 as mta", lambda: make_text("one")) == ("one", False)
     await reports.settle()
-    assert await reports.fetch("192.0.2.1 as mta", lambda: text("two")) == ("one", True)
-    assert await reports.fetch("192.0.2.1 as client", lambda: text("other")) == ("other", False)
+    assert await reports.fetch("192.0.2.1 as mta", lambda: make_text("two")) == ("one", True)
+    assert await reports.fetch("192.0.2.1 as client", lambda: make_text("other")) == (
+        "other",
+        False,
+    )
     (key, *_) = await redis.keys("*")
     assert 0 < await redis.ttl(key) <= REPORT_S
 
 
-async def test_a_fresh_report_is_made_and_takes_the_place_of_the_old(redis: Redis) -> None:
+async def test_fresh_report_replaces_cached_one(redis: Redis) -> None:
     reports = ReportCache(Circuit(redis))
-    await reports.fetch("order", lambda: text("old"))
+    await reports.fetch("order", lambda: make_text("old"))
     await reports.settle()
-    assert await reports.fetch("order", lambda: text("new"), fresh=True) == ("new", False)
+    assert await reports.fetch("order", lambda: make_text("new"), fresh=True) == ("new", False)
     await reports.settle()
-    assert await reports.fetch("order", lambda: text("newer")) == ("new", True)
+    assert await reports.fetch("order", lambda: make_text("newer")) == ("new", True)
 
 
-async def test_ten_people_who_ask_at_once_get_one_report(redis: Redis) -> None:
+async def test_concurrent_requests_share_one_report(redis: Redis) -> None:
     made = 0
 
     async def make() -> str:
@@ -299,16 +334,19 @@ async def test_ten_people_who_ask_at_once_get_one_report(redis: Redis) -> None:
         return "report"
 
     caches = [ReportCache(Circuit(redis)) for _ in range(10)]
-    got = await asyncio.gather(*(cache.fetch("order", make) for cache in caches))
-    assert sorted(got) == [("report", False)] + [("report", True)] * 9
+    reports = await asyncio.gather(*(cache.fetch("order", make) for cache in caches))
+    assert sorted(reports) == [("report", False)] + [("report", True)] * 9
     assert made == 1
 
 
-async def test_what_is_remembered_is_recalled_until_it_goes_stale(redis: Redis) -> None:
-    health = Remembered(Circuit(redis), "health")
-    await health.remember({"zen": "alive", "sorbs": "emptied"}, 60)
-    await health.remember({"never": "kept"}, 0)
-    assert await health.recall(["zen", "sorbs", "other", "never"]) == {"zen": "alive", "sorbs": "emptied"}
-    assert await health.recall([]) == {}
-    assert await Remembered(Circuit(redis), "health", view="192.0.2.53").recall(["zen"]) == {}
+async def test_texts_are_cached_for_their_ttl(redis: Redis) -> None:
+    texts = Remembered(Circuit(redis), "health")
+    await texts.set_many({"zen": "alive", "sorbs": "emptied"}, 60)
+    await texts.set_many({"never": "kept"}, 0)
+    assert await texts.get_many(["zen", "sorbs", "other", "never"]) == {
+        "zen": "alive",
+        "sorbs": "emptied",
+    }
+    assert await texts.get_many([]) == {}
+    assert await Remembered(Circuit(redis), "health", view="192.0.2.53").get_many(["zen"]) == {}
     assert {await redis.ttl(key) for key in await redis.keys("*")} <= {59, 60}

@@ -22,10 +22,15 @@ from tests.support.redis_server import RedisServer
 
 
 @asynccontextmanager
-async def another_process(state: Path) -> AsyncIterator[tuple[Process, str]]:
-    """A process that holds the embedded server of `state`, and whether it says to be its owner or a client."""
+async def another_process(state_dir: Path) -> AsyncIterator[tuple[Process, str]]:
+    """A process that holds the embedded server of `state_dir`, and its role: owner or client."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.support.embedded_valkey_process", str(state), stdin=PIPE, stdout=PIPE
+        sys.executable,
+        "-m",
+        "tests.support.embedded_valkey_process",
+        str(state_dir),
+        stdin=PIPE,
+        stdout=PIPE,
     )
     assert process.stdout is not None
     try:
@@ -50,64 +55,70 @@ async def get_when_back(redis: Redis, key: str) -> str | None:
     raise AssertionError("the server did not come back")
 
 
-async def test_the_server_is_spawned_and_gone_afterwards(tmp_path: Path) -> None:
+async def test_server_is_spawned_and_stopped(tmp_path: Path) -> None:
     async with Embedded(tmp_path) as embedded, client(embedded.url, 5) as redis:
         assert embedded.owner
         policy = await redis.config_get("appendfsync", "maxmemory-policy", "port")
         assert policy == {"appendfsync": "always", "maxmemory-policy": "noeviction", "port": "0"}
-        assert os.getsid(await server_pid(redis)) != os.getsid(0)  # Ctrl-C in our terminal does not reach it
+        assert os.getsid(await server_pid(redis)) != os.getsid(
+            0
+        )  # Ctrl-C in the terminal does not reach it
     assert await pulse(embedded.socket) is Pulse.GONE
 
 
-async def test_nobody_else_may_come_near(tmp_path: Path) -> None:
+async def test_folder_and_socket_are_private(tmp_path: Path) -> None:
     async with Embedded(tmp_path) as embedded:
         assert stat.S_IMODE(embedded.folder.stat().st_mode) == 0o700
         assert stat.S_IMODE(embedded.socket.stat().st_mode) == 0o700
 
 
-async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
+async def test_data_survives_restart(tmp_path: Path) -> None:
     async with Embedded(tmp_path) as embedded, client(embedded.url, 5) as redis:
         await redis.set("kept", "yes")
     async with Embedded(tmp_path) as embedded, client(embedded.url, 5) as redis:
         assert await redis.get("kept") == "yes"
 
 
-async def test_a_second_process_is_a_client_of_the_first(tmp_path: Path) -> None:
+async def test_second_process_is_a_client(tmp_path: Path) -> None:
     async with another_process(tmp_path) as (_, role), Embedded(tmp_path) as embedded:
         assert (role, embedded.owner) == ("owner", False)
     assert await pulse(embedded.socket) is Pulse.GONE
 
 
-async def test_a_client_leaves_the_server_to_its_owner(tmp_path: Path) -> None:
+async def test_client_exit_leaves_server_running(tmp_path: Path) -> None:
     async with Embedded(tmp_path) as owner:
         async with another_process(tmp_path) as (_, role):
             assert role == "client"
         assert await pulse(owner.socket) is Pulse.READY
 
 
-async def test_a_client_takes_over_when_the_owner_stops_the_server(tmp_path: Path) -> None:
+async def test_client_takes_over_after_owner_exits(tmp_path: Path) -> None:
     url = Embedded(tmp_path).url
-    async with another_process(tmp_path) as (owner, _), Embedded(tmp_path) as embedded, client(url, 5) as redis:
+    async with (
+        another_process(tmp_path) as (owner, _),
+        Embedded(tmp_path) as embedded,
+        client(url, 5) as redis,
+    ):
         await redis.set("kept", "yes")
         await owner.communicate(b"\n")
         assert await get_when_back(redis, "kept") == "yes"
         assert embedded.owner
 
 
-async def test_a_server_that_outlived_its_owner_is_adopted(tmp_path: Path) -> None:
+async def test_orphaned_server_is_adopted(tmp_path: Path) -> None:
     async with another_process(tmp_path) as (owner, _), client(Embedded(tmp_path).url, 5) as redis:
-        orphan = await server_pid(redis)
+        orphan_pid = await server_pid(redis)
         owner.kill()
         await owner.wait()
         async with Embedded(tmp_path) as embedded:
             assert embedded.owner
-            assert await server_pid(redis) == orphan
+            assert await server_pid(redis) == orphan_pid
     assert await pulse(embedded.socket) is Pulse.GONE
 
 
-async def test_a_killed_server_comes_back_with_every_acknowledged_write(tmp_path: Path) -> None:
+async def test_killed_server_restarts_with_acknowledged_writes(tmp_path: Path) -> None:
     async with Embedded(tmp_path) as embedded, client(embedded.url, 5) as redis:
-        victim, acknowledged, enough = await server_pid(redis), 0, asyncio.Event()
+        pid, acknowledged, many_written = await server_pid(redis), 0, asyncio.Event()
 
         async def write() -> None:
             nonlocal acknowledged
@@ -115,71 +126,73 @@ async def test_a_killed_server_comes_back_with_every_acknowledged_write(tmp_path
                 await redis.set("last", number)
                 acknowledged = number
                 if number == 200:
-                    enough.set()
+                    many_written.set()
 
         writer = asyncio.create_task(write())
-        await enough.wait()
-        os.kill(victim, signal.SIGKILL)
+        await many_written.wait()
+        os.kill(pid, signal.SIGKILL)
         with pytest.raises(RedisError):
             await writer
         assert int(await get_when_back(redis, "last") or 0) >= acknowledged
-        assert await server_pid(redis) != victim
+        assert await server_pid(redis) != pid
 
 
 @pytest.mark.parametrize("policy", ["always", "everysec"])
-async def test_a_server_of_your_own_that_is_killed_has_every_acknowledged_write_too(policy: str) -> None:
-    """What is written to the file survives the process; only a machine that fails can cost the last second of `everysec`."""
+async def test_killed_external_server_has_acknowledged_writes(policy: str) -> None:
+    """Appended writes survive the process; `everysec` loses up to a second in a host crash."""
     with tempfile.TemporaryDirectory() as folder:
-        own = RedisServer(Path(folder), appendfsync=policy)
+        server = RedisServer(Path(folder), appendfsync=policy)
         try:
-            async with client(own.url, 5.0) as redis:
+            async with client(server.url, 5.0) as redis:
                 for number in range(500):
                     await redis.rpush("written", number)
-                own.kill()
-            own.start()
-            async with client(own.url, 5.0) as redis:
+                server.kill()
+            server.start()
+            async with client(server.url, 5.0) as redis:
                 assert await redis.llen("written") == 500
         finally:
-            own.stop()
+            server.stop()
 
 
-async def test_a_stopped_server_is_never_doubled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two servers on one append-only file would ruin it, so silence is not taken for death."""
-    monkeypatch.setattr(embedded_valkey, "START_S", 0.5)
+async def test_stopped_server_is_not_spawned_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two servers on one append-only file would corrupt it, so a timeout is not a death."""
+    monkeypatch.setattr(embedded_valkey, "START_TIMEOUT_S", 0.5)
     async with another_process(tmp_path) as (owner, _), client(Embedded(tmp_path).url, 5) as redis:
-        orphan = await server_pid(redis)
+        orphan_pid = await server_pid(redis)
         owner.kill()
         await owner.wait()
-        os.kill(orphan, signal.SIGSTOP)
+        os.kill(orphan_pid, signal.SIGSTOP)
         try:
             with pytest.raises(StoreUnavailable, match="is there but does not answer"):
                 async with Embedded(tmp_path):
                     pass
         finally:
-            os.kill(orphan, signal.SIGCONT)
+            os.kill(orphan_pid, signal.SIGCONT)
         async with Embedded(tmp_path):
-            assert await server_pid(redis) == orphan
+            assert await server_pid(redis) == orphan_pid
 
 
-async def test_a_server_that_does_not_listen_yet_is_never_doubled(
+async def test_starting_server_is_not_spawned_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded_valkey, "START_S", 0.2)
+    monkeypatch.setattr(embedded_valkey, "START_TIMEOUT_S", 0.2)
     async with Embedded(tmp_path) as embedded:
         lock = embedded.folder / "server.lock"
-        assert embedded_valkey.take_lock(lock) is None  # the living server has it
-    starting = embedded_valkey.take_lock(lock)
-    assert starting is not None
+        assert embedded_valkey.take_lock(lock) is None  # held by the running server
+    lock_fd = embedded_valkey.take_lock(lock)
+    assert lock_fd is not None
     with pytest.raises(StoreUnavailable, match="is there but does not answer"):
         async with Embedded(tmp_path):
             pass
     assert await pulse(embedded.socket) is Pulse.GONE
-    os.close(starting)
+    os.close(lock_fd)
 
 
-async def test_a_long_state_directory_gets_a_short_private_socket(tmp_path: Path) -> None:
-    state = tmp_path / ("long-" * 20)
-    async with Embedded(state) as embedded, client(embedded.url, 5) as redis:
+async def test_long_state_directory_gets_short_socket_path(tmp_path: Path) -> None:
+    state_dir = tmp_path / ("long-" * 20)
+    async with Embedded(state_dir) as embedded, client(embedded.url, 5) as redis:
         assert len(os.fsencode(embedded.socket)) <= embedded_valkey.SOCKET_BYTES
         assert stat.S_IMODE(embedded.socket.parent.stat().st_mode) == 0o700
         await redis.set("kept", "yes")
@@ -187,29 +200,33 @@ async def test_a_long_state_directory_gets_a_short_private_socket(tmp_path: Path
     embedded.socket.parent.rmdir()
 
 
-async def test_a_socket_directory_that_is_not_ours_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_foreign_socket_directory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    state = tmp_path / ("long-" * 20)
-    socket_path(state.resolve() / "redis").parent.symlink_to(tmp_path)  # somebody put a link where ours would be
+    state_dir = tmp_path / ("long-" * 20)
+    socket_path(state_dir.resolve() / "redis").parent.symlink_to(
+        tmp_path
+    )  # another user's link in its place
     with pytest.raises(StoreUnavailable, match="belongs to somebody else"):
-        async with Embedded(state):
+        async with Embedded(state_dir):
             pass
 
 
-async def test_a_damaged_file_is_one_plain_sentence(tmp_path: Path) -> None:
+async def test_damaged_file_raises_one_sentence(tmp_path: Path) -> None:
     async with Embedded(tmp_path) as embedded, client(embedded.url, 5) as redis:
         for number in range(20):
             await redis.set(f"key-{number}", "x" * 50)
     (tail,) = embedded.folder.glob("appendonlydir/*.incr.aof")
     tail.write_bytes(tail.read_bytes()[:300] + b"garbage" + tail.read_bytes()[300:])
-    with pytest.raises(StoreUnavailable) as refused:
+    with pytest.raises(StoreUnavailable) as error:
         async with Embedded(tmp_path):
             pass
-    assert f"in {embedded.folder} is damaged" in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert f"in {embedded.folder} is damaged" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
-async def test_a_torn_last_write_is_no_damage(tmp_path: Path) -> None:
+async def test_partial_last_write_is_accepted(tmp_path: Path) -> None:
     async with Embedded(tmp_path) as embedded, client(embedded.url, 5) as redis:
         await redis.set("kept", "yes")
         await redis.set("torn", "yes")
@@ -219,7 +236,7 @@ async def test_a_torn_last_write_is_no_damage(tmp_path: Path) -> None:
         assert await redis.mget("kept", "torn") == ["yes", None]
 
 
-async def test_without_the_wheel_the_operator_is_told_to_set_redis_url(
+async def test_missing_wheel_suggests_redis_url(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded_valkey, "find_spec", lambda name: None)
@@ -228,7 +245,7 @@ async def test_without_the_wheel_the_operator_is_told_to_set_redis_url(
             pass
 
 
-async def test_a_state_directory_that_cannot_be_made_is_one_plain_sentence(tmp_path: Path) -> None:
+async def test_unusable_state_directory_raises_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreUnavailable, match="MAILCHECK_STATE_DIR"):
         async with Embedded(tmp_path / "file"):

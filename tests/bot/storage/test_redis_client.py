@@ -14,28 +14,34 @@ from bot.storage import StoreUnavailable
 from bot.storage.redis_client import client, connect, supported
 from tests.support.redis_server import RedisServer
 
-NOBODY = "redis://anna:hush-1@127.0.0.1:1/0"
+UNREACHABLE_URL = "redis://anna:hush-1@127.0.0.1:1/0"
 
 
-async def test_without_a_url_the_server_is_embedded(tmp_path: Path) -> None:
+async def test_no_url_uses_embedded_server(tmp_path: Path) -> None:
     async with connect(None, tmp_path) as store:
         assert store.warnings == ()
         assert await store.interactive.set("a", "b")
         assert await store.worker.get("a") == "b"
 
 
-async def test_with_a_url_the_state_directory_is_not_touched(redis_url: str) -> None:
+async def test_url_leaves_state_directory_alone(redis_url: str) -> None:
     async with connect(redis_url, Path("/dev/null")) as store:
         assert await store.worker.ping()
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "message"),
     [
-        (NOBODY, "Redis at 127.0.0.1:1 cannot be reached"),
-        ("redis://:hush-1@nowhere.invalid:6380/0", "Redis at nowhere.invalid:6380 cannot be reached"),
+        (UNREACHABLE_URL, "Redis at 127.0.0.1:1 cannot be reached"),
+        (
+            "redis://:hush-1@nowhere.invalid:6380/0",
+            "Redis at nowhere.invalid:6380 cannot be reached",
+        ),
         ("rediss://:hush-1@127.0.0.1:1/0", "Redis at 127.0.0.1:1 cannot be reached"),
-        ("unix:///nonexistent/socket?password=hush-1", "Redis at /nonexistent/socket cannot be reached"),
+        (
+            "unix:///nonexistent/socket?password=hush-1",
+            "Redis at /nonexistent/socket cannot be reached",
+        ),
         ("redis+sentinel://:hush-1@a.example:26379/main", "names a Sentinel or a Cluster"),
         ("redis+cluster://:hush-1@a.example:6379", "names a Sentinel or a Cluster"),
         ("http://:hush-1@redis.example", "REDIS_URL must start with redis://"),
@@ -44,31 +50,33 @@ async def test_with_a_url_the_state_directory_is_not_touched(redis_url: str) -> 
         ("redis://:hush-1@[::1/0", "REDIS_URL is not an address"),
     ],
 )
-async def test_a_url_that_does_not_work_is_one_sentence_without_the_password(
-    url: str, says: str, tmp_path: Path
+async def test_bad_url_raises_sentence_without_password(
+    url: str, message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(StoreUnavailable, match=says.replace(".", r"\.")) as refused:
+    with pytest.raises(StoreUnavailable, match=message.replace(".", r"\.")) as error:
         async with connect(url, tmp_path):
             pass
-    assert "hush-1" not in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert "hush-1" not in str(error.value)
+    assert "\n" not in str(error.value)
 
 
-async def test_a_wrong_password_is_said_to_be_wrong(tmp_path: Path) -> None:
+async def test_wrong_password_is_reported(tmp_path: Path) -> None:
     server = RedisServer(tmp_path)
     try:
         async with client(server.url, 5) as redis:
             await redis.config_set("requirepass", "hush-1")
         for url in (server.url, f"{server.url}?password=hush-2"):
-            with pytest.raises(StoreUnavailable, match="does not accept the user name or password") as refused:
+            with pytest.raises(
+                StoreUnavailable, match="does not accept the user name or password"
+            ) as error:
                 async with connect(url, tmp_path):
                     pass
-            assert "hush" not in str(refused.value)
+            assert "hush" not in str(error.value)
     finally:
         server.stop()
 
 
-async def test_a_valkey_url_is_a_redis_url() -> None:
+async def test_valkey_url_becomes_redis_url() -> None:
     assert supported("valkey://:pw@valkey.example/1") == "redis://:pw@valkey.example/1"
     assert supported("valkeys://valkey.example") == "rediss://valkey.example"
 
@@ -83,21 +91,23 @@ async def eviction(redis: Redis, policy: str) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-lfu", "allkeys-random"])
-async def test_a_redis_that_throws_watches_away_is_refused(redis: Redis, redis_url: str, policy: str) -> None:
-    says = f"maxmemory-policy {policy}.*set maxmemory-policy to noeviction"
+async def test_evicting_redis_is_refused(redis: Redis, redis_url: str, policy: str) -> None:
+    message = f"maxmemory-policy {policy}.*set maxmemory-policy to noeviction"
     async with eviction(redis, policy):
-        with pytest.raises(StoreUnavailable, match=says):
+        with pytest.raises(StoreUnavailable, match=message):
             async with connect(redis_url, Path()):
                 pass
 
 
 @pytest.mark.parametrize("policy", ["noeviction", "volatile-lru", "volatile-ttl"])
-async def test_a_redis_that_keeps_what_has_no_ttl_is_taken(redis: Redis, redis_url: str, policy: str) -> None:
+async def test_redis_that_evicts_only_ttl_keys_is_accepted(
+    redis: Redis, redis_url: str, policy: str
+) -> None:
     async with eviction(redis, policy), connect(redis_url, Path()) as store:
         assert store.warnings == ()
 
 
-async def test_a_redis_without_an_append_only_file_is_warned_about(tmp_path: Path) -> None:
+async def test_missing_append_only_file_warns(tmp_path: Path) -> None:
     server = RedisServer(tmp_path, appendonly="no")
     try:
         async with connect(server.url, tmp_path) as store:
@@ -107,8 +117,10 @@ async def test_a_redis_without_an_append_only_file_is_warned_about(tmp_path: Pat
     assert "keeps no append-only file" in warning
 
 
-async def test_a_redis_that_hides_its_settings_is_warned_about(redis: Redis, redis_url: str) -> None:
-    await redis.acl_setuser("bot", enabled=True, passwords=["+pw"], keys=["*"], categories=["+@all", "-@dangerous"])
+async def test_forbidden_info_command_warns(redis: Redis, redis_url: str) -> None:
+    await redis.acl_setuser(
+        "bot", enabled=True, passwords=["+pw"], keys=["*"], categories=["+@all", "-@dangerous"]
+    )
     try:
         async with connect(f"{redis_url}?username=bot&password=pw", Path()) as store:
             (warning,) = store.warnings
@@ -117,25 +129,27 @@ async def test_a_redis_that_hides_its_settings_is_warned_about(redis: Redis, red
     assert "does not allow INFO" in warning
 
 
-async def test_a_hung_redis_is_said_not_to_answer(redis_server: RedisServer, redis_url: str, tmp_path: Path) -> None:
+async def test_hung_redis_is_reported(
+    redis_server: RedisServer, redis_url: str, tmp_path: Path
+) -> None:
     with redis_server.hung(), pytest.raises(StoreUnavailable, match="does not answer"):
         async with connect(f"{redis_url}?socket_timeout=0.2", tmp_path):
             pass
 
 
-async def test_a_person_waits_a_second_for_a_hung_redis_and_no_longer(
+async def test_interactive_client_times_out_after_a_second(
     redis_server: RedisServer, redis_url: str, tmp_path: Path
 ) -> None:
     async with connect(redis_url, tmp_path) as store:
         with redis_server.hung():
-            began = time.monotonic()
+            started_at = time.monotonic()
             with pytest.raises(RedisError):
                 await store.interactive.get("a")
-            assert time.monotonic() - began < 1.5
+            assert time.monotonic() - started_at < 1.5
 
 
-async def test_a_connection_that_the_server_closed_is_not_used_again(tmp_path: Path) -> None:
-    """Managed servers close idle connections, and a command must not fail for that."""
+async def test_closed_connection_is_not_reused(tmp_path: Path) -> None:
+    """Managed servers close idle connections; no command must fail for that."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = RedisServer(tmp_path, port=str(port))
@@ -148,9 +162,9 @@ async def test_a_connection_that_the_server_closed_is_not_used_again(tmp_path: P
         server.stop()
 
 
-async def test_a_lost_reply_never_sends_a_write_again(redis: Redis, redis_server: RedisServer) -> None:
-    async with client(redis_server.url, 0.1) as impatient:
-        await impatient.set("number", 0)
+async def test_lost_reply_is_not_retried(redis: Redis, redis_server: RedisServer) -> None:
+    async with client(redis_server.url, 0.1) as short_client:
+        await short_client.set("number", 0)
         with redis_server.hung(), pytest.raises(RedisError):
-            await impatient.incr("number")
+            await short_client.incr("number")
     assert await redis.get("number") == "1"

@@ -1,4 +1,7 @@
-"""`python -m tests.e2e.web.served PORT FOLDER`: the whole bot over the demo's world, in a hurry, with its state in FOLDER."""
+"""`python -m tests.e2e.web.served PORT FOLDER`: the bot on the demo zones, with short intervals.
+
+Its state is in FOLDER.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,15 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot import logging_config
-from bot.app import mail_wing
-from bot.demo import demo_world
+from bot.app import open_core
+from bot.demo import run_demo
 from bot.settings import HostPort, Settings, SpecialAddresses
-from handlers.ports import Part
+from handlers.ports import ServeRole
 from handlers.service import serve
 
 
 async def main(port: int, folder: Path) -> None:
-    async with demo_world() as world:
+    async with run_demo() as world:
         settings = Settings(
             nameservers=(world.server,),
             special_addresses=SpecialAddresses.ALLOW,
@@ -27,8 +30,8 @@ async def main(port: int, folder: Path) -> None:
             clear_after=timedelta(seconds=3),
             group_for=timedelta(seconds=1),
         )
-        async with mail_wing(settings, needs_store=True) as wing:
-            await serve(wing, Part.ALL, world)
+        async with open_core(settings, needs_store=True) as core:
+            await serve(core, ServeRole.ALL, world)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m tests.handlers.charts docs/pictures`: draws the pictures of the documentation anew, to be looked at."""
+"""Renders the charts of the documentation: `python -m tests.handlers.charts docs/pictures`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from bot.monitoring.history import History, Track
-from bot.monitoring.interfaces import Kept
-from handlers.charts import laid_out
-from handlers.charts.png import png
+from bot.monitoring.interfaces import StoredWatch
+from handlers.charts import layout_timeline
+from handlers.charts.png import render_png
 from handlers.charts.scene import DARK, LIGHT, Palette
 from handlers.message import Card
 from handlers.messages.history import digest_card, history_card
@@ -18,20 +18,26 @@ from tests.support.stored_watches import baseline, watch
 
 
 def digest() -> Card:
-    watches = [watch(name="HQ egress"), watch("198.51.100.7/32", "example.com"), watch(None, "example.net")]
+    watches = [
+        watch(name="HQ egress"),
+        watch("198.51.100.7/32", "example.com"),
+        watch(None, "example.net"),
+    ]
     histories = [
         ordinary(),
         History((Track("blocklist:psbl", "PSBL", (span(24, 20), span(27, 9))),)),
         History((Track("spf:failing", "", (span(25, 30),)),)),
     ]
-    kept = [Kept(one, baseline(one)) for one in watches]
-    told = {one.id: history for one, history in zip(watches, histories, strict=True)}
-    return digest_card(kept, told, NOW - 7 * DAY, NOW)
+    stored = [StoredWatch(stored_watch, baseline(stored_watch)) for stored_watch in watches]
+    histories_by_id = {
+        stored_watch.id: history for stored_watch, history in zip(watches, histories, strict=True)
+    }
+    return digest_card(stored, histories_by_id, NOW - 7 * DAY, NOW)
 
 
-def draw(card: Card, palette: Palette, to: Path) -> None:
-    assert card.picture
-    to.write_bytes(png(laid_out(card.picture.timeline), palette))
+def draw(card: Card, palette: Palette, path: Path) -> None:
+    assert card.chart
+    path.write_bytes(render_png(layout_timeline(card.chart.timeline), palette))
 
 
 def main(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Any number of lines: read only as there is room, reported as they finish, each exactly once, also after a stop."""
+"""Bulk check: input is read as needed, each line is reported exactly once, also after a stop."""
 
 from __future__ import annotations
 
@@ -13,37 +13,51 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bot.check_runner import Checkup
-from bot.models import Finding, Lookup, Order, Target, Verdict
-from handlers.cli.bulk_check import AT_ONCE, Desk, Line, count_lines, read_lines, sweep
-from handlers.cli.checkpoint import Journal
-from handlers.cli.command import Tally
+from bot.check_runner import CheckRunner
+from bot.models import Check, Finding, Lookup, CheckRequest, Target, Verdict
+from handlers.cli.bulk_check import (
+    CONCURRENCY,
+    Line,
+    ReportPrinter,
+    count_lines,
+    read_lines,
+    run_lines,
+)
+from handlers.cli.checkpoint import Checkpoint
+from handlers.cli.command import ExitStatus
 from tests.support.dns_world import World
 
-TEMPLATE = Order(Target(domain="example.com"))
-QUIET = Console(file=io.StringIO())
+TEMPLATE = CheckRequest(Target(domain="example.com"))
+STDERR = Console(file=io.StringIO())
 
 
-async def passes(order: Order, lookup: Lookup) -> list[Finding]:
+async def passes(request: CheckRequest, lookup: Lookup, /) -> list[Finding]:
     await asyncio.sleep(0)
-    return [Finding("ptr", str(order.target), Verdict.PASS, "ptr.ok", "Fine.")]
+    return [Finding("ptr", str(request.target), Verdict.PASS, "ptr.ok", "Fine.")]
 
 
-def checkup(check=passes) -> Checkup:
+def check_runner(check: Check = passes) -> CheckRunner:
     world = World({})
-    return Checkup((("ptr", check),), frozenset(), world, world, lambda: datetime.now(UTC), special_allowed=True)
+    return CheckRunner(
+        (("ptr", check),),
+        frozenset(),
+        world,
+        world,
+        lambda: datetime.now(UTC),
+        allow_special=True,
+    )
 
 
 def addresses(count: int) -> list[str]:
     return [f"192.0.{n // 250}.{n % 250}" for n in range(count)]
 
 
-def lines_of(texts: list[str], journal: Journal, tally: Tally | None = None) -> Iterator[Line]:
-    return read_lines(texts, (), TEMPLATE, journal, tally or Tally(), QUIET)
+def lines_of(texts: list[str], checkpoint: Checkpoint) -> Iterator[Line]:
+    return read_lines(texts, (), TEMPLATE, checkpoint, ExitStatus(), STDERR)
 
 
-class Paper(io.StringIO):
-    """Stops the one who writes on it, as Ctrl-C does, after so many reports."""
+class StoppingOutput(io.StringIO):
+    """Cancels the task that writes to it after so many reports, as Ctrl-C does."""
 
     def __init__(self, reports: int) -> None:
         super().__init__()
@@ -56,70 +70,75 @@ class Paper(io.StringIO):
             task.cancel()
 
 
-async def run(texts: list[str], state: Path, check=passes, stopped_after: int = 0) -> list[str]:
-    """What a run prints until it ends or is stopped."""
-    out, journal = Paper(stopped_after), Journal(state, "ips.txt")
-    show = Desk(out, QUIET, as_json=True).show(
-        sweep(checkup(check), lines_of(texts, journal), fresh=False), journal, Tally()
-    )
-    await asyncio.gather(asyncio.create_task(show), return_exceptions=True)
+async def run(
+    texts: list[str], state: Path, check: Check = passes, stop_after: int = 0
+) -> list[str]:
+    """The addresses that a run reports until it completes or is stopped."""
+    out, checkpoint = StoppingOutput(stop_after), Checkpoint(state, "ips.txt")
+    results = run_lines(check_runner(check), lines_of(texts, checkpoint), fresh=False)
+    printing = ReportPrinter(out, STDERR, as_json=True).print_all(results, checkpoint, ExitStatus())
+    await asyncio.gather(asyncio.create_task(printing), return_exceptions=True)
     return [json.loads(line)["target"]["ip"] for line in out.getvalue().splitlines()]
 
 
-async def test_every_line_is_reported_once(tmp_path: Path) -> None:
+async def test_bulk_check_reports_every_line_once(tmp_path: Path) -> None:
     assert sorted(await run(addresses(500), tmp_path / "state")) == sorted(addresses(500))
     assert not (tmp_path / "state").exists()
 
 
-async def test_lines_are_read_only_as_there_is_room() -> None:
-    read = 0
+async def test_bulk_check_reads_input_only_as_needed() -> None:
+    lines_read = 0
 
-    def endless() -> Iterator[str]:
-        nonlocal read
+    def endless_lines() -> Iterator[str]:
+        nonlocal lines_read
         while True:
-            read += 1
+            lines_read += 1
             yield "192.0.2.1"
 
-    lines = read_lines(endless(), (), TEMPLATE, Journal(None, "-"), Tally(), QUIET)
-    async with aclosing(sweep(checkup(), lines, fresh=False)) as found:
+    checkpoint = Checkpoint(None, "-")
+    lines = read_lines(endless_lines(), (), TEMPLATE, checkpoint, ExitStatus(), STDERR)
+    async with aclosing(run_lines(check_runner(), lines, fresh=False)) as results:
         for _ in range(100):
-            await anext(found)
-    assert read <= 100 + 3 * AT_ONCE
+            await anext(results)
+    assert lines_read <= 100 + 3 * CONCURRENCY
 
 
-@pytest.mark.parametrize("stopped_after", [1, 100, 400])
-async def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path, stopped_after: int) -> None:
-    first = await run(addresses(500), tmp_path / "state", stopped_after=stopped_after)
-    assert stopped_after <= len(first)
+@pytest.mark.parametrize("stop_after", [1, 100, 400])
+async def test_stopped_bulk_check_resumes_where_it_was(tmp_path: Path, stop_after: int) -> None:
+    first = await run(addresses(500), tmp_path / "state", stop_after=stop_after)
+    assert stop_after <= len(first)
     second = await run(addresses(500), tmp_path / "state")
     assert sorted(first + second) == sorted(addresses(500))
 
 
-async def test_a_slow_line_holds_back_no_other(tmp_path: Path) -> None:
-    slow = asyncio.Event()
+async def test_slow_line_does_not_delay_other_lines(tmp_path: Path) -> None:
+    last_started = asyncio.Event()
 
-    async def waits(order: Order, lookup: Lookup) -> list[Finding]:
-        if str(order.target.ip) == "192.0.0.0":
-            await slow.wait()
-        elif str(order.target.ip) == addresses(300)[-1]:
-            slow.set()
-        return await passes(order, lookup)
+    async def first_waits_for_last(request: CheckRequest, lookup: Lookup, /) -> list[Finding]:
+        if str(request.target.ip) == "192.0.0.0":
+            await last_started.wait()
+        elif str(request.target.ip) == addresses(300)[-1]:
+            last_started.set()
+        return await passes(request, lookup)
 
     async with asyncio.timeout(10):
-        assert (await run(addresses(300), tmp_path / "state", waits))[-1] == "192.0.0.0"
+        reported = await run(addresses(300), tmp_path / "state", first_waits_for_last)
+    assert reported[-1] == "192.0.0.0"
 
 
-def test_bad_lines_are_counted_and_named_by_their_number() -> None:
-    said, tally = io.StringIO(), Tally()
+def test_bad_lines_are_counted_and_reported_by_number() -> None:
+    stderr, status = io.StringIO(), ExitStatus()
     texts = ["# egress", "", "192.0.2.1 example.com # ours", "not an address!", "192.0.2.4/30"]
-    lines = list(read_lines(texts, (), TEMPLATE, Journal(None, "-"), tally, Console(file=said)))
-    assert [(line.number, len(line.orders)) for line in lines] == [(0, 0), (1, 0), (2, 0), (3, 1), (4, 0), (5, 4)]
-    assert tally.bad_lines == 1
-    assert said.getvalue().startswith("line 4: ")
+    checkpoint = Checkpoint(None, "-")
+    lines = list(read_lines(texts, (), TEMPLATE, checkpoint, status, Console(file=stderr)))
+    requests = {line.number: len(line.requests) for line in lines}
+    assert requests == {0: 0, 1: 0, 2: 0, 3: 1, 4: 0, 5: 4}
+    assert status.bad_lines == 1
+    assert stderr.getvalue().startswith("line 4: ")
 
 
 @pytest.mark.parametrize(("text", "count"), [("", 1), ("a\n", 2), ("a\nb", 2)])
-def test_the_lines_of_a_file_are_counted_for_the_bar_and_of_a_pipe_not(tmp_path: Path, text: str, count: int) -> None:
+def test_lines_of_file_are_counted_but_not_of_pipe(tmp_path: Path, text: str, count: int) -> None:
     (tmp_path / "ips.txt").write_text(text)
     assert count_lines(str(tmp_path / "ips.txt")) == count
     assert count_lines("-") is None

@@ -1,4 +1,4 @@
-"""Verbs about watches: what is kept, what is said, and who may change what."""
+"""Watch commands: stored watches, posted messages and permissions."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from bot.models import Order, Report, Role, Verdict
-from bot.monitoring.alert_state import begin
-from bot.monitoring.interfaces import MOST_IN_A_ROOM, RoomSettings
-from bot.monitoring.models import Room, Watch
-from bot.monitoring.repository import Register
-from handlers.commands import Commands
+from bot.models import CheckRequest, Report, Role, Verdict
+from bot.monitoring.alert_state import initial_incident
+from bot.monitoring.interfaces import MAX_WATCHES_PER_CHANNEL, ChannelSettings
+from bot.monitoring.models import Channel, Watch
+from bot.monitoring.repository import RedisRepository
+from handlers.commands import CommandRouter
 from handlers.message import Card, Tone
-from handlers.ports import Ask, RoomGone, Unsure
-from tests.support.commands import verbs
+from handlers.ports import ChatRequest, ChannelUnavailable, DeliveryUnknown
+from tests.support.commands import build_commands
 from tests.support.dns_world import World
-from tests.support.fake_channel import RoomOfPeople
+from tests.support.fake_channel import FakeChannel
 from tests.support.incident_stories import T0
-from tests.support.memory_repository import KeptInMemory
-from tests.support.outbox_messages import story
+from tests.support.memory_repository import InMemoryRepository
+from tests.support.outbox_messages import messages_of_incident
 from tests.support.reports import listing
-from tests.support.stored_watches import ELSEWHERE, ROOM, Clock, numbered
+from tests.support.stored_watches import OTHER_CHANNEL, CHANNEL, Clock, numbered_watch
 
 WORLD = World(
     {
@@ -41,64 +41,75 @@ WORLD = World(
 
 
 @dataclass
-class Channel:
-    """A channel with people, and the verbs."""
+class ChannelHarness:
+    """A channel with its messages, the commands and the stored watches."""
 
-    kept: KeptInMemory | Register
-    people: RoomOfPeople
-    commands: Commands
+    store: InMemoryRepository | RedisRepository
+    platform: FakeChannel
+    commands: CommandRouter
     clock: Clock
     listed: set[str]
 
-    async def type(self, text: str, user: str = "U1", name: str = "ada", room: Room = ROOM, **who: bool) -> Card:
-        return await self.commands.answer(Ask(room, user, text, name=name, **who))
+    async def type(
+        self,
+        text: str,
+        user: str = "U1",
+        name: str = "ada",
+        channel: Channel = CHANNEL,
+        **flags: bool,
+    ) -> Card:
+        return await self.commands.handle(ChatRequest(channel, user, text, name=name, **flags))
 
-    async def watches(self, room: Room = ROOM) -> list[Watch]:
-        return [kept.watch for kept in await self.kept.of_room(room)]
+    async def watches(self, channel: Channel = CHANNEL) -> list[Watch]:
+        return [stored.watch for stored in await self.store.list_watches(channel)]
 
     async def open_incident(self, text: str = "203.0.113.5") -> str:
-        """A watch of which an incident is open and told of; its id."""
+        """Add a watch with an open, notified incident; returns its id."""
         await self.type(f"watch {text}")
-        kept = await self.kept.find(ROOM, text)
-        assert kept is not None
-        opened = story(kept.watch)[0]
-        assert await self.kept.change(ROOM, kept.watch.id, opened.incident, kept.incident)
-        if isinstance(self.kept, KeptInMemory):
-            root = await self.people.post(ROOM, Card("listed"), key=opened.id)
-            self.kept.held.threads[ROOM, opened.alert.thread] = root
-        return kept.watch.id
+        stored = await self.store.find(CHANNEL, text)
+        assert stored is not None
+        opened = messages_of_incident(stored.watch)[0]
+        assert await self.store.update_incident(
+            CHANNEL, stored.watch.id, opened.incident, stored.incident
+        )
+        if isinstance(self.store, InMemoryRepository):
+            root = await self.platform.post(CHANNEL, Card("listed"), key=opened.id)
+            self.store.contents.threads[CHANNEL, opened.alert.thread_key] = root
+        return stored.watch.id
 
 
 @pytest_asyncio.fixture(params=["memory", "redis"])
-async def channel(request: pytest.FixtureRequest, redis: Redis) -> AsyncIterator[Channel]:
-    yield made(request.param, redis)
+async def channel(request: pytest.FixtureRequest, redis: Redis) -> AsyncIterator[ChannelHarness]:
+    yield open_channel(request.param, redis)
 
 
-def made(where: str, redis: Redis) -> Channel:
+def open_channel(storage: str, redis: Redis) -> ChannelHarness:
     clock = Clock(T0)
-    kept = KeptInMemory(clock) if where == "memory" else Register(redis, clock)
-    people = RoomOfPeople(clock)
+    store = InMemoryRepository(clock) if storage == "memory" else RedisRepository(redis, clock)
+    platform = FakeChannel(clock)
     listed: set[str] = set()
-    commands = verbs(kept, {"slack": people}, clock, WORLD, listed)
-    return Channel(kept, people, commands, clock, listed)
+    commands = build_commands(store, {"slack": platform}, clock, WORLD, listed)
+    return ChannelHarness(store, platform, commands, clock, listed)
 
 
-async def test_a_watch_is_kept_said_in_the_channel_and_its_first_look_is_silent(channel: Channel) -> None:
+async def test_watch_is_stored_and_confirmed_without_an_alert(channel: ChannelHarness) -> None:
     channel.listed.add("203.0.113.5")
-    answer = await channel.type('watch 203.0.113.5 example.com every 15m as client name "HQ egress"')
+    answer = await channel.type(
+        'watch 203.0.113.5 example.com every 15m as client name "HQ egress"'
+    )
     [watch] = await channel.watches()
-    assert (watch.subject, watch.every, watch.role, watch.name, watch.by) == (
+    assert (watch.subject, watch.interval, watch.role, watch.name, watch.created_by) == (
         "203.0.113.5 example.com",
         timedelta(minutes=15),
         Role.CLIENT,
         "HQ egress",
         "U1",
     )
-    [said] = channel.people.said
-    assert said.card.title == "Watching HQ egress (203.0.113.5 · example.com), every 15m"
-    assert said.card.lines[0].text == "Spamhaus ZEN says listed."
+    [confirmation] = channel.platform.posted
+    assert confirmation.card.title == "Watching HQ egress (203.0.113.5 · example.com), every 15m"
+    assert confirmation.card.lines[0].text == "Spamhaus ZEN says listed."
     assert answer.private
-    assert await channel.kept.rooms() == []
+    assert await channel.store.ready_channels() == []
 
 
 @pytest.mark.parametrize(
@@ -114,20 +125,25 @@ async def test_a_watch_is_kept_said_in_the_channel_and_its_first_look_is_silent(
         ("watch example.com addresses", ["192.0.2.0/28 example.com", "2001:db8::25 example.com"]),
     ],
 )
-async def test_what_can_be_watched(typed: str, subjects: list[str], channel: Channel) -> None:
+async def test_watch_accepts_addresses_ranges_and_domains(
+    typed: str, subjects: list[str], channel: ChannelHarness
+) -> None:
     await channel.type(typed)
     assert sorted(watch.subject for watch in await channel.watches()) == subjects
 
 
-async def test_addresses_that_are_not_watched_are_named(channel: Channel) -> None:
+async def test_watch_addresses_lists_what_is_left_out(channel: ChannelHarness) -> None:
     await channel.type("watch example.com addresses")
-    notes = [line.text for line in channel.people.said[0].card.lines]
+    notes = [line.text for line in channel.platform.posted[0].card.lines]
     assert "198.51.0.0/16 holds too many addresses and is not watched." in notes
-    assert "DNS did not answer about addresses of mx2.example.net, so there may be more addresses." in notes
+    assert (
+        "DNS did not answer about addresses of mx2.example.net, so there may be more addresses."
+        in notes
+    )
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "message"),
     [
         ("watch", "Tell me what to check"),
         ("watch 0.0.0.0/0", "holds more than 256 addresses"),
@@ -156,107 +172,133 @@ async def test_addresses_that_are_not_watched_are_named(channel: Channel) -> Non
         ("settings lists there", "is no setting"),
     ],
 )
-async def test_bad_input_is_one_sentence_and_changes_nothing(typed: str, said: str, channel: Channel) -> None:
+async def test_invalid_watch_command_is_refused_without_changes(
+    typed: str, message: str, channel: ChannelHarness
+) -> None:
     card = await channel.type(typed)
-    assert said in card.title
+    assert message in card.title
     assert (card.private, card.tone, "\n" in card.title) == (True, Tone.WARN, False)
     assert await channel.watches() == []
-    assert channel.people.said == []
+    assert channel.platform.posted == []
 
 
-async def test_the_environment_may_allow_what_people_may_not(channel: Channel) -> None:
-    quick = replace(channel.commands, watching=replace(channel.commands.watching, usual=timedelta(seconds=2)))
+async def test_default_interval_of_operator_may_be_shorter_than_limit(
+    channel: ChannelHarness,
+) -> None:
+    quick = replace(
+        channel.commands,
+        watch_commands=replace(
+            channel.commands.watch_commands, default_interval=timedelta(seconds=2)
+        ),
+    )
     channel.commands = quick
     assert "at most every 5m" in (await channel.type("watch 203.0.113.5 every 1s")).title
     await channel.type("watch 203.0.113.5 every 3s")
-    assert [watch.every for watch in await channel.watches()] == [timedelta(seconds=3)]
+    assert [watch.interval for watch in await channel.watches()] == [timedelta(seconds=3)]
 
 
 @pytest.mark.parametrize(
-    ("typed", "kind"), [("10.0.0.5", "private"), ("10.0.0.0/24 example.com", "private"), ("::1", "loopback")]
+    ("typed", "kind"),
+    [("10.0.0.5", "private"), ("10.0.0.0/24 example.com", "private"), ("::1", "loopback")],
 )
-async def test_what_no_list_can_know_is_not_watched(typed: str, kind: str, channel: Channel) -> None:
-    strict = replace(channel.commands.watching, special_allowed=False)
-    channel.commands = replace(channel.commands, watching=strict)
+async def test_special_purpose_address_is_not_watched(
+    typed: str, kind: str, channel: ChannelHarness
+) -> None:
+    strict = replace(channel.commands.watch_commands, allow_special=False)
+    channel.commands = replace(channel.commands, watch_commands=strict)
     card = await channel.type(f"watch {typed}")
     assert kind in card.title
     assert card.title.endswith("Watch the public address that your mail leaves from.")
     assert await channel.watches() == []
 
 
-async def test_lists_that_were_silent_at_the_first_look_are_not_called_clean(channel: Channel) -> None:
-    async def look(watch: Watch) -> Sequence[Report]:
-        silent = listing("Spamhaus ZEN", Verdict.UNKNOWN, "unknown", reason="timeout")
+async def test_unanswered_lists_of_the_first_poll_are_reported(channel: ChannelHarness) -> None:
+    async def first_poll(watch: Watch) -> Sequence[Report]:
+        unanswered = listing("Spamhaus ZEN", Verdict.UNKNOWN, "unknown", reason="timeout")
         clean = listing("Barracuda", Verdict.PASS, "not_listed")
-        return [Report(Order(watch.targets[0]), T0, (silent, clean), 1, 1)]
+        return [Report(CheckRequest(watch.targets[0]), T0, (unanswered, clean), 1, 1)]
 
-    channel.commands = replace(channel.commands, watching=replace(channel.commands.watching, look=look))
+    channel.commands = replace(
+        channel.commands,
+        watch_commands=replace(channel.commands.watch_commands, first_poll=first_poll),
+    )
     await channel.type("watch 203.0.113.5")
-    said = [line.text for line in channel.people.said[0].card.lines]
-    assert "1 of 2 blocklists gave no answer that can be believed; `lists` shows which." in said
+    lines = [line.text for line in channel.platform.posted[0].card.lines]
+    assert "1 of 2 blocklists gave no answer that can be believed; `lists` shows which." in lines
 
 
-async def test_of_lists_that_are_broken_one_channel_hears(channel: Channel) -> None:
-    for room in (ROOM, ELSEWHERE):
-        card = await channel.type("settings lists here", room=room)
+async def test_list_notices_go_to_one_channel_per_workspace(channel: ChannelHarness) -> None:
+    for target_channel in (CHANNEL, OTHER_CHANNEL):
+        card = await channel.type("settings lists here", channel=target_channel)
         assert "told here, once" in str(card.facts)
-    assert [(await channel.kept.settings(room)).lists for room in (ROOM, ELSEWHERE)] == [False, True]
-    await channel.type("settings lists off", room=ROOM)
-    assert (await channel.kept.settings(ELSEWHERE)).lists
-    await channel.type("settings lists off", room=ELSEWHERE)
-    assert not (await channel.kept.settings(ELSEWHERE)).lists
+    assert [
+        (await channel.store.settings(target_channel)).list_notices
+        for target_channel in (CHANNEL, OTHER_CHANNEL)
+    ] == [
+        False,
+        True,
+    ]
+    await channel.type("settings lists off", channel=CHANNEL)
+    assert (await channel.store.settings(OTHER_CHANNEL)).list_notices
+    await channel.type("settings lists off", channel=OTHER_CHANNEL)
+    assert not (await channel.store.settings(OTHER_CHANNEL)).list_notices
 
 
-async def test_the_51st_watch_is_refused_before_anything_is_asked(channel: Channel) -> None:
-    for number in range(MOST_IN_A_ROOM):
-        watch = numbered(number)
-        await channel.kept.add(watch, begin(watch.id, (), T0), T0)
+async def test_watch_over_the_channel_limit_is_refused(channel: ChannelHarness) -> None:
+    for number in range(MAX_WATCHES_PER_CHANNEL):
+        watch = numbered_watch(number)
+        await channel.store.add(watch, initial_incident(watch.id, (), T0), T0)
     card = await channel.type("watch 203.0.113.5")
     assert card.title == "A channel has 50 watches at most; end some first, `watches` shows them."
-    assert len(await channel.watches()) == MOST_IN_A_ROOM
+    assert len(await channel.watches()) == MAX_WATCHES_PER_CHANNEL
 
 
-async def test_a_longer_interval_than_wished_is_said(channel: Channel) -> None:
-    async def granted(_watch: Watch) -> timedelta:
+async def test_interval_longer_than_requested_is_reported(channel: ChannelHarness) -> None:
+    async def effective_interval(_watch: Watch) -> timedelta:
         return timedelta(hours=6)
 
-    channel.commands = replace(channel.commands, watching=replace(channel.commands.watching, granted=granted))
+    channel.commands = replace(
+        channel.commands,
+        watch_commands=replace(
+            channel.commands.watch_commands, effective_interval=effective_interval
+        ),
+    )
     await channel.type("watch 203.0.113.5 every 15m")
-    card = channel.people.said[0].card
+    card = channel.platform.posted[0].card
     assert card.title == "Watching 203.0.113.5, every 6h"
     assert any("You asked for every 15m" in line.text for line in card.lines)
 
 
-async def test_where_the_bot_is_no_member_nothing_is_kept(channel: Channel) -> None:
+async def test_watch_in_unavailable_channel_is_not_stored(channel: ChannelHarness) -> None:
     def refuses(_call: str) -> None:
-        raise RoomGone("not_in_channel")
+        raise ChannelUnavailable("not_in_channel")
 
-    channel.people.before = refuses
+    channel.platform.before = refuses
     card = await channel.type("watch 203.0.113.5")
     assert "not in this channel" in card.title
     assert "/invite" in card.step
     assert await channel.watches() == []
 
 
-async def test_a_confirmation_that_is_lost_does_not_lose_the_watch(channel: Channel) -> None:
+async def test_watch_with_lost_confirmation_is_stored(channel: ChannelHarness) -> None:
     def lost(_call: str) -> None:
-        raise Unsure("status 503")
+        raise DeliveryUnknown("status 503")
 
-    channel.people.after = lost
+    channel.platform.after = lost
     card = await channel.type("watch 203.0.113.5")
     assert card.private
     assert len(await channel.watches()) == 1
 
 
-async def test_a_watch_asked_for_twice_is_one(channel: Channel) -> None:
+async def test_duplicate_watch_is_stored_once(channel: ChannelHarness) -> None:
     await channel.type("watch 203.0.113.5")
     await channel.type("watch 203.0.113.5")
     assert len(await channel.watches()) == 1
-    assert channel.people.titles()[1].startswith("Already watching")
+    assert channel.platform.titles()[1].startswith("Already watching")
 
 
 @pytest.mark.parametrize("name", ["203.0.113.0/28", "203.0.113.7/28", "id", "HQ egress"])
-async def test_a_watch_is_ended_by_target_id_or_name(name: str, channel: Channel) -> None:
+async def test_unwatch_accepts_target_id_or_name(name: str, channel: ChannelHarness) -> None:
     await channel.type('watch 203.0.113.0/28 name "HQ egress"')
     [watch] = await channel.watches()
     card = await channel.type(f"unwatch {watch.id if name == 'id' else name}")
@@ -266,16 +308,19 @@ async def test_a_watch_is_ended_by_target_id_or_name(name: str, channel: Channel
 
 
 @pytest.mark.parametrize("verb", ["unwatch", "mute", "unmute", "ack"])
-async def test_a_watch_of_another_channel_does_not_exist(verb: str, channel: Channel) -> None:
-    await channel.type("watch 203.0.113.5", room=ELSEWHERE)
-    [watch] = await channel.watches(ELSEWHERE)
+async def test_watch_of_another_channel_is_not_found(verb: str, channel: ChannelHarness) -> None:
+    await channel.type("watch 203.0.113.5", channel=OTHER_CHANNEL)
+    [watch] = await channel.watches(OTHER_CHANNEL)
     for name in (watch.id, "203.0.113.5"):
-        more = " 1h" if verb == "mute" else ""
-        assert "is not watched in this channel" in (await channel.type(f"{verb} {name}{more}")).title
-    assert await channel.watches(ELSEWHERE) == [watch]
+        duration = " 1h" if verb == "mute" else ""
+        assert (
+            "is not watched in this channel"
+            in (await channel.type(f"{verb} {name}{duration}")).title
+        )
+    assert await channel.watches(OTHER_CHANNEL) == [watch]
 
 
-async def test_a_mute_names_its_maker_and_its_end(channel: Channel) -> None:
+async def test_mute_shows_user_and_end(channel: ChannelHarness) -> None:
     await channel.type("watch 203.0.113.5")
     card = await channel.type("mute 203.0.113.5 24h", user="U2", name="grace")
     assert card.title == "grace muted 203.0.113.5 until 25 Nov, 06:00 UTC"
@@ -286,7 +331,7 @@ async def test_a_mute_names_its_maker_and_its_end(channel: Channel) -> None:
 
 
 @pytest.mark.parametrize("typed", ["mute 203.0.113.5", "mute 203.0.113.5 example.com"])
-async def test_a_mute_without_a_length_asks_for_it(typed: str, channel: Channel) -> None:
+async def test_mute_without_duration_offers_choices(typed: str, channel: ChannelHarness) -> None:
     await channel.type(typed.replace("mute", "watch"))
     card = await channel.type(typed)
     [watch] = await channel.watches()
@@ -295,24 +340,26 @@ async def test_a_mute_without_a_length_asks_for_it(typed: str, channel: Channel)
     ]
 
 
-async def test_who_takes_it_in_hand_is_named_once_and_shown_on_the_root(channel: Channel) -> None:
+async def test_acknowledgement_is_shown_on_root_and_made_once(channel: ChannelHarness) -> None:
     watch = await channel.open_incident()
     assert (await channel.type(f"ack {watch}")).title == "ada has 203.0.113.5 in hand"
     again = await channel.type(f"ack {watch}", user="U2", name="grace")
     assert again.title == "203.0.113.5 was acknowledged by ada already."
-    if isinstance(channel.kept, KeptInMemory):
-        root = channel.people.said[-1].card
+    if isinstance(channel.store, InMemoryRepository):
+        root = channel.platform.posted[-1].card
         assert "Acknowledge" not in [button.label for button in root.buttons]
         assert "by ada" in str(root.facts)
 
 
-async def test_where_nothing_is_open_there_is_nothing_to_acknowledge(channel: Channel) -> None:
+async def test_ack_without_open_incident_is_refused(channel: ChannelHarness) -> None:
     await channel.type("watch 203.0.113.5")
     assert "Nothing is open" in (await channel.type("ack 203.0.113.5")).title
 
 
 @pytest.mark.parametrize("verb", ["unwatch {}", "mute {} 1h", "unmute {}"])
-async def test_a_restricted_channel_lets_only_the_maker_end_or_mute(verb: str, channel: Channel) -> None:
+async def test_restricted_channel_allows_only_creator_to_change_watch(
+    verb: str, channel: ChannelHarness
+) -> None:
     await channel.type("watch 203.0.113.5")
     await channel.type("settings restrict on")
     refused = await channel.type(verb.format("203.0.113.5"), user="U2")
@@ -321,65 +368,77 @@ async def test_a_restricted_channel_lets_only_the_maker_end_or_mute(verb: str, c
     assert (await channel.type(verb.format("203.0.113.5"))).tone is not Tone.WARN
 
 
-async def test_a_rule_of_someone_who_left_locks_nobody_in(channel: Channel) -> None:
+async def test_any_member_can_turn_restrict_off(channel: ChannelHarness) -> None:
     await channel.type("watch 203.0.113.5")
     await channel.type("settings restrict on")
     announced = await channel.type("settings restrict off", user="U2", name="grace")
-    assert (announced.title, announced.private) == ("grace changed the settings of this channel", False)
-    assert (await channel.type("unwatch 203.0.113.5", user="U2", name="grace")).title.startswith("grace ended")
+    assert (announced.title, announced.private) == (
+        "grace changed the settings of this channel",
+        False,
+    )
+    assert (await channel.type("unwatch 203.0.113.5", user="U2", name="grace")).title.startswith(
+        "grace ended"
+    )
 
 
 @pytest.mark.parametrize(
-    "verb", ["watch {0}", "unwatch {0}", "mute {0} 1h", "unmute {0}", "ack {0}", "settings restrict on"]
+    "verb",
+    ["watch {0}", "unwatch {0}", "mute {0} 1h", "unmute {0}", "ack {0}", "settings restrict on"],
 )
-async def test_strangers_of_a_shared_channel_look_and_change_nothing(verb: str, channel: Channel) -> None:
+async def test_external_user_can_read_but_not_change(verb: str, channel: ChannelHarness) -> None:
     await channel.type("watch 203.0.113.5")
-    card = await channel.type(verb.format("203.0.113.5"), user="U9", stranger=True)
+    card = await channel.type(verb.format("203.0.113.5"), user="U9", is_external=True)
     assert card.title.startswith("You are from another workspace")
     for allowed in ("watches", "settings", "check 203.0.113.5"):
-        assert not (await channel.type(allowed, user="U9", stranger=True)).title.startswith("You are")
-    assert await channel.kept.settings(ROOM) == RoomSettings()
+        assert not (await channel.type(allowed, user="U9", is_external=True)).title.startswith(
+            "You are"
+        )
+    assert await channel.store.settings(CHANNEL) == ChannelSettings()
 
 
-async def test_settings_are_shown_changed_and_announced(channel: Channel) -> None:
+async def test_settings_change_is_stored_and_public(channel: ChannelHarness) -> None:
     assert (await channel.type("settings")).private
     changed = await channel.type("settings updates thread+broadcast")
     assert (changed.title, changed.private) == ("ada changed the settings of this channel", False)
     await channel.type("settings reminder off")
-    assert await channel.kept.settings(ROOM) == RoomSettings(updates="thread+broadcast", reminder=False)
+    assert await channel.store.settings(CHANNEL) == ChannelSettings(
+        update_mode="thread+broadcast", reminders=False
+    )
 
 
-async def test_each_change_leaves_a_note(redis: Redis) -> None:
-    channel = made("memory", redis)
-    assert isinstance(channel.kept, KeptInMemory)
+async def test_every_change_is_audited(redis: Redis) -> None:
+    channel = open_channel("memory", redis)
+    assert isinstance(channel.store, InMemoryRepository)
     await channel.open_incident()
     for typed in ("ack {}", "mute {} 1h", "unmute {}", "settings reminder off", "unwatch {}"):
         await channel.type(typed.format("203.0.113.5"))
-    notes = channel.kept.held.notes
+    notes = channel.store.contents.audit_lines
     assert [note[2] for note in notes] == ["watch", "ack", "mute", "unmute", "settings", "unwatch"]
     assert {note[1] for note in notes} == {"U1"}
 
 
-async def test_coming_back_into_a_channel_is_worth_a_word_only_where_something_rested(channel: Channel) -> None:
-    assert await channel.commands.rejoined(ROOM) is None
+async def test_rejoined_channel_gets_card_only_if_watches_were_paused(
+    channel: ChannelHarness,
+) -> None:
+    assert await channel.commands.on_channel_joined(CHANNEL) is None
     await channel.type("watch 203.0.113.5")
-    await channel.kept.pause(ROOM)
-    card = await channel.commands.rejoined(ROOM)
+    await channel.store.pause_channel(CHANNEL)
+    card = await channel.commands.on_channel_joined(CHANNEL)
     assert card is not None
     assert card.title == "The watches of this channel go on"
 
 
-async def test_a_workspace_that_removes_the_bot_leaves_nothing(channel: Channel) -> None:
+async def test_uninstall_purges_the_workspace(channel: ChannelHarness) -> None:
     await channel.type("watch 203.0.113.5")
-    await channel.commands.removed("slack", ROOM.space)
+    await channel.commands.on_uninstalled("slack", CHANNEL.workspace)
     assert await channel.watches() == []
 
 
-async def test_a_terminal_cannot_be_alerted(channel: Channel) -> None:
-    card = await channel.type("watch 203.0.113.5", room=Room("terminal", "local", "local"))
+async def test_watch_from_terminal_is_refused(channel: ChannelHarness) -> None:
+    card = await channel.type("watch 203.0.113.5", channel=Channel("terminal", "local", "local"))
     assert card.title.startswith("There is no channel here to alert")
 
 
-async def test_a_name_is_text_and_calls_nobody(channel: Channel) -> None:
+async def test_watch_name_is_sanitized_without_mentions(channel: ChannelHarness) -> None:
     await channel.type('watch 203.0.113.5 name "<!channel> \u202eevil"')
     assert [watch.name for watch in await channel.watches()] == ["<!channel> evil"]

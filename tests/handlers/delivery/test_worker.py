@@ -1,4 +1,4 @@
-"""Delivery: in order, never lost, and never twice while somebody can look; virtual time."""
+"""Delivery worker in virtual time: order, no loss, and duplicates only without history."""
 
 from __future__ import annotations
 
@@ -11,437 +11,518 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from bot.monitoring.dnsbl_quarantine import ListNote, NoteReason
-from bot.monitoring.interfaces import AnyLetter, Letter, ListLetter, Outbox, RoomSettings, Updates, Watches
-from bot.monitoring.models import Acknowledged, Reason, Room
-from bot.monitoring.repository import Register
+from bot.monitoring.dnsbl_quarantine import ListNotice, NoticeReason
+from bot.monitoring.interfaces import (
+    OutboxMessage,
+    AlertMessage,
+    ListNoticeMessage,
+    Outbox,
+    ChannelSettings,
+    UpdateMode,
+    WatchRepository,
+)
+from bot.monitoring.models import Acknowledged, AlertReason, Channel
+from bot.monitoring.repository import RedisRepository
 from bot.monitoring.serialization import dump
-from handlers.delivery import Delivery, Pace
+from handlers.delivery import DeliveryWorker, DeliveryTimeouts
 from handlers.message import Card, Tone
-from handlers.ports import Blind, Later, MessageGone, Rejected, RoomGone, SpaceGone, Unsure
-from tests.support.fake_channel import RoomOfPeople
+from handlers.ports import (
+    HistoryUnavailable,
+    RetryAfter,
+    MessageNotFound,
+    Rejected,
+    ChannelUnavailable,
+    WorkspaceUnavailable,
+    DeliveryUnknown,
+)
+from tests.support.fake_channel import FakeChannel
 from tests.support.incident_stories import T0
-from tests.support.memory_repository import KeptInMemory
-from tests.support.outbox_messages import LATER, REASONS, letters_of, story
-from tests.support.stored_watches import ELSEWHERE, ROOM, Clock, numbered, watch
+from tests.support.memory_repository import InMemoryRepository
+from tests.support.outbox_messages import LATER, REASONS, messages_of, messages_of_incident
+from tests.support.stored_watches import OTHER_CHANNEL, CHANNEL, Clock, numbered_watch, watch
 
 
 class Crash(BaseException):
-    """The process is gone."""
+    """The process is killed."""
 
 
-class LongRunning(Register):
-    """On a server that was started long before the tests' time, which is not now."""
+class LongRunningRepository(RedisRepository):
+    """Repository whose server started long before the tests' virtual time."""
 
-    async def restarted_at(self) -> datetime:
-        return self._clock() - timedelta(days=30)
+    def __init__(self, redis: Redis, clock: Clock) -> None:
+        super().__init__(redis, clock)
+        self.clock = clock
+
+    async def store_started_at(self) -> datetime:
+        return self.clock() - timedelta(days=30)
 
 
 @dataclass
-class House:
-    """A delivery between what is kept and a room of people. `crash` begins it anew, with nothing in its mind."""
+class Harness:
+    """A worker between a store and a fake platform; `crash` replaces the worker."""
 
-    kept: KeptInMemory | Register
+    store: InMemoryRepository | RedisRepository
     redis: Redis
     clock: Clock
-    people: RoomOfPeople
-    delivery: Delivery
+    platform: FakeChannel
+    delivery: DeliveryWorker
 
-    async def put(self, *letters: AnyLetter) -> None:
-        for letter in letters:
-            if isinstance(letter, Letter) and await self.kept.find(letter.room, letter.watch.id) is None:
-                await self.kept.add(letter.watch, letter.incident, LATER)
-            if isinstance(self.kept, KeptInMemory):
-                self.kept.put(letter)
+    async def put(self, *messages: OutboxMessage) -> None:
+        for message in messages:
+            if (
+                isinstance(message, AlertMessage)
+                and await self.store.find(message.channel, message.watch.id) is None
+            ):
+                await self.store.add(message.watch, message.incident, LATER)
+            if isinstance(self.store, InMemoryRepository):
+                self.store.enqueue(message)
             else:
-                await self.redis.rpush(f"mc1:outbox:{letter.room}", f"{letter.id}\n{dump(letter)}")
-                await self.redis.zadd("mc1:waiting", {str(letter.room): 0}, nx=True)
+                await self.redis.rpush(
+                    f"mc1:outbox:{message.channel}", f"{message.id}\n{dump(message)}"
+                )
+                await self.redis.zadd("mc1:waiting", {str(message.channel): 0}, nx=True)
 
-    async def deliver(self, room: Room = ROOM) -> int:
-        """Everything that can be said now; how much it was."""
-        number = 0
-        while room in await self.kept.rooms() and await self.delivery.deliver_next(room):
-            number += 1
-        return number
+    async def deliver(self, channel: Channel = CHANNEL) -> int:
+        """Deliver all that is due; returns the number of messages."""
+        count = 0
+        while channel in await self.store.ready_channels() and await self.delivery.deliver_next(
+            channel
+        ):
+            count += 1
+        return count
 
     def crash(self) -> None:
-        self.delivery = made(self.kept, self.people, self.clock)
+        self.delivery = build_worker(self.store, self.platform, self.clock)
 
-    def say(self, error: BaseException, call: str = "post", before: bool = True) -> None:
-        """The next such call ends with this error, before or after it has its effect."""
+    def fail_next(self, error: BaseException, call: str = "post", before: bool = True) -> None:
+        """Let the next such call fail, before or after it takes effect."""
 
         def raises(this: str) -> None:
             if this == call:
-                self.people.before = self.people.after = lambda _: None
+                self.platform.before = self.platform.after = lambda _: None
                 raise error
 
-        self.people.before, self.people.after = (raises, lambda _: None) if before else (lambda _: None, raises)
+        self.platform.before, self.platform.after = (
+            (raises, lambda _: None) if before else (lambda _: None, raises)
+        )
 
 
-def made(kept: Watches | Outbox, people: RoomOfPeople, clock: Clock) -> Delivery:
+def build_worker(
+    store: WatchRepository | Outbox, platform: FakeChannel, clock: Clock
+) -> DeliveryWorker:
     async def no_wait(seconds: float) -> None:
         clock.add(seconds)
 
-    return Delivery(kept, kept, {"slack": people}, Pace(now=clock, sleep=no_wait))
+    return DeliveryWorker(
+        store, store, {"slack": platform}, DeliveryTimeouts(now=clock, sleep=no_wait)
+    )
 
 
 @pytest_asyncio.fixture(params=["memory", "redis"])
-async def house(request: pytest.FixtureRequest, redis: Redis) -> AsyncIterator[House]:
+async def harness(request: pytest.FixtureRequest, redis: Redis) -> AsyncIterator[Harness]:
     clock = Clock(LATER)
-    kept = KeptInMemory(clock) if request.param == "memory" else LongRunning(redis, clock)
-    people = RoomOfPeople(clock)
-    yield House(kept, redis, clock, people, made(kept, people, clock))
+    store = (
+        InMemoryRepository(clock)
+        if request.param == "memory"
+        else LongRunningRepository(redis, clock)
+    )
+    platform = FakeChannel(clock)
+    yield Harness(store, redis, clock, platform, build_worker(store, platform, clock))
 
 
 WATCH = watch("203.0.113.5/32")
-OPENED, GREW, EASED, RESOLVED = story(WATCH)
+OPENED, GREW, EASED, RESOLVED = messages_of_incident(WATCH)
 
 
-async def test_one_thread_tells_an_incident_and_its_root_shows_the_end(house: House) -> None:
-    await house.put(OPENED, GREW, EASED, RESOLVED)
-    assert await house.deliver() == 4
-    root, *replies = house.people.said
-    assert [said.thread for said in house.people.said] == ["", root.id, root.id, root.id]
-    assert [said.key for said in house.people.said] == [letter.id for letter in (OPENED, GREW, EASED, RESOLVED)]
+async def test_incident_is_one_thread_whose_root_shows_the_end(harness: Harness) -> None:
+    await harness.put(OPENED, GREW, EASED, RESOLVED)
+    assert await harness.deliver() == 4
+    root, *replies = harness.platform.posted
+    assert [message.thread for message in harness.platform.posted] == [
+        "",
+        root.id,
+        root.id,
+        root.id,
+    ]
+    assert [message.key for message in harness.platform.posted] == [
+        message.id for message in (OPENED, GREW, EASED, RESOLVED)
+    ]
     assert (root.card.tone, root.edits) == (Tone.GOOD, 3)
     assert root.card.title == "203.0.113.5: clear again after 4h 58m"
     assert [button.label for button in root.card.buttons] == ["Check again"]
     assert not any(reply.broadcast for reply in replies)
 
 
-BROKEN = ListNote("some-list.1.quarantined", NoteReason.QUARANTINED, ("some-list",), 5, 25)
-BEGUN = ListLetter(f"list.{BROKEN.key}", ROOM, BROKEN, "Some list", LATER)
-TRUSTED = replace(BROKEN, key="some-list.1.trusted", reason=NoteReason.TRUSTED)
-ENDED = replace(BEGUN, id=f"list.{TRUSTED.key}", note=TRUSTED)
+BROKEN = ListNotice("some-list.1.quarantined", NoticeReason.QUARANTINED, ("some-list",), 5, 25)
+BEGUN = ListNoticeMessage(f"list.{BROKEN.key}", CHANNEL, BROKEN, "Some list", LATER)
+TRUSTED = replace(BROKEN, key="some-list.1.trusted", reason=NoticeReason.TRUSTED)
+ENDED = replace(BEGUN, id=f"list.{TRUSTED.key}", notice=TRUSTED)
 
 
-async def test_a_note_about_a_list_is_one_message_and_its_end_an_edit(house: House) -> None:
-    await house.put(OPENED, BEGUN, ENDED, GREW)
-    assert await house.deliver() == 4
-    assert [said.thread for said in house.people.said] == ["", "", house.people.said[0].id]
-    note = house.people.said[1]
-    assert (note.key, note.card.title, note.edits) == (BEGUN.id, "Some list is believed again", 1)
+async def test_list_notice_is_one_message_edited_at_its_end(harness: Harness) -> None:
+    await harness.put(OPENED, BEGUN, ENDED, GREW)
+    assert await harness.deliver() == 4
+    assert [message.thread for message in harness.platform.posted] == [
+        "",
+        "",
+        harness.platform.posted[0].id,
+    ]
+    notice = harness.platform.posted[1]
+    assert (notice.key, notice.card.title, notice.edits) == (
+        BEGUN.id,
+        "Some list is believed again",
+        1,
+    )
 
 
-async def test_a_note_whose_sending_was_cut_short_is_not_said_again(house: House) -> None:
-    await house.put(BEGUN)
-    house.say(Crash(), before=False)
+async def test_list_notice_is_not_posted_again_after_crash(harness: Harness) -> None:
+    await harness.put(BEGUN)
+    harness.fail_next(Crash(), before=False)
     with pytest.raises(Crash):
-        await house.deliver()
-    house.crash()
-    house.clock.add(20)
-    assert await house.deliver() == 1
-    assert [said.key for said in house.people.said] == [BEGUN.id]
+        await harness.deliver()
+    harness.crash()
+    harness.clock.add(20)
+    assert await harness.deliver() == 1
+    assert [message.key for message in harness.platform.posted] == [BEGUN.id]
 
 
-@pytest.mark.parametrize("lost", [(), (BEGUN,)], ids=["never said", "deleted"])
-async def test_the_end_of_a_note_that_is_not_there_is_not_said(lost: tuple[ListLetter, ...], house: House) -> None:
-    await house.put(*lost, ENDED)
-    house.say(MessageGone("message_not_found"), call="update")
-    await house.deliver()
-    assert [said.key for said in house.people.said] == [letter.id for letter in lost]
-    assert await house.kept.rooms() == []
+@pytest.mark.parametrize("earlier", [(), (BEGUN,)], ids=["never said", "deleted"])
+async def test_end_of_missing_list_notice_is_dropped(
+    earlier: tuple[ListNoticeMessage, ...], harness: Harness
+) -> None:
+    await harness.put(*earlier, ENDED)
+    harness.fail_next(MessageNotFound("message_not_found"), call="update")
+    await harness.deliver()
+    assert [message.key for message in harness.platform.posted] == [notice.id for notice in earlier]
+    assert await harness.store.ready_channels() == []
 
 
-async def test_a_note_for_a_room_that_is_gone_is_dropped_and_nobody_is_told(house: House) -> None:
-    await house.put(BEGUN)
-    house.say(RoomGone("channel_not_found"))
-    assert await house.deliver() == 1
-    assert (house.people.said, house.people.told) == ([], [])
-    assert await house.kept.rooms() == []
+async def test_list_notice_for_unavailable_channel_is_dropped(harness: Harness) -> None:
+    await harness.put(BEGUN)
+    harness.fail_next(ChannelUnavailable("channel_not_found"))
+    assert await harness.deliver() == 1
+    assert (harness.platform.posted, harness.platform.direct_messages) == ([], [])
+    assert await harness.store.ready_channels() == []
 
 
-NOT_SAID = [Later("ratelimited", 30), Unsure("internal_error"), Rejected("invalid_blocks")]
+RETRYABLE = [
+    RetryAfter("ratelimited", 30),
+    DeliveryUnknown("internal_error"),
+    Rejected("invalid_blocks"),
+]
 
 
-@pytest.mark.parametrize("error", NOT_SAID, ids=repr)
-async def test_what_was_not_said_is_said_later_and_once(error: Exception, house: House) -> None:
-    await house.put(OPENED, GREW)
-    house.say(error)
-    assert await house.deliver() == 0
-    assert house.people.said == []
-    house.clock.add(31)
-    assert await house.deliver() == 2
-    assert [said.key for said in house.people.said] == [OPENED.id, GREW.id]
+@pytest.mark.parametrize("error", RETRYABLE, ids=repr)
+async def test_failed_message_is_posted_later_once(error: Exception, harness: Harness) -> None:
+    await harness.put(OPENED, GREW)
+    harness.fail_next(error)
+    assert await harness.deliver() == 0
+    assert harness.platform.posted == []
+    harness.clock.add(31)
+    assert await harness.deliver() == 2
+    assert [message.key for message in harness.platform.posted] == [OPENED.id, GREW.id]
 
 
-async def test_told_to_wait_means_not_a_second_sooner_and_no_other_room_waits(house: House) -> None:
-    other = story(watch(room=ELSEWHERE))[0]
-    await house.put(OPENED, other)
-    house.say(Later("ratelimited", 30))
-    await house.deliver()
-    assert await house.deliver(ELSEWHERE) == 1
-    house.clock.add(29)
-    assert await house.deliver() == 0
-    house.clock.add(2)
-    assert await house.deliver() == 1
+async def test_retry_after_delays_only_its_channel(harness: Harness) -> None:
+    other_message = messages_of_incident(watch(channel=OTHER_CHANNEL))[0]
+    await harness.put(OPENED, other_message)
+    harness.fail_next(RetryAfter("ratelimited", 30))
+    await harness.deliver()
+    assert await harness.deliver(OTHER_CHANNEL) == 1
+    harness.clock.add(29)
+    assert await harness.deliver() == 0
+    harness.clock.add(2)
+    assert await harness.deliver() == 1
 
 
-@pytest.mark.parametrize("error", [Unsure("status 503"), Unsure("TimeoutError"), Crash()], ids=repr)
-async def test_what_may_stand_there_is_looked_up_and_not_said_again(error: BaseException, house: House) -> None:
-    await house.put(OPENED, GREW)
-    house.say(error, before=False)
+@pytest.mark.parametrize(
+    "error", [DeliveryUnknown("status 503"), DeliveryUnknown("TimeoutError"), Crash()], ids=repr
+)
+async def test_possibly_sent_message_is_searched_before_retry(
+    error: BaseException, harness: Harness
+) -> None:
+    await harness.put(OPENED, GREW)
+    harness.fail_next(error, before=False)
     try:
-        await house.deliver()
+        await harness.deliver()
     except Crash:
-        house.crash()
-    assert await house.deliver() == 0, "a call may still be under way"
-    house.clock.add(12)
-    assert await house.deliver() == 2
-    assert [said.key for said in house.people.said] == [OPENED.id, GREW.id]
-    assert house.people.said[1].thread == house.people.said[0].id
-    assert house.people.calls.count("find") == 1
+        harness.crash()
+    assert await harness.deliver() == 0, "a call may still be under way"
+    harness.clock.add(12)
+    assert await harness.deliver() == 2
+    assert [message.key for message in harness.platform.posted] == [OPENED.id, GREW.id]
+    assert harness.platform.posted[1].thread == harness.platform.posted[0].id
+    assert harness.platform.calls.count("find") == 1
 
 
-async def test_a_crash_before_the_call_loses_nothing(house: House) -> None:
-    await house.put(OPENED)
-    house.say(Crash())
+async def test_crash_before_the_call_loses_nothing(harness: Harness) -> None:
+    await harness.put(OPENED)
+    harness.fail_next(Crash())
     with pytest.raises(Crash):
-        await house.deliver()
-    house.crash()
-    house.clock.add(12)
-    assert await house.deliver() == 1
-    assert [said.key for said in house.people.said] == [OPENED.id]
+        await harness.deliver()
+    harness.crash()
+    harness.clock.add(12)
+    assert await harness.deliver() == 1
+    assert [message.key for message in harness.platform.posted] == [OPENED.id]
 
 
-async def test_a_look_up_that_fails_is_repeated_before_anything_is_said(house: House) -> None:
-    await house.put(OPENED)
-    house.say(Unsure("reset"), before=False)
-    await house.deliver()
-    house.clock.add(12)
-    house.say(Later("ratelimited", 60), "find")
-    assert await house.deliver() == 0
-    house.clock.add(59)
-    assert await house.deliver() == 0
-    house.clock.add(2)
-    assert await house.deliver() == 1
-    assert len(house.people.said) == 1
+async def test_failed_history_lookup_is_retried_before_posting(harness: Harness) -> None:
+    await harness.put(OPENED)
+    harness.fail_next(DeliveryUnknown("reset"), before=False)
+    await harness.deliver()
+    harness.clock.add(12)
+    harness.fail_next(RetryAfter("ratelimited", 60), "find")
+    assert await harness.deliver() == 0
+    harness.clock.add(59)
+    assert await harness.deliver() == 0
+    harness.clock.add(2)
+    assert await harness.deliver() == 1
+    assert len(harness.platform.posted) == 1
 
 
-async def test_where_nobody_can_look_it_may_be_said_twice_and_is_never_lost(house: House) -> None:
-    await house.put(OPENED)
-    house.say(Unsure("reset"), before=False)
-    await house.deliver()
-    house.clock.add(12)
-    house.say(Blind("missing_scope"), "find")
-    assert await house.deliver() == 1
-    assert [said.key for said in house.people.said] == [OPENED.id, OPENED.id]
+async def test_unavailable_history_may_duplicate_but_never_lose(harness: Harness) -> None:
+    await harness.put(OPENED)
+    harness.fail_next(DeliveryUnknown("reset"), before=False)
+    await harness.deliver()
+    harness.clock.add(12)
+    harness.fail_next(HistoryUnavailable("missing_scope"), "find")
+    assert await harness.deliver() == 1
+    assert [message.key for message in harness.platform.posted] == [OPENED.id, OPENED.id]
 
 
-async def test_a_closed_room_rests_its_creator_hears_of_it_once_and_it_goes_on_when_it_is_open(house: House) -> None:
-    await house.put(OPENED, GREW)
-    house.people.before = lambda call: _raise(RoomGone("not_in_channel")) if call == "post" else None
-    assert await house.deliver() == 0
-    [(who, card)] = house.people.told
-    assert (who, card.tone) == ("U1", Tone.WARN)
-    kept = await house.kept.find(ROOM, WATCH.id)
-    assert kept is not None
-    assert kept.paused
-    house.clock.add(3_601)
-    assert await house.deliver() == 0
-    assert len(house.people.told) == 1
-    house.people.before = lambda _: None
-    assert await house.kept.resume(ROOM)
-    assert await house.deliver() == 2
-    assert [said.key for said in house.people.said] == [OPENED.id, GREW.id]
+async def test_unavailable_channel_pauses_and_notifies_creator_once(harness: Harness) -> None:
+    await harness.put(OPENED, GREW)
+    harness.platform.before = lambda call: (
+        _raise(ChannelUnavailable("not_in_channel")) if call == "post" else None
+    )
+    assert await harness.deliver() == 0
+    [(user, card)] = harness.platform.direct_messages
+    assert (user, card.tone) == ("U1", Tone.WARN)
+    stored = await harness.store.find(CHANNEL, WATCH.id)
+    assert stored is not None
+    assert stored.paused
+    harness.clock.add(3_601)
+    assert await harness.deliver() == 0
+    assert len(harness.platform.direct_messages) == 1
+    harness.platform.before = lambda _: None
+    assert await harness.store.resume_channel(CHANNEL)
+    assert await harness.deliver() == 2
+    assert [message.key for message in harness.platform.posted] == [OPENED.id, GREW.id]
 
 
-CLOSED = [RoomGone("is_archived"), SpaceGone("token_revoked"), SpaceGone("account_inactive")]
+CLOSED = [
+    ChannelUnavailable("is_archived"),
+    WorkspaceUnavailable("token_revoked"),
+    WorkspaceUnavailable("account_inactive"),
+]
 
 
-@pytest.mark.parametrize("why", CLOSED, ids=repr)
-async def test_a_place_that_opens_again_without_a_word_is_found_open_within_the_hour(
-    why: Exception, house: House
+@pytest.mark.parametrize("error", CLOSED, ids=repr)
+async def test_channel_available_again_is_found_within_an_hour(
+    error: Exception, harness: Harness
 ) -> None:
-    """A token that was changed or a channel that is no longer archived costs no watch and no alert."""
-    await house.put(OPENED, GREW)
-    house.say(why)
-    assert await house.deliver() == 0
-    (kept,) = await house.kept.of_room(ROOM)
-    assert kept.paused
-    house.clock.add(3_599)
-    assert await house.deliver() == 0
-    house.clock.add(1)
-    assert await house.deliver() == 2
-    (kept,) = await house.kept.of_room(ROOM)
-    assert not kept.paused
-    assert [said.key for said in house.people.said] == [OPENED.id, GREW.id]
+    """A rotated token or a channel archived for a while loses no watch and no alert."""
+    await harness.put(OPENED, GREW)
+    harness.fail_next(error)
+    assert await harness.deliver() == 0
+    (stored,) = await harness.store.list_watches(CHANNEL)
+    assert stored.paused
+    harness.clock.add(3_599)
+    assert await harness.deliver() == 0
+    harness.clock.add(1)
+    assert await harness.deliver() == 2
+    (stored,) = await harness.store.list_watches(CHANNEL)
+    assert not stored.paused
+    assert [message.key for message in harness.platform.posted] == [OPENED.id, GREW.id]
 
 
-async def test_when_one_room_of_a_workspace_can_be_told_again_all_of_them_can(house: House) -> None:
-    other = story(watch(room=ELSEWHERE))[0]
-    await house.put(OPENED, other)
-    house.people.before = lambda call: _raise(SpaceGone("token_revoked"))
-    assert await house.deliver() == await house.deliver(ELSEWHERE) == 0
-    house.people.before = lambda _: None
-    house.clock.add(3_600)
-    assert await house.deliver() == 1
-    assert [kept.paused for room in (ROOM, ELSEWHERE) for kept in await house.kept.of_room(room)] == [False, False]
-    assert house.people.told == []
+async def test_successful_post_resumes_whole_workspace(harness: Harness) -> None:
+    other_message = messages_of_incident(watch(channel=OTHER_CHANNEL))[0]
+    await harness.put(OPENED, other_message)
+    harness.platform.before = lambda call: _raise(WorkspaceUnavailable("token_revoked"))
+    assert await harness.deliver() == await harness.deliver(OTHER_CHANNEL) == 0
+    harness.platform.before = lambda _: None
+    harness.clock.add(3_600)
+    assert await harness.deliver() == 1
+    assert [
+        stored.paused
+        for channel in (CHANNEL, OTHER_CHANNEL)
+        for stored in await harness.store.list_watches(channel)
+    ] == [False, False]
+    assert harness.platform.direct_messages == []
 
 
-async def test_a_workspace_that_says_nothing_for_thirty_days_has_its_letters_dropped(house: House) -> None:
-    await house.put(OPENED)
-    house.clock.now = OPENED.alert.at + timedelta(days=31)
-    house.say(SpaceGone("account_inactive"))
-    assert await house.deliver() == 1
-    assert house.people.said == []
+async def test_message_to_unavailable_workspace_is_dropped_after_30_days(harness: Harness) -> None:
+    await harness.put(OPENED)
+    harness.clock.now = OPENED.alert.at + timedelta(days=31)
+    harness.fail_next(WorkspaceUnavailable("account_inactive"))
+    assert await harness.deliver() == 1
+    assert harness.platform.posted == []
 
 
-@pytest.mark.parametrize("why", CLOSED, ids=repr)
-async def test_a_place_that_closes_while_an_outcome_is_open_is_looked_at_when_it_opens(
-    why: Exception, house: House
+@pytest.mark.parametrize("error", CLOSED, ids=repr)
+async def test_unavailable_channel_is_searched_once_available_again(
+    error: Exception, harness: Harness
 ) -> None:
-    await house.put(OPENED)
-    house.say(Unsure("reset"), before=False)
-    await house.deliver()
-    house.clock.add(12)
-    house.say(why, "find")
-    assert await house.deliver() == 0
-    house.clock.add(3_601)
-    assert await house.deliver() == 1
-    assert [said.key for said in house.people.said] == [OPENED.id]
+    await harness.put(OPENED)
+    harness.fail_next(DeliveryUnknown("reset"), before=False)
+    await harness.deliver()
+    harness.clock.add(12)
+    harness.fail_next(error, "find")
+    assert await harness.deliver() == 0
+    harness.clock.add(3_601)
+    assert await harness.deliver() == 1
+    assert [message.key for message in harness.platform.posted] == [OPENED.id]
 
 
-async def test_what_is_not_taken_for_a_day_makes_way(house: House) -> None:
-    await house.put(OPENED)
-    house.clock.now = OPENED.alert.at + timedelta(days=2)
-    house.say(Rejected("missing_scope"))
-    assert await house.deliver() == 1
-    assert house.people.said == []
+async def test_message_rejected_for_a_day_is_dropped(harness: Harness) -> None:
+    await harness.put(OPENED)
+    harness.clock.now = OPENED.alert.at + timedelta(days=2)
+    harness.fail_next(Rejected("missing_scope"))
+    assert await harness.deliver() == 1
+    assert harness.platform.posted == []
 
 
 @pytest.mark.parametrize("call", ["post", "update"])
-async def test_a_thread_that_is_gone_gets_a_new_root(call: str, house: House) -> None:
-    await house.put(OPENED, GREW, EASED)
-    await house.delivery.deliver_next(ROOM)
-    house.say(MessageGone("message_not_found"), call)
-    await house.deliver()
-    first, again, reply = house.people.said
-    assert (again.thread, again.key) == ("", GREW.id)
-    assert reply.thread == again.id
+async def test_deleted_thread_gets_new_root(call: str, harness: Harness) -> None:
+    await harness.put(OPENED, GREW, EASED)
+    await harness.delivery.deliver_next(CHANNEL)
+    harness.fail_next(MessageNotFound("message_not_found"), call)
+    await harness.deliver()
+    first, new_root, reply = harness.platform.posted
+    assert (new_root.thread, new_root.key) == ("", GREW.id)
+    assert reply.thread == new_root.id
     assert first.edits == (1 if call == "post" else 0)
 
 
-async def test_an_edit_that_fails_holds_the_reply_back(house: House) -> None:
-    await house.put(OPENED, GREW)
-    await house.delivery.deliver_next(ROOM)
-    house.say(Unsure("status 500"), "update")
-    assert await house.deliver() == 0
-    assert len(house.people.said) == 1
-    house.clock.add(5)
-    assert await house.deliver() == 1
-    assert house.people.said[0].edits == 1
+async def test_failed_root_edit_delays_reply(harness: Harness) -> None:
+    await harness.put(OPENED, GREW)
+    await harness.delivery.deliver_next(CHANNEL)
+    harness.fail_next(DeliveryUnknown("status 500"), "update")
+    assert await harness.deliver() == 0
+    assert len(harness.platform.posted) == 1
+    harness.clock.add(5)
+    assert await harness.deliver() == 1
+    assert harness.platform.posted[0].edits == 1
 
 
-async def test_the_root_shows_who_took_it_in_hand_meanwhile(house: House) -> None:
-    await house.put(OPENED, GREW)
-    await house.delivery.deliver_next(ROOM)
-    kept = await house.kept.find(ROOM, WATCH.id)
-    assert kept is not None
-    hand = replace(kept.incident, acknowledged=Acknowledged("ada", T0))
-    assert await house.kept.change(ROOM, WATCH.id, hand, kept.incident)
-    await house.deliver()
-    assert "by ada" in str(house.people.said[0].card.facts)
+async def test_root_shows_acknowledgement_made_since_alert(harness: Harness) -> None:
+    await harness.put(OPENED, GREW)
+    await harness.delivery.deliver_next(CHANNEL)
+    stored = await harness.store.find(CHANNEL, WATCH.id)
+    assert stored is not None
+    acknowledged = replace(stored.incident, acknowledged=Acknowledged("ada", T0))
+    assert await harness.store.update_incident(CHANNEL, WATCH.id, acknowledged, stored.incident)
+    await harness.deliver()
+    assert "by ada" in str(harness.platform.posted[0].card.facts)
 
 
 @pytest.mark.parametrize(
     ("settings", "posted", "broadcast"),
     [
-        (RoomSettings(), 4, []),
-        (RoomSettings(updates=Updates.EDIT_ONLY), 1, []),
-        (RoomSettings(updates=Updates.BROADCAST), 4, [RESOLVED.id]),
+        (ChannelSettings(), 4, []),
+        (ChannelSettings(update_mode=UpdateMode.EDIT_ONLY), 1, []),
+        (ChannelSettings(update_mode=UpdateMode.BROADCAST), 4, [RESOLVED.id]),
     ],
-    ids=lambda value: getattr(value, "updates", ""),
+    ids=lambda value: value.update_mode if isinstance(value, ChannelSettings) else "",
 )
-async def test_a_room_hears_of_things_as_it_chose(
-    settings: RoomSettings, posted: int, broadcast: list[str], house: House
+async def test_delivery_follows_channel_update_mode(
+    settings: ChannelSettings, posted: int, broadcast: list[str], harness: Harness
 ) -> None:
-    await house.put(OPENED, GREW, EASED, RESOLVED)
-    await house.kept.set_settings(ROOM, settings)
-    await house.deliver()
-    said = house.people.said
-    assert (len(said), said[0].edits, said[0].card.tone) == (posted, 3, Tone.GOOD)
-    assert [one.key for one in said if one.broadcast] == broadcast
+    await harness.put(OPENED, GREW, EASED, RESOLVED)
+    await harness.store.set_settings(CHANNEL, settings)
+    await harness.deliver()
+    messages = harness.platform.posted
+    assert (len(messages), messages[0].edits, messages[0].card.tone) == (posted, 3, Tone.GOOD)
+    assert [message.key for message in messages if message.broadcast] == broadcast
 
 
-async def test_a_room_without_reminders_gets_none(house: House) -> None:
-    reminder = letters_of(WATCH, (("1h", "a+"), ("61m30s", "a+"), ("26h", "a+")))[-1]
-    assert reminder.alert.reason is Reason.REMINDER
-    await house.kept.set_settings(ROOM, RoomSettings(reminder=False))
-    await house.put(OPENED, reminder)
-    assert await house.deliver() == 2
-    assert len(house.people.said) == 1
+async def test_reminder_is_dropped_if_channel_disabled_them(harness: Harness) -> None:
+    reminder = messages_of(WATCH, (("1h", "a+"), ("61m30s", "a+"), ("26h", "a+")))[-1]
+    assert reminder.alert.reason is AlertReason.REMINDER
+    await harness.store.set_settings(CHANNEL, ChannelSettings(reminders=False))
+    await harness.put(OPENED, reminder)
+    assert await harness.deliver() == 2
+    assert len(harness.platform.posted) == 1
 
 
-async def test_two_processes_share_the_work_and_say_everything_once(house: House) -> None:
-    letters = [letter for number in range(20) for letter in story(numbered(number))]
-    await house.put(*letters)
+async def test_two_workers_post_everything_once(harness: Harness) -> None:
+    messages = [
+        message for number in range(20) for message in messages_of_incident(numbered_watch(number))
+    ]
+    await harness.put(*messages)
 
-    pair = [made(house.kept, house.people, house.clock) for _ in range(2)]
+    workers = [build_worker(harness.store, harness.platform, harness.clock) for _ in range(2)]
 
-    async def empty(delivery: Delivery) -> None:
+    async def drain(worker: DeliveryWorker) -> None:
         for _ in range(400):
-            await delivery.deliver_next(ROOM)
+            await worker.deliver_next(CHANNEL)
             await asyncio.sleep(0)
 
-    await asyncio.gather(*map(empty, pair))
-    assert [said.key for said in house.people.said] == [letter.id for letter in letters]
+    await asyncio.gather(*map(drain, workers))
+    assert [message.key for message in harness.platform.posted] == [
+        message.id for message in messages
+    ]
 
 
-async def test_a_root_is_edited_by_the_one_process_that_has_the_letter(house: House) -> None:
-    """Two would edit it side by side, and the slower one could put what was before over what is now."""
-    await house.put(OPENED, GREW)
-    assert await house.delivery.deliver_next(ROOM)
-    other, update = made(house.kept, house.people, house.clock), house.people.update
+async def test_root_is_edited_only_by_worker_with_the_attempt(harness: Harness) -> None:
+    """Concurrent edits could replace the current state with an older one."""
+    await harness.put(OPENED, GREW)
+    assert await harness.delivery.deliver_next(CHANNEL)
+    second_worker = build_worker(harness.store, harness.platform, harness.clock)
+    update = harness.platform.update
 
-    async def slow(room: Room, message: str, card: Card) -> None:
-        house.people.update = update
-        assert not await other.deliver_next(ROOM)
-        raise Unsure("status 503")
+    async def slow(channel: Channel, message: str, card: Card) -> None:
+        harness.platform.update = update
+        assert not await second_worker.deliver_next(CHANNEL)
+        raise DeliveryUnknown("status 503")
 
-    house.people.update = slow
-    assert await house.deliver() == 0
-    house.clock.add(12)
-    assert await house.deliver() == 1
-    assert [said.key for said in house.people.said] == [OPENED.id, GREW.id]
-    assert house.people.said[0].edits == 1
+    harness.platform.update = slow
+    assert await harness.deliver() == 0
+    harness.clock.add(12)
+    assert await harness.deliver() == 1
+    assert [message.key for message in harness.platform.posted] == [OPENED.id, GREW.id]
+    assert harness.platform.posted[0].edits == 1
 
 
-async def test_the_loop_empties_every_room_and_survives_a_store_that_is_away() -> None:
+async def test_worker_drains_every_channel_despite_store_errors() -> None:
     clock = Clock(LATER)
-    kept = KeptInMemory(clock)
-    people = RoomOfPeople(clock)
-    for room in (ROOM, ELSEWHERE):
-        for letter in story(watch(room=room)):
-            kept.put(letter)
-            kept.keep(letter.watch, letter.incident)
+    store = InMemoryRepository(clock)
+    platform = FakeChannel(clock)
+    for channel in (CHANNEL, OTHER_CHANNEL):
+        for message in messages_of_incident(watch(channel=channel)):
+            store.enqueue(message)
+            store.store(message.watch, message.incident)
     failures = iter([True, False, True])
-    rooms = kept.rooms
+    ready_channels = store.ready_channels
 
-    async def sometimes() -> object:
+    async def failing_ready_channels() -> object:
         if next(failures, False):
             raise ConnectionError
-        return await rooms()
+        return await ready_channels()
 
-    kept.rooms = sometimes  # type: ignore[method-assign, assignment]
+    store.ready_channels = failing_ready_channels  # type: ignore[method-assign, assignment]
     done = asyncio.Event()
 
     async def sleep(seconds: float) -> None:
         clock.add(seconds)
-        if len(people.said) == 2 * len(REASONS):
+        if len(platform.posted) == 2 * len(REASONS):
             done.set()
         await asyncio.sleep(0)
 
-    delivery = Delivery(kept, kept, {"slack": people}, Pace(now=clock, sleep=sleep))
-    running = asyncio.create_task(delivery.run())
+    worker = DeliveryWorker(
+        store, store, {"slack": platform}, DeliveryTimeouts(now=clock, sleep=sleep)
+    )
+    running = asyncio.create_task(worker.run())
     async with asyncio.timeout(5):
         await done.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    for room in (ROOM, ELSEWHERE):
-        assert next(said.card.title for said in people.said if said.room == room).endswith("clear again after 4h 58m")
+    for channel in (CHANNEL, OTHER_CHANNEL):
+        assert next(
+            message.card.title for message in platform.posted if message.channel == channel
+        ).endswith("clear again after 4h 58m")
 
 
 def _raise(error: Exception) -> None:

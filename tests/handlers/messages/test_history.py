@@ -1,4 +1,4 @@
-"""`history`: what a channel hears of the past of its own watches, as a picture and in words."""
+"""`history` command: parser, chart and text."""
 
 from __future__ import annotations
 
@@ -12,28 +12,37 @@ from bot.models import Report
 from bot.monitoring.alert_state import acknowledge
 from bot.monitoring.history import History
 from bot.monitoring.models import Watch
-from handlers.commands import Watching
+from handlers.commands import WatchCommands
 from handlers.commands.parser import BadCommand
-from handlers.commands.watch_parser import EVERYTHING, USUAL, beginning, read_history
+from handlers.commands.watch_parser import FULL_RANGE, DEFAULT_RANGE, history_start, read_history
 from handlers.message import Card, Tone
 from handlers.messages.history import history_card
-from handlers.ports import Ask
+from handlers.ports import ChatRequest
 from tests.handlers.charts.timelines import DAY, NOW, busy, ordinary
 from tests.support.dns_world import World
 from tests.support.incident_stories import T0
-from tests.support.memory_repository import KeptInMemory
-from tests.support.stored_watches import ELSEWHERE, ROOM, Clock, baseline, opened, watch
+from tests.support.memory_repository import InMemoryRepository
+from tests.support.stored_watches import (
+    OTHER_CHANNEL,
+    CHANNEL,
+    Clock,
+    baseline,
+    open_incident,
+    watch,
+)
 
 WATCH = watch(name="HQ egress")
 
 
-def card_of(history: History, back: timedelta = 30 * DAY, now: datetime = NOW) -> Card:
-    return history_card(WATCH, history, beginning(WATCH, history, back, now), now)
+def card_of(history: History, lookback: timedelta = 30 * DAY, now: datetime = NOW) -> Card:
+    return history_card(WATCH, history, history_start(WATCH, history, lookback, now), now)
 
 
-def test_the_numbers_are_told_in_words() -> None:
+def test_history_card_states_its_numbers_in_text() -> None:
     card = card_of(ordinary())
-    assert card.title.endswith(": 17 listings on 4 lists, 1 other problem, 2 changed settings since 24 Nov, 06:00 UTC")
+    assert card.title.endswith(
+        ": 17 listings on 4 lists, 1 other problem, 2 changed settings since 24 Nov, 06:00 UTC"
+    )
     facts = {fact.label: fact.value for fact in card.facts}
     assert facts == {
         "Lists": "UCEPROTECT Level 2 (11 times), Spamhaus ZEN (3 times), Barracuda (2 times), PSBL",
@@ -48,86 +57,97 @@ def test_the_numbers_are_told_in_words() -> None:
     assert card.tone is Tone.WARN  # it is listed now
 
 
-def test_the_words_of_the_picture_say_all_that_the_card_says() -> None:
+def test_chart_alt_text_contains_all_facts() -> None:
     card = card_of(ordinary())
-    assert card.picture
-    assert all(f"{fact.label}: {fact.value}" in card.picture.alt for fact in card.facts)
+    assert card.chart
+    assert all(f"{fact.label}: {fact.value}" in card.chart.alt for fact in card.facts)
 
 
-def test_only_the_time_that_was_asked_for_is_told() -> None:
+def test_history_card_is_limited_to_requested_range() -> None:
     card = card_of(ordinary(), 7 * DAY)
-    assert card.picture
-    assert [row.label for row in card.picture.timeline.rows] == ["Spamhaus ZEN", "MX changed", "in hand"]
-    assert card.picture.timeline.since == NOW - 7 * DAY
+    assert card.chart
+    assert [row.label for row in card.chart.timeline.rows] == [
+        "Spamhaus ZEN",
+        "MX changed",
+        "in hand",
+    ]
+    assert card.chart.timeline.start == NOW - 7 * DAY
 
 
-def test_a_problem_beside_no_listing_is_no_other_one() -> None:
+def test_problem_without_listings_is_not_called_other() -> None:
     history = History(tuple(track for track in ordinary().tracks if track.key == "spf:failing"))
     assert ": 1 problem since " in card_of(history).title
 
 
-def test_a_quiet_time_needs_no_picture() -> None:
+def test_empty_history_has_no_chart() -> None:
     card = card_of(History())
-    assert (card.title, card.picture) == ("HQ egress (203.0.113.5): nothing wrong since 24 Nov, 06:00 UTC", None)
+    assert (card.title, card.chart) == (
+        "HQ egress (203.0.113.5): nothing wrong since 24 Nov, 06:00 UTC",
+        None,
+    )
     assert card.tone is Tone.GOOD
 
 
-def test_many_lists_are_named_in_part() -> None:
+def test_history_card_names_limited_number_of_lists() -> None:
     facts = {fact.label: fact.value for fact in card_of(busy()).facts}
     assert facts["Lists"].endswith(" and 6 more")
 
 
 @pytest.mark.parametrize(
-    ("typed", "read"),
+    ("typed", "expected"),
     [
-        ("203.0.113.5", ("203.0.113.5", USUAL)),
+        ("203.0.113.5", ("203.0.113.5", DEFAULT_RANGE)),
         ("203.0.113.5 7d", ("203.0.113.5", timedelta(days=7))),
         ("203.0.113.5 example.com all", ("203.0.113.5 example.com", None)),
-        ("203.0.113.5 example.com", ("203.0.113.5 example.com", USUAL)),
-        ("example.com 203.0.113.5", ("example.com 203.0.113.5", USUAL)),
-        ("HQ egress", ("HQ egress", USUAL)),
+        ("203.0.113.5 example.com", ("203.0.113.5 example.com", DEFAULT_RANGE)),
+        ("example.com 203.0.113.5", ("example.com 203.0.113.5", DEFAULT_RANGE)),
+        ("HQ egress", ("HQ egress", DEFAULT_RANGE)),
         ("HQ egress 12h", ("HQ egress", timedelta(hours=12))),
     ],
 )
-def test_a_range_may_stand_behind_the_watch(typed: str, read: tuple[str, timedelta | None]) -> None:
-    assert read_history(typed) == read
+def test_history_range_after_watch_is_parsed(
+    typed: str, expected: tuple[str, timedelta | None]
+) -> None:
+    assert read_history(typed) == expected
 
 
-def test_what_is_no_range_is_said() -> None:
+def test_invalid_history_range_is_refused() -> None:
     with pytest.raises(BadDuration):
         read_history("203.0.113.5 7x")
     with pytest.raises(BadCommand):
         read_history(" ")
 
 
-def test_nothing_is_known_from_before_the_watch() -> None:
-    assert beginning(WATCH, History(), None, NOW) == T0
-    assert beginning(WATCH, ordinary(), 90 * DAY, NOW) == T0
-    assert beginning(WATCH, ordinary(), DAY, NOW) == NOW - DAY
+def test_history_starts_no_earlier_than_watch() -> None:
+    assert history_start(WATCH, History(), None, NOW) == T0
+    assert history_start(WATCH, ordinary(), 90 * DAY, NOW) == T0
+    assert history_start(WATCH, ordinary(), DAY, NOW) == NOW - DAY
 
 
-async def no_look(_: Watch) -> Sequence[Report]:
+async def no_poll(_: Watch) -> Sequence[Report]:
     return ()
 
 
-def watching(kept: KeptInMemory) -> Watching:
-    return Watching(kept, kept, no_look, World({}), {}, kept.clock)
+def watch_commands(store: InMemoryRepository) -> WatchCommands:
+    return WatchCommands(store, store, no_poll, World({}), {}, store.clock)
 
 
-def asked(text: str) -> Ask:
-    return Ask(ROOM, "U1", text, name="Ada")
+def request(text: str) -> ChatRequest:
+    return ChatRequest(CHANNEL, "U1", text, name="Ada")
 
 
-async def test_listed_and_acknowledged_is_what_the_channel_reads() -> None:
-    kept = KeptInMemory(Clock())
-    begun = baseline(WATCH)
-    await kept.add(WATCH, begun, T0)
-    incident, _ = opened(begun, at=T0 + timedelta(hours=1))
-    kept.clock.now = T0 + timedelta(hours=2)
-    await kept.change(ROOM, WATCH.id, incident, begun)
-    await kept.change(ROOM, WATCH.id, acknowledge(incident, "Ada", kept.clock()), incident)
-    kept.clock.now = T0 + timedelta(hours=5)
-    card = await watching(kept).history(asked("history"), "HQ egress all")
+async def test_history_command_shows_listing_and_acknowledgement() -> None:
+    store = InMemoryRepository(Clock())
+    initial = baseline(WATCH)
+    await store.add(WATCH, initial, T0)
+    incident, _ = open_incident(initial, at=T0 + timedelta(hours=1))
+    store.clock.now = T0 + timedelta(hours=2)
+    await store.update_incident(CHANNEL, WATCH.id, incident, initial)
+    await store.update_incident(
+        CHANNEL, WATCH.id, acknowledge(incident, "Ada", store.clock()), incident
+    )
+    store.clock.now = T0 + timedelta(hours=5)
+    card = await watch_commands(store).history(request("history"), "HQ egress all")
     assert [(fact.label, fact.value) for fact in card.facts] == [
         ("Lists", "a"),
         ("Listed", "4h, each list counted by itself"),
@@ -137,16 +157,16 @@ async def test_listed_and_acknowledged_is_what_the_channel_reads() -> None:
     ]
 
 
-async def test_what_another_channel_watches_has_no_history_here() -> None:
-    kept = KeptInMemory(Clock())
-    await kept.add(watch(room=ELSEWHERE), baseline(watch(room=ELSEWHERE), "a+"), T0)
+async def test_history_of_other_channels_watch_is_not_found() -> None:
+    store = InMemoryRepository(Clock())
+    await store.add(watch(channel=OTHER_CHANNEL), baseline(watch(channel=OTHER_CHANNEL), "a+"), T0)
     with pytest.raises(BadCommand, match="not watched in this channel"):
-        await watching(kept).history(asked("history"), watch(room=ELSEWHERE).id)
+        await watch_commands(store).history(request("history"), watch(channel=OTHER_CHANNEL).id)
 
 
-def test_words_for_the_range_buttons_can_be_typed() -> None:
+def test_range_button_commands_are_parsed() -> None:
     for button in card_of(ordinary()).buttons:
-        verb, _, rest = button.command.partition(" ")
-        name, back = read_history(rest)
+        verb, _, arguments = button.command.partition(" ")
+        name, lookback = read_history(arguments)
         assert (verb, name) == ("history", WATCH.id)
-        assert back is None if rest.endswith(EVERYTHING) else back
+        assert lookback is None if arguments.endswith(FULL_RANGE) else lookback

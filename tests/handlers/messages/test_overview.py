@@ -1,4 +1,4 @@
-"""How everything is at one look: what is said of it, and how it is gathered."""
+"""Overview: its sections, and how their data is collected."""
 
 from __future__ import annotations
 
@@ -11,78 +11,90 @@ import pytest
 from redis.asyncio import Redis
 
 from bot.models import ServerHealth, Verdict
-from bot.monitoring.alert_state import acknowledge, begin, mute
-from bot.monitoring.dnsbl_quarantine import ListHealth, ListMemory, Used
-from bot.monitoring.interfaces import Kept
-from bot.monitoring.models import Room
-from bot.monitoring.repository import Register
+from bot.monitoring.alert_state import acknowledge, initial_incident, mute
+from bot.monitoring.dnsbl_quarantine import ListHealth, QuarantineState, QueryUsage
+from bot.monitoring.interfaces import StoredWatch
+from bot.monitoring.models import Channel
+from bot.monitoring.repository import RedisRepository
 from bot.storage import StoreUnavailable
-from handlers.commands.overview import LISTS_KEPT_S, Lately, Overviews
+from handlers.commands.overview import LIST_STATUS_TTL_S, ListStatusCache, OverviewBuilder
 from handlers.message import Tone
 from handlers.messages import ListRow
 from handlers.messages.overview import (
     Overview,
     Section,
-    Watched,
+    ChannelWatch,
     budgets_section,
     lists_section,
     resolver_section,
-    watched_sections,
+    watch_sections,
 )
 from tests.support.incident_stories import T0
-from tests.support.outbox_messages import story
-from tests.support.stored_watches import ELSEWHERE, ROOM, Clock, numbered, watch
+from tests.support.outbox_messages import messages_of_incident
+from tests.support.stored_watches import OTHER_CHANNEL, CHANNEL, Clock, numbered_watch, watch
 
 NOW = T0 + timedelta(hours=1)
 NAMES = {"spamhaus-zen": "Spamhaus ZEN", "kempt": "Kempt"}
 GOOD: Sequence[ListRow] = (("Spamhaus ZEN", Verdict.PASS, "", 12), ("Kempt", Verdict.PASS, "", 30))
 
 
-def quiet(number: int = 5, room: Room = ROOM) -> Kept:
-    one = replace(numbered(number), room=room)
-    return Kept(one, begin(one.id, (), T0), NOW + timedelta(minutes=10), one.every)
+def quiet(number: int = 5, channel: Channel = CHANNEL) -> StoredWatch:
+    stored_watch = replace(numbered_watch(number), channel=channel)
+    return StoredWatch(
+        stored_watch,
+        initial_incident(stored_watch.id, (), T0),
+        NOW + timedelta(minutes=10),
+        stored_watch.interval,
+    )
 
 
-def listed(number: int = 7) -> Kept:
-    one = numbered(number)
-    return Kept(one, story(one)[0].incident, NOW, one.every)
+def listed(number: int = 7) -> StoredWatch:
+    stored_watch = numbered_watch(number)
+    return StoredWatch(
+        stored_watch, messages_of_incident(stored_watch)[0].incident, NOW, stored_watch.interval
+    )
 
 
-def muted(number: int = 9, hours: int = 5) -> Kept:
-    one = quiet(number)
-    return replace(one, incident=mute(one.incident, "ada", T0 + timedelta(hours=hours)))
+def muted(number: int = 9, hours: int = 5) -> StoredWatch:
+    stored = quiet(number)
+    return replace(stored, incident=mute(stored.incident, "ada", T0 + timedelta(hours=hours)))
 
 
-def said(sections: Sequence[Section]) -> dict[str, str]:
-    """Every text of every section, by title."""
+def texts(sections: Sequence[Section]) -> dict[str, str]:
+    """All texts of each section by title."""
     return {section.title: " | ".join(map(str, section.cards)) for section in sections}
 
 
-def cards_of(kept: Sequence[Kept], channel: str = "#mail") -> dict[str, str]:
-    return said(watched_sections([Watched(one, channel) for one in kept], NOW))
+def cards_of(watches: Sequence[StoredWatch], channel: str = "#mail") -> dict[str, str]:
+    return texts(watch_sections([ChannelWatch(stored, channel) for stored in watches], NOW))
 
 
-def test_where_nothing_is_watched_it_says_how_to_begin() -> None:
+def test_empty_overview_explains_how_to_start() -> None:
     sections = cards_of(())
     assert "No incident is open" in sections["Incidents"]
     assert "Type `watch 203.0.113.5 example.com` in a channel" in sections["Watches"]
     assert "Nothing is muted" in sections["Mutes"]
 
 
-def test_an_open_incident_says_what_is_wrong_since_when_where_and_whose_it_is() -> None:
-    one = listed()
-    assert one.incident.opened
-    sections = cards_of([one, quiet()])
+def test_open_incident_shows_problem_channel_and_owner() -> None:
+    stored = listed()
+    assert stored.incident.opened_at
+    sections = cards_of([stored, quiet()])
     assert "1 incident is open" in sections["Incidents"]
-    assert f"{one.watch.subject}: on " in sections["Incidents"]
+    assert f"{stored.watch.subject}: on " in sections["Incidents"]
     assert "#mail · nobody has it in hand yet" in sections["Incidents"]
-    mine = replace(one, incident=acknowledge(one.incident, "ada", NOW))
-    assert "ada has it in hand" in cards_of([mine])["Incidents"]
+    acknowledged = replace(stored, incident=acknowledge(stored.incident, "ada", NOW))
+    assert "ada has it in hand" in cards_of([acknowledged])["Incidents"]
 
 
-def test_watches_stand_by_channel_with_their_state_and_next_look_and_what_is_wrong_first() -> None:
-    sections = watched_sections(
-        [Watched(quiet(), "#mail"), Watched(listed(), "#mail"), Watched(quiet(9), "#abuse")], NOW
+def test_watches_are_grouped_by_channel_problems_first() -> None:
+    sections = watch_sections(
+        [
+            ChannelWatch(quiet(), "#mail"),
+            ChannelWatch(listed(), "#mail"),
+            ChannelWatch(quiet(9), "#abuse"),
+        ],
+        NOW,
     )
     cards = {card.title: card for card in sections[1].cards}
     assert list(cards) == ["#abuse: 1 watch", "#mail: 2 watches, 1 with an open incident"]
@@ -94,24 +106,24 @@ def test_watches_stand_by_channel_with_their_state_and_next_look_and_what_is_wro
 
 
 @pytest.mark.parametrize(
-    ("one", "says"),
+    ("stored", "text"),
     [
         (replace(quiet(), paused=True), "none while it rests"),
-        (replace(quiet(), due=None), "not planned yet"),
-        (replace(quiet(), every=timedelta(hours=3)), "3h (wished: 1h)"),
+        (replace(quiet(), next_poll_at=None), "not planned yet"),
+        (replace(quiet(), interval=timedelta(hours=3)), "3h (wished: 1h)"),
     ],
     ids=["resting", "no plan", "stretched"],
 )
-def test_what_holds_a_look_up_is_said(one: Kept, says: str) -> None:
-    assert says in cards_of([one])["Watches"]
+def test_watch_row_explains_why_no_poll_is_due(stored: StoredWatch, text: str) -> None:
+    assert text in cards_of([stored])["Watches"]
 
 
 @pytest.mark.parametrize(("hours", "shown"), [(5, True), (1, False)])
-def test_a_mute_is_shown_until_it_ends(hours: int, shown: bool) -> None:
+def test_mute_is_shown_until_it_ends(hours: int, shown: bool) -> None:
     assert ("Muted by ada · #mail" in cards_of([muted(hours=hours)])["Mutes"]) is shown
 
 
-def test_lists_that_cannot_be_believed_stand_together_by_reason() -> None:
+def test_unusable_lists_are_grouped_by_reason() -> None:
     rows = [
         *GOOD,
         ("A", Verdict.WARN, "public-resolver", 1),
@@ -120,167 +132,192 @@ def test_lists_that_cannot_be_believed_stand_together_by_reason() -> None:
     ]
     [card] = lists_section(rows, (), NAMES).cards
     assert card.title == "2 of 5 lists answer their own test entries right"
-    assert [line.text for line in card.lines] == ["A, B: it refuses this resolver", "C: no answer in time"]
+    assert [line.text for line in card.lines] == [
+        "A, B: it refuses this resolver",
+        "C: no answer in time",
+    ]
 
 
-def test_lists_held_back_and_silent_ones_are_named_with_what_that_means() -> None:
-    healths = (ListHealth("kempt", held_since=T0), ListHealth("spamhaus-zen", degraded=True))
+def test_quarantined_and_silent_lists_are_named() -> None:
+    list_states = (
+        ListHealth("kempt", quarantined_since=T0),
+        ListHealth("spamhaus-zen", degraded=True),
+    )
     for rows in (GOOD, None):
-        [card] = lists_section(rows, healths, NAMES).cards
+        [card] = lists_section(rows, list_states, NAMES).cards
         assert [line.text for line in card.lines] == [
             "Kempt: held back since 24 Nov, 06:00 UTC",
             "Silent for some rounds: Spamhaus ZEN",
         ]
 
 
-@pytest.mark.parametrize(("silent", "tone"), [((), Tone.GOOD), ((0,), Tone.WARN), ((0, 1), Tone.BAD)])
-def test_a_silent_name_server_is_said(silent: Sequence[int], tone: Tone) -> None:
-    servers = [ServerHealth(f"192.0.2.{n}", n in silent, 200, 3, 190, 0.012) for n in range(2)]
+@pytest.mark.parametrize(
+    ("unresponsive", "tone"), [((), Tone.GOOD), ((0,), Tone.WARN), ((0, 1), Tone.BAD)]
+)
+def test_unresponsive_name_server_is_reported(unresponsive: Sequence[int], tone: Tone) -> None:
+    servers = [
+        ServerHealth(f"192.0.2.{n}", n in unresponsive, 200, 3, 190, 0.012) for n in range(2)
+    ]
     [card] = resolver_section(servers).cards
     assert card.tone is tone
-    assert ("192.0.2.0" in card.title) is bool(silent)
+    assert ("192.0.2.0" in card.title) is bool(unresponsive)
     assert card.table
     assert card.table.rows[1][2:] == ("12 ms", "200", "1.5%")
 
 
-def test_a_name_server_that_was_not_asked_yet_shows_no_figures() -> None:
+def test_unused_name_server_shows_no_figures() -> None:
     [card] = resolver_section([ServerHealth("192.0.2.53", False, 0, 0, 0, None)]).cards
     assert card.table
     assert card.table.rows == (("192.0.2.53", "not asked yet", "–", "0", "–"),)
 
 
-FEW = (Used("kempt", 300_000, 1_000),)
+FEW = (QueryUsage("kempt", 300_000, 1_000),)
 
 
 @pytest.mark.parametrize(("used", "tone"), [(79_999, Tone.GOOD), (80_000, Tone.WARN)])
-def test_a_budget_that_is_nearly_used_up_is_said(used: int, tone: Tone) -> None:
-    [card] = budgets_section([*FEW, Used("spamhaus-zen", 100_000, used)], NAMES).cards
+def test_nearly_used_budget_is_a_warning(used: int, tone: Tone) -> None:
+    [card] = budgets_section([*FEW, QueryUsage("spamhaus-zen", 100_000, used)], NAMES).cards
     assert card.tone is tone
     assert card.table
     assert card.table.rows[0] == ("Spamhaus ZEN", f"{used:,}", "100,000", "80.0%")
     assert (
         "1 more list with a limit: not asked today"
-        in budgets_section([*FEW, Used("kempt", 9, 0)], NAMES).cards[0].footnote
+        in budgets_section([*FEW, QueryUsage("kempt", 9, 0)], NAMES).cards[0].footnote
     )
 
 
-def test_where_no_list_was_asked_there_is_no_table_of_zeros() -> None:
-    [card] = budgets_section([Used("kempt", 300_000, 0)], NAMES).cards
+def test_unused_budgets_have_no_table() -> None:
+    [card] = budgets_section([QueryUsage("kempt", 300_000, 0)], NAMES).cards
     assert (card.title, card.table) == ("No watch has asked a list with a daily limit today", None)
 
 
 @dataclass
-class Remembered:
-    """A register that answers, or is away."""
+class FakeOverviewSource:
+    """Repository that answers or is unavailable."""
 
-    watches: Sequence[Kept] = ()
-    away: bool = False
-    memory: ListMemory | None = None
+    watches: Sequence[StoredWatch] = ()
+    unavailable: bool = False
+    memory: QuarantineState | None = None
 
-    async def spaces(self) -> Sequence[tuple[str, str]]:
-        if self.away:
+    async def list_workspaces(self) -> Sequence[tuple[str, str]]:
+        if self.unavailable:
             raise StoreUnavailable("the store is away")
-        return sorted({(one.watch.room.platform, one.watch.room.space) for one in self.watches})
+        return sorted(
+            {
+                (stored.watch.channel.platform, stored.watch.channel.workspace)
+                for stored in self.watches
+            }
+        )
 
-    async def rooms_of(self, platform: str, space: str) -> Sequence[Room]:
-        rooms = dict.fromkeys(one.watch.room for one in self.watches)
-        return [room for room in rooms if (room.platform, room.space) == (platform, space)]
+    async def list_channels(self, platform: str, workspace: str) -> Sequence[Channel]:
+        channels = dict.fromkeys(stored.watch.channel for stored in self.watches)
+        return [
+            channel
+            for channel in channels
+            if (channel.platform, channel.workspace) == (platform, workspace)
+        ]
 
-    async def of_room(self, room: Room) -> Sequence[Kept]:
-        return [one for one in self.watches if one.watch.room == room]
+    async def list_watches(self, channel: Channel) -> Sequence[StoredWatch]:
+        return [stored for stored in self.watches if stored.watch.channel == channel]
 
-    async def list_memory(self) -> ListMemory | None:
+    async def quarantine_state(self) -> QuarantineState | None:
         return self.memory
 
 
 @dataclass
 class Lists:
-    """Lists that answer once they are free to."""
+    """List status that is returned once `free` is set."""
 
     free: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: int = 0
+    queries: int = 0
     broken: bool = False
 
     async def __call__(self) -> Sequence[ListRow]:
-        self.asked += 1
+        self.queries += 1
         await self.free.wait()
         if self.broken:
             raise RuntimeError("a bug")
         return GOOD
 
 
-async def no_budgets() -> Sequence[Used]:
+async def no_budgets() -> Sequence[QueryUsage]:
     return ()
 
 
-def overviews(kept: Remembered, lists: Lists | None = None, clock: Clock | None = None) -> Overviews:
+def build_overviews(
+    source: FakeOverviewSource, lists: Lists | None = None, clock: Clock | None = None
+) -> OverviewBuilder:
     lists, clock = lists or Lists(), clock or Clock()
     lists.free.set()
-    lately = Lately(lists, lambda: clock().timestamp())
-    return Overviews(kept, lately, NAMES, lambda: [], no_budgets, clock)
+    status = ListStatusCache(lists, lambda: clock().timestamp())
+    return OverviewBuilder(source, status, NAMES, lambda: [], no_budgets, clock)
 
 
-async def test_a_person_sees_the_channels_they_are_in_and_no_other() -> None:
-    mine, theirs = quiet(5), quiet(6, ELSEWHERE)
-    kept = Remembered((mine, theirs))
-    seen = await overviews(kept).of_rooms(ROOM.platform, ROOM.space, {ROOM.channel: "#mail"})
-    texts = str(seen)
-    assert mine.watch.subject in texts
-    assert theirs.watch.subject not in texts
-    assert theirs.watch.subject in str(await overviews(kept).of_everything())
+async def test_user_sees_only_their_channels() -> None:
+    mine, theirs = quiet(5), quiet(6, OTHER_CHANNEL)
+    source = FakeOverviewSource((mine, theirs))
+    overview = await build_overviews(source).build_for_channels(
+        CHANNEL.platform, CHANNEL.workspace, {CHANNEL.id: "#mail"}
+    )
+    shown = str(overview)
+    assert mine.watch.subject in shown
+    assert theirs.watch.subject not in shown
+    assert theirs.watch.subject in str(await build_overviews(source).build_all())
 
 
-async def test_a_channel_of_another_workspace_with_the_same_name_is_another() -> None:
-    other = quiet(6, Room("slack", "T9", ROOM.channel))
-    seen = await overviews(Remembered((other,))).of_rooms(ROOM.platform, ROOM.space, {ROOM.channel: "#mail"})
-    assert other.watch.subject not in str(seen)
+async def test_channel_id_of_other_workspace_is_not_shown() -> None:
+    foreign_watch = quiet(6, Channel("slack", "T9", CHANNEL.id))
+    overview = await build_overviews(FakeOverviewSource((foreign_watch,))).build_for_channels(
+        CHANNEL.platform, CHANNEL.workspace, {CHANNEL.id: "#mail"}
+    )
+    assert foreign_watch.watch.subject not in str(overview)
 
 
-async def test_what_is_away_or_broken_hides_nothing_else() -> None:
+async def test_failing_section_does_not_hide_others() -> None:
     lists = Lists(broken=True)
-    seen = await overviews(Remembered(away=True), lists).of_everything()
-    sections = said((*seen.watched, *seen.sight))
+    overview = await build_overviews(FakeOverviewSource(unavailable=True), lists).build_all()
+    sections = texts((*overview.watched, *overview.health))
     assert list(sections) == ["Watches", "Blocklists", "Resolver", "Budgets"]
     assert "The store of the watches does not answer" in sections["Watches"]
     assert "Something broke here" in sections["Blocklists"]
 
 
-async def test_lists_are_asked_when_somebody_looks_and_not_again_for_five_minutes() -> None:
+async def test_list_status_is_cached_for_five_minutes() -> None:
     lists, clock = Lists(), Clock()
-    seen = overviews(Remembered(), lists, clock)
-    for seconds, asked in ((0, 1), (LISTS_KEPT_S - 1, 1), (2, 2)):
+    builder = build_overviews(FakeOverviewSource(), lists, clock)
+    for seconds, queries in ((0, 1), (LIST_STATUS_TTL_S - 1, 1), (2, 2)):
         clock.add(seconds)
-        await asyncio.gather(seen.of_everything(), seen.of_everything())
-        assert lists.asked == asked
+        await asyncio.gather(builder.build_all(), builder.build_all())
+        assert lists.queries == queries
 
 
-async def test_lists_that_broke_are_asked_again_at_the_next_look() -> None:
+async def test_failed_list_status_is_queried_again() -> None:
     lists = Lists(broken=True)
-    seen = overviews(Remembered(), lists)
-    await seen.of_everything()
+    builder = build_overviews(FakeOverviewSource(), lists)
+    await builder.build_all()
     lists.broken = False
-    assert "2 of 2 lists" in str(await seen.of_everything())
+    assert "2 of 2 lists" in str(await builder.build_all())
 
 
-async def test_an_overview_waits_for_no_list() -> None:
+async def test_overview_does_not_wait_for_list_status() -> None:
     lists = Lists()
-    seen = replace(overviews(Remembered(), lists), lists_within=0)
+    builder = replace(build_overviews(FakeOverviewSource(), lists), list_timeout_s=0)
     lists.free.clear()
-    overview: Overview = await seen.of_everything()
-    assert overview.waiting
+    overview: Overview = await builder.build_all()
+    assert overview.lists_pending
     assert "Asking every blocklist" in str(overview)
     lists.free.set()
     await asyncio.sleep(0)
-    assert not (await replace(seen, lists_within=1).of_everything()).waiting
+    assert not (await replace(builder, list_timeout_s=1).build_all()).lists_pending
 
 
-async def test_the_register_names_its_rooms_and_remembers_the_lists(redis: Redis) -> None:
-    register = Register(redis, Clock())
-    assert await register.spaces() == []
-    one = watch()
-    await register.add(one, begin(one.id, (), T0), T0)
-    assert await register.spaces() == [(ROOM.platform, ROOM.space)]
-    assert await register.rooms_of(ROOM.platform, ROOM.space) == [ROOM]
-    assert await register.list_memory() is None
-    await register.remove(ROOM, one.id)
-    assert await register.spaces() == []
+async def test_repository_lists_workspaces_and_channels(redis: Redis) -> None:
+    repository = RedisRepository(redis, Clock())
+    assert await repository.list_workspaces() == []
+    stored_watch = watch()
+    await repository.add(stored_watch, initial_incident(stored_watch.id, (), T0), T0)
+    assert await repository.list_workspaces() == [(CHANNEL.platform, CHANNEL.workspace)]
+    assert await repository.list_channels(CHANNEL.platform, CHANNEL.workspace) == [CHANNEL]
+    assert await repository.quarantine_state() is None
+    await repository.remove(CHANNEL, stored_watch.id)
+    assert await repository.list_workspaces() == []

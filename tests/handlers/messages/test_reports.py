@@ -1,9 +1,18 @@
 import pytest
 
-from bot.models import Finding, Order, Report, Target, Verdict
+from bot.models import Finding, CheckRequest, Report, Target, Verdict
 from handlers.message import Card, Tone
-from handlers.messages import checking_card, report_card, reports_card, summary
-from tests.support.reports import CLEAN, FORM, HALF_UNKNOWN, LISTED, PBL_ON_A_CLIENT, finding, listing, report
+from handlers.messages import checking_card, report_card, reports_card, summarize_report
+from tests.support.reports import (
+    CLEAN,
+    FORM,
+    HALF_UNKNOWN,
+    LISTED,
+    PBL_ON_A_CLIENT,
+    finding,
+    listing,
+    report,
+)
 
 DOCUMENTATION = Finding(
     "network",
@@ -20,7 +29,7 @@ def words(card: Card) -> str:
 
 
 @pytest.mark.parametrize(
-    ("report", "said"),
+    ("report", "expected"),
     [
         (CLEAN, "all good"),
         (LISTED, "on Spamhaus ZEN, and 2 more problems"),
@@ -30,14 +39,17 @@ def words(card: Card) -> str:
         (report(listing("Silent", Verdict.UNKNOWN, "unknown")), "not everything could be checked"),
         (report(finding("spf", Verdict.WARN), finding("spf", Verdict.FAIL)), "2 problems (SPF)"),
         (report(DOCUMENTATION), "a documentation address"),
-        (report(DOCUMENTATION, finding("mx", Verdict.FAIL)), "a documentation address, 1 problem (MX)"),
+        (
+            report(DOCUMENTATION, finding("mx", Verdict.FAIL)),
+            "a documentation address, 1 problem (MX)",
+        ),
     ],
 )
-def test_the_verdict_in_a_few_words(report: Report, said: str) -> None:
-    assert summary(report) == said
+def test_report_summary_names_listing_or_problem_count(report: Report, expected: str) -> None:
+    assert summarize_report(report) == expected
 
 
-def test_the_worst_is_said_first_and_its_step_is_the_one_next_step() -> None:
+def test_report_card_starts_with_worst_problem_and_its_step() -> None:
     card = report_card(LISTED)
     assert card.tone is Tone.BAD
     assert [line.text for line in card.lines[:3]] == [
@@ -48,62 +60,78 @@ def test_the_worst_is_said_first_and_its_step_is_the_one_next_step() -> None:
     assert card.step == "Fix the cause, then ask for removal."
 
 
-def test_the_removal_form_is_one_button_and_checking_again_asks_afresh() -> None:
-    form, again, watch = report_card(LISTED).buttons
+def test_report_card_buttons_are_removal_recheck_and_watch() -> None:
+    form, recheck, watch = report_card(LISTED).buttons
     assert form.url == FORM
-    assert again.command == "check 192.0.2.25 example.com as mta fresh"
+    assert recheck.command == "check 192.0.2.25 example.com as mta fresh"
     assert watch.command == "watch 192.0.2.25 example.com as mta"
 
 
-def test_lists_without_an_answer_are_never_called_clean() -> None:
-    said = words(report_card(HALF_UNKNOWN))
-    assert "25 lists not known (no answer in time): Silent 0, Silent 1, Silent 2, Silent 3 and 21 more." in said
-    assert "5 lists not known (it refuses this resolver)" in said
-    assert "60 lists asked: 30 clean, 0 listed, 30 without an answer" in said
+def test_unanswered_lists_are_not_counted_as_clean() -> None:
+    text = words(report_card(HALF_UNKNOWN))
+    assert (
+        "25 lists not known (no answer in time): Silent 0, Silent 1, Silent 2, Silent 3 and"
+        " 21 more."
+    ) in text
+    assert "5 lists not known (it refuses this resolver)" in text
+    assert "60 lists asked: 30 clean, 0 listed, 30 without an answer" in text
 
 
-def test_what_passed_is_one_line_and_names_no_check_that_did_not() -> None:
+def test_passed_checks_are_one_line_without_failed_ones() -> None:
     mixed = report(finding("spf"), finding("spf", Verdict.WARN), finding("mx"))
     (passed,) = (line.text for line in report_card(mixed).lines if line.text.startswith("In order"))
     assert passed == "In order: MX."
 
 
-def test_three_listings_make_a_table_and_are_not_told_twice() -> None:
-    card = report_card(report(listing("A"), listing("B"), listing("C"), finding("ptr", Verdict.FAIL, "No name.")))
+def test_three_listings_are_shown_only_in_table() -> None:
+    card = report_card(
+        report(listing("A"), listing("B"), listing("C"), finding("ptr", Verdict.FAIL, "No name."))
+    )
     assert card.table is not None
     assert [row[0] for row in card.table.rows] == ["A", "B", "C"]
     assert [line.text for line in card.lines] == ["No name."]
 
 
-def test_an_expected_listing_is_explained_as_good() -> None:
-    assert ("Spamhaus ZEN says listed.", Tone.GOOD) in [(x.text, x.tone) for x in report_card(PBL_ON_A_CLIENT).lines]
+def test_expected_listing_is_shown_as_good() -> None:
+    assert ("Spamhaus ZEN says listed.", Tone.GOOD) in [
+        (line.text, line.tone) for line in report_card(PBL_ON_A_CLIENT).lines
+    ]
 
 
-def test_a_flood_of_problems_is_cut_and_counted() -> None:
+def test_problems_over_the_limit_are_counted() -> None:
     many = report(*(finding("spf", Verdict.WARN, f"Problem {n}.") for n in range(20)))
     lines = [line.text for line in report_card(many).lines]
     assert lines[-1] == "12 more problems."
     assert len(lines) == 9
 
 
-def test_the_cache_and_the_missing_store_are_said() -> None:
+def test_report_footnote_shows_cache_and_notes() -> None:
     assert "from the cache" in report_card(report(finding("mx"), cached=True)).footnote
-    assert "The store is away." in report_card(report(finding("mx"), notes=("The store is away.",))).footnote
+    assert (
+        "The store is away."
+        in report_card(report(finding("mx"), notes=("The store is away.",))).footnote
+    )
 
 
-def test_many_targets_are_one_table_worst_first() -> None:
+def test_several_reports_are_one_table_worst_first() -> None:
     card = reports_card([CLEAN, LISTED])
     assert card.title == "1 of 2 targets has a problem that stops mail"
     assert card.table is not None
     assert [row[1] for row in card.table.rows] == ["bad", "good"]
 
 
-def test_the_acknowledgement_says_what_is_being_done() -> None:
-    assert checking_card([Order(Target.of("192.0.2.1"))], 62).title == "Checking 192.0.2.1 against 62 blocklists …"
-    assert checking_card([Order(Target(domain="example.com"))], 0).title == "Checking example.com …"
+def test_checking_card_names_target_and_list_count() -> None:
+    assert (
+        checking_card([CheckRequest(Target.of("192.0.2.1"))], 62).title
+        == "Checking 192.0.2.1 against 62 blocklists …"
+    )
+    assert (
+        checking_card([CheckRequest(Target(domain="example.com"))], 0).title
+        == "Checking example.com …"
+    )
 
 
-def test_what_receivers_make_of_it_is_one_line_and_no_further_problem() -> None:
+def test_receiver_verdicts_are_one_fact_and_no_problem() -> None:
     rules = [{"state": "broken", "replies": ["5.7.25"]}, {"state": "met", "replies": ["5.7.26"]}]
     gmail = finding("senders", Verdict.FAIL, "Gmail would refuse this mail.")
     gmail = gmail._replace(facts={"name": "Gmail", "rules": rules})
@@ -117,28 +145,50 @@ def test_what_receivers_make_of_it_is_one_line_and_no_further_problem() -> None:
 
 HOLDER = finding("network")._replace(
     code="network.holder",
-    facts={"asns": [64496], "holder": "Example GmbH", "network": "EX-NET", "abuse": "abuse@example.net"},
+    facts={
+        "asns": [64496],
+        "holder": "Example GmbH",
+        "network": "EX-NET",
+        "abuse": "abuse@example.net",
+    },
 )
 
 
 @pytest.mark.parametrize(
-    ("problem", "holder", "said"),
+    ("problem", "holder", "expected"),
     [
         (listing("A"), HOLDER, ["Example GmbH (AS64496) · complaints go to abuse@example.net"]),
-        (finding("ptr", Verdict.FAIL), HOLDER._replace(facts={"asns": [64496], "holder": None}), ["AS64496"]),
+        (
+            finding("ptr", Verdict.FAIL),
+            HOLDER._replace(facts={"asns": [64496], "holder": None}),
+            ["AS64496"],
+        ),
         (finding("spf", Verdict.FAIL), HOLDER, []),
         (finding("ptr"), HOLDER, []),
     ],
-    ids=["listed", "no reverse name, and little is known", "not the network's business", "all good"],
+    ids=[
+        "listed",
+        "no reverse name, and little is known",
+        "not the network's business",
+        "all good",
+    ],
 )
-def test_whose_network_it_is_stands_there_where_its_owner_may_have_to_act(
-    problem: Finding, holder: Finding, said: list[str]
+def test_network_owner_is_shown_only_if_it_may_have_to_act(
+    problem: Finding, holder: Finding, expected: list[str]
 ) -> None:
-    assert [fact.value for fact in report_card(report(problem, holder)).facts] == said
+    assert [fact.value for fact in report_card(report(problem, holder)).facts] == expected
 
 
-def test_what_could_be_better_is_one_quiet_line_and_only_where_nothing_is_wrong() -> None:
-    better = [finding(check)._replace(code=f"{check}.missing", step="Publish one.") for check in ("mta-sts", "tls-rpt")]
-    (line,) = report_card(report(*better)).lines
-    assert (line.text, line.tone) == ("Could be better: an MTA-STS policy and reports about failed TLS.", Tone.PLAIN)
-    assert "Could be better" not in words(report_card(report(finding("ptr", Verdict.FAIL, "No name."), *better)))
+def test_improvements_are_shown_only_without_problems() -> None:
+    improvements = [
+        finding(check)._replace(code=f"{check}.missing", remediation="Publish one.")
+        for check in ("mta-sts", "tls-rpt")
+    ]
+    (line,) = report_card(report(*improvements)).lines
+    assert (line.text, line.tone) == (
+        "Could be better: an MTA-STS policy and reports about failed TLS.",
+        Tone.PLAIN,
+    )
+    assert "Could be better" not in words(
+        report_card(report(finding("ptr", Verdict.FAIL, "No name."), *improvements))
+    )

@@ -1,4 +1,4 @@
-"""The bot and a Slack, each behind a real HTTP server on a port of its own."""
+"""The bot and a fake Slack API, each behind a real HTTP server on its own port."""
 
 from __future__ import annotations
 
@@ -14,20 +14,30 @@ import pytest_asyncio
 import uvicorn
 from starlette.applications import Starlette
 
-from handlers.charts import Bar, Kind, Row, Timeline
-from handlers.message import Button, Card, Line, Picture, Tone
-from handlers.ports import Ack, Answering, Ask, Room, Told, untold
-from handlers.slack.app import Credentials, Slack
-from handlers.slack.app_home import Look, nothing
-from handlers.slack.responder import Pace
+from handlers.charts import Bar, RowKind, Row, Timeline
+from handlers.message import Button, Card, Line, Chart, Tone
+from handlers.ports import (
+    Ack,
+    CommandHandler,
+    ChatRequest,
+    Channel,
+    ProgressCallback,
+    ignore_progress,
+)
+from handlers.slack.app import Credentials, SlackPlatform
+from handlers.slack.app_home import OverviewLoader, empty_overview
+from handlers.slack.responder import SlackTimeouts
 from tests.support.fake_slack import TOKEN, FakeSlack
-from tests.support.slack_payloads import SECRET, form, signed, slash
+from tests.support.slack_payloads import SECRET, form_body, signed_headers, slash_command
 
 ANSWER = Card(
     "203.0.113.5 · example.com: on Example List",
     Tone.BAD,
     step="Ask Example List to remove 203.0.113.5.",
-    lines=(Line("Listed by Example List.", Tone.BAD, quote="spam seen"), Line("In order: SPF, DMARC.", Tone.GOOD)),
+    lines=(
+        Line("Listed by Example List.", Tone.BAD, quote="spam seen"),
+        Line("In order: SPF, DMARC.", Tone.GOOD),
+    ),
     buttons=(
         Button("Removal form", url="https://list.example/remove"),
         Button("Check again", "check 203.0.113.5 fresh", in_place=True),
@@ -35,59 +45,66 @@ ANSWER = Card(
     footnote="62 lists asked",
 )
 MORNING = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
-ROW = Row("Example List", Kind.LISTED, (Bar(MORNING, MORNING + timedelta(hours=6)),), "6h")
-PICTURED = Card(
+ROW = Row("Example List", RowKind.LISTED, (Bar(MORNING, MORNING + timedelta(hours=6)),), "6h")
+CHART_CARD = Card(
     "203.0.113.5: 1 listing",
     Tone.GOOD,
-    picture=Picture(Timeline("203.0.113.5", MORNING, MORNING + timedelta(days=1), (ROW,)), "Listed for 6h."),
+    chart=Chart(
+        Timeline("203.0.113.5", MORNING, MORNING + timedelta(days=1), (ROW,)), "Listed for 6h."
+    ),
 )
 BAD_INPUT = Card("“nonsense” is not an address or a domain.", Tone.WARN, private=True)
 
 
 @dataclass
-class Scripted:
-    """The verbs, scripted: `nonsense` is refused, `broken` breaks, anything else is answered once `free` is set."""
+class ScriptedCommands:
+    """Command handler: `nonsense` is refused, `broken` raises, anything else is answered.
 
-    asked: list[Ask] = field(default_factory=list)
-    back_in: list[Room] = field(default_factory=list)
-    left: list[tuple[str, str]] = field(default_factory=list)
-    silent: list[tuple[str, str]] = field(default_factory=list)
-    back: asyncio.Queue[tuple[str, str]] = field(default_factory=asyncio.Queue)
-    free: asyncio.Event = field(default_factory=asyncio.Event)
+    Answers wait until `released` is set.
+    """
 
-    def acknowledgement(self, ask: Ask) -> Ack:
-        if ask.text == "nonsense":
-            return Ack(BAD_INPUT, work=False)
-        return Ack(Card(f"Checking {ask.text} …", private=True), work=True)
+    requests: list[ChatRequest] = field(default_factory=list)
+    resumed_channels: list[Channel] = field(default_factory=list)
+    uninstalled: list[tuple[str, str]] = field(default_factory=list)
+    revoked: list[tuple[str, str]] = field(default_factory=list)
+    restored: asyncio.Queue[tuple[str, str]] = field(default_factory=asyncio.Queue)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def answer(self, ask: Ask, told: Told = untold) -> Card:
-        self.asked.append(ask)
-        await self.free.wait()
-        if ask.text == "broken":
+    def acknowledge(self, request: ChatRequest) -> Ack:
+        if request.text == "nonsense":
+            return Ack(BAD_INPUT, needs_work=False)
+        return Ack(Card(f"Checking {request.text} …", private=True), needs_work=True)
+
+    async def handle(
+        self, request: ChatRequest, on_progress: ProgressCallback = ignore_progress
+    ) -> Card:
+        self.requests.append(request)
+        await self.released.wait()
+        if request.text == "broken":
             raise RuntimeError("a secret detail of ours")
-        return PICTURED if ask.text.startswith("history") else ANSWER
+        return CHART_CARD if request.text.startswith("history") else ANSWER
 
-    async def rejoined(self, room: Room) -> Card | None:
-        self.back_in.append(room)
+    async def on_channel_joined(self, channel: Channel) -> Card | None:
+        self.resumed_channels.append(channel)
         return Card("The watches of this channel go on", Tone.GOOD)
 
-    async def silenced(self, platform: str, space: str) -> None:
-        self.silent.append((platform, space))
+    async def on_token_revoked(self, platform: str, workspace: str) -> None:
+        self.revoked.append((platform, workspace))
 
-    async def returned(self, platform: str, space: str) -> None:
-        self.back.put_nowait((platform, space))
+    async def on_token_restored(self, platform: str, workspace: str) -> None:
+        self.restored.put_nowait((platform, workspace))
 
-    async def removed(self, platform: str, space: str) -> None:
-        self.left.append((platform, space))
+    async def on_uninstalled(self, platform: str, workspace: str) -> None:
+        self.uninstalled.append((platform, workspace))
 
 
 @dataclass
 class Workspace:
-    """A bot in service, and what a person can do with it."""
+    """A running bot, and what a user can do with it."""
 
-    slack: Slack
+    slack: SlackPlatform
     fake: FakeSlack
-    commands: Scripted
+    commands: ScriptedCommands
     http: httpx.AsyncClient
     url: str
     jobs: list[dict[str, str]]
@@ -98,70 +115,77 @@ class Workspace:
         return f"{self.url}/actions/T1/1/abcdef"
 
     async def send(self, body: str, kind: str) -> httpx.Response:
-        answer = await self.http.post("/slack/events", content=body, headers=signed(body, kind))
-        await self.slack.handed_over()
+        answer = await self.http.post(
+            "/slack/events", content=body, headers=signed_headers(body, kind)
+        )
+        await self.slack.wait_enqueued()
         return answer
 
-    async def type(self, text: str, trigger: str = "1.1") -> httpx.Response:
-        return await self.send(*form(slash(text, self.response_url, trigger)))
+    async def type_command(self, text: str, trigger: str = "1.1") -> httpx.Response:
+        return await self.send(*form_body(slash_command(text, self.response_url, trigger)))
 
-    async def work(self) -> None:
-        """Does the oldest job, as a worker would."""
+    async def run_job(self) -> None:
+        """Run the oldest job, as a worker would."""
         await self.slack.deliver(self.jobs.pop(0))
 
 
 @asynccontextmanager
-async def serving(app: Starlette) -> AsyncIterator[str]:
-    # With the protocol named, or asyncio leaves Nagle's algorithm on and every answer takes 40 ms.
-    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    door.bind(("127.0.0.1", 0))
-    # A Slack that cuts a connection is no error of this server.
+async def serve_app(app: Starlette) -> AsyncIterator[str]:
+    # asyncio sets TCP_NODELAY only if the protocol is explicit; Nagle would add 40 ms a response.
+    bound_socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound_socket.bind(("127.0.0.1", 0))
+    # Cut connections are part of the tests, so they are not logged as errors.
     config = uvicorn.Config(app, log_level="critical", lifespan="off", access_log=False)
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
-    await server.startup(sockets=[door])
+    await server.startup(sockets=[bound_socket])
     try:
-        yield f"http://127.0.0.1:{door.getsockname()[1]}"
+        yield f"http://127.0.0.1:{bound_socket.getsockname()[1]}"
     finally:
         for connection in list(server.server_state.connections):
             connection.shutdown()
-        for listening in server.servers:  # not `shutdown`, which waits a tenth of a second for each test
-            listening.close()
+        for listener in server.servers:  # `shutdown` would wait 0.1 s per test
+            listener.close()
 
 
 @asynccontextmanager
 async def open_workspace(
     enqueue: Callable[[dict[str, str]], Awaitable[None]] | None = None,
-    seen: Callable[[str], Awaitable[bool]] | None = None,
-    pace: Pace | None = None,
-    look: Look = nothing,
-    answering: Answering | None = None,
+    deduplicator: Callable[[str], Awaitable[bool]] | None = None,
+    timeouts: SlackTimeouts | None = None,
+    load_overview: OverviewLoader = empty_overview,
+    commands: CommandHandler | None = None,
 ) -> AsyncIterator[Workspace]:
-    """`answering` are other verbs than the scripted ones."""
+    """`scripted` replaces the scripted handler."""
     jobs: list[dict[str, str]] = []
     slept: list[float] = []
-    fake, commands = FakeSlack(), Scripted()
-    commands.free.set()
+    fake, scripted = FakeSlack(), ScriptedCommands()
+    scripted.released.set()
 
-    async def keep(job: dict[str, str]) -> None:
+    async def collect(job: dict[str, str]) -> None:
         jobs.append(job)
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    async with serving(fake.app) as url:
+    async with serve_app(fake.app) as url:
         credentials = Credentials(TOKEN, signing_secret=SECRET, api_url=f"{url}/api/")
-        slack = Slack(
-            credentials, answering or commands, enqueue or keep, seen, replace(pace or Pace(), sleep=sleep), look
+        slack = SlackPlatform(
+            credentials,
+            commands or scripted,
+            enqueue or collect,
+            deduplicator,
+            replace(timeouts or SlackTimeouts(), sleep=sleep),
+            load_overview,
         )
         async with (
-            serving(Starlette(routes=slack.routes())) as door,
-            httpx.AsyncClient(base_url=door, verify=False) as http,
+            serve_app(Starlette(routes=slack.routes())) as bot_url,
+            httpx.AsyncClient(base_url=bot_url, verify=False) as http,
         ):
-            yield Workspace(slack, fake, commands, http, url, jobs, slept)
+            yield Workspace(slack, fake, scripted, http, url, jobs, slept)
         await slack.drain()
-    assert fake.refused == []
+    assert fake.rejected == []
 
 
 @pytest_asyncio.fixture

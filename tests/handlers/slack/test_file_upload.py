@@ -1,55 +1,57 @@
-"""A picture in Slack: uploaded once, shown as soon as Slack has looked at it, and drawn in characters where that is no way."""
+"""Charts in Slack: upload, retry while Slack processes the file, fallback to text."""
 
 from __future__ import annotations
 
 import pytest
 
-from handlers.ports import Room
-from tests.handlers.slack.conftest import PICTURED, Workspace
+from handlers.ports import Channel
+from tests.handlers.slack.conftest import CHART_CARD, Workspace
 from tests.support.fake_slack import Message
 
-POST, ONLY_YOU, URL = "chat.postMessage", "chat.postEphemeral", "response_url"
+POST, EPHEMERAL, URL = "chat.postMessage", "chat.postEphemeral", "response_url"
 GET, COMPLETE = "files.getUploadURLExternal", "files.completeUploadExternal"
-ROOM = Room("slack", "T1", "C1")
+CHANNEL = Channel("slack", "T1", "C1")
 
 
-def images(said: Message) -> list[Message]:
-    return [block for block in said.get("blocks", ()) if block["type"] == "image"]
+def images(message: Message) -> list[Message]:
+    return [block for block in message.get("blocks", ()) if block["type"] == "image"]
 
 
-def drawn_in_characters(said: Message) -> bool:
-    return "rich_text_preformatted" in str(said)
+def has_text_chart(message: Message) -> bool:
+    return "rich_text_preformatted" in str(message)
 
 
-async def test_a_picture_is_a_file_that_the_message_shows(workspace: Workspace) -> None:
-    await workspace.type("history 203.0.113.5")
-    await workspace.work()
-    [(way, said)] = workspace.fake.said
-    assert way == POST
-    assert images(said) == [{"type": "image", "slack_file": {"id": "F1"}, "alt_text": "Listed for 6h."}]
-    assert list(workspace.fake.uploaded.complete) == ["F1"]
-    assert not drawn_in_characters(said)
+async def test_chart_answer_uploads_and_shows_file(workspace: Workspace) -> None:
+    await workspace.type_command("history 203.0.113.5")
+    await workspace.run_job()
+    [(method, message)] = workspace.fake.sent
+    assert method == POST
+    assert images(message) == [
+        {"type": "image", "slack_file": {"id": "F1"}, "alt_text": "Listed for 6h."}
+    ]
+    assert list(workspace.fake.uploads.complete) == ["F1"]
+    assert not has_text_chart(message)
 
 
-async def test_a_private_picture_is_seen_by_one(workspace: Workspace) -> None:
-    await workspace.type("private history 203.0.113.5")
-    await workspace.work()
-    [(way, said)] = workspace.fake.said
-    assert (way, said["user"], len(images(said))) == (ONLY_YOU, "U1", 1)
+async def test_private_chart_answer_is_ephemeral(workspace: Workspace) -> None:
+    await workspace.type_command("private history 203.0.113.5")
+    await workspace.run_job()
+    [(method, message)] = workspace.fake.sent
+    assert (method, message["user"], len(images(message))) == (EPHEMERAL, "U1", 1)
 
 
-async def test_a_file_that_slack_has_not_looked_at_yet_is_waited_for(workspace: Workspace) -> None:
-    workspace.fake.mishaps += [(POST, "invalid_blocks"), (POST, "invalid_blocks")]
-    await workspace.type("history 203.0.113.5")
-    await workspace.work()
-    [(_, said)] = workspace.fake.said
-    assert images(said)
+async def test_chart_file_still_processing_is_retried(workspace: Workspace) -> None:
+    workspace.fake.failures += [(POST, "invalid_blocks"), (POST, "invalid_blocks")]
+    await workspace.type_command("history 203.0.113.5")
+    await workspace.run_job()
+    [(_, message)] = workspace.fake.sent
+    assert images(message)
     assert workspace.slept == [1.0, 2.0]
-    assert len(workspace.fake.uploaded.complete) == 1
+    assert len(workspace.fake.uploads.complete) == 1
 
 
 @pytest.mark.parametrize(
-    "mishaps",
+    "failures",
     [
         [(GET, "missing_scope")],
         [(GET, 503)],
@@ -58,28 +60,28 @@ async def test_a_file_that_slack_has_not_looked_at_yet_is_waited_for(workspace: 
         [(POST, "not_in_channel")],
     ],
 )
-async def test_without_its_picture_an_answer_is_drawn_in_characters(
-    mishaps: list[tuple[str, int | str]], workspace: Workspace
+async def test_chart_upload_failure_falls_back_to_text(
+    failures: list[tuple[str, int | str]], workspace: Workspace
 ) -> None:
-    workspace.fake.mishaps += mishaps
-    await workspace.type("history 203.0.113.5")
-    await workspace.work()
-    [(way, said)] = workspace.fake.said
-    assert way == URL
-    assert not images(said)
-    assert drawn_in_characters(said)
-    assert workspace.fake.mishaps == []
+    workspace.fake.failures += failures
+    await workspace.type_command("history 203.0.113.5")
+    await workspace.run_job()
+    [(method, message)] = workspace.fake.sent
+    assert method == URL
+    assert not images(message)
+    assert has_text_chart(message)
+    assert workspace.fake.failures == []
 
 
-async def test_what_is_said_unasked_has_its_picture_too(workspace: Workspace) -> None:
-    await workspace.slack.post(ROOM, PICTURED, key="digest")
-    [(_, said)] = workspace.fake.said
-    assert images(said)
+async def test_post_with_chart_shows_image(workspace: Workspace) -> None:
+    await workspace.slack.post(CHANNEL, CHART_CARD, key="digest")
+    [(_, message)] = workspace.fake.sent
+    assert images(message)
 
 
-async def test_what_is_said_unasked_is_not_lost_with_its_picture(workspace: Workspace) -> None:
-    workspace.fake.mishaps.append((POST, "invalid_blocks"))
-    await workspace.slack.post(ROOM, PICTURED, key="digest")
-    [(_, said)] = workspace.fake.said
-    assert not images(said)
-    assert drawn_in_characters(said)
+async def test_post_with_rejected_image_falls_back_to_text(workspace: Workspace) -> None:
+    workspace.fake.failures.append((POST, "invalid_blocks"))
+    await workspace.slack.post(CHANNEL, CHART_CARD, key="digest")
+    [(_, message)] = workspace.fake.sent
+    assert not images(message)
+    assert has_text_chart(message)

@@ -1,4 +1,4 @@
-"""Logs and bounces attached in Slack: heard of by mention, message, shortcut and form, and had from Slack alone."""
+"""Files attached to mentions, messages, shortcuts and forms, downloaded from Slack only."""
 
 from __future__ import annotations
 
@@ -7,21 +7,36 @@ from typing import Any
 
 import pytest
 
-from handlers.ports import File, Unreadable
-from handlers.slack.files import AWAY, ELSEWHERE, OUT_OF_SIGHT, WITHOUT_SCOPE, address_of, server_for
-from handlers.slack.requests import Errand
+from handlers.ports import File, FileUnreadable
+from handlers.slack.files import (
+    FILE_UNAVAILABLE,
+    EXTERNAL_FILE,
+    FILE_NOT_VISIBLE,
+    MISSING_SCOPE,
+    download_url,
+    file_server_for,
+)
+from handlers.slack.requests import SlackRequest
 from tests.handlers.slack.conftest import Workspace
-from tests.support.slack_payloads import as_json, direct, event, mention, payload, shortcut, submitted
+from tests.support.slack_payloads import (
+    json_body,
+    direct_message,
+    event_callback,
+    mention,
+    interaction_body,
+    shortcut,
+    view_submission,
+)
 
 LOG = b"550 5.7.1 Service unavailable; client [192.0.2.66] blocked using zen.spamhaus.org\n"
 SERVER = "https://files.slack.com"
-MOST = 10 * 2**20
+MAX_BYTES = 10 * 2**20
 
 
-async def attached(workspace: Workspace) -> list[File]:
-    """The files of what was asked last, once it was answered."""
-    await workspace.work()
-    return list(workspace.commands.asked[-1].files)
+async def requested_files(workspace: Workspace) -> list[File]:
+    """The files of the last request, after it was answered."""
+    await workspace.run_job()
+    return list(workspace.commands.requests[-1].files)
 
 
 @pytest.mark.parametrize(
@@ -35,91 +50,100 @@ async def attached(workspace: Workspace) -> list[File]:
         ("<@UBOT> watches", "watches"),
     ],
 )
-async def test_a_file_with_a_mention_is_read_unless_something_else_was_asked(
+async def test_mention_with_file_reads_it_as_bounce(
     text: str, command: str, workspace: Workspace
 ) -> None:
-    file = workspace.fake.keep(workspace.url, "F1", LOG)
-    await workspace.send(*as_json(event(mention(text, files=[file]))))
-    [read] = await attached(workspace)
-    assert workspace.commands.asked[0].text == command
-    assert await read.read(MOST) == LOG
+    file = workspace.fake.add_file(workspace.url, "F1", LOG)
+    await workspace.send(*json_body(event_callback(mention(text, files=[file]))))
+    [read] = await requested_files(workspace)
+    assert workspace.commands.requests[0].text == command
+    assert await read.read(MAX_BYTES) == LOG
 
 
-async def test_a_file_sent_to_the_bot_alone_is_a_bounce(workspace: Workspace) -> None:
-    file = workspace.fake.keep(workspace.url, "F1", LOG)
-    await workspace.send(*as_json(event(direct("", subtype="file_share", files=[file]))))
-    [read] = await attached(workspace)
-    assert (workspace.commands.asked[0].text, await read.read(MOST)) == ("bounce", LOG)
+async def test_direct_message_with_file_is_bounce(workspace: Workspace) -> None:
+    file = workspace.fake.add_file(workspace.url, "F1", LOG)
+    await workspace.send(
+        *json_body(event_callback(direct_message("", subtype="file_share", files=[file])))
+    )
+    [read] = await requested_files(workspace)
+    assert (workspace.commands.requests[0].text, await read.read(MAX_BYTES)) == ("bounce", LOG)
 
 
-async def test_the_shortcut_reads_the_message_and_its_files_and_answers_below_it(workspace: Workspace) -> None:
-    file = workspace.fake.keep(workspace.url, "F1", LOG)
-    said = {
+async def test_bounce_shortcut_reads_message_and_files(workspace: Workspace) -> None:
+    file = workspace.fake.add_file(workspace.url, "F1", LOG)
+    message = {
         "ts": "1.2",
         "text": "see &lt;<mailto:a@example.com|a@example.com>&gt;\n<https://list.example/?ip=192.0.2.66>",
     }
-    gone = {"id": "F0", "mode": "tombstone"}
-    pressed = shortcut(said | {"files": [gone, file]}, workspace.response_url, "explain_bounce")
-    await workspace.send(*payload(pressed))
+    deleted = {"id": "F0", "mode": "tombstone"}
+    action = shortcut(
+        message | {"files": [deleted, file]}, workspace.response_url, "explain_bounce"
+    )
+    await workspace.send(*interaction_body(action))
     assert [job["thread"] for job in workspace.jobs] == ["1.2"]
-    [read] = await attached(workspace)
-    assert workspace.commands.asked[0].text == "bounce see <a@example.com>\nhttps://list.example/?ip=192.0.2.66"
-    assert await read.read(MOST) == LOG
+    [read] = await requested_files(workspace)
+    assert (
+        workspace.commands.requests[0].text
+        == "bounce see <a@example.com>\nhttps://list.example/?ip=192.0.2.66"
+    )
+    assert await read.read(MAX_BYTES) == LOG
 
 
-async def test_a_file_in_a_form_is_read(workspace: Workspace) -> None:
-    await workspace.type("bounce")
+async def test_form_file_is_read(workspace: Workspace) -> None:
+    await workspace.type_command("bounce")
     await workspace.slack.drain()
-    file = workspace.fake.keep(workspace.url, "F1", LOG)
-    await workspace.send(*payload(submitted(workspace.fake.forms[0]["view"], {"file": [file]})))
-    [read] = await attached(workspace)
-    assert await read.read(MOST) == LOG
+    file = workspace.fake.add_file(workspace.url, "F1", LOG)
+    await workspace.send(
+        *interaction_body(view_submission(workspace.fake.opened_forms[0]["view"], {"file": [file]}))
+    )
+    [read] = await requested_files(workspace)
+    assert await read.read(MAX_BYTES) == LOG
 
 
-def test_the_files_of_an_errand_go_through_the_queue_as_ids() -> None:
-    errand = Errand("1.1", "T1", "C1", "U1", "bounce", asked=1.0, files=("F1", "F2"))
-    assert Errand.of(errand.job()) == errand
-    assert "opens" not in errand.job()
+def test_request_files_are_queued_as_ids() -> None:
+    request = SlackRequest("1.1", "T1", "C1", "U1", "bounce", requested_at=1.0, files=("F1", "F2"))
+    assert SlackRequest.from_job(request.to_job()) == request
+    assert "opens" not in request.to_job()
 
 
-# Had from Slack, or not at all
+# Downloading
 
 
-async def refusal(workspace: Workspace, id: str = "F1", most: int = MOST) -> str:
-    await workspace.send(*as_json(event(mention("<@UBOT>", files=[{"id": id}]))))
-    [file] = await attached(workspace)
-    with pytest.raises(Unreadable) as refused:
-        await file.read(most)
-    return str(refused.value)
+async def refusal_text(workspace: Workspace, id: str = "F1", max_bytes: int = MAX_BYTES) -> str:
+    await workspace.send(*json_body(event_callback(mention("<@UBOT>", files=[{"id": id}]))))
+    [file] = await requested_files(workspace)
+    with pytest.raises(FileUnreadable) as error:
+        await file.read(max_bytes)
+    return str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("mishap", "sentence"),
+    ("failure", "sentence"),
     [
-        (("files.info", "missing_scope"), WITHOUT_SCOPE),
-        (("files.info", "file_not_found"), OUT_OF_SIGHT),
-        (("file", 302), OUT_OF_SIGHT),
-        (("file", 404), OUT_OF_SIGHT),
-        (("file", 500), AWAY),
-        (("file", "cut"), AWAY),
+        (("files.info", "missing_scope"), MISSING_SCOPE),
+        (("files.info", "file_not_found"), FILE_NOT_VISIBLE),
+        (("file", 302), FILE_NOT_VISIBLE),
+        (("file", 404), FILE_NOT_VISIBLE),
+        (("file", 500), FILE_UNAVAILABLE),
+        (("file", "cut"), FILE_UNAVAILABLE),
     ],
 )
-async def test_what_goes_wrong_is_one_sentence(
-    mishap: tuple[str, int | str], sentence: str, workspace: Workspace
+async def test_file_read_failure_is_one_sentence(
+    failure: tuple[str, int | str], sentence: str, workspace: Workspace
 ) -> None:
-    workspace.fake.keep(workspace.url, "F1", LOG)
-    workspace.fake.mishaps.append(mishap)
-    assert await refusal(workspace) == sentence
+    workspace.fake.add_file(workspace.url, "F1", LOG)
+    workspace.fake.failures.append(failure)
+    assert await refusal_text(workspace) == sentence
 
 
-async def test_a_file_nobody_knows_is_out_of_sight(workspace: Workspace) -> None:
-    assert await refusal(workspace, "F9") == OUT_OF_SIGHT
+async def test_unknown_file_is_not_visible(workspace: Workspace) -> None:
+    assert await refusal_text(workspace, "F9") == FILE_NOT_VISIBLE
 
 
-@pytest.mark.parametrize("told", [len(LOG), 10], ids=["as it is", "as it pretends to be"])
-async def test_no_more_is_read_than_may_be(told: int, workspace: Workspace) -> None:
-    workspace.fake.keep(workspace.url, "F1", LOG, size=told)
-    assert "larger than" in await refusal(workspace, most=50)
+@pytest.mark.parametrize("declared_size", [len(LOG), 10], ids=["true size", "declared smaller"])
+async def test_file_over_limit_is_refused(declared_size: int, workspace: Workspace) -> None:
+    workspace.fake.add_file(workspace.url, "F1", LOG, size=declared_size)
+    assert "larger than" in await refusal_text(workspace, max_bytes=50)
 
 
 @pytest.mark.parametrize(
@@ -138,14 +162,16 @@ async def test_no_more_is_read_than_may_be(told: int, workspace: Workspace) -> N
         "",
     ],
 )
-def test_the_token_goes_to_the_file_server_and_nowhere_else(url: str) -> None:
-    with pytest.raises(Unreadable, match=re.escape(ELSEWHERE)):
-        address_of({"url_private_download": url, "url_private": ""}, SERVER)
+def test_file_url_outside_file_server_is_refused(url: str) -> None:
+    with pytest.raises(FileUnreadable, match=re.escape(EXTERNAL_FILE)):
+        download_url({"url_private_download": url, "url_private": ""}, SERVER)
 
 
-@pytest.mark.parametrize("told", [{"url_private": f"{SERVER}/a"}, {"url_private_download": f"{SERVER}/a"}])
-def test_the_file_server_is_where_files_are(told: dict[str, Any]) -> None:
-    assert address_of(told, SERVER) == f"{SERVER}/a"
+@pytest.mark.parametrize(
+    "file_info", [{"url_private": f"{SERVER}/a"}, {"url_private_download": f"{SERVER}/a"}]
+)
+def test_file_url_on_file_server_is_accepted(file_info: dict[str, Any]) -> None:
+    assert download_url(file_info, SERVER) == f"{SERVER}/a"
 
 
 @pytest.mark.parametrize(
@@ -157,5 +183,5 @@ def test_the_file_server_is_where_files_are(told: dict[str, Any]) -> None:
         ("http://127.0.0.1:4003/api/", "http://127.0.0.1:4003"),
     ],
 )
-def test_each_slack_has_its_file_server(api: str, server: str) -> None:
-    assert server_for(api) == server
+def test_file_server_follows_api_host(api: str, server: str) -> None:
+    assert file_server_for(api) == server

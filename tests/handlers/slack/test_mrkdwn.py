@@ -1,30 +1,35 @@
+"""Stripping Slack markup and extracting check targets."""
+
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.inputs.targets import read_targets
-from handlers.slack.mrkdwn import as_typed, named_in, texts_of, without_private
+from bot.inputs.targets import parse_targets
+from handlers.slack.mrkdwn import strip_markup, extract_targets, iter_texts, strip_private
 
 
 @pytest.mark.parametrize(
-    ("sent", "typed"),
+    ("markup", "typed"),
     [
         ("<@U012AB> 203.0.113.5", "203.0.113.5"),
-        ("<http://example.com|example.com> and <https://example.net/a?b=c>", "example.com and example.net/a?b=c"),
+        (
+            "<http://example.com|example.com> and <https://example.net/a?b=c>",
+            "example.com and example.net/a?b=c",
+        ),
         ("<mailto:postmaster@example.com|postmaster@example.com>", "postmaster@example.com"),
         ("&lt;user@example.com&gt; &amp; more", "<user@example.com> & more"),
         ("&amp;lt;not a bracket&amp;gt;", "&lt;not a bracket&gt;"),
         ("<!here> <#C012|general> <!subteam^S1|ops> hello", "hello"),
     ],
 )
-def test_markup_is_undone(sent: str, typed: str) -> None:
-    assert " ".join(as_typed(sent).split()) == typed
+def test_slack_markup_is_stripped(markup: str, typed: str) -> None:
+    assert " ".join(strip_markup(markup).split()) == typed
 
 
 @pytest.mark.parametrize(
-    ("text", "left", "private"),
+    ("text", "rest", "private"),
     [
         ("private example.com", "example.com", True),
         ("example.com PRIVATE", "example.com", True),
@@ -34,36 +39,48 @@ def test_markup_is_undone(sent: str, typed: str) -> None:
         ("watch example.com name private mail", "watch example.com name private mail", False),
     ],
 )
-def test_private_is_an_option_at_either_end(text: str, left: str, private: bool) -> None:
-    assert without_private(text) == (left, private)
+def test_private_option_at_either_end_is_split_off(text: str, rest: str, private: bool) -> None:
+    assert strip_private(text) == (rest, private)
 
 
 @pytest.mark.parametrize(
-    ("text", "named"),
+    ("text", "targets"),
     [
         ("Bounce from 203.0.113.5: see notes.txt, e.g. report.xlsx", ["203.0.113.5"]),
         ("[2001:db8::25] said 127.0.0.2 at 12:30:01", ["2001:db8::25"]),
         ("Mail <a@example.com>; (https://www.example.org/x).", ["example.com", "www.example.org"]),
-        ("203.0.113.5 203.0.113.5 example.com EXAMPLE.com example.net", ["203.0.113.5", "example.com"]),
+        (
+            "203.0.113.5 203.0.113.5 example.com EXAMPLE.com example.net",
+            ["203.0.113.5", "example.com"],
+        ),
         (" ".join(f"198.51.100.{n}" for n in range(99)), [f"198.51.100.{n}" for n in range(8)]),
         ("Good morning. Nothing here... is: one!", []),
     ],
 )
-def test_addresses_and_domains_are_found_in_running_text(text: str, named: list[str]) -> None:
-    assert named_in(text) == named
+def test_extract_targets_finds_addresses_and_domains(text: str, targets: list[str]) -> None:
+    assert extract_targets(text) == targets
 
 
-def test_texts_are_found_however_deep() -> None:
-    blocks = [{"type": "rich_text", "elements": [{"elements": [{"type": "link", "url": "https://example.com"}]}]}]
-    message = {"text": "one", "blocks": blocks, "attachments": [{"fallback": "three", "fields": [{"value": "four"}]}]}
-    assert set(texts_of(message)) == {"one", "https://example.com", "three", "four"}
+def test_texts_in_nested_blocks_are_found() -> None:
+    blocks = [
+        {
+            "type": "rich_text",
+            "elements": [{"elements": [{"type": "link", "url": "https://example.com"}]}],
+        }
+    ]
+    message = {
+        "text": "one",
+        "blocks": blocks,
+        "attachments": [{"fallback": "three", "fields": [{"value": "four"}]}],
+    }
+    assert set(iter_texts(message)) == {"one", "https://example.com", "three", "four"}
 
 
 @pytest.mark.parametrize("unit", ["a", ".", ":", "1.", "a.b ", "<http://", "::1 ", "[", "é.é "])
-def test_no_text_takes_long_to_read(unit: str) -> None:
-    begun = time.process_time()
-    named_in(as_typed(unit * 100_000))
-    assert time.process_time() - begun < 0.5
+def test_extract_targets_time_is_bounded(unit: str) -> None:
+    started = time.process_time()
+    extract_targets(strip_markup(unit * 100_000))
+    assert time.process_time() - started < 0.5
 
 
 words = st.text(max_size=30) | st.sampled_from(
@@ -72,6 +89,6 @@ words = st.text(max_size=30) | st.sampled_from(
 
 
 @given(st.lists(words, max_size=20).map(" ".join))
-def test_what_is_named_can_be_checked(text: str) -> None:
-    named = named_in(as_typed(text))
-    assert not named or read_targets(" ".join(named))
+def test_extracted_targets_always_parse(text: str) -> None:
+    targets = extract_targets(strip_markup(text))
+    assert not targets or parse_targets(" ".join(targets))

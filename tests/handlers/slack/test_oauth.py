@@ -1,4 +1,4 @@
-"""Many workspaces install one bot, and it speaks in each with that one's token."""
+"""Several workspaces install the app; each is served with its own token."""
 
 from __future__ import annotations
 
@@ -15,102 +15,109 @@ from starlette.applications import Starlette
 
 from bot.storage import StoreUnavailable
 from handlers.message import Card
-from handlers.ports import Later, Room, SpaceGone
-from handlers.slack.app import Credentials, Slack
-from handlers.slack.oauth import SCOPES, App
-from tests.handlers.slack.conftest import Scripted, serving
+from handlers.ports import RetryAfter, Channel, WorkspaceUnavailable
+from handlers.slack.app import Credentials, SlackPlatform
+from handlers.slack.oauth import SCOPES, OAuthApp
+from tests.handlers.slack.conftest import ScriptedCommands, serve_app
 from tests.support.fake_slack import FakeSlack
-from tests.support.slack_payloads import SECRET, as_json, event, mention, signed
+from tests.support.slack_payloads import SECRET, json_body, event_callback, mention, signed_headers
 
 CODE, TOKEN = "a-code", "xoxb-of-the-second-workspace"
-ELSEWHERE = Room("slack", "T2", "C7")
+OTHER_CHANNEL = Channel("slack", "T2", "C7")
 
 
 @dataclass
-class Kept:
-    """The installations in a dict; `away` is a store that does not answer."""
+class MemoryTokenStore:
+    """Tokens in a dict; raises StoreUnavailable while `unavailable`."""
 
     tokens: dict[str, str] = field(default_factory=dict)
-    away: bool = False
+    unavailable: bool = False
 
-    async def keep(self, space: str, token: str) -> None:
-        if self.away:
-            raise StoreUnavailable("away")
+    async def save(self, space: str, token: str) -> None:
+        if self.unavailable:
+            raise StoreUnavailable("unavailable")
         self.tokens[space] = token
 
     async def token(self, space: str) -> str | None:
-        if self.away:
-            raise StoreUnavailable("away")
+        if self.unavailable:
+            raise StoreUnavailable("unavailable")
         return self.tokens.get(space)
 
-    async def forget(self, space: str) -> None:
+    async def delete(self, space: str) -> None:
         self.tokens.pop(space, None)
 
 
 @dataclass
-class Shared:
-    slack: Slack
+class InstalledBot:
+    slack: SlackPlatform
     fake: FakeSlack
-    kept: Kept
-    commands: Scripted
+    token_store: MemoryTokenStore
+    commands: ScriptedCommands
     http: httpx.AsyncClient
 
-    async def begin(self) -> dict[str, str]:
-        """An admin opens the page; what Slack is asked for. Their browser keeps the cookie."""
+    async def start_install(self) -> dict[str, str]:
+        """Open the install page as an admin; the query of Slack's authorization URL."""
         answer = await self.http.get("/slack/install")
         assert answer.status_code == 302
         self.http.cookies.clear()
-        # Set by hand: the cookie is for https alone, and the server of this test speaks http.
+        # Set explicitly: the cookie is Secure, and this test server is plain HTTP.
         self.http.headers["cookie"] = answer.headers["set-cookie"].partition(";")[0]
         assert "Secure; HttpOnly" in answer.headers["set-cookie"]
-        return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
+        return {
+            name: values[0]
+            for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()
+        }
 
-    async def finish(self, **query: str) -> httpx.Response:
+    async def finish_install(self, **query: str) -> httpx.Response:
         return await self.http.get("/slack/oauth_redirect", params=query)
 
-    async def hear(self, happening: dict[str, object]) -> None:
-        body, kind = as_json(event(happening) | {"team_id": "T2", "authorizations": [{"team_id": "T2"}]})
-        await self.http.post("/slack/events", content=body, headers=signed(body, kind))
+    async def send_event(self, inner_event: dict[str, object]) -> None:
+        body, kind = json_body(
+            event_callback(inner_event) | {"team_id": "T2", "authorizations": [{"team_id": "T2"}]}
+        )
+        await self.http.post("/slack/events", content=body, headers=signed_headers(body, kind))
         await self.slack.drain()
 
 
 @asynccontextmanager
-async def shared() -> AsyncIterator[Shared]:
-    fake, kept, commands = FakeSlack(), Kept(), Scripted()
-    fake.installing[CODE] = ("T2", TOKEN)
-    commands.free.set()
+async def installed_bot() -> AsyncIterator[InstalledBot]:
+    fake, token_store, commands = FakeSlack(), MemoryTokenStore(), ScriptedCommands()
+    fake.pending_installs[CODE] = ("T2", TOKEN)
+    commands.released.set()
 
-    async def away(job: dict[str, str]) -> None:
-        raise OSError("no queue here: the work is done at once")
+    async def fail(job: dict[str, str]) -> None:
+        raise OSError("no queue: run in process")
 
-    async with serving(fake.app) as url:
-        app = App("1.2", "a client secret", f"{url}/api/")
-        credentials = Credentials(signing_secret=SECRET, api_url=f"{url}/api/", app=app, installed=kept)
-        slack = Slack(credentials, commands, away)
+    async with serve_app(fake.app) as url:
+        app = OAuthApp("1.2", "a client secret", f"{url}/api/")
+        credentials = Credentials(
+            signing_secret=SECRET, api_url=f"{url}/api/", oauth_app=app, token_store=token_store
+        )
+        slack = SlackPlatform(credentials, commands, fail)
         async with (
-            serving(Starlette(routes=slack.routes())) as door,
-            httpx.AsyncClient(base_url=door, verify=False) as http,
+            serve_app(Starlette(routes=slack.routes())) as bot_url,
+            httpx.AsyncClient(base_url=bot_url, verify=False) as http,
         ):
-            yield Shared(slack, fake, kept, commands, http)
+            yield InstalledBot(slack, fake, token_store, commands, http)
 
 
 @pytest_asyncio.fixture
-async def bot() -> AsyncIterator[Shared]:
-    async with shared() as opened:
+async def bot() -> AsyncIterator[InstalledBot]:
+    async with installed_bot() as opened:
         yield opened
 
 
-async def test_a_workspace_that_installs_the_bot_is_answered_with_its_own_token(bot: Shared) -> None:
-    asked = await bot.begin()
-    assert (asked["client_id"], asked["scope"]) == ("1.2", ",".join(SCOPES))
-    done = await bot.finish(state=asked["state"], code=CODE)
-    assert done.status_code == 200
-    assert bot.kept.tokens == {"T2": TOKEN}
+async def test_installed_workspace_is_answered_with_own_token(bot: InstalledBot) -> None:
+    authorize_query = await bot.start_install()
+    assert (authorize_query["client_id"], authorize_query["scope"]) == ("1.2", ",".join(SCOPES))
+    response = await bot.finish_install(state=authorize_query["state"], code=CODE)
+    assert response.status_code == 200
+    assert bot.token_store.tokens == {"T2": TOKEN}
 
-    await bot.hear(mention("<@UBOT> example.com"))
-    assert [ask.room.space for ask in bot.commands.asked] == ["T2"]
-    assert await bot.slack.post(ELSEWHERE, Card("Listed"))
-    assert [way for way, _ in bot.fake.said] == ["chat.postMessage", "chat.postMessage"]
+    await bot.send_event(mention("<@UBOT> example.com"))
+    assert [request.channel.workspace for request in bot.commands.requests] == ["T2"]
+    assert await bot.slack.post(OTHER_CHANNEL, Card("Listed"))
+    assert [method for method, _ in bot.fake.sent] == ["chat.postMessage", "chat.postMessage"]
 
 
 @pytest.mark.parametrize(
@@ -120,53 +127,57 @@ async def test_a_workspace_that_installs_the_bot_is_answered_with_its_own_token(
         ({"code": CODE}, 400),
         ({"error": "access_denied"}, 200),
     ],
-    ids=["a state of somebody else", "no state", "the admin said no"],
+    ids=["forged state", "no state", "access denied"],
 )
-async def test_nothing_is_kept_of_an_installation_that_nobody_began_here(
-    query: dict[str, str], status: int, bot: Shared
+async def test_installation_without_valid_state_stores_nothing(
+    query: dict[str, str], status: int, bot: InstalledBot
 ) -> None:
-    await bot.begin()
-    assert (await bot.finish(**query)).status_code == status
-    assert bot.kept.tokens == {}
+    await bot.start_install()
+    assert (await bot.finish_install(**query)).status_code == status
+    assert bot.token_store.tokens == {}
 
 
-async def test_a_code_is_good_once(bot: Shared) -> None:
-    asked = await bot.begin()
-    await bot.finish(state=asked["state"], code=CODE)
-    again = await bot.finish(state=asked["state"], code=CODE)
-    assert (again.status_code, TOKEN in again.text) == (401, False)
+async def test_oauth_code_is_single_use(bot: InstalledBot) -> None:
+    authorize_query = await bot.start_install()
+    await bot.finish_install(state=authorize_query["state"], code=CODE)
+    second = await bot.finish_install(state=authorize_query["state"], code=CODE)
+    assert (second.status_code, TOKEN in second.text) == (401, False)
 
 
-async def test_without_the_store_an_installation_fails_in_words(bot: Shared) -> None:
-    asked = await bot.begin()
-    bot.kept.away = True
-    failed = await bot.finish(state=asked["state"], code=CODE)
-    assert (failed.status_code, "storage_error" in failed.text, "Traceback" in failed.text) == (500, True, False)
+async def test_installation_with_store_down_shows_error_page(bot: InstalledBot) -> None:
+    authorize_query = await bot.start_install()
+    bot.token_store.unavailable = True
+    failed = await bot.finish_install(state=authorize_query["state"], code=CODE)
+    assert (failed.status_code, "storage_error" in failed.text, "Traceback" in failed.text) == (
+        500,
+        True,
+        False,
+    )
 
 
-async def test_a_workspace_that_removes_the_bot_takes_its_token_back(bot: Shared) -> None:
-    bot.kept.tokens["T2"] = TOKEN
-    await bot.hear({"type": "app_uninstalled"})
-    assert bot.kept.tokens == {}
-    assert bot.commands.left == [("slack", "T2")]
-    with pytest.raises(SpaceGone):
-        await bot.slack.post(ELSEWHERE, Card("Listed"))
+async def test_uninstalled_workspace_token_is_deleted(bot: InstalledBot) -> None:
+    bot.token_store.tokens["T2"] = TOKEN
+    await bot.send_event({"type": "app_uninstalled"})
+    assert bot.token_store.tokens == {}
+    assert bot.commands.uninstalled == [("slack", "T2")]
+    with pytest.raises(WorkspaceUnavailable):
+        await bot.slack.post(OTHER_CHANNEL, Card("Listed"))
 
 
-async def test_a_token_that_was_taken_back_is_thrown_away_and_the_watches_rest_until_there_is_another(
-    bot: Shared,
+async def test_revoked_token_is_deleted_until_reinstall(
+    bot: InstalledBot,
 ) -> None:
-    bot.kept.tokens["T2"] = "revoked"
-    await bot.hear({"type": "tokens_revoked", "tokens": {"oauth": [], "bot": ["UBOT"]}})
-    assert bot.kept.tokens == {}
-    assert (bot.commands.silent, bot.commands.left) == ([("slack", "T2")], [])
-    asked = await bot.begin()
-    await bot.finish(state=asked["state"], code=CODE)
+    bot.token_store.tokens["T2"] = "revoked"
+    await bot.send_event({"type": "tokens_revoked", "tokens": {"oauth": [], "bot": ["UBOT"]}})
+    assert bot.token_store.tokens == {}
+    assert (bot.commands.revoked, bot.commands.uninstalled) == ([("slack", "T2")], [])
+    authorize_query = await bot.start_install()
+    await bot.finish_install(state=authorize_query["state"], code=CODE)
     async with asyncio.timeout(5):
-        assert await bot.commands.back.get() == ("slack", "T2")
+        assert await bot.commands.restored.get() == ("slack", "T2")
 
 
-async def test_while_the_store_is_away_an_alert_waits(bot: Shared) -> None:
-    bot.kept.away = True
-    with pytest.raises(Later):
-        await bot.slack.post(ELSEWHERE, Card("Listed"))
+async def test_post_with_store_down_raises_retry_after(bot: InstalledBot) -> None:
+    bot.token_store.unavailable = True
+    with pytest.raises(RetryAfter):
+        await bot.slack.post(OTHER_CHANNEL, Card("Listed"))

@@ -1,4 +1,4 @@
-"""Which way an answer takes when the first one is closed."""
+"""Which method sends an answer when the first one fails."""
 
 import logging
 import time
@@ -8,19 +8,20 @@ import pytest
 from structlog.testing import capture_logs
 
 from handlers.message import Card
-from handlers.slack.requests import Errand
-from handlers.slack.responder import Pace
+from handlers.slack.clients import Clients, single_token
+from handlers.slack.requests import SlackRequest
+from handlers.slack.responder import SlackTimeouts, SlackResponder
 from tests.handlers.slack.conftest import ANSWER, Workspace, open_workspace
-from tests.support.fake_slack import MOST_USES, TOKEN
-from tests.support.slack_payloads import SECRET, as_json, event, mention
+from tests.support.fake_slack import MAX_USES, TOKEN
+from tests.support.slack_payloads import SECRET, json_body, event_callback, mention
 
-ERRAND = Errand("1.1", "T1", "C1", "U1", "203.0.113.5 example.com", asked=0.0)
-URL, POST, ONLY_YOU = "response_url", "chat.postMessage", "chat.postEphemeral"
+REQUEST = SlackRequest("1.1", "T1", "C1", "U1", "203.0.113.5 example.com", requested_at=0.0)
+URL, POST, EPHEMERAL = "response_url", "chat.postMessage", "chat.postEphemeral"
 HALF_AN_HOUR = 1_800.0
 
 
 @pytest.mark.parametrize(
-    ("mishaps", "ways", "slept"),
+    ("failures", "methods", "slept"),
     [
         ([], [URL], []),
         ([(URL, "used_url")], [POST], []),
@@ -34,104 +35,137 @@ HALF_AN_HOUR = 1_800.0
         ([(URL, "used_url"), (POST, 503)], [], []),
     ],
 )
-async def test_an_answer_takes_the_best_way_still_open(
-    mishaps: list[tuple[str, int | str]], ways: list[str], slept: list[float], workspace: Workspace
+async def test_answer_falls_back_to_next_method(
+    failures: list[tuple[str, int | str]],
+    methods: list[str],
+    slept: list[float],
+    workspace: Workspace,
 ) -> None:
-    workspace.fake.mishaps += mishaps
-    await workspace.type(ERRAND.text)
-    await workspace.work()
-    assert [way for way, _ in workspace.fake.said] == ways
+    workspace.fake.failures += failures
+    await workspace.type_command(REQUEST.text)
+    await workspace.run_job()
+    assert [method for method, _ in workspace.fake.sent] == methods
     assert workspace.slept == slept
-    assert workspace.fake.mishaps == []
-    assert sum(workspace.fake.uses.values()) < MOST_USES
+    assert workspace.fake.failures == []
+    assert sum(workspace.fake.response_url_uses.values()) < MAX_USES
 
 
-async def test_what_slack_refuses_to_draw_is_said_in_words(workspace: Workspace) -> None:
-    workspace.fake.mishaps.append((URL, "invalid_blocks"))
-    await workspace.type(ERRAND.text)
-    await workspace.work()
-    [(_, said)] = workspace.fake.said
-    assert "blocks" not in said
-    assert "Ask Example List to remove 203.0.113.5." in said["text"]
+async def test_rejected_blocks_fall_back_to_text(workspace: Workspace) -> None:
+    workspace.fake.failures.append((URL, "invalid_blocks"))
+    await workspace.type_command(REQUEST.text)
+    await workspace.run_job()
+    [(_, message)] = workspace.fake.sent
+    assert "blocks" not in message
+    assert "Ask Example List to remove 203.0.113.5." in message["text"]
 
 
-async def test_an_old_response_url_is_not_tried() -> None:
-    async with open_workspace(pace=Pace(now=lambda: HALF_AN_HOUR - 30)) as workspace:
-        old = replace(ERRAND, response_url=workspace.response_url)
-        await workspace.slack.deliver(old.job())
-        assert [way for way, _ in workspace.fake.said] == [POST]
-        assert workspace.fake.uses == {}
+async def test_expired_response_url_is_not_used() -> None:
+    async with open_workspace(timeouts=SlackTimeouts(now=lambda: HALF_AN_HOUR - 30)) as workspace:
+        old = replace(REQUEST, response_url=workspace.response_url)
+        await workspace.slack.deliver(old.to_job())
+        assert [method for method, _ in workspace.fake.sent] == [POST]
+        assert workspace.fake.response_url_uses == {}
 
 
-async def test_a_private_answer_stays_private_on_every_way(workspace: Workspace) -> None:
-    workspace.fake.mishaps.append((URL, "used_url"))
-    await workspace.type(f"private {ERRAND.text}")
-    await workspace.work()
-    [(way, said)] = workspace.fake.said
-    assert (way, said["user"]) == (ONLY_YOU, "U1")
+async def test_private_answer_falls_back_to_ephemeral_message(workspace: Workspace) -> None:
+    workspace.fake.failures.append((URL, "used_url"))
+    await workspace.type_command(f"private {REQUEST.text}")
+    await workspace.run_job()
+    [(method, message)] = workspace.fake.sent
+    assert (method, message["user"]) == (EPHEMERAL, "U1")
 
 
 @pytest.mark.parametrize(
-    "errand",
+    "slack_request",
     [
-        ERRAND,
+        REQUEST,
         replace(
-            ERRAND, private=True, thread="1.2", response_url="https://slack.example/x", replaces=True, posts_first=True
+            REQUEST,
+            private=True,
+            thread="1.2",
+            response_url="https://slack.example/x",
+            replaces=True,
+            posts_first=True,
         ),
     ],
 )
-def test_an_errand_comes_back_from_the_queue_as_it_went(errand: Errand) -> None:
-    job = errand.job()
+def test_request_survives_job_round_trip(slack_request: SlackRequest) -> None:
+    job = slack_request.to_job()
     assert all(isinstance(value, str) for value in job.values())
-    assert Errand.of(job) == errand
+    assert SlackRequest.from_job(job) == slack_request
 
 
-def test_an_errand_does_not_show_its_secrets() -> None:
-    shown = repr(replace(ERRAND, response_url="https://slack.example/secret"))
-    assert "secret" not in shown
-    assert ERRAND.text not in shown
+def test_request_repr_hides_secrets() -> None:
+    representation = repr(replace(REQUEST, response_url="https://slack.example/secret"))
+    assert "secret" not in representation
+    assert REQUEST.text not in representation
 
 
-async def test_logs_hold_no_token_no_response_url_and_no_message(caplog: pytest.LogCaptureFixture) -> None:
+async def test_logs_contain_no_secrets_or_message_text(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    with capture_logs() as ours:
+    with capture_logs() as log_lines:
         async with open_workspace() as workspace:
             secrets = [TOKEN, SECRET, workspace.response_url, "abcdef", "203.0.113.5"]
-            workspace.fake.mishaps += [(URL, 503), (URL, "used_url"), (POST, "internal_error"), (POST, "fatal_error")]
-            await workspace.type(ERRAND.text)
-            await workspace.work()
-            await workspace.type("broken")
-            await workspace.work()
+            workspace.fake.failures += [
+                (URL, 503),
+                (URL, "used_url"),
+                (POST, "internal_error"),
+                (POST, "fatal_error"),
+            ]
+            await workspace.type_command(REQUEST.text)
+            await workspace.run_job()
+            await workspace.type_command("broken")
+            await workspace.run_job()
             await workspace.http.post(
-                "/slack/events", content=f"text={ERRAND.text}", headers={"X-Slack-Signature": "v0=0"}
+                "/slack/events",
+                content=f"text={REQUEST.text}",
+                headers={"X-Slack-Signature": "v0=0"},
             )
-            await workspace.send(*as_json(event({"type": "reaction_added", "item": ERRAND.text})))
-            await workspace.send(*as_json(event(mention(ERRAND.text))))
-            await workspace.work()
-    written = caplog.text + "".join(str({k: v for k, v in line.items() if k != "exc_info"}) for line in ours)
-    assert len(ours) >= 5
+            await workspace.send(
+                *json_body(event_callback({"type": "reaction_added", "item": REQUEST.text}))
+            )
+            await workspace.send(*json_body(event_callback(mention(REQUEST.text))))
+            await workspace.run_job()
+    written = caplog.text + "".join(
+        str({k: v for k, v in line.items() if k != "exc_info"}) for line in log_lines
+    )
+    assert len(log_lines) >= 5
     assert [secret for secret in secrets if secret in written] == []
 
 
-async def test_progress_leaves_uses_of_the_response_url_for_the_answer(workspace: Workspace) -> None:
-    """Five uses, one of them kept back: two may tell how far it is, one says the answer, one says it again when told to wait."""
-    reply = workspace.slack._reply(
-        replace(ERRAND, asked=time.time(), response_url=workspace.response_url, replaces=True)
+def responder_for(workspace: Workspace, request: SlackRequest) -> SlackResponder:
+    async def sleep(seconds: float) -> None:
+        workspace.slept.append(seconds)
+
+    clients = Clients(single_token(TOKEN), f"{workspace.url}/api/")
+    return SlackResponder(request, clients.with_retries, SlackTimeouts(sleep=sleep))
+
+
+async def test_progress_reserves_response_url_uses_for_answer(workspace: Workspace) -> None:
+    """Of five uses one is spare, two may be progress, and two are for the answer and its retry."""
+    request = replace(
+        REQUEST, requested_at=time.time(), response_url=workspace.response_url, replaces=True
     )
+    responder = responder_for(workspace, request)
     for number in range(10):
-        await reply.progress(Card("Checking …", footnote=f"{number} of 10 addresses looked at"))
-    assert len(workspace.fake.said) == 2
-    workspace.fake.mishaps += [(URL, 429)]
-    await reply.say(ANSWER)
-    assert [way for way, _ in workspace.fake.said] == [URL] * 3
-    assert sum(workspace.fake.uses.values()) < MOST_USES
+        await responder.progress(Card("Checking …", footnote=f"{number} of 10 addresses checked"))
+    assert len(workspace.fake.sent) == 2
+    workspace.fake.failures += [(URL, 429)]
+    await responder.send(ANSWER)
+    assert [method for method, _ in workspace.fake.sent] == [URL] * 3
+    assert sum(workspace.fake.response_url_uses.values()) < MAX_USES
 
 
-async def test_progress_of_a_mention_is_one_message_edited_until_it_is_the_answer(workspace: Workspace) -> None:
-    reply = workspace.slack._reply(replace(ERRAND, thread="1.0", posts_first=True))
+async def test_mention_progress_is_edited_until_answer(workspace: Workspace) -> None:
+    responder = responder_for(workspace, replace(REQUEST, thread="1.0", posts_first=True))
     for number in range(3):
-        await reply.progress(Card("Checking …", footnote=f"{number} of 10 addresses looked at"))
-    await reply.say(ANSWER)
-    assert [way for way, _ in workspace.fake.said] == [POST, "chat.update", "chat.update", "chat.update"]
+        await responder.progress(Card("Checking …", footnote=f"{number} of 10 addresses checked"))
+    await responder.send(ANSWER)
+    assert [method for method, _ in workspace.fake.sent] == [
+        POST,
+        "chat.update",
+        "chat.update",
+        "chat.update",
+    ]
     [message] = workspace.fake.stored["C1"]
     assert "on Example List" in str(message["blocks"])

@@ -1,4 +1,4 @@
-"""Socket Mode against a Slack of our own: greeting, envelopes, reconnection, shutdown."""
+"""Socket Mode against a fake Slack: hello, envelopes, reconnection, shutdown."""
 
 import asyncio
 import contextlib
@@ -12,26 +12,26 @@ import pytest
 from aiohttp import WSCloseCode, web
 from aiohttp.test_utils import TestServer
 
-from handlers.slack.app import Credentials, Slack
-from handlers.slack.socket_mode import SlackRefuses, Watchdog
-from tests.handlers.slack.conftest import Scripted
+from handlers.slack.app import Credentials, SlackPlatform
+from handlers.slack.socket_mode import SlackConnectionRefused, Watchdog
+from tests.handlers.slack.conftest import ScriptedCommands
 from tests.support.fake_slack import TOKEN
-from tests.support.slack_payloads import press, slash
-from tests.support.slack_validator import faults
+from tests.support.slack_payloads import button_action, slash_command
+from tests.support.slack_validator import message_faults
 
 APP_TOKEN = "xapp-a-token-for-tests"
-QUICK = Watchdog(ping_every=0.2, look_every=0.02, patience=0.6)
-ANYWHERE = "http://127.0.0.1:1/actions/x"
+QUICK = Watchdog(ping_interval=0.2, poll_interval=0.02, reconnect_timeout=0.6)
+RESPONSE_URL = "http://127.0.0.1:1/actions/x"
 
 
 @dataclass
-class Wire:
-    """Slack's side: each connection the bot opens is put into `connections`, in order."""
+class SocketServer:
+    """Slack's side; each connection of the bot is put into `connections`, in order."""
 
     connections: asyncio.Queue[web.WebSocketResponse] = field(default_factory=asyncio.Queue)
     answers: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
-    deaf: int = 0  # so many connections are refused first
+    refusals: int = 0  # connections to refuse first
     url: str = ""
 
     @property
@@ -41,15 +41,15 @@ class Wire:
         return app
 
     async def _api(self, request: web.Request) -> web.Response:
-        sent = request.headers.get("Authorization", "")
+        authorization = request.headers.get("Authorization", "")
         good = {"auth.test": f"Bearer {TOKEN}", "apps.connections.open": f"Bearer {APP_TOKEN}"}
-        if sent != good[request.match_info["method"]]:
+        if authorization != good[request.match_info["method"]]:
             return web.json_response({"ok": False, "error": "invalid_auth"})
         return web.json_response({"ok": True, "url": f"{self.url.replace('http', 'ws')}link"})
 
     async def _link(self, request: web.Request) -> web.StreamResponse:
-        if self.deaf:
-            self.deaf -= 1
+        if self.refusals:
+            self.refusals -= 1
             return web.Response(status=503)
         connection = web.WebSocketResponse()
         await connection.prepare(request)
@@ -64,54 +64,73 @@ class Wire:
 
 
 @dataclass
-class Line:
-    wire: Wire
-    slack: Slack
+class ConnectedBot:
+    socket_server: SocketServer
+    slack: SlackPlatform
     jobs: list[dict[str, str]]
     running: asyncio.Task[None]
 
     async def connection(self) -> web.WebSocketResponse:
         async with asyncio.timeout(5):
-            return await self.wire.connections.get()
+            return await self.socket_server.connections.get()
 
-    async def ask(
-        self, connection: web.WebSocketResponse, kind: str, body: dict[str, Any], envelope: str = "e1"
+    async def send(
+        self,
+        connection: web.WebSocketResponse,
+        kind: str,
+        body: dict[str, Any],
+        envelope: str = "e1",
     ) -> dict[str, Any]:
         await connection.send_json(
-            {"type": kind, "envelope_id": envelope, "payload": body, "accepts_response_payload": True}
+            {
+                "type": kind,
+                "envelope_id": envelope,
+                "payload": body,
+                "accepts_response_payload": True,
+            }
         )
         async with asyncio.timeout(5):
-            return await self.wire.answers.get()
+            return await self.socket_server.answers.get()
 
 
 @asynccontextmanager
-async def line(app_token: str = APP_TOKEN, bot_token: str = TOKEN, deaf: int = 0) -> AsyncIterator[Line]:
+async def connected_bot(
+    app_token: str = APP_TOKEN, bot_token: str = TOKEN, refusals: int = 0
+) -> AsyncIterator[ConnectedBot]:
     jobs: list[dict[str, str]] = []
 
-    async def keep(job: dict[str, str]) -> None:
+    async def collect(job: dict[str, str]) -> None:
         jobs.append(job)
 
-    wire = Wire(deaf=deaf)
-    async with TestServer(wire.app) as server:
-        wire.url = str(server.make_url("/"))
-        slack = Slack(Credentials(bot_token, app_token, api_url=f"{wire.url}api/"), Scripted(), keep)
+    socket_server = SocketServer(refusals=refusals)
+    async with TestServer(socket_server.app) as server:
+        socket_server.url = str(server.make_url("/"))
+        slack = SlackPlatform(
+            Credentials(bot_token, app_token, api_url=f"{socket_server.url}api/"),
+            ScriptedCommands(),
+            collect,
+        )
         running = asyncio.create_task(slack.run(QUICK))
         try:
-            yield Line(wire, slack, jobs, running)
+            yield ConnectedBot(socket_server, slack, jobs, running)
         finally:
             running.cancel()
-            with contextlib.suppress(asyncio.CancelledError, SlackRefuses):
+            with contextlib.suppress(asyncio.CancelledError, SlackConnectionRefused):
                 await running
 
 
-async def test_a_command_is_acknowledged_in_its_envelope() -> None:
-    async with line() as on:
-        answer = await on.ask(await on.connection(), "slash_commands", dict(slash("example.com", ANYWHERE)))
+async def test_socket_command_is_acked_in_envelope() -> None:
+    async with connected_bot() as bot:
+        answer = await bot.send(
+            await bot.connection(),
+            "slash_commands",
+            dict(slash_command("example.com", RESPONSE_URL)),
+        )
         assert answer["envelope_id"] == "e1"
-        assert faults(answer["payload"], "acknowledgement") == []
+        assert message_faults(answer["payload"], "acknowledgement") == []
         assert answer["payload"]["text"] == "Checking example.com …"
-        await on.slack.handed_over()
-        assert [job["text"] for job in on.jobs] == ["example.com"]
+        await bot.slack.wait_enqueued()
+        assert [job["text"] for job in bot.jobs] == ["example.com"]
 
 
 @pytest.mark.parametrize(
@@ -121,55 +140,70 @@ async def test_a_command_is_acknowledged_in_its_envelope() -> None:
         ({"type": "button", "action_id": "open-0", "url": "https://list.example/"}, 0),
     ],
 )
-async def test_every_button_is_acknowledged(element: dict[str, Any], jobs: int) -> None:
-    async with line() as on:
-        answer = await on.ask(await on.connection(), "interactive", press(element, ANYWHERE))
+async def test_socket_button_is_acked(element: dict[str, Any], jobs: int) -> None:
+    async with connected_bot() as bot:
+        answer = await bot.send(
+            await bot.connection(), "interactive", button_action(element, RESPONSE_URL)
+        )
         assert answer == {"envelope_id": "e1"}
-        await on.slack.handed_over()
-        assert len(on.jobs) == jobs
+        await bot.slack.wait_enqueued()
+        assert len(bot.jobs) == jobs
 
 
-@pytest.mark.parametrize("farewell", ["warned", "closed", "cut"])
-async def test_a_lost_connection_is_opened_again(farewell: str) -> None:
-    async with line() as on:
-        first = await on.connection()
-        if farewell == "warned":
-            await first.send_json({"type": "disconnect", "reason": "refresh_requested"})
-        elif farewell == "closed":
-            await first.close()
+@pytest.mark.parametrize("ending", ["warned", "closed", "cut"])
+async def test_lost_socket_reconnects(ending: str) -> None:
+    async with connected_bot() as bot:
+        connection = await bot.connection()
+        if ending == "warned":
+            await connection.send_json({"type": "disconnect", "reason": "refresh_requested"})
+        elif ending == "closed":
+            await connection.close()
         else:
-            transport = first._req.transport if first._req else None
+            transport = connection._req.transport if connection._req else None
             assert transport
             transport.abort()
-        second = await on.connection()
-        answer = await on.ask(second, "slash_commands", dict(slash("example.com", ANYWHERE)), "e2")
+        second = await bot.connection()
+        answer = await bot.send(
+            second, "slash_commands", dict(slash_command("example.com", RESPONSE_URL)), "e2"
+        )
         assert answer["envelope_id"] == "e2"
 
 
-async def test_an_address_that_answers_nobody_is_given_up() -> None:
-    async with line(deaf=5) as on:
-        connection = await on.connection()
-        assert (await on.ask(connection, "slash_commands", dict(slash("example.com", ANYWHERE))))["envelope_id"] == "e1"
+async def test_dead_socket_url_is_replaced() -> None:
+    async with connected_bot(refusals=5) as bot:
+        connection = await bot.connection()
+        assert (
+            await bot.send(
+                connection, "slash_commands", dict(slash_command("example.com", RESPONSE_URL))
+            )
+        )["envelope_id"] == "e1"
 
 
 @pytest.mark.parametrize(
     ("tokens", "named"),
-    [({"app_token": "xapp-wrong"}, "SLACK_APP_TOKEN"), ({"bot_token": "xoxb-wrong"}, "SLACK_BOT_TOKEN")],
+    [
+        ({"app_token": "xapp-wrong"}, "SLACK_APP_TOKEN"),
+        ({"bot_token": "xoxb-wrong"}, "SLACK_BOT_TOKEN"),
+    ],
 )
-async def test_a_refused_token_ends_the_bot_with_one_sentence(tokens: dict[str, str], named: str) -> None:
-    async with line(**tokens) as on:
-        with pytest.raises(SlackRefuses, match=f"{named} \\(invalid_auth\\)"):
+async def test_refused_token_stops_bot_with_one_sentence(
+    tokens: dict[str, str], named: str
+) -> None:
+    async with connected_bot(**tokens) as bot:
+        with pytest.raises(SlackConnectionRefused, match=f"{named} \\(invalid_auth\\)"):
             async with asyncio.timeout(5):
-                await on.running
+                await bot.running
 
 
-async def test_shutdown_closes_the_connection() -> None:
-    async with line() as on:
-        connection = await on.connection()
-        await on.ask(connection, "slash_commands", dict(slash("example.com", ANYWHERE)))
-        on.running.cancel()
+async def test_shutdown_closes_socket() -> None:
+    async with connected_bot() as bot:
+        connection = await bot.connection()
+        await bot.send(
+            connection, "slash_commands", dict(slash_command("example.com", RESPONSE_URL))
+        )
+        bot.running.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await on.running
+            await bot.running
         async with asyncio.timeout(5):
-            await on.wire.ended.wait()
+            await bot.socket_server.ended.wait()
         assert connection.close_code == WSCloseCode.OK

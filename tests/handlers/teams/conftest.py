@@ -1,4 +1,4 @@
-"""The bot and a Microsoft, each behind a real HTTP server on a port of its own."""
+"""The bot and a fake Microsoft, each behind a real HTTP server."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from handlers.message import Card
-from handlers.ports import Answering, Room
-from handlers.teams.app import Teams
-from handlers.teams.conversation_references import InThisProcess
+from handlers.ports import CommandHandler, Channel
+from handlers.teams.app import TeamsPlatform
 from handlers.teams.outbound_auth import Credentials
-from handlers.teams.throttle import Pace
-from tests.handlers.slack.conftest import Scripted, serving
+from handlers.teams.throttle import TeamsTimeouts
+from tests.handlers.slack.conftest import ScriptedCommands, serve_app
 from tests.support.fake_microsoft import ISSUER, SECRET, FakeMicrosoft, token
+from tests.support.memory_conversations import MemoryConversationReferences
 from tests.support.teams_activities import CLIENT_ID, TENANT, Activity
 
 BEGUN = time.time()
 
 
-class Verbs(Scripted):
-    """The scripted verbs; in a room of `paused` watches the bot has something to say when it is back."""
+class TeamsCommands(ScriptedCommands):
+    """Scripted commands; a channel in `paused` gets a card when the bot is back."""
 
-    paused: tuple[Room, ...] = ()
-    gone: tuple[Room, ...] = ()
+    paused: tuple[Channel, ...] = ()
+    left: tuple[Channel, ...] = ()
 
-    async def rejoined(self, room: Room) -> Card | None:
-        return Card("Watching goes on here.") if room in self.paused else None
+    async def on_channel_joined(self, channel: Channel) -> Card | None:
+        return Card("Watching goes on here.") if channel in self.paused else None
 
-    async def removed_from(self, room: Room) -> None:
-        self.gone = (*self.gone, room)
+    async def on_channel_left(self, channel: Channel) -> None:
+        self.left = (*self.left, channel)
 
-    async def removed(self, platform: str, space: str) -> None:
-        raise AssertionError(f"nobody removed the bot from {platform} {space}")
+    async def on_uninstalled(self, platform: str, workspace: str) -> None:
+        raise AssertionError(f"nobody removed the bot from {platform} {workspace}")
 
 
 @dataclass
 class Tenant:
-    """A bot in service, and what can be done with it. Its clock stands still but for `slept`, and what a test adds to it."""
+    """A running bot and its fakes; its clock moves only by `slept`."""
 
-    teams: Teams
+    teams: TeamsPlatform
     microsoft: FakeMicrosoft
-    commands: Verbs
-    conversations: InThisProcess
+    commands: TeamsCommands
+    conversations: MemoryConversationReferences
     http: httpx.AsyncClient
     service: str
     jobs: list[dict[str, str]]
@@ -62,33 +62,43 @@ class Tenant:
 
     def claims(self, **other: Any) -> dict[str, Any]:
         now = int(self.now)
-        good = {"iss": ISSUER, "aud": CLIENT_ID, "nbf": now - 5, "exp": now + 3600, "serviceurl": self.service}
+        good = {
+            "iss": ISSUER,
+            "aud": CLIENT_ID,
+            "nbf": now - 5,
+            "exp": now + 3600,
+            "serviceurl": self.service,
+        }
         return {name: value for name, value in {**good, **other}.items() if value is not None}
 
     async def send(self, activity: Activity, authorization: str | None = None) -> httpx.Response:
-        """As Teams sends it, signed, unless another `authorization` is given; an empty one is left out."""
+        """Send a signed activity; an empty `authorization` sends no header."""
         given = f"Bearer {token(self.claims())}" if authorization is None else authorization
         headers = {"Authorization": given} if given else {}
         return await self.http.post("/api/messages", json=activity, headers=headers)
 
-    async def work(self) -> None:
-        """Does the oldest job, as a worker would."""
+    async def run_job(self) -> None:
+        """Run the oldest job, as a worker would."""
         await self.teams.deliver(self.jobs.pop(0))
 
 
 @asynccontextmanager
 async def open_tenant(
     enqueue: Callable[[dict[str, str]], Awaitable[None]] | None = None,
-    pace: Pace | None = None,
-    answering: Answering | None = None,
+    timeouts: TeamsTimeouts | None = None,
+    commands: CommandHandler | None = None,
 ) -> AsyncIterator[Tenant]:
-    """`answering` are other verbs than the scripted ones."""
+    """`commands` replaces the scripted commands."""
     jobs: list[dict[str, str]] = []
     slept: list[float] = []
-    microsoft, commands, conversations = FakeMicrosoft(), Verbs(), InThisProcess()
-    commands.free.set()
+    microsoft, scripted, conversations = (
+        FakeMicrosoft(),
+        TeamsCommands(),
+        MemoryConversationReferences(),
+    )
+    scripted.released.set()
 
-    async def keep(job: dict[str, str]) -> None:
+    async def enqueue_job(job: dict[str, str]) -> None:
         jobs.append(job)
 
     async def sleep(seconds: float) -> None:
@@ -97,13 +107,29 @@ async def open_tenant(
     async def healthz(_: object) -> PlainTextResponse:
         return PlainTextResponse("alive")
 
-    async with serving(microsoft.app) as url:
+    async with serve_app(microsoft.app) as url:
         credentials = Credentials(CLIENT_ID, SECRET, TENANT, FakeMicrosoft.cloud(url))
-        pace = replace(pace or Pace(), now=lambda: BEGUN + sum(slept), sleep=sleep, chance=lambda: 1.0)
-        teams = Teams(credentials, answering or commands, enqueue or keep, conversations, pace=pace)
-        doors = [*teams.routes("127.0.0.1"), Route("/healthz", healthz)]
-        async with serving(Starlette(routes=doors)) as door, httpx.AsyncClient(base_url=door, verify=False) as http:
-            yield Tenant(teams, microsoft, commands, conversations, http, f"{url}/service/", jobs, slept)
+        timeouts = replace(
+            timeouts or TeamsTimeouts(),
+            now=lambda: BEGUN + sum(slept),
+            sleep=sleep,
+            random_fraction=lambda: 1.0,
+        )
+        teams = TeamsPlatform(
+            credentials,
+            commands or scripted,
+            enqueue or enqueue_job,
+            conversations,
+            timeouts=timeouts,
+        )
+        routes = [*teams.routes("127.0.0.1"), Route("/healthz", healthz)]
+        async with (
+            serve_app(Starlette(routes=routes)) as bot_url,
+            httpx.AsyncClient(base_url=bot_url, verify=False) as http,
+        ):
+            yield Tenant(
+                teams, microsoft, scripted, conversations, http, f"{url}/service/", jobs, slept
+            )
         await teams.drain()
         await teams.close()
     assert microsoft.refused == []

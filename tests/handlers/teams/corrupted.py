@@ -7,18 +7,18 @@ from copy import deepcopy
 from typing import Any
 
 from handlers.message import Button, Card, Line, Table, Tone
-from handlers.messages.formatting import MUTE_FOR
-from handlers.teams.adaptive_card import content
+from handlers.messages.formatting import MUTE_DURATIONS
+from handlers.teams.adaptive_card import card_content
 
 Element = dict[str, Any]
 
-GOOD = content(
+GOOD = card_content(
     Card(
         "203.0.113.5 is on Example List",
         Tone.BAD,
         lines=(Line("Listed.", Tone.BAD, quote="spam seen"),),
         table=Table(("Address", "Where"), (("203.0.113.5", "Example List"),)),
-        buttons=(Button("Acknowledge", "ack 1"), Button("Mute…", "mute 1", choice=MUTE_FOR)),
+        buttons=(Button("Acknowledge", "ack 1"), Button("Mute…", "mute 1", select=MUTE_DURATIONS)),
     )
 )
 
@@ -62,7 +62,9 @@ CORRUPTIONS: dict[str, Callable[[Element], None]] = {
 # What the official parser says nothing about.
 SMALL_CORRUPTIONS: dict[str, Callable[[Element], None]] = {
     "a key of a column": lambda card: table(card)["columns"][0].update(nope=True),
-    "a key of a choice": lambda card: dict_at(folded(card), "body", 0, "choices", 0).update(nope=True),
+    "a key of a choice": lambda card: dict_at(folded(card), "body", 0, "choices", 0).update(
+        nope=True
+    ),
     "a version": lambda card: card.update(version="1.6"),
 }
 

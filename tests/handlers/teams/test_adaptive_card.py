@@ -6,16 +6,22 @@ import pytest
 from hypothesis import given, settings
 
 from bot.models import Verdict
-from handlers.message import Button, Card, Fact, Line, Sketch, Table, Tone
+from handlers.message import Button, Card, Fact, Line, TextBlock, Table, Tone
 from handlers.messages import help_card, lists_card, refusal_card, report_card, reports_card
 from handlers.messages.alerts import reply_card, root_card
-from handlers.slack.block_kit import message as slack_message
-from handlers.teams.adaptive_card import CARD, adaptive, in_words, message, weight
+from handlers.slack.block_kit import render_message as slack_message
+from handlers.teams.adaptive_card import (
+    CARD,
+    adaptive_card,
+    plain_text_message,
+    message,
+    json_bytes,
+)
 from tests.handlers.slack.conftest import ANSWER
 from tests.handlers.slack.hostile import HOSTILE
-from tests.handlers.slack.test_block_kit import PLACES, cards, pictured, words
+from tests.handlers.slack.test_block_kit import CARDS_BY_FIELD, cards, chart_of, visible_texts
 from tests.handlers.teams.corrupted import CORRUPTIONS, GOOD, SMALL_CORRUPTIONS, corrupted
-from tests.support.outbox_messages import story
+from tests.support.outbox_messages import messages_of_incident
 from tests.support.reports import CLEAN, HALF_UNKNOWN, LISTED, PBL_ON_A_CLIENT, listing, report
 from tests.support.stored_watches import watch
 from tests.support.teams_validator import faults
@@ -51,7 +57,7 @@ def said(part: Any) -> Iterator[str]:
             yield from said(inner) if isinstance(inner, list | dict) else ()
 
 
-def test_reading_order_is_verdict_step_problems_passed_footnote_buttons() -> None:
+def test_card_renders_title_step_problems_passed_footnote_actions() -> None:
     assert list(said(drawn(ANSWER))) == [
         "✕ 203.0.113.5 · example.com: on Example List",
         "Next step: Ask Example List to remove 203.0.113.5.",
@@ -66,14 +72,19 @@ def test_reading_order_is_verdict_step_problems_passed_footnote_buttons() -> Non
 
 @pytest.mark.parametrize(
     ("tone", "style"),
-    [(Tone.BAD, "attention"), (Tone.WARN, "warning"), (Tone.UNSURE, "emphasis"), (Tone.GOOD, "good")],
+    [
+        (Tone.BAD, "attention"),
+        (Tone.WARN, "warning"),
+        (Tone.UNSURE, "emphasis"),
+        (Tone.GOOD, "good"),
+    ],
 )
-def test_a_tone_is_a_ground_and_a_mark(tone: Tone, style: str) -> None:
+def test_card_tone_sets_style_and_symbol(tone: Tone, style: str) -> None:
     head = drawn(Card("Verdict", tone))[0]
     assert (head["style"], next(said(head))[0] in "✕!?✓") == (style, True)
 
 
-def test_a_card_without_a_tone_has_neither() -> None:
+def test_card_without_tone_has_no_style() -> None:
     assert list(said(drawn(Card("Checking example.com …")))) == ["Checking example.com …"]
 
 
@@ -82,11 +93,19 @@ def test_a_card_without_a_tone_has_neither() -> None:
     [
         (
             Button("form", url="https://list.example/remove?ip=203.0.113.5"),
-            {"type": "Action.OpenUrl", "title": "form", "url": "https://list.example/remove?ip=203.0.113.5"},
+            {
+                "type": "Action.OpenUrl",
+                "title": "form",
+                "url": "https://list.example/remove?ip=203.0.113.5",
+            },
         ),
         (
             Button("again", "check example.com fresh", primary=True),
-            {"type": "Action.Execute", "verb": "check", "data": {"command": "check example.com fresh"}},
+            {
+                "type": "Action.Execute",
+                "verb": "check",
+                "data": {"command": "check example.com fresh"},
+            },
         ),
         (Button("script", url="javascript:alert(1)"), None),
         (Button("two lines", url="https://list.example/\nx"), None),
@@ -95,8 +114,14 @@ def test_a_card_without_a_tone_has_neither() -> None:
         (Button("nothing"), None),
     ],
 )
-def test_half_a_target_is_no_button(button: Button, kept: dict[str, Any] | None) -> None:
-    actions = [element for element in drawn(Card("t", buttons=(button,))) if element["type"].startswith("Action.")]
+def test_button_with_truncated_target_is_omitted(
+    button: Button, kept: dict[str, Any] | None
+) -> None:
+    actions = [
+        element
+        for element in drawn(Card("t", buttons=(button,)))
+        if element["type"].startswith("Action.")
+    ]
     assert bool(actions) == (kept is not None)
     if kept:
         assert kept.items() <= actions[0].items()
@@ -107,71 +132,94 @@ def test_half_a_target_is_no_button(button: Button, kept: dict[str, Any] | None)
     [
         (Card("t", lines=(Line("x", Tone.BAD),) * 300), "280 more lines not shown"),
         (Card("t", facts=(Fact("a", "b"),) * 300), "280 more facts not shown"),
-        (Card("t", sketch=Sketch("s", ("└─ x",) * 300)), "270 more lines of the picture not shown"),
-        (Card("t", table=Table(("a",), (("b",),) * 300), footnote="62 lists"), "240 more rows not shown · 62 lists"),
+        (
+            Card("t", text_block=TextBlock("s", ("└─ x",) * 300)),
+            "270 more lines of the picture not shown",
+        ),
+        (
+            Card("t", table=Table(("a",), (("b",),) * 300), footnote="62 lists"),
+            "240 more rows not shown · 62 lists",
+        ),
     ],
     ids=["lines", "facts", "picture", "rows"],
 )
-def test_what_is_left_out_is_said(card: Card, note: str) -> None:
+def test_card_notes_how_much_was_left_out(card: Card, note: str) -> None:
     assert note in said(drawn(card))
 
 
-def test_a_picture_keeps_its_columns() -> None:
-    title, picture = drawn(Card("t", sketch=Sketch("The SPF tree", ("example.com   2", "   └─ deeper"))))[1:]
+def test_text_block_preserves_columns() -> None:
+    title, picture = drawn(
+        Card("t", text_block=TextBlock("The SPF tree", ("example.com   2", "   └─ deeper")))
+    )[1:]
     assert list(said([title, picture])) == [
         "The SPF tree",
         "example.com\u00a0\u00a0\u00a02",
         "\u00a0\u00a0\u00a0└─ deeper",
     ]
-    assert {run["fontType"] for line in picture["items"] for run in line["inlines"]} == {"monospace"}
+    assert {run["fontType"] for line in picture["items"] for run in line["inlines"]} == {
+        "monospace"
+    }
 
 
-def test_sixty_lists_fit_in_a_table() -> None:
-    lists = lists_card([(f"A blocklist of middling name {n}", Verdict.UNKNOWN, "timeout", 12) for n in range(60)])
+def test_table_fits_sixty_rows() -> None:
+    lists = lists_card(
+        [(f"A blocklist of middling name {n}", Verdict.UNKNOWN, "timeout", 12) for n in range(60)]
+    )
     assert not [text for text in said(drawn(lists)) if "not shown" in text]
 
 
-@pytest.mark.parametrize("part", [f.name for f in fields(Card) if f.name not in ("tone", "private")])
-@pytest.mark.parametrize("letters", [LONG, "\U0001f70f" * 100_000, '"\\' * 50_000], ids=["ascii", "wide", "escaped"])
-def test_no_part_of_a_card_is_too_long_for_teams(part: str, letters: str) -> None:
+@pytest.mark.parametrize(
+    "part", [f.name for f in fields(Card) if f.name not in ("tone", "private")]
+)
+@pytest.mark.parametrize(
+    "letters", [LONG, "\U0001f70f" * 100_000, '"\\' * 50_000], ids=["ascii", "wide", "escaped"]
+)
+def test_card_stays_within_teams_size_limits(part: str, letters: str) -> None:
     huge: dict[str, Any] = {
-        "lines": (Line(letters, Tone.BAD, letters, letters), Line(letters, Tone.GOOD, letters, letters)) * 100,
+        "lines": (
+            Line(letters, Tone.BAD, letters, letters),
+            Line(letters, Tone.GOOD, letters, letters),
+        )
+        * 100,
         "facts": (Fact(letters, letters),) * 100,
-        "sketch": Sketch(letters, (letters,) * 500),
-        "picture": pictured(letters),
+        "text_block": TextBlock(letters, (letters,) * 500),
+        "chart": chart_of(letters),
         "table": Table((letters,) * 30, ((letters,) * 30,) * 500),
-        "buttons": (Button(letters, "check " + "a" * 900), Button(letters, url="https://l.example/" + "a" * 1_900))
+        "buttons": (
+            Button(letters, "check " + "a" * 900),
+            Button(letters, url="https://l.example/" + "a" * 1_900),
+        )
         * 50,
     }
     assert faults(message(replace(ANSWER, **{part: huge.get(part, letters)}))) == []
     everything = Card(letters, Tone.BAD, letters, **huge, footnote=letters)
     assert faults(message(everything)) == []
-    assert faults(in_words(everything)) == []
+    assert faults(plain_text_message(everything)) == []
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_hostile_text_stays_text(place: str) -> None:
+@pytest.mark.parametrize("place", CARDS_BY_FIELD)
+def test_card_escapes_foreign_text(place: str) -> None:
     """The validator knows no element that reads Markdown, so passing it is being inert."""
     for text in (*HOSTILE, *OF_TEAMS):
-        card = PLACES[place](text)
+        card = CARDS_BY_FIELD[place](text)
         assert faults(message(card)) == [], text[:40]
         assert faults(message(card, b"\x89PNG")) == [], text[:40]
-        assert faults(in_words(card)) == [], text[:40]
+        assert faults(plain_text_message(card)) == [], text[:40]
 
 
-def test_a_stranger_gets_no_more_than_300_characters() -> None:
-    assert max(map(len, said(drawn(PLACES["quote"]("x" * 40_000))))) == 300
+def test_foreign_text_is_cut_at_300_characters() -> None:
+    assert max(map(len, said(drawn(CARDS_BY_FIELD["quote"]("x" * 40_000))))) == 300
 
 
 @settings(max_examples=40, deadline=None)
 @given(cards)
-def test_teams_takes_whatever_card_comes(card: Card) -> None:
+def test_every_card_matches_the_schema(card: Card) -> None:
     assert faults(message(card)) == []
-    assert faults(in_words(card)) == []
+    assert faults(plain_text_message(card)) == []
 
 
 @pytest.mark.parametrize("kind", CORRUPTIONS | SMALL_CORRUPTIONS)
-def test_what_is_no_adaptive_card_1_5_is_found(kind: str) -> None:
+def test_validator_rejects_cards_outside_1_5(kind: str) -> None:
     def judged(card: dict[str, Any]) -> list[str]:
         return faults({"type": "message", "attachments": [{"contentType": CARD, "content": card}]})
 
@@ -179,7 +227,7 @@ def test_what_is_no_adaptive_card_1_5_is_found(kind: str) -> None:
     assert judged(corrupted((CORRUPTIONS | SMALL_CORRUPTIONS)[kind])) != []
 
 
-INCIDENT = story(watch())
+INCIDENT = messages_of_incident(watch())
 STORY = [
     report_card(LISTED),
     report_card(CLEAN),
@@ -197,9 +245,13 @@ STORY = [
 
 
 @pytest.mark.parametrize("card", STORY, ids=lambda card: card.title[:30])
-def test_slack_and_teams_tell_the_same_story(card: Card) -> None:
+def test_slack_and_teams_render_the_same_text(card: Card) -> None:
     slack = slack_message(card)
-    in_slack = " ".join(words([*slack["blocks"], *(b for bar in slack.get("attachments", []) for b in bar["blocks"])]))
+    in_slack = " ".join(
+        visible_texts(
+            [*slack["blocks"], *(b for bar in slack.get("attachments", []) for b in bar["blocks"])]
+        )
+    )
     in_teams = " ".join(said(drawn(card)))
     for sentence in sentences(card):
         assert sentence in in_slack, "missing in Slack"
@@ -209,16 +261,32 @@ def test_slack_and_teams_tell_the_same_story(card: Card) -> None:
 def sentences(card: Card) -> list[str]:
     lines = [text for line in card.lines for text in (line.text, line.detail, line.quote)]
     facts = [text for fact in card.facts for text in (fact.label, fact.value)]
-    cells = [cell for row in (card.table.columns, *card.table.rows) for cell in row] if card.table else []
+    cells = (
+        [cell for row in (card.table.columns, *card.table.rows) for cell in row]
+        if card.table
+        else []
+    )
     buttons = [button.label for button in card.buttons]
-    return [text for text in (card.title, card.step, *lines, *facts, *cells, *buttons, card.footnote) if text]
+    return [
+        text
+        for text in (card.title, card.step, *lines, *facts, *cells, *buttons, card.footnote)
+        if text
+    ]
 
 
-def test_the_same_commands_and_pages_stand_behind_the_buttons() -> None:
-    slack = [e for bar in slack_message(ANSWER)["attachments"] for b in bar["blocks"] for e in b.get("elements", [])]
-    teams = [action.get("url") or action["data"]["command"] for action in adaptive(ANSWER)["actions"]]
+def test_slack_and_teams_buttons_have_the_same_targets() -> None:
+    slack = [
+        e
+        for bar in slack_message(ANSWER)["attachments"]
+        for b in bar["blocks"]
+        for e in b.get("elements", [])
+    ]
+    teams = [
+        action.get("url") or action["data"]["command"]
+        for action in adaptive_card(ANSWER)["actions"]
+    ]
     assert teams == [e.get("url") or e["value"] for e in slack if e["type"] == "button"]
 
 
-def test_the_weight_of_a_part_is_its_octets() -> None:
-    assert weight({"ä": "✕"}) == len('{"ä":"✕"}'.encode())
+def test_json_bytes_counts_utf8() -> None:
+    assert json_bytes({"ä": "✕"}) == len('{"ä":"✕"}'.encode())

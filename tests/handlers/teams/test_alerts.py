@@ -7,48 +7,50 @@ from itertools import count
 
 import pytest
 
-from bot.monitoring.models import Room
-from handlers.delivery import Delivery, Pace
+from bot.monitoring.models import Channel
+from handlers.delivery import DeliveryWorker, DeliveryTimeouts
 from handlers.message import Card
 from handlers.messages.alerts import reply_card
-from handlers.teams.conversation_references import Conversation, Kind
+from handlers.teams.conversation_references import ConversationReference, ConversationType
 from tests.handlers.teams.conftest import Tenant
-from tests.support.memory_repository import KeptInMemory
-from tests.support.outbox_messages import LATER, story
+from tests.support.memory_repository import InMemoryRepository
+from tests.support.outbox_messages import LATER, messages_of_incident
 from tests.support.stored_watches import Clock, watch
 from tests.support.teams_activities import BOT, CHANNEL, TEAM, TENANT
 
-ROOM = Room("teams", TENANT, CHANNEL)
+ROOM = Channel("teams", TENANT, CHANNEL)
 THREAD_OF = f"{CHANNEL};messageid="
 
 
-class Channel:
+class ChannelHarness:
     """A watch in a channel of Teams, and the delivery of what it tells."""
 
     def __init__(self, tenant: Tenant) -> None:
         self.tenant, self.clock = tenant, Clock(LATER)
-        self.kept = KeptInMemory(self.clock)
-        self.letters = story(watch("203.0.113.5/32", room=ROOM))
+        self.kept = InMemoryRepository(self.clock)
+        self.letters = messages_of_incident(watch("203.0.113.5/32", channel=ROOM))
         self.crash()
 
     def crash(self) -> None:
         """Begins anew, with nothing in mind but what is kept."""
-        pace = Pace(now=self.clock, sleep=self._pass)
-        self.delivery = Delivery(self.kept, self.kept, {"teams": self.tenant.teams}, pace)
+        pace = DeliveryTimeouts(now=self.clock, sleep=self._pass)
+        self.delivery = DeliveryWorker(self.kept, self.kept, {"teams": self.tenant.teams}, pace)
 
     async def put(self) -> None:
-        known = Conversation(TENANT, CHANNEL, Kind.CHANNEL, self.tenant.service, BOT, TEAM)
-        await self.tenant.conversations.remember(known)
+        known = ConversationReference(
+            TENANT, CHANNEL, ConversationType.CHANNEL, self.tenant.service, BOT, TEAM
+        )
+        await self.tenant.conversations.store(known)
         await self.kept.add(self.letters[0].watch, self.letters[0].incident, LATER)
         for letter in self.letters:
-            self.kept.put(letter)
+            self.kept.enqueue(letter)
 
     async def deliver(self, tries: int = 40) -> None:
         """Goes on, a minute after each wait, until everything is said."""
         for _ in range(tries):
             while await self.delivery.deliver_next(ROOM):
                 await self._pass(1.0)
-            if await self.kept.first(ROOM) is None:
+            if await self.kept.peek(ROOM) is None:
                 return
             await self._pass(60.0)
 
@@ -63,13 +65,15 @@ class Channel:
 
 
 @pytest.fixture
-async def channel(tenant: Tenant) -> Channel:
-    made = Channel(tenant)
+async def channel(tenant: Tenant) -> ChannelHarness:
+    made = ChannelHarness(tenant)
     await made.put()
     return made
 
 
-async def test_one_post_tells_an_incident_and_shows_its_end(channel: Channel, tenant: Tenant) -> None:
+async def test_alert_is_one_post_edited_when_cleared(
+    channel: ChannelHarness, tenant: Tenant
+) -> None:
     await channel.deliver()
     root, *later = tenant.microsoft.said
     assert (root.method, root.conversation) == ("POST", CHANNEL)
@@ -84,15 +88,17 @@ async def test_one_post_tells_an_incident_and_shows_its_end(channel: Channel, te
 
 
 @pytest.mark.parametrize("status", [412, 429])
-async def test_what_teams_has_not_taken_is_said_later_and_once(status: int, channel: Channel, tenant: Tenant) -> None:
+async def test_alert_rejected_by_teams_is_retried_once_posted(
+    status: int, channel: ChannelHarness, tenant: Tenant
+) -> None:
     tenant.microsoft.mishaps = [(status, {"Retry-After": "20"})] * 3
     await channel.deliver()
     assert sorted(channel.told().values()) == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-async def test_an_open_outcome_is_said_again_since_nobody_can_look(
-    status: int, channel: Channel, tenant: Tenant
+async def test_alert_with_unknown_delivery_is_posted_again(
+    status: int, channel: ChannelHarness, tenant: Tenant
 ) -> None:
     tenant.microsoft.mishaps = [(status, {})]
     await channel.deliver()
@@ -104,12 +110,14 @@ class Crash(BaseException):
 
 
 @pytest.mark.parametrize("dies_at", [1, 2, 3, 4])
-async def test_only_a_crash_inside_a_call_says_it_twice_and_then_once_more(
-    dies_at: int, channel: Channel, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+async def test_alert_is_posted_twice_only_after_crash_in_call(
+    dies_at: int, channel: ChannelHarness, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post, calls = tenant.teams.post, count(1)
 
-    async def posts_and_dies(room: Room, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
+    async def posts_and_dies(
+        room: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False
+    ) -> str:
         said = await post(room, card, thread, key, broadcast)
         if next(calls) == dies_at:
             raise Crash
@@ -124,7 +132,9 @@ async def test_only_a_crash_inside_a_call_says_it_twice_and_then_once_more(
 
 
 @pytest.mark.parametrize("status", [403, 404])
-async def test_a_room_that_is_closed_pauses_its_watches(status: int, channel: Channel, tenant: Tenant) -> None:
+async def test_unavailable_channel_pauses_its_watches(
+    status: int, channel: ChannelHarness, tenant: Tenant
+) -> None:
     tenant.microsoft.mishaps = [(status, {})] * 9
     await channel.deliver(tries=1)
     kept = await channel.kept.find(ROOM, channel.letters[0].watch.id)
@@ -133,7 +143,9 @@ async def test_a_room_that_is_closed_pauses_its_watches(status: int, channel: Ch
     assert tenant.microsoft.said == []
 
 
-async def test_an_alert_below_a_deleted_post_stands_on_its_own(channel: Channel, tenant: Tenant) -> None:
+async def test_reply_to_deleted_post_becomes_a_new_post(
+    channel: ChannelHarness, tenant: Tenant
+) -> None:
     assert await channel.delivery.deliver_next(ROOM)
     tenant.microsoft.mishaps = [(404, {})]
     await channel.deliver()

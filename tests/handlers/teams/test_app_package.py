@@ -14,7 +14,12 @@ from handlers.teams.app_package import BadPackage, app_package, manifest
 from tests.support.teams_activities import CLIENT_ID
 
 # The limits of manifest 1.29, in characters.
-LIMITS = {("name", "short"): 30, ("name", "full"): 100, ("description", "short"): 80, ("description", "full"): 4_000}
+LIMITS = {
+    ("name", "short"): 30,
+    ("name", "full"): 100,
+    ("description", "short"): 80,
+    ("description", "full"): 4_000,
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +33,15 @@ def described(package: zipfile.ZipFile) -> dict[str, Any]:
     return read
 
 
-def test_the_package_is_a_manifest_and_the_icons_it_names(package: zipfile.ZipFile, described: dict[str, Any]) -> None:
+def test_package_holds_manifest_and_icons(
+    package: zipfile.ZipFile, described: dict[str, Any]
+) -> None:
     assert package.testzip() is None
     assert {"manifest.json", *described["icons"].values()} == set(package.namelist())
 
 
 @pytest.mark.parametrize(("name", "side"), [("color.png", 192), ("outline.png", 32)])
-def test_an_icon_is_a_png_of_the_size_that_teams_wants(name: str, side: int, package: zipfile.ZipFile) -> None:
+def test_icons_are_png_of_the_required_size(name: str, side: int, package: zipfile.ZipFile) -> None:
     picture = package.read(name)
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
     assert struct.unpack(">II", picture[16:24]) == (side, side)
@@ -42,7 +49,9 @@ def test_an_icon_is_a_png_of_the_size_that_teams_wants(name: str, side: int, pac
     while at < len(picture):
         (length,) = struct.unpack(">I", picture[at : at + 4])
         kind, data = picture[at + 4 : at + 8], picture[at + 8 : at + 8 + length]
-        assert struct.unpack(">I", picture[at + 8 + length : at + 12 + length]) == (zlib.crc32(kind + data),)
+        assert struct.unpack(">I", picture[at + 8 + length : at + 12 + length]) == (
+            zlib.crc32(kind + data),
+        )
         pixels += data if kind == b"IDAT" else b""
         at += 12 + length
     rows = zlib.decompress(pixels)
@@ -50,7 +59,7 @@ def test_an_icon_is_a_png_of_the_size_that_teams_wants(name: str, side: int, pac
     assert {rows[n * (1 + 4 * side)] for n in range(side)} == {0}
 
 
-def test_the_outline_is_white_on_nothing(package: zipfile.ZipFile) -> None:
+def test_outline_icon_is_white_on_transparent(package: zipfile.ZipFile) -> None:
     picture = package.read("outline.png")
     start = picture.index(b"IDAT") + 4
     (length,) = struct.unpack(">I", picture[start - 8 : start - 4])
@@ -60,7 +69,7 @@ def test_the_outline_is_white_on_nothing(package: zipfile.ZipFile) -> None:
     assert {pixel[3] for pixel in pixels} >= {0, 255}
 
 
-def test_the_manifest_keeps_to_its_limits(described: dict[str, Any]) -> None:
+def test_manifest_matches_schema_limits(described: dict[str, Any]) -> None:
     for (part, name), most in LIMITS.items():
         assert 0 < len(described[part][name]) <= most
     [bot] = described["bots"]
@@ -73,27 +82,29 @@ def test_the_manifest_keeps_to_its_limits(described: dict[str, Any]) -> None:
         assert len(command["description"]) <= 128
 
 
-def test_every_command_of_the_menu_is_one_that_can_be_typed(described: dict[str, Any]) -> None:
+def test_command_list_holds_only_known_commands(described: dict[str, Any]) -> None:
     for command in described["bots"][0]["commandLists"][0]["commands"]:
         verb, _ = split_verb(f"{command['title']} 203.0.113.5")
         assert verb == command["title"]
 
 
-def test_files_sent_to_the_bot_alone_are_handed_to_it(described: dict[str, Any]) -> None:
+def test_manifest_supports_files(described: dict[str, Any]) -> None:
     assert described["bots"][0]["supportsFiles"] is True
 
 
-def test_no_permission_to_read_along_is_asked_for(described: dict[str, Any]) -> None:
+def test_manifest_requests_no_permission(described: dict[str, Any]) -> None:
     assert "authorization" not in described
     assert "webApplicationInfo" not in described
 
 
-def test_the_same_app_is_the_same_file() -> None:
+def test_package_is_reproducible() -> None:
     assert app_package(CLIENT_ID, "0.1.0") == app_package(CLIENT_ID, "0.1.0")
 
 
-@pytest.mark.parametrize(("version", "told"), [("0.1.0", "0.1.0"), ("1.2.3rc4", "1.2.3"), ("2", "2.0.0")])
-def test_a_version_is_three_numbers(version: str, told: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "told"), [("0.1.0", "0.1.0"), ("1.2.3rc4", "1.2.3"), ("2", "2.0.0")]
+)
+def test_manifest_version_has_three_numbers(version: str, told: str) -> None:
     assert manifest(CLIENT_ID, version)["version"] == told
 
 
@@ -105,6 +116,6 @@ def test_a_version_is_three_numbers(version: str, told: str) -> None:
         (CLIENT_ID, "", "https"),
     ],
 )
-def test_a_package_that_teams_would_refuse_is_not_made(client_id: str, site: str, says: str) -> None:
+def test_invalid_package_input_is_an_error(client_id: str, site: str, says: str) -> None:
     with pytest.raises(BadPackage, match=says):
         app_package(client_id, "0.1.0", site)

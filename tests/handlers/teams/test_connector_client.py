@@ -9,23 +9,35 @@ import httpx
 import pytest
 
 from handlers.message import Card, Tone
-from handlers.ports import Blind, Later, MessageGone, Rejected, Room, RoomGone, Unsure
+from handlers.ports import (
+    HistoryUnavailable,
+    RetryAfter,
+    MessageNotFound,
+    Rejected,
+    Channel,
+    ChannelUnavailable,
+    DeliveryUnknown,
+)
 from handlers.teams.cloud import Cloud
-from handlers.teams.connector_client import Connector, seconds
-from handlers.teams.conversation_references import Conversation, Kind
-from handlers.teams.outbound_auth import Credentials, Login
-from handlers.teams.throttle import A_CONVERSATION, Pace, Turns
+from handlers.teams.connector_client import ConnectorClient, retry_after_s
+from handlers.teams.conversation_references import ConversationReference, ConversationType
+from handlers.teams.outbound_auth import Credentials, TokenSource
+from handlers.teams.throttle import CONVERSATION_RATE, TeamsTimeouts, MessageThrottle
 from tests.handlers.teams.conftest import Tenant
 from tests.support.fake_microsoft import DOWN
 from tests.support.teams_activities import BOT, CHANNEL, CLIENT_ID, TEAM, TENANT, message
 
 ALERT = Card("203.0.113.5 is on Example List", Tone.BAD, "Ask for removal.")
-ROOM = Room("teams", TENANT, CHANNEL)
+ROOM = Channel("teams", TENANT, CHANNEL)
 
 
 async def settle(tenant: Tenant, **other: str) -> None:
-    known = Conversation(TENANT, CHANNEL, Kind.CHANNEL, tenant.service, BOT, TEAM)
-    await tenant.conversations.remember(Conversation.of({**known.record(), **other}))
+    known = ConversationReference(
+        TENANT, CHANNEL, ConversationType.CHANNEL, tenant.service, BOT, TEAM
+    )
+    await tenant.conversations.store(
+        ConversationReference.from_record({**known.to_record(), **other})
+    )
 
 
 QUESTION = "203.0.113.5 example.com"
@@ -35,51 +47,55 @@ async def asked(tenant: Tenant, *mishaps: tuple[int, dict[str, str]]) -> None:
     """A person asks, and Teams has a bad day."""
     await tenant.send(message(QUESTION, tenant.service))
     tenant.microsoft.mishaps = [*mishaps]
-    await tenant.work()
+    await tenant.run_job()
 
 
 @pytest.mark.parametrize(("status", "first"), [(412, 1.0), (429, 1.0), (502, 0.5), (504, 0.5)])
-async def test_a_person_who_waits_is_answered_after_a_few_tries(status: int, first: float, tenant: Tenant) -> None:
+async def test_answer_is_retried_after_transient_errors(
+    status: int, first: float, tenant: Tenant
+) -> None:
     await asked(tenant, *[(status, {})] * 3)
     assert len(tenant.microsoft.said) == 1
     assert tenant.slept == [first, 1.0, 2.0]
 
 
-async def test_a_retry_after_is_kept_to_the_second(tenant: Tenant) -> None:
+async def test_retry_waits_for_retry_after(tenant: Tenant) -> None:
     await asked(tenant, (429, {"Retry-After": "7"}))
     assert len(tenant.microsoft.said) == 1
     assert tenant.slept == [pytest.approx(7.0, abs=1e-3)]
 
 
 @pytest.mark.parametrize(("status", "calls"), [(502, 5), (403, 1), (404, 1)])
-async def test_tries_have_an_end_and_a_closed_room_gets_none(status: int, calls: int, tenant: Tenant) -> None:
+async def test_retries_are_limited_and_skip_unavailable_channels(
+    status: int, calls: int, tenant: Tenant
+) -> None:
     await asked(tenant, *[(status, {})] * 9)
     assert tenant.microsoft.said == []
     assert tenant.microsoft.calls["connector"] == calls
 
 
-async def test_a_retry_after_holds_up_one_conversation_and_no_other() -> None:
-    turns = Turns(A_CONVERSATION, lambda: 1_700_000_000.0)
-    turns.rest("told to wait", 30.0)
+async def test_retry_after_blocks_one_conversation_only() -> None:
+    turns = MessageThrottle(CONVERSATION_RATE, lambda: 1_700_000_000.0)
+    turns.block("told to wait", 30.0)
     assert (turns.wait("another"), turns.wait("told to wait")) == (0.0, pytest.approx(30.0))
 
 
 MEANINGS = [
     (400, Rejected),
-    (403, RoomGone),
-    (404, RoomGone),
-    (412, Later),
+    (403, ChannelUnavailable),
+    (404, ChannelUnavailable),
+    (412, RetryAfter),
     (413, Rejected),
-    (429, Later),
-    (500, Unsure),
-    (502, Unsure),
-    (503, Unsure),
-    (504, Unsure),
+    (429, RetryAfter),
+    (500, DeliveryUnknown),
+    (502, DeliveryUnknown),
+    (503, DeliveryUnknown),
+    (504, DeliveryUnknown),
 ]
 
 
 @pytest.mark.parametrize(("status", "meaning"), MEANINGS)
-async def test_what_is_said_unasked_is_tried_once_and_the_answer_is_named(
+async def test_post_is_tried_once_and_raises_its_error(
     status: int, meaning: type[Exception], tenant: Tenant
 ) -> None:
     await settle(tenant)
@@ -90,41 +106,47 @@ async def test_what_is_said_unasked_is_tried_once_and_the_answer_is_named(
     assert tenant.slept == []
 
 
-async def test_a_sender_is_told_how_long_to_wait_and_not_made_to(tenant: Tenant) -> None:
+async def test_rate_limited_post_raises_retry_after(tenant: Tenant) -> None:
     await settle(tenant)
     tenant.microsoft.mishaps = [(429, {"Retry-After": "120"})]
-    with pytest.raises(Later) as first:
+    with pytest.raises(RetryAfter) as first:
         await tenant.teams.post(ROOM, ALERT)
-    with pytest.raises(Later) as second:
+    with pytest.raises(RetryAfter) as second:
         await tenant.teams.post(ROOM, ALERT)
     assert (first.value.seconds, second.value.seconds) == (120.0, pytest.approx(120.0, abs=1e-3))
     assert (tenant.microsoft.calls["connector"], tenant.slept) == (1, [])
 
 
-async def test_a_room_that_was_never_heard_of_is_gone(tenant: Tenant) -> None:
-    with pytest.raises(RoomGone):
+async def test_post_to_unknown_conversation_is_channel_unavailable(tenant: Tenant) -> None:
+    with pytest.raises(ChannelUnavailable):
         await tenant.teams.post(ROOM, ALERT)
 
 
-async def test_a_store_that_is_away_closes_no_room(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unavailable_store_is_retry_after(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def away(_: object) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr(tenant.conversations, "recall", away)
-    with pytest.raises(Later, match="store"):
+    monkeypatch.setattr(tenant.conversations, "get", away)
+    with pytest.raises(RetryAfter, match="store"):
         await tenant.teams.post(ROOM, ALERT)
 
 
 @pytest.mark.parametrize("kind", ["update", "reply"])
-async def test_a_message_that_was_deleted_is_not_a_room_that_is_gone(kind: str, tenant: Tenant) -> None:
+async def test_missing_message_is_not_channel_unavailable(kind: str, tenant: Tenant) -> None:
     await settle(tenant)
     tenant.microsoft.mishaps = [(404, {})]
-    with pytest.raises(MessageGone):
-        await (tenant.teams.update(ROOM, "17", ALERT) if kind == "update" else tenant.teams.post(ROOM, ALERT, "17"))
+    with pytest.raises(MessageNotFound):
+        await (
+            tenant.teams.update(ROOM, "17", ALERT)
+            if kind == "update"
+            else tenant.teams.post(ROOM, ALERT, "17")
+        )
 
 
 @pytest.mark.parametrize("status", [400, 413])
-async def test_a_card_that_teams_refuses_is_said_in_words(status: int, tenant: Tenant) -> None:
+async def test_rejected_card_is_sent_as_plain_text(status: int, tenant: Tenant) -> None:
     await settle(tenant)
     tenant.microsoft.mishaps = [(status, {})]
     root = await tenant.teams.post(ROOM, ALERT)
@@ -134,14 +156,14 @@ async def test_a_card_that_teams_refuses_is_said_in_words(status: int, tenant: T
         assert said.payload["text"] == "✕ 203.0.113.5 is on Example List\n\nAsk for removal."
 
 
-async def test_teams_cannot_be_asked_what_stands_there(tenant: Tenant) -> None:
-    with pytest.raises(Blind):
+async def test_find_raises_history_unavailable(tenant: Tenant) -> None:
+    with pytest.raises(HistoryUnavailable):
         await tenant.teams.find(ROOM, "key", datetime(2026, 11, 24, tzinfo=UTC))
 
 
-async def test_one_person_is_told_in_a_chat_of_their_own(tenant: Tenant) -> None:
+async def test_notify_user_posts_in_personal_chat(tenant: Tenant) -> None:
     await settle(tenant)
-    await tenant.teams.tell(ROOM, "29:ada", ALERT)
+    await tenant.teams.notify_user(ROOM, "29:ada", ALERT)
     assert tenant.microsoft.opened == [
         {
             "isGroup": False,
@@ -154,7 +176,7 @@ async def test_one_person_is_told_in_a_chat_of_their_own(tenant: Tenant) -> None
     assert [said.conversation for said in tenant.microsoft.said] == ["a:alone"]
 
 
-async def test_an_alert_has_a_root_replies_in_its_thread_and_changes_in_place(tenant: Tenant) -> None:
+async def test_alert_posts_replies_in_thread_and_edits_root(tenant: Tenant) -> None:
     await settle(tenant)
     root = await tenant.teams.post(ROOM, ALERT)
     assert await tenant.teams.post(ROOM, Card("Now on Another List, too"), root) != root
@@ -165,14 +187,14 @@ async def test_an_alert_has_a_root_replies_in_its_thread_and_changes_in_place(te
     assert (change.method, change.conversation, change.message) == ("PUT", CHANNEL, root)
 
 
-async def test_in_a_chat_without_threads_everything_is_said_below_each_other(tenant: Tenant) -> None:
+async def test_chat_without_threads_posts_in_sequence(tenant: Tenant) -> None:
     await settle(tenant, kind="groupChat")
     root = await tenant.teams.post(ROOM, ALERT)
     await tenant.teams.post(ROOM, ALERT, root)
     assert {said.conversation for said in tenant.microsoft.said} == {CHANNEL}
 
 
-async def test_one_token_serves_many_messages_and_is_renewed_when_refused(tenant: Tenant) -> None:
+async def test_token_is_reused_and_renewed_when_rejected(tenant: Tenant) -> None:
     await settle(tenant)
     await tenant.teams.post(ROOM, ALERT)
     await tenant.teams.post(ROOM, ALERT)
@@ -182,7 +204,7 @@ async def test_one_token_serves_many_messages_and_is_renewed_when_refused(tenant
     assert (tenant.microsoft.calls["login"], len(tenant.microsoft.said)) == (2, 3)
 
 
-async def test_a_token_is_renewed_before_it_ends(tenant: Tenant) -> None:
+async def test_token_is_renewed_before_expiry(tenant: Tenant) -> None:
     await settle(tenant)
     for later in (0.0, 3_000.0, 400.0):
         tenant.slept.append(later)
@@ -190,28 +212,33 @@ async def test_a_token_is_renewed_before_it_ends(tenant: Tenant) -> None:
     assert tenant.microsoft.calls["login"] == 2
 
 
-async def test_credentials_that_microsoft_refuses_are_told_in_a_sentence(tenant: Tenant) -> None:
+async def test_rejected_credentials_are_one_sentence(tenant: Tenant) -> None:
     await settle(tenant)
     tenant.microsoft.login_error = "invalid_client"
-    with pytest.raises(Later, match="make a new client secret"):
+    with pytest.raises(RetryAfter, match="make a new client secret"):
         await tenant.teams.post(ROOM, ALERT)
     assert tenant.microsoft.calls == {"login": 1}
 
 
-async def test_a_service_that_is_down_was_not_told(tenant: Tenant) -> None:
+async def test_connect_error_is_retry_after(tenant: Tenant) -> None:
     await settle(tenant, service_url=DOWN)
-    with pytest.raises(Later, match="ConnectError"):
+    with pytest.raises(RetryAfter, match="ConnectError"):
         await tenant.teams.post(ROOM, ALERT)
 
 
-async def test_an_answer_that_never_comes_leaves_it_open(tenant: Tenant) -> None:
+async def test_timeout_is_delivery_unknown(tenant: Tenant) -> None:
     async with await asyncio.start_server(hangs_up, "127.0.0.1", 0) as server:
         service = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with httpx.AsyncClient() as http:
-            login = Login(http, Credentials(CLIENT_ID), Pace())
-            connector = Connector(http, login, Cloud(services=frozenset({service})), Pace())
-            with pytest.raises(Unsure, match="no answer"):
-                await connector.say(Conversation(TENANT, CHANNEL, Kind.CHANNEL, service, BOT), {"type": "message"})
+            login = TokenSource(http, Credentials(CLIENT_ID), TeamsTimeouts())
+            connector = ConnectorClient(
+                http, login, Cloud(services=frozenset({service})), TeamsTimeouts()
+            )
+            with pytest.raises(DeliveryUnknown, match="no answer"):
+                await connector.post(
+                    ConversationReference(TENANT, CHANNEL, ConversationType.CHANNEL, service, BOT),
+                    {"type": "message"},
+                )
 
 
 async def hangs_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -219,16 +246,16 @@ async def hangs_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     writer.close()
 
 
-async def test_a_remembered_address_is_checked_again_before_a_token_is_fetched(tenant: Tenant) -> None:
+async def test_stored_service_url_is_checked_before_login(tenant: Tenant) -> None:
     await settle(tenant, service_url="https://evil.example/")
-    with pytest.raises(RoomGone, match="service address"):
+    with pytest.raises(ChannelUnavailable, match="service address"):
         await tenant.teams.post(ROOM, ALERT)
     assert tenant.microsoft.calls == {}
 
 
-def test_three_at_once_and_then_one_a_second() -> None:
+def test_throttle_allows_burst_then_one_per_second() -> None:
     clock = [1_700_000_000.0]
-    turns = Turns(A_CONVERSATION, lambda: clock[0])
+    turns = MessageThrottle(CONVERSATION_RATE, lambda: clock[0])
 
     def turn(key: str) -> float:
         wait = turns.wait(key)
@@ -241,14 +268,14 @@ def test_three_at_once_and_then_one_a_second() -> None:
     assert [turn("a") for _ in range(4)] == [0.0, 0.0, 0.0, 1.0]
 
 
-def test_a_flood_of_conversations_does_not_fill_the_memory() -> None:
-    turns = Turns(A_CONVERSATION, lambda: 0.0)
-    for number in range(turns.MOST + 100):
+def test_throttle_keeps_a_bounded_number_of_keys() -> None:
+    turns = MessageThrottle(CONVERSATION_RATE, lambda: 0.0)
+    for number in range(turns.MAX_KEYS + 100):
         turns.take(str(number))
-    assert len(turns._free_at) == turns.MOST
+    assert len(turns._free_at) == turns.MAX_KEYS
 
 
-async def test_an_alert_storm_in_a_conversation_keeps_to_its_pace(tenant: Tenant) -> None:
+async def test_alert_burst_stays_within_the_rate(tenant: Tenant) -> None:
     await settle(tenant)
     said_at = []
     for _ in range(10):
@@ -269,5 +296,5 @@ async def test_an_alert_storm_in_a_conversation_keeps_to_its_pace(tenant: Tenant
         ("-3", 0.0),
     ],
 )
-def test_a_retry_after_is_a_number_or_a_date(header: str, wait: float) -> None:
-    assert seconds(header, 1_700_000_000.0) == wait
+def test_retry_after_is_a_number_or_a_date(header: str, wait: float) -> None:
+    assert retry_after_s(header, 1_700_000_000.0) == wait

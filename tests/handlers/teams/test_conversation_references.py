@@ -6,32 +6,45 @@ import pytest
 from redis.asyncio import Redis
 
 from bot.storage.record_store import Directory
-from handlers.ports import Room
-from handlers.teams.conversation_references import Conversation, Conversations, InThisProcess, Kind
-from handlers.teams.conversation_store import Kept
+from handlers.ports import Channel
+from handlers.teams.conversation_references import (
+    ConversationReference,
+    ConversationReferences,
+    ConversationType,
+)
+from handlers.teams.conversation_store import StoredConversationReferences
+from tests.support.memory_conversations import MemoryConversationReferences
 from tests.support.teams_activities import BOT, CHANNEL, PERSONAL, TEAM, TENANT
 
 SERVICE = "https://smba.trafficmanager.net/emea/"
-IN_CHANNEL = Conversation(TENANT, CHANNEL, Kind.CHANNEL, SERVICE, BOT, TEAM)
-ALONE = Conversation(TENANT, PERSONAL, Kind.PERSONAL, SERVICE, BOT)
+IN_CHANNEL = ConversationReference(TENANT, CHANNEL, ConversationType.CHANNEL, SERVICE, BOT, TEAM)
+ALONE = ConversationReference(TENANT, PERSONAL, ConversationType.PERSONAL, SERVICE, BOT)
 
 
 @pytest.fixture(params=["memory", "store"])
-def known(request: pytest.FixtureRequest, redis: Redis) -> Conversations:
-    return InThisProcess() if request.param == "memory" else Kept(Directory(redis, "teams"))
+def known(request: pytest.FixtureRequest, redis: Redis) -> ConversationReferences:
+    return (
+        MemoryConversationReferences()
+        if request.param == "memory"
+        else StoredConversationReferences(Directory(redis, "teams"))
+    )
 
 
 @pytest.mark.parametrize("conversation", [IN_CHANNEL, ALONE, replace(ALONE, tenant="", bot="")])
-async def test_what_is_remembered_is_recalled(conversation: Conversation, known: Conversations) -> None:
-    assert await known.recall(conversation.room) is None
-    await known.remember(conversation)
-    assert await known.recall(conversation.room) == conversation
+async def test_reference_is_stored_and_read(
+    conversation: ConversationReference, known: ConversationReferences
+) -> None:
+    assert await known.get(conversation.channel) is None
+    await known.store(conversation)
+    assert await known.get(conversation.channel) == conversation
 
 
-async def test_the_newest_service_address_counts_and_the_team_stays(known: Conversations) -> None:
-    await known.remember(IN_CHANNEL)
-    await known.remember(replace(IN_CHANNEL, service_url="https://smba.trafficmanager.net/amer/", team=""))
-    assert await known.recall(IN_CHANNEL.room) == replace(
+async def test_newest_service_url_wins_and_team_stays(known: ConversationReferences) -> None:
+    await known.store(IN_CHANNEL)
+    await known.store(
+        replace(IN_CHANNEL, service_url="https://smba.trafficmanager.net/amer/", team="")
+    )
+    assert await known.get(IN_CHANNEL.channel) == replace(
         IN_CHANNEL, service_url="https://smba.trafficmanager.net/amer/"
     )
 
@@ -39,23 +52,25 @@ async def test_the_newest_service_address_counts_and_the_team_stays(known: Conve
 @pytest.mark.parametrize(
     ("tenant", "place", "gone"),
     [
-        (TENANT, CHANNEL, (IN_CHANNEL.room,)),
-        (TENANT, TEAM, (IN_CHANNEL.room,)),
-        (TENANT, PERSONAL, (ALONE.room,)),
+        (TENANT, CHANNEL, (IN_CHANNEL.channel,)),
+        (TENANT, TEAM, (IN_CHANNEL.channel,)),
+        (TENANT, PERSONAL, (ALONE.channel,)),
         (TENANT, "19:never heard of", ()),
         ("another tenant", CHANNEL, ()),
     ],
 )
-async def test_a_place_or_a_team_is_forgotten_and_nothing_else(
-    tenant: str, place: str, gone: tuple[Room, ...], known: Conversations
+async def test_delete_removes_one_conversation_or_team(
+    tenant: str, place: str, gone: tuple[Channel, ...], known: ConversationReferences
 ) -> None:
     for conversation in (IN_CHANNEL, ALONE):
-        await known.remember(conversation)
-    assert await known.forget(tenant, place) == gone
-    left = [c for c in (IN_CHANNEL, ALONE) if await known.recall(c.room)]
-    assert [c.room for c in left] == [room for room in (IN_CHANNEL.room, ALONE.room) if room not in gone]
+        await known.store(conversation)
+    assert await known.delete(tenant, place) == gone
+    left = [c for c in (IN_CHANNEL, ALONE) if await known.get(c.channel)]
+    assert [c.channel for c in left] == [
+        room for room in (IN_CHANNEL.channel, ALONE.channel) if room not in gone
+    ]
 
 
-async def test_nothing_remembered_expires(redis: Redis) -> None:
-    await Kept(Directory(redis, "teams")).remember(IN_CHANNEL)
+async def test_references_have_no_ttl(redis: Redis) -> None:
+    await StoredConversationReferences(Directory(redis, "teams")).store(IN_CHANNEL)
     assert {await redis.ttl(key) async for key in redis.scan_iter("mc1:teams:*")} == {-1}

@@ -6,10 +6,10 @@ import logging
 
 import pytest
 
-from handlers.ports import File, Unreadable
+from handlers.ports import File, FileUnreadable
 from handlers.teams.cloud import Cloud
-from handlers.teams.files import AWAY, ELSEWHERE, NOT_HANDED, TOO_LATE, TeamsFile
-from handlers.teams.requests import FILE, Errand, from_message
+from handlers.teams.files import UNAVAILABLE, NOT_SHAREPOINT, FILE_WITHHELD, LINK_EXPIRED, TeamsFile
+from handlers.teams.requests import FILE, TeamsRequest, from_message
 from tests.handlers.teams.conftest import Tenant
 from tests.support.fake_microsoft import DOWN
 from tests.support.teams_activities import Activity, in_channel, in_group, mention, message
@@ -19,15 +19,22 @@ MOST = 10 * 2**20
 SERVICE = "https://smba.trafficmanager.net/emea/"
 SECRET = "tempauth=v1.a-secret"
 DRIVE = "https://example-my.sharepoint.com"
-KEPT_BACK = [{"contentType": "text/html", "content": '<div>see <attachment id="1"></attachment></div>'}]
+KEPT_BACK = [
+    {"contentType": "text/html", "content": '<div>see <attachment id="1"></attachment></div>'}
+]
 
 
 def attachment(address: str) -> Activity:
     content = {"downloadUrl": address, "uniqueId": "1", "fileType": "log"}
-    return {"contentType": FILE, "contentUrl": f"{DRIVE}/a.log", "name": "a.log", "content": content}
+    return {
+        "contentType": FILE,
+        "contentUrl": f"{DRIVE}/a.log",
+        "name": "a.log",
+        "content": content,
+    }
 
 
-def errand_of(sent: Activity) -> Errand:
+def errand_of(sent: Activity) -> TeamsRequest:
     errand = from_message(sent)
     assert errand is not None
     return errand
@@ -35,15 +42,17 @@ def errand_of(sent: Activity) -> Errand:
 
 async def attached(tenant: Tenant, *addresses: str) -> list[File]:
     """The files of a message to the bot alone, as the verb has them behind the queue."""
-    sent = message("bounce", tenant.service, attachments=[attachment(address) for address in addresses])
+    sent = message(
+        "bounce", tenant.service, attachments=[attachment(address) for address in addresses]
+    )
     assert (await tenant.send(sent)).status_code == 200
-    await tenant.work()
-    return list(tenant.commands.asked[-1].files)
+    await tenant.run_job()
+    return list(tenant.commands.requests[-1].files)
 
 
 async def refusal(tenant: Tenant, address: str, most: int = MOST) -> str:
     [file] = await attached(tenant, address)
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(FileUnreadable) as refused:
         await file.read(most)
     return str(refused.value)
 
@@ -69,7 +78,7 @@ def kept(tenant: Tenant, octets: bytes = LOG) -> str:
         ("watches", "watches"),
     ],
 )
-def test_a_file_sent_to_the_bot_alone_is_read_unless_something_else_was_asked(typed: str | None, command: str) -> None:
+def test_personal_file_without_command_is_a_bounce_log(typed: str | None, command: str) -> None:
     address = f"{DRIVE}/a.log?{SECRET}"
     errand = errand_of(message("", SERVICE, attachments=[attachment(address)]) | {"text": typed})
     assert (errand.text, errand.files) == (command, (address,))
@@ -85,7 +94,7 @@ def test_a_file_sent_to_the_bot_alone_is_read_unless_something_else_was_asked(ty
         ("bounce 550 5.7.1 no", "bounce 550 5.7.1 no", ()),
     ],
 )
-def test_a_file_that_teams_keeps_back_is_told_of_unless_lines_were_pasted(
+def test_withheld_file_is_reported_unless_text_was_pasted(
     typed: str, command: str, files: tuple[str, ...], place: Activity
 ) -> None:
     errand = errand_of(mention(typed, SERVICE, attachments=KEPT_BACK, **place))
@@ -93,66 +102,88 @@ def test_a_file_that_teams_keeps_back_is_told_of_unless_lines_were_pasted(
 
 
 @pytest.mark.parametrize(
-    "attachments", [None, "x", [None], [{"contentType": "text/html", "content": "<p>bounce</p>"}], [{"content": []}]]
+    "attachments",
+    [
+        None,
+        "x",
+        [None],
+        [{"contentType": "text/html", "content": "<p>bounce</p>"}],
+        [{"content": []}],
+    ],
 )
-def test_markup_and_shapes_nobody_foresaw_are_no_files(attachments: object) -> None:
+def test_odd_attachments_are_ignored(attachments: object) -> None:
     assert errand_of(message("bounce", SERVICE, attachments=attachments)).files == ()
 
 
-def test_the_address_goes_through_the_queue_and_shows_nowhere() -> None:
+def test_download_url_is_queued_but_never_shown() -> None:
     address = f"{DRIVE}/a b.log?{SECRET}"
-    errand = errand_of(message("bounce", SERVICE, attachments=[attachment(address), attachment("")]))
-    assert Errand.of(errand.job()).files == errand.files == (address, "")
+    errand = errand_of(
+        message("bounce", SERVICE, attachments=[attachment(address), attachment("")])
+    )
+    assert TeamsRequest.of(errand.to_job()).files == errand.files == (address, "")
     assert SECRET not in f"{errand!r} {TeamsFile(address, Cloud())!r}"
 
 
-def test_a_job_of_the_version_before_has_no_files() -> None:
-    job = errand_of(message("bounce", SERVICE)).job()
+def test_job_of_previous_version_has_no_files() -> None:
+    job = errand_of(message("bounce", SERVICE)).to_job()
     del job["files"]
-    assert Errand.of(job).files == ()
+    assert TeamsRequest.of(job).files == ()
 
 
 # Had from SharePoint, or not at all
 
 
-async def test_a_file_is_had_without_a_token(tenant: Tenant) -> None:
+async def test_download_sends_no_token(tenant: Tenant) -> None:
     [file] = await attached(tenant, kept(tenant))
     assert await file.read(MOST) == LOG
     assert tenant.microsoft.bearers == []
 
 
-async def test_a_file_that_teams_keeps_back_is_one_sentence_in_the_channel(tenant: Tenant) -> None:
+async def test_withheld_file_is_one_sentence(tenant: Tenant) -> None:
     await tenant.send(mention("bounce", tenant.service, attachments=KEPT_BACK, **in_channel("17")))
-    await tenant.work()
-    [file] = tenant.commands.asked[-1].files
-    with pytest.raises(Unreadable, match=NOT_HANDED):
+    await tenant.run_job()
+    [file] = tenant.commands.requests[-1].files
+    with pytest.raises(FileUnreadable, match=FILE_WITHHELD):
         await file.read(MOST)
 
 
 @pytest.mark.parametrize(
-    ("status", "sentence"), [(302, TOO_LATE), (401, TOO_LATE), (404, TOO_LATE), (429, AWAY), (503, AWAY)]
+    ("status", "sentence"),
+    [
+        (302, LINK_EXPIRED),
+        (401, LINK_EXPIRED),
+        (404, LINK_EXPIRED),
+        (429, UNAVAILABLE),
+        (503, UNAVAILABLE),
+    ],
 )
-async def test_what_goes_wrong_is_one_sentence_and_no_address_in_the_log(
-    status: int, sentence: str, tenant: Tenant, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+async def test_download_error_is_one_sentence_without_url_in_log(
+    status: int,
+    sentence: str,
+    tenant: Tenant,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    caplog.set_level(logging.WARNING)  # as bot.logging_config sets it for httpx, which would tell each address
+    caplog.set_level(
+        logging.WARNING
+    )  # as bot.logging_config sets it for httpx, which would tell each address
     tenant.microsoft.file_status = status
     assert await refusal(tenant, kept(tenant)) == sentence
     assert SECRET not in caplog.text + "".join(capsys.readouterr())
 
 
-async def test_where_nobody_answers_it_is_away(tenant: Tenant) -> None:
-    assert await refusal(tenant, f"{DOWN}/personal/a.log?{SECRET}") == AWAY
+async def test_unreachable_file_host_is_one_sentence(tenant: Tenant) -> None:
+    assert await refusal(tenant, f"{DOWN}/personal/a.log?{SECRET}") == UNAVAILABLE
 
 
-async def test_reading_ends_where_it_is_more_than_may_be(tenant: Tenant) -> None:
+async def test_download_stops_at_max_bytes(tenant: Tenant) -> None:
     assert "larger than 1 MB" in await refusal(tenant, kept(tenant, bytes(64 * 2**20)), most=2**20)
     assert tenant.microsoft.sent_pieces < 1_024  # of as many
 
 
 @pytest.mark.parametrize("address", ["http://169.254.169.254/latest", f"{DRIVE}/a.log"])
-async def test_what_is_kept_elsewhere_is_not_fetched(address: str, tenant: Tenant) -> None:
-    assert await refusal(tenant, address) == ELSEWHERE  # the tests' Microsoft is on loopback
+async def test_file_outside_sharepoint_is_not_fetched(address: str, tenant: Tenant) -> None:
+    assert await refusal(tenant, address) == NOT_SHAREPOINT  # the tests' Microsoft is on loopback
 
 
 @pytest.mark.parametrize(
@@ -185,12 +216,16 @@ async def test_what_is_kept_elsewhere_is_not_fetched(address: str, tenant: Tenan
         "",
     ],
 )
-def test_a_forged_address_is_none_of_sharepoint(address: str) -> None:
-    assert not Cloud().keeps(address)
+def test_forged_file_url_is_rejected(address: str) -> None:
+    assert not Cloud().is_file_url(address)
 
 
 @pytest.mark.parametrize(
-    "address", [f"{DRIVE}/personal/a/_layouts/15/download.aspx?UniqueId=1&{SECRET}", "https://Example.SharePoint.com/a"]
+    "address",
+    [
+        f"{DRIVE}/personal/a/_layouts/15/download.aspx?UniqueId=1&{SECRET}",
+        "https://Example.SharePoint.com/a",
+    ],
 )
-def test_a_drive_of_sharepoint_is_where_files_are(address: str) -> None:
-    assert Cloud().keeps(address)
+def test_sharepoint_file_url_is_accepted(address: str) -> None:
+    assert Cloud().is_file_url(address)

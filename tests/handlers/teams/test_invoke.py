@@ -10,28 +10,37 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bot.monitoring.models import Room
-from handlers.commands import Commands
+from bot.monitoring.models import Channel
+from handlers.commands import CommandRouter
 from handlers.messages import report_card
 from handlers.messages.alerts import reply_card, root_card
-from handlers.ports import Speaking
+from handlers.ports import MessagePoster
 from handlers.teams.activities import BAR
-from handlers.teams.adaptive_card import CARD, content
-from handlers.teams.throttle import Pace
+from handlers.teams.adaptive_card import CARD, card_content
+from handlers.teams.throttle import TeamsTimeouts
 from tests.handlers.slack.conftest import ANSWER, BAD_INPUT
 from tests.handlers.teams.conftest import Tenant, open_tenant
-from tests.support.commands import verbs
+from tests.support.commands import build_commands
 from tests.support.dns_world import World
 from tests.support.fake_microsoft import Said
 from tests.support.incident_stories import T0
-from tests.support.memory_repository import KeptInMemory
-from tests.support.outbox_messages import LATER, letters_of, story
+from tests.support.memory_repository import InMemoryRepository
+from tests.support.outbox_messages import LATER, messages_of, messages_of_incident
 from tests.support.reports import LISTED
 from tests.support.stored_watches import Clock
-from tests.support.teams_activities import ADA, CHANNEL, TENANT, Activity, in_channel, mention, message, press
+from tests.support.teams_activities import (
+    ADA,
+    CHANNEL,
+    TENANT,
+    Activity,
+    in_channel,
+    mention,
+    message,
+    press,
+)
 
 QUESTION = "203.0.113.5 example.com"
-AT_ONCE = Pace(progress_after=0.02, press_within=0.02)
+AT_ONCE = TeamsTimeouts(progress_after=0.02, action_timeout_s=0.02)
 THREAD = f"{CHANNEL};messageid=17"
 
 
@@ -44,7 +53,9 @@ def button(card: dict[str, Any], title: str) -> dict[str, Any]:
             return dict(action)
         [inside], [choice] = action["card"]["actions"], action["card"]["body"]
         return {**inside, "data": {**inside["data"], choice["id"]: choice["value"]}}
-    raise AssertionError(f"no button {title!r} among {[action['title'] for action in card['actions']]}")
+    raise AssertionError(
+        f"no button {title!r} among {[action['title'] for action in card['actions']]}"
+    )
 
 
 def titles(card: dict[str, Any]) -> list[str]:
@@ -61,34 +72,40 @@ def drawn(said: Said) -> dict[str, Any]:
 
 async def asked_and_answered(tenant: Tenant) -> Said:
     await tenant.send(mention(QUESTION, tenant.service, **in_channel("17")))
-    await tenant.work()
+    await tenant.run_job()
     return tenant.microsoft.said[0]
 
 
-async def test_a_card_that_is_asked_again_is_changed_for_all(tenant: Tenant) -> None:
+async def test_check_again_updates_the_card_for_everyone(tenant: Tenant) -> None:
     first = await asked_and_answered(tenant)
-    pressed = press(button(drawn(first), "Check again"), tenant.service, first.message, **in_channel("17"))
+    pressed = press(
+        button(drawn(first), "Check again"), tenant.service, first.message, **in_channel("17")
+    )
     answer = (await tenant.send(pressed)).json()
     assert (answer["statusCode"], answer["type"]) == (200, CARD)
     assert answer["value"] == drawn(first)
     _, change = await tenant.microsoft.until(lambda said: len(said) == 2)
-    assert (change.method, change.message, change.conversation) == ("PUT", first.message, first.conversation)
-    assert [ask.text for ask in tenant.commands.asked] == [QUESTION, "check 203.0.113.5 fresh"]
+    assert (change.method, change.message, change.conversation) == (
+        "PUT",
+        first.message,
+        first.conversation,
+    )
+    assert [ask.text for ask in tenant.commands.requests] == [QUESTION, "check 203.0.113.5 fresh"]
 
 
-async def test_an_answer_that_takes_longer_follows_in_the_place_of_the_card() -> None:
-    async with open_tenant(pace=AT_ONCE) as tenant:
+async def test_slow_action_replaces_the_card_afterwards() -> None:
+    async with open_tenant(timeouts=AT_ONCE) as tenant:
         first = await asked_and_answered(tenant)
-        tenant.commands.free.clear()
+        tenant.commands.released.clear()
         pressed = press(button(drawn(first), "Check again"), tenant.service, first.message)
         answer = (await tenant.send(pressed)).json()
         assert (answer["type"], answer["value"]) == (BAR, "Checking check 203.0.113.5 fresh …")
-        tenant.commands.free.set()
+        tenant.commands.released.set()
         _, change = await tenant.microsoft.until(lambda said: len(said) == 2)
         assert (change.method, change.message) == ("PUT", first.message)
 
 
-async def test_a_mishap_is_told_to_who_pressed_and_leaves_the_card_alone(tenant: Tenant) -> None:
+async def test_failed_action_shows_text_and_leaves_card(tenant: Tenant) -> None:
     action = {"verb": "check", "data": {"command": "broken", "in_place": True}}
     answer = (await tenant.send(press(action, tenant.service, "42"))).json()
     assert (answer["type"], answer["value"][:24]) == (BAR, "✕ Something broke here, ")
@@ -96,15 +113,17 @@ async def test_a_mishap_is_told_to_who_pressed_and_leaves_the_card_alone(tenant:
     assert tenant.microsoft.said == []
 
 
-async def test_an_answer_of_its_own_is_said_in_the_thread_and_in_short_under_the_card(tenant: Tenant) -> None:
-    pressed = press({"verb": "check", "data": {"command": QUESTION}}, tenant.service, "42", **in_channel("17"))
+async def test_action_with_own_answer_posts_in_thread(tenant: Tenant) -> None:
+    pressed = press(
+        {"verb": "check", "data": {"command": QUESTION}}, tenant.service, "42", **in_channel("17")
+    )
     answer = (await tenant.send(pressed)).json()
     assert (answer["type"], answer["value"]) == (BAR, f"✕ {ANSWER.title}")
     [said] = await tenant.microsoft.until(lambda said: len(said) == 1)
     assert (said.method, said.conversation) == ("POST", THREAD)
 
 
-async def test_a_refused_button_is_a_sentence_under_the_card(tenant: Tenant) -> None:
+async def test_rejected_action_is_text_below_card(tenant: Tenant) -> None:
     pressed = press({"verb": "nonsense", "data": {"command": "nonsense"}}, tenant.service, "42")
     assert (await tenant.send(pressed)).json()["value"] == f"! {BAD_INPUT.title}"
 
@@ -119,10 +138,12 @@ async def test_a_refused_button_is_a_sentence_under_the_card(tenant: Tenant) -> 
         ({"name": None}, 501, None),
     ],
 )
-async def test_a_button_that_is_none_is_refused_politely(
+async def test_action_without_command_gets_bad_request(
     change: dict[str, Any], status: int, said: int | None, tenant: Tenant
 ) -> None:
-    answer = await tenant.send(press({"verb": "x", "data": {"command": "x"}}, tenant.service, "42") | change)
+    answer = await tenant.send(
+        press({"verb": "x", "data": {"command": "x"}}, tenant.service, "42") | change
+    )
     assert answer.status_code == status
     assert said is None or answer.json()["statusCode"] == said
 
@@ -131,19 +152,23 @@ async def test_a_button_that_is_none_is_refused_politely(
 
 
 @dataclass
-class Channel:
+class ChannelHarness:
     """A channel of Teams with an incident open, its root and a reminder posted."""
 
     tenant: Tenant
-    kept: KeptInMemory
-    room: Room
+    kept: InMemoryRepository
+    room: Channel
     watch: str = ""
     root: str = ""
     reminder: str = ""
 
-    async def press(self, card: dict[str, Any], title: str, message: str, **who: Any) -> dict[str, Any]:
+    async def press(
+        self, card: dict[str, Any], title: str, message: str, **who: Any
+    ) -> dict[str, Any]:
         """What Teams is answered, once everything that follows has been said."""
-        sent: Activity = press(button(card, title), self.tenant.service, message, **in_channel(message)) | who
+        sent: Activity = (
+            press(button(card, title), self.tenant.service, message, **in_channel(message)) | who
+        )
         answer: dict[str, Any] = (await self.tenant.send(sent)).json()
         await self.tenant.teams.drain()
         return answer
@@ -167,54 +192,65 @@ class Channel:
 
 
 @pytest_asyncio.fixture
-async def channel() -> AsyncIterator[Channel]:
-    clock, speaking = Clock(T0), dict[str, Speaking]()
-    kept = KeptInMemory(clock)
-    commands: Commands = verbs(kept, speaking, clock, World({}))
-    async with open_tenant(answering=commands) as tenant:
+async def channel() -> AsyncIterator[ChannelHarness]:
+    clock, speaking = Clock(T0), dict[str, MessagePoster]()
+    kept = InMemoryRepository(clock)
+    commands: CommandRouter = build_commands(kept, speaking, clock, World({}))
+    async with open_tenant(commands=commands) as tenant:
         speaking["teams"] = tenant.teams
-        made = Channel(tenant, kept, Room("teams", TENANT, CHANNEL))
+        made = ChannelHarness(tenant, kept, Channel("teams", TENANT, CHANNEL))
         await tenant.send(mention("watch 203.0.113.5", tenant.service, **in_channel("17")))
-        await tenant.work()
-        [one] = await kept.of_room(made.room)
-        reminder = letters_of(one.watch, [("1h", "a+"), ("61m30s", "a+"), ("26h", "a+")])[-1]
-        opened = story(one.watch)[0]
-        assert await kept.change(made.room, one.watch.id, opened.incident, one.incident)
+        await tenant.run_job()
+        [one] = await kept.list_watches(made.room)
+        reminder = messages_of(one.watch, [("1h", "a+"), ("61m30s", "a+"), ("26h", "a+")])[-1]
+        opened = messages_of_incident(one.watch)[0]
+        assert await kept.update_incident(made.room, one.watch.id, opened.incident, one.incident)
         tenant.microsoft.said.clear()
         made.watch = one.watch.id
-        made.root = await tenant.teams.post(made.room, root_card(one.watch, opened.incident, opened.alert))
-        made.reminder = await tenant.teams.post(made.room, reply_card(one.watch, reminder.alert), made.root)
-        kept.held.threads[made.room, opened.alert.thread] = made.root
+        made.root = await tenant.teams.post(
+            made.room, root_card(one.watch, opened.incident, opened.alert)
+        )
+        made.reminder = await tenant.teams.post(
+            made.room, reply_card(one.watch, reminder.alert), made.root
+        )
+        kept.contents.threads[made.room, opened.alert.thread_key] = made.root
         clock.now = LATER
         yield made
 
 
-async def test_acknowledge_redraws_the_alert_with_the_name_and_tells_the_thread(channel: Channel) -> None:
+async def test_acknowledge_updates_alert_and_posts_in_thread(channel: ChannelHarness) -> None:
     root = drawn(channel.last(channel.root))
     assert titles(root) == ["Acknowledge", "Mute…", "Check again"]
-    card = channel.stands_in_place(await channel.press(root, "Acknowledge", channel.root), channel.root)
+    card = channel.stands_in_place(
+        await channel.press(root, "Acknowledge", channel.root), channel.root
+    )
     assert titles(card) == ["Mute…", "Check again"]
     assert "by Ada" in channel.last(channel.root).words
     assert channel.replies() == ["Ada has 203.0.113.5 in hand"]
 
 
-async def test_what_somebody_else_acknowledged_is_said_under_the_card(channel: Channel) -> None:
+async def test_second_acknowledge_is_text_below_card(channel: ChannelHarness) -> None:
     root = drawn(channel.last(channel.root))
     await channel.press(root, "Acknowledge", channel.root)
     grace = {"from": {**ADA, "id": "29:grace", "name": "Grace"}}
     answer = await channel.press(root, "Acknowledge", channel.root, **grace)
-    assert (answer["type"], answer["value"]) == (BAR, "! 203.0.113.5 was acknowledged by Ada already.")
+    assert (answer["type"], answer["value"]) == (
+        BAR,
+        "! 203.0.113.5 was acknowledged by Ada already.",
+    )
 
 
-async def test_a_reminder_that_is_acknowledged_says_by_whom_and_the_alert_shows_it(channel: Channel) -> None:
-    answer = await channel.press(drawn(channel.last(channel.reminder)), "Acknowledge", channel.reminder)
+async def test_acknowledged_reminder_names_user_and_updates_alert(channel: ChannelHarness) -> None:
+    answer = await channel.press(
+        drawn(channel.last(channel.reminder)), "Acknowledge", channel.reminder
+    )
     channel.stands_in_place(answer, channel.reminder)
     assert channel.last(channel.reminder).payload["summary"] == "Ada has 203.0.113.5 in hand"
     assert "by Ada" in channel.last(channel.root).words
     assert channel.replies() == []
 
 
-async def test_a_mute_is_chosen_in_the_card_and_taken_back_where_it_is_told(channel: Channel) -> None:
+async def test_mute_is_selected_in_card_and_undone(channel: ChannelHarness) -> None:
     root = drawn(channel.last(channel.root))
     muted = channel.stands_in_place(await channel.press(root, "Mute…", channel.root), channel.root)
     assert "Unmute" in titles(muted)
@@ -226,17 +262,22 @@ async def test_a_mute_is_chosen_in_the_card_and_taken_back_where_it_is_told(chan
     assert "Mute…" in titles(drawn(channel.last(channel.root)))
 
 
-async def test_a_mute_that_was_typed_without_a_length_becomes_its_answer(channel: Channel) -> None:
+async def test_mute_without_duration_offers_select(channel: ChannelHarness) -> None:
     service = channel.tenant.service
     await channel.tenant.send(mention("mute 203.0.113.5", service, **in_channel("17")))
-    await channel.tenant.work()
+    await channel.tenant.run_job()
     asked = channel.tenant.microsoft.said[-1]
     assert titles(drawn(asked)) == ["1 hour", "8 hours", "24 hours", "7 days", "30 days"]
-    channel.stands_in_place(await channel.press(drawn(asked), "8 hours", asked.message), asked.message)
-    assert channel.last(asked.message).payload["summary"] == "Ada muted 203.0.113.5 until 24 Nov, 21:00 UTC"
+    channel.stands_in_place(
+        await channel.press(drawn(asked), "8 hours", asked.message), asked.message
+    )
+    assert (
+        channel.last(asked.message).payload["summary"]
+        == "Ada muted 203.0.113.5 until 24 Nov, 21:00 UTC"
+    )
 
 
-async def test_asking_again_about_an_alert_leaves_the_alert_alone(channel: Channel) -> None:
+async def test_check_from_alert_does_not_replace_alert(channel: ChannelHarness) -> None:
     root = drawn(channel.last(channel.root))
     answer = await channel.press(root, "Check again", channel.root)
     assert answer["type"] == BAR
@@ -244,8 +285,8 @@ async def test_asking_again_about_an_alert_leaves_the_alert_alone(channel: Chann
     assert channel.replies() == ["203.0.113.5: all good"]
 
 
-async def test_a_report_stays_and_says_that_it_is_watched_until_it_is_not(channel: Channel) -> None:
-    report = content(report_card(LISTED))
+async def test_watch_button_toggles_on_report(channel: ChannelHarness) -> None:
+    report = card_content(report_card(LISTED))
     assert "Watch" in titles(report)
     watched = channel.stands_in_place(await channel.press(report, "Watch", "42"), "42")
     assert titles(watched)[-2:] == ["Check again", "Unwatch"]
@@ -253,21 +294,25 @@ async def test_a_report_stays_and_says_that_it_is_watched_until_it_is_not(channe
     assert titles(ended) == ["Watch again"]
     again = channel.stands_in_place(await channel.press(ended, "Watch again", "42"), "42")
     assert titles(again)[-1] == "Unwatch"
-    assert len(await channel.kept.of_room(channel.room)) == 2
+    assert len(await channel.kept.list_watches(channel.room)) == 2
     assert channel.replies() == []
 
 
-async def test_a_room_where_the_bot_cannot_speak_is_not_watched(channel: Channel) -> None:
+async def test_watch_in_unavailable_channel_is_rejected(channel: ChannelHarness) -> None:
     channel.tenant.microsoft.mishaps = [(403, {})]
-    answer = await channel.press(content(report_card(LISTED)), "Watch", "42")
+    answer = await channel.press(card_content(report_card(LISTED)), "Watch", "42")
     assert (answer["type"], answer["value"][:35]) == (BAR, "! mailcheck is not in this channel ")
-    assert len(await channel.kept.of_room(channel.room)) == 1
+    assert len(await channel.kept.list_watches(channel.room)) == 1
 
 
-async def test_two_who_press_at_once_both_see_how_it_ended(channel: Channel) -> None:
-    root, grace = drawn(channel.last(channel.root)), {"from": {**ADA, "id": "29:grace", "name": "Grace"}}
+async def test_concurrent_actions_show_the_same_card(channel: ChannelHarness) -> None:
+    root, grace = (
+        drawn(channel.last(channel.root)),
+        {"from": {**ADA, "id": "29:grace", "name": "Grace"}},
+    )
     first, second = await asyncio.gather(
-        channel.press(root, "Acknowledge", channel.root), channel.press(root, "Mute…", channel.root, **grace)
+        channel.press(root, "Acknowledge", channel.root),
+        channel.press(root, "Mute…", channel.root, **grace),
     )
     assert first["type"] == second["type"] == CARD
     ending = channel.last(channel.root)
@@ -279,7 +324,9 @@ async def test_two_who_press_at_once_both_see_how_it_ended(channel: Channel) -> 
 # Guests
 
 GUEST = {"from": {**ADA, "id": "29:guest", "name": "Gus"}}
-OF_ANOTHER = {"channelData": {"tenant": {"id": "another"}, "team": {"id": "19:t"}, "channel": {"id": CHANNEL}}}
+OF_ANOTHER = {
+    "channelData": {"tenant": {"id": "another"}, "team": {"id": "19:t"}, "channel": {"id": CHANNEL}}
+}
 
 
 @pytest.mark.parametrize(
@@ -287,16 +334,20 @@ OF_ANOTHER = {"channelData": {"tenant": {"id": "another"}, "team": {"id": "19:t"
     [({"userRole": "guest"}, GUEST), ({"tenantId": "another"}, GUEST), ({}, OF_ANOTHER)],
     ids=["guest", "member of another tenant", "speaks from another tenant"],
 )
-async def test_a_guest_may_look_and_not_change(person: dict[str, str], who: Activity, channel: Channel) -> None:
+async def test_guest_may_read_but_not_change(
+    person: dict[str, str], who: Activity, channel: ChannelHarness
+) -> None:
     channel.tenant.microsoft.people["29:guest"] = person
     root = drawn(channel.last(channel.root))
-    assert (await channel.press(root, "Acknowledge", channel.root, **who))["value"].startswith("! You are from another")
+    assert (await channel.press(root, "Acknowledge", channel.root, **who))["value"].startswith(
+        "! You are from another"
+    )
     assert drawn(channel.last(channel.root)) == root
     await channel.press(root, "Check again", channel.root, **who)
     assert channel.replies() == ["203.0.113.5: all good"]
 
 
-async def test_teams_is_asked_about_a_person_once_an_hour_and_only_before_a_change(channel: Channel) -> None:
+async def test_member_role_is_looked_up_hourly_before_changes(channel: ChannelHarness) -> None:
     calls, root = channel.tenant.microsoft.calls, drawn(channel.last(channel.root))
     await channel.press(root, "Check again", channel.root)
     before = calls["who is 29:ada"]
@@ -308,13 +359,15 @@ async def test_teams_is_asked_about_a_person_once_an_hour_and_only_before_a_chan
     assert calls["who is 29:ada"] == 2
 
 
-async def test_a_person_about_whom_teams_says_nothing_is_taken_for_a_member(channel: Channel) -> None:
+async def test_user_with_unknown_role_counts_as_member(channel: ChannelHarness) -> None:
     channel.tenant.microsoft.mishaps = [(502, {})]
-    answer = await channel.press(drawn(channel.last(channel.root)), "Acknowledge", channel.root, **GUEST)
+    answer = await channel.press(
+        drawn(channel.last(channel.root)), "Acknowledge", channel.root, **GUEST
+    )
     assert answer["type"] == CARD
 
 
-async def test_alone_with_the_bot_nobody_is_a_guest(channel: Channel) -> None:
+async def test_personal_chat_has_no_guests(channel: ChannelHarness) -> None:
     await channel.tenant.send(message("watches", channel.tenant.service, **GUEST))
     await channel.tenant.send(message("watch 203.0.113.5", channel.tenant.service, **GUEST))
     assert channel.tenant.microsoft.calls["who is 29:guest"] == 0

@@ -1,3 +1,5 @@
+"""The web chat without a socket, with scripted commands and a fake clock."""
+
 from __future__ import annotations
 
 import asyncio
@@ -9,47 +11,52 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from bot.demo import DemoWorld
+from bot.demo import Demo
 from bot.settings import HostPort
 from handlers.message import Card, Tone
-from handlers.ports import Ack, Ask, Room, Told, untold
-from handlers.web.app import Pace, Web
-from handlers.web.dashboard import Look, nothing
+from handlers.ports import Ack, ChatRequest, Channel, ProgressCallback, ignore_progress
+from handlers.web.app import WebTimeouts, WebChat
+from handlers.web.dashboard import OverviewLoader, empty_overview
 
-HOME = HostPort("127.0.0.1", 3000)
-PAGE = f"http://{HOME}"
-OURS = {"origin": PAGE, "sec-fetch-site": "same-origin"}
+ADDRESS = HostPort("127.0.0.1", 3000)
+BASE_URL = f"http://{ADDRESS}"
+SAME_ORIGIN = {"origin": BASE_URL, "sec-fetch-site": "same-origin"}
 
 
 @dataclass
-class Scripted:
-    """Verbs that answer what was typed, once they are free to; `lists` is private, `help` at once, `broken` breaks."""
+class ScriptedCommands:
+    """Command handler: `lists` is private, `help` immediate, `broken` raises.
 
-    free: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: list[Ask] = field(default_factory=list)
+    Answers wait until `released` is set.
+    """
 
-    def acknowledgement(self, ask: Ask) -> Ack:
-        if ask.text == "help":
-            return Ack(Card("What mailcheck can do", private=True), work=False)
-        return Ack(Card(f"Checking {ask.text} …", private=True), work=True)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    requests: list[ChatRequest] = field(default_factory=list)
 
-    async def answer(self, ask: Ask, told: Told = untold) -> Card:
-        self.asked.append(ask)
-        await self.free.wait()
-        if ask.text == "broken":
-            raise RuntimeError("the verb broke")
-        return Card(f"{ask.text}: all good", Tone.GOOD, private=ask.text == "lists")
+    def acknowledge(self, request: ChatRequest) -> Ack:
+        if request.text == "help":
+            return Ack(Card("What mailcheck can do", private=True), needs_work=False)
+        return Ack(Card(f"Checking {request.text} …", private=True), needs_work=True)
 
-    async def rejoined(self, room: Room) -> Card | None:
+    async def handle(
+        self, request: ChatRequest, on_progress: ProgressCallback = ignore_progress
+    ) -> Card:
+        self.requests.append(request)
+        await self.released.wait()
+        if request.text == "broken":
+            raise RuntimeError("the command failed")
+        return Card(f"{request.text}: all good", Tone.GOOD, private=request.text == "lists")
+
+    async def on_channel_joined(self, channel: Channel) -> Card | None:
         return None
 
-    async def removed(self, platform: str, space: str) -> None:
+    async def on_uninstalled(self, platform: str, workspace: str) -> None:
         return
 
 
 @dataclass
-class Clock:
-    """Time that stands still until it is told to go on."""
+class FakeClock:
+    """A clock that stands still until it is advanced."""
 
     at: datetime = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 
@@ -59,62 +66,72 @@ class Clock:
     def seconds(self) -> float:
         return self.at.timestamp()
 
-    def pass_by(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
 
 
 @dataclass
-class Chat:
-    """The web chat without a socket, and the visitors that come to it."""
+class WebChatFixture:
+    """The web chat and its browsers."""
 
-    commands: Scripted
-    clock: Clock
-    web: Web
+    commands: ScriptedCommands
+    clock: FakeClock
+    web: WebChat
     app: Starlette
 
-    def visitor(self) -> httpx.AsyncClient:
-        """A browser of its own: it keeps its cookies."""
-        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=PAGE)
+    def open_browser(self) -> httpx.AsyncClient:
+        """A browser with its own cookies."""
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=BASE_URL)
 
-    async def settle(self) -> None:
-        """What was begun is finished."""
-        await self.web._work.drain(5)
+    async def wait_answered(self) -> None:
+        """Wait until every pending command is answered."""
+        log = self.web.message_log
+        with log.subscribe(log.last_event_number) as (_, subscriber):
+            async with asyncio.timeout(5):
+                while any(message.pending for message in log.all_messages()):
+                    await subscriber.queue.get()
 
 
-def chat_of(
-    demo: DemoWorld | None = None,
+def build_chat(
+    demo: Demo | None = None,
     password: str = "",
-    look: Look = nothing,
-    listening: HostPort = HOME,
+    load_overview: OverviewLoader = empty_overview,
+    address: HostPort = ADDRESS,
     progress_after: float = 5.0,
-    published: bool = False,
-) -> Chat:
-    commands, clock = Scripted(), Clock()
-    commands.free.set()
-    web = Web(commands, look, demo, Pace(progress_after, clock.now, clock.seconds))
-    return Chat(commands, clock, web, Starlette(routes=web.routes(listening, password, published)))
+    publish_status: bool = False,
+) -> WebChatFixture:
+    commands, clock = ScriptedCommands(), FakeClock()
+    commands.released.set()
+    web = WebChat(
+        commands, load_overview, demo, WebTimeouts(progress_after, clock.now, clock.seconds)
+    )
+    return WebChatFixture(
+        commands, clock, web, Starlette(routes=web.routes(address, password, publish_status))
+    )
 
 
 @pytest.fixture
-def chat() -> Chat:
-    return chat_of()
+def chat() -> WebChatFixture:
+    return build_chat()
 
 
 @pytest.fixture
-async def page(chat: Chat) -> AsyncIterator[httpx.AsyncClient]:
+async def page(chat: WebChatFixture) -> AsyncIterator[httpx.AsyncClient]:
     """A browser with the page open."""
-    async with chat.visitor() as visitor:
+    async with chat.open_browser() as visitor:
         assert (await visitor.get("/c/mail")).status_code == 200
         yield visitor
 
 
-async def token(visitor: httpx.AsyncClient, path: str = "/c/mail") -> str:
-    """The CSRF token of a page, as its forms carry it."""
+async def csrf_token(visitor: httpx.AsyncClient, path: str = "/c/mail") -> str:
+    """The CSRF token in the forms of a page."""
     html = (await visitor.get(path)).text
     return html.split('name="csrf" value="')[1].split('"')[0]
 
 
-async def send(visitor: httpx.AsyncClient, path: str, *texts: str, **fields: str) -> httpx.Response:
-    """What a form of the page sends."""
-    data = {"csrf": await token(visitor), "text": list(texts), **fields}
-    return await visitor.post(path, data=data, headers=OURS)
+async def submit_form(
+    visitor: httpx.AsyncClient, path: str, *texts: str, **fields: str
+) -> httpx.Response:
+    """Submit a form of the page."""
+    data = {"csrf": await csrf_token(visitor), "text": list(texts), **fields}
+    return await visitor.post(path, data=data, headers=SAME_ORIGIN)

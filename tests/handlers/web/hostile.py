@@ -1,4 +1,4 @@
-"""Text that tries to be more than text on a web page: 60 ways, each with the word `pwned` where it would act."""
+"""Sixty texts that try to act as markup on a web page, each with `pwned` where it would act."""
 
 RUN = "globalThis.pwned=1"
 
@@ -18,7 +18,10 @@ HOSTILE = (
     f"<svg><animate onbegin={RUN} attributeName=x dur=1s>",
     f"<svg><a xlink:href=javascript:{RUN}><text>x</text></a></svg>",
     f"<svg><foreignObject><img src=x onerror={RUN}></foreignObject></svg>",
-    f"<math><mtext></form><form><mglyph><svg><mtext><style><path id='</style><img src=x onerror={RUN}>'>",
+    (
+        "<math><mtext></form><form><mglyph><svg><mtext><style><path id='</style><img src=x"
+        f" onerror={RUN}>'>"
+    ),
     f"<math><annotation-xml encoding='text/html'><img src=x onerror={RUN}></annotation-xml></math>",
     f"<iframe src=javascript:{RUN}>",
     f"<iframe srcdoc='<script>parent.pwned=1;{RUN}</script>'>",

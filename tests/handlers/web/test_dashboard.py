@@ -1,4 +1,4 @@
-"""The dashboard, and the page for those who may only look."""
+"""The dashboard and the read-only status page."""
 
 from __future__ import annotations
 
@@ -10,150 +10,176 @@ from starlette.applications import Starlette
 
 from handlers.message import Button, Card, Fact, Line, Table, Tone
 from handlers.messages.overview import Overview, Section
-from handlers.web.dashboard import status_alone
-from tests.handlers.web.conftest import PAGE, chat_of, send
+from handlers.web.dashboard import status_page_routes
+from tests.handlers.web.conftest import BASE_URL, build_chat, submit_form
 from tests.handlers.web.hostile import HOSTILE
 from tests.handlers.web.test_render import Parsed
 
 SECRET = "192.0.2.25"
-OUTSIDE = {"host": "status.example.com", "x-forwarded-for": "198.51.100.7", "x-forwarded-proto": "https"}
-PUBLISHED = ["/status", "/static/chat.css", "/static/overview.js", "/static/mark.svg"]
-CLOSED = ["/", "/c/mail", "/dashboard", "/stream", "/login", "/demo", "/nothing"]
+PROXIED = {
+    "host": "status.example.com",
+    "x-forwarded-for": "198.51.100.7",
+    "x-forwarded-proto": "https",
+}
+PUBLIC_PATHS = ["/status", "/static/chat.css", "/static/overview.js", "/static/mark.svg"]
+PRIVATE_PATHS = ["/", "/c/mail", "/dashboard", "/stream", "/login", "/demo", "/nothing"]
 
 
 @dataclass
-class Looks:
-    """An overview that counts how often it is taken."""
+class CountingSource:
+    """Overview loader that counts its calls."""
 
     overview: Overview
-    taken: int = 0
+    calls: int = 0
 
     async def __call__(self) -> Overview:
-        self.taken += 1
+        self.calls += 1
         return self.overview
 
 
-def looks(waiting: bool = False, title: str = "1 incident is open") -> Looks:
+def counting_source(waiting: bool = False, title: str = "1 incident is open") -> CountingSource:
     card = Card(
-        title, Tone.BAD, lines=(Line("HQ egress: on Spamhaus ZEN", Tone.BAD),), buttons=(Button("Ack", "ack 5c1f"),)
+        title,
+        Tone.BAD,
+        lines=(Line("HQ egress: on Spamhaus ZEN", Tone.BAD),),
+        buttons=(Button("Ack", "ack 5c1f"),),
     )
-    return Looks(
-        Overview((Section("Incidents", (card,)),), (Section("Blocklists", (Card("All is well", Tone.GOOD),)),), waiting)
+    return CountingSource(
+        Overview(
+            (Section("Incidents", (card,)),),
+            (Section("Blocklists", (Card("All is well", Tone.GOOD),)),),
+            waiting,
+        )
     )
 
 
-async def test_the_dashboard_shows_what_is_watched_then_what_was_asked_then_how_well_the_bot_sees() -> None:
-    chat = chat_of(look=looks())
-    async with chat.visitor() as visitor:
-        await send(visitor, "/c/mail", SECRET)
-        await send(visitor, "/c/mail", "198.51.100.1 private")
-        await chat.settle()
+async def test_dashboard_orders_watches_checks_blocklists() -> None:
+    chat = build_chat(load_overview=counting_source())
+    async with chat.open_browser() as visitor:
+        await submit_form(visitor, "/c/mail", SECRET)
+        await submit_form(visitor, "/c/mail", "198.51.100.1 private")
+        await chat.wait_answered()
         html = (await visitor.get("/dashboard")).text
-    places = [html.index(text) for text in ("1 incident is open", f"{SECRET}: all good", "All is well")]
-    assert places == sorted(places)
+    positions = [
+        html.index(text) for text in ("1 incident is open", f"{SECRET}: all good", "All is well")
+    ]
+    assert positions == sorted(positions)
     assert "198.51.100.1" not in html
     assert "formaction" not in html
 
 
 @pytest.mark.parametrize("waiting", [True, False])
-async def test_only_a_page_that_waits_for_a_part_comes_again_without_script(waiting: bool) -> None:
-    chat = chat_of(look=looks(waiting))
-    async with chat.visitor() as visitor:
+async def test_dashboard_refreshes_only_while_waiting(waiting: bool) -> None:
+    chat = build_chat(load_overview=counting_source(waiting))
+    async with chat.open_browser() as visitor:
         html = (await visitor.get("/dashboard")).text
     assert ('<noscript><meta http-equiv="refresh"' in html) is waiting
     assert f'data-waiting="{"yes" if waiting else ""}"' in html
 
 
-async def test_however_many_look_the_overview_is_taken_once_in_two_seconds() -> None:
-    look = looks()
-    chat = chat_of(look=look, published=True)
-    async with chat.visitor() as visitor:
+async def test_overview_is_cached_for_two_seconds() -> None:
+    source = counting_source()
+    chat = build_chat(load_overview=source, publish_status=True)
+    async with chat.open_browser() as visitor:
         for _ in range(20):
             await visitor.get("/status")
-        assert look.taken == 1
-        chat.clock.pass_by(2)
+        assert source.calls == 1
+        chat.clock.advance(2)
         await visitor.get("/dashboard")
-    assert look.taken == 2
+    assert source.calls == 2
 
 
-async def test_a_page_to_look_at_has_nothing_to_press_and_nothing_that_people_asked() -> None:
-    chat = chat_of(look=looks())
-    async with chat.visitor() as visitor:
-        await send(visitor, "/c/mail", SECRET)
-        await chat.settle()
+async def test_status_page_has_no_controls_and_no_commands() -> None:
+    chat = build_chat(load_overview=counting_source())
+    async with chat.open_browser() as visitor:
+        await submit_form(visitor, "/c/mail", SECRET)
+        await chat.wait_answered()
         html = (await visitor.get("/status")).text
     assert "1 incident is open" in html
     assert SECRET not in html
-    drawn = {tag for tag, _ in Parsed(html).skeleton}
-    assert not drawn & {"form", "button", "input", "textarea", "a", "nav"}
+    page = {tag for tag, _ in Parsed(html).skeleton}
+    assert not page & {"form", "button", "input", "textarea", "a", "nav"}
 
 
 @pytest.mark.parametrize("password", ["", "correct horse"])
-async def test_published_it_is_open_to_whoever_the_proxy_lets_through(password: str) -> None:
-    chat = chat_of(look=looks(), password=password, published=True)
-    async with chat.visitor() as visitor:
-        for path in PUBLISHED:
-            answer = await visitor.get(path, headers=OUTSIDE)
+async def test_published_status_is_open_through_proxy(password: str) -> None:
+    chat = build_chat(load_overview=counting_source(), password=password, publish_status=True)
+    async with chat.open_browser() as visitor:
+        for path in PUBLIC_PATHS:
+            answer = await visitor.get(path, headers=PROXIED)
             assert (answer.status_code, "set-cookie" in answer.headers) == (200, False), path
             assert "script-src 'self'" in answer.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize("path", CLOSED)
+@pytest.mark.parametrize("path", PRIVATE_PATHS)
 @pytest.mark.parametrize("password", ["", "correct horse"])
-async def test_nothing_else_is_published_with_it(path: str, password: str) -> None:
-    chat = chat_of(look=looks(), password=password, published=True)
-    async with chat.visitor() as visitor:
-        got = await visitor.get(path, headers=OUTSIDE)
-        posted = await visitor.post(path, data={"text": "example.com"}, headers=OUTSIDE)
-    assert got.status_code in ((303, 403, 200) if password else (421,))
-    assert got.status_code != 200 or path == "/login"
-    assert posted.status_code in (403, 421)
+async def test_published_status_opens_no_other_path(path: str, password: str) -> None:
+    chat = build_chat(load_overview=counting_source(), password=password, publish_status=True)
+    async with chat.open_browser() as visitor:
+        response = await visitor.get(path, headers=PROXIED)
+        post_response = await visitor.post(path, data={"text": "example.com"}, headers=PROXIED)
+    assert response.status_code in ((303, 403, 200) if password else (421,))
+    assert response.status_code != 200 or path == "/login"
+    assert post_response.status_code in (403, 421)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-async def test_nothing_can_be_changed_where_people_only_look(method: str) -> None:
-    chat = chat_of(look=looks(), published=True)
-    async with chat.visitor() as visitor:
-        answer = await visitor.request(method, "/status", headers=OUTSIDE)
+async def test_status_page_rejects_writes(method: str) -> None:
+    chat = build_chat(load_overview=counting_source(), publish_status=True)
+    async with chat.open_browser() as visitor:
+        answer = await visitor.request(method, "/status", headers=PROXIED)
     assert answer.status_code in (403, 405, 421)
 
 
-async def test_unpublished_it_stands_behind_the_same_door_as_the_rest() -> None:
-    async with chat_of(look=looks()).visitor() as visitor:
-        assert (await visitor.get("/status", headers=OUTSIDE)).status_code == 421
+async def test_unpublished_status_needs_session() -> None:
+    async with build_chat(load_overview=counting_source()).open_browser() as visitor:
+        assert (await visitor.get("/status", headers=PROXIED)).status_code == 421
         assert (await visitor.get("/status")).status_code == 200
-    async with chat_of(look=looks(), password="correct horse").visitor() as visitor:
-        assert (await visitor.get("/status", headers=OUTSIDE)).headers["location"] == "/login"
+    async with build_chat(
+        load_overview=counting_source(), password="correct horse"
+    ).open_browser() as visitor:
+        assert (await visitor.get("/status", headers=PROXIED)).headers["location"] == "/login"
 
 
-@pytest.mark.parametrize("header", ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"])
-async def test_a_proxy_that_calls_the_bot_by_its_own_name_does_not_open_the_chat(header: str) -> None:
-    """As nginx does where nobody tells it not to: then the name alone would let the world in without a password."""
-    async with chat_of(published=True).visitor() as visitor:
+@pytest.mark.parametrize(
+    "header", ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"]
+)
+async def test_proxied_request_with_local_host_is_refused(header: str) -> None:
+    """nginx sends the upstream host by default, so Host alone would admit remote clients."""
+    async with build_chat(publish_status=True).open_browser() as visitor:
         assert (await visitor.get("/c/mail", headers={header: "198.51.100.7"})).status_code == 421
 
 
-async def test_it_stands_alone_where_the_chat_is_elsewhere() -> None:
-    app = Starlette(routes=status_alone(looks()))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PAGE, headers=OUTSIDE) as visitor:
+async def test_status_page_works_without_chat() -> None:
+    app = Starlette(routes=status_page_routes(counting_source()))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url=BASE_URL, headers=PROXIED
+    ) as visitor:
         assert "1 incident is open" in (await visitor.get("/status")).text
         assert (await visitor.get("/static/chat.css")).status_code == 200
         assert (await visitor.get("/c/mail")).status_code == 421
 
 
-def everywhere(text: str) -> Looks:
-    """An overview with the text in every place that takes one."""
+def hostile_source(text: str) -> CountingSource:
+    """An overview with the text in every field."""
     card = Card(
-        text, Tone.BAD, text, (Line(text, Tone.WARN, text, text),), (Fact(text, text),), Table((text,), ((text,),))
+        text,
+        Tone.BAD,
+        text,
+        (Line(text, Tone.WARN, text, text),),
+        (Fact(text, text),),
+        Table((text,), ((text,),)),
     )
-    return Looks(Overview((Section(text, (card,)),), (Section(text, (Card(text, footnote=text),)),)))
+    return CountingSource(
+        Overview((Section(text, (card,)),), (Section(text, (Card(text, footnote=text),)),))
+    )
 
 
 @pytest.mark.parametrize("path", ["/dashboard", "/status"])
-async def test_hostile_text_in_an_overview_stays_text(path: str) -> None:
-    async with chat_of(look=everywhere("harmless")).visitor() as visitor:
+async def test_overview_escapes_hostile_text(path: str) -> None:
+    async with build_chat(load_overview=hostile_source("harmless")).open_browser() as visitor:
         harmless = Parsed((await visitor.get(path)).text)
     for text in HOSTILE:
-        async with chat_of(look=everywhere(text)).visitor() as visitor:
-            drawn = Parsed((await visitor.get(path)).text)
-        assert drawn.skeleton == harmless.skeleton, text
+        async with build_chat(load_overview=hostile_source(text)).open_browser() as visitor:
+            page = Parsed((await visitor.get(path)).text)
+        assert page.skeleton == harmless.skeleton, text

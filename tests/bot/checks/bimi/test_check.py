@@ -1,4 +1,4 @@
-"""Would a logo be shown: the record, the DMARC policy it needs, and the logo itself."""
+"""BIMI check: the record, the DMARC policy it needs, and the logo."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import pytest
 from bot.checks import bimi
 from bot.checks.bimi import FetchIndicator, IndicatorUnavailable, bimi_check
 from bot.checks.dmarc import discover
-from bot.models import Finding, Order, Target, Verdict
+from bot.models import Finding, CheckRequest, Target, Verdict
 from tests.bot.checks.bimi.logos import logo
 from tests.support.dns_world import Records, World, Zone
 
-DOMAIN, BELOW = "example.com", "news.example.com"
+DOMAIN, SUBDOMAIN = "example.com", "news.example.com"
 RECORD = "v=BIMI1; l=https://example.com/logo.svg; a=https://example.com/proof.pem"
 REJECT = "v=DMARC1; p=reject"
 
@@ -19,16 +19,20 @@ REJECT = "v=DMARC1; p=reject"
 def zone(record: Records = (RECORD,), policy: Records = (REJECT,), domain: str = DOMAIN) -> Zone:
     return {
         DOMAIN: {"MX": ["10 mx.example.com"]},
-        BELOW: {"MX": ["10 mx.example.com"]},
+        SUBDOMAIN: {"MX": ["10 mx.example.com"]},
         f"default._bimi.{domain}": {"TXT": record},
         f"_dmarc.{domain}": {"TXT": policy},
     }
 
 
-async def look(world: Zone, fetch: FetchIndicator | None = None, domain: str = DOMAIN) -> Finding:
-    (finding,) = await bimi_check(discover, fetch)(Order(Target(domain=domain)), World(world))
-    assert bool(finding.step) == (finding.verdict is not Verdict.PASS)
-    assert "{" not in finding.says
+async def run_check(
+    world: Zone, fetch: FetchIndicator | None = None, domain: str = DOMAIN
+) -> Finding:
+    (finding,) = await bimi_check(discover, fetch)(
+        CheckRequest(Target(domain=domain)), World(world)
+    )
+    assert bool(finding.remediation) == (finding.verdict is not Verdict.PASS)
+    assert "{" not in finding.summary
     return finding
 
 
@@ -46,8 +50,8 @@ async def look(world: Zone, fetch: FetchIndicator | None = None, domain: str = D
         ("timeout", "bimi.no-answer"),
     ],
 )
-async def test_a_record_is_judged(record: Records, code: str) -> None:
-    assert (await look(zone(record))).code == code
+async def test_bimi_record_gives_expected_code(record: Records, code: str) -> None:
+    assert (await run_check(zone(record))).code == code
 
 
 @pytest.mark.parametrize(
@@ -65,54 +69,54 @@ async def test_a_record_is_judged(record: Records, code: str) -> None:
         ("servfail", "bimi.no-answer"),
     ],
 )
-async def test_a_logo_needs_a_policy_that_is_enforced(policy: Records, code: str) -> None:
-    assert (await look(zone(policy=policy))).code == code
+async def test_bimi_needs_enforced_dmarc_policy(policy: Records, code: str) -> None:
+    assert (await run_check(zone(policy=policy))).code == code
 
 
-async def test_a_subdomain_uses_the_record_of_its_organisation() -> None:
-    finding = await look(zone(), domain=BELOW)
+async def test_bimi_subdomain_uses_organizational_record() -> None:
+    finding = await run_check(zone(), domain=SUBDOMAIN)
     assert (finding.code, finding.facts["record_at"]) == ("bimi.ok", "default._bimi.example.com")
 
 
-async def test_a_subdomain_needs_the_policy_of_its_organisation_too() -> None:
-    world = {**zone(policy=["v=DMARC1; p=none"]), **zone(domain=BELOW)}
-    assert (await look(world, domain=BELOW)).code == "bimi.not-enforced"
+async def test_bimi_subdomain_needs_organizational_policy() -> None:
+    world = {**zone(policy=["v=DMARC1; p=none"]), **zone(domain=SUBDOMAIN)}
+    assert (await run_check(world, domain=SUBDOMAIN)).code == "bimi.not-enforced"
 
 
-async def test_a_domain_without_a_record_is_not_told_about_its_policy() -> None:
-    finding = await look(zone([], ["v=DMARC1; p=none"]))
+async def test_bimi_without_record_ignores_policy() -> None:
+    finding = await run_check(zone([], ["v=DMARC1; p=none"]))
     assert (finding.code, finding.verdict) == ("bimi.missing", Verdict.PASS)
 
 
 @pytest.mark.parametrize(("svg", "code"), [(logo(), "bimi.ok"), (logo(title=""), "bimi.bad-logo")])
-async def test_a_logo_that_can_be_fetched_is_looked_at(svg: str, code: str) -> None:
-    asked: list[str] = []
+async def test_bimi_fetched_logo_is_validated(svg: str, code: str) -> None:
+    urls: list[str] = []
 
     async def fetch(url: str) -> str:
-        asked.append(url)
+        urls.append(url)
         return svg
 
-    assert (await look(zone(), fetch)).code == code
-    assert asked == ["https://example.com/logo.svg"]
+    assert (await run_check(zone(), fetch)).code == code
+    assert urls == ["https://example.com/logo.svg"]
 
 
-async def test_a_logo_that_cannot_be_fetched_is_not_known() -> None:
+async def test_bimi_unavailable_logo_is_unknown() -> None:
     async def fetch(url: str) -> str:
         raise IndicatorUnavailable("404")
 
-    finding = await look(zone(), fetch)
+    finding = await run_check(zone(), fetch)
     assert (finding.code, finding.verdict) == ("bimi.no-logo", Verdict.UNKNOWN)
 
 
-async def test_without_a_domain_nothing_is_asked() -> None:
+async def test_bimi_without_domain_sends_no_query() -> None:
     world = World({})
-    assert await bimi_check(discover)(Order(Target.of("203.0.113.5")), world) == []
+    assert await bimi_check(discover)(CheckRequest(Target.of("203.0.113.5")), world) == []
     assert world.asked == []
 
 
-def test_a_logo_never_stops_mail() -> None:
-    assert max(outcome.verdict for outcome in bimi.OUTCOMES.values()) < Verdict.FAIL
+def test_bimi_templates_never_fail() -> None:
+    assert max(template.verdict for template in bimi.TEMPLATES.values()) < Verdict.FAIL
 
 
-def test_every_outcome_is_documented_and_every_document_has_an_outcome() -> None:
-    assert bimi.OUTCOMES.keys() == bimi.CODES.keys()
+def test_bimi_templates_match_documented_codes() -> None:
+    assert bimi.TEMPLATES.keys() == bimi.CODES.keys()

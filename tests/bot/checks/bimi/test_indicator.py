@@ -1,4 +1,4 @@
-"""Which logos fit SVG Tiny Portable/Secure."""
+"""Validation of logos against SVG Tiny PS."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.checks.bimi.indicator import ALLOWED, MOST_OCTETS, faults
+from bot.checks.bimi.indicator import ALLOWED_ELEMENTS, MAX_BYTES, logo_problems
 from tests.bot.checks.bimi.logos import ROOT, TITLE, logo
 
 FITTING = [
     logo(),
     logo(root=ROOT.replace('viewBox="0 0 64 64"', 'width="64px" height="64px"')),
     logo(root=ROOT.replace("0 0 64 64", "0,0,64.0,64")),
-    logo('<defs><linearGradient id="g"><stop offset="0"/></linearGradient></defs><rect fill="url(#g)"/>'),
+    logo(
+        '<defs><linearGradient id="g"><stop offset="0"/></linearGradient></defs><rect'
+        ' fill="url(#g)"/>'
+    ),
     logo('<defs><path id="p"/></defs><use xlink:href="#p"/><!-- a comment -->'),
     logo("<metadata><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'/></metadata>"),
     "\ufeff" + logo().partition("\n")[2],
 ]
 FAULTY = [
-    (logo(f"<desc>{'x' * MOST_OCTETS}</desc>"), "is larger than 32 KB"),
+    (logo(f"<desc>{'x' * MAX_BYTES}</desc>"), "is larger than 32 KB"),
     (logo("<rect>"), "is not well-formed XML"),
     ("", "is not well-formed XML"),
     ("\ud800", "is not well-formed XML"),
@@ -45,35 +48,43 @@ FAULTY = [
         logo('<x:script xmlns:x="http://www.w3.org/1999/xhtml"/>'),
         "has the element script, which the profile does not allow",
     ),
-    (f"<?xml-stylesheet href='a.css'?>{logo().partition(chr(10))[2]}", "has processing instructions"),
+    (
+        f"<?xml-stylesheet href='a.css'?>{logo().partition(chr(10))[2]}",
+        "has processing instructions",
+    ),
 ]
 
 
 @pytest.mark.parametrize("svg", FITTING)
-def test_a_logo_that_fits_has_no_faults(svg: str) -> None:
-    assert faults(svg) == []
+def test_logo_valid_logo_has_none(svg: str) -> None:
+    assert logo_problems(svg) == []
 
 
 @pytest.mark.parametrize(("svg", "fault"), FAULTY)
-def test_each_rule_of_the_profile_is_held(svg: str, fault: str) -> None:
-    assert faults(svg) == [fault]
+def test_logo_invalid_logo_names_the_problem(svg: str, fault: str) -> None:
+    assert logo_problems(svg) == [fault]
 
 
 @pytest.mark.parametrize(
     "declaration",
-    ['<!DOCTYPE svg SYSTEM "https://example.com/svg.dtd">', '<!DOCTYPE svg [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]>'],
+    [
+        '<!DOCTYPE svg SYSTEM "https://example.com/svg.dtd">',
+        '<!DOCTYPE svg [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]>',
+    ],
 )
-def test_entities_are_refused_before_anything_expands_them(declaration: str) -> None:
-    assert faults(declaration + logo("<desc>&b;</desc>").partition("\n")[2]) == ["has a DOCTYPE or entities"]
+def test_logo_entities_are_refused_unexpanded(declaration: str) -> None:
+    assert logo_problems(declaration + logo("<desc>&b;</desc>").partition("\n")[2]) == [
+        "has a DOCTYPE or entities"
+    ]
 
 
-def test_thousands_of_levels_are_walked() -> None:
-    assert faults(logo("<g>" * 3000 + "<a/>" + "</g>" * 3000)) == [
+def test_logo_deeply_nested_logo_is_walked() -> None:
+    assert logo_problems(logo("<g>" * 3000 + "<a/>" + "</g>" * 3000)) == [
         "has the element a, which the profile does not allow"
     ]
 
 
-@given(st.sampled_from(sorted(ALLOWED)), st.text(max_size=30), st.text(max_size=30))
-def test_any_text_has_faults_or_none_and_never_raises(name: str, inside: str, attribute: str) -> None:
+@given(st.sampled_from(sorted(ALLOWED_ELEMENTS)), st.text(max_size=30), st.text(max_size=30))
+def test_logo_any_text_never_raises(name: str, inside: str, attribute: str) -> None:
     for svg in (inside, logo(f"<{name}>{inside}</{name}>"), logo(f'<{name} id="{attribute}"/>')):
-        assert all(fault and "\n" not in fault for fault in faults(svg))
+        assert all(fault and "\n" not in fault for fault in logo_problems(svg))

@@ -1,4 +1,4 @@
-"""What counts as a BIMI record, and how its tags are read."""
+"""BIMI records and their tags."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.checks.bimi.record import Assertion, BadRecord, is_assertion, parse
+from bot.checks.bimi.record import Assertion, BadBimiRecord, is_assertion, parse
 
 LOGO, PROOF = "https://example.com/logo.svg", "https://example.com/proof.pem"
 
@@ -21,28 +21,36 @@ LOGO, PROOF = "https://example.com/logo.svg", "https://example.com/proof.pem"
         (f"v = BIMI1 ; a = {PROOF} ; l = {LOGO} ;", Assertion(LOGO, PROOF)),
         (f"v=BIMI1; l={LOGO}; a=; avp=personal", Assertion(LOGO, avatar="personal")),
         (f"v=BIMI1; l={LOGO}; avp=mine; unknown=1", Assertion(LOGO)),
-        ("v=BIMI1; l=; a=; lps=brand-one , brand-two", Assertion("", prefixes=("brand-one", "brand-two"))),
+        (
+            "v=BIMI1; l=; a=; lps=brand-one , brand-two",
+            Assertion("", prefixes=("brand-one", "brand-two")),
+        ),
         ("v=BIMI1; l=; a=;", Assertion("")),
-        (f"v=BIMI1; l=HTTPS://example.com/l.svg; a={PROOF}", Assertion("HTTPS://example.com/l.svg", PROOF)),
+        (
+            f"v=BIMI1; l=HTTPS://example.com/l.svg; a={PROOF}",
+            Assertion("HTTPS://example.com/l.svg", PROOF),
+        ),
     ],
 )
-def test_the_tags_of_a_record_are_read(text: str, assertion: Assertion) -> None:
+def test_parse_valid_record_gives_tags(text: str, assertion: Assertion) -> None:
     assert is_assertion(text)
     assert parse(text) == assertion
 
 
-def test_two_empty_tags_decline_a_logo() -> None:
+def test_parse_empty_tags_decline() -> None:
     assert parse("v=BIMI1; l=; a=;").declined
     assert not parse(f"v=BIMI1; l=; a={PROOF}").declined
 
 
-@pytest.mark.parametrize("text", ["", "v=bimi1; l=", "v=BIMI2; l=", "l=; v=BIMI1", "v=BIMI1 l=", "v=DMARC1; p=none"])
-def test_any_other_text_is_no_record(text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["", "v=bimi1; l=", "v=BIMI2; l=", "l=; v=BIMI1", "v=BIMI1 l=", "v=DMARC1; p=none"]
+)
+def test_is_assertion_other_text_is_false(text: str) -> None:
     assert not is_assertion(text)
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("v=BIMI1", "l="),
         (f"v=BIMI1; a={PROOF}", "l="),
@@ -58,16 +66,24 @@ def test_any_other_text_is_no_record(text: str) -> None:
         ("v=BIMI1; logo", "tag=value"),
     ],
 )
-def test_a_record_out_of_form_is_refused_with_the_reason(text: str, complaint: str) -> None:
-    with pytest.raises(BadRecord, match=complaint):
+def test_parse_bad_record_raises_with_reason(text: str, message: str) -> None:
+    with pytest.raises(BadBimiRecord, match=message):
         parse(text)
 
 
-TAGS = st.lists(st.tuples(st.sampled_from(["l", "a", "avp", "lps", ""]), st.text(max_size=20)), max_size=6)
+TAGS = st.lists(
+    st.tuples(st.sampled_from(["l", "a", "avp", "lps", ""]), st.text(max_size=20)), max_size=6
+)
 
 
-@given(TAGS.map(lambda tags: "v=BIMI1;" + ";".join(f"{tag}={value}" for tag, value in tags)) | st.text(max_size=60))
-def test_any_text_is_a_record_or_has_a_reason_why_not(text: str) -> None:
-    with suppress(BadRecord):
+@given(
+    TAGS.map(lambda tags: "v=BIMI1;" + ";".join(f"{tag}={value}" for tag, value in tags))
+    | st.text(max_size=60)
+)
+def test_parse_any_text_parses_or_raises(text: str) -> None:
+    with suppress(BadBimiRecord):
         assertion = parse(text)
-        assert all(not url or url.lower().startswith("https:") for url in (assertion.location, assertion.evidence))
+        assert all(
+            not url or url.lower().startswith("https:")
+            for url in (assertion.location, assertion.evidence)
+        )

@@ -1,4 +1,4 @@
-"""Key records for tests: those of the RFCs' own examples, and RSA keys of any size."""
+"""DKIM key records for tests: the examples of the RFCs, and RSA keys of any size."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import base64
 
 # RFC 6376 appendix C
 BRISBANE = (
-    "v=DKIM1; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDwIRP/UC3SBsEmGqZ9ZJW3/DkMoGeLnQg1fWn7/zYtIxN2SnFCjxOCKG9v3b4jYfcTNh5i"
-    "jSsq631uBItLa7od+v/RtdC2UzJ1lWT947qR+Rcac2gbto/NMqJ0fzfVjH4OuKhitdY9tf6mcwGjaNBcWToIMmPSPDdQPNUYckcQ2QIDAQAB"
+    "v=DKIM1; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDwIRP/UC3SBsEmGqZ9ZJW3/DkMoGeLnQg1fWn7/zYtIxN"
+    "2SnFCjxOCKG9v3b4jYfcTNh5ijSsq631uBItLa7od+v/RtdC2UzJ1lWT947qR+Rcac2gbto/NMqJ0fzfVjH4OuKhitdY9t"
+    "f6mcwGjaNBcWToIMmPSPDdQPNUYckcQ2QIDAQAB"
 )
 # RFC 8463 appendix A.2
 FOOTBALL_ED25519 = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 FOOTBALL_RSA = (
-    "v=DKIM1; k=rsa; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQiY/J16JYi0Qvx/b"
-    "yYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqMKrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB"
+    "v=DKIM1; k=rsa; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6w"
+    "y5bdOKb2jLQiY/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqMKrM3rG4hstT5QjvHO9"
+    "PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB"
 )
-RSA_ENCRYPTION = bytes.fromhex("300d06092a864886f70d0101010500")  # the algorithm of a SubjectPublicKeyInfo
+# AlgorithmIdentifier of a SubjectPublicKeyInfo
+RSA_ENCRYPTION = bytes.fromhex("300d06092a864886f70d0101010500")
 
 
 def bare_rsa(bits: int) -> bytes:
-    """An RSAPublicKey (PKCS #1) whose modulus has this many bits."""
+    """Return an RSAPublicKey (PKCS #1) with a modulus of this many bits."""
     modulus = (1 << (bits - 1)) | 1
     return element(0x30, element(0x02, modulus.to_bytes(bits // 8 + 1)) + element(0x02, b"\1\0\1"))
 
 
 def wrapped_rsa(bits: int) -> bytes:
-    """The same key as a SubjectPublicKeyInfo, as in most records."""
+    """Return the same key as a SubjectPublicKeyInfo, as in most records."""
     return element(0x30, RSA_ENCRYPTION + element(0x03, b"\0" + bare_rsa(bits)))
 
 

@@ -1,18 +1,18 @@
-"""The keys of a domain: those that a person named, and those that the usual names lead to."""
+"""DKIM check: keys of requested selectors, and of common selectors."""
 
 from __future__ import annotations
 
 import pytest
 
 from bot.checks import dkim
-from bot.checks.dkim.messages import OUTCOMES
-from bot.checks.dkim.selectors import guesses
-from bot.models import Finding, Order, Target, Verdict
+from bot.checks.dkim.messages import TEMPLATES
+from bot.checks.dkim.selectors import candidate_selectors
+from bot.models import Finding, CheckRequest, Target, Verdict
 from tests.bot.checks.dkim.keys import BRISBANE, FOOTBALL_ED25519, FOOTBALL_RSA, rsa_record
 from tests.support.dns_world import Records, World, Zone
 
 DOMAIN = "example.com"
-NAMED: list[tuple[Records, str, Verdict]] = [
+REQUESTED: list[tuple[Records, str, Verdict]] = [
     ([rsa_record(2048)], "dkim.ok", Verdict.PASS),
     ([rsa_record(2048, "t=s; s=email; h=sha256; ")], "dkim.ok", Verdict.PASS),
     ([BRISBANE], "dkim.short-key", Verdict.WARN),
@@ -34,69 +34,91 @@ NAMED: list[tuple[Records, str, Verdict]] = [
 ]
 
 
-def at(selector: str, records: Records) -> Zone:
+def key_zone(selector: str, records: Records) -> Zone:
     return {f"{selector}._domainkey.{DOMAIN}": {"TXT": records}}
 
 
-async def look(zone: Zone, *selectors: str) -> list[Finding]:
-    return await dkim.check(Order(Target(domain=DOMAIN), selectors=selectors), World(zone))
+async def run_check(zone: Zone, *selectors: str) -> list[Finding]:
+    return await dkim.check(CheckRequest(Target(domain=DOMAIN), selectors=selectors), World(zone))
 
 
-@pytest.mark.parametrize(("records", "code", "verdict"), NAMED, ids=[row[1] for row in NAMED])
-async def test_a_named_selector_must_have_a_key_that_works(records: Records, code: str, verdict: Verdict) -> None:
-    (finding,) = await look(at("brisbane", records), "Brisbane")
-    assert (finding.code, finding.verdict, finding.about) == (code, verdict, f"brisbane._domainkey.{DOMAIN}")
-    assert bool(finding.step) == (verdict is not Verdict.PASS)
-    assert "{" not in finding.says
+@pytest.mark.parametrize(
+    ("records", "code", "verdict"), REQUESTED, ids=[row[1] for row in REQUESTED]
+)
+async def test_dkim_requested_selector_must_have_a_working_key(
+    records: Records, code: str, verdict: Verdict
+) -> None:
+    (finding,) = await run_check(key_zone("brisbane", records), "Brisbane")
+    assert (finding.code, finding.verdict, finding.subject) == (
+        code,
+        verdict,
+        f"brisbane._domainkey.{DOMAIN}",
+    )
+    assert bool(finding.remediation) == (verdict is not Verdict.PASS)
+    assert "{" not in finding.summary
 
 
-async def test_an_ed25519_key_beside_an_rsa_key_is_in_order() -> None:
-    zone = {**at("ed", [FOOTBALL_ED25519]), **at("test", [rsa_record(2048)])}
-    assert [finding.code for finding in await look(zone, "ed", "test")] == ["dkim.ok", "dkim.ok"]
+async def test_dkim_ed25519_with_rsa_key_is_ok() -> None:
+    zone = {**key_zone("ed", [FOOTBALL_ED25519]), **key_zone("test", [rsa_record(2048)])}
+    assert [finding.code for finding in await run_check(zone, "ed", "test")] == [
+        "dkim.ok",
+        "dkim.ok",
+    ]
 
 
-async def test_a_revoked_rsa_key_is_no_company_for_an_ed25519_key() -> None:
-    zone = {**at("ed", [FOOTBALL_ED25519]), **at("test", ["v=DKIM1; p="])}
-    assert [finding.code for finding in await look(zone, "ed", "test")] == ["dkim.ed25519-alone", "dkim.revoked"]
+async def test_dkim_ed25519_with_revoked_rsa_key_is_alone() -> None:
+    zone = {**key_zone("ed", [FOOTBALL_ED25519]), **key_zone("test", ["v=DKIM1; p="])}
+    assert [finding.code for finding in await run_check(zone, "ed", "test")] == [
+        "dkim.ed25519-alone",
+        "dkim.revoked",
+    ]
 
 
-async def test_finding_no_usual_selector_is_not_held_against_a_domain() -> None:
-    (finding,) = await look({DOMAIN: {"MX": ["10 mx.example.com"]}})
+async def test_dkim_no_common_selector_passes() -> None:
+    (finding,) = await run_check({DOMAIN: {"MX": ["10 mx.example.com"]}})
     assert (finding.code, finding.verdict) == ("dkim.no-selector-known", Verdict.PASS)
-    assert finding.facts["asked"] == list(guesses(()))
+    assert finding.facts["asked"] == list(candidate_selectors(()))
 
 
-async def test_some_silence_does_not_turn_a_guess_into_a_worry() -> None:
-    (finding,) = await look(at("google", "timeout"))
+async def test_dkim_some_timeouts_on_common_selectors_pass() -> None:
+    (finding,) = await run_check(key_zone("google", "timeout"))
     assert finding.code == "dkim.no-selector-known"
 
 
-async def test_only_silence_is_not_taken_for_an_absence() -> None:
-    world = World({f"{selector}._domainkey.{DOMAIN}": {"TXT": "timeout"} for selector in guesses(())})
-    (finding,) = await dkim.check(Order(Target(domain=DOMAIN)), world)
+async def test_dkim_only_timeouts_are_unknown() -> None:
+    world = World(
+        {
+            f"{selector}._domainkey.{DOMAIN}": {"TXT": "timeout"}
+            for selector in candidate_selectors(())
+        }
+    )
+    (finding,) = await dkim.check(CheckRequest(Target(domain=DOMAIN)), world)
     assert (finding.code, finding.verdict) == ("dkim.no-answer", Verdict.UNKNOWN)
 
 
-async def test_the_keys_of_a_sender_in_the_spf_record_are_found() -> None:
-    zone = {DOMAIN: {"TXT": ["v=spf1 include:spf.mandrillapp.com -all"]}, **at("mandrill", [rsa_record(2048)])}
-    (finding,) = await look(zone)
+async def test_dkim_sender_in_spf_record_adds_its_selectors() -> None:
+    zone = {
+        DOMAIN: {"TXT": ["v=spf1 include:spf.mandrillapp.com -all"]},
+        **key_zone("mandrill", [rsa_record(2048)]),
+    }
+    (finding,) = await run_check(zone)
     assert (finding.code, finding.facts["guessed"]) == ("dkim.ok", True)
 
 
-async def test_a_revoked_key_among_guesses_is_usual() -> None:
-    zone = {**at("selector1", ["v=DKIM1; p="]), **at("selector2", [rsa_record(2048)])}
-    found = [(finding.code, finding.verdict) for finding in await look(zone)]
-    assert found == [("dkim.revoked", Verdict.PASS), ("dkim.ok", Verdict.PASS)]
+async def test_dkim_revoked_key_at_common_selector_passes() -> None:
+    zone = {**key_zone("selector1", ["v=DKIM1; p="]), **key_zone("selector2", [rsa_record(2048)])}
+    codes = [(finding.code, finding.verdict) for finding in await run_check(zone)]
+    assert codes == [("dkim.revoked", Verdict.PASS), ("dkim.ok", Verdict.PASS)]
 
 
-async def test_a_guessed_ed25519_key_promises_no_more_than_it_holds() -> None:
-    (finding,) = await look(at("mail", [FOOTBALL_ED25519]))
+async def test_dkim_ed25519_at_common_selector_mentions_rsa() -> None:
+    (finding,) = await run_check(key_zone("mail", [FOOTBALL_ED25519]))
     assert (finding.code, finding.verdict) == ("dkim.ok", Verdict.PASS)
-    assert "only RSA need a second signature" in finding.says
+    assert "only RSA need a second signature" in finding.summary
 
 
-async def test_a_weak_key_is_told_even_when_it_was_guessed() -> None:
-    (finding,) = await look(at("mail", [rsa_record(768)]))
+async def test_dkim_weak_key_at_common_selector_is_reported() -> None:
+    (finding,) = await run_check(key_zone("mail", [rsa_record(768)]))
     assert finding.code == "dkim.weak-key"
 
 
@@ -109,17 +131,19 @@ async def test_a_weak_key_is_told_even_when_it_was_guessed() -> None:
         ("v=DMARC1; p=reject", "dkim.no-selector-known"),
     ],
 )
-async def test_a_wildcard_is_one_finding_and_not_one_a_selector(text: str, code: str) -> None:
-    world = World({f"{selector}._domainkey.{DOMAIN}": {"TXT": [text]} for selector in guesses(())})
-    (finding,) = await dkim.check(Order(Target(domain=DOMAIN)), world)
+async def test_dkim_wildcard_record_is_one_finding(text: str, code: str) -> None:
+    world = World(
+        {f"{selector}._domainkey.{DOMAIN}": {"TXT": [text]} for selector in candidate_selectors(())}
+    )
+    (finding,) = await dkim.check(CheckRequest(Target(domain=DOMAIN)), world)
     assert (finding.code, finding.verdict) == (code, Verdict.PASS)
 
 
-async def test_without_a_domain_nothing_is_asked() -> None:
+async def test_dkim_without_domain_queries_nothing() -> None:
     world = World({})
-    assert await dkim.check(Order(Target.of("203.0.113.5")), world) == []
+    assert await dkim.check(CheckRequest(Target.of("203.0.113.5")), world) == []
     assert world.asked == []
 
 
-def test_every_outcome_is_documented_and_every_document_has_an_outcome() -> None:
-    assert OUTCOMES.keys() == dkim.CODES.keys()
+def test_dkim_every_code_has_a_template() -> None:
+    assert TEMPLATES.keys() == dkim.CODES.keys()

@@ -1,4 +1,4 @@
-"""What counts as a key record, and how its tags are read."""
+"""DKIM key records: what counts as one, and how its tags are parsed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.checks.dkim.key_record import BadKey, BadRecord, Key, looks_like_key, parse
+from bot.checks.dkim.key_record import BadKey, BadRecord, Key, is_key_record, parse
 from tests.bot.checks.dkim.keys import BRISBANE, FOOTBALL_ED25519, FOOTBALL_RSA, rsa_record
 
 
@@ -20,7 +20,7 @@ from tests.bot.checks.dkim.keys import BRISBANE, FOOTBALL_ED25519, FOOTBALL_RSA,
         (FOOTBALL_ED25519, Key("ed25519", 256)),
     ],
 )
-def test_the_examples_of_the_standards_are_read(text: str, key: Key) -> None:
+def test_parse_examples_of_the_rfcs(text: str, key: Key) -> None:
     assert parse(text).key == key
 
 
@@ -29,31 +29,40 @@ def test_the_examples_of_the_standards_are_read(text: str, key: Key) -> None:
     [
         (rsa_record(2048), set(), set(), set()),
         (rsa_record(2048, "t=y:s; "), {"y", "s"}, set(), set()),
-        (rsa_record(2048, "h=sha1:sha256; s=email; n=note; "), set(), {"sha1", "sha256"}, {"email"}),
+        (
+            rsa_record(2048, "h=sha1:sha256; s=email; n=note; "),
+            set(),
+            {"sha1", "sha256"},
+            {"email"},
+        ),
         (rsa_record(2048, "t = y : s ; s = * ; "), {"y", "s"}, set(), {"*"}),
         (rsa_record(2048) + ";", set(), set(), set()),
         (rsa_record(2048, "unknown=1; "), set(), set(), set()),
     ],
 )
-def test_tags_are_read_and_unknown_ones_ignored(
+def test_parse_tags_ignores_unknown_ones(
     text: str, flags: set[str], hashes: set[str], services: set[str]
 ) -> None:
     record = parse(text)
-    assert [set(record.flags), set(record.hashes), set(record.services)] == [flags, hashes, services]
+    assert [set(record.flags), set(record.hashes), set(record.services)] == [
+        flags,
+        hashes,
+        services,
+    ]
     assert record.key == Key("rsa", 2048)
 
 
-def test_the_version_may_be_left_out() -> None:
+def test_parse_without_version() -> None:
     assert parse(rsa_record(2048).removeprefix("v=DKIM1; ")).key == Key("rsa", 2048)
 
 
 @pytest.mark.parametrize("text", ["v=DKIM1; p=", "p=", "v=DKIM1; k=rsa; p= ;"])
-def test_an_empty_key_is_a_revoked_one(text: str) -> None:
+def test_parse_empty_key_is_revoked(text: str) -> None:
     assert parse(text).revoked
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("v=DKIM1; k=rsa", "no key"),
         ("", "no key"),
@@ -67,8 +76,8 @@ def test_an_empty_key_is_a_revoked_one(text: str) -> None:
         ('"v=DKIM1; p="', "tag=value"),
     ],
 )
-def test_a_record_out_of_form_is_refused_with_the_reason(text: str, complaint: str) -> None:
-    with pytest.raises(BadRecord, match=complaint):
+def test_parse_invalid_record_raises_with_reason(text: str, message: str) -> None:
+    with pytest.raises(BadRecord, match=message):
         parse(text)
 
 
@@ -86,17 +95,23 @@ def test_a_record_out_of_form_is_refused_with_the_reason(text: str, complaint: s
         ("", False),
     ],
 )
-def test_what_a_wildcard_puts_at_a_selector_is_no_key_record(text: str, is_key: bool) -> None:
-    assert looks_like_key(text) is is_key
+def test_is_key_record_rejects_other_wildcard_text(text: str, is_key: bool) -> None:
+    assert is_key_record(text) is is_key
 
 
 TAGS = st.lists(
-    st.tuples(st.sampled_from(["v", "k", "p", "t", "h", "s", "n", "x1", "9", ""]), st.text(max_size=20)), max_size=8
+    st.tuples(
+        st.sampled_from(["v", "k", "p", "t", "h", "s", "n", "x1", "9", ""]), st.text(max_size=20)
+    ),
+    max_size=8,
 )
 
 
-@given(TAGS.map(lambda tags: ";".join(f"{name}={value}" for name, value in tags)) | st.text(max_size=80))
-def test_any_text_is_a_record_or_has_a_reason_why_not(text: str) -> None:
+@given(
+    TAGS.map(lambda tags: ";".join(f"{name}={value}" for name, value in tags))
+    | st.text(max_size=80)
+)
+def test_parse_any_text_raises_only_bad_record_or_key(text: str) -> None:
     with suppress(BadRecord, BadKey):
         record = parse(text)
-        assert record.revoked or record.key is not None or record.kind not in ("rsa", "ed25519")
+        assert record.revoked or record.key is not None or record.key_type not in ("rsa", "ed25519")

@@ -1,14 +1,20 @@
-"""Which selectors are asked for when nobody named one."""
+"""Selectors to query when none is known."""
 
 from __future__ import annotations
 
 import pytest
 
-from bot.checks.dkim.selectors import MOST_SELECTORS, guesses, recognise, senders, spf_names
+from bot.checks.dkim.selectors import (
+    MAX_SELECTORS,
+    candidate_selectors,
+    recognize,
+    known_senders,
+    spf_domains,
+)
 
 
 @pytest.mark.parametrize(
-    ("spf", "exchanges", "name"),
+    ("spf", "mx_host", "name"),
     [
         ("v=spf1 include:spf.protection.outlook.com -all", "", "Microsoft 365"),
         ("", "example-com.mail.protection.outlook.com", "Microsoft 365"),
@@ -19,28 +25,30 @@ from bot.checks.dkim.selectors import MOST_SELECTORS, guesses, recognise, sender
         ("V=SPF1 INCLUDE:SPF.MANDRILLAPP.COM", "", "Mandrill"),
     ],
 )
-def test_a_sender_is_recognised_by_spf_or_mx(spf: str, exchanges: str, name: str) -> None:
-    assert [sender.name for sender in recognise(spf_names([spf]), [exchanges])] == [name]
+def test_recognize_sender_by_spf_or_mx(spf: str, mx_host: str, name: str) -> None:
+    assert [sender.name for sender in recognize(spf_domains([spf]), [mx_host])] == [name]
 
 
-@pytest.mark.parametrize("spf", ["v=spf1 include:notsendgrid.net -all", "include:sendgrid.net", "v=spf1 a mx -all"])
-def test_what_only_looks_like_a_sender_is_not_recognised(spf: str) -> None:
-    assert recognise(spf_names([spf]), ["mx.example.com"]) == ()
+@pytest.mark.parametrize(
+    "spf", ["v=spf1 include:notsendgrid.net -all", "include:sendgrid.net", "v=spf1 a mx -all"]
+)
+def test_recognize_similar_name_is_not_a_sender(spf: str) -> None:
+    assert recognize(spf_domains([spf]), ["mx.example.com"]) == ()
 
 
-def test_a_recognised_sender_is_asked_for_first() -> None:
-    mandrill = [sender for sender in senders() if sender.name == "Mandrill"]
-    assert guesses(mandrill)[:1] == ("mandrill",)
-    assert "mandrill" not in guesses(())
+def test_candidate_selectors_start_with_recognized_sender() -> None:
+    mandrill = [sender for sender in known_senders() if sender.name == "Mandrill"]
+    assert candidate_selectors(mandrill)[:1] == ("mandrill",)
+    assert "mandrill" not in candidate_selectors(())
 
 
-def test_there_is_a_limit_and_no_selector_is_asked_twice() -> None:
-    assert len(guesses(())) == len(set(guesses(()))) < MOST_SELECTORS
-    assert len(guesses(senders())) == MOST_SELECTORS
+def test_candidate_selectors_are_unique_and_limited() -> None:
+    assert len(candidate_selectors(())) == len(set(candidate_selectors(()))) < MAX_SELECTORS
+    assert len(candidate_selectors(known_senders())) == MAX_SELECTORS
 
 
-def test_every_sender_of_the_file_can_be_reached() -> None:
-    for sender in senders():
+def test_known_senders_have_selectors_and_can_be_matched() -> None:
+    for sender in known_senders():
         assert sender.selectors
         assert sender.common or sender.spf or sender.mx
         assert all(selector == selector.lower() for selector in sender.selectors)

@@ -1,4 +1,4 @@
-"""What counts as a DMARC record, and how its tags are read."""
+"""DMARC records: what counts as one, and how its tags are parsed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.checks.dmarc.record import POLICIES, VALUES, one_level_lower, parse
+from bot.checks.dmarc.record import POLICIES, TAG_PATTERNS, lower_policy, parse
 
 RUA = "rua=mailto:dmarc@example.com"
 
 
 @pytest.mark.parametrize(
     "text",
-    ["v=DMARC1", "v=DMARC1;", "v=DMARC1;p=none", "v = DMARC1 ; p = none ;", "V=DMARC1; p=none", "v=DMARC1;;; p=none;;"],
+    [
+        "v=DMARC1",
+        "v=DMARC1;",
+        "v=DMARC1;p=none",
+        "v = DMARC1 ; p = none ;",
+        "V=DMARC1; p=none",
+        "v=DMARC1;;; p=none;;",
+    ],
 )
-def test_a_record_starts_with_the_version(text: str) -> None:
+def test_parse_record_starts_with_version(text: str) -> None:
     assert parse(text) is not None
 
 
@@ -34,12 +41,12 @@ def test_a_record_starts_with_the_version(text: str) -> None:
         "vv=DMARC1; p=none",
     ],
 )
-def test_any_other_text_is_no_record(text: str) -> None:
+def test_parse_other_text_is_none(text: str) -> None:
     assert parse(text) is None
 
 
 @pytest.mark.parametrize(
-    ("tags", "read", "invalid"),
+    ("tags", "valid", "invalid"),
     [
         ("p=reject; sp=none; np=quarantine", {"p": "reject", "sp": "none", "np": "quarantine"}, ()),
         ("P=Reject; ADKIM=S; aspf=R", {"p": "reject", "adkim": "s", "aspf": "r"}, ()),
@@ -52,10 +59,12 @@ def test_any_other_text_is_no_record(text: str) -> None:
         ("sp=none", {"sp": "none"}, ()),
     ],
 )
-def test_tags_are_read_and_unknown_ones_ignored(tags: str, read: dict[str, str], invalid: tuple[str, ...]) -> None:
+def test_parse_tags_ignores_unknown_ones(
+    tags: str, valid: dict[str, str], invalid: tuple[str, ...]
+) -> None:
     record = parse(f"v=DMARC1; {tags}")
     assert record is not None
-    assert (dict(record.tags), record.invalid) == (read, invalid)
+    assert (dict(record.tags), record.invalid_tags) == (valid, invalid)
 
 
 @pytest.mark.parametrize(
@@ -67,10 +76,10 @@ def test_tags_are_read_and_unknown_ones_ignored(tags: str, read: dict[str, str],
         ("p=none; ruf=mailto:a@example.com, mailto:b@example.com!5", ("!size",)),
     ],
 )
-def test_tags_that_rfc_9989_removed_are_named(tags: str, removed: tuple[str, ...]) -> None:
+def test_parse_names_tags_removed_by_rfc_9989(tags: str, removed: tuple[str, ...]) -> None:
     record = parse(f"v=DMARC1; {tags}")
     assert record is not None
-    assert record.removed == removed
+    assert record.obsolete_tags == removed
 
 
 @pytest.mark.parametrize(
@@ -78,7 +87,11 @@ def test_tags_that_rfc_9989_removed_are_named(tags: str, removed: tuple[str, ...
     [
         ("mailto:a@example.com", ("mailto:a@example.com",), ("example.com",)),
         ("mailto:a@Example.COM!10m", ("mailto:a@Example.COM",), ("example.com",)),
-        ("mailto:a@example.com , mailto:b@example.net", ("mailto:a@example.com", "mailto:b@example.net"), None),
+        (
+            "mailto:a@example.com , mailto:b@example.net",
+            ("mailto:a@example.com", "mailto:b@example.net"),
+            None,
+        ),
         ("https://example.net/report", ("https://example.net/report",), ()),
         ("a@example.com", (), ()),
         ("mailto:example.com", (), ()),
@@ -86,15 +99,17 @@ def test_tags_that_rfc_9989_removed_are_named(tags: str, removed: tuple[str, ...
         ("", (), ()),
     ],
 )
-def test_report_addresses_are_valid_uris(rua: str, uris: tuple[str, ...], hosts: tuple[str, ...] | None) -> None:
+def test_record_report_uris_are_valid(
+    rua: str, uris: tuple[str, ...], hosts: tuple[str, ...] | None
+) -> None:
     record = parse(f"v=DMARC1; p=none; rua={rua}")
     assert record is not None
-    assert record.reports_to == uris
+    assert record.report_uris == uris
     assert hosts is None or record.report_hosts == hosts
 
 
 @pytest.mark.parametrize(
-    ("tags", "wanted", "policy"),
+    ("tags", "candidates", "policy"),
     [
         ("p=reject", ("p",), ("p", "reject")),
         ("p=reject; sp=none", ("p",), ("p", "reject")),
@@ -112,34 +127,52 @@ def test_report_addresses_are_valid_uris(rua: str, uris: tuple[str, ...], hosts:
         ("", ("p",), None),
     ],
 )
-def test_a_wrong_policy_counts_as_none_only_where_reports_are_wanted(
-    tags: str, wanted: tuple[str, ...], policy: tuple[str, str] | None
+def test_policy_invalid_counts_as_none_only_with_rua(
+    tags: str, candidates: tuple[str, ...], policy: tuple[str, str] | None
 ) -> None:
     record = parse(f"v=DMARC1; {tags}")
     assert record is not None
-    assert record.policy(wanted) == policy
+    assert record.policy(candidates) == policy
 
 
-def test_test_mode_goes_one_level_down_and_never_below_none() -> None:
-    assert [one_level_lower(policy) for policy in POLICIES] == ["none", "none", "quarantine"]
+def test_lower_policy_stops_at_none() -> None:
+    assert [lower_policy(policy) for policy in POLICIES] == ["none", "none", "quarantine"]
 
 
-words = st.one_of(
+tokens = st.one_of(
     st.sampled_from(
-        [*VALUES, "v", "pct", "rf", "=", ";", " ", "DMARC1", "none", "reject", "mailto:a@b.example", "!", ","]
+        [
+            *TAG_PATTERNS,
+            "v",
+            "pct",
+            "rf",
+            "=",
+            ";",
+            " ",
+            "DMARC1",
+            "none",
+            "reject",
+            "mailto:a@b.example",
+            "!",
+            ",",
+        ]
     ),
     st.text(max_size=5),
 )
 
 
 @given(
-    st.one_of(st.text(), st.lists(words).map("".join), st.lists(words).map(lambda parts: "v=DMARC1;" + "".join(parts)))
+    st.one_of(
+        st.text(),
+        st.lists(tokens).map("".join),
+        st.lists(tokens).map(lambda parts: "v=DMARC1;" + "".join(parts)),
+    )
 )
-def test_any_text_is_a_record_or_none(text: str) -> None:
+def test_parse_any_text_is_record_or_none(text: str) -> None:
     record = parse(text)
     if record is None:
         return
     assert record.text == text
-    assert not set(record.tags) & set(record.invalid)
+    assert not set(record.tags) & set(record.invalid_tags)
     assert record.policy(("np", "sp", "p")) is None or record.policy(("p",)) is not None
     assert all(host == host.lower() for host in record.report_hosts)

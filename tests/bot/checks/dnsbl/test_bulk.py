@@ -1,4 +1,4 @@
-"""A sweep says of every list what a single check says, and proves the lists once for all its targets."""
+"""Bulk check: same findings as single checks, with list trust established once for all targets."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from ipaddress import ip_address
 
 import pytest
 
-from bot.checks.dnsbl import ProcessMemory, blocklist_check
-from bot.checks.dnsbl.zones import zones
-from bot.models import Answer, Heard, LookupFailed, Order, SweepLookup, Target
-from tests.bot.checks.dnsbl.lists import CATALOGUE, Clock, only, order
+from bot.checks.dnsbl import TrustCache, InMemoryTrustCache, blocklist_check
+from bot.checks.dnsbl.catalog import Catalog
+from bot.checks.dnsbl.zones import usable_zones
+from bot.models import DnsAnswer, Check, OnAnswer, LookupFailed, CheckRequest, BulkLookup, Target
+from tests.bot.checks.dnsbl.lists import CATALOG, FakeClock, catalog_of, make_request
 from tests.support.dns_world import World
 
-POINTS = {zone.must_list: {"A": ["127.0.0.2"]} for zone in zones(CATALOGUE, {}) if zone.must_list}
+TEST_POINTS = {
+    zone.must_list: {"A": ["127.0.0.2"]} for zone in usable_zones(CATALOG, {}) if zone.must_list
+}
 
 
-class Sweep(SweepLookup):
+class FakeBulkLookup(BulkLookup):
     def __init__(self, world: World, fresh: bool = False) -> None:
         self.world = world
         self._fresh = fresh
@@ -27,26 +30,30 @@ class Sweep(SweepLookup):
     def fresh(self) -> bool:
         return self._fresh
 
-    async def __call__(self, name: str, kind: str, /) -> Answer:
-        return await self.world(name, kind)
+    async def __call__(self, name: str, rdtype: str, /) -> DnsAnswer:
+        return await self.world(name, rdtype)
 
-    async def ask_all(
-        self, label: str, apexes: Sequence[str], /, *, heard: Heard | None = None
-    ) -> list[Answer | LookupFailed]:
-        outcomes = [await self._ask(f"{label}.{apex}") for apex in apexes]
-        for place, outcome in enumerate(outcomes if heard else ()):
-            heard(place, outcome)
-        return outcomes
+    async def lookup_many(
+        self, label: str, apexes: Sequence[str], /, *, on_answer: OnAnswer | None = None
+    ) -> list[DnsAnswer | LookupFailed]:
+        results = [await self._query(f"{label}.{apex}") for apex in apexes]
+        for index, result in enumerate(results if on_answer else ()):
+            on_answer(index, result)
+        return results
 
-    async def _ask(self, name: str) -> Answer | LookupFailed:
+    async def _query(self, name: str) -> DnsAnswer | LookupFailed:
         try:
             return await self.world(name, "A")
-        except LookupFailed as failed:
-            return failed
+        except LookupFailed as error:
+            return error
 
 
-def check_of(catalogue=CATALOGUE, clock=None, memory=None):
-    return blocklist_check(catalogue, {}, memory or ProcessMemory(), "resolver", clock or Clock())
+def make_check(
+    catalog: Catalog = CATALOG, clock: FakeClock | None = None, cache: TrustCache | None = None
+) -> Check:
+    return blocklist_check(
+        catalog, {}, cache or InMemoryTrustCache(), "resolver", clock or FakeClock()
+    )
 
 
 TARGETS = [
@@ -67,99 +74,131 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
-@pytest.mark.parametrize("proved", [True, False], ids=["test points right", "test points silent, empty or right"])
-async def test_a_sweep_says_what_a_single_check_says(target: Target, proved: bool) -> None:
-    world = dict(POINTS)
-    for number, zone in enumerate(zones(CATALOGUE, {})):
+@pytest.mark.parametrize(
+    "trusted", [True, False], ids=["test points valid", "test points silent, empty or valid"]
+)
+async def test_bulk_check_findings_match_single_check(target: Target, trusted: bool) -> None:
+    world = dict(TEST_POINTS)
+    for index, zone in enumerate(usable_zones(CATALOG, {})):
         for label in ("5.113.0.203", "example.com"):
-            answers = ANSWERS[number % len(ANSWERS)]
+            answers = ANSWERS[index % len(ANSWERS)]
             if answers is not None:
                 world[f"{label}.{zone.apex}"] = {"A": answers, "TXT": ["why"]}
-        if not proved and zone.must_list:
-            world[zone.must_list] = [{"A": "timeout"}, {"A": ["127.0.0.2"]}, {}][number % 3]
-    alone = await check_of()(order(target), World(world))
-    swept = await check_of()(order(target), Sweep(World(world)))
-    assert [finding.about for finding in swept] == [finding.about for finding in alone]
-    if proved:
-        assert swept == alone
-    different = [(one, other) for one, other in zip(swept, alone, strict=True) if one != other]
-    for one, other in different:  # a list that is not believed is not asked, so what it would have said is not shown
-        assert one.verdict <= other.verdict or one.facts["state"] in ("unknown", "unusable")
-        assert {one.facts["state"], other.facts["state"]} <= {"unknown", "unusable"}
+        if not trusted and zone.must_list:
+            world[zone.must_list] = [{"A": "timeout"}, {"A": ["127.0.0.2"]}, {}][index % 3]
+    single = await make_check()(make_request(target), World(world))
+    bulk = await make_check()(make_request(target), FakeBulkLookup(World(world)))
+    assert [finding.subject for finding in bulk] == [finding.subject for finding in single]
+    if trusted:
+        assert bulk == single
+    different = [
+        (bulk_finding, single_finding)
+        for bulk_finding, single_finding in zip(bulk, single, strict=True)
+        if bulk_finding != single_finding
+    ]
+    for bulk_finding, single_finding in different:  # an untrusted list is not queried in bulk
+        assert bulk_finding.verdict <= single_finding.verdict or bulk_finding.facts["state"] in (
+            "unknown",
+            "unusable",
+        )
+        assert {bulk_finding.facts["state"], single_finding.facts["state"]} <= {
+            "unknown",
+            "unusable",
+        }
 
 
-async def test_the_lists_are_proved_once_for_all_targets() -> None:
-    world = World(POINTS)
-    check, sweep = check_of(), Sweep(world)
-    orders = [Order(Target(ip_address(f"203.0.113.{n}"))) for n in range(1, 101)]
-    await asyncio.gather(*(check(one, sweep) for one in orders))
-    asked = Counter(name for name, _ in world.asked)
-    assert {asked[point] for point in POINTS if point in asked} == {1}
+async def test_bulk_test_points_are_queried_once_for_all_targets() -> None:
+    world = World(TEST_POINTS)
+    check, lookup = make_check(), FakeBulkLookup(world)
+    requests = [CheckRequest(Target(ip_address(f"203.0.113.{n}"))) for n in range(1, 101)]
+    await asyncio.gather(*(check(request, lookup) for request in requests))
+    query_counts = Counter(name for name, _ in world.asked)
+    assert {query_counts[name] for name in TEST_POINTS if name in query_counts} == {1}
 
 
-async def test_they_are_proved_again_beside_the_sweep_and_silence_does_not_undo_them() -> None:
-    clock, world = Clock(), World({"2.0.0.127.bl.spamcop.net": {"A": ["127.0.0.2"]}})
-    check = check_of(only("spamcop"), clock)
+async def test_bulk_trust_refreshes_in_background_and_survives_timeout() -> None:
+    clock, world = FakeClock(), World({"2.0.0.127.bl.spamcop.net": {"A": ["127.0.0.2"]}})
+    check = make_check(catalog_of("spamcop"), clock)
     point = ("2.0.0.127.bl.spamcop.net", "A")
-    (finding,) = await check(order(), Sweep(world))
+    (finding,) = await check(make_request(), FakeBulkLookup(world))
     assert finding.facts["state"] == "not_listed"
     silent = World({"2.0.0.127.bl.spamcop.net": {"A": "timeout"}})
-    clock.move(minutes=11)
+    clock.advance(minutes=11)
     for state in ("not_listed", "not_listed"):
-        (finding,) = await check(order(), Sweep(silent))
+        (finding,) = await check(make_request(), FakeBulkLookup(silent))
         assert finding.facts["state"] == state
         await asyncio.sleep(0.01)
     assert silent.asked.count(point) == 1
-    clock.move(minutes=5)
-    await check(order(), Sweep(silent))
+    clock.advance(minutes=5)
+    await check(make_request(), FakeBulkLookup(silent))
     await asyncio.sleep(0.01)
-    (finding,) = await check(order(), Sweep(silent))
+    (finding,) = await check(make_request(), FakeBulkLookup(silent))
     assert (finding.facts["state"], finding.facts["reason"]) == ("unknown", "timeout")
 
 
-async def test_a_list_that_could_not_be_proved_is_not_asked_for_a_minute() -> None:
-    clock, world = Clock(), World({"2.0.0.127.bl.spamcop.net": {"A": "timeout"}})
-    check = check_of(only("spamcop"), clock)
+async def test_bulk_list_with_unknown_trust_is_not_queried_for_a_minute() -> None:
+    clock, world = FakeClock(), World({"2.0.0.127.bl.spamcop.net": {"A": "timeout"}})
+    check = make_check(catalog_of("spamcop"), clock)
     for n in range(1, 20):
-        (finding,) = await check(Order(Target(ip_address(f"203.0.113.{n}"))), Sweep(world))
+        (finding,) = await check(
+            CheckRequest(Target(ip_address(f"203.0.113.{n}"))), FakeBulkLookup(world)
+        )
         assert finding.facts["state"] == "unknown"
-        clock.move(minutes=1 / 30)
-    assert {name for name, _ in world.asked} == {"2.0.0.127.bl.spamcop.net", "1.0.0.127.bl.spamcop.net"}
+        clock.advance(minutes=1 / 30)
+    assert {name for name, _ in world.asked} == {
+        "2.0.0.127.bl.spamcop.net",
+        "1.0.0.127.bl.spamcop.net",
+    }
 
 
-HERE = {"5.113.0.203.bl.spamcop.net": {"A": ["127.0.0.2"]}, "2.0.0.127.bl.spamcop.net": {"A": ["127.0.0.2"]}}
+LISTED_ZONE = {
+    "5.113.0.203.bl.spamcop.net": {"A": ["127.0.0.2"]},
+    "2.0.0.127.bl.spamcop.net": {"A": ["127.0.0.2"]},
+}
 
 
 @pytest.mark.parametrize(
-    ("points", "told"),
+    ("test_points", "expected"),
     [
         ({}, ("listed", "")),
         ({"1.0.0.127.bl.spamcop.net": {"A": ["127.0.0.2"]}}, ("unusable", "lists-everything")),
         ({"2.0.0.127.bl.spamcop.net": {}}, ("unusable", "emptied")),
         ({"1.0.0.127.bl.spamcop.net": {"A": "timeout"}}, ("unknown", "timeout")),
     ],
-    ids=["right", "lists everything", "emptied", "silent"],
+    ids=["valid", "lists everything", "emptied", "silent"],
 )
-async def test_a_second_look_believes_a_listing_only_with_test_points_that_are_right_now(
-    points: dict[str, dict[str, str]], told: tuple[str, str]
+async def test_bulk_fresh_lookup_rechecks_test_points_of_a_listing(
+    test_points: dict[str, dict[str, str]], expected: tuple[str, str]
 ) -> None:
-    """A first look goes by what held until ten minutes ago, in which a list can have broken."""
-    clock = Clock()
-    check = check_of(only("spamcop"), clock)
-    await check(order(), Sweep(World(HERE)))
-    clock.move(minutes=2)
-    changed = World({name: kinds for name, kinds in {**HERE, **points}.items() if kinds})
-    (first,) = await check(order(), Sweep(changed))
-    (second,) = await check(order(), Sweep(changed, fresh=True))
+    """A normal lookup relies on trust up to ten minutes old; the list may have broken since."""
+    clock = FakeClock()
+    check = make_check(catalog_of("spamcop"), clock)
+    await check(make_request(), FakeBulkLookup(World(LISTED_ZONE)))
+    clock.advance(minutes=2)
+    changed = World(
+        {name: kinds for name, kinds in {**LISTED_ZONE, **test_points}.items() if kinds}
+    )
+    (first,) = await check(make_request(), FakeBulkLookup(changed))
+    (second,) = await check(make_request(), FakeBulkLookup(changed, fresh=True))
     assert first.facts["state"] == "listed"
-    assert (second.facts["state"], second.facts["reason"]) == told
+    assert (second.facts["state"], second.facts["reason"]) == expected
 
 
-async def test_a_hundred_second_looks_prove_a_list_once() -> None:
-    clock, world = Clock(), World({f"{n}.113.0.203.bl.spamcop.net": {"A": ["127.0.0.2"]} for n in range(100)} | HERE)
-    check = check_of(only("spamcop"), clock)
-    orders = [Order(Target(ip_address(f"203.0.113.{n}"))) for n in range(100)]
-    await asyncio.gather(*(check(one, Sweep(world, fresh=True)) for one in orders))
-    clock.move(minutes=2)
-    await asyncio.gather(*(check(one, Sweep(world, fresh=True)) for one in orders))
+async def test_bulk_hundred_rechecks_query_test_points_once() -> None:
+    clock, world = (
+        FakeClock(),
+        World(
+            {f"{n}.113.0.203.bl.spamcop.net": {"A": ["127.0.0.2"]} for n in range(100)}
+            | LISTED_ZONE
+        ),
+    )
+    check = make_check(catalog_of("spamcop"), clock)
+    requests = [CheckRequest(Target(ip_address(f"203.0.113.{n}"))) for n in range(100)]
+    await asyncio.gather(
+        *(check(request, FakeBulkLookup(world, fresh=True)) for request in requests)
+    )
+    clock.advance(minutes=2)
+    await asyncio.gather(
+        *(check(request, FakeBulkLookup(world, fresh=True)) for request in requests)
+    )
     assert world.asked.count(("1.0.0.127.bl.spamcop.net", "A")) == 2

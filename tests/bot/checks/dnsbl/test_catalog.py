@@ -1,4 +1,4 @@
-"""The catalogue: every list is complete, alive and asked once; a file that is wrong says where."""
+"""Catalog: every list is complete, alive and queried once; errors name table and key."""
 
 from __future__ import annotations
 
@@ -10,86 +10,108 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.checks.dnsbl.catalog import BUILT_IN, CatalogueError, Controls, Kind, Nature, load, read
-from bot.checks.dnsbl.return_codes import Effect, Pattern, Severity, Who, octets_of
-from bot.checks.dnsbl.zones import zones
-from tests.bot.checks.dnsbl.lists import CATALOGUE, named
+from bot.checks.dnsbl.catalog import (
+    BUILT_IN,
+    Blocklist,
+    CatalogError,
+    Controls,
+    Kind,
+    Nature,
+    load,
+    parse_catalog,
+)
+from bot.checks.dnsbl.return_codes import Effect, Pattern, Severity, RemovalParty, octets_of
+from bot.checks.dnsbl.zones import usable_zones
+from tests.bot.checks.dnsbl.lists import CATALOG, get_blocklist
 
-DEAD = Path(__file__).with_name("dead_zones.txt").read_text(encoding="utf-8").splitlines()[1:]
-WITHIN_ZEN = ("sbl", "xbl", "pbl", "css", "sbl-xbl", "drop")
-
-
-def test_at_least_sixty_living_lists_of_every_kind():
-    assert len(CATALOGUE.lists) >= 60
-    assert len(zones(CATALOGUE, {})) >= 60
-    for kind, least in ((Kind.IP4, 40), (Kind.IP6, 10), (Kind.DOMAIN, 12)):
-        assert sum(kind in blocklist.kinds for blocklist in CATALOGUE.lists) >= least
-
-
-@pytest.mark.parametrize("dead", DEAD)
-def test_no_dead_list(dead):
-    assert not [b.id for b in CATALOGUE.lists if f".{b.zone}".endswith(f".{dead}")]
+DEAD_ZONES = Path(__file__).with_name("dead_zones.txt").read_text(encoding="utf-8").splitlines()[1:]
+ZEN_SUBLISTS = ("sbl", "xbl", "pbl", "css", "sbl-xbl", "drop")
 
 
-@pytest.mark.parametrize("part", WITHIN_ZEN)
-def test_what_zen_holds_is_not_asked_twice(part):
-    assert f"{part}.spamhaus.org" not in {blocklist.zone for blocklist in CATALOGUE.lists}
-    assert CATALOGUE.of(f"spamhaus-{part}") is None
+def test_catalog_has_sixty_lists_of_every_kind():
+    assert len(CATALOG.lists) >= 60
+    assert len(usable_zones(CATALOG, {})) >= 60
+    for kind, minimum in ((Kind.IP4, 40), (Kind.IP6, 10), (Kind.DOMAIN, 12)):
+        assert sum(kind in blocklist.kinds for blocklist in CATALOG.lists) >= minimum
 
 
-def test_zones_and_ids_are_unique():
-    assert len({blocklist.id for blocklist in CATALOGUE.lists}) == len(CATALOGUE.lists)
-    assert len({blocklist.zone for blocklist in CATALOGUE.lists}) == len(CATALOGUE.lists)
+@pytest.mark.parametrize("dead_zone", DEAD_ZONES)
+def test_catalog_has_no_dead_list(dead_zone):
+    assert not [b.id for b in CATALOG.lists if f".{b.zone}".endswith(f".{dead_zone}")]
 
 
-@pytest.mark.parametrize("blocklist", CATALOGUE.lists, ids=lambda blocklist: blocklist.id)
-def test_every_entry_can_be_removed_or_says_why_not(blocklist):
-    codes = [code for table in (blocklist.codes.exact, blocklist.codes.bits) for code in table.values()]
+@pytest.mark.parametrize("part", ZEN_SUBLISTS)
+def test_catalog_zen_sublists_are_not_queried_twice(part):
+    assert f"{part}.spamhaus.org" not in {blocklist.zone for blocklist in CATALOG.lists}
+    assert CATALOG.get(f"spamhaus-{part}") is None
+
+
+def test_catalog_zones_and_ids_are_unique():
+    assert len({blocklist.id for blocklist in CATALOG.lists}) == len(CATALOG.lists)
+    assert len({blocklist.zone for blocklist in CATALOG.lists}) == len(CATALOG.lists)
+
+
+@pytest.mark.parametrize("blocklist", CATALOG.lists, ids=lambda blocklist: blocklist.id)
+def test_catalog_list_has_removal_or_reason(blocklist: Blocklist):
+    codes = [
+        code for table in (blocklist.codes.exact, blocklist.codes.bits) for code in table.values()
+    ]
     codes += [code for _, code in blocklist.codes.patterns]
     for removal in [blocklist.removal, *(code.removal for code in codes if code.effect.is_answer)]:
-        assert removal.form or removal.look
-        if removal.who is Who.NOBODY:
+        assert removal.form_url or removal.lookup_url
+        if removal.party is RemovalParty.NOBODY:
             assert removal.note
-        if removal.who is Who.DO_NOT_PAY:
-            assert "do not pay" in (removal.step or "do not pay")
+        if removal.party is RemovalParty.DO_NOT_PAY:
+            assert "do not pay" in (removal.remediation or "do not pay")
     assert blocklist.source
 
 
-@pytest.mark.parametrize("blocklist", CATALOGUE.lists, ids=lambda blocklist: blocklist.id)
-def test_a_list_of_praise_or_information_never_accuses(blocklist):
-    effects = {code.effect for code in (*blocklist.codes.exact.values(), *blocklist.codes.bits.values())}
+@pytest.mark.parametrize("blocklist", CATALOG.lists, ids=lambda blocklist: blocklist.id)
+def test_catalog_allow_and_info_lists_have_no_listing_codes(blocklist: Blocklist):
+    effects = {
+        code.effect for code in (*blocklist.codes.exact.values(), *blocklist.codes.bits.values())
+    }
     effects |= {code.effect for _, code in blocklist.codes.patterns}
     if blocklist.nature in (Nature.ALLOW, Nature.INFO):
         assert not effects & {Effect.LISTED, Effect.POLICY}
 
 
-def test_lists_that_stop_mail_keep_both_test_points():
-    loud = [b for b in CATALOGUE.lists if b.severity in (Severity.HIGH, Severity.MEDIUM) and b.id != "abusix-dblack"]
-    assert {b.id for b in loud if b.controls is not Controls.BOTH} == set()
+def test_catalog_severe_lists_have_both_test_points():
+    severe = [
+        b
+        for b in CATALOG.lists
+        if b.severity in (Severity.HIGH, Severity.MEDIUM) and b.id != "abusix-dblack"
+    ]
+    assert {b.id for b in severe if b.controls is not Controls.BOTH} == set()
 
 
-def test_the_worst_lists_come_first():
-    order = [list(Severity).index(blocklist.severity) for blocklist in CATALOGUE.lists]
-    assert order == sorted(order)
+def test_catalog_lists_are_sorted_by_severity():
+    ranks = [list(Severity).index(blocklist.severity) for blocklist in CATALOG.lists]
+    assert ranks == sorted(ranks)
 
 
 @pytest.mark.parametrize(
     ("answer", "sublist", "who"),
     [
-        ("127.0.0.2", "spamhaus-sbl", Who.PROVIDER),
-        ("127.0.0.3", "spamhaus-css", Who.SELF_SERVICE),
-        ("127.0.0.4", "spamhaus-xbl", Who.SELF_SERVICE),
-        ("127.0.0.7", "spamhaus-xbl", Who.SELF_SERVICE),
-        ("127.0.0.9", "spamhaus-drop", Who.PROVIDER),
-        ("127.0.0.10", "spamhaus-pbl", Who.PROVIDER),
-        ("127.0.0.11", "spamhaus-pbl", Who.SELF_SERVICE),
-        ("127.0.0.30", "spamhaus-bcl", Who.PROVIDER),
+        ("127.0.0.2", "spamhaus-sbl", RemovalParty.PROVIDER),
+        ("127.0.0.3", "spamhaus-css", RemovalParty.SELF_SERVICE),
+        ("127.0.0.4", "spamhaus-xbl", RemovalParty.SELF_SERVICE),
+        ("127.0.0.7", "spamhaus-xbl", RemovalParty.SELF_SERVICE),
+        ("127.0.0.9", "spamhaus-drop", RemovalParty.PROVIDER),
+        ("127.0.0.10", "spamhaus-pbl", RemovalParty.PROVIDER),
+        ("127.0.0.11", "spamhaus-pbl", RemovalParty.SELF_SERVICE),
+        ("127.0.0.30", "spamhaus-bcl", RemovalParty.PROVIDER),
     ],
 )
-def test_who_may_remove_is_told_by_sublist(answer, sublist, who):
-    (code,) = named("spamhaus-zen").codes.find(answer)
-    assert (code.sublist, code.removal.who) == (sublist, who)
-    assert "https://check.spamhaus.org/results/?query={ip}" in (code.removal.form, code.removal.look)
+def test_zen_return_code_names_sublist_and_removal_party(
+    answer: str, sublist: str, who: RemovalParty
+):
+    (code,) = get_blocklist("spamhaus-zen").codes.find(answer)
+    assert (code.sublist, code.removal.party) == (sublist, who)
+    assert "https://check.spamhaus.org/results/?query={ip}" in (
+        code.removal.form_url,
+        code.removal.lookup_url,
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,39 +122,48 @@ def test_who_may_remove_is_told_by_sublist(answer, sublist, who):
         ("spamhaus-dbl", "dbltest.com.dbl.spamhaus.org", "invalid.dbl.spamhaus.org"),
         ("surbl", "test.surbl.org.multi.surbl.org", "invalid.multi.surbl.org"),
         ("uribl", "test.uribl.com.multi.uribl.com", "invalid.multi.uribl.com"),
-        ("sem-urired", "_dnsbl_.test.urired.spameatingmonkey.net", "_dnsblneg_.test.urired.spameatingmonkey.net"),
+        (
+            "sem-urired",
+            "_dnsbl_.test.urired.spameatingmonkey.net",
+            "_dnsblneg_.test.urired.spameatingmonkey.net",
+        ),
         ("nordspam-dbl", None, "invalid.dbl.nordspam.com"),
         ("hostkarma", None, None),
     ],
 )
-def test_the_test_points_of_a_list(list_id, must_list, must_not_list):
-    zone = next(zone for zone in zones(CATALOGUE, {}) if zone.blocklist.id == list_id)
+def test_zone_test_points_match_the_list(list_id, must_list, must_not_list):
+    zone = next(zone for zone in usable_zones(CATALOG, {}) if zone.blocklist.id == list_id)
     assert (zone.must_list, zone.must_not_list) == (must_list, must_not_list)
 
 
-def test_a_file_replaces_the_catalogue(tmp_path):
+def test_load_file_replaces_builtin_catalog(tmp_path):
     file = tmp_path / "lists.toml"
     file.write_text(
-        BUILT_IN.read_text(encoding="utf-8").replace("zen.spamhaus.org", "zen.example.net"), encoding="utf-8"
+        BUILT_IN.read_text(encoding="utf-8").replace("zen.spamhaus.org", "zen.example.net"),
+        encoding="utf-8",
     )
     assert load(file).lists[0].zone == "zen.example.net"
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
-    [(None, "cannot be read: "), (b"[[list", "is not a TOML file: "), (b"\xff", "is not a TOML file: ")],
+    ("content", "message"),
+    [
+        (None, "cannot be read: "),
+        (b"[[list", "is not a TOML file: "),
+        (b"\xff", "is not a TOML file: "),
+    ],
 )
-def test_a_file_that_cannot_be_read_is_named(tmp_path, content, says):
+def test_load_unreadable_file_is_named(tmp_path, content, message):
     file = tmp_path / "lists.toml"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(CatalogueError) as caught:
+    with pytest.raises(CatalogError) as error:
         load(file)
-    assert str(caught.value).startswith(f"{file} {says}")
+    assert str(error.value).startswith(f"{file} {message}")
 
 
 MISSING = object()
-WRONG = [
+INVALID = [
     (("id",), "Has Spaces", "id"),
     (("name",), "", "name"),
     (("operator",), MISSING, "operator"),
@@ -170,8 +201,8 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("path", "value", "key"), WRONG)
-def test_an_error_names_the_table_and_the_key(path, value, key):
+@pytest.mark.parametrize(("path", "value", "key"), INVALID)
+def test_parse_catalog_invalid_value_names_table_and_key(path, value, key):
     document = builtin_document()
     table = document["list"][0]
     for part in path[:-1]:
@@ -180,9 +211,9 @@ def test_an_error_names_the_table_and_the_key(path, value, key):
         del table[path[-1]]
     else:
         table[path[-1]] = value
-    with pytest.raises(CatalogueError) as caught:
-        read(document)
-    message = str(caught.value)
+    with pytest.raises(CatalogError) as error:
+        parse_catalog(document)
+    message = str(error.value)
     assert message.startswith(f'list "{document["list"][0]["id"]}"')
     assert f": {key} " in message
     assert message.endswith(".")
@@ -190,13 +221,19 @@ def test_an_error_names_the_table_and_the_key(path, value, key):
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (lambda d: d.pop("refusals"), "refusals is missing"),
         (lambda d: d.pop("list"), "list is missing"),
         (lambda d: d.update(list={}), "list must be a list of tables"),
-        (lambda d: d["list"].append(copy.deepcopy(d["list"][0])), "id spamhaus-zen is in two lists"),
-        (lambda d: d["list"].append({**copy.deepcopy(d["list"][0]), "id": "again"}), "is in two lists"),
+        (
+            lambda d: d["list"].append(copy.deepcopy(d["list"][0])),
+            "id spamhaus-zen is in two lists",
+        ),
+        (
+            lambda d: d["list"].append({**copy.deepcopy(d["list"][0]), "id": "again"}),
+            "is in two lists",
+        ),
         (lambda d: d["list"].append("zen.example.net"), "must be a table"),
         (
             lambda d: d["refusals"]["127.0.0.1"].update(effect="listed", reason=""),
@@ -205,25 +242,27 @@ def test_an_error_names_the_table_and_the_key(path, value, key):
         (lambda d: d.update(lists=[]), "lists is not a key"),
     ],
 )
-def test_an_error_of_the_whole_file_is_one_sentence(change, says):
+def test_parse_catalog_invalid_document_is_one_sentence(change, message):
     document = builtin_document()
     change(document)
-    with pytest.raises(CatalogueError, match=says):
-        read(document)
+    with pytest.raises(CatalogError, match=message):
+        parse_catalog(document)
 
 
 @given(st.text(max_size=20))
-def test_any_text_is_an_answer_without_meaning_or_an_address(text):
+def test_octets_of_any_text_is_address_or_none(text):
     octets = octets_of(text)
-    assert octets is None or ".".join(map(str, octets)) == ".".join(str(int(part)) for part in text.split("."))
-    for blocklist in CATALOGUE.lists:
+    assert octets is None or ".".join(map(str, octets)) == ".".join(
+        str(int(part)) for part in text.split(".")
+    )
+    for blocklist in CATALOG.lists:
         assert isinstance(blocklist.codes.find(text), tuple)
 
 
 @given(st.tuples(*[st.integers(0, 255)] * 2, st.integers(0, 255), st.integers(0, 255)))
-def test_a_pattern_matches_its_range_and_nothing_else(octets):
+def test_pattern_matches_only_its_range(octets):
     low, high, third, fourth = octets
-    pattern = Pattern.read(f"127.0.*.{min(low, high)}-{max(low, high)}")
+    pattern = Pattern.parse(f"127.0.*.{min(low, high)}-{max(low, high)}")
     assert pattern.matches((127, 0, third, fourth)) == (min(low, high) <= fourth <= max(low, high))
     assert not pattern.matches((127, 1, third, fourth))
 

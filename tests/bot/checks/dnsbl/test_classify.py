@@ -1,4 +1,4 @@
-"""The answer table, row by row, on three kinds of list: exact codes, flags, and any answer."""
+"""Classification table, row by row, on three kinds of list: exact codes, bit flags, any answer."""
 
 from __future__ import annotations
 
@@ -8,25 +8,48 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.checks.dnsbl import ProcessMemory, Standing, State, Trust, blocklist_check
+from bot.checks.dnsbl import InMemoryTrustCache, ListTrust, ListState, TrustLevel, blocklist_check
 from bot.checks.dnsbl.catalog import Blocklist, Controls
-from bot.checks.dnsbl.classify import Outcome, read, read_alone
-from bot.models import Answer, LookupFailed, Target, Verdict
-from tests.bot.checks.dnsbl.lists import ADDRESS, CATALOGUE, DOMAIN, Clock, named, only, order, public
+from bot.checks.dnsbl.classify import LookupResult, classify_with_trust, classify_result
+from bot.models import DnsAnswer, Finding, LookupFailed, Target, Verdict
+from tests.bot.checks.dnsbl.lists import (
+    ADDRESS,
+    CATALOG,
+    DOMAIN,
+    FakeClock,
+    catalog_of,
+    get_blocklist,
+    make_request,
+    public_zone,
+)
 from tests.support.dns_world import FAILURES, Records, World
 
-# list, target, the question, the answer of its must-list point, a listing, an answer that its table does not hold
+# list, target, query name, answer of the listed test point, a listing, an undocumented answer
 KINDS = {
-    "exact": ("spamhaus-zen", ADDRESS, "5.113.0.203.zen.spamhaus.org", "127.0.0.2", "127.0.0.4", "127.0.0.77"),
-    "flags": ("surbl", DOMAIN, "example.com.multi.surbl.org", "127.0.0.254", "127.0.0.72", "127.0.1.2"),
+    "exact": (
+        "spamhaus-zen",
+        ADDRESS,
+        "5.113.0.203.zen.spamhaus.org",
+        "127.0.0.2",
+        "127.0.0.4",
+        "127.0.0.77",
+    ),
+    "flags": (
+        "surbl",
+        DOMAIN,
+        "example.com.multi.surbl.org",
+        "127.0.0.254",
+        "127.0.0.72",
+        "127.0.1.2",
+    ),
     "any": ("s5h", ADDRESS, "5.113.0.203.all.s5h.net", "127.0.0.2", "127.0.0.9", "127.0.9.9"),
 }
 
 NXDOMAIN = None
 NODATA: dict[str, Records] = {}
-GOOD = ("MUST_LIST", NXDOMAIN)  # what the two test points answer
+GOOD = ("MUST_LIST", NXDOMAIN)  # answers of the two test points
 
-# what the target answers, what the test points answer, the state, the reason
+# answer for the target, answers of the test points, state, reason
 TABLE = [
     (NXDOMAIN, GOOD, "not_listed", ""),
     (NXDOMAIN, (NXDOMAIN, NXDOMAIN), "unusable", "emptied"),
@@ -40,11 +63,11 @@ TABLE = [
     (NODATA, (NODATA, NXDOMAIN), "unknown", "stripped"),
     (NODATA, (NODATA, NODATA), "unknown", "stripped"),
     ("LISTING", GOOD, "listed", ""),
-    ("STRANGE", GOOD, "listed", ""),
+    ("UNDOCUMENTED", GOOD, "listed", ""),
     ("LISTING", (NXDOMAIN, NXDOMAIN), "unusable", "emptied"),
     ("LISTING", ("MUST_LIST", "MUST_LIST"), "unusable", "lists-everything"),
     ("LISTING", ("timeout", "timeout"), "unknown", "timeout"),
-    (["127.0.0.1"], GOOD, "unusable", None),  # the reason is the list's own
+    (["127.0.0.1"], GOOD, "unusable", None),  # the reason depends on the list
     (["127.255.255.250"], GOOD, "unusable", "key-disabled"),
     (["127.255.255.252"], GOOD, "unusable", "wrong-zone"),
     (["127.255.255.254"], GOOD, "unusable", "public-resolver"),
@@ -65,16 +88,20 @@ TABLE = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("target_answers", "points", "state", "reason"), TABLE)
-async def test_every_row_of_the_answer_table(target_answers, points, state, reason, kind):
-    list_id, target, question, must_list, listing, strange = KINDS[kind]
-    words = {"MUST_LIST": [must_list], "LISTING": [listing], "STRANGE": [strange]}
-    zone = public(named(list_id))
+@pytest.mark.parametrize(("target_answers", "test_points", "state", "reason"), TABLE)
+async def test_check_classification_table(target_answers, test_points, state, reason, kind):
+    list_id, target, query_name, must_list, listing, undocumented = KINDS[kind]
+    placeholders = {"MUST_LIST": [must_list], "LISTING": [listing], "UNDOCUMENTED": [undocumented]}
+    zone = public_zone(get_blocklist(list_id))
     world = {}
-    for name, answers in ((question, target_answers), (zone.must_list, points[0]), (zone.must_not_list, points[1])):
+    for name, answers in (
+        (query_name, target_answers),
+        (zone.must_list, test_points[0]),
+        (zone.must_not_list, test_points[1]),
+    ):
         if answers is not NXDOMAIN:
-            known = words.get(answers, answers) if isinstance(answers, str) else answers
-            world[name] = known if known is NODATA else {"A": known}
+            records = placeholders.get(answers, answers) if isinstance(answers, str) else answers
+            world[name] = records if records is NODATA else {"A": records}
 
     finding = await only_finding(list_id, target, World(world))
 
@@ -86,13 +113,16 @@ async def test_every_row_of_the_answer_table(target_answers, points, state, reas
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_no_such_name_with_an_address_is_a_contradiction(kind):
-    list_id, _, question, *_ = KINDS[kind]
-    outcome = Answer(question, "A", ("127.0.0.2",), exists=False)
-    assert read(named(list_id), outcome, standing(Trust.GOOD)).reason == "contradiction"
+async def test_classify_nxdomain_with_address_is_contradiction(kind):
+    list_id, _, query_name, *_ = KINDS[kind]
+    result = DnsAnswer(query_name, "A", ("127.0.0.2",), exists=False)
+    assert (
+        classify_with_trust(get_blocklist(list_id), result, make_trust(TrustLevel.GOOD)).reason
+        == "contradiction"
+    )
 
 
-async def test_a_list_may_give_a_refusal_another_meaning():
+async def test_check_list_code_overrides_common_refusal():
     world = World({"5.113.0.203.hostkarma.junkemailfilter.com": {"A": ["127.0.0.1"]}})
     finding = await only_finding("hostkarma", ADDRESS, world)
     assert (finding.code, finding.verdict) == ("blocklist.allowed", Verdict.PASS)
@@ -106,20 +136,22 @@ async def test_a_list_may_give_a_refusal_another_meaning():
         ("127.0.0.20", ["surbl-dm", "surbl-mw"]),
     ],
 )
-def test_flags_are_a_sum(answer, sublists):
-    codes = read_alone(named("surbl"), Answer("q", "A", (answer,))).codes
+def test_classify_bit_flags_are_summed(answer, sublists):
+    codes = classify_result(get_blocklist("surbl"), DnsAnswer("q", "A", (answer,))).codes
     assert [code.sublist for code in codes] == sublists
 
 
-def test_a_flag_that_means_refused_beats_the_others():
-    reading = read_alone(named("uribl"), Answer("q", "A", ("127.0.0.3",)))
-    assert (reading.state, reading.reason) == (State.UNUSABLE, "public-resolver")
+def test_classify_refusal_flag_wins():
+    classification = classify_result(get_blocklist("uribl"), DnsAnswer("q", "A", ("127.0.0.3",)))
+    assert (classification.state, classification.reason) == (ListState.UNUSABLE, "public-resolver")
 
 
-def test_no_such_name_proves_nothing_where_answers_are_stripped_and_no_entry_is_promised():
-    reading = read(named("tor-dnsel"), Answer("q", "A", ()), standing(Trust.GOOD))
-    assert named("tor-dnsel").controls is Controls.MUST_NOT_ONLY
-    assert (reading.state, reading.reason) == (State.UNKNOWN, "stripped")
+def test_classify_nodata_without_listed_test_point_is_stripped():
+    classification = classify_with_trust(
+        get_blocklist("tor-dnsel"), DnsAnswer("q", "A", ()), make_trust(TrustLevel.GOOD)
+    )
+    assert get_blocklist("tor-dnsel").controls is Controls.MUST_NOT_ONLY
+    assert (classification.state, classification.reason) == (ListState.UNKNOWN, "stripped")
 
 
 addresses = st.one_of(
@@ -129,47 +161,56 @@ addresses = st.one_of(
     st.ip_addresses(v=4).map(str),
     st.text(max_size=16),
 )
-outcomes: st.SearchStrategy[Outcome] = st.one_of(
+results: st.SearchStrategy[LookupResult] = st.one_of(
     st.builds(LookupFailed, st.sampled_from([*FAILURES, "budget"])),
-    st.builds(Answer, st.just("q"), st.just("A"), st.lists(addresses, max_size=4).map(tuple), exists=st.booleans()),
+    st.builds(
+        DnsAnswer,
+        st.just("q"),
+        st.just("A"),
+        st.lists(addresses, max_size=4).map(tuple),
+        exists=st.booleans(),
+    ),
 )
-standings = st.builds(
-    Standing,
-    st.sampled_from(Trust),
+trust_values = st.builds(
+    ListTrust,
+    st.sampled_from(TrustLevel),
     st.sampled_from(["timeout", "emptied"]),
     st.just(datetime(2026, 11, 24, tzinfo=UTC)),
 )
 
 
-@given(blocklist=st.sampled_from(CATALOGUE.lists), outcome=outcomes, standing=standings)
-def test_only_a_true_answer_of_a_list_in_good_standing_is_listed_or_not_listed(
-    blocklist: Blocklist, outcome: Outcome, standing: Standing
+@given(blocklist=st.sampled_from(CATALOG.lists), result=results, trust=trust_values)
+def test_classify_only_trusted_answers_are_listed_or_not_listed(
+    blocklist: Blocklist, result: LookupResult, trust: ListTrust
 ):
-    reading = read(blocklist, outcome, standing)
+    classification = classify_with_trust(blocklist, result, trust)
 
-    if reading.state in (State.UNKNOWN, State.UNUSABLE):
-        assert reading.reason
-        assert not reading.codes
+    if classification.state in (ListState.UNKNOWN, ListState.UNUSABLE):
+        assert classification.reason
+        assert not classification.codes
         return
-    assert standing.trust is Trust.GOOD
-    assert isinstance(outcome, Answer)
-    if reading.state is State.NOT_LISTED:
-        assert not outcome.records
-        assert not outcome.exists or blocklist.controls is Controls.BOTH
+    assert trust.level is TrustLevel.GOOD
+    assert isinstance(result, DnsAnswer)
+    if classification.state is ListState.NOT_LISTED:
+        assert not result.records
+        assert not result.exists or blocklist.controls is Controls.BOTH
         return
-    assert outcome.exists
-    assert set(reading.answers) == set(outcome.records)
-    assert all(record.startswith("127.") and not record.startswith("127.255.255.") for record in outcome.records)
-    assert all(code.effect.is_answer for code in reading.codes)
-    assert reading.codes or reading.unrecognised
+    assert result.exists
+    assert set(classification.answers) == set(result.records)
+    assert all(
+        record.startswith("127.") and not record.startswith("127.255.255.")
+        for record in result.records
+    )
+    assert all(code.effect.is_answer for code in classification.codes)
+    assert classification.codes or classification.unrecognized
 
 
-async def only_finding(list_id: str, target: Target, world: World):
-    check = blocklist_check(only(list_id), {}, ProcessMemory(), "resolver", Clock())
-    (finding,) = await check(order(target), world)
-    assert (finding.check, finding.about) == ("blocklist", list_id)
+async def only_finding(list_id: str, target: Target, world: World) -> Finding:
+    check = blocklist_check(catalog_of(list_id), {}, InMemoryTrustCache(), "resolver", FakeClock())
+    (finding,) = await check(make_request(target), world)
+    assert (finding.check, finding.subject) == ("blocklist", list_id)
     return finding
 
 
-def standing(trust: Trust) -> Standing:
-    return Standing(trust, "", datetime(2026, 11, 24, tzinfo=UTC))
+def make_trust(trust: TrustLevel) -> ListTrust:
+    return ListTrust(trust, "", datetime(2026, 11, 24, tzinfo=UTC))

@@ -1,4 +1,4 @@
-"""Standing: what the two test points prove together, how long it holds, and the health of every list."""
+"""Test points: what both together show, how long that is valid, and the status of every list."""
 
 from __future__ import annotations
 
@@ -9,75 +9,79 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.checks.dnsbl import Standing, Trust, health
-from bot.checks.dnsbl.test_points import judge
-from bot.models import Answer, LookupFailed
-from tests.bot.checks.dnsbl.lists import CATALOGUE, Clock, named, only
+from bot.checks.dnsbl import ListTrust, TrustLevel, list_statuses
+from bot.checks.dnsbl.test_points import evaluate_test_points
+from bot.models import DnsAnswer, LookupFailed
+from tests.bot.checks.dnsbl.lists import CATALOG, FakeClock, catalog_of, get_blocklist
 from tests.support.dns_world import World
 
 AT = datetime(2026, 11, 24, 6, tzinfo=UTC)
-THERE = Answer("q", "A", ("127.0.0.2",))
-ABSENT = Answer("q", "A", exists=False)
-EMPTY = Answer("q", "A")
-PARKED = Answer("q", "A", ("192.0.2.80",))
-REFUSED = Answer("q", "A", ("127.255.255.255",))
-SILENT = LookupFailed("timeout")
+LISTED = DnsAnswer("q", "A", ("127.0.0.2",))
+NXDOMAIN = DnsAnswer("q", "A", exists=False)
+NODATA = DnsAnswer("q", "A")
+PARKED = DnsAnswer("q", "A", ("192.0.2.80",))
+REFUSED = DnsAnswer("q", "A", ("127.255.255.255",))
+TIMEOUT = LookupFailed("timeout")
 
 
 @pytest.mark.parametrize(
     ("must_list", "must_not_list", "trust", "reason"),
     [
-        (THERE, ABSENT, Trust.GOOD, ""),
-        (THERE, EMPTY, Trust.GOOD, ""),
-        (None, ABSENT, Trust.GOOD, ""),
-        (None, None, Trust.GOOD, ""),
-        (None, EMPTY, Trust.UNKNOWN, "stripped"),
-        (EMPTY, ABSENT, Trust.UNKNOWN, "stripped"),
-        (EMPTY, EMPTY, Trust.UNKNOWN, "stripped"),
-        (SILENT, ABSENT, Trust.UNKNOWN, "timeout"),
-        (THERE, SILENT, Trust.UNKNOWN, "timeout"),
-        (ABSENT, ABSENT, Trust.UNUSABLE, "emptied"),
-        (ABSENT, SILENT, Trust.UNUSABLE, "emptied"),
-        (THERE, THERE, Trust.UNUSABLE, "lists-everything"),
-        (SILENT, THERE, Trust.UNUSABLE, "lists-everything"),
-        (None, THERE, Trust.UNUSABLE, "lists-everything"),
-        (PARKED, PARKED, Trust.UNUSABLE, "parked"),
-        (REFUSED, REFUSED, Trust.UNUSABLE, "quota"),
-        (REFUSED, ABSENT, Trust.UNUSABLE, "quota"),
+        (LISTED, NXDOMAIN, TrustLevel.GOOD, ""),
+        (LISTED, NODATA, TrustLevel.GOOD, ""),
+        (None, NXDOMAIN, TrustLevel.GOOD, ""),
+        (None, None, TrustLevel.GOOD, ""),
+        (None, NODATA, TrustLevel.UNKNOWN, "stripped"),
+        (NODATA, NXDOMAIN, TrustLevel.UNKNOWN, "stripped"),
+        (NODATA, NODATA, TrustLevel.UNKNOWN, "stripped"),
+        (TIMEOUT, NXDOMAIN, TrustLevel.UNKNOWN, "timeout"),
+        (LISTED, TIMEOUT, TrustLevel.UNKNOWN, "timeout"),
+        (NXDOMAIN, NXDOMAIN, TrustLevel.UNUSABLE, "emptied"),
+        (NXDOMAIN, TIMEOUT, TrustLevel.UNUSABLE, "emptied"),
+        (LISTED, LISTED, TrustLevel.UNUSABLE, "lists-everything"),
+        (TIMEOUT, LISTED, TrustLevel.UNUSABLE, "lists-everything"),
+        (None, LISTED, TrustLevel.UNUSABLE, "lists-everything"),
+        (PARKED, PARKED, TrustLevel.UNUSABLE, "parked"),
+        (REFUSED, REFUSED, TrustLevel.UNUSABLE, "quota"),
+        (REFUSED, NXDOMAIN, TrustLevel.UNUSABLE, "quota"),
     ],
 )
-def test_what_the_test_points_prove(must_list, must_not_list, trust, reason):
-    assert judge(named("spamcop"), must_list, must_not_list, AT) == Standing(trust, reason, AT)
+def test_evaluate_test_points_gives_trust(must_list, must_not_list, trust, reason):
+    assert evaluate_test_points(
+        get_blocklist("spamcop"), must_list, must_not_list, AT
+    ) == ListTrust(trust, reason, AT)
 
 
 @pytest.mark.parametrize(
-    ("trust", "minutes", "fresh", "holds"),
+    ("trust", "minutes", "fresh", "valid"),
     [
-        (Trust.GOOD, 0, True, True),
-        (Trust.GOOD, 9.9, True, True),
-        (Trust.GOOD, 10, False, True),
-        (Trust.GOOD, 14.9, False, True),
-        (Trust.GOOD, 15, False, False),
-        (Trust.GOOD, -1, True, True),
-        (Trust.GOOD, -60, False, False),
-        (Trust.UNUSABLE, 0.9, True, True),
-        (Trust.UNUSABLE, 1, False, False),
-        (Trust.UNKNOWN, 0, False, False),
+        (TrustLevel.GOOD, 0, True, True),
+        (TrustLevel.GOOD, 9.9, True, True),
+        (TrustLevel.GOOD, 10, False, True),
+        (TrustLevel.GOOD, 14.9, False, True),
+        (TrustLevel.GOOD, 15, False, False),
+        (TrustLevel.GOOD, -1, True, True),
+        (TrustLevel.GOOD, -60, False, False),
+        (TrustLevel.UNUSABLE, 0.9, True, True),
+        (TrustLevel.UNUSABLE, 1, False, False),
+        (TrustLevel.UNKNOWN, 0, False, False),
     ],
 )
-def test_a_standing_holds_for_a_while_and_is_refreshed_before(trust, minutes, fresh, holds):
-    standing, now = Standing(trust, "", AT), AT + timedelta(minutes=minutes)
-    assert (standing.is_fresh(now), standing.holds(now)) == (fresh, holds)
+def test_trust_is_refreshed_before_it_expires(trust, minutes, fresh, valid):
+    list_trust, now = ListTrust(trust, "", AT), AT + timedelta(minutes=minutes)
+    assert (list_trust.is_fresh(now), list_trust.is_valid(now)) == (fresh, valid)
 
 
 @given(
-    st.builds(Standing, st.sampled_from(Trust), st.text(), st.datetimes(timezones=st.just(UTC))),
+    st.builds(
+        ListTrust, st.sampled_from(TrustLevel), st.text(), st.datetimes(timezones=st.just(UTC))
+    ),
 )
-def test_a_standing_survives_its_json(standing):
-    assert Standing.from_json(standing.to_json()) == standing
+def test_trust_json_round_trip(list_trust):
+    assert ListTrust.from_json(list_trust.to_json()) == list_trust
 
 
-async def test_the_health_of_every_list_is_told_with_the_reason_and_the_time():
+async def test_list_statuses_have_reason_and_time():
     world = World(
         {
             "2.0.0.127.bl.spamcop.net": {"A": ["127.0.0.2"]},
@@ -85,26 +89,31 @@ async def test_the_health_of_every_list_is_told_with_the_reason_and_the_time():
             "hostkarma.junkemailfilter.com": {"A": "servfail"},
         }
     )
-    catalogue = only("spamcop", "spamhaus-zen", "psbl", "abusix", "hostkarma", "cymru-bogons")
-    seen = {list_health.id: list_health async for list_health in health(catalogue, {}, world, Clock())}
-    assert {key: (found.standing, found.reason) for key, found in seen.items()} == {
-        "spamcop": (Trust.GOOD, ""),
-        "spamhaus-zen": (Trust.UNUSABLE, "public-resolver"),
-        "psbl": (Trust.UNUSABLE, "emptied"),
-        "abusix": (Trust.UNKNOWN, "no-key"),
-        "hostkarma": (Trust.UNKNOWN, "servfail"),
-        "cymru-bogons": (Trust.GOOD, ""),
+    catalog = catalog_of("spamcop", "spamhaus-zen", "psbl", "abusix", "hostkarma", "cymru-bogons")
+    statuses = {
+        status.id: status async for status in list_statuses(catalog, {}, world, FakeClock())
     }
-    assert all(0 <= found.ms < 5000 for found in seen.values())
-    assert seen["spamcop"].name == "SpamCop"
+    assert {key: (status.trust, status.reason) for key, status in statuses.items()} == {
+        "spamcop": (TrustLevel.GOOD, ""),
+        "spamhaus-zen": (TrustLevel.UNUSABLE, "public-resolver"),
+        "psbl": (TrustLevel.UNUSABLE, "emptied"),
+        "abusix": (TrustLevel.UNKNOWN, "no-key"),
+        "hostkarma": (TrustLevel.UNKNOWN, "servfail"),
+        "cymru-bogons": (TrustLevel.GOOD, ""),
+    }
+    assert all(0 <= status.ms < 5000 for status in statuses.values())
+    assert statuses["spamcop"].name == "SpamCop"
 
 
-async def test_health_ends_with_its_budget_and_leaves_nothing_running():
-    async def silent(name, kind):
+async def test_list_statuses_timeout_leaves_no_task_running():
+    async def silent(name, rdtype):
         await asyncio.Event().wait()
 
     async with asyncio.timeout(5):
-        found = [list_health async for list_health in health(CATALOGUE, {}, silent, Clock(), budget_s=0.05)]
-    assert len(found) == len(CATALOGUE.lists)
-    assert {list_health.reason for list_health in found} == {"timeout", "no-key"}
+        statuses = [
+            status
+            async for status in list_statuses(CATALOG, {}, silent, FakeClock(), timeout_s=0.05)
+        ]
+    assert len(statuses) == len(CATALOG.lists)
+    assert {status.reason for status in statuses} == {"timeout", "no-key"}
     assert len(asyncio.all_tasks()) == 1

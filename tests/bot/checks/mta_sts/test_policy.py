@@ -1,4 +1,4 @@
-"""Records and policies of MTA-STS, good and broken, after the examples of RFC 8461."""
+"""MTA-STS records and policies, with the examples of RFC 8461."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.checks.mta_sts.policy import LONGEST_AGE, Policy, Unusable, find_records, read_id, read_policy
-from bot.probe_results import covers
+from bot.checks.mta_sts.policy import (
+    MAX_AGE_LIMIT_S,
+    MtaStsPolicy,
+    BadMtaSts,
+    find_records,
+    parse_record_id,
+    parse_policy,
+)
+from bot.probe_results import name_covers
 
-OF_THE_RFC = """version: STSv1
+RFC_POLICY = """version: STSv1
 mode: enforce
 mx: mail.example.com
 mx: *.example.net
@@ -44,39 +51,53 @@ BROKEN_RECORDS = [
     "v=STSv2; id=1",
 ]
 GOOD_POLICIES = [
-    (OF_THE_RFC, Policy("enforce", 604800, ("mail.example.com", "*.example.net", "backupmx.example.com"))),
-    (OF_THE_RFC.replace("\n", "\r\n"), read_policy(OF_THE_RFC)),
-    (OF_THE_RFC.rstrip(), read_policy(OF_THE_RFC)),
-    (OF_THE_RFC.replace(": ", ":"), read_policy(OF_THE_RFC)),
-    (OF_THE_RFC.replace("\n", "  \n"), read_policy(OF_THE_RFC)),
-    (OF_THE_RFC.replace("mail.e", "MAIL.E"), read_policy(OF_THE_RFC)),
-    ("max_age: 0\nmx: a.example\nmode: testing\nversion: STSv1", Policy("testing", 0, ("a.example",))),
-    ("version: STSv1\nmode: none\nmax_age: 86400", Policy("none", 86400, ())),
-    (f"version: STSv1\nmode: none\nmax_age: {LONGEST_AGE}", Policy("none", LONGEST_AGE, ())),
-    (OF_THE_RFC + "mode: none\nmax_age: 1\nversion: STSv9\nnew_key: what: ever", read_policy(OF_THE_RFC)),
+    (
+        RFC_POLICY,
+        MtaStsPolicy(
+            "enforce", 604800, ("mail.example.com", "*.example.net", "backupmx.example.com")
+        ),
+    ),
+    (RFC_POLICY.replace("\n", "\r\n"), parse_policy(RFC_POLICY)),
+    (RFC_POLICY.rstrip(), parse_policy(RFC_POLICY)),
+    (RFC_POLICY.replace(": ", ":"), parse_policy(RFC_POLICY)),
+    (RFC_POLICY.replace("\n", "  \n"), parse_policy(RFC_POLICY)),
+    (RFC_POLICY.replace("mail.e", "MAIL.E"), parse_policy(RFC_POLICY)),
+    (
+        "max_age: 0\nmx: a.example\nmode: testing\nversion: STSv1",
+        MtaStsPolicy("testing", 0, ("a.example",)),
+    ),
+    ("version: STSv1\nmode: none\nmax_age: 86400", MtaStsPolicy("none", 86400, ())),
+    (
+        f"version: STSv1\nmode: none\nmax_age: {MAX_AGE_LIMIT_S}",
+        MtaStsPolicy("none", MAX_AGE_LIMIT_S, ()),
+    ),
+    (
+        RFC_POLICY + "mode: none\nmax_age: 1\nversion: STSv9\nnew_key: what: ever",
+        parse_policy(RFC_POLICY),
+    ),
 ]
 BROKEN_POLICIES = [
     ("", "no line"),
     ("<!DOCTYPE html>\n<html></html>", "not of the form"),
-    (OF_THE_RFC.replace("STSv1", "STSv2"), "no line"),
-    (OF_THE_RFC.replace("version", "Version"), "no line"),
-    (OF_THE_RFC.replace("enforce", "Enforce"), "mode"),
-    (OF_THE_RFC.replace("enforce", "report"), "mode"),
-    (OF_THE_RFC.replace("mode: enforce\n", ""), "mode"),
-    (OF_THE_RFC.replace("604800", "a week"), "max_age"),
-    (OF_THE_RFC.replace("604800", "-1"), "max_age"),
-    (OF_THE_RFC.replace("604800", "١"), "max_age"),
-    (OF_THE_RFC.replace("604800", str(LONGEST_AGE + 1)), "max_age"),
-    (OF_THE_RFC.replace("max_age: 604800\n", ""), "max_age"),
+    (RFC_POLICY.replace("STSv1", "STSv2"), "no line"),
+    (RFC_POLICY.replace("version", "Version"), "no line"),
+    (RFC_POLICY.replace("enforce", "Enforce"), "mode"),
+    (RFC_POLICY.replace("enforce", "report"), "mode"),
+    (RFC_POLICY.replace("mode: enforce\n", ""), "mode"),
+    (RFC_POLICY.replace("604800", "a week"), "max_age"),
+    (RFC_POLICY.replace("604800", "-1"), "max_age"),
+    (RFC_POLICY.replace("604800", "١"), "max_age"),
+    (RFC_POLICY.replace("604800", str(MAX_AGE_LIMIT_S + 1)), "max_age"),
+    (RFC_POLICY.replace("max_age: 604800\n", ""), "max_age"),
     ("version: STSv1\nmode: enforce\nmax_age: 1", "names no mail server"),
-    (OF_THE_RFC.replace("*.example.net", "*example.net"), "name of a mail server"),
-    (OF_THE_RFC.replace("*.example.net", "*.*.example.net"), "name of a mail server"),
-    (OF_THE_RFC.replace("*.example.net", "mx.*.example.net"), "name of a mail server"),
-    (OF_THE_RFC.replace("*.example.net", "*."), "name of a mail server"),
-    (OF_THE_RFC.replace("*.example.net", "a.example, b.example"), "name of a mail server"),
-    (OF_THE_RFC.replace("*.example.net", "10 mx.example.net"), "name of a mail server"),
-    (OF_THE_RFC.replace("mode: enforce", "mode = enforce"), "not of the form"),
-    ("\ufeff" + OF_THE_RFC, "not of the form"),
+    (RFC_POLICY.replace("*.example.net", "*example.net"), "name of a mail server"),
+    (RFC_POLICY.replace("*.example.net", "*.*.example.net"), "name of a mail server"),
+    (RFC_POLICY.replace("*.example.net", "mx.*.example.net"), "name of a mail server"),
+    (RFC_POLICY.replace("*.example.net", "*."), "name of a mail server"),
+    (RFC_POLICY.replace("*.example.net", "a.example, b.example"), "name of a mail server"),
+    (RFC_POLICY.replace("*.example.net", "10 mx.example.net"), "name of a mail server"),
+    (RFC_POLICY.replace("mode: enforce", "mode = enforce"), "not of the form"),
+    ("\ufeff" + RFC_POLICY, "not of the form"),
 ]
 FITTING = [
     ("mail.example.com", "mail.example.com", True),
@@ -93,59 +114,59 @@ FITTING = [
 
 
 @pytest.mark.parametrize(("record", "policy_id"), GOOD_RECORDS.items())
-def test_a_good_record_has_an_id(record: str, policy_id: str) -> None:
+def test_parse_record_id_valid_record_gives_id(record: str, policy_id: str) -> None:
     assert find_records(["v=spf1 -all", record]) == [record]
-    assert read_id(record) == policy_id
+    assert parse_record_id(record) == policy_id
 
 
 @pytest.mark.parametrize("record", BROKEN_RECORDS)
-def test_a_broken_record_is_found_and_not_used(record: str) -> None:
+def test_parse_record_id_malformed_record_raises(record: str) -> None:
     assert find_records([record]) == [record]
-    with pytest.raises(Unusable):
-        read_id(record)
+    with pytest.raises(BadMtaSts):
+        parse_record_id(record)
 
 
-def test_what_does_not_begin_like_a_record_does_not_count_beside_one() -> None:
+def test_find_records_ignores_other_texts() -> None:
     good = "v=STSv1; id=1"
     assert find_records([good, "v=stsv1; id=2", "v=TLSRPTv1; rua=mailto:a@example.com"]) == [good]
     assert find_records(["v=TLSRPTv1; rua=mailto:a@example.com", "", "STSv1"]) == []
 
 
 @pytest.mark.parametrize(("text", "policy"), GOOD_POLICIES)
-def test_a_good_policy_is_read(text: str, policy: Policy) -> None:
-    assert read_policy(text) == policy
+def test_parse_policy_valid_text_is_parsed(text: str, policy: MtaStsPolicy) -> None:
+    assert parse_policy(text) == policy
 
 
-@pytest.mark.parametrize(("text", "why"), BROKEN_POLICIES)
-def test_a_broken_policy_says_what_is_wrong(text: str, why: str) -> None:
-    with pytest.raises(Unusable, match=why):
-        read_policy(text)
+@pytest.mark.parametrize(("text", "reason"), BROKEN_POLICIES)
+def test_parse_policy_bad_text_raises_with_reason(text: str, reason: str) -> None:
+    with pytest.raises(BadMtaSts, match=reason):
+        parse_policy(text)
 
 
 @pytest.mark.parametrize(("pattern", "host", "fits"), FITTING)
-def test_a_wildcard_is_exactly_one_label(pattern: str, host: str, fits: bool) -> None:
-    assert covers(pattern, host) is fits
-    assert Policy("enforce", 1, ("other.example", pattern)).allows(host) is fits
+def test_policy_wildcard_matches_one_label(pattern: str, host: str, fits: bool) -> None:
+    assert name_covers(pattern, host) is fits
+    assert MtaStsPolicy("enforce", 1, ("other.example", pattern)).allows(host) is fits
 
 
-def complaint(read: Callable[[str], object], text: str) -> str:
+def error_text(read: Callable[[str], object], text: str) -> str:
     try:
         read(text)
-    except Unusable as bad:
-        return str(bad)
+    except BadMtaSts as error:
+        return str(error)
     return "none"
 
 
 @given(st.text(max_size=80) | st.text(alphabet="v=STs1;id \tabc:*.\n", max_size=80))
-def test_any_text_is_usable_or_says_in_one_line_why_not(text: str) -> None:
-    for read in (read_policy, read_id):
-        assert complaint(read, text).isprintable()
-        assert complaint(read, text)
+def test_parse_policy_any_text_parses_or_gives_reason(text: str) -> None:
+    for read in (parse_policy, parse_record_id):
+        assert error_text(read, text).isprintable()
+        assert error_text(read, text)
 
 
 LINES = ["version: STSv1", "mode: testing", "max_age: 86400", "mx: a.example", "later: unknown"]
 
 
 @given(st.permutations(LINES))
-def test_the_order_of_lines_does_not_matter(lines: list[str]) -> None:
-    assert read_policy("\n".join(lines)) == Policy("testing", 86400, ("a.example",))
+def test_parse_policy_line_order_is_irrelevant(lines: list[str]) -> None:
+    assert parse_policy("\n".join(lines)) == MtaStsPolicy("testing", 86400, ("a.example",))

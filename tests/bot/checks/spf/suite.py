@@ -1,4 +1,7 @@
-"""The RFC 7208 test suite, out of the pyspf source archive: fetched once with pip, checked against the lock, kept in .cache."""
+"""RFC 7208 test suite from the pyspf source archive.
+
+Fetched once with pip, verified against the lock file, cached in .cache.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ PIN = re.compile(r"^(pyspf==2\.0\.14) \\\n +--hash=sha256:([0-9a-f]{64})$", re.M
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One question of the suite, the results it allows, and the explanation it wants (None: any)."""
+    """One check_host call, the allowed results, and the expected explanation (None: any)."""
 
     name: str
     zone: Mapping[str, Mapping[str, Any]]
@@ -45,31 +48,49 @@ def cases() -> list[Case]:
 
 
 def archive() -> Path:
-    """The source archive, whose digest is the one in requirements-dev.lock. Fails with one sentence when it cannot be had."""
+    """Return the source archive with the digest of requirements-dev.lock.
+
+    Fails with one sentence if it cannot be downloaded.
+    """
     pin = PIN.search(LOCK.read_text())
     assert pin is not None, f"{LOCK.name} pins no pyspf 2.0.14 with a hash."
     path = CACHE / ARCHIVE
     if not path.exists():
         _download(pin[0])
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert digest == pin[2], f"{path} is not the archive that {LOCK.name} names; delete it to fetch it again."
+    assert digest == pin[2], (
+        f"{path} is not the archive that {LOCK.name} names; delete it to fetch it again."
+    )
     return path
 
 
 def _download(requirement: str) -> None:
-    """pip asks the archive for its metadata as it downloads, so this takes some seconds, once."""
+    """Download the archive once; pip also builds its metadata, which takes some seconds."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    wanted = CACHE / "requirement.txt"
-    wanted.write_text(requirement + "\n")
-    command = [_python_with_pip(), "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=pyspf"]
-    command += ["--require-hashes", "--dest", str(CACHE), "--requirement", str(wanted)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-    reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR: ")), "no reason given")
-    assert done.returncode == 0, f"pip could not fetch {ARCHIVE}, which holds the RFC 7208 suite: {reason}"
+    requirement_file = CACHE / "requirement.txt"
+    requirement_file.write_text(requirement + "\n")
+    command = [
+        _python_with_pip(),
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-binary=pyspf",
+    ]
+    command += ["--require-hashes", "--dest", str(CACHE), "--requirement", str(requirement_file)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    reason = next(
+        (line for line in result.stderr.splitlines() if line.startswith("ERROR: ")),
+        "no reason given",
+    )
+    assert result.returncode == 0, (
+        f"pip could not fetch {ARCHIVE}, which holds the RFC 7208 suite: {reason}"
+    )
 
 
 def _python_with_pip() -> str:
-    """This Python, or, in an environment that uv made without pip, one in the cache that has it."""
+    """Return this Python, or one with pip in the cache (uv environments have no pip)."""
     if find_spec("pip"):
         return sys.executable
     home = CACHE / "pip"
@@ -78,33 +99,41 @@ def _python_with_pip() -> str:
 
 
 def _scenario(scenario: dict[str, Any]) -> Iterator[Case]:
-    zone = {name: _kinds(records) for name, records in scenario["zonedata"].items()}
+    zone = {name: _records_by_rdtype(records) for name, records in scenario["zonedata"].items()}
     for name, test in scenario["tests"].items():
         results = test["result"] if isinstance(test["result"], list) else [test["result"]]
-        yield Case(name, zone, test["host"], test["mailfrom"], test["helo"], tuple(results), test.get("explanation"))
+        yield Case(
+            name,
+            zone,
+            test["host"],
+            test["mailfrom"],
+            test["helo"],
+            tuple(results),
+            test.get("explanation"),
+        )
 
 
-def _kinds(records: list[Any]) -> dict[str, Any]:
-    """A zone entry of the suite in the words of tests.dns_world.
+def _records_by_rdtype(records: list[Any]) -> dict[str, Any]:
+    """Convert a zone entry of the suite to the format of tests.support.dns_world.
 
-    A bare TIMEOUT is a timeout of every kind without records. SPF records stand for TXT records, except where the entry
-    speaks of TXT itself, be it with NONE.
+    A bare TIMEOUT is a timeout of every type without records. SPF records stand for TXT records
+    unless the entry has TXT itself, even as NONE.
     """
     pairs = [next(iter(record.items())) for record in records if record != "TIMEOUT"]
-    kinds: dict[str, Any] = {"*": "timeout"} if "TIMEOUT" in records else {}
-    for kind, value in pairs:
+    rdtypes: dict[str, Any] = {"*": "timeout"} if "TIMEOUT" in records else {}
+    for rdtype, value in pairs:
         if value == "TIMEOUT":
-            kinds[kind] = "timeout"
+            rdtypes[rdtype] = "timeout"
         elif value != "NONE":
-            kinds.setdefault(kind, []).append(_text(kind, value))
-    if "TXT" not in dict(pairs) and "SPF" in kinds:
-        kinds["TXT"] = kinds["SPF"]
-    return kinds
+            rdtypes.setdefault(rdtype, []).append(_record_text(rdtype, value))
+    if "TXT" not in dict(pairs) and "SPF" in rdtypes:
+        rdtypes["TXT"] = rdtypes["SPF"]
+    return rdtypes
 
 
-def _text(kind: str, value: Any) -> str:
-    if kind == "MX":
+def _record_text(rdtype: str, value: Any) -> str:
+    if rdtype == "MX":
         return f"{value[0]} {value[1] or '.'}"
-    if kind in ("TXT", "SPF"):
+    if rdtype in ("TXT", "SPF"):
         return "".join(value)
     return str(value).removesuffix(".")

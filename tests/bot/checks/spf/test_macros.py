@@ -1,4 +1,4 @@
-"""Macros are filled in as RFC 7208 §7 says, and nothing that a stranger writes makes them misbehave."""
+"""SPF macros expand as in RFC 7208 §7; no input makes them misbehave."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.checks.spf.macros import (
-    MOST_OCTETS,
+    MAX_NAME_OCTETS,
     BadSyntax,
     MacroString,
-    askable,
+    is_queryable,
     expand,
-    letters,
+    macro_values,
     parse,
     parse_domain,
     parse_explanation,
@@ -27,8 +27,10 @@ SENDER = "strong-bad@email.example.com"
 
 
 def values(ip: str = "192.0.2.3", sender: str = SENDER) -> dict[str, str]:
-    known = letters(ip_address(ip), sender, "mail.example.org", "email.example.com", 1_700_000_000)
-    return {**known, "p": "mx.example.org"}
+    result = macro_values(
+        ip_address(ip), sender, "mail.example.org", "email.example.com", 1_700_000_000
+    )
+    return {**result, "p": "mx.example.org"}
 
 
 @pytest.mark.parametrize(
@@ -61,11 +63,11 @@ def values(ip: str = "192.0.2.3", sender: str = SENDER) -> dict[str, str]:
         (f"%{{d{'9' * 5000}}}", "email.example.com"),
     ],
 )
-def test_macros_expand_as_in_section_7_4(text: str, expanded: str) -> None:
+def test_expand_examples_of_section_7_4(text: str, expanded: str) -> None:
     assert expand(parse(text), values()) == expanded
 
 
-def test_an_ipv6_address_expands_into_its_nibbles() -> None:
+def test_expand_ipv6_address_gives_nibbles() -> None:
     nibbles = "1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com"
     assert expand(parse("%{ir}.%{v}._spf.%{d2}"), values("2001:db8::cb01")).lower() == nibbles
     assert expand(parse_explanation("%{c} at %{t}, says %{r}"), values("2001:db8::cb01")) == (
@@ -73,30 +75,47 @@ def test_an_ipv6_address_expands_into_its_nibbles() -> None:
     )
 
 
-def test_upper_case_letters_escape_all_but_unreserved_characters() -> None:
+def test_expand_upper_case_letter_url_escapes() -> None:
     escaped = expand(parse("%{L}"), values(sender="~jack&jill=up-a_b3.c@example.com"))
     assert escaped == "~jack%26jill%3Dup-a_b3.c"
 
 
 @pytest.mark.parametrize(
-    "text", ["%", "a%", "%(d)", "%{", "%{d", "%{a}", "%{d0}", "%{dx}", "%{d;}", "a b", "ä", "\0", "%{d}%", "%{ d}"]
+    "text",
+    [
+        "%",
+        "a%",
+        "%(d)",
+        "%{",
+        "%{d",
+        "%{a}",
+        "%{d0}",
+        "%{dx}",
+        "%{d;}",
+        "a b",
+        "ä",
+        "\0",
+        "%{d}%",
+        "%{ d}",
+    ],
 )
-def test_a_bad_macro_is_refused_with_a_sentence(text: str) -> None:
+def test_parse_invalid_macro_raises_one_sentence(text: str) -> None:
     with pytest.raises(BadSyntax, match=r"^[^\n]+\.$"):
         parse(text)
 
 
-@pytest.mark.parametrize("letter", "crtCRT")
-def test_c_r_and_t_are_for_explanations_only(letter: str) -> None:
+@pytest.mark.parametrize("variable", "crtCRT")
+def test_parse_c_r_and_t_only_in_explanations(variable: str) -> None:
     with pytest.raises(BadSyntax, match="only in the text of an explanation"):
-        parse(f"%{{{letter}}}")
-    assert parse_explanation(f"%{{{letter}}}").letters == {letter.lower()}
+        parse(f"%{{{variable}}}")
+    assert parse_explanation(f"%{{{variable}}}").variables == {variable.lower()}
 
 
 @pytest.mark.parametrize(
-    "text", ["example.com", "example.com.", "a:b/c.example.com", "x.%{d}", "%{d}", ".com", "x.a-1", "%%"]
+    "text",
+    ["example.com", "example.com.", "a:b/c.example.com", "x.%{d}", "%{d}", ".com", "x.a-1", "%%"],
 )
-def test_a_domain_ends_in_a_macro_or_a_top_level_label(text: str) -> None:
+def test_parse_domain_accepts_macro_or_top_level_label(text: str) -> None:
     assert str(parse_domain(text)) == text
 
 
@@ -116,16 +135,18 @@ def test_a_domain_ends_in_a_macro_or_a_top_level_label(text: str) -> None:
         ".",
     ],
 )
-def test_anything_else_is_not_a_full_domain_name(text: str) -> None:
+def test_parse_domain_without_top_level_label_raises(text: str) -> None:
     with pytest.raises(BadSyntax):
         parse_domain(text)
 
 
-@pytest.mark.parametrize("read", [parse, parse_domain, parse_explanation])
+@pytest.mark.parametrize("parser", [parse, parse_domain, parse_explanation])
 @given(text=st.text(max_size=40) | st.text("%{}slodipvhcrt0123456789.-+,/_=", max_size=40))
-def test_no_text_raises_anything_but_bad_syntax(read: Callable[[str], MacroString], text: str) -> None:
+def test_parse_any_text_raises_only_bad_syntax(
+    parser: Callable[[str], MacroString], text: str
+) -> None:
     with suppress(BadSyntax):
-        parsed = read(text)
+        parsed = parser(text)
         assert str(parsed) == text
         assert isinstance(expand(parsed, values()), str)
 
@@ -133,23 +154,27 @@ def test_no_text_raises_anything_but_bad_syntax(read: Callable[[str], MacroStrin
 @given(st.lists(st.text("abc-", min_size=1, max_size=70), min_size=1, max_size=60))
 @example(["x", "a" * 63, "a" * 63, "a" * 63, "a" * 62])
 @example(["x", "a" * 63, "a" * 63, "a" * 63, "a" * 61])
-def test_a_long_name_loses_whole_labels_from_the_left(labels: list[str]) -> None:
+def test_to_name_long_name_drops_left_labels(labels: list[str]) -> None:
     name = to_name(".".join(labels))
     assert name.split(".") == labels[-len(name.split(".")) :]
-    assert len(name) <= MOST_OCTETS
+    assert len(name) <= MAX_NAME_OCTETS
     dropped = labels[: -len(name.split("."))]
-    assert not dropped or len(name) + 1 + len(dropped[-1]) > MOST_OCTETS, "one more label would have fitted"
+    assert not dropped or len(name) + 1 + len(dropped[-1]) > MAX_NAME_OCTETS, (
+        "one more label would have fitted"
+    )
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "a..b", "a" * 64 + ".example", "x." * 127 + "example", "ä.example", "a\\.b", "a\n.b"]
+    "name",
+    ["", ".", "a..b", "a" * 64 + ".example", "x." * 127 + "example", "ä.example", "a\\.b", "a\n.b"],
 )
-def test_a_name_that_dns_cannot_be_asked_about_does_not_exist(name: str) -> None:
-    assert not askable(name)
+def test_is_queryable_invalid_dns_name_is_false(name: str) -> None:
+    assert not is_queryable(name)
 
 
 @pytest.mark.parametrize(
-    "name", ["example.com", "_spf.example.com", "a b%20.example", "a" * 63 + ".example", "localhost"]
+    "name",
+    ["example.com", "_spf.example.com", "a b%20.example", "a" * 63 + ".example", "localhost"],
 )
-def test_odd_names_can_be_asked_about(name: str) -> None:
-    assert askable(name)
+def test_is_queryable_unusual_dns_name_is_true(name: str) -> None:
+    assert is_queryable(name)

@@ -1,4 +1,4 @@
-"""The grammar of RFC 7208 §12: what is a record, and what sentence a person gets for what is not."""
+"""Grammar of RFC 7208 §12: what is a record, and the error sentence for what is not."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ DOMAIN = parse_domain("example.com")
         ("exists:%{i}.example.com", Exists(parse_domain("%{i}.example.com"))),
     ],
 )
-def test_each_mechanism_is_read_into_its_type(term: str, mechanism: Mechanism) -> None:
+def test_parse_record_mechanism_has_its_type(term: str, mechanism: Mechanism) -> None:
     for qualifier in ("", "+", "-", "~", "?"):
         (directive,) = parse_record(f"v=spf1 {qualifier}{term}").directives
         assert (directive.qualifier, directive.mechanism, directive.text) == (
@@ -60,8 +60,10 @@ def test_each_mechanism_is_read_into_its_type(term: str, mechanism: Mechanism) -
         )
 
 
-def test_modifiers_stand_apart_from_directives() -> None:
-    record = parse_record("v=spf1 x.y-z_1=a:b/c a EXP=e.example.com x.y-z_1=%{d} redirect=r.example.com ")
+def test_parse_record_separates_modifiers_from_directives() -> None:
+    record = parse_record(
+        "v=spf1 x.y-z_1=a:b/c a EXP=e.example.com x.y-z_1=%{d} redirect=r.example.com "
+    )
     assert [str(directive) for directive in record.directives] == ["a"]
     assert (str(record.redirect), str(record.exp)) == ("r.example.com", "e.example.com")
     assert record.modifiers == (("x.y-z_1", parse("a:b/c")), ("x.y-z_1", parse("%{d}")))
@@ -72,12 +74,19 @@ def test_modifiers_stand_apart_from_directives() -> None:
     [
         ("moo", "“moo” is not a term that SPF knows."),
         ("-all.", "“-all.” is not a term that SPF knows."),
-        ("ipv4:192.0.2.1", "“ipv4:192.0.2.1” is not a term that SPF knows; write ip4 instead of ipv4."),
+        (
+            "ipv4:192.0.2.1",
+            "“ipv4:192.0.2.1” is not a term that SPF knows; write ip4 instead of ipv4.",
+        ),
         (
             "redirect:example.com",
-            "“redirect:example.com” is not a term that SPF knows; write redirect= instead of redirect:.",
+            "“redirect:example.com” is not a term that SPF knows; write redirect= instead of "
+            "redirect:.",
         ),
-        ("mx,", "“mx,” is not a term that SPF knows; terms are separated by spaces, not by commas."),
+        (
+            "mx,",
+            "“mx,” is not a term that SPF knows; terms are separated by spaces, not by commas.",
+        ),
         ("a\rmx", "“a�mx” is not a term that SPF knows."),
         ("all:x", "“all:x” is wrong: all takes nothing after it."),
         ("include", "“include” needs a colon and a domain name after its word."),
@@ -89,27 +98,39 @@ def test_modifiers_stand_apart_from_directives() -> None:
         ("a:192.0.2.1", "“a:192.0.2.1” holds an address; an address is written as ip4: or ip6:."),
         ("a/33", "“a/33” has a prefix length above /32."),
         ("mx//129", "“mx//129” has a prefix length above /128."),
-        ("a/24/64", "“a/24/64” ends in something that is not a prefix length such as /24 or /24//64."),
+        (
+            "a/24/64",
+            "“a/24/64” ends in something that is not a prefix length such as /24 or /24//64.",
+        ),
         ("a/024", "“a/024” ends in something that is not a prefix length such as /24 or /24//64."),
         ("ip4", "“ip4” is not an address or a network; write it like ip4:192.0.2.0/24."),
         ("ip4:192.0.2", "“ip4:192.0.2” is not an IPv4 address or network."),
         ("ip4:192.0.2.01", "“ip4:192.0.2.01” is not an IPv4 address or network."),
         ("ip4:192.0.2.1/33", "“ip4:192.0.2.1/33” has a prefix length above /32."),
-        ("ip4:192.0.2.1//32", "“ip4:192.0.2.1//32” is not an address or a network; write it like ip4:192.0.2.0/24."),
-        ("ip6:fe80::1%eth0", "“ip6:fe80::1%eth0” is not an address or a network; write it like ip6:2001:db8::/32."),
+        (
+            "ip4:192.0.2.1//32",
+            "“ip4:192.0.2.1//32” is not an address or a network; write it like ip4:192.0.2.0/24.",
+        ),
+        (
+            "ip6:fe80::1%eth0",
+            "“ip6:fe80::1%eth0” is not an address or a network; write it like ip6:2001:db8::/32.",
+        ),
         ("ip6::2001::1", "“ip6::2001::1” is not an IPv6 address or network."),
         ("x=%abc", "The % in “%abc” does not start a macro that SPF knows."),
-        ("exp=a.example exp=b.example", "exp= stands in the record twice; it may stand there once."),
+        (
+            "exp=a.example exp=b.example",
+            "exp= stands in the record twice; it may stand there once.",
+        ),
     ],
 )
-def test_each_mistake_has_its_sentence(term: str, sentence: str) -> None:
-    with pytest.raises(BadSyntax) as caught:
+def test_parse_record_invalid_term_raises_its_sentence(term: str, sentence: str) -> None:
+    with pytest.raises(BadSyntax) as error:
         parse_record(f"v=spf1 {term} -all")
-    assert str(caught.value) == sentence
+    assert str(error.value) == sentence
 
 
 @pytest.mark.parametrize(
-    ("text", "answer"),
+    ("text", "expected"),
     [
         ("v=spf1", True),
         ("V=SpF1 -all", True),
@@ -120,31 +141,43 @@ def test_each_mistake_has_its_sentence(term: str, sentence: str) -> None:
         ("", False),
     ],
 )
-def test_the_version_ends_in_a_space_or_ends_the_record(text: str, answer: bool) -> None:
-    assert is_spf(text) is answer
+def test_is_spf_requires_space_or_end_after_version(text: str, expected: bool) -> None:
+    assert is_spf(text) is expected
 
 
-def test_what_stands_behind_all_is_out_of_reach_but_must_be_valid() -> None:
+def test_record_terms_after_all_are_unreachable() -> None:
     record = parse_record("v=spf1 mx ~all include:example.com")
     assert [str(directive) for directive in record.reachable] == ["mx", "~all"]
-    assert str(record.default) == "~all"
-    assert parse_record("v=spf1 mx").default is None
+    assert str(record.default_directive) == "~all"
+    assert parse_record("v=spf1 mx").default_directive is None
 
 
-names = st.sampled_from(["example.com", "%{d}", "_spf.%{d2}", "a:b/c.example.", "%{lr-}.%{ir}.%{v}.example"]).map(
-    parse_domain
-)
+names = st.sampled_from(
+    ["example.com", "%{d}", "_spf.%{d2}", "a:b/c.example.", "%{lr-}.%{ir}.%{v}.example"]
+).map(parse_domain)
 prefixes = st.tuples(st.integers(0, 32), st.integers(0, 128))
 mechanisms: st.SearchStrategy[Mechanism] = st.one_of(
     st.just(All()),
     names.map(Include),
     names.map(Exists),
     st.builds(Ptr, st.none() | names),
-    st.builds(Hosts, st.sampled_from(["a", "mx"]), st.none() | names, st.integers(0, 32), st.integers(0, 128)),
-    st.tuples(st.ip_addresses(v=4), st.integers(0, 32)).map(lambda pair: Network(IPv4Network(pair, strict=False))),
-    st.tuples(st.ip_addresses(v=6), st.integers(0, 128)).map(lambda pair: Network(IPv6Network(pair, strict=False))),
+    st.builds(
+        Hosts,
+        st.sampled_from(["a", "mx"]),
+        st.none() | names,
+        st.integers(0, 32),
+        st.integers(0, 128),
+    ),
+    st.tuples(st.ip_addresses(v=4), st.integers(0, 32)).map(
+        lambda pair: Network(IPv4Network(pair, strict=False))
+    ),
+    st.tuples(st.ip_addresses(v=6), st.integers(0, 128)).map(
+        lambda pair: Network(IPv6Network(pair, strict=False))
+    ),
 )
-modifiers = st.tuples(st.sampled_from(["x", "op.2", "a-b_c"]), st.sampled_from(["", "1", "%{d}=a:b"]).map(parse))
+modifiers = st.tuples(
+    st.sampled_from(["x", "op.2", "a-b_c"]), st.sampled_from(["", "1", "%{d}=a:b"]).map(parse)
+)
 records = st.builds(
     Record,
     st.lists(st.builds(Directive, st.sampled_from("+-~?"), mechanisms), max_size=6).map(tuple),
@@ -155,16 +188,18 @@ records = st.builds(
 
 
 @given(records)
-def test_a_printed_record_is_read_back_the_same(record: Record) -> None:
+def test_parse_record_round_trip(record: Record) -> None:
     assert parse_record(str(record)) == record
 
 
-words = "a mx ptr all include exists ip4 ip6 redirect exp x : / // = . , % %{d} + - ~ 1 24 example.com"
-terms = st.lists(st.sampled_from(words.split())).map("".join)
+tokens = (
+    "a mx ptr all include exists ip4 ip6 redirect exp x : / // = . , % %{d} + - ~ 1 24 example.com"
+)
+terms = st.lists(st.sampled_from(tokens.split())).map("".join)
 
 
-def read(text: str) -> Record | str:
-    """The record, or the sentence of the only error that the parser may raise."""
+def parse_or_error(text: str) -> Record | str:
+    """Return the record, or the message of BadSyntax, the only error the parser may raise."""
     try:
         return parse_record(text)
     except BadSyntax as error:
@@ -172,8 +207,8 @@ def read(text: str) -> Record | str:
 
 
 @given(st.text(max_size=80) | terms | st.lists(terms, max_size=5).map(" ".join))
-def test_no_text_raises_anything_but_bad_syntax(text: str) -> None:
-    record = read(f"v=spf1 {text}")
+def test_parse_record_any_text_raises_only_bad_syntax(text: str) -> None:
+    record = parse_or_error(f"v=spf1 {text}")
     if isinstance(record, str):
         assert re.fullmatch(r"[^\n]+\.", record)
     else:
@@ -193,8 +228,8 @@ def test_no_text_raises_anything_but_bad_syntax(text: str) -> None:
     ],
     ids=lambda text: text[:20],
 )
-def test_sixty_four_kilobytes_are_read_quickly(text: str) -> None:
-    started = time.process_time()
-    record = read(text)
-    assert time.process_time() - started < 2
+def test_parse_record_64_kilobytes_is_fast(text: str) -> None:
+    started_at = time.process_time()
+    record = parse_or_error(text)
+    assert time.process_time() - started_at < 2
     assert len(str(record)) < 200 or isinstance(record, Record)

@@ -1,4 +1,4 @@
-"""Random small worlds full of SPF: valid, odd, broken, looping. One seed makes one world."""
+"""Random small DNS worlds full of SPF records: valid, odd, broken, looping. One seed, one world."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MACROS = (
     "%{p}",
     "%{s-}.example",
 )
-BROKEN = (
+INVALID_TERMS = (
     "moo",
     "ip4:192.0.2",
     "a:bad..example",
@@ -44,8 +44,8 @@ EXPLANATIONS = ("Go away %{i}.", "See %{S} from %{c}", "%{x} no", "%{d}%_%{h}")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """One check_host call and the world to answer it from."""
+class CheckHostCall:
+    """One check_host call and the world it is evaluated in."""
 
     world: World
     ip: Address
@@ -53,14 +53,16 @@ class Question:
     helo: str = "h0.d0.example"
 
 
-def question(seed: int) -> Question:
+def random_call(seed: int) -> CheckHostCall:
     random = Random(seed)
-    zone: dict[str, dict[str, Any]] = {name: _domain(random) for name in DOMAINS}
-    zone |= {name: _host(random) for name in HOSTS}
+    records: dict[str, dict[str, Any]] = {name: _domain(random) for name in DOMAINS}
+    records |= {name: _host(random) for name in HOSTS}
     for ip in V4 + V6:
-        zone[ip_address(ip).reverse_pointer] = {"PTR": random.choices(NAMES, k=random.choice((0, 1, 1, 2)))}
-    zone |= {f"m{number}.example": {"TXT": [random.choice(EXPLANATIONS)]} for number in (1, 2)}
-    return Question(World(zone), ip_address(random.choice(V4 + V6)), random.choice(SENDERS))
+        records[ip_address(ip).reverse_pointer] = {
+            "PTR": random.choices(NAMES, k=random.choice((0, 1, 1, 2)))
+        }
+    records |= {f"m{number}.example": {"TXT": [random.choice(EXPLANATIONS)]} for number in (1, 2)}
+    return CheckHostCall(World(records), ip_address(random.choice(V4 + V6)), random.choice(SENDERS))
 
 
 def _domain(random: Random) -> dict[str, Any]:
@@ -68,8 +70,12 @@ def _domain(random: Random) -> dict[str, Any]:
     servers = random.choices(HOSTS, k=random.choice((0, 1, 1, 2, 3)))
     return {
         **_host(random),
-        "TXT": _or(random, 0.02, "servfail", [*(_record(random) for _ in range(how_many)), "other=1"]),
-        "MX": _or(random, 0.02, "timeout", [f"{random.randint(0, 20)} {host}" for host in servers]),
+        "TXT": _rarely(
+            random, 0.02, "servfail", [*(_record(random) for _ in range(how_many)), "other=1"]
+        ),
+        "MX": _rarely(
+            random, 0.02, "timeout", [f"{random.randint(0, 20)} {host}" for host in servers]
+        ),
     }
 
 
@@ -82,24 +88,26 @@ def _host(random: Random) -> dict[str, Any]:
     }
 
 
-def _or(random: Random, share: float, rare: Any, usual: Any) -> Any:
-    return rare if random.random() < share else usual
+def _rarely(random: Random, share: float, rare_value: Any, usual_value: Any) -> Any:
+    return rare_value if random.random() < share else usual_value
 
 
 def _record(random: Random) -> str:
     terms = [_term(random) for _ in range(random.choice((0, 1, 2, 2, 3, 3, 4, 6)))]
-    terms += _or(random, 0.7, [random.choice("-~?+") + "all"], [])
-    extras = _or(random, 0.25, [f"redirect={_target(random)}"], [])
-    extras += _or(random, 0.25, [f"exp=m{random.choice('12')}.example"], [])
-    extras += _or(random, 0.08, random.choices(MODIFIERS, k=2), [])
-    extras += _or(random, 0.04, [random.choice(BROKEN)], [])
+    terms += _rarely(random, 0.7, [random.choice("-~?+") + "all"], [])
+    extras = _rarely(random, 0.25, [f"redirect={_target(random)}"], [])
+    extras += _rarely(random, 0.25, [f"exp=m{random.choice('12')}.example"], [])
+    extras += _rarely(random, 0.08, random.choices(MODIFIERS, k=2), [])
+    extras += _rarely(random, 0.04, [random.choice(INVALID_TERMS)], [])
     for extra in extras:
         terms.insert(random.randint(0, len(terms)), extra)
     return random.choice((" ", " ", " ", "  ")).join(["v=spf1", *terms])
 
 
 def _term(random: Random) -> str:
-    return random.choice(("", "", "", "-", "~", "?", "+")) + random.choices(TERMS, weights=WEIGHTS)[0](random)
+    return random.choice(("", "", "", "-", "~", "?", "+")) + random.choices(TERMS, weights=WEIGHTS)[
+        0
+    ](random)
 
 
 def _target(random: Random) -> str:

@@ -1,6 +1,6 @@
-"""Runs a command and counts its reports, so that gigabytes of them need not be kept.
+"""Runs a command and counts its reports instead of storing gigabytes of them.
 
-Prints reports, listings, lists without an answer, seconds of CPU and the largest size in kB of the command.
+Prints the number of reports, listings and unknown lists, CPU seconds and peak RSS in kB.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import subprocess
 import sys
 from threading import Thread
 
-from benchmarks.running import SERVER_CORE, watch
+from benchmarks.running import SERVER_CORE, measure
 
 
 def main() -> None:
     counts = [0, 0, 0]
 
     def count() -> None:
-        os.sched_setaffinity(0, {SERVER_CORE})  # counting is none of the command's business
+        os.sched_setaffinity(0, {SERVER_CORE})  # so that counting does not use the command's core
         for line in process.stdout or ():
             counts[0] += 1
             counts[1] += line.count(b'"state": "listed"')
@@ -26,7 +26,7 @@ def main() -> None:
     with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE) as process:
         counting = Thread(target=count)
         counting.start()
-        cpu_s, peak_kb = watch(process)
+        cpu_s, peak_kb = measure(process)
         counting.join()
     print(*counts, cpu_s, peak_kb)
 
