@@ -7,6 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from bot.addresses import MEANINGS, RANGES, TABLE, special
+from tests.bot.net.forbidden import FORBIDDEN
 
 NAMES = {
     "0.0.0.0": "the unspecified address",
@@ -75,3 +76,8 @@ def test_no_range_hides_behind_a_wider_one_before_it() -> None:
 
 def test_every_meaning_is_used() -> None:
     assert {meaning for _, meaning in RANGES} == set(MEANINGS)
+
+
+def test_the_doors_are_led_to_an_address_of_every_range() -> None:
+    named = {next(net for net, _ in TABLE if ip_address(ip) in net) for ip in FORBIDDEN}
+    assert named == {net for net, _ in TABLE}

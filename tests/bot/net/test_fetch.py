@@ -14,6 +14,7 @@ import pytest
 from bot.net.fetch import MOST_OCTETS, fetch
 from bot.visits import Page, Trouble, VisitFailed
 from tests.authority import EXPIRED, Authority
+from tests.bot.net import forbidden
 from tests.bot.net.elsewhere import PUBLIC, Elsewhere, Script, listening
 from tests.dns_world import World, Zone
 
@@ -227,14 +228,29 @@ async def test_a_server_that_speaks_no_tls_is_told_apart(authority: Authority) -
         ({}, Trouble.NO_ADDRESS),
         ({HOST: {"TXT": ["x"]}}, Trouble.NO_ADDRESS),
         ({HOST: {"A": "servfail"}}, Trouble.NO_ANSWER),
-        ({HOST: {"A": [PUBLIC, "10.0.0.1"]}}, Trouble.SPECIAL),
-        ({HOST: {"A": [PUBLIC], "AAAA": ["::ffff:1.2.3.4"]}}, Trouble.SPECIAL),
     ],
 )
-async def test_without_a_public_address_nothing_is_dialled(authority: Authority, zone: Zone, why: Trouble) -> None:
+async def test_a_name_without_an_address_is_not_dialled(authority: Authority, zone: Zone, why: Trouble) -> None:
     elsewhere = Elsewhere(port=9)
     assert (await trouble(elsewhere, authority.visitor(), zone=zone)).trouble is why
     assert elsewhere.dialled == []
+
+
+@pytest.mark.parametrize("way", forbidden.WAYS)
+async def test_no_way_makes_fetch_dial_a_forbidden_address(authority: Authority, way: str) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(forbidden.reply(await reader.readuntil(b"\r\n\r\n")))
+
+    expected = forbidden.WEB[way]
+    dialled = [] if expected is Trouble.SPECIAL else [(PUBLIC, 443)]
+    told = {}
+    async with listening(script, authority.server(forbidden.HOST)) as elsewhere:
+        trust = authority.visitor()
+        for ip in forbidden.FORBIDDEN:
+            elsewhere.dialled.clear()
+            said = await forbidden.web(way, ip, trust, elsewhere.line)
+            told[ip] = (said, list(elsewhere.dialled))
+    assert told == dict.fromkeys(forbidden.FORBIDDEN, (expected, dialled))
 
 
 async def test_a_name_that_answers_in_part_is_fetched_from_what_is_known(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import pytest
 from bot.net.smtp import GOODBYE_WITHIN_S, MOST_TEXT, probe, probe_host, reaches
 from bot.visits import SmtpFacts, Trouble
 from tests.authority import EXPIRED, Authority
+from tests.bot.net import forbidden
 from tests.bot.net.elsewhere import PUBLIC, Elsewhere, Script, listening
 from tests.dns_world import World
 
@@ -251,22 +253,37 @@ async def test_a_shut_port_is_told_apart_from_a_slow_server(authority: Authority
     assert (await probe(IP, NAME, within_s=SHORT_S, dial=never)).trouble is Trouble.UNREACHABLE
 
 
-@pytest.mark.parametrize("ip", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fd00::25", "::ffff:1.2.3.4"])
-async def test_a_special_address_is_never_dialled(ip: str) -> None:
-    elsewhere = Elsewhere(port=9)
-    facts = await probe(ip_address(ip), NAME, dial=elsewhere.dial)
-    assert (facts.trouble, elsewhere.dialled) == (Trouble.SPECIAL, [])
-    with pytest.raises(ValueError, match="address"):
+@pytest.mark.parametrize("way", forbidden.WAYS)
+async def test_no_way_makes_probe_dial_a_forbidden_address(way: str) -> None:
+    expected = forbidden.MAIL[way]
+    dialled = [] if expected is Trouble.SPECIAL else [(PUBLIC, 25)]
+    told = {}
+    async with listening(mail_server(banner=("554 go away",))) as elsewhere:
+        for ip in forbidden.FORBIDDEN:
+            elsewhere.dialled.clear()
+            said = await forbidden.mail(way, ip, elsewhere.dial)
+            told[ip] = (said, list(elsewhere.dialled))
+    assert told == dict.fromkeys(forbidden.FORBIDDEN, (expected, dialled))
+
+
+@pytest.mark.parametrize("ip", forbidden.FORBIDDEN)
+async def test_reaches_dials_no_forbidden_address(ip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    dialled: list[str] = []
+
+    async def note(host: str, _port: int) -> None:
+        dialled.append(host)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio, "open_connection", note)
+    with pytest.raises(ValueError, match=f"^{re.escape(str(ip_address(ip)))} is "):
         await reaches(ip_address(ip))
+    assert dialled == []
 
 
 async def test_a_host_is_probed_at_its_first_address() -> None:
     async def note(ip: object, name: str, /) -> SmtpFacts:
         return SmtpFacts(name, greeting=str(ip))
 
-    world = World(
-        {NAME: {"A": [PUBLIC, "1.2.3.5"], "AAAA": ["2a00::25"]}, "inside.example": {"A": [PUBLIC, "10.0.0.1"]}}
-    )
+    world = World({NAME: {"A": [PUBLIC, "1.2.3.5"], "AAAA": ["2a00::25"]}})
     assert (await probe_host(NAME, world, note)).greeting == PUBLIC
-    assert (await probe_host("inside.example", world, note)).trouble is Trouble.SPECIAL
     assert (await probe_host("gone.example", world, note)).trouble is Trouble.NO_ADDRESS
