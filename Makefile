@@ -7,13 +7,16 @@ UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 
 # Hashes are checked by both installers; only the files named in the lock can come in.
+# BUILDING: pyspf comes as source only; the setuptools of requirements.lock, there by then, builds it.
 ifdef UV
 VENV = uv venv --quiet --clear --no-python-downloads --python "$(PYTHON)" .venv
 INSTALL = VIRTUAL_ENV=.venv uv pip install --quiet --require-hashes -r
+BUILDING = --no-build-isolation
 ITSELF = PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV=.venv uv pip install --quiet --no-deps --no-build-isolation --editable .
 else
 VENV = "$(PYTHON)" -m venv --clear .venv
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r
+BUILDING = --no-build-isolation --use-pep517
 ITSELF = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endif
 
@@ -55,5 +58,5 @@ lock:
 	@touch $@
 
 .venv/.ready-dev: .venv/.ready requirements-dev.lock
-	@$(INSTALL) requirements-dev.lock
+	@$(INSTALL) requirements-dev.lock $(BUILDING)
 	@touch $@

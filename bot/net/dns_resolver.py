@@ -168,7 +168,6 @@ class CachedRounds:
 
 
 Ask = Callable[[], Awaitable[DnsAnswer]]
-Key = tuple[str, str, "Manner"]
 
 MEMORY_SIZE = 20_000
 LONGEST_TTL = 3600.0
@@ -201,6 +200,9 @@ class Manner:
     fresh: bool = False
     bulk: bool = False
     deadline_s: float = 3.0
+
+
+Key = tuple[str, str, Manner]
 
 
 @dataclass(slots=True, eq=False)

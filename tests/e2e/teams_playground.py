@@ -22,13 +22,13 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 
-from bot.models import Finding, Lookup, CheckRequest
+from bot.models import CheckRequest, Finding, Lookup
 from bot.monitoring.interfaces import AlertMessage
-from handlers.delivery import DeliveryWorker, DeliveryTimeouts
+from handlers.delivery import DeliveryTimeouts, DeliveryWorker
 from handlers.message import Card
 from handlers.messages import report_card
 from handlers.messages.alerts import reply_card
-from handlers.ports import MessageNotFound, Channel, MessagePoster
+from handlers.ports import Channel, MessageNotFound, MessagePoster
 from handlers.teams.app import TeamsPlatform
 from handlers.teams.cloud import Cloud
 from handlers.teams.outbound_auth import Credentials
@@ -67,13 +67,17 @@ class Bot:
     def __init__(self) -> None:
         self.is_clean, self.clock = False, Clock(T0)
         self.repository, speaking = InMemoryRepository(self.clock), dict[str, MessagePoster]()
-        commands = build_commands(self.repository, speaking, self.clock, World({}), check=self._findings)
+        commands = build_commands(
+            self.repository, speaking, self.clock, World({}), check=self._findings
+        )
         cloud = Cloud(services=frozenset({PAGE, f"http://127.0.0.1:{PAGE_PORT}"}))
         self.teams = TeamsPlatform(
             Credentials(BOT, cloud=cloud), commands, self._enqueue, MemoryConversationReferences()
         )
         speaking["teams"] = self.teams
-        self.delivery = DeliveryWorker(self.repository, self.repository, speaking, DeliveryTimeouts(now=self.clock))
+        self.delivery = DeliveryWorker(
+            self.repository, self.repository, speaking, DeliveryTimeouts(now=self.clock)
+        )
         self._jobs: set[asyncio.Task[None]] = set()
 
     async def _findings(self, _order: CheckRequest, _lookup: Lookup, /) -> Sequence[Finding]:

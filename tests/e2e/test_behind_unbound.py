@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bot.app import now
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
-from bot.models import Finding, LookupFailed, CheckRequest, Target
+from bot.models import CheckRequest, Finding, LookupFailed, Target
 from bot.net.dns_client import Transport
 from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
@@ -65,7 +65,10 @@ async def test_unprotected_resolver_gives_true_list_states(tmp_path: Path) -> No
             await blocklist_findings(LISTED, resolver),
         )
     assert Counter(f.facts["state"] for f in clean) == {"not_listed": len(clean)}
-    assert {f.subject for f in listed if f.facts["state"] == "listed"} == {"spamhaus-zen", "spamcop"}
+    assert {f.subject for f in listed if f.facts["state"] == "listed"} == {
+        "spamhaus-zen",
+        "spamcop",
+    }
 
 
 async def test_rebinding_protection_gives_unknown_list_states(tmp_path: Path) -> None:

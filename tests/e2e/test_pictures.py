@@ -16,7 +16,7 @@ from bot.monitoring.alert_state import initial_incident, mute
 from bot.monitoring.dnsbl_quarantine import ListHealth
 from bot.monitoring.interfaces import StoredWatch
 from handlers.message import Card, Line, Tone
-from handlers.messages.overview import Overview, ChannelWatch, lists_section, watch_sections
+from handlers.messages.overview import ChannelWatch, Overview, lists_section, watch_sections
 from handlers.slack.app_home import home_view
 from handlers.slack.block_kit import render_message
 from tests.e2e.picture import RenderError, render_png
@@ -34,7 +34,9 @@ WATCHED = (
 )
 HOME = watch_sections(
     [
-        ChannelWatch(StoredWatch(watch, incident, NOW + timedelta(minutes=10), watch.interval), channel)
+        ChannelWatch(
+            StoredWatch(watch, incident, NOW + timedelta(minutes=10), watch.interval), channel
+        )
         for channel, watch, incident in WATCHED
     ],
     NOW,

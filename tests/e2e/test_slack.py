@@ -15,12 +15,12 @@ from tests.e2e.emulator import CHANNEL, TEAM, EmulatorProxy, emulator
 from tests.handlers.slack.conftest import ScriptedCommands, serve_app
 from tests.support.slack_payloads import (
     SECRET,
-    json_body,
+    button_action,
     event_callback,
     form_body,
-    mention,
     interaction_body,
-    button_action,
+    json_body,
+    mention,
     shortcut,
     signed_headers,
     slash_command,
@@ -45,7 +45,9 @@ class Person:
     response_url: str
 
     async def send(self, body: str, kind: str) -> httpx.Response:
-        return await self.http.post("/slack/events", content=body, headers=signed_headers(body, kind))
+        return await self.http.post(
+            "/slack/events", content=body, headers=signed_headers(body, kind)
+        )
 
     async def type_command(self, text: str) -> httpx.Response:
         return await self.send(*form_body(slash_command(text, self.response_url) | LOCATION))
@@ -84,7 +86,9 @@ async def person() -> AsyncIterator[Person]:
         credentials = Credentials(
             "xoxb-a-token-for-tests", signing_secret=SECRET, api_url=f"{url}/api/"
         )
-        slack = SlackPlatform(credentials, commands, fail, timeouts=SlackTimeouts(progress_after=0.3))
+        slack = SlackPlatform(
+            credentials, commands, fail, timeouts=SlackTimeouts(progress_after=0.3)
+        )
         async with (
             serve_app(Starlette(routes=slack.routes())) as bot,
             httpx.AsyncClient(base_url=bot) as http,
@@ -107,7 +111,9 @@ async def test_command_is_acked_answered_and_rechecked(person: Person) -> None:
     recheck = next(element for element in actions if element["text"]["text"] == "Check again")
 
     assert (
-        await person.send(*interaction_body(button_action(recheck, person.response_url) | INTERACTION_LOCATION))
+        await person.send(
+            *interaction_body(button_action(recheck, person.response_url) | INTERACTION_LOCATION)
+        )
     ).status_code == 200
     assert len(await person.wait_for_messages(2)) == 2
     assert [request.text for request in person.commands.requests] == [
@@ -155,5 +161,7 @@ async def test_shortcut_answers_in_message_thread(person: Person) -> None:
         await person.emulator.call("chat.postMessage", channel=CHANNEL, text="Blocked: 203.0.113.5")
     )["ts"]
     used_on = {"ts": root, "text": "Blocked: 203.0.113.5"}
-    await person.send(*interaction_body(shortcut(used_on, person.response_url) | INTERACTION_LOCATION))
+    await person.send(
+        *interaction_body(shortcut(used_on, person.response_url) | INTERACTION_LOCATION)
+    )
     assert (await person.wait_for_reply(root, "Next step"))["thread_ts"] == root

@@ -18,7 +18,7 @@ import pytest_asyncio
 from tests.support.dns_world import World
 from tests.support.fake_slack import Message
 from tests.support.mail_world import GOOD, listing_records, mail_world
-from tests.support.slack_payloads import USER, interaction_body, button_action, view_submission
+from tests.support.slack_payloads import USER, button_action, interaction_body, view_submission
 from tests.support.slack_product import Product, product
 
 EVERY, CONFIRM, CLEAR, GROUP = 2, 1, 3, 1  # seconds

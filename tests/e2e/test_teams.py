@@ -36,7 +36,9 @@ def faults(cards: list[dict[str, Any]]) -> list[list[str]]:
 
 
 def test_all_cards_parse_with_official_parser() -> None:
-    hostile = [build_card(text) for build_card in CARDS_BY_FIELD.values() for text in (*HOSTILE, *OF_TEAMS)]
+    hostile = [
+        build_card(text) for build_card in CARDS_BY_FIELD.values() for text in (*HOSTILE, *OF_TEAMS)
+    ]
     cards = [*STORY, *hostile]
     problem_lists = faults([card_content(card) for card in cards])
     assert {

@@ -16,7 +16,7 @@ from bot.checks import sender_requirements
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
 from bot.checks.lookups import reverse_name, reversed_ip
 from bot.checks.rdap import RdapClient
-from bot.models import Check, Lookup, CheckRequest, Target
+from bot.models import Check, CheckRequest, Lookup, Target
 from bot.net.smtp_probe import Sparing
 from bot.probe_results import Certificate, HttpPage, SmtpProbeResult
 from tests.bot.checks.dkim.keys import rsa_record
@@ -130,7 +130,9 @@ class FakeServers:
         await asyncio.sleep(5 * self.rtt_s)
         days = 5 if name.endswith(BAD) else 60
         certificate = Certificate((name,), datetime.now(UTC) + timedelta(days=days))
-        return SmtpProbeResult(name, offers_tls=True, tls_version="TLSv1.3", certificate=certificate)
+        return SmtpProbeResult(
+            name, offers_tls=True, tls_version="TLSv1.3", certificate=certificate
+        )
 
 
 def audit_checks(servers: FakeServers) -> tuple[tuple[str, Check], ...]:
@@ -158,6 +160,8 @@ def audit_runner(lookup: Lookup, selected: tuple[tuple[str, Check], ...]) -> Che
 
 REQUESTS: Mapping[str, CheckRequest] = {
     "in order": CheckRequest(Target.of(ADDRESS, GOOD), helo="mail.example.com", selectors=("s1",)),
-    "in disorder": CheckRequest(Target.of(BROKEN_ADDRESS, BAD), helo="mail.example.org", selectors=("s1",)),
+    "in disorder": CheckRequest(
+        Target.of(BROKEN_ADDRESS, BAD), helo="mail.example.org", selectors=("s1",)
+    ),
     "a domain in disorder": CheckRequest(Target(domain=BAD)),
 }

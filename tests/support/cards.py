@@ -10,8 +10,8 @@ from bot.models import Verdict
 from bot.monitoring.models import Muted
 from handlers.message import Card
 from handlers.messages import (
-    internal_error_card,
     help_card,
+    internal_error_card,
     lists_card,
     refusal_card,
     report_card,
@@ -114,7 +114,9 @@ def watches() -> Mapping[str, GalleryCard]:
             "After a mute, for the channel.",
         ),
         "unmuted": GalleryCard(unmuted_card(egress, "ada"), "After `unmute`."),
-        "unwatched": GalleryCard(removed_card(egress, "ada"), "After `unwatch`, with the way back."),
+        "unwatched": GalleryCard(
+            removed_card(egress, "ada"), "After `unwatch`, with the way back."
+        ),
         "settings": GalleryCard(cards["settings"], "`settings`, once somebody changed one."),
         "not-here": GalleryCard(
             not_in_channel_card(),
@@ -203,7 +205,9 @@ def bot_cards() -> Mapping[str, GalleryCard]:
             ),
             "What was typed cannot be done: one sentence, seen by whoever typed it.",
         ),
-        "broken": GalleryCard(internal_error_card(), "A fault of ours: the details are for the log."),
+        "broken": GalleryCard(
+            internal_error_card(), "A fault of ours: the details are for the log."
+        ),
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 
 from bot.check_runner import CheckRunner
-from bot.models import Check, Finding, Lookup, CheckRequest, Report, Verdict
+from bot.models import Check, CheckRequest, Finding, Lookup, Report, Verdict
 from bot.monitoring.models import Watch
 from bot.monitoring.poll import run_first_poll
 from bot.monitoring.repository import RedisRepository

@@ -57,7 +57,9 @@ class FakeChannel:
         message_to_edit.card, message_to_edit.edits = card, message_to_edit.edits + 1
         self.after("update")
 
-    async def find(self, channel: Channel, key: str, since: datetime, thread: str = "") -> str | None:
+    async def find(
+        self, channel: Channel, key: str, since: datetime, thread: str = ""
+    ) -> str | None:
         self._record_call("find")
         candidates = [
             item

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from tests.support.slack_validator import message_faults, form_faults, home_faults
+from tests.support.slack_validator import form_faults, home_faults, message_faults
 
 TOKEN = "xoxb-a-token-for-tests"  # realistic, so that redaction is tested
 MAX_USES = 5
@@ -129,7 +129,9 @@ class FakeSlack:
         self.calls[method] += 1
         if method == "oauth.v2.access":
             return self._exchange_code(dict(parse_qsl((await request.body()).decode())))
-        team = self.teams_by_token.get(request.headers.get("authorization", "").removeprefix("Bearer "))
+        team = self.teams_by_token.get(
+            request.headers.get("authorization", "").removeprefix("Bearer ")
+        )
         if team is None:
             return JSONResponse({"ok": False, "error": "invalid_auth"})
         if method == "auth.test":
@@ -140,21 +142,29 @@ class FakeSlack:
             return JSONResponse({"ok": True, **result})
         payload = await request.json()
         problems = (
-            VIEW_VALIDATORS[method](payload["view"]) if method in VIEW_VALIDATORS else self._problems(payload, method)
+            VIEW_VALIDATORS[method](payload["view"])
+            if method in VIEW_VALIDATORS
+            else self._problems(payload, method)
         )
         if problems:
             self.rejected.append((method, problems))
             return JSONResponse({"ok": False, "error": "invalid_blocks"})
         if method in VIEW_VALIDATORS:
             async with self.changed:
-                (self.opened_forms if method == "views.open" else self.published_homes).append(payload)
+                (self.opened_forms if method == "views.open" else self.published_homes).append(
+                    payload
+                )
                 self.changed.notify_all()
             return JSONResponse({"ok": True})
         ts = payload.get("ts") or next(self.timestamps)
         self._store(method, payload | {"ts": ts})
         await self._record(method, payload | {"ts": ts})
         if (failure := self._take_failure(f"+{method}")) is not None:
-            return TruncatedResponse() if failure == "cut" else self._error_response(failure, in_json=True)
+            return (
+                TruncatedResponse()
+                if failure == "cut"
+                else self._error_response(failure, in_json=True)
+            )
         return JSONResponse({"ok": True, "ts": ts, "message_ts": ts, "channel": payload["channel"]})
 
     def _call_with_query(self, method: str, request: Request) -> Message | None:
@@ -261,8 +271,15 @@ class FakeSlack:
     async def _file(self, request: Request) -> Response:
         """Without the token, Slack redirects to its login page."""
         if (failure := self._take_failure("file")) is not None:
-            return TruncatedResponse() if failure == "cut" else self._error_response(failure, in_json=False)
-        if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.teams_by_token:
+            return (
+                TruncatedResponse()
+                if failure == "cut"
+                else self._error_response(failure, in_json=False)
+            )
+        if (
+            request.headers.get("authorization", "").removeprefix("Bearer ")
+            not in self.teams_by_token
+        ):
             return PlainTextResponse("", 302, {"Location": "https://slack.example/login"})
         return Response(self.file_contents[request.path_params["id"]], media_type="text/plain")
 

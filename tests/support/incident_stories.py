@@ -19,7 +19,15 @@ from datetime import UTC, datetime, timedelta
 
 from bot.inputs.durations import parse_duration
 from bot.monitoring.alert_state import acknowledge, advance, initial_incident, mute, unmute
-from bot.monitoring.models import Alert, Incident, Observation, AlertPolicy, Problem, Severity, ObservedState
+from bot.monitoring.models import (
+    Alert,
+    AlertPolicy,
+    Incident,
+    Observation,
+    ObservedState,
+    Problem,
+    Severity,
+)
 from bot.monitoring.serialization import from_json, to_json
 
 T0 = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
@@ -108,7 +116,10 @@ def describe_alert(alert: Alert) -> str:
     """`opened +a +b`, `eased -a`; `*a` is unverified."""
     groups = [("+", alert.new), ("-", alert.cleared), ("*", alert.unverified)]
     return " ".join(
-        [str(alert.reason), *(f"{sign}{short_key(p)}" for sign, problems in groups for p in problems)]
+        [
+            str(alert.reason),
+            *(f"{sign}{short_key(p)}" for sign, problems in groups for p in problems),
+        ]
     )
 
 
@@ -123,5 +134,7 @@ def replay(table: str, policy: AlertPolicy | None = None) -> tuple[list[str], li
     for line in filter(None, map(str.strip, table.splitlines())):
         when, results, alerts = (cell.strip() for cell in line.split("|"))
         expected.append(f"{when}: {alerts}")
-        actual.append(f"{when}: " + ", ".join(map(describe_alert, story.row(when, results.split()))))
+        actual.append(
+            f"{when}: " + ", ".join(map(describe_alert, story.row(when, results.split())))
+        )
     return expected, actual

@@ -7,8 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.monitoring.history import History, record_changes
-from bot.monitoring.interfaces import MAX_WATCHES_PER_CHANNEL, OutboxMessage, StoredWatch, ChannelSettings, TooManyWatches
-from bot.monitoring.models import Incident, Channel, Watch
+from bot.monitoring.interfaces import (
+    MAX_WATCHES_PER_CHANNEL,
+    ChannelSettings,
+    OutboxMessage,
+    StoredWatch,
+    TooManyWatches,
+)
+from bot.monitoring.models import Channel, Incident, Watch
 from tests.support.stored_watches import Clock
 
 
@@ -67,7 +73,9 @@ class InMemoryRepository:
             return False
         if len(await self.list_watches(watch.channel)) >= MAX_WATCHES_PER_CHANNEL:
             raise TooManyWatches("This channel is full.")
-        self.contents.watches[watch.channel, watch.id] = StoredWatch(watch, incident, due, watch.interval)
+        self.contents.watches[watch.channel, watch.id] = StoredWatch(
+            watch, incident, due, watch.interval
+        )
         self._record_history(watch, Incident(watch.id, incident.started_at), incident)
         return True
 
@@ -84,7 +92,8 @@ class InMemoryRepository:
 
     async def list_watches(self, channel: Channel) -> Sequence[StoredWatch]:
         paused = (
-            channel in self.contents.paused or (channel.platform, channel.workspace) in self.contents.paused
+            channel in self.contents.paused
+            or (channel.platform, channel.workspace) in self.contents.paused
         )
         return [
             replace(stored, paused=paused)
@@ -104,7 +113,9 @@ class InMemoryRepository:
         self.contents.histories.pop((channel, watch_id), None)
         return self.contents.watches.pop((channel, watch_id), None) is not None
 
-    async def update_incident(self, channel: Channel, watch_id: str, incident: Incident, expected: Incident) -> bool:
+    async def update_incident(
+        self, channel: Channel, watch_id: str, incident: Incident, expected: Incident
+    ) -> bool:
         stored = self.contents.watches.get((channel, watch_id))
         if stored is None or stored.incident != expected:
             return False
@@ -116,7 +127,9 @@ class InMemoryRepository:
         return self.contents.histories.get((channel, watch_id), History())
 
     async def histories(self, channel: Channel) -> Mapping[str, History]:
-        return {id: history for (key, id), history in self.contents.histories.items() if key == channel}
+        return {
+            id: history for (key, id), history in self.contents.histories.items() if key == channel
+        }
 
     async def settings(self, channel: Channel) -> ChannelSettings:
         return self.contents.settings.get(channel, ChannelSettings())
@@ -124,7 +137,10 @@ class InMemoryRepository:
     async def set_settings(self, channel: Channel, settings: ChannelSettings) -> None:
         workspace = (channel.platform, channel.workspace)
         for stored_channel, current in self.contents.settings.items():
-            if settings.list_notices and (stored_channel.platform, stored_channel.workspace) == workspace:
+            if (
+                settings.list_notices
+                and (stored_channel.platform, stored_channel.workspace) == workspace
+            ):
                 self.contents.settings[stored_channel] = replace(current, list_notices=False)
         self.contents.settings[channel] = settings
 
@@ -189,7 +205,9 @@ class InMemoryRepository:
         head = await self.peek(message.channel)
         if head is None or (head.id, head.attempts) != (message.id, message.attempts):
             return None
-        self.contents.outbox[message.channel][0] = replace(head, send_started_at=now, attempts=head.attempts + 1)
+        self.contents.outbox[message.channel][0] = replace(
+            head, send_started_at=now, attempts=head.attempts + 1
+        )
         return self.contents.outbox[message.channel][0]
 
     async def revert_attempt(self, message: OutboxMessage, retry_at: datetime) -> None:
@@ -201,7 +219,9 @@ class InMemoryRepository:
     async def delay(self, message: OutboxMessage, until: datetime) -> None:
         head = await self.peek(message.channel)
         if head and head.id == message.id:
-            self.contents.delays[message.channel] = max(until, self.contents.delays.get(message.channel, until))
+            self.contents.delays[message.channel] = max(
+                until, self.contents.delays.get(message.channel, until)
+            )
 
     async def mark_sent(self, message: OutboxMessage, message_id: str) -> None:
         head = await self.peek(message.channel)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from bot.inputs.durations import parse_duration
 from bot.monitoring.alert_state import advance
 from bot.monitoring.interfaces import AlertMessage
-from bot.monitoring.models import Incident, AlertReason, Channel, Watch
+from bot.monitoring.models import AlertReason, Channel, Incident, Watch
 from tests.support.incident_stories import T0, parse_observations
 from tests.support.stored_watches import baseline
 
@@ -37,7 +37,8 @@ def messages_of(watch: Watch, polls: Sequence[tuple[str, str]] = POLLS) -> list[
         transition = advance(incident, parse_observations(results, at), at)
         incident = transition.incident
         messages += [
-            AlertMessage(alert.key, watch.channel, watch, incident, alert) for alert in transition.alerts
+            AlertMessage(alert.key, watch.channel, watch, incident, alert)
+            for alert in transition.alerts
         ]
     return messages
 
@@ -56,7 +57,9 @@ def message_for(message: AlertMessage, watch: Watch) -> AlertMessage:
         message.alert.key.replace(old_id, new_id),
     )
     alert = replace(message.alert, watch_id=new_id, thread_key=thread, key=key)
-    return AlertMessage(key, watch.channel, watch, replace(message.incident, watch_id=new_id), alert)
+    return AlertMessage(
+        key, watch.channel, watch, replace(message.incident, watch_id=new_id), alert
+    )
 
 
 def final_incident(messages: Sequence[AlertMessage]) -> Incident:

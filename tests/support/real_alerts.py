@@ -9,11 +9,11 @@ from datetime import timedelta
 from bot.models import CheckRequest
 from bot.monitoring.alert_state import acknowledge, advance, initial_incident
 from bot.monitoring.dnsbl_quarantine import ListNotice, NoticeReason
-from bot.monitoring.interfaces import StoredWatch, ChannelSettings
+from bot.monitoring.interfaces import ChannelSettings, StoredWatch
 from bot.monitoring.models import Alert, Incident, Observation, Watch
 from bot.monitoring.poll import observe_reports
 from handlers.message import Card
-from handlers.messages.alerts import reply_card, root_card, current_root_card
+from handlers.messages.alerts import current_root_card, reply_card, root_card
 from handlers.messages.blocklists import list_notice_card
 from handlers.messages.watches import AddedWatch, added_card, settings_card, watches_card
 from tests.support.dns_world import World, Zone
@@ -50,7 +50,9 @@ class WatchScenario:
         )
         self.alerts: list[Alert] = []
 
-    def poll(self, delay: timedelta, listings: Listings, changed: Zone | None = None) -> WatchScenario:
+    def poll(
+        self, delay: timedelta, listings: Listings, changed: Zone | None = None
+    ) -> WatchScenario:
         world = World({**mail_world(listings), **(changed or {})})
         for pause in (delay, timedelta(seconds=90), timedelta(minutes=20), timedelta(minutes=20)):
             self.now += pause
@@ -86,7 +88,9 @@ def cards() -> dict[str, Card]:
     policy_removed = WatchScenario(EGRESS).poll(hour, {}, NO_POLICY)
     stored = [StoredWatch(life.watch, life.incident) for life in (grew, office)]
     stored += [
-        StoredWatch(quiet_watch, initial_incident(quiet_watch.id, (), T0), interval=quiet_watch.interval * 3)
+        StoredWatch(
+            quiet_watch, initial_incident(quiet_watch.id, (), T0), interval=quiet_watch.interval * 3
+        )
         for quiet_watch in (SECOND, CAMPUS)
     ]
     notice = ListNotice("kempt.1.quarantined", NoticeReason.QUARANTINED, ("kempt",), 21, 84)

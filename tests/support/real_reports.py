@@ -10,8 +10,8 @@ from bot.app import checks
 from bot.check_runner import CheckRunner
 from bot.checks import sender_requirements
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
-from bot.models import DnsAnswer, LookupFailed, CheckRequest, Report, Role, Target
-from tests.support.audit_world import REQUESTS, FakeServers, audit_runner, audit_checks, audit_zone
+from bot.models import CheckRequest, DnsAnswer, LookupFailed, Report, Role, Target
+from tests.support.audit_world import REQUESTS, FakeServers, audit_checks, audit_runner, audit_zone
 from tests.support.dns_world import World
 from tests.support.mail_world import DYNAMIC, GOOD, LISTED, mail_world
 from tests.support.signed_world import SignedWorld

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from bot.models import Finding, Link, CheckRequest, Report, Role, Target, Verdict
+from bot.models import CheckRequest, Finding, Link, Report, Role, Target, Verdict
 
 AT = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 REQUEST = CheckRequest(Target.of("192.0.2.25", "example.com"))
@@ -27,13 +27,19 @@ def listing(
 
 
 def finding(
-    check: str, verdict: Verdict = Verdict.PASS, summary: str = "It is right.", remediation: str = ""
+    check: str,
+    verdict: Verdict = Verdict.PASS,
+    summary: str = "It is right.",
+    remediation: str = "",
 ) -> Finding:
     return Finding(check, "example.com", verdict, f"{check}.word", summary, remediation)
 
 
 def report(
-    *findings: Finding, request: CheckRequest = REQUEST, cached: bool = False, notes: tuple[str, ...] = ()
+    *findings: Finding,
+    request: CheckRequest = REQUEST,
+    cached: bool = False,
+    notes: tuple[str, ...] = (),
 ) -> Report:
     return Report(request, AT, findings, elapsed_ms=612, queries=131, cached=cached, notes=notes)
 

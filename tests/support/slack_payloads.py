@@ -31,7 +31,9 @@ def signature(timestamp: str, body: str | bytes, secret: str = SECRET) -> str:
     )
 
 
-def signed_headers(body: str | bytes, content_type: str = FORM_TYPE, timestamp_s: float | None = None) -> dict[str, str]:
+def signed_headers(
+    body: str | bytes, content_type: str = FORM_TYPE, timestamp_s: float | None = None
+) -> dict[str, str]:
     """The headers for a body."""
     timestamp = str(int(time.time() if timestamp_s is None else timestamp_s))
     return {
@@ -56,7 +58,9 @@ def slash_command(text: str, response_url: str, trigger: str = "1.1") -> dict[st
     }
 
 
-def button_action(element: dict[str, Any], response_url: str, **message_context: Any) -> dict[str, Any]:
+def button_action(
+    element: dict[str, Any], response_url: str, **message_context: Any
+) -> dict[str, Any]:
     """A block action of a bot message; `thread_ts` and `is_ephemeral` describe the message."""
     ts = "1700000000.000100"
     container = {
@@ -65,7 +69,9 @@ def button_action(element: dict[str, Any], response_url: str, **message_context:
         "channel_id": "C1",
         "is_ephemeral": message_context.get("is_ephemeral", False),
     }
-    message = {"ts": ts} | {name: value for name, value in message_context.items() if name == "thread_ts"}
+    message = {"ts": ts} | {
+        name: value for name, value in message_context.items() if name == "thread_ts"
+    }
     action = {**element, "block_id": "b1", "action_ts": "1700000001.000100"}
     return ENVELOPE | {
         "type": "block_actions",
@@ -108,7 +114,10 @@ def view_submission(
                 element["action_id"]: {"type": "static_select", "selected_option": selected}
             }
         elif element["type"] == "conversations_select":
-            selected = {"type": "conversations_select", "selected_conversation": values_by_block[name]}
+            selected = {
+                "type": "conversations_select",
+                "selected_conversation": values_by_block[name],
+            }
             values[name] = {element["action_id"]: selected}
         elif element["type"] == "file_input":
             values[name] = {
@@ -116,7 +125,10 @@ def view_submission(
             }
         else:
             values[name] = {
-                element["action_id"]: {"type": "plain_text_input", "value": values_by_block.get(name)}
+                element["action_id"]: {
+                    "type": "plain_text_input",
+                    "value": values_by_block.get(name),
+                }
             }
     view_fields = {key: view[key] for key in ("type", "callback_id", "private_metadata", "blocks")}
     body = {

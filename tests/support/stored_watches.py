@@ -8,7 +8,7 @@ from ipaddress import ip_network
 
 from bot.models import Role
 from bot.monitoring.alert_state import advance, initial_incident
-from bot.monitoring.models import Alert, Incident, Channel, Watch
+from bot.monitoring.models import Alert, Channel, Incident, Watch
 from tests.support.incident_stories import T0, parse_observations
 
 CHANNEL = Channel("slack", "T0123ABCD", "C0456EFGH")

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from bot.inputs.special_addresses import MEANINGS, RANGES, TABLE, special_purpose_of
+from tests.support.forbidden_addresses import FORBIDDEN
 
 NAMES = {
     "0.0.0.0": "the unspecified address",
@@ -90,3 +91,8 @@ def test_ranges_specific_ones_come_first() -> None:
 
 def test_meanings_are_all_used() -> None:
     assert {meaning for _, meaning in RANGES} == set(MEANINGS)
+
+
+def test_forbidden_addresses_cover_every_range() -> None:
+    covered = {next(net for net, _ in TABLE if ip_address(ip) in net) for ip in FORBIDDEN}
+    assert covered == {net for net, _ in TABLE}

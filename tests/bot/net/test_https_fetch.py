@@ -15,6 +15,14 @@ from bot.net.https_fetch import MOST_OCTETS, fetch
 from bot.probe_results import HttpPage, ProbeError, ProbeFailed
 from tests.support.certificate_authority import EXPIRED, Authority
 from tests.support.dns_world import World, Zone
+from tests.support.forbidden_addresses import (
+    FETCH_RESULTS,
+    FORBIDDEN,
+    METHODS,
+    fetch_result,
+    http_reply,
+)
+from tests.support.forbidden_addresses import HOST as FORBIDDEN_HOST
 from tests.support.public_addresses import PUBLIC, LoopbackNetwork, Script, scripted_server
 
 HOST = "mta-sts.example.com"
@@ -268,8 +276,6 @@ async def test_server_without_tls_is_no_tls(authority: Authority) -> None:
         ({}, ProbeError.NO_ADDRESS),
         ({HOST: {"TXT": ["x"]}}, ProbeError.NO_ADDRESS),
         ({HOST: {"A": "servfail"}}, ProbeError.NO_ANSWER),
-        ({HOST: {"A": [PUBLIC, "10.0.0.1"]}}, ProbeError.SPECIAL),
-        ({HOST: {"A": [PUBLIC], "AAAA": ["::ffff:1.2.3.4"]}}, ProbeError.SPECIAL),
     ],
 )
 async def test_host_without_public_address_is_not_contacted(
@@ -278,6 +284,23 @@ async def test_host_without_public_address_is_not_contacted(
     network = LoopbackNetwork(port=9)
     assert (await fetch_error(network, authority.visitor(), zone=zone)).error is expected
     assert network.dialled == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_fetch_never_dials_forbidden_address(authority: Authority, method: str) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(http_reply(await reader.readuntil(b"\r\n\r\n")))
+
+    expected = FETCH_RESULTS[method]
+    dialled = [] if expected is ProbeError.SPECIAL else [(PUBLIC, 443)]
+    results = {}
+    async with scripted_server(script, authority.server(FORBIDDEN_HOST)) as network:
+        trust = authority.visitor()
+        for ip in FORBIDDEN:
+            network.dialled.clear()
+            result = await fetch_result(method, ip, trust, network.backend)
+            results[ip] = (result, list(network.dialled))
+    assert results == dict.fromkeys(FORBIDDEN, (expected, dialled))
 
 
 async def test_fetch_uses_ipv4_if_aaaa_lookup_fails(

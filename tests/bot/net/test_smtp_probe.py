@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from bot.net.smtp_probe import GOODBYE_WITHIN_S, MOST_TEXT, probe, probe_host, r
 from bot.probe_results import ProbeError, SmtpProbeResult
 from tests.support.certificate_authority import EXPIRED, Authority
 from tests.support.dns_world import World
+from tests.support.forbidden_addresses import FORBIDDEN, METHODS, PROBE_RESULTS, probe_result
 from tests.support.public_addresses import PUBLIC, LoopbackNetwork, Script, scripted_server
 
 NAME = "mx.example.com"
@@ -289,27 +291,39 @@ async def test_closed_port_is_unreachable(authority: Authority) -> None:
     ).error is ProbeError.UNREACHABLE
 
 
-@pytest.mark.parametrize(
-    "ip", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fd00::25", "::ffff:1.2.3.4"]
-)
-async def test_special_address_is_not_contacted(ip: str) -> None:
-    network = LoopbackNetwork(port=9)
-    result = await probe(ip_address(ip), NAME, dial=network.dial)
-    assert (result.error, network.dialled) == (ProbeError.SPECIAL, [])
-    with pytest.raises(ValueError, match="address"):
+@pytest.mark.parametrize("method", METHODS)
+async def test_probe_never_dials_forbidden_address(method: str) -> None:
+    expected = PROBE_RESULTS[method]
+    dialled = [] if expected is ProbeError.SPECIAL else [(PUBLIC, 25)]
+    results = {}
+    async with scripted_server(mail_server(banner=("554 go away",))) as network:
+        for ip in FORBIDDEN:
+            network.dialled.clear()
+            result = await probe_result(method, ip, network.dial)
+            results[ip] = (result, list(network.dialled))
+    assert results == dict.fromkeys(FORBIDDEN, (expected, dialled))
+
+
+@pytest.mark.parametrize("ip", FORBIDDEN)
+async def test_reaches_never_dials_forbidden_address(
+    ip: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialled: list[str] = []
+
+    async def record(host: str, _port: int) -> None:
+        dialled.append(host)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio, "open_connection", record)
+    with pytest.raises(ValueError, match=f"^{re.escape(str(ip_address(ip)))} is "):
         await reaches(ip_address(ip))
+    assert dialled == []
 
 
 async def test_host_is_probed_at_first_address() -> None:
     async def fake_probe(ip: object, name: str, /) -> SmtpProbeResult:
         return SmtpProbeResult(name, greeting=str(ip))
 
-    world = World(
-        {
-            NAME: {"A": [PUBLIC, "1.2.3.5"], "AAAA": ["2a00::25"]},
-            "inside.example": {"A": [PUBLIC, "10.0.0.1"]},
-        }
-    )
+    world = World({NAME: {"A": [PUBLIC, "1.2.3.5"], "AAAA": ["2a00::25"]}})
     assert (await probe_host(NAME, world, fake_probe)).greeting == PUBLIC
-    assert (await probe_host("inside.example", world, fake_probe)).error is ProbeError.SPECIAL
     assert (await probe_host("gone.example", world, fake_probe)).error is ProbeError.NO_ADDRESS

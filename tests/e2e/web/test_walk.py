@@ -24,8 +24,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bot.settings import HostPort
-from handlers.charts import Bar, RowKind, Row, Timeline
-from handlers.message import Button, Card, Fact, Line, Chart, TextBlock, Table, Tone
+from handlers.charts import Bar, Row, RowKind, Timeline
+from handlers.message import Button, Card, Chart, Fact, Line, Table, TextBlock, Tone
 from handlers.messages.overview import Overview, Section
 from handlers.ports import Channel
 from handlers.web.app import WebChat
