@@ -52,9 +52,7 @@ def bot(folder: Path) -> Iterator[int]:
         "SLACK_API_URL": f"http://127.0.0.1:{unused_port}/api/",
     }
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [MAILCHECK, "serve"], env=environment, stdin=subprocess.DEVNULL, stderr=log
-        )
+        process = subprocess.Popen([MAILCHECK, "serve"], env=environment, stdin=subprocess.DEVNULL, stderr=log)
         os.sched_setaffinity(process.pid, {CLIENT_CORE})
         try:
             yield port
@@ -72,9 +70,7 @@ def run_bulk_check(folder: Path, lists: int, per_second: int | None) -> Iterator
     task = Task(folder, lists, addresses(ADDRESSES), zone_names())
     (folder / "addresses").write_text("\n".join(task.addresses) + "\n")
     write_catalog(folder / "lists.toml", task.zones, per_second=per_second or None)
-    process = subprocess.Popen(
-        mailcheck(task), env=os.environ | task.environment, stdout=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(mailcheck(task), env=os.environ | task.environment, stdout=subprocess.DEVNULL)
     os.sched_setaffinity(process.pid, {CLIENT_CORE})
     try:
         time.sleep(2.0)  # until it has started
@@ -90,46 +86,30 @@ def ack_table(commands: int, rounds: int) -> Table:
     p50s: dict[str, list[float]] = {name: [] for name in RATE_LIMITS}
     p99s: dict[str, list[float]] = {name: [] for name in RATE_LIMITS}
     os.sched_setaffinity(0, {SERVER_CORE})
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        list_server(2_000) as lists,
-        bot(Path(folder)) as port,
-    ):
+    with tempfile.TemporaryDirectory() as folder, list_server(2_000) as lists, bot(Path(folder)) as port:
         connection, numbers = connect(port), count()
         ack_times(connection, numbers, WARM_UP)
         for _ in range(rounds):
             for name, per_second in RATE_LIMITS.items():
-                with (
-                    tempfile.TemporaryDirectory() as task_folder,
-                    run_bulk_check(Path(task_folder), lists, per_second),
-                ):
+                with tempfile.TemporaryDirectory() as task_folder, run_bulk_check(Path(task_folder), lists, per_second):
                     times_ms = ack_times(connection, numbers, commands)
                 p50s[name].append(median(times_ms))
                 p99s[name].append(percentile(times_ms, 0.99))
     os.sched_setaffinity(0, CORES)
     rows = [
-        [
-            name,
-            f"{median(p50s[name]):.2f}",
-            f"{median(p99s[name]):.2f}",
-            ratio(p99s[name], p99s[IDLE]),
-        ]
+        [name, f"{median(p50s[name]):.2f}", f"{median(p99s[name]):.2f}", ratio(p99s[name], p99s[IDLE])]
         for name in RATE_LIMITS
     ]
     head = ["the bot is", "p50 ms", "p99 ms", "p99 × idle"]
     return Table("Acknowledgement of a slash command", head, rows)
 
 
-def ack_times(
-    connection: http.client.HTTPConnection, numbers: Iterator[int], commands: int
-) -> list[float]:
+def ack_times(connection: http.client.HTTPConnection, numbers: Iterator[int], commands: int) -> list[float]:
     """Acknowledgement times in milliseconds; each command has its own user and channel."""
     times_ms = []
     for _ in range(commands):
         number = next(numbers)
-        command = slash_command(
-            "203.0.113.5", f"http://127.0.0.1:1/actions/{number}", f"{number}.1"
-        )
+        command = slash_command("203.0.113.5", f"http://127.0.0.1:1/actions/{number}", f"{number}.1")
         body, kind = form_body(command | {"user_id": f"U{number}", "channel_id": f"C{number}"})
         started = time.perf_counter()
         connection.request("POST", "/slack/events", body, signed_headers(body, kind))

@@ -12,14 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.bulk_check import DNSPERF, ENGINE, OURS, Program, Task, programs
-from benchmarks.running import (
-    RunResult,
-    find_program,
-    free_port,
-    list_server,
-    process_on_server,
-    run,
-)
+from benchmarks.running import RunResult, find_program, free_port, list_server, process_on_server, run
 from benchmarks.tables import Table, ratio, show
 from benchmarks.world import addresses, zone_names
 
@@ -53,9 +46,7 @@ def unbound(lists: int) -> Iterator[int]:
     """Run an unbound that forwards to the list server on that port; yields its own port."""
     program = find_program("unbound")
     if program is None:
-        raise SystemExit(
-            "These runs go through unbound, which is not installed: apt-get install unbound"
-        )
+        raise SystemExit("These runs go through unbound, which is not installed: apt-get install unbound")
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "unbound.conf"
@@ -69,10 +60,7 @@ def behind_unbound_table(count: int, rounds: int) -> Table:
     clients = [program for program in programs() if program.name in CLIENTS]
     walls: dict[str, list[float]] = {program.name: [] for program in clients}
     with list_server(count) as lists:
-        start_s = {
-            program.name: median(_run(program, 1, lists).wall_s for _ in range(3))
-            for program in clients
-        }
+        start_s = {program.name: median(_run(program, 1, lists).wall_s for _ in range(3)) for program in clients}
         for _ in range(rounds):
             for program in clients:
                 wall_s = _run(program, count, lists).wall_s
@@ -80,10 +68,7 @@ def behind_unbound_table(count: int, rounds: int) -> Table:
     queries = count * len(zone_names())
     rates = {name: [queries / wall_s for wall_s in times] for name, times in walls.items()}
     reference = clients[0].name
-    rows = [
-        [name, f"{median(rate):,.0f}", ratio(rate, rates[reference])]
-        for name, rate in rates.items()
-    ]
+    rows = [[name, f"{median(rate):,.0f}", ratio(rate, rates[reference])] for name, rate in rates.items()]
     head = ["program", "questions a second", f"× {reference}"]
     title = f"Behind a cold unbound, {count:,} addresses × {len(zone_names())} lists"
     return Table(title, head, rows)

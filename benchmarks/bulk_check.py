@@ -13,24 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks.running import (
-    ROOT,
-    RunResult,
-    delayed_dns_server,
-    find_program,
-    list_server,
-    peers_python,
-    run,
-)
+from benchmarks.running import ROOT, RunResult, delayed_dns_server, find_program, list_server, peers_python, run
 from benchmarks.tables import Table, ratio, show, spread
-from benchmarks.world import (
-    LISTS,
-    addresses,
-    expected_listings,
-    query_lines,
-    write_catalog,
-    zone_names,
-)
+from benchmarks.world import LISTS, addresses, expected_listings, query_lines, write_catalog, zone_names
 
 Pairs = set[tuple[str, str]]
 WINDOW = 100
@@ -83,10 +68,7 @@ def programs() -> list[Program]:
     installed = [
         Program(ENGINE, lambda task: _module("benchmarks.dns_client", task), _read_peer),
         Program(OURS, mailcheck, _read_reports),
-        *(
-            Program(peer, lambda task, peer=peer: _peer(python, peer, task), _read_peer)
-            for peer in PEER_NAMES
-        ),
+        *(Program(peer, lambda task, peer=peer: _peer(python, peer, task), _read_peer) for peer in PEER_NAMES),
     ]
     dnsperf = find_program(DNSPERF)
     if not dnsperf:
@@ -156,9 +138,7 @@ def bulk_table(count: int, rounds: int) -> Table:
             for program in installed:
                 results[program.name].append(run(program.command(task), task.environment))
         pairs = {
-            program.name: program.read(task, results[program.name][-1].out)
-            for program in installed
-            if program.read
+            program.name: program.read(task, results[program.name][-1].out) for program in installed if program.read
         }
     expected = expected_listings(count)
     costs = {
@@ -202,9 +182,7 @@ def _start_up_cpu(installed: Sequence[Program], port: int) -> dict[str, float]:
         task = Task(Path(folder), port, addresses(1), zone_names())
         task.write()
         return {
-            program.name: median(
-                run(program.command(task), task.environment).cpu_s for _ in range(3)
-            )
+            program.name: median(run(program.command(task), task.environment).cpu_s for _ in range(3))
             for program in installed
         }
 
@@ -214,8 +192,7 @@ def dead_list_table(count: int, rounds: int) -> Table:
     installed = [program for program in programs() if program.name != DNSPERF]
     zones = zone_names()
     listed = {
-        f"{_reversed(ip)}.{zone}": {"A": ["127.0.0.2"], "TXT": ["Listed"]}
-        for ip, zone in expected_listings(count)
+        f"{_reversed(ip)}.{zone}": {"A": ["127.0.0.2"], "TXT": ["Listed"]} for ip, zone in expected_listings(count)
     }
     points = {f"2.0.0.127.{zone}": {"A": ["127.0.0.2"]} for zone in zones}
     rows = []
@@ -235,13 +212,7 @@ def dead_list_table(count: int, rounds: int) -> Table:
             alive, with_dead = median(walls[False]), median(walls[True])
             seconds = [f"{alive:.2f}", f"{with_dead:.2f}", f"{with_dead - alive:+.2f}"]
             rows.append([program.name, *seconds, str(wrong)])
-    head = [
-        "program",
-        "all answer, wall s",
-        "one is dead, wall s",
-        "difference, s",
-        "wrong at the other lists",
-    ]
+    head = ["program", "all answer, wall s", "one is dead, wall s", "difference, s", "wrong at the other lists"]
     return Table(f"One dead list of {LISTS}, {count:,} addresses", head, rows)
 
 

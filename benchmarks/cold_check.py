@@ -21,7 +21,7 @@ from bot.app import checks, now
 from bot.check_runner import CheckRunner
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
 from bot.models import Check, CheckRequest, Target
-from bot.net.dns_client import Transport
+from bot.net.dns_client import DnsClient
 from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
 from tests.support.audit_world import audit_zone
@@ -69,22 +69,18 @@ SCENARIOS = (
 )
 
 
-def check_runner(
-    resolver: Resolver, names: Sequence[str], trust: InMemoryTrustCache | None = None
-) -> CheckRunner:
+def check_runner(resolver: Resolver, names: Sequence[str], trust: InMemoryTrustCache | None = None) -> CheckRunner:
     """The checks with these names, with empty caches except for the trust of lists."""
     lists = blocklist_check(CATALOG, {}, trust or InMemoryTrustCache(), "line", now)
-    selected: list[tuple[str, Check]] = [
-        (name, check) for name, check in checks(lists, True) if name in names
-    ]
+    selected: list[tuple[str, Check]] = [(name, check) for name, check in checks(lists, True) if name in names]
     return CheckRunner(selected, frozenset(), resolver, resolver.fresh(), now, allow_special=True)
 
 
-def _cold_runner(client: Transport, names: Sequence[str], trust: InMemoryTrustCache) -> CheckRunner:
+def _cold_runner(client: DnsClient, names: Sequence[str], trust: InMemoryTrustCache) -> CheckRunner:
     return check_runner(Resolver(client, identity="line"), names, trust)
 
 
-async def _run(client: Transport, scenario: Scenario) -> tuple[list[float], int]:
+async def _run(client: DnsClient, scenario: Scenario) -> tuple[list[float], int]:
     """Milliseconds of concurrent checks, and how many had a wrong verdict."""
     domain = "example.com" if "spf" in scenario.checks else None
     trust = InMemoryTrustCache()
@@ -96,9 +92,7 @@ async def _run(client: Transport, scenario: Scenario) -> tuple[list[float], int]
     async def timed(request: CheckRequest) -> tuple[float, bool]:
         started = time.perf_counter()
         report = await runner.run(request)
-        states = {
-            finding.facts["state"] for finding in report.findings if finding.check == "blocklist"
-        }
+        states = {finding.facts["state"] for finding in report.findings if finding.check == "blocklist"}
         return (time.perf_counter() - started) * 1e3, not states <= {"not_listed", "unknown"}
 
     addresses = [ip_address(GOOD) + number for number in range(scenario.concurrency)]
@@ -106,7 +100,7 @@ async def _run(client: Transport, scenario: Scenario) -> tuple[list[float], int]
     return [time_ms for time_ms, _ in rows], sum(wrong for _, wrong in rows)
 
 
-async def _round_trip_ms(client: Transport) -> float:
+async def _round_trip_ms(client: DnsClient) -> float:
     times = []
     for number in range(11):
         started = time.perf_counter()
@@ -117,7 +111,7 @@ async def _round_trip_ms(client: Transport) -> float:
 
 async def _row(scenario: Scenario, port: int, link: Link, rounds: int) -> list[str]:
     slowest, wrong = [], 0
-    async with Transport([Server("127.0.0.1", port)]) as client:
+    async with DnsClient([Server("127.0.0.1", port)]) as client:
         round_trip_ms = await _round_trip_ms(client)
         for _ in range(rounds + 1):
             times, wrong_verdicts = await _run(client, scenario)
@@ -127,14 +121,7 @@ async def _row(scenario: Scenario, port: int, link: Link, rounds: int) -> list[s
     path_ms = scenario.round_trips * round_trip_ms
     figures = [median(slowest), percentile(slowest, 0.95)]
     ratios = [f"{figure / path_ms:.2f}" if link.delay_ms else "" for figure in figures]
-    return [
-        scenario.name,
-        str(link),
-        f"{path_ms:.1f}",
-        *(f"{figure:.1f}" for figure in figures),
-        *ratios,
-        str(wrong),
-    ]
+    return [scenario.name, str(link), f"{path_ms:.1f}", *(f"{figure:.1f}" for figure in figures), *ratios, str(wrong)]
 
 
 def cold_table(rounds: int) -> Table:
@@ -145,16 +132,7 @@ def cold_table(rounds: int) -> Table:
             for scenario in SCENARIOS:
                 rows.append(asyncio.run(_row(scenario, port, link, rounds)))
     os.sched_setaffinity(0, CORES)
-    head = [
-        "check",
-        "line",
-        "critical path, ms",
-        "median ms",
-        "p95 ms",
-        "median ×",
-        "p95 ×",
-        "wrong",
-    ]
+    head = ["check", "line", "critical path, ms", "median ms", "p95 ms", "median ×", "p95 ×", "wrong"]
     return Table("One check over a line", head, rows)
 
 
@@ -175,14 +153,12 @@ async def _with_dead_lists(server: Server, rounds: int) -> tuple[list[float], st
     request = CheckRequest(Target.of(GOOD, "example.com"))
     times, answered = [], ""
     for _ in range(rounds):
-        async with Transport([server]) as client:
+        async with DnsClient([server]) as client:
             started = time.perf_counter()
             runner = _cold_runner(client, MAIL_CHECKS, InMemoryTrustCache())
             report = await runner.run(request)
             times.append((time.perf_counter() - started) * 1e3)
-        states = [
-            finding.facts["state"] for finding in report.findings if finding.check == "blocklist"
-        ]
+        states = [finding.facts["state"] for finding in report.findings if finding.check == "blocklist"]
         answered = f"{states.count('not_listed')} of {len(states)}"
     return times, answered
 

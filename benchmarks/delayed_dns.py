@@ -24,13 +24,7 @@ from dns.rdataclass import IN
 from dns.rdatatype import RdataType
 
 HEADER, TTL, NEGATIVE_TTL = 12, 300, 150
-SOA = (
-    b"\0\0\6\0\1"
-    + TTL.to_bytes(4, "big")
-    + b"\0\x16\0\0"
-    + b"\0\0\0\1" * 4
-    + NEGATIVE_TTL.to_bytes(4, "big")
-)
+SOA = b"\0\0\6\0\1" + TTL.to_bytes(4, "big") + b"\0\x16\0\0" + b"\0\0\0\1" * 4 + NEGATIVE_TTL.to_bytes(4, "big")
 SERVFAIL, NXDOMAIN, REFUSED = 2, 3, 5
 RCODES = {"servfail": SERVFAIL, "refused": REFUSED}
 
@@ -41,9 +35,7 @@ Body = tuple[bytes, bytes] | None
 def body(rcode: int, records: list[bytes]) -> Body:
     """Reply without its question; without records a negative answer with SOA, or an error."""
     negative = rcode in (0, NXDOMAIN) and not records
-    counts = (
-        b"\0\1" + len(records).to_bytes(2, "big") + (b"\0\1" if negative else b"\0\0") + b"\0\0"
-    )
+    counts = b"\0\1" + len(records).to_bytes(2, "big") + (b"\0\1" if negative else b"\0\0") + b"\0\0"
     return bytes((0x85, 0x80 | rcode)) + counts, SOA if negative else b"".join(records)
 
 
@@ -70,9 +62,7 @@ class Replies:
     `faults` are behaviors of whole zones: see the WORD of the command line.
     """
 
-    def __init__(
-        self, zone: Mapping[str, Mapping[str, list[str]]], faults: Mapping[str, str]
-    ) -> None:
+    def __init__(self, zone: Mapping[str, Mapping[str, list[str]]], faults: Mapping[str, str]) -> None:
         self._positive = {
             wire_name(name) + RdataType.make(rdtype).to_bytes(2, "big"): body(
                 0, [record(rdtype, text) for text in texts]

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from bot.models import DnsAnswer
-from bot.net.dns_client import Transport
+from bot.net.dns_client import DnsClient
 from bot.net.nameservers import Server
 
 CONCURRENCY = 64  # addresses; the client has a hundred queries in flight
@@ -21,12 +21,12 @@ async def main(port: int, addresses: list[str], zones: list[str]) -> None:
     waiting = iter(addresses)
     listed: list[tuple[str, str]] = []
     failed: list[tuple[str, str]] = []
-    async with Transport([Server("127.0.0.1", port)]) as client:
+    async with DnsClient([Server("127.0.0.1", port)]) as client:
 
         async def work() -> None:
             for address in waiting:
                 label = ".".join(reversed(address.split(".")))
-                results = await client.ask_all(label, zones)
+                results = await client.query_many(label, zones)
                 for zone, result in zip(zones, results, strict=True):
                     if not isinstance(result, DnsAnswer):
                         failed.append((address, zone))

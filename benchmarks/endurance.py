@@ -21,8 +21,8 @@ from bot.app import checks, now
 from bot.check_runner import CheckRunner
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
 from bot.checks.dnsbl.catalog import Catalog
-from bot.models import DnsAnswer, CheckRequest, Target
-from bot.net.dns_client import Transport
+from bot.models import CheckRequest, DnsAnswer, Target
+from bot.net.dns_client import DnsClient
 from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
 from handlers.cli.bulk_check import Line, run_lines
@@ -36,13 +36,13 @@ MIN_CHECKS = 20
 BREAKER_WARM_UP = 200  # addresses until the circuit breaker has opened
 
 
-async def _query_all(client: Transport, labels: list[str], zones: list[str]) -> list[DnsAnswer]:
+async def _query_all(client: DnsClient, labels: list[str], zones: list[str]) -> list[DnsAnswer]:
     """The positive answers of all labels at all zones."""
     waiting, answers = iter(labels), []
 
     async def work() -> None:
         for label in waiting:
-            for result in await client.ask_all(label, zones):
+            for result in await client.query_many(label, zones):
                 if isinstance(result, DnsAnswer) and result.records:
                     answers.append(result)
 
@@ -61,7 +61,7 @@ def leak_table(queries: int) -> Table:
 async def _leaks(port: int, queries: int) -> list[str]:
     files_before, zones = len(os.listdir("/proc/self/fd")), zone_names()
     labels = [_label(address) for address in addresses(queries // len(zones))]
-    async with Transport([Server("127.0.0.1", port)]) as client:
+    async with DnsClient([Server("127.0.0.1", port)]) as client:
         await _query_all(client, labels, zones)
         pending = client.in_flight
     files = len(os.listdir("/proc/self/fd")) - files_before
@@ -90,13 +90,13 @@ async def _forgeries(queries: int) -> list[str]:
     listed = {f"{label}.{zone}": {"A": ["127.0.0.2"]} for label in labels[::2] for zone in zones}
     async with (
         serve(listed, faults=dict(zip(zones, faults, strict=True))) as server,
-        Transport([Server(server.host, server.port)]) as client,
+        DnsClient([Server(server.host, server.port)]) as client,
     ):
         await client.query("t.example", "A")
         answers = await _query_all(client, labels, zones)
         counters = client.upstreams[0].counters
     wrong = [answer for answer in answers if answer.records != ("127.0.0.2",)]
-    dropped = counters.unexpected + counters.mismatched + counters.miscased + counters.garbled
+    dropped = counters.unexpected + counters.mismatched + counters.case_mismatched + counters.malformed
     errors = len(wrong) + abs(len(listed) - len(answers))
     return [f"{queries:,}", f"{dropped:,}", str(errors)]
 
@@ -123,7 +123,7 @@ async def _interactive(port: int, address_count: int, catalog: Catalog) -> list[
     """The bulk check runs as in `mailcheck check --file`, in the process of the interactive one."""
     rows = []
     alone_ms = 0.0
-    async with Transport([Server("127.0.0.1", port)]) as client:
+    async with DnsClient([Server("127.0.0.1", port)]) as client:
         for name, count in (("alone", 0), ("beside a sweep", address_count)):
             lags: list[float] = []
             lag_task = asyncio.create_task(_measure_loop_lag(lags))
@@ -150,16 +150,12 @@ async def _interactive(port: int, address_count: int, catalog: Catalog) -> list[
     return rows
 
 
-async def _bulk_reports(client: Transport, catalog: Catalog, count: int) -> int:
+async def _bulk_reports(client: DnsClient, catalog: Catalog, count: int) -> int:
     """Bulk check of that many addresses; returns the number of reports."""
-    lookup = Resolver(client, identity="line").sweeping()
+    lookup = Resolver(client, identity="line").bulk()
     lists = blocklist_check(catalog, {}, InMemoryTrustCache(), "line", now)
-    runner = CheckRunner(
-        checks(lists, True)[:3], frozenset(), lookup, lookup, now, allow_special=True
-    )
-    lines = (
-        Line(n, (CheckRequest(Target.of(address)),)) for n, address in enumerate(addresses(count))
-    )
+    runner = CheckRunner(checks(lists, True)[:3], frozenset(), lookup, lookup, now, allow_special=True)
+    lines = (Line(n, (CheckRequest(Target.of(address)),)) for n, address in enumerate(addresses(count)))
     return sum([len(reports) async for _, reports in run_lines(runner, lines, fresh=False)])
 
 
@@ -198,12 +194,12 @@ def breaker_table(address_count: int, rounds: int) -> Table:
 async def _with_open_breaker(port: int, zones: list[str], address_count: int) -> tuple[float, int]:
     """Seconds and datagrams of a bulk check, after a first part that opens the breaker."""
     labels = [_label(address) for address in addresses(BREAKER_WARM_UP + address_count)]
-    async with Transport([Server("127.0.0.1", port)]) as client:
+    async with DnsClient([Server("127.0.0.1", port)]) as client:
         counters = client.upstreams[0].counters
         await _query_all(client, labels[:BREAKER_WARM_UP], zones)
-        started, sent_before = time.perf_counter(), counters.sent + counters.resent
+        started, sent_before = time.perf_counter(), counters.sent + counters.retried
         await _query_all(client, labels[BREAKER_WARM_UP:], zones)
-        return time.perf_counter() - started, counters.sent + counters.resent - sent_before
+        return time.perf_counter() - started, counters.sent + counters.retried - sent_before
 
 
 def tables(quick: bool) -> Iterator[Table]:

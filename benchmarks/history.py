@@ -29,8 +29,8 @@ from bot.monitoring.history import (
     compact_history,
     dump_history,
 )
-from bot.storage.embedded_valkey import Embedded
-from bot.storage.redis_client import client
+from bot.storage.embedded_valkey import EmbeddedValkey
+from bot.storage.redis_client import open_client
 
 BATCH_SIZE = 500
 HOUR = timedelta(hours=1)
@@ -92,15 +92,11 @@ async def main(watches: int) -> int:
     scenarios = [
         Scenario("nothing ever happened", lambda _: "", EMPTY_LIMIT),
         Scenario("a tenth was listed, up to eight times", typical, TYPICAL_LIMIT),
-        Scenario(
-            "every history is full",
-            lambda number: full_texts[number % len(full_texts)],
-            FULL_LIMIT,
-        ),
+        Scenario("every history is full", lambda number: full_texts[number % len(full_texts)], FULL_LIMIT),
     ]
     within_limits = True
     with tempfile.TemporaryDirectory() as folder:
-        async with Embedded(Path(folder)) as server, client(server.url, 30.0) as redis:
+        async with EmbeddedValkey(Path(folder)) as server, open_client(server.url, 30.0) as redis:
             for scenario in scenarios:
                 bytes_each = await measure(redis, scenario, watches)
                 within_limits = within_limits and bytes_each <= scenario.limit
@@ -113,8 +109,6 @@ async def main(watches: int) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--watches", type=int, default=100_000)
     sys.exit(asyncio.run(main(parser.parse_args().watches)))

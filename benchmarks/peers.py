@@ -31,9 +31,7 @@ async def pydnsbl(port: int, addresses: list[str], zones: list[str]) -> Results:
 
     providers = [Provider(zone) for zone in zones]
     checker = DNSBLIpChecker(providers=providers, timeout=5, tries=2, concurrency=CONCURRENCY)
-    checker._resolver = aiodns.DNSResolver(
-        nameservers=["127.0.0.1"], timeout=5, tries=2, udp_port=port
-    )
+    checker._resolver = aiodns.DNSResolver(nameservers=["127.0.0.1"], timeout=5, tries=2, udp_port=port)
     listed: Pairs = []
     failed: Pairs = []
     for result in await asyncio.gather(*(checker.check_async(address) for address in addresses)):
@@ -76,15 +74,11 @@ async def dnspython(port: int, addresses: list[str], zones: list[str]) -> Result
 
 
 async def _query_all(
-    addresses: list[str],
-    zones: list[str],
-    is_listed: Callable[[str, str], Coroutine[Any, Any, bool | None]],
+    addresses: list[str], zones: list[str], is_listed: Callable[[str, str], Coroutine[Any, Any, bool | None]]
 ) -> Results:
     listed: Pairs = []
     failed: Pairs = []
-    pairs: Iterable[tuple[str, str]] = iter(
-        [(address, zone) for address in addresses for zone in zones]
-    )
+    pairs: Iterable[tuple[str, str]] = iter([(address, zone) for address in addresses for zone in zones])
 
     async def work() -> None:
         for address, zone in pairs:

@@ -41,11 +41,7 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
     with tempfile.TemporaryFile("w+") as out:
         started = time.perf_counter()
         process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdout=out,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | dict(environment or {}),
+            command, cwd=ROOT, stdout=out, stderr=subprocess.DEVNULL, env=os.environ | dict(environment or {})
         )
         os.sched_setaffinity(process.pid, {CLIENT_CORE})
         cpu_s, peak_kb = measure(process)
@@ -62,9 +58,7 @@ def measure(process: subprocess.Popen[Any]) -> tuple[float, int]:
     peak = 0
     while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         status = Path(f"/proc/{process.pid}/status").read_text()
-        peak = next(
-            (int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), peak
-        )
+        peak = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), peak)
         time.sleep(0.02 if not peak else 0.1)
     _, _, used = os.wait4(process.pid, 0)
     process.returncode = 0  # the exit status of mailcheck depends on its findings
@@ -77,9 +71,7 @@ def peers_python() -> str:
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
     subprocess.run(
-        [str(python), "-m", "pip", "install", "--quiet", *PEER_PACKAGES],
-        check=True,
-        stderr=subprocess.DEVNULL,
+        [str(python), "-m", "pip", "install", "--quiet", *PEER_PACKAGES], check=True, stderr=subprocess.DEVNULL
     )
     return str(python)
 
@@ -94,10 +86,7 @@ def list_server(addresses: int, lists: int = 50) -> Iterator[int]:
     """rbldnsd with the benchmark lists on the server core; yields its port."""
     daemon = find_program("rbldnsd")
     if daemon is None:
-        raise SystemExit(
-            "The sweeps are measured against rbldnsd,"
-            " which is not installed: apt-get install rbldnsd"
-        )
+        raise SystemExit("The sweeps are measured against rbldnsd, which is not installed: apt-get install rbldnsd")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # the daemon drops its privileges before it reads
         zones = write_zones(Path(folder), addresses, lists)
@@ -129,13 +118,7 @@ def delayed_dns_server(
 @contextmanager
 def process_on_server(command: Sequence[str], ready: str) -> Iterator[str]:
     """Run a program on the server core during the block; yields its line that has `ready`."""
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     os.sched_setaffinity(process.pid, {SERVER_CORE})
     assert process.stdout
     try:

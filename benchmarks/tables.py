@@ -16,9 +16,7 @@ class Table:
 
     def __str__(self) -> str:
         lines = [self.head, ["---"] * len(self.head), *self.rows]
-        return "\n".join(
-            [f"### {self.title}", "", *("| " + " | ".join(line) + " |" for line in lines), ""]
-        )
+        return "\n".join([f"### {self.title}", "", *("| " + " | ".join(line) + " |" for line in lines), ""])
 
 
 def spread(figures: Sequence[float]) -> str:
@@ -39,11 +37,7 @@ def percentile(figures: Sequence[float], share: float) -> float:
 
 def show(description: str | None, tables: Callable[[bool], Iterable[Table]]) -> None:
     """Command line of a single benchmark."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="fewer and shorter runs, to try it out"
-    )
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter runs, to try it out")
     for table in tables(parser.parse_args().quick):
         print(table, flush=True)

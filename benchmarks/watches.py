@@ -23,13 +23,13 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bot.models import CheckRequest, Report, Role
-from bot.monitoring.models import Incident, Channel, Watch
-from bot.monitoring.poller import CLAIM_BATCH, LEASES_S, PollerConfig, Poller
+from bot.monitoring.models import Channel, Incident, Watch
+from bot.monitoring.poller import CLAIM_BATCH, LEASES_S, Poller, PollerConfig
 from bot.monitoring.repository import RedisRepository
 from bot.monitoring.serialization import watch_entry
-from bot.storage.embedded_valkey import Embedded
-from bot.storage.redis_client import client
-from bot.storage.watch_store import Change, Ended
+from bot.storage.embedded_valkey import EmbeddedValkey
+from bot.storage.redis_client import open_client
+from bot.storage.watch_store import PollResultRow, WatchUpdate
 
 BATCH_SIZE = 50
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
@@ -51,11 +51,7 @@ class Figures:
 
     @property
     def meets_goals(self) -> bool:
-        return (
-            self.bytes_each <= 700
-            and self.applied_per_s >= 10_000
-            and max(self.slowest_ms.values()) <= 50
-        )
+        return self.bytes_each <= 700 and self.applied_per_s >= 10_000 and max(self.slowest_ms.values()) <= 50
 
 
 class EmptyRunner:
@@ -69,16 +65,7 @@ def numbered_watch(number: int) -> Watch:
     """50 watches in a channel, 500 in a workspace."""
     channel = Channel("slack", f"T0{number // 500:07d}", f"C0{number // 50:08d}")
     network = ip_network(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}/32")
-    return Watch(
-        channel,
-        network,
-        "mail.example.com",
-        Role.MTA,
-        timedelta(hours=1),
-        "U0123ABCD",
-        NOW,
-        "HQ egress",
-    )
+    return Watch(channel, network, "mail.example.com", Role.MTA, timedelta(hours=1), "U0123ABCD", NOW, "HQ egress")
 
 
 async def measure(redis: Redis, watches: int) -> Figures:
@@ -115,8 +102,8 @@ async def apply_all(repository: RedisRepository, watches: int) -> None:
             count += 1
             row = claim.watches[0]
             messages = [(f"letter-{count}", row.watch)]
-            changes = [Change(row, row.incident, messages)] if count % 50 == 0 else []
-            results.append(Ended(claim, changes, look_at=now + 3600))
+            changes = [WatchUpdate(row, row.incident, messages)] if count % 50 == 0 else []
+            results.append(PollResultRow(claim, changes, next_poll_at=now + 3600))
         assert set(await repository.watches.apply(results, now)) == {"done"}
     assert count == watches
 
@@ -157,22 +144,17 @@ async def memory_used(redis: Redis) -> int:
 
 async def main(watches: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
-        async with Embedded(Path(folder)) as server, client(server.url, 5.0) as redis:
+        async with EmbeddedValkey(Path(folder)) as server, open_client(server.url, 5.0) as redis:
             figures = await measure(redis, watches)
     latencies = ", ".join(f"{name} {ms:.1f} ms" for name, ms in figures.slowest_ms.items())
     print(f"{watches} watches: {figures.bytes_each:.0f} bytes each (goal: at most 700)")
-    print(
-        f"claimed and applied: {figures.applied_per_s:.0f} a second from one process"
-        " (goal: at least 10000)"
-    )
+    print(f"claimed and applied: {figures.applied_per_s:.0f} a second from one process (goal: at least 10000)")
     print(f"whole rounds without the questions: {figures.polled_per_s:.0f} a second")
     print(f"slowest of twenty: {latencies} (goal: at most 50 ms)")
     return 0 if figures.meets_goals else 1
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--watches", type=int, default=100_000)
     sys.exit(asyncio.run(main(parser.parse_args().watches)))

@@ -36,9 +36,7 @@ source = "https://{zone}/"
 {limits}[list.codes]
 "127.0.0.*" = {{ effect = "listed", means = "it was seen to send spam" }}
 """
-ZONE_HEAD = (
-    "$SOA 300 ns1.{zone} hostmaster.{zone} 0 600 300 86400 150\n$NS 300 ns1.{zone}\n$TTL 300\n"
-)
+ZONE_HEAD = "$SOA 300 ns1.{zone} hostmaster.{zone} 0 600 300 86400 150\n$NS 300 ns1.{zone}\n$TTL 300\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +60,13 @@ def entries(zone: str, count: int) -> list[Entry]:
     """Listings of the zone among the first `count` addresses."""
     rng = random.Random(f"{zone} {count}")
     numbers = rng.sample(range(count), max(1, round(count * LISTED_SHARE)))
-    return [
-        Entry((number * 7919 + 257) % (1 << 24), rng.choice(CODES)) for number in sorted(numbers)
-    ]
+    return [Entry((number * 7919 + 257) % (1 << 24), rng.choice(CODES)) for number in sorted(numbers)]
 
 
 def expected_listings(count: int, lists: int = LISTS) -> set[tuple[str, str]]:
     """Every pair of an address and a zone that lists it."""
     return {
-        (str(IPv4Address(FIRST + entry.address)), zone)
-        for zone in zone_names(lists)
-        for entry in entries(zone, count)
+        (str(IPv4Address(FIRST + entry.address)), zone) for zone in zone_names(lists) for entry in entries(zone, count)
     }
 
 
@@ -82,26 +76,18 @@ def write_zones(folder: Path, count: int, lists: int = LISTS) -> list[str]:
     for zone in zone_names(lists):
         text = f"Listed by {zone}, see https://{zone}/?q=$"
         lines = [ZONE_HEAD.format(zone=zone), f":127.0.0.2:{text}\n127.0.0.2\n"]
-        lines += [
-            f"{IPv4Address(FIRST + entry.address)} :{entry.code}:{text}\n"
-            for entry in entries(zone, count)
-        ]
+        lines += [f"{IPv4Address(FIRST + entry.address)} :{entry.code}:{text}\n" for entry in entries(zone, count)]
         (folder / f"{zone}.zone").write_text("".join(lines))
         arguments.append(f"{zone}:ip4set:{zone}.zone")
     (folder / "reverse.zone").write_text(ZONE_HEAD.format(zone=REVERSE_ZONE))
     return [*arguments, f"{REVERSE_ZONE}:generic:reverse.zone"]
 
 
-def write_catalog(
-    file: Path, zones: Iterable[str], *, severity: str = "low", per_second: int | None = None
-) -> None:
+def write_catalog(file: Path, zones: Iterable[str], *, severity: str = "low", per_second: int | None = None) -> None:
     """Write the lists for `MAILCHECK_BLOCKLISTS`; `per_second` limits the queries of each."""
     limits = f"per_second = {per_second}\n" if per_second else ""
     ids = ((zone.replace(".", "-"), zone) for zone in zones)
-    rows = (
-        CATALOG_LIST.format(id=id_, zone=zone, severity=severity, limits=limits)
-        for id_, zone in ids
-    )
+    rows = (CATALOG_LIST.format(id=id_, zone=zone, severity=severity, limits=limits) for id_, zone in ids)
     file.write_text(CATALOG_HEAD + "".join(rows))
 
 

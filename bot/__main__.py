@@ -32,29 +32,17 @@ from handlers.teams.app_package import SITE, BadPackage, app_package
 BAD_INPUT = 2
 
 # Errors whose text is one sentence that says what to change.
-USER_ERRORS = (
-    BadDomain,
-    BadTarget,
-    BadInput,
-    LogTooBig,
-    CatalogError,
-    StoreUnavailable,
-    CannotServe,
-    BadPackage,
-)
+USER_ERRORS = (BadDomain, BadTarget, BadInput, LogTooBig, CatalogError, StoreUnavailable, CannotServe, BadPackage)
 
 app = typer.Typer(
     name="mailcheck",
-    help="Is this address on a blocklist, is its reverse name right,"
-    " and the domain's SPF, DMARC and MX?",
+    help="Is this address on a blocklist, is its reverse name right, and the domain's SPF, DMARC and MX?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-teams_app = typer.Typer(
-    help="What Microsoft Teams needs.", no_args_is_help=True, rich_markup_mode=None
-)
+teams_app = typer.Typer(help="What Microsoft Teams needs.", no_args_is_help=True, rich_markup_mode=None)
 for verb in (check, spf, dmarc, bounce, headers, lists, doctor, export):
     app.command()(verb)
 app.add_typer(teams_app, name="teams")

@@ -29,14 +29,7 @@ from bot.checks import (
     starttls,
     tls_rpt,
 )
-from bot.checks.dnsbl import (
-    TrustCache,
-    InMemoryTrustCache,
-    ListTrust,
-    blocklist_check,
-    list_statuses,
-    load,
-)
+from bot.checks.dnsbl import InMemoryTrustCache, ListTrust, TrustCache, blocklist_check, list_statuses, load
 from bot.checks.dnsbl.catalog import Catalog
 from bot.checks.dnsbl.test_points import ListStatus
 from bot.checks.dnsbl.zones import Zone, list_queries, usable_zones
@@ -45,22 +38,22 @@ from bot.metrics import Metrics, build_metrics
 from bot.models import Check, Lookup, Report, ServerHealth, Target
 from bot.monitoring.dnsbl_quarantine import QueryUsage
 from bot.monitoring.models import Watch
-from bot.monitoring.poll import run_first_poll, monitoring_runner
+from bot.monitoring.poll import monitoring_runner, run_first_poll
 from bot.monitoring.poller import Poller, poller_config
 from bot.monitoring.query_budget import BudgetedLookup, QueryBudget
 from bot.monitoring.repository import RedisRepository
-from bot.net.dns_client import Transport
+from bot.net.dns_client import DnsClient
 from bot.net.dns_resolver import Resolver
 from bot.net.https_fetch import fetch
 from bot.net.nameservers import Server, system_servers
-from bot.net.rate_limit import Pace
-from bot.net.smtp_probe import Sparing, probe_host
+from bot.net.rate_limit import RateLimit
+from bot.net.smtp_probe import SmtpProbeCache, probe_host
 from bot.probe_results import Fetch
 from bot.settings import ProbeSmtp, Settings, SettingsError, SpecialAddresses
 from bot.storage import StoreUnavailable
-from bot.storage.cache import AnswerCache, Remembered, ReportCache
-from bot.storage.circuit_breaker import Circuit
-from bot.storage.redis_client import Store, connect
+from bot.storage.cache import AnswerCache, RedisTextCache, ReportCache
+from bot.storage.circuit_breaker import CircuitBreaker
+from bot.storage.redis_client import RedisConnection, connect
 
 log = structlog.get_logger()
 
@@ -77,7 +70,7 @@ class NetworkClients:
 
     fetch: Fetch
     find_contact: FindContact
-    probe: Sparing | None = None
+    probe: SmtpProbeCache | None = None
     probe_timeout_s: float | None = None
 
 
@@ -93,9 +86,9 @@ class Core:
     resolver: Resolver
     check_runner: CheckRunner
     metrics: Metrics
-    store: Store | None
-    cache_breaker: Circuit | None
-    dns_client: Transport
+    store: RedisConnection | None
+    cache_breaker: CircuitBreaker | None
+    dns_client: DnsClient
 
     def list_count(self, target: Target) -> int:
         """Number of blocklist queries for a target."""
@@ -103,7 +96,7 @@ class Core:
 
     def bulk_runner(self, *, fresh: bool = False) -> CheckRunner:
         """The checks for bulk runs: interactive queries go first, and reports are not cached."""
-        lookup = self.resolver.sweeping(fresh=fresh)
+        lookup = self.resolver.bulk(fresh=fresh)
         return replace(self.check_runner, lookup=lookup, fresh_lookup=lookup, reports=None)
 
     def resolver_health(self) -> list[ServerHealth]:
@@ -117,9 +110,7 @@ class Core:
 
 
 @asynccontextmanager
-async def open_core(
-    settings: Settings, *, needs_store: bool, uses_store: bool = True
-) -> AsyncIterator[Core]:
+async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool = True) -> AsyncIterator[Core]:
     """Build the core and run it until the block ends.
 
     Without `uses_store` nothing is shared between processes. Raises StoreUnavailable where
@@ -132,33 +123,21 @@ async def open_core(
     async with AsyncExitStack() as stack:
         store = await _store(settings, stack, needs_store) if uses_store else None
         keys = _keys(settings)
-        dns_client = await stack.enter_async_context(
-            Transport(nameservers, paces=_rate_limits(catalog, keys))
-        )
-        cache_breaker = Circuit(store.interactive) if store else None
+        dns_client = await stack.enter_async_context(DnsClient(nameservers, rate_limits=_rate_limits(catalog, keys)))
+        cache_breaker = CircuitBreaker(store.interactive) if store else None
         answers = AnswerCache(cache_breaker, identity) if cache_breaker else None
-        reports = (
-            ReportCache(cache_breaker, f"{identity} {settings.blocklists}")
-            if cache_breaker
-            else None
-        )
+        reports = ReportCache(cache_breaker, f"{identity} {settings.blocklists}") if cache_breaker else None
         for cache in (answers, reports):
             if cache:
-                stack.push_async_callback(cache.settle)
-        resolver = Resolver(dns_client, identity=identity, shared=answers)
+                stack.push_async_callback(cache.flush)
+        resolver = Resolver(dns_client, identity=identity, shared_cache=answers)
         lists = blocklist_check(catalog, keys, _trust_cache(cache_breaker, identity), identity, now)
         registry = build_metrics()
         special_allowed = settings.special_addresses is SpecialAddresses.ALLOW
         check_runner = CheckRunner(
-            checks=checks(
-                lists,
-                special_allowed,
-                _network_clients(resolver, settings.probe_smtp, cache_breaker),
-            ),
+            checks=checks(lists, special_allowed, _network_clients(resolver, settings.probe_smtp, cache_breaker)),
             address_checks=frozenset({"network"}),
-            name_checks=frozenset(
-                {"spf", "dmarc", "mx", "dkim", "dane", "bimi", "tls-rpt", "mta-sts", "starttls"}
-            ),
+            name_checks=frozenset({"spf", "dmarc", "mx", "dkim", "dane", "bimi", "tls-rpt", "mta-sts", "starttls"}),
             lookup=resolver,
             fresh_lookup=resolver.fresh(),
             clock=now,
@@ -191,12 +170,7 @@ def checks(
     Without network clients only the checks that DNS can answer are included.
     """
     probes = (
-        (
-            ("mta-sts", partial(mta_sts.check, fetch=clients.fetch)),
-            ("starttls", _starttls(clients)),
-        )
-        if clients
-        else ()
+        (("mta-sts", partial(mta_sts.check, fetch=clients.fetch)), ("starttls", _starttls(clients))) if clients else ()
     )
     find_contact = clients.find_contact if clients else None
     return (
@@ -212,18 +186,13 @@ def checks(
         ("tls-rpt", tls_rpt.check),
         *probes,
         ("network", dnssec.check),
-        (
-            "network",
-            partial(ip_owner.check, allow_special=allow_special, find_contact=find_contact),
-        ),
+        ("network", partial(ip_owner.check, allow_special=allow_special, find_contact=find_contact)),
     )
 
 
 def _starttls(clients: NetworkClients) -> Check:
     port_open = clients.probe.port_open if clients.probe else lambda: None
-    return partial(
-        starttls.check, probe=clients.probe, port_open=port_open, timeout_s=clients.probe_timeout_s
-    )
+    return partial(starttls.check, probe=clients.probe, port_open=port_open, timeout_s=clients.probe_timeout_s)
 
 
 def now() -> datetime:
@@ -237,23 +206,16 @@ def _nameservers(settings: Settings) -> tuple[Server, ...]:
         raise SettingsError([str(error)]) from None
 
 
-def _network_clients(
-    lookup: Lookup, probe_smtp: ProbeSmtp, cache_breaker: Circuit | None
-) -> NetworkClients:
+def _network_clients(lookup: Lookup, probe_smtp: ProbeSmtp, cache_breaker: CircuitBreaker | None) -> NetworkClients:
     guarded_fetch = partial(fetch, lookup=lookup)
-    registries = RdapClient(
-        guarded_fetch, Remembered(cache_breaker, "registry") if cache_breaker else None
-    )
-    probe = Sparing(partial(probe_host, lookup=lookup)) if probe_smtp is not ProbeSmtp.OFF else None
+    registries = RdapClient(guarded_fetch, RedisTextCache(cache_breaker, "registry") if cache_breaker else None)
+    probe = SmtpProbeCache(partial(probe_host, lookup=lookup)) if probe_smtp is not ProbeSmtp.OFF else None
     return NetworkClients(
-        guarded_fetch,
-        registries,
-        probe,
-        probe_timeout_s=None if probe_smtp is ProbeSmtp.ON else BRIEF_PROBE_TIMEOUT_S,
+        guarded_fetch, registries, probe, probe_timeout_s=None if probe_smtp is ProbeSmtp.ON else BRIEF_PROBE_TIMEOUT_S
     )
 
 
-async def _store(settings: Settings, stack: AsyncExitStack, needed: bool) -> Store | None:
+async def _store(settings: Settings, stack: AsyncExitStack, needed: bool) -> RedisConnection | None:
     url = settings.redis_url.get_secret_value() if settings.redis_url else None
     try:
         store = await stack.enter_async_context(connect(url, settings.state_dir))
@@ -272,27 +234,21 @@ def _keys(settings: Settings) -> dict[str, str]:
     return {name: secret.get_secret_value() for name, secret in secrets.items() if secret}
 
 
-def _rate_limits(catalog: Catalog, keys: Mapping[str, str]) -> dict[str, Pace]:
+def _rate_limits(catalog: Catalog, keys: Mapping[str, str]) -> dict[str, RateLimit]:
     lists = ((zone.apex, zone.blocklist) for zone in usable_zones(catalog, keys))
-    return {
-        apex: Pace(item.per_second, item.per_day)
-        for apex, item in lists
-        if item.per_second or item.per_day
-    }
+    return {apex: RateLimit(item.per_second, item.per_day) for apex, item in lists if item.per_second or item.per_day}
 
 
-def _trust_cache(cache_breaker: Circuit | None, identity: str) -> TrustCache:
+def _trust_cache(cache_breaker: CircuitBreaker | None, identity: str) -> TrustCache:
     return (
-        SharedTrustCache(Remembered(cache_breaker, "standing", identity))
-        if cache_breaker
-        else InMemoryTrustCache()
+        SharedTrustCache(RedisTextCache(cache_breaker, "standing", identity)) if cache_breaker else InMemoryTrustCache()
     )
 
 
 class SharedTrustCache:
     """List trust shared by all processes, with an in-process copy while Redis is unavailable."""
 
-    def __init__(self, remembered: Remembered) -> None:
+    def __init__(self, remembered: RedisTextCache) -> None:
         self._shared = remembered
         self._local = InMemoryTrustCache()
 
@@ -322,20 +278,15 @@ class Monitoring:
     budgets: Callable[[], Awaitable[Sequence[QueryUsage]]]
 
 
-def build_monitoring(core: Core, store: Store) -> Monitoring:
-    repository, interactive = (
-        RedisRepository(store.worker, now),
-        RedisRepository(store.interactive, now),
-    )
+def build_monitoring(core: Core, store: RedisConnection) -> Monitoring:
+    repository, interactive = (RedisRepository(store.worker, now), RedisRepository(store.interactive, now))
     budget = QueryBudget(repository.polls, core.zones, now)
     poll_runner = monitoring_runner(
         core.check_runner,
-        BudgetedLookup(core.resolver.sweeping(), budget),
-        BudgetedLookup(core.resolver.sweeping(fresh=True), budget),
+        BudgetedLookup(core.resolver.bulk(), budget),
+        BudgetedLookup(core.resolver.bulk(fresh=True), budget),
     )
-    interactive_runner = monitoring_runner(
-        core.check_runner, core.resolver.sweeping(), core.resolver.sweeping(fresh=True)
-    )
+    interactive_runner = monitoring_runner(core.check_runner, core.resolver.bulk(), core.resolver.bulk(fresh=True))
 
     async def first_poll(watch: Watch) -> Sequence[Report]:
         return await run_first_poll(watch, interactive_runner)

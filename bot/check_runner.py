@@ -14,16 +14,16 @@ import structlog
 
 from bot.checks.special_purpose import runs_ip_checks
 from bot.models import (
-    DnsAnswer,
-    Check,
-    Finding,
-    OnAnswer,
-    Lookup,
-    LookupFailed,
-    CheckRequest,
-    Report,
     BatchLookup,
     BulkLookup,
+    Check,
+    CheckRequest,
+    DnsAnswer,
+    Finding,
+    Lookup,
+    LookupFailed,
+    OnAnswer,
+    Report,
     Target,
     Verdict,
 )
@@ -43,9 +43,7 @@ class CachedReports(Protocol):
     @property
     def unavailable(self) -> bool: ...
 
-    async def fetch(
-        self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False
-    ) -> tuple[str, bool]: ...
+    async def fetch(self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False) -> tuple[str, bool]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +79,7 @@ class CheckRunner:
 
         text, cached = await self.reports.fetch(str(request), make, fresh)
         report = report_from_json(json.loads(text))
-        return replace(
-            report, cached=cached, notes=(NOT_CACHED,) if self.reports.unavailable else ()
-        )
+        return replace(report, cached=cached, notes=(NOT_CACHED,) if self.reports.unavailable else ())
 
     async def expand(self, request: CheckRequest) -> tuple[CheckRequest, ...]:
         """Split a host name (addresses, but neither MX nor SPF) into one request per address."""
@@ -93,19 +89,9 @@ class CheckRunner:
         mx, txt, *addresses = await asyncio.gather(
             *(_answer(self.lookup, target.domain, kind) for kind in HOST_RDTYPES)
         )
-        if (
-            mx is None
-            or txt is None
-            or mx.records
-            or any(text.lower().startswith("v=spf1") for text in txt.records)
-        ):
+        if mx is None or txt is None or mx.records or any(text.lower().startswith("v=spf1") for text in txt.records):
             return (request,)
-        hosts = [
-            Target.of(text, target.domain)
-            for answer in addresses
-            if answer
-            for text in answer.records
-        ]
+        hosts = [Target.of(text, target.domain) for answer in addresses if answer for text in answer.records]
         return tuple(replace(request, target=host) for host in hosts[:HOST_ADDRESSES]) or (request,)
 
     async def _run_checks(self, request: CheckRequest, fresh: bool) -> Report:
@@ -189,9 +175,7 @@ class CountingBulkLookup(CountingBatchLookup, BulkLookup):
 def counting_lookup(lookup: Lookup) -> CountingLookup:
     if isinstance(lookup, BulkLookup):
         return CountingBulkLookup(lookup)
-    return (
-        CountingBatchLookup(lookup) if isinstance(lookup, BatchLookup) else CountingLookup(lookup)
-    )
+    return CountingBatchLookup(lookup) if isinstance(lookup, BatchLookup) else CountingLookup(lookup)
 
 
 async def _run(name: str, check: Check, request: CheckRequest, lookup: Lookup) -> Sequence[Finding]:
@@ -201,18 +185,12 @@ async def _run(name: str, check: Check, request: CheckRequest, lookup: Lookup) -
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             return await check(request, lookup)
     except TimeoutError:
-        summary = (
-            f"This check did not end within {CHECK_TIMEOUT_S:.0f} seconds,"
-            " so its result is not known."
-        )
+        summary = f"This check did not end within {CHECK_TIMEOUT_S:.0f} seconds, so its result is not known."
         code, remediation = f"{name}.no-answer", "Check again."
         return [Finding(name, str(request.target), Verdict.UNKNOWN, code, summary, remediation)]
     except Exception:
         log.exception("check broke", check=name, target=str(request.target))
-        summary = (
-            "This check broke on our side, so its result is not known;"
-            " the log of the bot has the reason."
-        )
+        summary = "This check broke on our side, so its result is not known; the log of the bot has the reason."
         code, remediation = f"{name}.broken", "Tell who runs this bot."
         return [Finding(name, str(request.target), Verdict.UNKNOWN, code, summary, remediation)]
 

@@ -18,13 +18,10 @@ from bot.models import Address, DnsAnswer, Finding, Link, Lookup, LookupFailed, 
 
 CODES: Mapping[str, FindingCode] = {
     "doctor.resolver-answers": FindingCode(
-        "The resolver answers, and says of a name that cannot exist that it does not exist.",
-        "RFC 6761 §6.4",
+        "The resolver answers, and says of a name that cannot exist that it does not exist.", "RFC 6761 §6.4"
     ),
     "doctor.resolver-silent": FindingCode(
-        "The resolver does not answer.",
-        "RFC 1035 §4.2",
-        "Set MAILCHECK_NAMESERVERS to a resolver that answers.",
+        "The resolver does not answer.", "RFC 1035 §4.2", "Set MAILCHECK_NAMESERVERS to a resolver that answers."
     ),
     "doctor.resolver-rewrites": FindingCode(
         "The resolver answers with an address where a name does not exist.",
@@ -37,21 +34,13 @@ CODES: Mapping[str, FindingCode] = {
             "[Spamhaus: return"
             " codes](https://docs.spamhaus.com/datasets/docs/source/10-data-type-documentation/datasets/040-zones.html)"
         ),
-        (
-            "Run a resolver of your own and set MAILCHECK_NAMESERVERS, or set"
-            " MAILCHECK_SPAMHAUS_DQS_KEY."
-        ),
+        ("Run a resolver of your own and set MAILCHECK_NAMESERVERS, or set MAILCHECK_SPAMHAUS_DQS_KEY."),
     ),
-    "doctor.resolver-validates": FindingCode(
-        "The resolver verifies what is signed (DNSSEC).", "RFC 4035 §3.2.3"
-    ),
+    "doctor.resolver-validates": FindingCode("The resolver verifies what is signed (DNSSEC).", "RFC 4035 §3.2.3"),
     "doctor.resolver-trusts": FindingCode(
         "The resolver does not verify DNSSEC, so DANE and DNSSEC are not checked.",
         "RFC 4035 §3.2.3",
-        (
-            "Switch validation on there (unbound: auto-trust-anchor-file) to have DANE and DNSSEC"
-            " checked."
-        ),
+        ("Switch validation on there (unbound: auto-trust-anchor-file) to have DANE and DNSSEC checked."),
     ),
     "doctor.answers-arrive": FindingCode(
         "Answers in 127.0.0.0/8, which blocklists give, come through the resolver.", "RFC 5782 §2.1"
@@ -59,10 +48,7 @@ CODES: Mapping[str, FindingCode] = {
     "doctor.answers-stripped": FindingCode(
         "The resolver removes answers in 127.0.0.0/8, so no listing can be seen.",
         "RFC 5782 §2.1",
-        (
-            "Exempt the blocklists there (unbound: private-address, dnsmasq: rebind-domain-ok),"
-            " or use another resolver."
-        ),
+        ("Exempt the blocklists there (unbound: private-address, dnsmasq: rebind-domain-ok), or use another resolver."),
     ),
     "doctor.answers-hidden": FindingCode(
         "Most lists seem empty: the resolver does not reach them, or hides their answers.",
@@ -76,10 +62,7 @@ CODES: Mapping[str, FindingCode] = {
             "[Spamhaus: return"
             " codes](https://docs.spamhaus.com/datasets/docs/source/10-data-type-documentation/datasets/040-zones.html)"
         ),
-        (
-            "Run a resolver of your own and set MAILCHECK_NAMESERVERS, or set"
-            " MAILCHECK_SPAMHAUS_DQS_KEY."
-        ),
+        ("Run a resolver of your own and set MAILCHECK_NAMESERVERS, or set MAILCHECK_SPAMHAUS_DQS_KEY."),
     ),
     "doctor.spamhaus-silent": FindingCode(
         "Spamhaus gave no usable answer.", "RFC 5782 §5", "Try again; if it stays so, use a key."
@@ -120,8 +103,7 @@ CODES: Mapping[str, FindingCode] = {
         "Name a mail server that has a public address.",
     ),
     "doctor.egress-watched": FindingCode(
-        "The address that mail leaves from is watched.",
-        "[README: watch](../README.md#watch-and-be-told)",
+        "The address that mail leaves from is watched.", "[README: watch](../README.md#watch-and-be-told)"
     ),
     "doctor.egress-not-watched": FindingCode(
         "Nobody watches the address that mail leaves from.",
@@ -177,43 +159,22 @@ class PortProbe:
 
 def port_finding(attempt: PortProbe) -> Finding:
     if attempt.open is None and attempt.host:
-        summary = (
-            f"Outgoing port 25 could not be tried: {attempt.host} has no public address that is"
-            " known here."
-        )
-        return doctor_finding(
-            "port-not-known",
-            "port 25",
-            Verdict.UNKNOWN,
-            summary,
-            "Name a mail server that has one.",
-        )
+        summary = f"Outgoing port 25 could not be tried: {attempt.host} has no public address that is known here."
+        return doctor_finding("port-not-known", "port 25", Verdict.UNKNOWN, summary, "Name a mail server that has one.")
     if attempt.open is None:
         summary = "Outgoing port 25 was not tried."
         return doctor_finding(
-            "port-not-tried",
-            "port 25",
-            Verdict.PASS,
-            summary,
-            "Name a mail server to try: --smtp-host mx.example.com.",
+            "port-not-tried", "port 25", Verdict.PASS, summary, "Name a mail server to try: --smtp-host mx.example.com."
         )
     if attempt.open:
         return doctor_finding(
-            "port-open",
-            "port 25",
-            Verdict.PASS,
-            f"Port 25 of {attempt.host} can be reached from here.",
+            "port-open", "port 25", Verdict.PASS, f"Port 25 of {attempt.host} can be reached from here."
         )
     summary = (
-        f"Port 25 of {attempt.host} ({attempt.ip}) cannot be reached from here: the network or"
-        " the provider shuts it."
+        f"Port 25 of {attempt.host} ({attempt.ip}) cannot be reached from here: the network or the provider shuts it."
     )
     return doctor_finding(
-        "port-shut",
-        "port 25",
-        Verdict.WARN,
-        summary,
-        "This host cannot send mail itself; its checks need no port 25.",
+        "port-shut", "port 25", Verdict.WARN, summary, "This host cannot send mail itself; its checks need no port 25."
     )
 
 
@@ -222,51 +183,28 @@ def egress_finding(egress: Address, watched: bool | None) -> list[Finding]:
     if watched is None:
         return []
     if watched:
-        return [
-            doctor_finding("egress-watched", str(egress), Verdict.PASS, f"{egress} is watched.")
-        ]
+        return [doctor_finding("egress-watched", str(egress), Verdict.PASS, f"{egress} is watched.")]
     summary = f"Nobody watches {egress}, so nobody is told when a blocklist lists it."
     return [
-        doctor_finding(
-            "egress-not-watched",
-            str(egress),
-            Verdict.WARN,
-            summary,
-            f"Type in a channel: watch {egress}",
-        )
+        doctor_finding("egress-not-watched", str(egress), Verdict.WARN, summary, f"Type in a channel: watch {egress}")
     ]
 
 
 def store_finding(location: str, warnings: Sequence[str], problem: str = "") -> Finding:
     if problem:
-        return doctor_finding(
-            "store-away", location, Verdict.WARN, problem, "Checks run uncached until it is back."
-        )
+        return doctor_finding("store-away", location, Verdict.WARN, problem, "Checks run uncached until it is back.")
     if warnings:
         return doctor_finding(
-            "store-warning",
-            location,
-            Verdict.WARN,
-            " ".join(warnings),
-            "See the manual of your Redis.",
+            "store-warning", location, Verdict.WARN, " ".join(warnings), "See the manual of your Redis."
         )
-    return doctor_finding(
-        "store-ready", location, Verdict.PASS, "The store answers and keeps what it is given."
-    )
+    return doctor_finding("store-ready", location, Verdict.PASS, "The store answers and keeps what it is given.")
 
 
 def chat_finding(platforms: Sequence[str]) -> Finding:
     if platforms:
-        return doctor_finding(
-            "chat-ready",
-            "chat",
-            Verdict.PASS,
-            f"Credentials are set for {' and '.join(platforms)}.",
-        )
+        return doctor_finding("chat-ready", "chat", Verdict.PASS, f"Credentials are set for {' and '.join(platforms)}.")
     summary = "No chat credentials are set, so the bot only answers in the terminal."
-    return doctor_finding(
-        "chat-none", "chat", Verdict.PASS, summary, "The README tells how to create the Slack app."
-    )
+    return doctor_finding("chat-none", "chat", Verdict.PASS, summary, "The README tells how to create the Slack app.")
 
 
 # Operated for everybody, so blocklists refuse them.
@@ -287,10 +225,7 @@ PUBLIC_RESOLVERS = {
     "94.140.14.14": "AdGuard",
     "76.76.2.0": "Control D",
 }
-OWN_RESOLVER = (
-    "Run a resolver of your own and set MAILCHECK_NAMESERVERS to it, or set"
-    " MAILCHECK_SPAMHAUS_DQS_KEY."
-)
+OWN_RESOLVER = "Run a resolver of your own and set MAILCHECK_NAMESERVERS to it, or set MAILCHECK_SPAMHAUS_DQS_KEY."
 ROOT = "."  # is signed, so a resolver that does not call its SOA authentic does not verify
 
 
@@ -298,9 +233,7 @@ async def resolver_findings(servers: Sequence[str], lookup: Lookup) -> list[Find
     """Query names that do not exist, one of them in .com, which rewriting resolvers prefer."""
     nonce, subject = secrets.token_hex(8), " ".join(servers)
     queries = ((f"{nonce}.invalid", "A"), (f"www.{nonce}.com", "A"), (ROOT, "SOA"))
-    *nonexistent, root = await asyncio.gather(
-        *(lookup_or_failure(lookup, *query) for query in queries)
-    )
+    *nonexistent, root = await asyncio.gather(*(lookup_or_failure(lookup, *query) for query in queries))
     public = [_public(server) for server in servers if server in PUBLIC_RESOLVERS]
     return [*public, _rewriting(subject, nonexistent), *_validation(subject, root)]
 
@@ -311,53 +244,32 @@ def _public(server: str) -> Finding:
 
 
 def _rewriting(subject: str, nonexistent: Sequence[DnsAnswer | LookupFailed]) -> Finding:
-    invented = [
-        reply.records[0] for reply in nonexistent if isinstance(reply, DnsAnswer) and reply.records
-    ]
+    invented = [reply.records[0] for reply in nonexistent if isinstance(reply, DnsAnswer) and reply.records]
     if invented:
         summary = f"The resolver invents an address ({invented[0]}) for a name that does not exist."
         return doctor_finding(
-            "resolver-rewrites",
-            subject,
-            Verdict.FAIL,
-            summary,
-            "Use a resolver that does not rewrite answers.",
+            "resolver-rewrites", subject, Verdict.FAIL, summary, "Use a resolver that does not rewrite answers."
         )
     failures = [reply.reason for reply in nonexistent if isinstance(reply, LookupFailed)]
     if len(failures) == len(nonexistent):
         summary = f"The resolver does not answer ({failures[0]}), so nothing can be checked."
         return doctor_finding(
-            "resolver-silent",
-            subject,
-            Verdict.FAIL,
-            summary,
-            "Set MAILCHECK_NAMESERVERS to one that does.",
+            "resolver-silent", subject, Verdict.FAIL, summary, "Set MAILCHECK_NAMESERVERS to one that does."
         )
-    return doctor_finding(
-        "resolver-answers", subject, Verdict.PASS, "The resolver answers and invents nothing."
-    )
+    return doctor_finding("resolver-answers", subject, Verdict.PASS, "The resolver answers and invents nothing.")
 
 
 def _validation(subject: str, root: DnsAnswer | LookupFailed) -> list[Finding]:
     if isinstance(root, LookupFailed):
         return []
     if root.authentic:
-        return [
-            doctor_finding(
-                "resolver-validates", subject, Verdict.PASS, "The resolver verifies DNSSEC."
-            )
-        ]
+        return [doctor_finding("resolver-validates", subject, Verdict.PASS, "The resolver verifies DNSSEC.")]
     summary = "The resolver does not verify DNSSEC, so DANE and DNSSEC of a domain are not checked."
-    remediation = (
-        "Switch validation on there (unbound: auto-trust-anchor-file), if you want them checked."
-    )
+    remediation = "Switch validation on there (unbound: auto-trust-anchor-file), if you want them checked."
     return [doctor_finding("resolver-trusts", subject, Verdict.WARN, summary, remediation)]
 
 
-DQS = Link(
-    "Free Spamhaus key",
-    "https://www.spamhaus.com/free-trial/sign-up-for-a-free-data-query-service-account/",
-)
+DQS = Link("Free Spamhaus key", "https://www.spamhaus.com/free-trial/sign-up-for-a-free-data-query-service-account/")
 SUSPICIOUS_SHARE = 3  # one list in three: not every list keeps an entry by which this can be seen
 SPAMHAUS = "spamhaus-zen"
 REFUSALS = frozenset({"public-resolver", "quota", "blocked", "key-disabled", "key-misused"})
@@ -380,12 +292,9 @@ def list_findings(lists: Sequence[ListStatus], has_key: bool = False) -> list[Fi
     rows = [doctor_finding("lists", "catalogue", verdict, summary, "" if good else OWN_RESOLVER)]
     if len(empty) > len(queried) // SUSPICIOUS_SHARE:
         summary = (
-            f"{len(empty)} lists seem empty through this resolver: it does not reach them, or"
-            " hides their answers."
+            f"{len(empty)} lists seem empty through this resolver: it does not reach them, or hides their answers."
         )
-        rows.append(
-            doctor_finding("answers-hidden", "resolver", Verdict.FAIL, summary, OWN_RESOLVER)
-        )
+        rows.append(doctor_finding("answers-hidden", "resolver", Verdict.FAIL, summary, OWN_RESOLVER))
     elif len(stripped) > len(queried) // SUSPICIOUS_SHARE:
         summary = (
             f"{len(stripped)} lists answer without their address: the resolver strips 127.0.0.0/8"
@@ -395,19 +304,11 @@ def list_findings(lists: Sequence[ListStatus], has_key: bool = False) -> list[Fi
             "Exempt the blocklists there (unbound: private-address, dnsmasq: rebind-domain-ok),"
             " or use another resolver."
         )
-        rows.append(
-            doctor_finding("answers-stripped", "resolver", Verdict.FAIL, summary, remediation)
-        )
+        rows.append(doctor_finding("answers-stripped", "resolver", Verdict.FAIL, summary, remediation))
     elif good:
-        rows.append(
-            doctor_finding(
-                "answers-arrive", "resolver", Verdict.PASS, "Answers in 127.0.0.0/8 come through."
-            )
-        )
+        rows.append(doctor_finding("answers-arrive", "resolver", Verdict.PASS, "Answers in 127.0.0.0/8 come through."))
     others_answer = rows[-1].code != "doctor.answers-hidden"
-    return rows + [
-        _spamhaus(item, has_key, others_answer) for item in queried if item.id == SPAMHAUS
-    ]
+    return rows + [_spamhaus(item, has_key, others_answer) for item in queried if item.id == SPAMHAUS]
 
 
 def _spamhaus(item: ListStatus, has_key: bool, others_answer: bool) -> Finding:
@@ -415,9 +316,7 @@ def _spamhaus(item: ListStatus, has_key: bool, others_answer: bool) -> Finding:
     if item.trust is TrustLevel.GOOD and has_key:
         return doctor_finding("key-works", item.id, Verdict.PASS, "The Spamhaus key works.")
     if item.trust is TrustLevel.GOOD:
-        return doctor_finding(
-            "spamhaus-answers", item.id, Verdict.PASS, "Spamhaus answers this resolver."
-        )
+        return doctor_finding("spamhaus-answers", item.id, Verdict.PASS, "Spamhaus answers this resolver.")
     if has_key and others_answer and item.reason in NO_SUCH_KEY:
         summary = f"Spamhaus does not take the key in MAILCHECK_SPAMHAUS_DQS_KEY ({item.reason})."
         remediation = "Copy the key again from the Spamhaus customer portal, or remove the setting."
@@ -427,14 +326,7 @@ def _spamhaus(item: ListStatus, has_key: bool, others_answer: bool) -> Finding:
         return doctor_finding("spamhaus-refuses", item.id, Verdict.FAIL, summary, OWN_RESOLVER, DQS)
     summary = f"Spamhaus gave no usable answer ({item.reason})."
     if has_key:
-        return doctor_finding(
-            "key-not-known", item.id, Verdict.UNKNOWN, summary, "Try again in a few minutes."
-        )
+        return doctor_finding("key-not-known", item.id, Verdict.UNKNOWN, summary, "Try again in a few minutes.")
     return doctor_finding(
-        "spamhaus-silent",
-        item.id,
-        Verdict.UNKNOWN,
-        summary,
-        "Try again; if it stays so, use a key.",
-        DQS,
+        "spamhaus-silent", item.id, Verdict.UNKNOWN, summary, "Try again; if it stays so, use a key.", DQS
     )

@@ -29,20 +29,7 @@ from bot.checks.hosting_providers import providers
 from bot.checks.sender_requirements.rules import RECEIVERS, RULES, Requirement
 from bot.models import Link
 
-CHECKS = (
-    "blocklist",
-    "network",
-    "ptr",
-    "spf",
-    "dmarc",
-    "mx",
-    "dkim",
-    "dane",
-    "bimi",
-    "mta-sts",
-    "tls-rpt",
-    "starttls",
-)
+CHECKS = ("blocklist", "network", "ptr", "spf", "dmarc", "mx", "dkim", "dane", "bimi", "mta-sts", "tls-rpt", "starttls")
 ANY_CHECK: Mapping[str, FindingCode] = {
     "no-answer": FindingCode(
         "The DNS did not answer, or not in time, so the result is not known.",
@@ -50,9 +37,7 @@ ANY_CHECK: Mapping[str, FindingCode] = {
         "Check again; where it stays so, `mailcheck doctor` says why.",
     ),
     "broken": FindingCode(
-        "The check broke on the bot's side.",
-        "mailcheck itself",
-        "Tell who runs the bot; its log has the reason.",
+        "The check broke on the bot's side.", "mailcheck itself", "Tell who runs the bot; its log has the reason."
     ),
 }
 SHARED_CODES = {f"{check}.{word}": code for check in CHECKS for word, code in ANY_CHECK.items()}
@@ -68,11 +53,7 @@ SECTIONS: Mapping[str, Mapping[str, FindingCode]] = {
     "STARTTLS": starttls.CODES,
     "DANE": dane.CODES,
     "BIMI": bimi.CODES,
-    "The address and the name themselves": {
-        **special_purpose.CODES,
-        **ip_owner.CODES,
-        **dnssec.CODES,
-    },
+    "The address and the name themselves": {**special_purpose.CODES, **ip_owner.CODES, **dnssec.CODES},
     "Would they take your mail?": sender_requirements.CODES,
     "`mailcheck doctor`": doctor.CODES,
 }
@@ -90,19 +71,13 @@ SECTION_OF_AN_RFC = re.compile(r"RFC ([0-9]+)(?: §([0-9A-C][0-9.]*))?")
 def page() -> str:
     """The page in Markdown."""
     described = {code for codes in SECTIONS.values() for code in codes}
-    sections = {
-        **SECTIONS,
-        "Any check": {code: row for code, row in SHARED_CODES.items() if code not in described},
-    }
+    sections = {**SECTIONS, "Any check": {code: row for code, row in SHARED_CODES.items() if code not in described}}
     pages = (_section(title, codes) for title, codes in sections.items())
     return "\n".join((OPENING, *pages, _requirements(), _providers(), _bounces()))
 
 
 def _section(title: str, codes: Mapping[str, FindingCode]) -> str:
-    rows = (
-        f"| `{code}` | {row.meaning} | {_linked(row.source)} | {row.fix} |\n"
-        for code, row in codes.items()
-    )
+    rows = (f"| `{code}` | {row.meaning} | {_linked(row.source)} | {row.fix} |\n" for code, row in codes.items())
     return f"## {title}\n\n| code | meaning | source | fix |\n|---|---|---|---|\n{''.join(rows)}"
 
 
@@ -122,17 +97,12 @@ def _requirements() -> str:
     """Table of receiver requirements and the SMTP replies that enforce them."""
     by_rule = {
         rule.id: [
-            next(
-                (_demand(demand) for demand in receiver.requirements if demand.rule == rule.id), ""
-            )
+            next((_demand(demand) for demand in receiver.requirements if demand.rule == rule.id), "")
             for receiver in RECEIVERS
         ]
         for rule in RULES.values()
     }
-    rows = (
-        f"| {_capital(RULES[rule].label)} | {' | '.join(cells)} |\n"
-        for rule, cells in by_rule.items()
-    )
+    rows = (f"| {_capital(RULES[rule].label)} | {' | '.join(cells)} |\n" for rule, cells in by_rule.items())
     names = " | ".join(receiver.name for receiver in RECEIVERS)
     note = (
         "“Bulk” is asked only of those who send more than about 5,000 mails a day;"
@@ -147,9 +117,7 @@ def _capital(text: str) -> str:
 
 
 def _demand(demand: Requirement) -> str:
-    return ": ".join(
-        filter(None, ("bulk" if demand.bulk else "all", ", ".join(demand.reply_codes)))
-    )
+    return ": ".join(filter(None, ("bulk" if demand.bulk else "all", ", ".join(demand.reply_codes))))
 
 
 def _providers() -> str:

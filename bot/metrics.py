@@ -34,18 +34,9 @@ def build_metrics() -> Metrics:
     return Metrics(
         registry,
         Counter("mailcheck_checks", "Reports returned", ("verdict", "cached"), registry=registry),
-        Histogram(
-            "mailcheck_check_seconds",
-            "Seconds from request to report",
-            buckets=BUCKETS_S,
-            registry=registry,
-        ),
+        Histogram("mailcheck_check_seconds", "Seconds from request to report", buckets=BUCKETS_S, registry=registry),
         Counter("mailcheck_dns_questions", "DNS queries made by reports", registry=registry),
-        Gauge(
-            "mailcheck_looks_overdue_seconds",
-            "Age of the oldest overdue poll in seconds",
-            registry=registry,
-        ),
+        Gauge("mailcheck_looks_overdue_seconds", "Age of the oldest overdue poll in seconds", registry=registry),
         Gauge("mailcheck_rooms_waiting", "Channels with an outbox message due", registry=registry),
         Gauge("mailcheck_lists_held", "Blocklists in quarantine", registry=registry),
     )

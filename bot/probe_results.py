@@ -107,13 +107,7 @@ def name_covers(pattern: str, host: str) -> bool:
 
 
 CERTIFICATE_ERRORS = frozenset(
-    (
-        ProbeError.EXPIRED,
-        ProbeError.NOT_YET_VALID,
-        ProbeError.WRONG_NAME,
-        ProbeError.SELF_SIGNED,
-        ProbeError.UNTRUSTED,
-    )
+    (ProbeError.EXPIRED, ProbeError.NOT_YET_VALID, ProbeError.WRONG_NAME, ProbeError.SELF_SIGNED, ProbeError.UNTRUSTED)
 )
 
 ERROR_TEXTS: Mapping[ProbeError, str] = {

@@ -9,7 +9,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
-from bot.models import Finding, Link, CheckRequest, Report, Role, SharedFacts, Target, Verdict
+from bot.models import CheckRequest, Finding, Link, Report, Role, SharedFacts, Target, Verdict
 
 dumps = json.JSONEncoder(ensure_ascii=False).encode
 quote = json.encoder.encode_basestring

@@ -11,14 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from platformdirs import user_state_path
-from pydantic import (
-    AliasGenerator,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AliasGenerator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.inputs.durations import BadDuration, parse_duration
@@ -105,18 +98,12 @@ def nameserver(text: str) -> HostPort:
     except ValueError:
         address = ""
     if not address or not is_port(port) or int(port) == 0:
-        raise ValueError(
-            "must be addresses with commas between them, for example 192.0.2.53,192.0.2.54:5353"
-        )
+        raise ValueError("must be addresses with commas between them, for example 192.0.2.53,192.0.2.54:5353")
     return HostPort(address, int(port))
 
 
 def nameserver_list(text: object) -> object:
-    return (
-        tuple(nameserver(part) for part in text.split(",") if part.strip())
-        if isinstance(text, str)
-        else text
-    )
+    return tuple(nameserver(part) for part in text.split(",") if part.strip()) if isinstance(text, str) else text
 
 
 def refuse_or_allow(text: object) -> object:
@@ -156,27 +143,19 @@ def web_address(text: object) -> object:
 
 def bot_token(text: object) -> object:
     if isinstance(text, str) and text.startswith("xapp-"):
-        raise ValueError(
-            "holds an app token (xapp-…); it needs the bot token, which starts with xoxb-"
-        )
+        raise ValueError("holds an app token (xapp-…); it needs the bot token, which starts with xoxb-")
     return text
 
 
 def app_token(text: object) -> object:
     if isinstance(text, str) and text.startswith("xoxb-"):
-        raise ValueError(
-            "holds a bot token (xoxb-…); it needs the app token, which starts with xapp-"
-        )
+        raise ValueError("holds a bot token (xoxb-…); it needs the app token, which starts with xapp-")
     return text
 
 
 def env_name(field: str) -> str:
     """Environment variable of a field: `watch_every` is MAILCHECK_WATCH_EVERY."""
-    return (
-        field.upper()
-        if field.startswith(("redis_", "slack_", "teams_"))
-        else f"MAILCHECK_{field.upper()}"
-    )
+    return field.upper() if field.startswith(("redis_", "slack_", "teams_")) else f"MAILCHECK_{field.upper()}"
 
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
@@ -196,26 +175,16 @@ class Settings(BaseSettings):
     )
 
     redis_url: SecretStr | None = None  # it may carry a password
-    state_dir: Annotated[Path, BeforeValidator(directory)] = Field(
-        default_factory=lambda: user_state_path("mailcheck")
-    )
-    nameservers: Annotated[
-        tuple[HostPort, ...], NoDecode, BeforeValidator(nameserver_list)
-    ] = ()  # none: the system's
+    state_dir: Annotated[Path, BeforeValidator(directory)] = Field(default_factory=lambda: user_state_path("mailcheck"))
+    nameservers: Annotated[tuple[HostPort, ...], NoDecode, BeforeValidator(nameserver_list)] = ()  # none: the system's
     blocklists: Annotated[Path | None, BeforeValidator(existing_file)] = None
     spamhaus_dqs_key: SecretStr | None = None
     abusix_key: SecretStr | None = None
-    special_addresses: Annotated[SpecialAddresses, BeforeValidator(refuse_or_allow)] = (
-        SpecialAddresses.REFUSE
-    )
+    special_addresses: Annotated[SpecialAddresses, BeforeValidator(refuse_or_allow)] = SpecialAddresses.REFUSE
     probe_smtp: ProbeSmtp = ProbeSmtp.AUTO
     web_password: SecretStr | None = None  # for the page of the bot, where it is not on loopback
-    status_page: Annotated[bool, BeforeValidator(on_or_off)] = (
-        False  # /status, to be read without a password
-    )
-    http: Annotated[HostPort, NoDecode, BeforeValidator(listen_address)] = HostPort(
-        "127.0.0.1", 3000
-    )
+    status_page: Annotated[bool, BeforeValidator(on_or_off)] = False  # /status, to be read without a password
+    http: Annotated[HostPort, NoDecode, BeforeValidator(listen_address)] = HostPort("127.0.0.1", 3000)
 
     watch_every: Duration = timedelta(hours=1)
     confirm_after: Duration = timedelta(seconds=90)
@@ -251,9 +220,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _an_empty_variable_is_unset(cls, data: dict[str, Any]) -> dict[str, Any]:
-        trimmed = {
-            name: value.strip() if isinstance(value, str) else value for name, value in data.items()
-        }
+        trimmed = {name: value.strip() if isinstance(value, str) else value for name, value in data.items()}
         return {name: value for name, value in trimmed.items() if value != ""}
 
 
@@ -268,54 +235,29 @@ REQUIRED_TOGETHER = (
     (
         "SLACK_SIGNING_SECRET",
         ("SLACK_BOT_TOKEN", "SLACK_CLIENT_ID"),
-        "SLACK_SIGNING_SECRET needs SLACK_BOT_TOKEN beside it: the secret only proves requests,"
-        " the bot token speaks.",
+        "SLACK_SIGNING_SECRET needs SLACK_BOT_TOKEN beside it: the secret only proves requests, the bot token speaks.",
     ),
     (
         "SLACK_BOT_TOKEN",
         ("SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"),
-        (
-            "SLACK_BOT_TOKEN needs SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP)"
-            " beside it."
-        ),
+        ("SLACK_BOT_TOKEN needs SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP) beside it."),
     ),
-    (
-        "SLACK_CLIENT_ID",
-        ("SLACK_CLIENT_SECRET",),
-        "SLACK_CLIENT_ID needs SLACK_CLIENT_SECRET beside it.",
-    ),
-    (
-        "SLACK_CLIENT_SECRET",
-        ("SLACK_CLIENT_ID",),
-        "SLACK_CLIENT_SECRET needs SLACK_CLIENT_ID beside it.",
-    ),
+    ("SLACK_CLIENT_ID", ("SLACK_CLIENT_SECRET",), "SLACK_CLIENT_ID needs SLACK_CLIENT_SECRET beside it."),
+    ("SLACK_CLIENT_SECRET", ("SLACK_CLIENT_ID",), "SLACK_CLIENT_SECRET needs SLACK_CLIENT_ID beside it."),
     (
         "SLACK_CLIENT_ID",
         ("SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"),
-        "SLACK_CLIENT_ID needs SLACK_SIGNING_SECRET (HTTP) or SLACK_APP_TOKEN (Socket Mode)"
-        " beside it.",
+        "SLACK_CLIENT_ID needs SLACK_SIGNING_SECRET (HTTP) or SLACK_APP_TOKEN (Socket Mode) beside it.",
     ),
-    (
-        "TEAMS_CLIENT_ID",
-        ("TEAMS_CLIENT_SECRET",),
-        "TEAMS_CLIENT_ID needs TEAMS_CLIENT_SECRET beside it.",
-    ),
-    (
-        "TEAMS_CLIENT_SECRET",
-        ("TEAMS_CLIENT_ID",),
-        "TEAMS_CLIENT_SECRET needs TEAMS_CLIENT_ID beside it.",
-    ),
+    ("TEAMS_CLIENT_ID", ("TEAMS_CLIENT_SECRET",), "TEAMS_CLIENT_ID needs TEAMS_CLIENT_SECRET beside it."),
+    ("TEAMS_CLIENT_SECRET", ("TEAMS_CLIENT_ID",), "TEAMS_CLIENT_SECRET needs TEAMS_CLIENT_ID beside it."),
     ("TEAMS_TENANT_ID", ("TEAMS_CLIENT_ID",), "TEAMS_TENANT_ID needs TEAMS_CLIENT_ID beside it."),
 )
 
 
 def missing_counterparts(present: Set[str]) -> list[str]:
     """One sentence per credential that is set without its counterpart."""
-    return [
-        error
-        for name, partners, error in REQUIRED_TOGETHER
-        if name in present and present.isdisjoint(partners)
-    ]
+    return [error for name, partners, error in REQUIRED_TOGETHER if name in present and present.isdisjoint(partners)]
 
 
 def read_settings() -> Settings:
@@ -327,8 +269,7 @@ def read_settings() -> Settings:
         settings = Settings()
     except ValidationError as invalid:
         problems = [
-            f"{error['loc'][0]} {error['msg'].removeprefix('Value error, ')}."
-            for error in invalid.errors()
+            f"{error['loc'][0]} {error['msg'].removeprefix('Value error, ')}." for error in invalid.errors()
         ] + problems
     if problems:
         raise SettingsError(problems)

@@ -19,9 +19,7 @@ log = logging.getLogger(__name__)
 
 NAME = "mailcheck"
 CONCURRENCY = 20
-POLL_INTERVAL = timedelta(
-    milliseconds=20
-)  # docket's default interval limits a burst to 80 tasks a second
+POLL_INTERVAL = timedelta(milliseconds=20)  # docket's default interval limits a burst to 80 tasks a second
 REDELIVER_AFTER = timedelta(seconds=30)
 REDELIVERIES = 5
 DRAIN_S = 8.0
@@ -72,9 +70,7 @@ class TaskQueue:
         async with queue_timeout(timeout_s):
             return await self._add(name, ids, key)
 
-    async def submit(
-        self, name: str, payload: Mapping[str, Any], *, key: str | None = None, timeout_s: float
-    ) -> str:
+    async def submit(self, name: str, payload: Mapping[str, Any], *, key: str | None = None, timeout_s: float) -> str:
         """Store a payload (JSON values) and add the task that gets its id.
 
         Raises TaskQueueUnavailable after `timeout_s` seconds.
@@ -123,11 +119,7 @@ class TaskQueue:
         async def attempt(*ids: str) -> None:
             execution = current_execution.get()
             if execution.redelivered and await self._redeliveries(execution) > REDELIVERIES:
-                log.error(
-                    "The task %s(%s) killed its worker repeatedly; it is dropped.",
-                    task.__name__,
-                    ", ".join(ids),
-                )
+                log.error("The task %s(%s) killed its worker repeatedly; it is dropped.", task.__name__, ", ".join(ids))
                 return
             await task(*ids)
 
@@ -139,11 +131,7 @@ class TaskQueue:
         message = execution.message_id or b"-"
         async with self._docket.redis() as redis:
             pending = await redis.xpending_range(
-                self._docket.stream_key,
-                self._docket.worker_group_name,
-                min=message,
-                max=message,
-                count=1,
+                self._docket.stream_key, self._docket.worker_group_name, min=message, max=message, count=1
             )
         return sum(entry["times_delivered"] - 1 for entry in pending)
 

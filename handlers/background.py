@@ -24,10 +24,7 @@ class AckCircuitBreaker:
     """Circuit breaker for calls within the acknowledgement deadline. Times are in seconds."""
 
     def __init__(
-        self,
-        timeout_s: float = 0.2,
-        open_for_s: float = 5.0,
-        clock: Callable[[], float] = time.monotonic,
+        self, timeout_s: float = 0.2, open_for_s: float = 5.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._timeout_s, self._open_for_s, self._clock = timeout_s, open_for_s, clock
         self._open_until = float("-inf")
@@ -41,9 +38,7 @@ class AckCircuitBreaker:
                 return await call()
         except Exception as error:  # the caller falls back in the same way whatever failed
             self._open_until = self._clock() + self._open_for_s
-            log.warning(
-                "store unavailable", error=type(error).__name__, open_for_s=self._open_for_s
-            )
+            log.warning("store unavailable", error=type(error).__name__, open_for_s=self._open_for_s)
             raise StoreTimeout from error
 
 
@@ -76,9 +71,7 @@ class RequestDeduplicator:
     def seen_locally(self, key: str) -> bool:
         """Whether this process saw the key before; never waits."""
         now = self._clock()
-        while self._local and (
-            len(self._local) >= self.MAX_KEYS or next(iter(self._local.values())) <= now
-        ):
+        while self._local and (len(self._local) >= self.MAX_KEYS or next(iter(self._local.values())) <= now):
             self._local.popitem(last=False)
         if key in self._local:
             return True

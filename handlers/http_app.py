@@ -38,9 +38,7 @@ def build_http_app(probes: HealthProbes, routes: Sequence[BaseRoute] = ()) -> St
         return _status_response({"alive": probes.alive()})
 
     async def readyz(_: Request) -> Response:
-        answers = await asyncio.gather(
-            *(_is_ready(probe) for probe in probes.dependencies.values())
-        )
+        answers = await asyncio.gather(*(_is_ready(probe) for probe in probes.dependencies.values()))
         return _status_response(dict(zip(probes.dependencies, answers, strict=True)))
 
     async def metrics(_: Request) -> Response:

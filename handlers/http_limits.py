@@ -63,10 +63,7 @@ async def download(url: str, max_bytes: int, headers: Mapping[str, str] = NO_HEA
     """
     content = bytearray()
     identity = {**headers, "Accept-Encoding": "identity"}
-    async with (
-        httpx.AsyncClient(timeout=10.0) as http,
-        http.stream("GET", url, headers=identity) as response,
-    ):
+    async with httpx.AsyncClient(timeout=10.0) as http, http.stream("GET", url, headers=identity) as response:
         response.raise_for_status()
         async for chunk in response.aiter_raw():
             content += chunk

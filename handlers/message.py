@@ -105,6 +105,4 @@ class Card:
         if self.chart is None:
             return self
         timeline = self.chart.timeline
-        return replace(
-            self, chart=None, text_block=TextBlock(timeline.title, render_text(timeline))
-        )
+        return replace(self, chart=None, text_block=TextBlock(timeline.title, render_text(timeline)))

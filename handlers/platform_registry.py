@@ -11,15 +11,15 @@ from starlette.routing import BaseRoute, Mount
 from bot.app import Core
 from bot.demo import Demo
 from bot.settings import SlackMode
-from bot.storage.oauth_tokens import Installations
-from bot.storage.rate_limits import Sightings
-from bot.storage.record_store import Directory
-from bot.storage.redis_client import Store
+from bot.storage.oauth_tokens import OAuthTokens
+from bot.storage.rate_limits import Deduplicator
+from bot.storage.record_store import RecordStore
+from bot.storage.redis_client import RedisConnection
 from bot.task_queue import TaskQueue
 from handlers.background import RequestDeduplicator
 from handlers.commands import CommandRouter
 from handlers.commands.overview import OverviewBuilder
-from handlers.ports import Platform, MessagePoster
+from handlers.ports import MessagePoster, Platform
 from handlers.request_dispatcher import Enqueue
 from handlers.slack.app import Credentials, SlackPlatform
 from handlers.slack.oauth import OAuthApp
@@ -47,7 +47,7 @@ class PlatformDependencies:
     """What the platforms need. `posters` is filled here and read by delivery."""
 
     core: Core
-    store: Store
+    store: RedisConnection
     commands: CommandRouter
     task_queue: TaskQueue
     posters: MutableMapping[str, MessagePoster]
@@ -77,7 +77,7 @@ def status_routes(dependencies: PlatformDependencies) -> list[Mount]:
 
 
 def _slack(dependencies: PlatformDependencies) -> PlatformRuntime:
-    seen = RequestDeduplicator(Sightings(dependencies.store.interactive))
+    seen = RequestDeduplicator(Deduplicator(dependencies.store.interactive))
     home_overview = partial(dependencies.overview_builder.build_for_channels, "slack")
     slack = SlackPlatform(
         _slack_credentials(dependencies),
@@ -98,16 +98,14 @@ def _slack(dependencies: PlatformDependencies) -> PlatformRuntime:
 def _teams(dependencies: PlatformDependencies) -> PlatformRuntime:
     settings, redis = dependencies.core.settings, dependencies.store.interactive
     secret = settings.teams_client_secret.get_secret_value() if settings.teams_client_secret else ""
-    credentials = TeamsCredentials(
-        settings.teams_client_id or "", secret, settings.teams_tenant_id or ""
-    )
+    credentials = TeamsCredentials(settings.teams_client_id or "", secret, settings.teams_tenant_id or "")
     enqueue = _enqueue(dependencies.task_queue, "answer_teams")
     teams = TeamsPlatform(
         credentials,
         dependencies.commands,
         enqueue,
-        StoredConversationReferences(Directory(redis, "teams")),
-        Sightings(redis),
+        StoredConversationReferences(RecordStore(redis, "teams")),
+        Deduplicator(redis),
     )
 
     async def answer_teams(payload_id: str) -> None:
@@ -122,9 +120,7 @@ def _web(dependencies: PlatformDependencies) -> PlatformRuntime:
     settings = dependencies.core.settings
     web = WebChat(dependencies.commands, dependencies.overview_builder.build_all, dependencies.demo)
     password = settings.web_password.get_secret_value() if settings.web_password else ""
-    return PlatformRuntime(
-        web, web.routes(settings.http, password, settings.status_page), web.drain, _no_close
-    )
+    return PlatformRuntime(web, web.routes(settings.http, password, settings.status_page), web.drain, _no_close)
 
 
 def _slack_credentials(dependencies: PlatformDependencies) -> Credentials:
@@ -136,11 +132,7 @@ def _slack_credentials(dependencies: PlatformDependencies) -> Credentials:
         return credentials
     secret = settings.slack_client_secret.get_secret_value()
     app = OAuthApp(settings.slack_client_id, secret, settings.slack_api_url)
-    return replace(
-        credentials,
-        oauth_app=app,
-        token_store=Installations(dependencies.store.interactive, "slack", secret),
-    )
+    return replace(credentials, oauth_app=app, token_store=OAuthTokens(dependencies.store.interactive, "slack", secret))
 
 
 def _enqueue(task_queue: TaskQueue, task: str) -> Enqueue:

@@ -13,24 +13,24 @@ from handlers.message import Card
 
 __all__ = [
     "Ack",
-    "CommandHandler",
-    "ChatRequest",
-    "HistoryUnavailable",
     "CannotServe",
+    "ChatRequest",
+    "CommandHandler",
     "File",
-    "RetryAfter",
+    "HistoryUnavailable",
     "MessageNotFound",
-    "ServeRole",
     "Platform",
+    "RetryAfter",
+    "ServeRole",
 ]
 __all__ += [
-    "Rejected",
     "Channel",
     "ChannelUnavailable",
-    "WorkspaceUnavailable",
-    "MessagePoster",
-    "FileUnreadable",
     "DeliveryUnknown",
+    "FileUnreadable",
+    "MessagePoster",
+    "Rejected",
+    "WorkspaceUnavailable",
 ]
 
 
@@ -156,9 +156,7 @@ class MessagePoster(Protocol):
     Rejected or MessageNotFound, and nothing else.
     """
 
-    async def post(
-        self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False
-    ) -> str:
+    async def post(self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
         """Post a card, in `thread` if given; returns the message id.
 
         `key` is stored with the message for `find`. `broadcast` also shows a reply in the channel.
@@ -167,9 +165,7 @@ class MessagePoster(Protocol):
     async def update(self, channel: Channel, message: str, card: Card) -> None:
         """Replace an earlier message."""
 
-    async def find(
-        self, channel: Channel, key: str, since: datetime, thread: str = ""
-    ) -> str | None:
+    async def find(self, channel: Channel, key: str, since: datetime, thread: str = "") -> str | None:
         """The id of the message with `key` posted since then. Also raises HistoryUnavailable."""
 
     async def notify_user(self, channel: Channel, user: str, card: Card) -> None:

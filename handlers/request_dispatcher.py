@@ -12,10 +12,10 @@ from typing import Generic, Protocol, TypeVar
 
 import structlog
 
-from handlers.background import StoreTimeout, AckCircuitBreaker, RequestDeduplicator, TaskSet
+from handlers.background import AckCircuitBreaker, RequestDeduplicator, StoreTimeout, TaskSet
 from handlers.message import Card
 from handlers.messages import internal_error_card, refusal_card
-from handlers.ports import Ack, CommandHandler, ChatRequest, ProgressCallback, ignore_progress
+from handlers.ports import Ack, ChatRequest, CommandHandler, ProgressCallback, ignore_progress
 
 DRAIN_S = 10.0
 PROGRESS_INTERVAL_S = 2.0  # between two progress messages
@@ -69,11 +69,7 @@ class RequestDispatcher(Generic[RequestT]):
     ) -> None:
         self._commands, self._enqueue, self._breaker = commands, enqueue, breaker
         self._responder, self._progress_after = responder, progress_after
-        self._answered_here, self.tasks, self._enqueuing = (
-            RequestDeduplicator(),
-            TaskSet(),
-            TaskSet(),
-        )
+        self._answered_here, self.tasks, self._enqueuing = (RequestDeduplicator(), TaskSet(), TaskSet())
 
     # Accepting
 
@@ -85,9 +81,7 @@ class RequestDispatcher(Generic[RequestT]):
     def accept_nowait(self, request: RequestT) -> Ack:
         """Acknowledge first and enqueue right after, for platforms with a short deadline."""
         ack = self._commands.acknowledge(request.chat_request)
-        if ack.needs_work and (
-            self.tasks.full or not self._enqueuing.start(self._enqueue_soon(request))
-        ):
+        if ack.needs_work and (self.tasks.full or not self._enqueuing.start(self._enqueue_soon(request))):
             return busy_ack()
         return ack
 
@@ -106,9 +100,7 @@ class RequestDispatcher(Generic[RequestT]):
         try:
             await self._breaker.call(lambda: self._enqueue(request.to_job()))
         except StoreTimeout:
-            self._answered_here.seen_locally(
-                request.id
-            )  # the queue may have accepted it all the same
+            self._answered_here.seen_locally(request.id)  # the queue may have accepted it all the same
             return self.tasks.start(self._answer(request))
         return True
 
@@ -131,9 +123,7 @@ class RequestDispatcher(Generic[RequestT]):
     async def _answer(self, request: RequestT) -> None:
         reply, progress = self._responder(request), Progress()
         async with asyncio.TaskGroup() as group:
-            answer = group.create_task(
-                answer_request(self._commands, request.chat_request, progress)
-            )
+            answer = group.create_task(answer_request(self._commands, request.chat_request, progress))
             async for text in progress.updates(answer, self._progress_after):
                 begun = self._commands.acknowledge(request.chat_request).card
                 await reply.progress(progress_card(begun, text))
@@ -177,9 +167,7 @@ async def answer_request(
     try:
         return await commands.handle(request, on_progress)
     except Exception:
-        log.exception(
-            "command failed", platform=request.channel.platform, channel=request.channel.id
-        )
+        log.exception("command failed", platform=request.channel.platform, channel=request.channel.id)
         return internal_error_card()
 
 

@@ -23,7 +23,5 @@ def sanitize_monospaced(text: str, cut_at: int = MAX_CHARACTERS) -> str:
 
 
 def _cut(text: str, cut_at: int) -> str:
-    visible = "".join(
-        c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-    )
+    visible = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
     return visible if len(visible) <= cut_at else visible[: cut_at - 1] + "…"

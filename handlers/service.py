@@ -23,13 +23,13 @@ import uvicorn
 from rich.console import Console
 from starlette.routing import BaseRoute
 
-from bot.app import Core, Monitoring, open_core, update_gauges, now, build_monitoring
+from bot.app import Core, Monitoring, build_monitoring, now, open_core, update_gauges
 from bot.demo import Demo, run_demo
 from bot.models import LookupFailed, Verdict
 from bot.monitoring.repository import RedisRepository
 from bot.settings import HostPort, Settings, SpecialAddresses
-from bot.storage.circuit_breaker import Circuit
-from bot.storage.rate_limits import Allowance
+from bot.storage.circuit_breaker import CircuitBreaker
+from bot.storage.rate_limits import RateLimiter
 from bot.task_queue import TaskQueue
 from handlers.cli.repl import run_repl
 from handlers.commands import CommandRouter
@@ -40,13 +40,8 @@ from handlers.http_app import HealthProbes, build_http_app
 from handlers.message import Card
 from handlers.messages import TRUST_VERDICTS, ListRow, lists_card
 from handlers.messages.formatting import QUARANTINED
-from handlers.platform_registry import (
-    PlatformRuntime,
-    PlatformDependencies,
-    build_platforms,
-    status_routes,
-)
-from handlers.ports import ChatRequest, CannotServe, ServeRole, MessagePoster
+from handlers.platform_registry import PlatformDependencies, PlatformRuntime, build_platforms, status_routes
+from handlers.ports import CannotServe, ChatRequest, MessagePoster, ServeRole
 from handlers.slack.socket_mode import SlackConnectionRefused
 
 PER_USER = 10
@@ -82,9 +77,7 @@ async def _serve(core: Core, role: ServeRole, demo: Demo | None) -> None:
         platforms = build_platforms(dependencies)
         serves_chat, runs_workers = role is not ServeRole.WORKER, role is not ServeRole.WEB
         async with asyncio.TaskGroup() as group:
-            workers = (
-                _start_workers(group, task_queue, monitoring, posters, stop) if runs_workers else []
-            )
+            workers = _start_workers(group, task_queue, monitoring, posters, stop) if runs_workers else []
             chat_routes = [route for platform in platforms for route in platform.routes]
             routes = [*chat_routes, *status_routes(dependencies)] if serves_chat else []
             web = http_server(
@@ -95,12 +88,7 @@ async def _serve(core: Core, role: ServeRole, demo: Demo | None) -> None:
             )
             group.create_task(web.serve(sockets=[listening_socket]))
             gc.freeze()  # loaded modules stay: scanning them would stop the loop for 50 ms
-            log.info(
-                "serving",
-                part=str(role),
-                http=f"http://{core.settings.http}",
-                chats=" ".join(posters),
-            )
+            log.info("serving", part=str(role), http=f"http://{core.settings.http}", chats=" ".join(posters))
             if "web" in posters and not sys.stdin.isatty():
                 print(f"mailcheck is at http://{core.settings.http}", flush=True)
             listeners = [chat.platform.run() for chat in platforms] if serves_chat else []
@@ -126,9 +114,7 @@ def _start_workers(
 
 def alive(workers: Sequence[asyncio.Task[None]], is_stalled: Callable[[float], bool]) -> bool:
     """Whether the background tasks of this process run; always true in the web role."""
-    return not any(task.done() for task in workers) and not is_stalled(
-        asyncio.get_running_loop().time()
-    )
+    return not any(task.done() for task in workers) and not is_stalled(asyncio.get_running_loop().time())
 
 
 async def _shut_down(
@@ -154,9 +140,7 @@ async def _run_repl(core: Core, commands: CommandRouter, stop: asyncio.Event) ->
     stop.set()
 
 
-def build_commands(
-    core: Core, monitoring: Monitoring, posters: dict[str, MessagePoster]
-) -> CommandRouter:
+def build_commands(core: Core, monitoring: Monitoring, posters: dict[str, MessagePoster]) -> CommandRouter:
     async def list_health() -> Card:
         return lists_card(await query_lists(core, monitoring))
 
@@ -206,28 +190,21 @@ def build_overview(core: Core, monitoring: Monitoring) -> OverviewBuilder:
 
 
 def command_rate_limit(
-    settings: Settings, cache_breaker: Circuit | None
+    settings: Settings, cache_breaker: CircuitBreaker | None
 ) -> Callable[[ChatRequest], Awaitable[str]]:
     """Rate limit of commands: returns a sentence for users over it, else an empty string."""
-    limiter = Allowance(cache_breaker) if cache_breaker else None
-    single_user = (
-        ("terminal",) if settings.web_password else ("terminal", "web")
-    )  # one user, on their own machine
+    limiter = RateLimiter(cache_breaker) if cache_breaker else None
+    single_user = ("terminal",) if settings.web_password else ("terminal", "web")  # one user, on their own machine
 
     async def wait(request: ChatRequest) -> str:
         workspace = f"{request.channel.platform}:{request.channel.workspace}"
         if limiter is None or request.channel.platform in single_user:
             return ""
-        seconds = await limiter.wait(
-            {
-                f"{workspace}:user:{request.user}": PER_USER,
-                f"{workspace}:channel:{request.channel.id}": PER_CHANNEL,
-            }
+        seconds = await limiter.acquire(
+            {f"{workspace}:user:{request.user}": PER_USER, f"{workspace}:channel:{request.channel.id}": PER_CHANNEL}
         )
         rule = f"{PER_USER} checks a minute for a person, {PER_CHANNEL} for a channel"
-        return (
-            f"That is a lot at once ({rule}); please ask again in {seconds} s." if seconds else ""
-        )
+        return f"That is a lot at once ({rule}); please ask again in {seconds} s." if seconds else ""
 
     return wait
 
@@ -237,10 +214,7 @@ async def refresh_gauges(core: Core, monitoring: Monitoring) -> None:
 
 
 def http_server(
-    core: Core,
-    routes: Sequence[BaseRoute],
-    alive: Callable[[], bool],
-    update_gauges: Callable[[], Awaitable[None]],
+    core: Core, routes: Sequence[BaseRoute], alive: Callable[[], bool], update_gauges: Callable[[], Awaitable[None]]
 ) -> uvicorn.Server:
     async def store_answers() -> bool:
         return bool(core.store and await core.store.interactive.ping())
@@ -251,12 +225,8 @@ def http_server(
             return True
         return False
 
-    probes = HealthProbes(
-        alive, {"store": store_answers, "dns": dns_answers}, core.metrics.registry, update_gauges
-    )
-    config = uvicorn.Config(
-        build_http_app(probes, routes), log_config=None, lifespan="off", access_log=False
-    )
+    probes = HealthProbes(alive, {"store": store_answers, "dns": dns_answers}, core.metrics.registry, update_gauges)
+    config = uvicorn.Config(build_http_app(probes, routes), log_config=None, lifespan="off", access_log=False)
     return uvicorn.Server(config)
 
 
@@ -272,9 +242,7 @@ def listen(address: HostPort) -> socket.socket:
     except OSError as error:
         listening_socket.close()
         reason = f"Cannot listen on {address} ({error.strerror})"
-        raise CannotServe(
-            f"{reason}; set MAILCHECK_HTTP to another address, such as 127.0.0.1:3001."
-        ) from None
+        raise CannotServe(f"{reason}; set MAILCHECK_HTTP to another address, such as 127.0.0.1:3001.") from None
     return listening_socket
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from redis.asyncio import Redis
 
-from bot.storage.redis_client import client
+from bot.storage.redis_client import open_client
 from tests.support.redis_server import RedisServer
 
 
@@ -19,7 +19,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 @pytest.fixture
 async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
     """Client of the session's Redis server, which is empty at the start of each test."""
-    async with client(redis_server.url, 5.0) as connected:
+    async with open_client(redis_server.url, 5.0) as connected:
         await connected.flushall()
         yield connected
 

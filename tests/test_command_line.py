@@ -109,26 +109,20 @@ async def test_unknown_check_exits_with_3_and_no_cache_queries_again(tmp_path: P
         cli.server.faults.clear()
         again = await cli("check", GOOD, "--json", "--no-cache")
     zen = findings_by_subject(silent.rows[0])["spamhaus-zen"]
-    assert (silent.status, zen["facts"]["state"], zen["facts"]["reason"]) == (
-        3,
-        "unknown",
-        "timeout",
-    )
+    assert (silent.status, zen["facts"]["state"], zen["facts"]["reason"]) == (3, "unknown", "timeout")
     assert silent.rows[0]["elapsed_ms"] < 2_500
     assert (again.status, again.rows[0]["cached"]) == (0, False)
 
 
-async def test_trust_of_lists_is_shared_between_processes(
-    tmp_path: Path,
-) -> None:
+async def test_trust_of_lists_is_shared_between_processes(tmp_path: Path) -> None:
     async with open_cli(tmp_path) as cli:
         await cli("check", GOOD, "--json")
-        queries = sum(name.endswith("zen.spamhaus.org") for name, _ in cli.server.asked)
-        cli.server.asked.clear()
+        queries = sum(name.endswith("zen.spamhaus.org") for name, _ in cli.server.queries)
+        cli.server.queries.clear()
         # Another report with the same queries.
         other = await cli("check", GOOD, "--as", "client", "--json")
         zones = ("zen.spamhaus.org", "bl.spamcop.net")
-        assert [name for name, _ in cli.server.asked if name.endswith(zones)] == []
+        assert [name for name, _ in cli.server.queries if name.endswith(zones)] == []
     assert queries >= 3
     assert other.rows[0]["cached"] is False
 
@@ -150,12 +144,10 @@ BAD = {
 
 
 @pytest.mark.parametrize("targets", BAD.values(), ids=BAD)
-async def test_bad_input_is_one_sentence_without_queries(
-    targets: list[str], tmp_path: Path
-) -> None:
+async def test_bad_input_is_one_sentence_without_queries(targets: list[str], tmp_path: Path) -> None:
     async with open_cli(tmp_path) as cli:
         result = await cli("check", *targets)
-        assert (result.status, result.out, cli.server.asked) == (2, "", [])
+        assert (result.status, result.out, cli.server.queries) == (2, "", [])
     assert len(result.errors.strip().splitlines()) == 1
     assert "Traceback" not in result.errors
 
@@ -164,12 +156,7 @@ async def test_file_check_streams_reports_and_names_bad_lines(tmp_path: Path) ->
     lines = f"# egress\n{GOOD} example.com\n\nnot an address\n192.0.2.24/30\n"
     async with open_cli(tmp_path) as cli:
         result = await cli("check", "--file", "-", "--json", stdin=lines)
-    assert {row["target"]["ip"] for row in result.rows} == {
-        GOOD,
-        "192.0.2.24",
-        "192.0.2.26",
-        "192.0.2.27",
-    }
+    assert {row["target"]["ip"] for row in result.rows} == {GOOD, "192.0.2.24", "192.0.2.26", "192.0.2.27"}
     assert len(result.rows) == 5
     assert result.errors.startswith("line 4: ")
     assert result.status == 2
@@ -181,25 +168,18 @@ async def test_host_check_reports_each_address(tmp_path: Path) -> None:
     assert {row["target"]["ip"] for row in result.rows} == {GOOD, LISTED}
 
 
-async def test_special_address_is_named_and_domain_still_checked(
-    tmp_path: Path,
-) -> None:
+async def test_special_address_is_named_and_domain_still_checked(tmp_path: Path) -> None:
     async with open_cli(tmp_path) as cli:
         arguments = ("check", "203.0.113.5", "example.com", "--json")
         result = await cli(*arguments, MAILCHECK_SPECIAL_ADDRESSES="refuse")
     (row,) = result.rows
-    assert (
-        "203.0.113.5 is a documentation address" in findings_by_subject(row)["203.0.113.5"]["says"]
-    )
+    assert "203.0.113.5 is a documentation address" in findings_by_subject(row)["203.0.113.5"]["says"]
     assert {"spf", "dmarc", "mx"} <= {finding["check"] for finding in row["findings"]}
     assert "spamhaus-zen" not in findings_by_subject(row)
 
 
 async def test_spf_and_dmarc_json_has_documented_keys(tmp_path: Path) -> None:
-    queries = [
-        {"ip": LISTED, "sender": "a@example.com", "helo": "x.example"},
-        {"ip": GOOD, "sender": "a@example.com"},
-    ]
+    queries = [{"ip": LISTED, "sender": "a@example.com", "helo": "x.example"}, {"ip": GOOD, "sender": "a@example.com"}]
     async with open_cli(tmp_path) as cli:
         spf, dmarc, broken = await asyncio.gather(
             cli("spf", "-", stdin="\n".join(map(json.dumps, queries))),
@@ -208,26 +188,10 @@ async def test_spf_and_dmarc_json_has_documented_keys(tmp_path: Path) -> None:
         )
     assert [row["result"] for row in spf.rows] == ["fail", "pass"]
     assert spf.rows[1]["mechanism"] == "ip4:192.0.2.0/27"
-    assert spf.rows[1].keys() == {
-        "result",
-        "explanation",
-        "mechanism",
-        "lookups",
-        "voids",
-        "queries",
-        "path",
-    }
+    assert spf.rows[1].keys() == {"result", "explanation", "mechanism", "lookups", "voids", "queries", "path"}
     assert spf.status == 1
     assert [row["policy"] for row in dmarc.rows] == ["reject", "reject"]
-    assert dmarc.rows[0].keys() == {
-        "domain",
-        "record_at",
-        "org_domain",
-        "record",
-        "policy",
-        "effective",
-        "queries",
-    }
+    assert dmarc.rows[0].keys() == {"domain", "record_at", "org_domain", "record", "policy", "effective", "queries"}
     assert (broken.status, broken.out) == (2, "")
 
 
@@ -244,9 +208,7 @@ HEADER = (
 )
 
 
-async def test_bounce_classifies_each_reply_and_headers_find_egress(
-    tmp_path: Path,
-) -> None:
+async def test_bounce_classifies_each_reply_and_headers_find_egress(tmp_path: Path) -> None:
     async with open_cli(tmp_path) as cli:
         replies, text, header, missing = await asyncio.gather(
             cli("bounce", "-", "--json", stdin=REPLIES),
@@ -288,11 +250,7 @@ async def test_doctor_detects_resolver_that_strips_answers(tmp_path: Path) -> No
 
 
 async def test_invalid_settings_are_all_named_without_secrets(tmp_path: Path) -> None:
-    invalid = {
-        "MAILCHECK_HTTP": "nowhere",
-        "MAILCHECK_WATCH_EVERY": "soon",
-        "SLACK_BOT_TOKEN": "hunter2",
-    }
+    invalid = {"MAILCHECK_HTTP": "nowhere", "MAILCHECK_WATCH_EVERY": "soon", "SLACK_BOT_TOKEN": "hunter2"}
     async with open_cli(tmp_path) as cli:
         result = await cli("check", "example.com", **invalid)
     assert result.status == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.models import DnsAnswer
-from bot.net.dns_client import Transport
+from bot.net.dns_client import DnsClient
 from bot.net.nameservers import Server
 from tests.support.dns_server import serve
 from tests.support.dns_world import World
@@ -36,18 +36,15 @@ WORLD = World(
     ],
 )
 async def test_server_answers_like_the_dict(name: str, rdtype: str) -> None:
-    async with serve(WORLD) as server, Transport([Server(server.host, server.port)]) as transport:
-        assert await transport.query(name, rdtype) == WORLD.answer(name, rdtype)
+    async with serve(WORLD) as server, DnsClient([Server(server.host, server.port)]) as client:
+        assert await client.query(name, rdtype) == WORLD.answer(name, rdtype)
 
 
 async def test_delay_applies_to_every_answer() -> None:
-    async with (
-        serve(WORLD, delay_ms=50) as server,
-        Transport([Server(server.host, server.port)]) as transport,
-    ):
+    async with serve(WORLD, delay_ms=50) as server, DnsClient([Server(server.host, server.port)]) as client:
         loop = asyncio.get_running_loop()
         started_at = loop.time()
-        await asyncio.gather(*(transport.query(f"n{n}.example", "A") for n in range(100)))
+        await asyncio.gather(*(client.query(f"n{n}.example", "A") for n in range(100)))
         assert 0.05 <= loop.time() - started_at < 0.2
 
 
@@ -64,14 +61,10 @@ async def test_server_runs_as_a_program(tmp_path: Path) -> None:
         "--fault",
         "dead.example=servfail",
     )
-    program = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, cwd=ROOT
-    )
+    program = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=ROOT)
     assert program.stdout
     host, port = (await program.stdout.readline()).decode().strip().rsplit(":", 1)
-    async with Transport([Server(host, int(port))]) as transport:
-        assert await transport.query("example.com", "A") == DnsAnswer(
-            "example.com", "A", ("192.0.2.1",), ttl=20
-        )
+    async with DnsClient([Server(host, int(port))]) as client:
+        assert await client.query("example.com", "A") == DnsAnswer("example.com", "A", ("192.0.2.1",), ttl=20)
     program.terminate()
     assert await program.wait() == 0

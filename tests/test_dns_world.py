@@ -24,20 +24,14 @@ WORLD = World(
         ("nothing.example", "A", (), False),
     ],
 )
-async def test_dict_answers_like_dns(
-    name: str, rdtype: str, records: tuple[str, ...], exists: bool
-) -> None:
+async def test_dict_answers_like_dns(name: str, rdtype: str, records: tuple[str, ...], exists: bool) -> None:
     answer = await WORLD(name, rdtype)
     assert (answer.records, answer.exists) == (records, exists)
 
 
 @pytest.mark.parametrize(
     ("name", "rdtype", "reason"),
-    [
-        ("example.com", "MX", "timeout"),
-        ("dead.example", "A", "servfail"),
-        ("x.example", "A", "loop"),
-    ],
+    [("example.com", "MX", "timeout"), ("dead.example", "A", "servfail"), ("x.example", "A", "loop")],
 )
 async def test_failure_word_raises_lookup_failed(name: str, rdtype: str, reason: str) -> None:
     with pytest.raises(LookupFailed) as error:

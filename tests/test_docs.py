@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.checks.finding_codes import FindingCode
-from bot.finding_reference import SHARED_CODES, SECTIONS, page
+from bot.finding_reference import SECTIONS, SHARED_CODES, page
 from tests.support import cards
 
 ROOT = Path(__file__).parent.parent
@@ -60,11 +60,7 @@ def test_every_finding_code_in_the_source_is_documented() -> None:
 def test_readme_commands_exist() -> None:
     from bot.__main__ import app
 
-    known = {
-        command.name or command.callback.__name__
-        for command in app.registered_commands
-        if command.callback
-    }
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     known |= {str(group.name) for group in app.registered_groups}
     documented = set(re.findall(r"\.venv/bin/mailcheck (\w+)", (ROOT / "README.md").read_text()))
     assert documented

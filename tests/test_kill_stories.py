@@ -20,10 +20,7 @@ def alert(reason: str, ts: str, thread_ts: str = "") -> dict[str, Any]:
 
 
 def all_alerts() -> Messages:
-    return [
-        alert(reason, f"{number}.0", "0.0" if number else "")
-        for number, reason in enumerate(REASONS)
-    ]
+    return [alert(reason, f"{number}.0", "0.0" if number else "") for number, reason in enumerate(REASONS)]
 
 
 def swap(messages: Messages) -> None:
@@ -36,18 +33,9 @@ def swap(messages: Messages) -> None:
         (lambda _: None, {}),
         (lambda messages: messages.append({"ts": "9.0", "text": "an answer to a person"}), {}),
         (lambda messages: messages.pop(2), {"lost": ["10.1.0.7 eased"]}),
-        (
-            lambda messages: messages.clear(),
-            {"lost": [f"10.1.0.7 {reason}" for reason in REASONS]},
-        ),
-        (
-            lambda messages: messages.append(alert("resolved", "9.0", "0.0")),
-            {"duplicated": ["10.1.0.7 resolved"]},
-        ),
-        (
-            lambda messages: messages.append(alert("unstable", "9.0", "0.0")),
-            {"unexpected": ["10.1.0.7 unstable"]},
-        ),
+        (lambda messages: messages.clear(), {"lost": [f"10.1.0.7 {reason}" for reason in REASONS]}),
+        (lambda messages: messages.append(alert("resolved", "9.0", "0.0")), {"duplicated": ["10.1.0.7 resolved"]}),
+        (lambda messages: messages.append(alert("unstable", "9.0", "0.0")), {"unexpected": ["10.1.0.7 unstable"]}),
         (swap, {"out_of_order": ["10.1.0.7"]}),
         (lambda messages: messages[3].update(thread_ts="8.0"), {"out_of_order": ["10.1.0.7"]}),
         (lambda messages: messages[0].update(text="listed"), {"stale": ["10.1.0.7"]}),
@@ -64,9 +52,7 @@ def swap(messages: Messages) -> None:
         "stale",
     ],
 )
-def test_kill_audit_detects_error(
-    change: Callable[[Messages], object], errors: dict[str, list[str]]
-) -> None:
+def test_kill_audit_detects_error(change: Callable[[Messages], object], errors: dict[str, list[str]]) -> None:
     messages = all_alerts()
     change(messages)
     result = audit([STORY], {"C1": messages})

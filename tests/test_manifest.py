@@ -10,12 +10,12 @@ import yaml
 from handlers.slack.oauth import SCOPES
 from tests.handlers.slack.conftest import open_workspace
 from tests.support.slack_payloads import (
-    json_body,
     direct_message,
     event_callback,
     form_body,
-    mention,
     interaction_body,
+    json_body,
+    mention,
     shortcut,
     slash_command,
 )
@@ -33,12 +33,7 @@ MESSAGE_EVENTS = {
     "message.im": json_body(event_callback(direct_message("example.com"))),
 }
 MEMBERSHIP = {
-    "member_joined_channel": {
-        "type": "member_joined_channel",
-        "user": "UBOT",
-        "channel": "C1",
-        "channel_type": "C",
-    },
+    "member_joined_channel": {"type": "member_joined_channel", "user": "UBOT", "channel": "C1", "channel_type": "C"},
     "app_home_opened": {"type": "app_home_opened", "user": "U1", "channel": "D1", "tab": "home"},
     "app_uninstalled": {"type": "app_uninstalled"},
     "tokens_revoked": {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": ["UBOT"]}},
@@ -97,12 +92,7 @@ async def test_manifest_membership_events_are_handled(name: str) -> None:
 def test_manifest_scopes_are_those_in_use() -> None:
     source = "".join(path.read_text() for path in (ROOT / "handlers/slack").glob("*.py"))
     methods = (
-        set(
-            re.findall(
-                r"\bclient\.((?:auth|chat|views|conversations|files|users|oauth)_\w+)\(", source
-            )
-        )
-        - FREE_METHODS
+        set(re.findall(r"\bclient\.((?:auth|chat|views|conversations|files|users|oauth)_\w+)\(", source)) - FREE_METHODS
     )
     used = {"commands"}.union(
         *(SCOPES_OF_EVENT[name] for name in EVENTS), *(SCOPES_OF_METHOD[name] for name in methods)

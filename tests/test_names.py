@@ -15,6 +15,7 @@ WORDS = frozenset(
     for line in (ROOT / "tests/names_to_avoid.txt").read_text(encoding="utf-8").splitlines()
     if line.split("#")[0].strip()
 )
+TERMS = ("in_flight", "single_flight")  # terms of the trade that contain such a word
 FILES = sorted(
     path
     for folder in ("bot", "handlers", "benchmarks", "tests")
@@ -25,10 +26,11 @@ FILES = sorted(
 
 def parts_of(name: str) -> set[str]:
     """`SlackErrands.to_job` style names split at underscores and capitals, plurals reduced."""
-    words = re.sub(r"([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])", r"\1\3_\2\4", name).lower().split("_")
-    return {
-        form for word in words for form in (word, word.removesuffix("s"), word.removesuffix("es"))
-    }
+    snake = re.sub(r"([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])", r"\1\3_\2\4", name).lower()
+    for term in TERMS:
+        snake = snake.replace(term, "")
+    words = snake.split("_")
+    return {form for word in words for form in (word, word.removesuffix("s"), word.removesuffix("es"))}
 
 
 def names_in(tree: ast.AST) -> Iterator[tuple[int, str]]:

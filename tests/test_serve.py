@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.storage.redis_client import client
+from bot.storage.redis_client import open_client
 from tests.support.dns_server import serve
 from tests.support.mail_world import LISTED, mail_world
 from tests.support.redis_server import RedisServer
@@ -116,10 +116,8 @@ async def test_unreachable_redis_is_one_line_without_password(tmp_path: Path) ->
     assert "s3cret" not in error
 
 
-async def test_redis_with_eviction_policy_is_refused(
-    redis_server: RedisServer, tmp_path: Path
-) -> None:
-    redis = client(redis_server.url, 1)
+async def test_redis_with_eviction_policy_is_refused(redis_server: RedisServer, tmp_path: Path) -> None:
+    redis = open_client(redis_server.url, 1)
     await redis.config_set("maxmemory-policy", "allkeys-lru")
     try:
         error = await start_up_error(tmp_path, REDIS_URL=redis_server.url)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.mail_world import LISTED, mail_world
 from tests.support.redis_server import RedisServer
-from tests.support.slack_payloads import interaction_body, button_action
+from tests.support.slack_payloads import button_action, interaction_body
 from tests.support.slack_product import product
 from tests.support.slack_validator import message_faults
 
@@ -35,10 +35,10 @@ async def test_command_is_acknowledged_answered_and_rechecked(
         elements = answer["attachments"][-1]["blocks"][-1]["elements"]
         form_button, recheck_button = elements[0], elements[-1]
         assert form_button["url"] == f"https://check.spamhaus.org/results/?query={LISTED}"
-        query_count = len(bot.dns.asked)
+        query_count = len(bot.dns.queries)
         await bot.send(*interaction_body(button_action(recheck_button, f"{bot.slack_url}/actions/again")))
         await bot.slack.wait_for_messages(lambda sent: len(sent) == 2, timeout_s=15)
-        assert len(bot.dns.asked) > query_count
+        assert len(bot.dns.queries) > query_count
         assert bot.slack.rejected == []
 
 
@@ -50,7 +50,7 @@ async def test_command_without_work_is_answered_ephemerally(
         ack = await bot.type(text)
         assert message_faults(ack.json(), "acknowledgement") == []
         assert ack.json()["response_type"] == "ephemeral"
-        assert bot.dns.asked == [(".", "NS")]
+        assert bot.dns.queries == [(".", "NS")]
 
 
 async def test_acknowledgement_is_fast_while_redis_and_dns_hang(

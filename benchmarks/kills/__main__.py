@@ -28,9 +28,7 @@ def main() -> int:
     parser.add_argument("--server-kills", type=int, default=10)
     parser.add_argument("--alerts", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
-    parser.add_argument(
-        "--keep", action="store_true", help="keep the state directory, with the logs in it"
-    )
+    parser.add_argument("--keep", action="store_true", help="keep the state directory, with the logs in it")
     options = parser.parse_args()
     plan = Plan(options.kills, options.server_kills, options.alerts, options.seed)
     print(f"seed {plan.seed}", flush=True)

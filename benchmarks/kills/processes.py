@@ -14,18 +14,14 @@ from pathlib import Path
 import httpx
 from redis.exceptions import RedisError
 
-from bot.storage.embedded_valkey import Embedded
-from bot.storage.redis_client import client
+from bot.storage.embedded_valkey import EmbeddedValkey
+from bot.storage.redis_client import open_client
 from tests.support.fake_slack import TOKEN
 from tests.support.slack_payloads import SECRET
 
 MAILCHECK = Path(sys.executable).with_name("mailcheck")
 START_TIMEOUT_S = 60.0
-TIMINGS = {
-    "MAILCHECK_CONFIRM_AFTER": "1s",
-    "MAILCHECK_GROUP_FOR": "1s",
-    "MAILCHECK_CLEAR_AFTER": "2s",
-}
+TIMINGS = {"MAILCHECK_CONFIRM_AFTER": "1s", "MAILCHECK_GROUP_FOR": "1s", "MAILCHECK_CLEAR_AFTER": "2s"}
 
 
 def environment(state: Path, poll_interval_s: int, dns: str, slack_url: str) -> dict[str, str]:
@@ -100,7 +96,7 @@ class BotProcess:
 
 async def kill_server(state: Path) -> bool:
     """SIGKILL the embedded server, which its owner restarts. False if none responds."""
-    redis = client(Embedded(state).url, 1.0)
+    redis = open_client(EmbeddedValkey(state).url, 1.0)
     try:
         process_id = int((await redis.info("server"))["process_id"])
     except (RedisError, OSError):

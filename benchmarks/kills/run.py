@@ -17,8 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from benchmarks.kills.processes import BotProcess, environment, kill_server
 from benchmarks.kills.stories import LISTS, REASONS, Audit, Story, audit, key_of, reason_of
 from benchmarks.world import write_catalog
-from bot.storage.embedded_valkey import Embedded
-from bot.storage.redis_client import client
+from bot.storage.embedded_valkey import EmbeddedValkey
+from bot.storage.redis_client import open_client
 from tests.handlers.slack.conftest import serve_app
 from tests.support.dns_server import DnsServer, serve
 from tests.support.fake_slack import FakeSlack
@@ -83,21 +83,13 @@ class Run:
             channels.setdefault(story.channel_id, []).append(story.address)
         async with httpx.AsyncClient(base_url=bot.url, timeout=10) as http:
             for channel, addresses in channels.items():
-                text, response_url = (
-                    f"watch {' '.join(addresses)}",
-                    f"{slack_url}/actions/{channel}",
-                )
+                text, response_url = (f"watch {' '.join(addresses)}", f"{slack_url}/actions/{channel}")
                 command = slash_command(text, response_url, f"{channel}.1")
                 body, kind = form_body(command | {"user_id": f"U{channel}", "channel_id": channel})
-                response = await http.post(
-                    "/slack/events", content=body, headers=signed_headers(body, kind)
-                )
+                response = await http.post("/slack/events", content=body, headers=signed_headers(body, kind))
                 response.raise_for_status()
         keys = [f"mc1:watches:slack/T1/{channel}" for channel in channels]
-        async with (
-            client(Embedded(self.state).url, 5.0) as redis,
-            asyncio.timeout(WATCH_TIMEOUT_S),
-        ):
+        async with open_client(EmbeddedValkey(self.state).url, 5.0) as redis, asyncio.timeout(WATCH_TIMEOUT_S):
             while True:
                 if sum([await redis.hlen(key) for key in keys]) == len(self.stories):
                     return
@@ -109,7 +101,7 @@ class Run:
         waiting, started, position = list(self.stories), 0, len(self.slack.sent)
         while self.notifications_left:
             while waiting and started <= self.kill_share * len(self.stories):
-                self.dns.change(waiting.pop(0).advance())
+                self.dns.update_records(waiting.pop(0).advance())
                 started += 1
             for method, message in self.slack.sent[position:]:
                 position += 1
@@ -119,7 +111,7 @@ class Run:
                     self.notifications += 1
                     self.progress_at = time.monotonic()
                     if story.step < len(REASONS):
-                        self.dns.change(story.advance())
+                        self.dns.update_records(story.advance())
             stalled = time.monotonic() - self.progress_at > STALL_TIMEOUT_S
             if stalled and not self.kills_left:
                 return
@@ -151,12 +143,8 @@ class Run:
 
 
 @asynccontextmanager
-async def bot_processes(
-    variables: dict[str, str], state: Path
-) -> AsyncIterator[Sequence[BotProcess]]:
-    processes = [
-        BotProcess(role, variables, state / f"{number}.log") for number, role in enumerate(ROLES)
-    ]
+async def bot_processes(variables: dict[str, str], state: Path) -> AsyncIterator[Sequence[BotProcess]]:
+    processes = [BotProcess(role, variables, state / f"{number}.log") for number, role in enumerate(ROLES)]
     try:
         for process in processes:
             await process.start()

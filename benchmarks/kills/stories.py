@@ -47,9 +47,7 @@ class Story:
     def advance(self) -> Records:
         """The DNS change of its next step: names with records, None to remove a name."""
         label = reversed_ip(IPv4Address(self.address))
-        first, second = (
-            f"{label}.{LISTS[(self.number + offset) % len(LISTS)]}" for offset in (0, 1)
-        )
+        first, second = (f"{label}.{LISTS[(self.number + offset) % len(LISTS)]}" for offset in (0, 1))
         steps = ((first, True), (second, True), (second, False), (first, False))
         name, listed = steps[self.step]
         self.step += 1
@@ -114,19 +112,13 @@ def audit(stories: Sequence[Story], stored: Mapping[str, Sequence[Message]]) -> 
 def _audit_story(story: Story, messages: Sequence[Message], result: Audit) -> None:
     reasons = Counter(reason_of(key_of(message)) for message in messages)
     result.lost.extend(f"{story.address} {reason}" for reason in REASONS if not reasons[reason])
-    result.duplicated.extend(
-        f"{story.address} {reason}" for reason in REASONS for _ in range(reasons[reason] - 1)
-    )
-    result.unexpected.extend(
-        f"{story.address} {reason}" for reason in reasons if reason not in REASONS
-    )
+    result.duplicated.extend(f"{story.address} {reason}" for reason in REASONS for _ in range(reasons[reason] - 1))
+    result.unexpected.extend(f"{story.address} {reason}" for reason in reasons if reason not in REASONS)
     if not messages:
         return
     root, *replies = messages
     order = [reason_of(key_of(message)) for message in messages]
-    in_thread = "thread_ts" not in root and all(
-        reply.get("thread_ts") == root["ts"] for reply in replies
-    )
+    in_thread = "thread_ts" not in root and all(reply.get("thread_ts") == root["ts"] for reply in replies)
     if not in_thread or order != sorted(order, key=(*REASONS, *order).index):
         result.out_of_order.append(story.address)
     if RESOLVED_TEXT not in root["text"]:

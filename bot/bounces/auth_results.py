@@ -13,8 +13,7 @@ MAX_RESULTS = 30
 COMMENT = re.compile(r"\([^()]{0,1000}\)")
 RESULT = re.compile(r"^\s*([a-z][a-z0-9-]{1,30})\s*=\s*([a-z]{2,20})\b", re.IGNORECASE)
 PROPERTY = re.compile(
-    r"\b(smtp\.mailfrom|smtp\.helo|header\.d|header\.from|header\.i)\s*=\s*\"?@?([^\s;\"]{1,320})",
-    re.IGNORECASE,
+    r"\b(smtp\.mailfrom|smtp\.helo|header\.d|header\.from|header\.i)\s*=\s*\"?@?([^\s;\"]{1,320})", re.IGNORECASE
 )
 DOMAIN = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{1,63}")
 KNOWN_METHODS = ("spf", "dkim", "dmarc", "arc", "compauth", "iprev", "bimi")
@@ -36,38 +35,20 @@ KNOWN_RESULTS = (
 MEANINGS = {
     ("spf", "pass"): "SPF passed: {domain} permits the address that handed the message over.",
     ("spf", "fail"): "SPF failed: {domain} says that this address must not send for it.",
-    (
-        "spf",
-        "softfail",
-    ): "SPF failed softly: {domain} does not list this address, and asks only for suspicion.",
+    ("spf", "softfail"): "SPF failed softly: {domain} does not list this address, and asks only for suspicion.",
     ("spf", "neutral"): "SPF says nothing: {domain} does not want to speak about this address.",
     ("spf", "none"): "SPF is missing: {domain} publishes no record.",
     ("spf", "temperror"): "SPF could not be checked: DNS gave no answer in time.",
     ("spf", "permerror"): "SPF is broken: the record of {domain} has an error, and counts as none.",
     ("dkim", "pass"): "DKIM passed: the signature of {domain} verifies.",
-    (
-        "dkim",
-        "fail",
-    ): "DKIM failed: the message was changed after {domain} signed it, or the key is another.",
+    ("dkim", "fail"): "DKIM failed: the message was changed after {domain} signed it, or the key is another.",
     ("dkim", "none"): "DKIM is missing: the message is not signed.",
     ("dkim", "neutral"): "DKIM says nothing: the signature could not be read.",
-    (
-        "dkim",
-        "temperror",
-    ): "DKIM could not be checked: the key of {domain} was not reached in time.",
+    ("dkim", "temperror"): "DKIM could not be checked: the key of {domain} was not reached in time.",
     ("dkim", "permerror"): "DKIM is broken: the signature or the key of {domain} has an error.",
-    (
-        "dkim",
-        "policy",
-    ): "DKIM was not accepted: the receiver's own rules do not trust this signature.",
-    (
-        "dmarc",
-        "pass",
-    ): "DMARC passed: SPF or DKIM vouches for {domain}, the domain in the From line.",
-    (
-        "dmarc",
-        "fail",
-    ): "DMARC failed: neither SPF nor DKIM vouches for {domain}, the domain in the From line.",
+    ("dkim", "policy"): "DKIM was not accepted: the receiver's own rules do not trust this signature.",
+    ("dmarc", "pass"): "DMARC passed: SPF or DKIM vouches for {domain}, the domain in the From line.",
+    ("dmarc", "fail"): "DMARC failed: neither SPF nor DKIM vouches for {domain}, the domain in the From line.",
     ("dmarc", "none"): "DMARC is missing: {domain} publishes no policy.",
     ("dmarc", "bestguesspass"): "DMARC is missing for {domain}, but it would have passed.",
     ("dmarc", "temperror"): "DMARC could not be checked: DNS gave no answer in time.",
@@ -116,10 +97,7 @@ def parse_authentication_results(value: str) -> AuthenticationResults:
 
 
 def check_alignment(
-    from_domain: str | None,
-    return_path: str | None,
-    signers: Sequence[str],
-    fields: Sequence[AuthenticationResults],
+    from_domain: str | None, return_path: str | None, signers: Sequence[str], fields: Sequence[AuthenticationResults]
 ) -> Alignment:
     """Compare the From domain with the return path and the DKIM signers, by organizational domain.
 
@@ -127,42 +105,29 @@ def check_alignment(
     """
     from_org = organization(from_domain)
     if from_org is None:
-        return Alignment(
-            None, None, "There is no From line with a domain, so nothing can vouch for it."
-        )
+        return Alignment(None, None, "There is no From line with a domain, so nothing can vouch for it.")
     results = fields[0].results if fields else ()
     spf = _is_aligned(from_org, [return_path], [r for r in results if r.method == "spf"])
     dkim = _is_aligned(from_org, signers, [r for r in results if r.method == "dkim"])
     return Alignment(spf, dkim, _alignment_summary(from_org, spf, dkim))
 
 
-def _is_aligned(
-    from_org: str, names: Sequence[str | None], results: Sequence[MethodResult]
-) -> bool | None:
+def _is_aligned(from_org: str, names: Sequence[str | None], results: Sequence[MethodResult]) -> bool | None:
     known = [name for name in names if name]
     matching = [name for name in known if organization(name) == from_org]
     if not results:
         return bool(matching) if known else None
     passed = [result for result in results if result.result == "pass"]
-    return any(
-        organization(result.domain) == from_org if result.domain else bool(matching)
-        for result in passed
-    )
+    return any(organization(result.domain) == from_org if result.domain else bool(matching) for result in passed)
 
 
 def _alignment_summary(from_org: str, spf: bool | None, dkim: bool | None) -> str:
     if spf and dkim:
         return f"SPF and DKIM both speak for {from_org}, the domain in the From line."
     if dkim:
-        return (
-            f"DKIM speaks for {from_org}, the domain in the From line; SPF does not, and one of"
-            " them is enough."
-        )
+        return f"DKIM speaks for {from_org}, the domain in the From line; SPF does not, and one of them is enough."
     if spf:
-        return (
-            f"SPF speaks for {from_org}, the domain in the From line; DKIM does not, so a"
-            " forwarded copy will fail."
-        )
+        return f"SPF speaks for {from_org}, the domain in the From line; DKIM does not, so a forwarded copy will fail."
     return f"Neither SPF nor DKIM speaks for {from_org}, the domain in the From line: DMARC fails."
 
 

@@ -38,9 +38,7 @@ CALLERS = re.compile(
     r"|[Cc](?:lient|onnecting) [Hh]ost \[?[^\s\[\]]{1,200}"
 )
 CALLER_MARKS = ("<", "H=", "reject", "ost ")  # every match contains one of these
-UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +65,7 @@ class Bounce:
     certain: bool = True
 
 
-CODES: Mapping[str, str] = {
-    name: category.meaning for name, category in load_rules().categories.items()
-}
+CODES: Mapping[str, str] = {name: category.meaning for name, category in load_rules().categories.items()}
 
 
 @lru_cache(maxsize=1_024)
@@ -121,11 +117,7 @@ class _Match:
 
 
 def _build_bounce(
-    ruleset: RuleSet,
-    line: str,
-    evidence: Evidence,
-    receiver: Receiver | None,
-    remote_host: str | None,
+    ruleset: RuleSet, line: str, evidence: Evidence, receiver: Receiver | None, remote_host: str | None
 ) -> Bounce:
     match = _match(ruleset, line, evidence)
     rule, listing = match.rule, match.listing
@@ -142,8 +134,7 @@ def _build_bounce(
         receiver=values["name"] or _organization(remote_host or _remote_host(line)),
         smtp_code=evidence.smtp_code,
         enhanced_code=evidence.enhanced_code,
-        advice_url=_known_link(line, ruleset.link_hosts)
-        or _advice_page(rule, listing, receiver, ip),
+        advice_url=_known_link(line, ruleset.link_hosts) or _advice_page(rule, listing, receiver, ip),
         summary=_fill(rule.summary or _summary_template(category, listing), values),
         remediation=_fill(_remediation_template(rule, listing, category), values),
         at_fault="receiver" if listing and listing.ended else rule.fault or category.fault,
@@ -156,9 +147,7 @@ def _match(ruleset: RuleSet, line: str, evidence: Evidence) -> _Match:
     listing = ruleset.listings.first_match(evidence)
     if rule := ruleset.codes.first_match(evidence):
         listing_of_rule = (
-            listing
-            if rule.list in (None, listing.id if listing else None)
-            else ruleset.find_listing(rule.list or "")
+            listing if rule.list in (None, listing.id if listing else None) else ruleset.find_listing(rule.list or "")
         )
         return _Match(rule, listing_of_rule, certain=True)
     if listing:
@@ -177,12 +166,7 @@ def _match(ruleset: RuleSet, line: str, evidence: Evidence) -> _Match:
 
 
 def _with_text(ruleset: RuleSet, evidence: Evidence, text: str) -> Evidence:
-    return Evidence(
-        ruleset.normalizer.parse_text(text),
-        evidence.smtp_code,
-        evidence.enhanced_code,
-        evidence.receiver,
-    )
+    return Evidence(ruleset.normalizer.parse_text(text), evidence.smtp_code, evidence.enhanced_code, evidence.receiver)
 
 
 def _with_receiver(evidence: Evidence, receiver: Receiver | None) -> Evidence:
@@ -204,9 +188,7 @@ def _own_list(rule: Rule, receiver: Receiver | None) -> str | None:
     return receiver.list
 
 
-def _template_values(
-    rule: Rule, listing: Listing | None, receiver: Receiver | None, ip: str | None
-) -> dict[str, str]:
+def _template_values(rule: Rule, listing: Listing | None, receiver: Receiver | None, ip: str | None) -> dict[str, str]:
     name = rule.receiver or (receiver.name if receiver else "")
     return {
         "name": name,
@@ -226,23 +208,17 @@ def _summary_template(category: Category, listing: Listing | None) -> str:
 
 
 ENDED_LIST_SUMMARY = (
-    "{who} refused the mail because it still asks {list}, a list that has ended; what it answers"
-    " means nothing."
+    "{who} refused the mail because it still asks {list}, a list that has ended; what it answers means nothing."
 )
-ENDED_LIST_REMEDIATION = (
-    "Send this line to the recipient's postmaster and ask them to stop using {list}."
-)
+ENDED_LIST_REMEDIATION = "Send this line to the recipient's postmaster and ask them to stop using {list}."
 UNNAMED_LIST_REMEDIATION = (
-    "Check {address} against the lists, fix what the entry names, and ask the recipient's"
-    " postmaster which list it was."
+    "Check {address} against the lists, fix what the entry names, and ask the recipient's postmaster which list it was."
 )
 
 
 def _remediation_template(rule: Rule, listing: Listing | None, category: Category) -> str:
     if rule.remediation or listing is None:
-        return rule.remediation or (
-            UNNAMED_LIST_REMEDIATION if rule.category == "blocklist" else category.remediation
-        )
+        return rule.remediation or (UNNAMED_LIST_REMEDIATION if rule.category == "blocklist" else category.remediation)
     if listing.ended:
         return ENDED_LIST_REMEDIATION
     return listing.remediation or (
@@ -268,9 +244,7 @@ def _known_link(line: str, hosts: frozenset[str]) -> str | None:
     return None
 
 
-def _advice_page(
-    rule: Rule, listing: Listing | None, receiver: Receiver | None, ip: str | None
-) -> str | None:
+def _advice_page(rule: Rule, listing: Listing | None, receiver: Receiver | None, ip: str | None) -> str | None:
     pages = (rule.page, listing.page if listing else "", receiver.page if receiver else "")
     page = next((page for page in pages if page), None)
     return page.replace("{ip}", ip or "") if page else None

@@ -10,9 +10,7 @@ from email.message import Message
 from bot.bounces.classify import Bounce, explain
 
 MAX_PARTS = 100  # more than any mail server writes; others are read line by line
-REPORT = re.compile(
-    r"^content-type:\s*(?:multipart/report|message/delivery-status)", re.IGNORECASE | re.MULTILINE
-)
+REPORT = re.compile(r"^content-type:\s*(?:multipart/report|message/delivery-status)", re.IGNORECASE | re.MULTILINE)
 BOUNDARY = re.compile(r"boundary\s*=", re.IGNORECASE)
 REFUSED_ACTIONS = ("failed", "delayed", "")
 
@@ -31,20 +29,14 @@ def parse_report(text: str) -> list[Bounce]:
 
 def _blocks(part: Message) -> Iterator[Message]:
     """The groups of fields in a delivery report: first per-message, then per-recipient."""
-    if part.get_content_type() == "message/delivery-status" and isinstance(
-        part.get_payload(), list
-    ):
+    if part.get_content_type() == "message/delivery-status" and isinstance(part.get_payload(), list):
         yield from (block for block in part.get_payload() if isinstance(block, Message))
 
 
 def _bounces(block: Message) -> Iterator[Bounce]:
     diagnostic, action = _field(block, "Diagnostic-Code"), _field(block, "Action").lower()
     status = _field(block, "Status")
-    if (
-        action.partition(" ")[0] in REFUSED_ACTIONS
-        and (diagnostic or status)
-        and _field(block, "Final-Recipient")
-    ):
+    if action.partition(" ")[0] in REFUSED_ACTIONS and (diagnostic or status) and _field(block, "Final-Recipient"):
         yield explain(diagnostic or f"Status: {status}", status, _host(_field(block, "Remote-MTA")))
 
 

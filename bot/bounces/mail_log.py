@@ -163,10 +163,7 @@ def _limit_size(limit: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         size += len(chunk)
         if size > limit:
-            raise LogTooBig(
-                f"The file is larger than {limit // 2**20} MB; send the part of the log that"
-                " matters."
-            )
+            raise LogTooBig(f"The file is larger than {limit // 2**20} MB; send the part of the log that matters.")
         yield chunk
 
 
@@ -188,16 +185,12 @@ def find_bounces(lines: Iterable[str], every_reply: bool = False) -> Iterator[Bo
     lines = iter(lines)
     first = list(islice(lines, PEEKED_LINES))
     if is_report("\n".join(line.rstrip("\r\n") for line in first)):
-        report = "\n".join(
-            line.rstrip("\r\n") for line in chain(first, islice(lines, MAX_REPORT_LINES))
-        )
+        report = "\n".join(line.rstrip("\r\n") for line in chain(first, islice(lines, MAX_REPORT_LINES)))
         if is_report(report) and (results := parse_report(report)):
             yield from results
             return
         first = report.split("\n")
-    every_reply = every_reply and not any(
-        LOG_LINE.match(line) or HEADER.match(line) for line in first
-    )
+    every_reply = every_reply and not any(LOG_LINE.match(line) or HEADER.match(line) for line in first)
     for statement in _join_continuations(chain(first, lines)):
         if every_reply or is_refusal(statement):
             yield replace(_explain_statement(statement), line=sanitize_line(statement))
@@ -271,12 +264,7 @@ def _non_empty(statement: str) -> Iterator[str]:
 def _continues(statement: str, line: str) -> bool:
     """Whether the line is the next line of the reply that the statement started."""
     reply = REPLY_CONTINUES.match(statement)
-    if (
-        not reply
-        or len(statement) > MAX_REPLY
-        or f" {reply[1]} " in statement
-        or not line.startswith(reply[1])
-    ):
+    if not reply or len(statement) > MAX_REPLY or f" {reply[1]} " in statement or not line.startswith(reply[1]):
         return False
     code, enhanced = reply[1], reply[2]
     if enhanced:

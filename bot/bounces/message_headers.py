@@ -11,12 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.bounces.auth_results import (
-    Alignment,
-    AuthenticationResults,
-    check_alignment,
-    parse_authentication_results,
-)
+from bot.bounces.auth_results import Alignment, AuthenticationResults, check_alignment, parse_authentication_results
 from bot.bounces.received import Hop, organization, parse_hops
 
 MAX_CHARS = 256 * 1024
@@ -33,8 +28,7 @@ FIELD_START = re.compile(
 TAG = re.compile(r"(?:^|;)\s*([a-z]{1,10})\s*=\s*([^;]{0,2000})")
 
 EGRESS_OWN_NAME = (
-    "{ip} is where the message left: its name belongs to the sender's domain, and a server of"
-    " {taker} took it there."
+    "{ip} is where the message left: its name belongs to the sender's domain, and a server of {taker} took it there."
 )
 EGRESS_OTHER_NAME = (
     "{ip} is the last address that handed the message to another organisation ({taker}); its"
@@ -96,9 +90,7 @@ def analyze_headers(text: str) -> HeaderAnalysis:
     signatures = tuple(filter(None, map(_parse_signature, fields.get("dkim-signature", ())[:20])))
     from_domain = _address_domain(_last(fields, "from"))
     return_path = _address_domain(_last(fields, "return-path"))
-    authentication = tuple(
-        map(parse_authentication_results, fields.get("authentication-results", ())[:20])
-    )
+    authentication = tuple(map(parse_authentication_results, fields.get("authentication-results", ())[:20]))
     return HeaderAnalysis(
         hops=hops,
         egress=_find_egress(hops, {organization(from_domain), organization(return_path)} - {None}),
@@ -118,18 +110,13 @@ def analysis_to_json(analysis: HeaderAnalysis) -> dict[str, Any]:
     """The analysis as a JSON object."""
     return {
         "hops": [_hop_json(hop) for hop in analysis.hops],
-        "egress": {
-            "ip": analysis.egress.ip,
-            "hop": analysis.egress.hop,
-            "says": analysis.egress.summary,
-        }
+        "egress": {"ip": analysis.egress.ip, "hop": analysis.egress.hop, "says": analysis.egress.summary}
         if analysis.egress
         else None,
         "from": analysis.from_domain,
         "return_path": analysis.return_path_domain,
         "signatures": [
-            {"domain": signature.domain, "selector": signature.selector}
-            for signature in analysis.signatures
+            {"domain": signature.domain, "selector": signature.selector} for signature in analysis.signatures
         ],
         "authentication": [
             {"by": field.authserv_id, **{result.method: result.result for result in field.results}}
@@ -184,9 +171,7 @@ def _find_egress(hops: Sequence[Hop], own_orgs: set[str | None]) -> Egress | Non
     from_own = [(index, hop) for index, hop in crossings if hop.sender_organization in own_orgs]
     for index, hop in reversed(from_own or crossings):
         template = EGRESS_OWN_NAME if from_own else EGRESS_OTHER_NAME
-        return Egress(
-            str(hop.ip), index, template.format(ip=hop.ip, taker=hop.receiver_organization)
-        )
+        return Egress(str(hop.ip), index, template.format(ip=hop.ip, taker=hop.receiver_organization))
     return None
 
 
@@ -195,9 +180,7 @@ def _parse_signature(value: str) -> DkimSignature | None:
     domain = tags.get("d", "").lower()
     if not ADDRESS_DOMAIN.fullmatch(f"@{domain}"):
         return None
-    return DkimSignature(
-        domain, tags.get("s", "")[:255], tuple(tags.get("h", "").lower().split(":")[:200])
-    )
+    return DkimSignature(domain, tags.get("s", "")[:255], tuple(tags.get("h", "").lower().split(":")[:200]))
 
 
 def _address_domain(value: str) -> str | None:
@@ -213,31 +196,16 @@ def _last(fields: Fields, name: str) -> str:
 
 def _unsubscribe(fields: Fields, signatures: Sequence[DkimSignature]) -> Unsubscribe:
     links, post = _last(fields, "list-unsubscribe"), _last(fields, "list-unsubscribe-post")
-    signed = any(
-        {"list-unsubscribe", "list-unsubscribe-post"} <= set(signature.headers)
-        for signature in signatures
-    )
+    signed = any({"list-unsubscribe", "list-unsubscribe-post"} <= set(signature.headers) for signature in signatures)
     if not links:
-        return Unsubscribe(
-            False,
-            "There is no List-Unsubscribe header; Gmail and Yahoo want one in marketing mail.",
-        )
+        return Unsubscribe(False, "There is no List-Unsubscribe header; Gmail and Yahoo want one in marketing mail.")
     if "<https://" not in links.lower():
-        return Unsubscribe(
-            False, "List-Unsubscribe has no https link; one-click needs one (RFC 8058)."
-        )
+        return Unsubscribe(False, "List-Unsubscribe has no https link; one-click needs one (RFC 8058).")
     if post.replace(" ", "").lower() != "list-unsubscribe=one-click":
-        return Unsubscribe(
-            False, "List-Unsubscribe-Post: List-Unsubscribe=One-Click is missing (RFC 8058)."
-        )
+        return Unsubscribe(False, "List-Unsubscribe-Post: List-Unsubscribe=One-Click is missing (RFC 8058).")
     if not signed:
-        return Unsubscribe(
-            False,
-            "Both unsubscribe headers are there, but no DKIM signature covers them (RFC 8058).",
-        )
-    return Unsubscribe(
-        True, "One click leaves the list, and a DKIM signature covers both headers (RFC 8058)."
-    )
+        return Unsubscribe(False, "Both unsubscribe headers are there, but no DKIM signature covers them (RFC 8058).")
+    return Unsubscribe(True, "One click leaves the list, and a DKIM signature covers both headers (RFC 8058).")
 
 
 def _total_seconds(hops: Sequence[Hop]) -> int | None:

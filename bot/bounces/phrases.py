@@ -64,16 +64,12 @@ class TextNormalizer:
 
     def __init__(self, same: Mapping[str, Iterable[str]]) -> None:
         replacements = [
-            (f" {spelling} ", f" {canonical} ")
-            for canonical, variants in same.items()
-            for spelling in variants
+            (f" {spelling} ", f" {canonical} ") for canonical, variants in same.items() for spelling in variants
         ]
         longest_first = sorted(replacements, key=lambda pair: -len(pair[0]))
         self._by_first_word: dict[str, list[tuple[int, str, str]]] = {}
         for rank, (spelling, canonical) in enumerate(longest_first):
-            self._by_first_word.setdefault(spelling.split()[0], []).append(
-                (rank, spelling, canonical)
-            )
+            self._by_first_word.setdefault(spelling.split()[0], []).append((rank, spelling, canonical))
 
     def parse_text(self, line: str) -> Text:
         """The words of a line."""
@@ -96,9 +92,7 @@ class TextNormalizer:
     def _normalize(self, words: list[str]) -> str:
         text = f" {' '.join(words)} "
         first_words = self._by_first_word.keys() & words
-        for _, spelling, canonical in sorted(
-            chain.from_iterable(self._by_first_word[word] for word in first_words)
-        ):
+        for _, spelling, canonical in sorted(chain.from_iterable(self._by_first_word[word] for word in first_words)):
             text = text.replace(spelling, canonical)
         return text
 
@@ -107,6 +101,4 @@ def _fold(text: str) -> str:
     lowered = text.lower()
     if lowered.isascii():
         return lowered
-    return "".join(
-        char for char in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(char)
-    )
+    return "".join(char for char in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(char))

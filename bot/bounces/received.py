@@ -80,22 +80,14 @@ def organization(host: str | None) -> str | None:
 def _parse_hop(value: str) -> Hop:
     clauses, _, date = value.rpartition(";")
     clauses = clauses or value
-    from_clause, by_clause, with_clause = (
-        FROM.search(clauses),
-        BY.search(clauses),
-        WITH.search(clauses),
-    )
+    from_clause, by_clause, with_clause = (FROM.search(clauses), BY.search(clauses), WITH.search(clauses))
     from_comment = from_clause[2] if from_clause else ""
     resolved = RESOLVED.search(from_comment)
-    has_name = (
-        resolved is not None and "." in resolved[1]
-    )  # Postfix writes "unknown" for an address without a name
+    has_name = resolved is not None and "." in resolved[1]  # Postfix writes "unknown" for an address without a name
     return Hop(
         name=from_clause[1] if from_clause else None,
         resolved=resolved[1].rstrip(".") if resolved and has_name else None,
-        ip=_find_address(from_comment) or _find_address(from_clause[1].strip("[]"))
-        if from_clause
-        else None,
+        ip=_find_address(from_comment) or _find_address(from_clause[1].strip("[]")) if from_clause else None,
         by=by_clause[1] if by_clause else None,
         protocol=(with_clause[1] or "SMTP").upper() if with_clause else None,
         encrypted=bool(ENCRYPTED.search(clauses[from_clause.end() :] if from_clause else clauses)),
@@ -110,17 +102,7 @@ def _with_delays(hops: list[Hop]) -> list[Hop]:
     for hop in hops:
         delay = int((hop.at - previous) / timedelta(seconds=1)) if hop.at and previous else None
         result.append(
-            Hop(
-                hop.name,
-                hop.resolved,
-                hop.ip,
-                hop.by,
-                hop.protocol,
-                hop.encrypted,
-                hop.submitted,
-                hop.at,
-                delay,
-            )
+            Hop(hop.name, hop.resolved, hop.ip, hop.by, hop.protocol, hop.encrypted, hop.submitted, hop.at, delay)
         )
         previous = hop.at or previous
     return result

@@ -12,7 +12,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
-from bot.bounces.phrases import Phrase, TextNormalizer, Text
+from bot.bounces.phrases import Phrase, Text, TextNormalizer
 
 CATEGORIES = (
     "blocklist",
@@ -153,16 +153,10 @@ class RuleIndex(Generic[Entry]):
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries: tuple[Entry, ...] = tuple(entries)
         self._entries_by_key: dict[Key, list[tuple[int, Phrase | None]]] = {}
-        word_counts = Counter(
-            chain.from_iterable(phrase.anchors for entry in entries for phrase in entry.when.words)
-        )
+        word_counts = Counter(chain.from_iterable(phrase.anchors for entry in entries for phrase in entry.when.words))
         for index, entry in enumerate(entries):
             for key, phrase in entry.when.index_keys():
-                rarest_key = (
-                    min(phrase.anchors, key=lambda word: (word_counts[word], -len(word)))
-                    if phrase
-                    else key
-                )
+                rarest_key = min(phrase.anchors, key=lambda word: (word_counts[word], -len(word))) if phrase else key
                 self._entries_by_key.setdefault(rarest_key, []).append((index, phrase))
 
     def first_match(self, evidence: Evidence) -> Entry | None:
@@ -211,12 +205,8 @@ def load_rules() -> RuleSet:
         codes=RuleIndex([_rule(speller, entry) for entry in data["code"]]),
         wordings=RuleIndex([_rule(speller, entry) for entry in data["wording"]]),
         statuses=RuleIndex([_rule(speller, entry) for entry in data["status"]]),
-        listings=RuleIndex(
-            [_listing(speller, entry) for entry in _load_toml("listings.toml")["listing"]]
-        ),
-        receivers=RuleIndex(
-            [_receiver(speller, entry) for entry in _load_toml("receivers.toml")["receiver"]]
-        ),
+        listings=RuleIndex([_listing(speller, entry) for entry in _load_toml("listings.toml")["listing"]]),
+        receivers=RuleIndex([_receiver(speller, entry) for entry in _load_toml("receivers.toml")["receiver"]]),
         categories={name: Category(**data["category"][name]) for name in CATEGORIES},
         link_hosts=frozenset(data["links"]["hosts"]),
     )
@@ -268,8 +258,4 @@ def _expand_codes(pattern: str) -> list[str]:
     status_class, subject, details = pattern.split(".")
     first, _, last = details.partition("-")
     classes = ("4", "5") if status_class == "x" else (status_class,)
-    return [
-        f"{digit}.{subject}.{detail}"
-        for digit in classes
-        for detail in range(int(first), int(last or first) + 1)
-    ]
+    return [f"{digit}.{subject}.{detail}" for digit in classes for detail in range(int(first), int(last or first) + 1)]

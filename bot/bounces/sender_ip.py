@@ -14,9 +14,7 @@ BEFORE, AFTER = 90, 60  # characters of context around an address
 
 QUAD = r"\d{1,3}(?:\.\d{1,3}){3}"
 V4 = re.compile(rf"(?<![\w.])(?<![A-Za-z]-)({QUAD})(?![0-9A-Za-z]|\.\w|-[A-Za-z])")
-V6 = re.compile(
-    r"(?<![\w:.])(?:IPv6:)?((?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{1,4})?(?:\.\d{1,3}){0,3})(?![\w:])"
-)
+V6 = re.compile(r"(?<![\w:.])(?:IPv6:)?((?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{1,4})?(?:\.\d{1,3}){0,3})(?![\w:])")
 # 5.113.0.203.zen.example.org: a DNSBL query, with the address reversed.
 DNSBL_QUERY = re.compile(
     rf"(?<![\w.])({QUAD})\.(?:[a-z0-9-]{{1,40}}\.){{0,3}}?(?:in-addr|zen"
@@ -57,16 +55,10 @@ RECEIVER_PATTERNS = tuple(
         (("returnc/",), r"returnc/[a-z]{1,10}/\0"),
         (("resolver",), r"\bresolver\W{1,3}\0"),
         ((" - \0",), r"(?:complaints|volume|deferred|reasons?) - \0"),
-        (
-            (" v", "rfc", "section", "chapter"),
-            r"\b(?:v(?:ersion)?|rfc ?\d{3,4}|section|chapter)[ .,:]{0,2}\0",
-        ),
+        ((" v", "rfc", "section", "chapter"), r"\b(?:v(?:ersion)?|rfc ?\d{3,4}|section|chapter)[ .,:]{0,2}\0"),
         (("//\0",), r"//\0"),
         (("does not like", "failed after"), r"^\0 (?:does not like|failed after)"),
-        (
-            ("giving up", " by "),
-            r"\b(?:giving up on|said by|rejected by|refused by|blocked by) \[?\0",
-        ),
+        (("giving up", " by "), r"\b(?:giving up on|said by|rejected by|refused by|blocked by) \[?\0"),
     )
 )
 BLOCKLIST_LINK = re.compile(r"(?:https?://|www\.)\S*[?/&=]\0$")
@@ -96,9 +88,7 @@ def _candidates(line: str) -> list[tuple[Address, int]]:
     """Every address in the line with its weight; 0 marks the receiver."""
     matches = list(islice(V4.finditer(line), MAX_CANDIDATES))
     if "::" in line or line.count(":") >= 7:  # times have fewer colons than IPv6 addresses
-        matches = sorted(
-            (*matches, *islice(V6.finditer(line), MAX_CANDIDATES)), key=lambda match: match.start()
-        )
+        matches = sorted((*matches, *islice(V6.finditer(line), MAX_CANDIDATES)), key=lambda match: match.start())
     candidates = []
     for match in matches:
         if ip := _parse(match[1]):

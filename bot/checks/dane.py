@@ -12,18 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.checks.finding_codes import FindingCode, FindingTemplate
-from bot.checks.lookups import lookup_or_failure, lookup_concurrently, readable
+from bot.checks.lookups import lookup_concurrently, lookup_or_failure, readable
 from bot.inputs.domain_names import display_domain
-from bot.models import DnsAnswer, Finding, Lookup, LookupFailed, CheckRequest, Verdict
+from bot.models import CheckRequest, DnsAnswer, Finding, Lookup, LookupFailed, Verdict
 
 CODES: Mapping[str, FindingCode] = {
     "dane.ok": FindingCode(
-        "Every mail server of the domain has a TLSA record that senders can use, proven by DNSSEC.",
-        "RFC 7672 §3.1",
+        "Every mail server of the domain has a TLSA record that senders can use, proven by DNSSEC.", "RFC 7672 §3.1"
     ),
     "dane.missing": FindingCode(
-        "The mail servers of the domain have no TLSA records; most domains have none.",
-        "RFC 7672 §2.2",
+        "The mail servers of the domain have no TLSA records; most domains have none.", "RFC 7672 §2.2"
     ),
     "dane.partial": FindingCode(
         "Some mail servers of the domain have usable TLSA records and others have none.",
@@ -36,14 +34,10 @@ CODES: Mapping[str, FindingCode] = {
         "Publish records of usage 3 or 2 that fit the certificate, or remove them.",
     ),
     "dane.not-checked": FindingCode(
-        "The answers about the mail servers are not proven by DNSSEC, so DANE was not checked.",
-        "RFC 7672 §2.1",
+        "The answers about the mail servers are not proven by DNSSEC, so DANE was not checked.", "RFC 7672 §2.1"
     ),
     "dane.no-answer": FindingCode(
-        (
-            "The DNS is proven but did not answer for a TLSA record; senders that use DANE hold"
-            " mail back then."
-        ),
+        ("The DNS is proven but did not answer for a TLSA record; senders that use DANE hold mail back then."),
         "RFC 7672 §2.1",
         (
             "Look at the name servers of the zone that the finding names: senders that use DANE"
@@ -60,33 +54,19 @@ HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2})+")
 # Placeholders: {domain}, {good} and {bad} (mail servers), {reason}.
 TEMPLATES: Mapping[str, FindingTemplate] = {
     "dane.ok": FindingTemplate(
-        Verdict.PASS,
-        (
-            "Servers that use DANE deliver to {domain} only over TLS, with the keys published for"
-            " {good}."
-        ),
+        Verdict.PASS, ("Servers that use DANE deliver to {domain} only over TLS, with the keys published for {good}.")
     ),
     "dane.missing": FindingTemplate(
-        Verdict.PASS,
-        "The mail servers of {domain} publish no keys for DANE; mail is delivered without it.",
+        Verdict.PASS, "The mail servers of {domain} publish no keys for DANE; mail is delivered without it."
     ),
     "dane.partial": FindingTemplate(
         Verdict.WARN,
-        (
-            "DANE protects {good} but not {bad}, so an attacker can lead mail for {domain} to the"
-            " unprotected way."
-        ),
-        (
-            "Publish TLSA records for every mail server of the domain, each in a zone signed with"
-            " DNSSEC."
-        ),
+        ("DANE protects {good} but not {bad}, so an attacker can lead mail for {domain} to the unprotected way."),
+        ("Publish TLSA records for every mail server of the domain, each in a zone signed with DNSSEC."),
     ),
     "dane.unusable": FindingTemplate(
         Verdict.WARN,
-        (
-            "Senders can use none of the TLSA records of {bad}, so they encrypt mail for {domain}"
-            " to whoever answers."
-        ),
+        ("Senders can use none of the TLSA records of {bad}, so they encrypt mail for {domain} to whoever answers."),
         "Publish a record of the form 3 1 1 with the SHA-256 of the server's public key.",
     ),
     "dane.not-checked": FindingTemplate(
@@ -127,11 +107,7 @@ class Tlsa:
     def usable(self) -> bool:
         """Whether an SMTP sender may use it; PKIX-TA(0) and PKIX-EE(1) are not for SMTP."""
         octets = DIGEST_OCTETS.get(self.matching_type, len(self.data) // 2)
-        is_supported = (
-            self.usage in USAGES
-            and self.selector in SELECTORS
-            and self.matching_type in (0, *DIGEST_OCTETS)
-        )
+        is_supported = self.usage in USAGES and self.selector in SELECTORS and self.matching_type in (0, *DIGEST_OCTETS)
         return is_supported and len(self.data) == 2 * octets
 
     def __str__(self) -> str:
@@ -165,17 +141,13 @@ async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
     if isinstance(mx, LookupFailed) or not mx.authentic:
         return [_finding("dane.not-checked", domain, [])]
     hosts = sorted({record.partition(" ")[2].lower().rstrip(".") for record in mx.records} - {""})
-    protections = await asyncio.gather(
-        *(lookup_host_tlsa(lookup, host) for host in hosts[:MAX_MX_HOSTS])
-    )
+    protections = await asyncio.gather(*(lookup_host_tlsa(lookup, host) for host in hosts[:MAX_MX_HOSTS]))
     return judge(domain, protections) if protections else []
 
 
 async def lookup_host_tlsa(lookup: Lookup, host: str) -> HostTlsa:
     """Look up the TLSA records of a mail server (RFC 7672 §2.2)."""
-    *addresses, tlsa = await lookup_concurrently(
-        lookup, [(host, "A"), (host, "AAAA"), (f"_25._tcp.{host}", "TLSA")]
-    )
+    *addresses, tlsa = await lookup_concurrently(lookup, [(host, "A"), (host, "AAAA"), (f"_25._tcp.{host}", "TLSA")])
     answers = [answer for answer in addresses if isinstance(answer, DnsAnswer)]
     if not answers or not all(answer.authentic for answer in answers):
         return HostTlsa(host, authentic=False)
@@ -199,11 +171,7 @@ def judge(domain: str, hosts: Sequence[HostTlsa]) -> list[Finding]:
     if findings:
         return findings
     proven = any(host.authentic for host in hosts)
-    return [
-        _finding(
-            "dane.ok" if usable else "dane.missing" if proven else "dane.not-checked", domain, hosts
-        )
-    ]
+    return [_finding("dane.ok" if usable else "dane.missing" if proven else "dane.not-checked", domain, hosts)]
 
 
 def parse_records(texts: Sequence[str]) -> list[Tlsa]:
@@ -230,9 +198,7 @@ def _parse_or_unusable(text: str) -> Tlsa:
         return Tlsa(-1, -1, -1, "")
 
 
-def _finding(
-    code: str, domain: str, hosts: Sequence[HostTlsa], bad: Sequence[HostTlsa] = ()
-) -> Finding:
+def _finding(code: str, domain: str, hosts: Sequence[HostTlsa], bad: Sequence[HostTlsa] = ()) -> Finding:
     template = TEMPLATES[code]
     values = {
         "domain": display_domain(domain),
@@ -241,13 +207,8 @@ def _finding(
         "reason": next((host.unanswered for host in bad if host.unanswered), ""),
     }
     facts = {
-        "keys": {
-            host.host: [str(record) for record in host.records] for host in hosts if host.records
-        },
+        "keys": {host.host: [str(record) for record in host.records] for host in hosts if host.records},
         "not_proven": [host.host for host in hosts if not host.authentic],
     }
-    summary, remediation = (
-        template.summary.format_map(values),
-        template.remediation.format_map(values),
-    )
+    summary, remediation = (template.summary.format_map(values), template.remediation.format_map(values))
     return Finding("dane", domain, template.verdict, code, summary, remediation, facts)

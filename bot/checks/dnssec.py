@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from bot.checks.finding_codes import FindingCode
 from bot.checks.lookups import LookupResult, lookup_concurrently
 from bot.inputs.domain_names import display_domain
-from bot.models import DnsAnswer, Finding, Lookup, CheckRequest, Verdict
+from bot.models import CheckRequest, DnsAnswer, Finding, Lookup, Verdict
 
 CODES: Mapping[str, FindingCode] = {
     "network.dnssec-signed": FindingCode(
@@ -21,17 +21,12 @@ CODES: Mapping[str, FindingCode] = {
         "The resolver verifies what is signed, and the domain is not.", "RFC 4033 §5"
     ),
     "network.dnssec-not-checked": FindingCode(
-        "The resolver does not verify DNSSEC, so it is not known whether the domain is signed.",
-        "RFC 4035 §3.2.3",
+        "The resolver does not verify DNSSEC, so it is not known whether the domain is signed.", "RFC 4035 §3.2.3"
     ),
 }
 SUMMARIES: Mapping[str, str] = {
-    "network.dnssec-signed": (
-        "{domain} is signed with DNSSEC, so nobody on the way can change its records."
-    ),
-    "network.dnssec-unsigned": (
-        "{domain} is not signed with DNSSEC; mail works without it, and DANE does not."
-    ),
+    "network.dnssec-signed": ("{domain} is signed with DNSSEC, so nobody on the way can change its records."),
+    "network.dnssec-unsigned": ("{domain} is not signed with DNSSEC; mail works without it, and DANE does not."),
     "network.dnssec-not-checked": (
         "Whether {domain} is signed with DNSSEC was not checked: this resolver does not verify it."
     ),
@@ -46,15 +41,7 @@ async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
         return []
     mx, root_soa = await lookup_concurrently(lookup, [(domain, "MX"), (ROOT, "SOA")])
     code = judge(mx, root_soa)
-    return [
-        Finding(
-            "network",
-            domain,
-            Verdict.PASS,
-            code,
-            SUMMARIES[code].format(domain=display_domain(domain)),
-        )
-    ]
+    return [Finding("network", domain, Verdict.PASS, code, SUMMARIES[code].format(domain=display_domain(domain)))]
 
 
 def judge(mx: LookupResult, root_soa: LookupResult) -> str:

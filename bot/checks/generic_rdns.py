@@ -47,16 +47,11 @@ def _contains_adjacent_octets(host: str, ip: Address) -> bool:
     octet_pairs = {(first, second), (second, first), (third, fourth), (fourth, third)}
     numbers = [int(number) for number in DIGIT_RUN.findall(host) if len(number) <= 3]
     adjacent = pairwise(numbers)
-    return any(
-        pair in octet_pairs and sum(len(str(number)) for number in pair) >= MIN_DIGITS
-        for pair in adjacent
-    )
+    return any(pair in octet_pairs and sum(len(str(number)) for number in pair) >= MIN_DIGITS for pair in adjacent)
 
 
 def _contains_ipv6(host: str, ip: Address) -> bool:
     """Whether it has the last 64 bits in hex, the address with dashes, or its reversed nibbles."""
     compact = host.replace("-", "").replace(".", "")
     interface_id = ip.exploded.replace(":", "")[16:]
-    return (
-        interface_id in compact or str(ip).replace(":", "-") in host or reversed_ip(ip)[:31] in host
-    )
+    return interface_id in compact or str(ip).replace(":", "-") in host or reversed_ip(ip)[:31] in host

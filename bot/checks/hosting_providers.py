@@ -40,9 +40,7 @@ class Provider:
 
     def owns_name(self, host: str) -> bool:
         """Whether the host name belongs to this provider."""
-        return any(
-            f".{host}".endswith(f".{suffix}") for suffix in self.suffixes
-        ) or self.is_default_name(host)
+        return any(f".{host}".endswith(f".{suffix}") for suffix in self.suffixes) or self.is_default_name(host)
 
     def is_default_name(self, host: str) -> bool:
         return any(pattern.fullmatch(host) for pattern in self.default_names)
@@ -61,9 +59,7 @@ def provider_of_network(asn: int) -> Provider | None:
 @cache
 def providers() -> Mapping[str, Provider]:
     """All known providers by id."""
-    return parse_providers(
-        files("bot.checks").joinpath("hosting_providers.toml").read_text("utf-8")
-    )
+    return parse_providers(files("bot.checks").joinpath("hosting_providers.toml").read_text("utf-8"))
 
 
 def parse_providers(text: str) -> Mapping[str, Provider]:

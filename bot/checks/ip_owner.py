@@ -16,16 +16,13 @@ from bot.checks.hosting_providers import Provider, provider_of_network
 from bot.checks.lookups import lookup_or_failure, reversed_ip
 from bot.checks.rdap import AbuseContact, FindContact
 from bot.inputs.special_addresses import special_purpose_of
-from bot.models import Address, DnsAnswer, Finding, Lookup, CheckRequest, BulkLookup, Verdict
+from bot.models import Address, BulkLookup, CheckRequest, DnsAnswer, Finding, Lookup, Verdict
 
 CODES: Mapping[str, FindingCode] = {
     "network.holder": FindingCode(
-        (
-            "Whose network the address is in, and what its provider lets users do about reverse"
-            " name and port 25."
-        ),
+        ("Whose network the address is in, and what its provider lets users do about reverse name and port 25."),
         "[Team Cymru: IP to ASN](https://www.team-cymru.com/ip-asn-mapping), RFC 9083 §5.4",
-    ),
+    )
 }
 ORIGIN_ZONES = {4: "origin.asn.cymru.com", 6: "origin6.asn.cymru.com"}
 AS_NAME_ZONE = "asn.cymru.com"
@@ -70,33 +67,24 @@ async def check(
         return []
     try:
         async with asyncio.timeout(timeout_s):
-            return await _find_owner(
-                ip, lookup, None if isinstance(lookup, BulkLookup) else find_contact
-            )
+            return await _find_owner(ip, lookup, None if isinstance(lookup, BulkLookup) else find_contact)
     except TimeoutError:
         return []
 
 
-async def _find_owner(
-    ip: Address, lookup: Lookup, find_contact: FindContact | None
-) -> list[Finding]:
+async def _find_owner(ip: Address, lookup: Lookup, find_contact: FindContact | None) -> list[Finding]:
     result = await lookup_or_failure(lookup, f"{reversed_ip(ip)}.{ORIGIN_ZONES[ip.version]}", "TXT")
     origin = longest_prefix(result.records) if isinstance(result, DnsAnswer) else None
     if origin is None:
         return []
     result, contact = await asyncio.gather(
-        lookup_or_failure(lookup, f"AS{origin.asns[0]}.{AS_NAME_ZONE}", "TXT"),
-        _find_contact(find_contact, origin, ip),
+        lookup_or_failure(lookup, f"AS{origin.asns[0]}.{AS_NAME_ZONE}", "TXT"), _find_contact(find_contact, origin, ip)
     )
-    as_names = (
-        [parse_as_name(text) for text in result.records] if isinstance(result, DnsAnswer) else []
-    )
+    as_names = [parse_as_name(text) for text in result.records] if isinstance(result, DnsAnswer) else []
     return [_finding(ip, origin, next(iter(as_names), ""), contact)]
 
 
-async def _find_contact(
-    find_contact: FindContact | None, origin: Origin, ip: Address
-) -> AbuseContact | None:
+async def _find_contact(find_contact: FindContact | None, origin: Origin, ip: Address) -> AbuseContact | None:
     """None on timeout; the request goes on, so that its result is cached for the next check."""
     if find_contact is None:
         return None
@@ -114,16 +102,8 @@ def longest_prefix(texts: Sequence[str]) -> Origin | None:
 
 def parse_origin(text: str) -> Origin:
     """Parse `64496 64497 | 203.0.113.0/24 | DE | ripencc | 2020-01-01`. Raises BadRow."""
-    asns, prefix, country, registry = (
-        *(field.strip() for field in text.split("|")),
-        "",
-        "",
-        "",
-        "",
-    )[:4]
-    numbers = tuple(
-        int(asn) for asn in asns.split() if asn.isascii() and asn.isdecimal() and len(asn) <= 10
-    )
+    asns, prefix, country, registry = (*(field.strip() for field in text.split("|")), "", "", "", "")[:4]
+    numbers = tuple(int(asn) for asn in asns.split() if asn.isascii() and asn.isdecimal() and len(asn) <= 10)
     try:
         network = ip_network(prefix)
     except ValueError:
@@ -144,10 +124,7 @@ def parse_as_name(text: str) -> str:
         return ""
     name, comma, country = "|".join(fields[4:]).strip().rpartition(", ")
     as_name = name if comma and len(country) == 2 else f"{name}{comma}{country}"
-    return "".join(
-        char if char.isalnum() or char in PLAIN_CHARS else "?"
-        for char in as_name[:MAX_AS_NAME_LENGTH]
-    )
+    return "".join(char if char.isalnum() or char in PLAIN_CHARS else "?" for char in as_name[:MAX_AS_NAME_LENGTH])
 
 
 def _parse_rows(texts: Sequence[str]) -> list[Origin]:
@@ -164,11 +141,7 @@ def _finding(ip: Address, origin: Origin, holder: str, contact: AbuseContact | N
     asn = origin.asns[0]
     provider = provider_of_network(asn)
     network = f"AS{asn}, {origin.country}" if origin.country else f"AS{asn}"
-    sentence = (
-        f"{ip} is in the network of {holder} ({network})"
-        if holder
-        else f"{ip} is in the network {network}"
-    )
+    sentence = f"{ip} is in the network of {holder} ({network})" if holder else f"{ip} is in the network {network}"
     return Finding(
         check="network",
         subject=str(ip),
@@ -186,9 +159,7 @@ def _finding(ip: Address, origin: Origin, holder: str, contact: AbuseContact | N
             "reverse_name": provider.rdns_steps if provider else None,
             "port_25": (provider.port_25 or None) if provider else None,
         },
-        links=tuple(link for link in (provider.link, provider.port_25_link) if link)
-        if provider
-        else (),
+        links=tuple(link for link in (provider.link, provider.port_25_link) if link) if provider else (),
     )
 
 

@@ -52,13 +52,9 @@ async def lookup_or_failure(lookup: Lookup, name: str, rdtype: str) -> LookupRes
         return failure
 
 
-async def lookup_concurrently(
-    lookup: Lookup, queries: Iterable[tuple[str, str]]
-) -> list[LookupResult]:
+async def lookup_concurrently(lookup: Lookup, queries: Iterable[tuple[str, str]]) -> list[LookupResult]:
     """Look up (name, type) pairs concurrently; results are in the order of the queries."""
-    return await asyncio.gather(
-        *(lookup_or_failure(lookup, name, rdtype) for name, rdtype in queries)
-    )
+    return await asyncio.gather(*(lookup_or_failure(lookup, name, rdtype) for name, rdtype in queries))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +73,7 @@ async def lookup_host(lookup: Lookup, name: str) -> Host:
     """Look up A and AAAA of a name concurrently."""
     results = await lookup_concurrently(lookup, [(name, "A"), (name, "AAAA")])
     failures = [result.reason for result in results if isinstance(result, LookupFailed)]
-    addresses = [
-        record for result in results if isinstance(result, DnsAnswer) for record in result.records
-    ]
+    addresses = [record for result in results if isinstance(result, DnsAnswer) for record in result.records]
     return Host(name, tuple(addresses), failures[0] if failures else None)
 
 
@@ -93,7 +87,5 @@ async def mx_hosts(lookup: Lookup, domain: str) -> tuple[str, ...]:
     if not answer.records:
         return (domain,) if answer.exists else ()
     mx_records = (record.partition(" ") for record in answer.records)
-    by_preference = sorted(
-        (int(preference), name.lower().rstrip(".")) for preference, _, name in mx_records
-    )
+    by_preference = sorted((int(preference), name.lower().rstrip(".")) for preference, _, name in mx_records)
     return tuple(dict.fromkeys(name for _, name in by_preference if name))

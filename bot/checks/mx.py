@@ -8,32 +8,25 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from bot.checks.finding_codes import FindingCode, FindingTemplate
-from bot.checks.lookups import Host, LookupResult, lookup_or_failure, lookup_host, readable
+from bot.checks.lookups import Host, LookupResult, lookup_host, lookup_or_failure, readable
 from bot.inputs.domain_names import display_domain
-from bot.models import Finding, Lookup, LookupFailed, CheckRequest, Verdict
+from bot.models import CheckRequest, Finding, Lookup, LookupFailed, Verdict
 
 CODES: Mapping[str, FindingCode] = {
-    "mx.ok": FindingCode(
-        "The domain has mail servers, and all their names have addresses.", "RFC 5321 §5.1"
-    ),
+    "mx.ok": FindingCode("The domain has mail servers, and all their names have addresses.", "RFC 5321 §5.1"),
     "mx.null": FindingCode(
         "A null MX: the domain says that it takes no mail (RFC 7505).",
         "RFC 7505 §4.2",
         "Send with a domain that can take bounces, or publish MX records for this one.",
     ),
     "mx.parked": FindingCode(
-        "A null MX beside an SPF record that nobody may send: the marks of a parked domain.",
-        "RFC 7505 §4.2",
+        "A null MX beside an SPF record that nobody may send: the marks of a parked domain.", "RFC 7505 §4.2"
     ),
     "mx.null-mixed": FindingCode(
-        "A null MX stands beside other MX records.",
-        "RFC 7505 §3",
-        "Remove the MX record with “.” or all the others.",
+        "A null MX stands beside other MX records.", "RFC 7505 §3", "Remove the MX record with “.” or all the others."
     ),
     "mx.no-domain": FindingCode(
-        "The domain does not exist.",
-        "RFC 5321 §2.3.5",
-        "Look for a typing mistake, or for an expired registration.",
+        "The domain does not exist.", "RFC 5321 §2.3.5", "Look for a typing mistake, or for an expired registration."
     ),
     "mx.missing": FindingCode(
         "The domain has neither MX records nor an address of its own.",
@@ -61,9 +54,7 @@ CODES: Mapping[str, FindingCode] = {
         "Give the mail server a name and put that name into the MX record.",
     ),
     "mx.alias": FindingCode(
-        "An MX record names an alias (CNAME).",
-        "RFC 2181 §10.3",
-        "Name the host that has the address itself.",
+        "An MX record names an alias (CNAME).", "RFC 2181 §10.3", "Name the host that has the address itself."
     ),
     "mx.no-answer": FindingCode(
         "The DNS did not answer for the MX records or for the mail servers' addresses.",
@@ -81,18 +72,11 @@ SPF_DENY_ALL = "v=spf1 -all"
 TEMPLATES: Mapping[str, FindingTemplate] = {
     "mx.ok": FindingTemplate(Verdict.PASS, "Mail for {domain} goes to {hosts}."),
     "mx.parked": FindingTemplate(
-        Verdict.PASS,
-        (
-            "{domain} takes no mail (null MX) and sends none (v=spf1 -all), as a parked domain"
-            " should say."
-        ),
+        Verdict.PASS, ("{domain} takes no mail (null MX) and sends none (v=spf1 -all), as a parked domain should say.")
     ),
     "mx.null": FindingTemplate(
         Verdict.WARN,
-        (
-            "{domain} takes no mail (null MX), so many receivers refuse mail that gives it as the"
-            " sender."
-        ),
+        ("{domain} takes no mail (null MX), so many receivers refuse mail that gives it as the sender."),
         "Send with a domain that can take bounces, or publish MX records for this one.",
     ),
     "mx.null-mixed": FindingTemplate(
@@ -110,10 +94,7 @@ TEMPLATES: Mapping[str, FindingTemplate] = {
     ),
     "mx.missing": FindingTemplate(
         Verdict.FAIL,
-        (
-            "{domain} has no mail server, so replies and bounces are lost and many receivers"
-            " refuse it as a sender."
-        ),
+        ("{domain} has no mail server, so replies and bounces are lost and many receivers refuse it as a sender."),
         "Publish an MX record, or a null MX where the domain never sends.",
     ),
     "mx.implicit": FindingTemplate(
@@ -128,34 +109,22 @@ TEMPLATES: Mapping[str, FindingTemplate] = {
     ),
     "mx.partly-unresolvable": FindingTemplate(
         Verdict.WARN,
-        (
-            "The mail server {bad} of {domain} has no address, so mail waits until another one"
-            " takes it."
-        ),
+        ("The mail server {bad} of {domain} has no address, so mail waits until another one takes it."),
         "Remove its MX record, or give it an address.",
     ),
     "mx.literal": FindingTemplate(
         Verdict.FAIL,
-        (
-            "An MX record of {domain} holds the address {bad} where a name belongs; most servers"
-            " skip it."
-        ),
+        ("An MX record of {domain} holds the address {bad} where a name belongs; most servers skip it."),
         "Give the mail server a name and put that name into the MX record.",
     ),
     "mx.alias": FindingTemplate(
         Verdict.WARN,
-        (
-            "The MX record of {domain} names an alias, {bad}; some servers do not deliver to one"
-            " (RFC 2181 §10.3)."
-        ),
+        ("The MX record of {domain} names an alias, {bad}; some servers do not deliver to one (RFC 2181 §10.3)."),
         "Name the host that has the address itself.",
     ),
     "mx.no-answer": FindingTemplate(
         Verdict.UNKNOWN,
-        (
-            "The DNS did not answer about the mail servers of {domain} ({bad}), so it is not"
-            " known where its mail goes."
-        ),
+        ("The DNS did not answer about the mail servers of {domain} ({bad}), so it is not known where its mail goes."),
         "Check again in a few minutes.",
     ),
 }
@@ -187,23 +156,16 @@ async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
         return [_finding("mx.no-domain", domain)]
     if not result.records:
         return [_without_mx(domain, await lookup_host(lookup, domain))]
-    records = sorted(
-        map(parse_mx, result.records), key=lambda record: (record.preference, record.name)
-    )
+    records = sorted(map(parse_mx, result.records), key=lambda record: (record.preference, record.name))
     if all(record.name == NULL_MX for record in records) and await _sends_no_mail(lookup, domain):
         return [_finding("mx.parked", domain, records)]
-    return judge(
-        domain,
-        await asyncio.gather(*(_resolve(lookup, record) for record in records[:MAX_MX_HOSTS])),
-    )
+    return judge(domain, await asyncio.gather(*(_resolve(lookup, record) for record in records[:MAX_MX_HOSTS])))
 
 
 def parse_mx(record: str) -> MxRecord:
     """Parse `10 mx.example.com`; the name in lower case, `.` for a null MX."""
     preference, _, name = record.partition(" ")
-    return MxRecord(
-        int(preference) if preference.isdecimal() else 0, name.lower().rstrip(".") or NULL_MX
-    )
+    return MxRecord(int(preference) if preference.isdecimal() else 0, name.lower().rstrip(".") or NULL_MX)
 
 
 def is_literal(name: str) -> bool:
@@ -226,9 +188,7 @@ def judge(domain: str, records: list[MxRecord]) -> list[Finding]:
         **_hosts_without_address([record.host for record in non_null if record.host]),
     }
     findings = [
-        _finding(code, domain, records, ", ".join(map(readable, names)))
-        for code, names in by_code.items()
-        if names
+        _finding(code, domain, records, ", ".join(map(readable, names))) for code, names in by_code.items() if names
     ]
     return findings or [_finding("mx.ok", domain, records)]
 
@@ -244,11 +204,7 @@ def _hosts_without_address(hosts: list[Host]) -> dict[str, list[str]]:
 def _without_mx(domain: str, host: Host) -> Finding:
     if host.addresses:
         return _finding("mx.implicit", domain)
-    return (
-        _finding("mx.no-answer", domain, bad=host.unanswered)
-        if host.unanswered
-        else _finding("mx.missing", domain)
-    )
+    return _finding("mx.no-answer", domain, bad=host.unanswered) if host.unanswered else _finding("mx.missing", domain)
 
 
 async def _sends_no_mail(lookup: Lookup, domain: str) -> bool:
@@ -271,16 +227,10 @@ def _is_alias(result: LookupResult) -> bool:
     return not isinstance(result, LookupFailed) and bool(result.records)
 
 
-def _finding(
-    code: str, domain: str, records: list[MxRecord] | None = None, bad: str | None = None
-) -> Finding:
+def _finding(code: str, domain: str, records: list[MxRecord] | None = None, bad: str | None = None) -> Finding:
     template = TEMPLATES[code]
     names = [record.name for record in records or []]
-    values = {
-        "domain": display_domain(domain),
-        "hosts": ", ".join(map(readable, names[:3])),
-        "bad": bad or "",
-    }
+    values = {"domain": display_domain(domain), "hosts": ", ".join(map(readable, names[:3])), "bad": bad or ""}
     return Finding(
         check="mx",
         subject=domain,

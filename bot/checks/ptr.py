@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from bot.checks.finding_codes import FindingCode
 from bot.checks.generic_rdns import why_generic
 from bot.checks.hosting_providers import Provider, provider_of, providers
-from bot.checks.lookups import Host, lookup_or_failure, lookup_host, readable, reverse_name
+from bot.checks.lookups import Host, lookup_host, lookup_or_failure, readable, reverse_name
 from bot.inputs.domain_names import BadDomain, parse_domain
-from bot.models import Address, Finding, Lookup, LookupFailed, CheckRequest, Role, Verdict
+from bot.models import Address, CheckRequest, Finding, Lookup, LookupFailed, Role, Verdict
 
 HELO_CODES: Mapping[str, FindingCode] = {
-    "helo.ok": FindingCode(
-        "The HELO name is the confirmed reverse name of the address.", "RFC 5321 §4.1.4"
-    ),
+    "helo.ok": FindingCode("The HELO name is the confirmed reverse name of the address.", "RFC 5321 §4.1.4"),
     "helo.other-name": FindingCode(
         "The HELO name leads to the address, but the reverse name is another one.",
         "RFC 5321 §2.3.5",
@@ -37,14 +35,10 @@ HELO_CODES: Mapping[str, FindingCode] = {
         "Give the name an address record, or greet with the reverse name.",
     ),
     "helo.not-a-name": FindingCode(
-        "The HELO is not a full domain name.",
-        "RFC 5321 §4.1.1.1",
-        "Make the server greet with its full domain name.",
+        "The HELO is not a full domain name.", "RFC 5321 §4.1.1.1", "Make the server greet with its full domain name."
     ),
     "helo.no-answer": FindingCode(
-        "The DNS did not answer for the HELO name.",
-        "RFC 5321 §2.3.5",
-        "Check again in a few minutes.",
+        "The DNS did not answer for the HELO name.", "RFC 5321 §2.3.5", "Check again in a few minutes."
     ),
 }
 HELO_FIX = "Make the server greet with its reverse name, and let that name lead to the address."
@@ -57,34 +51,21 @@ def judge_helo(helo: str, ip: Address, confirmed: Collection[str], host: Host | 
     is not a domain name.
     """
     if host is None:
-        summary = (
-            "The server greets with something that is not a full domain name; some receivers"
-            " refuse that."
-        )
+        summary = "The server greets with something that is not a full domain name; some receivers refuse that."
         return _helo_finding(helo, Verdict.FAIL, "helo.not-a-name", summary, HELO_FIX)
     name = host.name
     if name in confirmed:
         return _helo_finding(
-            helo,
-            Verdict.PASS,
-            "helo.ok",
-            f"The server greets as {name}, which is its reverse name.",
-            "",
+            helo, Verdict.PASS, "helo.ok", f"The server greets as {name}, which is its reverse name.", ""
         )
     if str(ip) in host.addresses:
-        summary = (
-            f"The server greets as {name}, which leads to {ip}, but its reverse name is another"
-            " one."
-        )
+        summary = f"The server greets as {name}, which leads to {ip}, but its reverse name is another one."
         return _helo_finding(helo, Verdict.WARN, "helo.other-name", summary, HELO_FIX)
     if host.unanswered:
         summary = (
-            f"The DNS did not answer for the HELO name {name} ({host.unanswered}), so it is not"
-            " known to be right."
+            f"The DNS did not answer for the HELO name {name} ({host.unanswered}), so it is not known to be right."
         )
-        return _helo_finding(
-            helo, Verdict.UNKNOWN, "helo.no-answer", summary, "Check again in a few minutes."
-        )
+        return _helo_finding(helo, Verdict.UNKNOWN, "helo.no-answer", summary, "Check again in a few minutes.")
     if host.addresses:
         summary = f"The server greets as {name}, but that name leads to other addresses than {ip}."
         return _helo_finding(helo, Verdict.WARN, "helo.elsewhere", summary, HELO_FIX)
@@ -92,17 +73,13 @@ def judge_helo(helo: str, ip: Address, confirmed: Collection[str], host: Host | 
     return _helo_finding(helo, Verdict.FAIL, "helo.missing", summary, HELO_FIX)
 
 
-def _helo_finding(
-    helo: str, verdict: Verdict, code: str, summary: str, remediation: str
-) -> Finding:
+def _helo_finding(helo: str, verdict: Verdict, code: str, summary: str, remediation: str) -> Finding:
     return Finding("helo", helo, verdict, code, summary, remediation, facts={"helo": helo})
 
 
 CODES: Mapping[str, FindingCode] = {
     **HELO_CODES,
-    "ptr.ok": FindingCode(
-        "The address has a reverse name, and the name leads back to the address.", "RFC 1912 §2.1"
-    ),
+    "ptr.ok": FindingCode("The address has a reverse name, and the name leads back to the address.", "RFC 1912 §2.1"),
     "ptr.missing": FindingCode(
         "The address has no reverse name.",
         "[Gmail's rules for senders](https://support.google.com/a/answer/81126)",
@@ -111,10 +88,7 @@ CODES: Mapping[str, FindingCode] = {
     "ptr.not-confirmed": FindingCode(
         "The address has a reverse name, but no such name leads back to the address.",
         "[Gmail's rules for senders](https://support.google.com/a/answer/81126)",
-        (
-            "Add an address record to the name, or have the reverse name changed to one that"
-            " leads back."
-        ),
+        ("Add an address record to the name, or have the reverse name changed to one that leads back."),
     ),
     "ptr.private-name": FindingCode(
         "The reverse name exists only inside a private network.",
@@ -169,27 +143,19 @@ class PtrTemplate:
 
 TEMPLATES: Mapping[str, PtrTemplate] = {
     "ptr.ok": PtrTemplate(
-        Verdict.PASS,
-        "{ip} is called {name}, and that name leads back to it",
-        "receivers ask for just that",
+        Verdict.PASS, "{ip} is called {name}, and that name leads back to it", "receivers ask for just that"
     ),
     "ptr.missing": PtrTemplate(
         Verdict.FAIL,
         "{ip} has no reverse name",
         "Gmail and many others refuse mail from such an address",
-        (
-            "Ask the provider of the address to give it the name of your mail server. For a Cato"
-            " address: {cato}"
-        ),
+        ("Ask the provider of the address to give it the name of your mail server. For a Cato address: {cato}"),
     ),
     "ptr.not-confirmed": PtrTemplate(
         Verdict.FAIL,
         "{ip} is called {name}, but that name does not lead back to it",
         "Gmail and many others treat that like no reverse name at all",
-        (
-            "Add an {kind} record with {ip} to {name}, or have the reverse name changed to your"
-            " mail server's name."
-        ),
+        ("Add an {kind} record with {ip} to {name}, or have the reverse name changed to your mail server's name."),
     ),
     "ptr.private-name": PtrTemplate(
         Verdict.FAIL,
@@ -258,9 +224,7 @@ async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
     if request.helo is None:  # no second task: tasks are not free in a bulk check
         rdns, helo_host = await lookup_reverse_dns(ip, lookup), None
     else:
-        rdns, helo_host = await asyncio.gather(
-            lookup_reverse_dns(ip, lookup), _lookup_helo(request.helo, lookup)
-        )
+        rdns, helo_host = await asyncio.gather(lookup_reverse_dns(ip, lookup), _lookup_helo(request.helo, lookup))
     findings = [_finding(code, rdns, request.role) for code in judge(rdns)]
     if request.helo and request.role is Role.MTA:
         findings.append(judge_helo(request.helo, ip, rdns.confirmed, helo_host))
@@ -316,14 +280,8 @@ def _finding(code: str, rdns: ReverseDns, role: Role) -> Finding:
         code=code,
         summary=text.format_map(values),
         remediation="" if is_excused else template.remediation.format_map(values).strip(),
-        facts={
-            "names": rdns.names,
-            "confirmed": rdns.confirmed,
-            "provider": provider.id if provider else None,
-        },
-        links=(provider.link,)
-        if provider and provider.link and template.verdict > Verdict.UNKNOWN
-        else (),
+        facts={"names": rdns.names, "confirmed": rdns.confirmed, "provider": provider.id if provider else None},
+        links=(provider.link,) if provider and provider.link and template.verdict > Verdict.UNKNOWN else (),
     )
 
 

@@ -84,9 +84,7 @@ def parse_contact(page: HttpPage) -> AbuseContact:
         name, entities = str(network.get("name", "")), list(_entities(network))
     except (ValueError, RecursionError, AttributeError, TypeError):
         raise ProbeFailed(ProbeError.MALFORMED, "no RDAP") from None
-    mails = (
-        mail for entity in entities if "abuse" in _list(entity, "roles") for mail in _mails(entity)
-    )
+    mails = (mail for entity in entities if "abuse" in _list(entity, "roles") for mail in _mails(entity))
     return AbuseContact(name if NETWORK_NAME.fullmatch(name) else "", next(mails, ""))
 
 
@@ -104,12 +102,7 @@ def _mails(entity: Mapping[str, Any]) -> Iterator[str]:
     """Mail addresses of a jCard (RFC 7095): its properties are [name, parameters, type, value]."""
     properties: Any = (_list(entity, "vcardArray")[1:2] or [()])[0]
     for row in properties if isinstance(properties, list) else ():
-        if (
-            isinstance(row, list)
-            and len(row) > 3
-            and row[0] == "email"
-            and MAIL_ADDRESS.fullmatch(str(row[3]))
-        ):
+        if isinstance(row, list) and len(row) > 3 and row[0] == "email" and MAIL_ADDRESS.fullmatch(str(row[3])):
             yield str(row[3])
 
 
@@ -125,10 +118,7 @@ class RdapClient:
     """
 
     def __init__(
-        self,
-        fetch: Fetch,
-        cache: TextCache | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        self, fetch: Fetch, cache: TextCache | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._fetch = fetch
         self._cache = cache
@@ -148,9 +138,7 @@ class RdapClient:
                 del self._requests[next(iter(self._requests))]
         return await asyncio.shield(self._requests[prefix])
 
-    async def _request_contact(
-        self, registry: str, server: str, prefix: str, ip: Address
-    ) -> AbuseContact | None:
+    async def _request_contact(self, registry: str, server: str, prefix: str, ip: Address) -> AbuseContact | None:
         if self._cache and (cached := (await self._cache.get_many([prefix])).get(prefix)):
             return AbuseContact(**json.loads(cached))
         try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.checks.finding_codes import FindingCode
-from bot.inputs.domain_names import find_lookalike, display_domain
+from bot.inputs.domain_names import display_domain, find_lookalike
 from bot.inputs.special_addresses import special_purpose_of
-from bot.models import Address, Finding, Lookup, CheckRequest, Verdict
+from bot.models import Address, CheckRequest, Finding, Lookup, Verdict
 
 CODES: Mapping[str, FindingCode] = {
     "network.special-purpose": FindingCode(
@@ -28,9 +28,7 @@ def runs_ip_checks(ip: Address, allow_special: bool) -> bool:
     return allow_special or special_purpose_of(ip) is None
 
 
-async def check(
-    request: CheckRequest, _lookup: Lookup, *, allow_special: bool = False
-) -> list[Finding]:
+async def check(request: CheckRequest, _lookup: Lookup, *, allow_special: bool = False) -> list[Finding]:
     """Report a special-purpose address and a lookalike domain. Sends no query."""
     ip, domain = request.target.ip, request.target.domain
     findings = [_special_purpose(ip, allow_special)] if ip is not None else []
@@ -63,8 +61,8 @@ def _lookalike(domain: str) -> Finding | None:
         verdict=Verdict.WARN,
         code="network.look-alike",
         summary=(
-            f"{display_domain(domain)} holds letters of another alphabet that look like the usual ones, as"
-            " names used for fraud do."
+            f"{display_domain(domain)} holds letters of another alphabet that look like the usual "
+            "ones, as names used for fraud do."
         ),
         remediation="Make sure that this is the domain you mean.",
         facts={"label": label},

@@ -15,16 +15,12 @@ from typing import Any
 from bot.checks.finding_codes import FindingCode, FindingTemplate
 from bot.checks.lookups import mx_hosts, readable
 from bot.inputs.domain_names import display_domain
-from bot.models import Finding, Lookup, LookupFailed, CheckRequest, BulkLookup, Verdict
-from bot.probe_results import ERROR_TEXTS, Probe, SmtpProbeResult, ProbeError
+from bot.models import BulkLookup, CheckRequest, Finding, Lookup, LookupFailed, Verdict
+from bot.probe_results import ERROR_TEXTS, Probe, ProbeError, SmtpProbeResult
 
 CODES: Mapping[str, FindingCode] = {
     "starttls.ok": FindingCode(
-        (
-            "The mail servers of the domain that were asked take mail over TLS, with a valid"
-            " certificate."
-        ),
-        "RFC 3207 §4",
+        ("The mail servers of the domain that were asked take mail over TLS, with a valid certificate."), "RFC 3207 §4"
     ),
     "starttls.missing": FindingCode(
         "A mail server offers no STARTTLS, so mail to it travels in clear.",
@@ -34,16 +30,10 @@ CODES: Mapping[str, FindingCode] = {
     "starttls.refused": FindingCode(
         "A mail server offers STARTTLS and refuses it when it is asked for.",
         "RFC 3207 §4",
-        (
-            "Look in the log of the mail server for why TLS does not start; often its certificate"
-            " or key cannot be read."
-        ),
+        ("Look in the log of the mail server for why TLS does not start; often its certificate or key cannot be read."),
     ),
     "starttls.broken": FindingCode(
-        (
-            "A mail server offers STARTTLS and no encrypted connection comes about, with TLS 1.2"
-            " or 1.3."
-        ),
+        ("A mail server offers STARTTLS and no encrypted connection comes about, with TLS 1.2 or 1.3."),
         "RFC 8996 §1",
         "Let the mail server speak TLS 1.2 and 1.3.",
     ),
@@ -58,15 +48,9 @@ CODES: Mapping[str, FindingCode] = {
         "Give the mail server a certificate that holds the name in the MX record.",
     ),
     "starttls.untrusted": FindingCode(
-        (
-            "The certificate of a mail server is self-signed, or comes from nobody that the"
-            " public trusts."
-        ),
+        ("The certificate of a mail server is self-signed, or comes from nobody that the public trusts."),
         "RFC 5280 §6.1",
-        (
-            "Give the mail server a certificate of a public authority, unless its key is"
-            " published with DANE."
-        ),
+        ("Give the mail server a certificate of a public authority, unless its key is published with DANE."),
     ),
     "starttls.expires-soon": FindingCode(
         "The certificate of a mail server expires within two weeks.",
@@ -79,10 +63,7 @@ CODES: Mapping[str, FindingCode] = {
         "Bring the mail software up to date.",
     ),
     "starttls.no-answer": FindingCode(
-        (
-            "A mail server could not be asked to the end, or the DNS did not answer for the mail"
-            " servers."
-        ),
+        ("A mail server could not be asked to the end, or the DNS did not answer for the mail servers."),
         "RFC 3207 §4",
         "Check again in a few minutes.",
     ),
@@ -99,12 +80,8 @@ MAX_PROBED_HOSTS = 4
 EXPIRY_WARNING = timedelta(days=14)
 PROBES_OFF = "the probe of mail servers is off"
 PORT_25_BLOCKED = "outgoing port 25 is shut here"
-HOSTS_TOO_SLOW = (
-    "its mail servers take longer to answer than this report waits; check again in a minute"
-)
-PORT_25_PROBABLY_BLOCKED = (
-    "no connection to its mail servers opens, so outgoing port 25 is most likely shut here"
-)
+HOSTS_TOO_SLOW = "its mail servers take longer to answer than this report waits; check again in a minute"
+PORT_25_PROBABLY_BLOCKED = "no connection to its mail servers opens, so outgoing port 25 is most likely shut here"
 
 
 # Placeholders: {domain}, {hosts} (mail servers), {first} of them, {tls}, {date}, {why}.
@@ -122,21 +99,12 @@ TEMPLATES: Mapping[str, FindingTemplate] = {
     ),
     "starttls.refused": FindingTemplate(
         Verdict.WARN,
-        (
-            "STARTTLS is offered and then refused by {hosts}, so mail for {domain} travels in"
-            " clear or waits."
-        ),
-        (
-            "Look in the log of {first} for why TLS does not start; often its certificate or key"
-            " cannot be read."
-        ),
+        ("STARTTLS is offered and then refused by {hosts}, so mail for {domain} travels in clear or waits."),
+        ("Look in the log of {first} for why TLS does not start; often its certificate or key cannot be read."),
     ),
     "starttls.broken": FindingTemplate(
         Verdict.WARN,
-        (
-            "No encrypted connection to {hosts} comes about, so mail for {domain} travels in"
-            " clear or waits."
-        ),
+        ("No encrypted connection to {hosts} comes about, so mail for {domain} travels in clear or waits."),
         "Let {first} speak TLS 1.2 and 1.3.",
     ),
     "starttls.expired": FindingTemplate(
@@ -165,10 +133,7 @@ TEMPLATES: Mapping[str, FindingTemplate] = {
     ),
     "starttls.expires-soon": FindingTemplate(
         Verdict.WARN,
-        (
-            "The certificate of {hosts} expires on {date}; after that some senders do not deliver"
-            " to {domain}."
-        ),
+        ("The certificate of {hosts} expires on {date}; after that some senders do not deliver to {domain}."),
         "Renew the certificate of {first} before that day.",
     ),
     "starttls.early-data": FindingTemplate(
@@ -234,26 +199,13 @@ async def check(
         why = f"the DNS did not answer about its mail servers ({error.reason})"
         code = "starttls.no-answer" if timeout_s is None else "starttls.not-checked"
         return [_finding(code, domain, hosts=display_domain(domain), why=why)]
-    results = await asyncio.gather(
-        *(_probe_host(probe, host, timeout_s) for host in hosts[:MAX_PROBED_HOSTS])
-    )
-    if (
-        results
-        and not port_25
-        and all(result.error is ProbeError.UNREACHABLE for result in results)
-    ):
+    results = await asyncio.gather(*(_probe_host(probe, host, timeout_s) for host in hosts[:MAX_PROBED_HOSTS]))
+    if results and not port_25 and all(result.error is ProbeError.UNREACHABLE for result in results):
         return [_finding("starttls.not-checked", domain, results, why=PORT_25_PROBABLY_BLOCKED)]
     conclusive = [result for result in results if timeout_s is None or _is_conclusive(result)]
     if results and not conclusive:
         is_slow = all(result.error is ProbeError.TIMEOUT for result in results)
-        return [
-            _finding(
-                "starttls.not-checked",
-                domain,
-                results,
-                **({"why": HOSTS_TOO_SLOW} if is_slow else {}),
-            )
-        ]
+        return [_finding("starttls.not-checked", domain, results, **({"why": HOSTS_TOO_SLOW} if is_slow else {}))]
     return judge(domain, conclusive, clock())
 
 
@@ -295,15 +247,10 @@ def codes(result: SmtpProbeResult, checked_at: datetime) -> Iterable[str]:
     return holding or ["starttls.ok"]
 
 
-def _finding(
-    code: str, domain: str, results: Sequence[SmtpProbeResult] = (), **placeholders: str
-) -> Finding:
+def _finding(code: str, domain: str, results: Sequence[SmtpProbeResult] = (), **placeholders: str) -> Finding:
     template = TEMPLATES[code]
     values = {"domain": display_domain(domain), **_template_values(results), **placeholders}
-    summary, remediation = (
-        template.summary.format_map(values),
-        template.remediation.format_map(values),
-    )
+    summary, remediation = (template.summary.format_map(values), template.remediation.format_map(values))
     return Finding(
         "starttls",
         domain,
@@ -320,9 +267,7 @@ def _template_values(results: Sequence[SmtpProbeResult]) -> dict[str, str]:
         return {}
     names = [readable(result.name) for result in results]
     expiry_dates = [result.certificate.expires for result in results if result.certificate]
-    versions = sorted(
-        {result.tls_version.replace("TLSv", "TLS ") for result in results if result.tls_version}
-    )
+    versions = sorted({result.tls_version.replace("TLSv", "TLS ") for result in results if result.tls_version})
     return {
         "hosts": ", ".join(names),
         "first": names[0],
@@ -341,9 +286,7 @@ def _facts(result: SmtpProbeResult) -> dict[str, Any]:
         "capabilities": list(result.capabilities),
         "tls": result.tls_version,
         "certificate_names": list(result.certificate.names) if result.certificate else [],
-        "certificate_expires": result.certificate.expires.isoformat()
-        if result.certificate
-        else None,
+        "certificate_expires": result.certificate.expires.isoformat() if result.certificate else None,
         "requires_tls": result.requires_tls or None,
         "trouble": result.error,
         "reply": result.reply,

@@ -8,24 +8,18 @@ from collections.abc import Mapping, Sequence
 from bot.checks.finding_codes import FindingCode, FindingTemplate
 from bot.checks.lookups import lookup_or_failure, mx_hosts, readable
 from bot.inputs.domain_names import display_domain
-from bot.models import Finding, Lookup, LookupFailed, CheckRequest, Verdict
+from bot.models import CheckRequest, Finding, Lookup, LookupFailed, Verdict
 
 CODES: Mapping[str, FindingCode] = {
     "tls-rpt.ok": FindingCode(
-        "The domain asks for reports about failed TLS, at addresses that senders can use.",
-        "RFC 8460 §3",
+        "The domain asks for reports about failed TLS, at addresses that senders can use.", "RFC 8460 §3"
     ),
     "tls-rpt.missing": FindingCode(
         "The domain asks for no reports about failed TLS; most domains do not.",
         "RFC 8460 §3",
-        (
-            "When everything else is right, publish a TXT record at _smtp._tls of the domain:"
-            " v=TLSRPTv1; rua=mailto:…"
-        ),
+        ("When everything else is right, publish a TXT record at _smtp._tls of the domain: v=TLSRPTv1; rua=mailto:…"),
     ),
-    "tls-rpt.not-needed": FindingCode(
-        "The domain takes no mail, so there is nothing to report about.", "RFC 7505 §3"
-    ),
+    "tls-rpt.not-needed": FindingCode("The domain takes no mail, so there is nothing to report about.", "RFC 7505 §3"),
     "tls-rpt.several": FindingCode(
         "There is more than one record, so senders act as if there were none (RFC 8460 §3).",
         "RFC 8460 §3",
@@ -55,23 +49,13 @@ SPACE = " \t"
 
 # Placeholders: {domain}, {record_at}, {to} (where reports go), {bad}, {why}, {reason}.
 TEMPLATES: Mapping[str, FindingTemplate] = {
-    "tls-rpt.ok": FindingTemplate(
-        Verdict.PASS, "Senders report failed encryption on the way to {domain} ({to})."
-    ),
+    "tls-rpt.ok": FindingTemplate(Verdict.PASS, "Senders report failed encryption on the way to {domain} ({to})."),
     "tls-rpt.missing": FindingTemplate(
         Verdict.PASS,
-        (
-            "{domain} asks for no TLS reports; mail arrives without them, but nobody tells you"
-            " when encryption fails."
-        ),
-        (
-            "When everything else is right, publish a TXT record at {record_at}: v=TLSRPTv1;"
-            " rua=mailto:tls@{domain}"
-        ),
+        ("{domain} asks for no TLS reports; mail arrives without them, but nobody tells you when encryption fails."),
+        ("When everything else is right, publish a TXT record at {record_at}: v=TLSRPTv1; rua=mailto:tls@{domain}"),
     ),
-    "tls-rpt.not-needed": FindingTemplate(
-        Verdict.PASS, "{domain} takes no mail, so it needs no TLS reports."
-    ),
+    "tls-rpt.not-needed": FindingTemplate(Verdict.PASS, "{domain} takes no mail, so it needs no TLS reports."),
     "tls-rpt.several": FindingTemplate(
         Verdict.WARN,
         "There is more than one TLS-RPT record at {record_at}, so senders ignore them all.",
@@ -89,10 +73,7 @@ TEMPLATES: Mapping[str, FindingTemplate] = {
     ),
     "tls-rpt.no-answer": FindingTemplate(
         Verdict.UNKNOWN,
-        (
-            "The DNS did not answer about TLS reports for {domain} ({reason}), so it is not known"
-            " whether there are any."
-        ),
+        ("The DNS did not answer about TLS reports for {domain} ({reason}), so it is not known whether there are any."),
         "Check again in a few minutes.",
     ),
 }
@@ -135,9 +116,7 @@ def judge(domain: str, records: Sequence[str]) -> Finding:
         )
     schemes = dict.fromkeys(address.partition(":")[0].lower() for address in addresses)
     by_scheme = {"mailto": "by mail", "https": "to a web address"}
-    return _finding(
-        "tls-rpt.ok", domain, addresses, to=" and ".join(by_scheme[scheme] for scheme in schemes)
-    )
+    return _finding("tls-rpt.ok", domain, addresses, to=" and ".join(by_scheme[scheme] for scheme in schemes))
 
 
 def find_records(texts: Sequence[str]) -> list[str]:

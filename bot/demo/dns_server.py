@@ -17,7 +17,7 @@ import dns.rdatatype
 import dns.rrset
 
 from bot.checks.dnsbl import load
-from bot.demo.world import Switch, DemoZones
+from bot.demo.world import DemoZones, Switch
 from bot.settings import HostPort
 
 LOOPBACK = "127.0.0.1"
@@ -78,26 +78,16 @@ def reply_to(packet: bytes, zones: DemoZones) -> bytes | None:
         return None
     question = query.question[0]
     reply = dns.message.make_response(query, recursion_available=True)
-    records = zones.answer(
-        question.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(question.rdtype)
-    )
+    records = zones.answer(question.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(question.rdtype))
     if records:
         texts = [
-            _quoted(text)
-            if question.rdtype == dns.rdatatype.TXT
-            else _absolute(text, question.rdtype)
+            _quoted(text) if question.rdtype == dns.rdatatype.TXT else _absolute(text, question.rdtype)
             for text in records
         ]
-        reply.answer.append(
-            dns.rrset.from_text_list(
-                question.name, TTL_S, dns.rdataclass.IN, question.rdtype, texts
-            )
-        )
+        reply.answer.append(dns.rrset.from_text_list(question.name, TTL_S, dns.rdataclass.IN, question.rdtype, texts))
     else:
         reply.set_rcode(dns.rcode.NXDOMAIN if records is None else dns.rcode.NOERROR)
-        reply.authority.append(
-            dns.rrset.from_text(".", TTL_S, dns.rdataclass.IN, dns.rdatatype.SOA, NEGATIVE)
-        )
+        reply.authority.append(dns.rrset.from_text(".", TTL_S, dns.rdataclass.IN, dns.rdatatype.SOA, NEGATIVE))
     return reply.to_wire(max_size=MAX_MESSAGE_BYTES)
 
 

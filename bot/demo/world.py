@@ -62,10 +62,7 @@ DOMAINS: Mapping[str, Records] = {
     reverse_name(ip_address(LISTED)): {"PTR": ["mail.example.com"]},
     reverse_name(ip_address(DYNAMIC)): {"PTR": ["host-192-0-2-77.dynamic.example.net"]},
     "host-192-0-2-77.dynamic.example.net": {"A": [DYNAMIC]},
-    BROKEN_DOMAIN: {
-        "MX": ["10 mx.example.org"],
-        "TXT": ["v=spf1 include:gone.example.org -all", "v=spf1 mx -all"],
-    },
+    BROKEN_DOMAIN: {"MX": ["10 mx.example.org"], "TXT": ["v=spf1 include:gone.example.org -all", "v=spf1 mx -all"]},
     f"_dmarc.{BROKEN_DOMAIN}": {"TXT": ["v=DMARC1; p=none"]},
     "mx.example.org": {"A": ["192.0.2.20"]},
     "": {"NS": ["ns.example"]},
@@ -75,14 +72,8 @@ PERMANENT_LISTINGS = (
     (LISTED, "spamcop", "127.0.0.2"),
     (DYNAMIC, "spamhaus-zen", "127.0.0.10"),
 )
-BY_SWITCH = {
-    "listed": (CLEAN, "spamhaus-zen", "127.0.0.4"),
-    "spamcop": (CLEAN, "spamcop", "127.0.0.2"),
-}
-FAULTS_BY_SWITCH = {
-    "refusing": ("spamrats-all", "127.255.255.254"),
-    "dying": ("kempt", LISTING),
-}  # for every query
+BY_SWITCH = {"listed": (CLEAN, "spamhaus-zen", "127.0.0.4"), "spamcop": (CLEAN, "spamcop", "127.0.0.2")}
+FAULTS_BY_SWITCH = {"refusing": ("spamrats-all", "127.255.255.254"), "dying": ("kempt", LISTING)}  # for every query
 
 
 class DemoZones:
@@ -117,15 +108,9 @@ class DemoZones:
         on = {switch.name for switch in self.switches if switch.on}
         entries = (*PERMANENT_LISTINGS, *(entry for name, entry in BY_SWITCH.items() if name in on))
         self._faults = {
-            _zone_of(self._catalog, list_id): code
-            for name, (list_id, code) in FAULTS_BY_SWITCH.items()
-            if name in on
+            _zone_of(self._catalog, list_id): code for name, (list_id, code) in FAULTS_BY_SWITCH.items() if name in on
         }
-        self._records = {
-            **DOMAINS,
-            **self._lists,
-            **dict(_entry(self._catalog, *entry) for entry in entries),
-        }
+        self._records = {**DOMAINS, **self._lists, **dict(_entry(self._catalog, *entry) for entry in entries)}
         if "spf" in on:
             self._records[GOOD_DOMAIN] = {"MX": DOMAINS[GOOD_DOMAIN]["MX"]}
 
@@ -136,10 +121,7 @@ def _lists(catalog: Catalog) -> Mapping[str, Records]:
     for zone in usable_zones(catalog, {}):
         records[zone.apex] = {"NS": [f"ns.{zone.apex}"]}
         if zone.must_list:
-            records[zone.must_list] = {
-                "A": [_code_of(zone.blocklist)],
-                "TXT": ["This is the test entry."],
-            }
+            records[zone.must_list] = {"A": [_code_of(zone.blocklist)], "TXT": ["This is the test entry."]}
     return records
 
 
@@ -159,10 +141,5 @@ def _code_of(blocklist: Blocklist) -> str:
     candidates = ("127.0.0.2", "127.0.1.2", *(f"127.0.0.{octet}" for octet in range(3, 256)))
     answers = (Effect.LISTED, Effect.POLICY, Effect.INFO, Effect.ALLOW)
     return next(
-        (
-            code
-            for code in candidates
-            if any(entry.effect in answers for entry in blocklist.codes.find(code))
-        ),
-        LISTING,
+        (code for code in candidates if any(entry.effect in answers for entry in blocklist.codes.find(code))), LISTING
     )

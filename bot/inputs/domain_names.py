@@ -48,26 +48,18 @@ def parse_domain(text: str) -> str:
     `0x7f.1`).
     """
     typed = quoted(text)
-    if (
-        len(text.encode("utf-8", "replace")) > MAX_OCTETS + 1
-    ):  # before idna, which takes quadratic time
+    if len(text.encode("utf-8", "replace")) > MAX_OCTETS + 1:  # before idna, which takes quadratic time
         raise BadDomain(f"{typed} is too long for a domain name: at most {MAX_OCTETS} characters.")
     name = _to_ascii(text.removesuffix("."), typed)
     labels = name.split(".")
     _refuse_bad_labels(labels, typed)
-    if NUMERIC_LABEL.fullmatch(
-        labels[-1]
-    ):  # no TLD is a number, but many programs read 127.1 as an address
-        raise BadDomain(
-            f"{typed} is not a full IPv4 address; type four plain numbers from 0 to 255, like"
-            " 203.0.113.5."
-        )
+    if NUMERIC_LABEL.fullmatch(labels[-1]):  # no TLD is a number, but many programs read 127.1 as an address
+        raise BadDomain(f"{typed} is not a full IPv4 address; type four plain numbers from 0 to 255, like 203.0.113.5.")
     if reason := SPECIAL_USE.get(labels[-1]):
         raise BadDomain(f"{typed} cannot be checked: {reason}.")
     if is_public_suffix(name):
         raise BadDomain(
-            f"{typed} is a public suffix, shared by many owners; type a domain below it, like"
-            f" example.{name}."
+            f"{typed} is a public suffix, shared by many owners; type a domain below it, like example.{name}."
         )
     if len(labels) == 1:
         raise BadDomain(NOT_A_TARGET.format(typed))
@@ -96,12 +88,7 @@ def find_lookalike(domain: str) -> str | None:
     labels = _to_unicode(domain).split(".")
     has_ascii_tld = labels[-1].isascii()
     return next(
-        (
-            label
-            for label in labels
-            if _mixes_scripts(label) or (has_ascii_tld and _poses_as_latin(label))
-        ),
-        None,
+        (label for label in labels if _mixes_scripts(label) or (has_ascii_tld and _poses_as_latin(label))), None
     )
 
 
@@ -151,16 +138,11 @@ def _refuse_bad_labels(labels: list[str], typed: str) -> None:
     if "" in labels:
         raise BadDomain(f"{typed} has an empty part between its dots.")
     if any(len(label) > MAX_LABEL_OCTETS for label in labels):
-        raise BadDomain(
-            f"{typed} has a part of more than {MAX_LABEL_OCTETS} characters between its dots."
-        )
+        raise BadDomain(f"{typed} has a part of more than {MAX_LABEL_OCTETS} characters between its dots.")
     if len(".".join(labels)) > MAX_OCTETS:
         raise BadDomain(f"{typed} is too long for a domain name: at most {MAX_OCTETS} characters.")
     if any(label.startswith("_") for label in labels):
-        raise BadDomain(
-            f"{typed} names a record, not a domain; type the domain without the part that"
-            " starts with “_”."
-        )
+        raise BadDomain(f"{typed} names a record, not a domain; type the domain without the part that starts with “_”.")
     if not all(LABEL.fullmatch(label) for label in labels):
         raise BadDomain(NOT_A_TARGET.format(typed))
 

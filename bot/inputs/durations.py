@@ -27,15 +27,10 @@ def parse_duration(text: str, default_unit: str = "") -> timedelta:
     if not word or match is None:
         raise BadDuration(f"`{text.strip()[:40]}` is not understood: {USAGE}.")
     length = timedelta(
-        seconds=sum(
-            int(number) * SECONDS[unit] for unit, number in match.groupdict(default="0").items()
-        )
+        seconds=sum(int(number) * SECONDS[unit] for unit, number in match.groupdict(default="0").items())
     )
     if not timedelta(0) < length <= MAX_DURATION:
-        raise BadDuration(
-            f"`{word[:40]}` is not possible: between 1 second and {MAX_DURATION.days} days"
-            " can be given."
-        )
+        raise BadDuration(f"`{word[:40]}` is not possible: between 1 second and {MAX_DURATION.days} days can be given.")
     return length
 
 

@@ -6,16 +6,14 @@ import re
 from collections.abc import Iterable
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from bot.inputs.domain_names import BadDomain, quoted, parse_domain
+from bot.inputs.domain_names import BadDomain, parse_domain, quoted
 from bot.models import Address, Target
 
 MAX_TARGETS = 16
 MAX_CHARS = 20_000
 MAX_WORDS = 64  # 16 addresses, their domain, and repetitions
 TOO_MANY_TARGETS = f"That is too much at once: give up to {MAX_TARGETS} addresses or domains."
-NO_TARGET = (
-    "Tell me what to check: an address like 203.0.113.5, a domain like example.com, or both."
-)
+NO_TARGET = "Tell me what to check: an address like 203.0.113.5, a domain like example.com, or both."
 
 # Slack marks up links, <http://example.com|example.com> and <mailto:a@example.com|a@example.com>,
 # and escapes other text.
@@ -67,13 +65,9 @@ def parse_line(line: str) -> tuple[Target, ...]:
 def _pair(addresses: list[Address], domains: list[str]) -> tuple[Target, ...]:
     if addresses and len(domains) > 1:
         names = " and ".join(domains[:2])
-        raise BadTarget(
-            f"Give one domain together with addresses; {names} could each belong to them."
-        )
+        raise BadTarget(f"Give one domain together with addresses; {names} could each belong to them.")
     domain = domains[0] if domains else None
-    targets = tuple(Target(ip, domain) for ip in addresses) or tuple(
-        Target(domain=name) for name in domains
-    )
+    targets = tuple(Target(ip, domain) for ip in addresses) or tuple(Target(domain=name) for name in domains)
     if not targets:
         raise BadTarget(NO_TARGET)
     if len(targets) > MAX_TARGETS:
@@ -105,12 +99,7 @@ def _has_content(word: str) -> bool:
 def _unwrap(word: str) -> str:
     """The word without surrounding quotation marks, brackets and end punctuation."""
     plain = word.translate(JOINERS)
-    return (
-        (plain if plain.isascii() else word)
-        .strip(WRAPPING_CHARS)
-        .rstrip("!?")
-        .strip(WRAPPING_CHARS)
-    )
+    return (plain if plain.isascii() else word).strip(WRAPPING_CHARS).rstrip("!?").strip(WRAPPING_CHARS)
 
 
 def _parse_word(word: str) -> str | list[Address]:
@@ -120,9 +109,7 @@ def _parse_word(word: str) -> str | list[Address]:
         return _parse_range(word, start, length)
     host = _host(word)
     if not host:
-        raise BadTarget(
-            f"{quoted(word)} has no host or domain in it; type something like example.com."
-        )
+        raise BadTarget(f"{quoted(word)} has no host or domain in it; type something like example.com.")
     if (ip := _parse_address(host.removesuffix("."))) is not None:
         return [ip]
     if ":" in host:
@@ -135,10 +122,7 @@ def _parse_word(word: str) -> str | list[Address]:
 
 def _why_not_ipv6(host: str) -> str:
     if "%" in host:
-        return (
-            f"{quoted(host)} has a zone after the “%”, which means something on one machine only;"
-            " leave it out."
-        )
+        return f"{quoted(host)} has a zone after the “%”, which means something on one machine only; leave it out."
     return f"{quoted(host)} is not an IPv6 address; type it like 2001:db8::5."
 
 
@@ -173,12 +157,7 @@ def _parse_range(word: str, start: str, length: str) -> list[Address]:
     try:
         network = ip_network(f"{start}/{length}", strict=False)
     except ValueError:
-        raise BadTarget(
-            f"{quoted(word)} is not a range; type it like 203.0.113.0/28 or 2001:db8::/124."
-        ) from None
+        raise BadTarget(f"{quoted(word)} is not a range; type it like 203.0.113.0/28 or 2001:db8::/124.") from None
     if network.num_addresses > MAX_TARGETS:  # counted, never expanded: ::/0 is free
-        raise BadTarget(
-            f"{quoted(word)} holds more than {MAX_TARGETS} addresses; type /28 (IPv6: /124)"
-            " or smaller."
-        )
+        raise BadTarget(f"{quoted(word)} holds more than {MAX_TARGETS} addresses; type /28 (IPv6: /124) or smaller.")
     return [_unmapped(ip) for ip in network]

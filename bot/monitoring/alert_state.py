@@ -14,15 +14,15 @@ from datetime import datetime, timedelta
 from bot.monitoring.models import (
     Acknowledged,
     Alert,
+    AlertPolicy,
     Incident,
     Muted,
     Observation,
-    Phase,
-    AlertPolicy,
-    Problem,
     ObservedState,
+    Phase,
+    Problem,
 )
-from bot.monitoring.notify_decision import deferred_until, decide_alerts
+from bot.monitoring.notify_decision import decide_alerts, deferred_until
 from bot.monitoring.observations import split_by_sublist
 
 CONCLUSIVE = (ObservedState.LISTED, ObservedState.NOT_LISTED)
@@ -33,11 +33,7 @@ COUNTED_ONLY = {(Phase.SUSPECT, ObservedState.UNKNOWN), (Phase.CLEARING, Observe
 def new_suspect(observation: Observation) -> Problem:
     """Problem after its first positive poll: a suspect until a second poll confirms it."""
     return Problem(
-        observation,
-        Phase.SUSPECT,
-        since=observation.at,
-        phase_changed_at=observation.at,
-        last_polled_at=observation.at,
+        observation, Phase.SUSPECT, since=observation.at, phase_changed_at=observation.at, last_polled_at=observation.at
     )
 
 
@@ -57,9 +53,7 @@ def known_problem(observation: Observation) -> Problem:
 def advance_problem(problem: Problem, observation: Observation, policy: AlertPolicy) -> Problem:
     """Advance a problem by one poll; replayed and immediately repeated polls do not count."""
     repeated = observation.at - problem.last_polled_at < policy.confirm_after / 4
-    if observation.at <= problem.last_polled_at or (
-        repeated and (problem.phase, observation.state) in COUNTED_ONLY
-    ):
+    if observation.at <= problem.last_polled_at or (repeated and (problem.phase, observation.state) in COUNTED_ONLY):
         return problem
     return _next_phase(replace(problem, last_polled_at=observation.at), observation, policy)
 
@@ -70,11 +64,7 @@ def decay_flapping(problem: Problem, now: datetime, policy: AlertPolicy) -> Prob
     settled = problem.flapping and now - problem.phase_changed_at >= policy.flapping_settled_after
     if settled:
         return replace(problem, flapping=False, noted=False, confirmations=())
-    return (
-        problem
-        if confirmations == problem.confirmations
-        else replace(problem, confirmations=confirmations)
-    )
+    return problem if confirmations == problem.confirmations else replace(problem, confirmations=confirmations)
 
 
 def next_poll_at(problem: Problem, now: datetime, policy: AlertPolicy) -> datetime | None:
@@ -83,30 +73,19 @@ def next_poll_at(problem: Problem, now: datetime, policy: AlertPolicy) -> dateti
     A poll that is overdue is retried a few times and then left to the interval.
     """
     if problem.phase is Phase.SUSPECT and problem.unanswered_polls < policy.max_confirm_polls:
-        due = (
-            problem.last_polled_at if problem.unanswered_polls else problem.since
-        ) + policy.confirm_after
+        due = (problem.last_polled_at if problem.unanswered_polls else problem.since) + policy.confirm_after
     elif problem.phase is Phase.CLEARING and not problem.flapping:
         due = problem.last_polled_at + policy.clear_after / max(1, policy.clean_polls - 1)
     else:
         return None
     if due > now:
         return due
-    return (
-        now + policy.confirm_after
-        if now - due < policy.max_confirm_polls * policy.confirm_after
-        else None
-    )
+    return now + policy.confirm_after if now - due < policy.max_confirm_polls * policy.confirm_after else None
 
 
 def clamp_to_now(problem: Problem, now: datetime) -> Problem:
     """Clamp timestamps to `now`, for the case that the clock was set back."""
-    timestamps = (
-        problem.since,
-        problem.phase_changed_at,
-        problem.last_polled_at,
-        *problem.confirmations,
-    )
+    timestamps = (problem.since, problem.phase_changed_at, problem.last_polled_at, *problem.confirmations)
     if max(timestamps) <= now:
         return problem
     return replace(
@@ -129,9 +108,7 @@ def _next_phase(problem: Problem, observation: Observation, policy: AlertPolicy)
                 phase_changed_at=observation.at,
                 unanswered_polls=0,
             )
-        case Phase.SUSPECT, ObservedState.LISTED if (
-            observation.at - problem.since >= policy.confirm_after
-        ):
+        case Phase.SUSPECT, ObservedState.LISTED if observation.at - problem.since >= policy.confirm_after:
             return _confirm(problem, observation, policy)
         case Phase.SUSPECT, ObservedState.NOT_LISTED | ObservedState.QUARANTINED:
             return replace(
@@ -142,16 +119,11 @@ def _next_phase(problem: Problem, observation: Observation, policy: AlertPolicy)
                 noted=problem.noted and problem.flapping,
             )
         case Phase.SUSPECT, ObservedState.UNKNOWN:
-            return replace(
-                problem,
-                unanswered_polls=min(problem.unanswered_polls + 1, policy.max_confirm_polls),
-            )
+            return replace(problem, unanswered_polls=min(problem.unanswered_polls + 1, policy.max_confirm_polls))
         case Phase.LISTED, ObservedState.LISTED:
             return replace(problem, last_observation=observation)
         case Phase.LISTED, ObservedState.NOT_LISTED:
-            return replace(
-                problem, phase=Phase.CLEARING, phase_changed_at=observation.at, clean_polls=1
-            )
+            return replace(problem, phase=Phase.CLEARING, phase_changed_at=observation.at, clean_polls=1)
         case Phase.CLEARING | Phase.CLEAN, ObservedState.LISTED:  # for the channel it never cleared
             return replace(
                 problem,
@@ -184,10 +156,7 @@ def _confirm(problem: Problem, observation: Observation, policy: AlertPolicy) ->
 
 def _count_clean_poll(problem: Problem, observation: Observation, policy: AlertPolicy) -> Problem:
     clean_polls = min(problem.clean_polls + 1, policy.clean_polls)
-    if (
-        clean_polls < policy.clean_polls
-        or observation.at - problem.phase_changed_at < policy.clear_after
-    ):
+    if clean_polls < policy.clean_polls or observation.at - problem.phase_changed_at < policy.clear_after:
         return replace(problem, clean_polls=clean_polls)
     return replace(problem, phase=Phase.CLEAN, phase_changed_at=observation.at, clean_polls=0)
 
@@ -209,11 +178,7 @@ class Transition:
 def initial_incident(watch_id: str, observations: Iterable[Observation], now: datetime) -> Incident:
     """Incident after the first poll; it stores existing problems without an alert."""
     unique = _best_per_key(split_by_sublist(observations, ()))
-    problems = tuple(
-        known_problem(observation)
-        for observation in unique
-        if observation.state is ObservedState.LISTED
-    )
+    problems = tuple(known_problem(observation) for observation in unique if observation.state is ObservedState.LISTED)
     config = {
         observation.config_key: observation.value
         for observation in unique
@@ -223,26 +188,19 @@ def initial_incident(watch_id: str, observations: Iterable[Observation], now: da
 
 
 def advance(
-    incident: Incident,
-    observations: Iterable[Observation],
-    now: datetime,
-    policy: AlertPolicy | None = None,
+    incident: Incident, observations: Iterable[Observation], now: datetime, policy: AlertPolicy | None = None
 ) -> Transition:
     """Advance an incident by one poll, or with no observations by time alone."""
     policy = policy or AlertPolicy()
     observed = _apply_observations(_clamp_incident(incident, now), observations, now, policy)
     notified, alerts = decide_alerts(observed, now, policy)
-    after = replace(
-        notified, problems=tuple(p for p in notified.problems if _is_needed(p, now, policy))
-    )
+    after = replace(notified, problems=tuple(p for p in notified.problems if _is_needed(p, now, policy)))
     return Transition(after, alerts, *_next_poll(after, now, policy))
 
 
 def acknowledge(incident: Incident, actor: str, now: datetime) -> Incident:
     """Stop reminders until the incident resolves or grows."""
-    return (
-        replace(incident, acknowledged=Acknowledged(actor, now)) if incident.opened_at else incident
-    )
+    return replace(incident, acknowledged=Acknowledged(actor, now)) if incident.opened_at else incident
 
 
 def mute(incident: Incident, actor: str, until: datetime) -> Incident:
@@ -262,9 +220,7 @@ def _apply_observations(
     known = [problem.last_observation for problem in incident.problems]
     for observation in _best_per_key(split_by_sublist(_relevant(observations, known), known)):
         if observation.key in problems:
-            problems[observation.key] = advance_problem(
-                problems[observation.key], observation, policy
-            )
+            problems[observation.key] = advance_problem(problems[observation.key], observation, policy)
         elif observation.state is ObservedState.LISTED:
             problems[observation.key] = new_suspect(observation)
         if observation.config_key and observation.state is ObservedState.NOT_LISTED:
@@ -273,9 +229,7 @@ def _apply_observations(
     return replace(incident, problems=decayed, config=config)
 
 
-def _relevant(
-    observations: Iterable[Observation], known: Iterable[Observation]
-) -> Iterable[Observation]:
+def _relevant(observations: Iterable[Observation], known: Iterable[Observation]) -> Iterable[Observation]:
     """Drop clean results of lists without a known problem."""
     known_subjects = {(observation.check, observation.subject) for observation in known}
     return (
@@ -290,9 +244,7 @@ def _best_per_key(observations: Iterable[Observation]) -> tuple[Observation, ...
     rank = {ObservedState.LISTED: 2, ObservedState.NOT_LISTED: 1}
     best: dict[str, Observation] = {}
     for observation in observations:
-        if observation.key not in best or rank.get(observation.state, 0) > rank.get(
-            best[observation.key].state, 0
-        ):
+        if observation.key not in best or rank.get(observation.state, 0) > rank.get(best[observation.key].state, 0):
             best[observation.key] = observation
     return tuple(best.values())
 
@@ -314,9 +266,7 @@ def _is_needed(problem: Problem, now: datetime, policy: AlertPolicy) -> bool:
     )
 
 
-def _next_poll(
-    incident: Incident, now: datetime, policy: AlertPolicy
-) -> tuple[datetime | None, frozenset[str]]:
+def _next_poll(incident: Incident, now: datetime, policy: AlertPolicy) -> tuple[datetime | None, frozenset[str]]:
     due = {p.key: at for p in incident.problems if (at := next_poll_at(p, now, policy))}
     candidates = [*due.values(), *filter(None, [deferred_until(incident, now, policy)])]
     if not candidates:

@@ -112,30 +112,19 @@ class ListNotice:
         return self.reason in (NoticeReason.QUARANTINED, NoticeReason.DEGRADED)
 
 
-def count_listings(
-    before: Incident | None, observations: Iterable[Observation]
-) -> dict[str, ListCounts]:
+def count_listings(before: Incident | None, observations: Iterable[Observation]) -> dict[str, ListCounts]:
     """Counts of one poll of one watch by list; a first poll has no newly listed targets."""
     known = (
-        {
-            (p.last_observation.subject, p.last_observation.address)
-            for p in before.problems
-            if p.phase != "clean"
-        }
+        {(p.last_observation.subject, p.last_observation.address) for p in before.problems if p.phase != "clean"}
         if before
         else set()
     )
     newly_listed: dict[tuple[str, str], bool] = {}  # a domain counts once for all addresses
     for observation in observations:
-        if observation.check == BLOCKLIST and observation.state in (
-            ObservedState.LISTED,
-            ObservedState.NOT_LISTED,
-        ):
+        if observation.check == BLOCKLIST and observation.state in (ObservedState.LISTED, ObservedState.NOT_LISTED):
             subject = observation.subject, observation.address
             newly_listed[subject] = (
-                before is not None
-                and observation.state is ObservedState.LISTED
-                and subject not in known
+                before is not None and observation.state is ObservedState.LISTED and subject not in known
             )
     counts: dict[str, ListCounts] = {}
     for (name, _), is_new in newly_listed.items():
@@ -143,9 +132,7 @@ def count_listings(
     return counts
 
 
-def apply_quarantine(
-    observations: Iterable[Observation], quarantined: Set[str]
-) -> tuple[Observation, ...]:
+def apply_quarantine(observations: Iterable[Observation], quarantined: Set[str]) -> tuple[Observation, ...]:
     """Mark the observations of quarantined lists, so that they are ignored."""
     return tuple(
         replace(observation, state=ObservedState.QUARANTINED)
@@ -167,23 +154,16 @@ def record_counts(
     """
     if health.quarantined_since:
         return health, None
-    answered, newly_listed = (
-        health.answered + counts.answered,
-        health.newly_listed + counts.newly_listed,
-    )
+    answered, newly_listed = (health.answered + counts.answered, health.newly_listed + counts.newly_listed)
     trusted = health.trusted_until is not None and now < health.trusted_until
     if not trusted and newly_listed >= max(policy.min_newly_listed, policy.min_share * answered):
         return _quarantine(replace(health, answered=answered, newly_listed=newly_listed), now)
     # History is capped at one sample, so that a quiet day does not mask a bad minute.
     weight = min(1.0, policy.sample_size / answered) if answered else 1.0
-    return replace(
-        health, answered=round(answered * weight, 3), newly_listed=round(newly_listed * weight, 3)
-    ), None
+    return replace(health, answered=round(answered * weight, 3), newly_listed=round(newly_listed * weight, 3)), None
 
 
-def quarantine_by_test_point(
-    health: ListHealth, now: datetime
-) -> tuple[ListHealth, ListNotice | None]:
+def quarantine_by_test_point(health: ListHealth, now: datetime) -> tuple[ListHealth, ListNotice | None]:
     """Quarantine a list that lists its negative test point at once."""
     return (health, None) if health.quarantined_since else _quarantine(health, now)
 
@@ -235,9 +215,7 @@ def _track_silence(
     silent_rounds = min(health.silent_rounds + 1, policy.silent_rounds)
     if silent_rounds < policy.silent_rounds or health.degraded:
         return replace(health, silent_rounds=silent_rounds), None
-    degraded = replace(
-        health, silent_rounds=silent_rounds, degraded=True, episode=health.episode + 1
-    )
+    degraded = replace(health, silent_rounds=silent_rounds, degraded=True, episode=health.episode + 1)
     return degraded, _notice(degraded, NoticeReason.DEGRADED)
 
 
@@ -250,9 +228,7 @@ def _quarantine(health: ListHealth, now: datetime) -> tuple[ListHealth, ListNoti
         episode=health.episode + 1,
     )
     notice = _notice(entered, NoticeReason.QUARANTINED)
-    return entered, replace(
-        notice, newly_listed=round(health.newly_listed), answered=round(health.answered)
-    )
+    return entered, replace(notice, newly_listed=round(health.newly_listed), answered=round(health.answered))
 
 
 def _track_recovery(
@@ -264,9 +240,7 @@ def _track_recovery(
         return replace(health, good_rounds=0), None
     if health.good_rounds + 1 < policy.good_rounds:
         return replace(health, good_rounds=health.good_rounds + 1), None
-    trusted = replace(
-        health, quarantined_since=None, good_rounds=0, trusted_until=now + policy.trusted_for
-    )
+    trusted = replace(health, quarantined_since=None, good_rounds=0, trusted_until=now + policy.trusted_for)
     return trusted, _notice(trusted, NoticeReason.TRUSTED)
 
 
@@ -326,9 +300,7 @@ def counts_by_list(reports: Iterable[Report]) -> tuple[RoundCounts, ...]:
         ip, domain = str(report.request.target.ip), str(report.request.target.domain)
         for finding in report.findings:
             if finding.check == BLOCKLIST:
-                by_target[finding.subject, domain if is_about_domain(finding) else ip] = (
-                    _finding_counts(finding)
-                )
+                by_target[finding.subject, domain if is_about_domain(finding) else ip] = _finding_counts(finding)
     totals: dict[str, RoundCounts] = {}
     for counts in by_target.values():
         totals[counts.list_id] = totals.get(counts.list_id, RoundCounts(counts.list_id)) + counts
@@ -337,13 +309,7 @@ def counts_by_list(reports: Iterable[Report]) -> tuple[RoundCounts, ...]:
 
 def _finding_counts(finding: Finding) -> RoundCounts:
     state, reason = finding.facts.get("state"), finding.facts.get("reason")
-    return RoundCounts(
-        finding.subject,
-        1,
-        state in CONCLUSIVE_STATES,
-        state == "listed",
-        reason == LISTS_EVERYTHING,
-    )
+    return RoundCounts(finding.subject, 1, state in CONCLUSIVE_STATES, state == "listed", reason == LISTS_EVERYTHING)
 
 
 def record_polls(
@@ -357,9 +323,7 @@ def record_polls(
     healths = {health.list_id: health for health in state.healths}
     notices: list[ListNotice] = []
     for name, list_counts in counts.items():
-        healths[name], notice = record_counts(
-            healths.get(name, ListHealth(name)), list_counts, now, policy
-        )
+        healths[name], notice = record_counts(healths.get(name, ListHealth(name)), list_counts, now, policy)
         notices += [notice] if notice else []
     sums = {addition.list_id: addition for addition in state.round_counts}
     for addition in round_counts:
@@ -368,12 +332,8 @@ def record_polls(
                 healths.get(addition.list_id, ListHealth(addition.list_id)), now
             )
             notices += [notice] if notice else []
-        sums[addition.list_id] = (
-            sums.get(addition.list_id, RoundCounts(addition.list_id)) + addition
-        )
-    return replace(
-        state, healths=tuple(healths.values()), round_counts=tuple(sums.values())
-    ), tuple(notices)
+        sums[addition.list_id] = sums.get(addition.list_id, RoundCounts(addition.list_id)) + addition
+    return replace(state, healths=tuple(healths.values()), round_counts=tuple(sums.values())), tuple(notices)
 
 
 def finish_round(
@@ -394,14 +354,10 @@ def finish_round(
             healths.get(counts.list_id, ListHealth(counts.list_id)), result, now, policy
         )
         notices += new_notices
-    return QuarantineState(now, tuple(healths.values())), merge_notices(
-        notices, len(state.round_counts)
-    )
+    return QuarantineState(now, tuple(healths.values())), merge_notices(notices, len(state.round_counts))
 
 
-def _is_listing_everything(
-    counts: RoundCounts, without_test_points: bool, policy: QuarantinePolicy
-) -> bool:
+def _is_listing_everything(counts: RoundCounts, without_test_points: bool, policy: QuarantinePolicy) -> bool:
     """Without a negative test point the targets stand in: no real list has half of them."""
     if not without_test_points:
         return counts.lists_everything

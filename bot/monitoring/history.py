@@ -98,8 +98,7 @@ def record_changes(history: History, before: Incident, after: Incident, now: dat
     current_states = _current_states(after, now)
     for track in history.tracks:
         if track.is_open and (
-            track.key not in current_states
-            or current_states[track.key].actor != track.spans[-1].actor
+            track.key not in current_states or current_states[track.key].actor != track.spans[-1].actor
         ):
             tracks[track.key] = _close_span(track, _ended_at(before, track.key, now))
     for key, current in current_states.items():
@@ -139,12 +138,7 @@ def dump_history(history: History) -> str:
 def load_history(text: str) -> History:
     """Parse `dump_history`. Raises ValueError, TypeError, KeyError or IndexError."""
     rows: Mapping[str, Any] = json.loads(text) if text else {}
-    return History(
-        tuple(
-            Track(key, name, tuple(map(_span_from_row, spans)))
-            for key, (name, *spans) in rows.items()
-        )
-    )
+    return History(tuple(Track(key, name, tuple(map(_span_from_row, spans))) for key, (name, *spans) in rows.items()))
 
 
 def _current_states(incident: Incident, now: datetime) -> dict[str, _Current]:
@@ -172,9 +166,7 @@ def _ended_at(before: Incident, key: str, now: datetime) -> datetime:
     if key == MUTED and before.muted:
         return min(before.muted.until, now)
     ends = [
-        p.phase_changed_at if p.phase is Phase.CLEARING else p.last_polled_at
-        for p in before.problems
-        if _key(p) == key
+        p.phase_changed_at if p.phase is Phase.CLEARING else p.last_polled_at for p in before.problems if _key(p) == key
     ]
     return min(max(ends, default=now), now)
 
@@ -190,21 +182,14 @@ def _changed_config(before: Incident, after: Incident) -> Iterable[str]:
 def _open_span(track: Track, current: _Current) -> Track:
     start = current.since.replace(microsecond=0)
     since = max(start, track.spans[-1].until or start) if track.spans else start
-    return replace(
-        track,
-        name=current.name or track.name,
-        spans=(*track.spans, Span(since, actor=current.actor)),
-    )
+    return replace(track, name=current.name or track.name, spans=(*track.spans, Span(since, actor=current.actor)))
 
 
 def _close_span(track: Track, at: datetime) -> Track:
     last = track.spans[-1]
     until = max(last.since, at.replace(microsecond=0))
     lasted = until - last.since
-    return replace(
-        track,
-        spans=(*track.spans[:-1], replace(last, until=until, duration=lasted, longest=lasted)),
-    )
+    return replace(track, spans=(*track.spans[:-1], replace(last, until=until, duration=lasted, longest=lasted)))
 
 
 def _least_recent_list(tracks: Iterable[Track]) -> Track | None:
@@ -256,11 +241,7 @@ def _span_to_row(span: Span) -> list[int | str]:
     if span.until is not None:
         numbers.append(int(span.until.timestamp()) - since)
     if span.count > 1:
-        numbers += [
-            span.count,
-            int(span.duration.total_seconds()),
-            int(span.longest.total_seconds()),
-        ]
+        numbers += [span.count, int(span.duration.total_seconds()), int(span.longest.total_seconds())]
     return [*numbers, span.actor] if span.actor else numbers
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from bot.monitoring.dnsbl_quarantine import ListNotice
 from bot.monitoring.history import History
-from bot.monitoring.models import Alert, Incident, Channel, Watch
+from bot.monitoring.models import Alert, Channel, Incident, Watch
 
 MAX_WATCHES_PER_CHANNEL = 50
 MAX_WATCHES_PER_WORKSPACE = 500
@@ -73,9 +73,7 @@ class WatchRepository(Protocol):
 
     async def remove(self, channel: Channel, watch_id: str) -> bool: ...
 
-    async def update_incident(
-        self, channel: Channel, watch_id: str, incident: Incident, expected: Incident
-    ) -> bool:
+    async def update_incident(self, channel: Channel, watch_id: str, incident: Incident, expected: Incident) -> bool:
         """Replace the incident if it still equals `expected`; False: reload and retry."""
 
     async def history(self, channel: Channel, watch_id: str) -> History:
@@ -106,9 +104,7 @@ class WatchRepository(Protocol):
     async def purge_workspace(self, platform: str, workspace: str) -> None:
         """Delete everything of a workspace that removed the bot."""
 
-    async def audit(
-        self, channel: Channel, actor: str, action: str, old: str = "", new: str = ""
-    ) -> None:
+    async def audit(self, channel: Channel, actor: str, action: str, old: str = "", new: str = "") -> None:
         """Append a line to the audit stream of the workspace."""
 
 

@@ -57,9 +57,7 @@ class Watch:
 
     @property
     def id(self) -> str:
-        return blake2b(
-            f"{self.channel} {self.subject} {self.role}".encode(), digest_size=5
-        ).hexdigest()
+        return blake2b(f"{self.channel} {self.subject} {self.role}".encode(), digest_size=5).hexdigest()
 
     @property
     def subject(self) -> str:
@@ -142,9 +140,7 @@ class Observation:
     def key(self) -> str:
         """`blocklist:spamhaus-zen/spamhaus-xbl@203.0.113.5`; sublist and address are optional."""
         sublist = f"/{self.sublist}" if self.sublist else ""
-        return f"{self.check}:{self.subject}{sublist}" + (
-            f"@{self.address}" if self.address else ""
-        )
+        return f"{self.check}:{self.subject}{sublist}" + (f"@{self.address}" if self.address else "")
 
     @property
     def opens_incident(self) -> bool:
@@ -282,9 +278,7 @@ class Alert:
         """Addresses of a range that have a problem now."""
         return tuple(
             dict.fromkeys(
-                p.last_observation.address
-                for p in (*self.new, *self.remaining)
-                if p.last_observation.address
+                p.last_observation.address for p in (*self.new, *self.remaining) if p.last_observation.address
             )
         )
 
@@ -310,11 +304,7 @@ def unique_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     unique: dict[tuple[str, str, str], Problem] = {}
     for problem in problems:
         unique.setdefault(
-            (
-                problem.last_observation.subject,
-                problem.last_observation.address,
-                problem.last_observation.summary,
-            ),
+            (problem.last_observation.subject, problem.last_observation.address, problem.last_observation.summary),
             problem,
         )
     return tuple(unique.values())

@@ -9,15 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 
-from bot.monitoring.models import (
-    Alert,
-    Incident,
-    Phase,
-    AlertPolicy,
-    Problem,
-    AlertReason,
-    Severity,
-)
+from bot.monitoring.models import Alert, AlertPolicy, AlertReason, Incident, Phase, Problem, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +24,7 @@ class _Changes:
         return bool(self.new or self.cleared or self.unverified)
 
 
-def decide_alerts(
-    incident: Incident, now: datetime, policy: AlertPolicy
-) -> tuple[Incident, tuple[Alert, ...]]:
+def decide_alerts(incident: Incident, now: datetime, policy: AlertPolicy) -> tuple[Incident, tuple[Alert, ...]]:
     """Alerts that are due now, and the incident once they are sent."""
     if incident.muted and now < incident.muted.until:
         return incident, ()
@@ -54,9 +44,7 @@ def deferred_until(incident: Incident, now: datetime, policy: AlertPolicy) -> da
     return _earliest_notification(incident, changes, now, policy) if changes else None
 
 
-def _change_alert(
-    incident: Incident, now: datetime, policy: AlertPolicy
-) -> tuple[Incident, Alert | None]:
+def _change_alert(incident: Incident, now: datetime, policy: AlertPolicy) -> tuple[Incident, Alert | None]:
     changes = _pending_changes(incident, now, policy)
     if not changes or now < _earliest_notification(incident, changes, now, policy):
         return incident, None
@@ -66,13 +54,9 @@ def _change_alert(
     return _after_alert(opened, alert, changes), alert
 
 
-def _flapping_alert(
-    incident: Incident, now: datetime, _: AlertPolicy
-) -> tuple[Incident, Alert | None]:
+def _flapping_alert(incident: Incident, now: datetime, _: AlertPolicy) -> tuple[Incident, Alert | None]:
     """Report flapping once; it opens an incident where none is open."""
-    flapping = tuple(
-        p for p in incident.problems if p.flapping and not p.noted and p.phase is Phase.LISTED
-    )
+    flapping = tuple(p for p in incident.problems if p.flapping and not p.noted and p.phase is Phase.LISTED)
     if not flapping:
         return incident, None
     opens = incident.opened_at is None and any(p.last_observation.opens_incident for p in flapping)
@@ -82,9 +66,7 @@ def _flapping_alert(
     return _after_alert(opened, alert, changes), alert
 
 
-def _unverified_alert(
-    incident: Incident, now: datetime, policy: AlertPolicy
-) -> tuple[Incident, Alert | None]:
+def _unverified_alert(incident: Incident, now: datetime, policy: AlertPolicy) -> tuple[Incident, Alert | None]:
     """Note a listing that no second poll could confirm or refute."""
     unverified = tuple(
         p
@@ -95,26 +77,14 @@ def _unverified_alert(
     )
     if not unverified:
         return incident, None
-    alert = _alert(
-        incident,
-        AlertReason.DEGRADED,
-        now,
-        _Changes(new=unverified),
-        is_root=not incident.opened_at,
-    )
+    alert = _alert(incident, AlertReason.DEGRADED, now, _Changes(new=unverified), is_root=not incident.opened_at)
     noted = tuple(replace(p, noted=True) if p in unverified else p for p in incident.problems)
     return replace(incident, problems=noted, alert_count=incident.alert_count + 1), alert
 
 
-def _reminder_alert(
-    incident: Incident, now: datetime, policy: AlertPolicy
-) -> tuple[Incident, Alert | None]:
+def _reminder_alert(incident: Incident, now: datetime, policy: AlertPolicy) -> tuple[Incident, Alert | None]:
     due = incident.notified_at and now - incident.notified_at >= policy.remind_after
-    if (
-        not due
-        or incident.acknowledged
-        or not any(p.blocks_resolution and not p.flapping for p in incident.problems)
-    ):
+    if not due or incident.acknowledged or not any(p.blocks_resolution and not p.flapping for p in incident.problems):
         return incident, None
     alert = _alert(incident, AlertReason.REMINDER, now, _Changes(), is_root=False)
     return replace(incident, notified_at=now, alert_count=incident.alert_count + 1), alert
@@ -122,14 +92,10 @@ def _reminder_alert(
 
 def _pending_changes(incident: Incident, now: datetime, policy: AlertPolicy) -> _Changes:
     problems = [problem for problem in incident.problems if not problem.flapping]
-    unverified = tuple(
-        p for p in incident.problems if p.notified and now - p.last_polled_at >= policy.forget_after
-    )
+    unverified = tuple(p for p in incident.problems if p.notified and now - p.last_polled_at >= policy.forget_after)
     return _Changes(
         new=tuple(p for p in problems if p.phase is Phase.LISTED and not p.notified),
-        cleared=tuple(
-            p for p in problems if p.phase is Phase.CLEAN and p.notified and p not in unverified
-        ),
+        cleared=tuple(p for p in problems if p.phase is Phase.CLEAN and p.notified and p not in unverified),
         unverified=unverified,
     )
 
@@ -140,19 +106,11 @@ def _reason(incident: Incident, changes: _Changes) -> AlertReason:
         return AlertReason.GREW if is_open else AlertReason.OPENED
     if not (changes.cleared or changes.unverified):
         return AlertReason.NOTED
-    left = (
-        p for p in incident.problems if p not in changes.cleared and p not in changes.unverified
-    )
-    return (
-        AlertReason.EASED
-        if any(p.blocks_resolution for p in left) or not is_open
-        else AlertReason.RESOLVED
-    )
+    left = (p for p in incident.problems if p not in changes.cleared and p not in changes.unverified)
+    return AlertReason.EASED if any(p.blocks_resolution for p in left) or not is_open else AlertReason.RESOLVED
 
 
-def _earliest_notification(
-    incident: Incident, changes: _Changes, now: datetime, policy: AlertPolicy
-) -> datetime:
+def _earliest_notification(incident: Incident, changes: _Changes, now: datetime, policy: AlertPolicy) -> datetime:
     """Earliest time of the next notification.
 
     An open thread gets one message per `group_for`. The first message of an incident waits for the
@@ -163,11 +121,7 @@ def _earliest_notification(
     if not changes.new:
         return now
     group_end = min(p.since for p in changes.new) + policy.group_for
-    pending = (
-        p
-        for p in incident.problems
-        if p.phase is Phase.SUSPECT and not p.notified and p.unanswered_polls == 0
-    )
+    pending = (p for p in incident.problems if p.phase is Phase.SUSPECT and not p.notified and p.unanswered_polls == 0)
     waits = any(p.since <= group_end for p in pending)
     return max(p.phase_changed_at for p in changes.new) + policy.group_for if waits else now
 
@@ -176,9 +130,7 @@ def _open(incident: Incident, now: datetime) -> Incident:
     return replace(incident, opened_at=now, episode=incident.episode + 1, acknowledged=None)
 
 
-def _alert(
-    incident: Incident, reason: AlertReason, now: datetime, changes: _Changes, is_root: bool
-) -> Alert:
+def _alert(incident: Incident, reason: AlertReason, now: datetime, changes: _Changes, is_root: bool) -> Alert:
     keys = " ".join(sorted(p.key for p in (*changes.new, *changes.cleared, *changes.unverified)))
     digest = blake2b(keys.encode(), digest_size=4).hexdigest()
     key = f"{incident.thread_key}.{incident.alert_count}.{reason}.{digest}"
@@ -191,8 +143,7 @@ def _alert(
         at=now,
         thread_key=incident.thread_key if incident.opened_at else key,
         is_root=is_root,
-        is_alerting=reason is not AlertReason.DEGRADED
-        and any(p.last_observation.severity.alerts for p in changes.new),
+        is_alerting=reason is not AlertReason.DEGRADED and any(p.last_observation.severity.alerts for p in changes.new),
         opened_at=incident.opened_at,
         new=changes.new,
         remaining=tuple(p for p in incident.problems if p.notified and p.key not in changed_keys),
@@ -204,9 +155,7 @@ def _alert(
 
 def _after_alert(incident: Incident, alert: Alert, changes: _Changes) -> Incident:
     """Incident once the channel knows the changes."""
-    new, cleared, unverified = (
-        {p.key for p in group} for group in (changes.new, changes.cleared, changes.unverified)
-    )
+    new, cleared, unverified = ({p.key for p in group} for group in (changes.new, changes.cleared, changes.unverified))
     problems: list[Problem] = []
     config = dict(incident.config)
     for problem in incident.problems:
@@ -228,8 +177,7 @@ def _after_alert(incident: Incident, alert: Alert, changes: _Changes) -> Inciden
             problems.append(problem)
     resolved = alert.reason is AlertReason.RESOLVED
     stays_acknowledged = not resolved and not (
-        alert.is_alerting
-        and alert.reason in (AlertReason.OPENED, AlertReason.GREW, AlertReason.FLAPPING)
+        alert.is_alerting and alert.reason in (AlertReason.OPENED, AlertReason.GREW, AlertReason.FLAPPING)
     )
     return replace(
         incident,

@@ -12,7 +12,7 @@ from datetime import datetime
 from hashlib import blake2b
 
 from bot.models import Finding, Report, Verdict
-from bot.monitoring.models import Observation, Severity, ObservedState
+from bot.monitoring.models import Observation, ObservedState, Severity
 
 BLOCKLIST = "blocklist"
 MAX_VALUE_LENGTH = 300  # of a stored value; fits ten mail servers
@@ -51,9 +51,7 @@ class ConfigSetting:
         return value is not None, value is not None and not self.is_valid(value), finding.verdict
 
 
-def observe_config(
-    previous: Mapping[str, str], report: Report, address: str = ""
-) -> tuple[Observation, ...]:
+def observe_config(previous: Mapping[str, str], report: Report, address: str = "") -> tuple[Observation, ...]:
     """Observe every config value against the stored `previous` ones (empty at the first poll)."""
     observations: list[Observation] = []
     for setting in CONFIG_SETTINGS:
@@ -76,11 +74,7 @@ class _ConfigPoll:
         setting = self.setting
         value = None if finding.verdict is Verdict.UNKNOWN else setting.read(finding)
         if value is None:
-            return [
-                self._unknown(about)
-                for about in (setting.broken_subject, setting.changed_subject)
-                if about
-            ]
+            return [self._unknown(about) for about in (setting.broken_subject, setting.changed_subject) if about]
         previous_value, value = previous.get(self.name, ""), _shortened(value)
         if not setting.changed_subject:
             return [self._broken(finding, previous_value, value, remember=True)]
@@ -97,9 +91,7 @@ class _ConfigPoll:
     def _unknown(self, about: str) -> Observation:
         return Observation(self.setting.check, about, ObservedState.UNKNOWN, self.at, self.address)
 
-    def _broken(
-        self, finding: Finding, previous: str, value: str, remember: bool = False
-    ) -> Observation:
+    def _broken(self, finding: Finding, previous: str, value: str, remember: bool = False) -> Observation:
         is_broken = finding.verdict >= Verdict.WARN and not self.setting.is_valid(value)
         return Observation(
             check=self.setting.check,
@@ -182,24 +174,14 @@ CONFIG_SETTINGS = (
         read=_joined_values("confirmed"),
         broken_subject="gone",
         changed_subject="changed",
-        change_summary="The reverse name has changed: "
-        "receivers compare it with the name the server greets with.",
+        change_summary="The reverse name has changed: receivers compare it with the name the server greets with.",
         per_address=True,
     ),
     ConfigSetting(
-        name="spf",
-        check="spf",
-        read=_spf_result,
-        broken_subject="failing",
-        is_valid="pass".__eq__,
-        per_address=True,
+        name="spf", check="spf", read=_spf_result, broken_subject="failing", is_valid="pass".__eq__, per_address=True
     ),
     ConfigSetting(
-        name="spf-limits",
-        check="spf",
-        read=_spf_limits,
-        broken_subject="limits",
-        is_valid=WITHIN_LIMITS.__eq__,
+        name="spf-limits", check="spf", read=_spf_limits, broken_subject="limits", is_valid=WITHIN_LIMITS.__eq__
     ),
     ConfigSetting(
         name="dmarc",
@@ -217,22 +199,16 @@ CONFIG_SETTINGS = (
         read=_joined_values("exchanges"),
         broken_subject="gone",
         changed_subject="changed",
-        change_summary="The mail servers of the domain have changed: mail to it now goes elsewhere.",
+        change_summary=("The mail servers of the domain have changed: mail to it now goes elsewhere."),
     ),
 )
 
 
-def observe(
-    report: Report, config: Mapping[str, str] | None = None, is_range: bool = False
-) -> tuple[Observation, ...]:
+def observe(report: Report, config: Mapping[str, str] | None = None, is_range: bool = False) -> tuple[Observation, ...]:
     """Observations of one report, against the stored `config` of the incident."""
     ip = report.request.target.ip
     address = str(ip) if is_range and ip is not None else ""
-    lists = tuple(
-        _listing(finding, report.at, address)
-        for finding in report.findings
-        if finding.check == BLOCKLIST
-    )
+    lists = tuple(_listing(finding, report.at, address) for finding in report.findings if finding.check == BLOCKLIST)
     return lists + observe_config(config or {}, report, address)
 
 
@@ -241,22 +217,16 @@ def is_about_domain(finding: Finding) -> bool:
     return finding.facts.get("holds") == "domains"
 
 
-def split_by_sublist(
-    observations: Iterable[Observation], known: Iterable[Observation]
-) -> tuple[Observation, ...]:
+def split_by_sublist(observations: Iterable[Observation], known: Iterable[Observation]) -> tuple[Observation, ...]:
     """Split observations by sublist; known sublists no longer returned are "not listed".
 
     Another sublist is another cause of the listing with another removal procedure.
     """
     known_sublists: dict[str, set[str]] = {}
     for known_observation in known:
-        known_sublists.setdefault(_list_key(known_observation), set()).add(
-            known_observation.sublist
-        )
+        known_sublists.setdefault(_list_key(known_observation), set()).add(known_observation.sublist)
     return tuple(
-        part
-        for observation in observations
-        for part in _split(observation, known_sublists.get(observation.key, set()))
+        part for observation in observations for part in _split(observation, known_sublists.get(observation.key, set()))
     )
 
 
@@ -264,9 +234,7 @@ def _split(observation: Observation, known: set[str]) -> Iterable[Observation]:
     whole = replace(observation, sublists=()) if observation.sublists else observation
     named = (observation.sublists or ("",)) if observation.state is ObservedState.LISTED else ()
     yield from (replace(whole, sublist=sublist) for sublist in named)
-    other_state = (
-        ObservedState.NOT_LISTED if observation.state is ObservedState.LISTED else observation.state
-    )
+    other_state = ObservedState.NOT_LISTED if observation.state is ObservedState.LISTED else observation.state
     cleared = sorted(known.difference(named))
     yield from (replace(whole, sublist=sublist, state=other_state) for sublist in cleared)
     if not named and not cleared:
@@ -282,9 +250,7 @@ def _listing(finding: Finding, at: datetime, address: str) -> Observation:
     severity = Severity(facts.get("severity", Severity.MEDIUM))
     state = ObservedState(facts.get("state", ObservedState.UNKNOWN))
     # Listed but passing: a policy list that is expected to list this role. Not a problem.
-    if state is ObservedState.LISTED and (
-        finding.verdict is Verdict.PASS or severity is Severity.NONE
-    ):
+    if state is ObservedState.LISTED and (finding.verdict is Verdict.PASS or severity is Severity.NONE):
         state = ObservedState.NOT_LISTED
     return Observation(
         check=finding.check,

@@ -11,7 +11,7 @@ from typing import Protocol
 import structlog
 
 from bot.check_runner import CheckRunner
-from bot.models import CheckRequest, Report, BulkLookup, Target
+from bot.models import BulkLookup, CheckRequest, Report, Target
 from bot.monitoring.alert_state import initial_incident
 from bot.monitoring.dnsbl_quarantine import NOT_QUERIED
 from bot.monitoring.models import Incident, Observation, Phase, Watch
@@ -31,29 +31,16 @@ class CheckRunnerProtocol(Protocol):
     async def run(self, request: CheckRequest, fresh: bool = False) -> Report: ...
 
 
-def monitoring_runner(
-    runner: CheckRunner, lookup: BulkLookup, fresh_lookup: BulkLookup
-) -> CheckRunner:
+def monitoring_runner(runner: CheckRunner, lookup: BulkLookup, fresh_lookup: BulkLookup) -> CheckRunner:
     """A runner for the monitored checks with bulk lookups; without report cache or judgement."""
     checks = tuple((name, check) for name, check in runner.checks if name in MONITORED_CHECKS)
-    return replace(
-        runner,
-        checks=checks,
-        lookup=lookup,
-        fresh_lookup=fresh_lookup,
-        reports=None,
-        judge=lambda _: (),
-    )
+    return replace(runner, checks=checks, lookup=lookup, fresh_lookup=fresh_lookup, reports=None, judge=lambda _: ())
 
 
-async def baseline(
-    watch: Watch, runner: CheckRunnerProtocol, now: datetime
-) -> tuple[Incident, tuple[Report, ...]]:
+async def baseline(watch: Watch, runner: CheckRunnerProtocol, now: datetime) -> tuple[Incident, tuple[Report, ...]]:
     """First poll of a watch: the initial incident, and the reports for the reply; no alerts."""
     reports = await run_first_poll(watch, runner)
-    return initial_incident(
-        watch.id, observe_reports(reports, Incident(watch.id, now), watch), now
-    ), reports
+    return initial_incident(watch.id, observe_reports(reports, Incident(watch.id, now), watch), now), reports
 
 
 async def run_first_poll(watch: Watch, runner: CheckRunnerProtocol) -> tuple[Report, ...]:
@@ -75,9 +62,7 @@ async def run_checks(
     if not tasks:
         return ()
     try:
-        finished, late = await asyncio.wait(
-            tasks, timeout=RANGE_POLL_TIMEOUT_S if watch.is_range else POLL_TIMEOUT_S
-        )
+        finished, late = await asyncio.wait(tasks, timeout=RANGE_POLL_TIMEOUT_S if watch.is_range else POLL_TIMEOUT_S)
     finally:
         for task in tasks:
             task.cancel()
@@ -86,21 +71,15 @@ async def run_checks(
             log.error("poll failed", subject=watch.subject, exc_info=error)
     if late:
         log.warning("poll timed out", subject=watch.subject, late=len(late), of=len(tasks))
-    return tuple(
-        drop_unqueried(task.result()) for task in tasks if task in finished and not task.exception()
-    )
+    return tuple(drop_unqueried(task.result()) for task in tasks if task in finished and not task.exception())
 
 
-def observe_reports(
-    reports: Sequence[Report], incident: Incident, watch: Watch
-) -> tuple[Observation, ...]:
+def observe_reports(reports: Sequence[Report], incident: Incident, watch: Watch) -> tuple[Observation, ...]:
     """Observations of all targets, with one timestamp so that a range is stored compactly."""
     at = max((report.at for report in reports), default=None)
     same_time = [replace(report, at=at) for report in reports] if at and watch.is_range else reports
     return tuple(
-        observation
-        for report in same_time
-        for observation in observe(report, incident.config, watch.is_range)
+        observation for report in same_time for observation in observe(report, incident.config, watch.is_range)
     )
 
 
@@ -117,6 +96,4 @@ def drop_unqueried(report: Report) -> Report:
 def pending_addresses(incidents: Iterable[Incident]) -> frozenset[str]:
     """Addresses with a pending confirmation; '' is the only target of a watch without a range."""
     problems = (problem for incident in incidents for problem in incident.problems)
-    return frozenset(
-        problem.last_observation.address for problem in problems if problem.phase in PENDING_PHASES
-    )
+    return frozenset(problem.last_observation.address for problem in problems if problem.phase in PENDING_PHASES)

@@ -22,49 +22,50 @@ from bot.checks.dnsbl.zones import Zone
 from bot.models import Report
 from bot.monitoring.alert_state import Transition, advance
 from bot.monitoring.dnsbl_quarantine import (
+    ListCounts,
+    ListNotice,
     QuarantinePolicy,
     QuarantineState,
-    ListNotice,
-    ListCounts,
-    record_polls,
-    counts_by_list,
     apply_quarantine,
-    finish_round,
     count_listings,
+    counts_by_list,
+    finish_round,
+    record_polls,
 )
-from bot.monitoring.interfaces import DigestMessage, AlertMessage
-from bot.monitoring.models import Incident, AlertPolicy, Channel, Watch
-from bot.monitoring.poll import CheckRunnerProtocol, pending_addresses, observe_reports, run_checks
-from bot.monitoring.query_budget import published_budgets, lists_without_test_points
+from bot.monitoring.interfaces import AlertMessage, DigestMessage
+from bot.monitoring.models import AlertPolicy, Channel, Incident, Watch
+from bot.monitoring.poll import CheckRunnerProtocol, observe_reports, pending_addresses, run_checks
+from bot.monitoring.query_budget import lists_without_test_points, published_budgets
 from bot.monitoring.repository import RedisRepository
-from bot.monitoring.schedule import (
-    KindBudget,
-    Multipliers,
-    watch_interval,
-    next_digest,
-    next_due,
-    plan_intervals,
-)
+from bot.monitoring.schedule import KindBudget, Multipliers, next_digest, next_due, plan_intervals, watch_interval
 from bot.monitoring.serialization import (
-    dump,
-    updated_history,
-    parse_incident,
-    dump_incident,
-    load,
-    from_timestamp,
     channel_location,
+    dump,
+    dump_incident,
+    from_timestamp,
+    load,
+    parse_incident,
     parse_watch,
+    updated_history,
 )
 from bot.settings import Settings
 from bot.storage import StoreUnavailable
-from bot.storage.watch_store import ASKS, LOOKS, TELLS, Change, Claimed, Ended, Remembered
+from bot.storage.watch_store import (
+    NOTIFY_SCHEDULE,
+    POLL_SCHEDULE,
+    RECHECK_SCHEDULE,
+    ClaimedTarget,
+    PollResultRow,
+    WatchRow,
+    WatchUpdate,
+)
 
 DIGEST_BATCH = 100
 UNREADABLE_RETRY_AFTER = timedelta(hours=1)
 LEASES_S = (60.0, 300.0)  # of a single target and of a range: longer than the timeout of a poll
 CLAIM_BATCH = 100
 # The loops of one process; several, so that a large range does not block other targets.
-LOOP_SCHEDULES = (*[LOOKS] * 4, *[ASKS] * 4, TELLS)
+LOOP_SCHEDULES = (*[POLL_SCHEDULE] * 4, *[RECHECK_SCHEDULE] * 4, NOTIFY_SCHEDULE)
 RETRY_AFTER = timedelta(seconds=1)
 TICK_S = 1.0
 DRAIN_S = 5.0
@@ -81,15 +82,9 @@ async def enqueue_digests(repository: RedisRepository, now: datetime) -> int:
     count = 0
     for channel_name, due in await repository.digests.due(now.timestamp(), DIGEST_BATCH):
         channel = Channel.parse(channel_name)
-        message = (
-            digest_message(channel, from_timestamp(due))
-            if await repository.list_watches(channel)
-            else None
-        )
+        message = digest_message(channel, from_timestamp(due)) if await repository.list_watches(channel) else None
         text = (message.id, dump(message)) if message else None
-        posted = await repository.digests.post(
-            channel_name, due, next_digest(channel_name, now).timestamp(), text
-        )
+        posted = await repository.digests.enqueue(channel_name, due, next_digest(channel_name, now).timestamp(), text)
         count += posted and message is not None
     return count
 
@@ -104,7 +99,7 @@ def digest_message(channel: Channel, due: datetime) -> DigestMessage:
 class ClaimedWatch:
     """A claimed watch with its row."""
 
-    row: Remembered
+    row: WatchRow
     watch: Watch
     incident: Incident
 
@@ -113,18 +108,18 @@ class ClaimedWatch:
 class PollTarget:
     """A claimed poll target and the watches that share it."""
 
-    claimed: Claimed
+    claimed: ClaimedTarget
     watches: Sequence[ClaimedWatch]
 
     @classmethod
-    def from_claim(cls, claimed: Claimed) -> PollTarget:
+    def from_claim(cls, claimed: ClaimedTarget) -> PollTarget:
         """Parse the watches of a claim; unreadable ones are logged and left out."""
         watches: list[ClaimedWatch] = []
         for row in claimed.watches:
             try:
                 watches.append(ClaimedWatch(row, parse_watch(row), parse_incident(row)))
             except (TypeError, ValueError, KeyError, AttributeError):
-                log.exception("unreadable watch", channel=row.room, watch=row.id)
+                log.exception("unreadable watch", channel=row.channel, watch=row.id)
         return cls(claimed, watches)
 
     async def poll(self, schedule: str, runner: CheckRunnerProtocol) -> PollResult:
@@ -133,14 +128,14 @@ class PollTarget:
         Confirmation polls bypass the caches: a cached answer confirms nothing. The notify schedule
         runs no checks.
         """
-        if not self.watches or schedule == TELLS:
+        if not self.watches or schedule == NOTIFY_SCHEDULE:
             return PollResult(self, ())
         watch = self.watches[0].watch
         pending = pending_addresses(member.incident for member in self.watches)
         targets = watch.targets
-        if schedule == ASKS and watch.is_range:
+        if schedule == RECHECK_SCHEDULE and watch.is_range:
             targets = tuple(t for t in targets if str(t.ip) in pending) or targets[:1]
-        fresh = schedule == ASKS or bool(pending)
+        fresh = schedule == RECHECK_SCHEDULE or bool(pending)
         return PollResult(self, await run_checks(targets, watch, runner, fresh))
 
 
@@ -156,9 +151,7 @@ class PollResult:
         if not self.reports:
             return {}
         first = self.target.watches[0]
-        return count_listings(
-            first.incident, observe_reports(self.reports, first.incident, first.watch)
-        )
+        return count_listings(first.incident, observe_reports(self.reports, first.incident, first.watch))
 
     def to_row(
         self,
@@ -167,27 +160,24 @@ class PollResult:
         now: datetime,
         policy: AlertPolicy,
         multipliers: Mapping[str, Multipliers],
-    ) -> Ended:
+    ) -> PollResultRow:
         """Advance every watch; the rows to store, and the next poll times."""
-        transitions = [
-            (member, self._transition(member, quarantined, now, policy))
-            for member in self.target.watches
-        ]
+        transitions = [(member, self._transition(member, quarantined, now, policy)) for member in self.target.watches]
         rechecks = [
             (transition.recheck_at.timestamp(), bool(transition.recheck_keys))
             for _, transition in transitions
             if transition.recheck_at
         ]
-        return Ended(
+        return PollResultRow(
             self.target.claimed,
             [
                 watch_update(member, transition, now)
                 for member, transition in transitions
                 if transition.incident != member.incident
             ],
-            look_at=self._next_poll_at(now, multipliers) if schedule == LOOKS else None,
-            ask_at=min((at for at, needs_query in rechecks if needs_query), default=None),
-            tell_at=min((at for at, needs_query in rechecks if not needs_query), default=None),
+            next_poll_at=self._next_poll_at(now, multipliers) if schedule == POLL_SCHEDULE else None,
+            recheck_at=min((at for at, needs_query in rechecks if needs_query), default=None),
+            notify_at=min((at for at, needs_query in rechecks if not needs_query), default=None),
         )
 
     def _transition(
@@ -199,25 +189,21 @@ class PollResult:
     def _next_poll_at(self, now: datetime, multipliers: Mapping[str, Multipliers]) -> float:
         watches = [member.watch for member in self.target.watches]
         intervals = [
-            watch_interval(watch, multipliers.get(channel_location(watch.channel).space, {}))
-            for watch in watches
+            watch_interval(watch, multipliers.get(channel_location(watch.channel).workspace, {})) for watch in watches
         ]
         interval = min(intervals, default=UNREADABLE_RETRY_AFTER)
-        return next_due(self.target.claimed.subject, now, interval).timestamp()
+        return next_due(self.target.claimed.target, now, interval).timestamp()
 
 
-def watch_update(member: ClaimedWatch, transition: Transition, now: datetime) -> Change:
+def watch_update(member: ClaimedWatch, transition: Transition, now: datetime) -> WatchUpdate:
     """Row update with the next incident, its history, and a message for each alert."""
     messages = [
         AlertMessage(alert.key, member.watch.channel, member.watch, transition.incident, alert)
         for alert in transition.alerts
     ]
     history = updated_history(member.row, member.incident, transition.incident, now)
-    return Change(
-        member.row,
-        dump_incident(transition.incident),
-        [(message.id, dump(message)) for message in messages],
-        history,
+    return WatchUpdate(
+        member.row, dump_incident(transition.incident), [(message.id, dump(message)) for message in messages], history
     )
 
 
@@ -246,10 +232,7 @@ def poller_config(settings: Settings, zones: Sequence[Zone]) -> PollerConfig:
     )
     names = {zone.blocklist.id: zone.blocklist.name for zone in zones}
     return PollerConfig(
-        policy,
-        budgets=published_budgets(zones),
-        without_test_points=lists_without_test_points(zones),
-        list_names=names,
+        policy, budgets=published_budgets(zones), without_test_points=lists_without_test_points(zones), list_names=names
     )
 
 
@@ -294,14 +277,14 @@ class Poller:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def run_round(self, schedule: str = LOOKS) -> int:
+    async def run_round(self, schedule: str = POLL_SCHEDULE) -> int:
         """Poll what is due in one schedule, one range or up to CLAIM_BATCH others.
 
         Returns their number.
         """
         now = self._clock().timestamp()
-        if schedule == LOOKS:
-            await self._repository.polls.mark_swept(now)
+        if schedule == POLL_SCHEDULE:
+            await self._repository.polls.mark_polled(now)
         claimed = await self._repository.watches.claim(now, LEASES_S, CLAIM_BATCH, schedule)
         if claimed:
             await self._poll_claimed(schedule, claimed)
@@ -309,39 +292,29 @@ class Poller:
 
     async def plan(self) -> int:
         """Once a minute in one of all workers: plan intervals, enqueue digests, expire pauses."""
-        if await self._repository.polls.turn("plan", PLAN_INTERVAL_S):
-            multipliers = plan_intervals(
-                await self._repository.watches.wishes(), self._config.budgets
-            )
+        if await self._repository.polls.claim_task("plan", PLAN_INTERVAL_S):
+            multipliers = plan_intervals(await self._repository.watches.demand(), self._config.budgets)
             texts = {workspace: json.dumps(by_kind) for workspace, by_kind in multipliers.items()}
-            await self._repository.polls.set_stretched(texts)
+            await self._repository.polls.set_interval_multipliers(texts)
             await enqueue_digests(self._repository, self._clock())
             if expired := await self._repository.purge_expired():
                 log.info("expired pauses purged", channels=expired)
         return 0
 
-    async def _poll_claimed(self, schedule: str, claimed: Sequence[Claimed]) -> None:
+    async def _poll_claimed(self, schedule: str, claimed: Sequence[ClaimedTarget]) -> None:
         targets = [PollTarget.from_claim(row) for row in claimed]
         polls = await asyncio.gather(*(target.poll(schedule, self._runner) for target in targets))
         quarantined = await self._update_list_health(polls)
         multipliers = {
             workspace: json.loads(text)
-            for workspace, text in (await self._repository.polls.stretched()).items()
+            for workspace, text in (await self._repository.polls.interval_multipliers()).items()
         }
         now = self._clock()
-        rows = [
-            poll.to_row(schedule, quarantined, now, self._config.policy, multipliers)
-            for poll in polls
-        ]
-        statuses = await self._repository.watches.apply(
-            rows, (now + RETRY_AFTER).timestamp(), schedule
-        )
+        rows = [poll.to_row(schedule, quarantined, now, self._config.policy, multipliers) for poll in polls]
+        statuses = await self._repository.watches.apply(rows, (now + RETRY_AFTER).timestamp(), schedule)
         if unfinished := [status for status in statuses if status != "done"]:
             log.info(
-                "polls discarded",
-                schedule=schedule,
-                again=unfinished.count("again"),
-                late=unfinished.count("late"),
+                "polls discarded", schedule=schedule, again=unfinished.count("again"), late=unfinished.count("late")
             )
 
     async def _update_list_health(self, polls: Sequence[PollResult]) -> frozenset[str]:
@@ -355,12 +328,10 @@ class Poller:
             return frozenset()
         now, config = self._clock(), self._config
         for _ in range(MAX_SWAP_ATTEMPTS):
-            operation, text = await self._repository.polls.lists()
+            operation, text = await self._repository.polls.quarantine_state()
             state = load(QuarantineState, text) if text else QuarantineState(now)
             state, notices = record_polls(state, sums, round_counts, now, config.quarantine_policy)
-            state, round_notices = finish_round(
-                state, config.without_test_points, now, config.quarantine_policy
-            )
+            state, round_notices = finish_round(state, config.without_test_points, now, config.quarantine_policy)
             if await self._repository.store_quarantine_state(
                 operation, dump(state), (*notices, *round_notices), config.list_names
             ):

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.checks.dnsbl.zones import Zone
-from bot.models import DnsAnswer, OnAnswer, LookupFailed, BulkLookup
+from bot.models import BulkLookup, DnsAnswer, LookupFailed, OnAnswer
 from bot.monitoring.dnsbl_quarantine import BUDGET, QueryUsage
 from bot.monitoring.schedule import Budget, KindBudget
 from bot.storage import StoreUnavailable
-from bot.storage.poll_store import SweepStore
+from bot.storage.poll_store import PollStore
 
 MAX_LOCAL_TOKENS = 20
 EMPTY_RETRY_S = 1.0
@@ -37,16 +37,12 @@ class LocalTokens:
 class QueryBudget:
     """Query budgets of this process by zone apex."""
 
-    def __init__(
-        self, store: SweepStore, zones: Iterable[Zone], clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, store: PollStore, zones: Iterable[Zone], clock: Callable[[], datetime]) -> None:
         self._store = store
         self._clock = clock
         limited = [(zone, zone.blocklist.per_day) for zone in zones]
         self._tokens_by_apex = {
-            zone.apex.lower(): LocalTokens(zone.blocklist.id, Budget(per_day))
-            for zone, per_day in limited
-            if per_day
+            zone.apex.lower(): LocalTokens(zone.blocklist.id, Budget(per_day)) for zone, per_day in limited if per_day
         }
 
     async def try_take(self, apex: str) -> bool:
@@ -65,11 +61,8 @@ class QueryBudget:
     async def usage(self) -> list[QueryUsage]:
         """Usage of every list with a budget today. Raises StoreUnavailable."""
         lists = {tokens.list_id: tokens.budget.per_day for tokens in self._tokens_by_apex.values()}
-        counts = await self._store.used(list(lists), self._clock().timestamp())
-        return [
-            QueryUsage(name, per_day, used)
-            for (name, per_day), used in zip(lists.items(), counts, strict=True)
-        ]
+        counts = await self._store.used_today(list(lists), self._clock().timestamp())
+        return [QueryUsage(name, per_day, used) for (name, per_day), used in zip(lists.items(), counts, strict=True)]
 
     def budgeted_apex(self, name: str) -> str:
         """Apex of the list with a budget that serves this name; empty if there is none."""
@@ -81,12 +74,8 @@ class QueryBudget:
             return
         capacity, rate = tokens.budget.burst_size, tokens.budget.per_second
         try:
-            tokens.remaining = await self._store.take(
-                tokens.list_id,
-                now,
-                max(1, min(MAX_LOCAL_TOKENS, int(capacity / 4))),
-                rate,
-                capacity,
+            tokens.remaining = await self._store.take_tokens(
+                tokens.list_id, now, max(1, min(MAX_LOCAL_TOKENS, int(capacity / 4))), rate, capacity
             )
         except StoreUnavailable:
             tokens.remaining = 0  # no query without a token

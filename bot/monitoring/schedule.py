@@ -61,9 +61,7 @@ class BudgetBucket:
 
     def refilled(self, now: datetime, budget: Budget) -> BudgetBucket:
         elapsed_s = max(0.0, (now - self.at).total_seconds())
-        return BudgetBucket(
-            min(budget.burst_size, self.tokens + elapsed_s * budget.per_second), now
-        )
+        return BudgetBucket(min(budget.burst_size, self.tokens + elapsed_s * budget.per_second), now)
 
     def take(self, limit: int) -> tuple[BudgetBucket, int]:
         """Take as many whole tokens as there are, at most `limit`."""
@@ -80,8 +78,7 @@ def validate_interval(interval: timedelta) -> timedelta:
         )
     if interval > MAX_INTERVAL:
         raise BadInterval(
-            f"A watch looks at least every {format_duration(MAX_INTERVAL)}, "
-            "or a listing is old when you hear of it."
+            f"A watch looks at least every {format_duration(MAX_INTERVAL)}, or a listing is old when you hear of it."
         )
     return interval
 
@@ -92,9 +89,7 @@ def first_due(name: str, interval: timedelta, now: datetime) -> datetime:
     return now + (offset - (now - EPOCH)) % interval
 
 
-def next_due(
-    name: str, now: datetime, interval: timedelta, ttl: timedelta = timedelta(0)
-) -> datetime:
+def next_due(name: str, now: datetime, interval: timedelta, ttl: timedelta = timedelta(0)) -> datetime:
     """Next regular poll: within 5% of the interval, and not before the `ttl` of the answer ends."""
     jitter = 1 + JITTER * (2 * _fraction(f"{name} {now.timestamp():.0f}") - 1)
     return now + max(interval * jitter, ttl)
@@ -110,9 +105,7 @@ def fair_shares(demands: Mapping[str, float], capacity: float) -> dict[str, floa
     """Max-min fair shares of a capacity."""
     shares: dict[str, float] = {}
     remaining = max(0.0, capacity)
-    for index, (name, demand) in enumerate(
-        sorted(demands.items(), key=lambda item: (item[1], item[0]))
-    ):
+    for index, (name, demand) in enumerate(sorted(demands.items(), key=lambda item: (item[1], item[0]))):
         shares[name] = min(demand, remaining / (len(demands) - index))
         remaining -= shares[name]
     return shares
@@ -155,9 +148,7 @@ def demand_of(watch: Watch) -> dict[str, int]:
         f"{watch.channel.platform}/{watch.channel.workspace}",
         f"{watch.interval.total_seconds():.0f}",
     )
-    return {
-        f"{workspace} {kind} {interval}": count for kind, count in queries_per_poll(watch).items()
-    }
+    return {f"{workspace} {kind} {interval}": count for kind, count in queries_per_poll(watch).items()}
 
 
 def queries_per_poll(watch: Watch) -> dict[str, int]:
@@ -170,22 +161,17 @@ def queries_per_poll(watch: Watch) -> dict[str, int]:
     return counts
 
 
-def plan_intervals(
-    demand: Mapping[str, int], budgets: Sequence[KindBudget]
-) -> dict[str, Multipliers]:
+def plan_intervals(demand: Mapping[str, int], budgets: Sequence[KindBudget]) -> dict[str, Multipliers]:
     """Multipliers of each workspace whose intervals must grow; all others get 1."""
     per_day: dict[str, dict[str, float]] = {}
     for key, count in demand.items():
         workspace, kind, interval = key.rsplit(" ", 2)
         kinds = per_day.setdefault(workspace, {})
-        kinds[kind] = kinds.get(kind, 0.0) + count * (
-            DAY / timedelta(seconds=max(1, int(interval)))
-        )
+        kinds[kind] = kinds.get(kind, 0.0) + count * (DAY / timedelta(seconds=max(1, int(interval))))
     multipliers: dict[str, dict[str, float]] = {}
     for shared in budgets:
         demands = {
-            workspace: sum(kinds.get(kind, 0.0) for kind in shared.kinds)
-            for workspace, kinds in per_day.items()
+            workspace: sum(kinds.get(kind, 0.0) for kind in shared.kinds) for workspace, kinds in per_day.items()
         }
         for workspace, multiplier in interval_multipliers(demands, shared.budget).items():
             if multiplier > 1:
@@ -195,9 +181,7 @@ def plan_intervals(
 
 def watch_interval(watch: Watch, multipliers: Multipliers) -> timedelta:
     """Effective interval of a watch in its workspace."""
-    return effective_interval(
-        watch.interval, *(multipliers.get(kind, 1.0) for kind in queries_per_poll(watch))
-    )
+    return effective_interval(watch.interval, *(multipliers.get(kind, 1.0) for kind in queries_per_poll(watch)))
 
 
 def _raise_to(multipliers: dict[str, float], kinds: Iterable[str], multiplier: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_network
 
-from bot.checks.lookups import lookup_or_failure, lookup_host
+from bot.checks.lookups import lookup_host, lookup_or_failure
 from bot.checks.mx import parse_mx
 from bot.checks.spf.macros import BadSyntax
 from bot.checks.spf.record import Network as Written
@@ -51,11 +51,7 @@ async def _mail_servers(domain: str, lookup: Lookup) -> tuple[list[Network], lis
     if isinstance(reply, LookupFailed):
         return [], [f"MX of {domain}"]
     exchanges = [parse_mx(record).name for record in reply.records]
-    names = (
-        sorted({name for name in exchanges if name != "."})[:MAX_MX_HOSTS]
-        if exchanges
-        else [domain]
-    )
+    names = sorted({name for name in exchanges if name != "."})[:MAX_MX_HOSTS] if exchanges else [domain]
     hosts = await asyncio.gather(*(lookup_host(lookup, name) for name in names))
     unknown = [f"addresses of {host.name}" for host in hosts if host.unanswered]
     return [ip_network(address) for host in hosts for address in host.addresses], unknown
@@ -70,9 +66,7 @@ async def _spf(domain: str, lookup: Lookup) -> tuple[list[Network], list[str]]:
         return [], []
     try:
         mechanisms = [
-            directive.mechanism
-            for directive in parse_record(records[0]).reachable
-            if directive.qualifier == "+"
+            directive.mechanism for directive in parse_record(records[0]).reachable if directive.qualifier == "+"
         ]
     except BadSyntax:
         return [], [f"SPF of {domain}"]
@@ -81,9 +75,7 @@ async def _spf(domain: str, lookup: Lookup) -> tuple[list[Network], list[str]]:
 
 def _outermost(networks: Iterable[Network]) -> tuple[Network, ...]:
     outermost: list[Network] = []
-    for network in sorted(
-        set(networks), key=lambda n: (n.version, n.prefixlen, int(n.network_address))
-    ):
+    for network in sorted(set(networks), key=lambda n: (n.version, n.prefixlen, int(n.network_address))):
         if not any(_inside(network, outer) for outer in outermost):
             outermost.append(network)
     return tuple(outermost)

@@ -19,28 +19,12 @@ from operator import or_
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from bot.monitoring.dnsbl_quarantine import RoundCounts, ListHealth, QuarantineState, ListNotice
-from bot.monitoring.history import load_history, record_changes, dump_history
-from bot.monitoring.interfaces import (
-    OutboxMessage,
-    DigestMessage,
-    AlertMessage,
-    ListNoticeMessage,
-    ChannelSettings,
-)
-from bot.monitoring.models import (
-    Acknowledged,
-    Alert,
-    Incident,
-    Muted,
-    Network,
-    Observation,
-    Problem,
-    Channel,
-    Watch,
-)
+from bot.monitoring.dnsbl_quarantine import ListHealth, ListNotice, QuarantineState, RoundCounts
+from bot.monitoring.history import dump_history, load_history, record_changes
+from bot.monitoring.interfaces import AlertMessage, ChannelSettings, DigestMessage, ListNoticeMessage, OutboxMessage
+from bot.monitoring.models import Acknowledged, Alert, Channel, Incident, Muted, Network, Observation, Problem, Watch
 from bot.monitoring.schedule import demand_of
-from bot.storage.watch_store import Entry, Place, Remembered
+from bot.storage.watch_store import ChannelLocation, WatchEntry, WatchRow
 
 Address = IPv4Address | IPv6Address
 
@@ -69,10 +53,7 @@ def unpack_problem(common: Problem, addresses: str) -> Iterator[Problem]:
         yield common
     for address in _from_ranges(addresses):
         yield replace(
-            common,
-            last_observation=_with_address(
-                common.last_observation, address, ADDRESS_PLACEHOLDER, address
-            ),
+            common, last_observation=_with_address(common.last_observation, address, ADDRESS_PLACEHOLDER, address)
         )
 
 
@@ -84,21 +65,15 @@ def _without_address(problem: Problem) -> Problem:
     common = _with_address(observation, "", observation.address, ADDRESS_PLACEHOLDER)
     return (
         replace(problem, last_observation=common)
-        if _with_address(common, observation.address, ADDRESS_PLACEHOLDER, observation.address)
-        == observation
+        if _with_address(common, observation.address, ADDRESS_PLACEHOLDER, observation.address) == observation
         else problem
     )
 
 
 def _with_address(observation: Observation, address: str, old: str, new: str) -> Observation:
     links = tuple(replace(link, url=link.url.replace(old, new)) for link in observation.links)
-    summary, remediation = (
-        observation.summary.replace(old, new),
-        observation.remediation.replace(old, new),
-    )
-    return replace(
-        observation, address=address, summary=summary, remediation=remediation, links=links
-    )
+    summary, remediation = (observation.summary.replace(old, new), observation.remediation.replace(old, new))
+    return replace(observation, address=address, summary=summary, remediation=remediation, links=links)
 
 
 def _to_ranges(addresses: Iterable[str]) -> str:
@@ -215,9 +190,7 @@ def to_json(value: Any) -> dict[str, Any]:
 def from_json(kind: type[T], document: Mapping[str, Any]) -> T:
     """Inverse of `to_json`. Raises TypeError or ValueError for an invalid document."""
     known: Any = kind
-    values = {
-        name: read(document[key]) for name, key, _, read, _ in _fields(known) if key in document
-    }
+    values = {name: read(document[key]) for name, key, _, read, _ in _fields(known) if key in document}
     return kind(**values)
 
 
@@ -226,12 +199,7 @@ def _fields(kind: Any) -> tuple[tuple[str, str, Converter, Converter, Any], ...]
     """Name, stored key, writer, reader and default of every field."""
     hints, keys = get_type_hints(kind), STORED_KEYS.get(kind, {})
     return tuple(
-        (
-            field.name,
-            keys.get(field.name, field.name),
-            *_converters(hints[field.name]),
-            _default(field),
-        )
+        (field.name, keys.get(field.name, field.name), *_converters(hints[field.name]), _default(field))
         for field in fields(kind)
     )
 
@@ -243,9 +211,7 @@ def _default(field: Any) -> Any:
 def _converters(hint: Any) -> tuple[Converter, Converter]:
     """Writer and reader of values of this type."""
     if get_origin(hint) in (Union, UnionType) and type(None) in get_args(hint):
-        write, read = _converters(
-            reduce(or_, (part for part in get_args(hint) if part is not type(None)))
-        )
+        write, read = _converters(reduce(or_, (part for part in get_args(hint) if part is not type(None))))
         return (
             lambda value: None if value is None else write(value),
             lambda value: None if value is None else read(value),
@@ -256,9 +222,7 @@ def _converters(hint: Any) -> tuple[Converter, Converter]:
         return _problems_to_json, _problems_from_json
     if get_origin(hint) is tuple:
         write, read = _converters(get_args(hint)[0])
-        return lambda values: [write(value) for value in values], lambda values: tuple(
-            read(value) for value in values
-        )
+        return lambda values: [write(value) for value in values], lambda values: tuple(read(value) for value in values)
     if is_dataclass(hint):
         kind: Any = hint
         return to_json, lambda document: from_json(kind, document)
@@ -269,8 +233,7 @@ def _converters(hint: Any) -> tuple[Converter, Converter]:
 
 def _problems_to_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     return [
-        to_json(problem) | ({"at": addresses} if addresses else {})
-        for problem, addresses in pack_problems(problems)
+        to_json(problem) | ({"at": addresses} if addresses else {}) for problem, addresses in pack_problems(problems)
     ]
 
 
@@ -286,26 +249,22 @@ def _identity(value: Any) -> Any:
     return value
 
 
-def watch_entry(watch: Watch) -> Entry:
-    return Entry(
-        channel_location(watch.channel),
-        watch.id,
-        poll_subject(watch),
-        dump(watch, omit="room"),
-        demand_of(watch),
+def watch_entry(watch: Watch) -> WatchEntry:
+    return WatchEntry(
+        channel_location(watch.channel), watch.id, poll_subject(watch), dump(watch, omit="room"), demand_of(watch)
     )
 
 
-def parse_watch(row: Remembered) -> Watch:
+def parse_watch(row: WatchRow) -> Watch:
     """Parse a watch; its channel is part of the Redis key and not of the text, to save memory."""
-    return from_json(Watch, {"room": row.room, **json.loads(row.watch)})
+    return from_json(Watch, {"room": row.channel, **json.loads(row.watch)})
 
 
-def parse_incident(row: Remembered) -> Incident:
+def parse_incident(row: WatchRow) -> Incident:
     return from_json(Incident, {"watch": row.id, **json.loads(row.incident)})
 
 
-def updated_history(row: Remembered, before: Incident, after: Incident, now: datetime) -> str:
+def updated_history(row: WatchRow, before: Incident, after: Incident, now: datetime) -> str:
     """History after a change of the incident; empty if it is unchanged."""
     text = dump_history(record_changes(load_history(row.history), before, after, now))
     return "" if text == row.history else text
@@ -318,13 +277,11 @@ def dump_incident(incident: Incident) -> str:
 def parse_message(text: str) -> OutboxMessage:
     document = json.loads(text)
     kinds = {"note": ListNoticeMessage, "alert": AlertMessage}
-    return from_json(
-        next((kind for name, kind in kinds.items() if name in document), DigestMessage), document
-    )
+    return from_json(next((kind for name, kind in kinds.items() if name in document), DigestMessage), document)
 
 
-def channel_location(channel: Channel) -> Place:
-    return Place(str(channel), f"{channel.platform}/{channel.workspace}")
+def channel_location(channel: Channel) -> ChannelLocation:
+    return ChannelLocation(str(channel), f"{channel.platform}/{channel.workspace}")
 
 
 def poll_subject(watch: Watch) -> str:

@@ -20,10 +20,10 @@ from dns.rdtypes.nsbase import NSBase
 from dns.rdtypes.txtbase import TXTBase
 
 from bot.models import DnsAnswer, LookupFailed
-from bot.net.dns_wire import HEADER, RCODES, Question, question
+from bot.net.dns_wire import HEADER_BYTES, RCODES, Question, encode_question
 
 
-class Garbled(Exception):
+class MalformedReply(Exception):
     """The bytes are no DNS message; the true reply may still arrive."""
 
 
@@ -36,65 +36,50 @@ class Alias:
     authentic: bool
 
 
-def read(dns_question: Question, reply: bytes) -> DnsAnswer | Alias:
+def parse_reply(question: Question, reply: bytes) -> DnsAnswer | Alias:
     """Parse a reply whose id and question are verified; the 0x20 letter case is not in the result.
 
     Raises MalformedReply for a truncated or broken packet, and LookupFailed for an error reply.
     """
     try:
         message = dns.message.from_wire(
-            reply[:HEADER] + dns_question.wire + reply[HEADER + len(dns_question.wire) :]
+            reply[:HEADER_BYTES] + question.wire + reply[HEADER_BYTES + len(question.wire) :]
         )
         if not isinstance(message, dns.message.QueryMessage):
-            raise Garbled
+            raise MalformedReply
         rcode = message.rcode()
     except (dns.exception.DNSException, ValueError) as error:
-        raise Garbled from error
+        raise MalformedReply from error
     if rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-        raise LookupFailed(RCODES.get(int(rcode), "servfail"), _describe(dns_question))
-    return _answer(dns_question, message, rcode == dns.rcode.NOERROR)
+        raise LookupFailed(RCODES.get(int(rcode), "servfail"), _describe(question))
+    return _answer(question, message, rcode == dns.rcode.NOERROR)
 
 
-def _answer(
-    dns_question: Question, message: dns.message.QueryMessage, exists: bool
-) -> DnsAnswer | Alias:
+def _answer(question: Question, message: dns.message.QueryMessage, exists: bool) -> DnsAnswer | Alias:
     if not exists and any(rrset.rdtype not in _ALLOWED_IN_NXDOMAIN for rrset in message.answer):
-        raise LookupFailed(
-            "malformed", _describe(dns_question)
-        )  # NXDOMAIN together with records of that name
+        raise LookupFailed("malformed", _describe(question))  # NXDOMAIN together with records of that name
     try:
         chain = message.resolve_chaining()
     except dns.message.ChainTooLong as error:
-        raise LookupFailed("loop", _describe(dns_question)) from error
+        raise LookupFailed("loop", _describe(question)) from error
     except dns.exception.DNSException as error:
-        raise Garbled from error
+        raise MalformedReply from error
     authentic = bool(message.flags & dns.flags.AD)
     if chain.answer is not None:
-        records = tuple(text(record) for record in chain.answer)
-        return DnsAnswer(
-            dns_question.name, dns_question.kind, records, True, chain.minimum_ttl, authentic
-        )
+        records = tuple(rdata_text(record) for record in chain.answer)
+        return DnsAnswer(question.name, question.rdtype, records, True, chain.minimum_ttl, authentic)
     alias_ttls = [alias.ttl for alias in chain.cnames]
-    negative_ttls = [
-        min(rrset.ttl, rrset[0].minimum)
-        for rrset in message.authority
-        if rrset.rdtype == RdataType.SOA
-    ]
+    negative_ttls = [min(rrset.ttl, rrset[0].minimum) for rrset in message.authority if rrset.rdtype == RdataType.SOA]
     if exists and alias_ttls and not negative_ttls:
         return Alias(_relative_text(chain.canonical_name), min(alias_ttls), authentic)
     if exists and not negative_ttls and _is_referral(message):
-        raise LookupFailed("refused", _describe(dns_question))  # a referral is not a denial
+        raise LookupFailed("refused", _describe(question))  # a referral is not a denial
     return DnsAnswer(
-        dns_question.name,
-        dns_question.kind,
-        (),
-        exists,
-        min(negative_ttls + alias_ttls) if negative_ttls else 0,
-        authentic,
+        question.name, question.rdtype, (), exists, min(negative_ttls + alias_ttls) if negative_ttls else 0, authentic
     )
 
 
-def text(record: dns.rdata.Rdata) -> str:
+def rdata_text(record: dns.rdata.Rdata) -> str:
     """One record in the text form of `DnsAnswer.records`."""
     match record:
         case TXTBase():
@@ -119,27 +104,27 @@ def _is_referral(message: dns.message.QueryMessage) -> bool:
     return not answer_flags and any(rrset.rdtype == RdataType.NS for rrset in message.authority)
 
 
-def _describe(dns_question: Question) -> str:
-    return f"{dns_question.name} {dns_question.kind}"
+def _describe(question: Question) -> str:
+    return f"{question.name} {question.rdtype}"
 
 
-MOST = 9
+MAX_CNAME_HOPS = 9
 
 
-async def follow(
-    dns_question: Question, alias: Alias, query: Callable[[Question], Awaitable[DnsAnswer | Alias]]
+async def follow_cnames(
+    question: Question, alias: Alias, query: Callable[[Question], Awaitable[DnsAnswer | Alias]]
 ) -> DnsAnswer:
     """Query CNAME targets until one has an answer; returned under the name of the first question.
 
     Raises LookupFailed("loop"), and what `query` raises.
     """
-    visited, ttl, authentic = {dns_question.name.lower()}, alias.ttl, alias.authentic
+    visited, ttl, authentic = {question.name.lower()}, alias.ttl, alias.authentic
     result: DnsAnswer | Alias = alias
     while isinstance(result, Alias):
         target = result.target
-        if target.lower() in visited or len(visited) > MOST:
-            raise LookupFailed("loop", f"{dns_question.name} {dns_question.kind}")
+        if target.lower() in visited or len(visited) > MAX_CNAME_HOPS:
+            raise LookupFailed("loop", f"{question.name} {question.rdtype}")
         visited.add(target.lower())
-        result = await query(question(target, dns_question.kind))
+        result = await query(encode_question(target, question.rdtype))
         ttl, authentic = min(ttl, result.ttl), authentic and result.authentic
-    return replace(result, name=dns_question.name, ttl=ttl, authentic=authentic)
+    return replace(result, name=question.name, ttl=ttl, authentic=authentic)

@@ -14,54 +14,49 @@ from typing import NamedTuple
 
 from bot.models import DnsAnswer, LookupFailed
 from bot.net.dns_message import Alias
-from bot.net.dns_wire import Question, ending
-from bot.net.rate_limit import Pace, day_bucket, second_bucket
+from bot.net.dns_wire import Question, encode_zone
+from bot.net.rate_limit import RateLimit, day_bucket, second_bucket
 
-Outcome = DnsAnswer | LookupFailed
-Heard = Callable[[int, Outcome], None]
-Odd = Callable[[int, "Plain", bytes], None]
+DnsResult = DnsAnswer | LookupFailed
+OnAnswer = Callable[[int, DnsResult], None]
+OnIrregularReply = Callable[[int, "UdpQuery", bytes], None]
 
-NOT_THERE = DnsAnswer("", "A", exists=False)  # shared: most bulk queries end like this
-SILENCE = LookupFailed("timeout")
+NXDOMAIN_ANSWER = DnsAnswer("", "A", exists=False)  # shared: most bulk queries end like this
+TIMED_OUT = LookupFailed("timeout")
 MALFORMED = LookupFailed("malformed")
-DAY_LIMIT = LookupFailed("day-limit")
-MISSES = 5  # timeouts in a row after which bulk queries skip a zone
-SIZES = 16  # of denials per zone; they differ by what its servers add
-REST_S = 1.0  # between two probes of a skipped zone
+DAILY_LIMIT_REACHED = LookupFailed("day-limit")
+MAX_CONSECUTIVE_TIMEOUTS = 5  # timeouts in a row after which bulk queries skip a zone
+MAX_DENIAL_SIZES = 16  # of denials per zone; they differ by what its servers add
+ZONE_PROBE_INTERVAL_S = 1.0  # between two probes of a skipped zone
 
 
-class Round:
+class QueryBatch:
     """Queries about one label in several zones, with one future `done` for all of them.
 
     `results` are in the order of the zones, a timeout until something better is known.
     `on_answer(position, result)` is called as each result arrives.
     """
 
-    __slots__ = ("done", "head", "heard", "label", "left", "outcomes", "patience")
+    __slots__ = ("done", "label", "label_wire", "on_answer", "pending", "results", "timeout_s")
 
     def __init__(
-        self,
-        label: str,
-        label_wire: bytes,
-        count: int,
-        timeout_s: float,
-        on_answer: Heard | None = None,
+        self, label: str, label_wire: bytes, count: int, timeout_s: float, on_answer: OnAnswer | None = None
     ) -> None:
-        self.label, self.head, self.patience, self.heard = label, label_wire, timeout_s, on_answer
-        self.left = count
-        self.outcomes: list[Outcome] = [SILENCE] * count
+        self.label, self.label_wire, self.timeout_s, self.on_answer = (label, label_wire, timeout_s, on_answer)
+        self.pending = count
+        self.results: list[DnsResult] = [TIMED_OUT] * count
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def tell(self, position: int, result: Outcome) -> None:
-        self.outcomes[position] = result
-        self.left -= 1
-        if self.heard and not self.done.done():
-            self.heard(position, result)
-        if not self.left and not self.done.done():
+    def set_result(self, position: int, result: DnsResult) -> None:
+        self.results[position] = result
+        self.pending -= 1
+        if self.on_answer and not self.done.done():
+            self.on_answer(position, result)
+        if not self.pending and not self.done.done():
             self.done.set_result(None)
 
 
-class Lane:
+class ZoneQueue:
     """Queued queries of one zone and its recent behavior; only `BulkQueries` changes it.
 
     `on_nxdomain(query)` is called for a verified denial, and `on_irregular_reply(number, query,
@@ -71,53 +66,53 @@ class Lane:
     """
 
     __slots__ = (
-        *("apex", "case", "day", "deny", "flying", "length", "misses"),
-        *("number", "odd", "ready", "rests_until", "second", "waiting", "whole"),
+        *("apex", "case_mask", "day_bucket", "on_nxdomain", "in_flight", "wire_length", "consecutive_timeouts"),
+        *("wire_bits", "on_irregular_reply", "is_queued", "next_probe_at", "second_bucket", "waiting", "denial_sizes"),
     )
 
     def __init__(
         self,
         apex: str,
-        rate_limit: Pace,
+        rate_limit: RateLimit,
         now: float,
-        on_nxdomain: Callable[[Plain], None],
-        on_irregular_reply: Odd,
+        on_nxdomain: Callable[[UdpQuery], None],
+        on_irregular_reply: OnIrregularReply,
     ) -> None:
-        self.deny, self.odd = on_nxdomain, on_irregular_reply
+        self.on_nxdomain, self.on_irregular_reply = on_nxdomain, on_irregular_reply
         self.apex = apex
-        wire, self.case = ending(apex)
-        self.length, self.number = len(wire), int.from_bytes(wire, "big")
-        self.second, self.day = second_bucket(rate_limit, now), day_bucket(rate_limit, now)
-        self.waiting: deque[tuple[Round, int]] = deque()
-        self.flying = 0
-        self.whole: set[int] = set()
-        self.ready = False  # in the queue of zones that may send
-        self.misses = 0
-        self.rests_until = 0.0
+        wire, self.case_mask = encode_zone(apex)
+        self.wire_length, self.wire_bits = len(wire), int.from_bytes(wire, "big")
+        self.second_bucket, self.day_bucket = (second_bucket(rate_limit, now), day_bucket(rate_limit, now))
+        self.waiting: deque[tuple[QueryBatch, int]] = deque()
+        self.in_flight = 0
+        self.denial_sizes: set[int] = set()
+        self.is_queued = False  # in the queue of zones that may send
+        self.consecutive_timeouts = 0
+        self.next_probe_at = 0.0
 
     @property
-    def rests(self) -> bool:
+    def is_suspended(self) -> bool:
         """Whether the zone timed out so often that bulk queries skip it."""
-        return self.misses >= MISSES
+        return self.consecutive_timeouts >= MAX_CONSECUTIVE_TIMEOUTS
 
 
-class Plain(NamedTuple):
+class UdpQuery(NamedTuple):
     """One UDP query of the bulk path, sent once.
 
     The reply must repeat `question_wire`, letter case included, with `message_id` on `udp_socket`.
     """
 
-    asked: bytes
-    round: Round
-    place: int
-    lane: Lane
-    link: Link
-    ident: bytes
-    sent: float
+    question_wire: bytes
+    batch: QueryBatch
+    position: int
+    queue: ZoneQueue
+    udp_socket: UdpSocket
+    message_id: bytes
+    sent_at: float
 
     @property
     def name(self) -> str:
-        return f"{self.round.label}.{self.lane.apex}"
+        return f"{self.batch.label}.{self.queue.apex}"
 
 
 @dataclass(slots=True, eq=False)
@@ -132,57 +127,55 @@ class Query:
     question: Question
     future: asyncio.Future[DnsAnswer | Alias]
     bulk: bool
-    patience: float
+    timeout_s: float
     deadline: float
     edns: bool
-    order: list[int] = field(default_factory=list)
+    upstream_order: list[int] = field(default_factory=list)
     due: float = 0.0
-    turn: int = 0
+    attempts: int = 0
     reason: str = "timeout"
-    flights: dict[int, Flight] = field(default_factory=dict)
-    stream: asyncio.Task[None] | None = None
+    in_flight: dict[int, InFlight] = field(default_factory=dict)
+    tcp_task: asyncio.Task[None] | None = None
 
-    def blame(self, reason: str) -> None:
+    def record_error(self, reason: str) -> None:
         """Report the first error reply; a timeout is reported only if there was none."""
         if self.reason == "timeout":
             self.reason = reason
 
-    def answer(self, result: DnsAnswer | Alias) -> None:
+    def set_result(self, result: DnsAnswer | Alias) -> None:
         if not self.future.done():
             self.future.set_result(result)
 
     def fail(self) -> None:
         if not self.future.done():
-            self.future.set_exception(
-                LookupFailed(self.reason, f"{self.question.name} {self.question.kind}")
-            )
+            self.future.set_exception(LookupFailed(self.reason, f"{self.question.name} {self.question.rdtype}"))
 
-    def land(self, number: int) -> None:
+    def cancel_server(self, number: int) -> None:
         """Stop waiting for this server."""
-        if flight := self.flights.pop(number, None):
-            flight.land()
+        if query := self.in_flight.pop(number, None):
+            query.cancel()
 
-    def end(self) -> None:
+    def cancel(self) -> None:
         """Stop waiting for every server."""
-        for number in list(self.flights):
-            self.land(number)
-        if self.stream:
-            self.stream.cancel()
-            self.stream = None
+        for number in list(self.in_flight):
+            self.cancel_server(number)
+        if self.tcp_task:
+            self.tcp_task.cancel()
+            self.tcp_task = None
 
 
 @dataclass(slots=True, eq=False)
-class Link:
+class UdpSocket:
     """A connected UDP socket on a random source port, and the queries waiting on it by id."""
 
     sock: socket.socket
-    opened: float
-    flights: dict[bytes, Flight | Plain] = field(default_factory=dict)
-    used: int = 0
+    opened_at: float
+    in_flight: dict[bytes, InFlight | UdpQuery] = field(default_factory=dict)
+    query_count: int = 0
 
 
 @dataclass(slots=True, eq=False)
-class Flight:
+class InFlight:
     """A query in flight to the server `number`.
 
     Retransmissions are identical, so a late answer to the first datagram still counts.
@@ -190,68 +183,66 @@ class Flight:
 
     query: Query
     number: int
-    link: Link
-    ident: bytes
-    asked: bytes
+    udp_socket: UdpSocket
+    message_id: bytes
+    question_wire: bytes
     packet: bytes
-    sent: float
-    sends: int = 0
-    doubtful: bytes = b""  # a reply with changed letter case, used only if no exact one comes
+    sent_at: float
+    send_count: int = 0
+    case_mismatch_reply: bytes = b""  # a reply with changed letter case, used only if no exact one comes
 
-    def land(self) -> None:
+    def cancel(self) -> None:
         """Stop waiting for its answer."""
-        self.link.flights.pop(self.ident, None)
+        self.udp_socket.in_flight.pop(self.message_id, None)
 
 
-class Window:
+class AdmissionQueue:
     """Admits at most `limit` queries, at most `bulk_limit` of them bulk; others wait in order."""
 
     def __init__(self, limit: int, bulk_limit: int) -> None:
-        self.flying: dict[Query, None] = {}
+        self.in_flight: dict[Query, None] = {}
         self._interactive: OrderedDict[Query, None] = OrderedDict()
         self._bulk: OrderedDict[Query, None] = OrderedDict()
         self._limit, self._bulk_limit = limit, bulk_limit
-        self.bulk_flying = 0
+        self.bulk_in_flight = 0
 
     def __len__(self) -> int:
-        return len(self.flying) + len(self._interactive) + len(self._bulk)
+        return len(self.in_flight) + len(self._interactive) + len(self._bulk)
 
-    def enter(self, query: Query) -> None:
+    def enqueue(self, query: Query) -> None:
         (self._bulk if query.bulk else self._interactive)[query] = None
 
-    def board(self, query: Query) -> None:
+    def admit(self, query: Query) -> None:
         """Count a query of the bulk path that is in flight already."""
-        self.flying[query] = None
+        self.in_flight[query] = None
 
-    def next(self) -> Query | None:
+    def admit_next(self) -> Query | None:
         """The next query to send, from now on counted as in flight; None if there is none."""
-        if len(self.flying) >= self._limit:
+        if len(self.in_flight) >= self._limit:
             return None
         if self._interactive:
             query, _ = self._interactive.popitem(last=False)
-        elif self._bulk and self.bulk_flying < self._bulk_limit:
+        elif self._bulk and self.bulk_in_flight < self._bulk_limit:
             query, _ = self._bulk.popitem(last=False)
-            self.bulk_flying += 1
+            self.bulk_in_flight += 1
         else:
             return None
-        self.flying[query] = None
+        self.in_flight[query] = None
         return query
 
-    def leave(self, query: Query) -> None:
+    def remove(self, query: Query) -> None:
         """Remove a query, whether queued or in flight."""
-        if query not in self.flying:
+        if query not in self.in_flight:
             (self._bulk if query.bulk else self._interactive).pop(query, None)
             return
-        del self.flying[query]
-        self.bulk_flying -= query.bulk
+        del self.in_flight[query]
+        self.bulk_in_flight -= query.bulk
 
-    def everyone(self) -> list[Query]:
+    def all_queries(self) -> list[Query]:
         """All queries, in flight and queued."""
-        return [*self.flying, *self._interactive, *self._bulk]
+        return [*self.in_flight, *self._interactive, *self._bulk]
 
     def due(self, now: float) -> list[Query]:
         """Queries to be sent again, and all whose deadline has passed."""
         waiting = [query for query in self._interactive if query.deadline <= now]
-        return waiting + [
-            query for query in self.flying if query.due <= now or query.deadline <= now
-        ]
+        return waiting + [query for query in self.in_flight if query.due <= now or query.deadline <= now]

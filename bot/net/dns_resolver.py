@@ -13,36 +13,30 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.models import BatchLookup, BulkLookup, DnsAnswer, Lookup, LookupFailed, OnAnswer
-from bot.net.ttl_cache import Memory
+from bot.net.ttl_cache import TtlCache
 
-KIND = "A"
-SILENCE = LookupFailed("timeout")
-Outcome = DnsAnswer | LookupFailed
+BATCH_RDTYPE = "A"
+TIMED_OUT = LookupFailed("timeout")
+DnsResult = DnsAnswer | LookupFailed
 
 
-class AsksRounds(Protocol):
+class BatchQuerier(Protocol):
     """The batch part of `Querier`."""
 
-    async def ask_all(
-        self,
-        label: str,
-        apexes: Sequence[str],
-        /,
-        *,
-        bulk: bool = ...,
-        heard: OnAnswer | None = ...,
-    ) -> Sequence[Outcome]: ...
+    async def query_many(
+        self, label: str, apexes: Sequence[str], /, *, bulk: bool = ..., on_answer: OnAnswer | None = ...
+    ) -> Sequence[DnsResult]: ...
 
 
-class SharedRounds(Protocol):
+class SharedBatchCache(Protocol):
     """Answer cache shared by processes.
 
     While it is unavailable, `get_many` soon returns nothing. `store` works in the background.
     """
 
-    async def recall(self, names: Sequence[str], kind: str, /) -> Mapping[str, DnsAnswer]: ...
+    async def get_many(self, names: Sequence[str], rdtype: str, /) -> Mapping[str, DnsAnswer]: ...
 
-    def keep(self, answer: DnsAnswer, /) -> None: ...
+    def store(self, answer: DnsAnswer, /) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -50,11 +44,11 @@ class _Caller:
     """One caller of a batch; `results` hold a timeout until something better is known."""
 
     on_answer: OnAnswer | None
-    results: list[Outcome]
+    results: list[DnsResult]
     pending: int
     done: asyncio.Future[None]
 
-    def set_result(self, position: int, result: Outcome) -> None:
+    def set_result(self, position: int, result: DnsResult) -> None:
         self.results[position] = result
         self.pending -= 1
         if self.on_answer:
@@ -72,44 +66,37 @@ class _SharedBatch:
     waiter_count: int = 0
 
 
-class CachedRounds:
+class CachedBatches:
     """Interactive batches: one read of the shared cache, then the missing queries."""
 
-    def __init__(self, client: AsksRounds, cache: Memory, shared: SharedRounds | None) -> None:
+    def __init__(self, client: BatchQuerier, cache: TtlCache, shared: SharedBatchCache | None) -> None:
         self._client = client
         self._cache = cache
         self._shared = shared
         self._open_batches: dict[str, _SharedBatch] = {}  # by names without an answer yet
 
-    async def ask(
-        self, label: str, apexes: Sequence[str], *, fresh: bool, heard: OnAnswer | None
-    ) -> list[Outcome]:
+    async def lookup_many(
+        self, label: str, apexes: Sequence[str], *, fresh: bool, on_answer: OnAnswer | None
+    ) -> list[DnsResult]:
         """Results of `label.apex`, in order. `fresh` bypasses the caches and fills them."""
         names = [f"{label}.{apex}" for apex in apexes]
         cached = {} if fresh else await self._cached(names)
         done = asyncio.get_running_loop().create_future()
-        caller = _Caller(heard, [SILENCE] * len(names), len(names), done)
+        caller = _Caller(on_answer, [TIMED_OUT] * len(names), len(names), done)
         for position, name in enumerate(names):
             if name in cached:
                 caller.set_result(position, cached[name])
         missing = [(name, position) for position, name in enumerate(names) if name not in cached]
-        self._start(
-            label,
-            {
-                name: apexes[position]
-                for name, position in missing
-                if name not in self._open_batches
-            },
-        )
+        self._start(label, {name: apexes[position] for name, position in missing if name not in self._open_batches})
         await self._wait(caller, missing)
         return caller.results
 
     async def _cached(self, names: Sequence[str]) -> dict[str, DnsAnswer]:
-        cached = {name: answer for name in names if (answer := self._cache.recall(name, KIND))}
+        cached = {name: answer for name in names if (answer := self._cache.get(name, BATCH_RDTYPE))}
         missing = [name for name in names if name not in cached and name not in self._open_batches]
         if missing and self._shared:
-            for name, answer in (await self._shared.recall(missing, KIND)).items():
-                self._cache.keep(answer)
+            for name, answer in (await self._shared.get_many(missing, BATCH_RDTYPE)).items():
+                self._cache.put(answer)
                 cached[name] = answer
         return cached
 
@@ -137,25 +124,23 @@ class CachedRounds:
                     self._forget(batch)
                     batch.task.cancel()
 
-    async def _query_batch(
-        self, label: str, apexes: Mapping[str, str], batch: _SharedBatch
-    ) -> None:
+    async def _query_batch(self, label: str, apexes: Mapping[str, str], batch: _SharedBatch) -> None:
         names = list(apexes)
 
-        def on_answer(position: int, result: Outcome) -> None:
+        def on_answer(position: int, result: DnsResult) -> None:
             if isinstance(result, DnsAnswer):
-                self._cache.keep(result)
+                self._cache.put(result)
                 if self._shared:
-                    self._shared.keep(result)
+                    self._shared.store(result)
             self._set_results(names[position], result, batch)
 
         try:
-            await self._client.ask_all(label, list(apexes.values()), bulk=False, heard=on_answer)
+            await self._client.query_many(label, list(apexes.values()), bulk=False, on_answer=on_answer)
         finally:
             for name in list(batch.callers):
-                self._set_results(name, SILENCE, batch)
+                self._set_results(name, TIMED_OUT, batch)
 
-    def _set_results(self, name: str, result: Outcome, batch: _SharedBatch) -> None:
+    def _set_results(self, name: str, result: DnsResult, batch: _SharedBatch) -> None:
         if self._open_batches.get(name) is batch:
             del self._open_batches[name]
         for caller, position in batch.callers.pop(name):
@@ -167,42 +152,38 @@ class CachedRounds:
                 del self._open_batches[name]
 
 
-Ask = Callable[[], Awaitable[DnsAnswer]]
+QueryFunction = Callable[[], Awaitable[DnsAnswer]]
 
-MEMORY_SIZE = 20_000
-LONGEST_TTL = 3600.0
+CACHE_SIZE = 20_000
+MAX_TTL_S = 3600.0
 
 
-class Asks(AsksRounds, Protocol):
+class Querier(BatchQuerier, Protocol):
     """What the resolver needs of a DNS client."""
 
-    async def query(
-        self, name: str, kind: str, *, deadline_s: float = ..., bulk: bool = ...
-    ) -> DnsAnswer: ...
+    async def query(self, name: str, rdtype: str, *, timeout_s: float = ..., bulk: bool = ...) -> DnsAnswer: ...
 
 
-class SharedAnswers(SharedRounds, Protocol):
+class SharedAnswerCache(SharedBatchCache, Protocol):
     """Answer cache shared by processes; it calls `query` on a miss and stores the result.
 
     With `fresh`, or while the cache is unavailable, `query` is always called. LookupFailed of
     `query` passes through and is never stored.
     """
 
-    async def fetch(
-        self, name: str, kind: str, ask: Ask, /, *, fresh: bool = False
-    ) -> DnsAnswer: ...
+    async def fetch(self, name: str, rdtype: str, query: QueryFunction, /, *, fresh: bool = False) -> DnsAnswer: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class LookupOptions:
     """`fresh` bypasses the caches; `bulk` gives way to interactive queries."""
 
     fresh: bool = False
     bulk: bool = False
-    deadline_s: float = 3.0
+    timeout_s: float = 3.0
 
 
-Key = tuple[str, str, Manner]
+QueryKey = tuple[str, str, LookupOptions]
 
 
 @dataclass(slots=True, eq=False)
@@ -222,59 +203,59 @@ class Resolver(BatchLookup):
 
     def __init__(
         self,
-        client: Asks,
+        client: Querier,
         *,
         identity: str,
-        shared: SharedAnswers | None = None,
+        shared_cache: SharedAnswerCache | None = None,
         clock: Callable[[], float] = time.monotonic,
-        size: int = MEMORY_SIZE,
+        cache_size: int = CACHE_SIZE,
     ) -> None:
         self.identity = identity
         self._client = client
-        self._shared = shared
-        self._cache = Memory(clock, size, LONGEST_TTL)
-        self._open_queries: dict[Key, _SharedQuery] = {}
-        self._batches = CachedRounds(client, self._cache, shared)
+        self._shared = shared_cache
+        self._cache = TtlCache(clock, cache_size, MAX_TTL_S)
+        self._open_queries: dict[QueryKey, _SharedQuery] = {}
+        self._batches = CachedBatches(client, self._cache, shared_cache)
 
     async def __call__(self, name: str, rdtype: str, /) -> DnsAnswer:
-        return await self.lookup(name, rdtype, Manner())
+        return await self.lookup(name, rdtype, LookupOptions())
 
     def fresh(self) -> Lookup:
         """A Lookup that bypasses the caches and fills them."""
-        return self.asking(Manner(fresh=True))
+        return self.with_options(LookupOptions(fresh=True))
 
-    def asking(self, manner: Manner) -> Lookup:
+    def with_options(self, options: LookupOptions) -> Lookup:
         """A Lookup with these options."""
-        return _BoundLookup(self, manner)
+        return _BoundLookup(self, options)
 
-    def sweeping(self, *, fresh: bool = False) -> BulkLookup:
+    def bulk(self, *, fresh: bool = False) -> BulkLookup:
         """The Lookup of bulk checks: interactive queries go first, batch results are not cached."""
-        return _BoundBulkLookup(self, Manner(fresh=fresh, bulk=True))
+        return _BoundBulkLookup(self, LookupOptions(fresh=fresh, bulk=True))
 
     async def lookup_many(
         self, label: str, apexes: Sequence[str], /, *, on_answer: OnAnswer | None = None
     ) -> Sequence[DnsAnswer | LookupFailed]:
-        return await self.ask_round(label, apexes, Manner(), on_answer)
+        return await self.lookup_batch(label, apexes, LookupOptions(), on_answer)
 
-    async def ask_round(
-        self, label: str, apexes: Sequence[str], manner: Manner, heard: OnAnswer | None
+    async def lookup_batch(
+        self, label: str, apexes: Sequence[str], options: LookupOptions, on_answer: OnAnswer | None
     ) -> Sequence[DnsAnswer | LookupFailed]:
         """Look up a label in many zones. Bulk lookups skip the caches."""
-        if manner.bulk:
-            return await self._client.ask_all(label, apexes, bulk=True, heard=heard)
-        return await self._batches.ask(label, apexes, fresh=manner.fresh, heard=heard)
+        if options.bulk:
+            return await self._client.query_many(label, apexes, bulk=True, on_answer=on_answer)
+        return await self._batches.lookup_many(label, apexes, fresh=options.fresh, on_answer=on_answer)
 
-    async def lookup(self, name: str, rdtype: str, manner: Manner) -> DnsAnswer:
+    async def lookup(self, name: str, rdtype: str, options: LookupOptions) -> DnsAnswer:
         name = name.lower().removesuffix(".") or "."
-        if not manner.fresh and (cached := self._cache.recall(name, rdtype)):
+        if not options.fresh and (cached := self._cache.get(name, rdtype)):
             return cached
-        if manner.bulk:  # rarely the same name twice; a task for each query costs time
-            answer = await self._client.query(name, rdtype, deadline_s=manner.deadline_s, bulk=True)
-            self._cache.keep(answer)
+        if options.bulk:  # rarely the same name twice; a task for each query costs time
+            answer = await self._client.query(name, rdtype, timeout_s=options.timeout_s, bulk=True)
+            self._cache.put(answer)
             return answer
-        return await self._join_or_start((name, rdtype, manner))
+        return await self._join_or_start((name, rdtype, options))
 
-    async def _join_or_start(self, key: Key) -> DnsAnswer:
+    async def _join_or_start(self, key: QueryKey) -> DnsAnswer:
         """Join the query if one is open. The last waiting caller that is cancelled cancels it."""
         query = self._open_queries.get(key)
         if query is None:
@@ -289,28 +270,24 @@ class Resolver(BatchLookup):
                 self._forget(key, query)
                 query.task.cancel()
 
-    def _forget(self, key: Key, query: _SharedQuery) -> None:
+    def _forget(self, key: QueryKey, query: _SharedQuery) -> None:
         if self._open_queries.get(key) is query:
             del self._open_queries[key]
 
-    async def _query(self, name: str, rdtype: str, manner: Manner) -> DnsAnswer:
+    async def _query(self, name: str, rdtype: str, options: LookupOptions) -> DnsAnswer:
         async def query() -> DnsAnswer:
-            return await self._client.query(
-                name, rdtype, deadline_s=manner.deadline_s, bulk=manner.bulk
-            )
+            return await self._client.query(name, rdtype, timeout_s=options.timeout_s, bulk=options.bulk)
 
         shared = self._shared
-        answer = await (
-            shared.fetch(name, rdtype, query, fresh=manner.fresh) if shared else query()
-        )
-        self._cache.keep(answer)
+        answer = await (shared.fetch(name, rdtype, query, fresh=options.fresh) if shared else query())
+        self._cache.put(answer)
         return answer
 
 
 @dataclass(frozen=True)
 class _BoundLookup(BatchLookup):
     resolver: Resolver
-    options: Manner
+    options: LookupOptions
 
     async def __call__(self, name: str, rdtype: str, /) -> DnsAnswer:
         return await self.resolver.lookup(name, rdtype, self.options)
@@ -318,7 +295,7 @@ class _BoundLookup(BatchLookup):
     async def lookup_many(
         self, label: str, apexes: Sequence[str], /, *, on_answer: OnAnswer | None = None
     ) -> Sequence[DnsAnswer | LookupFailed]:
-        return await self.resolver.ask_round(label, apexes, self.options, on_answer)
+        return await self.resolver.lookup_batch(label, apexes, self.options, on_answer)
 
 
 class _BoundBulkLookup(_BoundLookup, BulkLookup):

@@ -18,35 +18,31 @@ import dns.rdatatype
 
 from bot.models import DnsAnswer, LookupFailed
 
-HEADER = 12
-LONGEST_QUESTION = 255 + 4  # a name, type and class
+HEADER_BYTES = 12
+MAX_QUESTION_BYTES = 255 + 4  # a name, type and class
 NOERROR, NXDOMAIN = 0, 3
 # 16: BADVERS (RFC 6891 §6.1.3)
 RCODES = {1: "formerr", 2: "servfail", 4: "notimp", 5: "refused", 16: "formerr"}
 QR, TC, AD = 0x80, 0x02, 0x20
-ONE, NONE = b"\0\1", b"\0\0"  # QDCOUNT of a reply
+COUNT_ONE, COUNT_ZERO = b"\0\1", b"\0\0"  # QDCOUNT of a reply
 
 _QUERY_FLAGS = b"\x01\x20\0\1\0\0\0\0\0"  # RD and AD (RFC 6840 §5.7); one question
 _PLAIN_HEADER = _QUERY_FLAGS + b"\0"  # no additional record
-_OPT_RECORD = (
-    b"\0\0\x29\x04\xd0\0\0\0\0\0\0"  # OPT record, 1232 bytes: not fragmented on any common path
-)
+_OPT_RECORD = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"  # OPT record, 1232 bytes: not fragmented on any common path
 _CLASS_IN = b"\0\1"
 _SOA, _OPT = 6, 41
 _OWNER_A_IN = b"\xc0\x0c\0\1\0\1"
 _OWNER_TXT_IN = b"\xc0\x0c\0\x10\0\1"
 _IPV4_LENGTH = b"\0\4"
 # Flags and counts of an NXDOMAIN reply: one question, no answer record, any AA, RA, AD and CD bits.
-DENIALS = frozenset(
+NXDOMAIN_HEADERS = frozenset(
     bytes((QR | authoritative | recursive, more | NXDOMAIN)) + b"\0\1\0\0"
     for authoritative in (0, 4)
     for recursive in (0, 1)
     for more in range(0, 256, 16)
 )
 _LENGTH_OCTETS = [bytes((length,)) for length in range(64)]
-_CASE_BIT = bytes(
-    0x20 if chr(octet).isascii() and chr(octet).isalpha() else 0 for octet in range(256)
-)
+_CASE_BIT = bytes(0x20 if chr(octet).isascii() and chr(octet).isalpha() else 0 for octet in range(256))
 _RECORD = struct.Struct("!HHIH")
 
 
@@ -54,20 +50,20 @@ class Question(NamedTuple):
     """An encoded question: name, type, class; `case_mask` has bit 0x20 set at every letter."""
 
     name: str
-    kind: str
+    rdtype: str
     wire: bytes
-    case: int
+    case_mask: int
 
 
-class Dice:
+class SecureRandom:
     """Unpredictable bytes for message ids and letter case, read from the kernel in blocks."""
 
-    def __init__(self, block: int = 8192) -> None:
-        self._block_size = block
+    def __init__(self, block_size: int = 8192) -> None:
+        self._block_size = block_size
         self._buffer = b""
         self._offset = 0
 
-    def roll(self, count: int) -> bytes:
+    def take(self, count: int) -> bytes:
         offset = self._offset
         if offset + count > len(self._buffer):
             self._buffer, offset = os.urandom(self._block_size), 0
@@ -75,21 +71,21 @@ class Dice:
         return self._buffer[offset : offset + count]
 
 
-def question(name: str, rdtype: str) -> Question:
+def encode_question(name: str, rdtype: str) -> Question:
     """Encode a question. Raises LookupFailed("malformed") for a name that DNS cannot carry."""
     name_wire = _encode_name(name)
     case = int.from_bytes(name_wire.translate(_CASE_BIT), "big") << 32
     return Question(name, rdtype, name_wire + _encode_type(rdtype) + _CLASS_IN, case)
 
 
-def mixed(asked: Question, random_source: Dice) -> bytes:
+def with_random_case(question: Question, random_source: SecureRandom) -> bytes:
     """The question with random letter case (draft-vixie-dnsext-dns0x20)."""
-    length = len(asked.wire)
-    flipped_bits = int.from_bytes(random_source.roll(length), "big") & asked.case
-    return (int.from_bytes(asked.wire, "big") ^ flipped_bits).to_bytes(length, "big")
+    length = len(question.wire)
+    flipped_bits = int.from_bytes(random_source.take(length), "big") & question.case_mask
+    return (int.from_bytes(question.wire, "big") ^ flipped_bits).to_bytes(length, "big")
 
 
-def packet(message_id: bytes, question_wire: bytes, *, edns: bool) -> bytes:
+def encode_query(message_id: bytes, question_wire: bytes, *, edns: bool) -> bytes:
     return (
         message_id + _QUERY_FLAGS + b"\1" + question_wire + _OPT_RECORD
         if edns
@@ -97,11 +93,11 @@ def packet(message_id: bytes, question_wire: bytes, *, edns: bool) -> bytes:
     )
 
 
-def plain_packet(message_id: bytes, question_wire: bytes) -> bytes:
+def encode_plain_query(message_id: bytes, question_wire: bytes) -> bytes:
     return message_id + _PLAIN_HEADER + question_wire
 
 
-def beginning(label: str) -> bytes | None:
+def encode_labels(label: str) -> bytes | None:
     """The labels before a zone in wire form; None if DNS cannot carry them."""
     try:
         return _encode_name(label)[:-1]
@@ -109,10 +105,10 @@ def beginning(label: str) -> bytes | None:
         return None
 
 
-def ending(apex: str) -> tuple[bytes, int]:
+def encode_zone(apex: str) -> tuple[bytes, int]:
     """A zone and the type A in wire form, and its case mask: what the queries of a batch share."""
-    asked = question(apex, "A")
-    return asked.wire, asked.case
+    question = encode_question(apex, "A")
+    return question.wire, question.case_mask
 
 
 def wants_edns(rdtype: str) -> bool:
@@ -120,40 +116,34 @@ def wants_edns(rdtype: str) -> bool:
     return rdtype != "A"
 
 
-def fold(question_wire: bytes) -> bytes:
+def lowercase_name(question_wire: bytes) -> bytes:
     """The question with its name in lower case; type and class are not touched."""
     return question_wire[:-4].lower() + question_wire[-4:]
 
 
-def failure(reply: bytes) -> str | None:
+def failure_reason(reply: bytes) -> str | None:
     """Failure reason if the RCODE says that the server could not or would not answer."""
     return RCODES.get(reply[3] & 15)
 
 
-def read_plain(asked: Question, reply: bytes) -> DnsAnswer | None:
+def parse_plain_reply(question: Question, reply: bytes) -> DnsAnswer | None:
     """Parse a denial or bare records; None if it takes the full parser.
 
     The question of the reply must be verified already.
     """
-    rcode, offset = reply[3] & 15, HEADER + len(asked.wire)
+    rcode, offset = reply[3] & 15, HEADER_BYTES + len(question.wire)
     authentic = bool(reply[3] & AD)
     if reply[6:8] == b"\0\0" and rcode in (NOERROR, NXDOMAIN):
         ttl = _negative_ttl(reply, offset)
-        return (
-            None
-            if ttl is None
-            else DnsAnswer(asked.name, asked.kind, (), rcode == NOERROR, ttl, authentic)
-        )
-    if rcode == NOERROR and asked.kind == "A":
-        return _parse_addresses(asked, reply, offset, authentic)
-    if rcode == NOERROR and asked.kind == "TXT":
-        return _parse_text(asked, reply, offset, authentic)
+        return None if ttl is None else DnsAnswer(question.name, question.rdtype, (), rcode == NOERROR, ttl, authentic)
+    if rcode == NOERROR and question.rdtype == "A":
+        return _parse_addresses(question, reply, offset, authentic)
+    if rcode == NOERROR and question.rdtype == "TXT":
+        return _parse_text(question, reply, offset, authentic)
     return None
 
 
-def _parse_addresses(
-    asked: Question, reply: bytes, offset: int, authentic: bool
-) -> DnsAnswer | None:
+def _parse_addresses(question: Question, reply: bytes, offset: int, authentic: bool) -> DnsAnswer | None:
     addresses: dict[str, None] = {}
     ttl = 0x7FFFFFFF
     for _ in range(reply[6] << 8 | reply[7]):
@@ -166,17 +156,13 @@ def _parse_addresses(
         ttl = min(ttl, int.from_bytes(reply[offset + 6 : offset + 10], "big"))
         addresses["{}.{}.{}.{}".format(*reply[offset + 12 : offset + 16])] = None
         offset += 16
-    return DnsAnswer(asked.name, asked.kind, tuple(addresses), True, ttl, authentic)
+    return DnsAnswer(question.name, question.rdtype, tuple(addresses), True, ttl, authentic)
 
 
-def _parse_text(asked: Question, reply: bytes, offset: int, authentic: bool) -> DnsAnswer | None:
+def _parse_text(question: Question, reply: bytes, offset: int, authentic: bool) -> DnsAnswer | None:
     """A single TXT record, such as a list's explanation of a listing."""
     end = offset + 12 + int.from_bytes(reply[offset + 10 : offset + 12], "big")
-    if (
-        reply[6:8] != ONE
-        or reply[offset : offset + 6] != _OWNER_TXT_IN
-        or _trailing_records(reply, end) is None
-    ):
+    if reply[6:8] != COUNT_ONE or reply[offset : offset + 6] != _OWNER_TXT_IN or _trailing_records(reply, end) is None:
         return None  # the packet is truncated unless the records after it are complete
     strings, cursor = [], offset + 12
     while cursor < end:
@@ -186,18 +172,13 @@ def _parse_text(asked: Question, reply: bytes, offset: int, authentic: bool) -> 
         return None
     ttl = int.from_bytes(reply[offset + 6 : offset + 10], "big")
     return DnsAnswer(
-        asked.name,
-        asked.kind,
-        (b"".join(strings).decode("utf-8", "replace"),),
-        True,
-        ttl,
-        authentic,
+        question.name, question.rdtype, (b"".join(strings).decode("utf-8", "replace"),), True, ttl, authentic
     )
 
 
 def _negative_ttl(reply: bytes, offset: int) -> int | None:
     """The smaller of the SOA's TTL and minimum (RFC 2308 §5); None for an unusual reply."""
-    ttl = None if reply[8:10] != NONE else 0
+    ttl = None if reply[8:10] != COUNT_ZERO else 0
     records = _trailing_records(reply, offset)
     if records is None:
         return None

@@ -18,13 +18,13 @@ import httpcore
 
 from bot.models import Address, Lookup
 from bot.net.ssrf_guard import resolve_public
-from bot.net.tls import trouble_of, web_trust
+from bot.net.tls import handshake_error, web_tls_context
 from bot.probe_results import HttpPage, ProbeError, ProbeFailed
 
-WITHIN_S = 6.0
-CONNECT_WITHIN_S = 2.0  # per address, so that an unreachable one leaves time for the next
-MOST_OCTETS = 64 * 1024  # headers and body; RFC 8461 §3.3 suggests this limit for a policy
-MOST_ADDRESSES = 4
+FETCH_TIMEOUT_S = 6.0
+CONNECT_TIMEOUT_S = 2.0  # per address, so that an unreachable one leaves time for the next
+MAX_RESPONSE_BYTES = 64 * 1024  # headers and body; RFC 8461 §3.3 suggests this limit for a policy
+MAX_ADDRESSES = 4
 PORT = 443
 HEADERS = (
     (b"User-Agent", b"mailcheck"),
@@ -32,17 +32,17 @@ HEADERS = (
     (b"Accept-Encoding", b"identity"),
     (b"Connection", b"close"),
 )
-VISIBLE = re.compile("[!-~]+")
+VISIBLE_ASCII = re.compile("[!-~]+")
 
 
 async def fetch(
     url: str,
     lookup: Lookup,
     *,
-    within_s: float = WITHIN_S,
-    most_octets: int = MOST_OCTETS,
-    trust: ssl.SSLContext | None = None,
-    line: httpcore.AsyncNetworkBackend | None = None,
+    timeout_s: float = FETCH_TIMEOUT_S,
+    max_bytes: int = MAX_RESPONSE_BYTES,
+    tls_context: ssl.SSLContext | None = None,
+    backend: httpcore.AsyncNetworkBackend | None = None,
 ) -> HttpPage:
     """Get one page over HTTPS, port 443, from a public address.
 
@@ -51,12 +51,12 @@ async def fetch(
     guard. Raises ProbeFailed for anything but a page with status 200.
     """
     request_url = _request_url(url)
-    guarded_backend = Guarded(lookup, line or httpcore.AnyIOBackend(), most_octets)
+    guarded_backend = GuardedBackend(lookup, backend or httpcore.AnyIOBackend(), max_bytes)
     try:
-        async with asyncio.timeout(within_s):
-            return await _get(url, request_url, trust or web_trust(), guarded_backend)
+        async with asyncio.timeout(timeout_s):
+            return await _get(url, request_url, tls_context or web_tls_context(), guarded_backend)
     except TimeoutError as error:
-        raise ProbeFailed(ProbeError.TIMEOUT, f"{within_s:g} s") from error
+        raise ProbeFailed(ProbeError.TIMEOUT, f"{timeout_s:g} s") from error
     except httpcore.ProtocolError as error:
         raise ProbeFailed(ProbeError.MALFORMED, str(error)) from error
     except (httpcore.NetworkError, ssl.SSLError) as error:
@@ -70,26 +70,18 @@ def _request_url(url: str) -> httpcore.URL:
         is_plain = parts.port in (None, PORT) and parts.username is None
     except ValueError:
         raise ProbeFailed(ProbeError.BAD_URL, url) from None
-    if not (VISIBLE.fullmatch(url) and parts.scheme == "https" and parts.hostname and is_plain):
+    if not (VISIBLE_ASCII.fullmatch(url) and parts.scheme == "https" and parts.hostname and is_plain):
         raise ProbeFailed(ProbeError.BAD_URL, url)
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    return httpcore.URL(
-        scheme=b"https", host=parts.hostname.encode(), port=PORT, target=target.encode()
-    )
+    return httpcore.URL(scheme=b"https", host=parts.hostname.encode(), port=PORT, target=target.encode())
 
 
-async def _get(
-    url: str, request_url: httpcore.URL, tls_context: ssl.SSLContext, backend: Guarded
-) -> HttpPage:
+async def _get(url: str, request_url: httpcore.URL, tls_context: ssl.SSLContext, backend: GuardedBackend) -> HttpPage:
     async with (
-        httpcore.AsyncConnectionPool(
-            ssl_context=tls_context, max_connections=1, network_backend=backend
-        ) as pool,
+        httpcore.AsyncConnectionPool(ssl_context=tls_context, max_connections=1, network_backend=backend) as pool,
         pool.stream("GET", request_url, headers=HEADERS) as response,
     ):
-        headers = {
-            name.lower(): value.decode("latin-1") for name, value in reversed(response.headers)
-        }
+        headers = {name.lower(): value.decode("latin-1") for name, value in reversed(response.headers)}
         if 300 <= response.status < 400:
             raise ProbeFailed(ProbeError.REDIRECT, headers.get(b"location", ""))
         if response.status != 200:
@@ -100,32 +92,28 @@ async def _get(
     return HttpPage(url, headers.get(b"content-type", "").partition(";")[0].strip().lower(), body)
 
 
-class Guarded(httpcore.AsyncNetworkBackend):
+class GuardedBackend(httpcore.AsyncNetworkBackend):
     """Connects to public addresses only and limits the bytes read."""
 
-    def __init__(
-        self, lookup: Lookup, backend: httpcore.AsyncNetworkBackend, max_bytes: int
-    ) -> None:
+    def __init__(self, lookup: Lookup, backend: httpcore.AsyncNetworkBackend, max_bytes: int) -> None:
         self._lookup = lookup
         self._backend = backend
         self._max_bytes = max_bytes
 
-    async def connect_tcp(
-        self, host: str, port: int, *_: Any, **__: Any
-    ) -> httpcore.AsyncNetworkStream:
+    async def connect_tcp(self, host: str, port: int, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
         if port != PORT:
             raise ProbeFailed(ProbeError.BAD_URL, f"port {port}")
         addresses = await resolve_public(host, self._lookup)
-        return Bounded(await self._connect_first(addresses[:MOST_ADDRESSES]), self._max_bytes)
+        return LimitedStream(await self._connect_first(addresses[:MAX_ADDRESSES]), self._max_bytes)
 
     async def _connect_first(self, addresses: Sequence[Address]) -> httpcore.AsyncNetworkStream:
         for ip in addresses:
             with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
-                return await self._backend.connect_tcp(str(ip), PORT, timeout=CONNECT_WITHIN_S)
+                return await self._backend.connect_tcp(str(ip), PORT, timeout=CONNECT_TIMEOUT_S)
         raise ProbeFailed(ProbeError.UNREACHABLE, ", ".join(map(str, addresses)))
 
 
-class Bounded(httpcore.AsyncNetworkStream):
+class LimitedStream(httpcore.AsyncNetworkStream):
     """A stream that reads at most `limit` bytes in all: headers, body and 1xx responses."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream, limit: int) -> None:
@@ -144,9 +132,9 @@ class Bounded(httpcore.AsyncNetworkStream):
 
     async def start_tls(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
         try:
-            return Bounded(await self._stream.start_tls(*args, **kwargs), self._remaining)
+            return LimitedStream(await self._stream.start_tls(*args, **kwargs), self._remaining)
         except httpcore.ConnectError as error:
-            raise ProbeFailed(trouble_of(error.__cause__), str(error)) from error
+            raise ProbeFailed(handshake_error(error.__cause__), str(error)) from error
 
     async def aclose(self) -> None:
         await self._stream.aclose()

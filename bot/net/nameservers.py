@@ -28,11 +28,5 @@ def system_servers() -> tuple[Server, ...]:
     try:
         system = dns.resolver.Resolver()
     except dns.exception.DNSException as error:
-        raise ValueError(
-            "This host names no DNS server of its own; set MAILCHECK_NAMESERVERS to one."
-        ) from error
-    return tuple(
-        dict.fromkeys(
-            Server(host, system.port) for host in system.nameservers if isinstance(host, str)
-        )
-    )
+        raise ValueError("This host names no DNS server of its own; set MAILCHECK_NAMESERVERS to one.") from error
+    return tuple(dict.fromkeys(Server(host, system.port) for host in system.nameservers if isinstance(host, str)))

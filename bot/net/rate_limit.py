@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DAY_S = 86_400
-SHARE_OF_SWEEPS = 0.9  # the rest of a limit is reserved for interactive checks
+BULK_SHARE = 0.9  # the rest of a limit is reserved for interactive checks
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RateLimit:
     """Query limits of an operator; None if no limit is known."""
 
     per_second: float | None = None
     per_day: float | None = None
 
 
-UNLIMITED = Pace()
+UNLIMITED = RateLimit()
 
 
-class Bucket:
+class TokenBucket:
     """Token bucket: starts with `size` tokens and refills at `rate` per second."""
 
     __slots__ = ("_at", "_rate", "_size", "_tokens")
@@ -38,17 +38,17 @@ class Bucket:
         return True
 
 
-def second_bucket(limit: Pace, now: float) -> Bucket | None:
+def second_bucket(limit: RateLimit, now: float) -> TokenBucket | None:
     """Bucket of one second, for bulk queries; holds at least one token."""
     if limit.per_second is None:
         return None
-    rate = limit.per_second * SHARE_OF_SWEEPS
-    return Bucket(max(1.0, rate), rate, now)
+    rate = limit.per_second * BULK_SHARE
+    return TokenBucket(max(1.0, rate), rate, now)
 
 
-def day_bucket(limit: Pace, now: float) -> Bucket | None:
+def day_bucket(limit: RateLimit, now: float) -> TokenBucket | None:
     """Bucket of one day, for bulk queries: usable at once, refilled continuously."""
     if limit.per_day is None:
         return None
-    size = limit.per_day * SHARE_OF_SWEEPS
-    return Bucket(max(1.0, size), size / DAY_S, now)
+    size = limit.per_day * BULK_SHARE
+    return TokenBucket(max(1.0, size), size / DAY_S, now)

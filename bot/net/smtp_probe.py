@@ -18,33 +18,33 @@ from typing import Any, NamedTuple, Protocol
 from bot.inputs.special_addresses import special_purpose_of
 from bot.models import Address, Lookup
 from bot.net.ssrf_guard import refuse_special, resolve_public
-from bot.net.tls import certificate_of, mail_trust, trouble_of
+from bot.net.tls import handshake_error, mail_tls_context, peer_certificate
 from bot.probe_results import Probe, ProbeError, ProbeFailed, SmtpProbeResult
 
 PORT = 25
-CONNECT_WITHIN_S = 8.0
-PROBE_WITHIN_S = 7.0
-GOODBYE_WITHIN_S = 1.0
-MOST_LINE_OCTETS = 4096
-MOST_LINES = 50  # of one reply
-MOST_TEXT = 300  # characters stored of a line
-EVERYTHING = 1 << 20  # more than the read buffer can hold
-OUR_NAME = "mailcheck.invalid"  # reserved name (RFC 6761)
-NO_ESMTP = (500, 502)  # EHLO not supported (RFC 5321 §4.1.4), so no STARTTLS either
-STILL_LISTENING = (None, ProbeError.REFUSED, ProbeError.TLS_REFUSED, ProbeError.WRONG_NAME)
-LINE = re.compile(r"([2-5][0-9]{2})(?:([ -])(.*))?")
+CONNECT_TIMEOUT_S = 8.0
+PROBE_TIMEOUT_S = 7.0
+QUIT_TIMEOUT_S = 1.0
+MAX_LINE_BYTES = 4096
+MAX_REPLY_LINES = 50  # of one reply
+MAX_TEXT_LENGTH = 300  # characters stored of a line
+DRAIN_BYTES = 1 << 20  # more than the read buffer can hold
+EHLO_NAME = "mailcheck.invalid"  # reserved name (RFC 6761)
+EHLO_UNSUPPORTED_CODES = (500, 502)  # EHLO not supported (RFC 5321 §4.1.4), so no STARTTLS either
+QUIT_AFTER_ERRORS = (None, ProbeError.REFUSED, ProbeError.TLS_REFUSED, ProbeError.WRONG_NAME)
+REPLY_LINE = re.compile(r"([2-5][0-9]{2})(?:([ -])(.*))?")
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Dial = Callable[[str, int], Awaitable[Connection]]
 
 
-class ProbeAddress(Protocol):
+class AddressProbe(Protocol):
     """`probe` with its options bound."""
 
     async def __call__(self, ip: Address, name: str, /) -> SmtpProbeResult: ...
 
 
-async def reaches(ip: Address, timeout_s: float = CONNECT_WITHIN_S) -> bool:
+async def can_connect(ip: Address, timeout_s: float = CONNECT_TIMEOUT_S) -> bool:
     """Whether a TCP connection to port 25 of this public address opens; nothing is sent.
 
     Raises ValueError for a special-purpose address.
@@ -61,16 +61,16 @@ async def reaches(ip: Address, timeout_s: float = CONNECT_WITHIN_S) -> bool:
 
 
 async def dial(host: str, port: int) -> Connection:
-    return await asyncio.open_connection(host, port, limit=MOST_LINE_OCTETS)
+    return await asyncio.open_connection(host, port, limit=MAX_LINE_BYTES)
 
 
 async def probe(
     ip: Address,
     name: str,
     *,
-    within_s: float = PROBE_WITHIN_S,
-    our_name: str = OUR_NAME,
-    trust: ssl.SSLContext | None = None,
+    timeout_s: float = PROBE_TIMEOUT_S,
+    ehlo_name: str = EHLO_NAME,
+    tls_context: ssl.SSLContext | None = None,
     dial: Dial = dial,
 ) -> SmtpProbeResult:
     """Send EHLO, STARTTLS, EHLO again, and QUIT; returns what the server showed until then.
@@ -78,16 +78,16 @@ async def probe(
     The certificate must be for `name`. `tls_context` verifies everything but that name; `dial`
     connects to an address that passed the SSRF guard. Never raises.
     """
-    deadline = asyncio.get_running_loop().time() + within_s
+    deadline = asyncio.get_running_loop().time() + timeout_s
     try:
         refuse_special(ip)
-        reader, writer = await _connect(str(ip), dial, within_s / 2)
+        reader, writer = await _connect(str(ip), dial, timeout_s / 2)
     except ProbeFailed as error:
         return SmtpProbeResult(name, ip, error=error.error, reply=error.detail)
-    session = SmtpSession(SmtpProbeResult(name, ip), our_name, reader, writer)
+    session = SmtpSession(SmtpProbeResult(name, ip), ehlo_name, reader, writer)
     try:
         async with asyncio.timeout_at(deadline):
-            await session.run(trust or mail_trust())
+            await session.run(tls_context or mail_tls_context())
     except TimeoutError:
         session.update(error=ProbeError.TIMEOUT)
     except ProbeFailed as error:
@@ -104,7 +104,7 @@ async def probe(
     return session.result
 
 
-async def probe_host(name: str, lookup: Lookup, probe: ProbeAddress = probe) -> SmtpProbeResult:
+async def probe_host(name: str, lookup: Lookup, probe: AddressProbe = probe) -> SmtpProbeResult:
     """Probe a mail server by name, at its first address."""
     try:
         address, *_ = await resolve_public(name, lookup)
@@ -132,11 +132,7 @@ class SmtpSession:
     """One SMTP session; `result` grows with each reply."""
 
     def __init__(
-        self,
-        result: SmtpProbeResult,
-        ehlo_name: str,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        self, result: SmtpProbeResult, ehlo_name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self.result = result
         self._ehlo_name = ehlo_name
@@ -162,15 +158,15 @@ class SmtpSession:
 
     async def quit(self) -> None:
         """Send QUIT if the server still accepts commands, and close; errors are ignored."""
-        if self.result.error in STILL_LISTENING:
+        if self.result.error in QUIT_AFTER_ERRORS:
             with suppress(OSError, EOFError, ProbeFailed, asyncio.LimitOverrunError):
-                async with asyncio.timeout(GOODBYE_WITHIN_S):
+                async with asyncio.timeout(QUIT_TIMEOUT_S):
                     await self._command("QUIT")
         self._writer.transport.abort()
 
     async def _ehlo(self) -> None:
         reply = await self._command(f"EHLO {self._ehlo_name}")
-        if reply.code in NO_ESMTP:
+        if reply.code in EHLO_UNSUPPORTED_CODES:
             return
         _require_code(reply, 250, ProbeError.REFUSED)
         greeting, *extensions = reply.lines
@@ -184,20 +180,18 @@ class SmtpSession:
         try:
             await self._writer.start_tls(tls_context, server_hostname=self.result.name)
         except OSError as error:  # every error of ssl is one
-            raise ProbeFailed(trouble_of(error)) from error
+            raise ProbeFailed(handshake_error(error)) from error
         tls = self._writer.get_extra_info("ssl_object")
-        certificate = certificate_of(tls)
+        certificate = peer_certificate(tls)
         name_matches = certificate.covers(self.result.name)
         self.update(
-            tls_version=tls.version(),
-            certificate=certificate,
-            error=None if name_matches else ProbeError.WRONG_NAME,
+            tls_version=tls.version(), certificate=certificate, error=None if name_matches else ProbeError.WRONG_NAME
         )
 
     async def _discard_buffered(self) -> int:
         try:
             async with asyncio.timeout(0):
-                return len(await self._reader.read(EVERYTHING))
+                return len(await self._reader.read(DRAIN_BYTES))
         except TimeoutError:
             return 0
 
@@ -208,12 +202,12 @@ class SmtpSession:
 
     async def _read_reply(self) -> SmtpReply:
         lines: list[str] = []
-        for _ in range(MOST_LINES):
+        for _ in range(MAX_REPLY_LINES):
             line = (await self._reader.readuntil(b"\n")).decode("utf-8", "replace").rstrip()
-            match = LINE.fullmatch(line)
+            match = REPLY_LINE.fullmatch(line)
             if match is None:
-                raise ProbeFailed(ProbeError.MALFORMED, line[:MOST_TEXT])
-            lines.append((match[3] or "")[:MOST_TEXT])
+                raise ProbeFailed(ProbeError.MALFORMED, line[:MAX_TEXT_LENGTH])
+            lines.append((match[3] or "")[:MAX_TEXT_LENGTH])
             if match[2] != "-":
                 return SmtpReply(int(match[1]), tuple(lines))
         raise ProbeFailed(ProbeError.TOO_LARGE)
@@ -221,21 +215,16 @@ class SmtpSession:
 
 def _require_code(reply: SmtpReply, code: int, error: ProbeError) -> None:
     if reply.code != code:
-        raise ProbeFailed(error, f"{reply.code} {' '.join(reply.lines)}"[:MOST_TEXT])
+        raise ProbeFailed(error, f"{reply.code} {' '.join(reply.lines)}"[:MAX_TEXT_LENGTH])
 
 
-GOOD_FOR_S = 600.0
-MOST_REMEMBERED = 1000
-ENOUGH = 3  # unreachable servers after which port 25 counts as blocked
-NEVER_CONNECTED = (
-    ProbeError.UNREACHABLE,
-    ProbeError.SPECIAL,
-    ProbeError.NO_ADDRESS,
-    ProbeError.NO_ANSWER,
-)
+PROBE_TTL_S = 600.0
+MAX_CACHED_PROBES = 1000
+MIN_UNREACHABLE = 3  # unreachable servers after which port 25 counts as blocked
+NEVER_CONNECTED = (ProbeError.UNREACHABLE, ProbeError.SPECIAL, ProbeError.NO_ADDRESS, ProbeError.NO_ANSWER)
 
 
-class Sparing:
+class SmtpProbeCache:
     """Caches SMTP probes for ten minutes; concurrent callers share one probe."""
 
     def __init__(self, probe: Probe, clock: Callable[[], float] = time.monotonic) -> None:
@@ -245,26 +234,22 @@ class Sparing:
 
     async def __call__(self, name: str, /) -> SmtpProbeResult:
         started_at, task = self._probes.get(name, (0.0, None))
-        if task is None or task.cancelled() or self._clock() - started_at >= GOOD_FOR_S:
+        if task is None or task.cancelled() or self._clock() - started_at >= PROBE_TTL_S:
             task = asyncio.ensure_future(self._probe(name))
             self._probes.pop(name, None)
             self._probes[name] = (self._clock(), task)
-            if len(self._probes) > MOST_REMEMBERED:
+            if len(self._probes) > MAX_CACHED_PROBES:
                 del self._probes[next(iter(self._probes))]
         return await asyncio.shield(task)  # cancelling a caller does not cancel the probe
 
     def port_open(self) -> bool | None:
         """Whether port 25 is open from here by recent probes; None if unknown."""
-        cutoff = self._clock() - GOOD_FOR_S
-        finished = [
-            task
-            for started_at, task in self._probes.values()
-            if started_at > cutoff and _has_result(task)
-        ]
+        cutoff = self._clock() - PROBE_TTL_S
+        finished = [task for started_at, task in self._probes.values() if started_at > cutoff and _has_result(task)]
         errors = [task.result().error for task in finished]
         if any(error not in NEVER_CONNECTED for error in errors):
             return True
-        return False if errors.count(ProbeError.UNREACHABLE) >= ENOUGH else None
+        return False if errors.count(ProbeError.UNREACHABLE) >= MIN_UNREACHABLE else None
 
 
 def _has_result(task: asyncio.Task[SmtpProbeResult]) -> bool:

@@ -36,18 +36,14 @@ def _literal(host: str) -> tuple[Address, ...]:
 
 
 async def _addresses(host: str, lookup: Lookup) -> tuple[Address, ...]:
-    results = await asyncio.gather(
-        *(_lookup_or_failure(lookup, host, rdtype) for rdtype in ("A", "AAAA"))
-    )
+    results = await asyncio.gather(*(_lookup_or_failure(lookup, host, rdtype) for rdtype in ("A", "AAAA")))
     answers = [result for result in results if isinstance(result, DnsAnswer)]
     failures = [result for result in results if isinstance(result, LookupFailed)]
     addresses = tuple(ip_address(text) for answer in answers for text in answer.records)
     if addresses:
         return addresses
     raise (
-        ProbeFailed(ProbeError.NO_ANSWER, failures[0].reason)
-        if failures
-        else ProbeFailed(ProbeError.NO_ADDRESS, host)
+        ProbeFailed(ProbeError.NO_ANSWER, failures[0].reason) if failures else ProbeFailed(ProbeError.NO_ADDRESS, host)
     )
 
 

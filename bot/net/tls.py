@@ -22,13 +22,13 @@ VERIFY_ERRORS: Mapping[int, ProbeError] = {
 
 
 @cache
-def web_trust() -> ssl.SSLContext:
+def web_tls_context() -> ssl.SSLContext:
     """TLS 1.2 or newer, public CAs, host name verified."""
     return _verified_context()
 
 
 @cache
-def mail_trust() -> ssl.SSLContext:
+def mail_tls_context() -> ssl.SSLContext:
     """The same without the host name, so that a wrong certificate still shows its names and expiry.
 
     The caller compares the name.
@@ -44,14 +44,14 @@ def _verified_context() -> ssl.SSLContext:
     return context
 
 
-def trouble_of(error: BaseException | None) -> ProbeError:
+def handshake_error(error: BaseException | None) -> ProbeError:
     """Probe error for a failed handshake; NO_TLS if it is not about the certificate."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return VERIFY_ERRORS.get(error.verify_code, ProbeError.UNTRUSTED)
     return ProbeError.NO_TLS
 
 
-def certificate_of(connection: ssl.SSLObject) -> Certificate:
+def peer_certificate(connection: ssl.SSLObject) -> Certificate:
     """The verified certificate of the peer."""
     fields = connection.getpeercert() or {}
     names = (str(pair[1]).lower() for pair in fields.get("subjectAltName", ()) if pair[0] == "DNS")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from bot.models import DnsAnswer
 
 
-class Memory:
+class TtlCache:
     """LRU cache of at most `size` answers, each for its TTL and at most `max_ttl_s` seconds.
 
     Answers are returned with their remaining TTL. A TTL of 0 is not stored.
@@ -24,7 +24,7 @@ class Memory:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def recall(self, name: str, rdtype: str) -> DnsAnswer | None:
+    def get(self, name: str, rdtype: str) -> DnsAnswer | None:
         entry = self._entries.get((name, rdtype))
         if entry is None:
             return None
@@ -36,7 +36,7 @@ class Memory:
         self._entries.move_to_end((name, rdtype))
         return replace(answer, ttl=int(remaining_s))
 
-    def keep(self, answer: DnsAnswer) -> None:
+    def put(self, answer: DnsAnswer) -> None:
         if answer.ttl <= 0:
             return
         key = (answer.name, answer.rdtype)

@@ -11,29 +11,29 @@ from contextlib import suppress
 from hashlib import blake2b
 
 from bot.models import DnsAnswer
-from bot.storage.circuit_breaker import Away, Circuit
-from bot.storage.single_flight import Batch, Flights, Held
+from bot.storage.circuit_breaker import CacheUnavailable, CircuitBreaker
+from bot.storage.single_flight import CacheEntry, RequestBatcher, SingleFlight
 
-PREFIX = "mc1"  # raise the number when the format of an entry changes
-LONGEST_ANSWER_S = 3600
-REPORT_S = 60
-KEPT_AFTER_S = 0.01
+KEY_PREFIX = "mc1"  # raise the number when the format of an entry changes
+MAX_ANSWER_TTL_S = 3600
+REPORT_TTL_S = 60
+STORE_DELAY_S = 0.01
 
 
 class AnswerCache:
     """DNS answers, for their TTL, at most an hour; TTL 0 is not stored (RFC 1035 §3.2.1)."""
 
-    def __init__(self, circuit: Circuit, view: str = "") -> None:
+    def __init__(self, circuit: CircuitBreaker, view: str = "") -> None:
         self._circuit = circuit
-        self._prefix = prefix("dns", view)
+        self._prefix = key_prefix("dns", view)
         # A follower gives up early enough to still answer within an interactive timeout.
-        self._single_flight = Flights(circuit, turn_s=3.5, patience_s=1.5)
-        self._delayed = Batch(self._store_all, after_s=KEPT_AFTER_S)
+        self._single_flight = SingleFlight(circuit, lease_s=3.5, wait_timeout_s=1.5)
+        self._delayed = RequestBatcher(self._store_all, after_s=STORE_DELAY_S)
 
     @property
     def unavailable(self) -> bool:
         """Whether Redis is unavailable right now, so that answers are not cached."""
-        return self._circuit.away
+        return self._circuit.is_open
 
     async def fetch(
         self, name: str, rdtype: str, query: Callable[[], Awaitable[DnsAnswer]], fresh: bool = False
@@ -43,20 +43,20 @@ class AnswerCache:
         Raises only what `query` raises.
         """
 
-        def load(entry: Held) -> DnsAnswer:
+        def load(entry: CacheEntry) -> DnsAnswer:
             return load_answer(name, rdtype, entry)
 
         key = self._key(name, rdtype)
         if fresh:
             answer = await query()
-            self._single_flight.keep(key, dump_answer(answer))
+            self._single_flight.store(key, dump_answer(answer))
             return answer
         answer, _ = await self._single_flight.fetch(key, query, dump_answer, load)
         return answer
 
-    async def recall(self, names: Sequence[str], rdtype: str, /) -> dict[str, DnsAnswer]:
+    async def get_many(self, names: Sequence[str], rdtype: str, /) -> dict[str, DnsAnswer]:
         """Cached answers of many names, in one round trip; none while Redis is unavailable."""
-        entries = await self._single_flight.look([self._key(name, rdtype) for name in names])
+        entries = await self._single_flight.get_many([self._key(name, rdtype) for name in names])
         answers: dict[str, DnsAnswer] = {}
         for name, entry in zip(names, entries, strict=True):
             if entry is not None:
@@ -64,59 +64,57 @@ class AnswerCache:
                     answers[name] = load_answer(name, rdtype, entry)
         return answers
 
-    def keep(self, answer: DnsAnswer, /) -> None:
+    def store(self, answer: DnsAnswer, /) -> None:
         """Store an answer a moment later, together with others, so that no caller waits for it."""
-        self._delayed.ask(answer)
+        self._delayed.submit(answer)
 
-    async def settle(self) -> None:
+    async def flush(self) -> None:
         """Wait until every answer is stored; call it before the process exits."""
-        await self._delayed.settle()
-        await self._single_flight.settle()
+        await self._delayed.flush()
+        await self._single_flight.flush()
 
     def _key(self, name: str, rdtype: str) -> str:
         return self._prefix + digest(f"{name.lower()} {rdtype}")
 
     async def _store_all(self, answers: Sequence[DnsAnswer]) -> list[None]:
         for answer in answers:
-            self._single_flight.keep(self._key(answer.name, answer.rdtype), dump_answer(answer))
+            self._single_flight.store(self._key(answer.name, answer.rdtype), dump_answer(answer))
         return [None] * len(answers)
 
 
 class ReportCache:
     """Reports as JSON, for a minute: a repeated request runs no second check."""
 
-    def __init__(self, circuit: Circuit, view: str = "") -> None:
+    def __init__(self, circuit: CircuitBreaker, view: str = "") -> None:
         self._circuit = circuit
-        self._prefix = prefix("report", view)
-        self._single_flight = Flights(circuit, turn_s=10.0, patience_s=10.0)
+        self._prefix = key_prefix("report", view)
+        self._single_flight = SingleFlight(circuit, lease_s=10.0, wait_timeout_s=10.0)
 
     @property
     def unavailable(self) -> bool:
-        return self._circuit.away
+        return self._circuit.is_open
 
-    async def fetch(
-        self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False
-    ) -> tuple[str, bool]:
+    async def fetch(self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False) -> tuple[str, bool]:
         """The report and whether it was cached. `fresh` makes and stores a new one."""
         name = self._prefix + digest(key)
         if fresh:
             text = await make()
-            self._single_flight.keep(name, Held(text, REPORT_S))
+            self._single_flight.store(name, CacheEntry(text, REPORT_TTL_S))
             return text, False
         return await self._single_flight.fetch(
-            name, make, lambda text: Held(text, REPORT_S), lambda entry: entry.text
+            name, make, lambda text: CacheEntry(text, REPORT_TTL_S), lambda entry: entry.text
         )
 
-    async def settle(self) -> None:
-        await self._single_flight.settle()
+    async def flush(self) -> None:
+        await self._single_flight.flush()
 
 
-class Remembered:
+class RedisTextCache:
     """Short texts by id, such as list trust. Does nothing while Redis is unavailable."""
 
-    def __init__(self, circuit: Circuit, namespace: str, view: str = "") -> None:
+    def __init__(self, circuit: CircuitBreaker, namespace: str, view: str = "") -> None:
         self._circuit = circuit
-        self._prefix = prefix(namespace, view)
+        self._prefix = key_prefix(namespace, view)
 
     async def get_many(self, ids: Sequence[str]) -> dict[str, str]:
         """The texts that are still cached, by id."""
@@ -125,7 +123,7 @@ class Remembered:
         keys = [self._prefix + item for item in ids]
         try:
             texts = await self._circuit.run(lambda: self._circuit.redis.mget(keys))
-        except Away:
+        except CacheUnavailable:
             return {}
         return {item: str(text) for item, text in zip(ids, texts, strict=True) if text is not None}
 
@@ -137,25 +135,23 @@ class Remembered:
             pipeline.set(self._prefix + item, text, ex=ttl_s)
         try:
             await self._circuit.run(pipeline.execute)
-        except Away:
+        except CacheUnavailable:
             return
 
 
-def dump_answer(answer: DnsAnswer) -> Held:
+def dump_answer(answer: DnsAnswer) -> CacheEntry:
     text = json.dumps([answer.exists, answer.authentic, answer.records], separators=(",", ":"))
-    return Held(text, max(0, min(answer.ttl, LONGEST_ANSWER_S)))
+    return CacheEntry(text, max(0, min(answer.ttl, MAX_ANSWER_TTL_S)))
 
 
-def load_answer(name: str, rdtype: str, entry: Held) -> DnsAnswer:
+def load_answer(name: str, rdtype: str, entry: CacheEntry) -> DnsAnswer:
     """Raises ValueError or TypeError for a text that `dump_answer` did not write."""
     exists, authentic, records = json.loads(entry.text)
-    return DnsAnswer(
-        name, rdtype, tuple(records), exists=exists, ttl=int(entry.ttl_s), authentic=authentic
-    )
+    return DnsAnswer(name, rdtype, tuple(records), exists=exists, ttl=int(entry.ttl_s), authentic=authentic)
 
 
-def prefix(namespace: str, view: str) -> str:
-    return f"{PREFIX}:{namespace}:{digest(view)[:8]}:"
+def key_prefix(namespace: str, view: str) -> str:
+    return f"{KEY_PREFIX}:{namespace}:{digest(view)[:8]}:"
 
 
 def digest(text: str) -> str:

@@ -7,130 +7,116 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from bot.storage.lua_script import Script, answering
-from bot.storage.watch_store import Place, operation
+from bot.storage.lua_script import LuaScript, store_errors
+from bot.storage.watch_store import ChannelLocation, new_operation_id
 
-MOST_LINES = 10_000
-HEARING = "mc1:hearing"  # workspace → its channel for list notices
+MAX_AUDIT_ENTRIES = 10_000
+LIST_NOTICES_KEY = "mc1:hearing"  # workspace → its channel for list notices
 
 
-class RoomStore:
+class ChannelStore:
     """Methods raise StoreUnavailable if Redis does not answer. Times are Unix timestamps."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # redis-py types allow bytes; this client decodes
-        self._append = Script(redis, "audit_append.lua")
+        self._append = LuaScript(redis, "audit_append.lua")
 
-    async def settings(self, channel: Place) -> str | None:
-        async with answering():
-            text: str | None = await self._redis.hget(f"mc1:settings:{channel.space}", channel.room)
+    async def settings(self, channel: ChannelLocation) -> str | None:
+        async with store_errors():
+            text: str | None = await self._redis.hget(f"mc1:settings:{channel.workspace}", channel.channel)
         return text
 
     async def set_settings(
-        self, channel: Place, text: str, list_notices: bool, digest_at: float | None = None
+        self, channel: ChannelLocation, text: str, list_notices: bool, digest_at: float | None = None
     ) -> None:
         """Store the settings.
 
         `list_notices`: this channel gets the list notices of its workspace from now on.
         `digest_at`: time of its first digest, None for no digests; an earlier schedule stays.
         """
-        had_notices = await self.hears_of_lists(channel)
-        async with answering(), self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hset(f"mc1:settings:{channel.space}", channel.room, text)
+        had_notices = await self.gets_list_notices(channel)
+        async with store_errors(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(f"mc1:settings:{channel.workspace}", channel.channel, text)
             if list_notices:
-                pipeline.hset(HEARING, channel.space, channel.room)
+                pipeline.hset(LIST_NOTICES_KEY, channel.workspace, channel.channel)
             elif had_notices:
-                pipeline.hdel(HEARING, channel.space)
+                pipeline.hdel(LIST_NOTICES_KEY, channel.workspace)
             if digest_at is None:
-                pipeline.zrem("mc1:digests", channel.room)
+                pipeline.zrem("mc1:digests", channel.channel)
             else:
-                pipeline.zadd("mc1:digests", {channel.room: digest_at}, nx=True)
+                pipeline.zadd("mc1:digests", {channel.channel: digest_at}, nx=True)
             await pipeline.execute()
 
-    async def hears_of_lists(self, channel: Place) -> bool:
-        async with answering():
-            return bool(await self._redis.hget(HEARING, channel.space) == channel.room)
+    async def gets_list_notices(self, channel: ChannelLocation) -> bool:
+        async with store_errors():
+            return bool(await self._redis.hget(LIST_NOTICES_KEY, channel.workspace) == channel.channel)
 
-    async def hearing_of_lists(self) -> list[str]:
+    async def list_notice_channels(self) -> list[str]:
         """Channels that get notices about unreliable lists, at most one per workspace."""
-        async with answering():
-            return list(await self._redis.hvals(HEARING))
+        async with store_errors():
+            return list(await self._redis.hvals(LIST_NOTICES_KEY))
 
-    async def rest(self, name: str, until: float) -> None:
+    async def pause(self, name: str, until: float) -> None:
         """Pause a channel or a whole workspace; if already paused, the earlier time stays."""
-        async with answering():
+        async with store_errors():
             await self._redis.hsetnx("mc1:resting", name, f"{until:.0f}")
 
-    async def wake(self, name: str) -> bool:
-        async with answering():
+    async def resume(self, name: str) -> bool:
+        async with store_errors():
             return bool(await self._redis.hdel("mc1:resting", name))
 
-    async def rests(self, channel: Place) -> bool:
+    async def is_paused(self, channel: ChannelLocation) -> bool:
         """Whether the channel is paused, by itself or with its workspace."""
-        async with answering():
-            return any(await self._redis.hmget("mc1:resting", channel.room, channel.space))
+        async with store_errors():
+            return any(await self._redis.hmget("mc1:resting", channel.channel, channel.workspace))
 
-    async def resting(self) -> Mapping[str, float]:
+    async def paused(self) -> Mapping[str, float]:
         """Paused channels and workspaces, with the time at which they may be purged."""
-        async with answering():
-            return {
-                name: float(until)
-                for name, until in (await self._redis.hgetall("mc1:resting")).items()
-            }
+        async with store_errors():
+            return {name: float(until) for name, until in (await self._redis.hgetall("mc1:resting")).items()}
 
-    async def of_space(self, workspace: str) -> list[str]:
+    async def list_channels(self, workspace: str) -> list[str]:
         """Channels of a workspace that have watches, settings or outbox messages."""
-        async with answering():
+        async with store_errors():
             watched = await self._redis.hkeys(f"mc1:rooms:{workspace}")
             configured = await self._redis.hkeys(f"mc1:settings:{workspace}")
             pending = await self._redis.zrange("mc1:waiting", 0, -1)
-        return sorted(
-            {
-                *watched,
-                *configured,
-                *(channel for channel in pending if channel.startswith(f"{workspace}/")),
-            }
-        )
+        return sorted({*watched, *configured, *(channel for channel in pending if channel.startswith(f"{workspace}/"))})
 
-    async def forget_room(self, channel: Place) -> None:
+    async def delete_channel(self, channel: ChannelLocation) -> None:
         """Delete everything of a channel except its watches, which are removed one by one."""
-        name, gets_notices = channel.room, await self.hears_of_lists(channel)
-        async with answering():
-            threads = [
-                key
-                async for key in self._redis.scan_iter(f"mc1:thread:{escaped(name)}:*", count=1000)
-            ]
+        name, gets_notices = channel.channel, await self.gets_list_notices(channel)
+        async with store_errors():
+            threads = [key async for key in self._redis.scan_iter(f"mc1:thread:{escape_glob(name)}:*", count=1000)]
             async with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.delete(
-                    f"mc1:outbox:{name}", f"mc1:intent:{name}", f"mc1:history:{name}", *threads
-                )
-                pipeline.hdel(f"mc1:settings:{channel.space}", name)
+                pipeline.delete(f"mc1:outbox:{name}", f"mc1:intent:{name}", f"mc1:history:{name}", *threads)
+                pipeline.hdel(f"mc1:settings:{channel.workspace}", name)
                 pipeline.zrem("mc1:waiting", name)
                 pipeline.zrem("mc1:digests", name)
                 pipeline.hdel("mc1:resting", name)
                 if gets_notices:
-                    pipeline.hdel(HEARING, channel.space)
+                    pipeline.hdel(LIST_NOTICES_KEY, channel.workspace)
                 await pipeline.execute()
 
-    async def forget_space(self, workspace: str) -> None:
+    async def delete_workspace(self, workspace: str) -> None:
         """Delete what is left of a workspace after its channels."""
-        async with answering():
+        async with store_errors():
             await self._redis.delete(f"mc1:settings:{workspace}", f"mc1:audit:{workspace}")
             await self._redis.hdel("mc1:resting", workspace)
-            await self._redis.hdel(HEARING, workspace)
+            await self._redis.hdel(LIST_NOTICES_KEY, workspace)
 
-    async def note(self, workspace: str, entry: Mapping[str, str]) -> None:
+    async def append_audit(self, workspace: str, entry: Mapping[str, str]) -> None:
         """Add an entry to the audit stream of a workspace, trimmed to about 10,000 entries."""
         arguments = [value for pair in entry.items() for value in pair]
-        await self._append(operation(), workspace, MOST_LINES, *arguments)
+        await self._append(new_operation_id(), workspace, MAX_AUDIT_ENTRIES, *arguments)
 
-    async def notes(self, workspace: str, limit: int) -> list[dict[str, str]]:
+    async def audit_entries(self, workspace: str, limit: int) -> list[dict[str, str]]:
         """Audit entries, newest first; `at` is the time."""
-        async with answering():
+        async with store_errors():
             entries = await self._redis.xrevrange(f"mc1:audit:{workspace}", count=limit)
         return [{**entry, "at": id.partition("-")[0]} for id, entry in entries]
 
 
-def escaped(text: str) -> str:
+def escape_glob(text: str) -> str:
     """Escape the glob characters of a Redis pattern."""
     return "".join(f"\\{char}" if char in "*?[]\\" else char for char in text)

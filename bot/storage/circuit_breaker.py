@@ -19,11 +19,11 @@ OPEN_PERIOD_S = 5.0
 T = TypeVar("T")
 
 
-class Away(Exception):
+class CacheUnavailable(Exception):
     """Redis did not answer; continue without the cache."""
 
 
-class Circuit:
+class CircuitBreaker:
     """One per process, shared by all caches: a hung Redis costs 0.25 s once, not once per cache."""
 
     def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -32,19 +32,19 @@ class Circuit:
         self._open_until = 0.0
 
     @property
-    def away(self) -> bool:
+    def is_open(self) -> bool:
         """Whether calls are skipped right now."""
         return self._clock() < self._open_until
 
     async def run(self, call: Callable[[], Awaitable[T]]) -> T:
         """Result of a Redis call. Raises CacheUnavailable at once or after 0.25 s."""
-        if self.away:
-            raise Away
+        if self.is_open:
+            raise CacheUnavailable
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 return await call()
         except (RedisError, OSError) as error:  # TimeoutError is an OSError
-            if not self.away:
+            if not self.is_open:
                 log.warning("Redis is unavailable (%s); checks run uncached.", type(error).__name__)
             self._open_until = self._clock() + OPEN_PERIOD_S
-            raise Away from error
+            raise CacheUnavailable from error

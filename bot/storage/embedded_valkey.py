@@ -26,18 +26,18 @@ STOP_TIMEOUT_S = 10.0
 STEP_INTERVAL_S = 0.02
 WATCHDOG_INTERVAL_S = 0.2
 RESPAWN_DELAY_S = 5.0
-SOCKET_BYTES = 100  # the kernel takes 107 on Linux and 103 on macOS
+MAX_SOCKET_PATH_BYTES = 100  # the kernel takes 107 on Linux and 103 on macOS
 
 
-class Pulse(Enum):
+class ServerState(Enum):
     """State of the socket: no listener, a listener that is not ready, or a ready server."""
 
-    GONE = "gone"
-    BUSY = "busy"
+    STOPPED = "gone"
+    NOT_READY = "busy"
     READY = "ready"
 
 
-class Embedded:
+class EmbeddedValkey:
     """One server per state directory, shared by any number of processes.
 
     The process that holds the lock owns the server: it adopts a running one or spawns one, restarts
@@ -59,10 +59,10 @@ class Embedded:
         return f"unix://{quote(str(self.socket))}"
 
     @property
-    def owner(self) -> bool:
+    def is_owner(self) -> bool:
         return self._lock is not None
 
-    async def __aenter__(self) -> Embedded:
+    async def __aenter__(self) -> EmbeddedValkey:
         try:
             make_private_folders(self.folder, self.socket.parent)
             await self._start()
@@ -71,8 +71,7 @@ class Embedded:
             if not isinstance(error, OSError):
                 raise
             raise StoreUnavailable(
-                f"The embedded Redis cannot use {self.folder} ({error.strerror});"
-                " set MAILCHECK_STATE_DIR or REDIS_URL."
+                f"The embedded Redis cannot use {self.folder} ({error.strerror}); set MAILCHECK_STATE_DIR or REDIS_URL."
             ) from error
         self._watchdog = asyncio.create_task(self._supervise(), name="embedded redis watchdog")
         return self
@@ -81,7 +80,7 @@ class Embedded:
         if self._watchdog is not None:
             self._watchdog.cancel()
             await asyncio.wait((self._watchdog,))
-        if self.owner and self._process is None:
+        if self.is_owner and self._process is None:
             await stop_adopted(self.socket)
         await self._release()
 
@@ -91,26 +90,25 @@ class Embedded:
                 await self._adopt_or_spawn()
         except TimeoutError:
             raise StoreUnavailable(
-                f"The embedded Redis in {self.folder} is there but does not answer;"
-                f" see {self.log_file}."
+                f"The embedded Redis in {self.folder} is there but does not answer; see {self.log_file}."
             ) from None
 
     async def _adopt_or_spawn(self) -> None:
         while True:
             if self._lock is None:
-                self._lock = take_lock(self.folder / "lock")
-            if await pulse(self.socket) is Pulse.READY:
+                self._lock = try_lock(self.folder / "lock")
+            if await server_state(self.socket) is ServerState.READY:
                 return
             if self._process is not None and self._process.poll() is not None:
                 raise StoreUnavailable(startup_error(self.folder, self.log_file))
-            if self.owner and self._process is None:
+            if self.is_owner and self._process is None:
                 self._process = self._spawn()
             await asyncio.sleep(STEP_INTERVAL_S)
 
     def _spawn(self) -> subprocess.Popen[bytes] | None:
         # The server inherits this lock and holds it while it lives, also when stopped or loading:
         # a second server would corrupt the append-only file.
-        server_lock = take_lock(self.folder / "server.lock")
+        server_lock = try_lock(self.folder / "server.lock")
         if server_lock is None:
             return None
         options = {
@@ -124,9 +122,7 @@ class Embedded:
             "maxmemory-policy": "noeviction",
             "loglevel": "warning",
         }
-        arguments = [
-            argument for name, value in options.items() for argument in (f"--{name}", value)
-        ]
+        arguments = [argument for name, value in options.items() for argument in (f"--{name}", value)]
         with os.fdopen(server_lock), self.log_file.open("wb") as output:
             return subprocess.Popen(
                 [server_binary(), *arguments],
@@ -142,7 +138,7 @@ class Embedded:
             await asyncio.sleep(WATCHDOG_INTERVAL_S)
             if self._process is not None and self._process.poll() is None:
                 continue
-            if self._process is None and await pulse(self.socket) is not Pulse.GONE:
+            if self._process is None and await server_state(self.socket) is not ServerState.STOPPED:
                 continue
             log.warning("The embedded Redis went down; restarting it.")
             self._process = None
@@ -164,14 +160,10 @@ class Embedded:
 def socket_path(folder: Path) -> Path:
     """Socket beside the data, or in a private temporary directory if that path is too long."""
     default_path = folder / "valkey.sock"
-    if len(os.fsencode(default_path)) <= SOCKET_BYTES:
+    if len(os.fsencode(default_path)) <= MAX_SOCKET_PATH_BYTES:
         return default_path
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-    return (
-        Path(tempfile.gettempdir()).resolve()
-        / f"mailcheck-{os.getuid()}-{digest}"
-        / default_path.name
-    )
+    return Path(tempfile.gettempdir()).resolve() / f"mailcheck-{os.getuid()}-{digest}" / default_path.name
 
 
 def make_private_folders(*folders: Path) -> None:
@@ -181,13 +173,12 @@ def make_private_folders(*folders: Path) -> None:
         status = folder.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
             raise StoreUnavailable(
-                f"{folder} belongs to somebody else;"
-                " set MAILCHECK_STATE_DIR to a directory of yours."
+                f"{folder} belongs to somebody else; set MAILCHECK_STATE_DIR to a directory of yours."
             )
         folder.chmod(0o700)
 
 
-def take_lock(path: Path) -> int | None:
+def try_lock(path: Path) -> int | None:
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -202,9 +193,7 @@ def server_binary() -> str:
     for folder in (package and package.submodule_search_locations) or ():
         for binary in Path(folder).glob("_binaries/*/valkey-server"):
             return str(binary)
-    raise StoreUnavailable(
-        "There is no embedded Redis for this platform; start a Redis or Valkey and set REDIS_URL."
-    )
+    raise StoreUnavailable("There is no embedded Redis for this platform; start a Redis or Valkey and set REDIS_URL.")
 
 
 def startup_error(folder: Path, log_file: Path) -> str:
@@ -219,14 +208,14 @@ def startup_error(folder: Path, log_file: Path) -> str:
     return f"The embedded Redis did not start: {reason}"
 
 
-async def pulse(socket: Path) -> Pulse:
+async def server_state(socket: Path) -> ServerState:
     try:
         reply = await send_command(socket, b"PING\r\n")
     except (FileNotFoundError, ConnectionRefusedError):
-        return Pulse.GONE
+        return ServerState.STOPPED
     except OSError:  # TimeoutError is one
-        return Pulse.BUSY
-    return Pulse.READY if reply.startswith(b"+PONG") else Pulse.BUSY
+        return ServerState.NOT_READY
+    return ServerState.READY if reply.startswith(b"+PONG") else ServerState.NOT_READY
 
 
 async def send_command(socket: Path, command: bytes) -> bytes:
@@ -256,7 +245,7 @@ async def stop_adopted(socket: Path) -> None:
     try:
         async with asyncio.timeout(STOP_TIMEOUT_S):
             while True:
-                if await pulse(socket) is Pulse.GONE:
+                if await server_state(socket) is ServerState.STOPPED:
                     return
                 await asyncio.sleep(STEP_INTERVAL_S)
     except TimeoutError:

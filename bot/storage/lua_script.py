@@ -19,28 +19,24 @@ from bot.storage import StoreUnavailable
 ScriptArgument = str | int | float
 
 
-class Script:
+class LuaScript:
     """Runs `scripts/NAME.lua`. Raises StoreUnavailable if Redis does not answer.
 
     The script may have run nevertheless, so every script is idempotent.
     """
 
     def __init__(self, redis: Redis, name: str) -> None:
-        self._run = redis.register_script(
-            (files("bot.storage") / "scripts" / name).read_text(encoding="utf-8")
-        )
+        self._run = redis.register_script((files("bot.storage") / "scripts" / name).read_text(encoding="utf-8"))
 
     async def __call__(self, *arguments: ScriptArgument) -> Any:
-        async with answering():
+        async with store_errors():
             return json.loads(await self._run([], list(arguments)))
 
 
 @asynccontextmanager
-async def answering() -> AsyncIterator[None]:
+async def store_errors() -> AsyncIterator[None]:
     """Turn Redis errors inside the block into StoreUnavailable."""
     try:
         yield
     except (RedisError, OSError) as error:  # TimeoutError is an OSError
-        raise StoreUnavailable(
-            "The memory of watches does not answer just now; try again in a minute."
-        ) from error
+        raise StoreUnavailable("The memory of watches does not answer just now; try again in a minute.") from error

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from redis.asyncio import Redis
 
-from bot.storage.lua_script import answering
+from bot.storage.lua_script import store_errors
 
 
-class Installations:
+class OAuthTokens:
     """One token per workspace, without expiry. Methods raise StoreUnavailable.
 
     The encryption key is derived from `secret`, which is not stored: a new secret requires a new
@@ -26,12 +26,12 @@ class Installations:
 
     async def save(self, workspace: str, token: str) -> None:
         encrypted = self._fernet.encrypt(json.dumps([workspace, token]).encode())
-        async with answering():
+        async with store_errors():
             await self._redis.hset(self._key, workspace, encrypted.decode())
 
     async def token(self, workspace: str) -> str | None:
         """The token; None if there is none or it was encrypted for another workspace or secret."""
-        async with answering():
+        async with store_errors():
             encrypted = await self._redis.hget(self._key, workspace)
         if encrypted is None:
             return None
@@ -42,7 +42,7 @@ class Installations:
         return str(token) if owner == workspace else None
 
     async def delete(self, workspace: str) -> None:
-        async with answering():
+        async with store_errors():
             await self._redis.hdel(self._key, workspace)
 
 

@@ -19,20 +19,20 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from bot.storage.lua_script import Script, answering
-from bot.storage.watch_store import operation, score
+from bot.storage.lua_script import LuaScript, store_errors
+from bot.storage.watch_store import format_timestamp, new_operation_id
 
-THREADS_S = int(timedelta(days=90).total_seconds())
+THREAD_TTL_S = int(timedelta(days=90).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
-class First:
+class OutboxHead:
     """The first message of a channel; `send_started_at` is set while an attempt is open."""
 
     id: str
     text: str
-    intent: float | None
-    tries: int
+    send_started_at: float | None
+    attempts: int
 
 
 class OutboxStore:
@@ -40,65 +40,59 @@ class OutboxStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # redis-py types allow bytes; this client decodes
-        self._step_script = Script(redis, "outbox_step.lua")
+        self._step_script = LuaScript(redis, "outbox_step.lua")
 
-    async def rooms(self, now: float) -> list[str]:
-        async with answering():
-            return list(await self._redis.zrangebyscore("mc1:waiting", "-inf", score(now)))
+    async def ready_channels(self, now: float) -> list[str]:
+        async with store_errors():
+            return list(await self._redis.zrangebyscore("mc1:waiting", "-inf", format_timestamp(now)))
 
-    async def first(self, channel: str) -> First | None:
-        async with answering(), self._redis.pipeline(transaction=True) as pipeline:
+    async def peek(self, channel: str) -> OutboxHead | None:
+        async with store_errors(), self._redis.pipeline(transaction=True) as pipeline:
             pipeline.lindex(f"mc1:outbox:{channel}", 0)
             pipeline.hgetall(f"mc1:intent:{channel}")
             message, intent = await pipeline.execute()
         if message is None:
             return None
         id, _, text = message.partition("\n")
-        return First(
-            id, text, float(intent["at"]) if "at" in intent else None, int(intent.get("tries", 0))
-        )
+        return OutboxHead(id, text, float(intent["at"]) if "at" in intent else None, int(intent.get("tries", 0)))
 
-    async def sending(self, channel: str, message_id: str, now: float, attempts: int) -> bool:
+    async def begin_attempt(self, channel: str, message_id: str, now: float, attempts: int) -> bool:
         """Record an attempt; False if the message was removed or another attempt began."""
-        return await self._run_step("sending", channel, message_id, score(now), attempts)
+        return await self._run_step("sending", channel, message_id, format_timestamp(now), attempts)
 
-    async def held(self, channel: str, message_id: str, retry_at: float, attempts: int) -> bool:
+    async def revert_attempt(self, channel: str, message_id: str, retry_at: float, attempts: int) -> bool:
         """Revert an attempt and delay the channel; False if a later attempt was recorded."""
-        return await self._run_step("held", channel, message_id, score(retry_at), attempts)
+        return await self._run_step("held", channel, message_id, format_timestamp(retry_at), attempts)
 
-    async def waits(self, channel: str, message_id: str, until: float) -> bool:
-        return await self._run_step("waits", channel, message_id, score(until))
+    async def delay(self, channel: str, message_id: str, until: float) -> bool:
+        return await self._run_step("waits", channel, message_id, format_timestamp(until))
 
-    async def sent(self, channel: str, message_id: str, thread_key: str, root_id: str) -> bool:
+    async def mark_sent(self, channel: str, message_id: str, thread_key: str, root_id: str) -> bool:
         """Remove a sent message; it becomes the root of `thread_key`, unless that is empty."""
         return await self._run_step("sent", channel, message_id, "", 0, thread_key, root_id)
 
-    async def dropped(self, channel: str, message_id: str) -> bool:
+    async def mark_dropped(self, channel: str, message_id: str) -> bool:
         return await self._run_step("dropped", channel, message_id)
 
-    async def thread(self, channel: str, thread_key: str) -> str | None:
-        async with answering():
-            root_id: str | None = await self._redis.getex(
-                f"mc1:thread:{channel}:{thread_key}", ex=THREADS_S
-            )
+    async def root_message_id(self, channel: str, thread_key: str) -> str | None:
+        async with store_errors():
+            root_id: str | None = await self._redis.getex(f"mc1:thread:{channel}:{thread_key}", ex=THREAD_TTL_S)
         return root_id
 
-    async def hasten(self, channels: Sequence[str]) -> None:
+    async def end_delays(self, channels: Sequence[str]) -> None:
         """End the delay of channels that have messages."""
         if channels:
-            async with answering():
+            async with store_errors():
                 await self._redis.zadd("mc1:waiting", dict.fromkeys(channels, 0), xx=True)
 
     async def uptime_s(self) -> int:
         """Uptime of the Redis server in seconds."""
-        async with answering():
+        async with store_errors():
             return int((await self._redis.info("server"))["uptime_in_seconds"])
 
     async def _run_step(self, step: str, channel: str, message_id: str, *values: str | int) -> bool:
         arguments = [*values, *("", 0, "", "")[len(values) :]]
-        return bool(
-            await self._step_script(operation(), step, channel, message_id, *arguments, THREADS_S)
-        )
+        return bool(await self._step_script(new_operation_id(), step, channel, message_id, *arguments, THREAD_TTL_S))
 
 
 class DigestStore:
@@ -106,25 +100,23 @@ class DigestStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # redis-py types allow bytes; this client decodes
-        self._enqueue_script = Script(redis, "digest_enqueue.lua")
+        self._enqueue_script = LuaScript(redis, "digest_enqueue.lua")
 
     async def due(self, now: float, limit: int) -> list[tuple[str, float]]:
         """Channels with the time their digest was due, the longest overdue first."""
-        async with answering():
+        async with store_errors():
             rows = await self._redis.zrangebyscore(
-                "mc1:digests", "-inf", score(now), 0, limit, withscores=True
+                "mc1:digests", "-inf", format_timestamp(now), 0, limit, withscores=True
             )
         return [(channel, float(due)) for channel, due in rows]
 
-    async def post(
-        self, channel: str, due: float, next_at: float, message: tuple[str, str] | None
-    ) -> bool:
+    async def enqueue(self, channel: str, due: float, next_at: float, message: tuple[str, str] | None) -> bool:
         """Enqueue a digest, an id with its text (None: nothing to report), and schedule the next.
 
         False if that was done already, or the channel no longer wants one.
         """
         return bool(
             await self._enqueue_script(
-                channel, score(due), score(next_at), "\n".join(message or ())
+                channel, format_timestamp(due), format_timestamp(next_at), "\n".join(message or ())
             )
         )

@@ -10,20 +10,20 @@ from contextlib import suppress
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from bot.storage.circuit_breaker import Away, Circuit
+from bot.storage.circuit_breaker import CacheUnavailable, CircuitBreaker
 
 WINDOW_S = 60
-SEEN_S = 660
+SEEN_TTL_S = 660
 
 
-class Allowance:
+class RateLimiter:
     """Fixed-window counter of one minute per key; allows everything while Redis is unavailable."""
 
-    def __init__(self, circuit: Circuit, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, circuit: CircuitBreaker, clock: Callable[[], float] = time.time) -> None:
         self._circuit = circuit
         self._clock = clock
 
-    async def wait(self, limits: Mapping[str, int]) -> int:
+    async def acquire(self, limits: Mapping[str, int]) -> int:
         """Count a request under every key; returns the seconds to wait, 0 if none is over."""
         now = self._clock()
         minute = int(now // WINDOW_S)
@@ -34,13 +34,13 @@ class Allowance:
             pipeline.expire(name, WINDOW_S)
         try:
             counts = (await self._circuit.run(pipeline.execute))[::2]
-        except Away:
+        except CacheUnavailable:
             return 0
         is_over = any(count > limit for count, limit in zip(counts, limits.values(), strict=True))
         return WINDOW_S - int(now % WINDOW_S) if is_over else 0
 
 
-class Sightings:
+class Deduplicator:
     """Whether a key was seen before, by any process, in the last eleven minutes.
 
     Only the read is awaited; the key is stored in the background, which saves a disk write.
@@ -59,11 +59,11 @@ class Sightings:
         task.add_done_callback(self._writes.discard)
         return False
 
-    async def settle(self) -> None:
+    async def flush(self) -> None:
         """Wait until every key is stored."""
         await asyncio.gather(*self._writes)
 
     async def _store(self, name: str) -> None:
         # A lost write allows one replay, in another process, while Redis is unavailable.
         with suppress(RedisError, OSError):
-            await self._redis.set(name, "1", ex=SEEN_S)
+            await self._redis.set(name, "1", ex=SEEN_TTL_S)

@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 
-class Directory:
+class RecordStore:
     """Records by key, each in some groups. Redis errors are raised as they are.
 
     `redis` decodes responses. Every write is idempotent.
@@ -30,7 +30,7 @@ class Directory:
         fields = await self._redis.hgetall(self._record(key))
         return {str(name): str(value) for name, value in fields.items()} or None
 
-    async def drop(self, group: str) -> list[str]:
+    async def delete_group(self, group: str) -> list[str]:
         """Delete every record of a group; returns their keys."""
         keys = sorted(map(str, await self._redis.smembers(self._group(group))))
         async with self._redis.pipeline(transaction=True) as pipeline:

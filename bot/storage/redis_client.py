@@ -16,23 +16,17 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from bot.storage import StoreUnavailable
-from bot.storage.embedded_valkey import Embedded
+from bot.storage.embedded_valkey import EmbeddedValkey
 
 INTERACTIVE_TIMEOUT_S = 1.0
 WORKER_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 1.0
 
-SCHEMES = {
-    "redis": "redis",
-    "rediss": "rediss",
-    "unix": "unix",
-    "valkey": "redis",
-    "valkeys": "rediss",
-}
+SCHEMES = {"redis": "redis", "rediss": "rediss", "unix": "unix", "valkey": "redis", "valkeys": "rediss"}
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class RedisConnection:
     """Redis, ready to use. `warnings` are sentences for the operator about its persistence.
 
     `interactive` times out after a second, `worker` after five. Neither retries a command, because
@@ -46,29 +40,29 @@ class Store:
 
 
 @asynccontextmanager
-async def connect(redis_url: str | None, state_dir: Path) -> AsyncIterator[Store]:
+async def connect(redis_url: str | None, state_dir: Path) -> AsyncIterator[RedisConnection]:
     """Connect to `redis_url`, or to an embedded server in `state_dir` if that is None.
 
     Raises StoreUnavailable if Redis cannot be reached or would evict data.
     """
     async with (
         running_server(redis_url, state_dir) as url,
-        client(url, INTERACTIVE_TIMEOUT_S) as interactive,
-        client(url, WORKER_TIMEOUT_S) as worker,
+        open_client(url, INTERACTIVE_TIMEOUT_S) as interactive,
+        open_client(url, WORKER_TIMEOUT_S) as worker,
     ):
-        yield Store(url, interactive, worker, await check_server(worker, server_address(url)))
+        yield RedisConnection(url, interactive, worker, await check_server(worker, server_address(url)))
 
 
 @asynccontextmanager
 async def running_server(redis_url: str | None, state_dir: Path) -> AsyncIterator[str]:
     if redis_url is not None:
-        yield supported(redis_url)
+        yield normalize_url(redis_url)
         return
-    async with Embedded(state_dir) as server:
+    async with EmbeddedValkey(state_dir) as server:
         yield server.url
 
 
-def client(url: str, timeout_s: float) -> Redis:
+def open_client(url: str, timeout_s: float) -> Redis:
     try:
         redis: Redis = Redis.from_url(
             url,
@@ -79,19 +73,16 @@ def client(url: str, timeout_s: float) -> Redis:
             protocol=2,  # with RESP3, redis-py 8.1 reuses connections that the server has closed
         )
     except ValueError as error:
-        raise StoreUnavailable(
-            "REDIS_URL is not an address, such as redis://localhost:6379/0."
-        ) from error
+        raise StoreUnavailable("REDIS_URL is not an address, such as redis://localhost:6379/0.") from error
     return redis
 
 
-def supported(url: str) -> str:
+def normalize_url(url: str) -> str:
     """The URL in a form that redis-py and docket accept. Raises StoreUnavailable."""
     scheme, separator, rest = url.partition("://")
     if "+sentinel" in scheme or "+cluster" in scheme:
         raise StoreUnavailable(
-            "REDIS_URL names a Sentinel or a Cluster;"
-            " give the address of one primary server instead."
+            "REDIS_URL names a Sentinel or a Cluster; give the address of one primary server instead."
         )
     if not separator or scheme.lower() not in SCHEMES:
         raise StoreUnavailable("REDIS_URL must start with redis://, rediss:// or unix://.")
@@ -111,10 +102,7 @@ async def check_server(redis: Redis, address: str) -> tuple[str, ...]:
     try:
         info: Mapping[str, Any] = await redis.info()
     except NoPermissionError:
-        return (
-            f"Redis at {address} does not allow INFO,"
-            " so its eviction policy and persistence are not known.",
-        )
+        return (f"Redis at {address} does not allow INFO, so its eviction policy and persistence are not known.",)
     except RedisError as error:
         raise StoreUnavailable(connection_error_text(error, address)) from error
     policy = str(info.get("maxmemory_policy", ""))
@@ -125,10 +113,7 @@ async def check_server(redis: Redis, address: str) -> tuple[str, ...]:
             " set maxmemory-policy to noeviction or volatile-lru."
         )
     if not info.get("aof_enabled"):
-        return (
-            f"Redis at {address} keeps no append-only file:"
-            " what it took in since its last snapshot can be lost.",
-        )
+        return (f"Redis at {address} keeps no append-only file: what it took in since its last snapshot can be lost.",)
     return ()
 
 

@@ -15,29 +15,27 @@ from importlib.resources import files
 from itertools import count
 from typing import Generic, NamedTuple, TypeVar
 
-from bot.storage.circuit_breaker import Away, Circuit
+from bot.storage.circuit_breaker import CacheUnavailable, CircuitBreaker
 
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-MOST = 500  # requests per call, so that others are not delayed
+MAX_BATCH_SIZE = 500  # requests per call, so that others are not delayed
 
 
-class Batch(Generic[Q, A]):
+class RequestBatcher(Generic[Q, A]):
     """Collects requests for `after_s` seconds (0: this tick of the loop), then makes one call.
 
     `call` returns one result per request, in order.
     """
 
-    def __init__(
-        self, call: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], after_s: float = 0.0
-    ) -> None:
+    def __init__(self, call: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], after_s: float = 0.0) -> None:
         self._call_batch = call
         self._after_s = after_s
         self._pending: list[tuple[Q, asyncio.Future[A]]] = []
         self._calls: set[asyncio.Task[None]] = set()
 
-    def ask(self, request: Q) -> asyncio.Future[A]:
+    def submit(self, request: Q) -> asyncio.Future[A]:
         loop = asyncio.get_running_loop()
         if not self._pending:
             loop.call_later(self._after_s, self._send)
@@ -45,7 +43,7 @@ class Batch(Generic[Q, A]):
         self._pending.append((request, future))
         return future
 
-    async def settle(self) -> None:
+    async def flush(self) -> None:
         """Wait until every request has its result."""
         self._send()
         while self._calls:
@@ -53,8 +51,8 @@ class Batch(Generic[Q, A]):
 
     def _send(self) -> None:
         pending, self._pending = self._pending, []
-        for start in range(0, len(pending), MOST):
-            task = asyncio.create_task(self._run_call(pending[start : start + MOST]))
+        for start in range(0, len(pending), MAX_BATCH_SIZE):
+            task = asyncio.create_task(self._run_call(pending[start : start + MAX_BATCH_SIZE]))
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
 
@@ -83,18 +81,18 @@ STORE_INTERVAL_S = 0.01  # DNS answers arrive one by one; one call stores those 
 T = TypeVar("T")
 
 
-class Held(NamedTuple):
+class CacheEntry(NamedTuple):
     """A cached text and its remaining TTL in seconds."""
 
     text: str
     ttl_s: float
 
 
-class Turn(Enum):
+class Role(Enum):
     """Who fetches what is not cached."""
 
-    OURS = 1
-    THEIRS = 0
+    LEADER = 1
+    FOLLOWER = 0
 
 
 class Claim(NamedTuple):
@@ -105,28 +103,28 @@ class Claim(NamedTuple):
 class StoreRequest(NamedTuple):
     key: str
     claim_id: str
-    entry: Held
+    entry: CacheEntry
 
 
-NO_ENTRY = Held("", 0.0)
+EMPTY_ENTRY = CacheEntry("", 0.0)
 
 
-class Flights:
+class SingleFlight:
     """Claims and results of one tick cost one round trip each.
 
     A claim expires after `lease_s`, so that a killed process blocks others no longer than that. A
     follower fetches by itself when the claim ends without a result, or after `wait_timeout_s`.
     """
 
-    def __init__(self, circuit: Circuit, *, turn_s: float, patience_s: float) -> None:
+    def __init__(self, circuit: CircuitBreaker, *, lease_s: float, wait_timeout_s: float) -> None:
         self._circuit = circuit
-        self._lease_ms = int(turn_s * 1000)
-        self._wait_timeout_s = patience_s
-        self._claim_script = circuit.redis.register_script(script("cache_claim.lua"))
-        self._store_script = circuit.redis.register_script(script("cache_store.lua"))
-        self._claims = Batch(self._claim_batch)
-        self._reads = Batch(self._read_batch, after_s=POLL_INTERVAL_S)
-        self._stores = Batch(self._store_batch, after_s=STORE_INTERVAL_S)
+        self._lease_ms = int(lease_s * 1000)
+        self._wait_timeout_s = wait_timeout_s
+        self._claim_script = circuit.redis.register_script(load_script("cache_claim.lua"))
+        self._store_script = circuit.redis.register_script(load_script("cache_store.lua"))
+        self._claims = RequestBatcher(self._claim_batch)
+        self._reads = RequestBatcher(self._read_batch, after_s=POLL_INTERVAL_S)
+        self._stores = RequestBatcher(self._store_batch, after_s=STORE_INTERVAL_S)
         self._process_id = secrets.token_hex(6)
         self._counter = count()
 
@@ -134,8 +132,8 @@ class Flights:
         self,
         key: str,
         make: Callable[[], Awaitable[T]],
-        dump: Callable[[T], Held],
-        load: Callable[[Held], T],
+        dump: Callable[[T], CacheEntry],
+        load: Callable[[CacheEntry], T],
     ) -> tuple[T, bool]:
         """The value of `key` and whether it was cached. Errors of `make` are not cached."""
         claim = Claim(key, f"{self._process_id}-{next(self._counter)}")
@@ -148,48 +146,47 @@ class Flights:
         try:
             value = await make()
         except BaseException:
-            self._stores.ask(StoreRequest(*claim, NO_ENTRY))
+            self._stores.submit(StoreRequest(*claim, EMPTY_ENTRY))
             raise
-        self._stores.ask(StoreRequest(*claim, dump(value)))
+        self._stores.submit(StoreRequest(*claim, dump(value)))
         return value, False
 
-    async def look(self, keys: Sequence[str]) -> list[Held | None]:
+    async def get_many(self, keys: Sequence[str]) -> list[CacheEntry | None]:
         """Cached entries, without claiming a key or waiting for a claim."""
         states = await self._run_claims([Claim(key, "") for key in keys], 0)
-        return [entry if isinstance(entry, Held) else None for entry in states]
+        return [entry if isinstance(entry, CacheEntry) else None for entry in states]
 
-    def keep(self, key: str, entry: Held) -> None:
+    def store(self, key: str, entry: CacheEntry) -> None:
         """Store an entry without a claim."""
-        self._stores.ask(StoreRequest(key, "", entry))
+        self._stores.submit(StoreRequest(key, "", entry))
 
-    async def settle(self) -> None:
+    async def flush(self) -> None:
         """Wait until every result is stored; call it before the process exits."""
-        await self._stores.settle()
+        await self._stores.flush()
 
-    async def _wait_for_entry(self, claim: Claim) -> Held | None:
+    async def _wait_for_entry(self, claim: Claim) -> CacheEntry | None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._wait_timeout_s
-        state = await self._claims.ask(claim)
-        while state is Turn.THEIRS and loop.time() < deadline:
-            state = await self._reads.ask(claim)
-        return state if isinstance(state, Held) else None
+        state = await self._claims.submit(claim)
+        while state is Role.FOLLOWER and loop.time() < deadline:
+            state = await self._reads.submit(claim)
+        return state if isinstance(state, CacheEntry) else None
 
-    async def _claim_batch(self, claims: Sequence[Claim]) -> list[Held | Turn]:
+    async def _claim_batch(self, claims: Sequence[Claim]) -> list[CacheEntry | Role]:
         return await self._run_claims(claims, self._lease_ms)
 
-    async def _read_batch(self, claims: Sequence[Claim]) -> list[Held | Turn]:
+    async def _read_batch(self, claims: Sequence[Claim]) -> list[CacheEntry | Role]:
         return await self._run_claims(claims, 0)
 
-    async def _run_claims(self, claims: Sequence[Claim], lease_ms: int) -> list[Held | Turn]:
+    async def _run_claims(self, claims: Sequence[Claim], lease_ms: int) -> list[CacheEntry | Role]:
         keys = [claim.key for claim in claims]
         arguments = [str(lease_ms), *(claim.claim_id for claim in claims)]
         try:
             reply: str = await self._circuit.run(lambda: self._claim_script(keys, arguments))
-        except Away:
-            return [Turn.OURS] * len(claims)
+        except CacheUnavailable:
+            return [Role.LEADER] * len(claims)
         return [
-            Held(item[0], item[1] / 1000) if isinstance(item, list) else Turn(item)
-            for item in json.loads(reply)
+            CacheEntry(item[0], item[1] / 1000) if isinstance(item, list) else Role(item) for item in json.loads(reply)
         ]
 
     async def _store_batch(self, requests: Sequence[StoreRequest]) -> list[None]:
@@ -201,10 +198,10 @@ class Flights:
         ]
         try:
             await self._circuit.run(lambda: self._store_script(keys, arguments))
-        except Away:
+        except CacheUnavailable:
             log.debug("Redis is unavailable; %d fetched entries are not stored.", len(requests))
         return [None] * len(requests)
 
 
-def script(name: str) -> str:
+def load_script(name: str) -> str:
     return (files("bot.storage") / "scripts" / name).read_text(encoding="utf-8")

@@ -25,79 +25,79 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from bot.storage.lua_script import Script, answering
+from bot.storage.lua_script import LuaScript, store_errors
 
-LOOKS, ASKS, TELLS = "mc1:looks", "mc1:asks", "mc1:tells"
-MOST_LETTERS = 500
-RESTED_S = 6 * 3600.0
+POLL_SCHEDULE, RECHECK_SCHEDULE, NOTIFY_SCHEDULE = "mc1:looks", "mc1:asks", "mc1:tells"
+MAX_OUTBOX_MESSAGES = 500
+PAUSED_RECHECK_S = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ChannelLocation:
     """A channel and its workspace, as texts."""
 
-    room: str
-    space: str
+    channel: str
+    workspace: str
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class WatchEntry:
     """A watch as text. `demand`: queries per poll by workspace, kind of list and interval."""
 
-    place: Place
+    channel: ChannelLocation
     id: str
-    subject: str
+    target: str
     watch: str
-    wishes: Mapping[str, int]
+    demand: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class WatchRow:
     """A stored watch; `version` is the operation that wrote the incident and history."""
 
-    room: str
+    channel: str
     id: str
     watch: str
-    by: str
+    version: str
     incident: str
     history: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedTarget:
     """A poll target claimed until `lease`, with all its watches that are not paused."""
 
-    subject: str
+    target: str
     lease: str
-    watches: tuple[Remembered, ...]
+    watches: tuple[WatchRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class WatchUpdate:
     """What a poll changed in one watch.
 
     `messages` for the outbox of the channel are ids with texts; an empty `history` changes nothing.
     """
 
-    of: Remembered
+    row: WatchRow
     incident: str
-    letters: Sequence[tuple[str, str]] = ()
+    messages: Sequence[tuple[str, str]] = ()
     history: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class PollResultRow:
     """Result of a poll of one target.
 
     Changed watches, and the times of the next poll, of the next recheck and of the next
     notification without a query (None: not scheduled).
     """
 
-    claimed: Claimed
-    changes: Sequence[Change]
-    look_at: float | None = None
-    ask_at: float | None = None
-    tell_at: float | None = None
+    claimed: ClaimedTarget
+    updates: Sequence[WatchUpdate]
+    next_poll_at: float | None = None
+    recheck_at: float | None = None
+    notify_at: float | None = None
 
 
 class WatchStore:
@@ -105,113 +105,95 @@ class WatchStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # redis-py types allow bytes; this client decodes
-        (
-            self._add_script,
-            self._remove_script,
-            self._update_script,
-            self._claim_script,
-            self._apply_script,
-        ) = (
-            Script(redis, f"{name}.lua")
+        (self._add_script, self._remove_script, self._update_script, self._claim_script, self._apply_script) = (
+            LuaScript(redis, f"{name}.lua")
             for name in ("watch_add", "watch_remove", "watch_update", "poll_claim", "poll_apply")
         )
 
-    async def add(
-        self, entry: Entry, incident: str, history: str, due: float, limits: tuple[int, int]
-    ) -> str:
+    async def add(self, entry: WatchEntry, incident: str, history: str, due: float, limits: tuple[int, int]) -> str:
         """Returns `added`, `had` (it exists), `room` or `space` (that limit is reached).
 
         `limits` are the watches per channel and per workspace.
         """
-        channel = entry.place
+        channel = entry.channel
         arguments = (
-            operation(),
-            channel.room,
-            channel.space,
+            new_operation_id(),
+            channel.channel,
+            channel.workspace,
             entry.id,
             entry.watch,
             incident,
             history,
-            entry.subject,
+            entry.target,
         )
-        return str(await self._add_script(*arguments, score(due), *limits, *flat(entry.wishes)))
+        return str(await self._add_script(*arguments, format_timestamp(due), *limits, *flatten(entry.demand)))
 
-    async def remove(self, entry: Entry) -> bool:
-        channel = entry.place
-        arguments = (operation(), channel.room, channel.space, entry.id, entry.subject)
-        return bool(await self._remove_script(*arguments, *flat(entry.wishes)))
+    async def remove(self, entry: WatchEntry) -> bool:
+        channel = entry.channel
+        arguments = (new_operation_id(), channel.channel, channel.workspace, entry.id, entry.target)
+        return bool(await self._remove_script(*arguments, *flatten(entry.demand)))
 
-    async def change(self, update: Change, subject: str, notify_at: float | None) -> bool:
+    async def update_incident(self, update: WatchUpdate, target: str, notify_at: float | None) -> bool:
         """Replace an incident unless its version changed; `notify_at`: pending notifications."""
-        arguments = (
-            update.of.room,
-            update.of.id,
-            update.of.by,
-            update.incident,
-            update.history,
-            subject,
-        )
+        arguments = (update.row.channel, update.row.id, update.row.version, update.incident, update.history, target)
         return bool(
             await self._update_script(
-                operation(), *arguments, "" if notify_at is None else score(notify_at)
+                new_operation_id(), *arguments, "" if notify_at is None else format_timestamp(notify_at)
             )
         )
 
-    async def of_room(self, channel: str) -> list[Remembered]:
-        async with answering(), self._redis.pipeline(transaction=True) as pipeline:
+    async def list_watches(self, channel: str) -> list[WatchRow]:
+        async with store_errors(), self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hgetall(f"mc1:watches:{channel}")
             pipeline.hgetall(f"mc1:incidents:{channel}")
             watches, incidents = await pipeline.execute()
-        return [
-            remembered(channel, id, watch, incidents[id])
-            for id, watch in watches.items()
-            if id in incidents
-        ]
+        return [parse_row(channel, id, watch, incidents[id]) for id, watch in watches.items() if id in incidents]
 
     async def history(self, channel: str, id: str) -> str:
-        async with answering():
+        async with store_errors():
             return str(await self._redis.hget(f"mc1:history:{channel}", id) or "")
 
     async def histories(self, channel: str) -> dict[str, str]:
         """Histories of a channel, by watch id."""
-        async with answering():
+        async with store_errors():
             return dict(await self._redis.hgetall(f"mc1:history:{channel}"))
 
-    async def due(self, targets: Sequence[str]) -> list[float | None]:
+    async def next_polls(self, targets: Sequence[str]) -> list[float | None]:
         """Time of the next poll of each target."""
         if not targets:
             return []
-        async with answering():
-            return list(await self._redis.zmscore(LOOKS, targets))
+        async with store_errors():
+            return list(await self._redis.zmscore(POLL_SCHEDULE, targets))
 
-    async def subjects(self) -> AsyncIterator[str]:
+    async def targets(self) -> AsyncIterator[str]:
         """Every watched target, in no order."""
-        async with answering():
-            async for target, _ in self._redis.zscan_iter(LOOKS, count=1000):
+        async with store_errors():
+            async for target, _ in self._redis.zscan_iter(POLL_SCHEDULE, count=1000):
                 yield target
 
-    async def hasten(self, due_times: Mapping[str, float]) -> None:
+    async def bring_forward(self, due_times: Mapping[str, float]) -> None:
         """Move later polls of these targets to these times."""
         if due_times:
-            async with answering():
-                await self._redis.zadd(LOOKS, due_times, xx=True, lt=True)
+            async with store_errors():
+                await self._redis.zadd(POLL_SCHEDULE, due_times, xx=True, lt=True)
 
     async def claim(
-        self, now: float, leases_s: tuple[float, float], limit: int, schedule: str = LOOKS
-    ) -> list[Claimed]:
+        self, now: float, leases_s: tuple[float, float], limit: int, schedule: str = POLL_SCHEDULE
+    ) -> list[ClaimedTarget]:
         """Claim due targets of a schedule: one range alone, or several others.
 
         Each is due again after its lease (of a single target, of a range) unless `apply` is called.
         """
-        leases = [score(now + lease_s) for lease_s in leases_s]
-        rows = await self._claim_script(schedule, score(now), *leases, limit, score(now + RESTED_S))
+        leases = [format_timestamp(now + lease_s) for lease_s in leases_s]
+        rows = await self._claim_script(
+            schedule, format_timestamp(now), *leases, limit, format_timestamp(now + PAUSED_RECHECK_S)
+        )
         return [
-            Claimed(target, lease, tuple(remembered(*row) for row in watches))
-            for target, lease, watches in rows
+            ClaimedTarget(target, lease, tuple(parse_row(*row) for row in watches)) for target, lease, watches in rows
         ]
 
     async def apply(
-        self, results: Sequence[Ended], retry_at: float, schedule: str = LOOKS
+        self, results: Sequence[PollResultRow], retry_at: float, schedule: str = POLL_SCHEDULE
     ) -> list[str]:
         """Store poll results; returns a status for each.
 
@@ -220,55 +202,52 @@ class WatchStore:
         """
         if not results:
             return []
-        rows = json.dumps([row(result) for result in results], separators=(",", ":"))
-        return list(await self._apply_script(schedule, MOST_LETTERS, score(retry_at), rows))
+        rows = json.dumps([encode_result(result) for result in results], separators=(",", ":"))
+        return list(await self._apply_script(schedule, MAX_OUTBOX_MESSAGES, format_timestamp(retry_at), rows))
 
     async def overdue_s(self, now: float) -> float:
         """Seconds since the longest overdue poll was due."""
-        async with answering():
-            longest_overdue = await self._redis.zrange(LOOKS, 0, 0, withscores=True)
+        async with store_errors():
+            longest_overdue = await self._redis.zrange(POLL_SCHEDULE, 0, 0, withscores=True)
         return max(0.0, now - longest_overdue[0][1]) if longest_overdue else 0.0
 
-    async def wishes(self) -> dict[str, int]:
-        async with answering():
-            return {
-                name: int(number)
-                for name, number in (await self._redis.hgetall("mc1:wishes")).items()
-            }
+    async def demand(self) -> dict[str, int]:
+        async with store_errors():
+            return {name: int(number) for name, number in (await self._redis.hgetall("mc1:wishes")).items()}
 
 
-def row(result: Ended) -> list[Any]:
+def encode_result(result: PollResultRow) -> list[Any]:
     """A poll result in the format of `poll_apply.lua`."""
     changes = [
         [
-            update.of.room,
-            update.of.id,
-            update.of.by,
-            operation(),
+            update.row.channel,
+            update.row.id,
+            update.row.version,
+            new_operation_id(),
             update.incident,
             update.history,
-            [f"{id}\n{text}" for id, text in update.letters],
+            [f"{id}\n{text}" for id, text in update.messages],
         ]
-        for update in result.changes
+        for update in result.updates
     ]
     due_times = [
-        "" if at is None else score(at) for at in (result.look_at, result.ask_at, result.tell_at)
+        "" if at is None else format_timestamp(at) for at in (result.next_poll_at, result.recheck_at, result.notify_at)
     ]
-    return [result.claimed.subject, result.claimed.lease, *due_times, changes]
+    return [result.claimed.target, result.claimed.lease, *due_times, changes]
 
 
-def remembered(channel: str, id: str, watch: str, value: str, history: str = "") -> Remembered:
+def parse_row(channel: str, id: str, watch: str, value: str, history: str = "") -> WatchRow:
     version, _, incident = value.partition(" ")
-    return Remembered(channel, id, watch, version, incident, history)
+    return WatchRow(channel, id, watch, version, incident, history)
 
 
-def operation() -> str:
+def new_operation_id() -> str:
     return secrets.token_hex(4)
 
 
-def score(at: float) -> str:
+def format_timestamp(at: float) -> str:
     return f"{at:.3f}"
 
 
-def flat(demand: Mapping[str, int]) -> list[str | int]:
+def flatten(demand: Mapping[str, int]) -> list[str | int]:
     return [item for pair in demand.items() for item in pair]

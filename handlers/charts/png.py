@@ -7,7 +7,7 @@ from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from handlers.charts.scene import LIGHT, Anchor, Box, Palette, Scene, Label
+from handlers.charts.scene import LIGHT, Anchor, Box, Label, Palette, Scene
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
@@ -31,18 +31,14 @@ def render_png(scene: Scene, palette: Palette = LIGHT) -> bytes:
         else:
             _draw_label(draw, shape, palette)
     buffer = BytesIO()
-    image.quantize(PALETTE_SIZE, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
-        buffer, "PNG", optimize=True
-    )
+    image.quantize(PALETTE_SIZE, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
 def replace_unsupported(text: str) -> str:
     """Reduce text to the characters of Pillow's font: no accents, `?` for the rest."""
     known = text.translate({0x2013: "-", 0x2014: "-", 0x00DF: "ss"})
-    characters = "".join(
-        c for c in unicodedata.normalize("NFKD", known) if not unicodedata.combining(c)
-    )
+    characters = "".join(c for c in unicodedata.normalize("NFKD", known) if not unicodedata.combining(c))
     return "".join(c if " " <= c <= "~" or c == "·" else "?" for c in characters)
 
 
@@ -55,13 +51,7 @@ def _draw_box(draw: ImageDraw, box: Box, palette: Palette) -> None:
 
 def _draw_label(draw: ImageDraw, label: Label, palette: Palette) -> None:
     position = (label.x * SCALE, label.y * SCALE)
-    draw.text(
-        position,
-        replace_unsupported(label.text),
-        palette[label.color],
-        _font(label.size),
-        ANCHORS[label.anchor],
-    )
+    draw.text(position, replace_unsupported(label.text), palette[label.color], _font(label.size), ANCHORS[label.anchor])
 
 
 @cache

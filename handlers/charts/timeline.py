@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from handlers.charts.scene import Anchor, Box, ColorRole, Scene, Label
+from handlers.charts.scene import Anchor, Box, ColorRole, Label, Scene
 from handlers.sanitize import sanitize
 
 
@@ -112,19 +112,11 @@ def layout_timeline(timeline: Timeline) -> Scene:
             Label(PADDING, 30, sanitize(timeline.title, MAX_TITLE_LENGTH), size=15),
             *(box for number in range(len(rows)) for box in _track_box(number)),
             *_ticks(timeline, bottom),
-            *(
-                shape
-                for number, row in enumerate(rows)
-                for shape in _row(timeline, row, TOP + ROW_HEIGHT * number)
-            ),
+            *(shape for number, row in enumerate(rows) for shape in _row(timeline, row, TOP + ROW_HEIGHT * number)),
             *(
                 [
                     Label(
-                        PADDING,
-                        height - 14,
-                        sanitize(note, MAX_NOTE_LENGTH),
-                        ColorRole.SECONDARY_TEXT,
-                        SMALL_FONT_SIZE,
+                        PADDING, height - 14, sanitize(note, MAX_NOTE_LENGTH), ColorRole.SECONDARY_TEXT, SMALL_FONT_SIZE
                     )
                 ]
                 if note
@@ -136,12 +128,7 @@ def layout_timeline(timeline: Timeline) -> Scene:
 
 def _track_box(number: int) -> Iterator[Box]:
     yield Box(
-        LEFT,
-        TOP + ROW_HEIGHT * number + (ROW_HEIGHT - BAR_HEIGHT) / 2,
-        TRACK_WIDTH,
-        BAR_HEIGHT,
-        ColorRole.TRACK,
-        3,
+        LEFT, TOP + ROW_HEIGHT * number + (ROW_HEIGHT - BAR_HEIGHT) / 2, TRACK_WIDTH, BAR_HEIGHT, ColorRole.TRACK, 3
     )
 
 
@@ -163,10 +150,7 @@ def _row(timeline: Timeline, row: Row, top: float) -> Iterator[Box | Label]:
 
 
 def _bar(timeline: Timeline, bar: Bar, kind: RowKind, top: float) -> Box:
-    start, end = (
-        TRACK_WIDTH * timeline.position(bar.start),
-        TRACK_WIDTH * timeline.position(bar.end),
-    )
+    start, end = (TRACK_WIDTH * timeline.position(bar.start), TRACK_WIDTH * timeline.position(bar.end))
     width = max(end - start, MIN_BAR_WIDTH)
     full, pale = ROW_COLORS[kind]
     return Box(
@@ -185,14 +169,7 @@ def _ticks(timeline: Timeline, bottom: float) -> Iterator[Box | Label]:
     while at <= timeline.end:
         x = LEFT + TRACK_WIDTH * timeline.position(at)
         yield Box(x - 0.5, TOP, 1, bottom - TOP + 4, ColorRole.GRID)
-        yield Label(
-            x,
-            bottom + 18,
-            tick_label(at, step),
-            ColorRole.SECONDARY_TEXT,
-            SMALL_FONT_SIZE,
-            Anchor.MIDDLE,
-        )
+        yield Label(x, bottom + 18, tick_label(at, step), ColorRole.SECONDARY_TEXT, SMALL_FONT_SIZE, Anchor.MIDDLE)
         at += step
 
 
@@ -219,10 +196,7 @@ def render_text(timeline: Timeline) -> tuple[str, ...]:
     label_width = max((len(sanitize(row.label, MAX_LABEL_LENGTH)) for row in rows), default=0)
     lines = []
     for row in rows:
-        label, total = (
-            sanitize(row.label, MAX_LABEL_LENGTH),
-            sanitize(row.summary, MAX_SUMMARY_LENGTH),
-        )
+        label, total = (sanitize(row.label, MAX_LABEL_LENGTH), sanitize(row.summary, MAX_SUMMARY_LENGTH))
         lines.append(f"{label:{label_width}}  {_cells(timeline, row)}  {total}".rstrip())
     step = tick_step(timeline.end - timeline.start)
     ends = tick_label(timeline.start, step), tick_label(timeline.end, step)
@@ -232,10 +206,7 @@ def render_text(timeline: Timeline) -> tuple[str, ...]:
 def _cells(timeline: Timeline, row: Row) -> str:
     cells = [EMPTY_CELL] * TEXT_COLUMNS
     for bar in sorted(row.bars, key=lambda bar: not bar.merged):
-        start, end = (
-            TEXT_COLUMNS * timeline.position(bar.start),
-            TEXT_COLUMNS * timeline.position(bar.end),
-        )
+        start, end = (TEXT_COLUMNS * timeline.position(bar.start), TEXT_COLUMNS * timeline.position(bar.end))
         first = min(int(start), TEXT_COLUMNS - 1)
         for index in range(first, max(math.ceil(end), first + 1)):
             covered = min(end, index + 1) - max(start, index)

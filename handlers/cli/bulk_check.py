@@ -82,11 +82,7 @@ async def run_lines(
 
     async def work() -> None:
         for line in waiting:
-            requests = [
-                expanded
-                for request in line.requests
-                for expanded in await check_runner.expand(request)
-            ]
+            requests = [expanded for request in line.requests for expanded in await check_runner.expand(request)]
             await done.put((line, [await check_runner.run(each, fresh) for each in requests]))
 
     async def run_workers() -> None:
@@ -118,10 +114,7 @@ class ReportPrinter:
     total: int | None = None
 
     async def print_all(
-        self,
-        results: AsyncIterator[tuple[Line, list[Report]]],
-        checkpoint: Checkpoint,
-        status: ExitStatus,
+        self, results: AsyncIterator[tuple[Line, list[Report]]], checkpoint: Checkpoint, status: ExitStatus
     ) -> None:
         """Print reports as they arrive and record printed lines in the checkpoint."""
         saved_at = time.monotonic()

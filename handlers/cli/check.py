@@ -32,33 +32,19 @@ CONCURRENCY = 16  # reports; each makes some 70 DNS queries
 
 
 def check(
-    targets: Annotated[
-        list[str] | None, typer.Argument(help="Addresses, a CIDR up to 16, domains, hosts.")
-    ] = None,
-    file: Annotated[
-        str | None, typer.Option(help="One target a line; - is standard input.")
-    ] = None,
-    role: Annotated[
-        Role, typer.Option("--as", help="mta sends mail itself, client submits it.")
-    ] = Role.MTA,
+    targets: Annotated[list[str] | None, typer.Argument(help="Addresses, a CIDR up to 16, domains, hosts.")] = None,
+    file: Annotated[str | None, typer.Option(help="One target a line; - is standard input.")] = None,
+    role: Annotated[Role, typer.Option("--as", help="mta sends mail itself, client submits it.")] = Role.MTA,
     helo: Annotated[str | None, typer.Option(help="The name that the server greets with.")] = None,
-    selector: Annotated[
-        list[str] | None, typer.Option(help="A DKIM selector; can be repeated.")
-    ] = None,
+    selector: Annotated[list[str] | None, typer.Option(help="A DKIM selector; can be repeated.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Ask everything anew.")] = False,
-    resume: Annotated[
-        Path | None, typer.Option(help="With --file: notes how far the run is, to go on there.")
-    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="With --file: notes how far the run is, to go on there.")] = None,
     as_json: Json = False,
 ) -> None:
     """Check addresses and domains: blocklists, reverse name, SPF, DMARC, MX."""
-    template = CheckRequest(
-        PLACEHOLDER, role, parse_domain(helo) if helo else None, tuple(selector or ())
-    )
+    template = CheckRequest(PLACEHOLDER, role, parse_domain(helo) if helo else None, tuple(selector or ()))
     if not targets and file is None:
-        raise BadInput(
-            "Name a target, like `mailcheck check 203.0.113.5 example.com`, or give --file."
-        )
+        raise BadInput("Name a target, like `mailcheck check 203.0.113.5 example.com`, or give --file.")
     if resume and file is None:
         raise BadInput("--resume goes on with a --file; name one.")
     status, typed, source = ExitStatus(), read_requests(targets or [], template), file or ""
@@ -86,9 +72,7 @@ def check(
 
 def read_requests(words: list[str], template: CheckRequest) -> list[CheckRequest]:
     targets = parse_targets(" ".join(words)) if words else ()
-    return [
-        CheckRequest(target, template.role, template.helo, template.selectors) for target in targets
-    ]
+    return [CheckRequest(target, template.role, template.helo, template.selectors) for target in targets]
 
 
 async def run_requests(
@@ -113,12 +97,7 @@ async def run_requests(
 
 
 async def print_reports(
-    reports: AsyncIterator[Report],
-    status: ExitStatus,
-    out: TextIO,
-    *,
-    as_json: bool,
-    total: int | None,
+    reports: AsyncIterator[Report], status: ExitStatus, out: TextIO, *, as_json: bool, total: int | None
 ) -> None:
     """Print every report as it arrives; progress goes to stderr, and only to a terminal."""
     console = Console(file=out, highlight=False)
@@ -135,9 +114,7 @@ async def print_reports(
 
 
 async def _run(check_runner: CheckRunner, request: CheckRequest, fresh: bool) -> list[Report]:
-    return [
-        await check_runner.run(expanded, fresh) for expanded in await check_runner.expand(request)
-    ]
+    return [await check_runner.run(expanded, fresh) for expanded in await check_runner.expand(request)]
 
 
 @contextmanager

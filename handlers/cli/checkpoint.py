@@ -69,12 +69,7 @@ def _read(file: Path, source: str) -> Mapping[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
-        raise BadInput(
-            f"{file} does not tell how far a run has come; name another file for --resume."
-        ) from None
+        raise BadInput(f"{file} does not tell how far a run has come; name another file for --resume.") from None
     if not isinstance(state, dict) or state.get("source") != source:
-        raise BadInput(
-            f"{file} tells how far a run over another file has come;"
-            " name another file for --resume."
-        )
+        raise BadInput(f"{file} tells how far a run over another file has come; name another file for --resume.")
     return state

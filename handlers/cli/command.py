@@ -28,9 +28,7 @@ from handlers.message import Card
 
 CONCURRENCY = 32
 
-Json = Annotated[
-    bool, typer.Option("--json", help="JSON lines on standard output, one object per result.")
-]
+Json = Annotated[bool, typer.Option("--json", help="JSON lines on standard output, one object per result.")]
 
 QueryT = TypeVar("QueryT")
 ResultT = TypeVar("ResultT")
@@ -62,18 +60,11 @@ class ExitStatus:
         return 3 if Verdict.UNKNOWN in self.verdicts else 0
 
 
-def run(
-    work: Callable[[Core], Awaitable[None]],
-    *,
-    needs_store: bool = False,
-    uses_store: bool = True,
-) -> None:
+def run(work: Callable[[Core], Awaitable[None]], *, needs_store: bool = False, uses_store: bool = True) -> None:
     """Run a command with a core of its own. Raises what `open_core` and the command raise."""
 
     async def run_in_core() -> None:
-        async with open_core(
-            read_settings(), needs_store=needs_store, uses_store=uses_store
-        ) as core:
+        async with open_core(read_settings(), needs_store=needs_store, uses_store=uses_store) as core:
             await work(core)
 
     asyncio.run(run_in_core())

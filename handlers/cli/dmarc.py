@@ -39,9 +39,7 @@ def dmarc_verdict(discovery: Discovery) -> Verdict:
 def dmarc_card(discovery: Discovery) -> Card:
     if discovery.unanswered:
         return Card(
-            f"DMARC of {discovery.domain} is not known:"
-            f" DNS did not answer ({discovery.unanswered})",
-            Tone.UNSURE,
+            f"DMARC of {discovery.domain} is not known: DNS did not answer ({discovery.unanswered})", Tone.UNSURE
         )
     document = discovery.to_json()
     policy = f"the policy is {discovery.policy}" if discovery.policy else "no policy applies"

@@ -21,7 +21,7 @@ from bot.doctor import (
 from bot.inputs.domain_names import parse_domain
 from bot.models import Address, Finding
 from bot.monitoring.repository import RedisRepository
-from bot.net.smtp_probe import reaches
+from bot.net.smtp_probe import can_connect
 from bot.net.ssrf_guard import resolve_public
 from bot.probe_results import ProbeFailed
 from bot.report_json import finding_to_json
@@ -32,12 +32,8 @@ from handlers.messages import findings_card
 
 
 def doctor(
-    smtp_host: Annotated[
-        str | None, typer.Option(help="A mail server to try outgoing port 25 with.")
-    ] = None,
-    egress: Annotated[
-        str | None, typer.Option(help="The address that your mail leaves from: is it watched?")
-    ] = None,
+    smtp_host: Annotated[str | None, typer.Option(help="A mail server to try outgoing port 25 with.")] = None,
+    egress: Annotated[str | None, typer.Option(help="The address that your mail leaves from: is it watched?")] = None,
     as_json: Json = False,
 ) -> None:
     """Can this host do the job? Resolver, Spamhaus access, rebinding protection, port 25,
@@ -65,9 +61,7 @@ def read_egress(text: str) -> Address:
     try:
         return ip_address(text.strip())
     except ValueError:
-        raise BadInput(
-            f"--egress takes an address like 203.0.113.5, and {text[:60]} is none."
-        ) from None
+        raise BadInput(f"--egress takes an address like 203.0.113.5, and {text[:60]} is none.") from None
 
 
 async def host_findings(core: Core, smtp_host: str | None) -> list[Finding]:
@@ -91,7 +85,7 @@ async def _probe_port(core: Core, host: str | None) -> PortProbe:
         first, *_ = await resolve_public(host, core.resolver)
     except ProbeFailed:
         return PortProbe(host)
-    return PortProbe(host, first, await reaches(first))
+    return PortProbe(host, first, await can_connect(first))
 
 
 async def _is_watched(core: Core, ip: Address) -> bool | None:
@@ -107,7 +101,5 @@ async def _is_watched(core: Core, ip: Address) -> bool | None:
 def _store(core: Core) -> Finding:
     location = "REDIS_URL" if core.settings.redis_url else "embedded store"
     if core.store is None:
-        return store_finding(
-            location, (), f"The {location} cannot be used; the log above says why."
-        )
+        return store_finding(location, (), f"The {location} cannot be used; the log above says why.")
     return store_finding(location, core.store.warnings)

@@ -49,9 +49,7 @@ def export(
         async for stored, history in rows:
             for span in list(span_rows(history)) or [{}]:
                 row = watch_values(stored) | span
-                table.writerow(
-                    [csv_cell(row.get(name)) for name in (*WATCH_COLUMNS, *SPAN_COLUMNS)]
-                )
+                table.writerow([csv_cell(row.get(name)) for name in (*WATCH_COLUMNS, *SPAN_COLUMNS)])
 
     run(work, needs_store=True)
 
@@ -95,19 +93,9 @@ def span_values(track: Track, span: Span) -> tuple[Any, ...]:
     several has their number and total length.
     """
     ended = span.until is not None
-    lengths = [
-        int(length.total_seconds()) if ended else None for length in (span.duration, span.longest)
-    ]
+    lengths = [int(length.total_seconds()) if ended else None for length in (span.duration, span.longest)]
     until = iso_utc(span.until) if span.until else None
-    return (
-        track.key,
-        track.name or None,
-        iso_utc(span.since),
-        until,
-        span.count,
-        *lengths,
-        span.actor or None,
-    )
+    return (track.key, track.name or None, iso_utc(span.since), until, span.count, *lengths, span.actor or None)
 
 
 def iso_utc(at: datetime) -> str:

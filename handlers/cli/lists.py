@@ -33,10 +33,4 @@ def lists(as_json: Json = False) -> None:
 
 
 def to_json(item: ListStatus) -> dict[str, Any]:
-    return {
-        "id": item.id,
-        "name": item.name,
-        "health": str(item.trust),
-        "reason": item.reason or None,
-        "ms": item.ms,
-    }
+    return {"id": item.id, "name": item.name, "health": str(item.trust), "reason": item.reason or None, "ms": item.ms}

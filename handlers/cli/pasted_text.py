@@ -10,13 +10,7 @@ from typing import Annotated
 import typer
 
 from bot.bounces.classify import Bounce, bounce_to_json
-from bot.bounces.mail_log import (
-    MAX_BYTES,
-    LogSummary,
-    find_bounces,
-    summarize_with_examples,
-    decode_lines,
-)
+from bot.bounces.mail_log import MAX_BYTES, LogSummary, decode_lines, find_bounces, summarize_with_examples
 from bot.bounces.message_headers import MAX_CHARS, analysis_to_json, analyze_headers
 from handlers.cli.command import BadInput, Json, print_card, print_json, print_result
 from handlers.messages import log_card, route_card
@@ -60,9 +54,7 @@ def read_header_text(file: str) -> str:
 
 
 def bounce(
-    file: Annotated[
-        str, typer.Argument(help="A log, a bounce or SMTP replies; - is standard input.")
-    ] = "-",
+    file: Annotated[str, typer.Argument(help="A log, a bounce or SMTP replies; - is standard input.")] = "-",
     as_json: Json = False,
 ) -> None:
     """What a bounce means: whose fault it is, which list, which address, and the one next step."""
@@ -74,9 +66,7 @@ def bounce(
 
 
 def headers(
-    file: Annotated[
-        str, typer.Argument(help="A message or its headers; - is standard input.")
-    ] = "-",
+    file: Annotated[str, typer.Argument(help="A message or its headers; - is standard input.")] = "-",
     as_json: Json = False,
 ) -> None:
     """The path of one message, the address that left its organisation,

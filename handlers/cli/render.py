@@ -13,16 +13,10 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from handlers.message import Button, Card, Line, TextBlock, Table, Tone
-from handlers.sanitize import sanitize_monospaced, sanitize
+from handlers.message import Button, Card, Line, Table, TextBlock, Tone
+from handlers.sanitize import sanitize, sanitize_monospaced
 
-STYLES = {
-    Tone.GOOD: "green",
-    Tone.UNSURE: "cyan",
-    Tone.WARN: "yellow",
-    Tone.BAD: "red",
-    Tone.PLAIN: "",
-}
+STYLES = {Tone.GOOD: "green", Tone.UNSURE: "cyan", Tone.WARN: "yellow", Tone.BAD: "red", Tone.PLAIN: ""}
 MARKS = {Tone.GOOD: "✓", Tone.UNSURE: "?", Tone.WARN: "!", Tone.BAD: "✗", Tone.PLAIN: "·"}
 INDENT = 2
 MAX_SENTENCE = 1_000  # our own sentences may quote a record, so they may exceed foreign text
@@ -89,8 +83,7 @@ def _button(button: Button) -> Iterator[Padding]:
 
 def _marked(text: str, tone: Tone, style: str) -> Text:
     return Text.assemble(
-        (f"{MARKS[tone]} ", STYLES[tone]),
-        (sanitize(text, MAX_SENTENCE), style if tone is not Tone.GOOD else ""),
+        (f"{MARKS[tone]} ", STYLES[tone]), (sanitize(text, MAX_SENTENCE), style if tone is not Tone.GOOD else "")
     )
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from handlers.cli.render import RenderedCard
 from handlers.message import Card
 from handlers.messages import internal_error_card
-from handlers.ports import CommandHandler, ChatRequest, Channel
+from handlers.ports import Channel, ChatRequest, CommandHandler
 
 CHANNEL = Channel("terminal", "local", "local")
 HINT = "type an address, a domain, or both; `help` shows the rest, Ctrl-D ends it."
@@ -20,17 +20,13 @@ HINT = "type an address, a domain, or both; `help` shows the rest, Ctrl-D ends i
 log = structlog.get_logger()
 
 
-async def run_repl(
-    commands: CommandHandler, console: Console, stream: TextIO, address: str
-) -> None:
+async def run_repl(commands: CommandHandler, console: Console, stream: TextIO, address: str) -> None:
     """Read one command per line and print its card, until the input ends."""
     console.print(RenderedCard(Card(f"mailcheck is running; its page is {address}", step=HINT)))
     console.print("> ", end="")
     async for text in read_lines(stream):
         if text.strip():
-            await _handle(
-                commands, ChatRequest(CHANNEL, "you", text.strip(), private=True), console
-            )
+            await _handle(commands, ChatRequest(CHANNEL, "you", text.strip(), private=True), console)
         console.print("> ", end="")
 
 

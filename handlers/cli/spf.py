@@ -12,20 +12,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from bot.app import Core
-from bot.checks.spf import SpfResult, ResultCode, check, check_host, to_json
+from bot.checks.spf import ResultCode, SpfResult, check, check_host, to_json
 from bot.inputs.domain_names import parse_domain
 from bot.models import Address, CheckRequest, Target, Verdict
 from bot.report_json import finding_to_json
-from handlers.cli.command import (
-    BadInput,
-    ExitStatus,
-    Json,
-    print_card,
-    print_json,
-    print_result,
-    run,
-    run_in_order,
-)
+from handlers.cli.command import BadInput, ExitStatus, Json, print_card, print_json, print_result, run, run_in_order
 from handlers.message import Card, Fact
 from handlers.messages import TONES, findings_card
 from handlers.messages.report import spf_tree_block
@@ -53,10 +44,7 @@ class SpfQuery:
 
 def spf(
     questions: Annotated[
-        str | None,
-        typer.Argument(
-            help="A domain, to see its records; - reads JSON lines from standard input."
-        ),
+        str | None, typer.Argument(help="A domain, to see its records; - reads JSON lines from standard input.")
     ] = None,
     ip: Annotated[str, typer.Option(help="The address that sends.")] = "",
     sender: Annotated[str, typer.Option(help="The envelope sender.")] = "",
@@ -107,10 +95,7 @@ def read_query(ip: str, sender: str, helo: str) -> SpfQuery:
     except ValueError:
         raise BadInput(f"{ip[:60]} is not an IP address; write one like 203.0.113.5.") from None
     if not (sender.strip() or helo.strip()):
-        raise BadInput(
-            "SPF needs a sender or a HELO name;"
-            " give --sender postmaster@example.com, --helo, or both."
-        )
+        raise BadInput("SPF needs a sender or a HELO name; give --sender postmaster@example.com, --helo, or both.")
     return SpfQuery(address, sender.strip(), helo.strip())
 
 

@@ -4,11 +4,4 @@ from handlers.commands.parser import BadCommand, CheckCommand, read_check, split
 from handlers.commands.router import CommandRouter
 from handlers.commands.watch import WatchCommands
 
-__all__ = [
-    "BadCommand",
-    "CommandRouter",
-    "CheckCommand",
-    "WatchCommands",
-    "read_check",
-    "split_verb",
-]
+__all__ = ["BadCommand", "CheckCommand", "CommandRouter", "WatchCommands", "read_check", "split_verb"]

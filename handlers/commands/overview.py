@@ -18,9 +18,9 @@ from bot.storage import StoreUnavailable
 from handlers.message import Card, Tone
 from handlers.messages import ListRow, internal_error_card
 from handlers.messages.overview import (
+    ChannelWatch,
     Overview,
     Section,
-    ChannelWatch,
     budgets_section,
     lists_section,
     resolver_section,
@@ -64,8 +64,7 @@ class ListStatusCache:
         """The status, or None if the queries take longer. Raises what the query raised."""
         pending = self._pending
         if pending is None or (
-            pending.done()
-            and (pending.exception() or self._clock() - self._queried_at > LIST_STATUS_TTL_S)
+            pending.done() and (pending.exception() or self._clock() - self._queried_at > LIST_STATUS_TTL_S)
         ):
             pending = self._pending = asyncio.ensure_future(self._query_lists())
             self._queried_at = self._clock()
@@ -98,44 +97,28 @@ class OverviewBuilder:
         )
         return Overview(watched, (*lists, *resolver, *budgets), waiting)
 
-    async def build_for_channels(
-        self, platform: str, workspace: str, channel_names: Mapping[str, str]
-    ) -> Overview:
+    async def build_for_channels(self, platform: str, workspace: str, channel_names: Mapping[str, str]) -> Overview:
         """Overview of a user's channels in a workspace; `channel_names` are by channel id."""
         watched, (lists, waiting) = await asyncio.gather(
-            _sections_or_error(
-                "Watches", self._workspace_watches(platform, workspace, channel_names)
-            ),
+            _sections_or_error("Watches", self._workspace_watches(platform, workspace, channel_names)),
             self._list_section(SECTION_TIMEOUT_S),
         )
         return Overview(watched, lists, waiting)
 
     async def _all_watches(self) -> Sections:
         workspaces = await self.source.list_workspaces()
-        channels = [
-            channel
-            for workspace in workspaces
-            for channel in await self.source.list_channels(*workspace)
-        ]
+        channels = [channel for workspace in workspaces for channel in await self.source.list_channels(*workspace)]
         return await self._watch_sections({channel: channel_label(channel) for channel in channels})
 
-    async def _workspace_watches(
-        self, platform: str, workspace: str, channel_names: Mapping[str, str]
-    ) -> Sections:
+    async def _workspace_watches(self, platform: str, workspace: str, channel_names: Mapping[str, str]) -> Sections:
         channels = await self.source.list_channels(platform, workspace)
         return await self._watch_sections(
-            {
-                channel: channel_names[channel.id]
-                for channel in channels
-                if channel.id in channel_names
-            }
+            {channel: channel_names[channel.id] for channel in channels if channel.id in channel_names}
         )
 
     async def _watch_sections(self, channel_names: Mapping[Channel, str]) -> Sections:
         shown = list(channel_names.items())[:MAX_CHANNELS]
-        stored_watches = await asyncio.gather(
-            *(self.source.list_watches(channel) for channel, _channel in shown)
-        )
+        stored_watches = await asyncio.gather(*(self.source.list_watches(channel) for channel, _channel in shown))
         watched = [
             ChannelWatch(stored, name)
             for (_channel, name), channel_watches in zip(shown, stored_watches, strict=True)

@@ -38,8 +38,7 @@ class Arguments:
         role = self.last_value("as") or "mta"
         if role not in tuple(Role):
             raise BadCommand(
-                f"`as {role[:40]}` is not known: an address is checked `as mta` (it sends"
-                " mail itself) or `as client`."
+                f"`as {role[:40]}` is not known: an address is checked `as mta` (it sends mail itself) or `as client`."
             )
         return Role(role)
 
@@ -58,9 +57,7 @@ def split_verb(text: str) -> tuple[str, str]:
     return "check", text.strip()
 
 
-def parse_arguments(
-    words: Sequence[str], options: Collection[str], flags: Collection[str]
-) -> Arguments:
+def parse_arguments(words: Sequence[str], options: Collection[str], flags: Collection[str]) -> Arguments:
     """Parse words. Raises BadCommand for an option without its value."""
     positional: list[str] = []
     values: dict[str, list[str]] = {}

@@ -8,28 +8,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from bot.bounces.mail_log import MAX_BYTES, LogTooBig, summarize_with_examples, decode_lines
+from bot.bounces.mail_log import MAX_BYTES, LogTooBig, decode_lines, summarize_with_examples
 from bot.bounces.message_headers import MAX_CHARS, analyze_headers
 from handlers.commands.parser import BadCommand
 from handlers.message import Card
-from handlers.messages.bounces import log_card, lines_read_text, route_card, reading_card
-from handlers.ports import File, ProgressCallback, FileUnreadable, ignore_progress
+from handlers.messages.bounces import lines_read_text, log_card, reading_card, route_card
+from handlers.ports import File, FileUnreadable, ProgressCallback, ignore_progress
 
 TEXT_KINDS = {"bounce": "bounce", "headers": "header"}
 NOTHING_PASTED = {
     "bounce": (
-        "Nothing to explain yet: paste the bounce (`bounce 550 5.7.1 … blocked using …`), or send"
-        " me the log as a file."
+        "Nothing to explain yet: paste the bounce (`bounce 550 5.7.1 … blocked using …`), or send me the log as a file."
     ),
     "headers": (
-        "Nothing to follow yet: paste the whole header (`headers Received: …`), or send me the"
-        " message as a file."
+        "Nothing to follow yet: paste the whole header (`headers Received: …`), or send me the message as a file."
     ),
 }
-NOT_TEXT = (
-    "That file is not text, so there is nothing to read in it; attach the log or the message as"
-    " plain text."
-)
+NOT_TEXT = "That file is not text, so there is nothing to read in it; attach the log or the message as plain text."
 MAX_HEADER_LINES = 20_000  # of a header
 PROGRESS_INTERVAL_LINES = 5_000  # between progress updates
 CODE_FENCE = "```"  # people paste logs as code
@@ -48,19 +43,11 @@ class PastedTextCommands:
         return reading_card("file" if files else TEXT_KINDS[verb])
 
     async def handle(
-        self,
-        verb: str,
-        text: str,
-        files: Sequence[File],
-        on_progress: ProgressCallback = ignore_progress,
+        self, verb: str, text: str, files: Sequence[File], on_progress: ProgressCallback = ignore_progress
     ) -> Card:
         """The explanation. Raises BadCommand, LogTooBig or FileUnreadable with one sentence."""
         async with self._semaphore:
-            chunks = (
-                [text.replace(CODE_FENCE, "\n").encode("utf-8", "replace")]
-                if text and not files
-                else []
-            )
+            chunks = [text.replace(CODE_FENCE, "\n").encode("utf-8", "replace")] if text and not files else []
             for file in files:
                 content = await file.read(MAX_BYTES - sum(map(len, chunks)))
                 if not is_text(content):
@@ -70,19 +57,14 @@ class PastedTextCommands:
 
 
 def explain(
-    verb: str,
-    chunks: Sequence[bytes],
-    every_reply: bool,
-    on_progress: ProgressCallback = ignore_progress,
+    verb: str, chunks: Sequence[bytes], every_reply: bool, on_progress: ProgressCallback = ignore_progress
 ) -> Card:
     """Explain text; pure, and slow for a long log, so run it in a thread.
 
     A message header given to `bounce` is explained as a header.
     """
     if verb == "bounce":
-        first, summary = summarize_with_examples(
-            _with_progress(decode_lines(chunks), on_progress), every_reply
-        )
+        first, summary = summarize_with_examples(_with_progress(decode_lines(chunks), on_progress), every_reply)
         if summary.refusals or not (path := analyze_headers(_header_text(chunks))).hops:
             return log_card(first, summary)
         return route_card(path)

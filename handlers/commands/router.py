@@ -15,20 +15,10 @@ from handlers.commands.pasted_text import PastedTextCommands
 from handlers.commands.watch import WatchCommands
 from handlers.commands.watch_parser import PARSE_ERRORS
 from handlers.message import Card
-from handlers.messages import (
-    checking_card,
-    help_card,
-    refusal_card,
-    report_card,
-    reports_card,
-    progress_text,
-)
-from handlers.ports import Ack, ChatRequest, Channel, ProgressCallback, ignore_progress
+from handlers.messages import checking_card, help_card, progress_text, refusal_card, report_card, reports_card
+from handlers.ports import Ack, Channel, ChatRequest, ProgressCallback, ignore_progress
 
-STORE_UNAVAILABLE = (
-    "The store of the watches does not answer, so nothing was changed; please try again in a"
-    " minute."
-)
+STORE_UNAVAILABLE = "The store of the watches does not answer, so nothing was changed; please try again in a minute."
 WATCHES_DISABLED = "Nothing can be watched here: this bot keeps no watches."
 
 
@@ -53,30 +43,20 @@ class CommandRouter:
         if verb == "help":
             return Ack(help_card(), needs_work=False)
         if verb == "lists":
-            return Ack(
-                Card("Asking every blocklist for its test entries …", private=True), needs_work=True
-            )
+            return Ack(Card("Asking every blocklist for its test entries …", private=True), needs_work=True)
         try:
             if verb in PASTE_VERBS:
-                return Ack(
-                    self.pasted_text.acknowledge_request(verb, arguments, request.files),
-                    needs_work=True,
-                )
+                return Ack(self.pasted_text.acknowledge_request(verb, arguments, request.files), needs_work=True)
             if verb in WATCH_VERBS:
                 return Ack(
-                    self._acknowledge_watch(request, verb, arguments),
-                    needs_work=self.watch_commands is not None,
+                    self._acknowledge_watch(request, verb, arguments), needs_work=self.watch_commands is not None
                 )
             requests = read_check(arguments).requests
-            return Ack(
-                checking_card(requests, self.list_count(requests[0].target)), needs_work=True
-            )
+            return Ack(checking_card(requests, self.list_count(requests[0].target)), needs_work=True)
         except PARSE_ERRORS as error:
             return Ack(refusal_card(str(error)), needs_work=False)
 
-    async def handle(
-        self, request: ChatRequest, on_progress: ProgressCallback = ignore_progress
-    ) -> Card:
+    async def handle(self, request: ChatRequest, on_progress: ProgressCallback = ignore_progress) -> Card:
         ack = self.acknowledge(request)
         if not ack.needs_work:
             return ack.card
@@ -87,18 +67,10 @@ class CommandRouter:
             return await self._handle_pasted(request, verb, arguments, on_progress)
         if verb in WATCH_VERBS and self.watch_commands:
             return await self._handle_watch(self.watch_commands, request, verb, arguments)
-        return (
-            await self.list_status()
-            if verb == "lists"
-            else await self.check(read_check(arguments), on_progress)
-        )
+        return await self.list_status() if verb == "lists" else await self.check(read_check(arguments), on_progress)
 
-    async def check(
-        self, command: CheckCommand, on_progress: ProgressCallback = ignore_progress
-    ) -> Card:
-        expanded = await asyncio.gather(
-            *(self.check_runner.expand(request) for request in command.requests)
-        )
+    async def check(self, command: CheckCommand, on_progress: ProgressCallback = ignore_progress) -> Card:
+        expanded = await asyncio.gather(*(self.check_runner.expand(request) for request in command.requests))
         requests = [request for batch in expanded for request in batch]
         done = 0
 
@@ -111,11 +83,7 @@ class CommandRouter:
             return report
 
         reports = await asyncio.gather(*map(run_check, requests))
-        return (
-            report_card(reports[0], command.with_tree)
-            if len(reports) == 1
-            else reports_card(reports)
-        )
+        return report_card(reports[0], command.with_tree) if len(reports) == 1 else reports_card(reports)
 
     async def on_channel_joined(self, channel: Channel) -> Card | None:
         return await self.watch_commands.on_channel_joined(channel) if self.watch_commands else None
@@ -151,9 +119,7 @@ class CommandRouter:
         except UNREAD as error:
             return refusal_card(str(error))
 
-    async def _handle_watch(
-        self, commands: WatchCommands, request: ChatRequest, verb: str, arguments: str
-    ) -> Card:
+    async def _handle_watch(self, commands: WatchCommands, request: ChatRequest, verb: str, arguments: str) -> Card:
         try:
             return await commands.handle(request, verb, arguments)
         except PARSE_ERRORS as error:

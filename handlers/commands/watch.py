@@ -19,40 +19,39 @@ from bot.monitoring.alert_state import acknowledge, initial_incident, mute, unmu
 from bot.monitoring.dnsbl_quarantine import counts_by_list
 from bot.monitoring.interfaces import (
     MAX_WATCHES_PER_CHANNEL,
-    StoredWatch,
-    Outbox,
     ChannelSettings,
+    Outbox,
+    StoredWatch,
     TooManyWatches,
     WatchRepository,
 )
-from bot.monitoring.models import MAX_ADDRESSES, Incident, Channel, Watch
+from bot.monitoring.models import MAX_ADDRESSES, Channel, Incident, Watch
 from bot.monitoring.poll import observe_reports
 from bot.monitoring.schedule import first_due
 from bot.monitoring.sender_discovery import discover_senders
 from handlers.commands import watch_parser
 from handlers.commands.parser import BadCommand
-from handlers.commands.watch_parser import WatchTarget, WatchOptions, history_start, read_history
+from handlers.commands.watch_parser import WatchOptions, WatchTarget, history_start, read_history
 from handlers.message import Card
 from handlers.messages import watches as cards
 from handlers.messages.alerts import current_root_card
 from handlers.messages.history import history_card
 from handlers.messages.watches import AddedWatch
 from handlers.ports import (
-    ChatRequest,
-    RetryAfter,
-    MessageNotFound,
-    Rejected,
     ChannelUnavailable,
-    WorkspaceUnavailable,
-    MessagePoster,
+    ChatRequest,
     DeliveryUnknown,
+    MessageNotFound,
+    MessagePoster,
+    Rejected,
+    RetryAfter,
+    WorkspaceUnavailable,
 )
 from handlers.sanitize import sanitize
 
 MAX_UPDATE_ATTEMPTS = 5  # of an update that conflicts with concurrent ones
 EXTERNAL_USER = (
-    "You are from another workspace: you can check and look here, and its own members change"
-    " watches and settings."
+    "You are from another workspace: you can check and look here, and its own members change watches and settings."
 )
 NO_CHANNEL = "There is no channel here to alert; watches work in Slack and Teams."
 # Any member may turn the setting off, so that watches of people who left can be removed.
@@ -61,14 +60,7 @@ CREATOR_ONLY = (
     "ends that rule, and the channel sees who did it."
 )
 UPDATE_CONFLICT = "That watch is being changed right now; please try again in a moment."
-POST_ERRORS = (
-    RetryAfter,
-    DeliveryUnknown,
-    ChannelUnavailable,
-    WorkspaceUnavailable,
-    Rejected,
-    MessageNotFound,
-)
+POST_ERRORS = (RetryAfter, DeliveryUnknown, ChannelUnavailable, WorkspaceUnavailable, Rejected, MessageNotFound)
 
 FirstPoll = Callable[[Watch], Awaitable[Sequence[Report]]]
 VerbHandler = Callable[[ChatRequest, str], Awaitable[Card]]
@@ -135,16 +127,12 @@ class WatchCommands:
         options, now = self._parse_options(request, arguments), self.clock()
         targets, notes = await self._find_targets(options)
         watches = [
-            _new_watch(request, options, target, options.interval or self.default_interval, now)
-            for target in targets
+            _new_watch(request, options, target, options.interval or self.default_interval, now) for target in targets
         ]
-        existing_ids = {
-            stored.watch.id for stored in await self.watches.list_watches(request.channel)
-        }
+        existing_ids = {stored.watch.id for stored in await self.watches.list_watches(request.channel)}
         if len(existing_ids | {watch.id for watch in watches}) > MAX_WATCHES_PER_CHANNEL:
             raise BadCommand(
-                f"A channel has {MAX_WATCHES_PER_CHANNEL} watches at most; end some first, `watches`"
-                " shows them."
+                f"A channel has {MAX_WATCHES_PER_CHANNEL} watches at most; end some first, `watches` shows them."
             )
         try:
             added = [await self._add(request, watch) for watch in watches]
@@ -165,9 +153,7 @@ class WatchCommands:
         name, lookback = read_history(arguments)
         stored, now = await self._find(request.channel, name), self.clock()
         history = await self.watches.history(request.channel, stored.watch.id)
-        return history_card(
-            stored.watch, history, history_start(stored.watch, history, lookback, now), now
-        )
+        return history_card(stored.watch, history, history_start(stored.watch, history, lookback, now), now)
 
     async def mute(self, request: ChatRequest, arguments: str) -> Card:
         name, duration = watch_parser.read_mute(arguments)
@@ -175,12 +161,8 @@ class WatchCommands:
         if duration is None:
             return cards.mute_duration_card(stored.watch)
         until = self.clock() + duration
-        stored = await self._update_incident(
-            stored, lambda incident: mute(incident, _display_name(request), until)
-        )
-        await self.watches.audit(
-            request.channel, request.user, "mute", stored.watch.subject, format_duration(duration)
-        )
+        stored = await self._update_incident(stored, lambda incident: mute(incident, _display_name(request), until))
+        await self.watches.audit(request.channel, request.user, "mute", stored.watch.subject, format_duration(duration))
         assert stored.incident.muted
         return cards.muted_card(stored.watch, stored.incident.muted)
 
@@ -194,13 +176,9 @@ class WatchCommands:
     async def acknowledge(self, request: ChatRequest, arguments: str) -> Card:
         stored = await self._find(request.channel, watch_parser.read_watch_name(arguments))
         if stored.incident.opened_at is None:
-            raise BadCommand(
-                f"Nothing is open for {stored.watch.subject}, so there is nothing to acknowledge."
-            )
+            raise BadCommand(f"Nothing is open for {stored.watch.subject}, so there is nothing to acknowledge.")
         if acknowledged := stored.incident.acknowledged:
-            raise BadCommand(
-                f"{stored.watch.subject} was acknowledged by {acknowledged.actor} already."
-            )
+            raise BadCommand(f"{stored.watch.subject} was acknowledged by {acknowledged.actor} already.")
         stored = await self._update_incident(
             stored, lambda incident: acknowledge(incident, _display_name(request), self.clock())
         )
@@ -213,9 +191,7 @@ class WatchCommands:
         if updated == current:
             return cards.settings_card(current)
         await self.watches.set_settings(request.channel, updated)
-        await self.watches.audit(
-            request.channel, request.user, "settings", str(current), str(updated)
-        )
+        await self.watches.audit(request.channel, request.user, "settings", str(current), str(updated))
         return cards.settings_card(updated, _display_name(request))
 
     async def on_channel_joined(self, channel: Channel) -> Card | None:
@@ -230,9 +206,7 @@ class WatchCommands:
             raise BadCommand(NO_CHANNEL)
         return watch_parser.read_watch(arguments, self.default_interval, self.allow_special)
 
-    async def _find_targets(
-        self, options: WatchOptions
-    ) -> tuple[Sequence[WatchTarget], Sequence[str]]:
+    async def _find_targets(self, options: WatchOptions) -> tuple[Sequence[WatchTarget], Sequence[str]]:
         """The targets, and a sentence for each one that is left out."""
         if not options.discover_addresses:
             return options.targets, ()
@@ -241,53 +215,32 @@ class WatchCommands:
         for domain in (target.domain for target in options.targets if target.domain):
             addresses = await discover_senders(domain, self.lookup)
             targets += [WatchTarget(network, domain) for network in addresses.networks]
-            notes += [
-                f"{network} holds too many addresses and is not watched."
-                for network in addresses.too_large
-            ]
+            notes += [f"{network} holds too many addresses and is not watched." for network in addresses.too_large]
             notes += [
                 f"DNS did not answer about {unanswered}, so there may be more addresses."
                 for unanswered in addresses.unresolved
             ]
         if not targets:
             raise BadCommand(
-                " ".join(
-                    [
-                        "No address to watch was found there: neither MX nor ip4: or ip6: in SPF.",
-                        *notes,
-                    ]
-                )
+                " ".join(["No address to watch was found there: neither MX nor ip4: or ip6: in SPF.", *notes])
             )
-        if (
-            sum(target.network.num_addresses for target in targets if target.network)
-            > MAX_ADDRESSES
-        ):
+        if sum(target.network.num_addresses for target in targets if target.network) > MAX_ADDRESSES:
             raise BadCommand(watch_parser.TOO_MANY_ADDRESSES)
         return targets, notes
 
     async def _add(self, request: ChatRequest, watch: Watch) -> AddedWatch:
         reports = await self.first_poll(watch)
         now = self.clock()
-        incident = initial_incident(
-            watch.id, observe_reports(reports, Incident(watch.id, now), watch), now
-        )
+        incident = initial_incident(watch.id, observe_reports(reports, Incident(watch.id, now), watch), now)
         due = first_due(f"{watch.role} {watch.subject}", watch.interval, now)
         is_new = await self.watches.add(watch, incident, due)
         if is_new:
             await self.watches.audit(
-                request.channel,
-                request.user,
-                "watch",
-                new=f"{watch.subject} every {format_duration(watch.interval)}",
+                request.channel, request.user, "watch", new=f"{watch.subject} every {format_duration(watch.interval)}"
             )
         report = reports[0] if len(reports) == 1 else None
         return AddedWatch(
-            watch,
-            incident,
-            await self.effective_interval(watch),
-            is_new,
-            report,
-            counts_by_list(reports),
+            watch, incident, await self.effective_interval(watch), is_new, report, counts_by_list(reports)
         )
 
     async def _confirm(self, request: ChatRequest, added: Sequence[AddedWatch], card: Card) -> Card:
@@ -306,17 +259,11 @@ class WatchCommands:
                 if item.is_new:
                     await self.watches.remove(request.channel, item.watch.id)
                     await self.watches.audit(
-                        request.channel,
-                        "mailcheck",
-                        "unwatch",
-                        old=item.watch.subject,
-                        new="not in channel",
+                        request.channel, "mailcheck", "unwatch", old=item.watch.subject, new="not in channel"
                     )
             return cards.not_in_channel_card()
         except (RetryAfter, DeliveryUnknown, Rejected, MessageNotFound) as error:
-            log.info(
-                "watch confirmed to creator only", channel=request.channel.id, error=str(error)
-            )
+            log.info("watch confirmed to creator only", channel=request.channel.id, error=str(error))
             return replace(card, private=True)
         return cards.posted_in_channel_card(len(added))
 
@@ -324,23 +271,16 @@ class WatchCommands:
         stored = await self.watches.find(channel, name)
         stored = stored or await self.watches.find(channel, watch_parser.canonical_target(name))
         if stored is None:
-            raise BadCommand(
-                f"{quoted(name)} is not watched in this channel; `watches` shows what is."
-            )
+            raise BadCommand(f"{quoted(name)} is not watched in this channel; `watches` shows what is.")
         return stored
 
     async def _find_allowed(self, request: ChatRequest, name: str) -> StoredWatch:
         stored = await self._find(request.channel, name)
-        if (
-            stored.watch.created_by != request.user
-            and (await self.watches.settings(request.channel)).creator_only
-        ):
+        if stored.watch.created_by != request.user and (await self.watches.settings(request.channel)).creator_only:
             raise BadCommand(CREATOR_ONLY)
         return stored
 
-    async def _update_incident(
-        self, stored: StoredWatch, transition: Callable[[Incident], Incident]
-    ) -> StoredWatch:
+    async def _update_incident(self, stored: StoredWatch, transition: Callable[[Incident], Incident]) -> StoredWatch:
         """Apply a transition to the incident, retrying on conflicts, and update the alert."""
         channel, watch = stored.watch.channel, stored.watch
         for _ in range(MAX_UPDATE_ATTEMPTS):
@@ -355,11 +295,7 @@ class WatchCommands:
 
     async def _update_root(self, watch: Watch, incident: Incident) -> None:
         poster = self.posters.get(watch.channel.platform)
-        message = (
-            await self.outbox.root_message_id(watch.channel, incident.thread_key)
-            if incident.opened_at
-            else None
-        )
+        message = await self.outbox.root_message_id(watch.channel, incident.thread_key) if incident.opened_at else None
         if poster and message:
             try:
                 await poster.update(watch.channel, message, current_root_card(watch, incident))
@@ -376,22 +312,9 @@ def _added_card(request: ChatRequest, added: Sequence[AddedWatch], notes: Sequen
 
 
 def _new_watch(
-    request: ChatRequest,
-    options: WatchOptions,
-    target: WatchTarget,
-    every: timedelta,
-    now: datetime,
+    request: ChatRequest, options: WatchOptions, target: WatchTarget, every: timedelta, now: datetime
 ) -> Watch:
-    return Watch(
-        request.channel,
-        target.network,
-        target.domain,
-        options.role,
-        every,
-        request.user,
-        now,
-        options.name,
-    )
+    return Watch(request.channel, target.network, target.domain, options.role, every, request.user, now, options.name)
 
 
 def _display_name(request: ChatRequest) -> str:

@@ -20,15 +20,11 @@ from bot.monitoring.schedule import BadInterval, validate_interval
 from handlers.commands.parser import BadCommand, parse_arguments
 from handlers.sanitize import sanitize
 
-NAME_OPTION = re.compile(
-    r"(?:^|\s)name\s+(?:[\"“”„](?P<quoted>[^\"“”]*)[\"“”]|(?P<rest>.+)$)", re.IGNORECASE
-)
+NAME_OPTION = re.compile(r"(?:^|\s)name\s+(?:[\"“”„](?P<quoted>[^\"“”]*)[\"“”]|(?P<rest>.+)$)", re.IGNORECASE)
 MAX_NAME_LENGTH = 60
 MAX_MUTE = timedelta(days=30)
 PARSE_ERRORS = (BadCommand, BadTarget, BadDuration, BadInterval)
-TOO_MANY_ADDRESSES = (
-    f"That is too much for one command: watch up to {MAX_ADDRESSES} addresses at once."
-)
+TOO_MANY_ADDRESSES = f"That is too much for one command: watch up to {MAX_ADDRESSES} addresses at once."
 SETTINGS_USAGE = (
     "Type `settings updates thread`, `thread+broadcast` or `edit-only`, "
     "`settings reminder on` or `off`, `settings restrict on` or `off`, "
@@ -50,11 +46,7 @@ class WatchTarget:
     def __str__(self) -> str:
         network = self.network
         is_single = network is not None and network.num_addresses == 1
-        address = (
-            str(network.network_address)
-            if network is not None and is_single
-            else str(network or "")
-        )
+        address = str(network.network_address) if network is not None and is_single else str(network or "")
         return " ".join(part for part in (address, self.domain) if part)
 
 
@@ -81,9 +73,7 @@ def read_watch(text: str, default_interval: timedelta, allow_special: bool = Fal
     """
     name = ""
     if match := NAME_OPTION.search(text):
-        name = sanitize(
-            match["quoted"] if match["quoted"] is not None else match["rest"], MAX_NAME_LENGTH
-        )
+        name = sanitize(match["quoted"] if match["quoted"] is not None else match["rest"], MAX_NAME_LENGTH)
         text = f"{text[: match.start()]} {text[match.end() :]}"
     arguments = parse_arguments(text.split(), ("every", "as"), ("addresses",))
     targets = read_watch_targets(arguments.positional)
@@ -91,16 +81,10 @@ def read_watch(text: str, default_interval: timedelta, allow_special: bool = Fal
         _reject_special(target.network for target in targets if target.network)
     addresses = "addresses" in arguments.flags
     if addresses and any(target.network for target in targets):
-        raise BadCommand(
-            "`addresses` goes with a domain alone: its own addresses are then found and watched."
-        )
+        raise BadCommand("`addresses` goes with a domain alone: its own addresses are then found and watched.")
     interval = arguments.last_value("every")
     return WatchOptions(
-        targets,
-        _parse_interval(interval, default_interval) if interval else None,
-        arguments.role,
-        name,
-        addresses,
+        targets, _parse_interval(interval, default_interval) if interval else None, arguments.role, name, addresses
     )
 
 
@@ -113,16 +97,12 @@ def read_watch_targets(words: Sequence[str]) -> tuple[WatchTarget, ...]:
     networks = [*ranges.values(), *(ip_network(target.ip) for target in targets if target.ip)]
     if networks and len(domains) > 1:
         raise BadCommand(
-            f"Give one domain together with addresses; {' and '.join(domains[:2])} could each"
-            " belong to them."
+            f"Give one domain together with addresses; {' and '.join(domains[:2])} could each belong to them."
         )
     if sum(network.num_addresses for network in networks) > MAX_ADDRESSES:
         raise BadCommand(TOO_MANY_ADDRESSES)
     if networks:
-        return tuple(
-            WatchTarget(network, domains[0] if domains else None)
-            for network in dict.fromkeys(networks)
-        )
+        return tuple(WatchTarget(network, domains[0] if domains else None) for network in dict.fromkeys(networks))
     return tuple(WatchTarget(None, domain) for domain in domains)
 
 
@@ -138,9 +118,7 @@ def read_mute(text: str) -> tuple[str, timedelta | None]:
             return text, None
         raise
     if duration > MAX_MUTE:
-        raise BadCommand(
-            "A mute has an end: give 30 days at most, or end the watch with `unwatch`."
-        )
+        raise BadCommand("A mute has an end: give 30 days at most, or end the watch with `unwatch`.")
     return " ".join(words[:-1]), duration
 
 
@@ -210,14 +188,9 @@ def _parse_range(word: str) -> Network | None:
     try:
         network = ip_network(f"{start}/{prefix_length}", strict=False)
     except ValueError:
-        raise BadCommand(
-            f"{quoted(word)} is not a range; type it like 203.0.113.0/28 or 2001:db8::/124."
-        ) from None
+        raise BadCommand(f"{quoted(word)} is not a range; type it like 203.0.113.0/28 or 2001:db8::/124.") from None
     if network.num_addresses > MAX_ADDRESSES:
-        raise BadCommand(
-            f"{quoted(word)} holds more than {MAX_ADDRESSES} addresses; type /24 (IPv6:"
-            " /120) or smaller."
-        )
+        raise BadCommand(f"{quoted(word)} holds more than {MAX_ADDRESSES} addresses; type /24 (IPv6: /120) or smaller.")
     return network
 
 
@@ -233,7 +206,7 @@ FULL_RANGE = "all"
 
 
 def read_history(text: str) -> tuple[str, timedelta | None]:
-    """Parse `TARGET|ID [7d|30d|all_messages]`; the lookback is None for `all_messages`."""
+    """Parse `TARGET|ID [7d|30d|all]`; the lookback is None for `all`."""
     words = text.split()
     if len(words) < 2:
         return read_watch_name(text), DEFAULT_RANGE
@@ -248,12 +221,7 @@ def read_history(text: str) -> tuple[str, timedelta | None]:
         return text.strip(), DEFAULT_RANGE  # a name of several words
 
 
-def history_start(
-    watch: Watch, history: History, lookback: timedelta | None, now: datetime
-) -> datetime:
+def history_start(watch: Watch, history: History, lookback: timedelta | None, now: datetime) -> datetime:
     """Start of the range, not before the watch was created or its first entry."""
-    known_since = [
-        watch.created_at,
-        *(track.spans[0].since for track in history.tracks if track.spans),
-    ]
+    known_since = [watch.created_at, *(track.spans[0].since for track in history.tracks if track.spans)]
     return max(min(known_since), now - lookback) if lookback else min(known_since)

@@ -8,4 +8,4 @@ earlier call must have ended. Duplicates occur only where the channel history ca
 from handlers.delivery.retry_policy import DeliveryTimeouts
 from handlers.delivery.worker import DeliveryWorker
 
-__all__ = ["DeliveryWorker", "DeliveryTimeouts"]
+__all__ = ["DeliveryTimeouts", "DeliveryWorker"]

@@ -10,30 +10,16 @@ from enum import StrEnum
 
 from bot.monitoring.interfaces import OutboxMessage
 from handlers.ports import (
-    RetryAfter,
+    ChannelUnavailable,
+    DeliveryUnknown,
     MessageNotFound,
     Rejected,
-    ChannelUnavailable,
+    RetryAfter,
     WorkspaceUnavailable,
-    DeliveryUnknown,
 )
 
-POST_ERRORS = (
-    RetryAfter,
-    DeliveryUnknown,
-    Rejected,
-    MessageNotFound,
-    ChannelUnavailable,
-    WorkspaceUnavailable,
-)
-PostError = (
-    RetryAfter
-    | DeliveryUnknown
-    | Rejected
-    | MessageNotFound
-    | ChannelUnavailable
-    | WorkspaceUnavailable
-)
+POST_ERRORS = (RetryAfter, DeliveryUnknown, Rejected, MessageNotFound, ChannelUnavailable, WorkspaceUnavailable)
+PostError = RetryAfter | DeliveryUnknown | Rejected | MessageNotFound | ChannelUnavailable | WorkspaceUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,29 +83,18 @@ class RetryDecision:
     pause_scope: PauseScope = PauseScope.NONE
 
 
-def earliest_attempt(
-    message: OutboxMessage, store_started_at: datetime, timeouts: DeliveryTimeouts
-) -> EarliestAttempt:
+def earliest_attempt(message: OutboxMessage, store_started_at: datetime, timeouts: DeliveryTimeouts) -> EarliestAttempt:
     """When the first message of a channel may be sent.
 
     After a restart the store may have lost the record of messages that were sent.
     """
     now = timeouts.now()
-    may_be_forgotten = (
-        now - store_started_at < timeouts.recovery_window
-        and message.earliest_post_at < store_started_at
-    )
+    may_be_forgotten = now - store_started_at < timeouts.recovery_window and message.earliest_post_at < store_started_at
     since = message.send_started_at or (store_started_at if may_be_forgotten else None)
     if since is None:
         return EarliestAttempt(now)
-    wait = (
-        max(timeouts.grace, timeouts.backoff(message.attempts))
-        if message.send_started_at
-        else timeouts.grace
-    )
-    return EarliestAttempt(
-        since + wait, since - timeouts.max_rollback if may_be_forgotten else since
-    )
+    wait = max(timeouts.grace, timeouts.backoff(message.attempts)) if message.send_started_at else timeouts.grace
+    return EarliestAttempt(since + wait, since - timeouts.max_rollback if may_be_forgotten else since)
 
 
 def retry_decision(
@@ -135,9 +110,7 @@ def retry_decision(
             return RetryDecision(backoff, definitely_not_sent=False)
         case ChannelUnavailable():
             return RetryDecision(
-                now + timeouts.unavailable_retry
-                if watch_exists and age < timeouts.drop_unavailable_after
-                else None,
+                now + timeouts.unavailable_retry if watch_exists and age < timeouts.drop_unavailable_after else None,
                 pause_scope=PauseScope.CHANNEL,
             )
         case WorkspaceUnavailable():

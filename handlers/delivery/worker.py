@@ -11,13 +11,13 @@ from datetime import datetime
 import structlog
 
 from bot.monitoring.interfaces import (
-    OutboxMessage,
-    DigestMessage,
-    StoredWatch,
     AlertMessage,
+    ChannelSettings,
+    DigestMessage,
     ListNoticeMessage,
     Outbox,
-    ChannelSettings,
+    OutboxMessage,
+    StoredWatch,
     UpdateMode,
     WatchRepository,
 )
@@ -26,24 +26,17 @@ from bot.monitoring.schedule import WEEK
 from bot.storage import StoreUnavailable
 from handlers.delivery.retry_policy import (
     POST_ERRORS,
-    PostError,
     DeliveryTimeouts,
     PauseScope,
-    retry_decision,
+    PostError,
     earliest_attempt,
+    retry_decision,
 )
 from handlers.message import Card
 from handlers.messages.alerts import reply_card, root_card, undeliverable_card
 from handlers.messages.blocklists import list_notice_card
 from handlers.messages.history import digest_card
-from handlers.ports import (
-    HistoryUnavailable,
-    RetryAfter,
-    MessageNotFound,
-    Rejected,
-    MessagePoster,
-    DeliveryUnknown,
-)
+from handlers.ports import DeliveryUnknown, HistoryUnavailable, MessageNotFound, MessagePoster, Rejected, RetryAfter
 
 LOG_LEVELS = {RetryAfter: logging.INFO, Rejected: logging.ERROR}  # else WARNING
 
@@ -85,18 +78,10 @@ class DeliveryWorker:
                 await self.timeouts.sleep(self.timeouts.min_interval_s)
         except StoreUnavailable as error:  # retried at the next poll
             log.warning(
-                "store unavailable, delivery delayed",
-                platform=channel.platform,
-                channel=channel.id,
-                error=str(error),
+                "store unavailable, delivery delayed", platform=channel.platform, channel=channel.id, error=str(error)
             )
         except Exception:
-            log.exception(
-                "delivery failed",
-                platform=channel.platform,
-                team=channel.workspace,
-                channel=channel.id,
-            )
+            log.exception("delivery failed", platform=channel.platform, team=channel.workspace, channel=channel.id)
         finally:
             self._busy.discard(channel)
 
@@ -115,9 +100,7 @@ class DeliveryWorker:
             stored = await self.watches.find(channel, message.watch.id)
             settings = await self.watches.settings(channel)
         digest = await self._digest(message) if isinstance(message, DigestMessage) else None
-        attempt = DeliveryAttempt(
-            self.outbox, self.watches, poster, self.timeouts, message, stored, settings, digest
-        )
+        attempt = DeliveryAttempt(self.outbox, self.watches, poster, self.timeouts, message, stored, settings, digest)
         return await attempt.run(earliest.possibly_sent_since)
 
     async def _digest(self, message: DigestMessage) -> Card:
@@ -152,9 +135,7 @@ class DeliveryAttempt:
             await self.outbox.mark_dropped(self.message, "reminders are off in this channel")
             return True
         try:
-            if possibly_sent_since and (
-                existing_id := await self._find_existing(possibly_sent_since)
-            ):
+            if possibly_sent_since and (existing_id := await self._find_existing(possibly_sent_since)):
                 await self._mark_sent(self.message, existing_id)
                 return True
         except POST_ERRORS as error:
@@ -197,11 +178,7 @@ class DeliveryAttempt:
 
     async def _thread(self) -> str | None:
         message = self.message
-        return (
-            None
-            if message.is_root
-            else await self.outbox.root_message_id(message.channel, message.thread_key)
-        )
+        return None if message.is_root else await self.outbox.root_message_id(message.channel, message.thread_key)
 
     async def _edit_root(self, root: str) -> bool:
         """Edit the root message; False if it no longer exists."""
@@ -211,9 +188,7 @@ class DeliveryAttempt:
             log.info("thread not found", **self._log_fields(str(error)))
             return False
         except DeliveryUnknown as error:  # edits are idempotent, so just retry
-            raise RetryAfter(
-                str(error), self.timeouts.backoff(self.message.attempts + 1).total_seconds()
-            ) from None
+            raise RetryAfter(str(error), self.timeouts.backoff(self.message.attempts + 1).total_seconds()) from None
         except Rejected as error:
             log.error("root message not edited", **self._log_fields(str(error)))
         return True
@@ -222,14 +197,10 @@ class DeliveryAttempt:
         message = self.message
         if thread and isinstance(message, AlertMessage):
             broadcast = self.settings.update_mode == UpdateMode.BROADCAST
-            broadcast = broadcast and (
-                message.alert.broadcast or message.alert.reason is AlertReason.RESOLVED
-            )
+            broadcast = broadcast and (message.alert.broadcast or message.alert.reason is AlertReason.RESOLVED)
             reply = reply_card(message.watch, message.alert)
             try:
-                message_id = await self.poster.post(
-                    message.channel, reply, thread, message.id, broadcast
-                )
+                message_id = await self.poster.post(message.channel, reply, thread, message.id, broadcast)
                 await self._mark_sent(message, message_id)
                 return
             except MessageNotFound as error:
@@ -250,11 +221,7 @@ class DeliveryAttempt:
         `started` is the message with this attempt recorded, None if no attempt was made.
         """
         decision = retry_decision(self.message, error, self.stored is not None, self.timeouts)
-        log.log(
-            LOG_LEVELS.get(type(error), logging.WARNING),
-            "message not sent",
-            **self._log_fields(str(error)),
-        )
+        log.log(LOG_LEVELS.get(type(error), logging.WARNING), "message not sent", **self._log_fields(str(error)))
         if decision.pause_scope is not PauseScope.NONE and self.stored and not self.stored.paused:
             await self._pause(self.stored.watch, decision.pause_scope, str(error))
         if decision.retry_at is None:
@@ -283,9 +250,7 @@ class DeliveryAttempt:
             return
         await self.watches.pause_channel(channel)
         try:
-            await self.poster.notify_user(
-                channel, watch.created_by, undeliverable_card(watch, reason)
-            )
+            await self.poster.notify_user(channel, watch.created_by, undeliverable_card(watch, reason))
         except POST_ERRORS as error:
             log.info("creator not notified", **self._log_fields(str(error)))
 
@@ -304,10 +269,7 @@ class DeliveryAttempt:
         return root_card(message.watch, incident, message.alert)
 
     def _is_reminder(self) -> bool:
-        return (
-            isinstance(self.message, AlertMessage)
-            and self.message.alert.reason is AlertReason.REMINDER
-        )
+        return isinstance(self.message, AlertMessage) and self.message.alert.reason is AlertReason.REMINDER
 
     def _log_fields(self, error: str) -> dict[str, str]:
         channel, key = self.message.channel, self.message.id

@@ -3,24 +3,24 @@
 from handlers.messages.blocklists import TRUST_VERDICTS, ListRow, lists_card
 from handlers.messages.bounces import bounce_card, log_card, route_card
 from handlers.messages.formatting import TONES, findings_card, summarize_report
-from handlers.messages.help import internal_error_card, help_card, refusal_card
-from handlers.messages.report import checking_card, report_card, reports_card, progress_text
+from handlers.messages.help import help_card, internal_error_card, refusal_card
+from handlers.messages.report import checking_card, progress_text, report_card, reports_card
 
 __all__ = [
     "TONES",
     "TRUST_VERDICTS",
     "ListRow",
     "bounce_card",
-    "log_card",
-    "internal_error_card",
     "checking_card",
     "findings_card",
     "help_card",
+    "internal_error_card",
     "lists_card",
-    "route_card",
+    "log_card",
+    "progress_text",
     "refusal_card",
     "report_card",
     "reports_card",
-    "progress_text",
+    "route_card",
     "summarize_report",
 ]

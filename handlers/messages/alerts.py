@@ -9,23 +9,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bot.inputs.durations import format_duration
-from bot.monitoring.models import Alert, Incident, Problem, AlertReason, Watch
+from bot.monitoring.models import Alert, AlertReason, Incident, Problem, Watch
 from bot.monitoring.observations import BLOCKLIST
 from handlers.message import Button, Card, Fact, Line, Tone
 from handlers.messages.formatting import MUTE_DURATIONS
 from handlers.messages.problems import (
     address_table,
     cleared_lines,
+    format_time,
     known_lines,
     problem_lines,
-    unverified_lines,
     problem_name,
-    remaining_lines,
-    watch_label,
-    worst_tone,
     problem_sort_key,
     problems_summary,
-    format_time,
+    remaining_lines,
+    unverified_lines,
+    watch_label,
+    worst_tone,
 )
 
 
@@ -48,27 +48,15 @@ def _render_opened(watch: Watch, alert: Alert) -> Card:
 
 
 def _render_grew(watch: Watch, alert: Alert) -> Card:
-    lines = (
-        *problem_lines(watch, alert.new),
-        *cleared_lines(alert.cleared),
-        *unverified_lines(alert.unverified),
-    )
-    return Card(
-        f"{watch_label(watch)}: now also {problems_summary(alert.new)}",
-        worst_tone(alert.new),
-        lines=lines,
-    )
+    lines = (*problem_lines(watch, alert.new), *cleared_lines(alert.cleared), *unverified_lines(alert.unverified))
+    return Card(f"{watch_label(watch)}: now also {problems_summary(alert.new)}", worst_tone(alert.new), lines=lines)
 
 
 def _render_noted(watch: Watch, alert: Alert) -> Card:
     names = list(dict.fromkeys(problem_name(problem) for problem in alert.new))
     changed = all(problem.last_observation.notify_once for problem in alert.new)
     what = f"{' and '.join(names)} changed" if changed else problems_summary(alert.new)
-    return Card(
-        f"{watch_label(watch)}: {what}",
-        worst_tone(alert.new),
-        lines=tuple(problem_lines(watch, alert.new)),
-    )
+    return Card(f"{watch_label(watch)}: {what}", worst_tone(alert.new), lines=tuple(problem_lines(watch, alert.new)))
 
 
 def _render_eased(watch: Watch, alert: Alert) -> Card:
@@ -78,23 +66,13 @@ def _render_eased(watch: Watch, alert: Alert) -> Card:
         *remaining_lines(alert.remaining),
         *problem_lines(watch, alert.new),
     )
-    ended = (
-        f"no longer {problems_summary(alert.cleared)}"
-        if alert.cleared
-        else "no longer followed on a list"
-    )
+    ended = f"no longer {problems_summary(alert.cleared)}" if alert.cleared else "no longer followed on a list"
     title = "better" if alert.remaining else ended
-    return Card(
-        f"{watch_label(watch)}: {title}", Tone.WARN if alert.remaining else Tone.GOOD, lines=lines
-    )
+    return Card(f"{watch_label(watch)}: {title}", Tone.WARN if alert.remaining else Tone.GOOD, lines=lines)
 
 
 def _render_resolved(watch: Watch, alert: Alert) -> Card:
-    lines = (
-        *cleared_lines(alert.cleared),
-        *unverified_lines(alert.unverified),
-        *remaining_lines(alert.remaining),
-    )
+    lines = (*cleared_lines(alert.cleared), *unverified_lines(alert.unverified), *remaining_lines(alert.remaining))
     return Card(resolved_title(watch, alert), Tone.GOOD, lines=lines)
 
 
@@ -109,30 +87,21 @@ def _render_reminder(watch: Watch, alert: Alert) -> Card:
         "",
     )
     title = f"{watch_label(watch)}: still {problems_summary(alert.remaining) or 'not right'}{since}"
-    return Card(
-        title, Tone.WARN, step, buttons=(Button("Acknowledge", f"ack {watch.id}", in_place=True),)
-    )
+    return Card(title, Tone.WARN, step, buttons=(Button("Acknowledge", f"ack {watch.id}", in_place=True),))
 
 
 def _render_unstable(watch: Watch, alert: Alert) -> Card:
     note = "You hear of it again once it has stayed the same for 12 hours."
     names = ", ".join(dict.fromkeys(map(problem_name, alert.new)))
     return Card(
-        f"{watch_label(watch)}: {names} comes and goes",
-        Tone.WARN,
-        lines=(*problem_lines(watch, alert.new), Line(note)),
+        f"{watch_label(watch)}: {names} comes and goes", Tone.WARN, lines=(*problem_lines(watch, alert.new), Line(note))
     )
 
 
 def _render_degraded(watch: Watch, alert: Alert) -> Card:
-    note = (
-        "It was seen once, and every second look went unanswered, so nobody knows whether it is"
-        " true."
-    )
+    note = "It was seen once, and every second look went unanswered, so nobody knows whether it is true."
     title = f"{watch_label(watch)}: perhaps {problems_summary(alert.new)}"
-    return Card(
-        title, Tone.UNSURE, lines=(*problem_lines(watch, alert.new), Line(note, Tone.UNSURE))
-    )
+    return Card(title, Tone.UNSURE, lines=(*problem_lines(watch, alert.new), Line(note, Tone.UNSURE)))
 
 
 REPLY_RENDERERS: Mapping[AlertReason, Callable[[Watch, Alert], Card]] = {
@@ -148,9 +117,7 @@ REPLY_RENDERERS: Mapping[AlertReason, Callable[[Watch, Alert], Card]] = {
 
 
 MAX_CHECKED = 16  # addresses per check
-INVITE_STEP = (
-    "Add mailcheck to the channel again (in Slack: /invite @mailcheck), and its watches go on."
-)
+INVITE_STEP = "Add mailcheck to the channel again (in Slack: /invite @mailcheck), and its watches go on."
 
 
 def root_card(watch: Watch, incident: Incident, alert: Alert) -> Card:
@@ -182,10 +149,7 @@ def reply_card(watch: Watch, alert: Alert) -> Card:
 def undeliverable_card(watch: Watch, reason: str) -> Card:
     """Direct message to the watch's creator when the channel can no longer be posted to."""
     return Card(
-        (
-            f"The alerts about {watch_label(watch)} cannot be delivered: their channel is closed"
-            " to mailcheck"
-        ),
+        (f"The alerts about {watch_label(watch)} cannot be delivered: their channel is closed to mailcheck"),
         Tone.WARN,
         step=INVITE_STEP,
         lines=(Line("Until then all watches of that channel rest; after 30 days they end."),),
@@ -200,39 +164,19 @@ def _open_root_card(
     known_problems = [problem for problem in problems if not problem.informational] and [
         p for p in problems if p.informational
     ]
-    ranked = sorted(
-        (problem for problem in problems if problem not in known_problems), key=problem_sort_key
-    )
-    step = next(
-        (p.last_observation.remediation for p in ranked if p.last_observation.remediation), ""
-    )
+    ranked = sorted((problem for problem in problems if problem not in known_problems), key=problem_sort_key)
+    step = next((p.last_observation.remediation for p in ranked if p.last_observation.remediation), "")
     opened = incident.opened_at or min((p.since for p in ranked), default=incident.started_at)
-    acknowledged = (
-        [Fact("Acknowledged", f"by {a.actor}, {format_time(a.at)}")]
-        if (a := incident.acknowledged)
-        else []
-    )
-    mute = (
-        [Fact("Muted", f"by {m.actor}, until {format_time(m.until)}")]
-        if (m := incident.muted)
-        else []
-    )
+    acknowledged = [Fact("Acknowledged", f"by {a.actor}, {format_time(a.at)}")] if (a := incident.acknowledged) else []
+    mute = [Fact("Muted", f"by {m.actor}, until {format_time(m.until)}")] if (m := incident.muted) else []
     return Card(
         title=_title(watch, ranked, known_problems),
-        tone=Tone.UNSURE
-        if incident.muted
-        else Tone.WARN
-        if incident.acknowledged
-        else worst_tone(ranked),
+        tone=Tone.UNSURE if incident.muted else Tone.WARN if incident.acknowledged else worst_tone(ranked),
         step=step,
         lines=(*problem_lines(watch, ranked, step), *extra_lines, *known_lines(known_problems)),
         facts=(Fact("Since", format_time(opened)), *acknowledged, *mute),
         table=address_table(ranked) if watch.is_range else None,
-        buttons=(
-            *_removal_button(ranked),
-            *_incident_buttons(watch, incident),
-            *_check_button(watch, ranked),
-        ),
+        buttons=(*_removal_button(ranked), *_incident_buttons(watch, incident), *_check_button(watch, ranked)),
         footnote=_footnote(watch),
     )
 
@@ -241,15 +185,8 @@ def _resolved_root_card(watch: Watch, alert: Alert) -> Card:
     return Card(
         resolved_title(watch, alert),
         Tone.GOOD,
-        lines=(
-            *cleared_lines(alert.cleared),
-            *unverified_lines(alert.unverified),
-            *remaining_lines(alert.remaining),
-        ),
-        facts=(
-            Fact("Since", format_time(alert.opened_at or alert.at)),
-            Fact("Until", format_time(alert.at)),
-        ),
+        lines=(*cleared_lines(alert.cleared), *unverified_lines(alert.unverified), *remaining_lines(alert.remaining)),
+        facts=(Fact("Since", format_time(alert.opened_at or alert.at)), Fact("Until", format_time(alert.at))),
         buttons=_check_button(watch, (*alert.cleared, *alert.unverified)),
         footnote=_footnote(watch),
     )
@@ -257,19 +194,11 @@ def _resolved_root_card(watch: Watch, alert: Alert) -> Card:
 
 def _title(watch: Watch, problems: Sequence[Problem], known_problems: Sequence[Problem]) -> str:
     subject = watch_label(watch)
-    listed = [
-        p.last_observation
-        for p in (*problems, *known_problems)
-        if p.last_observation.check == BLOCKLIST
-    ]
+    listed = [p.last_observation for p in (*problems, *known_problems) if p.last_observation.check == BLOCKLIST]
     addresses = {observation.address for observation in listed if observation.address}
     if watch.is_range and watch.network and addresses:
         return f"{subject}: {len(addresses)} of {watch.network.num_addresses} addresses listed"
-    return (
-        f"{subject}: {problems_summary(problems)}"
-        if problems
-        else f"{subject}: nothing is wrong any more"
-    )
+    return f"{subject}: {problems_summary(problems)}" if problems else f"{subject}: nothing is wrong any more"
 
 
 def _incident_buttons(watch: Watch, incident: Incident) -> list[Button]:
@@ -284,27 +213,18 @@ def _incident_buttons(watch: Watch, incident: Incident) -> list[Button]:
 
 def _removal_button(problems: Sequence[Problem]) -> list[Button]:
     links = ((p, link) for p in problems for link in p.last_observation.links[:1])
-    return [
-        Button(f"{problem_name(p)}: {link.label.lower()}", url=link.url, primary=True)
-        for p, link in links
-    ][:1]
+    return [Button(f"{problem_name(p)}: {link.label.lower()}", url=link.url, primary=True) for p, link in links][:1]
 
 
 def _check_button(watch: Watch, problems: Iterable[Problem]) -> tuple[Button, ...]:
     """Check the target again; of a large range only the affected addresses."""
     subject = watch.subject
     if watch.is_range and watch.network and watch.network.num_addresses > MAX_CHECKED:
-        affected = list(
-            dict.fromkeys(
-                p.last_observation.address for p in problems if p.last_observation.address
-            )
-        )[:MAX_CHECKED]
+        affected = list(dict.fromkeys(p.last_observation.address for p in problems if p.last_observation.address))[
+            :MAX_CHECKED
+        ]
         subject = " ".join((*affected, watch.domain or ""))
-    return (
-        (Button("Check again", f"check {subject.strip()} as {watch.role} fresh"),)
-        if subject.strip()
-        else ()
-    )
+    return (Button("Check again", f"check {subject.strip()} as {watch.role} fresh"),) if subject.strip() else ()
 
 
 def _footnote(watch: Watch) -> str:

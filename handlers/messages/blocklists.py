@@ -24,32 +24,22 @@ def list_notice_card(notice: ListNotice, list_name: str) -> Card:
         if notice.answered
         else ""
     )
-    test_point = (
-        " It lists its own test entry that must never be listed." if not notice.answered else ""
-    )
+    test_point = " It lists its own test entry that must never be listed." if not notice.answered else ""
     return Card(
         f"{list_name} lists too much to be believed, and is left out",
         Tone.WARN,
         lines=(
             Line(f"No channel is alerted for what it says.{flipped}{test_point}"),
+            Line("It counts again after three good rounds of its own test entries; there is nothing to do."),
             Line(
-                "It counts again after three good rounds of its own test entries; there is"
-                " nothing to do."
-            ),
-            Line(
-                "Lists do so when they are closed, sold or broken. Servers that use it may"
-                " refuse good mail meanwhile."
+                "Lists do so when they are closed, sold or broken. Servers that use it may refuse good mail meanwhile."
             ),
         ),
         footnote="Told in this channel only; settings lists off ends it",
     )
 
 
-TRUST_VERDICTS = {
-    TrustLevel.GOOD: Verdict.PASS,
-    TrustLevel.UNKNOWN: Verdict.UNKNOWN,
-    TrustLevel.UNUSABLE: Verdict.WARN,
-}
+TRUST_VERDICTS = {TrustLevel.GOOD: Verdict.PASS, TrustLevel.UNKNOWN: Verdict.UNKNOWN, TrustLevel.UNUSABLE: Verdict.WARN}
 STATUS_TEXTS = {
     Verdict.PASS: "good",
     Verdict.UNKNOWN: "not known",

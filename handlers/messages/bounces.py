@@ -61,10 +61,7 @@ def bounce_card(bounce: Bounce) -> Card:
         ("Receiver", bounce.receiver),
         ("Your address", bounce.ip),
         ("List", load_rules().list_name(bounce.list) if bounce.list else ""),
-        (
-            "Policy block (PBL)",
-            POLICY_TEXTS[_is_policy(bounce)] if bounce.category in ADDRESS_CATEGORIES else "",
-        ),
+        ("Policy block (PBL)", POLICY_TEXTS[_is_policy(bounce)] if bounce.category in ADDRESS_CATEGORIES else ""),
         ("Code", " ".join(str(code) for code in (bounce.smtp_code, bounce.enhanced_code) if code)),
     )
     page = (Button("Read on", url=bounce.advice_url),) if bounce.advice_url else ()
@@ -86,10 +83,7 @@ def log_card(bounces: Sequence[Bounce], summary: LogSummary) -> Card:
         return Card(
             f"No refusal in {pluralize(summary.lines, 'line')}",
             Tone.UNSURE,
-            step=(
-                "Paste the lines of the mail log that say bounced, deferred or rejected, or the"
-                " bounce itself."
-            ),
+            step=("Paste the lines of the mail log that say bounced, deferred or rejected, or the bounce itself."),
         )
     return Card(
         f"{pluralize(summary.refusals, 'refusal')} in {pluralize(summary.lines, 'line')}",
@@ -97,10 +91,7 @@ def log_card(bounces: Sequence[Bounce], summary: LogSummary) -> Card:
         step=summary.steps[0][0],
         facts=tuple(
             Fact(label, ", ".join(f"{name} ({number:,})" for name, number in names[:MAX_NAMED]))
-            for label, names in (
-                ("Addresses refused", summary.addresses),
-                ("Receivers", summary.receivers),
-            )
+            for label, names in (("Addresses refused", summary.addresses), ("Receivers", summary.receivers))
             if names
         ),
         text_block=TextBlock("Why, and how often", tuple(_cause_bars(summary))),
@@ -113,9 +104,7 @@ def route_card(path: HeaderAnalysis) -> Card:
     """Route of a message from the oldest hop, and the egress address that receivers check."""
     if not path.hops:
         return Card("This is no message header: it has no Received lines.", Tone.WARN, private=True)
-    target = " ".join(
-        part for part in (path.egress.ip if path.egress else "", path.from_domain or "") if part
-    )
+    target = " ".join(part for part in (path.egress.ip if path.egress else "", path.from_domain or "") if part)
     is_aligned = path.alignment.spf or path.alignment.dkim
     results = path.authentication[0] if path.authentication else AuthenticationResults(None, ())
     tones = [RESULT_TONES.get(result.result, Tone.UNSURE) for result in results.results]
@@ -123,16 +112,11 @@ def route_card(path: HeaderAnalysis) -> Card:
         f"The message left its organisation from {path.egress.ip}"
         if path.egress
         else "These lines do not tell from which address the message left its organisation",
-        Tone.GOOD
-        if is_aligned and not any(tone in (Tone.BAD, Tone.WARN) for tone in tones)
-        else Tone.WARN,
+        Tone.GOOD if is_aligned and not any(tone in (Tone.BAD, Tone.WARN) for tone in tones) else Tone.WARN,
         step=f"Check {target}: receivers judge the message by it." if target else "",
         lines=(
             *((Line(path.egress.summary),) if path.egress else ()),
-            *(
-                Line(result.summary, tone)
-                for result, tone in zip(results.results, tones, strict=True)
-            ),
+            *(Line(result.summary, tone) for result, tone in zip(results.results, tones, strict=True)),
             Line(path.alignment.summary, Tone.GOOD if is_aligned else Tone.WARN),
             Line(path.unsubscribe.summary, Tone.GOOD if path.unsubscribe.one_click else Tone.PLAIN),
         ),
@@ -140,11 +124,8 @@ def route_card(path: HeaderAnalysis) -> Card:
         if results.authserv_id and results.results
         else (),
         text_block=TextBlock("The way it took", tuple(_route_lines(path))),
-        buttons=(Button(f"Check {target}", command=f"check {target}", primary=True),)
-        if target
-        else (),
-        footnote=f"{pluralize(len(path.hops), 'hop')}"
-        + (f" in {path.total_s} s" if path.total_s is not None else ""),
+        buttons=(Button(f"Check {target}", command=f"check {target}", primary=True),) if target else (),
+        footnote=f"{pluralize(len(path.hops), 'hop')}" + (f" in {path.total_s} s" if path.total_s is not None else ""),
     )
 
 
@@ -156,9 +137,7 @@ def lines_read_text(number: int) -> str:
 def reading_card(what: str) -> Card:
     """Acknowledgement before a pasted text or a file is read."""
     return Card(
-        f"Reading the {what} …",
-        footnote="A long log takes some seconds; the result follows here.",
-        private=True,
+        f"Reading the {what} …", footnote="A long log takes some seconds; the result follows here.", private=True
     )
 
 
@@ -167,23 +146,15 @@ def _is_policy(bounce: Bounce) -> bool:
 
 
 def _check_buttons(addresses: Sequence[str]) -> tuple[Button, ...]:
-    buttons = tuple(
-        Button(f"Check {ip}", command=f"check {ip}", primary=len(addresses) == 1)
-        for ip in addresses
-    )
+    buttons = tuple(Button(f"Check {ip}", command=f"check {ip}", primary=len(addresses) == 1) for ip in addresses)
     if len(buttons) < 2:
         return buttons
-    return (
-        Button(f"Check all {len(buttons)}", command=f"check {' '.join(addresses)}", primary=True),
-        *buttons,
-    )
+    return (Button(f"Check all {len(buttons)}", command=f"check {' '.join(addresses)}", primary=True), *buttons)
 
 
 def _cause_bars(summary: LogSummary) -> Iterator[str]:
     max_refusals = max(refusals for _, refusals in summary.causes)
-    causes = [
-        (_cause_label(category, name), refusals) for (category, name), refusals in summary.causes
-    ]
+    causes = [(_cause_label(category, name), refusals) for (category, name), refusals in summary.causes]
     width = max(len(cause) for cause, _ in causes)
     for cause, refusals in causes:
         bar = BAR_CHARACTER * max(1, round(refusals / max_refusals * BAR_LENGTH))
@@ -195,8 +166,7 @@ def _cause_bars(summary: LogSummary) -> Iterator[str]:
 def _cause_label(category: str, name: str) -> str:
     category_name = CAUSE_NAMES.get(category, category)
     return sanitize_monospaced(
-        f"{category_name}: {load_rules().list_name(name)}" if name else category_name,
-        MAX_LABEL_LENGTH,
+        f"{category_name}: {load_rules().list_name(name)}" if name else category_name, MAX_LABEL_LENGTH
     )
 
 
@@ -205,7 +175,8 @@ def _route_lines(path: HeaderAnalysis) -> Iterator[str]:
     for index, hop in enumerate(path.hops):
         egress_mark = "  ◄ left here" if path.egress and path.egress.hop == index else ""
         address = f" [{hop.ip}]" if hop.ip else ""
-        yield f"{sanitize_monospaced(hop.resolved or hop.name or 'unnamed', MAX_HOST_LENGTH)}{address}{egress_mark}"
+        host = sanitize_monospaced(hop.resolved or hop.name or "unnamed", MAX_HOST_LENGTH)
+        yield f"{host}{address}{egress_mark}"
         yield f"  │ {_transfer_text(hop)}"
     yield sanitize_monospaced(path.hops[-1].by or "unnamed", MAX_HOST_LENGTH)
 

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.inputs.domain_names import display_domain
-from bot.models import Finding, CheckRequest, Report, Verdict
-from handlers.message import Card, Select, Line, Tone
+from bot.models import CheckRequest, Finding, Report, Verdict
+from handlers.message import Card, Line, Select, Tone
 
-TONES = {
-    Verdict.PASS: Tone.GOOD,
-    Verdict.UNKNOWN: Tone.UNSURE,
-    Verdict.WARN: Tone.WARN,
-    Verdict.FAIL: Tone.BAD,
-}
+TONES = {Verdict.PASS: Tone.GOOD, Verdict.UNKNOWN: Tone.UNSURE, Verdict.WARN: Tone.WARN, Verdict.FAIL: Tone.BAD}
 
 # Checks by impact on delivery; within a check the worst severity comes first.
 CHECK_ORDER = (
@@ -49,13 +44,7 @@ CHECK_NAMES = {
 SPECIAL_PURPOSE = "network.special-purpose"
 MUTE_DURATIONS = Select(
     "For how long?",
-    (
-        ("1h", "1 hour"),
-        ("8h", "8 hours"),
-        ("24h", "24 hours"),
-        ("7d", "7 days"),
-        ("30d", "30 days"),
-    ),
+    (("1h", "1 hour"), ("8h", "8 hours"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days")),
     "24h",
 )
 QUARANTINED = "held-back"
@@ -85,9 +74,7 @@ REASON_TEXTS = {
 
 def request_label(request: CheckRequest) -> str:
     ip, domain = request.target.ip, request.target.domain
-    return " · ".join(
-        part for part in (str(ip) if ip else "", display_domain(domain) if domain else "") if part
-    )
+    return " · ".join(part for part in (str(ip) if ip else "", display_domain(domain) if domain else "") if part)
 
 
 def summarize_report(report: Report) -> str:
@@ -98,19 +85,11 @@ def summarize_report(report: Report) -> str:
     other_problems = [f for f in problems if f.check != "blocklist" and f.code != SPECIAL_PURPOSE]
     if listed:
         first = list_name(listed[0])
-        on = (
-            f"on {first}"
-            if len(listed) == 1
-            else f"on {first} and {pluralize(len(listed) - 1, 'more blocklist')}"
-        )
-        return (
-            f"{on}, and {pluralize(len(other_problems), 'more problem')}" if other_problems else on
-        )
+        on = f"on {first}" if len(listed) == 1 else f"on {first} and {pluralize(len(listed) - 1, 'more blocklist')}"
+        return f"{on}, and {pluralize(len(other_problems), 'more problem')}" if other_problems else on
     if other_problems:
         names = dict.fromkeys(CHECK_NAMES.get(f.check, f.check) for f in other_problems)
-        return ", ".join(
-            (*special, f"{pluralize(len(other_problems), 'problem')} ({', '.join(names)})")
-        )
+        return ", ".join((*special, f"{pluralize(len(other_problems), 'problem')} ({', '.join(names)})"))
     if special:
         return special[0]
     return "not everything could be checked" if report.verdict is Verdict.UNKNOWN else "all good"
@@ -124,17 +103,12 @@ def is_problem(finding: Finding) -> bool:
     if finding.check == "senders":
         return False
     is_unanswered_list = finding.check == "blocklist" and "state" in finding.facts
-    return finding.verdict >= Verdict.WARN or (
-        finding.verdict is Verdict.UNKNOWN and not is_unanswered_list
-    )
+    return finding.verdict >= Verdict.WARN or (finding.verdict is Verdict.UNKNOWN and not is_unanswered_list)
 
 
 def is_listing(finding: Finding) -> bool:
     """Listed for abuse or by policy, not on an allowlist or an informational list."""
-    return finding.facts.get("state") == "listed" and finding.facts.get("effect", "listed") in (
-        "listed",
-        "policy",
-    )
+    return finding.facts.get("state") == "listed" and finding.facts.get("effect", "listed") in ("listed", "policy")
 
 
 def list_name(finding: Finding) -> str:
@@ -142,11 +116,7 @@ def list_name(finding: Finding) -> str:
 
 
 def pluralize(number: int, noun: str) -> str:
-    return (
-        f"1 {noun}"
-        if number == 1
-        else f"{number:,} {noun}{'es' if noun.endswith(('ch', 's')) else 's'}"
-    )
+    return f"1 {noun}" if number == 1 else f"{number:,} {noun}{'es' if noun.endswith(('ch', 's')) else 's'}"
 
 
 def join_names(names: Sequence[str], limit: int = 8) -> str:
@@ -158,29 +128,20 @@ def join_names(names: Sequence[str], limit: int = 8) -> str:
 def finding_sort_key(finding: Finding) -> tuple[int, int, int]:
     check = CHECK_ORDER.index(finding.check) if finding.check in CHECK_ORDER else len(CHECK_ORDER)
     severity = finding.facts.get("severity", "none")
-    return (
-        -finding.verdict,
-        check,
-        SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES),
-    )
+    return (-finding.verdict, check, SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES))
 
 
 def finding_line(finding: Finding, shown_step: str = "") -> Line:
     """A finding with its step, unless it is `shown_step`."""
     texts = finding.facts.get("txt") or ()
     detail = "" if finding.remediation == shown_step else finding.remediation
-    return Line(
-        finding.summary, TONES[finding.verdict], detail, quote=str(texts[0]) if texts else ""
-    )
+    return Line(finding.summary, TONES[finding.verdict], detail, quote=str(texts[0]) if texts else "")
 
 
 def verdict_word(verdict: Verdict) -> str:
-    return {
-        Verdict.PASS: "good",
-        Verdict.UNKNOWN: "not known",
-        Verdict.WARN: "look at it",
-        Verdict.FAIL: "bad",
-    }[verdict]
+    return {Verdict.PASS: "good", Verdict.UNKNOWN: "not known", Verdict.WARN: "look at it", Verdict.FAIL: "bad"}[
+        verdict
+    ]
 
 
 def findings_card(title: str, findings: Sequence[Finding]) -> Card:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.inputs.durations import format_duration
-from bot.monitoring.history import ACKNOWLEDGED, ACTIONS, MUTED, ZERO, OTHERS, History, Span, Track
+from bot.monitoring.history import ACKNOWLEDGED, ACTIONS, MUTED, OTHERS, ZERO, History, Span, Track
 from bot.monitoring.interfaces import StoredWatch
 from bot.monitoring.models import Watch
 from bot.monitoring.observations import BLOCKLIST
-from handlers.charts import Bar, RowKind, Row, Timeline
-from handlers.message import Button, Card, Fact, Line, Chart, Tone
+from handlers.charts import Bar, Row, RowKind, Timeline
+from handlers.message import Button, Card, Chart, Fact, Line, Tone
 from handlers.messages.formatting import CHECK_NAMES, pluralize
-from handlers.messages.problems import watch_label, format_time
+from handlers.messages.problems import format_time, watch_label
 
 MIN_RANGE = timedelta(hours=1)  # shortest range of a chart
 MAX_NAMED = 4
@@ -60,14 +60,9 @@ def history_card(watch: Watch, history: History, start: datetime, now: datetime)
     tracks = tracks_in_range(history, start, now)
     subject, summary = watch_label(watch), short_summary(tracks)
     facts = tuple(history_facts(tracks))
-    buttons = tuple(
-        Button(label, f"history {watch.id} {word}", in_place=True) for label, word in RANGE_BUTTONS
-    )
+    buttons = tuple(Button(label, f"history {watch.id} {word}", in_place=True) for label, word in RANGE_BUTTONS)
     card = Card(
-        f"{subject}: {summary} since {format_time(start)}",
-        Tone.GOOD,
-        buttons=buttons,
-        footnote=f"Watch {watch.id}",
+        f"{subject}: {summary} since {format_time(start)}", Tone.GOOD, buttons=buttons, footnote=f"Watch {watch.id}"
     )
     if not tracks:
         return card
@@ -90,18 +85,12 @@ def tracks_in_range(history: History, start: datetime, now: datetime) -> list[Tr
     for track in history.tracks:
         spans = tuple(part for span in track.spans if (part := span.clip(start, now)))
         tracks += [TrackInRange(track, spans)] if spans else []
-    return sorted(
-        tracks,
-        key=lambda past: (past.is_user_action, not past.is_list, -past.duration, past.track.key),
-    )
+    return sorted(tracks, key=lambda past: (past.is_user_action, not past.is_list, -past.duration, past.track.key))
 
 
-def build_timeline(
-    title: str, tracks: Sequence[TrackInRange], start: datetime, now: datetime
-) -> Timeline:
+def build_timeline(title: str, tracks: Sequence[TrackInRange], start: datetime, now: datetime) -> Timeline:
     rows = tuple(
-        Row(track_name(track.track), row_kind(track), span_bars(track.spans), track_summary(track))
-        for track in tracks
+        Row(track_name(track.track), row_kind(track), span_bars(track.spans), track_summary(track)) for track in tracks
     )
     paler = any(bar.merged for row in rows for bar in row.bars)
     return Timeline(title, min(start, now - MIN_RANGE), now, rows, MERGED_NOTE if paler else "")
@@ -133,11 +122,7 @@ def track_name(track: Track) -> str:
 def track_summary(track: TrackInRange) -> str:
     """Summary of a track, such as `3 times, 2d 4h so far`."""
     times = f"{track.count} times" if track.count > 1 else "once" if track.is_instant else ""
-    lasted = (
-        ""
-        if track.is_instant
-        else f"{format_duration(track.duration)}{' so far' if track.track.is_open else ''}"
-    )
+    lasted = "" if track.is_instant else f"{format_duration(track.duration)}{' so far' if track.track.is_open else ''}"
     return ", ".join(filter(None, (times, lasted)))
 
 
@@ -147,9 +132,7 @@ def short_summary(tracks: Sequence[TrackInRange]) -> str:
     numbers = {
         "listing": sum(track.count for track in lists),
         "other problem" if lists else "problem": sum(
-            track.count
-            for track in tracks
-            if not (track.is_list or track.is_instant or track.is_user_action)
+            track.count for track in tracks if not (track.is_list or track.is_instant or track.is_user_action)
         ),
         "changed setting": sum(track.count for track in tracks if track.is_instant),
     }
@@ -166,18 +149,13 @@ def history_facts(tracks: Sequence[TrackInRange]) -> Iterator[Fact]:
         longest = max(lists, key=lambda track: track.longest)
         last = max(lists, key=lambda track: track.spans[-1].since)
         yield Fact("Lists", join_track_names(lists))
-        yield Fact(
-            "Listed",
-            f"{format_duration(sum((p.duration for p in lists), ZERO))}, each list counted by itself",
-        )
+        yield Fact("Listed", f"{format_duration(sum((p.duration for p in lists), ZERO))}, each list counted by itself")
         yield Fact("Longest", f"{format_duration(longest.longest)} on {track_name(longest.track)}")
         yield Fact("Last", f"{track_name(last.track)}, {last_active_text(last)}")
     for track in tracks:
         if not track.is_list:
             by = f" by {track.spans[-1].actor}" if track.spans[-1].actor else ""
-            yield Fact(
-                track_name(track.track), f"{track_summary(track)}, {last_active_text(track)}{by}"
-            )
+            yield Fact(track_name(track.track), f"{track_summary(track)}, {last_active_text(track)}{by}")
 
 
 def facts_text(facts: Sequence[Fact]) -> str:
@@ -186,10 +164,7 @@ def facts_text(facts: Sequence[Fact]) -> str:
 
 def join_track_names(tracks: Sequence[TrackInRange]) -> str:
     """`Spamhaus ZEN (3 times), PSBL and 2 more`."""
-    named = [
-        f"{track_name(p.track)} ({p.count} times)" if p.count > 1 else track_name(p.track)
-        for p in tracks
-    ]
+    named = [f"{track_name(p.track)} ({p.count} times)" if p.count > 1 else track_name(p.track) for p in tracks]
     more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
     return ", ".join(named[:MAX_NAMED]) + more
 
@@ -227,23 +202,15 @@ def digest_card(
     watches: Sequence[StoredWatch], histories: Mapping[str, History], start: datetime, end: datetime
 ) -> Card:
     """Weekly digest; `histories` are by watch id."""
-    weeks = sorted(
-        watch_weeks(watches, histories, start, end), key=lambda week: week.sort_key, reverse=True
-    )
+    weeks = sorted(watch_weeks(watches, histories, start, end), key=lambda week: week.sort_key, reverse=True)
     watched = pluralize(len(watches), "watch")
     if not weeks:
         return Card(
-            f"A quiet week: {watched} in this channel, and nothing happened",
-            Tone.GOOD,
-            footnote=DIGEST_FOOTNOTE,
+            f"A quiet week: {watched} in this channel, and nothing happened", Tone.GOOD, footnote=DIGEST_FOOTNOTE
         )
     summary = short_summary([track for week in weeks for track in week.tracks])
     is_open = sum(week.is_open for week in weeks)
-    now = (
-        f"{is_open} of {watched} with a problem now"
-        if is_open
-        else f"{watched}, none with a problem now"
-    )
+    now = f"{is_open} of {watched} with a problem now" if is_open else f"{watched}, none with a problem now"
     lines = tuple(week_line(week) for week in weeks[:MAX_WATCHES_SHOWN])
     more = (
         (Line(f"And {len(weeks) - MAX_WATCHES_SHOWN} more; `history` tells of each."),)
@@ -251,10 +218,7 @@ def digest_card(
         else ()
     )
     alt = " ".join(
-        [
-            f"Timeline of the week since {format_time(start)}.",
-            *(f"{line.text}: {line.detail}." for line in lines),
-        ]
+        [f"Timeline of the week since {format_time(start)}.", *(f"{line.text}: {line.detail}." for line in lines)]
     )
     rows = tuple(week_row(week) for week in weeks)
     return Card(
@@ -278,9 +242,7 @@ def watch_weeks(
 
 def week_line(week: WatchWeek) -> Line:
     """Lists and config problems of a watch, with durations."""
-    details = ", ".join(
-        f"{track_name(track.track)} ({track_summary(track)})" for track in week.tracks
-    )
+    details = ", ".join(f"{track_name(track.track)} ({track_summary(track)})" for track in week.tracks)
     return Line(watch_label(week.watch), Tone.WARN if week.is_open else Tone.PLAIN, detail=details)
 
 

@@ -16,21 +16,17 @@ from bot.monitoring.interfaces import StoredWatch
 from bot.monitoring.models import Phase, Problem, unique_problems
 from handlers.message import Card, Line, Table, Tone
 from handlers.messages.blocklists import ListRow, lists_card
-from handlers.messages.formatting import REASON_TEXTS, pluralize, join_names
-from handlers.messages.problems import watch_label, problems_summary, format_time
+from handlers.messages.formatting import REASON_TEXTS, join_names, pluralize
+from handlers.messages.problems import format_time, problems_summary, watch_label
 from handlers.messages.watches import watch_interval, watch_state
 
-WATCH_HINT = (
-    "Type `watch 203.0.113.5 example.com` in a channel; it hears of it when something changes."
-)
+WATCH_HINT = "Type `watch 203.0.113.5 example.com` in a channel; it hears of it when something changes."
 QUARANTINE_NOTE = (
-    "It suddenly listed far too much. It is believed again once its own test entries are right"
-    " for some rounds."
+    "It suddenly listed far too much. It is believed again once its own test entries are right for some rounds."
 )
 UNANSWERED_NOTE = "Nothing that it says can be verified right now, so it moves no incident."
 BUDGET_NOTE = (
-    "A tenth of each limit is kept for people's checks; where the rest is not enough, watches"
-    " look less often."
+    "A tenth of each limit is kept for people's checks; where the rest is not enough, watches look less often."
 )
 BUDGET_WARNING_SHARE = 0.8  # share of a budget from which it is a warning
 
@@ -66,19 +62,10 @@ class ChannelWatch:
 def watch_sections(watched: Sequence[ChannelWatch], now: datetime) -> tuple[Section, ...]:
     """Sections about watches, those with an open incident first."""
     ranked = sorted(
-        watched,
-        key=lambda item: (
-            item.channel_name,
-            item.stored.incident.opened_at is None,
-            item.stored.watch.subject,
-        ),
+        watched, key=lambda item: (item.channel_name, item.stored.incident.opened_at is None, item.stored.watch.subject)
     )
-    channels = [
-        (name, list(group)) for name, group in groupby(ranked, key=lambda item: item.channel_name)
-    ]
-    cards = tuple(
-        _channel_card(name, [item.stored for item in group], now) for name, group in channels
-    )
+    channels = [(name, list(group)) for name, group in groupby(ranked, key=lambda item: item.channel_name)]
+    cards = tuple(_channel_card(name, [item.stored for item in group], now) for name, group in channels)
     nothing = Card("Nothing is watched here yet", step=WATCH_HINT)
     return (
         Section("Incidents", (_incidents_card(ranked),)),
@@ -88,14 +75,13 @@ def watch_sections(watched: Sequence[ChannelWatch], now: datetime) -> tuple[Sect
 
 
 def lists_section(
-    rows: Sequence[ListRow] | None,
-    list_healths: Iterable[ListHealth],
-    list_names: Mapping[str, str],
+    rows: Sequence[ListRow] | None, list_healths: Iterable[ListHealth], list_names: Mapping[str, str]
 ) -> Section:
     """Status of the lists; `rows` is None while it is pending, `list_names` are by list id."""
     notes = [
         Line(
-            f"{list_names.get(health.list_id, health.list_id)}: held back since {format_time(health.quarantined_since)}",
+            f"{list_names.get(health.list_id, health.list_id)}: held back since "
+            f"{format_time(health.quarantined_since)}",
             Tone.WARN,
             QUARANTINE_NOTE,
         )
@@ -107,31 +93,19 @@ def lists_section(
         for health in list_healths
         if health.degraded and not health.quarantined_since
     ]
-    notes += (
-        [Line(f"Silent for some rounds: {join_names(degraded)}", Tone.UNSURE, UNANSWERED_NOTE)]
-        if degraded
-        else []
-    )
+    notes += [Line(f"Silent for some rounds: {join_names(degraded)}", Tone.UNSURE, UNANSWERED_NOTE)] if degraded else []
     if rows is None:
         card = Card("Asking every blocklist for its test entries …", lines=tuple(notes))
         return Section("Blocklists", (card,))
     card = lists_card(rows)
     lines = (*notes, *_unusable_lines(rows))
-    return Section(
-        "Blocklists", (Card(card.title, Tone.WARN if notes else card.tone, card.step, lines),)
-    )
+    return Section("Blocklists", (Card(card.title, Tone.WARN if notes else card.tone, card.step, lines),))
 
 
 def resolver_section(servers: Sequence[ServerHealth]) -> Section:
     unresponsive = [server.server for server in servers if server.unresponsive]
     rows = tuple(
-        (
-            server.server,
-            _server_state(server),
-            _response_time(server),
-            f"{server.sent:,}",
-            _retry_share(server),
-        )
+        (server.server, _server_state(server), _response_time(server), f"{server.sent:,}", _retry_share(server))
         for server in servers
     )
     title = (
@@ -139,19 +113,10 @@ def resolver_section(servers: Sequence[ServerHealth]) -> Section:
         if unresponsive
         else f"{pluralize(len(servers), 'name server')} in use"
     )
-    step = (
-        "Is it running, and may this host ask it? `mailcheck doctor` says more."
-        if unresponsive
-        else ""
-    )
+    step = "Is it running, and may this host ask it? `mailcheck doctor` says more." if unresponsive else ""
     table = Table(("Name server", "State", "Usual answer", "Questions", "Asked again"), rows)
-    tone = (
-        Tone.BAD if len(unresponsive) == len(servers) else Tone.WARN if unresponsive else Tone.GOOD
-    )
-    return Section(
-        "Resolver",
-        (Card(title, tone, step, table=table, footnote="since this process was started"),),
-    )
+    tone = Tone.BAD if len(unresponsive) == len(servers) else Tone.WARN if unresponsive else Tone.GOOD
+    return Section("Resolver", (Card(title, tone, step, table=table, footnote="since this process was started"),))
 
 
 def budgets_section(budgets: Sequence[QueryUsage], list_names: Mapping[str, str]) -> Section:
@@ -176,30 +141,18 @@ def budgets_section(budgets: Sequence[QueryUsage], list_names: Mapping[str, str]
     ]
     if not rows:
         return Section("Budgets", (Card("No watch has asked a list with a daily limit today"),))
-    title = (
-        f"Nearly used up today: {join_names(full)}"
-        if full
-        else "Watches keep within what every list allows"
-    )
+    title = f"Nearly used up today: {join_names(full)}" if full else "Watches keep within what every list allows"
     table = Table(("Blocklist", "Used today", "Allowed a day", "Part"), rows)
     unused = len(budgets) - len(rows)
-    note = (
-        f"{BUDGET_NOTE} {pluralize(unused, 'more list')} with a limit: not asked today."
-        if unused
-        else BUDGET_NOTE
-    )
-    return Section(
-        "Budgets", (Card(title, Tone.WARN if full else Tone.GOOD, table=table, footnote=note),)
-    )
+    note = f"{BUDGET_NOTE} {pluralize(unused, 'more list')} with a limit: not asked today." if unused else BUDGET_NOTE
+    return Section("Budgets", (Card(title, Tone.WARN if full else Tone.GOOD, table=table, footnote=note),))
 
 
 def _incidents_card(watched: Sequence[ChannelWatch]) -> Card:
     opened = [(since, item) for item in watched if (since := item.stored.incident.opened_at)]
     if not opened:
         return Card("No incident is open", Tone.GOOD)
-    lines = [
-        _incident_line(item, since) for since, item in sorted(opened, key=lambda pair: pair[0])
-    ]
+    lines = [_incident_line(item, since) for since, item in sorted(opened, key=lambda pair: pair[0])]
     verb = "is" if len(lines) == 1 else "are"
     return Card(f"{pluralize(len(lines), 'incident')} {verb} open", Tone.BAD, lines=tuple(lines))
 
@@ -207,11 +160,7 @@ def _incidents_card(watched: Sequence[ChannelWatch]) -> Card:
 def _incident_line(item: ChannelWatch, since: datetime) -> Line:
     incident = item.stored.incident
     problems = problems_summary(unique_problems(_notified(incident.problems))) or "being cleared"
-    owner = (
-        f"{incident.acknowledged.actor} has it in hand"
-        if incident.acknowledged
-        else "nobody has it in hand yet"
-    )
+    owner = f"{incident.acknowledged.actor} has it in hand" if incident.acknowledged else "nobody has it in hand yet"
     return Line(
         f"{watch_label(item.stored.watch)}: {problems}",
         Tone.BAD,
@@ -220,21 +169,14 @@ def _incident_line(item: ChannelWatch, since: datetime) -> Line:
 
 
 def _notified(problems: Iterable[Problem]) -> list[Problem]:
-    return [
-        problem for problem in problems if problem.notified and problem.phase is not Phase.CLEAN
-    ]
+    return [problem for problem in problems if problem.notified and problem.phase is not Phase.CLEAN]
 
 
 def _channel_card(name: str, watches: Sequence[StoredWatch], now: datetime) -> Card:
     is_open = sum(stored.incident.opened_at is not None for stored in watches)
     title = f"{name}: {len(watches)} {'watch' if len(watches) == 1 else 'watches'}"
     rows = tuple(
-        (
-            watch_label(stored.watch),
-            watch_state(stored),
-            watch_interval(stored),
-            _next_poll(stored, now),
-        )
+        (watch_label(stored.watch), watch_state(stored), watch_interval(stored), _next_poll(stored, now))
         for stored in watches
     )
     return Card(
@@ -264,11 +206,7 @@ def _mutes_card(muted: Sequence[ChannelWatch]) -> Card:
     if not muted:
         return Card("Nothing is muted")
     lines = tuple(_mute_line(item) for item in muted)
-    return Card(
-        f"{len(muted)} {'watch is' if len(muted) == 1 else 'watches are'} muted",
-        Tone.UNSURE,
-        lines=lines,
-    )
+    return Card(f"{len(muted)} {'watch is' if len(muted) == 1 else 'watches are'} muted", Tone.UNSURE, lines=lines)
 
 
 def _mute_line(item: ChannelWatch) -> Line:
@@ -286,9 +224,7 @@ def _unusable_lines(rows: Sequence[ListRow]) -> list[Line]:
     reasons: dict[str, list[str]] = {}
     for name, verdict, reason, _ in sorted(rows, key=lambda row: row[0].lower()):
         if verdict is not Verdict.PASS:
-            reasons.setdefault(REASON_TEXTS.get(reason, reason) or "no reason is known", []).append(
-                name
-            )
+            reasons.setdefault(REASON_TEXTS.get(reason, reason) or "no reason is known", []).append(name)
     ranked = sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
     return [Line(f"{join_names(names)}: {reason}", Tone.UNSURE) for reason, names in ranked]
 

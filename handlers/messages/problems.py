@@ -19,9 +19,7 @@ def watch_label(watch: Watch) -> str:
     """`HQ egress (203.0.113.5 · example.com)`, or the target alone for an unnamed watch."""
     network = watch.network
     address = str(network if watch.is_range else network.network_address) if network else ""
-    subject = " · ".join(
-        part for part in (address, display_domain(watch.domain) if watch.domain else "") if part
-    )
+    subject = " · ".join(part for part in (address, display_domain(watch.domain) if watch.domain else "") if part)
     return f"{watch.name} ({subject})" if watch.name else subject
 
 
@@ -41,12 +39,8 @@ def problem_name(problem: Problem) -> str:
 
 def problems_summary(problems: Sequence[Problem]) -> str:
     """`on Spamhaus ZEN`, `on 3 blocklists and a problem with SPF`."""
-    lists = list(
-        dict.fromkeys(problem_name(p) for p in problems if p.last_observation.check == BLOCKLIST)
-    )
-    checks = list(
-        dict.fromkeys(problem_name(p) for p in problems if p.last_observation.check != BLOCKLIST)
-    )
+    lists = list(dict.fromkeys(problem_name(p) for p in problems if p.last_observation.check == BLOCKLIST))
+    checks = list(dict.fromkeys(problem_name(p) for p in problems if p.last_observation.check != BLOCKLIST))
     on = f"on {lists[0]}" if len(lists) == 1 else f"on {len(lists)} blocklists" if lists else ""
     wrong = f"a problem with {' and '.join(checks)}" if checks else ""
     return " and ".join(part for part in (on, wrong) if part)
@@ -56,21 +50,15 @@ def names_with_addresses(problems: Sequence[Problem]) -> str:
     """`Spamhaus ZEN at 203.0.113.5, Barracuda at 3 addresses, reverse name`."""
     addresses_by_name: dict[str, set[str]] = {}
     for problem in problems:
-        addresses_by_name.setdefault(problem_name(problem), set()).add(
-            problem.last_observation.address
-        )
-    parts = [
-        f"{name}{_at_addresses(addresses - {''})}" for name, addresses in addresses_by_name.items()
-    ]
+        addresses_by_name.setdefault(problem_name(problem), set()).add(problem.last_observation.address)
+    parts = [f"{name}{_at_addresses(addresses - {''})}" for name, addresses in addresses_by_name.items()]
     more = f" and {len(parts) - MAX_NAMES} more" if len(parts) > MAX_NAMES else ""
     return ", ".join(parts[:MAX_NAMES]) + more
 
 
 def _at_addresses(addresses: Set[str]) -> str:
     return (
-        f" at {len(addresses)} addresses"
-        if len(addresses) > 1
-        else "".join(f" at {address}" for address in addresses)
+        f" at {len(addresses)} addresses" if len(addresses) > 1 else "".join(f" at {address}" for address in addresses)
     )
 
 
@@ -93,13 +81,8 @@ def problem_lines(watch: Watch, problems: Sequence[Problem], step: str = "") -> 
     for problem in unique_problems(problems):
         observation = problem.last_observation
         location = () if watch.is_range else (observation.address, observation.summary)
-        groups.setdefault(
-            (observation.check, observation.subject, observation.sublist, *location), []
-        ).append(problem)
-    shown = [
-        _problem_line(group[0], step, len(group) - 1)
-        for group in list(groups.values())[:MAX_PROBLEMS]
-    ]
+        groups.setdefault((observation.check, observation.subject, observation.sublist, *location), []).append(problem)
+    shown = [_problem_line(group[0], step, len(group) - 1) for group in list(groups.values())[:MAX_PROBLEMS]]
     more = len(groups) - len(shown)
     return [*shown, Line(f"{pluralize(more, 'more problem')}.")] if more else shown
 
@@ -111,17 +94,9 @@ def _problem_line(problem: Problem, shown_step: str, similar_count: int) -> Line
         if observation.previous_value and observation.previous_value != observation.value
         else ""
     )
-    same_elsewhere = (
-        f"The same at {pluralize(similar_count, 'more address')}." if similar_count else ""
-    )
+    same_elsewhere = f"The same at {pluralize(similar_count, 'more address')}." if similar_count else ""
     detail = " ".join(
-        filter(
-            None,
-            (
-                same_elsewhere,
-                "" if observation.remediation == shown_step else observation.remediation,
-            ),
-        )
+        filter(None, (same_elsewhere, "" if observation.remediation == shown_step else observation.remediation))
     )
     return Line(
         observation.summary or f"{problem_name(problem)} reports a problem.",
@@ -136,9 +111,7 @@ def address_table(problems: Sequence[Problem]) -> Table | None:
     problems_by_address: dict[Address, list[Problem]] = {}
     for problem in problems:
         if problem.last_observation.address:
-            problems_by_address.setdefault(ip_address(problem.last_observation.address), []).append(
-                problem
-            )
+            problems_by_address.setdefault(ip_address(problem.last_observation.address), []).append(problem)
     rows: list[tuple[Address, Address, tuple[str, str]]] = []
     for address in sorted(problems_by_address, key=lambda address: (address.version, int(address))):
         cells = _address_cells(problems_by_address[address])
@@ -146,10 +119,7 @@ def address_table(problems: Sequence[Problem]) -> Table | None:
             rows[-1] = rows[-1][0], address, cells
         else:
             rows.append((address, address, cells))
-    table_rows = (
-        (str(first) if first == last else f"{first} – {last}", *cells)
-        for first, last, cells in rows
-    )
+    table_rows = ((str(first) if first == last else f"{first} – {last}", *cells) for first, last, cells in rows)
     return Table(("Address", "Where", "Since"), tuple(table_rows)) if rows else None
 
 
@@ -180,11 +150,7 @@ def unverified_lines(problems: Sequence[Problem]) -> list[Line]:
 
 def worst_tone(problems: Sequence[Problem]) -> Tone:
     return SEVERITY_TONES[
-        min(
-            (p.last_observation.severity for p in problems),
-            key=SEVERITY_ORDER.index,
-            default=Severity.NONE,
-        )
+        min((p.last_observation.severity for p in problems), key=SEVERITY_ORDER.index, default=Severity.NONE)
     ]
 
 

@@ -9,23 +9,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bot.models import Finding, CheckRequest, Report, Role, Verdict
-from handlers.message import Button, Card, Fact, Line, TextBlock, Table, Tone
+from bot.models import CheckRequest, Finding, Report, Role, Verdict
+from handlers.message import Button, Card, Fact, Line, Table, TextBlock, Tone
 from handlers.messages.formatting import (
     CHECK_NAMES,
     REASON_TEXTS,
     TONES,
-    pluralize,
+    finding_line,
+    finding_sort_key,
     is_listing,
     is_problem,
-    finding_line,
     list_name,
+    pluralize,
     request_label,
     summarize_report,
     verdict_word,
-    finding_sort_key,
 )
-from handlers.sanitize import sanitize_monospaced, sanitize
+from handlers.sanitize import sanitize, sanitize_monospaced
 
 MAX_TERM_WIDTH = 46  # characters of branch and term, so that the numbers stay visible
 RECORD_CODES = frozenset(
@@ -47,18 +47,13 @@ OVER_LIMIT_NOTE = "← more than 10 from here"
 def spf_tree_block(findings: Iterable[Finding], requested: bool = False) -> TextBlock | None:
     """The SPF include tree if the records are broken or it was requested, else None."""
     spf_findings = [finding for finding in findings if finding.check == "spf"]
-    is_broken = any(
-        finding.code in RECORD_CODES and finding.verdict > Verdict.UNKNOWN
-        for finding in spf_findings
-    )
+    is_broken = any(finding.code in RECORD_CODES and finding.verdict > Verdict.UNKNOWN for finding in spf_findings)
     rows = next((rows for finding in spf_findings if (rows := finding.facts.get("tree"))), None)
     if not rows or not (is_broken or requested):
         return None
     total = rows[0]["lookups"]
     total_text = "a circle" if total is None else f"{pluralize(total, 'lookup')}, 10 allowed"
-    return TextBlock(
-        f"SPF of {sanitize(str(rows[0]['text']))}: {total_text}", tuple(_tree_lines(rows))
-    )
+    return TextBlock(f"SPF of {sanitize(str(rows[0]['text']))}: {total_text}", tuple(_tree_lines(rows)))
 
 
 def _tree_lines(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
@@ -69,9 +64,7 @@ def _tree_lines(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     width = max(map(len, starts))
     for start, row in zip(starts, rows, strict=True):
         number = "" if row["lookups"] is None else str(row["lookups"])
-        notes = " · ".join(
-            note for note in (str(row["note"]), OVER_LIMIT_NOTE if row["over"] else "") if note
-        )
+        notes = " · ".join(note for note in (str(row["note"]), OVER_LIMIT_NOTE if row["over"] else "") if note)
         yield f"{start:<{width}}  {number:>2}  {notes}".rstrip()
 
 
@@ -112,12 +105,7 @@ IMPROVEMENTS = {
     "mta-sts.short-age": "an MTA-STS policy that senders remember for weeks",
     "tls-rpt.missing": "reports about failed TLS",
 }
-RECEIVER_VERDICTS = {
-    Verdict.PASS: "yes",
-    Verdict.UNKNOWN: "not known",
-    Verdict.WARN: "perhaps not",
-    Verdict.FAIL: "no",
-}
+RECEIVER_VERDICTS = {Verdict.PASS: "yes", Verdict.UNKNOWN: "not known", Verdict.WARN: "perhaps not", Verdict.FAIL: "no"}
 
 
 def progress_text(completed: int, requests: Sequence[CheckRequest]) -> str:
@@ -136,9 +124,7 @@ def report_card(report: Report, with_tree: bool = False) -> Card:
     uses_table = len(listings) >= MIN_TABLE_LISTINGS
     detailed = [f for f in problems if not (uses_table and f.check == "blocklist")]
     unanswered = [
-        f
-        for f in report.findings
-        if f.verdict is Verdict.UNKNOWN and f not in problems and f.check == "blocklist"
+        f for f in report.findings if f.verdict is Verdict.UNKNOWN and f not in problems and f.check == "blocklist"
     ]
     step = next((f.remediation for f in (*problems, *unanswered) if f.remediation), "")
     spf_tree = spf_tree_block(report.findings, requested=with_tree)
@@ -176,8 +162,7 @@ def reports_card(reports: Sequence[Report]) -> Card:
     worst = ranked[0].verdict
     bad = sum(report.verdict is Verdict.FAIL for report in reports)
     rows = tuple(
-        (request_label(report.request), verdict_word(report.verdict), summarize_report(report))
-        for report in ranked
+        (request_label(report.request), verdict_word(report.verdict), summarize_report(report)) for report in ranked
     )
     steps = (
         f.remediation
@@ -186,31 +171,20 @@ def reports_card(reports: Sequence[Report]) -> Card:
         if f.remediation
     )
     return Card(
-        title=(
-            f"{bad} of {len(reports)} targets {'has' if bad == 1 else 'have'} a problem that"
-            " stops mail"
-        )
+        title=(f"{bad} of {len(reports)} targets {'has' if bad == 1 else 'have'} a problem that stops mail")
         if bad
         else _overall_verdict(reports, worst),
         tone=TONES[worst],
         step=next(steps, ""),
         table=Table(("Target", "Verdict", "What was found"), rows),
-        buttons=tuple(
-            _details_button(report) for report in ranked if report.verdict is Verdict.FAIL
-        )[:4],
-        footnote=(
-            f"{pluralize(len(reports), 'target')} checked · {elapsed_text(max(r.elapsed_ms for r in reports))}"
-        ),
+        buttons=tuple(_details_button(report) for report in ranked if report.verdict is Verdict.FAIL)[:4],
+        footnote=(f"{pluralize(len(reports), 'target')} checked · {elapsed_text(max(r.elapsed_ms for r in reports))}"),
     )
 
 
 def checking_card(requests: Sequence[CheckRequest], list_count: int) -> Card:
     """Acknowledgement before the check."""
-    what = (
-        request_label(requests[0])
-        if len(requests) == 1
-        else f"{pluralize(len(requests), 'target')}"
-    )
+    what = request_label(requests[0]) if len(requests) == 1 else f"{pluralize(len(requests), 'target')}"
     against = f" against {pluralize(list_count, 'blocklist')}" if list_count else ""
     return Card(f"Checking {what}{against} …", private=True)
 
@@ -222,10 +196,7 @@ def report_footnote(report: Report) -> str:
     if states:
         unanswered = states.count("unknown") + states.count("unusable")
         listed = sum(map(is_listing, report.findings))
-        queried = (
-            f"{pluralize(len(states), 'list')} asked: {states.count('not_listed')} clean, {listed}"
-            " listed"
-        )
+        queried = f"{pluralize(len(states), 'list')} asked: {states.count('not_listed')} clean, {listed} listed"
         parts.append(f"{queried}, {unanswered} without an answer" if unanswered else queried)
     parts.append("from the cache" if report.cached else elapsed_text(report.elapsed_ms))
     return " · ".join((*parts, *report.notes))
@@ -235,14 +206,8 @@ def elapsed_text(ms: int) -> str:
     return f"{ms} ms" if ms < 1_000 else f"{ms / 1_000:.1f} s"
 
 
-def _tree_button(
-    request: CheckRequest, spf_tree: TextBlock | None, shows_tree: bool
-) -> tuple[Button, ...]:
-    return (
-        (Button("SPF tree", command=f"check {request} tree"),)
-        if spf_tree and not shows_tree
-        else ()
-    )
+def _tree_button(request: CheckRequest, spf_tree: TextBlock | None, shows_tree: bool) -> tuple[Button, ...]:
+    return (Button("SPF tree", command=f"check {request} tree"),) if spf_tree and not shows_tree else ()
 
 
 def check_again_button(request: CheckRequest) -> Button:
@@ -252,18 +217,13 @@ def check_again_button(request: CheckRequest) -> Button:
 def watch_button(request: CheckRequest) -> Button:
     """Watch button; replaces the card unless the check had options that the watch has not."""
     target_only = request == CheckRequest(request.target, request.role)
-    return Button(
-        "Watch", command=f"watch {request.target} as {request.role}", in_place=target_only
-    )
+    return Button("Watch", command=f"watch {request.target} as {request.role}", in_place=target_only)
 
 
 def _problem_lines(problems: Sequence[Finding], shown_step: str) -> Iterable[Line]:
     """The worst problems with their steps, unless already shown, then the others."""
     yield from (finding_line(finding, shown_step) for finding in problems[:MAX_WITH_STEP])
-    yield from (
-        Line(finding.summary, TONES[finding.verdict])
-        for finding in problems[MAX_WITH_STEP:MAX_PROBLEMS]
-    )
+    yield from (Line(finding.summary, TONES[finding.verdict]) for finding in problems[MAX_WITH_STEP:MAX_PROBLEMS])
     if len(problems) > MAX_PROBLEMS:
         yield Line(f"{pluralize(len(problems) - MAX_PROBLEMS, 'more problem')}.")
 
@@ -271,9 +231,7 @@ def _problem_lines(problems: Sequence[Finding], shown_step: str) -> Iterable[Lin
 def _listing_notes(findings: Iterable[Finding]) -> Iterable[Line]:
     """Listings that are no problems: expected ones, allowlists, informational lists."""
     tones = {"policy": Tone.GOOD, "allow": Tone.GOOD}
-    listings = (
-        f for f in findings if f.verdict is Verdict.PASS and f.facts.get("state") == "listed"
-    )
+    listings = (f for f in findings if f.verdict is Verdict.PASS and f.facts.get("state") == "listed")
     return (Line(f.summary, tones.get(str(f.facts.get("effect")), Tone.PLAIN)) for f in listings)
 
 
@@ -284,16 +242,13 @@ def _unanswered_lines(findings: Iterable[Finding]) -> Iterable[Line]:
     for reason, names in sorted(by_reason.items(), key=lambda item: -len(item[1])):
         few = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
         yield Line(
-            f"{pluralize(len(names), 'list')} not known ({REASON_TEXTS.get(reason, reason)}): {few}.",
-            Tone.UNSURE,
+            f"{pluralize(len(names), 'list')} not known ({REASON_TEXTS.get(reason, reason)}): {few}.", Tone.UNSURE
         )
 
 
 def _passed_lines(findings: Sequence[Finding]) -> Iterable[Line]:
     clean = sum(f.facts.get("state") == "not_listed" for f in findings)
-    present = (
-        f for f in findings if f.verdict is Verdict.PASS and not f.code.endswith(NEUTRAL_SUFFIXES)
-    )
+    present = (f for f in findings if f.verdict is Verdict.PASS and not f.code.endswith(NEUTRAL_SUFFIXES))
     good = [CHECK_NAMES[f.check] for f in present if f.check in CHECK_NAMES]
     bad = {CHECK_NAMES.get(f.check, f.check) for f in findings if f.verdict is not Verdict.PASS}
     names = [name for name in dict.fromkeys(good) if name not in bad]
@@ -303,9 +258,7 @@ def _passed_lines(findings: Sequence[Finding]) -> Iterable[Line]:
 
 def _improvement_lines(findings: Iterable[Finding]) -> Iterable[Line]:
     """Optional improvements, for reports without problems."""
-    improvements = [
-        improvement for finding in findings if (improvement := IMPROVEMENTS.get(finding.code))
-    ]
+    improvements = [improvement for finding in findings if (improvement := IMPROVEMENTS.get(finding.code))]
     return [Line(f"Could be better: {' and '.join(improvements)}.")] if improvements else []
 
 
@@ -313,11 +266,7 @@ def _network_facts(findings: Iterable[Finding], problems: Iterable[Finding]) -> 
     """Network owner and abuse contact, if they may have to act."""
     if not any(finding.check in ("blocklist", "ptr") for finding in problems):
         return ()
-    return tuple(
-        Fact("Network", _network_owner(finding))
-        for finding in findings
-        if finding.code == "network.holder"
-    )
+    return tuple(Fact("Network", _network_owner(finding)) for finding in findings if finding.code == "network.holder")
 
 
 def _network_owner(finding: Finding) -> str:
@@ -340,36 +289,24 @@ def _receiver_verdict(finding: Finding) -> str:
     verdict = f"{finding.facts.get('name', finding.subject)} {RECEIVER_VERDICTS[finding.verdict]}"
     broken = (rule for rule in finding.facts.get("rules", ()) if rule["state"] == "broken")
     replies = list(dict.fromkeys(reply for rule in broken for reply in rule["replies"]))[:2]
-    return (
-        f"{verdict} ({', '.join(replies)})"
-        if replies and finding.verdict >= Verdict.WARN
-        else verdict
-    )
+    return f"{verdict} ({', '.join(replies)})" if replies and finding.verdict >= Verdict.WARN else verdict
 
 
 def _listing_table(listings: Sequence[Finding]) -> Table:
     return Table(
-        ("Blocklist", "What it means", "Next step"),
-        tuple((list_name(f), f.summary, f.remediation) for f in listings),
+        ("Blocklist", "What it means", "Next step"), tuple((list_name(f), f.summary, f.remediation) for f in listings)
     )
 
 
 def _removal_buttons(problems: Sequence[Finding]) -> tuple[Button, ...]:
-    links = {
-        link.url: (f, link) for f in problems if f.check == "blocklist" for link in f.links[:1]
-    }
-    buttons = [
-        Button(f"{list_name(f)}: {link.label.lower()}", url=link.url) for f, link in links.values()
-    ]
+    links = {link.url: (f, link) for f in problems if f.check == "blocklist" for link in f.links[:1]}
+    buttons = [Button(f"{list_name(f)}: {link.label.lower()}", url=link.url) for f, link in links.values()]
     return tuple(buttons[:MAX_REMOVAL_BUTTONS])
 
 
 def _overall_verdict(reports: Sequence[Report], worst: Verdict) -> str:
     endings = {Verdict.PASS: "all good", Verdict.UNKNOWN: "not everything could be checked"}
-    return (
-        f"{pluralize(len(reports), 'target')}:"
-        f" {endings.get(worst, 'nothing that stops mail, but have a look')}"
-    )
+    return f"{pluralize(len(reports), 'target')}: {endings.get(worst, 'nothing that stops mail, but have a look')}"
 
 
 def _details_button(report: Report) -> Button:

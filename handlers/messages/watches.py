@@ -9,17 +9,11 @@ from datetime import timedelta
 from bot.inputs.durations import format_duration
 from bot.models import Report
 from bot.monitoring.dnsbl_quarantine import RoundCounts
-from bot.monitoring.interfaces import StoredWatch, ChannelSettings, UpdateMode
+from bot.monitoring.interfaces import ChannelSettings, StoredWatch, UpdateMode
 from bot.monitoring.models import Incident, Muted, Phase, Problem, Watch, unique_problems
 from handlers.message import Button, Card, Fact, Line, Table, Tone
 from handlers.messages.formatting import MUTE_DURATIONS, pluralize
-from handlers.messages.problems import (
-    SEVERITY_TONES,
-    names_with_addresses,
-    watch_label,
-    problems_summary,
-    format_time,
-)
+from handlers.messages.problems import SEVERITY_TONES, format_time, names_with_addresses, problems_summary, watch_label
 from handlers.messages.report import report_card
 
 MAX_KNOWN_PROBLEMS = 8
@@ -27,14 +21,12 @@ COMMANDS_NOTE = "history, unwatch, mute, unmute and ack take a target or an id"
 INTERVAL_NOTE = "an interval is longer than wished where the lists can be asked no more often"
 SETTINGS_NOTE = (
     "Change one with settings updates thread, settings reminder off, settings restrict on, "
-    "settings digest weekly, or settings lists here (for the one channel of a workspace that "
-    "looks after mailcheck)"
+    "settings digest weekly, or settings lists here (for the one channel of a workspace that looks "
+    "after mailcheck)"
 )
 UPDATE_MODE_TEXTS = {
     UpdateMode.THREAD: "in the thread of the alert",
-    UpdateMode.BROADCAST: (
-        "in the thread, and for the whole channel what is newly bad and what is clear again"
-    ),
+    UpdateMode.BROADCAST: ("in the thread, and for the whole channel what is newly bad and what is clear again"),
     UpdateMode.EDIT_ONLY: "only by editing the alert itself",
 }
 
@@ -80,11 +72,7 @@ def added_card(added: Sequence[AddedWatch], notes: Sequence[str] = ()) -> Card:
     if first.interval > requested:
         lines += (
             Line(
-                (
-                    f"You asked for every {format_duration(requested)}; the lists allow no more"
-                    " than that."
-                ),
-                Tone.UNSURE,
+                (f"You asked for every {format_duration(requested)}; the lists allow no more than that."), Tone.UNSURE
             ),
         )
     start = "Watching" if first.is_new else "Already watching"
@@ -103,9 +91,7 @@ def report_watched_card(report: Report, added: AddedWatch) -> Card:
     card = report_card(report)
     watched = Fact("Watched", f"every {format_duration(added.interval)}; what changes is told here")
     buttons = (button for button in card.buttons if not button.command.startswith("watch "))
-    return replace(
-        card, facts=(*card.facts, watched), buttons=(*buttons, unwatch_button(added.watch))
-    )
+    return replace(card, facts=(*card.facts, watched), buttons=(*buttons, unwatch_button(added.watch)))
 
 
 def unwatch_button(watch: Watch) -> Button:
@@ -117,16 +103,11 @@ def watches_card(watches: Sequence[StoredWatch]) -> Card:
     if not watches:
         step = "Type `watch 203.0.113.5 example.com`, and you hear of it when something changes."
         return Card("Nothing is watched in this channel", step=step, private=True)
-    ranked = sorted(
-        watches, key=lambda stored: (stored.incident.opened_at is None, stored.watch.subject)
-    )
+    ranked = sorted(watches, key=lambda stored: (stored.incident.opened_at is None, stored.watch.subject))
     rows = tuple(
-        (watch_label(stored.watch), watch_state(stored), watch_interval(stored), stored.watch.id)
-        for stored in ranked
+        (watch_label(stored.watch), watch_state(stored), watch_interval(stored), stored.watch.id) for stored in ranked
     )
-    is_limited = any(
-        stored.interval and stored.interval > stored.watch.interval for stored in watches
-    )
+    is_limited = any(stored.interval and stored.interval > stored.watch.interval for stored in watches)
     is_open = sum(stored.incident.opened_at is not None for stored in watches)
     title = f"{_watch_count(len(watches))} in this channel"
     return Card(
@@ -169,8 +150,7 @@ def unmuted_card(watch: Watch, actor: str) -> Card:
 
 def acknowledged_card(watch: Watch, actor: str) -> Card:
     return Card(
-        f"{actor} has {watch_label(watch)} in hand",
-        lines=(Line("No reminders until something new comes on top."),),
+        f"{actor} has {watch_label(watch)} in hand", lines=(Line("No reminders until something new comes on top."),)
     )
 
 
@@ -179,8 +159,7 @@ def mute_duration_card(watch: Watch) -> Card:
     return Card(
         f"Mute {watch_label(watch)} for how long?",
         buttons=tuple(
-            Button(length, f"mute {watch.id} {word}", in_place=True)
-            for word, length in MUTE_DURATIONS.options
+            Button(length, f"mute {watch.id} {word}", in_place=True) for word, length in MUTE_DURATIONS.options
         ),
         footnote="or type, for example: mute 203.0.113.5 12h",
         private=True,
@@ -189,26 +168,15 @@ def mute_duration_card(watch: Watch) -> Card:
 
 def settings_card(settings: ChannelSettings, actor: str = "") -> Card:
     """Settings of a channel; public after a change by `actor`."""
-    owners = (
-        "only the one who made a watch" if settings.creator_only else "everybody in this channel"
-    )
+    owners = "only the one who made a watch" if settings.creator_only else "everybody in this channel"
     return Card(
         f"{actor} changed the settings of this channel" if actor else "Settings of this channel",
         facts=(
-            Fact(
-                "Updates",
-                f"{settings.update_mode}: {UPDATE_MODE_TEXTS.get(settings.update_mode, '')}",
-            ),
+            Fact("Updates", f"{settings.update_mode}: {UPDATE_MODE_TEXTS.get(settings.update_mode, '')}"),
             Fact("Reminder", "after a day in the thread" if settings.reminders else "off"),
             Fact("May end or mute a watch", owners),
-            Fact(
-                "Digest",
-                "on Monday mornings (UTC), of the week before" if settings.weekly_digest else "off",
-            ),
-            Fact(
-                "When a blocklist itself is broken",
-                "told here, once" if settings.list_notices else "not told here",
-            ),
+            Fact("Digest", "on Monday mornings (UTC), of the week before" if settings.weekly_digest else "off"),
+            Fact("When a blocklist itself is broken", "told here, once" if settings.list_notices else "not told here"),
         ),
         footnote=SETTINGS_NOTE,
         private=not actor,
@@ -227,9 +195,7 @@ def not_in_channel_card() -> Card:
 
 def resumed_card() -> Card:
     return Card(
-        "The watches of this channel go on",
-        Tone.GOOD,
-        lines=(Line("They had rested since mailcheck was gone."),),
+        "The watches of this channel go on", Tone.GOOD, lines=(Line("They had rested since mailcheck was gone."),)
     )
 
 
@@ -256,8 +222,8 @@ def _unanswered_lines(added: AddedWatch) -> list[Line]:
     if not added.unanswered:
         return []
     note = (
-        f"{added.unanswered} of {len(added.list_counts)} blocklists gave no answer that can be believed;"
-        " `lists` shows which."
+        f"{added.unanswered} of {len(added.list_counts)} blocklists gave no answer that can be "
+        "believed; `lists` shows which."
     )
     return [Line(note, Tone.UNSURE)]
 
@@ -273,11 +239,7 @@ def _known_problem_lines(problems: Sequence[Problem]) -> list[Line]:
         )
         for p in problems[:MAX_KNOWN_PROBLEMS]
     ]
-    more = (
-        [Line(f"{len(problems) - MAX_KNOWN_PROBLEMS} more.")]
-        if len(problems) > MAX_KNOWN_PROBLEMS
-        else []
-    )
+    more = [Line(f"{len(problems) - MAX_KNOWN_PROBLEMS} more.")] if len(problems) > MAX_KNOWN_PROBLEMS else []
     return [*shown, *more, Line("This is known now and raises no alert; its end is told.")]
 
 
@@ -295,9 +257,7 @@ def watch_state(stored: StoredWatch) -> str:
 def watch_interval(stored: StoredWatch) -> str:
     """The effective interval, and the requested one if it is shorter."""
     requested, actual = stored.watch.interval, stored.interval or stored.watch.interval
-    return format_duration(actual) + (
-        f" (wished: {format_duration(requested)})" if actual > requested else ""
-    )
+    return format_duration(actual) + (f" (wished: {format_duration(requested)})" if actual > requested else "")
 
 
 def _watch_count(number: int) -> str:

@@ -24,26 +24,21 @@ from starlette.routing import Route
 from handlers.background import AckCircuitBreaker, RequestDeduplicator, SharedDeduplicator
 from handlers.message import Card
 from handlers.messages import refusal_card
-from handlers.ports import Ack, CommandHandler, Channel
-from handlers.request_dispatcher import RequestDispatcher, Enqueue
-from handlers.slack.app_home import (
-    AppHomePublisher,
-    OverviewLoader,
-    AppHomeResponder,
-    empty_overview,
-)
+from handlers.ports import Ack, Channel, CommandHandler
+from handlers.request_dispatcher import Enqueue, RequestDispatcher
+from handlers.slack.app_home import AppHomePublisher, AppHomeResponder, OverviewLoader, empty_overview
 from handlers.slack.clients import (
+    CALL_ERRORS,
     NETWORK_ERRORS,
     TOKEN_ERRORS,
-    CALL_ERRORS,
     Clients,
-    TokenStore,
     TokenLookup,
+    TokenStore,
     api_base_url,
-    single_token,
-    stored_tokens,
     error_code,
     sdk_logger,
+    single_token,
+    stored_tokens,
 )
 from handlers.slack.files import SlackFiles, file_server_for
 from handlers.slack.http_endpoint import SlackEndpoint
@@ -52,7 +47,7 @@ from handlers.slack.modals import View
 from handlers.slack.oauth import OAuthApp, install_routes
 from handlers.slack.poster import SlackPoster
 from handlers.slack.requests import SlackRequest
-from handlers.slack.responder import SlackTimeouts, SlackResponder
+from handlers.slack.responder import SlackResponder, SlackTimeouts
 from handlers.slack.socket_mode import SlackConnectionRefused, Watchdog, listen
 
 EVENTS_PATH = "/slack/events"
@@ -101,22 +96,14 @@ class SlackPlatform:
         timeouts: SlackTimeouts | None = None,
         load_overview: OverviewLoader = empty_overview,
     ) -> None:
-        self._credentials, self._commands, self._timeouts = (
-            credentials,
-            commands,
-            timeouts or SlackTimeouts(),
-        )
-        breaker = (
-            AckCircuitBreaker()
-        )  # shared by both, so that a hanging store delays a request only once
+        self._credentials, self._commands, self._timeouts = (credentials, commands, timeouts or SlackTimeouts())
+        breaker = AckCircuitBreaker()  # shared by both, so that a hanging store delays a request only once
         self._deduplicator = RequestDeduplicator(deduplicator, breaker)
         self._clients = Clients(credentials.token_lookup, credentials.api_url)
         self._poster = SlackPoster(self._clients.without_retries, self._timeouts.sleep)
         self._files = SlackFiles(self._clients.with_retries, file_server_for(credentials.api_url))
         self._app_home = AppHomePublisher(self._clients, load_overview, self._timeouts)
-        self._dispatcher = RequestDispatcher(
-            commands, enqueue, breaker, self._responder, self._timeouts.progress_after
-        )
+        self._dispatcher = RequestDispatcher(commands, enqueue, breaker, self._responder, self._timeouts.progress_after)
         self._workspace = ""  # workspace of the token, from auth.test
         self._bolt = build_bolt_app(credentials)
         register_listeners(self._bolt, self)
@@ -131,9 +118,7 @@ class SlackPlatform:
         endpoint = SlackEndpoint(secret, self._dispatch, self._deduplicator, self._timeouts.now)
         events_route = [Route(EVENTS_PATH, endpoint.respond, methods=["POST"])] if secret else []
         return events_route + (
-            install_routes(oauth_app, partial(self._on_installed, token_store))
-            if oauth_app and token_store
-            else []
+            install_routes(oauth_app, partial(self._on_installed, token_store)) if oauth_app and token_store else []
         )
 
     async def run(self, watchdog: Watchdog | None = None) -> None:
@@ -177,9 +162,7 @@ class SlackPlatform:
 
     def on_joined(self, team: str, channel: str) -> None:
         """The bot joined a channel: resume its paused watches."""
-        self._dispatcher.tasks.start(
-            self._resume_watches(Channel(self.name, self._workspace or team, channel))
-        )
+        self._dispatcher.tasks.start(self._resume_watches(Channel(self.name, self._workspace or team, channel)))
 
     async def on_token_revoked(self, team: str) -> None:
         if self._credentials.token_store:
@@ -188,10 +171,7 @@ class SlackPlatform:
 
     def on_home_opened(self, team: str, user: str) -> None:
         """The user opened the App Home."""
-        if self._workspace in (
-            "",
-            team,
-        ):  # external users of a shared channel have no App Home here
+        if self._workspace in ("", team):  # external users of a shared channel have no App Home here
             self._dispatcher.tasks.start(self._app_home.publish(team, user))
 
     def open_home_form(self, team: str, user: str, trigger: str, form: View) -> None:
@@ -238,23 +218,17 @@ class SlackPlatform:
 
     async def deliver(self, job: Mapping[str, str]) -> None:
         """Answer a queued request."""
-        await self._dispatcher.answer_job(
-            replace(SlackRequest.from_job(job), open_file=self._files.file)
-        )
+        await self._dispatcher.answer_job(replace(SlackRequest.from_job(job), open_file=self._files.file))
 
     # Unsolicited messages
 
-    async def post(
-        self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False
-    ) -> str:
+    async def post(self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
         return await self._poster.post(channel, card, thread, key, broadcast)
 
     async def update(self, channel: Channel, message: str, card: Card) -> None:
         await self._poster.update(channel, message, card)
 
-    async def find(
-        self, channel: Channel, key: str, since: datetime, thread: str = ""
-    ) -> str | None:
+    async def find(self, channel: Channel, key: str, since: datetime, thread: str = "") -> str | None:
         return await self._poster.find(channel, key, since, thread)
 
     async def notify_user(self, channel: Channel, user: str, card: Card) -> None:
@@ -271,11 +245,7 @@ class SlackPlatform:
         """Pass a verified request to Bolt."""
         try:
             request = AsyncBoltRequest(body=body, headers=dict(headers))
-        except (
-            ValueError,
-            TypeError,
-            AttributeError,
-        ):  # Bolt parses before it validates
+        except (ValueError, TypeError, AttributeError):  # Bolt parses before it validates
             return JSONResponse({"error": "not a request of Slack's"}, 400)
         response = await self._bolt.async_dispatch(request)
         return Response(response.body, response.status, response.first_headers())
@@ -298,9 +268,7 @@ class SlackPlatform:
                 ) from None
             log.warning("slack unreachable at start", platform="slack", error=code)
         else:
-            self._dispatcher.tasks.start(
-                self._commands.on_token_restored(self.name, self._workspace)
-            )
+            self._dispatcher.tasks.start(self._commands.on_token_restored(self.name, self._workspace))
 
 
 def build_bolt_app(credentials: Credentials) -> AsyncApp:
@@ -310,9 +278,7 @@ def build_bolt_app(credentials: Credentials) -> AsyncApp:
     """
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
-        return AuthorizeResult(
-            enterprise_id=enterprise_id, team_id=team_id, bot_token=credentials.bot_token or None
-        )
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=credentials.bot_token or None)
 
     return AsyncApp(
         name="mailcheck",

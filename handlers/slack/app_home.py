@@ -35,9 +35,7 @@ def home_view(overview: Overview, at: datetime, result: Card | None = None) -> V
     top = [*_header_blocks(at), *(_card_blocks(result) if result else ())]
     incidents, watches, rest = _group_sections(overview.watched)
     bottom = [*_section_blocks(rest), *_section_blocks(overview.health)]
-    middle = _fit_cards(
-        [*_all_cards(incidents), *_all_cards(watches)], MAX_BLOCKS - len(top) - len(bottom)
-    )
+    middle = _fit_cards([*_all_cards(incidents), *_all_cards(watches)], MAX_BLOCKS - len(top) - len(bottom))
     return {"type": "home", "blocks": [*top, *middle, *bottom]}
 
 
@@ -57,9 +55,7 @@ def _button(label: str, primary: bool = False) -> Button:
     return Button(label, command="home", primary=primary)
 
 
-def _group_sections(
-    watched: Iterable[Section],
-) -> tuple[list[Section], list[Section], list[Section]]:
+def _group_sections(watched: Iterable[Section]) -> tuple[list[Section], list[Section], list[Section]]:
     """Incidents, watches, and the rest; only watches are truncated to fit."""
     groups: tuple[list[Section], list[Section], list[Section]] = ([], [], [])
     for section in watched:
@@ -102,8 +98,7 @@ def table_as_lines(card: Card) -> Card:
     names = card.table.columns[2:]
     lines = tuple(
         Line(
-            ": ".join(row[:2]),
-            detail=" · ".join(f"{name} {cell}" for name, cell in zip(names, row[2:], strict=False)),
+            ": ".join(row[:2]), detail=" · ".join(f"{name} {cell}" for name, cell in zip(names, row[2:], strict=False))
         )
         for row in card.table.rows
     )
@@ -111,14 +106,9 @@ def table_as_lines(card: Card) -> Card:
 
 
 CHANNEL_TYPES = "public_channel,private_channel"
-PAGE_SIZE, MAX_PAGES = (
-    200,
-    25,
-)  # channels; later ones are not shown, which fails on the safe side
+PAGE_SIZE, MAX_PAGES = (200, 25)  # channels; later ones are not shown, which fails on the safe side
 
-OverviewLoader = Callable[
-    [str, Mapping[str, str]], Awaitable[Overview]
-]  # workspace, channel names by id
+OverviewLoader = Callable[[str, Mapping[str, str]], Awaitable[Overview]]  # workspace, channel names by id
 
 log = structlog.get_logger()
 
@@ -134,9 +124,7 @@ class AppHomePublisher:
     A user sees only channels that Slack lists for them at that moment; nothing is cached.
     """
 
-    def __init__(
-        self, clients: Clients, load_overview: OverviewLoader, timeouts: SlackTimeouts
-    ) -> None:
+    def __init__(self, clients: Clients, load_overview: OverviewLoader, timeouts: SlackTimeouts) -> None:
         self._clients, self._load_overview, self._timeouts = clients, load_overview, timeouts
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
@@ -157,9 +145,7 @@ class AppHomePublisher:
             at = datetime.fromtimestamp(self._timeouts.now(), UTC)
             await client.views_publish(user_id=user, view=home_view(overview, at, result))
         except CALL_ERRORS as error:
-            log.warning(
-                "app home not published", platform="slack", team=team, error=error_code(error)
-            )
+            log.warning("app home not published", platform="slack", team=team, error=error_code(error))
 
     async def _channels(self, team: str, user: str) -> dict[str, str]:
         """Names by id of the channels the user is in (docs.slack.dev, users.conversations).
@@ -171,15 +157,10 @@ class AppHomePublisher:
         names, cursor = {str(direct_message["channel"]["id"]): "Direct messages with mailcheck"}, ""
         for _ in range(MAX_PAGES):
             page = await client.users_conversations(
-                user=user,
-                types=CHANNEL_TYPES,
-                exclude_archived=True,
-                limit=PAGE_SIZE,
-                cursor=cursor,
+                user=user, types=CHANNEL_TYPES, exclude_archived=True, limit=PAGE_SIZE, cursor=cursor
             )
             names |= {
-                str(channel["id"]): f"#{channel.get('name', channel['id'])}"
-                for channel in page.get("channels") or ()
+                str(channel["id"]): f"#{channel.get('name', channel['id'])}" for channel in page.get("channels") or ()
             }
             cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:

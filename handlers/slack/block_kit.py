@@ -14,8 +14,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from handlers.message import Button, Card, Fact, Line, TextBlock, Table, Tone
-from handlers.sanitize import sanitize_monospaced, sanitize
+from handlers.message import Button, Card, Fact, Line, Table, TextBlock, Tone
+from handlers.sanitize import sanitize, sanitize_monospaced
 
 FALLBACK_TEXT = 3_000  # Slack cuts at 40,000 and advises less than 4,000
 HEADER_TEXT = 150
@@ -41,9 +41,7 @@ TEXT_BLOCK_OVERHEAD = 450  # of that: title, block types and line ends
 PASSED_SHARE = 1_100
 ACTIONS_SHARE = 3_600
 FOOTNOTE_SHARE = 500
-EDGES_SHARE = (
-    HEADER_TEXT + STEP_SHARE + ACTIONS_SHARE + FOOTNOTE_SHARE + 50
-)  # 50: the types in the header
+EDGES_SHARE = HEADER_TEXT + STEP_SHARE + ACTIONS_SHARE + FOOTNOTE_SHARE + 50  # 50: the types in the header
 
 # Slack allows 50 blocks; fewer are readable.
 MAX_LINES = 20
@@ -70,10 +68,7 @@ Item = TypeVar("Item")
 SYMBOLS = {Tone.BAD: "✕", Tone.WARN: "!", Tone.UNSURE: "?", Tone.GOOD: "✓", Tone.PLAIN: ""}
 COLORS = {Tone.BAD: "#d0342c", Tone.WARN: "#dda11a", Tone.UNSURE: "#8a8a8a", Tone.GOOD: "#2b9c61"}
 PROBLEM_TONES = (Tone.BAD, Tone.WARN)
-NO_UNFURL = {
-    "unfurl_links": False,
-    "unfurl_media": False,
-}  # a listed domain must not be previewed
+NO_UNFURL = {"unfurl_links": False, "unfurl_media": False}  # a listed domain must not be previewed
 EMPTY_TEXT = "–"  # Slack rejects empty text
 
 OPEN_PREFIX = "open-"  # action id prefix of link buttons
@@ -102,9 +97,7 @@ def render_message(card: Card, file: str = "") -> Payload:
     footer = [*_footnote((card.footnote, *notes)), *_actions(card.buttons)]
     if card.tone not in COLORS or not (body or card.step):
         return {"text": plain_text(card), "blocks": [*header, *body, *footer], **NO_UNFURL}
-    attachments = [
-        {"color": COLORS[card.tone], "blocks": blocks} for blocks in (body, footer) if blocks
-    ]
+    attachments = [{"color": COLORS[card.tone], "blocks": blocks} for blocks in (body, footer) if blocks]
     return {"text": plain_text(card), "blocks": header, "attachments": attachments, **NO_UNFURL}
 
 
@@ -138,10 +131,7 @@ def _plain_section(text: str) -> Block:
 
 
 def _header(card: Card) -> Block:
-    return {
-        "type": "header",
-        "text": _plain_text(f"{SYMBOLS[card.tone]} {card.title}", HEADER_TEXT),
-    }
+    return {"type": "header", "text": _plain_text(f"{SYMBOLS[card.tone]} {card.title}", HEADER_TEXT)}
 
 
 def _step(step: str) -> list[Block]:
@@ -152,13 +142,7 @@ def _step(step: str) -> list[Block]:
 def _image(card: Card, file: str) -> list[Block]:
     if card.chart is None:
         return []
-    return [
-        {
-            "type": "image",
-            "slack_file": {"id": file},
-            "alt_text": sanitize(card.chart.alt, ALT_TEXT) or EMPTY_TEXT,
-        }
-    ]
+    return [{"type": "image", "slack_file": {"id": file}, "alt_text": sanitize(card.chart.alt, ALT_TEXT) or EMPTY_TEXT}]
 
 
 def _body(card: Card) -> tuple[list[Block], list[str]]:
@@ -169,15 +153,8 @@ def _body(card: Card) -> tuple[list[Block], list[str]]:
     budget = ALL_CHARACTERS - EDGES_SHARE - count_characters([lines, passed, facts])
     budget -= ALT_TEXT if card.chart else 0
     text_block, more_text = _text_block(card.text_block, min(budget, TEXT_BLOCK_SHARE))
-    table, more_rows = _table(
-        card.table, min(budget - count_characters(text_block), TABLE_CHARACTERS)
-    )
-    omitted = (
-        (more_lines, "lines"),
-        (more_facts, "facts"),
-        (more_text, "lines of the picture"),
-        (more_rows, "rows"),
-    )
+    table, more_rows = _table(card.table, min(budget - count_characters(text_block), TABLE_CHARACTERS))
+    omitted = ((more_lines, "lines"), (more_facts, "facts"), (more_text, "lines of the picture"), (more_rows, "rows"))
     return [*lines, *facts, *text_block, *table, *passed], [
         f"{number} more {noun} not shown" for number, noun in omitted if number
     ]
@@ -193,11 +170,7 @@ def _line_parts(line: Line) -> list[Block]:
     text = sanitize(line.text, STEP_SHARE) or EMPTY_TEXT
     quote = sanitize(line.quote)
     parts = [
-        _rich_section(
-            (symbol, True),
-            (text, line.tone in PROBLEM_TONES),
-            (f"\n{detail}" if detail else "", False),
-        )
+        _rich_section((symbol, True), (text, line.tone in PROBLEM_TONES), (f"\n{detail}" if detail else "", False))
     ]
     return parts + ([{"type": "rich_text_quote", "elements": [_text_run(quote)]}] if quote else [])
 
@@ -205,17 +178,9 @@ def _line_parts(line: Line) -> list[Block]:
 def _passed(lines: Sequence[Line]) -> list[Block]:
     """One line each, in one block."""
     limit = (PASSED_SHARE - 100) // MAX_PASSED
-    texts = [
-        text
-        for line in lines[:MAX_PASSED]
-        if (text := sanitize(f"{line.text} {line.detail}", limit).strip())
-    ]
+    texts = [text for line in lines[:MAX_PASSED] if (text := sanitize(f"{line.text} {line.detail}", limit).strip())]
     prefixes = [f"{SYMBOLS[Tone.GOOD]}  ", *([f"\n{SYMBOLS[Tone.GOOD]}  "] * len(texts))]
-    parts = [
-        part
-        for prefix, text in zip(prefixes, texts, strict=False)
-        for part in ((prefix, True), (text, False))
-    ]
+    parts = [part for prefix, text in zip(prefixes, texts, strict=False) for part in ((prefix, True), (text, False))]
     return [_rich_text(_rich_section(*parts))] if parts else []
 
 
@@ -240,18 +205,13 @@ def _text_block(text_block: TextBlock | None, budget: int) -> tuple[list[Block],
         return [], 0
     budget -= TEXT_BLOCK_OVERHEAD
     rendered, more = _fit(
-        text_block.lines,
-        lambda line: sanitize_monospaced(line, TEXT_BLOCK_WIDTH),
-        budget,
-        MAX_TEXT_BLOCK_LINES,
+        text_block.lines, lambda line: sanitize_monospaced(line, TEXT_BLOCK_WIDTH), budget, MAX_TEXT_BLOCK_LINES
     )
     content = "\n".join(rendered)
     if not content.strip():
         return [], more
     preformatted = {"type": "rich_text_preformatted", "elements": [_text_run(content)]}
-    return [
-        _rich_text(_rich_section((sanitize(text_block.title) or EMPTY_TEXT, True)), preformatted)
-    ], more
+    return [_rich_text(_rich_section((sanitize(text_block.title) or EMPTY_TEXT, True)), preformatted)], more
 
 
 def _table(table: Table | None, budget: int) -> tuple[list[Block], int]:
@@ -259,13 +219,9 @@ def _table(table: Table | None, budget: int) -> tuple[list[Block], int]:
         return [], 0
     columns = min(len(table.columns), TABLE_COLUMNS)
     rows = (table.columns, *table.rows)
-    rendered, more = _fit(
-        rows, lambda row: [_cell(t) for t in _padded(row, columns)], budget, TABLE_ROWS
-    )
+    rendered, more = _fit(rows, lambda row: [_cell(t) for t in _padded(row, columns)], budget, TABLE_ROWS)
     settings = [{"is_wrapped": True} for _ in range(columns)]
-    return (
-        [{"type": "table", "rows": rendered, "column_settings": settings}] if rendered else []
-    ), more
+    return ([{"type": "table", "rows": rendered, "column_settings": settings}] if rendered else []), more
 
 
 def _padded(row: Sequence[str], columns: int) -> Iterable[str]:
@@ -278,17 +234,11 @@ def _cell(text: str) -> Block:
 
 def _footnote(notes: Iterable[str]) -> list[Block]:
     text = " · ".join(note for note in notes if note)
-    return (
-        [{"type": "context", "elements": [_plain_text(text, FOOTNOTE_SHARE - 100)]}]
-        if sanitize(text)
-        else []
-    )
+    return [{"type": "context", "elements": [_plain_text(text, FOOTNOTE_SHARE - 100)]}] if sanitize(text) else []
 
 
 def _actions(buttons: Sequence[Button]) -> list[Block]:
-    elements = [
-        element for number, button in enumerate(buttons) if (element := _button(number, button))
-    ]
+    elements = [element for number, button in enumerate(buttons) if (element := _button(number, button))]
     rendered, _ = _fit(elements, lambda element: element, ACTIONS_SHARE, MAX_BUTTONS)
     return [{"type": "actions", "elements": rendered}] if rendered else []
 
@@ -311,10 +261,7 @@ def _rich_text(*parts: Block) -> Block:
 
 
 def _rich_section(*runs: tuple[str, bool]) -> Block:
-    return {
-        "type": "rich_text_section",
-        "elements": [_text_run(text, bold) for text, bold in runs if text],
-    }
+    return {"type": "rich_text_section", "elements": [_text_run(text, bold) for text, bold in runs if text]}
 
 
 def _text_run(text: str, bold: bool = False) -> Block:

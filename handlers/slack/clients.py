@@ -31,9 +31,7 @@ class RedactingFilter(logging.Filter):
         record.msg = SECRET_PATTERN.sub("[secret]", record.getMessage())
         record.args = ()
         if record.exc_info and not record.exc_text:
-            record.exc_text = SECRET_PATTERN.sub(
-                "[secret]", logging.Formatter().formatException(record.exc_info)
-            )
+            record.exc_text = SECRET_PATTERN.sub("[secret]", logging.Formatter().formatException(record.exc_info))
         return True
 
 
@@ -48,13 +46,7 @@ def sdk_logger() -> logging.Logger:
 
 NETWORK_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 CALL_ERRORS = (SlackApiError, SlackRequestError, RetryAfter, WorkspaceUnavailable, *NETWORK_ERRORS)
-TOKEN_ERRORS = (
-    "invalid_auth",
-    "not_authed",
-    "account_inactive",
-    "token_revoked",
-    "not_allowed_token_type",
-)
+TOKEN_ERRORS = ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "not_allowed_token_type")
 # Slack rejects the blocks: send plain text instead and log an error.
 LAYOUT_ERRORS = (
     "invalid_blocks",
@@ -68,23 +60,15 @@ LAYOUT_ERRORS = (
 def error_code(error: Exception) -> str:
     """Slack's error code, or the HTTP status if the response has none, as behind a proxy."""
     if not isinstance(error, SlackApiError):
-        return (
-            str(error)
-            if isinstance(error, RetryAfter | WorkspaceUnavailable)
-            else type(error).__name__
-        )
+        return str(error) if isinstance(error, RetryAfter | WorkspaceUnavailable) else type(error).__name__
     data = error.response.data
-    return (
-        str(data.get("error")) if isinstance(data, dict) else f"status {error.response.status_code}"
-    )
+    return str(data.get("error")) if isinstance(data, dict) else f"status {error.response.status_code}"
 
 
 CALL_TIMEOUT_S = 10
 STORE_RETRY_S = 5.0
 
-TokenLookup = Callable[
-    [str], Awaitable[str]
-]  # by workspace; raises RetryAfter or WorkspaceUnavailable
+TokenLookup = Callable[[str], Awaitable[str]]  # by workspace; raises RetryAfter or WorkspaceUnavailable
 
 
 class TokenStore(Protocol):

@@ -27,20 +27,12 @@ from handlers.slack import block_kit
 from handlers.slack.block_kit import EMPTY_TEXT
 from handlers.slack.clients import CALL_ERRORS, error_code
 
-FILE_SERVERS = {
-    "slack.com": "https://files.slack.com",
-    "slack-gov.com": "https://files.slack-gov.com",
-}
+FILE_SERVERS = {"slack.com": "https://files.slack.com", "slack-gov.com": "https://files.slack-gov.com"}
 NO_ACCESS_STATUSES = (302, 401, 403, 404)  # without access, Slack redirects to its login page
 SCOPE_ERRORS = ("missing_scope", "no_permission", "not_allowed_token_type")
-FILE_UNAVAILABLE = (
-    "Slack did not hand over the file; please try again in a minute, or paste the lines."
-)
+FILE_UNAVAILABLE = "Slack did not hand over the file; please try again in a minute, or paste the lines."
 FILE_NOT_VISIBLE = "I cannot see that file: invite me to the channel it is in, or paste the lines."
-MISSING_SCOPE = (
-    "I may not read files yet: give the app the scope files:read and install it again, or paste"
-    " the lines."
-)
+MISSING_SCOPE = "I may not read files yet: give the app the scope files:read and install it again, or paste the lines."
 EXTERNAL_FILE = "That file is not kept by Slack, so I do not fetch it; paste the lines instead."
 
 log = structlog.get_logger()
@@ -74,20 +66,14 @@ class SlackFile:
                 if int(file_info.get("size") or 0) > max_bytes:
                     raise too_large(max_bytes)
                 headers = {"Authorization": f"Bearer {client.token or ''}"}
-                return await download(
-                    download_url(file_info, self._files.origin), max_bytes, headers
-                )
+                return await download(download_url(file_info, self._files.origin), max_bytes, headers)
         except SlackApiError as error:
             code = error_code(error)
             log.info("file not read", platform="slack", error=code)
-            raise FileUnreadable(
-                MISSING_SCOPE if code in SCOPE_ERRORS else FILE_NOT_VISIBLE
-            ) from None
+            raise FileUnreadable(MISSING_SCOPE if code in SCOPE_ERRORS else FILE_NOT_VISIBLE) from None
         except httpx.HTTPStatusError as error:
             raise FileUnreadable(
-                FILE_NOT_VISIBLE
-                if error.response.status_code in NO_ACCESS_STATUSES
-                else FILE_UNAVAILABLE
+                FILE_NOT_VISIBLE if error.response.status_code in NO_ACCESS_STATUSES else FILE_UNAVAILABLE
             ) from None
         except (httpx.HTTPError, *CALL_ERRORS) as error:
             log.info("file not downloaded", platform="slack", error=type(error).__name__)
@@ -110,11 +96,7 @@ def download_url(file_info: Mapping[str, Any], server: str) -> str:
 
 
 UPLOAD_TIMEOUT_S = 4.0
-PROCESSING_DELAYS_S = (
-    1.0,
-    2.0,
-    4.0,
-)  # Slack rejects messages that show a file it has not processed yet
+PROCESSING_DELAYS_S = (1.0, 2.0, 4.0)  # Slack rejects messages that show a file it has not processed yet
 UPLOAD_NAME = "mailcheck.png"
 
 

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
-from handlers.http_limits import RequestRefused, refusal_response, read_body
+from handlers.http_limits import RequestRefused, read_body, refusal_response
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_AGE_S = 300  # docs.slack.dev, "Verifying requests from Slack"

@@ -17,8 +17,8 @@ from handlers.slack.app_home import ADD_WATCH, REFRESH
 from handlers.slack.block_kit import OPEN_PREFIX, RUN_PREFIX, Payload, render_message
 from handlers.slack.modals import FORMS, View, first_input, form_for, from_form, home_watch_form
 from handlers.slack.requests import (
-    SlackRequest,
     SlackPayload,
+    SlackRequest,
     from_bounce,
     from_button,
     from_command,
@@ -159,9 +159,7 @@ def register_membership(app: AsyncApp, slack: SlackEvents) -> None:
     @app.event("member_joined_channel")
     async def on_joined(body: dict[str, Any]) -> None:
         event = body["event"]
-        if event["user"] in {
-            authorization.get("user_id") for authorization in body.get("authorizations") or ()
-        }:
+        if event["user"] in {authorization.get("user_id") for authorization in body.get("authorizations") or ()}:
             slack.on_joined(installed_team(body), event["channel"])
 
     @app.event("app_uninstalled")
@@ -195,9 +193,7 @@ def error_response(error: Exception, body: SlackPayload) -> BoltResponse:
         log.info("unhandled request", platform="slack", type=str(body.get("type", "")))
         return BoltResponse(status=200)
     log.error("listener failed", platform="slack", exc_info=error)
-    return BoltResponse(
-        status=200, body=ephemeral(internal_error_card()) if "command" in body else ""
-    )
+    return BoltResponse(status=200, body=ephemeral(internal_error_card()) if "command" in body else "")
 
 
 def ephemeral(card: Card) -> Payload:

@@ -9,21 +9,13 @@ from typing import Any
 from handlers.commands.parser import PASTE_VERBS
 from handlers.messages.formatting import MUTE_DURATIONS
 from handlers.sanitize import sanitize
-from handlers.slack.requests import SlackRequest, SlackPayload, file_ids
+from handlers.slack.requests import SlackPayload, SlackRequest, file_ids
 
 View = dict[str, Any]
 
 WATCH, MUTE = "watch", "mute"
 FORMS = (WATCH, MUTE, *PASTE_VERBS)
-TARGETS, INTERVAL, ROLE, NAME, DURATION, TEXT, FILE = (
-    "targets",
-    "every",
-    "role",
-    "name",
-    "length",
-    "text",
-    "file",
-)
+TARGETS, INTERVAL, ROLE, NAME, DURATION, TEXT, FILE = ("targets", "every", "role", "name", "length", "text", "file")
 CHANNEL = "channel"
 FIRST_INPUT = {WATCH: TARGETS, MUTE: DURATION}
 DEFAULT_INTERVAL = ""  # no interval option
@@ -34,10 +26,7 @@ INTERVAL_OPTIONS = (
     ("6h", "6 hours"),
     ("24h", "24 hours"),
 )
-ROLE_OPTIONS = (
-    ("mta", "It sends mail to the world itself"),
-    ("client", "It submits mail with a password"),
-)
+ROLE_OPTIONS = (("mta", "It sends mail to the world itself"), ("client", "It submits mail with a password"))
 DEFAULT_OPTION = "usual"  # Slack rejects empty option values
 MAX_INPUT = 3_000  # characters, Slack's limit
 EXAMPLE_REPLY = "550 5.7.1 Service unavailable; client [203.0.113.5] blocked using …"
@@ -52,11 +41,7 @@ def form_for(request: SlackRequest) -> View | None:
             return _view(WATCH, "Watch", request, "", _watch_blocks())
         case ["mute", watch]:
             return _view(
-                MUTE,
-                "Mute",
-                request,
-                watch,
-                [_select(DURATION, MUTE_DURATIONS.question, MUTE_DURATIONS.options, 2)],
+                MUTE, "Mute", request, watch, [_select(DURATION, MUTE_DURATIONS.question, MUTE_DURATIONS.options, 2)]
             )
         case ["bounce"] if not request.files:
             return _view(
@@ -68,11 +53,7 @@ def form_for(request: SlackRequest) -> View | None:
             )
         case ["headers"] if not request.files:
             return _view(
-                "headers",
-                "Follow a message",
-                request,
-                "",
-                _pasted_blocks("The header of the message", EXAMPLE_HEADER),
+                "headers", "Follow a message", request, "", _pasted_blocks("The header of the message", EXAMPLE_HEADER)
             )
     return None
 
@@ -80,12 +61,7 @@ def form_for(request: SlackRequest) -> View | None:
 def home_watch_form(body: SlackPayload, now: float) -> View:
     """The watch modal of the App Home, with a channel select."""
     request = SlackRequest(
-        id=body["trigger_id"],
-        team="",
-        channel="",
-        user=body["user"]["id"],
-        text="watch",
-        requested_at=now,
+        id=body["trigger_id"], team="", channel="", user=body["user"]["id"], text="watch", requested_at=now
     )
     return _view(WATCH, "Watch", request, "", [*_watch_blocks(), _channel_select()])
 
@@ -94,9 +70,7 @@ def from_form(body: SlackPayload, now: float) -> SlackRequest:
     """Request with the command of a submitted modal, answered where the modal was opened."""
     view = body["view"]
     metadata = json.loads(view["private_metadata"])
-    inputs = {
-        block: next(iter(elements.values())) for block, elements in view["state"]["values"].items()
-    }
+    inputs = {block: next(iter(elements.values())) for block, elements in view["state"]["values"].items()}
     values = {block: _value(element) for block, element in inputs.items()}
     user = body["user"]
     return SlackRequest(
@@ -125,11 +99,7 @@ def _command(form: str, watch: str, values: dict[str, str]) -> str:
         return f"mute {watch} {values[DURATION]}"
     if form in PASTE_VERBS:
         return f"{form} {values[TEXT]}".strip()
-    interval = (
-        f" every {values[INTERVAL]}"
-        if values.get(INTERVAL) not in (None, "", DEFAULT_OPTION)
-        else ""
-    )
+    interval = f" every {values[INTERVAL]}" if values.get(INTERVAL) not in (None, "", DEFAULT_OPTION) else ""
     name = sanitize(values.get(NAME, "")).replace('"', "")
     name_option = f' name "{name}"' if name else ""
     return f"watch {values[TARGETS]}{interval} as {values[ROLE]}{name_option}"
@@ -137,11 +107,7 @@ def _command(form: str, watch: str, values: dict[str, str]) -> str:
 
 def _value(element: SlackPayload) -> str:
     option = element.get("selected_option")
-    return str(
-        option["value"]
-        if option
-        else element.get("selected_conversation") or element.get("value") or ""
-    )
+    return str(option["value"] if option else element.get("selected_conversation") or element.get("value") or "")
 
 
 def _view(form: str, title: str, request: SlackRequest, watch: str, blocks: list[View]) -> View:
@@ -176,12 +142,7 @@ def _channel_select() -> View:
         "placeholder": _plain("Channel"),
         "filter": filter_,
     }
-    return {
-        "type": "input",
-        "block_id": CHANNEL,
-        "label": _plain("Which channel is alerted?"),
-        "element": element,
-    }
+    return {"type": "input", "block_id": CHANNEL, "label": _plain("Which channel is alerted?"), "element": element}
 
 
 def _pasted_blocks(label: str, example: str) -> list[View]:
@@ -190,30 +151,17 @@ def _pasted_blocks(label: str, example: str) -> list[View]:
     file = {"type": "file_input", "action_id": FILE, "max_files": 1}
     return [
         {**text_input, "optional": True, "hint": _plain(TOO_LONG)},
-        {
-            "type": "input",
-            "block_id": FILE,
-            "label": _plain("Or a file"),
-            "element": file,
-            "optional": True,
-        },
+        {"type": "input", "block_id": FILE, "label": _plain("Or a file"), "element": file, "optional": True},
     ]
 
 
 def _text_input(block: str, label: str, example: str, max_length: int = 1_500) -> View:
-    element = {
-        "type": "plain_text_input",
-        "action_id": block,
-        "placeholder": _plain(example),
-        "max_length": max_length,
-    }
+    element = {"type": "plain_text_input", "action_id": block, "placeholder": _plain(example), "max_length": max_length}
     return {"type": "input", "block_id": block, "label": _plain(label), "element": element}
 
 
 def _select(block: str, label: str, options: Sequence[tuple[str, str]], default_index: int) -> View:
-    option_objects = [
-        {"text": _plain(label), "value": value or DEFAULT_OPTION} for value, label in options
-    ]
+    option_objects = [{"text": _plain(label), "value": value or DEFAULT_OPTION} for value, label in options]
     element = {
         "type": "static_select",
         "action_id": block,

@@ -15,11 +15,7 @@ LINK = re.compile(r"<(?:https?://|mailto:|tel:)([^<|>\s]+)(?:\|[^<>]*)?>")
 PASTED_LINK = re.compile(r"<(?:(https?://[^<|>\s]+)|(?:mailto:|tel:)([^<|>\s]+))(?:\|([^<>]*))?>")
 PRIVATE = re.compile(r"^private(?:\s+|$)|\s+private$", re.IGNORECASE)
 MENTION = re.compile(r"<[@#!][^<>]*>")
-ENTITIES = (
-    ("&lt;", "<"),
-    ("&gt;", ">"),
-    ("&amp;", "&"),
-)  # ampersand last: `&amp;lt;` must become `&lt;`
+ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))  # ampersand last: `&amp;lt;` must become `&lt;`
 TEXT_FIELDS = ("text", "url", "fallback", "title", "pretext", "value")
 WORD_SEPARATORS = re.compile(r"[\s,;|<>()\[\]{}\"'`]+")
 MAX_CHARACTERS = 20_000
@@ -59,12 +55,8 @@ def iter_texts(message: Any) -> Iterator[str]:
         if isinstance(part, list):
             stack.extend(reversed(part))
         elif isinstance(part, dict):
-            stack.extend(
-                value for value in reversed(part.values()) if isinstance(value, dict | list)
-            )
-            yield from (
-                strip_markup(part[key]) for key in TEXT_FIELDS if isinstance(part.get(key), str)
-            )
+            stack.extend(value for value in reversed(part.values()) if isinstance(value, dict | list))
+            yield from (strip_markup(part[key]) for key in TEXT_FIELDS if isinstance(part.get(key), str))
 
 
 def extract_targets(text: str) -> list[str]:
@@ -72,16 +64,10 @@ def extract_targets(text: str) -> list[str]:
 
     `notes.txt` is not a domain, and `127.0.0.2` is a blocklist return code, not a target.
     """
-    words = [
-        word for word in WORD_SEPARATORS.split(text[:MAX_CHARACTERS]) if "." in word or ":" in word
-    ]
+    words = [word for word in WORD_SEPARATORS.split(text[:MAX_CHARACTERS]) if "." in word or ":" in word]
     targets = [target for word in words[:MAX_WORDS] for target in _parse_word(word)]
-    addresses = list(dict.fromkeys(str(t.ip) for t in targets if t.ip and not t.ip.is_loopback))[
-        :MAX_ADDRESSES
-    ]
-    domains = list(
-        dict.fromkeys(t.domain for t in targets if t.domain and _has_public_suffix(t.domain))
-    )
+    addresses = list(dict.fromkeys(str(t.ip) for t in targets if t.ip and not t.ip.is_loopback))[:MAX_ADDRESSES]
+    domains = list(dict.fromkeys(t.domain for t in targets if t.domain and _has_public_suffix(t.domain)))
     return [*addresses, *domains[: 1 if addresses else MAX_DOMAINS]]
 
 

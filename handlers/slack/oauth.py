@@ -28,15 +28,7 @@ STATE_TTL_S = 300
 
 # As in manifest.yml, which explains each.
 SCOPES = (
-    *(
-        "commands",
-        "app_mentions:read",
-        "im:history",
-        "files:read",
-        "im:write",
-        "channels:read",
-        "groups:read",
-    ),
+    *("commands", "app_mentions:read", "im:history", "files:read", "im:write", "channels:read", "groups:read"),
     *("channels:history", "groups:history", "chat:write", "chat:write.public", "files:write"),
 )
 
@@ -60,9 +52,7 @@ def install_routes(app: OAuthApp, save_token: SaveToken) -> list[Route]:
     The latter passes workspace and bot token to `save_token`.
     """
     flow = AsyncOAuthFlow(
-        client=AsyncWebClient(
-            base_url=api_base_url(app.api_url), logger=sdk_logger(), retry_handlers=[]
-        ),
+        client=AsyncWebClient(base_url=api_base_url(app.api_url), logger=sdk_logger(), retry_handlers=[]),
         logger=sdk_logger(),
         settings=AsyncOAuthSettings(
             client_id=app.client_id,
@@ -73,9 +63,7 @@ def install_routes(app: OAuthApp, save_token: SaveToken) -> list[Route]:
             redirect_uri_path=REDIRECT_PATH,
             authorization_url=authorize_url(app.api_url),
             installation_store=_InstallationStore(save_token),
-            state_store=StatelessOAuthStateStore(
-                expiration_seconds=STATE_TTL_S, signing_secret=app.client_secret
-            ),
+            state_store=StatelessOAuthStateStore(expiration_seconds=STATE_TTL_S, signing_secret=app.client_secret),
             state_expiration_seconds=STATE_TTL_S,
             logger=sdk_logger(),
         ),

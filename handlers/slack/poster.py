@@ -19,14 +19,14 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from handlers.message import Card
 from handlers.ports import (
-    HistoryUnavailable,
-    RetryAfter,
-    MessageNotFound,
-    Rejected,
     Channel,
     ChannelUnavailable,
-    WorkspaceUnavailable,
     DeliveryUnknown,
+    HistoryUnavailable,
+    MessageNotFound,
+    Rejected,
+    RetryAfter,
+    WorkspaceUnavailable,
 )
 from handlers.slack.block_kit import Payload, render_message
 from handlers.slack.clients import CALL_TIMEOUT_S, LAYOUT_ERRORS, NETWORK_ERRORS, error_code
@@ -43,19 +43,10 @@ DEFAULT_RETRY_S, UNREACHABLE_RETRY_S, TOKEN_RETRY_S = 30.0, 5.0, 300.0
 # Error codes of chat.postMessage, chat.update and conversations.replies (docs.slack.dev).
 CHANNEL_ERRORS = (
     *("is_archived", "channel_not_found", "not_in_channel", "ekm_access_denied", "user_not_found"),
-    *(
-        "restricted_action",
-        "restricted_action_read_only_channel",
-        "restricted_action_non_threadable_channel",
-    ),
+    *("restricted_action", "restricted_action_read_only_channel", "restricted_action_non_threadable_channel"),
 )
 WORKSPACE_ERRORS = ("account_inactive", "token_revoked", "app_uninstalled", "team_not_found")
-MESSAGE_ERRORS = (
-    "thread_not_found",
-    "message_not_found",
-    "cant_update_message",
-    "edit_window_closed",
-)
+MESSAGE_ERRORS = ("thread_not_found", "message_not_found", "cant_update_message", "edit_window_closed")
 AMBIGUOUS_ERRORS = ("internal_error", "fatal_error", "service_unavailable", "request_timeout")
 BOT_TOKEN_ERRORS = (
     "invalid_auth",
@@ -79,14 +70,10 @@ class SlackPoster:
     `DeliveryTimeouts.call_timeout`.
     """
 
-    def __init__(
-        self, client: Callable[[str], Awaitable[AsyncWebClient]], sleep: Sleep = asyncio.sleep
-    ) -> None:
+    def __init__(self, client: Callable[[str], Awaitable[AsyncWebClient]], sleep: Sleep = asyncio.sleep) -> None:
         self._client, self._sleep = client, sleep
 
-    async def post(
-        self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False
-    ) -> str:
+    async def post(self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
         """Post a card, without its image or as plain text if Slack rejects the blocks.
 
         All attempts together take at most CALL_TIMEOUT_S, which bounds how late the message can
@@ -94,9 +81,7 @@ class SlackPoster:
         """
         destination: Payload = {"channel": channel.id} | ({"thread_ts": thread} if thread else {})
         destination |= {"reply_broadcast": True} if thread and broadcast else {}
-        destination |= (
-            {"metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": key}}} if key else {}
-        )
+        destination |= {"metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": key}}} if key else {}
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 return await self._post(channel, card, destination)
@@ -116,23 +101,14 @@ class SlackPoster:
                 if not any(code in str(error) for code in LAYOUT_ERRORS):
                     raise
                 last_error = error
-                log.error(
-                    "slack rejected blocks",
-                    platform="slack",
-                    channel=channel.id,
-                    error=str(error),
-                )
+                log.error("slack rejected blocks", platform="slack", channel=channel.id, error=str(error))
         raise last_error
 
     async def update(self, channel: Channel, message_id: str, card: Card) -> None:
         payload, client = render_message(card), await self._client(channel.workspace)
-        await _call(
-            client.chat_update(channel=channel.id, ts=message_id, **without_unfurl(payload))
-        )
+        await _call(client.chat_update(channel=channel.id, ts=message_id, **without_unfurl(payload)))
 
-    async def find(
-        self, channel: Channel, key: str, since: datetime, thread: str = ""
-    ) -> str | None:
+    async def find(self, channel: Channel, key: str, since: datetime, thread: str = "") -> str | None:
         oldest = f"{(since - CLOCK_SKEW).timestamp():.6f}"
         cursor: str | None = None
         client = await self._client(channel.workspace)
@@ -153,20 +129,13 @@ class SlackPoster:
     async def notify_user(self, channel: Channel, user: str, card: Card) -> None:
         client = await self._client(channel.workspace)
         opened = await _call(client.conversations_open(users=user))
-        await self.post(
-            Channel(channel.platform, channel.workspace, str(opened["channel"]["id"])), card
-        )
+        await self.post(Channel(channel.platform, channel.workspace, str(opened["channel"]["id"])), card)
 
 
 def _page(
     client: AsyncWebClient, channel: str, thread: str, oldest: str, cursor: str | None
 ) -> Awaitable[AsyncSlackResponse]:
-    window: dict[str, Any] = {
-        "oldest": oldest,
-        "limit": PAGE_SIZE,
-        "include_all_metadata": True,
-        "cursor": cursor,
-    }
+    window: dict[str, Any] = {"oldest": oldest, "limit": PAGE_SIZE, "include_all_metadata": True, "cursor": cursor}
     if thread:
         return client.conversations_replies(channel=channel, ts=thread, **window)
     return client.conversations_history(channel=channel, **window)
@@ -175,11 +144,7 @@ def _page(
 async def _call(call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
     try:
         return await call
-    except (
-        SlackApiError,
-        ValueError,
-        *NETWORK_ERRORS,
-    ) as error:  # ValueError: the response is not JSON
+    except (SlackApiError, ValueError, *NETWORK_ERRORS) as error:  # ValueError: the response is not JSON
         raise to_delivery_error(error) from None
 
 
@@ -207,8 +172,4 @@ def retry_after_s(headers: Mapping[str, Any]) -> float:
 
 def _key_of(posted: Mapping[str, Any]) -> str:
     metadata = posted.get("metadata") or {}
-    return (
-        str((metadata.get("event_payload") or {}).get("key", ""))
-        if metadata.get("event_type") == EVENT_TYPE
-        else ""
-    )
+    return str((metadata.get("event_payload") or {}).get("key", "")) if metadata.get("event_type") == EVENT_TYPE else ""

@@ -7,14 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from handlers.commands.parser import PASTE_VERBS, split_verb
-from handlers.ports import ChatRequest, File, Channel
-from handlers.slack.mrkdwn import (
-    strip_pasted_markup,
-    strip_markup,
-    extract_targets,
-    iter_texts,
-    strip_private,
-)
+from handlers.ports import Channel, ChatRequest, File
+from handlers.slack.mrkdwn import extract_targets, iter_texts, strip_markup, strip_pasted_markup, strip_private
 
 THREAD_VERBS = ("ack", "mute", "unmute")
 MAX_FILES = 5
@@ -52,18 +46,8 @@ class SlackRequest:
 
     @property
     def chat_request(self) -> ChatRequest:
-        files = (
-            tuple(self.open_file(self.team, file) for file in self.files) if self.open_file else ()
-        )
-        return ChatRequest(
-            self.chat_channel,
-            self.user,
-            self.text,
-            self.private,
-            self.name,
-            self.is_external,
-            files,
-        )
+        files = tuple(self.open_file(self.team, file) for file in self.files) if self.open_file else ()
+        return ChatRequest(self.chat_channel, self.user, self.text, self.private, self.name, self.is_external, files)
 
     @property
     def chat_channel(self) -> Channel:
@@ -148,9 +132,7 @@ def from_direct_message(body: SlackPayload, now: float) -> SlackRequest | None:
 
 def from_shortcut(shortcut: SlackPayload, now: float) -> SlackRequest:
     """Message shortcut that checks the message's targets and answers in its thread."""
-    return _from_message_action(
-        shortcut, now, " ".join(extract_targets(" \n".join(iter_texts(shortcut["message"]))))
-    )
+    return _from_message_action(shortcut, now, " ".join(extract_targets(" \n".join(iter_texts(shortcut["message"])))))
 
 
 def from_bounce(shortcut: SlackPayload, now: float) -> SlackRequest:
@@ -160,9 +142,7 @@ def from_bounce(shortcut: SlackPayload, now: float) -> SlackRequest:
     return _from_message_action(shortcut, now, f"bounce {text}".strip(), file_ids(message))
 
 
-def _from_message_action(
-    shortcut: SlackPayload, now: float, text: str, files: tuple[str, ...] = ()
-) -> SlackRequest:
+def _from_message_action(shortcut: SlackPayload, now: float, text: str, files: tuple[str, ...] = ()) -> SlackRequest:
     message = shortcut["message"]
     return SlackRequest(
         id=shortcut["trigger_id"],
@@ -234,9 +214,7 @@ def _from_event(body: SlackPayload, now: float, thread: str) -> SlackRequest:
     verb, _ = split_verb(text)
     if verb in PASTE_VERBS:
         text, _ = strip_private(strip_pasted_markup(event["text"]))
-    elif (
-        files and (verb == "check" or not text) and not extract_targets(text)
-    ):  # a mail log, possibly with a comment
+    elif files and (verb == "check" or not text) and not extract_targets(text):  # a mail log, possibly with a comment
         text = f"bounce {text}".strip()
     return SlackRequest(
         # Not event_id: Slack redelivers a message under another one.
@@ -249,7 +227,6 @@ def _from_event(body: SlackPayload, now: float, thread: str) -> SlackRequest:
         private=private,
         thread=thread,
         posts_first=True,
-        is_external=(event.get("user_team") or event.get("team") or installed_team(body))
-        != installed_team(body),
+        is_external=(event.get("user_team") or event.get("team") or installed_team(body)) != installed_team(body),
         files=files,
     )

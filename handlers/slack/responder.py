@@ -14,13 +14,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from handlers.message import Card
 from handlers.slack import block_kit
 from handlers.slack.block_kit import Payload, render_message
-from handlers.slack.clients import (
-    LAYOUT_ERRORS,
-    NETWORK_ERRORS,
-    CALL_ERRORS,
-    error_code,
-    sdk_logger,
-)
+from handlers.slack.clients import CALL_ERRORS, LAYOUT_ERRORS, NETWORK_ERRORS, error_code, sdk_logger
 from handlers.slack.files import PROCESSING_DELAYS_S, upload_chart
 from handlers.slack.requests import SlackRequest
 
@@ -75,30 +69,20 @@ class ResponseUrl:
 
     async def _send_once(self, payload: Payload) -> tuple[int, str, float]:
         url = AsyncWebhookClient(
-            self._request.response_url,
-            timeout=SEND_TIMEOUT_S,
-            logger=sdk_logger(),
-            retry_handlers=[],
+            self._request.response_url, timeout=SEND_TIMEOUT_S, logger=sdk_logger(), retry_handlers=[]
         )
         try:
             answer = await url.send_dict(payload)
         except NETWORK_ERRORS as error:
             return 503, type(error).__name__, 1.0
-        return (
-            answer.status_code,
-            answer.body.strip()[:60],
-            retry_after_s(answer.headers.get("Retry-After")),
-        )
+        return (answer.status_code, answer.body.strip()[:60], retry_after_s(answer.headers.get("Retry-After")))
 
 
 class SlackResponder:
     """Answers one request: progress, then the answer, each by the best method still open."""
 
     def __init__(
-        self,
-        request: SlackRequest,
-        client: Callable[[str], Awaitable[AsyncWebClient]],
-        timeouts: SlackTimeouts,
+        self, request: SlackRequest, client: Callable[[str], Awaitable[AsyncWebClient]], timeouts: SlackTimeouts
     ) -> None:
         self._request, self._client, self._timeouts = request, client, timeouts
         self._response_url = ResponseUrl(request, timeouts)
@@ -113,9 +97,7 @@ class SlackResponder:
         request = self._request
         if not request.posts_first:
             if self._response_url.uses_left > RESERVED_USES:
-                await self._response_url.send(
-                    self._url_payload(render_message(card), ephemeral=True)
-                )
+                await self._response_url.send(self._url_payload(render_message(card), ephemeral=True))
         elif not request.private:
             try:
                 self._progress_ts = await self._show_progress(render_message(card))
@@ -127,9 +109,7 @@ class SlackResponder:
         if not self._progress_ts:
             return await self._post(payload)
         client = await self._client(self._request.team)
-        await client.chat_update(
-            channel=self._request.channel, ts=self._progress_ts, **without_unfurl(payload)
-        )
+        await client.chat_update(channel=self._request.channel, ts=self._progress_ts, **without_unfurl(payload))
         return self._progress_ts
 
     async def send(self, card: Card) -> None:
@@ -175,9 +155,7 @@ class SlackResponder:
         try:
             client = await self._client(self._request.team)
             if self._progress_ts:
-                await client.chat_update(
-                    channel=self._request.channel, ts=self._progress_ts, **without_unfurl(payload)
-                )
+                await client.chat_update(channel=self._request.channel, ts=self._progress_ts, **without_unfurl(payload))
             elif ephemeral:
                 await client.chat_postEphemeral(
                     channel=self._request.channel,
@@ -193,29 +171,17 @@ class SlackResponder:
 
     async def _post(self, payload: Payload) -> str:
         request, client = self._request, await self._client(self._request.team)
-        response = await client.chat_postMessage(
-            channel=request.channel, thread_ts=request.thread or None, **payload
-        )
+        response = await client.chat_postMessage(channel=request.channel, thread_ts=request.thread or None, **payload)
         return str(response["ts"])
 
     def _url_payload(self, payload: Payload, ephemeral: bool) -> Payload:
         response_type = "ephemeral" if ephemeral else "in_channel"
         replace_original = ephemeral and self._request.replaces
         thread = {"thread_ts": self._request.thread} if self._request.thread else {}
-        return {
-            **payload,
-            "response_type": response_type,
-            "replace_original": replace_original,
-            **thread,
-        }
+        return {**payload, "response_type": response_type, "replace_original": replace_original, **thread}
 
     def _log_context(self, error: str) -> dict[str, str]:
-        return {
-            "platform": "slack",
-            "team": self._request.team,
-            "channel": self._request.channel,
-            "error": error,
-        }
+        return {"platform": "slack", "team": self._request.team, "channel": self._request.channel, "error": error}
 
 
 def without_unfurl(payload: Payload) -> Payload:

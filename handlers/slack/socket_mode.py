@@ -39,15 +39,11 @@ class Watchdog:
 async def listen(app: AsyncApp, app_token: str, watchdog: Watchdog) -> None:
     """Serve until cancelled. Raises SlackConnectionRefused."""
     while True:
-        handler = AsyncSocketModeHandler(
-            app, app_token, logger=sdk_logger(), ping_interval=watchdog.ping_interval
-        )
+        handler = AsyncSocketModeHandler(app, app_token, logger=sdk_logger(), ping_interval=watchdog.ping_interval)
         handler.client.message_listeners.append(_on_hello)
         try:
             await _request_url(handler)
-            async with asyncio.timeout(
-                watchdog.reconnect_timeout
-            ):  # the SDK would retry a dead URL forever
+            async with asyncio.timeout(watchdog.reconnect_timeout):  # the SDK would retry a dead URL forever
                 await handler.connect_async()
             log.info("socket mode connected", platform="slack")
             await _wait_until_dead(handler, watchdog)
@@ -72,8 +68,7 @@ async def _request_url(handler: AsyncSocketModeHandler) -> None:
         except (SlackApiError, *NETWORK_ERRORS) as error:
             if (code := error_code(error)) in TOKEN_ERRORS:
                 raise SlackConnectionRefused(
-                    f"Slack refuses SLACK_APP_TOKEN ({code}): make an app-level token with"
-                    " connections:write."
+                    f"Slack refuses SLACK_APP_TOKEN ({code}): make an app-level token with connections:write."
                 ) from None
             log.warning("socket mode not opened", platform="slack", error=code)
         await asyncio.sleep(delay)
@@ -92,9 +87,4 @@ async def _on_hello(_client: Any, message: dict[str, Any], _raw: str | None = No
     """Warn of many connections: stale ones still count, and Slack sends events to them."""
     connections = message.get("num_connections", 0) if message.get("type") == "hello" else 0
     if connections > MAX_CONNECTIONS // 2:
-        log.warning(
-            "many socket mode connections",
-            platform="slack",
-            connections=connections,
-            most=MAX_CONNECTIONS,
-        )
+        log.warning("many socket mode connections", platform="slack", connections=connections, most=MAX_CONNECTIONS)

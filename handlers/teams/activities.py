@@ -17,15 +17,15 @@ from handlers.teams.adaptive_card import CARD, SYMBOLS, card_content, escape_mar
 from handlers.teams.conversation_references import ConversationReference
 from handlers.teams.invoke import InvokeResponse
 from handlers.teams.requests import (
-    TeamsRequest,
     ActivityJson,
+    TeamsRequest,
     conversation_of,
-    left_conversation,
     from_action,
     from_message,
     is_added,
-    text_at,
+    left_conversation,
     tenant_of,
+    text_at,
 )
 
 BUTTON = "adaptiveCard/action"
@@ -81,9 +81,7 @@ async def on_invoke(teams: TeamsEvents, activity: ActivityJson) -> Response:
         return JSONResponse({"statusCode": 400, "type": ERROR, "value": error})
     response = await teams.invoke(request)
     if response.replacement:
-        return JSONResponse(
-            {"statusCode": 200, "type": CARD, "value": card_content(response.replacement)}
-        )
+        return JSONResponse({"statusCode": 200, "type": CARD, "value": card_content(response.replacement)})
     return text_response(response.text_card)
 
 
@@ -92,11 +90,7 @@ async def on_membership(teams: TeamsEvents, activity: ActivityJson) -> Response:
     conversation = conversation_of(activity)
     if conversation_id := left_conversation(activity):
         await teams.on_removed(tenant_of(activity), conversation_id)
-    elif (
-        conversation
-        and is_added(activity)
-        and not await teams.is_duplicate(f"{conversation.id}:arrival")
-    ):
+    elif conversation and is_added(activity) and not await teams.is_duplicate(f"{conversation.id}:arrival"):
         await teams.on_added(conversation)
     return Response()
 
@@ -107,9 +101,7 @@ async def ignore(_: TeamsEvents, activity: ActivityJson) -> Response:
 
 
 def text_response(card: Card) -> Response:
-    sentence = escape_markdown(
-        sanitize(f"{SYMBOLS[card.tone]} {card.title}", adaptive_card.ACTION_TEXT)
-    )
+    sentence = escape_markdown(sanitize(f"{SYMBOLS[card.tone]} {card.title}", adaptive_card.ACTION_TEXT))
     return JSONResponse({"statusCode": 200, "type": BAR, "value": sentence})
 
 

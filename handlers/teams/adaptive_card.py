@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from handlers.message import Button, Card, Select, Fact, Line, TextBlock, Table, Tone
-from handlers.sanitize import MAX_CHARACTERS, sanitize_monospaced, sanitize
+from handlers.message import Button, Card, Fact, Line, Select, Table, TextBlock, Tone
+from handlers.sanitize import MAX_CHARACTERS, sanitize, sanitize_monospaced
 
 MAX_MESSAGE_BYTES = 25_000
 
@@ -60,25 +60,12 @@ def json_bytes(part: Any) -> int:
 
 
 LOOKALIKES = str.maketrans(
-    {
-        "<": "‹",
-        ">": "›",
-        "*": "∗",
-        "~": "∼",
-        "`": "ʹ",
-        "[": "［",
-        "]": "］",
-        "#": "＃",
-        "|": "¦",
-        "\\": "＼",
-    }
+    {"<": "‹", ">": "›", "*": "∗", "~": "∼", "`": "ʹ", "[": "［", "]": "］", "#": "＃", "|": "¦", "\\": "＼"}
 )
 CLOSING_UNDERSCORE = re.compile(r"_(?!\w)|(?<!\w)_(?=\W*$)")
 BULLET = re.compile(r"^[-+=](?=[\s=-]|$)")
 NUMBER = re.compile(r"^(\d+)[.)](?=\s|$)")
-DATE_OR_TIME = re.compile(
-    r"\{(?=\{)"
-)  # Adaptive Cards replace {{DATE(…)}} and {{TIME(…)}} in every text
+DATE_OR_TIME = re.compile(r"\{(?=\{)")  # Adaptive Cards replace {{DATE(…)}} and {{TIME(…)}} in every text
 
 
 def escape_markdown(line: str) -> str:
@@ -87,11 +74,7 @@ def escape_markdown(line: str) -> str:
     Not every Teams client honors backslash escapes. An underscore stays where it cannot close a
     pair, so that `_dmarc.example.com` can be copied.
     """
-    bare = (
-        CLOSING_UNDERSCORE.sub("ˍ", line.translate(LOOKALIKES))
-        .replace("://", ":∕∕")
-        .replace("&", "＆")
-    )
+    bare = CLOSING_UNDERSCORE.sub("ˍ", line.translate(LOOKALIKES)).replace("://", ":∕∕").replace("&", "＆")
     return NUMBER.sub(r"\1:", BULLET.sub("–", escape_date_macros(bare)))
 
 
@@ -130,20 +113,12 @@ def message(card: Card, png: bytes = b"") -> Payload:
         data_url = f"data:{PNG};base64,{b64encode(png).decode()}"
         name = _text(card.chart.alt, ALT_TEXT) or EMPTY_TEXT
         attachments.append({"contentType": PNG, "contentUrl": data_url, "name": name})
-    return {
-        "type": "message",
-        "summary": _text(card.title, TITLE_TEXT) or EMPTY_TEXT,
-        "attachments": attachments,
-    }
+    return {"type": "message", "summary": _text(card.title, TITLE_TEXT) or EMPTY_TEXT, "attachments": attachments}
 
 
 def plain_text_message(card: Card) -> Payload:
     """The card as a plain-text message, for when Teams rejects the rendered one."""
-    return {
-        "type": "message",
-        "textFormat": "plain",
-        "text": plain_text(card, MAX_MESSAGE_BYTES - ENVELOPE_SHARE),
-    }
+    return {"type": "message", "textFormat": "plain", "text": plain_text(card, MAX_MESSAGE_BYTES - ENVELOPE_SHARE)}
 
 
 def card_content(card: Card) -> Element:
@@ -262,9 +237,7 @@ def _quotation(text: str) -> Element:
 
 
 def _passed(lines: Sequence[Line]) -> list[Element]:
-    text = _text(
-        _joined(" ", (text for line in lines for text in (line.text, line.detail))), PASSED_TEXT
-    )
+    text = _text(_joined(" ", (text for line in lines for text in (line.text, line.detail))), PASSED_TEXT)
     mark = _run(f"{SYMBOLS[Tone.GOOD]}  ", weight="bolder", color=COLORS[Tone.GOOD])
     return [_rich(mark, text)] if text else []
 
@@ -298,21 +271,14 @@ def _table(table: Table | None, max_bytes: int) -> tuple[list[Element], int]:
     heading = _row(table.columns, len(table.columns), weight="bolder")
     widths = [{"width": width} for width in _widths(table)]
     empty = {"type": "Table", "columns": widths, "rows": [heading]}
-    rows, more = _fit(
-        table.rows,
-        lambda row: _row(row, len(table.columns)),
-        max_bytes - json_bytes(empty),
-        TABLE_ROWS,
-    )
+    rows, more = _fit(table.rows, lambda row: _row(row, len(table.columns)), max_bytes - json_bytes(empty), TABLE_ROWS)
     return ([empty | {"rows": [heading, *rows]}] if rows else []), more
 
 
 def _widths(table: Table) -> list[int]:
     """Relative column widths, by the longest text, between 1 and 4."""
     columns = range(min(len(table.columns), TABLE_COLUMNS))
-    longest = [
-        max(len(row[i]) for row in (table.columns, *table.rows) if i < len(row)) for i in columns
-    ]
+    longest = [max(len(row[i]) for row in (table.columns, *table.rows) if i < len(row)) for i in columns]
     return [min(max(characters // 10, 1), 4) for characters in longest]
 
 
@@ -360,11 +326,7 @@ def _with_select(select: Select, run: Element) -> Element:
         "value": select.default,
         "choices": [{"title": title, "value": word} for word, title in select.options],
     }
-    inside = {
-        "type": "AdaptiveCard",
-        "body": [picked],
-        "actions": [run | {"title": run["title"].rstrip("…")}],
-    }
+    inside = {"type": "AdaptiveCard", "body": [picked], "actions": [run | {"title": run["title"].rstrip("…")}]}
     return {"type": "Action.ShowCard", "title": run["title"], "card": inside}
 
 

@@ -16,33 +16,20 @@ import structlog
 from starlette.responses import Response
 from starlette.routing import Route
 
-from handlers.background import (
-    StoreTimeout,
-    AckCircuitBreaker,
-    RequestDeduplicator,
-    SharedDeduplicator,
-)
+from handlers.background import AckCircuitBreaker, RequestDeduplicator, SharedDeduplicator, StoreTimeout
 from handlers.message import Card
 from handlers.messages import help_card
-from handlers.ports import (
-    Ack,
-    CommandHandler,
-    HistoryUnavailable,
-    CannotServe,
-    RetryAfter,
-    Channel,
-    ChannelUnavailable,
-)
-from handlers.request_dispatcher import RequestDispatcher, Enqueue
+from handlers.ports import Ack, CannotServe, Channel, ChannelUnavailable, CommandHandler, HistoryUnavailable, RetryAfter
+from handlers.request_dispatcher import Enqueue, RequestDispatcher
 from handlers.teams import activities, responder
 from handlers.teams.connector_client import ConnectorClient
 from handlers.teams.conversation_references import ConversationReference, ConversationReferences
 from handlers.teams.files import TeamsFile
-from handlers.teams.inbound_auth import TokenVerifier, TeamsEndpoint, SigningKeys
-from handlers.teams.invoke import InvokeResponse, CardInvokes
+from handlers.teams.inbound_auth import SigningKeys, TeamsEndpoint, TokenVerifier
+from handlers.teams.invoke import CardInvokes, InvokeResponse
 from handlers.teams.membership import MembershipCheck
-from handlers.teams.outbound_auth import Credentials, TokenSource, LoginFailed, LoginRefused
-from handlers.teams.requests import TeamsRequest, ActivityJson, conversation_of
+from handlers.teams.outbound_auth import Credentials, LoginFailed, LoginRefused, TokenSource
+from handlers.teams.requests import ActivityJson, TeamsRequest, conversation_of
 from handlers.teams.responder import TeamsResponder
 from handlers.teams.throttle import TeamsTimeouts
 
@@ -76,29 +63,20 @@ class TeamsPlatform:
         self._deduplicator = RequestDeduplicator(seen, self._breaker)
         self._http = httpx.AsyncClient(timeout=httpx.Timeout(10.0))
         self._token_source = TokenSource(self._http, credentials, self._timeouts)
-        self._connector = ConnectorClient(
-            self._http, self._token_source, credentials.cloud, self._timeouts
-        )
+        self._connector = ConnectorClient(self._http, self._token_source, credentials.cloud, self._timeouts)
         self._membership = MembershipCheck(self._connector, commands, self._timeouts)
         self._dispatcher = RequestDispatcher(
             commands, enqueue, self._breaker, self._responder, self._timeouts.progress_after
         )
-        self._invokes = CardInvokes(
-            commands, self._dispatcher.tasks, self._responder, self._timeouts.action_timeout_s
-        )
+        self._invokes = CardInvokes(commands, self._dispatcher.tasks, self._responder, self._timeouts.action_timeout_s)
 
     def routes(self, host: str) -> list[Route]:
         """The endpoint. Raises CannotServe if callers are not verified and the host is public."""
         app, cloud = self._credentials, self._credentials.cloud
         if not app.has_secret and not is_loopback(host):
-            raise CannotServe(
-                "Teams without TEAMS_CLIENT_SECRET believes every caller; it is not served"
-                f" on {host}."
-            )
+            raise CannotServe(f"Teams without TEAMS_CLIENT_SECRET believes every caller; it is not served on {host}.")
         verifier = (
-            TokenVerifier(
-                app.client_id, SigningKeys(self._http, cloud, self._timeouts), cloud, self._timeouts
-            )
+            TokenVerifier(app.client_id, SigningKeys(self._http, cloud, self._timeouts), cloud, self._timeouts)
             if app.has_secret
             else None
         )
@@ -127,9 +105,7 @@ class TeamsPlatform:
 
     async def accept(self, request: TeamsRequest) -> Ack:
         """Enqueue the request and return the acknowledgement."""
-        return await self._dispatcher.accept(
-            await self._membership.mark_external(self._with_files(request))
-        )
+        return await self._dispatcher.accept(await self._membership.mark_external(self._with_files(request)))
 
     async def invoke(self, request: TeamsRequest) -> InvokeResponse:
         """Answer a card action while Teams waits; all members see the same card."""
@@ -157,30 +133,22 @@ class TeamsPlatform:
         """Answer a queued request."""
         await self._dispatcher.answer_job(self._with_files(TeamsRequest.of(job)))
 
-    async def post(
-        self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False
-    ) -> str:
+    async def post(self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
         """Post a card, in a thread if given."""
         del key, broadcast  # Teams has no hidden metadata, and shows replies in their thread only
-        return await responder.post_card(
-            self._connector, await self._reference(channel), card, thread
-        )
+        return await responder.post_card(self._connector, await self._reference(channel), card, thread)
 
     async def update(self, channel: Channel, message: str, card: Card) -> None:
         await responder.update_card(self._connector, await self._reference(channel), message, card)
         self._invokes.message_updated(channel, message, card)
 
-    async def find(
-        self, channel: Channel, key: str, since: datetime, thread: str = ""
-    ) -> str | None:
+    async def find(self, channel: Channel, key: str, since: datetime, thread: str = "") -> str | None:
         del channel, key, since, thread
         raise HistoryUnavailable("a bot cannot read the history in Teams")
 
     async def notify_user(self, channel: Channel, user: str, card: Card) -> None:
         await responder.post_card(
-            self._connector,
-            await self._connector.personal_chat(await self._reference(channel), user),
-            card,
+            self._connector, await self._connector.personal_chat(await self._reference(channel), user), card
         )
 
     async def _reference(self, channel: Channel) -> ConversationReference:
@@ -193,9 +161,7 @@ class TeamsPlatform:
         return conversation
 
     def _with_files(self, request: TeamsRequest) -> TeamsRequest:
-        return replace(
-            request, open_file=lambda address: TeamsFile(address, self._credentials.cloud)
-        )
+        return replace(request, open_file=lambda address: TeamsFile(address, self._credentials.cloud))
 
     def _responder(self, request: TeamsRequest) -> TeamsResponder:
         return TeamsResponder(request, self._connector, self._timeouts)
@@ -208,9 +174,7 @@ class TeamsPlatform:
             try:
                 await self._breaker.call(lambda: self._conversations.store(conversation))
             except StoreTimeout:
-                log.warning(
-                    "conversation reference not stored", platform="teams", channel=conversation.id
-                )
+                log.warning("conversation reference not stored", platform="teams", channel=conversation.id)
         return await activities.handle_activity(self, activity)
 
     async def _log_in(self) -> None:

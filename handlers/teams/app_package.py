@@ -44,23 +44,18 @@ def outline_icon() -> bytes:
 
 def _render(side: int, ground: Color | None, thickness: float) -> bytes:
     rows = [
-        [_pixel((x + 0.5) / side, (y + 0.5) / side, side, ground, thickness) for x in range(side)]
-        for y in range(side)
+        [_pixel((x + 0.5) / side, (y + 0.5) / side, side, ground, thickness) for x in range(side)] for y in range(side)
     ]
     return png(rows)
 
 
-def _pixel(
-    x: float, y: float, side: int, ground: Color | None, thickness: float
-) -> tuple[int, int, int, int]:
+def _pixel(x: float, y: float, side: int, ground: Color | None, thickness: float) -> tuple[int, int, int, int]:
     """White on a stroke, antialiased over one pixel."""
     nearest = min(_distance((x, y), stroke) for stroke in (*ENVELOPE, *TICK))
     cover = min(max((thickness / 2 - nearest) * side + 0.5, 0.0), 1.0)
     if ground is None:
         return (*WHITE, round(255 * cover))
-    red, green, blue = (
-        round(under + (over - under) * cover) for under, over in zip(ground, WHITE, strict=True)
-    )
+    red, green, blue = (round(under + (over - under) * cover) for under, over in zip(ground, WHITE, strict=True))
     return red, green, blue, 255
 
 
@@ -99,13 +94,7 @@ COMMANDS = (
     ("unwatch", "Stop watching: unwatch 203.0.113.5"),
     ("mute", "No alerts for a while: mute 203.0.113.5 24h"),
     ("history", "What happened to a watched address or domain"),
-    (
-        "bounce",
-        (
-            "What a bounce means, and what to do: paste it after the word, or send a file to"
-            " mailcheck alone"
-        ),
-    ),
+    ("bounce", ("What a bounce means, and what to do: paste it after the word, or send a file to mailcheck alone")),
     ("headers", "The way of one message: paste its headers after the word"),
     ("lists", "Which blocklists answer, and which do not"),
     ("help", "What mailcheck can do"),
@@ -165,9 +154,7 @@ def manifest(client_id: str, version: str, site: str = SITE) -> dict[str, Any]:
                 "scopes": list(SCOPES),
                 "isNotificationOnly": False,
                 "supportsFiles": True,
-                "commandLists": [
-                    {"scopes": list(SCOPES), "triggers": ["mention"], "commands": commands}
-                ],
+                "commandLists": [{"scopes": list(SCOPES), "triggers": ["mention"], "commands": commands}],
             }
         ],
         "supportsChannelFeatures": "tier1",
@@ -180,9 +167,7 @@ def _bot_id(client_id: str) -> str:
     try:
         return str(UUID(client_id))
     except ValueError:
-        raise BadPackage(
-            "TEAMS_CLIENT_ID is not the id of an app, which looks like 1a2b3c4d-…."
-        ) from None
+        raise BadPackage("TEAMS_CLIENT_ID is not the id of an app, which looks like 1a2b3c4d-….") from None
 
 
 def _web_site(site: str) -> str:

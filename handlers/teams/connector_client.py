@@ -14,18 +14,12 @@ from urllib.parse import quote
 
 import httpx
 
-from handlers.ports import (
-    RetryAfter,
-    MessageNotFound,
-    Rejected,
-    ChannelUnavailable,
-    DeliveryUnknown,
-)
+from handlers.ports import ChannelUnavailable, DeliveryUnknown, MessageNotFound, Rejected, RetryAfter
 from handlers.teams.adaptive_card import Payload
 from handlers.teams.cloud import Cloud
 from handlers.teams.conversation_references import ConversationReference, ConversationType
-from handlers.teams.outbound_auth import TokenSource, LoginFailed, LoginRefused
-from handlers.teams.throttle import CONVERSATION_RATE, TENANT_RATE, TeamsTimeouts, MessageThrottle
+from handlers.teams.outbound_auth import LoginFailed, LoginRefused, TokenSource
+from handlers.teams.throttle import CONVERSATION_RATE, TENANT_RATE, MessageThrottle, TeamsTimeouts
 
 NOT_DONE = frozenset((412, 429))
 CALL_TIMEOUT_S = 7.0  # with the rate-limit wait below the 10 s after which delivery gives a call up
@@ -41,35 +35,18 @@ class ConnectorClient:
     """
 
     def __init__(
-        self,
-        http: httpx.AsyncClient,
-        token_source: TokenSource,
-        cloud: Cloud,
-        timeouts: TeamsTimeouts,
+        self, http: httpx.AsyncClient, token_source: TokenSource, cloud: Cloud, timeouts: TeamsTimeouts
     ) -> None:
-        self._http, self._token_source, self._cloud, self._timeouts = (
-            http,
-            token_source,
-            cloud,
-            timeouts,
-        )
+        self._http, self._token_source, self._cloud, self._timeouts = (http, token_source, cloud, timeouts)
         self._conversation_throttle, self._tenant_throttle = (
             MessageThrottle(CONVERSATION_RATE, timeouts.now),
             MessageThrottle(TENANT_RATE, timeouts.now),
         )
 
-    async def post(
-        self, conversation: ConversationReference, payload: Payload, thread: str = ""
-    ) -> str:
+    async def post(self, conversation: ConversationReference, payload: Payload, thread: str = "") -> str:
         """Post a message, in a thread if given; returns its id."""
-        missing = (
-            ChannelUnavailable
-            if conversation.thread_id(thread) == conversation.id
-            else MessageNotFound
-        )
-        document = await self._call(
-            "POST", conversation, _activities(conversation, thread), payload, missing
-        )
+        missing = ChannelUnavailable if conversation.thread_id(thread) == conversation.id else MessageNotFound
+        document = await self._call("POST", conversation, _activities(conversation, thread), payload, missing)
         return str(document.get("id", ""))
 
     async def update(
@@ -79,19 +56,13 @@ class ConnectorClient:
         path = f"{_activities(conversation, thread)}/{quote(message, safe='')}"
         await self._call("PUT", conversation, path, {**payload, "id": message}, MessageNotFound)
 
-    async def personal_chat(
-        self, conversation: ConversationReference, user: str
-    ) -> ConversationReference:
+    async def personal_chat(self, conversation: ConversationReference, user: str) -> ConversationReference:
         """The personal chat with a user, created if needed."""
         tenant = {"id": conversation.tenant}
         members = {"isGroup": False, "bot": {"id": conversation.bot}, "members": [{"id": user}]}
         members |= {"tenantId": conversation.tenant, "channelData": {"tenant": tenant}}
-        document = await self._call(
-            "POST", conversation, "/v3/conversations", members, ChannelUnavailable
-        )
-        return replace(
-            conversation, id=str(document.get("id", "")), kind=ConversationType.PERSONAL, team=""
-        )
+        document = await self._call("POST", conversation, "/v3/conversations", members, ChannelUnavailable)
+        return replace(conversation, id=str(document.get("id", "")), kind=ConversationType.PERSONAL, team="")
 
     async def member(self, conversation: ConversationReference, user: str) -> Mapping[str, object]:
         """The member record of a user; MessageNotFound if not a member. Not rate-limited."""
@@ -113,9 +84,7 @@ class ConnectorClient:
             await self._wait_for_rate_limit(conversation)
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
-                response = await self._once(
-                    method, conversation.service_url.rstrip("/") + path, body
-                )
+                response = await self._once(method, conversation.service_url.rstrip("/") + path, body)
         except (LoginFailed, LoginRefused) as error:
             raise RetryAfter(str(error), LOGIN_RETRY_S) from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
@@ -138,8 +107,7 @@ class ConnectorClient:
 
     async def _wait_for_rate_limit(self, conversation: ConversationReference) -> None:
         wait = max(
-            self._conversation_throttle.wait(_key(conversation)),
-            self._tenant_throttle.wait(conversation.tenant),
+            self._conversation_throttle.wait(_key(conversation)), self._tenant_throttle.wait(conversation.tenant)
         )
         if wait > MAX_RATE_LIMIT_WAIT_S:
             raise RetryAfter("many messages at once", wait)
@@ -149,30 +117,19 @@ class ConnectorClient:
             await self._timeouts.sleep(wait)
 
     def _error(
-        self,
-        conversation: ConversationReference,
-        response: httpx.Response,
-        missing: type[Exception],
+        self, conversation: ConversationReference, response: httpx.Response, missing: type[Exception]
     ) -> Exception:
         """The exception for a status. Retry-After blocks this conversation only."""
-        status, reason = (
-            response.status_code,
-            f"status {response.status_code} {_reason(response)}".strip(),
-        )
+        status, reason = (response.status_code, f"status {response.status_code} {_reason(response)}".strip())
         if status in NOT_DONE:
-            wait = max(
-                MIN_RETRY_S,
-                retry_after_s(response.headers.get("Retry-After", ""), self._timeouts.now()),
-            )
+            wait = max(MIN_RETRY_S, retry_after_s(response.headers.get("Retry-After", ""), self._timeouts.now()))
             self._conversation_throttle.block(_key(conversation), wait)
             return RetryAfter(reason, wait)
         if status >= 500:
             return DeliveryUnknown(reason)
-        return {
-            401: RetryAfter(reason, LOGIN_RETRY_S),
-            403: ChannelUnavailable(reason),
-            404: missing(reason),
-        }.get(status, Rejected(reason))
+        return {401: RetryAfter(reason, LOGIN_RETRY_S), 403: ChannelUnavailable(reason), 404: missing(reason)}.get(
+            status, Rejected(reason)
+        )
 
 
 def _key(conversation: ConversationReference) -> str:
@@ -200,11 +157,7 @@ def _json(response: httpx.Response) -> Mapping[str, object]:
 def retry_after_s(retry_after: str, now: float) -> float:
     """Seconds of a Retry-After header (number or date); 0 if absent or invalid."""
     try:
-        named = (
-            float(retry_after)
-            if retry_after.isdecimal()
-            else parsedate_to_datetime(retry_after).timestamp() - now
-        )
+        named = float(retry_after) if retry_after.isdecimal() else parsedate_to_datetime(retry_after).timestamp() - now
     except (ValueError, OverflowError):
         return 0.0
     return max(named, 0.0)

@@ -39,11 +39,7 @@ class ConversationReference:
 
     def thread_id(self, root: str) -> str:
         """Conversation id of a thread; chats have no threads, so it is their own."""
-        return (
-            f"{self.id};messageid={root}"
-            if root and self.kind is ConversationType.CHANNEL
-            else self.id
-        )
+        return f"{self.id};messageid={root}" if root and self.kind is ConversationType.CHANNEL else self.id
 
     def to_record(self) -> dict[str, str]:
         """Serialize for the queue or the store."""

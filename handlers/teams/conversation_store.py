@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.storage.record_store import Directory
+from bot.storage.record_store import RecordStore
 from handlers.ports import Channel
 from handlers.teams.conversation_references import ConversationReference
 
@@ -10,26 +10,20 @@ from handlers.teams.conversation_references import ConversationReference
 class StoredConversationReferences:
     """Conversation references over a record store; a missing team keeps the known one."""
 
-    def __init__(self, records: Directory) -> None:
+    def __init__(self, records: RecordStore) -> None:
         self._records = records
 
     async def store(self, conversation: ConversationReference) -> None:
         owners = [owner for owner in (conversation.id, conversation.team) if owner]
         groups = [_key(conversation.tenant, owner) for owner in owners]
-        await self._records.put(
-            _key(conversation.tenant, conversation.id), conversation.to_record(), groups
-        )
+        await self._records.put(_key(conversation.tenant, conversation.id), conversation.to_record(), groups)
 
     async def get(self, channel: Channel) -> ConversationReference | None:
         record = await self._records.get(_key(channel.workspace, channel.id))
-        return (
-            ConversationReference.from_record({"team": "", "tenant": "", "bot": "", **record})
-            if record
-            else None
-        )
+        return ConversationReference.from_record({"team": "", "tenant": "", "bot": "", **record}) if record else None
 
     async def delete(self, tenant: str, owner_id: str) -> tuple[Channel, ...]:
-        keys = await self._records.drop(_key(tenant, owner_id))
+        keys = await self._records.delete_group(_key(tenant, owner_id))
         return tuple(Channel("teams", *key.split(" ", 1)) for key in keys)
 
 

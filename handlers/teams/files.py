@@ -17,18 +17,10 @@ from handlers.ports import FileUnreadable
 from handlers.teams.cloud import Cloud
 
 EXPIRED_STATUSES = (302, 401, 403, 404, 410)
-FILE_WITHHELD = (
-    "Teams hands me a file only in the chat with me alone; send it there, or paste the lines here."
-)
-LINK_EXPIRED = (
-    "Teams does not open that file to me any more; send it once more, or paste the lines."
-)
-NOT_SHAREPOINT = (
-    "That file is not kept in SharePoint, so I do not fetch it; paste the lines instead."
-)
-UNAVAILABLE = (
-    "SharePoint did not hand over the file; please try again in a minute, or paste the lines."
-)
+FILE_WITHHELD = "Teams hands me a file only in the chat with me alone; send it there, or paste the lines here."
+LINK_EXPIRED = "Teams does not open that file to me any more; send it once more, or paste the lines."
+NOT_SHAREPOINT = "That file is not kept in SharePoint, so I do not fetch it; paste the lines instead."
+UNAVAILABLE = "SharePoint did not hand over the file; please try again in a minute, or paste the lines."
 
 log = structlog.get_logger()
 
@@ -53,9 +45,7 @@ class TeamsFile:
         except httpx.HTTPStatusError as error:
             status = error.response.status_code
             log.info("file not read", platform="teams", status=status)
-            raise FileUnreadable(
-                LINK_EXPIRED if status in EXPIRED_STATUSES else UNAVAILABLE
-            ) from None
+            raise FileUnreadable(LINK_EXPIRED if status in EXPIRED_STATUSES else UNAVAILABLE) from None
         except (httpx.HTTPError, TimeoutError) as error:
             log.info("file not fetched", platform="teams", reason=type(error).__name__)
             raise FileUnreadable(UNAVAILABLE) from None

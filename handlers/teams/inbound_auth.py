@@ -19,9 +19,9 @@ from jwt.types import Options
 from starlette.requests import Request
 from starlette.responses import Response
 
-from handlers.http_limits import RequestRefused, refusal_response, read_body
+from handlers.http_limits import RequestRefused, read_body, refusal_response
 from handlers.teams.cloud import Cloud
-from handlers.teams.requests import ActivityJson, text_at, tenant_of
+from handlers.teams.requests import ActivityJson, tenant_of, text_at
 from handlers.teams.throttle import TeamsTimeouts
 
 CHANNEL = "msteams"
@@ -73,20 +73,9 @@ class SigningKeys:
             jwks_uri = str((await self._fetch(self._cloud.openid))["jwks_uri"])
             if _origin(jwks_uri) != _origin(self._cloud.openid):
                 raise ValueError("jwks_uri is on another host")
-            keys = {
-                k["kid"]: k
-                for k in (await self._fetch(jwks_uri))["keys"]
-                if k.get("kty") == "RSA" and "kid" in k
-            }
+            keys = {k["kid"]: k for k in (await self._fetch(jwks_uri))["keys"] if k.get("kty") == "RSA" and "kid" in k}
             self._known = {kid: _key(k) for kid, k in keys.items()}
-        except (
-            httpx.HTTPError,
-            jwt.PyJWTError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-        ) as error:
+        except (httpx.HTTPError, jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("signing keys not fetched", platform="teams", why=type(error).__name__)
             return
         self._stale_at = self._timeouts.now() + KEYS_TTL_S
@@ -110,9 +99,7 @@ class VerifiedToken:
         service_url = text_at(activity, "serviceUrl")
         if not service_url or self.service_url.rstrip("/") != service_url.rstrip("/"):
             raise Unauthorized("for another service address")
-        if text_at(activity, "channelId") != CHANNEL or (
-            self.channels and CHANNEL not in self.channels
-        ):
+        if text_at(activity, "channelId") != CHANNEL or (self.channels and CHANNEL not in self.channels):
             raise Unauthorized("for another channel")
 
 
@@ -123,9 +110,7 @@ class TokenVerifier:
     check unless it names the issuer, this bot and a known key.
     """
 
-    def __init__(
-        self, client_id: str, keys: SigningKeys, cloud: Cloud, timeouts: TeamsTimeouts
-    ) -> None:
+    def __init__(self, client_id: str, keys: SigningKeys, cloud: Cloud, timeouts: TeamsTimeouts) -> None:
         self._client_id, self._keys, self._cloud, self._timeouts = client_id, keys, cloud, timeouts
 
     async def verify(self, authorization: str) -> VerifiedToken:
@@ -134,9 +119,7 @@ class TokenVerifier:
         if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_LENGTH:
             raise Unauthorized("no token")
         try:
-            key = await self._keys.get(
-                self._precheck(jwt.decode_complete(token, options=_UNVERIFIED))
-            )
+            key = await self._keys.get(self._precheck(jwt.decode_complete(token, options=_UNVERIFIED)))
             if key is None:
                 raise Unauthorized("the key is not known")
             claims = jwt.decode(
@@ -200,11 +183,7 @@ class TeamsEndpoint:
     """The `/api/messages` endpoint; empty `tenants` serves all, no verifier trusts every caller."""
 
     def __init__(
-        self,
-        verifier: TokenVerifier | None,
-        tenants: frozenset[str],
-        cloud: Cloud,
-        handle: ActivityHandler,
+        self, verifier: TokenVerifier | None, tenants: frozenset[str], cloud: Cloud, handle: ActivityHandler
     ) -> None:
         self._verifier, self._tenants, self._cloud, self._handle = verifier, tenants, cloud, handle
 

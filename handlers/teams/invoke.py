@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from handlers.background import TaskSet
 from handlers.message import Card
-from handlers.ports import CommandHandler, Channel
+from handlers.ports import Channel, CommandHandler
 from handlers.request_dispatcher import answer_request, busy_ack
 from handlers.teams.requests import TeamsRequest
 from handlers.teams.responder import TeamsResponder
@@ -47,10 +47,7 @@ class CardInvokes:
     def message_updated(self, channel: Channel, message: str, card: Card) -> None:
         """A message was updated; pending actions on it answer with the same card."""
         for action in self._pending:
-            if (action.request.conversation.channel, action.request.action_message) == (
-                channel,
-                message,
-            ):
+            if (action.request.conversation.channel, action.request.action_message) == (channel, message):
                 action.updated = card
 
     async def handle(self, request: TeamsRequest) -> InvokeResponse:
@@ -75,9 +72,7 @@ class CardInvokes:
         finally:
             self._pending.discard(action)
 
-    async def _post_answer(
-        self, action: _Action, answer_task: asyncio.Task[Card], in_time: bool
-    ) -> None:
+    async def _post_answer(self, action: _Action, answer_task: asyncio.Task[Card], in_time: bool) -> None:
         """Post the answer for everyone; a private one only if the action was not answered yet."""
         card, request = await answer_task, action.request
         if card == action.updated:

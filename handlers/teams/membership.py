@@ -1,7 +1,7 @@
 """Guest detection. Activities do not carry the role, so Teams is queried where it matters.
 
 Source: "Get Teams specific context for your bot" at learn.microsoft.com/microsoftteams: a member
-has a `tenantId`, and a `userRole` that is `user`, `display_name` or `anonymous`.
+has a `tenantId`, and a `userRole` that is `user`, `guest` or `anonymous`.
 """
 
 from __future__ import annotations
@@ -12,14 +12,7 @@ from dataclasses import replace
 
 import structlog
 
-from handlers.ports import (
-    CommandHandler,
-    RetryAfter,
-    MessageNotFound,
-    Rejected,
-    ChannelUnavailable,
-    DeliveryUnknown,
-)
+from handlers.ports import ChannelUnavailable, CommandHandler, DeliveryUnknown, MessageNotFound, Rejected, RetryAfter
 from handlers.teams.connector_client import ConnectorClient
 from handlers.teams.conversation_references import ConversationReference, ConversationType
 from handlers.teams.requests import TeamsRequest, text_at
@@ -40,9 +33,7 @@ class MembershipCheck:
     among people who share a channel, and every action carries a name.
     """
 
-    def __init__(
-        self, connector: ConnectorClient, commands: CommandHandler, timeouts: TeamsTimeouts
-    ) -> None:
+    def __init__(self, connector: ConnectorClient, commands: CommandHandler, timeouts: TeamsTimeouts) -> None:
         self._connector, self._commands, self._timeouts = connector, commands, timeouts
         self._known: OrderedDict[tuple[str, str], tuple[float, bool]] = OrderedDict()
 
@@ -53,9 +44,7 @@ class MembershipCheck:
             return request
         if acknowledge(as_external.chat_request) == acknowledge(request.chat_request):
             return request
-        return (
-            as_external if await self._is_external(request.conversation, request.user) else request
-        )
+        return as_external if await self._is_external(request.conversation, request.user) else request
 
     async def _is_external(self, conversation: ConversationReference, user: str) -> bool:
         key, now = (conversation.id, user), self._timeouts.now()
@@ -68,17 +57,13 @@ class MembershipCheck:
         except MessageNotFound:
             is_external = True  # a member of another team of the shared channel
         except (RetryAfter, DeliveryUnknown, ChannelUnavailable, Rejected, TimeoutError) as error:
-            log.info(
-                "role of user unknown",
-                platform="teams",
-                channel=conversation.id,
-                reason=str(error),
-            )
+            log.info("role of user unknown", platform="teams", channel=conversation.id, reason=str(error))
             return False
         else:
-            is_external = text_at(member, "userRole") not in ("", MEMBER_ROLE) or text_at(
-                member, "tenantId"
-            ) not in ("", conversation.tenant)
+            is_external = text_at(member, "userRole") not in ("", MEMBER_ROLE) or text_at(member, "tenantId") not in (
+                "",
+                conversation.tenant,
+            )
         self._known[key] = (now + CACHE_TTL_S, is_external)
         while len(self._known) > MAX_CACHED:
             self._known.popitem(last=False)

@@ -46,9 +46,7 @@ class LoginRefused(Exception):
 class TokenSource:
     """Token for all calls, renewed before expiry; concurrent calls share one fetch."""
 
-    def __init__(
-        self, http: httpx.AsyncClient, credentials: Credentials, timeouts: TeamsTimeouts
-    ) -> None:
+    def __init__(self, http: httpx.AsyncClient, credentials: Credentials, timeouts: TeamsTimeouts) -> None:
         self._http, self._credentials, self._timeouts = http, credentials, timeouts
         self._token, self._valid_until = "", 0.0
         self._fetching = asyncio.Lock()
@@ -70,11 +68,7 @@ class TokenSource:
     async def _fetch(self) -> None:
         app = self._credentials
         url = f"{app.cloud.login}/{app.tenant or MULTI_TENANT}/oauth2/v2.0/token"
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": app.client_id,
-            "client_secret": app.secret,
-        }
+        form = {"grant_type": "client_credentials", "client_id": app.client_id, "client_secret": app.secret}
         try:
             response = await self._http.post(url, data={**form, "scope": app.cloud.scope})
             document = response.json()
@@ -82,14 +76,9 @@ class TokenSource:
         except (httpx.HTTPError, ValueError, AttributeError, TypeError) as error:
             raise LoginFailed(type(error).__name__) from None
         if document.get("error") in CREDENTIAL_ERRORS:
-            reason = (
-                f"Microsoft refuses TEAMS_CLIENT_ID with TEAMS_CLIENT_SECRET ({document['error']})"
-            )
+            reason = f"Microsoft refuses TEAMS_CLIENT_ID with TEAMS_CLIENT_SECRET ({document['error']})"
             raise LoginRefused(f"{reason}: make a new client secret for the bot.")
         if not isinstance(token, str) or not token:
             raise LoginFailed(str(document.get("error", response.status_code))[:60])
-        self._token, self._valid_until = (
-            token,
-            self._timeouts.now() + max(lasts - RENEW_BEFORE_S, 30.0),
-        )
+        self._token, self._valid_until = (token, self._timeouts.now() + max(lasts - RENEW_BEFORE_S, 30.0))
         log.info("token fetched", platform="teams", lasts_s=int(lasts))

@@ -13,7 +13,7 @@ from bot.inputs.targets import BadTarget
 from handlers.commands import BadCommand, read_check, split_verb
 from handlers.commands.parser import PASTE_VERBS
 from handlers.ports import ChatRequest, File
-from handlers.teams.adaptive_card import SELECT_ID, IN_PLACE
+from handlers.teams.adaptive_card import IN_PLACE, SELECT_ID
 from handlers.teams.conversation_references import ConversationReference, ConversationType
 
 BREAK = re.compile(r"<br\s*/?>|</(?:p|div|li|pre)>", re.IGNORECASE)
@@ -32,9 +32,7 @@ def plain_command(text: str) -> str:
     """The message without mentions, tags and entities; line breaks stay."""
     bare = MENTION.sub(" ", text[:CHARACTERS_READ])
     bare = TAG.sub("", BREAK.sub("\n", bare))
-    return "\n".join(
-        SPACES.sub(" ", line).strip() for line in html.unescape(bare).splitlines()
-    ).strip()
+    return "\n".join(SPACES.sub(" ", line).strip() for line in html.unescape(bare).splitlines()).strip()
 
 
 def strip_private(text: str) -> tuple[str, bool]:
@@ -76,20 +74,8 @@ class TeamsRequest:
 
     @property
     def chat_request(self) -> ChatRequest:
-        room, files = (
-            self.conversation.channel,
-            tuple(map(self.open_file, self.files)) if self.open_file else (),
-        )
-        return ChatRequest(
-            room,
-            self.user,
-            self.text,
-            self.private,
-            self.name,
-            self.is_external,
-            files,
-            self.replaces,
-        )
+        room, files = (self.conversation.channel, tuple(map(self.open_file, self.files)) if self.open_file else ())
+        return ChatRequest(room, self.user, self.text, self.private, self.name, self.is_external, files, self.replaces)
 
     @property
     def replaces(self) -> str:
@@ -145,11 +131,7 @@ def conversation_of(activity: ActivityJson) -> ConversationReference | None:
 def from_message(activity: ActivityJson) -> TeamsRequest | None:
     """A message to the bot; None if it has no mention, no text, or is from a bot."""
     request, text, files = _from_sender(activity), value_at(activity, "text"), files_of(activity)
-    if (
-        request is None
-        or not (isinstance(text, str) or files)
-        or text_at(activity, "from", "role") == "bot"
-    ):
+    if request is None or not (isinstance(text, str) or files) or text_at(activity, "from", "role") == "bot":
         return None
     is_personal = request.conversation.kind is ConversationType.PERSONAL
     if not is_personal and not is_addressed(activity):
@@ -163,11 +145,7 @@ def files_of(activity: ActivityJson) -> tuple[str, ...]:
     """Download URLs of the attachments; an empty one where Teams withholds the file."""
     attachments = activity.get("attachments")
     parts = attachments if isinstance(attachments, list) else []
-    available = [
-        text_at(part, "content", "downloadUrl")
-        for part in parts
-        if text_at(part, "contentType") == FILE
-    ]
+    available = [text_at(part, "content", "downloadUrl") for part in parts if text_at(part, "contentType") == FILE]
     markups = [text_at(activity, "text"), *(text_at(part, "content") for part in parts)]
     if not available and any(REFERENCE in markup for markup in markups):
         return ("",)
@@ -233,9 +211,7 @@ def is_external_sender(activity: ActivityJson) -> bool:
     Source: "Agents and tab apps for shared and private channels" at learn.microsoft.com.
     """
     sender_tenant = text_at(activity, "channelData", "tenant", "id")
-    return sender_tenant not in ("", tenant_of(activity)) or not text_at(
-        activity, "from", "aadObjectId"
-    )
+    return sender_tenant not in ("", tenant_of(activity)) or not text_at(activity, "from", "aadObjectId")
 
 
 def is_added(activity: ActivityJson) -> bool:
@@ -248,13 +224,9 @@ def is_added(activity: ActivityJson) -> bool:
 def left_conversation(activity: ActivityJson) -> str:
     """Id of the conversation or team that the bot left; empty for other activities."""
     removed = text_at(activity, "recipient", "id") in ids(activity.get("membersRemoved"))
-    if removed or (activity.get("type"), activity.get("action")) == (
-        "installationUpdate",
-        "remove",
-    ):
+    if removed or (activity.get("type"), activity.get("action")) == ("installationUpdate", "remove"):
         return (
-            text_at(activity, "channelData", "team", "id")
-            or text_at(activity, "conversation", "id").partition(";")[0]
+            text_at(activity, "channelData", "team", "id") or text_at(activity, "conversation", "id").partition(";")[0]
         )
     event = text_at(activity, "channelData", "eventType")
     return (
@@ -266,9 +238,7 @@ def left_conversation(activity: ActivityJson) -> str:
 
 def tenant_of(activity: ActivityJson) -> str:
     """Tenant of the conversation; in a shared channel the sender may be of another."""
-    return text_at(activity, "conversation", "tenantId") or text_at(
-        activity, "channelData", "tenant", "id"
-    )
+    return text_at(activity, "conversation", "tenantId") or text_at(activity, "channelData", "tenant", "id")
 
 
 def thread_of(activity: ActivityJson) -> str:
@@ -279,11 +249,7 @@ def is_addressed(activity: ActivityJson) -> bool:
     """Whether the bot is mentioned or targeted by a slash command."""
     bot = text_at(activity, "recipient", "id")
     entities = activity.get("entities")
-    mentions = (
-        [e for e in entities if value_at(e, "type") == "mention"]
-        if isinstance(entities, list)
-        else []
-    )
+    mentions = [e for e in entities if value_at(e, "type") == "mention"] if isinstance(entities, list) else []
     return (
         any(text_at(e, "mentioned", "id") == bot for e in mentions)
         or value_at(activity, "recipient", "isTargeted") is True
@@ -291,9 +257,7 @@ def is_addressed(activity: ActivityJson) -> bool:
 
 
 def ids(members: object) -> set[str]:
-    return (
-        {text_at(member, "id") for member in members} - {""} if isinstance(members, list) else set()
-    )
+    return {text_at(member, "id") for member in members} - {""} if isinstance(members, list) else set()
 
 
 def text_at(node: object, *path: str) -> str:

@@ -11,14 +11,8 @@ import structlog
 from handlers.charts import layout_timeline
 from handlers.charts.png import render_png
 from handlers.message import Card
-from handlers.ports import (
-    RetryAfter,
-    MessageNotFound,
-    Rejected,
-    ChannelUnavailable,
-    DeliveryUnknown,
-)
-from handlers.teams.adaptive_card import Payload, plain_text_message, message
+from handlers.ports import ChannelUnavailable, DeliveryUnknown, MessageNotFound, Rejected, RetryAfter
+from handlers.teams.adaptive_card import Payload, message, plain_text_message
 from handlers.teams.connector_client import ConnectorClient
 from handlers.teams.conversation_references import ConversationReference
 from handlers.teams.requests import TeamsRequest
@@ -40,27 +34,19 @@ async def post_card(
         try:
             return await connector.post(conversation, payload, thread)
         except Rejected as error:
-            log.error(
-                "card rejected by teams, sending plain text", platform="teams", reason=str(error)
-            )
+            log.error("card rejected by teams, sending plain text", platform="teams", reason=str(error))
     return await connector.post(conversation, plain_text_message(card), thread)
 
 
 async def update_card(
-    connector: ConnectorClient,
-    conversation: ConversationReference,
-    message_id: str,
-    card: Card,
-    thread: str = "",
+    connector: ConnectorClient, conversation: ConversationReference, message_id: str, card: Card, thread: str = ""
 ) -> None:
     """Replace an earlier message in the same way."""
     for payload in await renderings(card):
         try:
             return await connector.update(conversation, message_id, payload, thread)
         except Rejected as error:
-            log.error(
-                "card rejected by teams, sending plain text", platform="teams", reason=str(error)
-            )
+            log.error("card rejected by teams, sending plain text", platform="teams", reason=str(error))
     return await connector.update(conversation, message_id, plain_text_message(card), thread)
 
 
@@ -68,10 +54,7 @@ async def renderings(card: Card) -> list[Payload]:
     """Renderings of the card, best first: with its chart as image, and without."""
     if card.chart is None:
         return [message(card)]
-    return [
-        message(card, await asyncio.to_thread(render_png, layout_timeline(card.chart.timeline))),
-        message(card),
-    ]
+    return [message(card, await asyncio.to_thread(render_png, layout_timeline(card.chart.timeline))), message(card)]
 
 
 async def with_retries(timeouts: TeamsTimeouts, call: Callable[[], Awaitable[T]]) -> T:
@@ -82,13 +65,7 @@ async def with_retries(timeouts: TeamsTimeouts, call: Callable[[], Awaitable[T]]
         except (RetryAfter, DeliveryUnknown) as error:
             retry_after = error.seconds if isinstance(error, RetryAfter) else 0.0
             wait = min(max(retry_after, timeouts.wait(failures)), timeouts.max_backoff)
-            log.info(
-                "retrying call",
-                platform="teams",
-                reason=str(error),
-                wait_s=round(wait, 2),
-                failures=failures,
-            )
+            log.info("retrying call", platform="teams", reason=str(error), wait_s=round(wait, 2), failures=failures)
             await timeouts.sleep(wait)
     return await call()
 
@@ -96,15 +73,9 @@ async def with_retries(timeouts: TeamsTimeouts, call: Callable[[], Awaitable[T]]
 class TeamsResponder:
     """Sends progress and the answer of one request. Raises nothing."""
 
-    def __init__(
-        self, request: TeamsRequest, connector: ConnectorClient, timeouts: TeamsTimeouts
-    ) -> None:
+    def __init__(self, request: TeamsRequest, connector: ConnectorClient, timeouts: TeamsTimeouts) -> None:
         self._request, self._connector, self._timeouts = request, connector, timeouts
-        self._conversation, self._thread, self._message = (
-            request.conversation,
-            request.thread,
-            request.replaces,
-        )
+        self._conversation, self._thread, self._message = (request.conversation, request.thread, request.replaces)
         self._is_personal = self._has_progress = False
 
     async def progress(self, card: Card) -> None:
@@ -113,9 +84,7 @@ class TeamsResponder:
             return
         try:
             if self._has_progress:
-                await update_card(
-                    self._connector, self._conversation, self._message, card, self._thread
-                )
+                await update_card(self._connector, self._conversation, self._message, card, self._thread)
             else:
                 self._message, self._has_progress = (
                     await post_card(self._connector, self._conversation, card, self._thread),
@@ -135,15 +104,11 @@ class TeamsResponder:
         if self._message:
             try:
                 return await self._retry(
-                    lambda: update_card(
-                        self._connector, self._conversation, self._message, card, self._thread
-                    )
+                    lambda: update_card(self._connector, self._conversation, self._message, card, self._thread)
                 )
             except MessageNotFound as error:
                 log.info("message gone, posting anew", **self._log_context(str(error)))
-        await self._retry(
-            lambda: post_card(self._connector, self._conversation, card, self._thread)
-        )
+        await self._retry(lambda: post_card(self._connector, self._conversation, card, self._thread))
         return None
 
     async def _ensure_private(self) -> bool:
@@ -165,9 +130,4 @@ class TeamsResponder:
 
     def _log_context(self, reason: str) -> dict[str, str]:
         channel = self._request.conversation.channel
-        return {
-            "platform": "teams",
-            "team": channel.workspace,
-            "channel": channel.id,
-            "reason": reason,
-        }
+        return {"platform": "teams", "team": channel.workspace, "channel": channel.id, "reason": reason}

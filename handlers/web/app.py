@@ -20,12 +20,12 @@ from bot.settings import HostPort
 from handlers.background import TaskSet
 from handlers.message import Card
 from handlers.messages.overview import Overview
-from handlers.ports import CommandHandler, ChatRequest, File, MessageNotFound, Channel
+from handlers.ports import Channel, ChatRequest, CommandHandler, File, MessageNotFound
 from handlers.request_dispatcher import DRAIN_S, Progress, answer_request, busy_ack, progress_card
 from handlers.web.dashboard import DashboardSource, OverviewLoader, empty_overview
-from handlers.web.message_log import MessageLog, Message, display_name, new_message
+from handlers.web.message_log import Message, MessageLog, display_name, new_message
 from handlers.web.pages import Pages
-from handlers.web.sessions import PUBLIC_PATHS, SessionGate, LoginAttempts, required_password
+from handlers.web.sessions import PUBLIC_PATHS, LoginAttempts, SessionGate, required_password
 
 WORKSPACE = "local"
 PROGRESS_AFTER_S = 2.0
@@ -62,9 +62,7 @@ class WebChat:
         self.message_log = MessageLog(self._timeouts.now)
         self._dashboard = DashboardSource(load_overview, self._timeouts.clock)
 
-    def routes(
-        self, address: HostPort, password: str = "", publish_status: bool = False
-    ) -> list[Mount]:
+    def routes(self, address: HostPort, password: str = "", publish_status: bool = False) -> list[Mount]:
         """The page behind its session gate; to be mounted last.
 
         With `publish_status`, the read-only `/status` is open without a session. Raises CannotServe
@@ -98,28 +96,19 @@ class WebChat:
 
     # Commands
 
-    def receive(
-        self, channel: str, thread: str, person: str, text: str, files: tuple[File, ...] = ()
-    ) -> None:
+    def receive(self, channel: str, thread: str, person: str, text: str, files: tuple[File, ...] = ()) -> None:
         """Post the command and its acknowledgement, and answer in the background.
 
         Raises ChannelUnavailable or MessageNotFound.
         """
         command, private = parse_typed(text)
         request = ChatRequest(
-            Channel(self.name, WORKSPACE, channel),
-            person,
-            command,
-            private,
-            display_name(person),
-            files=files,
+            Channel(self.name, WORKSPACE, channel), person, command, private, display_name(person), files=files
         )
         ack = self._commands.acknowledge(request)
         only_for = person if private or not ack.needs_work else ""
         self.message_log.append(
-            new_message(
-                channel, thread, author=person, text=command[:MAX_STORED_TEXT], only_for=only_for
-            )
+            new_message(channel, thread, author=person, text=command[:MAX_STORED_TEXT], only_for=only_for)
         )
         reply = self.message_log.append(
             new_message(channel, thread, card=ack.card, only_for=person, pending=ack.needs_work)
@@ -131,9 +120,7 @@ class WebChat:
         progress = Progress()
         answer = asyncio.create_task(answer_request(self._commands, request, progress))
         async for progress_text in progress.updates(answer, self._timeouts.progress_after):
-            self._show(
-                message, progress_card(ack_card, progress_text), message.only_for, pending=True
-            )
+            self._show(message, progress_card(ack_card, progress_text), message.only_for, pending=True)
         card = await answer
         self._show(message, card, request.user if request.private or card.private else "")
 
@@ -153,9 +140,7 @@ class WebChat:
         """No-op: the web chat enqueues nothing."""
         log.warning("unexpected job for web chat", keys=sorted(job))
 
-    async def post(
-        self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False
-    ) -> str:
+    async def post(self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
         """Post a card. Raises ChannelUnavailable, or MessageNotFound for its thread."""
         message = new_message(channel.id, thread, card=card, key=key, broadcast=broadcast)
         return self.message_log.append(message).id
@@ -164,14 +149,10 @@ class WebChat:
         """Replace a card. Raises ChannelUnavailable or MessageNotFound."""
         self.message_log.update(replace(self.message_log.find(channel.id, message), card=card))
 
-    async def find(
-        self, channel: Channel, key: str, since: datetime, thread: str = ""
-    ) -> str | None:
+    async def find(self, channel: Channel, key: str, since: datetime, thread: str = "") -> str | None:
         """The id of the message with the key. Raises ChannelUnavailable."""
         messages = self.message_log.channel_log(channel.id).messages.values()
-        message_ids = (
-            m.id for m in messages if m.key == key and m.at >= since and thread in ("", m.thread)
-        )
+        message_ids = (m.id for m in messages if m.key == key and m.at >= since and thread in ("", m.thread))
         return next(message_ids, None)
 
     async def notify_user(self, channel: Channel, user: str, card: Card) -> None:

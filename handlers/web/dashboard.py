@@ -26,7 +26,7 @@ from handlers.messages.formatting import pluralize
 from handlers.messages.overview import Overview, Section
 from handlers.web.message_log import Message
 from handlers.web.render import SYMBOLS, TONE_LABELS, card_view, format_time, template_environment
-from handlers.web.sessions import PUBLIC_PATHS, SessionGate, LoginAttempts, text_response
+from handlers.web.sessions import PUBLIC_PATHS, LoginAttempts, SessionGate, text_response
 
 CACHE_TTL_S = 2.0
 MAX_RECENT = 12
@@ -63,15 +63,11 @@ def recent_card(messages: Iterable[Message]) -> Card:
     """The latest public answers, newest first."""
     answers = ((m, m.card) for m in messages if m.card and not (m.only_for or m.pending or m.key))
     newest = islice(sorted(answers, key=lambda answer: answer[0].id, reverse=True), MAX_RECENT)
-    rows = tuple(
-        (format_time(m.at), f"#{m.channel}", verdict_text(card.tone), card.title)
-        for m, card in newest
-    )
+    rows = tuple((format_time(m.at), f"#{m.channel}", verdict_text(card.tone), card.title) for m, card in newest)
     if not rows:
         return Card("Nothing was checked since the bot was started")
     return Card(
-        f"The last {pluralize(len(rows), 'answer')} in the channels",
-        table=Table(("At", "In", "", "Answer"), rows),
+        f"The last {pluralize(len(rows), 'answer')} in the channels", table=Table(("At", "In", "", "Answer"), rows)
     )
 
 
@@ -85,9 +81,7 @@ STATIC = Path(__file__).parent / "static"
 
 def status_route(overview: Callable[[], Awaitable[Overview]], environment: Environment) -> Route:
     async def status(_: Request) -> Response:
-        return HTMLResponse(
-            environment.get_template("status.html").render(overview_context(await overview()))
-        )
+        return HTMLResponse(environment.get_template("status.html").render(overview_context(await overview())))
 
     return Route(STATUS_PATH, status, methods=["GET"])
 
@@ -95,30 +89,18 @@ def status_route(overview: Callable[[], Awaitable[Overview]], environment: Envir
 def status_page_routes(load_overview: OverviewLoader) -> list[Mount]:
     """The published status page without the web chat; to be mounted last."""
     source = DashboardSource(load_overview, time.monotonic)
-    routes = [
-        status_route(source.overview, template_environment()),
-        Mount("/static", StaticFiles(directory=STATIC)),
-    ]
+    routes = [status_route(source.overview, template_environment()), Mount("/static", StaticFiles(directory=STATIC))]
     pages = Starlette(routes=routes, exception_handlers={HTTPException: http_error_response})
-    return [
-        Mount(
-            "/",
-            app=SessionGate(pages, "", LoginAttempts(time.monotonic), public_paths=PUBLIC_PATHS),
-        )
-    ]
+    return [Mount("/", app=SessionGate(pages, "", LoginAttempts(time.monotonic), public_paths=PUBLIC_PATHS))]
 
 
 def overview_context(overview: Overview, *extra_sections: Section) -> dict[str, Any]:
     """Template context of an overview, with extra sections between watches and blocklists."""
     sections = (*overview.watched, *extra_sections, *overview.health)
-    rendered = [
-        (section.title, [card_view(card) for card in section.cards]) for section in sections
-    ]
+    rendered = [(section.title, [card_view(card) for card in section.cards]) for section in sections]
     return {"sections": rendered, "waiting": overview.lists_pending, "at": datetime.now(UTC)}
 
 
 async def http_error_response(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return text_response(
-        error.detail if error.status_code != 404 else "There is no such page.", error.status_code
-    )
+    return text_response(error.detail if error.status_code != 404 else "There is no such page.", error.status_code)

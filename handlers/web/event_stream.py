@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from handlers.web.message_log import MessageLog, Subscriber, MessageEvent
+from handlers.web.message_log import MessageEvent, MessageLog, Subscriber
 
 KEEPALIVE_S = 15.0  # proxies close idle connections
 MAX_STREAMS = 100
@@ -30,22 +30,12 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(
-        self, message_log: MessageLog, person: str, after: int, render: EventRenderer
-    ) -> None:
+    def __init__(self, message_log: MessageLog, person: str, after: int, render: EventRenderer) -> None:
         super().__init__()
-        self._message_log, self._person, self._after, self._render = (
-            message_log,
-            person,
-            after,
-            render,
-        )
+        self._message_log, self._person, self._after, self._render = (message_log, person, after, render)
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
-        headers = [
-            (b"content-type", b"text/event-stream; charset=utf-8"),
-            (b"x-accel-buffering", b"no"),
-        ]
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         sender, disconnected = (
             asyncio.create_task(self._send_events(send)),

@@ -26,8 +26,7 @@ class UploadedFile:
         """Raises FileUnreadable."""
         if len(self.content) > max_bytes:
             raise FileUnreadable(
-                f"The file is larger than {max_bytes // 2**20} MB; attach the part of the log"
-                " that matters."
+                f"The file is larger than {max_bytes // 2**20} MB; attach the part of the log that matters."
             )
         return self.content
 
@@ -56,11 +55,7 @@ async def read_form(request: Request, allow_files: bool) -> Form | None:
 
 
 def _fields(body: bytearray) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        parse_qsl(
-            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS
-        )
-    )
+    return tuple(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
 
 
 def _multipart(content_type: str, body: bytes) -> Form | None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from handlers.message import Card
-from handlers.ports import MessageNotFound, ChannelUnavailable
+from handlers.ports import ChannelUnavailable, MessageNotFound
 
 MAX_MESSAGES = 500  # per channel, replies included
 MAX_REPLIES = 100  # per thread
@@ -87,9 +87,7 @@ class MessageEvent:
 class Subscriber:
     """An open page. `behind` is set once it lost events and must reload."""
 
-    queue: asyncio.Queue[MessageEvent | None] = field(
-        default_factory=lambda: asyncio.Queue(MAX_QUEUED_EVENTS)
-    )
+    queue: asyncio.Queue[MessageEvent | None] = field(default_factory=lambda: asyncio.Queue(MAX_QUEUED_EVENTS))
     behind: bool = False
 
 
@@ -107,9 +105,7 @@ class MessageLog:
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
-        self._channels: Mapping[str, ChannelLog] = {
-            channel.name: ChannelLog(channel) for channel in CHANNELS
-        }
+        self._channels: Mapping[str, ChannelLog] = {channel.name: ChannelLog(channel) for channel in CHANNELS}
         self._last_id = 0
         self._events: deque[MessageEvent] = deque(maxlen=MAX_EVENTS)
         self._subscribers: set[Subscriber] = set()
@@ -134,9 +130,7 @@ class MessageLog:
     def visible(self, channel: str, person: str, thread: str = "") -> Sequence[Message]:
         """What a user sees in a channel, or in a thread including its root; oldest first."""
         messages = self.channel_log(channel).messages.values()
-        messages_here = (
-            m for m in messages if (thread in (m.id, m.thread) if thread else m.in_channel)
-        )
+        messages_here = (m for m in messages if (thread in (m.id, m.thread) if thread else m.in_channel))
         return [message for message in messages_here if message.visible_to(person)]
 
     def all_messages(self) -> Iterator[Message]:
@@ -175,18 +169,12 @@ class MessageLog:
 
     def _trim(self, channel_log: ChannelLog, thread_root: str) -> None:
         """Drop the oldest replies of a thread, and the oldest messages with their threads."""
-        replies = [
-            m.id for m in channel_log.messages.values() if thread_root and m.thread == thread_root
-        ]
+        replies = [m.id for m in channel_log.messages.values() if thread_root and m.thread == thread_root]
         for message_id in replies[:-MAX_REPLIES]:
             del channel_log.messages[message_id]
         while len(channel_log.messages) > MAX_MESSAGES:
-            oldest = next(
-                m.id for m in channel_log.messages.values() if not m.thread and m.id != thread_root
-            )
-            for message_id in [
-                m.id for m in channel_log.messages.values() if oldest in (m.id, m.thread)
-            ]:
+            oldest = next(m.id for m in channel_log.messages.values() if not m.thread and m.id != thread_root)
+            for message_id in [m.id for m in channel_log.messages.values() if oldest in (m.id, m.thread)]:
                 del channel_log.messages[message_id]
             channel_log.truncated = True
 
@@ -199,9 +187,7 @@ class MessageLog:
         The subscriber is `behind` from the start if events after `after` were dropped.
         """
         missed = [event for event in self._events if event.number > after]
-        subscriber = Subscriber(
-            behind=after > self.last_event_number or self.last_event_number - after > len(missed)
-        )
+        subscriber = Subscriber(behind=after > self.last_event_number or self.last_event_number - after > len(missed))
         self._subscribers.add(subscriber)
         if self._closed:
             subscriber.queue.put_nowait(None)

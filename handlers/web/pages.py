@@ -13,31 +13,18 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from bot.demo import WATCH_EXAMPLES, EXAMPLES, Demo, Example
+from bot.demo import EXAMPLES, WATCH_EXAMPLES, Demo, Example
 from bot.settings import HostPort
 from handlers.charts import layout_timeline, render_svg
 from handlers.charts.scene import DARK, LIGHT
 from handlers.messages import help_card
 from handlers.messages.formatting import MUTE_DURATIONS
 from handlers.messages.overview import Overview
-from handlers.ports import File, MessageNotFound, ChannelUnavailable
+from handlers.ports import ChannelUnavailable, File, MessageNotFound
 from handlers.sanitize import sanitize
-from handlers.web.dashboard import (
-    STATIC,
-    checks_section,
-    overview_context,
-    status_route,
-    http_error_response,
-)
+from handlers.web.dashboard import STATIC, checks_section, http_error_response, overview_context, status_route
 from handlers.web.event_stream import MAX_STREAMS, EventStream, last_event_number
-from handlers.web.message_log import (
-    ALERTS,
-    CHANNELS,
-    MAX_MESSAGES,
-    MAX_REPLIES,
-    MessageLog,
-    MessageEvent,
-)
+from handlers.web.message_log import ALERTS, CHANNELS, MAX_MESSAGES, MAX_REPLIES, MessageEvent, MessageLog
 from handlers.web.render import ALT, message_view, template_environment
 from handlers.web.sessions import is_loopback, text_response
 
@@ -59,9 +46,7 @@ class ChatBackend(Protocol):
     @property
     def message_log(self) -> MessageLog: ...
 
-    def receive(
-        self, channel: str, thread: str, person: str, text: str, files: tuple[File, ...] = ()
-    ) -> None:
+    def receive(self, channel: str, thread: str, person: str, text: str, files: tuple[File, ...] = ()) -> None:
         """Accept a command. Raises ChannelUnavailable or MessageNotFound."""
 
     async def overview(self) -> Overview: ...
@@ -75,9 +60,7 @@ class Pages:
         self._templates = template_environment()
         self._message_template = self._templates.get_template("one.html")
         self._address_note = (
-            f"Served on {address}, for this machine only."
-            if is_loopback(address.host)
-            else f"Served on {address}."
+            f"Served on {address}, for this machine only." if is_loopback(address.host) else f"Served on {address}."
         )
 
     def build_app(self) -> Starlette:
@@ -127,10 +110,7 @@ class Pages:
             most_replies=MAX_REPLIES,
             messages=[message_view(message, person) for message in messages],
             thread=thread,
-            replies=[
-                message_view(m, person, thread)
-                for m in message_log.visible(channel, person, thread)
-            ]
+            replies=[message_view(m, person, thread) for m in message_log.visible(channel, person, thread)]
             if thread
             else (),
             pending=any(message.pending for message in messages),
@@ -164,9 +144,7 @@ class Pages:
     async def _dashboard(self, request: Request) -> Response:
         overview = await self._chat.overview()
         checks = checks_section(self._chat.message_log.all_messages())
-        return self._page(
-            "dashboard", request, here="dashboard", **overview_context(overview, checks)
-        )
+        return self._page("dashboard", request, here="dashboard", **overview_context(overview, checks))
 
     async def _login(self, request: Request) -> Response:
         error = getattr(request.state, "wrong", "")
@@ -189,9 +167,7 @@ class Pages:
         channel, thread = request.path_params["channel"], request.path_params.get("thread", "")
         person, text = request.state.visitor.person, command_from_form(request.state.form)
         if len(text) > MAX_TEXT:
-            return text_response(
-                f"That is more than the {MAX_TEXT:,} characters that one message can hold.", 413
-            )
+            return text_response(f"That is more than the {MAX_TEXT:,} characters that one message can hold.", 413)
         if text:
             self._chat.receive(channel, thread, person, text, request.state.files)
         return accepted_response(request, f"/c/{channel}/t/{thread}" if thread else f"/c/{channel}")
@@ -228,9 +204,7 @@ def command_from_form(form: Sequence[tuple[str, str]]) -> str:
 
 def accepted_response(request: Request, page: str) -> Response:
     """204 for a page with an event stream; a redirect for browsers without JavaScript."""
-    return (
-        Response(status_code=204) if request.headers.get("x-live") else RedirectResponse(page, 303)
-    )
+    return Response(status_code=204) if request.headers.get("x-live") else RedirectResponse(page, 303)
 
 
 async def not_found_response(_: Request, error: Exception) -> Response:

@@ -13,21 +13,14 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from handlers.message import Button, Card, Line, TextBlock, Table, Tone
-from handlers.sanitize import sanitize_monospaced, sanitize
+from handlers.message import Button, Card, Line, Table, TextBlock, Tone
+from handlers.sanitize import sanitize, sanitize_monospaced
 from handlers.web.message_log import BOT, Message, display_name
 
 View = dict[str, Any]
 
 TITLE, SENTENCE, CELL, LABEL, COMMAND, ALT = 300, 1_000, 300, 80, 2_000, 2_000  # characters
-MAX_LINES, MAX_FACTS, MAX_TEXT_BLOCK_LINES, MAX_ROWS, MAX_COLUMNS, MAX_BUTTONS = (
-    60,
-    40,
-    200,
-    300,
-    12,
-    12,
-)
+MAX_LINES, MAX_FACTS, MAX_TEXT_BLOCK_LINES, MAX_ROWS, MAX_COLUMNS, MAX_BUTTONS = (60, 40, 200, 300, 12, 12)
 MAX_TYPED_LINES = 40
 SYMBOLS = {Tone.BAD: "✕", Tone.WARN: "!", Tone.UNSURE: "?", Tone.GOOD: "✓", Tone.PLAIN: ""}
 TONE_LABELS = {
@@ -88,10 +81,7 @@ def card_view(card: Card, action: str = "", chart_url: str = "") -> View:
     omitted = [
         (len(lines) - MAX_LINES, "lines"),
         (len(card.facts) - MAX_FACTS, "facts"),
-        (
-            len(card.text_block.lines) - MAX_TEXT_BLOCK_LINES if card.text_block else 0,
-            "lines of the picture",
-        ),
+        (len(card.text_block.lines) - MAX_TEXT_BLOCK_LINES if card.text_block else 0, "lines of the picture"),
         (len(card.table.rows) - MAX_ROWS if card.table else 0, "rows"),
     ]
     notes = [f"{extra} more {noun} not shown" for extra, noun in omitted if extra > 0]
@@ -102,20 +92,13 @@ def card_view(card: Card, action: str = "", chart_url: str = "") -> View:
         "lines": lines[:MAX_LINES],
         "passed": [_line_view(line) for line in card.lines if line.tone is Tone.GOOD][:MAX_LINES],
         "facts": [
-            (sanitize(f.label, LABEL), sanitize(f.value, SENTENCE) or EMPTY_TEXT)
-            for f in card.facts[:MAX_FACTS]
+            (sanitize(f.label, LABEL), sanitize(f.value, SENTENCE) or EMPTY_TEXT) for f in card.facts[:MAX_FACTS]
         ],
-        "sketch": _text_block_view(card.text_block)
-        if card.text_block and card.text_block.lines
-        else None,
-        "picture": {"alt": sanitize(card.chart.alt, ALT), "at": chart_url}
-        if card.chart and chart_url
-        else None,
+        "sketch": _text_block_view(card.text_block) if card.text_block and card.text_block.lines else None,
+        "picture": {"alt": sanitize(card.chart.alt, ALT), "at": chart_url} if card.chart and chart_url else None,
         "table": table,
         "buttons": list(_button_views(card.buttons, action))[:MAX_BUTTONS],
-        "footnote": sanitize(
-            " · ".join(note for note in (card.footnote, *notes) if note), SENTENCE
-        ),
+        "footnote": sanitize(" · ".join(note for note in (card.footnote, *notes) if note), SENTENCE),
         "action": action,
     }
 
@@ -129,9 +112,7 @@ def author_name(author: str, person: str) -> str:
 def typed_text(text: str) -> str:
     """A user's text, line by line."""
     lines = text.splitlines()
-    more = (
-        [f"… and {len(lines) - MAX_TYPED_LINES} more lines"] if len(lines) > MAX_TYPED_LINES else []
-    )
+    more = [f"… and {len(lines) - MAX_TYPED_LINES} more lines"] if len(lines) > MAX_TYPED_LINES else []
     return "\n".join([*(sanitize(line, SENTENCE) for line in lines[:MAX_TYPED_LINES]), *more])
 
 
@@ -158,9 +139,7 @@ def _line_view(line: Line) -> View:
 
 
 def _text_block_view(text_block: TextBlock) -> View:
-    lines = "\n".join(
-        sanitize_monospaced(line, SENTENCE) for line in text_block.lines[:MAX_TEXT_BLOCK_LINES]
-    )
+    lines = "\n".join(sanitize_monospaced(line, SENTENCE) for line in text_block.lines[:MAX_TEXT_BLOCK_LINES])
     return {"title": sanitize(text_block.title, TITLE) or EMPTY_TEXT, "lines": lines}
 
 
@@ -179,9 +158,4 @@ def _button_views(buttons: Sequence[Button], action: str) -> Iterable[View]:
         if WEB_URL.fullmatch(button.url):
             yield {**base, "url": button.url}
         elif action and not button.url and 0 < len(command) <= COMMAND:
-            yield {
-                **base,
-                "url": "",
-                "command": command,
-                "asks": bool(MUTE_WITHOUT_DURATION.fullmatch(command)),
-            }
+            yield {**base, "url": "", "command": command, "asks": bool(MUTE_WITHOUT_DURATION.fullmatch(command))}

@@ -81,10 +81,7 @@ class LoginAttempts:
         self._failures: deque[float] = deque(maxlen=MAX_LOGIN_FAILURES)
 
     def exhausted(self) -> bool:
-        return (
-            len(self._failures) == MAX_LOGIN_FAILURES
-            and self._clock() - self._failures[0] < LOGIN_WINDOW_S
-        )
+        return len(self._failures) == MAX_LOGIN_FAILURES and self._clock() - self._failures[0] < LOGIN_WINDOW_S
 
     def record_failure(self) -> None:
         self._failures.append(self._clock())
@@ -116,9 +113,7 @@ class SessionGate:
         if request.method in ("GET", "HEAD") and path.startswith(self.public_paths):
             return None
         if not self.password and not is_local_request(request.headers):
-            return text_response(
-                "The web chat answers on this machine only: open it as http://127.0.0.1.", 421
-            )
+            return text_response("The web chat answers on this machine only: open it as http://127.0.0.1.", 421)
         if is_post and not is_same_origin(request.headers):
             return text_response("That did not come from a page of the web chat.", 403)
         if request.method not in ("GET", "HEAD", "POST"):
@@ -127,20 +122,14 @@ class SessionGate:
         form = await read_form(request, visitor is not None) if is_post else Form()
         if form is None:
             return text_response("That is more text than the web chat takes at once.", 413)
-        request.state.visitor, request.state.form, request.state.files = (
-            visitor,
-            form.fields,
-            form.files,
-        )
+        request.state.visitor, request.state.form, request.state.files = (visitor, form.fields, form.files)
         if path == "/login" and is_post:
             return self._log_in(request)
         if path.startswith(LOGIN_PATHS):
             return None
         if visitor is None:
             return self._start_session(request)
-        if is_post and not constant_time_equal(
-            dict(request.state.form).get("csrf", ""), visitor.csrf
-        ):
+        if is_post and not constant_time_equal(dict(request.state.form).get("csrf", ""), visitor.csrf):
             return text_response("This page is out of date: reload it and try again.", 403)
         return None
 
@@ -183,9 +172,7 @@ def required_password(address: HostPort, password: str) -> str:
 
 def is_local_request(headers: Headers) -> bool:
     """Whether a browser on this machine connects by a loopback name and without a proxy."""
-    return is_loopback(split_port(headers.get("host", ""))[0]) and not any(
-        name in headers for name in PROXY_HEADERS
-    )
+    return is_loopback(split_port(headers.get("host", ""))[0]) and not any(name in headers for name in PROXY_HEADERS)
 
 
 def is_loopback(host: str) -> bool:
@@ -199,9 +186,7 @@ def is_same_origin(headers: Headers) -> bool:
     """Whether the form comes from our own page; browsers always send its Origin."""
     host = headers.get("host", "")
     site = headers.get("sec-fetch-site", "same-origin")
-    return (
-        bool(host) and site == "same-origin" and urlsplit(headers.get("origin", "")).netloc == host
-    )
+    return bool(host) and site == "same-origin" and urlsplit(headers.get("origin", "")).netloc == host
 
 
 def session_cookie(headers: Mapping[str, str]) -> str:
@@ -228,9 +213,7 @@ def _with_headers(send: Send, request: Request) -> Send:
             headers.update(SECURITY_HEADERS)
             if cookie := getattr(request.state, "cookie", ""):
                 secure = "; Secure" if request.url.scheme == "https" else ""
-                headers.append(
-                    "set-cookie", f"{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Strict{secure}"
-                )
+                headers.append("set-cookie", f"{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Strict{secure}")
         await send(message)
 
     return send_with_headers

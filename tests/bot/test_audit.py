@@ -15,16 +15,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bot.check_runner import CHECK_TIMEOUT_S
-from bot.models import DnsAnswer, Check, Finding, Lookup, LookupFailed, CheckRequest, Report, Target, Verdict
-from tests.support.audit_world import (
-    ADDRESS,
-    GOOD,
-    REQUESTS,
-    FakeServers,
-    audit_runner,
-    audit_checks,
-    audit_zone,
-)
+from bot.models import Check, CheckRequest, DnsAnswer, Finding, Lookup, LookupFailed, Report, Target, Verdict
+from tests.support.audit_world import ADDRESS, GOOD, REQUESTS, FakeServers, audit_checks, audit_runner, audit_zone
 from tests.support.signed_world import SignedWorld
 from tests.support.virtual_time import run
 
@@ -74,16 +66,12 @@ def round_trips(seconds: float) -> int:
 def test_full_check_duration_is_near_critical_path(request_name: str, expected: int) -> None:
     report, seconds = run(run_checks(REQUESTS[request_name]))
     assert round_trips(seconds) <= MAX_PATH_RATIO * CRITICAL_PATH
-    assert round_trips(seconds) == expected, (
-        f"{round_trips(seconds)} round trips, {report.queries} queries"
-    )
+    assert round_trips(seconds) == expected, f"{round_trips(seconds)} round trips, {report.queries} queries"
 
 
 def test_full_check_has_findings_of_every_check() -> None:
     report, _ = run(run_checks(REQUESTS["in order"]))
-    checks = (
-        "network blocklist ptr helo spf dmarc mx dkim dane bimi tls-rpt mta-sts starttls senders"
-    )
+    checks = "network blocklist ptr helo spf dmarc mx dkim dane bimi tls-rpt mta-sts starttls senders"
     assert {finding.check for finding in report.findings} == set(checks.split())
     failures = [finding for finding in report.findings if finding.verdict is not Verdict.PASS]
     assert report.verdict is Verdict.PASS, failures
@@ -114,8 +102,7 @@ async def breaks_after_many_lookups(_request: CheckRequest, lookup: Lookup, /) -
 
 
 FAILING: dict[str, Check] = {
-    check.__name__: check
-    for check in (hangs, breaks, breaks_late, times_out, breaks_after_many_lookups)
+    check.__name__: check for check in (hangs, breaks, breaks_late, times_out, breaks_after_many_lookups)
 }
 ALONE, ALONE_S = run(run_checks(REQUESTS["in order"]))
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.check_runner import NOT_CACHED, CheckRunner
-from bot.models import Check, Finding, Lookup, LookupFailed, CheckRequest, Report, Target, Verdict
+from bot.models import Check, CheckRequest, Finding, Lookup, LookupFailed, Report, Target, Verdict
 from tests.support.dns_world import World
 
 AT = datetime(2026, 11, 24, 6, tzinfo=UTC)
@@ -30,18 +30,9 @@ async def is_broken(_request: CheckRequest, _lookup: Lookup, /) -> Sequence[Find
     raise KeyError("a bug")
 
 
-def runner(
-    *checks: tuple[str, Check], world: World | None = None, allow_special: bool = True
-) -> CheckRunner:
+def runner(*checks: tuple[str, Check], world: World | None = None, allow_special: bool = True) -> CheckRunner:
     lookup = world or World({})
-    return CheckRunner(
-        checks,
-        frozenset({"network"}),
-        lookup,
-        lookup,
-        lambda: AT,
-        allow_special=allow_special,
-    )
+    return CheckRunner(checks, frozenset({"network"}), lookup, lookup, lambda: AT, allow_special=allow_special)
 
 
 async def test_broken_check_is_unknown_and_others_still_run() -> None:
@@ -62,12 +53,8 @@ async def test_report_has_query_count_and_injected_time() -> None:
     ("check_request", "targets"),
     [(REQUEST, ["192.0.2.1 example.com", "example.com"]), (ADDRESS_REQUEST, ["192.0.2.1"])],
 )
-async def test_special_address_is_left_out_of_other_checks(
-    check_request: CheckRequest, targets: list[str]
-) -> None:
-    check_runner = runner(
-        ("network", names_its_target), ("mx", names_its_target), allow_special=False
-    )
+async def test_special_address_is_left_out_of_other_checks(check_request: CheckRequest, targets: list[str]) -> None:
+    check_runner = runner(("network", names_its_target), ("mx", names_its_target), allow_special=False)
     report = await check_runner.run(check_request)
     assert [finding.subject for finding in report.findings] == targets
 
@@ -94,9 +81,7 @@ HOSTS = World(
         ("many.example", ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]),
     ],
 )
-async def test_name_without_mail_records_is_expanded_to_addresses(
-    name: str, addresses: list[str | None]
-) -> None:
+async def test_name_without_mail_records_is_expanded_to_addresses(name: str, addresses: list[str | None]) -> None:
     requests = await runner(world=HOSTS).expand(CheckRequest(Target(domain=name)))
     targets = [request.target for request in requests]
     assert [str(target.ip) if target.ip else None for target in targets] == addresses
@@ -110,9 +95,7 @@ class FakeReportCache:
         self.texts: dict[str, str] = {}
         self.unavailable = unavailable
 
-    async def fetch(
-        self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False
-    ) -> tuple[str, bool]:
+    async def fetch(self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False) -> tuple[str, bool]:
         if key in self.texts and not fresh and not self.unavailable:
             return self.texts[key], True
         self.texts[key] = await make()
@@ -121,9 +104,7 @@ class FakeReportCache:
 
 async def test_same_request_is_answered_from_cache_and_marked() -> None:
     recorded: list[Report] = []
-    check_runner = replace(
-        runner(("mx", names_its_target)), reports=FakeReportCache(), on_report=recorded.append
-    )
+    check_runner = replace(runner(("mx", names_its_target)), reports=FakeReportCache(), on_report=recorded.append)
     reports = [
         await check_runner.run(REQUEST),
         await check_runner.run(REQUEST),

@@ -19,9 +19,7 @@ from bot.doctor import (
 from bot.models import DnsAnswer, LookupFailed
 
 
-def lists(
-    good: int, bad: int, reason: str, zen: tuple[TrustLevel, str] = (TrustLevel.GOOD, "")
-) -> list[ListStatus]:
+def lists(good: int, bad: int, reason: str, zen: tuple[TrustLevel, str] = (TrustLevel.GOOD, "")) -> list[ListStatus]:
     """`zen` is trust and reason of Spamhaus ZEN."""
     rows = [ListStatus(f"good-{n}", "Good", TrustLevel.GOOD, "", 5) for n in range(good)]
     rows += [ListStatus(f"bad-{n}", "Bad", TrustLevel.UNUSABLE, reason, 5) for n in range(bad)]
@@ -32,14 +30,8 @@ def lists(
     ("statuses", "codes"),
     [
         (lists(60, 2, "emptied"), {"lists", "answers-arrive", "spamhaus-answers"}),
-        (
-            lists(2, 58, "stripped", (TrustLevel.UNKNOWN, "stripped")),
-            {"lists", "answers-stripped", "spamhaus-silent"},
-        ),
-        (
-            lists(0, 60, "emptied", (TrustLevel.UNUSABLE, "emptied")),
-            {"lists", "answers-hidden", "spamhaus-silent"},
-        ),
+        (lists(2, 58, "stripped", (TrustLevel.UNKNOWN, "stripped")), {"lists", "answers-stripped", "spamhaus-silent"}),
+        (lists(0, 60, "emptied", (TrustLevel.UNUSABLE, "emptied")), {"lists", "answers-hidden", "spamhaus-silent"}),
         (
             lists(50, 5, "blocked", (TrustLevel.UNUSABLE, "public-resolver")),
             {"lists", "answers-arrive", "spamhaus-refuses"},
@@ -50,9 +42,7 @@ def lists(
         ),
     ],
 )
-def test_list_statuses_give_findings_about_resolver(
-    statuses: list[ListStatus], codes: set[str]
-) -> None:
+def test_list_statuses_give_findings_about_resolver(statuses: list[ListStatus], codes: set[str]) -> None:
     assert {finding.code.removeprefix("doctor.") for finding in list_findings(statuses)} == codes
 
 
@@ -89,13 +79,7 @@ TIMEOUT = LookupFailed("timeout")
     [
         (NXDOMAIN, NXDOMAIN, SIGNED, ["192.0.2.53"], ["resolver-answers", "resolver-validates"]),
         (NXDOMAIN, NXDOMAIN, UNSIGNED, ["192.0.2.53"], ["resolver-answers", "resolver-trusts"]),
-        (
-            NXDOMAIN,
-            NXDOMAIN,
-            SIGNED,
-            ["8.8.8.8"],
-            ["resolver-public", "resolver-answers", "resolver-validates"],
-        ),
+        (NXDOMAIN, NXDOMAIN, SIGNED, ["8.8.8.8"], ["resolver-public", "resolver-answers", "resolver-validates"]),
         (REWRITTEN, NXDOMAIN, TIMEOUT, ["192.0.2.53"], ["resolver-rewrites"]),
         (NXDOMAIN, REWRITTEN, TIMEOUT, ["192.0.2.53"], ["resolver-rewrites"]),
         (TIMEOUT, NXDOMAIN, TIMEOUT, ["192.0.2.53"], ["resolver-answers"]),

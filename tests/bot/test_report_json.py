@@ -12,10 +12,7 @@ REPORTS = [
     LISTED,
     HALF_UNKNOWN,
     PBL_ON_A_CLIENT,
-    replace(
-        CLEAN,
-        request=CheckRequest(Target(domain="example.com"), Role.CLIENT, "mail.example.com", ("s1", "s2")),
-    ),
+    replace(CLEAN, request=CheckRequest(Target(domain="example.com"), Role.CLIENT, "mail.example.com", ("s1", "s2"))),
     replace(CLEAN, request=CheckRequest(Target.of("2001:db8::1")), notes=("A note.",), cached=True),
 ]
 

@@ -10,16 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bot.settings import (
-    HostPort,
-    Settings,
-    SettingsError,
-    SlackMode,
-    duration,
-    nameserver,
-    read_settings,
-    env_name,
-)
+from bot.settings import HostPort, Settings, SettingsError, SlackMode, duration, env_name, nameserver, read_settings
 
 BOT, APP, SIGNING = "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"
 TOKENS = {BOT: "xoxb-1-secret", APP: "xapp-1-secret", SIGNING: "signing-secret"}
@@ -49,10 +40,7 @@ def test_empty_environment_gives_documented_defaults() -> None:
     assert not settings.serves_teams
     durations = (settings.watch_every, settings.confirm_after, settings.clear_after)
     assert [length.total_seconds() for length in durations] == [3600, 90, 1800]
-    assert (settings.group_for, settings.remind_after) == (
-        timedelta(seconds=60),
-        timedelta(hours=24),
-    )
+    assert (settings.group_for, settings.remind_after) == (timedelta(seconds=60), timedelta(hours=24))
 
 
 ADDITIONAL = (  # not in the specification
@@ -76,12 +64,9 @@ def test_every_specified_variable_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("90", 90), ("90s", 90), ("15m", 900), ("1h", 3600), ("2H", 7200), ("1d", 86400)],
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("1h", 3600), ("2H", 7200), ("1d", 86400)]
 )
-def test_duration_is_seconds_or_number_with_unit(
-    monkeypatch: pytest.MonkeyPatch, text: str, seconds: int
-) -> None:
+def test_duration_is_seconds_or_number_with_unit(monkeypatch: pytest.MonkeyPatch, text: str, seconds: int) -> None:
     settings = read(monkeypatch, {"MAILCHECK_WATCH_EVERY": text})
     assert settings.watch_every.total_seconds() == seconds
 
@@ -139,11 +124,7 @@ def test_all_invalid_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(
     ("variables", "mode"),
-    [
-        ({BOT, APP}, SlackMode.SOCKET),
-        ({BOT, SIGNING}, SlackMode.HTTP),
-        ({BOT, APP, SIGNING}, SlackMode.BOTH),
-    ],
+    [({BOT, APP}, SlackMode.SOCKET), ({BOT, SIGNING}, SlackMode.HTTP), ({BOT, APP, SIGNING}, SlackMode.BOTH)],
 )
 def test_slack_mode_follows_from_credentials(
     monkeypatch: pytest.MonkeyPatch, variables: set[str], mode: SlackMode
@@ -172,9 +153,7 @@ def test_incomplete_credentials_name_the_missing_variable(
 
 
 @pytest.mark.parametrize("swapped", [{BOT: TOKENS[APP], APP: TOKENS[BOT]}])
-def test_swapped_slack_tokens_are_detected(
-    monkeypatch: pytest.MonkeyPatch, swapped: Mapping[str, str]
-) -> None:
+def test_swapped_slack_tokens_are_detected(monkeypatch: pytest.MonkeyPatch, swapped: Mapping[str, str]) -> None:
     with pytest.raises(SettingsError) as error:
         read(monkeypatch, swapped)
     starts = [problem.split()[:3] for problem in error.value.problems]
@@ -201,9 +180,7 @@ def test_env_file_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def test_settings_and_errors_show_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = [
-        env_name(name) for name, field in Settings.model_fields.items() if "Secret" in str(field)
-    ]
+    names = [env_name(name) for name, field in Settings.model_fields.items() if "Secret" in str(field)]
     assert {"REDIS_URL", "MAILCHECK_ABUSIX_KEY", *TOKENS} <= set(names)
     environment = dict.fromkeys(names, "hush-1") | {"SLACK_CLIENT_ID": "1", "TEAMS_CLIENT_ID": "2"}
     assert "hush-1" not in repr(read(monkeypatch, environment))

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bot import task_queue as queue_module
-from bot.storage.redis_client import client
+from bot.storage.redis_client import open_client
 from bot.task_queue import PAYLOAD_TTL_S, REDELIVERIES, TaskQueue, TaskQueueUnavailable
 from tests.support.redis_server import RedisServer
 
@@ -79,10 +79,7 @@ async def test_task_gets_the_ids_it_was_enqueued_with(task_queue: TaskQueue, tas
 async def test_payload_is_readable_on_every_run_of_its_task(
     task_queue: TaskQueue, tasks: Tasks, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    payload = {
-        "words": "192.0.2.1 example.com",
-        "response_url": "https://hooks.slack.example/hush-1",
-    }
+    payload = {"words": "192.0.2.1 example.com", "response_url": "https://hooks.slack.example/hush-1"}
     async with worker(task_queue):
         with caplog.at_level("DEBUG"):
             payload_id = await task_queue.submit("report", payload, timeout_s=TIMEOUT_S)
@@ -134,9 +131,7 @@ async def test_task_that_outlasts_the_stop_runs_again(
         assert await tasks.next_started() == "id-1"
 
 
-async def test_task_runs_again_after_its_worker_was_killed(
-    task_queue: TaskQueue, tasks: Tasks, redis_url: str
-) -> None:
+async def test_task_runs_again_after_its_worker_was_killed(task_queue: TaskQueue, tasks: Tasks, redis_url: str) -> None:
     victim = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.support.task_queue_worker", redis_url, stdout=PIPE
     )
@@ -152,19 +147,13 @@ async def test_task_runs_again_after_its_worker_was_killed(
 
 @pytest.mark.parametrize("redeliveries", [1, REDELIVERIES, REDELIVERIES + 1, REDELIVERIES + 9])
 async def test_task_that_repeatedly_kills_workers_is_dropped(
-    task_queue: TaskQueue,
-    tasks: Tasks,
-    redis: Redis,
-    caplog: pytest.LogCaptureFixture,
-    redeliveries: int,
+    task_queue: TaskQueue, tasks: Tasks, redis: Redis, caplog: pytest.LogCaptureFixture, redeliveries: int
 ) -> None:
     await task_queue.enqueue("report", "poison", key="key-1", timeout_s=TIMEOUT_S)
     stream_id = await redis.hget("mailcheck:runs:key-1", "stream_id")
     # Assigned to a dead worker, after so many deliveries.
     await redis.xgroup_create(STREAM, GROUP, id="$")
-    await redis.xclaim(
-        STREAM, GROUP, "dead", 0, [str(stream_id)], retrycount=redeliveries, force=True, justid=True
-    )
+    await redis.xclaim(STREAM, GROUP, "dead", 0, [str(stream_id)], retrycount=redeliveries, force=True, justid=True)
     async with worker(task_queue):
         await asyncio.wait_for(until_empty(redis), TIMEOUT_S)
     dropped = redeliveries > REDELIVERIES
@@ -210,16 +199,10 @@ async def test_unreachable_queue_raises_unavailable(tasks: Tasks) -> None:
             await unreachable.enqueue("report", "id-1", timeout_s=0.1)
 
 
-async def test_worker_continues_after_redis_restart(
-    tasks: Tasks, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+async def test_worker_continues_after_redis_restart(tasks: Tasks, tmp_path_factory: pytest.TempPathFactory) -> None:
     server = RedisServer(tmp_path_factory.mktemp("restarted"))
     try:
-        async with (
-            client(server.url, 5) as redis,
-            open_queue(server.url, tasks) as task_queue,
-            worker(task_queue),
-        ):
+        async with open_client(server.url, 5) as redis, open_queue(server.url, tasks) as task_queue, worker(task_queue):
             await task_queue.enqueue("report", "before", timeout_s=TIMEOUT_S)
             assert await tasks.next_started() == "before"
             await until_empty(redis)

@@ -57,17 +57,13 @@ class EmulatorProxy:
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
         """Call a Web API method as a user's client would."""
         token = {"authorization": "Bearer xoxb-a-token-for-tests"}
-        answer: dict[str, Any] = (
-            await self.emulator.post(f"/api/{method}", json=arguments, headers=token)
-        ).json()
+        answer: dict[str, Any] = (await self.emulator.post(f"/api/{method}", json=arguments, headers=token)).json()
         assert answer["ok"], answer
         return answer
 
     async def channel(self) -> list[dict[str, Any]]:
         """The messages of the channel, oldest first."""
-        return list(
-            reversed((await self.call("conversations.history", channel=CHANNEL))["messages"])
-        )
+        return list(reversed((await self.call("conversations.history", channel=CHANNEL))["messages"]))
 
     async def wait_until(self, probe: Callable[[], Awaitable[T | None]]) -> T:
         """The first truthy result of `probe`."""
@@ -114,17 +110,7 @@ class EmulatorProxy:
 async def emulator() -> AsyncIterator[EmulatorProxy]:
     """A fresh emulator in its own process on a free port."""
     port = free_port()
-    command = (
-        NODE,
-        EMULATE,
-        "start",
-        "-s",
-        "slack",
-        "-p",
-        str(port),
-        "--seed",
-        HERE / "emulate.yaml",
-    )
+    command = (NODE, EMULATE, "start", "-s", "slack", "-p", str(port), "--seed", HERE / "emulate.yaml")
     process = await asyncio.create_subprocess_exec(
         *command, cwd=HERE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )

@@ -31,11 +31,7 @@ def render_png(message: Mapping[str, Any], theme: str = "light") -> bytes:
         raise RenderError("No browser or no Node here; tests/e2e/run brings them.")
     command = [NODE, HERE / "render/draw.mjs", browser, theme]
     process = subprocess.run(
-        command,
-        input=json.dumps(message).encode(),
-        capture_output=True,
-        timeout=RENDER_TIMEOUT_S,
-        check=False,
+        command, input=json.dumps(message).encode(), capture_output=True, timeout=RENDER_TIMEOUT_S, check=False
     )
     if process.returncode:
         raise RenderError(process.stderr.decode(errors="replace"))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.inputs.special_addresses import special_purpose_of
-from tests.support.certificate_authority import Authority
+from tests.support.certificate_authority import CertificateAuthority
 from tests.support.eventually import eventually
 from tests.support.forbidden_addresses import (
     FETCH_RESULTS,
@@ -37,11 +37,7 @@ from tests.support.public_addresses import PUBLIC
 
 WITNESSES = ("1.1.1.1", "2a00::1")
 HTTPS, SMTP = 443, 25
-NETWORK = (
-    "ip link set lo up",
-    "ip route add local 0.0.0.0/0 dev lo",
-    "ip -6 route add local ::/0 dev lo",
-)
+NETWORK = ("ip link set lo up", "ip route add local 0.0.0.0/0 dev lo", "ip -6 route add local ::/0 dev lo")
 
 
 @dataclass(slots=True)
@@ -96,9 +92,9 @@ async def contact(canary: Canary, addresses: Iterable[str]) -> None:
     await eventually(lambda: len(canary.contacted) >= before + opened)
 
 
-async def run(authority: Authority) -> dict[str, Any]:
-    canary = Canary(authority.server(HOST))
-    trust = authority.visitor()
+async def run(authority: CertificateAuthority) -> dict[str, Any]:
+    canary = Canary(authority.server_context(HOST))
+    trust = authority.client_context()
     cases, surprises = 0, []
     async with everywhere(canary):
         await contact(canary, FORBIDDEN)
@@ -128,4 +124,4 @@ async def run(authority: Authority) -> dict[str, Any]:
 if __name__ == "__main__":
     for command in NETWORK:
         subprocess.run(command.split(), check=True, timeout=10)
-    print(json.dumps(asyncio.run(run(Authority(Path(sys.argv[1]))))))
+    print(json.dumps(asyncio.run(run(CertificateAuthority(Path(sys.argv[1]))))))

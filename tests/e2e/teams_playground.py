@@ -50,13 +50,7 @@ PAGE = f"http://localhost:{PAGE_PORT}"
 CHANNEL = Channel("teams", TENANT, "channel-deliverability-id")
 TARGET_SHOWN = "192.0.2.66 · example.com"
 
-PICTURES = (
-    "teams-check.png",
-    "teams-watched.png",
-    "teams-mute.png",
-    "teams-alert.png",
-    "teams-alert-over.png",
-)
+PICTURES = ("teams-check.png", "teams-watched.png", "teams-mute.png", "teams-alert.png", "teams-alert-over.png")
 TARGET = "192.0.2.66 example.com"
 LISTED, CLEAN = real_reports.listed(), real_reports.clean()
 
@@ -67,17 +61,13 @@ class Bot:
     def __init__(self) -> None:
         self.is_clean, self.clock = False, Clock(T0)
         self.repository, speaking = InMemoryRepository(self.clock), dict[str, MessagePoster]()
-        commands = build_commands(
-            self.repository, speaking, self.clock, World({}), check=self._findings
-        )
+        commands = build_commands(self.repository, speaking, self.clock, World({}), check=self._findings)
         cloud = Cloud(services=frozenset({PAGE, f"http://127.0.0.1:{PAGE_PORT}"}))
         self.teams = TeamsPlatform(
             Credentials(BOT, cloud=cloud), commands, self._enqueue, MemoryConversationReferences()
         )
         speaking["teams"] = self.teams
-        self.delivery = DeliveryWorker(
-            self.repository, self.repository, speaking, DeliveryTimeouts(now=self.clock)
-        )
+        self.delivery = DeliveryWorker(self.repository, self.repository, speaking, DeliveryTimeouts(now=self.clock))
         self._jobs: set[asyncio.Task[None]] = set()
 
     async def _findings(self, _order: CheckRequest, _lookup: Lookup, /) -> Sequence[Finding]:
@@ -95,9 +85,7 @@ class Bot:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         app = Starlette(routes=self.teams.routes("127.0.0.1"))
-        server = uvicorn.Server(
-            uvicorn.Config(app, port=BOT_PORT, log_level="error", lifespan="off")
-        )
+        server = uvicorn.Server(uvicorn.Config(app, port=BOT_PORT, log_level="error", lifespan="off"))
         server_task = asyncio.create_task(server.serve())
         try:
             yield

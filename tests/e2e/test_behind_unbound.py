@@ -11,7 +11,7 @@ from pathlib import Path
 from bot.app import now
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
 from bot.models import CheckRequest, Finding, LookupFailed, Target
-from bot.net.dns_client import Transport
+from bot.net.dns_client import DnsClient
 from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
 from tests.e2e.test_unbound import PROGRAM, free_port
@@ -42,10 +42,10 @@ async def resolver_behind(folder: Path, protection: str) -> AsyncIterator[Resolv
         )
         process = await asyncio.create_subprocess_exec(PROGRAM, "-d", "-c", str(settings))
         try:
-            async with Transport([Server("127.0.0.1", port)]) as transport:
+            async with DnsClient([Server("127.0.0.1", port)]) as transport:
                 for _ in range(20):
                     with suppress(LookupFailed):
-                        await transport.query("example.com", "MX", deadline_s=1.0)
+                        await transport.query("example.com", "MX", timeout_s=1.0)
                         break
                 yield Resolver(transport, identity=f"127.0.0.1:{port}")
         finally:
@@ -60,23 +60,14 @@ async def blocklist_findings(ip: str, resolver: Resolver) -> list[Finding]:
 
 async def test_unprotected_resolver_gives_true_list_states(tmp_path: Path) -> None:
     async with resolver_behind(tmp_path, "") as resolver:
-        clean, listed = (
-            await blocklist_findings(GOOD, resolver),
-            await blocklist_findings(LISTED, resolver),
-        )
+        clean, listed = (await blocklist_findings(GOOD, resolver), await blocklist_findings(LISTED, resolver))
     assert Counter(f.facts["state"] for f in clean) == {"not_listed": len(clean)}
-    assert {f.subject for f in listed if f.facts["state"] == "listed"} == {
-        "spamhaus-zen",
-        "spamcop",
-    }
+    assert {f.subject for f in listed if f.facts["state"] == "listed"} == {"spamhaus-zen", "spamcop"}
 
 
 async def test_rebinding_protection_gives_unknown_list_states(tmp_path: Path) -> None:
     async with resolver_behind(tmp_path, "private-address: 127.0.0.0/8") as resolver:
-        findings = [
-            *await blocklist_findings(GOOD, resolver),
-            *await blocklist_findings(LISTED, resolver),
-        ]
+        findings = [*await blocklist_findings(GOOD, resolver), *await blocklist_findings(LISTED, resolver)]
     control_findings = [f for f in findings if f.subject in CONTROLS_BOTH]
     states = Counter((f.facts["state"], f.facts["reason"]) for f in control_findings)
     print(f"{len(control_findings)} cells behind rebinding protection: {dict(states)}")

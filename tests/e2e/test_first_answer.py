@@ -50,9 +50,7 @@ def clean_environment(folder: Path, nameserver: str, http: str) -> dict[str, str
 
 
 def command_output(*command: str) -> str:
-    return subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=60
-    ).stdout.strip()
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
 
 def pip_settings() -> str:
@@ -63,19 +61,12 @@ def pip_settings() -> str:
 
 
 @asynccontextmanager
-async def running(
-    checkout: Path, environment: dict[str, str]
-) -> AsyncIterator[asyncio.subprocess.Process]:
+async def running(checkout: Path, environment: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
     """`make run`, terminated with all its child processes."""
     command = ("make", "-s", "run")
     devnull = asyncio.subprocess.DEVNULL
     run = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=checkout,
-        env=environment,
-        stdin=devnull,
-        stdout=devnull,
-        start_new_session=True,
+        *command, cwd=checkout, env=environment, stdin=devnull, stdout=devnull, start_new_session=True
     )
     try:
         yield run
@@ -111,19 +102,13 @@ async def test_first_answer_comes_within_a_minute_of_clone(tmp_path: Path) -> No
     async with run_demo() as world, asyncio.timeout(ABORT_TIMEOUT_S):
         environment = clean_environment(tmp_path, str(world.server), http)
         started = time.monotonic()
-        await asyncio.to_thread(
-            command_output, "git", "clone", "--quiet", ROOT.as_uri(), str(checkout)
-        )
+        await asyncio.to_thread(command_output, "git", "clone", "--quiet", ROOT.as_uri(), str(checkout))
         cloned = time.monotonic()
-        async with (
-            running(checkout, environment) as run,
-            httpx.AsyncClient(base_url=f"http://{http}") as page,
-        ):
+        async with running(checkout, environment) as run, httpx.AsyncClient(base_url=f"http://{http}") as page:
             ready = await first_answer(page, run)
             answered = time.monotonic()
     timings = (
-        f"clone {cloned - started:.1f} s, set-up and start {ready - cloned:.1f} s, answer"
-        f" {answered - ready:.1f} s"
+        f"clone {cloned - started:.1f} s, set-up and start {ready - cloned:.1f} s, answer {answered - ready:.1f} s"
     )
     print(f"\nfirst answer {answered - started:.1f} s after the clone began ({timings})")
     assert answered - started <= MAX_TOTAL_S, timings

@@ -13,12 +13,7 @@ from benchmarks.kills.run import Plan, run
 
 async def test_killed_processes_lose_and_repeat_no_alert(tmp_path: Path) -> None:
     plan = Plan(
-        kills=5,
-        server_kills=1,
-        alerts=24,
-        seed=random.randrange(1_000_000),
-        watches_per_channel=1,
-        poll_interval_s=1,
+        kills=5, server_kills=1, alerts=24, seed=random.randrange(1_000_000), watches_per_channel=1, poll_interval_s=1
     )
     print(f"seed {plan.seed}")
     benchmark, result = await run(plan, tmp_path)

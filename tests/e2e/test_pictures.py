@@ -34,17 +34,13 @@ WATCHED = (
 )
 HOME = watch_sections(
     [
-        ChannelWatch(
-            StoredWatch(watch, incident, NOW + timedelta(minutes=10), watch.interval), channel
-        )
+        ChannelWatch(StoredWatch(watch, incident, NOW + timedelta(minutes=10), watch.interval), channel)
         for channel, watch, incident in WATCHED
     ],
     NOW,
 )
 LISTS = lists_section(
-    [*GOOD, ("SpamRATS", Verdict.WARN, "public-resolver", 3)],
-    (ListHealth("kempt", quarantined_since=T0),),
-    NAMES,
+    [*GOOD, ("SpamRATS", Verdict.WARN, "public-resolver", 3)], (ListHealth("kempt", quarantined_since=T0),), NAMES
 )
 
 
@@ -67,25 +63,15 @@ def test_app_home_picture_has_all_text(theme: str, pictures: Path) -> None:
 def test_hostile_text_picture_loads_nothing() -> None:
     """A fooled markup renderer would load images and follow links; the page may not."""
     printable = [text for text in HOSTILE if text.isascii() and text.isprintable() and text.strip()]
-    card = Card(
-        "Hostile",
-        Tone.BAD,
-        lines=tuple(Line("t", Tone.BAD, quote=text[:60]) for text in printable[:18]),
-    )
+    card = Card("Hostile", Tone.BAD, lines=tuple(Line("t", Tone.BAD, quote=text[:60]) for text in printable[:18]))
     assert render_png(render_message(card))
     assert render_png(
-        render_message(
-            replace(
-                card, lines=tuple(Line("t", Tone.BAD, quote=text[:60]) for text in printable[18:36])
-            )
-        )
+        render_message(replace(card, lines=tuple(Line("t", Tone.BAD, quote=text[:60]) for text in printable[18:36])))
     )
 
 
 def test_picture_with_unknown_block_is_refused() -> None:
-    unknown: dict[str, Any] = {
-        "blocks": [{"type": "data_table", "rows": [[{"type": "raw_text", "text": "lost"}]]}]
-    }
+    unknown: dict[str, Any] = {"blocks": [{"type": "data_table", "rows": [[{"type": "raw_text", "text": "lost"}]]}]}
     with pytest.raises(RenderError, match="not drawn: lost"):
         render_png(unknown)
 

@@ -29,10 +29,7 @@ from tests.support.slack_validator import message_faults
 
 COMMAND_TEXT = "203.0.113.5 example.com"
 LOCATION = {"team_id": TEAM, "channel_id": CHANNEL}
-INTERACTION_LOCATION = {
-    "team": {"id": TEAM, "domain": "example"},
-    "channel": {"id": CHANNEL, "name": "general"},
-}
+INTERACTION_LOCATION = {"team": {"id": TEAM, "domain": "example"}, "channel": {"id": CHANNEL, "name": "general"}}
 
 
 @dataclass
@@ -45,9 +42,7 @@ class Person:
     response_url: str
 
     async def send(self, body: str, kind: str) -> httpx.Response:
-        return await self.http.post(
-            "/slack/events", content=body, headers=signed_headers(body, kind)
-        )
+        return await self.http.post("/slack/events", content=body, headers=signed_headers(body, kind))
 
     async def type_command(self, text: str) -> httpx.Response:
         return await self.send(*form_body(slash_command(text, self.response_url) | LOCATION))
@@ -65,12 +60,8 @@ class Person:
         """The only reply in a thread, once it contains the text."""
 
         async def probe() -> dict[str, Any] | None:
-            replies = (await self.emulator.call("conversations.replies", channel=CHANNEL, ts=root))[
-                "messages"
-            ][1:]
-            return next(
-                (reply for reply in replies if len(replies) == 1 and text in str(reply)), None
-            )
+            replies = (await self.emulator.call("conversations.replies", channel=CHANNEL, ts=root))["messages"][1:]
+            return next((reply for reply in replies if len(replies) == 1 and text in str(reply)), None)
 
         return await self.emulator.wait_until(probe)
 
@@ -83,16 +74,9 @@ async def person() -> AsyncIterator[Person]:
     commands = ScriptedCommands()
     commands.released.set()
     async with emulator() as front, serve_app(front.app) as url:
-        credentials = Credentials(
-            "xoxb-a-token-for-tests", signing_secret=SECRET, api_url=f"{url}/api/"
-        )
-        slack = SlackPlatform(
-            credentials, commands, fail, timeouts=SlackTimeouts(progress_after=0.3)
-        )
-        async with (
-            serve_app(Starlette(routes=slack.routes())) as bot,
-            httpx.AsyncClient(base_url=bot) as http,
-        ):
+        credentials = Credentials("xoxb-a-token-for-tests", signing_secret=SECRET, api_url=f"{url}/api/")
+        slack = SlackPlatform(credentials, commands, fail, timeouts=SlackTimeouts(progress_after=0.3))
+        async with serve_app(Starlette(routes=slack.routes())) as bot, httpx.AsyncClient(base_url=bot) as http:
             yield Person(front, commands, http, f"{url}/actions/{TEAM}/1/abc")
             await slack.drain()
     assert front.rejected == []
@@ -111,15 +95,10 @@ async def test_command_is_acked_answered_and_rechecked(person: Person) -> None:
     recheck = next(element for element in actions if element["text"]["text"] == "Check again")
 
     assert (
-        await person.send(
-            *interaction_body(button_action(recheck, person.response_url) | INTERACTION_LOCATION)
-        )
+        await person.send(*interaction_body(button_action(recheck, person.response_url) | INTERACTION_LOCATION))
     ).status_code == 200
     assert len(await person.wait_for_messages(2)) == 2
-    assert [request.text for request in person.commands.requests] == [
-        COMMAND_TEXT,
-        "check 203.0.113.5 fresh",
-    ]
+    assert [request.text for request in person.commands.requests] == [COMMAND_TEXT, "check 203.0.113.5 fresh"]
     assert person.emulator.ephemeral == []
 
 
@@ -132,22 +111,17 @@ async def test_private_answer_is_not_in_channel(person: Person) -> None:
 
 async def test_forged_command_is_refused(person: Person) -> None:
     body, kind = form_body(slash_command(COMMAND_TEXT, person.response_url) | LOCATION)
-    forged = await person.http.post(
-        "/slack/events", content=body + "&x=y", headers=signed_headers(body, kind)
-    )
+    forged = await person.http.post("/slack/events", content=body + "&x=y", headers=signed_headers(body, kind))
     assert forged.status_code == 401
     assert person.commands.requests == []
 
 
 async def test_mention_shows_progress_then_answer_in_thread(person: Person) -> None:
-    root = (
-        await person.emulator.call("chat.postMessage", channel=CHANNEL, text="Our mail bounces.")
-    )["ts"]
+    root = (await person.emulator.call("chat.postMessage", channel=CHANNEL, text="Our mail bounces."))["ts"]
     person.commands.released.clear()
     await person.send(
         *json_body(
-            event_callback(mention(f"<@UBOT> {COMMAND_TEXT}", channel=CHANNEL, thread_ts=root))
-            | {"team_id": TEAM}
+            event_callback(mention(f"<@UBOT> {COMMAND_TEXT}", channel=CHANNEL, thread_ts=root)) | {"team_id": TEAM}
         )
     )
     progress = await person.wait_for_reply(root, "slow to answer")
@@ -157,11 +131,7 @@ async def test_mention_shows_progress_then_answer_in_thread(person: Person) -> N
 
 
 async def test_shortcut_answers_in_message_thread(person: Person) -> None:
-    root = (
-        await person.emulator.call("chat.postMessage", channel=CHANNEL, text="Blocked: 203.0.113.5")
-    )["ts"]
+    root = (await person.emulator.call("chat.postMessage", channel=CHANNEL, text="Blocked: 203.0.113.5"))["ts"]
     used_on = {"ts": root, "text": "Blocked: 203.0.113.5"}
-    await person.send(
-        *interaction_body(shortcut(used_on, person.response_url) | INTERACTION_LOCATION)
-    )
+    await person.send(*interaction_body(shortcut(used_on, person.response_url) | INTERACTION_LOCATION))
     assert (await person.wait_for_reply(root, "Next step"))["thread_ts"] == root

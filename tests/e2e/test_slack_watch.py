@@ -45,25 +45,17 @@ class WatchedChannel:
     @property
     def roots(self) -> list[Message]:
         """Alerts in the channel, in their current version."""
-        return [
-            message
-            for message in self._stored
-            if "metadata" in message and "thread_ts" not in message
-        ]
+        return [message for message in self._stored if "metadata" in message and "thread_ts" not in message]
 
     def replies(self, root: Message) -> list[str]:
         """Headlines of the bot's unsolicited replies in a thread."""
-        return [
-            headline(message) for message in self._stored if message.get("thread_ts") == root["ts"]
-        ]
+        return [headline(message) for message in self._stored if message.get("thread_ts") == root["ts"]]
 
     @property
     def _stored(self) -> list[Message]:
         return self.product.slack.stored.get("C1", [])
 
-    async def run_command(
-        self, text: str, words: str, user: str = "U1", channel: str = "C1"
-    ) -> str:
+    async def run_command(self, text: str, words: str, user: str = "U1", channel: str = "C1") -> str:
         """The answer to a command, once a later message has the expected text."""
         before = len(self.product.slack.sent)
         ack = (await self.product.type(text, user, channel)).text
@@ -111,9 +103,7 @@ def button(message: Message, label: str) -> dict[str, Any]:
 
 
 def buttons(message: Message) -> list[dict[str, Any]]:
-    attachment_blocks = [
-        block for attachment in message.get("attachments", []) for block in attachment["blocks"]
-    ]
+    attachment_blocks = [block for attachment in message.get("attachments", []) for block in attachment["blocks"]]
     return [
         element
         for block in (*message["blocks"], *attachment_blocks)
@@ -132,7 +122,7 @@ async def test_listing_is_one_thread_from_alert_to_resolution(channel: WatchedCh
     assert f"Watching {SUBJECT}, every {EVERY}s" in ack
     assert channel.roots == []
 
-    dns.change(ZEN)
+    dns.update_records(ZEN)
     elapsed = await channel.wait_for_root("on Spamhaus ZEN")
     print(f"listed → alert: {elapsed:.1f} s of at most {EVERY + CONFIRM + 5} s")
     assert elapsed < EVERY + CONFIRM + 5
@@ -140,12 +130,10 @@ async def test_listing_is_one_thread_from_alert_to_resolution(channel: WatchedCh
     assert button(root, "Spamhaus ZEN: removal form")["url"] == FORM
     assert colors(root) == {"#d0342c"}
 
-    dns.change(SPAMCOP)
+    dns.update_records(SPAMCOP)
     print(f"second list → thread: {await channel.wait_for_root('on 2 blocklists'):.1f} s")
     await channel.wait_for_text("now also on SpamCop")
-    assert [reply for reply in channel.replies(root) if "now also" in reply] == [
-        f"! {SUBJECT}: now also on SpamCop"
-    ]
+    assert [reply for reply in channel.replies(root) if "now also" in reply] == [f"! {SUBJECT}: now also on SpamCop"]
 
     await channel.click_button("Acknowledge", root)
     await channel.wait_for_text(f"ada has {SUBJECT} in hand")
@@ -153,11 +141,10 @@ async def test_listing_is_one_thread_from_alert_to_resolution(channel: WatchedCh
     assert "Acknowledge" not in [element["text"]["text"] for element in buttons(root)]
     assert "by ada" in json.dumps(root)
 
-    dns.change(DELISTED)
+    dns.update_records(DELISTED)
     print(f"delisted → clear again: {await channel.wait_for_root('clear again after'):.1f} s")
     await channel.product.slack.wait_for_messages(
-        lambda _: any("clear again" in reply for reply in channel.replies(root)),
-        timeout_s=10,
+        lambda _: any("clear again" in reply for reply in channel.replies(root)), timeout_s=10
     )
     [root] = channel.roots
     assert colors(root) == {"#2b9c61"}
@@ -168,7 +155,7 @@ async def test_listing_is_one_thread_from_alert_to_resolution(channel: WatchedCh
 async def test_mute_and_unwatch_are_limited_to_own_channel(channel: WatchedChannel) -> None:
     dns, slack = channel.product.dns, channel.product.slack
     await channel.run_command(f"watch {GOOD}", "Watching ")
-    dns.change(ZEN)
+    dns.update_records(ZEN)
     await channel.wait_for_root("on Spamhaus ZEN")
     [root] = channel.roots
     watch = button(root, "Acknowledge")["value"].partition(" ")[2]
@@ -184,7 +171,7 @@ async def test_mute_and_unwatch_are_limited_to_own_channel(channel: WatchedChann
     filled = view_submission(form, {"length": "24h"}, trigger="5.5")
     assert (await channel.product.send(*interaction_body(filled))).status_code == 200
     await channel.wait_for_text(f"ada muted {GOOD} until")
-    dns.change(DELISTED)
+    dns.update_records(DELISTED)
     reply_count = len(channel.replies(root))
 
     await channel.run_command(f"unwatch {GOOD}", "ended the watch of")

@@ -18,34 +18,22 @@ from tests.handlers.teams.test_adaptive_card import OF_TEAMS, STORY
 
 HERE = Path(__file__).parent
 NODE = HERE / "node_modules/.bin/node"
-ISOLATED_NETWORK = (
-    "unshare",
-    "--map-root-user",
-    "--net",
-)  # the Playground listens on all addresses
+ISOLATED_NETWORK = ("unshare", "--map-root-user", "--net")  # the Playground listens on all addresses
 
 
 def faults(cards: list[dict[str, Any]]) -> list[list[str]]:
     """Errors of the official Adaptive Cards parser, per card."""
     command = [NODE, HERE / "teams_cards.mjs"]
-    process = subprocess.run(
-        command, input=json.dumps(cards), capture_output=True, text=True, timeout=60, check=False
-    )
+    process = subprocess.run(command, input=json.dumps(cards), capture_output=True, text=True, timeout=60, check=False)
     assert process.returncode == 0, process.stderr[-3_000:]
     return [json.loads(line) for line in process.stdout.splitlines()]
 
 
 def test_all_cards_parse_with_official_parser() -> None:
-    hostile = [
-        build_card(text) for build_card in CARDS_BY_FIELD.values() for text in (*HOSTILE, *OF_TEAMS)
-    ]
+    hostile = [build_card(text) for build_card in CARDS_BY_FIELD.values() for text in (*HOSTILE, *OF_TEAMS)]
     cards = [*STORY, *hostile]
     problem_lists = faults([card_content(card) for card in cards])
-    assert {
-        card.title[:40]: problems
-        for card, problems in zip(cards, problem_lists, strict=True)
-        if problems
-    } == {}
+    assert {card.title[:40]: problems for card, problems in zip(cards, problem_lists, strict=True) if problems} == {}
 
 
 @pytest.mark.parametrize("corrupt", CORRUPTIONS.values(), ids=CORRUPTIONS)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bot.models import DnsAnswer, LookupFailed
-from bot.net.dns_client import Transport
+from bot.net.dns_client import DnsClient
 from bot.net.nameservers import Server
 from tests.support.dns_server import serve
 
@@ -61,9 +61,7 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def unbound(
-    directory: Path, protection: str, faults: Mapping[str, str] = FAULTS
-) -> AsyncIterator[Transport]:
+async def unbound(directory: Path, protection: str, faults: Mapping[str, str] = FAULTS) -> AsyncIterator[DnsClient]:
     """A client of a fresh unbound, which forwards `example` to the test server."""
     assert PROGRAM
     async with serve(ZONE, faults=faults) as upstream:
@@ -80,7 +78,7 @@ async def unbound(
         )
         process = await asyncio.create_subprocess_exec(PROGRAM, "-d", "-c", str(settings))
         try:
-            async with Transport([Server("127.0.0.1", port)]) as transport:
+            async with DnsClient([Server("127.0.0.1", port)]) as transport:
                 await _wait_until_ready(transport)
                 yield transport
         finally:
@@ -88,10 +86,10 @@ async def unbound(
             await process.wait()
 
 
-async def _wait_until_ready(transport: Transport) -> None:
+async def _wait_until_ready(transport: DnsClient) -> None:
     for _ in range(10):
         try:
-            await transport.query("mail.example", "MX", deadline_s=1.0)
+            await transport.query("mail.example", "MX", timeout_s=1.0)
         except LookupFailed:
             continue
         return
@@ -118,13 +116,11 @@ async def test_stripped_listing_is_nodata_not_nxdomain(tmp_path: Path) -> None:
 async def test_upstream_faults_arrive_as_servfail(tmp_path: Path, name: str) -> None:
     async with unbound(tmp_path, PROTECTED) as transport:
         with pytest.raises(LookupFailed) as failed:
-            await transport.query(name, "A", deadline_s=20.0)
+            await transport.query(name, "A", timeout_s=20.0)
     assert failed.value.reason == "servfail"
 
 
 async def test_cname_and_long_txt_are_resolved(tmp_path: Path) -> None:
     async with unbound(tmp_path, PROTECTED) as transport:
         assert (await transport.query("www.example", "A")).records == ("192.0.2.25",)
-        assert (await transport.query("long.example", "TXT")).records == tuple(
-            ZONE["long.example"]["TXT"]
-        )
+        assert (await transport.query("long.example", "TXT")).records == tuple(ZONE["long.example"]["TXT"])

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from handlers.background import StoreTimeout, AckCircuitBreaker, RequestDeduplicator, TaskSet
+from handlers.background import AckCircuitBreaker, RequestDeduplicator, StoreTimeout, TaskSet
 
 
 class Clock:
@@ -81,10 +81,10 @@ def test_deduplicator_keys_are_bounded_in_time_and_number() -> None:
     assert deduplicator.seen_locally("old") is False
     for number in range(RequestDeduplicator.MAX_KEYS + 1):
         deduplicator.seen_locally(str(number))
-    assert [
-        deduplicator.seen_locally(str(RequestDeduplicator.MAX_KEYS)),
-        deduplicator.seen_locally("0"),
-    ] == [True, False]
+    assert [deduplicator.seen_locally(str(RequestDeduplicator.MAX_KEYS)), deduplicator.seen_locally("0")] == [
+        True,
+        False,
+    ]
 
 
 async def test_task_set_when_full_refuses_tasks() -> None:

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from bot.metrics import build_metrics
 from bot.storage import StoreUnavailable
-from handlers.http_app import Probe, HealthProbes, build_http_app
+from handlers.http_app import HealthProbes, Probe, build_http_app
 from handlers.service import alive
 
 
@@ -61,9 +61,7 @@ async def test_web_role_without_worker_tasks_is_alive() -> None:
     assert alive([], lambda _: False)
 
 
-@pytest.mark.parametrize(
-    "store", [False, ConnectionError("down"), None], ids=["no", "broken", "hung"]
-)
+@pytest.mark.parametrize("store", [False, ConnectionError("down"), None], ids=["no", "broken", "hung"])
 async def test_readyz_with_unready_dependency_is_503(store: bool | Exception | None) -> None:
     dependencies = {"store": probe(store), "dns": probe(True)}
     probes = HealthProbes(lambda: True, dependencies, CollectorRegistry(), no_gauges)

@@ -19,9 +19,7 @@ async def read(receive: Receive, headers: list[tuple[bytes, bytes]] | None = Non
     return await read_body(Request(scope, receive), LIMIT)
 
 
-@pytest.mark.parametrize(
-    ("length", "max_reads"), [(b"10000000", 0), (b"9" * 5_000, 0), (b"12", 65), (None, 65)]
-)
+@pytest.mark.parametrize(("length", "max_reads"), [(b"10000000", 0), (b"9" * 5_000, 0), (b"12", 65), (None, 65)])
 async def test_body_above_limit_is_413_before_its_end(length: bytes | None, max_reads: int) -> None:
     reads = 0
 

@@ -7,8 +7,8 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from bot.settings import Settings
-from bot.storage.circuit_breaker import Circuit
-from handlers.ports import ChatRequest, Channel
+from bot.storage.circuit_breaker import CircuitBreaker
+from handlers.ports import Channel, ChatRequest
 from handlers.service import PER_USER, command_rate_limit
 
 
@@ -26,7 +26,7 @@ async def test_rate_limit_applies_where_users_share_the_bot(
     platform: str, password: str, limited: bool, redis: Redis
 ) -> None:
     settings = Settings(web_password=SecretStr(password) if password else None)
-    check_limit = command_rate_limit(settings, Circuit(redis))
+    check_limit = command_rate_limit(settings, CircuitBreaker(redis))
     request = ChatRequest(Channel(platform, "here", "mail"), "ada", "192.0.2.1")
     # Twice the limit, so that one minute has too many wherever it begins.
     refusals = [await check_limit(request) for _ in range(2 * PER_USER + 1)]

@@ -12,7 +12,7 @@ import pytest
 
 from handlers.background import AckCircuitBreaker, TaskSet
 from handlers.message import Card
-from handlers.ports import ChatRequest, Channel
+from handlers.ports import Channel, ChatRequest
 from handlers.request_dispatcher import BUSY, SLOW_NOTE, Progress, RequestDispatcher, progress_card
 from tests.handlers.slack.conftest import ANSWER, BAD_INPUT, ScriptedCommands
 
@@ -124,10 +124,7 @@ async def test_request_without_queue_runs_here_exactly_once(queue: str, nowait: 
 async def test_request_at_limit_without_queue_is_refused() -> None:
     platform = FakePlatform("fails")
     with platform.at_limit():
-        for ack in (
-            await platform.dispatcher.accept(FakeRequest()),
-            platform.dispatcher.accept_nowait(FakeRequest()),
-        ):
+        for ack in (await platform.dispatcher.accept(FakeRequest()), platform.dispatcher.accept_nowait(FakeRequest())):
             assert (ack.card.title, ack.needs_work) == (BUSY, False)
 
 

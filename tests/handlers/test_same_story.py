@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.monitoring.models import Channel
-from handlers.delivery import DeliveryWorker, DeliveryTimeouts
+from handlers.delivery import DeliveryTimeouts, DeliveryWorker
 from handlers.ports import MessagePoster
 from tests.handlers.slack.conftest import open_workspace
 from tests.handlers.slack.test_block_kit import visible_texts
 from tests.handlers.teams.conftest import open_tenant
-from tests.handlers.teams.test_adaptive_card import said as texts
+from tests.handlers.teams.test_adaptive_card import posted as texts
 from tests.support.commands import build_commands
 from tests.support.dns_world import World
 from tests.support.incident_stories import T0
@@ -21,7 +21,7 @@ from tests.support.outbox_messages import messages_of_incident
 from tests.support.slack_payloads import USER, interaction_body
 from tests.support.slack_payloads import button_action as slack_press
 from tests.support.stored_watches import Clock, watch
-from tests.support.teams_activities import ADA, CHANNEL, TENANT, in_channel, mention, press
+from tests.support.teams_activities import ADA, CHANNEL, TENANT, card_action, in_channel, mention
 
 WATCH = re.compile(r"\b[0-9a-f]{10}\b")
 QUESTION = "203.0.113.5 example.com"
@@ -38,9 +38,7 @@ class ShownMessage:
     buttons: tuple[tuple[str, str], ...]
 
 
-def shown_message(
-    edit: bool, in_thread: bool, texts_shown: list[str], buttons: list[tuple[str, str]]
-) -> ShownMessage:
+def shown_message(edit: bool, in_thread: bool, texts_shown: list[str], buttons: list[tuple[str, str]]) -> ShownMessage:
     """Normalize what platforms render differently: symbols, spacing, watch ids."""
     labels = {label for label, _ in buttons} | {"For how long?", "Mute"}
     bare_words = [
@@ -70,17 +68,11 @@ class SlackSide:
         await self.workspace.run_job()
 
     async def acknowledge(self) -> None:
-        root = next(
-            message for method, message in self.workspace.fake.sent if method == "chat.postMessage"
-        )
+        root = next(message for method, message in self.workspace.fake.sent if method == "chat.postMessage")
         bar = [e for a in root["attachments"] for b in a["blocks"] for e in b.get("elements", ())]
-        button = next(
-            e for e in bar if e["type"] == "button" and e["text"]["text"] == "Acknowledge"
-        )
+        button = next(e for e in bar if e["type"] == "button" and e["text"]["text"] == "Acknowledge")
         await self.workspace.send(
-            *interaction_body(
-                slack_press(button, self.workspace.response_url, thread_ts=root["ts"])
-            )
+            *interaction_body(slack_press(button, self.workspace.response_url, thread_ts=root["ts"]))
         )
         await self.workspace.run_job()
 
@@ -88,15 +80,10 @@ class SlackSide:
         return [self._shown(method, message) for method, message in self.workspace.fake.sent]
 
     def _shown(self, method: str, message: dict[str, Any]) -> ShownMessage:
-        blocks = [
-            *message["blocks"],
-            *(b for bar in message.get("attachments", ()) for b in bar["blocks"]),
-        ]
+        blocks = [*message["blocks"], *(b for bar in message.get("attachments", ()) for b in bar["blocks"])]
         buttons = [e for b in blocks for e in b.get("elements", ()) if e["type"] == "button"]
         pressed = [(e["text"]["text"], e.get("url") or e["value"]) for e in buttons]
-        return shown_message(
-            method == "chat.update", "thread_ts" in message, visible_texts(blocks), pressed
-        )
+        return shown_message(method == "chat.update", "thread_ts" in message, visible_texts(blocks), pressed)
 
 
 class TeamsSide:
@@ -114,9 +101,7 @@ class TeamsSide:
         actions = root.payload["attachments"][0]["content"]["actions"]
         button = next(action for action in actions if action["title"] == "Acknowledge")
         who = {"from": {**ADA, "name": USER["name"]}}
-        await self.tenant.send(
-            press(button, self.tenant.service, root.message, **in_channel(root.message)) | who
-        )
+        await self.tenant.send(card_action(button, self.tenant.service, root.message, **in_channel(root.message)) | who)
         await self.tenant.teams.drain()
 
     def transcript(self) -> list[ShownMessage]:
@@ -124,27 +109,15 @@ class TeamsSide:
 
     def _shown(self, request: Any) -> ShownMessage:
         card = request.payload["attachments"][0]["content"]
-        runs = [
-            inside
-            for a in card.get("actions", ())
-            for inside in (a.get("card", {}).get("actions") or [a])
-        ]
+        runs = [inside for a in card.get("actions", ()) for inside in (a.get("card", {}).get("actions") or [a])]
         titles = [action["title"] for action in card.get("actions", ())]
-        pressed = [
-            (title, run.get("url") or run["data"]["command"])
-            for title, run in zip(titles, runs, strict=True)
-        ]
+        pressed = [(title, run.get("url") or run["data"]["command"]) for title, run in zip(titles, runs, strict=True)]
         shown = list(texts(card["body"]))
-        return shown_message(
-            request.method == "PUT", ";messageid=" in request.conversation, shown, pressed
-        )
+        return shown_message(request.method == "PUT", ";messageid=" in request.conversation, shown, pressed)
 
 
 async def play_story(
-    side: SlackSide | TeamsSide,
-    store: InMemoryRepository,
-    clock: Clock,
-    posters: dict[str, MessagePoster],
+    side: SlackSide | TeamsSide, store: InMemoryRepository, clock: Clock, posters: dict[str, MessagePoster]
 ) -> list[ShownMessage]:
     posters[side.channel.platform] = side.poster
     worker = DeliveryWorker(store, store, posters, DeliveryTimeouts(now=clock))

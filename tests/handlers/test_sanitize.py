@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.sanitize import MAX_CHARACTERS, sanitize_monospaced, sanitize
+from handlers.sanitize import MAX_CHARACTERS, sanitize, sanitize_monospaced
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,6 @@ def test_sanitized_text_is_one_short_printable_line(text: str) -> None:
     sanitized = sanitize(text)
     assert len(sanitized) <= MAX_CHARACTERS
     assert sanitized.isprintable() or all(
-        character == "\u3000" or character.isspace() or character.isprintable()
-        for character in sanitized
+        character == "\u3000" or character.isspace() or character.isprintable() for character in sanitized
     )
     sanitized.encode()

@@ -17,7 +17,7 @@ from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
 from bot.checks.lookups import reverse_name, reversed_ip
 from bot.checks.rdap import RdapClient
 from bot.models import Check, CheckRequest, Lookup, Target
-from bot.net.smtp_probe import Sparing
+from bot.net.smtp_probe import SmtpProbeCache
 from bot.probe_results import Certificate, HttpPage, SmtpProbeResult
 from tests.bot.checks.dkim.keys import rsa_record
 from tests.support.dns_world import Zone
@@ -26,10 +26,7 @@ from tests.support.mail_world import mail_world
 AT = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 ADDRESS, BROKEN_ADDRESS = "192.0.2.25", "192.0.2.66"
 GOOD, BAD = "example.com", "example.org"
-POLICY = (
-    b"version: STSv1\r\nmode: enforce\r\nmx: mx1.example.com\r\nmx: mx2.example.com\r\nmax_age:"
-    b" 2592000\r\n"
-)
+POLICY = b"version: STSv1\r\nmode: enforce\r\nmx: mx1.example.com\r\nmx: mx2.example.com\r\nmax_age: 2592000\r\n"
 RDAP_NETWORK = {"name": "EXAMPLE-NET", "entities": [{"roles": ["abuse"], "vcardArray": ["vcard", [
     ["email", {}, "text", "abuse@example.net"]]]}]}  # fmt: skip
 TLSA = ["3 1 1 " + "0d6f" * 16]
@@ -40,17 +37,12 @@ def _network(ip: str) -> Zone:
         f"{reversed_ip(ip_address(ip))}.origin.asn.cymru.com": {
             "TXT": ["64496 | 192.0.2.0/24 | DE | ripencc | 2020-01-01"]
         },
-        "as64496.asn.cymru.com": {
-            "TXT": ["64496 | DE | ripencc | 2020-01-01 | EXAMPLE-AS Example GmbH, DE"]
-        },
+        "as64496.asn.cymru.com": {"TXT": ["64496 | DE | ripencc | 2020-01-01 | EXAMPLE-AS Example GmbH, DE"]},
     }
 
 
 VALID_ZONE: Zone = {
-    GOOD: {
-        "TXT": ["v=spf1 include:one.example.net mx -all"],
-        "MX": ["10 mx1.example.com", "20 mx2.example.com"],
-    },
+    GOOD: {"TXT": ["v=spf1 include:one.example.net mx -all"], "MX": ["10 mx1.example.com", "20 mx2.example.com"]},
     "one.example.net": {"TXT": ["v=spf1 include:two.example.net ~all"]},
     "two.example.net": {"TXT": ["v=spf1 include:three.example.net ~all"]},
     "three.example.net": {"TXT": ["v=spf1 ip4:192.0.2.0/27 ~all"]},
@@ -60,9 +52,7 @@ VALID_ZONE: Zone = {
     "_mta-sts.example.com": {"TXT": ["v=STSv1; id=20260101T000000"]},
     "mta-sts.example.com": {"A": ["198.51.100.9"]},
     "_smtp._tls.example.com": {"TXT": ["v=TLSRPTv1; rua=mailto:tls@example.com"]},
-    "default._bimi.example.com": {
-        "TXT": ["v=BIMI1; l=https://example.com/logo.svg; a=https://example.com/vmc.pem"]
-    },
+    "default._bimi.example.com": {"TXT": ["v=BIMI1; l=https://example.com/logo.svg; a=https://example.com/vmc.pem"]},
     "mx1.example.com": {"A": ["198.51.100.1"], "AAAA": ["2001:db8::1"]},
     "mx2.example.com": {"A": ["198.51.100.2"], "AAAA": ["2001:db8::2"]},
     "_25._tcp.mx1.example.com": {"TLSA": TLSA},
@@ -83,9 +73,7 @@ BROKEN_ZONE: Zone = {
         "AAAA": ["2001:db8::7"],
     },
     "_spf.mail.example": {
-        "TXT": [
-            "v=spf1 include:_a.mail.example include:_b.mail.example include:_c.mail.example ~all"
-        ]
+        "TXT": ["v=spf1 include:_a.mail.example include:_b.mail.example include:_c.mail.example ~all"]
     },
     **{
         f"_{part}.mail.example": {"TXT": [f"v=spf1 ip4:203.0.113.{n}/28 ~all"]}
@@ -130,16 +118,14 @@ class FakeServers:
         await asyncio.sleep(5 * self.rtt_s)
         days = 5 if name.endswith(BAD) else 60
         certificate = Certificate((name,), datetime.now(UTC) + timedelta(days=days))
-        return SmtpProbeResult(
-            name, offers_tls=True, tls_version="TLSv1.3", certificate=certificate
-        )
+        return SmtpProbeResult(name, offers_tls=True, tls_version="TLSv1.3", certificate=certificate)
 
 
 def audit_checks(servers: FakeServers) -> tuple[tuple[str, Check], ...]:
     """All checks, composed as in the bot."""
     blocklists = blocklist_check(load(), {}, InMemoryTrustCache(), "audit", lambda: AT)
     clients = NetworkClients(
-        servers.fetch, RdapClient(servers.fetch), Sparing(servers.probe), BRIEF_PROBE_TIMEOUT_S
+        servers.fetch, RdapClient(servers.fetch), SmtpProbeCache(servers.probe), BRIEF_PROBE_TIMEOUT_S
     )
     return checks(blocklists, True, clients)
 
@@ -160,8 +146,6 @@ def audit_runner(lookup: Lookup, selected: tuple[tuple[str, Check], ...]) -> Che
 
 REQUESTS: Mapping[str, CheckRequest] = {
     "in order": CheckRequest(Target.of(ADDRESS, GOOD), helo="mail.example.com", selectors=("s1",)),
-    "in disorder": CheckRequest(
-        Target.of(BROKEN_ADDRESS, BAD), helo="mail.example.org", selectors=("s1",)
-    ),
+    "in disorder": CheckRequest(Target.of(BROKEN_ADDRESS, BAD), helo="mail.example.org", selectors=("s1",)),
     "a domain in disorder": CheckRequest(Target(domain=BAD)),
 }

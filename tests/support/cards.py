@@ -9,22 +9,9 @@ from datetime import timedelta
 from bot.models import Verdict
 from bot.monitoring.models import Muted
 from handlers.message import Card
-from handlers.messages import (
-    help_card,
-    internal_error_card,
-    lists_card,
-    refusal_card,
-    report_card,
-    reports_card,
-)
+from handlers.messages import help_card, internal_error_card, lists_card, refusal_card, report_card, reports_card
 from handlers.messages.alerts import undeliverable_card
-from handlers.messages.watches import (
-    mute_duration_card,
-    muted_card,
-    not_in_channel_card,
-    removed_card,
-    unmuted_card,
-)
+from handlers.messages.watches import mute_duration_card, muted_card, not_in_channel_card, removed_card, unmuted_card
 from tests.support import real_alerts, real_bounces, real_reports
 from tests.support.incident_stories import T0
 
@@ -60,10 +47,7 @@ def checks() -> Mapping[str, GalleryCard]:
     return {
         "listed": GalleryCard(
             report_card(listed),
-            (
-                "An address is on blocklists that matter: which, why, and the button to the"
-                " removal form."
-            ),
+            ("An address is on blocklists that matter: which, why, and the button to the removal form."),
         ),
         "clean": GalleryCard(report_card(clean), "Nothing is wrong."),
         "half-unknown": GalleryCard(
@@ -71,18 +55,14 @@ def checks() -> Mapping[str, GalleryCard]:
         ),
         "pbl-on-a-client": GalleryCard(
             report_card(real_reports.pbl_on_a_client()),
-            (
-                "A policy listing of an address that submits mail with a password (`as client`)"
-                " is expected."
-            ),
+            ("A policy listing of an address that submits mail with a password (`as client`) is expected."),
         ),
         "audit": GalleryCard(
             report_card(real_reports.whole_audit("in disorder")),
             "A check that finds a lot: what stops mail first comes first.",
         ),
         "audit-in-order": GalleryCard(
-            report_card(real_reports.whole_audit("in order")),
-            "The whole audit of a domain in good order.",
+            report_card(real_reports.whole_audit("in order")), "The whole audit of a domain in good order."
         ),
         "spf-tree": GalleryCard(
             report_card(real_reports.whole_audit("a domain in disorder")),
@@ -100,30 +80,19 @@ def watches() -> Mapping[str, GalleryCard]:
     return {
         "watch-added": GalleryCard(
             cards["watch-added"],
-            (
-                "`watch`: said in the channel, with what the first look found. That is known"
-                " then, and raises no alert."
-            ),
+            ("`watch`: said in the channel, with what the first look found. That is known then, and raises no alert."),
         ),
         "watches": GalleryCard(cards["watches"], "`watches`: seen by whoever asked."),
-        "mute-choice": GalleryCard(
-            mute_duration_card(egress), "`mute` without a length, where no form can be shown."
-        ),
+        "mute-choice": GalleryCard(mute_duration_card(egress), "`mute` without a length, where no form can be shown."),
         "muted": GalleryCard(
-            muted_card(egress, Muted("ada", T0 + timedelta(hours=24))),
-            "After a mute, for the channel.",
+            muted_card(egress, Muted("ada", T0 + timedelta(hours=24))), "After a mute, for the channel."
         ),
         "unmuted": GalleryCard(unmuted_card(egress, "ada"), "After `unmute`."),
-        "unwatched": GalleryCard(
-            removed_card(egress, "ada"), "After `unwatch`, with the way back."
-        ),
+        "unwatched": GalleryCard(removed_card(egress, "ada"), "After `unwatch`, with the way back."),
         "settings": GalleryCard(cards["settings"], "`settings`, once somebody changed one."),
         "not-here": GalleryCard(
             not_in_channel_card(),
-            (
-                "`watch` in a channel that the bot cannot speak in: nothing is kept that could"
-                " not be told."
-            ),
+            ("`watch` in a channel that the bot cannot speak in: nothing is kept that could not be told."),
         ),
     }
 
@@ -132,32 +101,21 @@ def alerts() -> Mapping[str, GalleryCard]:
     cards = real_alerts.cards()
     return {
         "alert": GalleryCard(
-            cards["alert"],
-            "A listing was seen twice: the message that begins the thread, and is kept up to date.",
+            cards["alert"], "A listing was seen twice: the message that begins the thread, and is kept up to date."
         ),
         "alert-grew": GalleryCard(cards["alert-grew"], "A reply in the thread: one more list."),
         "alert-acknowledged": GalleryCard(
             cards["alert-acknowledged"], "The first message after somebody took it in hand."
         ),
-        "alert-cleared": GalleryCard(
-            cards["alert-cleared"], "The first message once everything is gone for good."
-        ),
-        "alert-range": GalleryCard(
-            cards["alert-range"], "Several addresses of one range: one thread, one table."
-        ),
+        "alert-cleared": GalleryCard(cards["alert-cleared"], "The first message once everything is gone for good."),
+        "alert-range": GalleryCard(cards["alert-range"], "Several addresses of one range: one thread, one table."),
         "alert-set-up": GalleryCard(
-            cards["alert-set-up"],
-            "A setting was changed: told once, and then taken as the new normal.",
+            cards["alert-set-up"], "A setting was changed: told once, and then taken as the new normal."
         ),
-        "alert-policy-gone": GalleryCard(
-            cards["alert-policy-gone"], "A record is gone that mail depends on."
-        ),
+        "alert-policy-gone": GalleryCard(cards["alert-policy-gone"], "A record is gone that mail depends on."),
         "list-note": GalleryCard(
             cards["list-note"],
-            (
-                "A list that suddenly lists everything: one note to whoever runs the bot, and no"
-                " alert."
-            ),
+            ("A list that suddenly lists everything: one note to whoever runs the bot, and no alert."),
         ),
         "silenced": GalleryCard(
             undeliverable_card(real_alerts.EGRESS, "is_archived"),
@@ -170,15 +128,11 @@ def pasted() -> Mapping[str, GalleryCard]:
     cards = real_bounces.cards()
     return {
         "bounce": GalleryCard(
-            cards["bounce"],
-            "`bounce`: one refusal, whose fault it is, and the check one press away.",
+            cards["bounce"], "`bounce`: one refusal, whose fault it is, and the check one press away."
         ),
-        "bounce-log": GalleryCard(
-            cards["bounce-log"], "A log: why, how often, and which of your addresses."
-        ),
+        "bounce-log": GalleryCard(cards["bounce-log"], "A log: why, how often, and which of your addresses."),
         "headers": GalleryCard(
-            cards["headers"],
-            "`headers`: the way of a message, and the address that receivers judge it by.",
+            cards["headers"], "`headers`: the way of a message, and the address that receivers judge it by."
         ),
     }
 
@@ -189,25 +143,17 @@ def bot_cards() -> Mapping[str, GalleryCard]:
         ("SpamCop", Verdict.PASS, "", 34),
         ("Kempt", Verdict.WARN, "lists-everything", 40),
     ]
-    lists += [
-        ("Abusix", Verdict.UNKNOWN, "no-key", 0),
-        ("SpamRATS", Verdict.WARN, "public-resolver", 18),
-    ]
+    lists += [("Abusix", Verdict.UNKNOWN, "no-key", 0), ("SpamRATS", Verdict.WARN, "public-resolver", 18)]
     return {
         "lists": GalleryCard(
-            lists_card(lists),
-            "`lists`: which lists can be believed through the resolver in use, and why not.",
+            lists_card(lists), "`lists`: which lists can be believed through the resolver in use, and why not."
         ),
         "help": GalleryCard(help_card(), "`help`, or the command alone."),
         "refused": GalleryCard(
-            refusal_card(
-                "“1.2.3” is not a full IPv4 address; type four numbers, like 203.0.113.5."
-            ),
+            refusal_card("“1.2.3” is not a full IPv4 address; type four numbers, like 203.0.113.5."),
             "What was typed cannot be done: one sentence, seen by whoever typed it.",
         ),
-        "broken": GalleryCard(
-            internal_error_card(), "A fault of ours: the details are for the log."
-        ),
+        "broken": GalleryCard(internal_error_card(), "A fault of ours: the details are for the log."),
     }
 
 
@@ -216,8 +162,7 @@ def page() -> str:
     for heading, cards in gallery().items():
         parts.append(f"## {heading}\n")
         parts += [
-            f"{shown.description}\n\n![{shown.card.title}](pictures/{name}.png)\n"
-            for name, shown in cards.items()
+            f"{shown.description}\n\n![{shown.card.title}](pictures/{name}.png)\n" for name, shown in cards.items()
         ]
     home = (
         "What a person sees in Slack's *Home* tab: the channels that they are in.\n\n![The Home"

@@ -21,16 +21,7 @@ LISTS = 62
 
 
 async def mail_is_fine(request: CheckRequest, _lookup: Lookup, /) -> Sequence[Finding]:
-    return [
-        Finding(
-            "mx",
-            str(request.target),
-            Verdict.PASS,
-            "mx.ok",
-            "It is right.",
-            facts={"exchanges": []},
-        )
-    ]
+    return [Finding("mx", str(request.target), Verdict.PASS, "mx.ok", "It is right.", facts={"exchanges": []})]
 
 
 def build_commands(
@@ -49,11 +40,7 @@ def build_commands(
 
     async def fake_first_poll(watch: Watch) -> Sequence[Report]:
         def report(request: CheckRequest) -> Report:
-            state = (
-                ("listed", Verdict.FAIL)
-                if str(request.target.ip) in listed
-                else ("not_listed", Verdict.PASS)
-            )
+            state = ("listed", Verdict.FAIL) if str(request.target.ip) in listed else ("not_listed", Verdict.PASS)
             return Report(request, clock(), (listing("Spamhaus ZEN", state[1], state[0]),), 1, 1)
 
         return [report(CheckRequest(target, watch.role)) for target in watch.targets]
@@ -62,11 +49,7 @@ def build_commands(
         return Card("the lists")
 
     checks = (("mx", check or mail_is_fine),)
-    runner = CheckRunner(
-        checks, frozenset(), lookup, lookup, lambda: datetime.now(UTC), allow_special=True
-    )
+    runner = CheckRunner(checks, frozenset(), lookup, lookup, lambda: datetime.now(UTC), allow_special=True)
     first_poll = (lambda watch: run_first_poll(watch, runner)) if check else fake_first_poll
-    watch_commands = WatchCommands(
-        store, store, first_poll, lookup, platforms, clock, allow_special=True
-    )
+    watch_commands = WatchCommands(store, store, first_poll, lookup, platforms, clock, allow_special=True)
     return CommandRouter(runner, lambda _: LISTS, health, watch_commands=watch_commands)

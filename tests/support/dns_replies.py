@@ -7,7 +7,7 @@ A fault is a word for a name and all names below it:
 * no EDNS: `formerr-with-edns` (a bare header), `badvers`
 * TC=1, and then over TCP: `truncated` (the true reply), `truncated-refused`, `truncated-cut`,
   `truncated-silent`
-* time: `silence`, `late-400` (milliseconds), `drop-2` (the first two copies of each query),
+* time: `silence`, `late-400` (milliseconds), `delete_group-2` (the first two copies of each query),
   `shuffled`
 * a wrong packet, alone or, with `-first`, before the true one: `wrong-id`, `wrong-question`,
   `wrong-case`, `wrong-source`, `no-response-bit`, `garbage`, `empty`, `cut`
@@ -79,9 +79,7 @@ def parse_query(packet: bytes) -> ReceivedQuery:
     while length := packet[offset]:
         labels.append(packet[offset + 1 : offset + 1 + length].decode("latin-1"))
         offset += 1 + length
-    rdtype = dns.rdatatype.to_text(
-        dns.rdatatype.RdataType.make(int.from_bytes(packet[offset + 1 : offset + 3], "big"))
-    )
+    rdtype = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(int.from_bytes(packet[offset + 1 : offset + 3], "big")))
     return ReceivedQuery(packet, offset + 5, ".".join(labels).lower() or ".", rdtype)
 
 
@@ -100,9 +98,7 @@ class Script:
         """Drop the replies built from the old zone."""
         self._cache.clear()
         names = self.world.zone
-        self._parents = {
-            name.split(".", cut)[-1] for name in names for cut in range(1, name.count(".") + 1)
-        }
+        self._parents = {name.split(".", cut)[-1] for name in names for cut in range(1, name.count(".") + 1)}
 
     def datagrams(self, query: ReceivedQuery) -> list[Datagram]:
         fault = self._fault(query)
@@ -120,22 +116,14 @@ class Script:
             return [Datagram(true_reply), Datagram(true_reply)]
         if fault == "case-lost":
             return [
-                Datagram(
-                    true_reply[:HEADER]
-                    + true_reply[HEADER : query.end - 4].lower()
-                    + true_reply[query.end - 4 :]
-                )
+                Datagram(true_reply[:HEADER] + true_reply[HEADER : query.end - 4].lower() + true_reply[query.end - 4 :])
             ]
         forgery = fault.removesuffix("-first")
         if forgery not in FORGERIES:
             return [Datagram(true_reply)]
         original = true_reply if forgery == "cut" else self._reply(query, "lie")
-        wrong_datagram = Datagram(
-            FORGERIES[forgery](original), from_other_port=forgery == "wrong-source"
-        )
-        return (
-            [wrong_datagram, Datagram(true_reply)] if fault.endswith("-first") else [wrong_datagram]
-        )
+        wrong_datagram = Datagram(FORGERIES[forgery](original), from_other_port=forgery == "wrong-source")
+        return [wrong_datagram, Datagram(true_reply)] if fault.endswith("-first") else [wrong_datagram]
 
     def message(self, query: ReceivedQuery) -> bytes | None:
         """The TCP reply with its length, possibly cut; None to stay silent."""
@@ -144,9 +132,7 @@ class Script:
             return None
         reply = self._reply(query, fault)
         framed = len(reply).to_bytes(2, "big") + reply
-        return {"truncated-refused": b"", "truncated-cut": framed[: len(framed) // 2]}.get(
-            fault, framed
-        )
+        return {"truncated-refused": b"", "truncated-cut": framed[: len(framed) // 2]}.get(fault, framed)
 
     def _fault(self, query: ReceivedQuery) -> str:
         zone = query.name
@@ -167,28 +153,17 @@ class Script:
             return _without_records(query, RCODES[fault], self.world.ttl)
         if fault == "formerr-with-edns" and query.edns:
             return query.packet[:2] + b"\x80\x01" + b"\0\0\0\0\0\0\0\0"
-        if (
-            fault not in REPLY_BUILDERS
-            and not self._records(query.name, query.rdtype)
-            and not self._alias(query.name)
-        ):
+        if fault not in REPLY_BUILDERS and not self._records(query.name, query.rdtype) and not self._alias(query.name):
             exists = query.name in self.world.zone or query.name in self._parents
             return _without_records(query, 0 if exists else 3, self.world.ttl)
         builder = fault if fault in REPLY_BUILDERS else ""
         key = (query.name, query.rdtype, query.edns, builder)
         if key not in self._cache:
             self._cache[key] = self._build(query, builder)
-        return (
-            query.packet[:2]
-            + self._cache[key][2:HEADER]
-            + query.question
-            + self._cache[key][query.end :]
-        )
+        return query.packet[:2] + self._cache[key][2:HEADER] + query.question + self._cache[key][query.end :]
 
     def _build(self, query: ReceivedQuery, builder: str) -> bytes:
-        message = dns.message.make_response(
-            dns.message.from_wire(query.packet), recursion_available=True
-        )
+        message = dns.message.make_response(dns.message.from_wire(query.packet), recursion_available=True)
         message.flags |= dns.flags.AA
         if builder:
             REPLY_BUILDERS[builder](message, query)
@@ -198,11 +173,7 @@ class Script:
 
     def _follow(self, message: dns.message.Message, query: ReceivedQuery) -> None:
         owner = query.name
-        while (
-            (target := self._alias(owner))
-            and not self._records(owner, query.rdtype)
-            and len(message.answer) < 9
-        ):
+        while (target := self._alias(owner)) and not self._records(owner, query.rdtype) and len(message.answer) < 9:
             message.answer.extend(_rrsets(owner, self.world.ttl, "CNAME", [target]))
             owner = target.lower().rstrip(".")
             if self._fault(query) == "stops-at-alias":
@@ -221,11 +192,7 @@ class Script:
         return [] if isinstance(records, str) else list(records)
 
     def _alias(self, owner: str) -> str | None:
-        return (
-            next(iter(self._records(owner, "CNAME")), None)
-            if "CNAME" in self.world.zone.get(owner, {})
-            else None
-        )
+        return next(iter(self._records(owner, "CNAME")), None) if "CNAME" in self.world.zone.get(owner, {}) else None
 
 
 def _rrsets(owner: str, ttl: int, type_name: str, records: list[str]) -> list[dns.rrset.RRset]:
@@ -234,13 +201,8 @@ def _rrsets(owner: str, ttl: int, type_name: str, records: list[str]) -> list[dn
     if type_name in ("TXT", "SPF"):
         rdatas = [_text(rdtype, text.encode("utf-8", "surrogateescape")) for text in records]
     else:
-        rdatas = [
-            dns.rdata.from_text(IN, rdtype, text, origin=dns.name.root, relativize=False)
-            for text in records
-        ]
-    return [
-        dns.rrset.from_rdata_list(dns.name.from_text(owner), ttl, [record]) for record in rdatas
-    ]
+        rdatas = [dns.rdata.from_text(IN, rdtype, text, origin=dns.name.root, relativize=False) for text in records]
+    return [dns.rrset.from_rdata_list(dns.name.from_text(owner), ttl, [record]) for record in rdatas]
 
 
 def _text(rdtype: dns.rdatatype.RdataType, octets: bytes) -> dns.rdata.Rdata:
@@ -251,9 +213,7 @@ def _text(rdtype: dns.rdatatype.RdataType, octets: bytes) -> dns.rdata.Rdata:
 def _without_records(query: ReceivedQuery, rcode: int, ttl: int) -> bytes:
     """An error, or a denial with the SOA of the top-level domain (RFC 2308 §2)."""
     counts = b"\0\1\0\0\0\1\0\0" if rcode in (0, 3) else b"\0\1\0\0\0\0\0\0"
-    reply = (
-        query.packet[:2] + ANSWERED[:1] + bytes((ANSWERED[1] | rcode,)) + counts + query.question
-    )
+    reply = query.packet[:2] + ANSWERED[:1] + bytes((ANSWERED[1] | rcode,)) + counts + query.question
     if rcode not in (0, 3):
         return reply
     top = query.end - 5 - len(query.name.rpartition(".")[2]) - 1 if query.name != "." else HEADER

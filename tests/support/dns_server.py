@@ -27,10 +27,8 @@ DATAGRAMS_AT_ONCE = 64
 class DnsServer:
     """`queries` are all that arrived, in order; `faults` may be changed while it runs."""
 
-    def __init__(
-        self, script: Script, *, delay_s: float = 0.0, loss: float = 0.0, seed: int = 0
-    ) -> None:
-        self.asked: list[tuple[str, str]] = []
+    def __init__(self, script: Script, *, delay_s: float = 0.0, loss: float = 0.0, seed: int = 0) -> None:
+        self.queries: list[tuple[str, str]] = []
         self.faults = script.faults
         self._script = script
         self._delay_s = delay_s
@@ -38,7 +36,7 @@ class DnsServer:
         self._random = random.Random(seed)
         self._connections: set[asyncio.StreamWriter] = set()
 
-    def change(self, names: Mapping[str, Mapping[str, Records] | None]) -> None:
+    def update_records(self, names: Mapping[str, Mapping[str, Records] | None]) -> None:
         """Replace the records of these names; None removes a name."""
         for name, records in names.items():
             if records is None:
@@ -88,14 +86,12 @@ class DnsServer:
 
     def _record(self, packet: bytes) -> ReceivedQuery:
         query = parse_query(packet)
-        self.asked.append((query.name, query.rdtype))
+        self.queries.append((query.name, query.rdtype))
         return query
 
     def _send(self, datagram: Datagram, receiver: tuple[str, int]) -> None:
         with suppress(OSError):  # the test is over, or the buffer is full: the datagram is lost
-            (self._other_socket if datagram.from_other_port else self._udp).sendto(
-                datagram.payload, receiver
-            )
+            (self._other_socket if datagram.from_other_port else self._udp).sendto(datagram.payload, receiver)
 
     async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections.add(writer)
@@ -132,9 +128,7 @@ async def serve(
 ) -> AsyncIterator[DnsServer]:
     """A server for the length of the block; `loss` is the share of queries dropped, from `seed`."""
     world = zone if isinstance(zone, World) else World(zone)
-    server = DnsServer(
-        Script(world, faults or {}, seed), delay_s=delay_ms / 1000, loss=loss, seed=seed
-    )
+    server = DnsServer(Script(world, faults or {}, seed), delay_s=delay_ms / 1000, loss=loss, seed=seed)
     await server.start(host, port, tcp=tcp)
     try:
         yield server
@@ -187,12 +181,8 @@ async def _run(arguments: argparse.Namespace) -> None:
 
 
 def _parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.support.dns_server", description="Serve a zone on loopback."
-    )
-    parser.add_argument(
-        "zone", type=Path, help='JSON: {"example.com": {"A": ["192.0.2.1"], "MX": "timeout"}}'
-    )
+    parser = argparse.ArgumentParser(prog="python -m tests.support.dns_server", description="Serve a zone on loopback.")
+    parser.add_argument("zone", type=Path, help='JSON: {"example.com": {"A": ["192.0.2.1"], "MX": "timeout"}}')
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--ttl", type=int, default=300)
@@ -200,11 +190,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--loss", type=float, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--fault",
-        action="append",
-        default=[],
-        metavar="ZONE=WORD",
-        help="see tests/support/dns_replies.py",
+        "--fault", action="append", default=[], metavar="ZONE=WORD", help="see tests/support/dns_replies.py"
     )
     return parser.parse_args()
 

@@ -23,23 +23,21 @@ class World:
             name.lower().rstrip("."): records for name, records in zone.items()
         }
         self.ttl = ttl
-        self.asked: list[tuple[str, str]] = []
+        self.queries: list[tuple[str, str]] = []
 
     async def __call__(self, name: str, rdtype: str, /) -> DnsAnswer:
-        self.asked.append((name, rdtype))
+        self.queries.append((name, rdtype))
         return self.answer(name, rdtype)
 
-    def answer(self, name: str, kind: str) -> DnsAnswer:
+    def answer(self, name: str, rdtype: str) -> DnsAnswer:
         owner = name.lower().rstrip(".")
         for _ in range(9):
             by_type = self.zone.get(owner, {})
-            records = by_type.get(kind, by_type.get("*", ()))
+            records = by_type.get(rdtype, by_type.get("*", ()))
             if isinstance(records, str):
-                raise LookupFailed(records, f"{name} {kind}")
+                raise LookupFailed(records, f"{name} {rdtype}")
             if records or "CNAME" not in by_type:
-                exists = owner in self.zone or any(
-                    existing.endswith("." + owner) for existing in self.zone
-                )
-                return DnsAnswer(name, kind, tuple(records), exists=exists, ttl=self.ttl)
+                exists = owner in self.zone or any(existing.endswith("." + owner) for existing in self.zone)
+                return DnsAnswer(name, rdtype, tuple(records), exists=exists, ttl=self.ttl)
             owner = str(by_type["CNAME"][0]).lower().rstrip(".")
-        raise LookupFailed("loop", f"{name} {kind}")
+        raise LookupFailed("loop", f"{name} {rdtype}")

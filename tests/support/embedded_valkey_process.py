@@ -9,12 +9,12 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bot.storage.embedded_valkey import Embedded
+from bot.storage.embedded_valkey import EmbeddedValkey
 
 
 async def main() -> None:
-    async with Embedded(Path(sys.argv[1])) as server:
-        print("owner" if server.owner else "client", flush=True)
+    async with EmbeddedValkey(Path(sys.argv[1])) as server:
+        print("owner" if server.is_owner else "client", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
 
 

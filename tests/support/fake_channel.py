@@ -38,33 +38,23 @@ class FakeChannel:
     calls: list[str] = field(default_factory=list)
     ids: count[int] = field(default_factory=lambda: count(1))
 
-    async def post(
-        self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False
-    ) -> str:
+    async def post(self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
         self._record_call("post")
-        message = PostedMessage(
-            channel, f"m{next(self.ids)}", key, thread, self.clock(), card, broadcast
-        )
+        message = PostedMessage(channel, f"m{next(self.ids)}", key, thread, self.clock(), card, broadcast)
         self.posted.append(message)
         self.after("post")
         return message.id
 
     async def update(self, channel: Channel, message: str, card: Card) -> None:
         self._record_call("update")
-        (message_to_edit,) = [
-            item for item in self.posted if (item.channel, item.id) == (channel, message)
-        ]
+        (message_to_edit,) = [item for item in self.posted if (item.channel, item.id) == (channel, message)]
         message_to_edit.card, message_to_edit.edits = card, message_to_edit.edits + 1
         self.after("update")
 
-    async def find(
-        self, channel: Channel, key: str, since: datetime, thread: str = ""
-    ) -> str | None:
+    async def find(self, channel: Channel, key: str, since: datetime, thread: str = "") -> str | None:
         self._record_call("find")
         candidates = [
-            item
-            for item in self.posted
-            if item.channel == channel and item.at >= since and item.thread == thread
+            item for item in self.posted if item.channel == channel and item.at >= since and item.thread == thread
         ]
         return next((item.id for item in candidates if item.key == key), None)
 

@@ -1,4 +1,4 @@
-"""Microsoft as the bot sees it from outside: who signs what it hears, who gives it tokens, and where it speaks."""
+"""Fake Microsoft: signing keys, login and the Bot Connector, over real HTTP."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def key(name: str) -> rsa.RSAPrivateKey:
 
 
 @dataclass(frozen=True)
-class Said:
-    """One thing that reached a conversation: `method` POST is a new message, PUT takes the place of `message`."""
+class PostedCall:
+    """A call that reached a conversation: POST is a new message, PUT replaces `message`."""
 
     method: str
     conversation: str
@@ -54,21 +54,20 @@ class Said:
 
 @dataclass
 class FakeMicrosoft:
-    """`mishaps` are answered instead, one for each call of the connector: a status, and headers.
+    """`mishaps` are error responses (status, headers), one per connector call.
 
-    `lost` are statuses answered after a message was taken, and `answers_lost` counts them by method. `people` says what is special about a member, by id. `slow` holds up the keys until it is set, `asked` says that somebody waits for them; `calls` counts what was asked for, by path.
-
-    `files` are kept by name, sent piece by piece (`sent_pieces`), and `bearers` are tokens that came with the question.
+    `lost` are statuses returned after a message was accepted, `answers_lost` counts them by
+    method. `people` holds member records by id. `slow` delays the keys until it is set; `calls`
+    counts requests by path. `files` are served in pieces (`sent_pieces`); `bearers` are the
+    received tokens.
     """
 
-    said: list[Said] = field(default_factory=list)
+    said: list[PostedCall] = field(default_factory=list)
     refused: list[list[str]] = field(default_factory=list)
     mishaps: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
     opened: list[Payload] = field(default_factory=list)
-    known: dict[str, dict[str, Any]] = field(
-        default_factory=lambda: {"k1": {"endorsements": ["msteams", "webchat"]}}
-    )
+    known: dict[str, dict[str, Any]] = field(default_factory=lambda: {"k1": {"endorsements": ["msteams", "webchat"]}})
     slow: asyncio.Event = field(default_factory=asyncio.Event)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -95,21 +94,18 @@ class FakeMicrosoft:
                 Route("/{tenant}/oauth2/v2.0/token", self._login, methods=["POST"]),
                 Route("/personal/{file}", self._file),
                 Route("/service/v3/conversations", self._open, methods=["POST"]),
-                Route(speaking, self._hear, methods=["POST"]),
-                Route(speaking + "/{message}", self._hear, methods=["PUT"]),
+                Route(speaking, self._receive, methods=["POST"]),
+                Route(speaking + "/{message}", self._receive, methods=["PUT"]),
                 Route("/service/v3/conversations/{conversation}/members/{person}", self._member),
             ]
         )
 
     @staticmethod
     def cloud(url: str) -> Cloud:
-        openid, drives = (
-            f"{url}/v1/.well-known/openidconfiguration",
-            re.compile(f"{re.escape(url)}|{DOWN}"),
-        )
+        openid, drives = (f"{url}/v1/.well-known/openidconfiguration", re.compile(f"{re.escape(url)}|{DOWN}"))
         return Cloud(ISSUER, openid, url, services=frozenset({url, DOWN}), drives=drives)
 
-    async def until(self, enough: Callable[[list[Said]], bool], within: float = 5.0) -> list[Said]:
+    async def until(self, enough: Callable[[list[PostedCall]], bool], within: float = 5.0) -> list[PostedCall]:
         async with asyncio.timeout(within), self.news:
             await self.news.wait_for(lambda: enough(self.said))
         return self.said
@@ -118,9 +114,7 @@ class FakeMicrosoft:
         self.calls["openid"] += 1
         self.asked.set()
         await self.slow.wait()
-        return JSONResponse(
-            {"issuer": ISSUER, "jwks_uri": str(request.base_url) + "v1/.well-known/keys"}
-        )
+        return JSONResponse({"issuer": ISSUER, "jwks_uri": str(request.base_url) + "v1/.well-known/keys"})
 
     async def _keys(self, _: Request) -> Response:
         self.calls["keys"] += 1
@@ -149,21 +143,13 @@ class FakeMicrosoft:
             return mishap
         person = request.path_params["person"]
         self.calls[f"who is {person}"] += 1
-        known = {
-            "id": person,
-            "userRole": "user",
-            "tenantId": TENANT,
-            **self.people.get(person, {}),
-        }
+        known = {"id": person, "userRole": "user", "tenantId": TENANT, **self.people.get(person, {})}
         return JSONResponse(known)
 
     async def _file(self, request: Request) -> Response:
         self.bearers += request.headers.getlist("authorization")
         if self.file_status != 200:
-            return Response(
-                status_code=self.file_status,
-                headers={"Location": f"{request.base_url}personal/other"},
-            )
+            return Response(status_code=self.file_status, headers={"Location": f"{request.base_url}personal/other"})
         return StreamingResponse(self._pieces(self.files[request.path_params["file"]]))
 
     async def _pieces(self, octets: bytes) -> AsyncIterator[bytes]:
@@ -171,7 +157,7 @@ class FakeMicrosoft:
             self.sent_pieces += 1
             yield octets[start : start + 65_536]
 
-    async def _hear(self, request: Request) -> Response:
+    async def _receive(self, request: Request) -> Response:
         if (mishap := self._mishap(request)) is not None:
             return mishap
         payload = await request.json()
@@ -180,9 +166,7 @@ class FakeMicrosoft:
             return JSONResponse({"error": {"code": "BadSyntax"}}, 400)
         message = request.path_params.get("message") or str(next(self.ids))
         async with self.news:
-            self.said.append(
-                Said(request.method, request.path_params["conversation"], message, payload)
-            )
+            self.said.append(PostedCall(request.method, request.path_params["conversation"], message, payload))
             self.news.notify_all()
         if self.lost:
             self.answers_lost[request.method] += 1
@@ -199,8 +183,6 @@ class FakeMicrosoft:
         return JSONResponse({"error": {"code": "Mishap"}}, status, headers)
 
 
-def token(
-    claims: dict[str, Any], signed_with: str = "k1", kid: str = "k1", algorithm: str = "RS256"
-) -> str:
+def token(claims: dict[str, Any], signed_with: str = "k1", kid: str = "k1", algorithm: str = "RS256") -> str:
     secret = {"RS256": key(signed_with), "HS256": b"k" * 32, "none": None}[algorithm]
     return jwt.encode(claims, secret, algorithm, headers={"kid": kid})

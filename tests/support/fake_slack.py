@@ -45,10 +45,7 @@ class FakeUploads:
             file = f"F{len(self.announced) + 1}"
             assert 0 < len(query["alt_txt"]) <= 2_000
             self.announced[file] = {"length": int(query["length"]), "alt": query["alt_txt"]}
-            return {
-                "file_id": file,
-                "upload_url": str(request.url.replace(path=f"/upload/{file}", query="")),
-            }
+            return {"file_id": file, "upload_url": str(request.url.replace(path=f"/upload/{file}", query=""))}
         assert method == "files.completeUploadExternal"
         assert "channel_id" not in query, "sharing the file would post a message"
         [file_info] = json.loads(query["files"])
@@ -61,11 +58,7 @@ class FakeUploads:
         self.announced[file]["data"] = data
 
     def missing(self, payload: Message) -> list[str]:
-        file_ids = [
-            block["slack_file"]["id"]
-            for block in payload.get("blocks", ())
-            if block["type"] == "image"
-        ]
+        file_ids = [block["slack_file"]["id"] for block in payload.get("blocks", ()) if block["type"] == "image"]
         return [f"no file {file}" for file in file_ids if file not in self.complete]
 
 
@@ -90,9 +83,7 @@ class FakeSlack:
     published_homes: list[Message] = field(default_factory=list)
     memberships: dict[str, list[Message]] = field(default_factory=dict)
     teams_by_token: dict[str, str] = field(default_factory=lambda: {TOKEN: "T1"})  # by token
-    pending_installs: dict[str, tuple[str, str]] = field(
-        default_factory=dict
-    )  # by code: workspace, token
+    pending_installs: dict[str, tuple[str, str]] = field(default_factory=dict)  # by code: workspace, token
     files: dict[str, Message] = field(default_factory=dict)
     file_contents: dict[str, bytes] = field(default_factory=dict)
     random_failure: Callable[[str], int | str | None] = lambda _: None
@@ -129,9 +120,7 @@ class FakeSlack:
         self.calls[method] += 1
         if method == "oauth.v2.access":
             return self._exchange_code(dict(parse_qsl((await request.body()).decode())))
-        team = self.teams_by_token.get(
-            request.headers.get("authorization", "").removeprefix("Bearer ")
-        )
+        team = self.teams_by_token.get(request.headers.get("authorization", "").removeprefix("Bearer "))
         if team is None:
             return JSONResponse({"ok": False, "error": "invalid_auth"})
         if method == "auth.test":
@@ -142,29 +131,21 @@ class FakeSlack:
             return JSONResponse({"ok": True, **result})
         payload = await request.json()
         problems = (
-            VIEW_VALIDATORS[method](payload["view"])
-            if method in VIEW_VALIDATORS
-            else self._problems(payload, method)
+            VIEW_VALIDATORS[method](payload["view"]) if method in VIEW_VALIDATORS else self._problems(payload, method)
         )
         if problems:
             self.rejected.append((method, problems))
             return JSONResponse({"ok": False, "error": "invalid_blocks"})
         if method in VIEW_VALIDATORS:
             async with self.changed:
-                (self.opened_forms if method == "views.open" else self.published_homes).append(
-                    payload
-                )
+                (self.opened_forms if method == "views.open" else self.published_homes).append(payload)
                 self.changed.notify_all()
             return JSONResponse({"ok": True})
         ts = payload.get("ts") or next(self.timestamps)
         self._store(method, payload | {"ts": ts})
         await self._record(method, payload | {"ts": ts})
         if (failure := self._take_failure(f"+{method}")) is not None:
-            return (
-                TruncatedResponse()
-                if failure == "cut"
-                else self._error_response(failure, in_json=True)
-            )
+            return TruncatedResponse() if failure == "cut" else self._error_response(failure, in_json=True)
         return JSONResponse({"ok": True, "ts": ts, "message_ts": ts, "channel": payload["channel"]})
 
     def _call_with_query(self, method: str, request: Request) -> Message | None:
@@ -187,13 +168,7 @@ class FakeSlack:
         self.teams_by_token[token] = team
         details = {"app_id": "A1", "bot_user_id": "UBOT", "scope": "commands", "token_type": "bot"}
         return JSONResponse(
-            {
-                "ok": True,
-                "access_token": token,
-                "team": {"id": team},
-                "authed_user": {"id": "U9"},
-                **details,
-            }
+            {"ok": True, "access_token": token, "team": {"id": team}, "authed_user": {"id": "U9"}, **details}
         )
 
     def _store(self, method: str, payload: Message) -> None:
@@ -209,9 +184,7 @@ class FakeSlack:
         return self._page(query, lambda message: "thread_ts" not in message)
 
     def replies(self, query: dict[str, str]) -> Message:
-        return self._page(
-            query, lambda message: query["ts"] in (message.get("thread_ts"), message["ts"])
-        )
+        return self._page(query, lambda message: query["ts"] in (message.get("thread_ts"), message["ts"]))
 
     def user_channels(self, query: dict[str, str]) -> Message:
         """The user's channels of the requested types (docs.slack.dev, users.conversations)."""
@@ -255,13 +228,7 @@ class FakeSlack:
         """Add an attached file; returns the object that a message event has."""
         url = f"{server}/files-pri/{id}"
         self.file_contents[id] = content
-        self.files[id] = {
-            "id": id,
-            "size": len(content),
-            "url_private": url,
-            "url_private_download": url,
-            **details,
-        }
+        self.files[id] = {"id": id, "size": len(content), "url_private": url, "url_private_download": url, **details}
         return {"id": id}
 
     def file_info(self, query: dict[str, str]) -> Message:
@@ -271,15 +238,8 @@ class FakeSlack:
     async def _file(self, request: Request) -> Response:
         """Without the token, Slack redirects to its login page."""
         if (failure := self._take_failure("file")) is not None:
-            return (
-                TruncatedResponse()
-                if failure == "cut"
-                else self._error_response(failure, in_json=False)
-            )
-        if (
-            request.headers.get("authorization", "").removeprefix("Bearer ")
-            not in self.teams_by_token
-        ):
+            return TruncatedResponse() if failure == "cut" else self._error_response(failure, in_json=False)
+        if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.teams_by_token:
             return PlainTextResponse("", 302, {"Location": "https://slack.example/login"})
         return Response(self.file_contents[request.path_params["id"]], media_type="text/plain")
 
@@ -311,9 +271,7 @@ class TruncatedResponse(Response):
     """The connection is dropped before the response is complete."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send(
-            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]}
-        )
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
         await send({"type": "http.response.body", "body": b"{"})
 
 

@@ -38,9 +38,7 @@ FETCH_RESULTS: Mapping[str, str] = dict.fromkeys(METHODS, ProbeError.SPECIAL) | 
     "rebinding": "page",  # from the public address that was resolved once
     "redirect": ProbeError.REDIRECT,
 }
-PROBE_RESULTS: Mapping[str, str] = dict.fromkeys(METHODS, ProbeError.SPECIAL) | {
-    "rebinding": ProbeError.REFUSED
-}
+PROBE_RESULTS: Mapping[str, str] = dict.fromkeys(METHODS, ProbeError.SPECIAL) | {"rebinding": ProbeError.REFUSED}
 
 
 class Rebinding:
@@ -55,9 +53,7 @@ class Rebinding:
         self._queried.add(rdtype)
         if first:
             return DnsAnswer(name, rdtype, (PUBLIC,) if rdtype == "A" else ())
-        return DnsAnswer(
-            name, rdtype, (self._forbidden,) if rdtype == _rdtype(self._forbidden) else ()
-        )
+        return DnsAnswer(name, rdtype, (self._forbidden,) if rdtype == _rdtype(self._forbidden) else ())
 
 
 def target_of(method: str, forbidden: str) -> tuple[str, Lookup]:
@@ -78,14 +74,12 @@ def target_of(method: str, forbidden: str) -> tuple[str, Lookup]:
     return targets[method]
 
 
-async def fetch_result(
-    method: str, forbidden: str, trust: ssl.SSLContext, line: Backend | None = None
-) -> str:
+async def fetch_result(method: str, forbidden: str, trust: ssl.SSLContext, line: Backend | None = None) -> str:
     """Result of an HTTPS fetch: "page", or the error."""
     host, lookup = target_of(method, forbidden)
     query = f"?https://{_bracketed(forbidden)}/" if method == "redirect" else ""
     try:
-        await fetch(f"https://{_bracketed(host)}/{query}", lookup, trust=trust, line=line)
+        await fetch(f"https://{_bracketed(host)}/{query}", lookup, tls_context=trust, backend=line)
     except ProbeFailed as error:
         return error.error
     return "page"

@@ -19,15 +19,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.inputs.durations import parse_duration
 from bot.monitoring.alert_state import acknowledge, advance, initial_incident, mute, unmute
-from bot.monitoring.models import (
-    Alert,
-    AlertPolicy,
-    Incident,
-    Observation,
-    ObservedState,
-    Problem,
-    Severity,
-)
+from bot.monitoring.models import Alert, AlertPolicy, Incident, Observation, ObservedState, Problem, Severity
 from bot.monitoring.serialization import from_json, to_json
 
 T0 = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
@@ -38,9 +30,7 @@ SIGNS = {
     "!": ObservedState.UNUSABLE,
     "=": ObservedState.QUARANTINED,
 }
-OBSERVATION_PATTERN = re.compile(
-    r"(?P<list>[\w-]+?)(?P<sublists>(?:/\w+)*)(?:@(?P<address>[\d.]+))?(?P<sign>[-+?!=])"
-)
+OBSERVATION_PATTERN = re.compile(r"(?P<list>[\w-]+?)(?P<sublists>(?:/\w+)*)(?:@(?P<address>[\d.]+))?(?P<sign>[-+?!=])")
 
 
 def parse_observation(result: str, at: datetime) -> Observation:
@@ -91,9 +81,7 @@ class Story:
 
     def row(self, when: str, tokens: list[str]) -> list[Alert]:
         self.now = self.now + parse_duration(when[1:]) if when[0] == "+" else T0 + read_offset(when)
-        for action in [
-            action for action in tokens if action.split(":")[0] in ("ack", "mute", "unmute")
-        ]:
+        for action in [action for action in tokens if action.split(":")[0] in ("ack", "mute", "unmute")]:
             tokens = [token for token in tokens if token != action]
             self._apply_action(*action.split(":"))
         return self.poll(" ".join(tokens))
@@ -115,12 +103,7 @@ def read_offset(when: str) -> timedelta:
 def describe_alert(alert: Alert) -> str:
     """`opened +a +b`, `eased -a`; `*a` is unverified."""
     groups = [("+", alert.new), ("-", alert.cleared), ("*", alert.unverified)]
-    return " ".join(
-        [
-            str(alert.reason),
-            *(f"{sign}{short_key(p)}" for sign, problems in groups for p in problems),
-        ]
-    )
+    return " ".join([str(alert.reason), *(f"{sign}{short_key(p)}" for sign, problems in groups for p in problems)])
 
 
 def short_key(problem: Problem) -> str:
@@ -134,7 +117,5 @@ def replay(table: str, policy: AlertPolicy | None = None) -> tuple[list[str], li
     for line in filter(None, map(str.strip, table.splitlines())):
         when, results, alerts = (cell.strip() for cell in line.split("|"))
         expected.append(f"{when}: {alerts}")
-        actual.append(
-            f"{when}: " + ", ".join(map(describe_alert, story.row(when, results.split())))
-        )
+        actual.append(f"{when}: " + ", ".join(map(describe_alert, story.row(when, results.split()))))
     return expected, actual

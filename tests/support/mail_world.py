@@ -41,9 +41,7 @@ LISTINGS: Mapping[tuple[str, str], Sequence[str]] = {
 }
 
 
-def mail_world(
-    listings: Mapping[tuple[str, str], Sequence[str]] = LISTINGS, domain: Zone = DOMAIN
-) -> Zone:
+def mail_world(listings: Mapping[tuple[str, str], Sequence[str]] = LISTINGS, domain: Zone = DOMAIN) -> Zone:
     """The zones; `listings` maps (address, list id) to return codes."""
     catalog = load()
     records = dict(domain)
@@ -61,10 +59,7 @@ def listing_records(listings: Mapping[tuple[str, str], Sequence[str]]) -> Zone:
         blocklist = catalog.get(list_id)
         assert blocklist, list_id
         reason = f"Listed, see https://{blocklist.zone}/{ip}"
-        entries[f"{reversed_ip(ip_address(ip))}.{blocklist.zone}"] = {
-            "A": list(codes),
-            "TXT": [reason],
-        }
+        entries[f"{reversed_ip(ip_address(ip))}.{blocklist.zone}"] = {"A": list(codes), "TXT": [reason]}
     return entries
 
 
@@ -73,9 +68,7 @@ def listed_code(blocklist: Blocklist) -> str:
     candidates = ("127.0.0.2", "127.0.1.2", *(f"127.0.0.{n}" for n in range(3, 256)))
     effects = (Effect.LISTED, Effect.POLICY, Effect.INFO, Effect.ALLOW)
     return next(
-        candidate
-        for candidate in candidates
-        if any(code.effect in effects for code in blocklist.codes.find(candidate))
+        candidate for candidate in candidates if any(code.effect in effects for code in blocklist.codes.find(candidate))
     )
 
 

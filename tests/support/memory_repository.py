@@ -50,11 +50,7 @@ class InMemoryRepository:
         contents = self.contents
         messages = {channel: list(queue) for channel, queue in contents.outbox.items()}
         snapshot = StoreContents(
-            dict(contents.watches),
-            dict(contents.histories),
-            dict(contents.settings),
-            set(contents.paused),
-            messages,
+            dict(contents.watches), dict(contents.histories), dict(contents.settings), set(contents.paused), messages
         )
         snapshot.delays, snapshot.threads, snapshot.audit_lines = (
             dict(contents.delays),
@@ -73,49 +69,30 @@ class InMemoryRepository:
             return False
         if len(await self.list_watches(watch.channel)) >= MAX_WATCHES_PER_CHANNEL:
             raise TooManyWatches("This channel is full.")
-        self.contents.watches[watch.channel, watch.id] = StoredWatch(
-            watch, incident, due, watch.interval
-        )
+        self.contents.watches[watch.channel, watch.id] = StoredWatch(watch, incident, due, watch.interval)
         self._record_history(watch, Incident(watch.id, incident.started_at), incident)
         return True
 
     async def find(self, channel: Channel, query: str) -> StoredWatch | None:
         normalized = query.lower()
         for stored in await self.list_watches(channel):
-            if normalized in (
-                stored.watch.id,
-                stored.watch.subject.lower(),
-                stored.watch.name.lower() or None,
-            ):
+            if normalized in (stored.watch.id, stored.watch.subject.lower(), stored.watch.name.lower() or None):
                 return stored
         return None
 
     async def list_watches(self, channel: Channel) -> Sequence[StoredWatch]:
-        paused = (
-            channel in self.contents.paused
-            or (channel.platform, channel.workspace) in self.contents.paused
-        )
-        return [
-            replace(stored, paused=paused)
-            for (key, _), stored in self.contents.watches.items()
-            if key == channel
-        ]
+        paused = channel in self.contents.paused or (channel.platform, channel.workspace) in self.contents.paused
+        return [replace(stored, paused=paused) for (key, _), stored in self.contents.watches.items() if key == channel]
 
     async def list_channels(self, platform: str, workspace: str) -> Sequence[Channel]:
         channels = dict.fromkeys(channel for channel, _ in self.contents.watches)
-        return [
-            channel
-            for channel in channels
-            if (channel.platform, channel.workspace) == (platform, workspace)
-        ]
+        return [channel for channel in channels if (channel.platform, channel.workspace) == (platform, workspace)]
 
     async def remove(self, channel: Channel, watch_id: str) -> bool:
         self.contents.histories.pop((channel, watch_id), None)
         return self.contents.watches.pop((channel, watch_id), None) is not None
 
-    async def update_incident(
-        self, channel: Channel, watch_id: str, incident: Incident, expected: Incident
-    ) -> bool:
+    async def update_incident(self, channel: Channel, watch_id: str, incident: Incident, expected: Incident) -> bool:
         stored = self.contents.watches.get((channel, watch_id))
         if stored is None or stored.incident != expected:
             return False
@@ -127,9 +104,7 @@ class InMemoryRepository:
         return self.contents.histories.get((channel, watch_id), History())
 
     async def histories(self, channel: Channel) -> Mapping[str, History]:
-        return {
-            id: history for (key, id), history in self.contents.histories.items() if key == channel
-        }
+        return {id: history for (key, id), history in self.contents.histories.items() if key == channel}
 
     async def settings(self, channel: Channel) -> ChannelSettings:
         return self.contents.settings.get(channel, ChannelSettings())
@@ -137,10 +112,7 @@ class InMemoryRepository:
     async def set_settings(self, channel: Channel, settings: ChannelSettings) -> None:
         workspace = (channel.platform, channel.workspace)
         for stored_channel, current in self.contents.settings.items():
-            if (
-                settings.list_notices
-                and (stored_channel.platform, stored_channel.workspace) == workspace
-            ):
+            if settings.list_notices and (stored_channel.platform, stored_channel.workspace) == workspace:
                 self.contents.settings[stored_channel] = replace(current, list_notices=False)
         self.contents.settings[channel] = settings
 
@@ -169,9 +141,7 @@ class InMemoryRepository:
         return was_paused
 
     async def purge_channel(self, channel: Channel) -> None:
-        self.contents.watches = {
-            key: stored for key, stored in self.contents.watches.items() if key[0] != channel
-        }
+        self.contents.watches = {key: stored for key, stored in self.contents.watches.items() if key[0] != channel}
         self.contents.outbox.pop(channel, None)
 
     async def purge_workspace(self, platform: str, workspace: str) -> None:
@@ -182,9 +152,7 @@ class InMemoryRepository:
         }:
             await self.purge_channel(channel)
 
-    async def audit(
-        self, channel: Channel, actor: str, action: str, old: str = "", new: str = ""
-    ) -> None:
+    async def audit(self, channel: Channel, actor: str, action: str, old: str = "", new: str = "") -> None:
         self.contents.audit_lines.append((str(channel), actor, action, old, new))
 
     # Outbox
@@ -205,9 +173,7 @@ class InMemoryRepository:
         head = await self.peek(message.channel)
         if head is None or (head.id, head.attempts) != (message.id, message.attempts):
             return None
-        self.contents.outbox[message.channel][0] = replace(
-            head, send_started_at=now, attempts=head.attempts + 1
-        )
+        self.contents.outbox[message.channel][0] = replace(head, send_started_at=now, attempts=head.attempts + 1)
         return self.contents.outbox[message.channel][0]
 
     async def revert_attempt(self, message: OutboxMessage, retry_at: datetime) -> None:
@@ -219,9 +185,7 @@ class InMemoryRepository:
     async def delay(self, message: OutboxMessage, until: datetime) -> None:
         head = await self.peek(message.channel)
         if head and head.id == message.id:
-            self.contents.delays[message.channel] = max(
-                until, self.contents.delays.get(message.channel, until)
-            )
+            self.contents.delays[message.channel] = max(until, self.contents.delays.get(message.channel, until))
 
     async def mark_sent(self, message: OutboxMessage, message_id: str) -> None:
         head = await self.peek(message.channel)

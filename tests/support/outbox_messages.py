@@ -15,14 +15,7 @@ from tests.support.stored_watches import baseline
 
 # Opened, grew, eased, resolved.
 POLLS = (
-    *(
-        ("1h", "a+"),
-        ("61m30s", "a+"),
-        ("2h", "a+ b+"),
-        ("122m", "a+ b+"),
-        ("3h", "a+ b-"),
-        ("200m", "a+ b-"),
-    ),
+    *(("1h", "a+"), ("61m30s", "a+"), ("2h", "a+ b+"), ("122m", "a+ b+"), ("3h", "a+ b-"), ("200m", "a+ b-")),
     *(("4h", "a+ b-"), ("5h", "a-"), ("320m", "a-"), ("6h", "a-")),
 )
 REASONS = (AlertReason.OPENED, AlertReason.GREW, AlertReason.EASED, AlertReason.RESOLVED)
@@ -36,10 +29,7 @@ def messages_of(watch: Watch, polls: Sequence[tuple[str, str]] = POLLS) -> list[
         at = T0 + parse_duration(when)
         transition = advance(incident, parse_observations(results, at), at)
         incident = transition.incident
-        messages += [
-            AlertMessage(alert.key, watch.channel, watch, incident, alert)
-            for alert in transition.alerts
-        ]
+        messages += [AlertMessage(alert.key, watch.channel, watch, incident, alert) for alert in transition.alerts]
     return messages
 
 
@@ -52,14 +42,9 @@ def messages_of_incident(watch: Watch) -> list[AlertMessage]:
 def message_for(message: AlertMessage, watch: Watch) -> AlertMessage:
     """The same message for another watch, without replaying the incident."""
     old_id, new_id = message.watch.id, watch.id
-    thread, key = (
-        message.alert.thread_key.replace(old_id, new_id),
-        message.alert.key.replace(old_id, new_id),
-    )
+    thread, key = (message.alert.thread_key.replace(old_id, new_id), message.alert.key.replace(old_id, new_id))
     alert = replace(message.alert, watch_id=new_id, thread_key=thread, key=key)
-    return AlertMessage(
-        key, watch.channel, watch, replace(message.incident, watch_id=new_id), alert
-    )
+    return AlertMessage(key, watch.channel, watch, replace(message.incident, watch_id=new_id), alert)
 
 
 def final_incident(messages: Sequence[AlertMessage]) -> Incident:

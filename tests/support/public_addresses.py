@@ -15,7 +15,7 @@ from typing import Any
 
 import httpcore
 
-from bot.net.smtp_probe import MOST_LINE_OCTETS, Connection
+from bot.net.smtp_probe import MAX_LINE_BYTES, Connection
 
 PUBLIC = "1.2.3.4"
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -34,24 +34,20 @@ class LoopbackNetwork:
 
     async def dial(self, host: str, port: int) -> Connection:
         self.dialled.append((host, port))
-        return await asyncio.open_connection("127.0.0.1", self.port, limit=MOST_LINE_OCTETS)
+        return await asyncio.open_connection("127.0.0.1", self.port, limit=MAX_LINE_BYTES)
 
 
 class LoopbackBackend(httpcore.AnyIOBackend):
     def __init__(self, network: LoopbackNetwork) -> None:
         self._network = network
 
-    async def connect_tcp(
-        self, host: str, port: int, *args: Any, **kwargs: Any
-    ) -> httpcore.AsyncNetworkStream:
+    async def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
         self._network.dialled.append((host, port))
         return await super().connect_tcp("127.0.0.1", self._network.port, *args, **kwargs)
 
 
 @asynccontextmanager
-async def scripted_server(
-    script: Script, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[LoopbackNetwork]:
+async def scripted_server(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[LoopbackNetwork]:
     """A server for the length of the block; open connections are aborted at its end."""
     connections: set[asyncio.Task[None]] = set()
 
@@ -60,9 +56,7 @@ async def scripted_server(
         assert task is not None
         connections.add(task)
         try:
-            with suppress(
-                OSError, EOFError, asyncio.CancelledError
-            ):  # the client disconnected, or the test is over
+            with suppress(OSError, EOFError, asyncio.CancelledError):  # the client disconnected, or the test is over
                 await script(reader, writer)
         finally:
             connections.discard(task)

@@ -32,9 +32,7 @@ RANGE_LISTINGS = {(f"192.0.2.{n}", "spamhaus-zen"): ("127.0.0.4",) for n in (21,
     (GOOD, "barracuda"): ("127.0.0.2",)
 }
 NO_POLICY: Zone = {"_dmarc.example.com": {}}
-NEW_MAIL_SERVERS: Zone = {
-    "example.com": {**mail_world({})["example.com"], "MX": ["10 mx.example.net"]}
-}
+NEW_MAIL_SERVERS: Zone = {"example.com": {**mail_world({})["example.com"], "MX": ["10 mx.example.net"]}}
 
 Listings = Mapping[tuple[str, str], Sequence[str]]
 
@@ -45,14 +43,10 @@ class WatchScenario:
     def __init__(self, watched: Watch, initial_listings: Listings | None = None) -> None:
         self.watch, self.now = watched, T0
         self.incident = Incident(watched.id, T0)
-        self.incident = initial_incident(
-            watched.id, self._observe(World(mail_world(initial_listings or {}))), T0
-        )
+        self.incident = initial_incident(watched.id, self._observe(World(mail_world(initial_listings or {}))), T0)
         self.alerts: list[Alert] = []
 
-    def poll(
-        self, delay: timedelta, listings: Listings, changed: Zone | None = None
-    ) -> WatchScenario:
+    def poll(self, delay: timedelta, listings: Listings, changed: Zone | None = None) -> WatchScenario:
         world = World({**mail_world(listings), **(changed or {})})
         for pause in (delay, timedelta(seconds=90), timedelta(minutes=20), timedelta(minutes=20)):
             self.now += pause
@@ -88,9 +82,7 @@ def cards() -> dict[str, Card]:
     policy_removed = WatchScenario(EGRESS).poll(hour, {}, NO_POLICY)
     stored = [StoredWatch(life.watch, life.incident) for life in (grew, office)]
     stored += [
-        StoredWatch(
-            quiet_watch, initial_incident(quiet_watch.id, (), T0), interval=quiet_watch.interval * 3
-        )
+        StoredWatch(quiet_watch, initial_incident(quiet_watch.id, (), T0), interval=quiet_watch.interval * 3)
         for quiet_watch in (SECOND, CAMPUS)
     ]
     notice = ListNotice("kempt.1.quarantined", NoticeReason.QUARANTINED, ("kempt",), 21, 84)

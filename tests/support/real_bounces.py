@@ -11,20 +11,10 @@ REFUSED = (
 )
 REPLIES = (
     (1840, "203.0.113.5", "mx.example.net", REFUSED),
-    (
-        612,
-        "203.0.113.9",
-        "mta5.am0.yahoodns.net",
-        "421 4.7.0 [TSS04] 203.0.113.9 has to wait, its users complained",
-    ),
+    (612, "203.0.113.9", "mta5.am0.yahoodns.net", "421 4.7.0 [TSS04] 203.0.113.9 has to wait, its users complained"),
     (350, "203.0.113.9", "mx.example.org", "550 5.1.1 No such user here"),
     (97, "203.0.113.9", "mx.example.org", "450 4.2.0 Greylisted, please come back in 5 minutes"),
-    (
-        41,
-        "203.0.113.9",
-        "mx.example.net",
-        "550 5.7.1 Client host rejected: cannot find your hostname, [203.0.113.9]",
-    ),
+    (41, "203.0.113.9", "mx.example.net", "550 5.7.1 Client host rejected: cannot find your hostname, [203.0.113.9]"),
     (3, "203.0.113.9", "mx.example.net", "530 5.7.0 Must issue a STARTTLS command first"),
 )
 LOG = "\n".join(

@@ -18,22 +18,13 @@ from bot.storage.embedded_valkey import server_binary
 class RedisServer:
     def __init__(self, folder: Path, **options: str) -> None:
         self.url = f"unix://{folder / 's'}"
-        paths = {
-            "dir": str(folder),
-            "unixsocket": str(folder / "s"),
-            "port": "0",
-            "bind": "127.0.0.1",
-        }
+        paths = {"dir": str(folder), "unixsocket": str(folder / "s"), "port": "0", "bind": "127.0.0.1"}
         config = paths | {"save": "", "appendonly": "yes", "appendfsync": "always"} | options
-        self._arguments = [
-            argument for name, value in config.items() for argument in (f"--{name}", value)
-        ]
+        self._arguments = [argument for name, value in config.items() for argument in (f"--{name}", value)]
         self.start()
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            [server_binary(), *self._arguments], stdout=subprocess.DEVNULL
-        )
+        self._process = subprocess.Popen([server_binary(), *self._arguments], stdout=subprocess.DEVNULL)
         for _ in range(500):
             try:
                 with Redis.from_url(self.url, retry=None) as redis:

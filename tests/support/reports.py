@@ -11,9 +11,7 @@ REQUEST = CheckRequest(Target.of("192.0.2.25", "example.com"))
 FORM = "https://check.spamhaus.org/results/?query=192.0.2.25"
 
 
-def listing(
-    name: str, verdict: Verdict = Verdict.FAIL, state: str = "listed", **facts: object
-) -> Finding:
+def listing(name: str, verdict: Verdict = Verdict.FAIL, state: str = "listed", **facts: object) -> Finding:
     return Finding(
         check="blocklist",
         subject=name.lower().replace(" ", "-"),
@@ -27,19 +25,13 @@ def listing(
 
 
 def finding(
-    check: str,
-    verdict: Verdict = Verdict.PASS,
-    summary: str = "It is right.",
-    remediation: str = "",
+    check: str, verdict: Verdict = Verdict.PASS, summary: str = "It is right.", remediation: str = ""
 ) -> Finding:
     return Finding(check, "example.com", verdict, f"{check}.word", summary, remediation)
 
 
 def report(
-    *findings: Finding,
-    request: CheckRequest = REQUEST,
-    cached: bool = False,
-    notes: tuple[str, ...] = (),
+    *findings: Finding, request: CheckRequest = REQUEST, cached: bool = False, notes: tuple[str, ...] = ()
 ) -> Report:
     return Report(request, AT, findings, elapsed_ms=612, queries=131, cached=cached, notes=notes)
 
@@ -49,15 +41,9 @@ CLEAN = report(
     *(finding(check) for check in ("ptr", "spf", "dmarc", "mx")),
 )
 LISTED = report(
-    listing(
-        "Spamhaus ZEN",
-        txt=["https://check.spamhaus.org/query/ip/192.0.2.25"],
-        sublists=["spamhaus-xbl"],
-    ),
+    listing("Spamhaus ZEN", txt=["https://check.spamhaus.org/query/ip/192.0.2.25"], sublists=["spamhaus-xbl"]),
     *(listing(f"List {n}", Verdict.PASS, "not_listed") for n in range(59)),
-    finding(
-        "ptr", Verdict.FAIL, "192.0.2.25 has no reverse name.", "Ask your provider to set one."
-    ),
+    finding("ptr", Verdict.FAIL, "192.0.2.25 has no reverse name.", "Ask your provider to set one."),
     finding("spf", Verdict.WARN, "SPF softfails for this address.", "Add ip4:192.0.2.25."),
     finding("dmarc"),
     finding("mx"),

@@ -16,8 +16,8 @@ class SignedWorld(World):
         super().__init__(zone)
         self.unproven = frozenset(unproven)
 
-    def answer(self, name: str, kind: str) -> DnsAnswer:
+    def answer(self, name: str, rdtype: str) -> DnsAnswer:
         labels = name.split(".")
         ancestors = {".".join(labels[start:]) for start in range(len(labels))}
-        is_authentic = not self.unproven & ancestors and (name, kind) not in self.unproven
-        return replace(super().answer(name, kind), authentic=is_authentic)
+        is_authentic = not self.unproven & ancestors and (name, rdtype) not in self.unproven
+        return replace(super().answer(name, rdtype), authentic=is_authentic)

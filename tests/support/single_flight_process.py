@@ -11,8 +11,8 @@ import sys
 
 from bot.models import DnsAnswer
 from bot.storage.cache import AnswerCache
-from bot.storage.circuit_breaker import Circuit
-from bot.storage.redis_client import client
+from bot.storage.circuit_breaker import CircuitBreaker
+from bot.storage.redis_client import open_client
 
 QUERY_COUNT = 100
 
@@ -29,13 +29,13 @@ async def main() -> None:
 
         return await cache.fetch(f"{number}.example", "A", query)
 
-    async with client(sys.argv[1], 5.0) as redis:
+    async with open_client(sys.argv[1], 5.0) as redis:
         await redis.ping()
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
-        cache = AnswerCache(Circuit(redis))
+        cache = AnswerCache(CircuitBreaker(redis))
         answers = await asyncio.gather(*(fetch(number) for number in range(QUERY_COUNT)))
-        await cache.settle()
+        await cache.flush()
     print(sent, len({answer.records for answer in answers}))
 
 

@@ -34,9 +34,7 @@ class Product:
     requests: int = 0
 
     async def send(self, body: str, kind: str) -> httpx.Response:
-        return await self.bot.post(
-            "/slack/events", content=body, headers=signed_headers(body, kind)
-        )
+        return await self.bot.post("/slack/events", content=body, headers=signed_headers(body, kind))
 
     async def type(self, text: str, user: str = "U1", channel: str = "C1") -> httpx.Response:
         self.requests += 1

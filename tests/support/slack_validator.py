@@ -14,23 +14,10 @@ from typing import Any
 Faults = Iterator[str]
 
 ENVELOPE = {
-    "chat.postMessage": {
-        "channel",
-        "thread_ts",
-        "unfurl_links",
-        "unfurl_media",
-        "metadata",
-        "reply_broadcast",
-    },
+    "chat.postMessage": {"channel", "thread_ts", "unfurl_links", "unfurl_media", "metadata", "reply_broadcast"},
     "chat.postEphemeral": {"channel", "user", "thread_ts"},
     "chat.update": {"channel", "ts"},
-    "response_url": {
-        "response_type",
-        "replace_original",
-        "thread_ts",
-        "unfurl_links",
-        "unfurl_media",
-    },
+    "response_url": {"response_type", "replace_original", "thread_ts", "unfurl_links", "unfurl_media"},
     "acknowledgement": {"response_type", "unfurl_links", "unfurl_media"},
 }
 CONTROL_CHARACTERS = re.compile(
@@ -55,9 +42,7 @@ def home_faults(view: Mapping[str, Any]) -> list[str]:
 
 
 def _home(view: Mapping[str, Any]) -> Faults:
-    yield from _keys(
-        view, "home", {"type", "blocks"}, {"private_metadata", "callback_id", "external_id"}
-    )
+    yield from _keys(view, "home", {"type", "blocks"}, {"private_metadata", "callback_id", "external_id"})
     if view.get("type") != "home":
         yield "not a home"
     yield from _count("blocks", view.get("blocks"), 1, 100)
@@ -79,9 +64,7 @@ def _form(view: Mapping[str, Any]) -> Faults:
         yield from _plain_text(edge, view.get(edge), 24)
     yield from _count("blocks", view.get("blocks"), 1, 100)
     for block in view.get("blocks", ()):
-        yield from _keys(
-            block, "input", {"type", "block_id", "label", "element"}, {"optional", "hint"}
-        )
+        yield from _keys(block, "input", {"type", "block_id", "label", "element"}, {"optional", "hint"})
         yield from _plain_text("label", block.get("label"), 2_000)
         if "hint" in block:
             yield from _plain_text("hint", block["hint"], 2_000)
@@ -90,9 +73,7 @@ def _form(view: Mapping[str, Any]) -> Faults:
 
 def _element(element: Mapping[str, Any]) -> Faults:
     if element.get("type") == "plain_text_input":
-        yield from _keys(
-            element, "text input", {"type", "action_id", "placeholder", "max_length"}, {"multiline"}
-        )
+        yield from _keys(element, "text input", {"type", "action_id", "placeholder", "max_length"}, {"multiline"})
         yield from _plain_text("placeholder", element.get("placeholder"), 150)
         if not 1 <= element.get("max_length", 0) <= 3_000:
             yield "max_length is not 1 to 3,000"
@@ -105,12 +86,7 @@ def _element(element: Mapping[str, Any]) -> Faults:
     if element.get("type") == "conversations_select":
         yield from _keys(element, "channels", {"type", "action_id", "placeholder"}, {"filter"})
         yield from _plain_text("placeholder", element.get("placeholder"), 150)
-        if not set(element.get("filter", {}).get("include", ["im"])) <= {
-            "im",
-            "mpim",
-            "private",
-            "public",
-        }:
+        if not set(element.get("filter", {}).get("include", ["im"])) <= {"im", "mpim", "private", "public"}:
             yield "an unknown kind of channel"
         return
     yield from _keys(element, "select", {"type", "action_id", "options", "initial_option"}, set())
@@ -143,10 +119,7 @@ def _message(payload: Mapping[str, Any], method: str) -> Faults:
             yield "colour is not #rrggbb"
     if any(
         blocks_list == []
-        for blocks_list in (
-            payload.get("blocks"),
-            *(attachment.get("blocks") for attachment in attachments),
-        )
+        for blocks_list in (payload.get("blocks"), *(attachment.get("blocks") for attachment in attachments))
     ):
         yield "an empty list of blocks"
     for block in blocks:
@@ -163,10 +136,7 @@ def _all_blocks(blocks: list[Any], payload: Mapping[str, Any]) -> Faults:
     if sum(block.get("type") == "table" for block in blocks) > 1:
         yield "more than one table"
     ids = [
-        element.get("action_id")
-        for block in blocks
-        for element in block.get("elements", ())
-        if "action_id" in element
+        element.get("action_id") for block in blocks for element in block.get("elements", ()) if "action_id" in element
     ]
     if len(ids) != len(set(ids)):
         yield "an action_id twice"
@@ -208,10 +178,7 @@ def _button(button: dict[str, Any]) -> Faults:
     yield from _keys(button, "button", {"type", "text", "action_id"}, {"url", "value", "style"})
     yield from _plain_text("button", button.get("text"), 75)
     yield from _length("action_id", button.get("action_id"), 1, 255)
-    if button.get("type") != "button" or button.get("style", "primary") not in (
-        "primary",
-        "danger",
-    ):
+    if button.get("type") != "button" or button.get("style", "primary") not in ("primary", "danger"):
         yield "not a button, or an unknown style"
     if ("url" in button) == ("value" in button):
         yield "a button has a page or a command"
@@ -248,11 +215,7 @@ def _rich_text(block: dict[str, Any]) -> Faults:
     yield from _count("rich_text", block.get("elements"), 1, 100)
     for section in block.get("elements", ()):
         yield from _keys(section, "rich_text part", {"type", "elements"}, set())
-        if section.get("type") not in (
-            "rich_text_section",
-            "rich_text_quote",
-            "rich_text_preformatted",
-        ):
+        if section.get("type") not in ("rich_text_section", "rich_text_quote", "rich_text_preformatted"):
             yield f"unknown rich_text part {section.get('type')!r}"
         yield from _count("rich_text part", section.get("elements"), 1, 100)
         for run in section.get("elements", ()):

@@ -37,18 +37,14 @@ def watch(
     interval: timedelta = timedelta(hours=1),
     name: str = "",
 ) -> Watch:
-    return Watch(
-        channel, ip_network(network) if network else None, domain, role, interval, "U1", T0, name
-    )
+    return Watch(channel, ip_network(network) if network else None, domain, role, interval, "U1", T0, name)
 
 
 def baseline(watched: Watch, results: str = "", now: datetime = T0) -> Incident:
     return initial_incident(watched.id, parse_observations(results, now), now)
 
 
-def open_incident(
-    incident: Incident, results: str = "a+", at: datetime = T0
-) -> tuple[Incident, tuple[Alert, ...]]:
+def open_incident(incident: Incident, results: str = "a+", at: datetime = T0) -> tuple[Incident, tuple[Alert, ...]]:
     """Incident and alerts after two polls with the same results, 90 seconds apart."""
     suspect = advance(incident, parse_observations(results, at), at)
     later = at + timedelta(seconds=90)
@@ -59,6 +55,5 @@ def open_incident(
 
 def numbered_watch(number: int, channel: Channel = CHANNEL) -> Watch:
     return replace(
-        watch(channel=channel),
-        network=ip_network(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}/32"),
+        watch(channel=channel), network=ip_network(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}/32")
     )

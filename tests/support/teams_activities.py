@@ -1,4 +1,4 @@
-"""What Teams sends to the bot; shapes as in the Bot Framework's activity schema."""
+"""Activities as Teams sends them (Bot Framework activity schema)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ from typing import Any
 BOT = "28:11111111-2222-4333-8444-555555555555"
 CLIENT_ID = "11111111-2222-4333-8444-555555555555"
 TENANT = "99999999-0000-4000-8000-000000000001"
-ADA = {
-    "id": "29:ada",
-    "name": "Ada",
-    "aadObjectId": "99999999-0000-4000-8000-0000000000ad",
-    "role": "user",
-}
+ADA = {"id": "29:ada", "name": "Ada", "aadObjectId": "99999999-0000-4000-8000-0000000000ad", "role": "user"}
 PERSONAL = "a:1ada"
 GROUP = "19:chat@thread.v2"
 CHANNEL = "19:mail@thread.tacv2"
@@ -40,25 +35,13 @@ def activity(kind: str, service: str, **more: Any) -> Activity:
 
 
 def in_group() -> Activity:
-    return {
-        "conversation": {
-            "id": GROUP,
-            "conversationType": "groupChat",
-            "tenantId": TENANT,
-            "isGroup": True,
-        }
-    }
+    return {"conversation": {"id": GROUP, "conversationType": "groupChat", "tenantId": TENANT, "isGroup": True}}
 
 
 def in_channel(root: str = "") -> Activity:
     place = f"{CHANNEL};messageid={root}" if root else CHANNEL
     return {
-        "conversation": {
-            "id": place,
-            "conversationType": "channel",
-            "tenantId": TENANT,
-            "isGroup": True,
-        },
+        "conversation": {"id": place, "conversationType": "channel", "tenantId": TENANT, "isGroup": True},
         "channelData": {"tenant": {"id": TENANT}, "team": {"id": TEAM}, "channel": {"id": CHANNEL}},
     }
 
@@ -68,18 +51,12 @@ def message(text: str, service: str, **place: Any) -> Activity:
 
 
 def mention(text: str, service: str, **place: Any) -> Activity:
-    entity = {
-        "type": "mention",
-        "mentioned": {"id": BOT, "name": "mailcheck"},
-        "text": "<at>mailcheck</at>",
-    }
+    entity = {"type": "mention", "mentioned": {"id": BOT, "name": "mailcheck"}, "text": "<at>mailcheck</at>"}
     return message(f"<at>mailcheck</at>&nbsp;{text}", service, entities=[entity], **place)
 
 
-def press(action: Activity, service: str, card: str, **place: Any) -> Activity:
-    """A press of a button that the bot drew, in the message `card`."""
+def card_action(action: Activity, service: str, card: str, **place: Any) -> Activity:
+    """A card action on the message `card`."""
     told = {"type": "Action.Execute", "verb": action["verb"], "data": action["data"]}
     value = {"action": told, "trigger": "manual"}
-    return activity(
-        "invoke", service, name="adaptiveCard/action", value=value, replyToId=card, **place
-    )
+    return activity("invoke", service, name="adaptiveCard/action", value=value, replyToId=card, **place)

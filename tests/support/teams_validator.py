@@ -1,6 +1,6 @@
-"""What Teams would refuse in a message, and what this project refuses on top: text that Markdown or a date formula reads.
+"""Validates Teams messages: limits of Teams, and no text that Markdown or a date macro reads.
 
-The names are those of Adaptive Cards 1.5, written down a second time; an element that is not here is not ours.
+The element names are those of Adaptive Cards 1.5 that the renderer uses.
 """
 
 from __future__ import annotations
@@ -19,30 +19,24 @@ MOST_OCTETS = 25_000
 STYLES = {"default", "emphasis", "good", "attention", "warning", "accent"}
 COLOURS = {"default", "dark", "light", "accent", "good", "warning", "attention"}
 SPACINGS = {"default", "none", "small", "medium", "large", "extraLarge", "padding"}
-MOVES_TEXT = re.compile(
-    "[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
+MOVES_TEXT = re.compile("[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 MARKDOWN = MarkdownIt("commonmark").enable(["strikethrough", "table"])
 CARD = "application/vnd.microsoft.card.adaptive"
 
 
 def faults(payload: Mapping[str, Any]) -> list[str]:
-    """Every reason to refuse a message; empty for a good one."""
+    """Every fault of a message; empty for a valid one."""
     return list(_message(payload))
 
 
 def formats(text: str) -> bool:
-    """Would Markdown make anything of it but paragraphs of plain words?"""
+    """Whether Markdown would format anything in the text."""
     tokens = [inner for token in MARKDOWN.parse(text) for inner in (token, *(token.children or ()))]
-    return bool(
-        {token.type for token in tokens} - {"paragraph_open", "paragraph_close", "inline", "text"}
-    )
+    return bool({token.type for token in tokens} - {"paragraph_open", "paragraph_close", "inline", "text"})
 
 
 def _message(payload: Mapping[str, Any]) -> Faults:
-    yield from _keys(
-        payload, "message", {"type"}, {"summary", "attachments", "text", "textFormat", "id"}
-    )
+    yield from _keys(payload, "message", {"type"}, {"summary", "attachments", "text", "textFormat", "id"})
     if payload.get("type") != "message":
         yield "not a message"
     if ("text" in payload) == ("attachments" in payload):
@@ -57,23 +51,17 @@ def _message(payload: Mapping[str, Any]) -> Faults:
         if attached.get("contentType") != CARD:
             yield "not an Adaptive Card"
         yield from _card(attached.get("content", {}))
-    without = payload | {
-        "attachments": [a for a in payload.get("attachments", ()) if "content" in a]
-    }
-    if (
-        size := len(json.dumps(without, ensure_ascii=False, separators=(",", ":")).encode())
-    ) > MOST_OCTETS:
+    without = payload | {"attachments": [a for a in payload.get("attachments", ()) if "content" in a]}
+    if (size := len(json.dumps(without, ensure_ascii=False, separators=(",", ":")).encode())) > MOST_OCTETS:
         yield f"{size} octets"
     yield from _one_line("summary", payload.get("summary", "")) if "summary" in payload else ()
 
 
 def _picture(attached: Mapping[str, Any]) -> Faults:
-    """Its octets are in the message, and count for nothing in the size of it ("Format your bot messages")."""
+    """Inline images do not count toward the message size ("Format your bot messages")."""
     yield from _keys(attached, "picture", {"contentType", "contentUrl", "name"}, set())
     start, _, drawn = attached.get("contentUrl", "").partition(",")
-    if start != "data:image/png;base64" or not b64decode(drawn, validate=True).startswith(
-        b"\x89PNG"
-    ):
+    if start != "data:image/png;base64" or not b64decode(drawn, validate=True).startswith(b"\x89PNG"):
         yield "not a picture"
     if len(drawn) > 1_000_000:
         yield "a picture of more than a megabyte"
@@ -89,9 +77,7 @@ def _words(payload: Mapping[str, Any]) -> Faults:
 
 
 def _card(card: Mapping[str, Any]) -> Faults:
-    yield from _keys(
-        card, "card", {"type", "$schema", "version", "body", "fallbackText"}, {"actions", "msteams"}
-    )
+    yield from _keys(card, "card", {"type", "$schema", "version", "body", "fallbackText"}, {"actions", "msteams"})
     if (card.get("type"), card.get("version")) != ("AdaptiveCard", "1.5"):
         yield "not a card of version 1.5"
     if card.get("msteams", {"width": "Full"}) != {"width": "Full"}:
@@ -135,9 +121,7 @@ def _rich_text(element: dict[str, Any]) -> Faults:
 
 
 def _run(run: Mapping[str, Any]) -> Faults:
-    yield from _keys(
-        run, "TextRun", {"type", "text"}, {"weight", "size", "color", "isSubtle", "fontType"}
-    )
+    yield from _keys(run, "TextRun", {"type", "text"}, {"weight", "size", "color", "isSubtle", "fontType"})
     yield from _one_line("run", run.get("text"))
     yield from _one_of("weight", run.get("weight", "default"), {"default", "bolder"})
     yield from _one_of("size", run.get("size", "default"), {"default", "small", "medium", "large"})
@@ -166,11 +150,7 @@ ELEMENTS: dict[Any, Callable[[dict[str, Any]], Faults]] = {
 }
 
 
-ACTIONS = {
-    "Action.OpenUrl": {"url"},
-    "Action.Execute": {"verb", "data"},
-    "Action.ShowCard": {"card"},
-}
+ACTIONS = {"Action.OpenUrl": {"url"}, "Action.Execute": {"verb", "data"}, "Action.ShowCard": {"card"}}
 
 
 def _action(action: dict[str, Any]) -> Faults:
@@ -184,16 +164,14 @@ def _action(action: dict[str, Any]) -> Faults:
         yield "url is not a web page"
     if "data" in action:
         yield from _keys(action["data"], "data", {"command"}, {"in_place"})
-    if "data" in action and not (
-        action["data"].get("command") and action["data"].get("in_place", True) is True
-    ):
+    if "data" in action and not (action["data"].get("command") and action["data"].get("in_place", True) is True):
         yield "data is not a command"
     if "card" in action:
         yield from _folded(action["card"])
 
 
 def _folded(card: Mapping[str, Any]) -> Faults:
-    """What a button unfolds: one choice, and what takes it along; Teams shows nothing folded inside of that."""
+    """A ShowCard: one select and one action; Teams shows no nested ShowCards."""
     yield from _keys(card, "folded card", {"type", "body", "actions"}, set())
     for element in card["body"]:
         yield from _choice(element)

@@ -15,16 +15,9 @@ from bot.checks.bimi.record import Assertion, BadBimiRecord, is_assertion, parse
 from bot.checks.finding_codes import FindingCode, FindingTemplate
 from bot.checks.lookups import LookupResult, lookup_or_failure
 from bot.inputs.domain_names import display_domain
-from bot.models import Check, Finding, Lookup, LookupFailed, CheckRequest, Verdict
+from bot.models import Check, CheckRequest, Finding, Lookup, LookupFailed, Verdict
 
-__all__ = [
-    "CODES",
-    "DiscoverPolicy",
-    "FetchIndicator",
-    "IndicatorUnavailable",
-    "bimi_check",
-    "logo_problems",
-]
+__all__ = ["CODES", "DiscoverPolicy", "FetchIndicator", "IndicatorUnavailable", "bimi_check", "logo_problems"]
 
 CODES: Mapping[str, FindingCode] = {
     "bimi.ok": FindingCode(
@@ -80,22 +73,14 @@ CODES: Mapping[str, FindingCode] = {
 # Placeholders: {domain}, {at} (name of the record), {problem}.
 TEMPLATES: Mapping[str, FindingTemplate] = {
     "bimi.ok": FindingTemplate(
-        Verdict.PASS,
-        "{domain} has a logo with a certificate, and its DMARC policy lets it be shown.",
+        Verdict.PASS, "{domain} has a logo with a certificate, and its DMARC policy lets it be shown."
     ),
     "bimi.no-certificate": FindingTemplate(
         Verdict.PASS,
-        (
-            "{domain} has a logo without a certificate (a=): Yahoo and Fastmail show it, Gmail"
-            " and Apple Mail do not."
-        ),
+        ("{domain} has a logo without a certificate (a=): Yahoo and Fastmail show it, Gmail and Apple Mail do not."),
     ),
-    "bimi.missing": FindingTemplate(
-        Verdict.PASS, "{domain} has no BIMI record, so its mail is shown without a logo."
-    ),
-    "bimi.declined": FindingTemplate(
-        Verdict.PASS, "{domain} says that its mail is to be shown without a logo."
-    ),
+    "bimi.missing": FindingTemplate(Verdict.PASS, "{domain} has no BIMI record, so its mail is shown without a logo."),
+    "bimi.declined": FindingTemplate(Verdict.PASS, "{domain} says that its mail is to be shown without a logo."),
     "bimi.several": FindingTemplate(
         Verdict.WARN,
         "There is more than one BIMI record at {at}, so no logo is shown.",
@@ -109,10 +94,7 @@ TEMPLATES: Mapping[str, FindingTemplate] = {
     "bimi.not-enforced": FindingTemplate(
         Verdict.WARN,
         "The logo of {domain} is not shown, because {problem}.",
-        (
-            "Set the DMARC policy to quarantine or reject for all mail, once the reports show"
-            " that your own mail passes."
-        ),
+        ("Set the DMARC policy to quarantine or reject for all mail, once the reports show that your own mail passes."),
     ),
     "bimi.bad-logo": FindingTemplate(
         Verdict.WARN,
@@ -121,18 +103,12 @@ TEMPLATES: Mapping[str, FindingTemplate] = {
     ),
     "bimi.no-logo": FindingTemplate(
         Verdict.UNKNOWN,
-        (
-            "The logo of {domain} could not be fetched ({problem}), so it is not known whether it"
-            " can be shown."
-        ),
+        ("The logo of {domain} could not be fetched ({problem}), so it is not known whether it can be shown."),
         "Open the address in l= from outside your network, then check again.",
     ),
     "bimi.no-answer": FindingTemplate(
         Verdict.UNKNOWN,
-        (
-            "The DNS did not answer about BIMI of {domain} ({problem}), so it is not known"
-            " whether its logo is shown."
-        ),
+        ("The DNS did not answer about BIMI of {domain} ({problem}), so it is not known whether its logo is shown."),
         "Check again in a few minutes.",
     ),
 }
@@ -195,9 +171,7 @@ def bimi_check(discover: DiscoverPolicy, fetch: FetchIndicator | None = None) ->
             return [_finding("bimi.no-answer", domain, at, result.reason)]
         if len(texts) != 1:
             return [_finding("bimi.several" if texts else "bimi.missing", domain, at)]
-        org_policy = (
-            policy if policy.org_domain == domain else await discover(policy.org_domain, lookup)
-        )
+        org_policy = policy if policy.org_domain == domain else await discover(policy.org_domain, lookup)
         return [await _judge(domain, at, texts[0], (policy, org_policy), fetch)]
 
     return check
@@ -226,11 +200,7 @@ def policy_weakness(policy: DmarcPolicy) -> str | None:
 
 
 async def _judge(
-    domain: str,
-    at: str,
-    text: str,
-    policies: tuple[DmarcPolicy, DmarcPolicy],
-    fetch: FetchIndicator | None,
+    domain: str, at: str, text: str, policies: tuple[DmarcPolicy, DmarcPolicy], fetch: FetchIndicator | None
 ) -> Finding:
     try:
         assertion = parse(text)
@@ -249,22 +219,14 @@ async def _judge(
             return _finding("bimi.no-logo", domain, at, str(error), assertion)
         if problems:
             return _finding("bimi.bad-logo", domain, at, ", and it ".join(problems[:2]), assertion)
-    return _finding(
-        "bimi.ok" if assertion.evidence else "bimi.no-certificate", domain, at, assertion=assertion
-    )
+    return _finding("bimi.ok" if assertion.evidence else "bimi.no-certificate", domain, at, assertion=assertion)
 
 
 def _assertions(result: LookupResult) -> list[str]:
-    return (
-        []
-        if isinstance(result, LookupFailed)
-        else [text for text in result.records if is_assertion(text)]
-    )
+    return [] if isinstance(result, LookupFailed) else [text for text in result.records if is_assertion(text)]
 
 
-def _finding(
-    code: str, domain: str, at: str, problem: str = "", assertion: Assertion | None = None
-) -> Finding:
+def _finding(code: str, domain: str, at: str, problem: str = "", assertion: Assertion | None = None) -> Finding:
     template = TEMPLATES[code]
     values = {"domain": display_domain(domain), "at": record_name(at), "problem": problem}
     facts = {
@@ -273,11 +235,5 @@ def _finding(
         "certificate": (assertion.evidence or None) if assertion else None,
     }
     return Finding(
-        "bimi",
-        domain,
-        template.verdict,
-        code,
-        template.summary.format_map(values),
-        template.remediation,
-        facts,
+        "bimi", domain, template.verdict, code, template.summary.format_map(values), template.remediation, facts
     )

@@ -87,9 +87,7 @@ def _attributes(root: ElementTree.Element) -> Iterator[tuple[str, str]]:
 def _unknown_elements(root: ElementTree.Element) -> list[str]:
     names = (element.tag.removeprefix(SVG) for element in _outside_metadata(root))
     unknown = dict.fromkeys(name for name in names if name not in ALLOWED_ELEMENTS)
-    return [
-        f"has the element {_safe_name(name)}, which the profile does not allow" for name in unknown
-    ]
+    return [f"has the element {_safe_name(name)}, which the profile does not allow" for name in unknown]
 
 
 def _outside_metadata(root: ElementTree.Element) -> Iterator[ElementTree.Element]:

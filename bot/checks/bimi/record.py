@@ -56,9 +56,7 @@ def parse(text: str) -> Assertion:
         location=_parse_url("l", tags["l"]),
         evidence=_parse_url("a", tags.get("a", "")),
         avatar=avatar if avatar in AVATARS else "brand",
-        prefixes=tuple(prefix.strip(SPACE) for prefix in tags["lps"].split(","))
-        if "lps" in tags
-        else None,
+        prefixes=tuple(prefix.strip(SPACE) for prefix in tags["lps"].split(",")) if "lps" in tags else None,
     )
 
 

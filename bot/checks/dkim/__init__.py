@@ -15,16 +15,9 @@ from bot.checks.dkim.selectors import MAX_SELECTORS, candidate_selectors, recogn
 from bot.checks.finding_codes import FindingTemplate
 from bot.checks.lookups import LookupResult, lookup_concurrently, readable
 from bot.inputs.domain_names import display_domain
-from bot.models import DnsAnswer, Finding, Lookup, LookupFailed, CheckRequest
+from bot.models import CheckRequest, DnsAnswer, Finding, Lookup, LookupFailed
 
-__all__ = [
-    "CODES",
-    "SelectorRecords",
-    "check",
-    "evaluate_selector",
-    "common_findings",
-    "requested_findings",
-]
+__all__ = ["CODES", "SelectorRecords", "check", "common_findings", "evaluate_selector", "requested_findings"]
 
 MIN_BITS, RECOMMENDED_BITS, MAX_BITS = 1024, 2048, 4096
 MAX_RECORD_CHARS = 2000  # characters of a record in a finding's facts
@@ -60,27 +53,20 @@ async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
     if domain is None:
         return []
     if request.selectors:
-        return requested_findings(
-            domain, await _lookup_selectors(domain, request.selectors[:MAX_SELECTORS], lookup)
-        )
+        return requested_findings(domain, await _lookup_selectors(domain, request.selectors[:MAX_SELECTORS], lookup))
     txt_reply, mx_reply = await lookup_concurrently(lookup, [(domain, "TXT"), (domain, "MX")])
     mx_hosts = (record.partition(" ")[2].lower() for record in _records(mx_reply))
     senders = recognize(spf_domains(_records(txt_reply)), mx_hosts)
-    return common_findings(
-        domain, await _lookup_selectors(domain, candidate_selectors(senders), lookup)
-    )
+    return common_findings(domain, await _lookup_selectors(domain, candidate_selectors(senders), lookup))
 
 
 def requested_findings(domain: str, selectors: Sequence[SelectorRecords]) -> list[Finding]:
     """Return findings for requested selectors; each must have a working key."""
     results = [evaluate_selector(records) for records in selectors]
     no_rsa = not any(
-        result.record and result.record.key_type == "rsa" and not result.record.revoked
-        for result in results
+        result.record and result.record.key_type == "rsa" and not result.record.revoked for result in results
     )
-    return [
-        _finding(domain, _flag_ed25519_only(result) if no_rsa else result) for result in results
-    ]
+    return [_finding(domain, _flag_ed25519_only(result) if no_rsa else result) for result in results]
 
 
 def common_findings(domain: str, selectors: Sequence[SelectorRecords]) -> list[Finding]:
@@ -103,18 +89,14 @@ def evaluate_selector(selector: SelectorRecords) -> SelectorResult:
     if selector.unanswered:
         return SelectorResult(selector, "dkim.no-answer", problem=selector.unanswered)
     if len(selector.texts) != 1:
-        return SelectorResult(
-            selector, "dkim.several-records" if selector.texts else "dkim.missing-key"
-        )
+        return SelectorResult(selector, "dkim.several-records" if selector.texts else "dkim.missing-key")
     try:
         record = parse(selector.texts[0])
     except BadRecord as error:
         return SelectorResult(selector, "dkim.bad-record", problem=str(error))
     except BadKey as error:
         return SelectorResult(selector, "dkim.broken-key", problem=str(error))
-    return SelectorResult(
-        selector, next((code for code, matches in RULES if matches(record)), "dkim.ok"), record
-    )
+    return SelectorResult(selector, next((code for code, matches in RULES if matches(record)), "dkim.ok"), record)
 
 
 def _rsa_bits(record: KeyRecord) -> int:
@@ -134,23 +116,15 @@ RULES: Sequence[tuple[str, Callable[[KeyRecord], bool]]] = (  # the first match 
 
 
 def _flag_ed25519_only(result: SelectorResult) -> SelectorResult:
-    ok_ed25519 = (
-        result.code == "dkim.ok"
-        and result.record is not None
-        and result.record.key_type == "ed25519"
-    )
+    ok_ed25519 = result.code == "dkim.ok" and result.record is not None and result.record.key_type == "ed25519"
     return replace(result, code="dkim.ed25519-alone") if ok_ed25519 else result
 
 
-async def _lookup_selectors(
-    domain: str, selectors: Sequence[str], lookup: Lookup
-) -> list[SelectorRecords]:
+async def _lookup_selectors(domain: str, selectors: Sequence[str], lookup: Lookup) -> list[SelectorRecords]:
     names = [f"{selector.lower()}._domainkey.{domain}" for selector in selectors]
     replies = await lookup_concurrently(lookup, [(name, "TXT") for name in names])
     return [
-        SelectorRecords(
-            name, _records(reply), reply.reason if isinstance(reply, LookupFailed) else None
-        )
+        SelectorRecords(name, _records(reply), reply.reason if isinstance(reply, LookupFailed) else None)
         for name, reply in zip(names, replies, strict=True)
     ]
 
@@ -178,13 +152,7 @@ def _finding(domain: str, result: SelectorResult, guessed: bool = False) -> Find
         "guessed": guessed,
     }
     return Finding(
-        "dkim",
-        name,
-        template.verdict,
-        result.code,
-        template.summary.format_map(values),
-        template.remediation,
-        facts,
+        "dkim", name, template.verdict, result.code, template.summary.format_map(values), template.remediation, facts
     )
 
 
@@ -197,18 +165,8 @@ def _template(code: str, key_type: str, guessed: bool) -> FindingTemplate:
 def _domain_finding(domain: str, code: str, selectors: Sequence[SelectorRecords]) -> Finding:
     template = TEMPLATES[code]
     problem = next((records.unanswered for records in selectors if records.unanswered), "")
-    values = {
-        "domain": display_domain(domain),
-        "name": f"_domainkey.{readable(domain)}",
-        "problem": problem,
-    }
+    values = {"domain": display_domain(domain), "name": f"_domainkey.{readable(domain)}", "problem": problem}
     facts = {"asked": [records.name.partition(".")[0] for records in selectors], "guessed": True}
     return Finding(
-        "dkim",
-        domain,
-        template.verdict,
-        code,
-        template.summary.format_map(values),
-        template.remediation,
-        facts,
+        "dkim", domain, template.verdict, code, template.summary.format_map(values), template.remediation, facts
     )

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 
 SEQUENCE, INTEGER, BIT_STRING = 0x30, 0x02, 0x03
 ED25519_OCTETS = 32
-ED25519_IN_DER = bytes.fromhex(
-    "302a300506032b6570032100"
-)  # DER prefix of a key as OpenSSL writes it
+ED25519_IN_DER = bytes.fromhex("302a300506032b6570032100")  # DER prefix of a key as OpenSSL writes it
 
 
 class BadKey(ValueError):
@@ -44,9 +42,7 @@ def parse_key(kind: str, text: str) -> Key:
 def rsa_bits(der: bytes) -> int:
     """Return the modulus length of a SubjectPublicKeyInfo or a bare RSAPublicKey. Raises BadKey."""
     content, _ = _der_element(der, SEQUENCE)
-    if content[:1] == bytes(
-        [SEQUENCE]
-    ):  # SubjectPublicKeyInfo: algorithm, then the key in a bit string
+    if content[:1] == bytes([SEQUENCE]):  # SubjectPublicKeyInfo: algorithm, then the key in a bit string
         _, rest = _der_element(content, SEQUENCE)
         bit_string, _ = _der_element(rest, BIT_STRING)
         content, _ = _der_element(bit_string[1:], SEQUENCE)
@@ -75,9 +71,7 @@ def _decode(text: str) -> bytes:
     try:
         return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise BadKey(
-            "its key is not base64, as when a part is missing or a quotation mark got in"
-        ) from None
+        raise BadKey("its key is not base64, as when a part is missing or a quotation mark got in") from None
 
 
 TAG = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -121,9 +115,7 @@ class KeyRecord:
 def is_key_record(text: str) -> bool:
     """Return whether a TXT record is meant as a key; wildcards publish other text there."""
     compact = "".join(text.split()).lower()
-    return compact.startswith("v=dkim") or (
-        not compact.startswith("v=") and bool(KEY_TAG.search(compact))
-    )
+    return compact.startswith("v=dkim") or (not compact.startswith("v=") and bool(KEY_TAG.search(compact)))
 
 
 def parse(text: str) -> KeyRecord:
@@ -141,9 +133,7 @@ def parse(text: str) -> KeyRecord:
     revoked = not tags["p"]
     return KeyRecord(
         key_type=key_type,
-        key=None
-        if revoked or key_type not in ("rsa", "ed25519")
-        else parse_key(key_type, tags["p"]),
+        key=None if revoked or key_type not in ("rsa", "ed25519") else parse_key(key_type, tags["p"]),
         revoked=revoked,
         flags=_split_list(tags.get("t", "")),
         hashes=_split_list(tags.get("h", "")),

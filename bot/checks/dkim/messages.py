@@ -12,24 +12,19 @@ from bot.checks.finding_codes import FindingCode, FindingTemplate
 from bot.models import Verdict
 
 CODES: Mapping[str, FindingCode] = {
-    "dkim.ok": FindingCode(
-        "The selector has a key that receivers can verify signatures with.", "RFC 6376 §3.6.1"
-    ),
+    "dkim.ok": FindingCode("The selector has a key that receivers can verify signatures with.", "RFC 6376 §3.6.1"),
     "dkim.short-key": FindingCode(
         "The RSA key has less than the 2048 bits that RFC 8301 and the large receivers advise.",
         "RFC 8301 §3.2",
-        "Make a key of 2048 bits under a new selector, and remove the old one a week after the "
-        "change.",
+        "Make a key of 2048 bits under a new selector, and remove the old one a week after the change.",
     ),
     "dkim.weak-key": FindingCode(
-        "The RSA key has less than 1024 bits, so receivers must not accept its signatures (RFC "
-        "8301).",
+        "The RSA key has less than 1024 bits, so receivers must not accept its signatures (RFC 8301).",
         "RFC 8301 §3.2",
         "Make a key of 2048 bits under a new selector.",
     ),
     "dkim.long-key": FindingCode(
-        "The RSA key has more than the 4096 bits that receivers have to be able to verify (RFC "
-        "8301).",
+        "The RSA key has more than the 4096 bits that receivers have to be able to verify (RFC 8301).",
         "RFC 8301 §3.2",
         "Make a key of 2048 bits under a new selector.",
     ),
@@ -41,8 +36,7 @@ CODES: Mapping[str, FindingCode] = {
     "dkim.missing-key": FindingCode(
         "The named selector has no key record.",
         "RFC 6376 §6.1.2",
-        "Publish the key at the name that the finding gives, or sign with the selector that has "
-        "one.",
+        "Publish the key at the name that the finding gives, or sign with the selector that has one.",
     ),
     "dkim.revoked": FindingCode(
         "The key of the selector is taken back (empty p=).",
@@ -90,8 +84,7 @@ CODES: Mapping[str, FindingCode] = {
         "Name the selector: it is s= in the DKIM-Signature of a message that was sent.",
     ),
     "dkim.never-signs": FindingCode(
-        "Every selector has an empty key, the mark of a domain whose mail is never signed.",
-        "RFC 6376 §3.6.1",
+        "Every selector has an empty key, the mark of a domain whose mail is never signed.", "RFC 6376 §3.6.1"
     ),
     "dkim.no-answer": FindingCode(
         "The DNS did not answer for the key.", "RFC 6376 §6.1.2", "Check again in a few minutes."
@@ -100,42 +93,31 @@ CODES: Mapping[str, FindingCode] = {
 
 
 DKIM_FAILS = "so mail signed with it fails DKIM"
-NEW_KEY = (
-    "Make a new key of 2048 bits in your mail system, publish it under a new selector and sign "
-    "with that one."
-)
+NEW_KEY = "Make a new key of 2048 bits in your mail system, publish it under a new selector and sign with that one."
 TEMPLATES: Mapping[str, FindingTemplate] = {
     "dkim.ok": FindingTemplate(
-        Verdict.PASS,
-        "Receivers can verify mail of {domain} with the {kind} key at {name} ({bits} bits).",
+        Verdict.PASS, "Receivers can verify mail of {domain} with the {kind} key at {name} ({bits} bits)."
     ),
     "dkim.short-key": FindingTemplate(
         Verdict.WARN,
-        "The key at {name} has {bits} bits; receivers accept that, but advise 2048, because a "
-        "short key can be broken.",
+        "The key at {name} has {bits} bits; receivers accept that, but advise 2048, because a short key can be broken.",
         NEW_KEY,
     ),
     "dkim.weak-key": FindingTemplate(
-        Verdict.FAIL,
-        "The key at {name} has only {bits} bits, so receivers do not accept what it signs.",
-        NEW_KEY,
+        Verdict.FAIL, "The key at {name} has only {bits} bits, so receivers do not accept what it signs.", NEW_KEY
     ),
     "dkim.long-key": FindingTemplate(
-        Verdict.WARN,
-        "The key at {name} has {bits} bits, more than every receiver can verify.",
-        NEW_KEY,
+        Verdict.WARN, "The key at {name} has {bits} bits, more than every receiver can verify.", NEW_KEY
     ),
     "dkim.ed25519-alone": FindingTemplate(
         Verdict.WARN,
-        "The key at {name} is Ed25519 and no RSA key was seen beside it, so many receivers cannot "
-        "verify the mail.",
+        "The key at {name} is Ed25519 and no RSA key was seen beside it, so many receivers cannot verify the mail.",
         "Sign with an RSA key of 2048 bits as well, under a selector of its own.",
     ),
     "dkim.missing-key": FindingTemplate(
         Verdict.FAIL,
         "There is no key at {name}, so mail signed with that selector fails DKIM.",
-        "Publish the TXT or CNAME record that your mail system shows for this selector, or "
-        "correct the selector.",
+        "Publish the TXT or CNAME record that your mail system shows for this selector, or correct the selector.",
     ),
     "dkim.revoked": FindingTemplate(
         Verdict.FAIL,
@@ -144,8 +126,7 @@ TEMPLATES: Mapping[str, FindingTemplate] = {
     ),
     "dkim.testing": FindingTemplate(
         Verdict.WARN,
-        "The key at {name} is marked as a test (t=y), so receivers may treat signed mail like "
-        "unsigned mail.",
+        "The key at {name} is marked as a test (t=y), so receivers may treat signed mail like unsigned mail.",
         "Remove t=y from that record once signed mail arrives well.",
     ),
     "dkim.broken-key": FindingTemplate(
@@ -161,8 +142,7 @@ TEMPLATES: Mapping[str, FindingTemplate] = {
     ),
     "dkim.several-records": FindingTemplate(
         Verdict.FAIL,
-        "There is more than one TXT record at {name}, so receivers may take the wrong one and "
-        "DKIM fails.",
+        "There is more than one TXT record at {name}, so receivers may take the wrong one and DKIM fails.",
         "Leave the record with the key in use and remove the others.",
     ),
     "dkim.only-sha1": FindingTemplate(
@@ -186,22 +166,18 @@ TEMPLATES: Mapping[str, FindingTemplate] = {
         "(s= in a DKIM-Signature).",
     ),
     "dkim.never-signs": FindingTemplate(
-        Verdict.PASS,
-        "{domain} takes back every DKIM key in advance, as a domain does that never sends mail.",
+        Verdict.PASS, "{domain} takes back every DKIM key in advance, as a domain does that never sends mail."
     ),
     "dkim.no-answer": FindingTemplate(
         Verdict.UNKNOWN,
-        "The DNS did not answer about the key at {name} ({problem}), so it is not known whether "
-        "DKIM works.",
+        "The DNS did not answer about the key at {name} ({problem}), so it is not known whether DKIM works.",
         "Check again in a few minutes.",
     ),
 }
 GUESSED_REVOKED = FindingTemplate(
-    Verdict.PASS,
-    "The key at {name} is taken back (empty p=), as is usual when a newer key is in use.",
+    Verdict.PASS, "The key at {name} is taken back (empty p=), as is usual when a newer key is in use."
 )
 ED25519_OK = FindingTemplate(
     Verdict.PASS,
-    "The Ed25519 key at {name} is in order; receivers that know only RSA need a second signature "
-    "with an RSA key.",
+    "The Ed25519 key at {name} is in order; receivers that know only RSA need a second signature with an RSA key.",
 )

@@ -25,11 +25,7 @@ class Sender:
 def recognize(include_domains: Iterable[str], mx_hosts: Iterable[str]) -> tuple[Sender, ...]:
     """Return the senders found in the SPF record or among the MX hosts of a domain."""
     spf, mx = tuple(include_domains), tuple(mx_hosts)
-    return tuple(
-        sender
-        for sender in known_senders()
-        if _any_below(spf, sender.spf) or _any_below(mx, sender.mx)
-    )
+    return tuple(sender for sender in known_senders() if _any_below(spf, sender.spf) or _any_below(mx, sender.mx))
 
 
 def candidate_selectors(recognized: Iterable[Sender]) -> tuple[str, ...]:
@@ -41,12 +37,7 @@ def candidate_selectors(recognized: Iterable[Sender]) -> tuple[str, ...]:
 
 def spf_domains(texts: Iterable[str]) -> tuple[str, ...]:
     """Return the domains that an SPF record includes or redirects to, lower-cased; macros stay."""
-    terms = (
-        term.lower()
-        for text in texts
-        if text.lower().startswith("v=spf1 ")
-        for term in text.split()
-    )
+    terms = (term.lower() for text in texts if text.lower().startswith("v=spf1 ") for term in text.split())
     return tuple(
         term.lstrip("+-~?").partition(":")[2] or term.partition("=")[2]
         for term in terms

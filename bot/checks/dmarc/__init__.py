@@ -14,7 +14,7 @@ from bot.checks.dmarc.record import parse
 from bot.checks.finding_codes import FindingCode, FindingTemplate
 from bot.checks.lookups import LookupResult, lookup_concurrently, organizational_domain, readable
 from bot.inputs.domain_names import MAX_OCTETS, display_domain
-from bot.models import Finding, Lookup, LookupFailed, CheckRequest, Verdict
+from bot.models import CheckRequest, Finding, Lookup, LookupFailed, Verdict
 
 MAX_REPORT_HOSTS = 10
 
@@ -27,17 +27,11 @@ async def unauthorized_report_hosts(discovery: Discovery, lookup: Lookup) -> tup
     if discovery.source is None or discovery.record is None:
         return ()
     owner = discovery.source.domain
-    hosts = [
-        host
-        for host in discovery.record.report_hosts[:MAX_REPORT_HOSTS]
-        if not _same_owner(host, owner)
-    ]
+    hosts = [host for host in discovery.record.report_hosts[:MAX_REPORT_HOSTS] if not _same_owner(host, owner)]
     report_names = {host: f"{owner}._report._dmarc.{host}" for host in hosts}
     queries = {host: name for host, name in report_names.items() if len(name) <= MAX_OCTETS}
     replies = await lookup_concurrently(lookup, [(name, "TXT") for name in queries.values()])
-    authorized = {
-        host for host, reply in zip(queries, replies, strict=True) if _is_authorized(reply)
-    }
+    authorized = {host for host, reply in zip(queries, replies, strict=True) if _is_authorized(reply)}
     return tuple(host for host in hosts if host not in authorized)
 
 
@@ -52,14 +46,11 @@ def _is_authorized(reply: LookupResult) -> bool:
 __all__ = ["CODES", "Discovery", "check", "discover"]
 
 CODES: Mapping[str, FindingCode] = {
-    "dmarc.ok": FindingCode(
-        "A policy of quarantine or reject applies to the domain.", "RFC 9989 §5.3.6"
-    ),
+    "dmarc.ok": FindingCode("A policy of quarantine or reject applies to the domain.", "RFC 9989 §5.3.6"),
     "dmarc.missing": FindingCode(
         "No DMARC record applies to the domain.",
         "RFC 9989 §4.10",
-        "Publish a TXT record at _dmarc of the domain: v=DMARC1; p=none; rua=mailto:… to begin "
-        "with.",
+        "Publish a TXT record at _dmarc of the domain: v=DMARC1; p=none; rua=mailto:… to begin with.",
     ),
     "dmarc.several": FindingCode(
         "There is more than one DMARC record at one name, so all of them are ignored.",
@@ -92,21 +83,17 @@ CODES: Mapping[str, FindingCode] = {
         "Remove sp=none, or give it the policy of the domain.",
     ),
     "dmarc.partial": FindingCode(
-        "Pct is below 100: receivers by RFC 9989 ignore it, older ones apply the policy to a part "
-        "of the mail.",
+        "Pct is below 100: receivers by RFC 9989 ignore it, older ones apply the policy to a part of the mail.",
         "RFC 9989 §A.6",
         "Remove pct.",
     ),
     "dmarc.removed-tag": FindingCode(
-        "The record holds tags that RFC 9989 removed.",
-        "RFC 9989 §C.5.2",
-        "Remove the tags that the finding names.",
+        "The record holds tags that RFC 9989 removed.", "RFC 9989 §C.5.2", "Remove the tags that the finding names."
     ),
     "dmarc.report-unauthorised": FindingCode(
         "A domain that is to get the reports does not say that it takes them.",
         "RFC 9990 §3",
-        "Let the receiving domain publish v=DMARC1 at the name that the finding gives, or send "
-        "the reports elsewhere.",
+        "Let the receiving domain publish v=DMARC1 at the name that the finding gives, or send the reports elsewhere.",
     ),
     "dmarc.no-answer": FindingCode(
         "The DNS did not answer, so it is not known which policy applies.",
@@ -119,15 +106,12 @@ CODES: Mapping[str, FindingCode] = {
 # Placeholders are filled in from `_values`.
 TEMPLATES: Mapping[str, FindingTemplate] = {
     "dmarc.ok": FindingTemplate(
-        Verdict.PASS,
-        "Receivers are told to {do} mail that forges {domain} ({tag}={policy} at {record_at}).",
+        Verdict.PASS, "Receivers are told to {do} mail that forges {domain} ({tag}={policy} at {record_at})."
     ),
     "dmarc.missing": FindingTemplate(
         Verdict.WARN,
-        "{domain} has no DMARC record, so anyone can forge it, and Gmail, Yahoo and Outlook.com "
-        "refuse its bulk mail.",
-        "Publish a TXT record at _dmarc.{registered}: v=DMARC1; p=none; "
-        "rua=mailto:dmarc@{registered}",
+        "{domain} has no DMARC record, so anyone can forge it, and Gmail, Yahoo and Outlook.com refuse its bulk mail.",
+        "Publish a TXT record at _dmarc.{registered}: v=DMARC1; p=none; rua=mailto:dmarc@{registered}",
     ),
     "dmarc.several": FindingTemplate(
         Verdict.FAIL,
@@ -141,37 +125,31 @@ TEMPLATES: Mapping[str, FindingTemplate] = {
     ),
     "dmarc.no-policy": FindingTemplate(
         Verdict.FAIL,
-        "The DMARC record at {record_at} has a missing or wrong policy ({wrong}), so receivers "
-        "take it as p=none.",
+        "The DMARC record at {record_at} has a missing or wrong policy ({wrong}), so receivers take it as p=none.",
         "Set {wrong} to none, quarantine or reject in that record.",
     ),
     "dmarc.monitoring-only": FindingTemplate(
         Verdict.WARN,
-        "DMARC of {domain} only watches ({tag}=none at {record_at}): mail that forges it is still "
-        "delivered.",
+        "DMARC of {domain} only watches ({tag}=none at {record_at}): mail that forges it is still delivered.",
         "{watch}",
     ),
     "dmarc.testing": FindingTemplate(
         Verdict.WARN,
-        "DMARC of {domain} is in test mode (t=y at {record_at}): {tag}={policy} is applied as "
-        "{effective}.",
+        "DMARC of {domain} is in test mode (t=y at {record_at}): {tag}={policy} is applied as {effective}.",
         "Remove t=y once the reports show that your own mail passes.",
     ),
     "dmarc.sp-none": FindingTemplate(
         Verdict.WARN,
-        "{domain} is protected, but mail that forges one of its subdomains is delivered (sp=none "
-        "at {record_at}).",
+        "{domain} is protected, but mail that forges one of its subdomains is delivered (sp=none at {record_at}).",
         "Remove sp=none, or publish records for the subdomains that send mail.",
     ),
     "dmarc.partial": FindingTemplate(
         Verdict.WARN,
-        "pct={percent} at {record_at} was removed in RFC 9989: new receivers ignore it, older "
-        "ones still use it.",
+        "pct={percent} at {record_at} was removed in RFC 9989: new receivers ignore it, older ones still use it.",
         "Remove pct; for a trial use t=y instead.",
     ),
     "dmarc.removed-tag": FindingTemplate(
-        Verdict.PASS,
-        "The DMARC record at {record_at} holds {removed}, which RFC 9989 removed; it does no harm.",
+        Verdict.PASS, "The DMARC record at {record_at} holds {removed}, which RFC 9989 removed; it does no harm."
     ),
     "dmarc.report-unauthorised": FindingTemplate(
         Verdict.WARN,
@@ -180,15 +158,13 @@ TEMPLATES: Mapping[str, FindingTemplate] = {
     ),
     "dmarc.no-answer": FindingTemplate(
         Verdict.UNKNOWN,
-        "The DNS did not answer about the DMARC policy of {domain} ({unanswered}), so it is not "
-        "known.",
+        "The DNS did not answer about the DMARC policy of {domain} ({unanswered}), so it is not known.",
         "Check again in a few minutes.",
     ),
 }
 QUARANTINE_NEXT = "Go on to p=quarantine once the reports show that your own mail passes."
 ADD_REPORTS_FIRST = (
-    "Add rua=mailto:… with an address for reports, to see which mail passes before you set "
-    "p=quarantine."
+    "Add rua=mailto:… with an address for reports, to see which mail passes before you set p=quarantine."
 )
 
 
@@ -217,9 +193,7 @@ def policy_codes(discovery: Discovery, unauthorized: tuple[str, ...] = ()) -> li
     partial = (record.percent or "100") != "100"
     problems = {
         "dmarc.several": any(step.multiple for step in discovery.steps),
-        "dmarc.sp-none": own_record
-        and record.tags.get("sp") == "none"
-        and discovery.policy not in (None, "none"),
+        "dmarc.sp-none": own_record and record.tags.get("sp") == "none" and discovery.policy not in (None, "none"),
         "dmarc.partial": partial,
         "dmarc.removed-tag": bool(set(record.obsolete_tags) - ({"pct"} if partial else set())),
         "dmarc.report-unauthorised": bool(unauthorized),
@@ -232,9 +206,7 @@ def _policy_code(discovery: Discovery) -> str:
     if discovery.unanswered:
         return "dmarc.no-answer"
     if record is None:
-        return (
-            "dmarc.several" if any(step.multiple for step in discovery.steps) else "dmarc.missing"
-        )
+        return "dmarc.several" if any(step.multiple for step in discovery.steps) else "dmarc.missing"
     if not record.has_policy:
         return "dmarc.no-policy" if discovery.policy else "dmarc.invalid"
     if discovery.policy == "none":
@@ -245,9 +217,7 @@ def _policy_code(discovery: Discovery) -> str:
 def _values(discovery: Discovery, unauthorized: tuple[str, ...]) -> dict[str, str]:
     record, source = discovery.record, discovery.source
     multiple = next((step.name for step in discovery.steps if step.multiple), "")
-    invalid_tags = [tag for tag in ("p", "sp", "np") if record and tag in record.invalid_tags] or [
-        "p"
-    ]
+    invalid_tags = [tag for tag in ("p", "sp", "np") if record and tag in record.invalid_tags] or ["p"]
     owner = source.domain if source else discovery.domain
     return {
         "domain": display_domain(discovery.domain),
@@ -263,9 +233,7 @@ def _values(discovery: Discovery, unauthorized: tuple[str, ...]) -> dict[str, st
         "removed": " and ".join(record.obsolete_tags) if record else "",
         "watch": QUARANTINE_NEXT if record and record.report_uris else ADD_REPORTS_FIRST,
         "hosts": " and ".join(map(readable, unauthorized)),
-        "report_name": " and ".join(
-            readable(f"{owner}._report._dmarc.{host}") for host in unauthorized
-        ),
+        "report_name": " and ".join(readable(f"{owner}._report._dmarc.{host}") for host in unauthorized),
         "unanswered": discovery.unanswered or "",
     }
 
@@ -282,12 +250,7 @@ def _facts(discovery: Discovery, unauthorized: tuple[str, ...]) -> dict[str, Any
     return facts | {key: value for key, value in optional.items() if value}
 
 
-def _finding(
-    discovery: Discovery, code: str, values: Mapping[str, str], facts: Mapping[str, Any]
-) -> Finding:
+def _finding(discovery: Discovery, code: str, values: Mapping[str, str], facts: Mapping[str, Any]) -> Finding:
     template = TEMPLATES[code]
-    summary, remediation = (
-        template.summary.format_map(values),
-        template.remediation.format_map(values),
-    )
+    summary, remediation = (template.summary.format_map(values), template.remediation.format_map(values))
     return Finding("dmarc", discovery.domain, template.verdict, code, summary, remediation, facts)

@@ -82,9 +82,7 @@ async def discover(domain: str, lookup: Lookup) -> Discovery:
     # Another check queries MX as well; here it shows whether the domain exists (§3.2.13).
     mx_reply, *replies = await lookup_concurrently(lookup, [(domain, "MX"), *queries])
     steps = [read_step(name, reply) for name, reply in zip(domains, replies, strict=True)]
-    return policy_from_walk(
-        truncate_walk(steps), exists=isinstance(mx_reply, LookupFailed) or mx_reply.exists
-    )
+    return policy_from_walk(truncate_walk(steps), exists=isinstance(mx_reply, LookupFailed) or mx_reply.exists)
 
 
 def walk_domains(domain: str) -> tuple[str, ...]:
@@ -98,20 +96,12 @@ def read_step(domain: str, reply: LookupResult) -> WalkStep:
     if isinstance(reply, LookupFailed):
         return WalkStep(domain, unanswered=reply.reason)
     records = [record for text in reply.records if (record := parse(text))]
-    return (
-        WalkStep(domain, records[0])
-        if len(records) == 1
-        else WalkStep(domain, multiple=bool(records))
-    )
+    return WalkStep(domain, records[0]) if len(records) == 1 else WalkStep(domain, multiple=bool(records))
 
 
 def truncate_walk(steps: Sequence[WalkStep]) -> tuple[WalkStep, ...]:
     """Cut the walk after the first record with psd=y or psd=n, where it ends."""
-    ends = (
-        count
-        for count, step in enumerate(steps, 1)
-        if step.record and step.record.public_suffix in "yn"
-    )
+    ends = (count for count, step in enumerate(steps, 1) if step.record and step.record.public_suffix in "yn")
     return tuple(steps[: next(ends, len(steps))])
 
 
@@ -147,12 +137,8 @@ def _org_domain(steps: tuple[WalkStep, ...]) -> str:
 def _source(steps: tuple[WalkStep, ...], org_domain: str) -> WalkStep | None:
     """Return the step of the domain itself, else of its organizational domain or public suffix."""
     steps_with_record = [step for step in steps if step.record]
-    owner_steps = [
-        step for step in steps_with_record if step.domain in (steps[0].domain, org_domain)
-    ]
-    suffix_steps = [
-        step for step in steps_with_record if step.record and step.record.public_suffix == "y"
-    ]
+    owner_steps = [step for step in steps_with_record if step.domain in (steps[0].domain, org_domain)]
+    suffix_steps = [step for step in steps_with_record if step.record and step.record.public_suffix == "y"]
     return next(iter([*owner_steps, *suffix_steps]), None)
 
 

@@ -90,21 +90,11 @@ def parse(text: str) -> Record | None:
     for tag, value in map(_split_tag, parts):
         values.setdefault(tag, value)
     known = {tag: value for tag, value in values.items() if tag in TAG_PATTERNS}
-    valid = {
-        tag: _normalized(tag, value)
-        for tag, value in known.items()
-        if TAG_PATTERNS[tag].fullmatch(value)
-    }
+    valid = {tag: _normalized(tag, value) for tag, value in known.items() if TAG_PATTERNS[tag].fullmatch(value)}
     removed = [tag for tag in OBSOLETE_TAGS if tag in values]
     if any(SIZE.search(uri) for tag in ("rua", "ruf") for uri in _split_list(known.get(tag, ""))):
         removed.append("!size")
-    return Record(
-        text,
-        valid,
-        tuple(tag for tag in known if tag not in valid),
-        tuple(removed),
-        values.get("pct"),
-    )
+    return Record(text, valid, tuple(tag for tag in known if tag not in valid), tuple(removed), values.get("pct"))
 
 
 def lower_policy(policy: str) -> str:

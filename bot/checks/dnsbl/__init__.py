@@ -16,19 +16,19 @@ from bot.checks.dnsbl.findings import list_finding
 from bot.checks.dnsbl.messages import CODES
 from bot.checks.dnsbl.query import QueryResults, query_all, query_batches
 from bot.checks.dnsbl.test_points import ListStatus, list_statuses, trust_of
-from bot.checks.dnsbl.trust import TrustCache, InMemoryTrustCache, ListTrust, TrustLevel
+from bot.checks.dnsbl.trust import InMemoryTrustCache, ListTrust, TrustCache, TrustLevel
 from bot.checks.dnsbl.zones import ListQuery, list_queries, usable_zones
-from bot.models import Check, Finding, Lookup, CheckRequest, Role, BatchLookup, BulkLookup
+from bot.models import BatchLookup, BulkLookup, Check, CheckRequest, Finding, Lookup, Role
 
 __all__ = [
-    "LISTS_TIMEOUT_S",
     "CODES",
+    "LISTS_TIMEOUT_S",
     "CatalogError",
-    "ListStatus",
-    "TrustCache",
     "InMemoryTrustCache",
-    "ListTrust",
     "ListState",
+    "ListStatus",
+    "ListTrust",
+    "TrustCache",
     "TrustLevel",
     "blocklist_check",
     "list_statuses",
@@ -67,11 +67,7 @@ def blocklist_check(
         deadline = asyncio.get_running_loop().time() + timeout_s
         queries = list_queries(list_zones, request.target)
         stored = await cache.get_many({trust_keys[query.zone.apex] for query in queries})
-        known = {
-            apex: stored[key]
-            for apex, key in trust_keys.items()
-            if key in stored and stored[key].is_valid(at)
-        }
+        known = {apex: stored[key] for apex, key in trust_keys.items() if key in stored and stored[key].is_valid(at)}
         results, checked = await query_with_test_points(queries, known, lookup, at, deadline)
         to_store = {
             trust_keys[apex]: list_trust
@@ -86,11 +82,7 @@ def blocklist_check(
 
 
 async def query_with_test_points(
-    queries: Sequence[ListQuery],
-    known: Mapping[str, ListTrust],
-    lookup: Lookup,
-    at: datetime,
-    deadline: float,
+    queries: Sequence[ListQuery], known: Mapping[str, ListTrust], lookup: Lookup, at: datetime, deadline: float
 ) -> tuple[QueryResults, dict[str, ListTrust]]:
     """Query the target and the test points of lists without fresh trust.
 
@@ -100,9 +92,7 @@ async def query_with_test_points(
     if isinstance(lookup, BatchLookup):
         results = await query_batches(lookup, queries, stale, deadline)
     else:
-        results = await query_all(
-            lookup, queries, (name for zone in stale for name in zone.test_point_names), deadline
-        )
+        results = await query_all(lookup, queries, (name for zone in stale for name in zone.test_point_names), deadline)
     return results, {zone.apex: trust_of(zone, results, at) for zone in stale}
 
 
@@ -111,9 +101,5 @@ def _is_fresh(list_trust: ListTrust | None, at: datetime) -> bool:
 
 
 def _finding(query: ListQuery, results: QueryResults, trust: ListTrust, role: Role) -> Finding:
-    classification = classify_with_trust(
-        query.zone.blocklist, results.result_for(query.name), trust
-    )
-    return list_finding(
-        query.zone, query.subject, role, classification, results.txt.get(query.name, ())
-    )
+    classification = classify_with_trust(query.zone.blocklist, results.result_for(query.name), trust)
+    return list_finding(query.zone, query.subject, role, classification, results.txt.get(query.name, ()))

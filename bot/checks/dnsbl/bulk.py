@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.checks.dnsbl.catalog import Kind
-from bot.checks.dnsbl.classify import Classification, ListState, is_nxdomain, classify_with_trust
+from bot.checks.dnsbl.classify import Classification, ListState, classify_with_trust, is_nxdomain
 from bot.checks.dnsbl.findings import list_finding, not_listed_finding
-from bot.checks.dnsbl.query import query_batches, listing_txt
+from bot.checks.dnsbl.query import listing_txt, query_batches
 from bot.checks.dnsbl.test_points import trust_of
-from bot.checks.dnsbl.trust import TrustCache, ListTrust, TrustLevel
+from bot.checks.dnsbl.trust import ListTrust, TrustCache, TrustLevel
 from bot.checks.dnsbl.zones import Zone, query_labels
-from bot.models import Finding, CheckRequest, BulkLookup
+from bot.models import BulkLookup, CheckRequest, Finding
 
 TEST_POINTS_TIMEOUT_S = 2.0
 RETRY_AFTER = timedelta(minutes=1)  # of a list whose trust is unknown
@@ -37,16 +37,12 @@ class BulkTrust:
         self._lock = asyncio.Lock()
         self._refresh_task: asyncio.Task[None] | None = None
 
-    async def trust_by_apex(
-        self, zones: Collection[Zone], lookup: BulkLookup, at: datetime
-    ) -> Mapping[str, ListTrust]:
+    async def trust_by_apex(self, zones: Collection[Zone], lookup: BulkLookup, at: datetime) -> Mapping[str, ListTrust]:
         """Return the trust of every zone, by apex."""
         missing = [zone for zone in zones if zone.apex not in self._known]
         if missing:
             async with self._lock:
-                await self._refresh(
-                    [zone for zone in missing if zone.apex not in self._known], lookup, at
-                )
+                await self._refresh([zone for zone in missing if zone.apex not in self._known], lookup, at)
         elif self._scanned_at is None or abs(at - self._scanned_at) >= REFRESH_SCAN_INTERVAL:
             self._scanned_at = at
             due = [zone for zone in zones if self._is_due(zone.apex, at)]
@@ -60,23 +56,15 @@ class BulkTrust:
         Cached trust is not enough to alert on a listing, so missing answers yield `unknown` here.
         """
         async with self._lock:
-            if (
-                zone.apex not in self._last_result
-                or abs(at - self._last_result[zone.apex].checked_at) >= RECHECK_TTL
-            ):
+            if zone.apex not in self._last_result or abs(at - self._last_result[zone.apex].checked_at) >= RECHECK_TTL:
                 cached = self._known.get(zone.apex)
                 await self._query_test_points(
-                    [zone],
-                    {zone.apex: cached} if cached and cached.is_valid(at) else {},
-                    lookup,
-                    at,
+                    [zone], {zone.apex: cached} if cached and cached.is_valid(at) else {}, lookup, at
                 )
         return self._last_result[zone.apex]
 
     def _is_due(self, apex: str, at: datetime) -> bool:
-        return (
-            not self._known[apex].is_fresh(at) and abs(at - self._attempted_at[apex]) >= RETRY_AFTER
-        )
+        return not self._known[apex].is_fresh(at) and abs(at - self._attempted_at[apex]) >= RETRY_AFTER
 
     async def _refresh(self, zones: Sequence[Zone], lookup: BulkLookup, at: datetime) -> None:
         stored = await self._cache.get_many([self._trust_keys[zone.apex] for zone in zones])
@@ -85,64 +73,43 @@ class BulkTrust:
             for zone in zones
             if (trust := stored.get(self._trust_keys[zone.apex])) and trust.is_valid(at)
         }
-        stale = [
-            zone for zone in zones if zone.apex not in cached or not cached[zone.apex].is_fresh(at)
-        ]
+        stale = [zone for zone in zones if zone.apex not in cached or not cached[zone.apex].is_fresh(at)]
         await self._query_test_points(stale, cached, lookup, at)
         self._attempted_at.update(dict.fromkeys((zone.apex for zone in zones), at))
 
     async def _query_test_points(
-        self,
-        zones: Collection[Zone],
-        cached: Mapping[str, ListTrust],
-        lookup: BulkLookup,
-        at: datetime,
+        self, zones: Collection[Zone], cached: Mapping[str, ListTrust], lookup: BulkLookup, at: datetime
     ) -> None:
         checked = await query_trust(zones, lookup, at)
         await self._cache.set_many(
-            {
-                self._trust_keys[apex]: trust
-                for apex, trust in checked.items()
-                if trust.level is not TrustLevel.UNKNOWN
-            }
+            {self._trust_keys[apex]: trust for apex, trust in checked.items() if trust.level is not TrustLevel.UNKNOWN}
         )
         self._last_result.update(checked)
         self._known.update(merge_trust(cached, checked))
 
 
-async def query_trust(
-    zones: Iterable[Zone], lookup: BulkLookup, at: datetime
-) -> dict[str, ListTrust]:
+async def query_trust(zones: Iterable[Zone], lookup: BulkLookup, at: datetime) -> dict[str, ListTrust]:
     """Return the trust of these zones, by apex, from their test points alone.
 
     The queries bypass every cache: an answer cached an hour ago does not show that the resolver
     passes answers now.
     """
     queried = list(zones)
-    results = await query_batches(
-        lookup, (), queried, asyncio.get_running_loop().time() + TEST_POINTS_TIMEOUT_S
-    )
+    results = await query_batches(lookup, (), queried, asyncio.get_running_loop().time() + TEST_POINTS_TIMEOUT_S)
     return {zone.apex: trust_of(zone, results, at) for zone in queried}
 
 
-def merge_trust(
-    cached: Mapping[str, ListTrust], checked: Mapping[str, ListTrust]
-) -> dict[str, ListTrust]:
+def merge_trust(cached: Mapping[str, ListTrust], checked: Mapping[str, ListTrust]) -> dict[str, ListTrust]:
     """Merge new trust into cached trust: a cached entry wins over a new `unknown`."""
     unknown = {key for key, trust in checked.items() if trust.level is TrustLevel.UNKNOWN}
-    return {
-        **checked,
-        **{key: trust for key, trust in cached.items() if key in unknown or key not in checked},
-    }
+    return {**checked, **{key: trust for key, trust in cached.items() if key in unknown or key not in checked}}
 
 
 class BulkCheck:
     """Zones grouped by what they list, so that one batch queries a label at all of them."""
 
     def __init__(self, zones: Sequence[Zone]) -> None:
-        self._zones = {
-            kind: [zone for zone in zones if kind in zone.blocklist.kinds] for kind in Kind
-        }
+        self._zones = {kind: [zone for zone in zones if kind in zone.blocklist.kinds] for kind in Kind}
         self._positions = {zone.blocklist.id: position for position, zone in enumerate(zones)}
 
     async def run(
@@ -153,9 +120,7 @@ class BulkCheck:
         kinds = query_labels(request.target)
         for kind, (label, subject) in kinds.items():
             trust = await bulk_trust.trust_by_apex(self._zones[kind], lookup, at)
-            apexes = [
-                zone.apex for zone in self._zones[kind] if trust[zone.apex].level is TrustLevel.GOOD
-            ]
+            apexes = [zone.apex for zone in self._zones[kind] if trust[zone.apex].level is TrustLevel.GOOD]
             results = dict(zip(apexes, await lookup.lookup_many(label, apexes), strict=True))
             for zone in self._zones[kind]:
                 result = results.get(zone.apex)
@@ -164,9 +129,7 @@ class BulkCheck:
                     continue
                 list_trust = trust[zone.apex]
                 classification = (
-                    classify_with_trust(zone.blocklist, result, list_trust)
-                    if result
-                    else not_queried(list_trust)
+                    classify_with_trust(zone.blocklist, result, list_trust) if result else not_queried(list_trust)
                 )
                 if result and classification.state is ListState.LISTED and lookup.fresh:
                     classification = classify_with_trust(
@@ -175,11 +138,7 @@ class BulkCheck:
                 listed = classification.state is ListState.LISTED
                 txt = await listing_txt(lookup, f"{label}.{zone.apex}") if listed else ()
                 findings.append(list_finding(zone, subject, request.role, classification, txt))
-        return (
-            findings
-            if len(kinds) == 1
-            else sorted(findings, key=lambda finding: self._positions[finding.subject])
-        )
+        return findings if len(kinds) == 1 else sorted(findings, key=lambda finding: self._positions[finding.subject])
 
 
 def not_queried(trust: ListTrust) -> Classification:

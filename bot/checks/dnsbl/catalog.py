@@ -13,15 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bot.checks.dnsbl.return_codes import (
-    ReturnCode,
-    CodeTable,
-    Effect,
-    Pattern,
-    Removal,
-    Severity,
-    RemovalParty,
-)
+from bot.checks.dnsbl.return_codes import CodeTable, Effect, Pattern, Removal, RemovalParty, ReturnCode, Severity
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
 
@@ -93,9 +85,7 @@ class TomlTable:
             bare = bare.replace("{" + placeholder + "}", "")
         if "{" in bare or "}" in bare:
             names = " and ".join("{" + name + "}" for name in sorted(allowed))
-            raise self.error(
-                key, f"may have no placeholder but {names}" if names else "may have no placeholder"
-            )
+            raise self.error(key, f"may have no placeholder but {names}" if names else "may have no placeholder")
 
     def table(self, key: str) -> TomlTable:
         value = self._remaining.pop(key, {})
@@ -233,16 +223,12 @@ def parse_catalog(document: Mapping[str, Any]) -> Catalog:
     """Parse the catalog from a TOML document. Raises CatalogError."""
     top = TomlTable(document, "the catalogue")
     refusals = _refusals(top.table("refusals"))
-    lists = tuple(
-        _blocklist(table, number, refusals) for number, table in enumerate(top.tables("list"), 1)
-    )
+    lists = tuple(_blocklist(table, number, refusals) for number, table in enumerate(top.tables("list"), 1))
     top.end()
     if not lists:
         raise top.error("list", "is missing: there must be at least one [[list]]")
     _reject_duplicates("id", (blocklist.id for blocklist in lists))
-    _reject_duplicates(
-        "zone", (f"{blocklist.zone} ({kind})" for blocklist in lists for kind in blocklist.kinds)
-    )
+    _reject_duplicates("zone", (f"{blocklist.zone} ({kind})" for blocklist in lists for kind in blocklist.kinds))
     return Catalog(lists)
 
 
@@ -258,9 +244,7 @@ def _refusals(table: TomlTable) -> Mapping[str, ReturnCode]:
     nobody = Removal(RemovalParty.NOBODY)
     codes = {text: _code(table.table(text), "", Severity.NONE, nobody) for text in table}
     if not codes:
-        raise CatalogError(
-            "the catalogue: refusals is missing; it says which answers are no answers."
-        )
+        raise CatalogError("the catalogue: refusals is missing; it says which answers are no answers.")
     for text, code in codes.items():
         _pattern(table, text)
         if code.effect.is_answer:
@@ -384,17 +368,11 @@ def _pattern(table: TomlTable, text: str) -> Pattern:
     try:
         return Pattern.parse(text)
     except ValueError:
-        raise table.error(
-            text, "is not an answer such as 127.0.0.2, 127.0.0.4-7 or 127.0.*.3"
-        ) from None
+        raise table.error(text, "is not an answer such as 127.0.0.2, 127.0.0.4-7 or 127.0.*.3") from None
 
 
 def _code(
-    table: TomlTable,
-    name: str,
-    severity: Severity,
-    removal: Removal,
-    placeholder: frozenset[str] = frozenset(),
+    table: TomlTable, name: str, severity: Severity, removal: Removal, placeholder: frozenset[str] = frozenset()
 ) -> ReturnCode:
     code = ReturnCode(
         effect=table.enum("effect", Effect),

@@ -48,9 +48,7 @@ class Classification:
 NOT_LISTED = Classification(ListState.NOT_LISTED)
 
 
-def classify_with_trust(
-    blocklist: Blocklist, result: LookupResult, trust: ListTrust
-) -> Classification:
+def classify_with_trust(blocklist: Blocklist, result: LookupResult, trust: ListTrust) -> Classification:
     """Classify a lookup result, given the trust of the list through the same resolver."""
     good = trust.level is TrustLevel.GOOD
     if good and is_nxdomain(result):
@@ -86,9 +84,7 @@ def classify_result(blocklist: Blocklist, result: LookupResult) -> Classificatio
 
 
 def _classify_records(blocklist: Blocklist, records: Sequence[str]) -> Classification:
-    answers = tuple(
-        sorted(set(records), key=lambda record: (octets_of(record) or (0, 0, 0, 0), record))
-    )
+    answers = tuple(sorted(set(records), key=lambda record: (octets_of(record) or (0, 0, 0, 0), record)))
     if not all(_is_loopback(answer) for answer in answers):
         return Classification(ListState.UNUSABLE, "parked", answers)
     meanings = {answer: blocklist.codes.find(answer) for answer in answers}

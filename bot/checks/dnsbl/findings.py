@@ -9,17 +9,17 @@ from typing import Any
 from bot.checks.dnsbl.catalog import Blocklist, Key
 from bot.checks.dnsbl.classify import Classification, ListState
 from bot.checks.dnsbl.messages import (
+    DEFAULT_REASON,
     EFFECT_CODES,
     IMPACT_TEXTS,
     OR_KEY,
-    DEFAULT_REASON,
     REASON_TEXTS,
     REGISTER_RESOLVER,
-    SEVERITY_VERDICTS,
     REMEDIATIONS,
+    SEVERITY_VERDICTS,
     UNREGISTERED_REASONS,
 )
-from bot.checks.dnsbl.return_codes import ReturnCode, Effect, Removal, Severity
+from bot.checks.dnsbl.return_codes import Effect, Removal, ReturnCode, Severity
 from bot.checks.dnsbl.zones import Zone
 from bot.models import Finding, Link, Role, Verdict
 
@@ -47,15 +47,7 @@ def not_listed_finding(zone: Zone, subject: str) -> Finding:
     """Return the finding for a target that is not listed."""
     blocklist = zone.blocklist
     summary = f"{subject} is not on {blocklist.name}."
-    return Finding(
-        CHECK,
-        blocklist.id,
-        Verdict.PASS,
-        "blocklist.not-listed",
-        summary,
-        "",
-        zone.not_listed_facts,
-    )
+    return Finding(CHECK, blocklist.id, Verdict.PASS, "blocklist.not-listed", summary, "", zone.not_listed_facts)
 
 
 def verdict_of(code: ReturnCode, role: Role) -> Verdict:
@@ -68,9 +60,7 @@ def verdict_of(code: ReturnCode, role: Role) -> Verdict:
     return Verdict.PASS
 
 
-def _listed(
-    zone: Zone, subject: str, role: Role, classification: Classification, txt: Sequence[str]
-) -> Finding:
+def _listed(zone: Zone, subject: str, role: Role, classification: Classification, txt: Sequence[str]) -> Finding:
     codes = sorted(classification.codes, key=lambda code: _rank(code, role))
     worst, verdict = codes[0], verdict_of(codes[0], role)
     list_names = " and ".join(dict.fromkeys(code.name for code in codes))
@@ -90,8 +80,7 @@ def _listed(
         verdict=verdict,
         code=EFFECT_CODES[worst.effect],
         summary=(
-            f"{subject} is on {list_names}: "
-            f"{worst.meaning}{_impact(worst, role)}.{_ipv6_network_note(subject, worst)}"
+            f"{subject} is on {list_names}: {worst.meaning}{_impact(worst, role)}.{_ipv6_network_note(subject, worst)}"
         ),
         remediation=_remediation(zone.blocklist, worst.removal) if verdict > Verdict.PASS else "",
         facts=_facts(zone, classification) | facts,
@@ -108,11 +97,7 @@ def _rank(code: ReturnCode, role: Role) -> tuple[int, int, int]:
 def _impact(worst: ReturnCode, role: Role) -> str:
     if worst.effect is Effect.POLICY and role is Role.CLIENT:
         return "; this is expected for an address that does not send mail itself"
-    return (
-        f"; {IMPACT_TEXTS[worst.severity]}"
-        if worst.effect in (Effect.LISTED, Effect.POLICY)
-        else ""
-    )
+    return f"; {IMPACT_TEXTS[worst.severity]}" if worst.effect in (Effect.LISTED, Effect.POLICY) else ""
 
 
 def _ipv6_network_note(subject: str, worst: ReturnCode) -> str:
@@ -120,17 +105,12 @@ def _ipv6_network_note(subject: str, worst: ReturnCode) -> str:
     if ":" not in subject or worst.effect not in (Effect.LISTED, Effect.POLICY):
         return ""
     network = IPv6Network((subject, 64), strict=False)
-    return (
-        f" An IPv6 entry is mostly for the whole network {network}, so look at the other addresses "
-        "in it, too."
-    )
+    return f" An IPv6 entry is mostly for the whole network {network}, so look at the other addresses in it, too."
 
 
 def _remediation(blocklist: Blocklist, removal: Removal) -> str:
     expiry = f" {removal.expiry}" if removal.expiry else ""
-    return removal.remediation or REMEDIATIONS[removal.party].format(
-        operator=blocklist.operator, expiry=expiry
-    )
+    return removal.remediation or REMEDIATIONS[removal.party].format(operator=blocklist.operator, expiry=expiry)
 
 
 def _removal_links(removals: Sequence[Removal], subject: str) -> tuple[Link, ...]:
@@ -147,9 +127,7 @@ def _removal_links(removals: Sequence[Removal], subject: str) -> tuple[Link, ...
     return tuple(Link(label, url) for url, label in labels.items())
 
 
-def _unrecognized(
-    zone: Zone, subject: str, classification: Classification, txt: Sequence[str]
-) -> Finding:
+def _unrecognized(zone: Zone, subject: str, classification: Classification, txt: Sequence[str]) -> Finding:
     blocklist = zone.blocklist
     answers = ", ".join(classification.unrecognized)
     facts = {
@@ -162,10 +140,7 @@ def _unrecognized(
         subject=blocklist.id,
         verdict=Verdict.PASS,
         code="blocklist.unrecognised",
-        summary=(
-            f"{blocklist.name} answers {answers} for {subject} and does not say what that means "
-            "for its mail."
-        ),
+        summary=(f"{blocklist.name} answers {answers} for {subject} and does not say what that means for its mail."),
         facts=_facts(zone, classification) | facts,
         links=_removal_links([blocklist.removal], subject),
     )
@@ -176,18 +151,13 @@ def _no_answer(zone: Zone, subject: str, classification: Classification) -> Find
     cause, remediation = REASON_TEXTS.get(classification.reason, DEFAULT_REASON)
     links: tuple[Link, ...] = ()
     if blocklist.registration_url and classification.reason in UNREGISTERED_REASONS:
-        remediation, links = (
-            REGISTER_RESOLVER,
-            (Link("Make your resolver known", blocklist.registration_url),),
-        )
+        remediation, links = (REGISTER_RESOLVER, (Link("Make your resolver known", blocklist.registration_url),))
     or_key = OR_KEY if blocklist.key is Key.SPAMHAUS and not zone.secret else ""
     return Finding(
         check=CHECK,
         subject=blocklist.id,
         verdict=Verdict.UNKNOWN,
-        code="blocklist.no-answer"
-        if classification.state is ListState.UNKNOWN
-        else "blocklist.unusable",
+        code="blocklist.no-answer" if classification.state is ListState.UNKNOWN else "blocklist.unusable",
         summary=f"{blocklist.name} does not tell whether {subject} is listed: {cause}.",
         remediation=remediation.format(operator=blocklist.operator, or_key=or_key),
         facts=_facts(zone, classification),

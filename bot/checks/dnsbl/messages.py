@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.checks.dnsbl.return_codes import Effect, Severity, RemovalParty
+from bot.checks.dnsbl.return_codes import Effect, RemovalParty, Severity
 from bot.checks.finding_codes import FindingCode
 from bot.models import Verdict
 
@@ -24,9 +24,7 @@ CODES: Mapping[str, FindingCode] = {
     "blocklist.noted": FindingCode(
         "The list knows the address or domain and says something neutral about it.", "RFC 5782 §2.1"
     ),
-    "blocklist.allowed": FindingCode(
-        "The list praises the address or domain.", "[DNSWL](https://www.dnswl.org/)"
-    ),
+    "blocklist.allowed": FindingCode("The list praises the address or domain.", "[DNSWL](https://www.dnswl.org/)"),
     "blocklist.unrecognised": FindingCode(
         "The list gave an answer that it does not explain.",
         "RFC 5782 §2.3",
@@ -41,8 +39,7 @@ CODES: Mapping[str, FindingCode] = {
         "Check again in a few minutes; where most lists are silent, `mailcheck doctor` says why.",
     ),
     "blocklist.unusable": FindingCode(
-        "The list refuses this resolver or cannot be believed at present, so the state is not "
-        "known.",
+        "The list refuses this resolver or cannot be believed at present, so the state is not known.",
         "[Spamhaus: return codes](https://docs.spamhaus.com/datasets/docs/source/10-data-type-documentation/datasets/040-zones.html)",
         "Run a resolver of your own and set MAILCHECK_NAMESERVERS, or set the key of the list.",
     ),
@@ -70,14 +67,13 @@ IMPACT_TEXTS = {
 }
 
 REMEDIATIONS = {
-    RemovalParty.OWNER: "Fix the cause first, then ask {operator} for removal and say what you changed.",
+    RemovalParty.OWNER: ("Fix the cause first, then ask {operator} for removal and say what you changed."),
     RemovalParty.PROVIDER: (
-        "Fix the cause first, then have your provider ask {operator}, which hears only the "
-        "network's owner."
+        "Fix the cause first, then have your provider ask {operator}, which hears only the network's owner."
     ),
     RemovalParty.SELF_SERVICE: "Fix the cause first, then use the removal form.",
     RemovalParty.AUTOMATIC: "Fix the cause and wait: the entry ends by itself{expiry}.",
-    RemovalParty.DO_NOT_PAY: "Fix the cause and wait, do not pay: the entry ends by itself{expiry}.",
+    RemovalParty.DO_NOT_PAY: ("Fix the cause and wait, do not pay: the entry ends by itself{expiry}."),
     RemovalParty.NOBODY: "",
 }
 
@@ -106,20 +102,11 @@ REASON_TEXTS = {
     "public-resolver": ("it does not answer through a public resolver", USE_OWN_RESOLVER),
     "quota": ("too many questions came from this resolver", USE_OWN_RESOLVER),
     "key-disabled": ("the key is disabled", "Look at the key in your account with {operator}."),
-    "key-misused": (
-        "the key belongs to another account",
-        "Look at the key in your account with {operator}.",
-    ),
-    "wrong-zone": (
-        "its zone is misspelt in the catalogue",
-        "Correct the zone of this list in the catalogue.",
-    ),
+    "key-misused": ("the key belongs to another account", "Look at the key in your account with {operator}."),
+    "wrong-zone": ("its zone is misspelt in the catalogue", "Correct the zone of this list in the catalogue."),
     "wrong-query": ("it does not hold what was asked", ""),
     "parked": ("its answers come from somebody else, as those of a parked domain do", ""),
-    "emptied": (
-        "its test entry is gone, as in a list that was emptied or does not serve this resolver",
-        "",
-    ),
+    "emptied": ("its test entry is gone, as in a list that was emptied or does not serve this resolver", ""),
     "lists-everything": ("it lists what it promises never to list", ""),
 }
 DEFAULT_REASON = ("it did not answer", CHECK_AGAIN)

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bot.checks.dnsbl.classify import LookupResult, ListState, classify_result
+from bot.checks.dnsbl.classify import ListState, LookupResult, classify_result
 from bot.checks.dnsbl.zones import ListQuery, Zone
-from bot.models import Lookup, LookupFailed, BatchLookup
+from bot.models import BatchLookup, Lookup, LookupFailed
 
 MAX_TXT_RECORDS = 4
 MAX_TXT_CHARS = 300
@@ -43,10 +43,7 @@ async def query_all(
 
     async def query_target(query: ListQuery) -> None:
         await query_address(query.name)
-        if (
-            classify_result(query.zone.blocklist, results.by_name[query.name]).state
-            is ListState.LISTED
-        ):
+        if classify_result(query.zone.blocklist, results.by_name[query.name]).state is ListState.LISTED:
             results.txt[query.name] = await listing_txt(lookup, query.name)
 
     try:

@@ -126,9 +126,7 @@ class CodeTable:
 def octets_of(address: str) -> Octets | None:
     """Return the four octets of an IPv4 address in text form; None for anything else."""
     parts = address.split(".")
-    if len(parts) != 4 or not all(
-        part.isascii() and part.isdigit() and len(part) <= 3 for part in parts
-    ):
+    if len(parts) != 4 or not all(part.isascii() and part.isdigit() and len(part) <= 3 for part in parts):
         return None
     first, second, third, fourth = (int(part) for part in parts)
     return (first, second, third, fourth) if max(first, second, third, fourth) < 256 else None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.checks.dnsbl.catalog import Blocklist, Catalog
-from bot.checks.dnsbl.classify import LookupResult, Classification, ListState, classify_result
+from bot.checks.dnsbl.classify import Classification, ListState, LookupResult, classify_result
 from bot.checks.dnsbl.query import QueryResults, query_all
 from bot.checks.dnsbl.trust import ListTrust, TrustLevel
 from bot.checks.dnsbl.zones import Zone, zone_of
@@ -23,17 +23,12 @@ Assessment = tuple[TrustLevel, str]
 
 def trust_of(zone: Zone, results: QueryResults, at: datetime) -> ListTrust:
     """Return the trust of a list from results that include its test points."""
-    listed, unlisted = (
-        results.result_for(name) if name else None for name in (zone.must_list, zone.must_not_list)
-    )
+    listed, unlisted = (results.result_for(name) if name else None for name in (zone.must_list, zone.must_not_list))
     return evaluate_test_points(zone.blocklist, listed, unlisted, at)
 
 
 def evaluate_test_points(
-    blocklist: Blocklist,
-    must_list: LookupResult | None,
-    must_not_list: LookupResult | None,
-    at: datetime,
+    blocklist: Blocklist, must_list: LookupResult | None, must_not_list: LookupResult | None, at: datetime
 ) -> ListTrust:
     """Return the trust of a list from the results of its test points.
 
@@ -41,9 +36,7 @@ def evaluate_test_points(
     """
     listed = None if must_list is None else _assess_listed(classify_result(blocklist, must_list))
     unlisted = (
-        None
-        if must_not_list is None
-        else _assess_unlisted(classify_result(blocklist, must_not_list), listed == GOOD)
+        None if must_not_list is None else _assess_unlisted(classify_result(blocklist, must_not_list), listed == GOOD)
     )
     trust, reason = _worst(unlisted or GOOD, listed or GOOD)
     return ListTrust(trust, reason, at)
@@ -115,11 +108,7 @@ async def list_statuses(
             return ListStatus(blocklist.id, blocklist.name, TrustLevel.UNKNOWN, "no-key", 0)
         trust = await _query_trust(zone, lookup, now(), deadline)
         return ListStatus(
-            blocklist.id,
-            blocklist.name,
-            trust.level,
-            trust.reason,
-            round((loop.time() - started_at) * 1e3),
+            blocklist.id, blocklist.name, trust.level, trust.reason, round((loop.time() - started_at) * 1e3)
         )
 
     tasks = [asyncio.ensure_future(check_list(blocklist)) for blocklist in catalog.lists]

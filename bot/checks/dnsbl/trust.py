@@ -48,9 +48,7 @@ class ListTrust:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> ListTrust:
         """Raises ValueError or KeyError for anything that `to_json` did not write."""
-        return cls(
-            TrustLevel(stored["trust"]), str(stored["reason"]), datetime.fromisoformat(stored["at"])
-        )
+        return cls(TrustLevel(stored["trust"]), str(stored["reason"]), datetime.fromisoformat(stored["at"]))
 
     def _age(self, now: datetime) -> timedelta:
         return abs(now - self.checked_at)  # the clocks of two workers may differ

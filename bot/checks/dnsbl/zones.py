@@ -70,8 +70,7 @@ def zone_of(blocklist: Blocklist, keys: Mapping[str, str]) -> Zone | None:
         return None
     apex = blocklist.key_zone.format(key=secret) if secret else blocklist.zone
     must_list, must_not_list = (
-        f"{_test_point_label(test_point)}.{apex}"
-        for test_point in (blocklist.must_list, blocklist.must_not_list)
+        f"{_test_point_label(test_point)}.{apex}" for test_point in (blocklist.must_list, blocklist.must_not_list)
     )
     return Zone(
         blocklist,

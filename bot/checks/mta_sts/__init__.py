@@ -9,37 +9,21 @@ from typing import Any
 
 from bot.checks.finding_codes import FindingCode, FindingTemplate
 from bot.checks.lookups import lookup_or_failure, mx_hosts, readable
-from bot.checks.mta_sts.policy import (
-    MtaStsPolicy,
-    BadMtaSts,
-    find_records,
-    parse_record_id,
-    parse_policy,
-)
+from bot.checks.mta_sts.policy import BadMtaSts, MtaStsPolicy, find_records, parse_policy, parse_record_id
 from bot.inputs.domain_names import display_domain
-from bot.models import Finding, Lookup, LookupFailed, CheckRequest, Verdict
-from bot.probe_results import (
-    CERTIFICATE_ERRORS,
-    ERROR_TEXTS,
-    Fetch,
-    HttpPage,
-    ProbeError,
-    ProbeFailed,
-)
+from bot.models import CheckRequest, Finding, Lookup, LookupFailed, Verdict
+from bot.probe_results import CERTIFICATE_ERRORS, ERROR_TEXTS, Fetch, HttpPage, ProbeError, ProbeFailed
 
 CODES: Mapping[str, FindingCode] = {
     "mta-sts.ok": FindingCode(
-        "A policy in mode enforce applies, and it names every mail server of the domain.",
-        "RFC 8461 §5",
+        "A policy in mode enforce applies, and it names every mail server of the domain.", "RFC 8461 §5"
     ),
     "mta-sts.testing": FindingCode(
         "The policy is in mode testing: senders report what would fail, and deliver as ever.",
         "RFC 8461 §5",
         "Set the mode to enforce once the TLS reports show no failures.",
     ),
-    "mta-sts.off": FindingCode(
-        "The policy is in mode none: senders deliver as if there were none.", "RFC 8461 §8.3"
-    ),
+    "mta-sts.off": FindingCode("The policy is in mode none: senders deliver as if there were none.", "RFC 8461 §8.3"),
     "mta-sts.missing": FindingCode(
         "The domain has no MTA-STS record; most domains have none.",
         "RFC 8461 §3.1",
@@ -61,10 +45,7 @@ CODES: Mapping[str, FindingCode] = {
     "mta-sts.no-policy": FindingCode(
         "There is a record, and no policy can be fetched where it must be (RFC 8461 §3.3).",
         "RFC 8461 §3.3",
-        (
-            "Serve the policy at https://mta-sts.<domain>/.well-known/mta-sts.txt, or remove the"
-            " record."
-        ),
+        ("Serve the policy at https://mta-sts.<domain>/.well-known/mta-sts.txt, or remove the record."),
     ),
     "mta-sts.redirect": FindingCode(
         "The policy's page redirects, which senders must not follow (RFC 8461 §3.3).",
@@ -87,10 +68,7 @@ CODES: Mapping[str, FindingCode] = {
         "Make the web server send the policy as text/plain.",
     ),
     "mta-sts.mx-refused": FindingCode(
-        (
-            "The policy is in mode enforce and does not name a mail server: senders must not"
-            " deliver to it."
-        ),
+        ("The policy is in mode enforce and does not name a mail server: senders must not deliver to it."),
         "RFC 8461 §4.1",
         "Add a line mx: with the mail server to the policy, then change the id in the record.",
     ),
@@ -100,10 +78,7 @@ CODES: Mapping[str, FindingCode] = {
         "Add a line mx: with the mail server to the policy, then change the id in the record.",
     ),
     "mta-sts.short-age": FindingCode(
-        (
-            "Senders may remember the policy for less than a day, so it protects little (RFC 8461"
-            " §3.2)."
-        ),
+        ("Senders may remember the policy for less than a day, so it protects little (RFC 8461 §3.2)."),
         "RFC 8461 §3.2",
         "Raise max_age to some weeks, for example 2592000.",
     ),
@@ -126,30 +101,20 @@ POLICY_MEDIA_TYPE = "text/plain"
 TEMPLATES: Mapping[str, FindingTemplate] = {
     "mta-sts.ok": FindingTemplate(
         Verdict.PASS,
-        (
-            "Servers that follow MTA-STS deliver mail for {domain} over verified TLS only, and"
-            " all MX names fit."
-        ),
+        ("Servers that follow MTA-STS deliver mail for {domain} over verified TLS only, and all MX names fit."),
     ),
     "mta-sts.testing": FindingTemplate(
         Verdict.PASS,
         "MTA-STS of {domain} only tests: senders report what would fail, and deliver anyway.",
         "Set the mode to enforce once the TLS reports show no failures.",
     ),
-    "mta-sts.off": FindingTemplate(
-        Verdict.PASS, "The MTA-STS policy of {domain} is switched off (mode none)."
-    ),
+    "mta-sts.off": FindingTemplate(Verdict.PASS, "The MTA-STS policy of {domain} is switched off (mode none)."),
     "mta-sts.missing": FindingTemplate(
         Verdict.PASS,
-        (
-            "{domain} has no MTA-STS; mail arrives without it, but an attacker on the way can"
-            " switch encryption off."
-        ),
+        ("{domain} has no MTA-STS; mail arrives without it, but an attacker on the way can switch encryption off."),
         "When everything else is right, publish an MTA-STS policy in mode testing.",
     ),
-    "mta-sts.not-needed": FindingTemplate(
-        Verdict.PASS, "{domain} takes no mail, so it needs no MTA-STS."
-    ),
+    "mta-sts.not-needed": FindingTemplate(Verdict.PASS, "{domain} takes no mail, so it needs no MTA-STS."),
     "mta-sts.several": FindingTemplate(
         Verdict.WARN,
         "There is more than one MTA-STS record at {record_at}, so senders ignore them all.",
@@ -162,10 +127,7 @@ TEMPLATES: Mapping[str, FindingTemplate] = {
     ),
     "mta-sts.no-policy": FindingTemplate(
         Verdict.WARN,
-        (
-            "{domain} announces an MTA-STS policy, but its host cannot give it: {why}. Senders"
-            " deliver without it."
-        ),
+        ("{domain} announces an MTA-STS policy, but its host cannot give it: {why}. Senders deliver without it."),
         "Serve the policy at {url}, or remove the record at {record_at}.",
     ),
     "mta-sts.redirect": FindingTemplate(
@@ -197,10 +159,7 @@ TEMPLATES: Mapping[str, FindingTemplate] = {
             "Servers that follow MTA-STS (Gmail, Outlook and others) must not deliver to {bad}:"
             " the policy of {domain} leaves it out."
         ),
-        (
-            "Add a line “mx: {first_bad}” to the policy at {url}, then change the id in the"
-            " record at {record_at}."
-        ),
+        ("Add a line “mx: {first_bad}” to the policy at {url}, then change the id in the record at {record_at}."),
     ),
     "mta-sts.mx-unlisted": FindingTemplate(
         Verdict.WARN,
@@ -208,25 +167,16 @@ TEMPLATES: Mapping[str, FindingTemplate] = {
             "The MTA-STS policy of {domain} leaves out {bad}; in mode testing mail still arrives"
             " there, in enforce it will not."
         ),
-        (
-            "Add a line “mx: {first_bad}” to the policy at {url}, then change the id in the"
-            " record at {record_at}."
-        ),
+        ("Add a line “mx: {first_bad}” to the policy at {url}, then change the id in the record at {record_at}."),
     ),
     "mta-sts.short-age": FindingTemplate(
         Verdict.PASS,
-        (
-            "Senders forget the MTA-STS policy of {domain} within a day (max_age {age}), so it"
-            " protects little."
-        ),
+        ("Senders forget the MTA-STS policy of {domain} within a day (max_age {age}), so it protects little."),
         "Raise max_age to some weeks, for example 2592000.",
     ),
     "mta-sts.not-fetched": FindingTemplate(
         Verdict.UNKNOWN,
-        (
-            "The MTA-STS policy of {domain} could not be fetched from here, so it is not known to"
-            " be right: {why}."
-        ),
+        ("The MTA-STS policy of {domain} could not be fetched from here, so it is not known to be right: {why}."),
         "Open {url} in a browser; if it shows there, check again.",
     ),
     "mta-sts.no-answer": FindingTemplate(
@@ -269,10 +219,7 @@ async def check(request: CheckRequest, lookup: Lookup, *, fetch: Fetch) -> list[
         "host": host,
         "url": policy_url(domain),
     }
-    return [
-        _finding(code, domain, {**values, **evaluation.values}, evaluation.facts)
-        for code in evaluation.codes
-    ]
+    return [_finding(code, domain, {**values, **evaluation.values}, evaluation.facts) for code in evaluation.codes]
 
 
 def policy_url(domain: str) -> str:
@@ -340,9 +287,7 @@ def judge(policy_id: str, page: HttpPage, hosts: tuple[str, ...] | LookupFailed)
         "media_type": page.media_type,
     }
     main_code = _main_code(policy, bool(uncovered), isinstance(hosts, LookupFailed))
-    return Evaluation(
-        (main_code, *(code for code, holds in warnings.items() if holds)), values, facts
-    )
+    return Evaluation((main_code, *(code for code, holds in warnings.items() if holds)), values, facts)
 
 
 def _main_code(policy: MtaStsPolicy, has_uncovered: bool, unanswered: bool) -> str:
@@ -355,12 +300,7 @@ def _main_code(policy: MtaStsPolicy, has_uncovered: bool, unanswered: bool) -> s
     return "mta-sts.ok" if policy.mode == "enforce" else "mta-sts.testing"
 
 
-def _finding(
-    code: str, domain: str, values: Mapping[str, str], facts: Mapping[str, Any]
-) -> Finding:
+def _finding(code: str, domain: str, values: Mapping[str, str], facts: Mapping[str, Any]) -> Finding:
     template = TEMPLATES[code]
-    summary, remediation = (
-        template.summary.format_map(values),
-        template.remediation.format_map(values),
-    )
+    summary, remediation = (template.summary.format_map(values), template.remediation.format_map(values))
     return Finding("mta-sts", domain, template.verdict, code, summary, remediation, facts)

@@ -14,9 +14,7 @@ MALFORMED_RECORD = re.compile(r"\s*v\s*=\s*sts", re.IGNORECASE)
 FIELD = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31})=([!-:<>-~]+)")
 ID = re.compile(r"[A-Za-z0-9]{1,32}")
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
-HOST = re.compile(
-    r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}", re.IGNORECASE
-)
+HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}", re.IGNORECASE)
 SECONDS = re.compile(r"[0-9]{1,10}")
 MODES = ("enforce", "testing", "none")
 MAX_AGE_LIMIT_S = 31_557_600  # one year
@@ -75,9 +73,7 @@ def parse_policy(text: str) -> MtaStsPolicy:
     if first.get("mode") not in MODES:
         raise BadMtaSts("its mode is none of enforce, testing and none")
     return MtaStsPolicy(
-        first["mode"],
-        _parse_max_age(first.get("max_age", "")),
-        _parse_mx_patterns(first["mode"], fields.get("mx", [])),
+        first["mode"], _parse_max_age(first.get("max_age", "")), _parse_mx_patterns(first["mode"], fields.get("mx", []))
     )
 
 

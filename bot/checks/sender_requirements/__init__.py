@@ -15,9 +15,9 @@ from bot.checks.sender_requirements.rules import (
     RECEIVERS,
     RULES,
     SIGNALS,
-    Requirement,
     Effect,
     Receiver,
+    Requirement,
     Rule,
     RuleState,
 )
@@ -31,10 +31,7 @@ SOURCES = (
     " [Outlook.com](https://sendersupport.olc.protection.outlook.com/pm/)"
 )
 CODES: Mapping[str, FindingCode] = {
-    "senders.would-take": FindingCode(
-        "Nothing that was seen speaks against the receiver taking the mail.",
-        SOURCES,
-    ),
+    "senders.would-take": FindingCode("Nothing that was seen speaks against the receiver taking the mail.", SOURCES),
     "senders.would-refuse": FindingCode(
         "The mail breaks a rule that the receiver holds every sender to.",
         SOURCES,
@@ -51,15 +48,11 @@ CODES: Mapping[str, FindingCode] = {
         "Put right the rule that the finding names.",
     ),
     "senders.not-known": FindingCode(
-        "Something that the receiver asks for could not be checked.",
-        SOURCES,
-        "Check again in a few minutes.",
+        "Something that the receiver asks for could not be checked.", SOURCES, "Check again in a few minutes."
     ),
 }
 SUMMARIES: Mapping[str, str] = {
-    "senders.would-take": (
-        "Nothing that can be seen from outside keeps {name} from taking this mail."
-    ),
+    "senders.would-take": ("Nothing that can be seen from outside keeps {name} from taking this mail."),
     "senders.would-refuse": "{name} would refuse this mail: {why}.",
     "senders.would-refuse-bulk": "{name} would refuse this mail from {bulk}: {why}.",
     "senders.may-refuse": "{name} may refuse this mail or call it spam: {why}.",
@@ -101,9 +94,7 @@ class RequirementStatus:
         """The finding code if the requirement is broken."""
         if self.requirement.bulk:
             return "senders.would-refuse-bulk"
-        return (
-            "senders.would-refuse" if self.rule.effect is Effect.REFUSED else "senders.may-refuse"
-        )
+        return "senders.would-refuse" if self.rule.effect is Effect.REFUSED else "senders.may-refuse"
 
 
 def judge(findings: Sequence[Finding]) -> list[Finding]:
@@ -112,9 +103,7 @@ def judge(findings: Sequence[Finding]) -> list[Finding]:
     `facts["rules"]` has one row per requirement: rule, asks, of (all, bulk), state (met, broken,
     unknown, unseen, not-visible), replies. No finding is worse than those it is based on.
     """
-    relevant = dict.fromkeys(
-        [(finding.code, finding.verdict, finding.remediation) for finding in findings]
-    )
+    relevant = dict.fromkeys([(finding.code, finding.verdict, finding.remediation) for finding in findings])
     return list(_judge(tuple([RelevantFinding(*row) for row in relevant])))
 
 
@@ -128,11 +117,7 @@ def _judge(relevant: tuple[RelevantFinding, ...]) -> tuple[Finding, ...]:
 
 def _signal(name: str, relevant: Sequence[RelevantFinding]) -> Assessment:
     for row in SIGNALS[name]:
-        matching = [
-            finding
-            for finding in relevant
-            if finding.code in row.codes and finding.verdict >= row.at_least
-        ]
+        matching = [finding for finding in relevant if finding.code in row.codes and finding.verdict >= row.at_least]
         if matching:
             return Assessment(row.state, max(matching, key=lambda finding: finding.verdict))
     return Assessment(RuleState.UNSEEN)
@@ -144,15 +129,10 @@ def _rule(rule: Rule, signals: Mapping[str, Assessment]) -> Assessment:
     With `any_signal` one met signal is enough, else all must be met.
     """
     assessments = [signals[name] for name in rule.signals]
-    deciding, unanimous = (
-        (RuleState.MET, RuleState.BROKEN) if rule.any_signal else (RuleState.BROKEN, RuleState.MET)
-    )
+    deciding, unanimous = (RuleState.MET, RuleState.BROKEN) if rule.any_signal else (RuleState.BROKEN, RuleState.MET)
     if assessments and all(assessment.state is unanimous for assessment in assessments):
         return max(
-            assessments,
-            key=lambda assessment: (
-                assessment.finding.verdict if assessment.finding else Verdict.PASS
-            ),
+            assessments, key=lambda assessment: assessment.finding.verdict if assessment.finding else Verdict.PASS
         )
     return next(
         (
@@ -166,10 +146,7 @@ def _rule(rule: Rule, signals: Mapping[str, Assessment]) -> Assessment:
 
 
 def _receiver_finding(receiver: Receiver, signals: Mapping[str, Assessment]) -> Finding:
-    statuses = [
-        RequirementStatus(demand, _rule(RULES[demand.rule], signals))
-        for demand in receiver.requirements
-    ]
+    statuses = [RequirementStatus(demand, _rule(RULES[demand.rule], signals)) for demand in receiver.requirements]
     code, deciding = _decide(statuses)
     causes = [status.assessment.finding for status in deciding if status.assessment.finding]
     worst = max(causes, key=lambda finding: finding.verdict, default=None)

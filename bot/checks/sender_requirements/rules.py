@@ -98,39 +98,17 @@ SIGNALS: Mapping[str, tuple[SignalRow, ...]] = {
     ),
     "spf": (
         _met("spf.pass"),
-        _broken(
-            "spf.fail", "spf.softfail", "spf.neutral", "spf.missing-record", "spf.permanent-error"
-        ),
-        _broken(
-            "spf.multiple-records", "spf.syntax-error", "spf.missing-include", "spf.no-such-domain"
-        ),
+        _broken("spf.fail", "spf.softfail", "spf.neutral", "spf.missing-record", "spf.permanent-error"),
+        _broken("spf.multiple-records", "spf.syntax-error", "spf.missing-include", "spf.no-such-domain"),
         _broken("spf.too-many-lookups", "spf.too-many-hosts", "spf.too-many-voids"),
         _unknown("spf.temporary-error", "spf.not-finished", "spf.no-answer", "spf.broken"),
-        _met(
-            "spf.valid-record",
-            "spf.allows-everyone",
-            "spf.neutral-default",
-            "spf.no-default",
-            "spf.uses-ptr",
-        ),
+        _met("spf.valid-record", "spf.allows-everyone", "spf.neutral-default", "spf.no-default", "spf.uses-ptr"),
         _met("spf.dead-name", "spf.ipv6-voids"),
     ),
     "dkim": (
         _met("dkim.ok", "dkim.short-key", "dkim.long-key"),
-        _broken(
-            "dkim.missing-key",
-            "dkim.revoked",
-            "dkim.broken-key",
-            "dkim.bad-record",
-            "dkim.several-records",
-        ),
-        _broken(
-            "dkim.weak-key",
-            "dkim.only-sha1",
-            "dkim.not-for-mail",
-            "dkim.unknown-kind",
-            "dkim.testing",
-        ),
+        _broken("dkim.missing-key", "dkim.revoked", "dkim.broken-key", "dkim.bad-record", "dkim.several-records"),
+        _broken("dkim.weak-key", "dkim.only-sha1", "dkim.not-for-mail", "dkim.unknown-kind", "dkim.testing"),
         _broken("dkim.ed25519-alone"),
         _unknown("dkim.no-answer", "dkim.broken"),
     ),
@@ -166,20 +144,12 @@ RULES: Mapping[str, Rule] = {
             ("reverse-name",),
         ),
         Rule(
-            "spf-or-dkim",
-            "SPF or DKIM in order",
-            "neither SPF nor DKIM is in order",
-            ("spf", "dkim"),
-            any_signal=True,
+            "spf-or-dkim", "SPF or DKIM in order", "neither SPF nor DKIM is in order", ("spf", "dkim"), any_signal=True
         ),
         Rule("spf", "SPF in order", "SPF is not in order", ("spf",)),
         Rule("dkim", "DKIM in order", "DKIM is not in order", ("dkim",)),
-        Rule(
-            "dkim-key", "DKIM keys of at least 1024 bits", "a DKIM key is too short", ("dkim-key",)
-        ),
-        Rule(
-            "dmarc", "a DMARC record, p=none at least", "there is no valid DMARC record", ("dmarc",)
-        ),
+        Rule("dkim-key", "DKIM keys of at least 1024 bits", "a DKIM key is too short", ("dkim-key",)),
+        Rule("dmarc", "a DMARC record, p=none at least", "there is no valid DMARC record", ("dmarc",)),
         Rule(
             "helo",
             "a HELO name that leads to an address",
@@ -258,14 +228,8 @@ RECEIVERS: tuple[Receiver, ...] = (
             Requirement("alignment", ("5.7.515",), bulk=True),
         ),
         (
-            Link(
-                "Outlook.com: what senders must do",
-                "https://sendersupport.olc.protection.outlook.com/pm/",
-            ),
-            Link(
-                "Outlook.com: how it sees your addresses",
-                "https://sendersupport.olc.protection.outlook.com/snds/",
-            ),
+            Link("Outlook.com: what senders must do", "https://sendersupport.olc.protection.outlook.com/pm/"),
+            Link("Outlook.com: how it sees your addresses", "https://sendersupport.olc.protection.outlook.com/snds/"),
         ),
     ),
 )

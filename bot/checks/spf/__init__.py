@@ -10,10 +10,10 @@ from bot.checks.spf.findings import helo_finding, mail_from_findings
 from bot.checks.spf.include_tree import read_include_tree
 from bot.checks.spf.lint import lint
 from bot.checks.spf.messages import CODES
-from bot.checks.spf.result import SpfResult, ResultCode, to_json
-from bot.models import Address, Finding, Lookup, CheckRequest
+from bot.checks.spf.result import ResultCode, SpfResult, to_json
+from bot.models import Address, CheckRequest, Finding, Lookup
 
-__all__ = ["CODES", "SpfResult", "ResultCode", "check", "check_host", "to_json"]
+__all__ = ["CODES", "ResultCode", "SpfResult", "check", "check_host", "to_json"]
 
 
 async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
@@ -34,9 +34,7 @@ async def _check_domain(request: CheckRequest, domain: str, lookup: Lookup) -> l
         if ip is None:
             return lint(await read_include_tree(domain, session))
         result = await evaluate(ip, f"postmaster@{domain}", request.helo or domain, session)
-        return mail_from_findings(
-            ip, request.role, result, await read_include_tree(domain, session)
-        )
+        return mail_from_findings(ip, request.role, result, await read_include_tree(domain, session))
 
 
 async def _check_helo(ip: Address, helo: str, lookup: Lookup) -> list[Finding]:

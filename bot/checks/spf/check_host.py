@@ -9,16 +9,8 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from bot.checks.lookups import reverse_name
-from bot.checks.spf.dns_session import DEFAULT_LIMITS, Limits, Query, DnsSession, BudgetExceeded
-from bot.checks.spf.macros import (
-    BadSyntax,
-    MacroString,
-    is_queryable,
-    expand,
-    macro_values,
-    parse_explanation,
-    to_name,
-)
+from bot.checks.spf.dns_session import DEFAULT_LIMITS, BudgetExceeded, DnsSession, Limits, Query
+from bot.checks.spf.macros import BadSyntax, MacroString, expand, is_queryable, macro_values, parse_explanation, to_name
 from bot.checks.spf.prefetch import ADDRESS_RDTYPES, mx_hosts, prefetch_terms
 from bot.checks.spf.record import (
     All,
@@ -34,12 +26,12 @@ from bot.checks.spf.record import (
     parse_record,
 )
 from bot.checks.spf.result import (
-    MAX_NAMES,
     MAX_LOOKUP_TERMS,
+    MAX_NAMES,
     MAX_VOID_LOOKUPS,
     PermErrorCause,
-    SpfResult,
     ResultCode,
+    SpfResult,
     join_names,
 )
 from bot.inputs.domain_names import quoted
@@ -89,9 +81,7 @@ async def evaluate(
     local_part, _, domain = (sender or helo).rpartition("@")
     domain = domain.removesuffix(".")
     evaluation = _Evaluation(
-        address,
-        macro_values(address, f"{local_part or 'postmaster'}@{domain}", helo, domain, int(clock())),
-        session,
+        address, macro_values(address, f"{local_part or 'postmaster'}@{domain}", helo, domain, int(clock())), session
     )
     try:
         async with asyncio.timeout_at(session.deadline):
@@ -104,13 +94,10 @@ async def evaluate(
         )
     except (BudgetExceeded, TimeoutError) as error:
         return evaluation.ended(
-            ResultCode.UNKNOWN,
-            str(error) or "The check stopped by itself because DNS was too slow.",
+            ResultCode.UNKNOWN, str(error) or "The check stopped by itself because DNS was too slow."
         )
     return (
-        evaluation.matched(match, await evaluation.explanation(match))
-        if match
-        else evaluation.ended(ResultCode.NONE)
+        evaluation.matched(match, await evaluation.explanation(match)) if match else evaluation.ended(ResultCode.NONE)
     )
 
 
@@ -140,9 +127,7 @@ class _Evaluation:
         self.path: list[str] = []
         self.counts_voids = True
 
-    def ended(
-        self, result: ResultCode, problem: str = "", cause: PermErrorCause | None = None
-    ) -> SpfResult:
+    def ended(self, result: ResultCode, problem: str = "", cause: PermErrorCause | None = None) -> SpfResult:
         return SpfResult(
             result,
             lookups=self.term_count,
@@ -190,16 +175,13 @@ class _Evaluation:
         """Read the record of a domain (§4.3 to §4.6) and prefetch what its terms need."""
         if "." not in domain or "[" in domain or not is_queryable(domain):
             return None
-        spf_texts = [
-            text for text in (await self.session.query(domain, "TXT")).records if is_spf(text)
-        ]
+        spf_texts = [text for text in (await self.session.query(domain, "TXT")).records if is_spf(text)]
         if not spf_texts:
             return None
         self.path.append(domain)
         if len(spf_texts) > 1:
             raise PermError(
-                PermErrorCause.MULTIPLE_RECORDS,
-                f"{domain} has {len(spf_texts)} SPF records; one is allowed.",
+                PermErrorCause.MULTIPLE_RECORDS, f"{domain} has {len(spf_texts)} SPF records; one is allowed."
             )
         try:
             record = parse_record(spf_texts[0])
@@ -208,9 +190,7 @@ class _Evaluation:
         prefetch_terms(self.session, record, self.ip, {**self.values, "d": domain})
         return record
 
-    async def try_directive(
-        self, directive: Directive, record: Record, chain: tuple[str, ...]
-    ) -> _Match | None:
+    async def try_directive(self, directive: Directive, record: Record, chain: tuple[str, ...]) -> _Match | None:
         own_match = _Match(QUALIFIERS[directive.qualifier], directive.text, chain, record.exp)
         if not isinstance(directive.mechanism, Include):
             return own_match if await self.matches(directive.mechanism, chain[-1]) else None
@@ -252,14 +232,11 @@ class _Evaluation:
         names = [target] if mechanism.name == "a" else mx_hosts(await self.records(target, "MX"))
         if len(names) > MAX_NAMES:
             raise PermError(
-                PermErrorCause.MX_HOSTS,
-                f"{target} has {len(names)} MX records; SPF looks at no more than 10.",
+                PermErrorCause.MX_HOSTS, f"{target} has {len(names)} MX records; SPF looks at no more than 10."
             )
         self.start_queries(names)
         prefix = mechanism.v4 if self.ip.version == 4 else mechanism.v6
-        addresses = [
-            address for name in names for address in await self.records(name, self.address_rdtype)
-        ]
+        addresses = [address for name in names for address in await self.records(name, self.address_rdtype)]
         return any(self.ip in ip_network((address, prefix), strict=False) for address in addresses)
 
     async def reverse_names(self) -> list[str]:
@@ -290,9 +267,7 @@ class _Evaluation:
     async def fill(self, text: MacroString, domain: str) -> str:
         values = {**self.values, "d": domain}
         if "p" in text.variables:
-            values["p"] = (
-                await self.first_validated(_ranked(await self.reverse_names(), domain)) or "unknown"
-            )
+            values["p"] = await self.first_validated(_ranked(await self.reverse_names(), domain)) or "unknown"
         return expand(text, values)
 
     async def explanation(self, match: _Match) -> str | None:
@@ -304,9 +279,7 @@ class _Evaluation:
         try:
             async with asyncio.timeout_at(self.session.deadline):
                 texts = await self.records(await self.target_name(match.exp, domain), "TXT")
-                text = (
-                    await self.fill(parse_explanation(texts[0]), domain) if len(texts) == 1 else ""
-                )
+                text = await self.fill(parse_explanation(texts[0]), domain) if len(texts) == 1 else ""
         except (BadSyntax, LookupFailed, BudgetExceeded, TimeoutError):
             return None
         return text[:MAX_TEXT] if text.isascii() and text else None
@@ -334,16 +307,13 @@ class _Evaluation:
         if self.term_count > MAX_LOOKUP_TERMS:
             self.term_count = MAX_LOOKUP_TERMS
             raise PermError(
-                PermErrorCause.LOOKUPS,
-                f"The record needs more than {MAX_LOOKUP_TERMS} terms that ask DNS.",
+                PermErrorCause.LOOKUPS, f"The record needs more than {MAX_LOOKUP_TERMS} terms that ask DNS."
             )
 
 
 def _ranked(names: Iterable[str], domain: str) -> list[str]:
     """Sort names as %{p} prefers them: the domain itself, names below it, others (§7.3)."""
-    return sorted(
-        names, key=lambda name: (name.lower() != domain.lower(), not _is_below(name, domain))
-    )
+    return sorted(names, key=lambda name: (name.lower() != domain.lower(), not _is_below(name, domain)))
 
 
 def _is_below(name: str, domain: str) -> bool:

@@ -54,10 +54,7 @@ class DnsSession:
         return self
 
     async def __aexit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         pending = [task for task in self._tasks.values() if not task.done()]
         for task in pending:
@@ -81,10 +78,7 @@ class DnsSession:
         if not isinstance(result, LookupFailed):
             return result
         if result.reason == "budget":
-            raise BudgetExceeded(
-                "The whole check had asked as many DNS questions as it may, so SPF was not "
-                "finished."
-            )
+            raise BudgetExceeded("The whole check had asked as many DNS questions as it may, so SPF was not finished.")
         raise LookupFailed(result.reason, f"{name} {rdtype}")
 
     def prefetch(self, name: str, rdtype: str, on_answer: OnAnswer | None = None) -> None:
@@ -95,21 +89,15 @@ class DnsSession:
     def _task(self, query: Query) -> asyncio.Task[DnsAnswer | LookupFailed]:
         task = self._tasks.get(query)
         if asyncio.get_running_loop().time() > self.deadline or (task and task.cancelled()):
-            raise BudgetExceeded(
-                f"The check stopped by itself after {self._limits.timeout_s:g} seconds."
-            )
+            raise BudgetExceeded(f"The check stopped by itself after {self._limits.timeout_s:g} seconds.")
         self._prefetched.discard(query)
         if task:
             return task
         if self.queries >= self._limits.max_queries:
-            raise BudgetExceeded(
-                f"The check stopped by itself after {self._limits.max_queries} DNS questions."
-            )
+            raise BudgetExceeded(f"The check stopped by itself after {self._limits.max_queries} DNS questions.")
         return self._create_task(query, None)
 
-    def _create_task(
-        self, query: Query, on_answer: OnAnswer | None
-    ) -> asyncio.Task[DnsAnswer | LookupFailed]:
+    def _create_task(self, query: Query, on_answer: OnAnswer | None) -> asyncio.Task[DnsAnswer | LookupFailed]:
         task = self._tasks[query] = asyncio.create_task(self._fetch(query, on_answer))
         return task
 

@@ -9,14 +9,14 @@ from typing import Any
 from bot.checks.spf.include_tree import UNBOUNDED, IncludeTree, tree_rows
 from bot.checks.spf.lint import MAX_RECORD_BYTES, MAX_RECORD_CHARS, lint
 from bot.checks.spf.messages import (
-    INCLUDE_LOOP,
     CLIENT_NOT_LISTED,
-    TOO_MANY_LOOKUPS,
     HELO_TEMPLATES,
+    INCLUDE_LOOP,
     MAIL_FROM_TEMPLATES,
     NO_IPV6_HOSTS,
-    REMEDIATIONS,
     RECORD_TOO_LONG,
+    REMEDIATIONS,
+    TOO_MANY_LOOKUPS,
     SpfTemplate,
 )
 from bot.checks.spf.record import VERSION
@@ -24,8 +24,8 @@ from bot.checks.spf.result import (
     MAX_LOOKUP_TERMS,
     MAX_VOID_LOOKUPS,
     PermErrorCause,
-    SpfResult,
     ResultCode,
+    SpfResult,
     join_names,
     to_json,
 )
@@ -40,26 +40,20 @@ COVERED_CODES: Mapping[PermErrorCause | ResultCode, frozenset[str]] = {
     PermErrorCause.MULTIPLE_RECORDS: frozenset({"spf.multiple-records"}),
     PermErrorCause.MISSING_RECORD: frozenset({"spf.missing-include"}),
     PermErrorCause.LOOKUPS: frozenset({"spf.too-many-lookups"}),
-    PermErrorCause.VOID_LOOKUPS: frozenset(
-        {"spf.too-many-voids", "spf.dead-name", "spf.ipv6-voids"}
-    ),
+    PermErrorCause.VOID_LOOKUPS: frozenset({"spf.too-many-voids", "spf.dead-name", "spf.ipv6-voids"}),
     PermErrorCause.MX_HOSTS: frozenset({"spf.too-many-hosts"}),
     ResultCode.NEUTRAL: frozenset({"spf.neutral-default", "spf.no-default"}),
     ResultCode.NONE: frozenset({"spf.missing-record"}),
 }
 
 
-def mail_from_findings(
-    ip: Address, role: Role, result: SpfResult, include_tree: IncludeTree
-) -> list[Finding]:
+def mail_from_findings(ip: Address, role: Role, result: SpfResult, include_tree: IncludeTree) -> list[Finding]:
     """Return the finding about the address, then other problems of the records as warnings."""
     if not include_tree.root.exists or include_tree.root.near_miss:
         return lint(include_tree)
     covered = COVERED_CODES.get(result.cause or result.code, frozenset())
     others = [
-        finding
-        for finding in lint(include_tree)
-        if finding.verdict >= Verdict.WARN and finding.code not in covered
+        finding for finding in lint(include_tree) if finding.verdict >= Verdict.WARN and finding.code not in covered
     ]
     template = _template(ip, role, result, include_tree)
     values = {**_values(ip, include_tree.domain, result), **_record_values(ip, include_tree)}
@@ -99,20 +93,13 @@ def _template(ip: Address, role: Role, result: SpfResult, include_tree: IncludeT
         return replace(template, verdict=Verdict.WARN)
     if result.cause is PermErrorCause.LOOKUPS and include_tree.lookup_terms > MAX_LOOKUP_TERMS:
         return INCLUDE_LOOP if include_tree.lookup_terms >= UNBOUNDED else TOO_MANY_LOOKUPS
-    if result.cause is PermErrorCause.VOID_LOOKUPS and all(
-        rdtype == "AAAA" for _, rdtype in result.void_queries
-    ):
+    if result.cause is PermErrorCause.VOID_LOOKUPS and all(rdtype == "AAAA" for _, rdtype in result.void_queries):
         return NO_IPV6_HOSTS
     return replace(template, remediation=REMEDIATIONS[result.cause]) if result.cause else template
 
 
-def _finding(
-    subject: str, template: SpfTemplate, values: Mapping[str, Any], facts: Mapping[str, Any]
-) -> Finding:
-    summary, remediation = (
-        template.summary.format_map(values),
-        template.remediation.format_map(values),
-    )
+def _finding(subject: str, template: SpfTemplate, values: Mapping[str, Any], facts: Mapping[str, Any]) -> Finding:
+    summary, remediation = (template.summary.format_map(values), template.remediation.format_map(values))
     return Finding("spf", subject, template.verdict, template.code, summary, remediation, facts)
 
 
@@ -125,19 +112,13 @@ def _values(ip: Address, domain: str, result: SpfResult) -> dict[str, Any]:
         "problem": _after_colon(result.problem),
         "where": result.path[-1] if result.path else domain,
         "term": mechanism_for(ip),
-        "names": join_names(
-            list(dict.fromkeys(name for name, _ in result.void_queries)) or ["the names"]
-        ),
+        "names": join_names(list(dict.fromkeys(name for name, _ in result.void_queries)) or ["the names"]),
     }
 
 
 def _record_values(ip: Address, include_tree: IncludeTree) -> dict[str, Any]:
     record = include_tree.root.texts[0] if include_tree.root.texts else VERSION
-    count = (
-        f"at least {include_tree.lookup_terms}"
-        if include_tree.stop_reason
-        else str(include_tree.lookup_terms)
-    )
+    count = f"at least {include_tree.lookup_terms}" if include_tree.stop_reason else str(include_tree.lookup_terms)
     return {"size": len(with_address(ip, record).encode()), "count": count}
 
 
@@ -155,9 +136,7 @@ def _match_text(result: SpfResult) -> str:
 
 
 def _limits_text(result: SpfResult) -> str:
-    voids = (
-        f", {result.void_lookups} of {MAX_VOID_LOOKUPS} dead names" if result.void_lookups else ""
-    )
+    voids = f", {result.void_lookups} of {MAX_VOID_LOOKUPS} dead names" if result.void_lookups else ""
     return f"{result.lookups} of {MAX_LOOKUP_TERMS} lookups{voids}"
 
 

@@ -14,22 +14,11 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate, islice
 from typing import Any
 
-from bot.checks.spf.dns_session import Query, DnsSession, BudgetExceeded
-from bot.checks.spf.macros import BadSyntax, MacroString, is_queryable, expand, to_name
+from bot.checks.spf.dns_session import BudgetExceeded, DnsSession, Query
+from bot.checks.spf.macros import BadSyntax, MacroString, expand, is_queryable, to_name
 from bot.checks.spf.prefetch import mx_hosts
-from bot.checks.spf.record import (
-    All,
-    Directive,
-    Exists,
-    Hosts,
-    Include,
-    Network,
-    Ptr,
-    Record,
-    is_spf,
-    parse_record,
-)
-from bot.checks.spf.result import MAX_NAMES, MAX_LOOKUP_TERMS
+from bot.checks.spf.record import All, Directive, Exists, Hosts, Include, Network, Ptr, Record, is_spf, parse_record
+from bot.checks.spf.result import MAX_LOOKUP_TERMS, MAX_NAMES
 from bot.models import LookupFailed
 
 UNBOUNDED = 1_000_000  # lookup count of a loop, and upper bound of all counts
@@ -66,9 +55,7 @@ class RecordNode:
     def children(self) -> tuple[str, ...]:
         """The domains whose records this one needs, as often as it needs them."""
         included = [
-            target
-            for directive, target in self.directives_with_targets
-            if isinstance(directive.mechanism, Include)
+            target for directive, target in self.directives_with_targets if isinstance(directive.mechanism, Include)
         ]
         return tuple(filter(None, [*included, self.redirect_target]))
 
@@ -76,13 +63,9 @@ class RecordNode:
     def lookup_terms(self) -> int:
         """Number of terms of this record that need DNS if nothing matches (§4.6.4)."""
         directives = [
-            directive
-            for directive in self.record.reachable
-            if not isinstance(directive.mechanism, All | Network)
+            directive for directive in self.record.reachable if not isinstance(directive.mechanism, All | Network)
         ]
-        return len(directives) + (
-            self.record.redirect is not None and self.record.default_directive is None
-        )
+        return len(directives) + (self.record.redirect is not None and self.record.default_directive is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +104,7 @@ class IncludeTree:
             return []
         if directive.mechanism.name == "a":
             return [target]
-        return [
-            host for host in mx_hosts(self.answers.get((target, "MX"), ())) if is_queryable(host)
-        ]
+        return [host for host in mx_hosts(self.answers.get((target, "MX"), ())) if is_queryable(host)]
 
     def dead_names(self, directive: Directive, target: str, rdtype: str) -> list[str]:
         """Return the names of a term without records for senders that need `rdtype` (A or AAAA).
@@ -132,9 +113,7 @@ class IncludeTree:
         """
         queries = [(target, "A")] if isinstance(directive.mechanism, Exists) else [(target, "MX")]
         queries += [(host, rdtype) for host in self.host_names(directive, target)[:MAX_NAMES]]
-        return [
-            name for name, query_rdtype in queries if self.answers.get((name, query_rdtype)) == ()
-        ]
+        return [name for name, query_rdtype in queries if self.answers.get((name, query_rdtype)) == ()]
 
 
 async def read_include_tree(domain: str, session: DnsSession) -> IncludeTree:
@@ -156,8 +135,7 @@ async def _read_nodes(domain: str, session: DnsSession, nodes: dict[str, RecordN
     while level:
         if len(nodes) + len(level) > MAX_RECORDS:
             raise BudgetExceeded(
-                f"More than {MAX_RECORDS} SPF records hang together under {domain}; the rest was "
-                "not read."
+                f"More than {MAX_RECORDS} SPF records hang together under {domain}; the rest was not read."
             )
         for name in level:
             session.start(name, "TXT")
@@ -184,14 +162,8 @@ async def _read_node(domain: str, top: str, session: DnsSession) -> RecordNode:
         return RecordNode(domain, texts=texts, error=str(error))
     values = {"d": domain, "o": top}
     targets = tuple(_target(directive, values) for directive in record.reachable)
-    redirect_target = (
-        _name(record.redirect, values)
-        if record.redirect and record.default_directive is None
-        else ""
-    )
-    return RecordNode(
-        domain, texts=texts, record=record, targets=targets, redirect_target=redirect_target
-    )
+    redirect_target = _name(record.redirect, values) if record.redirect and record.default_directive is None else ""
+    return RecordNode(domain, texts=texts, record=record, targets=targets, redirect_target=redirect_target)
 
 
 def _is_near_miss(text: str) -> bool:
@@ -201,11 +173,7 @@ def _is_near_miss(text: str) -> bool:
 
 def _target(directive: Directive, values: Mapping[str, str]) -> str:
     mechanism = directive.mechanism
-    return (
-        _name(mechanism.domain, values)
-        if isinstance(mechanism, Include | Hosts | Exists | Ptr)
-        else ""
-    )
+    return _name(mechanism.domain, values) if isinstance(mechanism, Include | Hosts | Exists | Ptr) else ""
 
 
 def _name(domain: MacroString | None, values: Mapping[str, str]) -> str:
@@ -216,9 +184,7 @@ def _name(domain: MacroString | None, values: Mapping[str, str]) -> str:
     return name if is_queryable(name) else ""
 
 
-async def _lookup_names(
-    include_tree: IncludeTree, session: DnsSession, answers: dict[Query, tuple[str, ...]]
-) -> None:
+async def _lookup_names(include_tree: IncludeTree, session: DnsSession, answers: dict[Query, tuple[str, ...]]) -> None:
     """Query in two batches: what the terms themselves need, then the addresses of MX hosts."""
     terms = [(directive, target) for _, directive, target in include_tree.walk() if target]
     queries = [(target, rdtype) for directive, target in terms for rdtype in _rdtypes(directive)]
@@ -248,9 +214,7 @@ def _rdtypes(directive: Directive) -> tuple[str, ...]:
     return ()
 
 
-async def _query_all(
-    queries: Iterable[Query], session: DnsSession, answers: dict[Query, tuple[str, ...]]
-) -> None:
+async def _query_all(queries: Iterable[Query], session: DnsSession, answers: dict[Query, tuple[str, ...]]) -> None:
     missing = [query for query in dict.fromkeys(queries) if query not in answers]
     for query in missing:
         session.start(*query)
@@ -283,8 +247,7 @@ def _lookup_terms(domain: str, nodes: Mapping[str, RecordNode], counts: dict[str
         counts[domain] = UNBOUNDED
         node = nodes[domain]
         counts[domain] = min(
-            UNBOUNDED,
-            node.lookup_terms + sum(_lookup_terms(child, nodes, counts) for child in node.children),
+            UNBOUNDED, node.lookup_terms + sum(_lookup_terms(child, nodes, counts) for child in node.children)
         )
     return counts[domain]
 
@@ -312,29 +275,17 @@ class TreeRow:
 
 def tree_rows(include_tree: IncludeTree) -> list[dict[str, Any]]:
     """Return the first rows as plain data, in evaluation order; none for a single record."""
-    rows = list(
-        islice(
-            _record_rows(include_tree.domain, include_tree.domain, include_tree, (), set()),
-            MAX_ROWS + 1,
-        )
-    )
+    rows = list(islice(_record_rows(include_tree.domain, include_tree.domain, include_tree, (), set()), MAX_ROWS + 1))
     if len(rows) < 2:
         return []
     used = list(accumulate(row.cost for row in rows))
     over_index = next((index for index, total in enumerate(used) if total > MAX_LOOKUP_TERMS), None)
     marked = [replace(row, over=index == over_index) for index, row in enumerate(rows[:MAX_ROWS])]
-    return [
-        asdict(row)
-        for row in (*marked, *[TreeRow(1, "…", 0, None, "and more")][: len(rows) - MAX_ROWS])
-    ]
+    return [asdict(row) for row in (*marked, *[TreeRow(1, "…", 0, None, "and more")][: len(rows) - MAX_ROWS])]
 
 
 def _record_rows(
-    text: str,
-    domain: str,
-    include_tree: IncludeTree,
-    ancestors: tuple[str, ...],
-    rendered: set[str],
+    text: str, domain: str, include_tree: IncludeTree, ancestors: tuple[str, ...], rendered: set[str]
 ) -> Iterator[TreeRow]:
     """Yield the row of a record and those of its terms; a repeated record is not expanded again."""
     node, own = include_tree.nodes.get(domain), 1 if ancestors else 0
@@ -369,9 +320,7 @@ def _term_rows(
     if node.record.redirect is not None and node.record.default_directive is None:
         redirect = f"redirect={node.record.redirect}"
         if node.redirect_target:
-            yield from _record_rows(
-                redirect, node.redirect_target, include_tree, ancestors, rendered
-            )
+            yield from _record_rows(redirect, node.redirect_target, include_tree, ancestors, rendered)
         else:
             yield TreeRow(len(ancestors), redirect, 1, 1, "depends on the sender")
 
@@ -388,8 +337,7 @@ def _term_note(directive: Directive, target: str, include_tree: IncludeTree) -> 
         return "depends on the sender"
     return (
         DEAD_NAME_NOTE
-        if {*include_tree.dead_names(directive, target, "A")}
-        & {*include_tree.dead_names(directive, target, "AAAA")}
+        if {*include_tree.dead_names(directive, target, "A")} & {*include_tree.dead_names(directive, target, "AAAA")}
         else ""
     )
 

@@ -15,9 +15,7 @@ MAX_LABEL_OCTETS = 63
 ONLY_IN_EXPLANATIONS = frozenset("crt")
 REVERSE_ZONES = {4: "in-addr", 6: "ip6"}
 
-_EXPAND = re.compile(
-    r"%(?:\{([slodipvhcrt])([0-9]*)(r?)([.\-+,/_=]*)\}|([%_\-]))", re.IGNORECASE | re.ASCII
-)
+_EXPAND = re.compile(r"%(?:\{([slodipvhcrt])([0-9]*)(r?)([.\-+,/_=]*)\}|([%_\-]))", re.IGNORECASE | re.ASCII)
 _LITERAL = re.compile(r"[\x21-\x24\x26-\x7e]*")
 _LITERAL_OR_SPACE = re.compile(r"[\x20-\x24\x26-\x7e]*")
 _ESCAPES = {"%": "%", "_": " ", "-": "%20"}
@@ -58,10 +56,7 @@ def parse(text: str) -> MacroString:
     """Parse a macro-string of a record: visible ASCII, no letters c, r and t. Raises BadSyntax."""
     parsed = MacroString(text, _pieces(text, _LITERAL))
     if invalid := sorted(parsed.variables & ONLY_IN_EXPLANATIONS):
-        raise BadSyntax(
-            f"The macro %{{{invalid[0]}}} in {quoted(text)} is allowed only in the text of an "
-            "explanation."
-        )
+        raise BadSyntax(f"The macro %{{{invalid[0]}}} in {quoted(text)} is allowed only in the text of an explanation.")
     return parsed
 
 
@@ -104,10 +99,7 @@ def macro_values(ip: Address, sender: str, helo: str, domain: str, now: int) -> 
 
 def expand(text: MacroString, values: Mapping[str, str]) -> str:
     """Replace every macro by its value."""
-    return "".join(
-        piece if isinstance(piece, str) else _value(piece, values[piece.variable])
-        for piece in text.pieces
-    )
+    return "".join(piece if isinstance(piece, str) else _value(piece, values[piece.variable]) for piece in text.pieces)
 
 
 def to_name(expanded: str) -> str:
@@ -157,17 +149,9 @@ def _macro(match: re.Match[str]) -> str | Macro:
     if escape:
         return _ESCAPES[escape]
     if part_count and not part_count.strip("0"):
-        raise BadSyntax(
-            f"{quoted(match.group())} keeps 0 parts of its value; the number must be at least 1."
-        )
+        raise BadSyntax(f"{quoted(match.group())} keeps 0 parts of its value; the number must be at least 1.")
     # Python refuses to parse numbers of thousands of digits.
-    return Macro(
-        letter.lower(),
-        int(part_count.lstrip("0")[:9] or 0),
-        bool(reverse),
-        delimiters,
-        letter.isupper(),
-    )
+    return Macro(letter.lower(), int(part_count.lstrip("0")[:9] or 0), bool(reverse), delimiters, letter.isupper())
 
 
 def _value(macro: Macro, value: str) -> str:

@@ -12,7 +12,7 @@ from itertools import islice
 
 from bot.checks.lookups import reverse_name
 from bot.checks.spf.dns_session import DnsSession
-from bot.checks.spf.macros import BadSyntax, MacroString, is_queryable, expand, to_name
+from bot.checks.spf.macros import BadSyntax, MacroString, expand, is_queryable, to_name
 from bot.checks.spf.record import Exists, Hosts, Include, Network, Ptr, Record, is_spf, parse_record
 from bot.models import Address, DnsAnswer
 
@@ -20,18 +20,14 @@ MAX_PREFETCHED_TERMS = 10
 ADDRESS_RDTYPES = {4: "A", 6: "AAAA"}
 
 
-def prefetch_terms(
-    session: DnsSession, record: Record, ip: Address, values: Mapping[str, str]
-) -> None:
+def prefetch_terms(session: DnsSession, record: Record, ip: Address, values: Mapping[str, str]) -> None:
     """Prefetch the first answers that the terms of the record need, and what follows from those.
 
     `values` are the macro values of this record; terms that need %{p} are skipped.
     """
     for name, rdtype in islice(_queries(record, ip, values), MAX_PREFETCHED_TERMS):
         if rdtype == "TXT":
-            session.prefetch(
-                name, rdtype, partial(_prefetch_record, session, ip, {**values, "d": name})
-            )
+            session.prefetch(name, rdtype, partial(_prefetch_record, session, ip, {**values, "d": name}))
         elif rdtype == "MX":
             session.prefetch(name, rdtype, partial(_prefetch_mx_hosts, session, ip))
         else:
@@ -54,18 +50,14 @@ def _queries(record: Record, ip: Address, values: Mapping[str, str]) -> Iterator
             case Exists(domain=domain):
                 yield from _target_query(domain, "A", values)
             case Hosts(name=name, domain=domain):
-                yield from _target_query(
-                    domain, "MX" if name == "mx" else ADDRESS_RDTYPES[ip.version], values
-                )
+                yield from _target_query(domain, "MX" if name == "mx" else ADDRESS_RDTYPES[ip.version], values)
             case Ptr():
                 yield reverse_name(ip), "PTR"
     if record.redirect and not record.default_directive:
         yield from _target_query(record.redirect, "TXT", values)
 
 
-def _target_query(
-    domain: MacroString | None, rdtype: str, values: Mapping[str, str]
-) -> Iterator[tuple[str, str]]:
+def _target_query(domain: MacroString | None, rdtype: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if domain and "p" in domain.variables:
         return
     name = to_name(expand(domain, values)) if domain else values["d"]
@@ -73,9 +65,7 @@ def _target_query(
         yield name, rdtype
 
 
-def _prefetch_record(
-    session: DnsSession, ip: Address, values: Mapping[str, str], answer: DnsAnswer
-) -> None:
+def _prefetch_record(session: DnsSession, ip: Address, values: Mapping[str, str], answer: DnsAnswer) -> None:
     texts = [text for text in answer.records if is_spf(text)]
     if len(texts) != 1:
         return

@@ -14,23 +14,12 @@ VERSION = "v=spf1"
 MAX_PREFIX_V4, MAX_PREFIX_V6 = 32, 128
 
 _MODIFIER = re.compile(r"([a-z][a-z0-9\-_.]*)=(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
-_DIRECTIVE = re.compile(
-    r"([+\-?~]?)([a-z][a-z0-9]*)((?:[:/].*)?)", re.IGNORECASE | re.ASCII | re.DOTALL
-)
+_DIRECTIVE = re.compile(r"([+\-?~]?)([a-z][a-z0-9]*)((?:[:/].*)?)", re.IGNORECASE | re.ASCII | re.DOTALL)
 _CIDR = r"(0|[1-9][0-9]{0,2})"
 _HOSTS = re.compile(rf"(?::(.*?))?(?:/{_CIDR})?(?://{_CIDR})?", re.DOTALL)
 _NETWORK = re.compile(rf":([0-9a-f.:]+)(?:/{_CIDR})?", re.IGNORECASE)
-_SECOND_TERM = re.compile(
-    r".(?:include:|exists:|ip4:|ip6:|redirect=|v=spf1)", re.IGNORECASE | re.DOTALL
-)
-_MISTAKES = {
-    "ip": "ip4",
-    "ipv4": "ip4",
-    "ipv6": "ip6",
-    "prt": "ptr",
-    "inc": "include",
-    "exist": "exists",
-}
+_SECOND_TERM = re.compile(r".(?:include:|exists:|ip4:|ip6:|redirect=|v=spf1)", re.IGNORECASE | re.DOTALL)
+_MISTAKES = {"ip": "ip4", "ipv4": "ip4", "ipv6": "ip6", "prt": "ptr", "inc": "include", "exist": "exists"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +119,13 @@ class Record:
 
     @property
     def reachable(self) -> tuple[Directive, ...]:
-        """The directives up to the first `all_messages`; those after it are never evaluated (§5.1)."""
-        ends = (
-            end
-            for end, directive in enumerate(self.directives, 1)
-            if isinstance(directive.mechanism, All)
-        )
+        """The directives up to the first `all`; those after it are never evaluated (§5.1)."""
+        ends = (end for end, directive in enumerate(self.directives, 1) if isinstance(directive.mechanism, All))
         return self.directives[: next(ends, None)]
 
     @property
     def default_directive(self) -> Directive | None:
-        """The first `all_messages`, which applies to every address that nothing before it matches."""
+        """The first `all`, which applies to every address that nothing before it matches."""
         last = self.reachable[-1:]
         return last[0] if last and isinstance(last[0].mechanism, All) else None
 
@@ -218,9 +203,7 @@ def _ptr(term: str, _name: str, rest: str) -> Ptr:
 def _hosts(term: str, name: str, rest: str) -> Hosts:
     parts = _HOSTS.fullmatch(rest)
     if parts is None:
-        raise BadSyntax(
-            f"{quoted(term)} ends in something that is not a prefix length such as /24 or /24//64."
-        )
+        raise BadSyntax(f"{quoted(term)} ends in something that is not a prefix length such as /24 or /24//64.")
     spec, v4, v6 = parts.groups()
     domain = None if spec is None else _domain(term, spec)
     return Hosts(name, domain, _prefix(term, v4, MAX_PREFIX_V4), _prefix(term, v6, MAX_PREFIX_V6))
@@ -229,9 +212,7 @@ def _hosts(term: str, name: str, rest: str) -> Hosts:
 def _ip4(term: str, _name: str, rest: str) -> Network:
     address, prefix = _network(term, rest, "ip4:192.0.2.0/24")
     try:
-        return Network(
-            IPv4Network((IPv4Address(address), _prefix(term, prefix, MAX_PREFIX_V4)), strict=False)
-        )
+        return Network(IPv4Network((IPv4Address(address), _prefix(term, prefix, MAX_PREFIX_V4)), strict=False))
     except ValueError as error:
         raise _not_a_network(term, error, "an IPv4") from None
 
@@ -239,9 +220,7 @@ def _ip4(term: str, _name: str, rest: str) -> Network:
 def _ip6(term: str, _name: str, rest: str) -> Network:
     address, prefix = _network(term, rest, "ip6:2001:db8::/32")
     try:
-        return Network(
-            IPv6Network((IPv6Address(address), _prefix(term, prefix, MAX_PREFIX_V6)), strict=False)
-        )
+        return Network(IPv6Network((IPv6Address(address), _prefix(term, prefix, MAX_PREFIX_V6)), strict=False))
     except ValueError as error:
         raise _not_a_network(term, error, "an IPv6") from None
 
@@ -271,9 +250,7 @@ def _domain(term: str, text: str) -> MacroString:
         return parse_domain(text)
     except BadSyntax:
         if _is_address(text):
-            raise BadSyntax(
-                f"{quoted(term)} holds an address; an address is written as ip4: or ip6:."
-            ) from None
+            raise BadSyntax(f"{quoted(term)} holds an address; an address is written as ip4: or ip6:.") from None
         raise
 
 

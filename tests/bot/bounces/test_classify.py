@@ -16,54 +16,29 @@ from hypothesis import strategies as st
 from bot.bounces.classify import CODES, Bounce, bounce_to_json, explain
 from bot.bounces.rules import CATEGORIES, FAULTS, load_rules
 
-JSON_KEYS = [
-    "line",
-    "category",
-    "ip",
-    "list",
-    "receiver",
-    "smtp_code",
-    "enhanced_code",
-    "advice_url",
-    "says",
-]
+JSON_KEYS = ["line", "category", "ip", "list", "receiver", "smtp_code", "enhanced_code", "advice_url", "says"]
 TABLE = Path(__file__).with_name("refusals.txt")
 CORPUS = Path(__file__).parents[3].parent / "shared" / "data" / "bounces_dev.jsonl"
 
 
 def table() -> list[list[str]]:
-    lines = (
-        line
-        for line in TABLE.read_text(encoding="utf-8").splitlines()
-        if line and not line.startswith("#")
-    )
+    lines = (line for line in TABLE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
     return [line.split(" | ", 3) for line in lines]
 
 
 @pytest.mark.parametrize(("category", "ip", "list_id", "line"), table())
-def test_explain_table_line_gives_expected_result(
-    category: str, ip: str, list_id: str, line: str
-) -> None:
+def test_explain_table_line_gives_expected_result(category: str, ip: str, list_id: str, line: str) -> None:
     bounce = explain(line)
     assert (bounce.category, bounce.ip or "-", bounce.list or "-") == (category, ip, list_id)
 
 
-@pytest.mark.parametrize(
-    "corpus", [path for path in (CORPUS,) if path.exists()], ids=lambda path: path.name
-)
-def test_explain_corpus_reaches_required_accuracy(
-    corpus: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("corpus", [path for path in (CORPUS,) if path.exists()], ids=lambda path: path.name)
+def test_explain_corpus_reaches_required_accuracy(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
-    matches = Counter(
-        key for row in rows for key in ("category", "list", "ip") if is_match(row, key)
-    )
+    matches = Counter(key for row in rows for key in ("category", "list", "ip") if is_match(row, key))
     share = {key: matches[key] / len(rows) for key in ("category", "list", "ip")}
     with capsys.disabled():
-        print(
-            f"\n{corpus.name}, {len(rows)} lines:",
-            ", ".join(f"{key} {ratio:.1%}" for key, ratio in share.items()),
-        )
+        print(f"\n{corpus.name}, {len(rows)} lines:", ", ".join(f"{key} {ratio:.1%}" for key, ratio in share.items()))
     assert share["category"] >= 0.95
     assert share["list"] >= 0.98
     assert share["ip"] >= 0.98
@@ -75,11 +50,7 @@ def is_match(row: dict[str, Any], key: str) -> bool:
 
 @pytest.mark.parametrize(
     ("remote_host", "category", "expected_text"),
-    [
-        ("gmail-smtp-in.l.google.com", "spf", "SPF"),
-        ("mx.example.com", "other", "null MX"),
-        (None, "other", "null MX"),
-    ],
+    [("gmail-smtp-in.l.google.com", "spf", "SPF"), ("mx.example.com", "other", "null MX"), (None, "other", "null MX")],
 )
 def test_explain_5727_meaning_depends_on_remote_host(
     remote_host: str | None, category: str, expected_text: str
@@ -102,9 +73,7 @@ def test_explain_blocked_resolver_is_not_a_listing() -> None:
 
 
 def test_explain_ended_list_is_receiver_fault() -> None:
-    bounce = explain(
-        "554 5.7.1 Service unavailable; Client host [203.0.113.5] blocked using dnsbl.sorbs.net"
-    )
+    bounce = explain("554 5.7.1 Service unavailable; Client host [203.0.113.5] blocked using dnsbl.sorbs.net")
     assert (bounce.list, bounce.at_fault) == ("sorbs", "receiver")
     assert "a list that has ended" in bounce.summary
 
@@ -127,10 +96,7 @@ def test_explain_domain_list_is_not_about_the_address() -> None:
             "554 blocked using zen.spamhaus.org; https://www.spamhaus.org/query/ip/203.0.113.5",
             "https://www.spamhaus.org/query/ip/203.0.113.5",
         ),
-        (
-            "554 203.0.113.5 listed at bl.spamcop.net",
-            "https://www.spamcop.net/bl.shtml?203.0.113.5",
-        ),
+        ("554 203.0.113.5 listed at bl.spamcop.net", "https://www.spamcop.net/bl.shtml?203.0.113.5"),
         (
             "554 203.0.113.5 listed at bl.spamcop.net, see https://evil.example/bl",
             "https://www.spamcop.net/bl.shtml?203.0.113.5",
@@ -149,14 +115,8 @@ def test_explain_advice_url_has_known_host_only(line: str, url: str | None) -> N
 
 
 def test_explain_delivery_report_fields_fill_gaps() -> None:
-    bounce = explain(
-        "smtp; blocked", status="5.7.606", remote_host="example-com.mail.protection.outlook.com"
-    )
-    assert (bounce.receiver, bounce.enhanced_code, bounce.list) == (
-        "Microsoft 365",
-        "5.7.606",
-        "microsoft-365",
-    )
+    bounce = explain("smtp; blocked", status="5.7.606", remote_host="example-com.mail.protection.outlook.com")
+    assert (bounce.receiver, bounce.enhanced_code, bounce.list) == ("Microsoft 365", "5.7.606", "microsoft-365")
 
 
 def test_explain_unknown_receiver_is_named_by_domain() -> None:
@@ -191,21 +151,7 @@ PIECES = st.one_of(
     st.sampled_from(WORDS),
     st.text(max_size=12),
     st.sampled_from(
-        [
-            "550",
-            "5.7.1",
-            "[203.0.113.5]",
-            "::",
-            "<",
-            ">",
-            "@",
-            "{list}",
-            "{}",
-            "%s",
-            "\x00",
-            "\u202e",
-            "https://",
-        ]
+        ["550", "5.7.1", "[203.0.113.5]", "::", "<", ">", "@", "{list}", "{}", "%s", "\x00", "\u202e", "https://"]
     ),
 )
 

@@ -87,8 +87,7 @@ def test_dsn_without_status_part_is_read_as_lines(text: str) -> None:
 
 def test_dsn_deep_nesting_is_not_parsed() -> None:
     nested = (
-        "Content-Type: multipart/report; boundary=b\n\n"
-        + "--b\nContent-Type: multipart/mixed; boundary=b\n\n" * 5_000
+        "Content-Type: multipart/report; boundary=b\n\n" + "--b\nContent-Type: multipart/mixed; boundary=b\n\n" * 5_000
     )
     assert not is_report(nested)
     assert list(find_bounces(nested.splitlines())) == []

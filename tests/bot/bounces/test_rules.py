@@ -15,16 +15,12 @@ from bot.bounces.phrases import TextNormalizer
 from bot.bounces.rules import CATEGORIES, Listing, Rule, load_rules
 
 RULESET = load_rules()
-RULES: tuple[Rule, ...] = (
-    RULESET.codes.entries + RULESET.wordings.entries + RULESET.statuses.entries
-)
+RULES: tuple[Rule, ...] = RULESET.codes.entries + RULESET.wordings.entries + RULESET.statuses.entries
 LISTINGS: tuple[Listing, ...] = RULESET.listings.entries
 PLACEHOLDERS = {"who", "whom", "address", "list"}
 CATALOG = [
     entry
-    for entry in tomllib.loads(
-        (Path(str(files("bot"))) / "checks" / "dnsbl" / "catalog.toml").read_text()
-    )["list"]
+    for entry in tomllib.loads((Path(str(files("bot"))) / "checks" / "dnsbl" / "catalog.toml").read_text())["list"]
     if entry["nature"] in ("evidence", "policy")
 ]
 
@@ -34,21 +30,14 @@ def sentences() -> list[str]:
         listing.remediation for listing in LISTINGS
     ]
     for category in RULESET.categories.values():
-        texts += [
-            category.summary,
-            category.remediation,
-            category.summary_domain,
-            category.remediation_domain,
-        ]
+        texts += [category.summary, category.remediation, category.summary_domain, category.remediation_domain]
     return [text for text in texts if text]
 
 
 @pytest.mark.parametrize("sentence", sorted(set(sentences())))
 def test_sentence_is_complete_with_known_placeholders(sentence: str) -> None:
     assert sentence.endswith(".")
-    assert {
-        name for _, name, _, _ in Formatter().parse(sentence) if name is not None
-    } <= PLACEHOLDERS
+    assert {name for _, name, _, _ in Formatter().parse(sentence) if name is not None} <= PLACEHOLDERS
     assert not set(sentence) & set("<>[]|`*~")
 
 
@@ -59,12 +48,8 @@ def test_rules_use_every_category() -> None:
 
 def test_rules_refer_to_known_receivers_and_lists() -> None:
     names = {receiver.name for receiver in RULESET.receivers.entries}
-    lists = {listing.id for listing in LISTINGS} | {
-        receiver.list for receiver in RULESET.receivers.entries
-    }
-    used = {name for rule in RULES for name in rule.when.receivers} | {
-        rule.receiver for rule in RULES if rule.receiver
-    }
+    lists = {listing.id for listing in LISTINGS} | {receiver.list for receiver in RULESET.receivers.entries}
+    used = {name for rule in RULES for name in rule.when.receivers} | {rule.receiver for rule in RULES if rule.receiver}
     assert used <= names
     assert {rule.list for rule in RULES if rule.list} <= lists
 
@@ -72,9 +57,7 @@ def test_rules_refer_to_known_receivers_and_lists() -> None:
 @pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry["id"])
 def test_refusal_with_catalog_zone_names_its_list(entry: dict[str, str]) -> None:
     zone = entry["zone"].replace("{key}.", "")
-    bounce = explain(
-        f"554 5.7.1 Service unavailable; Client host [203.0.113.5] blocked using {zone}"
-    )
+    bounce = explain(f"554 5.7.1 Service unavailable; Client host [203.0.113.5] blocked using {zone}")
     assert bounce.list == entry["id"]
 
 

@@ -24,20 +24,14 @@ SENDER = "203.0.113.5"
         "554 421 mx.example.com [203.0.113.5] invalid sender",
         "553 DNSBL:RBL 521< 203.0.113.5 >_is_blocked",
         "550 IP=203.0.113.5 - a problem occurred",
-        (
-            "421 Messages from 203.0.113.5 temporarily deferred due to user complaints -"
-            " 4.16.55.1; see"
-        ),
+        ("421 Messages from 203.0.113.5 temporarily deferred due to user complaints - 4.16.55.1; see"),
         "550 [192.0.2.9]:24706 is in an RBL: see https://www.spamcop.net/bl.shtml?203.0.113.5",
         "550 found in 5.113.0.203.zen.spamhaus.org",
         (
             "2026-11-24 07:40:11 1tF2-01 ** a@example.com R=dnslookup T=remote_smtp"
             " H=mx.example.com [198.51.100.1]: 550 203.0.113.5 listed"
         ),
-        (
-            "2026-11-24 07:40:11 H=(mail.example.org) [203.0.113.5] F=<b@example.org> rejected"
-            " RCPT <a@example.com>: no"
-        ),
+        ("2026-11-24 07:40:11 H=(mail.example.org) [203.0.113.5] F=<b@example.org> rejected RCPT <a@example.com>: no"),
         "550 Mail from IP 203.0.113.5 was rejected, 127.0.0.2 from zen",
     ],
 )

@@ -9,17 +9,12 @@ from collections.abc import Callable
 
 import pytest
 from checkdmarc.bimi import check_svg_requirements, get_svg_metadata
-from checkdmarc.mta_sts import (
-    MTASTSError,
-    mx_in_mta_sts_patterns,
-    parse_mta_sts_policy,
-    parse_mta_sts_record,
-)
+from checkdmarc.mta_sts import MTASTSError, mx_in_mta_sts_patterns, parse_mta_sts_policy, parse_mta_sts_record
 from checkdmarc.smtp_tls_reporting import SMTPTLSReportingError, parse_smtp_tls_reporting_record
 
 from bot.checks import tls_rpt
 from bot.checks.bimi.indicator import logo_problems
-from bot.checks.mta_sts.policy import MtaStsPolicy, BadMtaSts, parse_record_id, parse_policy
+from bot.checks.mta_sts.policy import BadMtaSts, MtaStsPolicy, parse_policy, parse_record_id
 from bot.models import Verdict
 from tests.bot.checks.bimi import test_indicator as logos
 from tests.bot.checks.mta_sts import test_policy as mta_sts
@@ -42,41 +37,27 @@ def accepts(read: Callable[[str], object], text: str, *errors: type[Exception]) 
 
 @pytest.mark.parametrize("record", [*mta_sts.GOOD_RECORDS, *mta_sts.BROKEN_RECORDS])
 def test_mta_sts_record_acceptance_matches_checkdmarc(record: str) -> None:
-    ours, theirs = (
-        accepts(parse_record_id, record, BadMtaSts),
-        accepts(parse_mta_sts_record, record, MTASTSError),
-    )
+    ours, theirs = (accepts(parse_record_id, record, BadMtaSts), accepts(parse_mta_sts_record, record, MTASTSError))
     assert (ours, theirs) == ((False, True) if record in SPACES else (theirs, theirs))
 
 
-@pytest.mark.parametrize(
-    "text", [text for text, _ in (*mta_sts.GOOD_POLICIES, *mta_sts.BROKEN_POLICIES)]
-)
+@pytest.mark.parametrize("text", [text for text, _ in (*mta_sts.GOOD_POLICIES, *mta_sts.BROKEN_POLICIES)])
 def test_mta_sts_policy_acceptance_matches_checkdmarc(text: str) -> None:
-    assert accepts(parse_policy, text, BadMtaSts) == accepts(
-        parse_mta_sts_policy, text, MTASTSError
-    )
+    assert accepts(parse_policy, text, BadMtaSts) == accepts(parse_mta_sts_policy, text, MTASTSError)
 
 
 @pytest.mark.parametrize(("pattern", "host", "fits"), mta_sts.FITTING)
 def test_mta_sts_mx_matching_matches_checkdmarc(pattern: str, host: str, fits: bool) -> None:
-    assert (
-        mx_in_mta_sts_patterns(host, [pattern])
-        is MtaStsPolicy("enforce", 1, (pattern,)).allows(host)
-        is fits
-    )
+    assert mx_in_mta_sts_patterns(host, [pattern]) is MtaStsPolicy("enforce", 1, (pattern,)).allows(host) is fits
 
 
-@pytest.mark.parametrize(
-    "record", [*GOOD, *BAD_RECORDS, *(f"v=TLSRPTv1; rua={address}" for address in BAD_ADDRESSES)]
-)
+@pytest.mark.parametrize("record", [*GOOD, *BAD_RECORDS, *(f"v=TLSRPTv1; rua={address}" for address in BAD_ADDRESSES)])
 def test_tls_rpt_record_acceptance_matches_checkdmarc(record: str) -> None:
     ours = tls_rpt.judge("example.com", [record]).verdict is Verdict.PASS
     theirs = accepts(parse_smtp_tls_reporting_record, record, SMTPTLSReportingError)
-    assert (ours, theirs) == {
-        **dict.fromkeys(SPACES, (False, True)),
-        **dict.fromkeys(HEADERS, (True, False)),
-    }.get(record, (theirs, theirs))
+    assert (ours, theirs) == {**dict.fromkeys(SPACES, (False, True)), **dict.fromkeys(HEADERS, (True, False))}.get(
+        record, (theirs, theirs)
+    )
 
 
 @pytest.mark.parametrize("svg", [*logos.FITTING, *(svg for svg, _ in logos.FAULTY)])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.checks import dane
 from bot.checks.dane import BadTlsa, Tlsa, parse_records, parse_tlsa
-from bot.models import Finding, Lookup, CheckRequest, Target, Verdict
+from bot.models import CheckRequest, Finding, Lookup, Target, Verdict
 from tests.support.dns_world import Records, World, Zone
 from tests.support.signed_world import SignedWorld
 
@@ -81,7 +81,7 @@ async def test_dane_without_validation_sends_no_tlsa_query() -> None:
     world = World(two_servers(GOOD, GOOD))
     (finding,) = await run_check(world)
     assert finding.code == "dane.not-checked"
-    assert world.asked == [(DOMAIN, "MX")]
+    assert world.queries == [(DOMAIN, "MX")]
 
 
 async def test_dane_mx_timeout_is_not_checked() -> None:
@@ -97,7 +97,7 @@ async def test_dane_without_mail_servers_finds_nothing(records: list[str]) -> No
 async def test_dane_without_domain_sends_no_query() -> None:
     world = World({})
     assert await dane.check(CheckRequest(Target.of("203.0.113.5")), world) == []
-    assert world.asked == []
+    assert world.queries == []
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,7 @@ async def test_dane_without_domain_sends_no_query() -> None:
         (255, 255, 255, "00", False),
     ],
 )
-def test_tlsa_usable_follows_rfc_7672(
-    usage: int, selector: int, matching: int, data: str, usable: bool
-) -> None:
+def test_tlsa_usable_follows_rfc_7672(usage: int, selector: int, matching: int, data: str, usable: bool) -> None:
     assert Tlsa(usage, selector, matching, data).usable is usable
 
 
@@ -126,17 +124,13 @@ def test_parse_tlsa_split_data_is_joined() -> None:
     assert parse_tlsa(f"3 1 2 {SHA512[:64].upper()} {SHA512[64:]}") == Tlsa(3, 1, 2, SHA512)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "3 1", "3 1 1", "3 1 1 xyz", "3 1 1 abc", "-1 1 1 ab", "3 1 ¹ ab"]
-)
+@pytest.mark.parametrize("text", ["", "3 1", "3 1 1", "3 1 1 xyz", "3 1 1 abc", "-1 1 1 ab", "3 1 ¹ ab"])
 def test_parse_tlsa_bad_text_raises(text: str) -> None:
     with pytest.raises(BadTlsa):
         parse_tlsa(text)
 
 
-@given(
-    st.text(max_size=60) | st.from_regex(r"[0-9]{1,3} [0-9] [0-9] [0-9a-f ]{0,40}", fullmatch=True)
-)
+@given(st.text(max_size=60) | st.from_regex(r"[0-9]{1,3} [0-9] [0-9] [0-9a-f ]{0,40}", fullmatch=True))
 def test_parse_records_any_text_gives_one_record(text: str) -> None:
     (record,) = parse_records([text])
     with suppress(BadTlsa):

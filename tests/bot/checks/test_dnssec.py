@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.checks import dnssec
-from bot.models import Lookup, CheckRequest, Target, Verdict
+from bot.models import CheckRequest, Lookup, Target, Verdict
 from tests.support.dns_world import World, Zone
 from tests.support.signed_world import SignedWorld
 
@@ -32,7 +32,7 @@ async def test_dnssec_code_depends_on_resolver_validation(lookup: Lookup, code: 
 async def test_dnssec_without_domain_sends_no_query() -> None:
     world = World({})
     assert await dnssec.check(CheckRequest(Target.of("203.0.113.5")), world) == []
-    assert world.asked == []
+    assert world.queries == []
 
 
 def test_dnssec_summaries_match_documented_codes() -> None:

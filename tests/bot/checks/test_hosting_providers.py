@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.checks.hosting_providers import (
-    BadProviders,
-    provider_of,
-    provider_of_network,
-    providers,
-    parse_providers,
-)
+from bot.checks.hosting_providers import BadProviders, parse_providers, provider_of, provider_of_network, providers
 
 VALID = 'name = "Example"\nsuffixes = []\ndefault_names = []\nhow = "Ask."\n'
 
@@ -32,24 +26,18 @@ VALID = 'name = "Example"\nsuffixes = []\ndefault_names = []\nhow = "Ask."\n'
         ("mx1.catonetworks.com", "cato", False),
     ],
 )
-def test_provider_of_known_reverse_name_is_found(
-    host: str, provider: str, is_default: bool
-) -> None:
+def test_provider_of_known_reverse_name_is_found(host: str, provider: str, is_default: bool) -> None:
     match = provider_of(host)
     assert match is not None
     assert (match.id, match.is_default_name(host)) == (provider, is_default)
 
 
-@pytest.mark.parametrize(
-    "host", ["mail.example.com", "notamazonaws.com", "amazonaws.com.example", ""]
-)
+@pytest.mark.parametrize("host", ["mail.example.com", "notamazonaws.com", "amazonaws.com.example", ""])
 def test_provider_of_other_name_is_none(host: str) -> None:
     assert provider_of(host) is None
 
 
-@pytest.mark.parametrize(
-    ("asn", "provider"), [(16509, "aws"), (8075, "azure"), (24940, "hetzner"), (13150, "cato")]
-)
+@pytest.mark.parametrize(("asn", "provider"), [(16509, "aws"), (8075, "azure"), (24940, "hetzner"), (13150, "cato")])
 def test_provider_of_network_known_asn_is_found(asn: int, provider: str) -> None:
     match = provider_of_network(asn)
     assert match is not None
@@ -65,9 +53,7 @@ def test_provider_of_network_asns_are_unique() -> None:
 def test_providers_texts_are_sentences() -> None:
     assert {"cato", "aws", "azure", "google-cloud", "oracle", "hetzner", "ovh"} < set(providers())
     assert all(provider.rdns_steps.endswith(".") for provider in providers().values())
-    assert all(
-        provider.port_25.endswith(".") for provider in providers().values() if provider.port_25
-    )
+    assert all(provider.port_25.endswith(".") for provider in providers().values() if provider.port_25)
 
 
 @pytest.mark.parametrize(
@@ -78,10 +64,7 @@ def test_providers_texts_are_sentences() -> None:
         ("[a]\nname = 'x'\n", "a: missing or unknown key default_names, how, suffixes"),
         (f"[a]\n{VALID}extra = 1\n", "a: missing or unknown key extra"),
         ("[a]\n" + VALID.replace('"Ask."', "7"), "a.how: a str is wanted"),
-        (
-            "[a]\n" + VALID.replace("default_names = []", 'default_names = ["("]'),
-            "a.default_names: “(”",
-        ),
+        ("[a]\n" + VALID.replace("default_names = []", 'default_names = ["("]'), "a.default_names: “(”"),
         (f"[a]\n{VALID}asns = 64496\n", "a.asns: a list is wanted"),
         (f"[a]\n{VALID}port_25_link = {{ label = 'x' }}\n", "a.port_25_link: "),
         (f"[a]\n{VALID}link = {{ label = 'x', url = 'http://example.com' }}\n", "a.link: "),

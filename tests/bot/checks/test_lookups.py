@@ -17,11 +17,7 @@ NIBBLES = "5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
 )
 def test_reverse_name_matches_reverse_pointer(ip: str, reversed_digits: str, zone: str) -> None:
     assert reversed_ip(ip_address(ip)) == reversed_digits
-    assert (
-        reverse_name(ip_address(ip))
-        == f"{reversed_digits}.{zone}"
-        == ip_address(ip).reverse_pointer
-    )
+    assert reverse_name(ip_address(ip)) == f"{reversed_digits}.{zone}" == ip_address(ip).reverse_pointer
 
 
 def test_parents_end_with_top_level_domain() -> None:

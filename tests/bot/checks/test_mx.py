@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.checks import mx
-from bot.models import Finding, CheckRequest, Target, Verdict
+from bot.models import CheckRequest, Finding, Target, Verdict
 from tests.support.dns_world import World, Zone
 
 DOMAIN = "example.com"
@@ -29,10 +29,7 @@ CASES: list[tuple[Zone, list[tuple[str, Verdict]]]] = [
     ({DOMAIN: {"MX": ["10 [203.0.113.5]", "20 mx1.example.com"]}}, [("mx.literal", Verdict.FAIL)]),
     ({DOMAIN: {"MX": ["10 alias.example.com"]}}, [("mx.alias", Verdict.WARN)]),
     ({DOMAIN: {"MX": ["10 gone.example.com"]}}, [("mx.unresolvable", Verdict.FAIL)]),
-    (
-        {DOMAIN: {"MX": ["10 gone.example.com", "20 mx1.example.com"]}},
-        [("mx.partly-unresolvable", Verdict.WARN)],
-    ),
+    ({DOMAIN: {"MX": ["10 gone.example.com", "20 mx1.example.com"]}}, [("mx.partly-unresolvable", Verdict.WARN)]),
     ({DOMAIN: {"MX": ["10 slow.example.com"]}}, [("mx.no-answer", Verdict.UNKNOWN)]),
     (
         {DOMAIN: {"MX": ["10 gone.example.com", "20 slow.example.com"]}},
@@ -50,9 +47,7 @@ async def run_check(zone: Zone, domain: str = DOMAIN) -> list[Finding]:
 
 
 @pytest.mark.parametrize(("zone", "expected"), CASES)
-async def test_mx_zone_gives_expected_codes(
-    zone: Zone, expected: list[tuple[str, Verdict]]
-) -> None:
+async def test_mx_zone_gives_expected_codes(zone: Zone, expected: list[tuple[str, Verdict]]) -> None:
     assert [(finding.code, finding.verdict) for finding in await run_check(zone)] == expected
 
 
@@ -73,10 +68,10 @@ def test_mx_templates_match_documented_codes() -> None:
     assert mx.TEMPLATES.keys() == mx.CODES.keys()
 
 
-async def test_mx_looks_up_at_most_ten_hosts() -> None:
+async def test_mx_resolves_at_most_ten_hosts() -> None:
     world = World({DOMAIN: {"MX": [f"10 mx{number}.example.net" for number in range(50)]}})
     await mx.check(CheckRequest(Target(domain=DOMAIN)), world)
-    assert len(world.asked) == 1 + 3 * mx.MAX_MX_HOSTS
+    assert len(world.queries) == 1 + 3 * mx.MAX_MX_HOSTS
 
 
 async def test_mx_facts_are_ordered_by_preference() -> None:
@@ -87,4 +82,4 @@ async def test_mx_facts_are_ordered_by_preference() -> None:
 async def test_mx_without_domain_sends_no_query() -> None:
     world = World({})
     assert await mx.check(CheckRequest(Target.of("203.0.113.5")), world) == []
-    assert world.asked == []
+    assert world.queries == []

@@ -9,7 +9,7 @@ import pytest
 from bot.checks import ptr
 from bot.checks.generic_rdns import why_generic
 from bot.checks.lookups import reverse_name
-from bot.models import Finding, CheckRequest, Role, Target, Verdict
+from bot.models import CheckRequest, Finding, Role, Target, Verdict
 from tests.support.dns_world import World, Zone
 
 IP = "203.0.113.5"
@@ -19,9 +19,7 @@ REVERSE6 = reverse_name(ip_address(IP6))
 GOOD = {REVERSE: {"PTR": ["mail.example.com"]}, "mail.example.com": {"A": [IP]}}
 
 
-async def run_check(
-    zone: Zone, ip: str = IP, role: Role = Role.MTA, helo: str | None = None
-) -> list[Finding]:
+async def run_check(zone: Zone, ip: str = IP, role: Role = Role.MTA, helo: str | None = None) -> list[Finding]:
     return list(await ptr.check(CheckRequest(Target.of(ip), role, helo), World(zone)))
 
 
@@ -48,32 +46,19 @@ CASES: list[tuple[str, Zone, list[tuple[str, Verdict]]]] = [
     ),
     (
         IP,
-        {
-            REVERSE: {"PTR": ["mail.example.com"]},
-            "mail.example.com": {"A": [IP], "AAAA": "timeout"},
-        },
+        {REVERSE: {"PTR": ["mail.example.com"]}, "mail.example.com": {"A": [IP], "AAAA": "timeout"}},
         [("ptr.ok", Verdict.PASS)],
     ),
+    (IP, {REVERSE: {"PTR": ["MAIL.Example.com"]}, "mail.example.com": {"A": [IP]}}, [("ptr.ok", Verdict.PASS)]),
     (
         IP,
-        {REVERSE: {"PTR": ["MAIL.Example.com"]}, "mail.example.com": {"A": [IP]}},
-        [("ptr.ok", Verdict.PASS)],
-    ),
-    (
-        IP,
-        {
-            REVERSE: {"PTR": ["mail.example.com", "www.example.com"]},
-            "mail.example.com": {"A": [IP]},
-        },
+        {REVERSE: {"PTR": ["mail.example.com", "www.example.com"]}, "mail.example.com": {"A": [IP]}},
         [("ptr.several", Verdict.WARN)],
     ),
     (IP, {REVERSE: {"PTR": ["server1.corp.local"]}}, [("ptr.private-name", Verdict.FAIL)]),
     (
         IP,
-        {
-            REVERSE: {"PTR": ["203-0-113-5.dyn.isp.example"]},
-            "203-0-113-5.dyn.isp.example": {"A": [IP]},
-        },
+        {REVERSE: {"PTR": ["203-0-113-5.dyn.isp.example"]}, "203-0-113-5.dyn.isp.example": {"A": [IP]}},
         [("ptr.generic", Verdict.WARN)],
     ),
     (
@@ -107,9 +92,7 @@ CASES: list[tuple[str, Zone, list[tuple[str, Verdict]]]] = [
 
 
 @pytest.mark.parametrize(("ip", "zone", "expected"), CASES)
-async def test_ptr_zone_gives_expected_codes(
-    ip: str, zone: Zone, expected: list[tuple[str, Verdict]]
-) -> None:
+async def test_ptr_zone_gives_expected_codes(ip: str, zone: Zone, expected: list[tuple[str, Verdict]]) -> None:
     assert await codes(zone, ip) == expected
 
 
@@ -132,11 +115,7 @@ async def test_ptr_problem_has_remediation() -> None:
 async def test_ptr_facts_list_names() -> None:
     (finding,) = await run_check(GOOD)
     assert finding.subject == IP
-    assert finding.facts == {
-        "names": ["mail.example.com"],
-        "confirmed": ["mail.example.com"],
-        "provider": None,
-    }
+    assert finding.facts == {"names": ["mail.example.com"], "confirmed": ["mail.example.com"], "provider": None}
 
 
 async def test_ptr_missing_mentions_cato_support() -> None:
@@ -153,11 +132,11 @@ async def test_ptr_known_provider_adds_name_and_link() -> None:
     assert finding.links[0].url.startswith("https://docs.aws.amazon.com/")
 
 
-async def test_ptr_looks_up_at_most_ten_names() -> None:
+async def test_ptr_resolves_at_most_ten_names() -> None:
     names = [f"host{number}.example.com" for number in range(200)]
     world = World({REVERSE: {"PTR": names}})
     await ptr.check(CheckRequest(Target.of(IP)), world)
-    assert len(world.asked) == 1 + 2 * ptr.MAX_NAMES
+    assert len(world.queries) == 1 + 2 * ptr.MAX_NAMES
 
 
 async def test_ptr_hostile_name_is_sanitized() -> None:
@@ -169,7 +148,7 @@ async def test_ptr_hostile_name_is_sanitized() -> None:
 async def test_ptr_without_address_sends_no_query() -> None:
     world = World({})
     assert await ptr.check(CheckRequest(Target(domain="example.com")), world) == []
-    assert world.asked == []
+    assert world.queries == []
 
 
 @pytest.mark.parametrize(
@@ -193,12 +172,7 @@ async def test_helo_is_compared_with_reverse_name(helo: str, code: str, verdict:
         "slow.example.com": {"*": "timeout"},
     }
     (_, finding) = await run_check(zone, helo=helo)
-    assert (finding.check, finding.subject, finding.code, finding.verdict) == (
-        "helo",
-        helo,
-        code,
-        verdict,
-    )
+    assert (finding.check, finding.subject, finding.code, finding.verdict) == ("helo", helo, code, verdict)
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,7 @@ PREFIX = "203.0.113.0/24"
 
 
 def jcard(*mails: str) -> list[Any]:
-    return [
-        "vcard",
-        [["version", {}, "text", "4.0"], *(["email", {}, "text", mail] for mail in mails)],
-    ]
+    return ["vcard", [["version", {}, "text", "4.0"], *(["email", {}, "text", mail] for mail in mails)]]
 
 
 ABUSE = {"roles": ["abuse"], "vcardArray": jcard("abuse@example.net")}
@@ -50,17 +47,11 @@ def page(document: Any) -> HttpPage:
             AbuseContact("", "b@example.net"),
         ),
         (
-            {
-                "name": "<b>x</b>",
-                "entities": [{"roles": ["abuse"], "vcardArray": jcard("<a@b.c>")}],
-            },
+            {"name": "<b>x</b>", "entities": [{"roles": ["abuse"], "vcardArray": jcard("<a@b.c>")}]},
             AbuseContact("", ""),
         ),
         ({"name": ["x"], "entities": "none"}, AbuseContact("", "")),
-        (
-            {"entities": [{"roles": "abuse", "vcardArray": [1, [2, []]]}, 7, None]},
-            AbuseContact("", ""),
-        ),
+        ({"entities": [{"roles": "abuse", "vcardArray": [1, [2, []]]}, 7, None]}, AbuseContact("", "")),
     ],
     ids=["sibling", "nested", "first valid", "markup", "other types", "malformed jcards"],
 )
@@ -78,9 +69,7 @@ json_values = st.recursive(
     st.none() | st.integers() | st.text(max_size=9) | st.sampled_from(["abuse", "email", "a@b.cc"]),
     lambda inner: (
         st.lists(inner, max_size=5)
-        | st.dictionaries(
-            st.sampled_from(["roles", "entities", "vcardArray", "name", "x"]), inner, max_size=5
-        )
+        | st.dictionaries(st.sampled_from(["roles", "entities", "vcardArray", "name", "x"]), inner, max_size=5)
     ),
     max_leaves=30,
 )
@@ -95,8 +84,8 @@ def test_parse_contact_any_json_gives_printable_text(document: Mapping[str, Any]
 class FakeRegistry:
     """A fake registry that answers, fails or blocks, and counts its requests."""
 
-    def __init__(self, trouble: ProbeError | None = None) -> None:
-        self.trouble = trouble
+    def __init__(self, error: ProbeError | None = None) -> None:
+        self.trouble = error
         self.requests = 0
         self.ready = asyncio.Event()
         self.ready.set()
@@ -142,19 +131,12 @@ async def test_rdap_client_cancelled_waiter_leaves_shared_request() -> None:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "expected"),
-    [
-        (ProbeError.TIMEOUT, 1),
-        (ProbeError.UNREACHABLE, 1),
-        (ProbeError.STATUS, 2),
-        (ProbeError.MALFORMED, 2),
-    ],
+    ("error", "expected"),
+    [(ProbeError.TIMEOUT, 1), (ProbeError.UNREACHABLE, 1), (ProbeError.STATUS, 2), (ProbeError.MALFORMED, 2)],
 )
-async def test_rdap_client_back_off_after_unavailable_error(
-    trouble: ProbeError, expected: int
-) -> None:
+async def test_rdap_client_back_off_after_unavailable_error(error: ProbeError, expected: int) -> None:
     now = 0.0
-    registry = FakeRegistry(trouble)
+    registry = FakeRegistry(error)
     client = RdapClient(registry, clock=lambda: now)
     assert [await client("arin", f"203.0.{n}.0/24", IP) for n in range(2)] == [None, None]
     assert registry.requests == expected

@@ -24,27 +24,18 @@ async def test_special_address_is_named(ip: str, sentence: str) -> None:
     world = World({})
     (finding,) = await special_purpose.check(CheckRequest(Target.of(ip, "example.com")), world)
     assert finding.summary.startswith(sentence)
-    assert (finding.subject, finding.code, finding.verdict) == (
-        ip,
-        "network.special-purpose",
-        Verdict.UNKNOWN,
-    )
+    assert (finding.subject, finding.code, finding.verdict) == (ip, "network.special-purpose", Verdict.UNKNOWN)
     assert finding.remediation
-    assert world.asked == []
+    assert world.queries == []
 
 
 async def test_special_address_allowed_passes() -> None:
-    (finding,) = await special_purpose.check(
-        CheckRequest(Target.of("203.0.113.5")), World({}), allow_special=True
-    )
+    (finding,) = await special_purpose.check(CheckRequest(Target.of("203.0.113.5")), World({}), allow_special=True)
     assert (finding.verdict, finding.remediation) == (Verdict.PASS, "")
 
 
 async def test_ordinary_target_finds_nothing() -> None:
-    assert (
-        await special_purpose.check(CheckRequest(Target.of("1.1.1.1", "example.com")), World({}))
-        == []
-    )
+    assert await special_purpose.check(CheckRequest(Target.of("1.1.1.1", "example.com")), World({})) == []
 
 
 async def test_lookalike_domain_is_shown_in_both_forms() -> None:
@@ -55,8 +46,7 @@ async def test_lookalike_domain_is_shown_in_both_forms() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ip", "allowed", "runs"),
-    [("1.1.1.1", False, True), ("10.0.0.1", False, False), ("10.0.0.1", True, True)],
+    ("ip", "allowed", "runs"), [("1.1.1.1", False, True), ("10.0.0.1", False, False), ("10.0.0.1", True, True)]
 )
 def test_runs_ip_checks_needs_allowed_special_address(ip: str, allowed: bool, runs: bool) -> None:
     assert special_purpose.runs_ip_checks(ip_address(ip), allowed) is runs

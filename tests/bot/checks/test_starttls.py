@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from bot.checks import starttls
-from bot.checks.starttls import MAX_PROBED_HOSTS, EXPIRY_WARNING, judge
-from bot.models import DnsAnswer, Finding, OnAnswer, CheckRequest, BulkLookup, Target, Verdict
-from bot.net.smtp_probe import Sparing
-from bot.probe_results import Certificate, SmtpProbeResult, ProbeError
+from bot.checks.starttls import EXPIRY_WARNING, MAX_PROBED_HOSTS, judge
+from bot.models import BulkLookup, CheckRequest, DnsAnswer, Finding, OnAnswer, Target, Verdict
+from bot.net.smtp_probe import SmtpProbeCache
+from bot.probe_results import Certificate, ProbeError, SmtpProbeResult
 from tests.support.dns_world import World, Zone
 
 DOMAIN = "example.com"
@@ -32,14 +32,18 @@ def probe_result(name: str = "mx1.example.com", **facts: Any) -> SmtpProbeResult
     return SmtpProbeResult(name, ip_address("203.0.113.5"), **{**good, **facts})
 
 
-def failed_probe(trouble: ProbeError, **facts: Any) -> SmtpProbeResult:
-    return SmtpProbeResult("mx1.example.com", error=trouble, **facts)
+def failed_probe(error: ProbeError, **facts: Any) -> SmtpProbeResult:
+    return SmtpProbeResult("mx1.example.com", error=error, **facts)
 
 
 CASES: list[tuple[SmtpProbeResult, list[str], Verdict]] = [
     (probe_result(), ["starttls.ok"], Verdict.PASS),
     (probe_result(certificate=certificate(EXPIRY_WARNING.days + 1)), ["starttls.ok"], Verdict.PASS),
-    (probe_result(certificate=certificate(EXPIRY_WARNING.days - 1)), ["starttls.expires-soon"], Verdict.WARN),
+    (
+        probe_result(certificate=certificate(EXPIRY_WARNING.days - 1)),
+        ["starttls.expires-soon"],
+        Verdict.WARN,
+    ),
     (probe_result(early_bytes=7), ["starttls.early-data"], Verdict.WARN),
     (SmtpProbeResult("mx1.example.com", offers_tls=False), ["starttls.missing"], Verdict.WARN),
     (probe_result(error=ProbeError.WRONG_NAME), ["starttls.wrong-name"], Verdict.WARN),
@@ -55,16 +59,15 @@ CASES: list[tuple[SmtpProbeResult, list[str], Verdict]] = [
     (failed_probe(ProbeError.SELF_SIGNED, offers_tls=True), ["starttls.untrusted"], Verdict.WARN),
     (failed_probe(ProbeError.UNTRUSTED, offers_tls=True), ["starttls.untrusted"], Verdict.WARN),
     *((failed_probe(trouble), ["starttls.no-answer"], Verdict.UNKNOWN) for trouble in (
-        ProbeError.TIMEOUT, ProbeError.CONNECTION_CLOSED, ProbeError.REFUSED, ProbeError.MALFORMED, ProbeError.TOO_LARGE,
+        ProbeError.TIMEOUT, ProbeError.CONNECTION_CLOSED, ProbeError.REFUSED,
+        ProbeError.MALFORMED, ProbeError.TOO_LARGE,
         ProbeError.UNREACHABLE, ProbeError.NO_ADDRESS, ProbeError.NO_ANSWER, ProbeError.SPECIAL,
     )),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("facts", "codes", "verdict"), CASES)
-def test_starttls_probe_result_gives_expected_codes(
-    facts: SmtpProbeResult, codes: list[str], verdict: Verdict
-) -> None:
+def test_starttls_probe_result_gives_expected_codes(facts: SmtpProbeResult, codes: list[str], verdict: Verdict) -> None:
     findings = judge(DOMAIN, [facts], TODAY)
     assert [finding.code for finding in findings] == codes
     assert max(finding.verdict for finding in findings) is verdict
@@ -75,11 +78,10 @@ def test_starttls_probe_result_gives_expected_codes(
 
 
 @pytest.mark.parametrize(
-    "trouble",
-    [ProbeError.TIMEOUT, ProbeError.CONNECTION_CLOSED, ProbeError.REFUSED, ProbeError.UNREACHABLE],
+    "error", [ProbeError.TIMEOUT, ProbeError.CONNECTION_CLOSED, ProbeError.REFUSED, ProbeError.UNREACHABLE]
 )
-def test_starttls_unreachable_server_is_unknown(trouble: ProbeError) -> None:
-    (finding,) = judge(DOMAIN, [failed_probe(trouble)], TODAY)
+def test_starttls_unreachable_server_is_unknown(error: ProbeError) -> None:
+    (finding,) = judge(DOMAIN, [failed_probe(error)], TODAY)
     assert finding.verdict is Verdict.UNKNOWN
 
 
@@ -104,9 +106,7 @@ def test_starttls_expiring_certificate_shows_date() -> None:
 
 
 def test_starttls_facts_list_server_replies() -> None:
-    result = probe_result(
-        greeting="<hello>", capabilities=("SIZE", "REQUIRETLS"), requires_tls=True
-    )
+    result = probe_result(greeting="<hello>", capabilities=("SIZE", "REQUIRETLS"), requires_tls=True)
     (finding,) = judge(DOMAIN, [result], TODAY)
     server = finding.facts["servers"][0]
     assert (server["greeting"], server["capabilities"], server["requires_tls"]) == (
@@ -129,13 +129,9 @@ class FakeProbe:
         return SmtpProbeResult(name, **self._fields)
 
 
-async def run_check(
-    zone: Zone, probe: FakeProbe | None, port_open: bool | None = None
-) -> list[Finding]:
+async def run_check(zone: Zone, probe: FakeProbe | None, port_open: bool | None = None) -> list[Finding]:
     request = CheckRequest(Target(domain=DOMAIN))
-    return await starttls.check(
-        request, World(zone), probe=probe, port_open=lambda: port_open, clock=lambda: TODAY
-    )
+    return await starttls.check(request, World(zone), probe=probe, port_open=lambda: port_open, clock=lambda: TODAY)
 
 
 async def test_starttls_probes_at_most_four_hosts() -> None:
@@ -150,14 +146,8 @@ async def test_starttls_probes_at_most_four_hosts() -> None:
 @pytest.mark.parametrize("port_open", [None, True])
 async def test_starttls_without_probe_sends_no_query(port_open: bool | None) -> None:
     world = World(MX)
-    (finding,) = await starttls.check(
-        CheckRequest(Target(domain=DOMAIN)), world, port_open=lambda: port_open
-    )
-    assert (finding.code, finding.verdict, world.asked) == (
-        "starttls.not-checked",
-        Verdict.PASS,
-        [],
-    )
+    (finding,) = await starttls.check(CheckRequest(Target(domain=DOMAIN)), world, port_open=lambda: port_open)
+    assert (finding.code, finding.verdict, world.queries) == ("starttls.not-checked", Verdict.PASS, [])
 
 
 async def test_starttls_port_25_blocked_probes_nothing() -> None:
@@ -167,12 +157,8 @@ async def test_starttls_port_25_blocked_probes_nothing() -> None:
     assert "25" in finding.summary
 
 
-@pytest.mark.parametrize(
-    ("port_open", "code"), [(None, "starttls.not-checked"), (True, "starttls.no-answer")]
-)
-async def test_starttls_all_unreachable_implies_blocked_port(
-    port_open: bool | None, code: str
-) -> None:
+@pytest.mark.parametrize(("port_open", "code"), [(None, "starttls.not-checked"), (True, "starttls.no-answer")])
+async def test_starttls_all_unreachable_implies_blocked_port(port_open: bool | None, code: str) -> None:
     (finding,) = await run_check(MX, FakeProbe(error=ProbeError.UNREACHABLE), port_open)
     assert finding.code == code
 
@@ -197,14 +183,10 @@ async def test_starttls_implicit_mx_is_probed() -> None:
     assert probe.hosts == [DOMAIN]
 
 
-@pytest.mark.parametrize(
-    "error", [*(facts.error for facts, _, verdict in CASES if verdict is Verdict.UNKNOWN)]
-)
+@pytest.mark.parametrize("error", [*(facts.error for facts, _, verdict in CASES if verdict is Verdict.UNKNOWN)])
 async def test_starttls_timeout_inconclusive_server_passes(error: ProbeError) -> None:
     request, probe = CheckRequest(Target(domain=DOMAIN)), FakeProbe(error=error)
-    (finding,) = await starttls.check(
-        request, World(MX), probe=probe, port_open=lambda: True, timeout_s=9
-    )
+    (finding,) = await starttls.check(request, World(MX), probe=probe, port_open=lambda: True, timeout_s=9)
     assert (finding.code, finding.verdict) == ("starttls.not-checked", Verdict.PASS)
     assert "{" not in finding.summary
 
@@ -217,17 +199,11 @@ async def test_starttls_slow_server_is_in_the_next_report() -> None:
             await answering.wait()
         return probe_result(name)
 
-    probe, request = Sparing(slow), CheckRequest(Target(domain=DOMAIN))
-    (first,) = await starttls.check(
-        request, World(MX), probe=probe, timeout_s=0.01, clock=lambda: TODAY
-    )
+    probe, request = SmtpProbeCache(slow), CheckRequest(Target(domain=DOMAIN))
+    (first,) = await starttls.check(request, World(MX), probe=probe, timeout_s=0.01, clock=lambda: TODAY)
     answering.set()
-    (second,) = await starttls.check(
-        request, World(MX), probe=probe, timeout_s=9, clock=lambda: TODAY
-    )
-    server_names = [
-        [server["name"] for server in finding.facts["servers"]] for finding in (first, second)
-    ]
+    (second,) = await starttls.check(request, World(MX), probe=probe, timeout_s=9, clock=lambda: TODAY)
+    server_names = [[server["name"] for server in finding.facts["servers"]] for finding in (first, second)]
     assert server_names == [["mx1.example.com"], ["mx1.example.com", "mx2.example.com"]]
 
 
@@ -241,9 +217,7 @@ async def test_starttls_bulk_check_with_timeout_probes_nothing() -> None:
             raise NotImplementedError
 
     probe = FakeProbe(offers_tls=False)
-    (finding,) = await starttls.check(
-        CheckRequest(Target(domain=DOMAIN)), BulkWorld(MX), probe=probe, timeout_s=9
-    )
+    (finding,) = await starttls.check(CheckRequest(Target(domain=DOMAIN)), BulkWorld(MX), probe=probe, timeout_s=9)
     assert (finding.code, probe.hosts) == ("starttls.not-checked", [])
 
 

@@ -8,30 +8,18 @@ from hypothesis import strategies as st
 
 from bot.checks import tls_rpt
 from bot.checks.tls_rpt import BadTlsRptRecord, find_records, judge, parse_rua
-from bot.models import Finding, CheckRequest, Target, Verdict
+from bot.models import CheckRequest, Finding, Target, Verdict
 from tests.support.dns_world import World, Zone
 
 DOMAIN = "example.com"
 NAME = "_smtp._tls.example.com"
 GOOD = {
     "v=TLSRPTv1;rua=mailto:reports@example.com": ("mailto:reports@example.com",),  # §3.1
-    "v=TLSRPTv1; rua=https://reporting.example.com/v1/tlsrpt": (
-        "https://reporting.example.com/v1/tlsrpt",
-    ),  # §3.1
-    "v=TLSRPTv1; rua=mailto:a@example.com,https://example.net/x": (
-        "mailto:a@example.com",
-        "https://example.net/x",
-    ),
-    "v=TLSRPTv1; rua=mailto:a@example.com , mailto:b@example.com;": (
-        "mailto:a@example.com",
-        "mailto:b@example.com",
-    ),
-    "v=TLSRPTv1; rua=mailto:a@example.com?subject=TLS ; ext=1": (
-        "mailto:a@example.com?subject=TLS",
-    ),
-    "v=TLSRPTv1; ext=1; rua=MAILTO:a@example.com; rua=mailto:b@example.com": (
-        "MAILTO:a@example.com",
-    ),
+    "v=TLSRPTv1; rua=https://reporting.example.com/v1/tlsrpt": ("https://reporting.example.com/v1/tlsrpt",),  # §3.1
+    "v=TLSRPTv1; rua=mailto:a@example.com,https://example.net/x": ("mailto:a@example.com", "https://example.net/x"),
+    "v=TLSRPTv1; rua=mailto:a@example.com , mailto:b@example.com;": ("mailto:a@example.com", "mailto:b@example.com"),
+    "v=TLSRPTv1; rua=mailto:a@example.com?subject=TLS ; ext=1": ("mailto:a@example.com?subject=TLS",),
+    "v=TLSRPTv1; ext=1; rua=MAILTO:a@example.com; rua=mailto:b@example.com": ("MAILTO:a@example.com",),
     "v=TLSRPTv1; rua=https://example.com/v1?key=value": ("https://example.com/v1?key=value",),
 }
 BAD_RECORDS = [
@@ -59,16 +47,8 @@ BAD_ADDRESSES = [
 ]
 CASES: list[tuple[Zone, str, Verdict]] = [
     ({NAME: {"TXT": ["v=TLSRPTv1; rua=mailto:a@example.com"]}}, "tls-rpt.ok", Verdict.PASS),
-    (
-        {NAME: {"TXT": ["v=TLSRPTv1; rua=mailto:a@example.com", "something else"]}},
-        "tls-rpt.ok",
-        Verdict.PASS,
-    ),
-    (
-        {NAME: {"TXT": ["v=TLSRPTv1; rua=mailto:a@example.com"] * 2}},
-        "tls-rpt.several",
-        Verdict.WARN,
-    ),
+    ({NAME: {"TXT": ["v=TLSRPTv1; rua=mailto:a@example.com", "something else"]}}, "tls-rpt.ok", Verdict.PASS),
+    ({NAME: {"TXT": ["v=TLSRPTv1; rua=mailto:a@example.com"] * 2}}, "tls-rpt.several", Verdict.WARN),
     ({NAME: {"TXT": ["v=TLSRPTv1; rua="]}}, "tls-rpt.bad-record", Verdict.WARN),
     ({NAME: {"TXT": ["v=TLSRPTv1; rua=a@example.com"]}}, "tls-rpt.bad-address", Verdict.WARN),
     ({NAME: {"TXT": "timeout"}}, "tls-rpt.no-answer", Verdict.UNKNOWN),
@@ -103,12 +83,7 @@ def test_tls_rpt_other_scheme_is_bad_address(address: str) -> None:
 @pytest.mark.parametrize(("zone", "code", "verdict"), CASES)
 async def test_tls_rpt_zone_gives_expected_code(zone: Zone, code: str, verdict: Verdict) -> None:
     finding = await run_check(zone)
-    assert (finding.check, finding.subject, finding.code, finding.verdict) == (
-        "tls-rpt",
-        DOMAIN,
-        code,
-        verdict,
-    )
+    assert (finding.check, finding.subject, finding.code, finding.verdict) == ("tls-rpt", DOMAIN, code, verdict)
     assert "{" not in finding.summary + finding.remediation
     assert finding.remediation or verdict is Verdict.PASS
 
@@ -116,7 +91,7 @@ async def test_tls_rpt_zone_gives_expected_code(zone: Zone, code: str, verdict: 
 async def test_tls_rpt_without_domain_sends_no_query() -> None:
     world = World({})
     assert await tls_rpt.check(CheckRequest(Target.of("203.0.113.5")), world) == []
-    assert world.asked == []
+    assert world.queries == []
 
 
 async def test_tls_rpt_record_text_is_sanitized() -> None:

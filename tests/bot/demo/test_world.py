@@ -24,16 +24,12 @@ from bot.settings import Settings, SpecialAddresses
 @asynccontextmanager
 async def open_demo_core(demo: Demo, state: Path) -> AsyncIterator[Core]:
     """The core with the demo's DNS server as its only name server."""
-    settings = Settings(
-        nameservers=(demo.server,), special_addresses=SpecialAddresses.ALLOW, state_dir=state
-    )
+    settings = Settings(nameservers=(demo.server,), special_addresses=SpecialAddresses.ALLOW, state_dir=state)
     async with open_core(settings, needs_store=False, uses_store=False) as core:
         yield core
 
 
-async def report(
-    core: Core, ip: str | None, domain: str | None = None, role: Role = Role.MTA
-) -> Report:
+async def report(core: Core, ip: str | None, domain: str | None = None, role: Role = Role.MTA) -> Report:
     target = Target(ip_address(ip) if ip else None, domain)
     return await core.check_runner.run(CheckRequest(target, role), fresh=True)
 
@@ -71,9 +67,7 @@ async def test_demo_switch_changes_the_next_check_and_back(switch: str, tmp_path
     ("switch", "list_id", "reason"),
     [("refusing", "spamrats-all", "public-resolver"), ("dying", "kempt", "lists-everything")],
 )
-async def test_unreliable_demo_list_is_detected(
-    switch: str, list_id: str, reason: str, tmp_path: Path
-) -> None:
+async def test_unreliable_demo_list_is_detected(switch: str, list_id: str, reason: str, tmp_path: Path) -> None:
     async with run_demo() as demo, open_demo_core(demo, tmp_path) as core:
         demo.switch(switch, True)
         reasons = {item.id: item.reason async for item in core.list_status()}
@@ -99,9 +93,7 @@ def test_demo_examples_use_names_of_the_demo() -> None:
     assert {word for example in EXAMPLES for word in example.command.split()} <= known
 
 
-@pytest.mark.parametrize(
-    "packet", [b"", b"\0" * 11, b"\xff" * 600], ids=["empty", "short", "noise"]
-)
+@pytest.mark.parametrize("packet", [b"", b"\0" * 11, b"\xff" * 600], ids=["empty", "short", "noise"])
 def test_invalid_query_gets_no_reply(packet: bytes) -> None:
     assert reply_to(packet, DemoZones(load())) is None
 

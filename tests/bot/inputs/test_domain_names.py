@@ -6,13 +6,7 @@ import time
 
 import pytest
 
-from bot.inputs.domain_names import (
-    BadDomain,
-    find_lookalike,
-    organizational_domain,
-    parse_domain,
-    display_domain,
-)
+from bot.inputs.domain_names import BadDomain, display_domain, find_lookalike, organizational_domain, parse_domain
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.inputs.durations import BadDuration, parse_duration, format_duration
+from bot.inputs.durations import BadDuration, format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,7 @@ def test_format_duration_is_parsed_back(seconds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(45, "45s"), (5400, "1h 30m"), (86400, "1d"), (183_661, "2d 3h"), (0, "0s"), (0.4, "0s")],
+    ("seconds", "text"), [(45, "45s"), (5400, "1h 30m"), (86400, "1d"), (183_661, "2d 3h"), (0, "0s"), (0.4, "0s")]
 )
 def test_format_duration_has_two_largest_units(seconds: float, text: str) -> None:
     assert format_duration(timedelta(seconds=seconds)) == text

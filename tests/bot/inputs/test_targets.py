@@ -10,14 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.inputs.domain_names import is_public_suffix
-from bot.inputs.targets import (
-    MAX_TARGETS,
-    NO_TARGET,
-    TOO_MANY_TARGETS,
-    BadTarget,
-    parse_line,
-    parse_targets,
-)
+from bot.inputs.targets import MAX_TARGETS, NO_TARGET, TOO_MANY_TARGETS, BadTarget, parse_line, parse_targets
 from bot.models import Target
 
 ACCEPTED = {
@@ -155,18 +148,14 @@ def test_parse_targets_bad_text_is_refused_fast_in_one_sentence(text: str, expec
     assert fastest_refusal_s(text) < 0.010
 
 
-@pytest.mark.parametrize(
-    "words", ["a " * 10_000, "203.0.113.5," * 10_000, "<" * 10_000 + ">" * 10_000, "a@" * 100_000]
-)
+@pytest.mark.parametrize("words", ["a " * 10_000, "203.0.113.5," * 10_000, "<" * 10_000 + ">" * 10_000, "a@" * 100_000])
 def test_parse_targets_ten_thousand_words_are_refused_fast(words: str) -> None:
     assert refusal(words)
     assert fastest_refusal_s(words) < 0.050
 
 
 def test_parse_targets_largest_range_is_expanded() -> None:
-    assert [target.ip for target in parse_targets("203.0.113.9/28")] == list(
-        ip_network("203.0.113.0/28")
-    )
+    assert [target.ip for target in parse_targets("203.0.113.9/28")] == list(ip_network("203.0.113.0/28"))
     assert len(parse_targets("2001:db8::/124 example.com")) == MAX_TARGETS
 
 
@@ -189,9 +178,7 @@ def test_parse_line_target_comment_or_blank(line: str, targets: list[str]) -> No
 
 
 labels = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=20)
-domains = st.builds(
-    lambda parts: ".".join([*parts, "example"]), st.lists(labels, min_size=1, max_size=4)
-)
+domains = st.builds(lambda parts: ".".join([*parts, "example"]), st.lists(labels, min_size=1, max_size=4))
 addresses = st.one_of(
     st.builds(IPv4Address, st.integers(0, 2**32 - 1)),
     st.builds(IPv6Address, st.integers(0, 2**128 - 1)).filter(lambda ip: ip.ipv4_mapped is None),

@@ -7,14 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.monitoring.models import AlertPolicy
-from tests.support.incident_stories import (
-    T0,
-    Story,
-    replay,
-    parse_observation,
-    parse_observations,
-    describe_alert,
-)
+from tests.support.incident_stories import T0, Story, describe_alert, parse_observation, parse_observations, replay
 
 TABLES = {
     "unconfirmed-listing": """
@@ -379,19 +372,13 @@ def test_confirmation_and_hold_down_request_early_rechecks() -> None:
     story.poll("a- b-")
     story.now = T0 + timedelta(hours=1)
     story.poll("a+ b-")
-    assert (story.recheck_at, story.recheck_keys) == (
-        story.now + story.policy.confirm_after,
-        {"blocklist:a"},
-    )
+    assert (story.recheck_at, story.recheck_keys) == (story.now + story.policy.confirm_after, {"blocklist:a"})
     story.now += timedelta(seconds=90)
     story.poll("a+ b-")
     assert story.recheck_at is None
     story.now += timedelta(hours=1)
     story.poll("a- b-")
-    assert (story.recheck_at, story.recheck_keys) == (
-        story.now + story.policy.clear_after / 2,
-        {"blocklist:a"},
-    )
+    assert (story.recheck_at, story.recheck_keys) == (story.now + story.policy.clear_after / 2, {"blocklist:a"})
 
 
 def test_grouping_delay_requests_recheck_without_queries() -> None:
@@ -470,14 +457,7 @@ def test_late_report_changes_nothing() -> None:
 
 def test_resolved_problem_is_dropped_after_a_day() -> None:
     story = Story()
-    for when, results in (
-        ("0s", "a-"),
-        ("1h", "a+"),
-        ("+90s", "a+"),
-        ("2h", "a-"),
-        ("3h", "a-"),
-        ("4h", "a-"),
-    ):
+    for when, results in (("0s", "a-"), ("1h", "a+"), ("+90s", "a+"), ("2h", "a-"), ("3h", "a-"), ("4h", "a-")):
         story.row(when, results.split())
     assert story.alerts[-1].reason == "resolved"
     story.row("26h", ["a-"])
@@ -491,12 +471,7 @@ def test_same_change_twice_in_incident_sends_two_alerts() -> None:
     for results in ("a- b-", *cycle, *cycle):
         story.poll(results)
         story.now += timedelta(minutes=20)
-    assert [describe_alert(alert) for alert in story.alerts] == [
-        "opened +b +a",
-        "eased -a",
-        "grew +a",
-        "eased -a",
-    ]
+    assert [describe_alert(alert) for alert in story.alerts] == ["opened +b +a", "eased -a", "grew +a", "eased -a"]
     assert len({alert.key for alert in story.alerts}) == 4
 
 
@@ -514,13 +489,7 @@ def test_readded_watch_gets_other_alert_keys() -> None:
 
 def test_each_incident_has_its_own_thread() -> None:
     story = Story()
-    for when, results in (
-        ("0s", "a- b-"),
-        ("1h", "a+"),
-        ("+90s", "a+"),
-        ("2h", "b+"),
-        ("+90s", "b+"),
-    ):
+    for when, results in (("0s", "a- b-"), ("1h", "a+"), ("+90s", "a+"), ("2h", "b+"), ("+90s", "b+")):
         story.row(when, results.split())
     opened, grew = story.alerts
     assert (opened.is_root, grew.is_root, opened.thread_key) == (True, False, grew.thread_key)
@@ -555,27 +524,20 @@ def test_high_severity_listing_after_acknowledgement_is_broadcast() -> None:
 def test_alert_addresses_are_those_with_a_problem() -> None:
     story = Story()
     for when, signs in (("0s", "--"), ("1h", "++"), ("+90s", "++")):
-        results = [
-            f"{name}@192.0.2.{n}{sign}" for name in ("a", "b") for n, sign in enumerate(signs)
-        ]
+        results = [f"{name}@192.0.2.{n}{sign}" for name in ("a", "b") for n, sign in enumerate(signs)]
         story.row(when, results)
     assert story.alerts[0].addresses == ("192.0.2.0", "192.0.2.1")
 
 
 def test_policy_with_seconds_opens_and_resolves() -> None:
     policy = AlertPolicy(
-        confirm_after=timedelta(seconds=2),
-        clear_after=timedelta(seconds=4),
-        group_for=timedelta(seconds=1),
+        confirm_after=timedelta(seconds=2), clear_after=timedelta(seconds=4), group_for=timedelta(seconds=1)
     )
     story = Story(policy)
     alerts = []
     for second in range(40):
         story.now = T0 + timedelta(seconds=second)
-        alerts += [
-            (second, describe_alert(alert))
-            for alert in story.poll("a+" if 10 <= second < 20 else "a-")
-        ]
+        alerts += [(second, describe_alert(alert)) for alert in story.poll("a+" if 10 <= second < 20 else "a-")]
     assert alerts == [(12, "opened +a"), (24, "resolved -a")]
 
 
@@ -585,9 +547,7 @@ def test_domain_polled_per_address_counts_as_one_poll() -> None:
     story.now += timedelta(hours=1)
     story.poll("a+")
     story.now += timedelta(seconds=90)
-    unanswered = tuple(
-        parse_observation("a?", story.now + timedelta(milliseconds=n)) for n in range(16)
-    )
+    unanswered = tuple(parse_observation("a?", story.now + timedelta(milliseconds=n)) for n in range(16))
     assert story.observe(unanswered) == []
     assert story.incident is not None
     assert story.incident.problems[0].unanswered_polls == 1

@@ -17,16 +17,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from bot.monitoring.alert_state import acknowledge, mute, unmute
-from bot.monitoring.models import Alert, Incident, Phase, AlertReason, ObservedState
+from bot.monitoring.models import Alert, AlertReason, Incident, ObservedState, Phase
 from tests.support.incident_stories import Story, parse_observation
 
 MACHINES = int(os.environ.get("MAILCHECK_TEST_MACHINES", "150"))
 STEPS = 50
 
 LISTS = ("a", "b", "low")
-SIGNS = st.sampled_from(
-    list(product("+-?! ", repeat=len(LISTS)))
-)  # one draw, because drawing is slow
+SIGNS = st.sampled_from(list(product("+-?! ", repeat=len(LISTS))))  # one draw, because drawing is slow
 PAUSES = st.sampled_from([5, 30, 90, 91, 300, 900, 3600, 3600, 13 * 3600, 25 * 3600]).map(
     lambda s: timedelta(seconds=s)
 )
@@ -61,9 +59,7 @@ class WatchMachine(RuleBasedStateMachine):
 
     @rule(signs=SIGNS)
     def recheck(self, signs: Sequence[str]) -> None:
-        self.story.now = max(
-            self.story.now, self.story.recheck_at or self.story.now + timedelta(hours=1)
-        )
+        self.story.now = max(self.story.now, self.story.recheck_at or self.story.now + timedelta(hours=1))
         self._poll(signs)
 
     @rule(name=st.sampled_from(LISTS))
@@ -115,9 +111,7 @@ class WatchMachine(RuleBasedStateMachine):
             if sign != " "
         )
         for observation in observations:
-            self._track(
-                observation.key, observation.state, self.story.now - self.current.started_at
-            )
+            self._track(observation.key, observation.state, self.story.now - self.current.started_at)
         muted = self.current.muted is not None and self.story.now < self.current.muted.until
         for alert in self.story.observe(observations):
             assert not muted
@@ -160,12 +154,7 @@ class WatchMachine(RuleBasedStateMachine):
             self.is_open = self.is_open or alert.is_alerting
         elif alert.reason in (AlertReason.GREW, AlertReason.REMINDER):
             assert self.is_open
-        if alert.reason in (
-            AlertReason.OPENED,
-            AlertReason.GREW,
-            AlertReason.NOTED,
-            AlertReason.FLAPPING,
-        ):
+        if alert.reason in (AlertReason.OPENED, AlertReason.GREW, AlertReason.NOTED, AlertReason.FLAPPING):
             assert {problem.key for problem in alert.new} <= self.confirmed
         assert all(self._is_clean(problem.key) for problem in alert.cleared)
 
@@ -174,9 +163,6 @@ def test_random_polls_satisfy_alert_invariants() -> None:
     run_state_machine_as_test(
         WatchMachine,
         settings=settings(
-            max_examples=MACHINES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
+            max_examples=MACHINES, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

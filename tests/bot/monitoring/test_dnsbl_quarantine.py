@@ -8,19 +8,19 @@ from datetime import timedelta
 import pytest
 
 from bot.monitoring.dnsbl_quarantine import (
-    QuarantinePolicy,
+    ListCounts,
     ListHealth,
     ListNotice,
+    QuarantinePolicy,
     RoundResult,
-    ListCounts,
-    record_counts,
     apply_quarantine,
-    quarantined_ids,
-    finish_list_round,
     count_listings,
+    finish_list_round,
     merge_notices,
+    quarantined_ids,
+    record_counts,
 )
-from tests.support.incident_stories import T0, Story, parse_observations, describe_alert
+from tests.support.incident_stories import T0, Story, describe_alert, parse_observations
 
 GOOD, FALSE_POSITIVE, SILENT = (
     RoundResult(answered=True),
@@ -47,17 +47,13 @@ class Fleet:
             self.notices += [notice] if notice else []
         return [
             describe_alert(alert)
-            for alert in story.observe(
-                apply_quarantine(observations, quarantined_ids(self.healths))
-            )
+            for alert in story.observe(apply_quarantine(observations, quarantined_ids(self.healths)))
         ]
 
     def poll_all(self, results: str, confirm: bool = True) -> list[str]:
         """Poll every watch once in one interval, with its confirmation poll if requested."""
         started = max(story.now for story in self.stories) + HOUR
-        due = [
-            (started + n * HOUR / len(self.stories), story) for n, story in enumerate(self.stories)
-        ]
+        due = [(started + n * HOUR / len(self.stories), story) for n, story in enumerate(self.stories)]
         alerts = []
         while due:
             at, story = due.pop(min(range(len(due)), key=lambda n: due[n][0]))
@@ -69,9 +65,7 @@ class Fleet:
 
     def finish_round(self, name: str, result: RoundResult) -> list[str]:
         now = max(story.now for story in self.stories)
-        self.healths[name], notices = finish_list_round(
-            self.healths.get(name, ListHealth(name)), result, now, LIMITS
-        )
+        self.healths[name], notices = finish_list_round(self.healths.get(name, ListHealth(name)), result, now, LIMITS)
         self.notices += notices
         return [str(notice.reason) for notice in notices]
 
@@ -89,17 +83,14 @@ def test_list_listing_everything_sends_one_notice_and_no_alert() -> None:
     assert fleet.poll_all("a- b-") == []
     assert fleet.poll_all("a+ b-") == []
     assert fleet.poll_all("a+ b-") == []
-    assert [(str(notice.reason), notice.list_ids) for notice in fleet.notices] == [
-        ("quarantined", ("a",))
-    ]
+    assert [(str(notice.reason), notice.list_ids) for notice in fleet.notices] == [("quarantined", ("a",))]
 
 
 def test_listing_alerts_after_three_good_rounds() -> None:
     fleet = watches(300)
     fleet.poll_all("a+ b-")
     assert [
-        fleet.finish_round("a", result)
-        for result in (GOOD, GOOD, FALSE_POSITIVE, GOOD, GOOD, SILENT, GOOD, GOOD)
+        fleet.finish_round("a", result) for result in (GOOD, GOOD, FALSE_POSITIVE, GOOD, GOOD, SILENT, GOOD, GOOD)
     ] == [[]] * 8
     assert fleet.poll_all("a+ b-") == []
     assert fleet.finish_round("a", GOOD) == ["trusted"]
@@ -128,31 +119,17 @@ def test_resolver_stripping_answers_clears_nothing() -> None:
     ]
     assert alerts == ["opened +a"] * 4
     for _ in range(30):
-        assert [
-            line for line in fleet.poll_all("a? b?", confirm=False) if "reminder" not in line
-        ] == []
+        assert [line for line in fleet.poll_all("a? b?", confirm=False) if "reminder" not in line] == []
         fleet.finish_round("a", SILENT)
         fleet.finish_round("b", SILENT)
-    assert [str(notice.reason) for notice in merge_notices(fleet.notices, list_count=2)] == [
-        "degraded"
-    ]
+    assert [str(notice.reason) for notice in merge_notices(fleet.notices, list_count=2)] == ["degraded"]
 
 
 @pytest.mark.parametrize(
     ("answered", "newly_listed", "enters"),
-    [
-        (4, 4, False),
-        (5, 5, True),
-        (25, 5, True),
-        (26, 5, False),
-        (1000, 199, False),
-        (1000, 200, True),
-        (10, 4, False),
-    ],
+    [(4, 4, False), (5, 5, True), (25, 5, True), (26, 5, False), (1000, 199, False), (1000, 200, True), (10, 4, False)],
 )
-def test_quarantine_needs_five_newly_listed_and_a_fifth(
-    answered: int, newly_listed: int, enters: bool
-) -> None:
+def test_quarantine_needs_five_newly_listed_and_a_fifth(answered: int, newly_listed: int, enters: bool) -> None:
     health, notice = record_counts(ListHealth("a"), ListCounts(answered, newly_listed), T0, LIMITS)
     assert bool(notice) is bool(health.quarantined_since) is enters
 
@@ -188,17 +165,12 @@ def test_trusted_list_is_quarantined_by_test_point_only() -> None:
     assert notice is None
     health, notices = finish_list_round(health, FALSE_POSITIVE, T0, LIMITS)
     assert [str(item.reason) for item in notices] == ["quarantined"]
-    health, notice = record_counts(
-        ListHealth("a", trusted_until=T0), ListCounts(100, 100), T0, LIMITS
-    )
+    health, notice = record_counts(ListHealth("a", trusted_until=T0), ListCounts(100, 100), T0, LIMITS)
     assert notice is not None
 
 
 def test_first_poll_has_no_newly_listed() -> None:
-    assert count_listings(None, parse_observations("a+ b- c?", T0)) == {
-        "a": ListCounts(1, 0),
-        "b": ListCounts(1, 0),
-    }
+    assert count_listings(None, parse_observations("a+ b- c?", T0)) == {"a": ListCounts(1, 0), "b": ListCounts(1, 0)}
     story = Story()
     story.poll("a+ b-")
     assert count_listings(story.incident, parse_observations("a+ b+ c!", T0)) == {

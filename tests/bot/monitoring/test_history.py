@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 from bot.inputs.durations import parse_duration
 from bot.monitoring.history import (
     ACTIONS,
+    ACTIVE_PHASES,
     MAX_SPANS,
     MAX_TRACKS,
-    ZERO,
     OTHERS,
-    ACTIVE_PHASES,
+    ZERO,
     History,
     Span,
     Track,
     compact_history,
+    dump_history,
     load_history,
     record_changes,
-    dump_history,
 )
 from bot.monitoring.models import Incident
 from tests.support.incident_stories import T0, Story, read_offset
@@ -65,12 +65,8 @@ def at(when: str) -> timedelta:
 
 
 def test_listing_and_acknowledgement_are_two_spans() -> None:
-    story = recorded_story(
-        "0s a-", "1h a+", "+90s a+", "2h ack a+", "3h a-", "+15m a-", "+15m a-", "+15m a-"
-    )
-    assert spans_of(story.history, "blocklist:a") == [
-        (at("1h"), at("3h"))
-    ]  # first listed to first clean poll
+    story = recorded_story("0s a-", "1h a+", "+90s a+", "2h ack a+", "3h a-", "+15m a-", "+15m a-", "+15m a-")
+    assert spans_of(story.history, "blocklist:a") == [(at("1h"), at("3h"))]  # first listed to first clean poll
     assert spans_of(story.history, "acknowledged") == [(at("2h"), at("3h") + parse_duration("30m"))]
     assert [span.actor for span in story.history.track("acknowledged").spans] == ["U1"]
     assert {track.key for track in story.history.tracks} == {"blocklist:a", "acknowledged"}
@@ -85,15 +81,11 @@ def test_listing_at_first_poll_is_recorded_from_then() -> None:
 
 
 def test_inconclusive_polls_end_no_span() -> None:
-    assert spans_of(recorded_story("0s a+", "1h a?", "2h a!", "3h a=").history, "blocklist:a") == [
-        (ZERO, None)
-    ]
+    assert spans_of(recorded_story("0s a+", "1h a?", "2h a!", "3h a=").history, "blocklist:a") == [(ZERO, None)]
 
 
 def test_sublists_and_addresses_of_list_share_a_span() -> None:
-    story = recorded_story(
-        "0s a/x@192.0.2.1+ a@192.0.2.2-", "1h a/y@192.0.2.2+", "+90s a/x@192.0.2.1- a/y@192.0.2.2+"
-    )
+    story = recorded_story("0s a/x@192.0.2.1+ a@192.0.2.2-", "1h a/y@192.0.2.2+", "+90s a/x@192.0.2.1- a/y@192.0.2.2+")
     assert spans_of(story.history, "blocklist:a") == [(ZERO, None)]
 
 
@@ -103,9 +95,7 @@ def test_mute_span_ends_at_its_expiry() -> None:
 
 
 def test_unmute_ends_the_span() -> None:
-    assert spans_of(recorded_story("0s a-", "1h mute:8h a-", "2h unmute a-").history, "muted") == [
-        (at("1h"), at("2h"))
-    ]
+    assert spans_of(recorded_story("0s a-", "1h mute:8h a-", "2h unmute a-").history, "muted") == [(at("1h"), at("2h"))]
 
 
 def test_removed_list_span_ends_at_last_poll() -> None:
@@ -114,21 +104,14 @@ def test_removed_list_span_ends_at_last_poll() -> None:
 
 
 def test_config_change_is_an_empty_span() -> None:
-    before, after = (
-        Incident("w1", T0, config={"mx": "a"}),
-        Incident("w1", T0, config={"mx": "b"}),
-    )
+    before, after = (Incident("w1", T0, config={"mx": "a"}), Incident("w1", T0, config={"mx": "b"}))
     history = record_changes(History(), before, after, T0 + HOUR)
     assert spans_of(history, "mx:changed") == [(HOUR, HOUR)]
     assert record_changes(history, after, after, T0 + 2 * HOUR) == history
 
 
-WORDS = st.sampled_from(
-    ["a+ b-", "a- b+", "a+ b+", "a- b-", "a? b!", "ack a+ b+", "mute:1h a+", "unmute a- b-", "ack"]
-)
-STEPS = st.lists(
-    st.tuples(st.sampled_from(["+30s", "+2m", "+20m", "+3h", "+2d"]), WORDS), max_size=80
-)
+WORDS = st.sampled_from(["a+ b-", "a- b+", "a+ b+", "a- b-", "a? b!", "ack a+ b+", "mute:1h a+", "unmute a- b-", "ack"])
+STEPS = st.lists(st.tuples(st.sampled_from(["+30s", "+2m", "+20m", "+3h", "+2d"]), WORDS), max_size=80)
 
 
 @given(STEPS)
@@ -139,20 +122,16 @@ def test_random_polls_record_every_change_once(steps: list[tuple[str, str]]) -> 
         before = active_lists(story.incident)
         story.row(when, results.split())
         openings.update(active_lists(story.incident) - before)
-        assert {track.key for track in story.history.tracks if track.is_open} - {
-            *ACTIONS
-        } == active_lists(story.incident)
+        assert {track.key for track in story.history.tracks if track.is_open} - {*ACTIONS} == active_lists(
+            story.incident
+        )
         assert_in_order(story.history)
     assert {t.key: sum(s.count for s in t.spans) for t in story.history.problems} == dict(openings)
 
 
 def active_lists(incident: Incident | None) -> set[str]:
     assert incident
-    return {
-        f"blocklist:{p.last_observation.subject}"
-        for p in incident.problems
-        if p.phase in ACTIVE_PHASES
-    }
+    return {f"blocklist:{p.last_observation.subject}" for p in incident.problems if p.phase in ACTIVE_PHASES}
 
 
 def assert_in_order(history: History) -> None:
@@ -170,13 +149,9 @@ def assert_in_order(history: History) -> None:
 @st.composite
 def histories(draw: st.DrawFn) -> History:
     tracks = []
-    for key in draw(
-        st.lists(st.sampled_from([*LISTS, *ACTIONS, "spf:failing"]), unique=True, max_size=24)
-    ):
+    for key in draw(st.lists(st.sampled_from([*LISTS, *ACTIONS, "spf:failing"]), unique=True, max_size=24)):
         now, spans = T0, []
-        for gap, length in draw(
-            st.lists(st.tuples(st.integers(0, 99_999), st.integers(0, 99_999)), max_size=12)
-        ):
+        for gap, length in draw(st.lists(st.tuples(st.integers(0, 99_999), st.integers(0, 99_999)), max_size=12)):
             since = now + timedelta(seconds=gap)
             now = since + timedelta(seconds=length)
             spans.append(Span(since, now, 1, now - since, now - since))
@@ -194,9 +169,7 @@ def test_compaction_preserves_sums_order_and_open_spans(history: History) -> Non
     assert sums(reduced) == sums(history)
     opened = {track.key for track in history.tracks if track.is_open}
     assert {track.key for track in reduced.tracks if track.is_open} == opened
-    assert len(reduced.tracks) <= max(
-        MAX_TRACKS, len(opened) + 4
-    )  # actions, config and others always stay
+    assert len(reduced.tracks) <= max(MAX_TRACKS, len(opened) + 4)  # actions, config and others always stay
     assert sum(len(track.spans) for track in reduced.tracks) <= MAX_SPANS + len(reduced.tracks)
     assert compact_history(reduced, now) == reduced
     assert load_history(dump_history(reduced)) == reduced
@@ -214,9 +187,7 @@ def test_compaction_merges_old_short_spans_first() -> None:
         return Span(since, since + hours * HOUR, 1, hours * HOUR, hours * HOUR)
 
     spans = tuple(day(number / 2) for number in range(2 * MAX_SPANS))
-    (track,) = compact_history(
-        History((Track("blocklist:a", "A", spans),)), T0 + timedelta(days=MAX_SPANS)
-    ).tracks
+    (track,) = compact_history(History((Track("blocklist:a", "A", spans),)), T0 + timedelta(days=MAX_SPANS)).tracks
     assert len(track.spans) == MAX_SPANS
     assert track.spans[-1] == spans[-1]
     assert track.spans[0].count > 1
@@ -235,9 +206,7 @@ def test_history_size_is_bounded() -> None:
     assert largest < 4_000, largest
 
 
-def clipped(
-    span: Span, start: timedelta, now: timedelta
-) -> tuple[datetime, datetime | None, timedelta] | None:
+def clipped(span: Span, start: timedelta, now: timedelta) -> tuple[datetime, datetime | None, timedelta] | None:
     clip = span.clip(T0 + start, T0 + now)
     return (clip.since, clip.until, clip.duration) if clip else None
 

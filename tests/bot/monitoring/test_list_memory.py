@@ -10,15 +10,15 @@ import pytest
 from bot.models import CheckRequest, Target, Verdict
 from bot.monitoring.dnsbl_quarantine import (
     LIST_ROUND_LENGTH,
-    RoundCounts,
-    QuarantinePolicy,
-    ListHealth,
-    QuarantineState,
-    NoticeReason,
     ListCounts,
-    record_polls,
+    ListHealth,
+    NoticeReason,
+    QuarantinePolicy,
+    QuarantineState,
+    RoundCounts,
     counts_by_list,
     finish_round,
+    record_polls,
 )
 from bot.monitoring.serialization import dump, load
 from tests.support.incident_stories import T0
@@ -28,18 +28,13 @@ LIMITS = QuarantinePolicy()
 
 
 def run_rounds(
-    state: QuarantineState,
-    *counts: RoundCounts,
-    rounds: int = 3,
-    without_test_points: frozenset[str] = frozenset(),
+    state: QuarantineState, *counts: RoundCounts, rounds: int = 3, without_test_points: frozenset[str] = frozenset()
 ) -> tuple[QuarantineState, list[NoticeReason]]:
     """Run rounds with equal counts; returns the state and the reasons of all notices."""
     reasons: list[NoticeReason] = []
     for _ in range(rounds):
         state, immediate = record_polls(state, {}, counts, state.round_started_at, LIMITS)
-        state, notices = finish_round(
-            state, without_test_points, state.round_started_at + LIST_ROUND_LENGTH, LIMITS
-        )
+        state, notices = finish_round(state, without_test_points, state.round_started_at + LIST_ROUND_LENGTH, LIMITS)
         reasons += [notice.reason for notice in (*immediate, *notices)]
     return state, reasons
 
@@ -63,20 +58,14 @@ def test_round_counts_cover_each_list_of_a_report() -> None:
 def test_domain_listing_counts_once_for_all_addresses() -> None:
     about_domain = report(listing("A", holds="domains"), listing("B", holds="addresses"))
     addresses = [
-        replace(about_domain, request=CheckRequest(Target.of(f"192.0.2.{n}", "example.com")))
-        for n in range(16)
+        replace(about_domain, request=CheckRequest(Target.of(f"192.0.2.{n}", "example.com"))) for n in range(16)
     ]
     assert counts_by_list(addresses) == (RoundCounts("a", 1, 1, 1), RoundCounts("b", 16, 16, 16))
 
 
 def test_round_ends_after_its_length() -> None:
     state, _ = record_polls(QuarantineState(T0), {}, [RoundCounts("a", 1)], T0, LIMITS)
-    assert finish_round(
-        state, frozenset(), T0 + LIST_ROUND_LENGTH - timedelta(seconds=1), LIMITS
-    ) == (
-        state,
-        (),
-    )
+    assert finish_round(state, frozenset(), T0 + LIST_ROUND_LENGTH - timedelta(seconds=1), LIMITS) == (state, ())
     ended, _ = finish_round(state, frozenset(), T0 + LIST_ROUND_LENGTH, LIMITS)
     assert (ended.round_started_at, ended.round_counts) == (T0 + LIST_ROUND_LENGTH, ())
 
@@ -102,9 +91,7 @@ def test_three_equal_rounds_send_expected_notices(
     counts: RoundCounts, without_test_points: bool, expected: list[NoticeReason]
 ) -> None:
     _, reasons = run_rounds(
-        QuarantineState(T0),
-        counts,
-        without_test_points=frozenset({"a"}) if without_test_points else frozenset(),
+        QuarantineState(T0), counts, without_test_points=frozenset({"a"}) if without_test_points else frozenset()
     )
     assert reasons == expected
 
@@ -117,17 +104,11 @@ def test_quarantine_ends_after_three_good_rounds() -> None:
     quarantined, notices = record_polls(
         QuarantineState(T0), {"a": ListCounts(20, 20), "b": ListCounts(20, 1)}, (), T0, LIMITS
     )
-    assert [(notice.reason, notice.list_ids) for notice in notices] == [
-        (NoticeReason.QUARANTINED, ("a",))
-    ]
+    assert [(notice.reason, notice.list_ids) for notice in notices] == [(NoticeReason.QUARANTINED, ("a",))]
     assert quarantined.quarantined == {"a"}
-    after_two, reasons = run_rounds(
-        quarantined, RoundCounts("a", 5, 5), RoundCounts("b", 5, 5), rounds=2
-    )
+    after_two, reasons = run_rounds(quarantined, RoundCounts("a", 5, 5), RoundCounts("b", 5, 5), rounds=2)
     assert (after_two.quarantined, reasons) == ({"a"}, [])
-    after_three, reasons = run_rounds(
-        after_two, RoundCounts("a", 5, 5), RoundCounts("b", 5, 5), rounds=1
-    )
+    after_three, reasons = run_rounds(after_two, RoundCounts("a", 5, 5), RoundCounts("b", 5, 5), rounds=1)
     assert (after_three.quarantined, reasons) == (frozenset(), [NoticeReason.TRUSTED])
 
 
@@ -135,9 +116,7 @@ def test_listed_negative_test_point_quarantines_at_once() -> None:
     counts = RoundCounts("a", 1, 0, 0, lists_everything=True)
     state, notices = record_polls(QuarantineState(T0), {}, [counts], T0, LIMITS)
     assert state.quarantined == {"a"}
-    assert [(notice.reason, notice.list_ids) for notice in notices] == [
-        (NoticeReason.QUARANTINED, ("a",))
-    ]
+    assert [(notice.reason, notice.list_ids) for notice in notices] == [(NoticeReason.QUARANTINED, ("a",))]
     assert record_polls(state, {}, [counts], T0, LIMITS)[1] == ()
 
 

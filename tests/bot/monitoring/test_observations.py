@@ -8,27 +8,15 @@ from datetime import timedelta
 import pytest
 
 from bot.models import CheckRequest, Report, Target, Verdict
-from bot.monitoring.models import Severity, ObservedState
+from bot.monitoring.models import ObservedState, Severity
 from bot.monitoring.observations import observe, split_by_sublist
-from tests.support.incident_stories import T0, Story, parse_observations, describe_alert
-from tests.support.reports import (
-    AT,
-    HALF_UNKNOWN,
-    LISTED,
-    PBL_ON_A_CLIENT,
-    finding,
-    listing,
-    report,
-)
+from tests.support.incident_stories import T0, Story, describe_alert, parse_observations
+from tests.support.reports import AT, HALF_UNKNOWN, LISTED, PBL_ON_A_CLIENT, finding, listing, report
 
 
 def test_listing_has_summary_remediation_and_links() -> None:
     (observation,) = observe(report(listing("Spamhaus ZEN", sublists=["spamhaus-xbl"])))
-    assert (observation.key, observation.state, observation.at) == (
-        "blocklist:spamhaus-zen",
-        ObservedState.LISTED,
-        AT,
-    )
+    assert (observation.key, observation.state, observation.at) == ("blocklist:spamhaus-zen", ObservedState.LISTED, AT)
     assert (observation.severity, observation.sublists) == (Severity.HIGH, ("spamhaus-xbl",))
     assert all((observation.summary, observation.remediation, observation.links))
 
@@ -41,9 +29,7 @@ def test_list_states_are_observed_unchanged(state: str) -> None:
 
 
 def test_expected_or_harmless_listing_is_not_listed() -> None:
-    lists = [
-        observation for observation in observe(PBL_ON_A_CLIENT) if observation.check == "blocklist"
-    ]
+    lists = [observation for observation in observe(PBL_ON_A_CLIENT) if observation.check == "blocklist"]
     assert {observation.state for observation in lists} == {ObservedState.NOT_LISTED}
     (observation,) = observe(report(listing("Some list", Verdict.WARN, severity="none")))
     assert observation.state is ObservedState.NOT_LISTED
@@ -54,10 +40,7 @@ def test_exploit_listing_beside_policy_listing_alerts() -> None:
     pbl = ("Spamhaus ZEN", Verdict.PASS, "listed")
     exploit = listing("Spamhaus ZEN", Verdict.FAIL, sublists=["spamhaus-xbl", "spamhaus-pbl"])
     alerts = []
-    for listing_, seconds in ((listing(*pbl, sublists=["spamhaus-pbl"]), 3600),) * 3 + (
-        (exploit, 3600),
-        (exploit, 90),
-    ):
+    for listing_, seconds in ((listing(*pbl, sublists=["spamhaus-pbl"]), 3600),) * 3 + ((exploit, 3600), (exploit, 90)):
         story.now += timedelta(seconds=seconds)
         alerts += story.observe(observe(replace(report(listing_), at=story.now)))
     assert [describe_alert(alert) for alert in alerts] == [
@@ -69,26 +52,16 @@ def test_range_observation_has_address_unless_about_domain() -> None:
     request = CheckRequest(Target.of("192.0.2.25", "example.com"))
     about_domain = listing("Domain list", holds="domains")
     document = report(
-        listing("Some list", holds="addresses"),
-        about_domain,
-        finding("dmarc", Verdict.UNKNOWN),
-        request=request,
+        listing("Some list", holds="addresses"), about_domain, finding("dmarc", Verdict.UNKNOWN), request=request
     )
     keys = [observation.key for observation in observe(document, is_range=True)]
-    assert keys == [
-        "blocklist:some-list@192.0.2.25",
-        "blocklist:domain-list",
-        "dmarc:gone",
-        "dmarc:weakened",
-    ]
+    assert keys == ["blocklist:some-list@192.0.2.25", "blocklist:domain-list", "dmarc:gone", "dmarc:weakened"]
     assert all("@" not in observation.key for observation in observe(document))
 
 
 def test_timed_out_check_is_unknown() -> None:
     timed_out = finding("blocklist", Verdict.UNKNOWN, "This check did not end within 9 seconds.")
-    assert [observation.state for observation in observe(report(timed_out))] == [
-        ObservedState.UNKNOWN
-    ]
+    assert [observation.state for observation in observe(report(timed_out))] == [ObservedState.UNKNOWN]
 
 
 @pytest.mark.parametrize(
@@ -106,11 +79,7 @@ def test_timed_out_check_is_unknown() -> None:
     ],
 )
 def test_observation_is_split_by_sublist(results: str, known: str, parts: list[str]) -> None:
-    stored = [
-        part
-        for observation in parse_observations(known, T0)
-        for part in split_by_sublist([observation], ())
-    ]
+    stored = [part for observation in parse_observations(known, T0) for part in split_by_sublist([observation], ())]
     actual = [
         f"{observation.key.removeprefix('blocklist:')} {observation.state}"
         for observation in split_by_sublist(parse_observations(results, T0), stored)
@@ -120,9 +89,5 @@ def test_observation_is_split_by_sublist(results: str, known: str, parts: list[s
 
 @pytest.mark.parametrize("document", [LISTED, HALF_UNKNOWN], ids=["listed", "half-unknown"])
 def test_each_list_of_report_is_observed_once(document: Report) -> None:
-    lists = [
-        observation.subject for observation in observe(document) if observation.check == "blocklist"
-    ]
-    assert lists == [
-        finding.subject for finding in document.findings if finding.check == "blocklist"
-    ]
+    lists = [observation.subject for observation in observe(document) if observation.check == "blocklist"]
+    assert lists == [finding.subject for finding in document.findings if finding.check == "blocklist"]

@@ -11,22 +11,13 @@ import pytest
 from bot.app import checks
 from bot.check_runner import CheckRunner
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
-from bot.models import (
-    DnsAnswer,
-    OnAnswer,
-    LookupFailed,
-    CheckRequest,
-    Report,
-    BulkLookup,
-    Target,
-    Verdict,
-)
+from bot.models import BulkLookup, CheckRequest, DnsAnswer, LookupFailed, OnAnswer, Report, Target, Verdict
 from bot.monitoring.alert_state import advance
-from bot.monitoring.models import Phase, ObservedState
+from bot.monitoring.models import ObservedState, Phase
 from bot.monitoring.poll import (
     MAX_CONCURRENT_CHECKS,
-    drop_unqueried,
     baseline,
+    drop_unqueried,
     monitoring_runner,
     observe_reports,
     run_checks,
@@ -47,9 +38,7 @@ class BulkWorld(BulkLookup):
 
     async def __call__(self, name: str, rdtype: str, /) -> DnsAnswer:
         answer = await self.world(name, rdtype)
-        left = tuple(
-            record for record in answer.records if not (self.strips and record.startswith("127."))
-        )
+        left = tuple(record for record in answer.records if not (self.strips and record.startswith("127.")))
         return replace(answer, records=left)
 
     async def lookup_many(
@@ -64,37 +53,21 @@ class BulkWorld(BulkLookup):
 def check_runner(lookup: BulkWorld, clock: Clock) -> CheckRunner:
     lists = blocklist_check(load(), {}, InMemoryTrustCache(), "test", clock)
     interactive = CheckRunner(
-        checks(lists, True),
-        frozenset({"network"}),
-        World({}),
-        World({}),
-        clock,
-        allow_special=True,
+        checks(lists, True), frozenset({"network"}), World({}), World({}), clock, allow_special=True
     )
     return monitoring_runner(interactive, lookup, lookup)
 
 
 async def test_monitoring_runs_only_monitored_checks() -> None:
-    result = await check_runner(BulkWorld(), Clock()).run(
-        CheckRequest(Target.of(GOOD, "example.com"))
-    )
-    assert {finding.check for finding in result.findings} == {
-        "blocklist",
-        "ptr",
-        "spf",
-        "dmarc",
-        "mx",
-    }
+    result = await check_runner(BulkWorld(), Clock()).run(CheckRequest(Target.of(GOOD, "example.com")))
+    assert {finding.check for finding in result.findings} == {"blocklist", "ptr", "spf", "dmarc", "mx"}
 
 
 async def test_first_poll_stores_listings_without_alert() -> None:
     clock, watched = Clock(), watch(f"{LISTED}/32", "example.com")
     incident, reports = await baseline(watched, check_runner(BulkWorld(), clock), clock())
     assert [str(item.request.target) for item in reports] == [f"{LISTED} example.com"]
-    assert {problem.last_observation.subject for problem in incident.problems} >= {
-        "spamhaus-zen",
-        "spamcop",
-    }
+    assert {problem.last_observation.subject for problem in incident.problems} >= {"spamhaus-zen", "spamcop"}
     assert all(problem.phase is Phase.LISTED and problem.notified for problem in incident.problems)
     assert incident.config["dmarc"] == "reject"
     assert incident.opened_at is None
@@ -111,11 +84,9 @@ async def test_resolver_stripping_answers_is_no_delisting() -> None:
         transition = advance(incident, observe_reports(reports, incident, watched), clock())
         assert transition.alerts == ()
         incident = transition.incident
-    assert {
-        problem.phase
-        for problem in incident.problems
-        if problem.last_observation.check == "blocklist"
-    } == {Phase.LISTED}
+    assert {problem.phase for problem in incident.problems if problem.last_observation.check == "blocklist"} == {
+        Phase.LISTED
+    }
 
 
 class ConcurrencyRunner:
@@ -147,7 +118,5 @@ async def test_range_poll_is_bounded_and_skips_failed_targets() -> None:
 def test_list_without_budget_is_not_unresponsive(reason: str) -> None:
     unqueried = listing("A", Verdict.UNKNOWN, "unknown", reason=reason)
     silent = listing("B", Verdict.UNKNOWN, "unknown", reason="timeout")
-    (observation,) = observe_reports(
-        [drop_unqueried(report(unqueried, silent))], baseline_of(watch()), watch()
-    )
+    (observation,) = observe_reports([drop_unqueried(report(unqueried, silent))], baseline_of(watch()), watch())
     assert (observation.subject, observation.state) == ("b", ObservedState.UNKNOWN)

@@ -11,24 +11,19 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
-from bot.models import Finding, CheckRequest, Report, Role, Verdict
+from bot.models import CheckRequest, Finding, Report, Role, Verdict
 from bot.monitoring import poller
 from bot.monitoring.alert_state import acknowledge, mute
-from bot.monitoring.interfaces import (
-    OutboxMessage,
-    AlertMessage,
-    ListNoticeMessage,
-    ChannelSettings,
-)
-from bot.monitoring.models import Alert, Problem, Channel, Watch
+from bot.monitoring.interfaces import AlertMessage, ChannelSettings, ListNoticeMessage, OutboxMessage
+from bot.monitoring.models import Alert, Channel, Problem, Watch
 from bot.monitoring.poll import baseline
-from bot.monitoring.poller import LEASES_S, PollerConfig, Poller
+from bot.monitoring.poller import LEASES_S, Poller, PollerConfig
 from bot.monitoring.repository import RedisRepository
 from bot.monitoring.schedule import Budget, KindBudget
-from bot.storage.watch_store import ASKS, LOOKS, MOST_LETTERS, TELLS
+from bot.storage.watch_store import MAX_OUTBOX_MESSAGES, NOTIFY_SCHEDULE, POLL_SCHEDULE, RECHECK_SCHEDULE
 from tests.support.redis_server import RedisServer
 from tests.support.reports import listing
-from tests.support.stored_watches import OTHER_CHANNEL, CHANNEL, Clock, numbered_watch, watch
+from tests.support.stored_watches import CHANNEL, OTHER_CHANNEL, Clock, numbered_watch, watch
 
 States = dict[str, str]  # list id → state
 SEVERITIES = {"listed": Verdict.FAIL, "not_listed": Verdict.PASS}
@@ -47,26 +42,16 @@ class FakeRunner:
     async def run(self, request: CheckRequest, fresh: bool = False) -> Report:
         self.polled.append((str(request.target), fresh))
         states = self.states | self.overrides.get(str(request.target), {})
-        return Report(
-            request,
-            self.clock(),
-            tuple(self._finding(*item) for item in states.items()),
-            1,
-            len(states),
-        )
+        return Report(request, self.clock(), tuple(self._finding(*item) for item in states.items()), 1, len(states))
 
     def _finding(self, name: str, state: str) -> Finding:
-        return listing(
-            name, SEVERITIES.get(state, Verdict.UNKNOWN), state, reason=self.reasons.get(name, "")
-        )
+        return listing(name, SEVERITIES.get(state, Verdict.UNKNOWN), state, reason=self.reasons.get(name, ""))
 
 
 class PollWorld:
     """Repository, check runner and one worker."""
 
-    def __init__(
-        self, redis: Redis, clock: Clock, runner: FakeRunner, rules: PollerConfig | None = None
-    ) -> None:
+    def __init__(self, redis: Redis, clock: Clock, runner: FakeRunner, rules: PollerConfig | None = None) -> None:
         self.clock, self.runner = clock, runner
         self.repository = RedisRepository(redis, clock)
         self.rules = rules or PollerConfig()
@@ -87,7 +72,7 @@ class PollWorld:
         end, messages = self.clock() + length, []
         while self.clock() < end:
             self.clock.add(step)
-            for schedule in (LOOKS, ASKS, TELLS):
+            for schedule in (POLL_SCHEDULE, RECHECK_SCHEDULE, NOTIFY_SCHEDULE):
                 while await self.worker.run_round(schedule):
                     pass
             messages += await self.drain()
@@ -119,12 +104,7 @@ def _changed(alert: Alert) -> tuple[Problem, ...]:
 
 def summaries(messages: Sequence[AlertMessage]) -> list[str]:
     return [
-        " ".join(
-            [
-                str(message.alert.reason),
-                *(p.last_observation.subject for p in _changed(message.alert)),
-            ]
-        )
+        " ".join([str(message.alert.reason), *(p.last_observation.subject for p in _changed(message.alert))])
         for message in messages
     ]
 
@@ -140,11 +120,7 @@ async def test_listing_alerts_after_confirmation_and_hold_down(world: PollWorld)
     assert summaries([opened]) == ["opened a"]
     first_seen = opened.alert.new[0].since
     assert timedelta(seconds=90) <= opened.alert.at - first_seen <= timedelta(seconds=125)
-    assert (opened.channel, opened.watch, opened.incident.opened_at) == (
-        CHANNEL,
-        watch(),
-        opened.alert.at,
-    )
+    assert (opened.channel, opened.watch, opened.incident.opened_at) == (CHANNEL, watch(), opened.alert.at)
     world.runner.states["a"] = "not_listed"
     assert summaries(await world.advance(3 * HOUR)) == ["resolved a"]
 
@@ -155,17 +131,12 @@ async def test_history_records_listing_and_acknowledgement(world: PollWorld) -> 
     (opened,) = await world.advance(2 * HOUR)
     (stored,) = await world.repository.list_watches(CHANNEL)
     acknowledged = acknowledge(stored.incident, "Ada", world.clock())
-    assert await world.repository.update_incident(
-        CHANNEL, watch().id, acknowledged, expected=stored.incident
-    )
+    assert await world.repository.update_incident(CHANNEL, watch().id, acknowledged, expected=stored.incident)
     acknowledged_at = world.clock()
     world.runner.states["a"] = "not_listed"
     (cleared,) = await world.advance(3 * HOUR)
     history = await world.repository.history(CHANNEL, watch().id)
-    (listed,), (acknowledgement,) = (
-        history.track("blocklist:a").spans,
-        history.track("acknowledged").spans,
-    )
+    (listed,), (acknowledgement,) = (history.track("blocklist:a").spans, history.track("acknowledged").spans)
     assert listed.since == opened.alert.new[0].since.replace(microsecond=0)
     assert acknowledged_at < (listed.until or acknowledged_at) < cleared.alert.at
     assert (acknowledgement.since, acknowledgement.until, acknowledgement.actor) == (
@@ -236,7 +207,7 @@ async def test_two_workers_poll_each_target_once(world: PollWorld) -> None:
             *(
                 worker.run_round(schedule)
                 for worker in (world.worker, second)
-                for schedule in (LOOKS, ASKS, TELLS)
+                for schedule in (POLL_SCHEDULE, RECHECK_SCHEDULE, NOTIFY_SCHEDULE)
             )
         )
     messages = await world.drain()
@@ -300,9 +271,7 @@ async def test_mute_during_poll_is_preserved(world: PollWorld) -> None:
         (stored,) = await world.repository.list_watches(CHANNEL)
         if not stored.incident.muted:
             muted = mute(stored.incident, "U1", world.clock() + 6 * HOUR)
-            assert await world.repository.update_incident(
-                CHANNEL, watch().id, muted, stored.incident
-            )
+            assert await world.repository.update_incident(CHANNEL, watch().id, muted, stored.incident)
 
     await world.new_worker(SlowRunner(world.runner, mute_meanwhile)).run_round()
     assert await world.advance(5 * HOUR) == []
@@ -314,19 +283,17 @@ async def test_watch_removed_during_poll_sends_no_alert(world: PollWorld) -> Non
     await world.add(watch())
     world.runner.states["a"] = "listed"
     world.clock.add(120)
-    await world.new_worker(
-        SlowRunner(world.runner, lambda: world.repository.remove(CHANNEL, watch().id))
-    ).run_round()
+    await world.new_worker(SlowRunner(world.runner, lambda: world.repository.remove(CHANNEL, watch().id))).run_round()
     assert await world.advance(2 * HOUR) == []
 
 
 async def test_full_outbox_delays_alerts(world: PollWorld, redis: Redis) -> None:
     await world.add(watch())
-    await redis.rpush(f"mc1:outbox:{CHANNEL}", *["x\n{}"] * MOST_LETTERS)
+    await redis.rpush(f"mc1:outbox:{CHANNEL}", *["x\n{}"] * MAX_OUTBOX_MESSAGES)
     world.runner.states["a"] = "listed"
     for _ in range(300):
         world.clock.add(1)
-        for schedule in (LOOKS, ASKS, TELLS):
+        for schedule in (POLL_SCHEDULE, RECHECK_SCHEDULE, NOTIFY_SCHEDULE):
             await world.worker.run_round(schedule)
     await redis.ltrim(f"mc1:outbox:{CHANNEL}", 1, 0)
     assert summaries(await world.advance(timedelta(minutes=5))) == ["opened a"]
@@ -334,9 +301,7 @@ async def test_full_outbox_delays_alerts(world: PollWorld, redis: Redis) -> None
 
 async def test_unreadable_watch_does_not_block_others(world: PollWorld, redis: Redis) -> None:
     await world.add(watch(), watch(channel=OTHER_CHANNEL))
-    await redis.hset(
-        f"mc1:incidents:{OTHER_CHANNEL}", watch(channel=OTHER_CHANNEL).id, "op {broken"
-    )
+    await redis.hset(f"mc1:incidents:{OTHER_CHANNEL}", watch(channel=OTHER_CHANNEL).id, "op {broken")
     world.runner.states["a"] = "listed"
     assert summaries(await world.advance(timedelta(minutes=10))) == ["opened a"]
 
@@ -389,9 +354,7 @@ class HangingRunner(FakeRunner):
         raise AssertionError
 
 
-async def test_stop_does_not_wait_for_hanging_poll(
-    world: PollWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_stop_does_not_wait_for_hanging_poll(world: PollWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poller, "DRAIN_S", 0.01)
     await world.add(watch())
     world.clock.add(120)
@@ -405,9 +368,7 @@ async def test_stop_does_not_wait_for_hanging_poll(
     assert await world.worker.run_round() == 1
 
 
-async def test_hanging_poll_is_reported_as_stalled(
-    world: PollWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_hanging_poll_is_reported_as_stalled(world: PollWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poller, "DRAIN_S", 0.01)
     await world.add(watch())
     world.clock.add(120)
@@ -433,9 +394,7 @@ async def test_run_survives_store_outage(world: PollWorld, redis_server: RedisSe
 
     redis_server.kill()
     try:
-        running = asyncio.create_task(
-            world.new_worker(SlowRunner(world.runner, mark_polled)).run(stop)
-        )
+        running = asyncio.create_task(world.new_worker(SlowRunner(world.runner, mark_polled)).run(stop))
         await asyncio.sleep(0.05)  # long enough for the first round to fail
         assert not running.done()
     finally:
@@ -451,10 +410,7 @@ async def test_small_budget_stretches_intervals(redis: Redis, clock: Clock) -> N
     world = PollWorld(redis, clock, FakeRunner(clock), rules)
     await world.add(*(numbered_watch(n) for n in range(30)), watch(None, "example.com"))
     assert await world.worker.plan() == 0
-    intervals = {
-        stored.watch.subject: stored.interval
-        for stored in await world.repository.list_watches(CHANNEL)
-    }
+    intervals = {stored.watch.subject: stored.interval for stored in await world.repository.list_watches(CHANNEL)}
     assert intervals["example.com"] == HOUR
     interval = intervals["10.0.0.7"]
     assert interval == await world.repository.effective_interval(numbered_watch(7))
@@ -469,11 +425,7 @@ async def test_small_budget_stretches_intervals(redis: Redis, clock: Clock) -> N
 
 
 async def test_plan_runs_in_one_worker_per_minute(world: PollWorld) -> None:
-    assert [await world.repository.polls.turn("plan", 60) for _ in range(3)] == [
-        True,
-        False,
-        False,
-    ]
+    assert [await world.repository.polls.claim_task("plan", 60) for _ in range(3)] == [True, False, False]
 
 
 # Lists
@@ -496,10 +448,7 @@ async def test_list_listing_everything_sends_one_notice_and_no_alert(
     world.runner.states["list-3"] = "listed"
     messages = await world.advance(timedelta(minutes=10), step=60)
     if has_test_points:
-        world.runner.states["list-3"], world.runner.reasons["list-3"] = (
-            "unusable",
-            "lists-everything",
-        )
+        world.runner.states["list-3"], world.runner.reasons["list-3"] = ("unusable", "lists-everything")
     messages += await world.advance(1.5 * HOUR, step=60)
     assert messages == []
     assert await notes(world) == [("quarantined", ["list-3"])]
@@ -557,6 +506,4 @@ async def test_resolver_stripping_answers_clears_nothing(world: PollWorld) -> No
 
 async def notes(world: PollWorld) -> list[tuple[str, list[str]]]:
     """Newest first."""
-    return [
-        (str(note.reason), list(note.list_ids)) for note in await world.repository.list_notices()
-    ]
+    return [(str(note.reason), list(note.list_ids)) for note in await world.repository.list_notices()]

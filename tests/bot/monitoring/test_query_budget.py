@@ -16,23 +16,10 @@ from redis.asyncio import Redis
 from bot.checks.dnsbl import load
 from bot.checks.dnsbl.catalog import Kind
 from bot.checks.dnsbl.zones import Zone, usable_zones
-from bot.models import DnsAnswer, OnAnswer, LookupFailed, BulkLookup
-from bot.monitoring.query_budget import (
-    MAX_LOCAL_TOKENS,
-    BudgetedLookup,
-    QueryBudget,
-    published_budgets,
-)
-from bot.monitoring.schedule import (
-    DAY,
-    MAX_MULTIPLIER,
-    Budget,
-    KindBudget,
-    watch_interval,
-    plan_intervals,
-    demand_of,
-)
-from bot.storage.poll_store import SweepStore
+from bot.models import BulkLookup, DnsAnswer, LookupFailed, OnAnswer
+from bot.monitoring.query_budget import MAX_LOCAL_TOKENS, BudgetedLookup, QueryBudget, published_budgets
+from bot.monitoring.schedule import DAY, MAX_MULTIPLIER, Budget, KindBudget, demand_of, plan_intervals, watch_interval
+from bot.storage.poll_store import PollStore
 from tests.support.redis_server import RedisServer
 from tests.support.stored_watches import Clock, numbered_watch, watch
 
@@ -70,14 +57,12 @@ def limited(per_day: int) -> list[Zone]:
 async def test_bucket_over_any_day_stays_within_budget(redis: Redis, per_day: int) -> None:
     """Thirty hours with an outage of three hours, after which all missed queries are due."""
     budget, clock, rng = Budget(per_day), Clock(), random.Random(7)
-    store, spent = SweepStore(redis), [(0.0, 0)]
+    store, spent = PollStore(redis), [(0.0, 0)]
     began = clock().timestamp()
     while (elapsed_s := clock().timestamp() - began) < 30 * 3600:
         clock.add(rng.expovariate(1 / 40))
         if not 30_000 < elapsed_s < 40_800:
-            taken = await store.take(
-                "zen", clock().timestamp(), per_day, budget.per_second, budget.burst_size
-            )
+            taken = await store.take_tokens("zen", clock().timestamp(), per_day, budget.per_second, budget.burst_size)
             spent.append((elapsed_s, taken))
     for start in range(0, 6 * 3600, 1800):
         assert sum(taken for at, taken in spent if start <= at < start + 86_400) <= per_day * 0.9
@@ -86,20 +71,17 @@ async def test_bucket_over_any_day_stays_within_budget(redis: Redis, per_day: in
 
 async def test_bulk_lookup_with_empty_bucket_fails_with_budget(redis: Redis) -> None:
     clock, recorder, (first, second) = Clock(), RecordingLookup(), limited(14_400)
-    lookup = BudgetedLookup(recorder, QueryBudget(SweepStore(redis), [first, second], clock))
+    lookup = BudgetedLookup(recorder, QueryBudget(PollStore(redis), [first, second], clock))
     apexes = [first.apex, second.apex]
     reported: list[tuple[int, DnsAnswer | LookupFailed]] = []
     results = [
         await lookup.lookup_many(
-            f"label{n}",
-            apexes,
-            on_answer=lambda position, limited_result: reported.append((position, limited_result)),
+            f"label{n}", apexes, on_answer=lambda position, limited_result: reported.append((position, limited_result))
         )
         for n in range(20)
     ]
     refused = [
-        isinstance(limited_result, LookupFailed) and limited_result.reason == "budget"
-        for limited_result, _ in results
+        isinstance(limited_result, LookupFailed) and limited_result.reason == "budget" for limited_result, _ in results
     ]
     assert refused == [False] * 9 + [True] * 11  # one minute of 90%
     assert all(isinstance(free_result, DnsAnswer) for _, free_result in results)
@@ -111,7 +93,7 @@ async def test_bulk_lookup_with_empty_bucket_fails_with_budget(redis: Redis) -> 
 
 async def test_test_points_and_txt_queries_use_tokens(redis: Redis) -> None:
     clock, recorder, (first, second) = Clock(), RecordingLookup(), limited(1_440)
-    lookup = BudgetedLookup(recorder, QueryBudget(SweepStore(redis), [first, second], clock))
+    lookup = BudgetedLookup(recorder, QueryBudget(PollStore(redis), [first, second], clock))
     assert await lookup(f"2.0.0.127.{first.apex.upper()}", "A")
     with pytest.raises(LookupFailed, match="budget"):
         await lookup(f"2.0.0.127.{first.apex}", "TXT")
@@ -120,7 +102,7 @@ async def test_test_points_and_txt_queries_use_tokens(redis: Redis) -> None:
 
 async def test_two_processes_share_one_refilling_bucket(redis: Redis) -> None:
     clock, (first, second) = Clock(), limited(14_400)
-    budgets = [QueryBudget(SweepStore(redis), [first, second], clock) for _ in range(2)]
+    budgets = [QueryBudget(PollStore(redis), [first, second], clock) for _ in range(2)]
     apex = first.apex.lower()
     assert sum([await budget.try_take(apex) for budget in budgets for _ in range(20)]) == 9
     clock.add(30)
@@ -128,7 +110,7 @@ async def test_two_processes_share_one_refilling_bucket(redis: Redis) -> None:
 
 
 async def test_concurrent_queries_use_one_token_each(redis: Redis) -> None:
-    budget = QueryBudget(SweepStore(redis), limited(144_000), Clock())
+    budget = QueryBudget(PollStore(redis), limited(144_000), Clock())
     apex = ALL[0].apex.lower()
     allowed = await asyncio.gather(*(budget.try_take(apex) for _ in range(200)))
     assert sum(allowed) == 90
@@ -136,7 +118,7 @@ async def test_concurrent_queries_use_one_token_each(redis: Redis) -> None:
 
 
 async def test_query_without_store_is_refused(redis: Redis, redis_server: RedisServer) -> None:
-    budget = QueryBudget(SweepStore(redis), limited(144_000), Clock())
+    budget = QueryBudget(PollStore(redis), limited(144_000), Clock())
     redis_server.kill()
     try:
         assert not await budget.try_take(ALL[0].apex.lower())
@@ -150,18 +132,12 @@ async def test_query_without_store_is_refused(redis: Redis, redis_server: RedisS
 def test_catalog_budgets_have_kinds_and_limits() -> None:
     budgets = published_budgets(ALL)
     assert len(budgets) >= 10
-    assert all(
-        item.kinds <= {str(kind) for kind in Kind} and item.budget.per_day > 0 for item in budgets
-    )
+    assert all(item.kinds <= {str(kind) for kind in Kind} and item.budget.per_day > 0 for item in budgets)
 
 
 def test_plan_stretches_only_the_large_workspace() -> None:
     budgets = [KindBudget(frozenset({"ip4"}), Budget(100_000))]
-    demand = {
-        "slack/SMALL ip4 3600": 100,
-        "slack/LARGE ip4 3600": 10_000,
-        "slack/LARGE domain 3600": 50,
-    }
+    demand = {"slack/SMALL ip4 3600": 100, "slack/LARGE ip4 3600": 10_000, "slack/LARGE domain 3600": 50}
     multipliers = plan_intervals(demand, budgets)
     assert set(multipliers) == {"slack/LARGE"}
     assert 2.5 < multipliers["slack/LARGE"]["ip4"] < 3
@@ -178,34 +154,24 @@ def test_interval_uses_largest_multiplier_of_its_kinds() -> None:
 @given(
     st.dictionaries(
         st.tuples(
-            st.sampled_from("ABCDE"),
-            st.sampled_from(["ip4", "ip6", "domain"]),
-            st.sampled_from([300, 3600, 86400]),
+            st.sampled_from("ABCDE"), st.sampled_from(["ip4", "ip6", "domain"]), st.sampled_from([300, 3600, 86400])
         ),
         st.integers(1, 100_000),
         max_size=12,
     ),
     st.integers(100, 10_000_000),
 )
-def test_planned_intervals_fit_the_budget(
-    demand: dict[tuple[str, str, int], int], per_day: int
-) -> None:
+def test_planned_intervals_fit_the_budget(demand: dict[tuple[str, str, int], int], per_day: int) -> None:
     kinds = frozenset({"ip4", "ip6"})
     multipliers = plan_intervals(
-        {f"slack/{s} {k} {e}": n for (s, k, e), n in demand.items()},
-        [KindBudget(kinds, Budget(per_day))],
+        {f"slack/{s} {k} {e}": n for (s, k, e), n in demand.items()}, [KindBudget(kinds, Budget(per_day))]
     )
     spent = sum(
-        number
-        * (DAY / timedelta(seconds=interval_s))
-        / multipliers.get(f"slack/{workspace}", {}).get(kind, 1.0)
+        number * (DAY / timedelta(seconds=interval_s)) / multipliers.get(f"slack/{workspace}", {}).get(kind, 1.0)
         for (workspace, kind, interval_s), number in demand.items()
         if kind in kinds
     )
-    requested = sum(
-        number * (DAY / timedelta(seconds=interval_s))
-        for (_, _, interval_s), number in demand.items()
-    )
+    requested = sum(number * (DAY / timedelta(seconds=interval_s)) for (_, _, interval_s), number in demand.items())
     assert spent <= per_day * 0.9 + requested / MAX_MULTIPLIER  # the largest multiplier
 
 
@@ -216,12 +182,10 @@ def test_demand_key_has_workspace_kind_and_interval() -> None:
 async def test_usage_is_shared_and_resets_at_midnight_utc(redis: Redis) -> None:
     """Another process reads the same usage; an unused bucket reports zero."""
     clock, (first, second) = Clock(), limited(14_400)
-    budget, other_process = (
-        QueryBudget(SweepStore(redis), [first, second], clock) for _ in range(2)
-    )
-    assert [
-        (usage.list_id, usage.per_day, usage.used) for usage in await other_process.usage()
-    ] == [(first.blocklist.id, 14_400, 0)]
+    budget, other_process = (QueryBudget(PollStore(redis), [first, second], clock) for _ in range(2))
+    assert [(usage.list_id, usage.per_day, usage.used) for usage in await other_process.usage()] == [
+        (first.blocklist.id, 14_400, 0)
+    ]
     for _ in range(20):
         await budget.try_take(first.apex.lower())
     assert [usage.used for usage in await other_process.usage()] == [9]

@@ -16,15 +16,15 @@ from bot.checks.dnsbl import load
 from bot.checks.dnsbl.classify import Classification, ListState
 from bot.checks.dnsbl.findings import list_finding
 from bot.checks.dnsbl.zones import Zone, usable_zones
-from bot.models import Finding, Link, CheckRequest, Report, Role, Target
+from bot.models import CheckRequest, Finding, Link, Report, Role, Target
 from bot.monitoring.alert_state import advance
 from bot.monitoring.dnsbl_quarantine import ListCounts, count_listings
 from bot.monitoring.models import Alert, Incident, Phase, Problem
 from bot.monitoring.poll import observe_reports
 from bot.monitoring.serialization import (
     ADDRESS_PLACEHOLDER,
-    from_json,
     dump_incident,
+    from_json,
     pack_problems,
     to_json,
     unpack_problem,
@@ -34,17 +34,9 @@ from tests.support.mail_world import listed_code as code_of
 from tests.support.stored_watches import baseline, watch
 
 OFFICE = watch("203.0.113.0/24", "example.com")
-addresses = st.sampled_from(
-    ["", *map(str, ip_network("203.0.113.0/29")), *map(str, ip_network("2001:db8::/125"))]
-)
+addresses = st.sampled_from(["", *map(str, ip_network("203.0.113.0/29")), *map(str, ip_network("2001:db8::/125"))])
 sentences = st.sampled_from(
-    [
-        "Listed.",
-        "{0} is listed.",
-        "{0}0 and {0}",
-        ADDRESS_PLACEHOLDER,
-        f"{ADDRESS_PLACEHOLDER} at {{0}}",
-    ]
+    ["Listed.", "{0} is listed.", "{0}0 and {0}", ADDRESS_PLACEHOLDER, f"{ADDRESS_PLACEHOLDER} at {{0}}"]
 )
 
 
@@ -57,24 +49,14 @@ def problems(draw: st.DrawFn) -> Problem:
         summary=sentence.replace("{0}", address),
         links=(Link("Form", f"https://check.example/{address}"),),
     )
-    return replace(
-        Problem(observation, draw(st.sampled_from(Phase)), T0, T0, T0), notified=draw(st.booleans())
-    )
+    return replace(Problem(observation, draw(st.sampled_from(Phase)), T0, T0, T0), notified=draw(st.booleans()))
 
 
 @given(st.lists(problems(), max_size=20, unique_by=lambda problem: problem.key))
 def test_packed_problems_unpack_unchanged(original: list[Problem]) -> None:
-    restored = [
-        problem
-        for common, ranges in pack_problems(original)
-        for problem in unpack_problem(common, ranges)
-    ]
+    restored = [problem for common, ranges in pack_problems(original) for problem in unpack_problem(common, ranges)]
     assert sorted(map(str, restored)) == sorted(map(str, original))
-    repacked = [
-        problem
-        for common, ranges in pack_problems(restored)
-        for problem in unpack_problem(common, ranges)
-    ]
+    repacked = [problem for common, ranges in pack_problems(restored) for problem in unpack_problem(common, ranges)]
     assert repacked == restored, "repacking is stable"
 
 
@@ -88,8 +70,7 @@ def test_packed_problems_unpack_unchanged(original: list[Problem]) -> None:
 )
 def test_consecutive_addresses_are_packed_as_range(hosts: str, expected: str) -> None:
     listed_problems = [
-        Problem(parse_observation(f"a@203.0.113.{n}+", T0), Phase.LISTED, T0, T0, T0)
-        for n in hosts.split()
+        Problem(parse_observation(f"a@203.0.113.{n}+", T0), Phase.LISTED, T0, T0, T0) for n in hosts.split()
     ]
     assert [at for _, at in pack_problems(listed_problems)] == [expected]
 
@@ -110,9 +91,7 @@ def alert_on_every_list() -> tuple[Incident, Alert]:
 def everything_listed(minutes: int = 0) -> tuple[Report, ...]:
     """Every list of the catalog lists all 256 addresses and the domain."""
     at = T0 + timedelta(minutes=minutes)
-    listing_zones = [
-        zone for zone in usable_zones(load(), {}) if zone.blocklist.kinds & {"ip4", "domain"}
-    ]
+    listing_zones = [zone for zone in usable_zones(load(), {}) if zone.blocklist.kinds & {"ip4", "domain"}]
     return tuple(
         Report(
             CheckRequest(target),
@@ -128,22 +107,15 @@ def everything_listed(minutes: int = 0) -> tuple[Report, ...]:
 def listed(zone: Zone, target: Target) -> Finding:
     subject = str(target.domain if "domain" in zone.blocklist.kinds else target.ip)
     code = code_of(zone.blocklist)
-    reading = Classification(
-        ListState.LISTED, answers=(code,), codes=tuple(zone.blocklist.codes.find(code))
-    )
-    return list_finding(
-        zone, subject, Role.MTA, reading, [f"https://{zone.blocklist.zone}/?{subject}"]
-    )
+    reading = Classification(ListState.LISTED, answers=(code,), codes=tuple(zone.blocklist.codes.find(code)))
+    return list_finding(zone, subject, Role.MTA, reading, [f"https://{zone.blocklist.zone}/?{subject}"])
 
 
 def test_range_on_every_list_is_stored_in_25_kilobytes() -> None:
     incident, alert = alert_on_every_list()
     assert len(incident.problems) > 6_000
     texts = [dump_incident(incident), json.dumps(to_json(alert), separators=(",", ":"))]
-    print(
-        f"{len(incident.problems)} problems of {OFFICE.subject}: "
-        f"{' and '.join(str(len(text)) for text in texts)} B"
-    )
+    print(f"{len(incident.problems)} problems of {OFFICE.subject}: {' and '.join(str(len(text)) for text in texts)} B")
     assert max(map(len, texts)) < 25_000
     parsed = from_json(Incident, {"watch": OFFICE.id, **json.loads(texts[0])})
     assert set(parsed.problems) == set(incident.problems)
@@ -151,15 +123,9 @@ def test_range_on_every_list_is_stored_in_25_kilobytes() -> None:
 
 def test_domain_listing_of_range_counts_once() -> None:
     incident, _ = alert_on_every_list()
-    about_domain = [
-        problem.last_observation
-        for problem in incident.problems
-        if not problem.last_observation.address
-    ]
+    about_domain = [problem.last_observation for problem in incident.problems if not problem.last_observation.address]
     assert "spamhaus-dbl" in {observation.subject for observation in about_domain}
     assert len(about_domain) == len({observation.key for observation in about_domain}) < 20
-    counts = count_listings(
-        baseline(OFFICE), observe_reports(everything_listed(60), incident, OFFICE)
-    )
+    counts = count_listings(baseline(OFFICE), observe_reports(everything_listed(60), incident, OFFICE))
     assert counts["spamhaus-dbl"] == ListCounts(1, 1)
     assert counts["spamhaus-zen"] == ListCounts(256, 256)

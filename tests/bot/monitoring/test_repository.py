@@ -24,18 +24,10 @@ from bot.monitoring.models import Channel, Watch
 from bot.monitoring.repository import RedisRepository
 from bot.monitoring.serialization import dump, dump_incident
 from bot.storage import StoreUnavailable
-from bot.storage.watch_store import TELLS, Change, Ended
+from bot.storage.watch_store import NOTIFY_SCHEDULE, PollResultRow, WatchUpdate
 from tests.support.incident_stories import T0
 from tests.support.redis_server import RedisServer
-from tests.support.stored_watches import (
-    OTHER_CHANNEL,
-    CHANNEL,
-    Clock,
-    baseline,
-    numbered_watch,
-    open_incident,
-    watch,
-)
+from tests.support.stored_watches import CHANNEL, OTHER_CHANNEL, Clock, baseline, numbered_watch, open_incident, watch
 
 DUE = T0 + timedelta(minutes=20)
 
@@ -50,28 +42,18 @@ def repository(redis: Redis, clock: Clock) -> RedisRepository:
     return RedisRepository(redis, clock)
 
 
-async def enqueue_alert(
-    repository: RedisRepository, watched: Watch, results: str = "a+"
-) -> list[AlertMessage]:
+async def enqueue_alert(repository: RedisRepository, watched: Watch, results: str = "a+") -> list[AlertMessage]:
     """Store a poll that opened an incident, and its messages, as the poller does."""
     now = DUE.timestamp()
     (claimed,) = [
-        target
-        for target in await repository.watches.claim(now, (60, 300), 100)
-        if target.watches[0].id == watched.id
+        target for target in await repository.watches.claim(now, (60, 300), 100) if target.watches[0].id == watched.id
     ]
     incident, alerts = open_incident(baseline(watched), results)
-    messages = [
-        AlertMessage(alert.key, watched.channel, watched, incident, alert) for alert in alerts
-    ]
-    change = Change(
-        claimed.watches[0],
-        dump_incident(incident),
-        [(message.id, dump(message)) for message in messages],
+    messages = [AlertMessage(alert.key, watched.channel, watched, incident, alert) for alert in alerts]
+    change = WatchUpdate(
+        claimed.watches[0], dump_incident(incident), [(message.id, dump(message)) for message in messages]
     )
-    assert await repository.watches.apply([Ended(claimed, [change], look_at=now + 3600)], now) == [
-        "done"
-    ]
+    assert await repository.watches.apply([PollResultRow(claimed, [change], next_poll_at=now + 3600)], now) == ["done"]
     return messages
 
 
@@ -93,12 +75,7 @@ async def test_address_is_watched_alone_or_in_range(repository: RedisRepository)
     for watched in (watch("203.0.113.0/28"), watch("192.0.2.1", "example.com")):
         assert await repository.add(watched, baseline(watched), DUE)
     addresses = ("203.0.113.15", "203.0.113.16", "192.0.2.1", "2001:db8::1")
-    assert [await repository.is_watched(ip_address(text)) for text in addresses] == [
-        True,
-        False,
-        True,
-        False,
-    ]
+    assert [await repository.is_watched(ip_address(text)) for text in addresses] == [True, False, True, False]
 
 
 async def test_add_same_watch_twice_stores_one(repository: RedisRepository) -> None:
@@ -118,9 +95,7 @@ async def test_add_same_watch_twice_stores_one(repository: RedisRepository) -> N
         (watch(channel=OTHER_CHANNEL).id, False),
     ],
 )
-async def test_find_accepts_id_subject_or_name(
-    repository: RedisRepository, query: str, expected: bool
-) -> None:
+async def test_find_accepts_id_subject_or_name(repository: RedisRepository, query: str, expected: bool) -> None:
     await repository.add(watch(name="HQ egress"), baseline(watch()), DUE)
     await repository.add(watch(channel=OTHER_CHANNEL), baseline(watch(channel=OTHER_CHANNEL)), DUE)
     stored = await repository.find(CHANNEL, query)
@@ -133,12 +108,8 @@ async def test_watch_of_other_channel_is_not_found(repository: RedisRepository) 
     await repository.add(hidden, incident, DUE)
     assert await repository.find(CHANNEL, hidden.id) is None
     assert not await repository.remove(CHANNEL, hidden.id)
-    assert not await repository.update_incident(
-        CHANNEL, hidden.id, mute(incident, "U1", DUE), incident
-    )
-    assert [stored.incident for stored in await repository.list_watches(OTHER_CHANNEL)] == [
-        incident
-    ]
+    assert not await repository.update_incident(CHANNEL, hidden.id, mute(incident, "U1", DUE), incident)
+    assert [stored.incident for stored in await repository.list_watches(OTHER_CHANNEL)] == [incident]
 
 
 async def test_add_over_channel_or_workspace_limit_raises(repository: RedisRepository) -> None:
@@ -151,13 +122,9 @@ async def test_add_over_channel_or_workspace_limit_raises(repository: RedisRepos
     ):
         with pytest.raises(TooManyWatches, match=f"has {limit} watches"):
             await repository.add(numbered_watch(9999, channel), baseline(watch()), DUE)
-    assert await repository.remove(
-        replace(CHANNEL, id="C1"), numbered_watch(50, replace(CHANNEL, id="C1")).id
-    )
+    assert await repository.remove(replace(CHANNEL, id="C1"), numbered_watch(50, replace(CHANNEL, id="C1")).id)
     assert await repository.add(numbered_watch(9999, OTHER_CHANNEL), baseline(watch()), DUE)
-    assert await repository.add(
-        numbered_watch(9999, Channel("slack", "T9", "C1")), baseline(watch()), DUE
-    )
+    assert await repository.add(numbered_watch(9999, Channel("slack", "T9", "C1")), baseline(watch()), DUE)
 
 
 async def test_update_of_changed_incident_is_refused(repository: RedisRepository) -> None:
@@ -172,14 +139,12 @@ async def test_update_of_changed_incident_is_refused(repository: RedisRepository
 async def test_unmute_schedules_notification(repository: RedisRepository, clock: Clock) -> None:
     muted = mute(baseline(watch()), "U1", DUE)
     await repository.add(watch(), muted, DUE)
-    assert await repository.watches.claim(clock().timestamp(), (60, 300), 100, TELLS) == []
+    assert await repository.watches.claim(clock().timestamp(), (60, 300), 100, NOTIFY_SCHEDULE) == []
     await repository.update_incident(CHANNEL, watch().id, unmute(muted), muted)
-    assert len(await repository.watches.claim(clock().timestamp(), (60, 300), 100, TELLS)) == 1
+    assert len(await repository.watches.claim(clock().timestamp(), (60, 300), 100, NOTIFY_SCHEDULE)) == 1
 
 
-async def test_removing_last_watch_of_target_stops_polls(
-    repository: RedisRepository, redis: Redis
-) -> None:
+async def test_removing_last_watch_of_target_stops_polls(repository: RedisRepository, redis: Redis) -> None:
     for channel in (CHANNEL, OTHER_CHANNEL):
         await repository.add(watch(channel=channel), baseline(watch(channel=channel)), DUE)
     assert [await repository.remove(CHANNEL, watch().id) for _ in range(2)] == [True, False]
@@ -195,7 +160,7 @@ async def test_paused_channel_is_not_polled(repository: RedisRepository, clock: 
     await repository.pause_channel(CHANNEL)
     assert [stored.paused for stored in await repository.list_watches(CHANNEL)] == [True, True]
     claimed = await repository.watches.claim(DUE.timestamp(), (60, 300), 100)
-    assert [[row.room for row in target.watches] for target in claimed] == [[str(OTHER_CHANNEL)]]
+    assert [[row.channel for row in target.watches] for target in claimed] == [[str(OTHER_CHANNEL)]]
     assert [await repository.resume_channel(CHANNEL) for _ in range(2)] == [True, False]
     assert all(
         stored.next_poll_at and stored.next_poll_at <= clock.now + timedelta(minutes=5)
@@ -203,34 +168,32 @@ async def test_paused_channel_is_not_polled(repository: RedisRepository, clock: 
     )
 
 
-async def test_paused_workspace_pauses_its_channels(
-    repository: RedisRepository, clock: Clock
-) -> None:
+async def test_paused_workspace_pauses_its_channels(repository: RedisRepository, clock: Clock) -> None:
     unaffected = replace(CHANNEL, workspace="T0999")
     for channel in (CHANNEL, OTHER_CHANNEL, unaffected):
         await repository.add(watch(channel=channel), baseline(watch(channel=channel)), DUE)
     await repository.pause_channel(OTHER_CHANNEL)
     await repository.pause_workspace(CHANNEL.platform, CHANNEL.workspace)
-    assert [
-        (await repository.list_watches(channel))[0].paused
-        for channel in (CHANNEL, OTHER_CHANNEL, unaffected)
-    ] == [True, True, False]
+    assert [(await repository.list_watches(channel))[0].paused for channel in (CHANNEL, OTHER_CHANNEL, unaffected)] == [
+        True,
+        True,
+        False,
+    ]
     claimed = await repository.watches.claim(DUE.timestamp(), (60, 300), 100)
-    assert [[row.room for row in target.watches] for target in claimed] == [[str(unaffected)]]
+    assert [[row.channel for row in target.watches] for target in claimed] == [[str(unaffected)]]
     assert [await repository.resume_channel(CHANNEL) for _ in range(2)] == [True, False]
-    assert [
-        (await repository.list_watches(channel))[0].paused
-        for channel in (CHANNEL, OTHER_CHANNEL, unaffected)
-    ] == [False, True, False]
+    assert [(await repository.list_watches(channel))[0].paused for channel in (CHANNEL, OTHER_CHANNEL, unaffected)] == [
+        False,
+        True,
+        False,
+    ]
     assert all(
         stored.next_poll_at and stored.next_poll_at <= clock.now + timedelta(minutes=5)
         for stored in await repository.list_watches(CHANNEL)
     )
 
 
-async def test_workspace_pause_expires_after_thirty_days(
-    repository: RedisRepository, clock: Clock
-) -> None:
+async def test_workspace_pause_expires_after_thirty_days(repository: RedisRepository, clock: Clock) -> None:
     for channel in (CHANNEL, OTHER_CHANNEL):
         await repository.add(watch(channel=channel), baseline(watch(channel=channel)), DUE)
     await repository.pause_workspace(CHANNEL.platform, CHANNEL.workspace)
@@ -238,15 +201,11 @@ async def test_workspace_pause_expires_after_thirty_days(
     assert await repository.purge_expired() == 0
     clock.now += timedelta(days=1)
     assert await repository.purge_expired() == 1
-    assert [
-        len(await repository.list_watches(channel)) for channel in (CHANNEL, OTHER_CHANNEL)
-    ] == [0, 0]
+    assert [len(await repository.list_watches(channel)) for channel in (CHANNEL, OTHER_CHANNEL)] == [0, 0]
     assert await repository.purge_expired() == 0
 
 
-async def test_channel_pause_expires_after_thirty_days(
-    repository: RedisRepository, clock: Clock
-) -> None:
+async def test_channel_pause_expires_after_thirty_days(repository: RedisRepository, clock: Clock) -> None:
     for channel in (CHANNEL, OTHER_CHANNEL):
         await repository.add(watch(channel=channel), baseline(watch(channel=channel)), DUE)
     await repository.pause_channel(CHANNEL)
@@ -255,9 +214,7 @@ async def test_channel_pause_expires_after_thirty_days(
     assert await repository.purge_expired() == 0
     clock.now += timedelta(days=1)
     assert await repository.purge_expired() == 1
-    assert [
-        len(await repository.list_watches(channel)) for channel in (CHANNEL, OTHER_CHANNEL)
-    ] == [0, 1]
+    assert [len(await repository.list_watches(channel)) for channel in (CHANNEL, OTHER_CHANNEL)] == [0, 1]
 
 
 async def test_purged_workspace_leaves_no_keys(repository: RedisRepository, redis: Redis) -> None:
@@ -274,23 +231,19 @@ async def test_purged_workspace_leaves_no_keys(repository: RedisRepository, redi
     targets = await repository.watches.claim(DUE.timestamp(), (60, 300), 10)
     incident, alerts = open_incident(baseline(watch(channel=channels[0])))
     changes = [
-        Change(
+        WatchUpdate(
             row,
             dump_incident(incident),
             [
                 (
                     alerts[0].key,
-                    dump(
-                        AlertMessage(
-                            alerts[0].key, Channel.parse(row.room), watch(), incident, alerts[0]
-                        )
-                    ),
+                    dump(AlertMessage(alerts[0].key, Channel.parse(row.channel), watch(), incident, alerts[0])),
                 )
             ],
         )
         for row in targets[0].watches
     ]
-    await repository.watches.apply([Ended(targets[0], changes, look_at=0)], 0)
+    await repository.watches.apply([PollResultRow(targets[0], changes, next_poll_at=0)], 0)
     for channel in channels:
         message = await repository.peek(channel)
         assert message
@@ -306,16 +259,13 @@ async def test_purged_workspace_leaves_no_keys(repository: RedisRepository, redi
 async def test_channel_settings_are_stored(repository: RedisRepository) -> None:
     settings = ChannelSettings(update_mode=UpdateMode.EDIT_ONLY, reminders=False)
     await repository.set_settings(CHANNEL, settings)
-    assert [await repository.settings(channel) for channel in (CHANNEL, OTHER_CHANNEL)] == [
-        settings,
-        ChannelSettings(),
-    ]
+    assert [await repository.settings(channel) for channel in (CHANNEL, OTHER_CHANNEL)] == [settings, ChannelSettings()]
 
 
 async def test_audit_lines_are_stored_per_workspace(repository: RedisRepository) -> None:
     await repository.audit(CHANNEL, "U1", "watch", new="203.0.113.5")
     await repository.audit(OTHER_CHANNEL, "U2", "mute", old="", new="24h")
-    lines = await repository.channels.notes("slack/T0123ABCD", 10)
+    lines = await repository.channels.audit_entries("slack/T0123ABCD", 10)
     assert [(line["who"], line["what"], line["new"]) for line in lines] == [
         ("U2", "mute", "24h"),
         ("U1", "watch", "203.0.113.5"),
@@ -327,9 +277,7 @@ async def test_outbox_is_ordered_until_sent_or_dropped(repository: RedisReposito
     expected: list[str] = []
     for number in range(3):
         await repository.add(numbered_watch(number), baseline(numbered_watch(number)), DUE)
-        expected += [
-            message.id for message in await enqueue_alert(repository, numbered_watch(number))
-        ]
+        expected += [message.id for message in await enqueue_alert(repository, numbered_watch(number))]
     while message := await repository.peek(CHANNEL):
         assert message == await repository.peek(CHANNEL)
         assert await repository.ready_channels() == [CHANNEL]
@@ -347,12 +295,8 @@ async def test_two_senders_of_a_message_one_wins(repository: RedisRepository, cl
     await repository.add(watch(), baseline(watch()), DUE)
     await enqueue_alert(repository, watch())
     copies = [await repository.peek(CHANNEL) for _ in range(2)]
-    assert all(
-        message and message.send_started_at is None and message.attempts == 0 for message in copies
-    )
-    started, late = [
-        await repository.begin_attempt(message, clock.now) for message in copies if message
-    ]
+    assert all(message and message.send_started_at is None and message.attempts == 0 for message in copies)
+    started, late = [await repository.begin_attempt(message, clock.now) for message in copies if message]
     assert started
     assert late is None
     assert started == await repository.peek(CHANNEL)
@@ -360,9 +304,7 @@ async def test_two_senders_of_a_message_one_wins(repository: RedisRepository, cl
     assert await repository.begin_attempt(started, clock.add(30))
 
 
-async def test_slow_sender_reverts_no_newer_attempt(
-    repository: RedisRepository, clock: Clock
-) -> None:
+async def test_slow_sender_reverts_no_newer_attempt(repository: RedisRepository, clock: Clock) -> None:
     await repository.add(watch(), baseline(watch()), DUE)
     (message,) = await enqueue_alert(repository, watch())
     slow = await repository.begin_attempt(message, clock.now)
@@ -383,9 +325,7 @@ async def test_channel_delay_is_never_shortened(repository: RedisRepository, clo
     assert await repository.ready_channels() == []
 
 
-async def test_delayed_channel_is_ready_after_delay(
-    repository: RedisRepository, clock: Clock
-) -> None:
+async def test_delayed_channel_is_ready_after_delay(repository: RedisRepository, clock: Clock) -> None:
     await repository.add(watch(), baseline(watch()), DUE)
     (message,) = await enqueue_alert(repository, watch())
     started = await repository.begin_attempt(message, clock.now)
@@ -409,9 +349,7 @@ async def test_resume_clears_outbox_delay(repository: RedisRepository, clock: Cl
     assert await repository.ready_channels() == [CHANNEL]
 
 
-async def test_delay_preserves_the_started_attempt(
-    repository: RedisRepository, clock: Clock
-) -> None:
+async def test_delay_preserves_the_started_attempt(repository: RedisRepository, clock: Clock) -> None:
     await repository.add(watch(), baseline(watch()), DUE)
     (message,) = await enqueue_alert(repository, watch())
     await repository.begin_attempt(message, clock.now)
@@ -430,9 +368,7 @@ async def test_thread_is_known_after_root_is_sent(repository: RedisRepository) -
     (message,) = await enqueue_alert(repository, watch())
     assert await repository.root_message_id(CHANNEL, message.alert.thread_key) is None
     await repository.mark_sent(message, "1700000000.000100")
-    assert (
-        await repository.root_message_id(CHANNEL, message.alert.thread_key) == "1700000000.000100"
-    )
+    assert await repository.root_message_id(CHANNEL, message.alert.thread_key) == "1700000000.000100"
     assert await repository.root_message_id(OTHER_CHANNEL, message.alert.thread_key) is None
 
 
@@ -476,9 +412,7 @@ async def test_mute_is_recorded_in_history(repository: RedisRepository, clock: C
     assert await repository.histories(CHANNEL) == {watched.id: history}
 
 
-async def test_refused_update_is_not_recorded_in_history(
-    repository: RedisRepository, clock: Clock
-) -> None:
+async def test_refused_update_is_not_recorded_in_history(repository: RedisRepository, clock: Clock) -> None:
     watched = watch()
     incident = baseline(watched)
     await repository.add(watched, incident, DUE)
@@ -488,9 +422,7 @@ async def test_refused_update_is_not_recorded_in_history(
     assert not await repository.update_incident(
         CHANNEL, watched.id, mute(incident, "Bo", clock.add(3600)), expected=incident
     )
-    assert [
-        span.actor for span in (await repository.history(CHANNEL, watched.id)).track("muted").spans
-    ] == ["Ada"]
+    assert [span.actor for span in (await repository.history(CHANNEL, watched.id)).track("muted").spans] == ["Ada"]
 
 
 async def test_remove_deletes_history(repository: RedisRepository, redis: Redis) -> None:

@@ -18,17 +18,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 from redis.asyncio import Redis
 
-from bot.models import Finding, CheckRequest, Report, Verdict
+from bot.models import CheckRequest, Finding, Report, Verdict
 from bot.monitoring.alert_state import acknowledge, advance, mute, unmute
 from bot.monitoring.dnsbl_quarantine import QuarantinePolicy
 from bot.monitoring.interfaces import AlertMessage
-from bot.monitoring.models import Alert, Incident, AlertPolicy
+from bot.monitoring.models import Alert, AlertPolicy, Incident
 from bot.monitoring.poll import baseline, observe_reports
-from bot.monitoring.poller import LEASES_S, PollerConfig, Poller
+from bot.monitoring.poller import LEASES_S, Poller, PollerConfig
 from bot.monitoring.repository import RedisRepository
 from bot.monitoring.serialization import poll_subject
-from bot.storage.redis_client import client
-from bot.storage.watch_store import ASKS, LOOKS, TELLS
+from bot.storage.redis_client import open_client
+from bot.storage.watch_store import NOTIFY_SCHEDULE, POLL_SCHEDULE, RECHECK_SCHEDULE
 from tests.support.redis_server import RedisServer
 from tests.support.reports import listing
 from tests.support.stored_watches import CHANNEL, Clock, watch
@@ -60,11 +60,7 @@ class ScriptedRunner:
         return self.build(request)
 
     def build(self, request: CheckRequest) -> Report:
-        results = [
-            (name, STATES[sign])
-            for name, sign in zip(LISTS, self.signs, strict=True)
-            if sign != " "
-        ]
+        results = [(name, STATES[sign]) for name, sign in zip(LISTS, self.signs, strict=True) if sign != " "]
         return Report(request, self.clock(), tuple(self._finding(*item) for item in results), 1, 1)
 
     def _finding(self, name: str, state: str) -> Finding:
@@ -101,7 +97,7 @@ class StoredWatchMachine(RuleBasedStateMachine):
         return self.loop_runner.run(coroutine)
 
     async def _begin(self) -> tuple[Incident, datetime | None, bool]:
-        self.redis: Redis = client(self.redis_url, 5.0)
+        self.redis: Redis = open_client(self.redis_url, 5.0)
         await self.redis.flushall()
         self.repository = RedisRepository(self.redis, self.clock)
         self.worker = Poller(self.repository, self.runner, self.clock, RULES)
@@ -113,14 +109,14 @@ class StoredWatchMachine(RuleBasedStateMachine):
     def poll(self, signs: Sequence[str], pause: int) -> None:
         self.clock.add(pause)
         self.runner.signs = signs
-        self._poll(LOOKS)
+        self._poll(POLL_SCHEDULE)
 
     @precondition(lambda self: self.recheck_at)
     @rule(signs=SIGNS)
     def recheck(self, signs: Sequence[str]) -> None:
         self.clock.now = max(self.clock.now, self.recheck_at)
         self.runner.signs = signs
-        self._poll(ASKS if self.needs_query else TELLS)
+        self._poll(RECHECK_SCHEDULE if self.needs_query else NOTIFY_SCHEDULE)
 
     @rule(signs=SIGNS)
     def replace_crashed_worker(self, signs: Sequence[str]) -> None:
@@ -134,7 +130,7 @@ class StoredWatchMachine(RuleBasedStateMachine):
         assert not self.runner.crashes
         assert self.run(self.worker.run_round()) == 0
         self.clock.add(LEASES_S[0])
-        self._poll(LOOKS, due=False)
+        self._poll(POLL_SCHEDULE, due=False)
 
     @rule(hours=st.integers(1, 48))
     def mute(self, hours: int) -> None:
@@ -156,16 +152,10 @@ class StoredWatchMachine(RuleBasedStateMachine):
         self._compare()
 
     def _poll(self, schedule: str, due: bool = True) -> None:
-        if due and schedule == LOOKS:
+        if due and schedule == POLL_SCHEDULE:
             self.run(self._make_due())
-        reports = (
-            ()
-            if schedule == TELLS
-            else [self.runner.build(CheckRequest(WATCH.targets[0], WATCH.role))]
-        )
-        transition = advance(
-            self.incident, observe_reports(reports, self.incident, WATCH), self.clock(), POLICY
-        )
+        reports = () if schedule == NOTIFY_SCHEDULE else [self.runner.build(CheckRequest(WATCH.targets[0], WATCH.role))]
+        transition = advance(self.incident, observe_reports(reports, self.incident, WATCH), self.clock(), POLICY)
         self.incident, self.recheck_at, self.needs_query = (
             transition.incident,
             transition.recheck_at,
@@ -174,12 +164,12 @@ class StoredWatchMachine(RuleBasedStateMachine):
         assert self.run(self.worker.run_round(schedule)) == 1
         self.pending_alerts += transition.alerts
         self._compare()
-        planned = self.run(self._planned(ASKS)), self.run(self._planned(TELLS))
+        planned = (self.run(self._planned(RECHECK_SCHEDULE)), self.run(self._planned(NOTIFY_SCHEDULE)))
         recheck_at = None if self.recheck_at is None else round(self.recheck_at.timestamp(), 3)
         assert planned == ((recheck_at, None) if self.needs_query else (None, recheck_at))
 
     async def _make_due(self) -> None:
-        await self.redis.zadd(LOOKS, {poll_subject(WATCH): self.clock().timestamp()})
+        await self.redis.zadd(POLL_SCHEDULE, {poll_subject(WATCH): self.clock().timestamp()})
 
     async def _planned(self, schedule: str) -> float | None:
         return await self.redis.zscore(schedule, poll_subject(WATCH))
@@ -201,9 +191,6 @@ def test_stored_watch_matches_in_memory_model(redis_server: RedisServer) -> None
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=MACHINES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
+            max_examples=MACHINES, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

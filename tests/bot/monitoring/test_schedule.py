@@ -15,14 +15,14 @@ from bot.monitoring.schedule import (
     DAY,
     JITTER,
     BadInterval,
-    BudgetBucket,
     Budget,
+    BudgetBucket,
     effective_interval,
     fair_shares,
     first_due,
+    interval_multipliers,
     next_due,
     validate_interval,
-    interval_multipliers,
 )
 from tests.support.incident_stories import T0
 
@@ -34,12 +34,8 @@ def simulated(
     budget: Budget, sizes: dict[str, int], outage: timedelta = timedelta(0)
 ) -> tuple[list[datetime], dict[str, float]]:
     """Simulate three days of hourly watches: query times, median gap in hours per workspace."""
-    multipliers = interval_multipliers(
-        {name: size * (DAY / HOUR) for name, size in sizes.items()}, budget
-    )
-    intervals = {
-        name: effective_interval(HOUR, multiplier) for name, multiplier in multipliers.items()
-    }
+    multipliers = interval_multipliers({name: size * (DAY / HOUR) for name, size in sizes.items()}, budget)
+    intervals = {name: effective_interval(HOUR, multiplier) for name, multiplier in multipliers.items()}
     due = [
         (first_due(f"{name}-{n}", intervals[name], T0), f"{name}-{n}")
         for name, size in sizes.items()
@@ -63,9 +59,7 @@ def simulated(
             last_query[name] = now
             queries.append(now)
             heapq.heappush(due, (next_due(name, now, intervals[workspace]), name))
-    return queries, {
-        name: sorted(values)[len(values) // 2] for name, values in gaps.items() if values
-    }
+    return queries, {name: sorted(values)[len(values) // 2] for name, values in gaps.items() if values}
 
 
 def busiest_day(queries: list[datetime]) -> int:
@@ -77,9 +71,7 @@ def busiest_day(queries: list[datetime]) -> int:
     return maximum
 
 
-@pytest.mark.parametrize(
-    "outage", [timedelta(0), timedelta(hours=3)], ids=["no-outage", "three-hour-outage"]
-)
+@pytest.mark.parametrize("outage", [timedelta(0), timedelta(hours=3)], ids=["no-outage", "three-hour-outage"])
 @pytest.mark.parametrize("name", BUDGETS)
 def test_queries_in_any_24_hours_stay_within_budget(name: str, outage: timedelta) -> None:
     budget = BUDGETS[name]
@@ -106,16 +98,11 @@ def test_small_workspace_beside_large_one_is_not_stretched() -> None:
         ({}, 10, {}),
     ],
 )
-def test_fair_shares_are_max_min_fair(
-    demands: dict[str, float], capacity: float, shares: dict[str, float]
-) -> None:
+def test_fair_shares_are_max_min_fair(demands: dict[str, float], capacity: float, shares: dict[str, float]) -> None:
     assert fair_shares(demands, capacity) == shares
 
 
-@given(
-    st.dictionaries(st.text("abcdef", max_size=3), st.floats(0.1, 1e6), max_size=8),
-    st.integers(0, 10**7),
-)
+@given(st.dictionaries(st.text("abcdef", max_size=3), st.floats(0.1, 1e6), max_size=8), st.integers(0, 10**7))
 def test_fair_shares_use_full_capacity_evenly(demands: dict[str, float], capacity: float) -> None:
     shares = fair_shares(demands, capacity)
     assert sum(shares.values()) == pytest.approx(min(capacity, sum(demands.values())))
@@ -137,10 +124,7 @@ def test_first_polls_are_spread_evenly_and_stable(interval: timedelta) -> None:
     assert min(tenths.values()) > 60
     assert set(tenths) == set(range(10))
     later = T0 + 7 * interval + interval / 3
-    assert all(
-        (first_due(name, interval, later) - due) % interval == timedelta(0)
-        for name, due in dues.items()
-    )
+    assert all((first_due(name, interval, later) - due) % interval == timedelta(0) for name, due in dues.items())
 
 
 def test_next_poll_is_within_jitter_and_deterministic() -> None:

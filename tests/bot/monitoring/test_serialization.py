@@ -14,25 +14,20 @@ from hypothesis import strategies as st
 
 from bot.models import Link, Role
 from bot.monitoring.alert_state import acknowledge, mute
-from bot.monitoring.dnsbl_quarantine import RoundCounts, ListHealth, QuarantineState, ListNotice
-from bot.monitoring.interfaces import (
-    DigestMessage,
-    AlertMessage,
-    ListNoticeMessage,
-    ChannelSettings,
-)
+from bot.monitoring.dnsbl_quarantine import ListHealth, ListNotice, QuarantineState, RoundCounts
+from bot.monitoring.interfaces import AlertMessage, ChannelSettings, DigestMessage, ListNoticeMessage
 from bot.monitoring.models import (
     Acknowledged,
     Alert,
+    AlertPolicy,
+    Channel,
     Incident,
     Muted,
     Observation,
-    Phase,
-    AlertPolicy,
-    Problem,
-    Channel,
-    Severity,
     ObservedState,
+    Phase,
+    Problem,
+    Severity,
     Watch,
     unique_problems,
 )
@@ -41,20 +36,11 @@ from tests.support.incident_stories import T0, Story, parse_observation
 
 TIMES = st.datetimes(datetime(2020, 1, 1), datetime(2099, 1, 1), timezones=st.just(UTC))
 DURATIONS = st.timedeltas(timedelta(seconds=1), timedelta(days=3))
-NETWORKS = st.sampled_from(
-    ["203.0.113.5/32", "203.0.113.0/28", "2001:db8::/120", "2001:db8::1/128"]
-).map(ip_network)
+NETWORKS = st.sampled_from(["203.0.113.5/32", "203.0.113.0/28", "2001:db8::/120", "2001:db8::1/128"]).map(ip_network)
 TEXTS = st.text(max_size=40)
 ROOM = Channel("slack", "T0123ABCD", "C0456EFGH")
 WATCH = Watch(
-    ROOM,
-    ip_network("203.0.113.5/32"),
-    "mail.example.com",
-    Role.MTA,
-    timedelta(hours=1),
-    "U0123ABCD",
-    T0,
-    "HQ egress",
+    ROOM, ip_network("203.0.113.5/32"), "mail.example.com", Role.MTA, timedelta(hours=1), "U0123ABCD", T0, "HQ egress"
 )
 
 
@@ -108,10 +94,7 @@ def any_problem(draw: st.DrawFn) -> Problem:
 
 
 @given(
-    TIMES,
-    st.lists(any_problem(), max_size=3),
-    st.dictionaries(TEXTS, TEXTS, max_size=2),
-    st.one_of(st.none(), TIMES),
+    TIMES, st.lists(any_problem(), max_size=3), st.dictionaries(TEXTS, TEXTS, max_size=2), st.one_of(st.none(), TIMES)
 )
 def test_incident_survives_serialization(
     began: datetime, problems: list[Problem], config: dict[str, str], opened: datetime | None
@@ -160,29 +143,17 @@ def test_quiet_watch_is_stored_in_500_bytes() -> None:
             "check about state at address sublist sublists severity says step links "
             "setting was value passing name text",
         ),
-        (
-            Problem,
-            "sight phase since turned asked clean misses opens told quiet unstable noted",
-        ),
+        (Problem, "sight phase since turned asked clean misses opens told quiet unstable noted"),
         (Acknowledged, "by at"),
         (Muted, "by until"),
-        (
-            Incident,
-            "watch began problems settings opened episode spoken told_at acknowledged muted",
-        ),
-        (
-            Alert,
-            "key watch reason at thread root loud opened new still gone lost broadcast",
-        ),
+        (Incident, "watch began problems settings opened episode spoken told_at acknowledged muted"),
+        (Alert, "key watch reason at thread root loud opened new still gone lost broadcast"),
         (AlertMessage, "id room watch incident alert intent tries"),
         (ListNoticeMessage, "id room note name at intent tries"),
         (DigestMessage, "id room at intent tries"),
         (ChannelSettings, "updates reminder restrict lists digest"),
         (ListNotice, "key reason lists flipped asked"),
-        (
-            ListHealth,
-            "list asked flipped held_since trusted_until good silent degraded episode",
-        ),
+        (ListHealth, "list asked flipped held_since trusted_until good silent degraded episode"),
         (RoundCounts, "list asked answered listed lists_everything"),
         (QuarantineState, "since healths heard"),
         (Link, "label url"),
@@ -205,15 +176,7 @@ def test_invalid_document_raises(document: dict[str, Any]) -> None:
 
 def test_watch_id_depends_on_channel_subject_and_role() -> None:
     others = [
-        Watch(
-            ROOM,
-            WATCH.network,
-            WATCH.domain,
-            Role.MTA,
-            timedelta(minutes=5),
-            "U9",
-            T0 + timedelta(days=1),
-        ),
+        Watch(ROOM, WATCH.network, WATCH.domain, Role.MTA, timedelta(minutes=5), "U9", T0 + timedelta(days=1)),
         Watch(ROOM, WATCH.network, WATCH.domain, Role.CLIENT, WATCH.interval, WATCH.created_by, T0),
         Watch(ROOM, WATCH.network, None, Role.MTA, WATCH.interval, WATCH.created_by, T0),
         Watch(
@@ -246,22 +209,10 @@ def test_watch_lists_its_targets(
     assert (watch.subject, len(watch.targets), watch.is_range) == (subject, targets, several)
 
 
-@pytest.mark.parametrize(
-    ("network", "domain"), [("203.0.112.0/23", None), ("::/0", None), (None, None)]
-)
-def test_watch_without_or_with_too_many_targets_raises(
-    network: str | None, domain: str | None
-) -> None:
+@pytest.mark.parametrize(("network", "domain"), [("203.0.112.0/23", None), ("::/0", None), (None, None)])
+def test_watch_without_or_with_too_many_targets_raises(network: str | None, domain: str | None) -> None:
     with pytest.raises(ValueError, match="a watch follows"):
-        Watch(
-            ROOM,
-            ip_network(network) if network else None,
-            domain,
-            Role.MTA,
-            timedelta(hours=1),
-            "U1",
-            T0,
-        )
+        Watch(ROOM, ip_network(network) if network else None, domain, Role.MTA, timedelta(hours=1), "U1", T0)
 
 
 def test_sublists_with_same_summary_are_shown_once() -> None:
@@ -270,8 +221,5 @@ def test_sublists_with_same_summary_are_shown_once() -> None:
         story.row(when, results.split())
     (alert,) = story.alerts
     assert len(alert.new) == 3
-    assert [problem.last_observation.subject for problem in unique_problems(alert.new)] == [
-        "zen",
-        "b",
-    ]
+    assert [problem.last_observation.subject for problem in unique_problems(alert.new)] == ["zen", "b"]
     assert parse_observation("zen+", T0).key == "blocklist:zen"

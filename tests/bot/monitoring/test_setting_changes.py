@@ -48,34 +48,10 @@ async def poll_twice(story: Story, zone: Zone, role: Role = Role.MTA) -> list[st
     [
         (PTR, {}, "opened +ptr:gone", "mail.example.com", ""),
         (PTR, {"PTR": ["unknown.example.com"]}, "opened +ptr:gone", "mail.example.com", ""),
-        (
-            PTR,
-            {"PTR": ["other.example.com"]},
-            "noted +ptr:changed",
-            "mail.example.com",
-            "other.example.com",
-        ),
-        (
-            DOMAIN,
-            {"TXT": ["v=spf1 -all"], "MX": ["10 mail.example.com"]},
-            "opened +spf:failing",
-            "pass",
-            "fail",
-        ),
-        (
-            DOMAIN,
-            {"TXT": ["v=spf1 ~all"], "MX": ["10 mail.example.com"]},
-            "opened +spf:failing",
-            "pass",
-            "softfail",
-        ),
-        (
-            DOMAIN,
-            {"TXT": ["x"], "MX": ["10 mail.example.com"]},
-            "opened +spf:failing",
-            "pass",
-            "none",
-        ),
+        (PTR, {"PTR": ["other.example.com"]}, "noted +ptr:changed", "mail.example.com", "other.example.com"),
+        (DOMAIN, {"TXT": ["v=spf1 -all"], "MX": ["10 mail.example.com"]}, "opened +spf:failing", "pass", "fail"),
+        (DOMAIN, {"TXT": ["v=spf1 ~all"], "MX": ["10 mail.example.com"]}, "opened +spf:failing", "pass", "softfail"),
+        (DOMAIN, {"TXT": ["x"], "MX": ["10 mail.example.com"]}, "opened +spf:failing", "pass", "none"),
         (
             DOMAIN,
             {"TXT": [VOID_LOOKUPS], "MX": ["10 mail.example.com"]},
@@ -85,13 +61,7 @@ async def poll_twice(story: Story, zone: Zone, role: Role = Role.MTA) -> list[st
         ),
         (DMARC, {}, "opened +dmarc:gone", "reject", ""),
         (DMARC, {"TXT": ["v=DMARC1; p=none"]}, "noted +dmarc:weakened", "reject", "none"),
-        (
-            DMARC,
-            {"TXT": ["v=DMARC1; p=reject; t=y"]},
-            "noted +dmarc:weakened",
-            "reject",
-            "quarantine",
-        ),
+        (DMARC, {"TXT": ["v=DMARC1; p=reject; t=y"]}, "noted +dmarc:weakened", "reject", "quarantine"),
         (
             DOMAIN,
             {"TXT": ["v=spf1 ip4:192.0.2.25 -all"], "MX": ["10 other.example.com"]},
@@ -99,13 +69,7 @@ async def poll_twice(story: Story, zone: Zone, role: Role = Role.MTA) -> list[st
             "10 mail.example.com",
             "10 other.example.com",
         ),
-        (
-            DOMAIN,
-            {"TXT": ["v=spf1 ip4:192.0.2.25 -all"]},
-            "opened +mx:gone",
-            "10 mail.example.com",
-            "",
-        ),
+        (DOMAIN, {"TXT": ["v=spf1 ip4:192.0.2.25 -all"]}, "opened +mx:gone", "10 mail.example.com", ""),
     ],
 )
 async def test_config_change_alerts_with_both_values(
@@ -115,19 +79,15 @@ async def test_config_change_alerts_with_both_values(
     assert await poll(story, ZONE) == []
     assert await poll_twice(story, ZONE | {name: records}) == [alert]
     (problem,) = story.alerts[0].new
-    assert (problem.last_observation.previous_value, problem.last_observation.value) == (
-        previous,
-        value,
-    )
+    assert (problem.last_observation.previous_value, problem.last_observation.value) == (previous, value)
     assert problem.last_observation.summary
     assert await poll_twice(story, ZONE | {name: records}) == []
     polls = [await poll_twice(story, ZONE) for _ in range(3)]
     key = problem.key
     # Broken config resolves when repaired; a change that is reverted is another change.
-    reverted = {
-        "opened": f"resolved -{key}",
-        "noted": "" if key == "dmarc:weakened" else f"noted +{key}",
-    }[alert.partition(" ")[0]]
+    reverted = {"opened": f"resolved -{key}", "noted": "" if key == "dmarc:weakened" else f"noted +{key}"}[
+        alert.partition(" ")[0]
+    ]
     assert [text for sent in polls for text in sent] == ([reverted] if reverted else [])
 
 
@@ -152,10 +112,7 @@ async def test_dns_failure_clears_no_config_problem() -> None:
 
 async def test_config_broken_at_first_poll_reports_only_repair() -> None:
     story = Story()
-    bare: Zone = {
-        "example.com": {"MX": ["10 mail.example.com"]},
-        "mail.example.com": {"A": ["192.0.2.25"]},
-    }
+    bare: Zone = {"example.com": {"MX": ["10 mail.example.com"]}, "mail.example.com": {"A": ["192.0.2.25"]}}
     await poll(story, bare)
     assert await poll_twice(story, bare) == []
     alerts = [text for _ in range(3) for sent in [await poll_twice(story, ZONE)] for text in sent]
@@ -172,11 +129,7 @@ async def test_flapping_config_is_reported_once() -> None:
     story = Story()
     await poll(story, ZONE)
     changed: Zone = {**ZONE, PTR: {"PTR": ["other.example.com"]}}
-    alerts = [
-        text
-        for hour in range(24)
-        for text in await poll_twice(story, ZONE if hour % 2 else changed)
-    ]
+    alerts = [text for hour in range(24) for text in await poll_twice(story, ZONE if hour % 2 else changed)]
     assert alerts == ["noted +ptr:changed", "noted +ptr:changed", "unstable +ptr:changed"]
     assert story.incident is not None
     assert story.incident.opened_at is None
@@ -189,9 +142,7 @@ async def test_stronger_dmarc_policy_sends_no_alert() -> None:
     story = Story()
     await poll(story, ZONE | {DMARC: {"TXT": ["v=DMARC1; p=none"]}})
     assert await poll_twice(story, ZONE) == []
-    assert await poll_twice(story, ZONE | {DMARC: {"TXT": ["v=DMARC1; p=none"]}}) == [
-        "noted +dmarc:weakened"
-    ]
+    assert await poll_twice(story, ZONE | {DMARC: {"TXT": ["v=DMARC1; p=none"]}}) == ["noted +dmarc:weakened"]
 
 
 async def test_spf_limits_count_the_whole_record() -> None:
@@ -199,10 +150,7 @@ async def test_spf_limits_count_the_whole_record() -> None:
     story = Story()
     await poll(story, ZONE)
     zone = ZONE | {
-        DOMAIN: {
-            "TXT": [ELEVEN_LOOKUPS.replace("v=spf1", "v=spf1 ip4:192.0.2.25")],
-            "MX": ["10 mail.example.com"],
-        }
+        DOMAIN: {"TXT": [ELEVEN_LOOKUPS.replace("v=spf1", "v=spf1 ip4:192.0.2.25")], "MX": ["10 mail.example.com"]}
     }
     assert await poll_twice(story, zone) == ["opened +spf:limits"]
     assert story.alerts[0].new[0].last_observation.value == "11 lookups, 0 of them to nothing"

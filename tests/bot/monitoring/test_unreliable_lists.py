@@ -18,13 +18,13 @@ from bot.checks.dnsbl.zones import usable_zones
 from bot.monitoring.interfaces import AlertMessage
 from bot.monitoring.models import Channel
 from bot.monitoring.poll import monitoring_runner
-from bot.monitoring.poller import PollerConfig, Poller
+from bot.monitoring.poller import Poller, PollerConfig
 from bot.monitoring.query_budget import lists_without_test_points
 from bot.monitoring.repository import RedisRepository
-from bot.net.dns_client import Transport
+from bot.net.dns_client import DnsClient
 from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
-from bot.storage.watch_store import ASKS, LOOKS, TELLS
+from bot.storage.watch_store import NOTIFY_SCHEDULE, POLL_SCHEDULE, RECHECK_SCHEDULE
 from tests.support.dns_server import DnsServer, serve
 from tests.support.stored_watches import Clock, baseline, numbered_watch
 
@@ -44,9 +44,7 @@ class Monitored:
 
     async def add(self, count: int) -> None:
         for number in range(count):
-            watch = numbered_watch(
-                number, Channel("slack", f"T{number // 500}", f"C{number // 50}")
-            )
+            watch = numbered_watch(number, Channel("slack", f"T{number // 500}", f"C{number // 50}"))
             due = self.clock() + number * HOUR / count
             assert await self.repository.add(watch, baseline(watch, now=self.clock()), due)
 
@@ -58,7 +56,7 @@ class Monitored:
         end, messages = self.clock() + length, []
         while self.clock() < end:
             self.clock.add(step)
-            for schedule in (LOOKS, ASKS, TELLS):
+            for schedule in (POLL_SCHEDULE, RECHECK_SCHEDULE, NOTIFY_SCHEDULE):
                 while await self.poller.run_round(schedule):
                     pass
             for channel in await self.repository.ready_channels():
@@ -68,10 +66,7 @@ class Monitored:
         return messages
 
     async def notices(self) -> list[str]:
-        return [
-            f"{notice.reason} {' '.join(notice.list_ids)}"
-            for notice in await self.repository.list_notices()
-        ]
+        return [f"{notice.reason} {' '.join(notice.list_ids)}" for notice in await self.repository.list_notices()]
 
 
 @asynccontextmanager
@@ -79,29 +74,20 @@ async def monitored(redis: Redis, folder: Path) -> AsyncIterator[Monitored]:
     clock = Clock()
     write_catalog(folder / "lists.toml", LISTS, severity="high")
     catalogue = load(folder / "lists.toml")
-    async with serve(POINTS) as dns, Transport([Server(dns.host, dns.port)]) as transport:
+    async with serve(POINTS) as dns, DnsClient([Server(dns.host, dns.port)]) as transport:
         resolver = Resolver(transport, identity="here")
         lists = blocklist_check(catalogue, {}, InMemoryTrustCache(), "here", clock)
         interactive = CheckRunner(
-            (("blocklist", lists),),
-            frozenset(),
-            resolver,
-            resolver.fresh(),
-            clock,
-            allow_special=True,
+            (("blocklist", lists),), frozenset(), resolver, resolver.fresh(), clock, allow_special=True
         )
-        runner = monitoring_runner(interactive, resolver.sweeping(), resolver.sweeping(fresh=True))
+        runner = monitoring_runner(interactive, resolver.bulk(), resolver.bulk(fresh=True))
         repository = RedisRepository(redis, clock)
-        rules = PollerConfig(
-            without_test_points=lists_without_test_points(usable_zones(catalogue, {}))
-        )
+        rules = PollerConfig(without_test_points=lists_without_test_points(usable_zones(catalogue, {})))
         yield Monitored(dns, repository, Poller(repository, runner, clock, rules), clock)
 
 
 @pytest.mark.parametrize("count", [1, 10, 1000])
-async def test_list_listing_everything_sends_one_notice_and_no_alert(
-    count: int, redis: Redis, tmp_path: Path
-) -> None:
+async def test_list_listing_everything_sends_one_notice_and_no_alert(count: int, redis: Redis, tmp_path: Path) -> None:
     """With few watches the test points, with many the targets reveal the list."""
     async with monitored(redis, tmp_path) as fleet:
         await fleet.add(count)
@@ -119,20 +105,18 @@ async def test_repaired_list_alerts_again(redis: Redis, tmp_path: Path) -> None:
         assert await fleet.advance(HOUR) == []
         fleet.dns.faults.clear()
         assert await fleet.advance(HOUR) == []
-        fleet.dns.change({"7.0.0.10.wild.example": {"A": ["127.0.0.2"]}})
+        fleet.dns.update_records({"7.0.0.10.wild.example": {"A": ["127.0.0.2"]}})
         (message,) = await fleet.advance(1.2 * HOUR)
         assert (message.watch.subject, message.alert.reason) == ("10.0.0.7", "opened")
         assert await fleet.notices() == ["trusted wild-example", "quarantined wild-example"]
 
 
-async def test_resolver_stripping_loopback_answers_clears_nothing(
-    redis: Redis, tmp_path: Path
-) -> None:
+async def test_resolver_stripping_loopback_answers_clears_nothing(redis: Redis, tmp_path: Path) -> None:
     """Like unbound `private-address: 127.0.0.0/8` and dnsmasq `--stop-dns-rebind`."""
     async with monitored(redis, tmp_path) as fleet:
         await fleet.add(20)
         listed = [5 * number for number in range(4)]
-        fleet.dns.change(
+        fleet.dns.update_records(
             {f"{number}.0.0.10.{zone}": {"A": ["127.0.0.2"]} for number in listed for zone in LISTS}
         )
         opened = await fleet.advance(1.2 * HOUR)

@@ -18,16 +18,13 @@ from bot.net.smtp_probe import probe, probe_host
 from bot.probe_results import ProbeFailed
 from tests.bot.net.test_https_fetch import respond_with
 from tests.bot.net.test_smtp_probe import mail_server
-from tests.support.certificate_authority import EXPIRED, Authority
+from tests.support.certificate_authority import EXPIRED, CertificateAuthority
 from tests.support.dns_world import World
 from tests.support.public_addresses import PUBLIC, Script, scripted_server
 
 REQUEST = CheckRequest(Target(domain="example.com"))
 POLICY = b"version: STSv1\r\nmode: enforce\r\nmx: mx.example.com\r\nmax_age: 604800\r\n"
-POLICY_RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s" % (
-    len(POLICY),
-    POLICY,
-)
+POLICY_RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s" % (len(POLICY), POLICY)
 
 
 def world(mail_server_at: str = PUBLIC) -> World:
@@ -41,37 +38,22 @@ def world(mail_server_at: str = PUBLIC) -> World:
     )
 
 
-async def test_mta_sts_policy_is_fetched_and_judged(authority: Authority) -> None:
+async def test_mta_sts_policy_is_fetched_and_judged(authority: CertificateAuthority) -> None:
     codes = {}
-    for name, days in (
-        ("mta-sts.example.com", 2),
-        ("mta-sts.example.com", EXPIRED),
-        ("www.example.com", 2),
-    ):
-        async with scripted_server(
-            respond_with(POLICY_RESPONSE), authority.server(name, days=days)
-        ) as network:
-            fetch_page = partial(
-                fetch, lookup=world(), trust=authority.visitor(), line=network.backend
-            )
+    for name, days in (("mta-sts.example.com", 2), ("mta-sts.example.com", EXPIRED), ("www.example.com", 2)):
+        async with scripted_server(respond_with(POLICY_RESPONSE), authority.server_context(name, days=days)) as network:
+            fetch_page = partial(fetch, lookup=world(), tls_context=authority.client_context(), backend=network.backend)
             (finding,) = await mta_sts.check(REQUEST, world(), fetch=fetch_page)
         codes[name, days] = finding.code
-    assert list(codes.values()) == [
-        "mta-sts.ok",
-        "mta-sts.bad-certificate",
-        "mta-sts.bad-certificate",
-    ]
+    assert list(codes.values()) == ["mta-sts.ok", "mta-sts.bad-certificate", "mta-sts.bad-certificate"]
 
 
-async def test_starttls_is_judged_by_probe(authority: Authority) -> None:
-    trust = authority.visitor(check_hostname=False)
+async def test_starttls_is_judged_by_probe(authority: CertificateAuthority) -> None:
+    trust = authority.client_context(check_hostname=False)
     codes = []
-    for tls, ready in (
-        (authority.server("mx.example.com", days=60), "220 go"),
-        (None, "454 not today"),
-    ):
+    for tls, ready in ((authority.server_context("mx.example.com", days=60), "220 go"), (None, "454 not today")):
         async with scripted_server(mail_server(tls, ready=ready)) as network:
-            probe_address = partial(probe, trust=trust, dial=network.dial)
+            probe_address = partial(probe, tls_context=trust, dial=network.dial)
             probe_by_name = partial(probe_host, lookup=world(), probe=probe_address)
             (finding,) = await starttls.check(REQUEST, world(), probe=probe_by_name)
         codes.append(finding.code)
@@ -80,12 +62,8 @@ async def test_starttls_is_judged_by_probe(authority: Authority) -> None:
 
 async def test_special_address_is_reported_not_contacted() -> None:
     internal_world = world("10.0.0.25")
-    (policy,) = await mta_sts.check(
-        REQUEST, internal_world, fetch=partial(fetch, lookup=internal_world)
-    )
-    (mail,) = await starttls.check(
-        REQUEST, internal_world, probe=partial(probe_host, lookup=internal_world)
-    )
+    (policy,) = await mta_sts.check(REQUEST, internal_world, fetch=partial(fetch, lookup=internal_world))
+    (mail,) = await starttls.check(REQUEST, internal_world, probe=partial(probe_host, lookup=internal_world))
     assert (policy.code, policy.facts["detail"]) == ("mta-sts.no-policy", "10.0.0.25")
     assert (mail.code, mail.verdict) == ("starttls.no-answer", Verdict.UNKNOWN)
     assert "public internet" in policy.summary
@@ -93,10 +71,7 @@ async def test_special_address_is_reported_not_contacted() -> None:
 
 
 ADDRESS = ip_address("203.0.113.5")
-ABUSE_ENTITY = {
-    "roles": ["abuse"],
-    "vcardArray": ["vcard", [["email", {}, "text", "abuse@example.net"]]],
-}
+ABUSE_ENTITY = {"roles": ["abuse"], "vcardArray": ["vcard", [["email", {}, "text", "abuse@example.net"]]]}
 NETWORK = {"name": "EXAMPLE-NET", "entities": [ABUSE_ENTITY]}
 
 
@@ -114,10 +89,7 @@ def sequential_responses(*replies: bytes) -> Script:
 
 def json_page(document: Any) -> bytes:
     body = json.dumps(document).encode()
-    head = (
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/rdap+json\r\nContent-Length: %d\r\n\r\n"
-        % len(body)
-    )
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/rdap+json\r\nContent-Length: %d\r\n\r\n" % len(body)
     return head + body
 
 
@@ -129,10 +101,7 @@ def redirect_to(to: str) -> bytes:
     ("replies", "expected"),
     [
         ([json_page(NETWORK)], "abuse@example.net"),
-        (
-            [redirect_to("https://rdap.arin.net/other/ip/203.0.113.5"), json_page(NETWORK)],
-            "abuse@example.net",
-        ),
+        ([redirect_to("https://rdap.arin.net/other/ip/203.0.113.5"), json_page(NETWORK)], "abuse@example.net"),
         ([redirect_to("/elsewhere/ip/203.0.113.5"), json_page(NETWORK)], "abuse@example.net"),
         ([redirect_to("https://rdap.arin.net/1")] * 3, "redirect"),
         ([redirect_to("https://inside.example/")], "special-address"),
@@ -143,13 +112,11 @@ def redirect_to(to: str) -> bytes:
     ],
 )
 async def test_rdap_redirects_pass_the_ssrf_guard(
-    authority: Authority, replies: list[bytes], expected: str
+    authority: CertificateAuthority, replies: list[bytes], expected: str
 ) -> None:
     zones = World({"rdap.arin.net": {"A": [PUBLIC]}, "inside.example": {"A": ["10.0.0.1"]}})
-    async with scripted_server(
-        sequential_responses(*replies), authority.server("rdap.arin.net")
-    ) as network:
-        fetch_page = partial(fetch, lookup=zones, trust=authority.visitor(), line=network.backend)
+    async with scripted_server(sequential_responses(*replies), authority.server_context("rdap.arin.net")) as network:
+        fetch_page = partial(fetch, lookup=zones, tls_context=authority.client_context(), backend=network.backend)
         try:
             result = (await request_contact(SERVERS["arin"], ADDRESS, fetch_page)).abuse
         except ProbeFailed as error:

@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from bot.models import DnsAnswer, LookupFailed
-from bot.net.dns_client import Transport
-from bot.net.dns_query import MISSES, NOT_THERE
-from bot.net.dns_upstream import Case
+from bot.net.dns_client import DnsClient
+from bot.net.dns_query import MAX_CONSECUTIVE_TIMEOUTS, NXDOMAIN_ANSWER
+from bot.net.dns_upstream import CaseHandling
 from bot.net.nameservers import Server
-from bot.net.rate_limit import Pace
+from bot.net.rate_limit import RateLimit
 from tests.support.dns_replies import FORGED_ADDRESS, FORGERIES
 from tests.support.dns_server import DnsServer, serve
 from tests.support.eventually import eventually
@@ -30,17 +30,7 @@ FAULTS = [
         "truncated",
         "case-lost",
     ),
-    *(
-        "servfail",
-        "refused",
-        "formerr",
-        "notimp",
-        "nxdomain-with-answer",
-        "cname-loop",
-        "referral",
-        "silence",
-        "lie",
-    ),
+    *("servfail", "refused", "formerr", "notimp", "nxdomain-with-answer", "cname-loop", "referral", "silence", "lie"),
     *("truncated-refused", "truncated-cut"),
     *FORGERIES,
     *(f"{forgery}-first" for forgery in FORGERIES),
@@ -56,9 +46,9 @@ def summary(result: DnsAnswer | LookupFailed) -> tuple[object, ...]:
     return (result.reason,) if isinstance(result, LookupFailed) else (result.records, result.exists)
 
 
-async def query_alone(transport: Transport, name: str) -> DnsAnswer | LookupFailed:
+async def query_alone(client: DnsClient, name: str) -> DnsAnswer | LookupFailed:
     try:
-        return await transport.query(name, "A", deadline_s=TIMEOUT_S)
+        return await client.query(name, "A", timeout_s=TIMEOUT_S)
     except LookupFailed as error:
         return error
 
@@ -67,121 +57,90 @@ async def query_alone(transport: Transport, name: str) -> DnsAnswer | LookupFail
 async def test_batch_matches_single_queries(listed: bool) -> None:
     apexes = [f"{fault}.example" for fault in FAULTS]
     zone = {f"{LABEL}.{apex}": {"A": ["127.0.0.2", "127.0.0.9"]} for apex in apexes if listed}
-    async with serve(
-        zone, faults={apex: apex.removesuffix(".example") for apex in apexes}
-    ) as server:
-        async with Transport([address_of(server)]) as transport:
-            await transport.query("t.example", "A")
-            results = await transport.ask_all(LABEL, apexes, patience_s=TIMEOUT_S)
-            assert transport.in_flight == 0
-        async with Transport([address_of(server)]) as transport:
-            await transport.query("t.example", "A")
-            single = await asyncio.gather(
-                *(query_alone(transport, f"{LABEL}.{apex}") for apex in apexes)
-            )
+    async with serve(zone, faults={apex: apex.removesuffix(".example") for apex in apexes}) as server:
+        async with DnsClient([address_of(server)]) as client:
+            await client.query("t.example", "A")
+            results = await client.query_many(LABEL, apexes, timeout_s=TIMEOUT_S)
+            assert client.in_flight == 0
+        async with DnsClient([address_of(server)]) as client:
+            await client.query("t.example", "A")
+            single = await asyncio.gather(*(query_alone(client, f"{LABEL}.{apex}") for apex in apexes))
     rows = zip(FAULTS, map(summary, results), map(summary, single), strict=True)
-    assert [
-        (fault, batch_result)
-        for fault, batch_result, single_result in rows
-        if batch_result != single_result
-    ] == []
+    assert [(fault, batch_result) for fault, batch_result, single_result in rows if batch_result != single_result] == []
 
 
 async def test_truncated_denial_is_rejected_after_complete_ones() -> None:
-    async with (
-        serve({}, faults={"0.zone.example": "cut"}) as server,
-        Transport([address_of(server)]) as transport,
-    ):
+    async with serve({}, faults={"0.zone.example": "cut"}) as server, DnsClient([address_of(server)]) as client:
         for n in range(1, 1001):
-            assert summary((await transport.ask_all(str(n), ["zone.example"]))[0]) == ((), False)
-        assert summary((await transport.ask_all("0", ["zone.example"], patience_s=0.3))[0]) == (
-            "timeout",
-        )
-        assert transport.upstreams[0].counters.garbled
+            assert summary((await client.query_many(str(n), ["zone.example"]))[0]) == ((), False)
+        assert summary((await client.query_many("0", ["zone.example"], timeout_s=0.3))[0]) == ("timeout",)
+        assert client.upstreams[0].counters.malformed
 
 
 async def test_bulk_rejects_ten_thousand_forged_replies() -> None:
     forgeries = [f"{forgery}-first" for forgery in FORGERIES]
     apexes = [f"{forgery}.example" for forgery in forgeries]
     faults = dict(zip(apexes, forgeries, strict=True))
-    zone = {
-        f"{n}.{apex}": {"A": [f"127.0.{n % 250}.2"]} for apex in apexes for n in range(0, 1250, 2)
-    }
-    async with serve(zone, faults=faults) as server, Transport([address_of(server)]) as transport:
-        await transport.query("t.example", "A")  # the server is now known to preserve letter case
+    zone = {f"{n}.{apex}": {"A": [f"127.0.{n % 250}.2"]} for apex in apexes for n in range(0, 1250, 2)}
+    async with serve(zone, faults=faults) as server, DnsClient([address_of(server)]) as client:
+        await client.query("t.example", "A")  # the server is now known to preserve letter case
         for first in range(0, 1250, 50):
-            batches = await asyncio.gather(
-                *(transport.ask_all(str(n), apexes) for n in range(first, first + 50))
-            )
+            batches = await asyncio.gather(*(client.query_many(str(n), apexes) for n in range(first, first + 50)))
             for n, results in zip(range(first, first + 50), batches, strict=True):
                 expected = () if n % 2 else (f"127.0.{n % 250}.2",)
-                assert [result.records for result in results if isinstance(result, DnsAnswer)] == [
-                    expected
-                ] * len(apexes)
+                assert [result.records for result in results if isinstance(result, DnsAnswer)] == [expected] * len(
+                    apexes
+                )
                 assert FORGED_ADDRESS not in expected
-        counters = transport.upstreams[0].counters
-        assert min(counters.unexpected, counters.mismatched, counters.miscased) >= 500
-        assert transport.in_flight == 0
+        counters = client.upstreams[0].counters
+        assert min(counters.unexpected, counters.mismatched, counters.case_mismatched) >= 500
+        assert client.in_flight == 0
 
 
 async def test_cancelled_bulk_queries_leave_nothing_behind() -> None:
-    async with (
-        serve({}, faults={"dead.example": "silence"}) as server,
-        Transport([address_of(server)]) as transport,
-    ):
+    async with serve({}, faults={"dead.example": "silence"}) as server, DnsClient([address_of(server)]) as client:
         apexes = ["dead.example", *(f"z{n}.example" for n in range(9))]
-        batches = [
-            asyncio.create_task(transport.ask_all(str(n), apexes, patience_s=1.0))
-            for n in range(500)
-        ]
-        await eventually(lambda: len(server.asked) > 500)
+        batches = [asyncio.create_task(client.query_many(str(n), apexes, timeout_s=1.0)) for n in range(500)]
+        await eventually(lambda: len(server.queries) > 500)
         for task in batches[::2]:
             task.cancel()
         results = await asyncio.gather(*batches, return_exceptions=True)
         assert sum(isinstance(result, asyncio.CancelledError) for result in results) == 250
-        await eventually(lambda: transport.in_flight == 0)
+        await eventually(lambda: client.in_flight == 0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_unresponsive_zone_is_suspended_until_it_answers() -> None:
     loop = asyncio.get_running_loop()
     apexes = ["dead.example", "good.example"]
-    async with (
-        serve({}, faults={"dead.example": "silence"}) as server,
-        Transport([address_of(server)]) as transport,
-    ):
+    async with serve({}, faults={"dead.example": "silence"}) as server, DnsClient([address_of(server)]) as client:
         await asyncio.gather(
-            *(transport.ask_all(str(n), apexes, patience_s=0.3) for n in range(MISSES))
+            *(client.query_many(str(n), apexes, timeout_s=0.3) for n in range(MAX_CONSECUTIVE_TIMEOUTS))
         )
         started = loop.time()
         for n in range(200):
-            dead, good = await transport.ask_all(f"{n}.1", apexes, patience_s=0.3)
+            dead, good = await client.query_many(f"{n}.1", apexes, timeout_s=0.3)
             assert (summary(dead), summary(good)) == (("timeout",), ((), False))
         assert loop.time() - started < 1.0
-        probe_count = len({name for name, _ in server.asked if name.endswith(".1.dead.example")})
+        probe_count = len({name for name, _ in server.queries if name.endswith(".1.dead.example")})
         assert probe_count <= 2  # probes of the suspended zone
         server.faults.clear()
 
         async def answers() -> bool:
-            return summary((await transport.ask_all("2", apexes))[0]) == ((), False)
+            return summary((await client.query_many("2", apexes))[0]) == ((), False)
 
         async with asyncio.timeout(5):
             while not await answers():
-                await transport.query("t.example", "A")
+                await client.query("t.example", "A")
 
 
 async def test_unresponsive_zone_delays_no_other_zone() -> None:
     apexes = [f"z{n}.example" for n in range(50)]
-    async with (
-        serve({}, faults={"z7.example": "silence"}) as server,
-        Transport([address_of(server)]) as transport,
-    ):
-        batches = [asyncio.create_task(transport.ask_all(str(n), apexes)) for n in range(64)]
+    async with serve({}, faults={"z7.example": "silence"}) as server, DnsClient([address_of(server)]) as client:
+        batches = [asyncio.create_task(client.query_many(str(n), apexes)) for n in range(64)]
         expected = {f"{n}.{apex}" for n in range(64) for apex in apexes if apex != "z7.example"}
-        async with asyncio.timeout(
-            1.5
-        ):  # before the first query to the unresponsive zone times out
-            await eventually(lambda: expected <= {name for name, _ in server.asked})
+        async with asyncio.timeout(1.5):  # before the first query to the unresponsive zone times out
+            await eventually(lambda: expected <= {name for name, _ in server.queries})
         assert not any(task.done() for task in batches)
         results = await asyncio.gather(*batches)
     assert {summary(row[7]) for row in results} == {("timeout",)}
@@ -189,13 +148,10 @@ async def test_unresponsive_zone_delays_no_other_zone() -> None:
 
 
 async def test_bulk_queries_respect_rate_limits() -> None:
-    rate_limits = {"slow.example": Pace(per_second=20), "small.example": Pace(per_day=10)}
-    async with serve({}) as server, Transport([address_of(server)], paces=rate_limits) as transport:
+    rate_limits = {"slow.example": RateLimit(per_second=20), "small.example": RateLimit(per_day=10)}
+    async with serve({}) as server, DnsClient([address_of(server)], rate_limits=rate_limits) as client:
         started = asyncio.get_running_loop().time()
-        batches = [
-            transport.ask_all(str(n), ["slow.example", "small.example", "free.example"])
-            for n in range(36)
-        ]
+        batches = [client.query_many(str(n), ["slow.example", "small.example", "free.example"]) for n in range(36)]
         results = await asyncio.gather(*batches)
         elapsed_s = asyncio.get_running_loop().time() - started
     assert 0.9 < elapsed_s < 3  # 18 at once, then 18 a second: 90 % of the limit
@@ -204,16 +160,10 @@ async def test_bulk_queries_respect_rate_limits() -> None:
 
 
 async def test_interactive_query_overtakes_bulk_batches() -> None:
-    async with (
-        serve({}, delay_ms=5) as server,
-        Transport([address_of(server)], bulk_in_flight=10) as transport,
-    ):
-        batches = [
-            asyncio.create_task(transport.ask_all(str(n), ["a.example", "b.example"]))
-            for n in range(200)
-        ]
-        await eventually(lambda: bool(server.asked))
-        await transport.query("t.example", "A")
+    async with serve({}, delay_ms=5) as server, DnsClient([address_of(server)], max_bulk_in_flight=10) as client:
+        batches = [asyncio.create_task(client.query_many(str(n), ["a.example", "b.example"])) for n in range(200)]
+        await eventually(lambda: bool(server.queries))
+        await client.query("t.example", "A")
         assert sum(task.done() for task in batches) < 40
         await asyncio.gather(*batches)
 
@@ -221,13 +171,8 @@ async def test_interactive_query_overtakes_bulk_batches() -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_bulk_survives_ten_percent_packet_loss(seed: int) -> None:
     apexes = [f"z{n}.example" for n in range(20)]
-    async with (
-        serve({}, loss=0.1, seed=seed) as server,
-        Transport([address_of(server)]) as transport,
-    ):
-        batches = await asyncio.gather(
-            *(transport.ask_all(str(n), apexes, patience_s=10.0) for n in range(50))
-        )
+    async with serve({}, loss=0.1, seed=seed) as server, DnsClient([address_of(server)]) as client:
+        batches = await asyncio.gather(*(client.query_many(str(n), apexes, timeout_s=10.0) for n in range(50)))
     assert {summary(result) for row in batches for result in row} == {((), False)}, f"seed {seed}"
 
 
@@ -236,73 +181,59 @@ async def test_bulk_fails_over_to_second_server() -> None:
     async with (
         serve({}, faults=faults) as first,
         serve({}) as second,
-        Transport([address_of(first), address_of(second)]) as transport,
+        DnsClient([address_of(first), address_of(second)]) as client,
     ):
-        (result,) = await transport.ask_all("1", ["z.example"])
+        (result,) = await client.query_many("1", ["z.example"])
         assert summary(result) == ((), False)
 
 
 async def test_bulk_detects_server_that_normalizes_case() -> None:
-    async with (
-        serve({}, faults={"example": "case-lost"}) as server,
-        Transport([address_of(server)]) as transport,
-    ):
+    async with serve({}, faults={"example": "case-lost"}) as server, DnsClient([address_of(server)]) as client:
         for n in range(20):
-            assert summary((await transport.ask_all(str(n), ["zone.example"]))[0]) == ((), False)
-        assert transport.upstreams[0].case is Case.CHANGED
+            assert summary((await client.query_many(str(n), ["zone.example"]))[0]) == ((), False)
+        assert client.upstreams[0].case_handling is CaseHandling.NORMALIZES
 
 
 async def test_close_fails_open_bulk_queries() -> None:
     async with serve({}, faults={"dead.example": "silence"}) as server:
-        transport = Transport([address_of(server)], bulk_in_flight=4)
-        await transport.start()
-        batches = [
-            asyncio.create_task(transport.ask_all(str(n), ["dead.example"])) for n in range(20)
-        ]
-        await eventually(lambda: bool(server.asked))
-        await transport.close()
+        client = DnsClient([address_of(server)], max_bulk_in_flight=4)
+        await client.start()
+        batches = [asyncio.create_task(client.query_many(str(n), ["dead.example"])) for n in range(20)]
+        await eventually(lambda: bool(server.queries))
+        await client.close()
         assert {summary(row[0]) for row in await asyncio.gather(*batches)} == {("timeout",)}
-        assert transport.in_flight == 0
+        assert client.in_flight == 0
 
 
 async def test_batch_of_invalid_names_is_malformed() -> None:
     long = ".".join(["a" * 60] * 4)
-    async with serve({}) as server, Transport([address_of(server)]) as transport:
-        assert [summary(row) for row in await transport.ask_all("a" * 64, ["z.example"])] == [
+    async with serve({}) as server, DnsClient([address_of(server)]) as client:
+        assert [summary(row) for row in await client.query_many("a" * 64, ["z.example"])] == [("malformed",)]
+        assert [summary(row) for row in await client.query_many(long, ["a-rather-long-zone.example"])] == [
             ("malformed",)
         ]
-        assert [
-            summary(row) for row in await transport.ask_all(long, ["a-rather-long-zone.example"])
-        ] == [("malformed",)]
-        assert await transport.ask_all("1", []) == []
+        assert await client.query_many("1", []) == []
 
 
 async def test_only_interactive_denials_carry_a_ttl() -> None:
-    async with serve({}) as server, Transport([address_of(server)]) as transport:
+    async with serve({}) as server, DnsClient([address_of(server)]) as client:
         for _ in range(2):
-            (answer,) = await transport.ask_all("1", ["zone.example"], bulk=False)
+            (answer,) = await client.query_many("1", ["zone.example"], bulk=False)
             assert isinstance(answer, DnsAnswer)
             assert (answer.name, answer.ttl > 0) == ("1.zone.example", True)
-        bulk_results = [(await transport.ask_all(str(n), ["zone.example"]))[0] for n in range(3)]
-        assert bulk_results[1:] == [NOT_THERE, NOT_THERE]
+        bulk_results = [(await client.query_many(str(n), ["zone.example"]))[0] for n in range(3)]
+        assert bulk_results[1:] == [NXDOMAIN_ANSWER, NXDOMAIN_ANSWER]
 
 
 async def test_interactive_batch_reports_each_answer() -> None:
     apexes = [f"z{n}.example" for n in range(30)]
     zone = {f"1.{apex}": {"A": ["127.0.0.2"]} for apex in apexes[::2]}
     positions: list[int] = []
-    async with (
-        serve(zone, faults={"z7.example": "silence"}) as server,
-        Transport([address_of(server)]) as transport,
-    ):
+    async with serve(zone, faults={"z7.example": "silence"}) as server, DnsClient([address_of(server)]) as client:
 
         async def run_batch(timeout_s: float) -> None:
-            await transport.ask_all(
-                "1",
-                apexes,
-                bulk=False,
-                patience_s=timeout_s,
-                heard=lambda position, _: positions.append(position),
+            await client.query_many(
+                "1", apexes, bulk=False, timeout_s=timeout_s, on_answer=lambda position, _: positions.append(position)
             )
 
         task = asyncio.create_task(run_batch(60.0))
@@ -311,7 +242,7 @@ async def test_interactive_batch_reports_each_answer() -> None:
         await asyncio.gather(task, return_exceptions=True)
         assert sorted(positions) == [n for n in range(30) if n != 7]
         positions.clear()
-        for _ in range(MISSES + 2):  # interactive queries are sent to unresponsive zones too
-            server.asked.clear()
+        for _ in range(MAX_CONSECUTIVE_TIMEOUTS + 2):  # interactive queries are sent to unresponsive zones too
+            server.queries.clear()
             await run_batch(0.1)
-            assert ("1.z7.example", "A") in server.asked
+            assert ("1.z7.example", "A") in server.queries

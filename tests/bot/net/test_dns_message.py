@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from bot.models import DnsAnswer, LookupFailed
-from bot.net.dns_message import Alias, read
-from bot.net.dns_wire import question
+from bot.net.dns_message import Alias, parse_reply
+from bot.net.dns_wire import encode_question
 from tests.bot.net.test_dns_wire import SOA, response
 
 
@@ -26,15 +26,15 @@ from tests.bot.net.test_dns_wire import SOA, response
     ],
 )
 def test_rdata_is_rendered_as_text(rdtype: str, line: str, text: str) -> None:
-    answer = read(
-        question("n.example", rdtype), response("n.example", rdtype, f"answer n.example. 60 {line}")
+    answer = parse_reply(
+        encode_question("n.example", rdtype), response("n.example", rdtype, f"answer n.example. 60 {line}")
     )
     assert answer == DnsAnswer("n.example", rdtype, (text,), ttl=60)
 
 
 def test_cname_chain_has_its_shortest_ttl() -> None:
     lines = ["answer n.example. 30 CNAME other.example.", "answer other.example. 600 A 192.0.2.1"]
-    assert read(question("n.example", "A"), response("n.example", "A", *lines)) == DnsAnswer(
+    assert parse_reply(encode_question("n.example", "A"), response("n.example", "A", *lines)) == DnsAnswer(
         "n.example", "A", ("192.0.2.1",), ttl=30
     )
 
@@ -42,25 +42,23 @@ def test_cname_chain_has_its_shortest_ttl() -> None:
 def test_cname_to_missing_name_is_nxdomain() -> None:
     lines = ["answer n.example. 600 CNAME gone.example.", f"authority example. 600 SOA {SOA}"]
     reply = response("n.example", "A", *lines, rcode=3)
-    assert read(question("n.example", "A"), reply) == DnsAnswer(
-        "n.example", "A", exists=False, ttl=150
-    )
+    assert parse_reply(encode_question("n.example", "A"), reply) == DnsAnswer("n.example", "A", exists=False, ttl=150)
 
 
 def test_cname_to_name_without_record_is_nodata() -> None:
     lines = ["answer n.example. 600 CNAME other.example.", f"authority example. 600 SOA {SOA}"]
-    assert read(question("n.example", "A"), response("n.example", "A", *lines)) == DnsAnswer(
+    assert parse_reply(encode_question("n.example", "A"), response("n.example", "A", *lines)) == DnsAnswer(
         "n.example", "A", ttl=150
     )
 
 
 def test_cname_without_target_is_an_alias() -> None:
     reply = response("n.example", "A", "answer n.example. 600 CNAME other.example.")
-    assert read(question("n.example", "A"), reply) == Alias("other.example", 600, False)
+    assert parse_reply(encode_question("n.example", "A"), reply) == Alias("other.example", 600, False)
 
 
 def test_denial_without_soa_has_ttl_zero() -> None:
-    assert read(question("n.example", "A"), response("n.example", "A", rcode=3)) == DnsAnswer(
+    assert parse_reply(encode_question("n.example", "A"), response("n.example", "A", rcode=3)) == DnsAnswer(
         "n.example", "A", exists=False, ttl=0
     )
 
@@ -76,5 +74,5 @@ def test_denial_without_soa_has_ttl_zero() -> None:
 )
 def test_error_reply_raises_lookup_failed(lines: list[str], rcode: int, reason: str) -> None:
     with pytest.raises(LookupFailed) as error:
-        read(question("n.example", "A"), response("n.example", "A", *lines, rcode=rcode))
+        parse_reply(encode_question("n.example", "A"), response("n.example", "A", *lines, rcode=rcode))
     assert error.value.reason == reason

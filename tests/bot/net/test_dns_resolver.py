@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bot.models import DnsAnswer, LookupFailed
-from bot.net.dns_resolver import Manner, Resolver
+from bot.net.dns_resolver import LookupOptions, Resolver
 
 
 class Clock:
@@ -28,9 +28,7 @@ class FakeClient:
         self.ttl = ttl
         self.failure: str | None = None
 
-    async def query(
-        self, name: str, rdtype: str, *, deadline_s: float = 3.0, bulk: bool = False
-    ) -> DnsAnswer:
+    async def query(self, name: str, rdtype: str, *, timeout_s: float = 3.0, bulk: bool = False) -> DnsAnswer:
         self.queries.append((name, rdtype, bulk))
         try:
             await self.may_answer.wait()
@@ -49,13 +47,7 @@ class FakeSharedCache:
         self.entries: dict[tuple[str, str], DnsAnswer] = {}
 
     async def fetch(
-        self,
-        name: str,
-        rdtype: str,
-        query: Callable[[], Awaitable[DnsAnswer]],
-        /,
-        *,
-        fresh: bool = False,
+        self, name: str, rdtype: str, query: Callable[[], Awaitable[DnsAnswer]], /, *, fresh: bool = False
     ) -> DnsAnswer:
         if fresh or (name, rdtype) not in self.entries:
             self.entries[name, rdtype] = await query()
@@ -72,9 +64,7 @@ async def test_answer_is_cached_for_its_ttl() -> None:
     resolver = Resolver(client, identity="192.0.2.53", clock=clock)
     first = await resolver("example.com", "TXT")
     clock.now += 59
-    assert await resolver("Example.COM.", "TXT") == DnsAnswer(
-        "example.com", "TXT", first.records, ttl=1
-    )
+    assert await resolver("Example.COM.", "TXT") == DnsAnswer("example.com", "TXT", first.records, ttl=1)
     clock.now += 1
     assert (await resolver("example.com", "TXT")).records == ("answer 2",)
     assert len(client.queries) == 2
@@ -83,9 +73,7 @@ async def test_answer_is_cached_for_its_ttl() -> None:
 @pytest.mark.parametrize(
     ("ttl", "elapsed_s", "query_count"), [(86400, 3599, 1), (86400, 3600, 2), (0, 0, 2), (1, 1, 2)]
 )
-async def test_cached_ttl_is_limited_to_an_hour(
-    ttl: int, elapsed_s: float, query_count: int
-) -> None:
+async def test_cached_ttl_is_limited_to_an_hour(ttl: int, elapsed_s: float, query_count: int) -> None:
     client, clock = FakeClient(ttl), Clock()
     resolver = Resolver(client, identity="192.0.2.53", clock=clock)
     await resolver("example.com", "A")
@@ -152,7 +140,7 @@ async def test_failure_reaches_all_callers_uncached() -> None:
 
 async def test_fresh_lookup_bypasses_and_fills_cache() -> None:
     client, shared_cache = FakeClient(), FakeSharedCache()
-    resolver = Resolver(client, identity="192.0.2.53", shared=shared_cache)
+    resolver = Resolver(client, identity="192.0.2.53", shared_cache=shared_cache)
     await resolver("example.com", "TXT")
     fresh = resolver.fresh()
     answers = await asyncio.gather(*(fresh("example.com", "TXT") for _ in range(10)))
@@ -163,10 +151,8 @@ async def test_fresh_lookup_bypasses_and_fills_cache() -> None:
 
 async def test_answer_in_shared_cache_is_not_queried() -> None:
     client, shared_cache = FakeClient(), FakeSharedCache()
-    shared_cache.entries["example.com", "TXT"] = DnsAnswer(
-        "example.com", "TXT", ("v=spf1 -all",), ttl=20
-    )
-    resolver = Resolver(client, identity="192.0.2.53", shared=shared_cache)
+    shared_cache.entries["example.com", "TXT"] = DnsAnswer("example.com", "TXT", ("v=spf1 -all",), ttl=20)
+    resolver = Resolver(client, identity="192.0.2.53", shared_cache=shared_cache)
     assert (await resolver("example.com", "TXT")).records == ("v=spf1 -all",)
     assert client.queries == []
     shared_cache.entries.clear()
@@ -176,7 +162,7 @@ async def test_answer_in_shared_cache_is_not_queried() -> None:
 
 async def test_least_recently_used_answers_are_evicted() -> None:
     client = FakeClient()
-    resolver = Resolver(client, identity="192.0.2.53", size=3)
+    resolver = Resolver(client, identity="192.0.2.53", cache_size=3)
     for name in ("a", "b", "c", "a", "d", "a", "b"):
         await resolver(f"{name}.example", "A")
     assert [name[0] for name, _, _ in client.queries] == ["a", "b", "c", "d", "b"]
@@ -186,10 +172,8 @@ async def test_interactive_query_does_not_join_bulk_query() -> None:
     client = FakeClient()
     client.may_answer.clear()
     resolver = Resolver(client, identity="192.0.2.53")
-    bulk_lookup = resolver.asking(Manner(bulk=True))
-    callers = [
-        asyncio.create_task(lookup("example.com", "A")) for lookup in (bulk_lookup, resolver)
-    ]
+    bulk_lookup = resolver.with_options(LookupOptions(bulk=True))
+    callers = [asyncio.create_task(lookup("example.com", "A")) for lookup in (bulk_lookup, resolver)]
     await run_loop()
     assert sorted(bulk for _, _, bulk in client.queries) == [False, True]
     client.may_answer.set()

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from bot.models import DnsAnswer, LookupFailed, OnAnswer
-from bot.net.dns_resolver import CachedRounds, Outcome
-from bot.net.ttl_cache import Memory
+from bot.net.dns_resolver import CachedBatches, DnsResult
+from bot.net.ttl_cache import TtlCache
 from tests.support.eventually import eventually
 
 APEXES = ["a.example", "b.example", "c.example"]
@@ -26,28 +26,20 @@ class FakeClient:
         self.may_answer.set()
         self.failing: set[str] = set()
 
-    async def ask_all(
-        self,
-        label: str,
-        apexes: Sequence[str],
-        /,
-        *,
-        bulk: bool = False,
-        heard: OnAnswer | None = None,
-    ) -> list[Outcome]:
+    async def query_many(
+        self, label: str, apexes: Sequence[str], /, *, bulk: bool = False, on_answer: OnAnswer | None = None
+    ) -> list[DnsResult]:
         names = [f"{label}.{apex}" for apex in apexes]
         self.queries.append(names)
-        assert heard is not None
-        results: list[Outcome] = []
+        assert on_answer is not None
+        results: list[DnsResult] = []
         try:
             for position, name in enumerate(names):
                 await self.may_answer.wait()
                 results.append(
-                    LookupFailed("servfail")
-                    if name in self.failing
-                    else DnsAnswer(name, "A", exists=False, ttl=60)
+                    LookupFailed("servfail") if name in self.failing else DnsAnswer(name, "A", exists=False, ttl=60)
                 )
-                heard(position, results[-1])
+                on_answer(position, results[-1])
                 await asyncio.sleep(0)
         except asyncio.CancelledError:
             self.cancelled += 1
@@ -62,12 +54,12 @@ class FakeSharedCache:
         self.entries: dict[str, DnsAnswer] = {}
         self.read_count = 0
 
-    async def recall(self, names: Sequence[str], rdtype: str, /) -> dict[str, DnsAnswer]:
+    async def get_many(self, names: Sequence[str], rdtype: str, /) -> dict[str, DnsAnswer]:
         self.read_count += 1
         await asyncio.sleep(0)
         return {name: self.entries[name] for name in names if name in self.entries}
 
-    def keep(self, answer: DnsAnswer, /) -> None:
+    def store(self, answer: DnsAnswer, /) -> None:
         self.entries[answer.name] = answer
 
 
@@ -82,24 +74,20 @@ def shared_cache() -> FakeSharedCache:
 
 
 @pytest.fixture
-def batches(client: FakeClient, shared_cache: FakeSharedCache) -> CachedRounds:
+def batches(client: FakeClient, shared_cache: FakeSharedCache) -> CachedBatches:
     return make_batches(client, shared_cache)
 
 
-def make_batches(client: FakeClient, shared_cache: FakeSharedCache | None) -> CachedRounds:
-    return CachedRounds(client, Memory(lambda: 0.0, 100, 3600.0), shared_cache)
+def make_batches(client: FakeClient, shared_cache: FakeSharedCache | None) -> CachedBatches:
+    return CachedBatches(client, TtlCache(lambda: 0.0, 100, 3600.0), shared_cache)
 
 
-async def run_batch(
-    batches: CachedRounds, apexes: Sequence[str] = APEXES, fresh: bool = False
-) -> list[object]:
+async def run_batch(batches: CachedBatches, apexes: Sequence[str] = APEXES, fresh: bool = False) -> list[object]:
     """Run a batch; returns names and failure reasons, and checks them against the callbacks."""
-    received: dict[int, Outcome] = {}
-    results = await batches.ask("1", apexes, fresh=fresh, heard=received.__setitem__)
+    received: dict[int, DnsResult] = {}
+    results = await batches.lookup_many("1", apexes, fresh=fresh, on_answer=received.__setitem__)
     assert [received[position] for position in range(len(apexes))] == results
-    return [
-        result.reason if isinstance(result, LookupFailed) else result.name for result in results
-    ]
+    return [result.reason if isinstance(result, LookupFailed) else result.name for result in results]
 
 
 async def run_loop(count: int = 5) -> None:
@@ -107,9 +95,7 @@ async def run_loop(count: int = 5) -> None:
         await asyncio.sleep(0)
 
 
-async def test_cached_answers_are_not_queried_again(
-    client: FakeClient, shared_cache: FakeSharedCache
-) -> None:
+async def test_cached_answers_are_not_queried_again(client: FakeClient, shared_cache: FakeSharedCache) -> None:
     here = make_batches(client, shared_cache)
     assert await run_batch(here, APEXES[:2]) == NAMES[:2]
     assert await run_batch(here) == NAMES
@@ -119,7 +105,7 @@ async def test_cached_answers_are_not_queried_again(
 
 
 async def test_failure_is_reported_uncached(
-    client: FakeClient, shared_cache: FakeSharedCache, batches: CachedRounds
+    client: FakeClient, shared_cache: FakeSharedCache, batches: CachedBatches
 ) -> None:
     client.failing = {NAMES[1]}
     assert await run_batch(batches) == [NAMES[0], "servfail", NAMES[2]]
@@ -130,19 +116,15 @@ async def test_failure_is_reported_uncached(
 
 
 async def test_fresh_batch_bypasses_and_fills_caches(
-    client: FakeClient, shared_cache: FakeSharedCache, batches: CachedRounds
+    client: FakeClient, shared_cache: FakeSharedCache, batches: CachedBatches
 ) -> None:
     await run_batch(batches)
     shared_cache.entries.clear()
     assert await run_batch(batches, fresh=True) == NAMES
-    assert (client.queries, shared_cache.read_count, set(shared_cache.entries)) == (
-        [NAMES, NAMES],
-        1,
-        set(NAMES),
-    )
+    assert (client.queries, shared_cache.read_count, set(shared_cache.entries)) == ([NAMES, NAMES], 1, set(NAMES))
 
 
-async def test_concurrent_batches_share_queries(client: FakeClient, batches: CachedRounds) -> None:
+async def test_concurrent_batches_share_queries(client: FakeClient, batches: CachedBatches) -> None:
     client.may_answer.clear()
     tasks = [asyncio.create_task(run_batch(batches, APEXES[n % 2 :])) for n in range(10)]
     await run_loop()
@@ -167,15 +149,15 @@ async def test_cancelled_caller_leaves_shared_batch_running(
 
 
 async def test_batch_without_callers_is_cancelled_but_cached(
-    client: FakeClient, shared_cache: FakeSharedCache, batches: CachedRounds
+    client: FakeClient, shared_cache: FakeSharedCache, batches: CachedBatches
 ) -> None:
     positions: list[int] = []
 
-    def on_answer(position: int, _: Outcome) -> None:
+    def on_answer(position: int, _: DnsResult) -> None:
         positions.append(position)
         client.may_answer.clear()
 
-    task = asyncio.create_task(batches.ask("1", APEXES, fresh=False, heard=on_answer))
+    task = asyncio.create_task(batches.lookup_many("1", APEXES, fresh=False, on_answer=on_answer))
     await eventually(lambda: bool(positions))
     task.cancel()
     await run_loop()
@@ -185,13 +167,11 @@ async def test_batch_without_callers_is_cancelled_but_cached(
     assert await run_batch(batches) == NAMES
 
 
-async def test_duplicate_zone_is_queried_once_reported_twice(
-    client: FakeClient, batches: CachedRounds
-) -> None:
+async def test_duplicate_zone_is_queried_once_reported_twice(client: FakeClient, batches: CachedBatches) -> None:
     assert await run_batch(batches, [*APEXES, APEXES[0]]) == [*NAMES, NAMES[0]]
     assert client.queries == [NAMES]
 
 
-async def test_empty_batch_sends_no_query(client: FakeClient, batches: CachedRounds) -> None:
+async def test_empty_batch_sends_no_query(client: FakeClient, batches: CachedBatches) -> None:
     assert await run_batch(batches, []) == []
     assert client.queries == []

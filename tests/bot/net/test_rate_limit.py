@@ -2,25 +2,23 @@ from __future__ import annotations
 
 import pytest
 
-from bot.net.rate_limit import DAY_S, Bucket, Pace, day_bucket, second_bucket
+from bot.net.rate_limit import DAY_S, RateLimit, TokenBucket, day_bucket, second_bucket
 
 
-def count_taken(bucket: Bucket, start: float, seconds: float, attempts_per_s: int) -> int:
-    return sum(
-        bucket.take(start + n / attempts_per_s) for n in range(round(seconds * attempts_per_s))
-    )
+def count_taken(bucket: TokenBucket, start: float, seconds: float, attempts_per_s: int) -> int:
+    return sum(bucket.take(start + n / attempts_per_s) for n in range(round(seconds * attempts_per_s)))
 
 
 @pytest.mark.parametrize("rate", [1, 5, 10, 1000])
 def test_second_bucket_allows_ninety_percent_of_limit(rate: int) -> None:
-    bucket = second_bucket(Pace(per_second=rate), now=100.0)
+    bucket = second_bucket(RateLimit(per_second=rate), now=100.0)
     assert bucket
     limit = max(1, rate * 0.9) + rate * 0.9 * 10
     assert limit - 2 <= count_taken(bucket, 100.0, 10, 5 * rate) <= limit + 1
 
 
 def test_day_bucket_is_usable_at_once_and_refills() -> None:
-    bucket = day_bucket(Pace(per_day=DAY_S), now=0.0)
+    bucket = day_bucket(RateLimit(per_day=DAY_S), now=0.0)
     assert bucket
     assert sum(bucket.take(0.0) for _ in range(DAY_S)) == DAY_S * 9 // 10
     assert not bucket.take(0.5)
@@ -28,10 +26,10 @@ def test_day_bucket_is_usable_at_once_and_refills() -> None:
 
 
 def test_unknown_limit_has_no_bucket() -> None:
-    assert second_bucket(Pace(), 0.0) is None
-    assert day_bucket(Pace(), 0.0) is None
+    assert second_bucket(RateLimit(), 0.0) is None
+    assert day_bucket(RateLimit(), 0.0) is None
 
 
 def test_bucket_without_elapsed_time_stays_empty() -> None:
-    bucket = Bucket(1.0, 1000.0, 5.0)
+    bucket = TokenBucket(1.0, 1000.0, 5.0)
     assert [bucket.take(5.0) for _ in range(3)] == [True, False, False]

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.net.smtp_probe import GOODBYE_WITHIN_S, MOST_TEXT, probe, probe_host, reaches
+from bot.net.smtp_probe import MAX_TEXT_LENGTH, QUIT_TIMEOUT_S, can_connect, probe, probe_host
 from bot.probe_results import ProbeError, SmtpProbeResult
-from tests.support.certificate_authority import EXPIRED, Authority
+from tests.support.certificate_authority import EXPIRED, CertificateAuthority
 from tests.support.dns_world import World
 from tests.support.forbidden_addresses import FORBIDDEN, METHODS, PROBE_RESULTS, probe_result
 from tests.support.public_addresses import PUBLIC, LoopbackNetwork, Script, scripted_server
@@ -65,15 +65,15 @@ def mail_server(
 
 
 async def run_probe(
-    network: LoopbackNetwork, authority: Authority, timeout_s: float = LONG_TIMEOUT_S
+    network: LoopbackNetwork, authority: CertificateAuthority, timeout_s: float = LONG_TIMEOUT_S
 ) -> SmtpProbeResult:
-    tls_context = authority.visitor(check_hostname=False)
-    return await probe(IP, NAME, within_s=timeout_s, trust=tls_context, dial=network.dial)
+    tls_context = authority.client_context(check_hostname=False)
+    return await probe(IP, NAME, timeout_s=timeout_s, tls_context=tls_context, dial=network.dial)
 
 
-async def test_probe_reads_name_tls_and_certificate(authority: Authority) -> None:
+async def test_probe_reads_name_tls_and_certificate(authority: CertificateAuthority) -> None:
     commands: list[str] = []
-    async with scripted_server(mail_server(authority.server(NAME), commands=commands)) as network:
+    async with scripted_server(mail_server(authority.server_context(NAME), commands=commands)) as network:
         result = await run_probe(network, authority)
     assert network.dialled == [(PUBLIC, 25)]
     assert commands == ["EHLO mailcheck.invalid", "STARTTLS", "EHLO mailcheck.invalid", "QUIT"]
@@ -87,18 +87,16 @@ async def test_probe_reads_name_tls_and_certificate(authority: Authority) -> Non
     assert timedelta(days=1) < result.certificate.expires - datetime.now(UTC) <= timedelta(days=2)
 
 
-async def test_server_without_starttls_gets_quit(authority: Authority) -> None:
+async def test_server_without_starttls_gets_quit(authority: CertificateAuthority) -> None:
     commands: list[str] = []
-    async with scripted_server(
-        mail_server(ehlo=("250-mx.example.com", "250 SIZE"), commands=commands)
-    ) as network:
+    async with scripted_server(mail_server(ehlo=("250-mx.example.com", "250 SIZE"), commands=commands)) as network:
         result = await run_probe(network, authority)
     assert (result.offers_tls, result.error, result.capabilities) == (False, None, ("SIZE",))
     assert commands[-1] == "QUIT"
 
 
 @pytest.mark.parametrize("code", [500, 502])
-async def test_server_without_ehlo_has_no_starttls(authority: Authority, code: int) -> None:
+async def test_server_without_ehlo_has_no_starttls(authority: CertificateAuthority, code: int) -> None:
     async with scripted_server(mail_server(ehlo=(f"{code} what?",))) as network:
         result = await run_probe(network, authority)
     assert (result.offers_tls, result.error, result.ehlo_name) == (False, None, "")
@@ -107,12 +105,7 @@ async def test_server_without_ehlo_has_no_starttls(authority: Authority, code: i
 @pytest.mark.parametrize(
     ("server", "error", "offers_tls", "reply"),
     [
-        (
-            mail_server(ready="454 TLS not available"),
-            ProbeError.TLS_REFUSED,
-            True,
-            "454 TLS not available",
-        ),
+        (mail_server(ready="454 TLS not available"), ProbeError.TLS_REFUSED, True, "454 TLS not available"),
         (
             mail_server(banner=("554-no", "554 your address is listed")),
             ProbeError.REFUSED,
@@ -120,64 +113,44 @@ async def test_server_without_ehlo_has_no_starttls(authority: Authority, code: i
             "554 no your address is listed",
         ),
         (mail_server(banner=("421 too busy",)), ProbeError.REFUSED, None, "421 too busy"),
-        (
-            mail_server(ehlo=("550 say who you are",)),
-            ProbeError.REFUSED,
-            None,
-            "550 say who you are",
-        ),
-        (
-            mail_server(banner=("SSH-2.0-OpenSSH_9.9",)),
-            ProbeError.MALFORMED,
-            None,
-            "SSH-2.0-OpenSSH_9.9",
-        ),
+        (mail_server(ehlo=("550 say who you are",)), ProbeError.REFUSED, None, "550 say who you are"),
+        (mail_server(banner=("SSH-2.0-OpenSSH_9.9",)), ProbeError.MALFORMED, None, "SSH-2.0-OpenSSH_9.9"),
         (mail_server(banner=("220 " + "x" * 5_000_000,)), ProbeError.TOO_LARGE, None, ""),
         (mail_server(banner=["220-and on"] * 1000), ProbeError.TOO_LARGE, None, ""),
         (mail_server(ehlo=["250-AND-ON"] * 1000), ProbeError.TOO_LARGE, None, ""),
         (mail_server(ready="220 " + "x" * 9000), ProbeError.TOO_LARGE, True, ""),
     ],
-    ids=[
-        "454",
-        "554",
-        "421",
-        "ehlo-550",
-        "ssh",
-        "huge-banner",
-        "lines",
-        "ehlo-lines",
-        "huge-ready",
-    ],
+    ids=["454", "554", "421", "ehlo-550", "ssh", "huge-banner", "lines", "ehlo-lines", "huge-ready"],
 )
 async def test_failed_session_has_named_error(
-    authority: Authority, server: Script, error: ProbeError, offers_tls: bool | None, reply: str
+    authority: CertificateAuthority, server: Script, error: ProbeError, offers_tls: bool | None, reply: str
 ) -> None:
     async with scripted_server(server) as network:
         result = await run_probe(network, authority)
     assert (result.error, result.offers_tls, result.reply) == (error, offers_tls, reply)
 
 
-async def test_long_reply_line_is_shortened(authority: Authority) -> None:
+async def test_long_reply_line_is_shortened(authority: CertificateAuthority) -> None:
     async with scripted_server(mail_server(banner=("554 " + "x" * 4000,))) as network:
         result = await run_probe(network, authority)
-    assert len(result.greeting) == len(result.reply) == MOST_TEXT
+    assert len(result.greeting) == len(result.reply) == MAX_TEXT_LENGTH
 
 
-async def test_plaintext_before_tls_is_discarded_and_counted(authority: Authority) -> None:
+async def test_plaintext_before_tls_is_discarded_and_counted(authority: CertificateAuthority) -> None:
     early = b"250-mx.example.net owns you\r\n250 REQUIREEVIL\r\n"
-    async with scripted_server(mail_server(authority.server(NAME), early=early)) as network:
+    async with scripted_server(mail_server(authority.server_context(NAME), early=early)) as network:
         result = await run_probe(network, authority)
     assert result.early_bytes == len(early)
     assert result.ehlo_name == NAME
     assert result.capabilities == ("REQUIRETLS", "PIPELINING")
 
 
-async def test_probe_distinguishes_certificate_errors(authority: Authority, tmp_path: Path) -> None:
+async def test_probe_distinguishes_certificate_errors(authority: CertificateAuthority, tmp_path: Path) -> None:
     cases = {
-        ProbeError.EXPIRED: authority.server(NAME, days=EXPIRED),
-        ProbeError.SELF_SIGNED: authority.server(NAME, self_signed=True),
-        ProbeError.UNTRUSTED: Authority.found(tmp_path).server(NAME),
-        ProbeError.WRONG_NAME: authority.server("www.example.net"),
+        ProbeError.EXPIRED: authority.server_context(NAME, days=EXPIRED),
+        ProbeError.SELF_SIGNED: authority.server_context(NAME, self_signed=True),
+        ProbeError.UNTRUSTED: CertificateAuthority.create(tmp_path).server_context(NAME),
+        ProbeError.WRONG_NAME: authority.server_context("www.example.net"),
     }
     results = {}
     for expected, context in cases.items():
@@ -193,7 +166,7 @@ async def test_probe_distinguishes_certificate_errors(authority: Authority, tmp_
     assert mismatch.requires_tls
 
 
-async def test_failed_handshake_after_starttls_is_no_tls(authority: Authority) -> None:
+async def test_failed_handshake_after_starttls_is_no_tls(authority: CertificateAuthority) -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mx.example.com ESMTP\r\n")
         await reader.readline()
@@ -226,7 +199,7 @@ async def greet_and_hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWr
 
 
 @pytest.mark.parametrize("server", [drip, silent, greet_and_hang])
-async def test_tarpit_times_out(authority: Authority, server: Script) -> None:
+async def test_tarpit_times_out(authority: CertificateAuthority, server: Script) -> None:
     started = time.monotonic()
     async with scripted_server(server) as network:
         result = await run_probe(network, authority, SHORT_TIMEOUT_S)
@@ -234,7 +207,7 @@ async def test_tarpit_times_out(authority: Authority, server: Script) -> None:
     assert time.monotonic() - started < LONG_TIMEOUT_S
 
 
-async def test_missing_quit_reply_changes_nothing(authority: Authority) -> None:
+async def test_missing_quit_reply_changes_nothing(authority: CertificateAuthority) -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mx\r\n")
         await reader.readline()
@@ -245,10 +218,10 @@ async def test_missing_quit_reply_changes_nothing(authority: Authority) -> None:
     async with scripted_server(script) as network:
         result = await run_probe(network, authority)
     assert (result.offers_tls, result.error) == (False, None)
-    assert time.monotonic() - started < GOODBYE_WITHIN_S + 2
+    assert time.monotonic() - started < QUIT_TIMEOUT_S + 2
 
 
-async def test_cancelled_probe_does_not_wait_for_quit(authority: Authority) -> None:
+async def test_cancelled_probe_does_not_wait_for_quit(authority: CertificateAuthority) -> None:
     greeted = asyncio.Event()
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -264,11 +237,11 @@ async def test_cancelled_probe_does_not_wait_for_quit(authority: Authority) -> N
         task.cancel()
         await asyncio.wait([task])
     assert task.cancelled()
-    assert time.monotonic() - started < GOODBYE_WITHIN_S
+    assert time.monotonic() - started < QUIT_TIMEOUT_S
 
 
 @pytest.mark.parametrize("greeting", [b"", b"220 mx.example", b"220 mx.example.com ESMTP\r\n"])
-async def test_connection_reset_is_reported(authority: Authority, greeting: bytes) -> None:
+async def test_connection_reset_is_reported(authority: CertificateAuthority, greeting: bytes) -> None:
     async def script(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(greeting)
         await writer.drain()
@@ -277,7 +250,7 @@ async def test_connection_reset_is_reported(authority: Authority, greeting: byte
         assert (await run_probe(network, authority)).error is ProbeError.CONNECTION_CLOSED
 
 
-async def test_closed_port_is_unreachable(authority: Authority) -> None:
+async def test_closed_port_is_unreachable(authority: CertificateAuthority) -> None:
     async with scripted_server(silent) as closed_network:
         pass
     assert (await run_probe(closed_network, authority)).error is ProbeError.UNREACHABLE
@@ -286,9 +259,7 @@ async def test_closed_port_is_unreachable(authority: Authority) -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    assert (
-        await probe(IP, NAME, within_s=SHORT_TIMEOUT_S, dial=hang)
-    ).error is ProbeError.UNREACHABLE
+    assert (await probe(IP, NAME, timeout_s=SHORT_TIMEOUT_S, dial=hang)).error is ProbeError.UNREACHABLE
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -305,9 +276,7 @@ async def test_probe_never_dials_forbidden_address(method: str) -> None:
 
 
 @pytest.mark.parametrize("ip", FORBIDDEN)
-async def test_reaches_never_dials_forbidden_address(
-    ip: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_reaches_never_dials_forbidden_address(ip: str, monkeypatch: pytest.MonkeyPatch) -> None:
     dialled: list[str] = []
 
     async def record(host: str, _port: int) -> None:
@@ -316,7 +285,7 @@ async def test_reaches_never_dials_forbidden_address(
 
     monkeypatch.setattr(asyncio, "open_connection", record)
     with pytest.raises(ValueError, match=f"^{re.escape(str(ip_address(ip)))} is "):
-        await reaches(ip_address(ip))
+        await can_connect(ip_address(ip))
     assert dialled == []
 
 

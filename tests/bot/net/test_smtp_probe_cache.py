@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.net.smtp_probe import ENOUGH, GOOD_FOR_S, MOST_REMEMBERED, Sparing
+from bot.net.smtp_probe import MAX_CACHED_PROBES, MIN_UNREACHABLE, PROBE_TTL_S, SmtpProbeCache
 from bot.probe_results import ProbeError, SmtpProbeResult
 
 
@@ -27,20 +27,20 @@ class FakeProbe:
 async def test_server_is_probed_again_after_ten_minutes() -> None:
     now = 0.0
     probe = FakeProbe()
-    cache = Sparing(probe, clock=lambda: now)
+    cache = SmtpProbeCache(probe, clock=lambda: now)
     first = await cache("mx.example.com")
-    now = GOOD_FOR_S - 1
+    now = PROBE_TTL_S - 1
     assert await cache("mx.example.com") is first
     await cache("mx.example.net")
     assert probe.probed == ["mx.example.com", "mx.example.net"]
-    now = GOOD_FOR_S
+    now = PROBE_TTL_S
     assert await cache("mx.example.com") is not first
 
 
 async def test_concurrent_callers_share_probe_despite_cancellation() -> None:
     probe = FakeProbe()
     probe.may_finish.clear()
-    cache = Sparing(probe)
+    cache = SmtpProbeCache(probe)
     cancelled, waiting = (asyncio.create_task(cache("mx.example.com")) for _ in range(2))
     await asyncio.sleep(0)
     cancelled.cancel()
@@ -53,40 +53,35 @@ async def test_concurrent_callers_share_probe_despite_cancellation() -> None:
 
 async def test_probe_cache_evicts_oldest_server() -> None:
     probe = FakeProbe()
-    cache = Sparing(probe)
-    for number in range(MOST_REMEMBERED + 1):
+    cache = SmtpProbeCache(probe)
+    for number in range(MAX_CACHED_PROBES + 1):
         await cache(f"mx{number}.example.com")
     await cache("mx1.example.com")
     await cache("mx0.example.com")
-    assert len(probe.probed) == MOST_REMEMBERED + 2
+    assert len(probe.probed) == MAX_CACHED_PROBES + 2
 
 
 @pytest.mark.parametrize(
     ("errors", "expected"),
     [
         ([], None),
-        ([ProbeError.UNREACHABLE] * (ENOUGH - 1), None),
-        ([ProbeError.UNREACHABLE] * ENOUGH, False),
-        ([*[ProbeError.UNREACHABLE] * ENOUGH, ProbeError.REFUSED], True),
+        ([ProbeError.UNREACHABLE] * (MIN_UNREACHABLE - 1), None),
+        ([ProbeError.UNREACHABLE] * MIN_UNREACHABLE, False),
+        ([*[ProbeError.UNREACHABLE] * MIN_UNREACHABLE, ProbeError.REFUSED], True),
         ([None], True),
-        (
-            [ProbeError.NO_ADDRESS, ProbeError.SPECIAL, ProbeError.NO_ANSWER, ProbeError.SPECIAL],
-            None,
-        ),
+        ([ProbeError.NO_ADDRESS, ProbeError.SPECIAL, ProbeError.NO_ANSWER, ProbeError.SPECIAL], None),
     ],
 )
-async def test_port_open_is_derived_from_recent_probes(
-    errors: list[ProbeError | None], expected: bool | None
-) -> None:
+async def test_port_open_is_derived_from_recent_probes(errors: list[ProbeError | None], expected: bool | None) -> None:
     now = 0.0
     pending = iter(errors)
 
     async def probe(name: str, /) -> SmtpProbeResult:
         return SmtpProbeResult(name, error=next(pending))
 
-    cache = Sparing(probe, clock=lambda: now)
+    cache = SmtpProbeCache(probe, clock=lambda: now)
     for number in range(len(errors)):
         await cache(f"mx{number}.example.com")
     assert cache.port_open() is expected
-    now = GOOD_FOR_S
+    now = PROBE_TTL_S
     assert cache.port_open() is None

@@ -6,11 +6,11 @@ import ssl
 
 import pytest
 
-from bot.net.tls import mail_trust, trouble_of, web_trust
+from bot.net.tls import handshake_error, mail_tls_context, web_tls_context
 from bot.probe_results import ProbeError
 
 
-@pytest.mark.parametrize("context", [web_trust(), mail_trust()], ids=["web", "mail"])
+@pytest.mark.parametrize("context", [web_tls_context(), mail_tls_context()], ids=["web", "mail"])
 def test_tls_contexts_verify_against_public_cas(context: ssl.SSLContext) -> None:
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
@@ -18,18 +18,16 @@ def test_tls_contexts_verify_against_public_cas(context: ssl.SSLContext) -> None
 
 
 def test_only_mail_context_skips_host_name() -> None:
-    assert web_trust().check_hostname
-    assert not mail_trust().check_hostname
+    assert web_tls_context().check_hostname
+    assert not mail_tls_context().check_hostname
 
 
-@pytest.mark.parametrize(
-    "error", [ssl.SSLError("no shared cipher"), ConnectionResetError(), EOFError(), None]
-)
+@pytest.mark.parametrize("error", [ssl.SSLError("no shared cipher"), ConnectionResetError(), EOFError(), None])
 def test_other_handshake_errors_are_no_tls(error: BaseException | None) -> None:
-    assert trouble_of(error) is ProbeError.NO_TLS
+    assert handshake_error(error) is ProbeError.NO_TLS
 
 
 def test_unknown_certificate_error_is_untrusted() -> None:
     error = ssl.SSLCertVerificationError("revoked")
     error.verify_code = 23
-    assert trouble_of(error) is ProbeError.UNTRUSTED
+    assert handshake_error(error) is ProbeError.UNTRUSTED

@@ -10,9 +10,9 @@ import pytest
 from redis.asyncio import Redis
 
 from bot.models import DnsAnswer, LookupFailed
-from bot.storage.cache import LONGEST_ANSWER_S, REPORT_S, AnswerCache, Remembered, ReportCache
-from bot.storage.circuit_breaker import Circuit
-from bot.storage.redis_client import client
+from bot.storage.cache import MAX_ANSWER_TTL_S, REPORT_TTL_S, AnswerCache, RedisTextCache, ReportCache
+from bot.storage.circuit_breaker import CircuitBreaker
+from bot.storage.redis_client import open_client
 from tests.support.redis_server import RedisServer
 from tests.support.single_flight_process import QUERY_COUNT
 
@@ -55,14 +55,12 @@ async def every_cache_key_has_a_ttl(redis: Redis) -> AsyncIterator[None]:
 
 @pytest.fixture
 def cache(redis: Redis) -> AnswerCache:
-    return AnswerCache(Circuit(redis))
+    return AnswerCache(CircuitBreaker(redis))
 
 
-async def fetch(
-    cache: AnswerCache, query: Callable[[], Awaitable[DnsAnswer]], name: str = ANSWER.name
-) -> DnsAnswer:
+async def fetch(cache: AnswerCache, query: Callable[[], Awaitable[DnsAnswer]], name: str = ANSWER.name) -> DnsAnswer:
     answer = await cache.fetch(name, "A", query)
-    await cache.settle()
+    await cache.flush()
     return answer
 
 
@@ -80,24 +78,13 @@ async def test_answer_round_trips_through_cache(cache: AnswerCache, answer: DnsA
     query = FakeQuery(answer)
     assert await fetch(cache, query, answer.name) == answer
     assert abs((again := await fetch(cache, query, answer.name)).ttl - answer.ttl) <= 1
-    assert (again.records, again.exists, again.authentic) == (
-        answer.records,
-        answer.exists,
-        answer.authentic,
-    )
+    assert (again.records, again.exists, again.authentic) == (answer.records, answer.exists, answer.authentic)
     assert query.calls == 1
 
 
 @pytest.mark.parametrize(
     ("ttl", "stored_s"),
-    [
-        (0, None),
-        (-5, None),
-        (1, 1),
-        (300, 300),
-        (86_400, LONGEST_ANSWER_S),
-        (2**31, LONGEST_ANSWER_S),
-    ],
+    [(0, None), (-5, None), (1, 1), (300, 300), (86_400, MAX_ANSWER_TTL_S), (2**31, MAX_ANSWER_TTL_S)],
 )
 @pytest.mark.parametrize("exists", [True, False])
 async def test_answer_ttl_is_limited_to_an_hour(
@@ -117,7 +104,7 @@ async def test_cache_key_ignores_case_but_not_type(cache: AnswerCache) -> None:
 
 
 async def test_resolvers_share_no_answers(redis: Redis) -> None:
-    query, breaker = FakeQuery(), Circuit(redis)
+    query, breaker = FakeQuery(), CircuitBreaker(redis)
     await fetch(AnswerCache(breaker, view="192.0.2.53"), query)
     await fetch(AnswerCache(breaker, view="198.51.100.53"), query)
     assert query.calls == 2
@@ -130,29 +117,23 @@ async def test_customer_key_is_not_stored(redis: Redis, cache: AnswerCache) -> N
     assert "hush-1" not in str(await redis.get(key))
 
 
-async def test_many_answers_are_stored_and_read_in_one_call(
-    redis: Redis, cache: AnswerCache
-) -> None:
-    answers = [
-        DnsAnswer(f"{n}.example", "A", exists=n % 2 == 0, ttl=60 if n else 0) for n in range(100)
-    ]
+async def test_many_answers_are_stored_and_read_in_one_call(redis: Redis, cache: AnswerCache) -> None:
+    answers = [DnsAnswer(f"{n}.example", "A", exists=n % 2 == 0, ttl=60 if n else 0) for n in range(100)]
     for answer in answers:
-        cache.keep(answer)
-    await cache.settle()
+        cache.store(answer)
+    await cache.flush()
     before = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
-    cached = await cache.recall([*(answer.name for answer in answers), "other.example"], "A")
+    cached = await cache.get_many([*(answer.name for answer in answers), "other.example"], "A")
     after = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
-    assert {name: answer.exists for name, answer in cached.items()} == {
-        a.name: a.exists for a in answers[1:]
-    }
+    assert {name: answer.exists for name, answer in cached.items()} == {a.name: a.exists for a in answers[1:]}
     assert after - before == 1
-    assert await cache.recall([answers[1].name], "TXT") == {}
+    assert await cache.get_many([answers[1].name], "TXT") == {}
 
 
 async def test_failure_is_raised_uncached(redis: Redis, cache: AnswerCache) -> None:
     with pytest.raises(LookupFailed, match="timeout"):
         await fetch(cache, FakeQuery(LookupFailed("timeout")))
-    await cache.settle()
+    await cache.flush()
     assert await redis.dbsize() == 0
     assert await fetch(cache, FakeQuery()) == ANSWER
 
@@ -164,7 +145,7 @@ async def test_cancelled_query_releases_its_claim(redis: Redis, cache: AnswerCac
     await query.started.wait()
     task.cancel()
     await asyncio.wait((task,))
-    await cache.settle()
+    await cache.flush()
     assert await redis.dbsize() == 0
 
 
@@ -202,7 +183,7 @@ async def test_follower_stops_waiting_after_timeout(cache: AnswerCache) -> None:
     assert 1.4 < time.monotonic() - started_at < 2
     stuck.may_answer.set()
     await first
-    await cache.settle()
+    await cache.flush()
 
 
 @pytest.mark.parametrize("garbage", ["=not json", "=[1]", "=7", "=[true,false,7]", "rubbish", ""])
@@ -223,10 +204,8 @@ async def test_entry_of_wrong_type_affects_no_other_key(redis: Redis, cache: Ans
     await redis.delete(key)
     await redis.rpush(key, "a list")
     await redis.expire(key, 60)
-    answers = await asyncio.gather(
-        *(cache.fetch(name, "A", query) for name in (ANSWER.name, "b.example", "c.example"))
-    )
-    await cache.settle()
+    answers = await asyncio.gather(*(cache.fetch(name, "A", query) for name in (ANSWER.name, "b.example", "c.example")))
+    await cache.flush()
     assert {answer.records for answer in answers} == {ANSWER.records}
     assert not cache.unavailable
 
@@ -236,7 +215,7 @@ async def test_two_hundred_fetches_cost_few_round_trips(redis: Redis, cache: Ans
     before = (await redis.info("commandstats")).get("cmdstat_evalsha", {"calls": 0})["calls"]
     for _ in range(2):
         await asyncio.gather(*(cache.fetch(name, "A", FakeQuery()) for name in names))
-        await cache.settle()
+        await cache.flush()
     after = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
     assert after - before <= 12
 
@@ -244,12 +223,7 @@ async def test_two_hundred_fetches_cost_few_round_trips(redis: Redis, cache: Ans
 async def test_two_processes_query_each_name_once(redis: Redis, redis_url: str) -> None:
     async def start_process() -> Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.support.single_flight_process",
-            redis_url,
-            stdin=PIPE,
-            stdout=PIPE,
+            sys.executable, "-m", "tests.support.single_flight_process", redis_url, stdin=PIPE, stdout=PIPE
         )
 
     processes = [await start_process(), await start_process()]
@@ -263,20 +237,14 @@ async def test_two_processes_query_each_name_once(redis: Redis, redis_url: str) 
 
 async def test_hung_redis_costs_one_timeout(redis: Redis, redis_server: RedisServer) -> None:
     clock = Clock()
-    async with client(redis_server.url, 1.0) as hung_client:
-        breaker = Circuit(hung_client, clock=clock)
-        cache, reports, texts = (
-            AnswerCache(breaker),
-            ReportCache(breaker),
-            Remembered(breaker, "health"),
-        )
+    async with open_client(redis_server.url, 1.0) as hung_client:
+        breaker = CircuitBreaker(hung_client, clock=clock)
+        cache, reports, texts = (AnswerCache(breaker), ReportCache(breaker), RedisTextCache(breaker, "health"))
         await fetch(cache, FakeQuery())
         with redis_server.hung():
             started_at = time.monotonic()
             query = FakeQuery()
-            answers = await asyncio.gather(
-                *(cache.fetch(f"{n}.example", "A", query) for n in range(200))
-            )
+            answers = await asyncio.gather(*(cache.fetch(f"{n}.example", "A", query) for n in range(200)))
             assert [answer.records for answer in answers] == [ANSWER.records] * 200
             assert cache.unavailable
             assert await reports.fetch("order", lambda: make_text("made")) == ("made", False)
@@ -291,8 +259,8 @@ async def test_hung_redis_costs_one_timeout(redis: Redis, redis_server: RedisSer
 
 
 async def test_unreachable_redis_is_skipped() -> None:
-    async with client("redis://127.0.0.1:1", 1.0) as unreachable:
-        cache = AnswerCache(Circuit(unreachable))
+    async with open_client("redis://127.0.0.1:1", 1.0) as unreachable:
+        cache = AnswerCache(CircuitBreaker(unreachable))
         assert not cache.unavailable
         assert await fetch(cache, FakeQuery()) == ANSWER
         assert cache.unavailable
@@ -303,24 +271,21 @@ async def make_text(value: str) -> str:
 
 
 async def test_repeated_request_returns_cached_report(redis: Redis) -> None:
-    reports = ReportCache(Circuit(redis))
+    reports = ReportCache(CircuitBreaker(redis))
     assert await reports.fetch("192.0.2.1 as mta", lambda: make_text("one")) == ("one", False)
-    await reports.settle()
+    await reports.flush()
     assert await reports.fetch("192.0.2.1 as mta", lambda: make_text("two")) == ("one", True)
-    assert await reports.fetch("192.0.2.1 as client", lambda: make_text("other")) == (
-        "other",
-        False,
-    )
+    assert await reports.fetch("192.0.2.1 as client", lambda: make_text("other")) == ("other", False)
     (key, *_) = await redis.keys("*")
-    assert 0 < await redis.ttl(key) <= REPORT_S
+    assert 0 < await redis.ttl(key) <= REPORT_TTL_S
 
 
 async def test_fresh_report_replaces_cached_one(redis: Redis) -> None:
-    reports = ReportCache(Circuit(redis))
+    reports = ReportCache(CircuitBreaker(redis))
     await reports.fetch("order", lambda: make_text("old"))
-    await reports.settle()
+    await reports.flush()
     assert await reports.fetch("order", lambda: make_text("new"), fresh=True) == ("new", False)
-    await reports.settle()
+    await reports.flush()
     assert await reports.fetch("order", lambda: make_text("newer")) == ("new", True)
 
 
@@ -333,20 +298,17 @@ async def test_concurrent_requests_share_one_report(redis: Redis) -> None:
         await asyncio.sleep(0)
         return "report"
 
-    caches = [ReportCache(Circuit(redis)) for _ in range(10)]
+    caches = [ReportCache(CircuitBreaker(redis)) for _ in range(10)]
     reports = await asyncio.gather(*(cache.fetch("order", make) for cache in caches))
     assert sorted(reports) == [("report", False)] + [("report", True)] * 9
     assert made == 1
 
 
 async def test_texts_are_cached_for_their_ttl(redis: Redis) -> None:
-    texts = Remembered(Circuit(redis), "health")
+    texts = RedisTextCache(CircuitBreaker(redis), "health")
     await texts.set_many({"zen": "alive", "sorbs": "emptied"}, 60)
     await texts.set_many({"never": "kept"}, 0)
-    assert await texts.get_many(["zen", "sorbs", "other", "never"]) == {
-        "zen": "alive",
-        "sorbs": "emptied",
-    }
+    assert await texts.get_many(["zen", "sorbs", "other", "never"]) == {"zen": "alive", "sorbs": "emptied"}
     assert await texts.get_many([]) == {}
-    assert await Remembered(Circuit(redis), "health", view="192.0.2.53").get_many(["zen"]) == {}
+    assert await RedisTextCache(CircuitBreaker(redis), "health", view="192.0.2.53").get_many(["zen"]) == {}
     assert {await redis.ttl(key) for key in await redis.keys("*")} <= {59, 60}

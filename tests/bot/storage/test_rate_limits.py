@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from redis.asyncio import Redis
 
-from bot.storage.circuit_breaker import Circuit
-from bot.storage.rate_limits import SEEN_S, WINDOW_S, Allowance, Sightings
+from bot.storage.circuit_breaker import CircuitBreaker
+from bot.storage.rate_limits import SEEN_TTL_S, WINDOW_S, Deduplicator, RateLimiter
 
 
 class Clock:
@@ -16,30 +16,30 @@ class Clock:
 
 async def test_request_over_limit_waits_for_next_minute(redis: Redis) -> None:
     clock = Clock()
-    limiter = Allowance(Circuit(redis), clock)
-    waits = [await limiter.wait({"user": 10, "channel": 20}) for _ in range(11)]
+    limiter = RateLimiter(CircuitBreaker(redis), clock)
+    waits = [await limiter.acquire({"user": 10, "channel": 20}) for _ in range(11)]
     assert waits[:10] == [0] * 10
     assert waits[10] == WINDOW_S - int(clock.now % WINDOW_S)
     clock.now += waits[10]
-    assert await limiter.wait({"user": 10, "channel": 20}) == 0
+    assert await limiter.acquire({"user": 10, "channel": 20}) == 0
 
 
 async def test_channel_limit_counts_all_users(redis: Redis) -> None:
-    limiter = Allowance(Circuit(redis), Clock())
-    waits = [await limiter.wait({f"user-{n}": 10, "channel": 20}) for n in range(21)]
+    limiter = RateLimiter(CircuitBreaker(redis), Clock())
+    waits = [await limiter.acquire({f"user-{n}": 10, "channel": 20}) for n in range(21)]
     assert [bool(wait) for wait in waits] == [False] * 20 + [True]
 
 
 async def test_counters_expire_after_a_minute(redis: Redis) -> None:
-    await Allowance(Circuit(redis), Clock()).wait({"user": 10})
+    await RateLimiter(CircuitBreaker(redis), Clock()).acquire({"user": 10})
     ttls = [await redis.ttl(key) async for key in redis.scan_iter("mc1:asked:*")]
     assert ttls
     assert all(0 < ttl <= WINDOW_S for ttl in ttls)
 
 
 async def test_key_is_deduplicated_across_processes(redis: Redis) -> None:
-    first, second = Sightings(redis), Sightings(redis)
+    first, second = Deduplicator(redis), Deduplicator(redis)
     assert not await first("a")
-    await first.settle()
+    await first.flush()
     assert [await second("a"), await second("b")] == [True, False]
-    assert 0 < await redis.ttl("mc1:seen:a") <= SEEN_S
+    assert 0 < await redis.ttl("mc1:seen:a") <= SEEN_TTL_S

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from redis.asyncio import Redis
 
-from bot.storage.single_flight import MOST, Batch, script
+from bot.storage.single_flight import MAX_BATCH_SIZE, RequestBatcher, load_script
 
 REMAINING = pytest.approx(9000, abs=500)
 CASES = {
@@ -22,12 +22,10 @@ CASES = {
 
 @pytest.mark.parametrize("lease_ms", [0, 3500])
 @pytest.mark.parametrize(("stored", "expected"), CASES.values(), ids=CASES)
-async def test_claim_script_is_idempotent(
-    redis: Redis, stored: str | None, expected: object, lease_ms: int
-) -> None:
+async def test_claim_script_is_idempotent(redis: Redis, stored: str | None, expected: object, lease_ms: int) -> None:
     if stored is not None:
         await redis.set("key", stored, px=9000)
-    claim = redis.register_script(script("cache_claim.lua"))
+    claim = redis.register_script(load_script("cache_claim.lua"))
     for _ in range(2):
         assert json.loads(await claim(["key"], [lease_ms, "me"])) == [expected]
     is_claimed = expected == 1 and lease_ms > 0
@@ -45,12 +43,10 @@ async def test_claim_script_is_idempotent(
         ("=text", 0, "=text"),
     ],
 )
-async def test_store_script_is_idempotent(
-    redis: Redis, stored: str | None, ttl_ms: int, remaining: str | None
-) -> None:
+async def test_store_script_is_idempotent(redis: Redis, stored: str | None, ttl_ms: int, remaining: str | None) -> None:
     if stored is not None:
         await redis.set("key", stored, px=9000)
-    store = redis.register_script(script("cache_store.lua"))
+    store = redis.register_script(load_script("cache_store.lua"))
     for _ in range(2):
         await store(["key"], ["me", ttl_ms, "text"])
     assert await redis.get("key") == remaining
@@ -63,31 +59,28 @@ async def test_batcher_joins_requests_up_to_max_size() -> None:
         calls.append(len(numbers))
         return [2 * number for number in numbers]
 
-    batcher = Batch(double)
-    assert await asyncio.gather(*map(batcher.ask, range(MOST + 7))) == [
-        2 * number for number in range(MOST + 7)
+    batcher = RequestBatcher(double)
+    assert await asyncio.gather(*map(batcher.submit, range(MAX_BATCH_SIZE + 7))) == [
+        2 * number for number in range(MAX_BATCH_SIZE + 7)
     ]
-    assert calls == [MOST, 7]
+    assert calls == [MAX_BATCH_SIZE, 7]
 
 
 async def test_failed_call_fails_each_request() -> None:
     async def fail(requests: Sequence[int]) -> list[int]:
         raise ValueError("no")
 
-    batch = Batch(fail)
-    futures = [batch.ask(1), batch.ask(2)]
-    assert [str(error) for error in await asyncio.gather(*futures, return_exceptions=True)] == [
-        "no",
-        "no",
-    ]
+    batch = RequestBatcher(fail)
+    futures = [batch.submit(1), batch.submit(2)]
+    assert [str(error) for error in await asyncio.gather(*futures, return_exceptions=True)] == ["no", "no"]
 
 
 async def test_cancelled_request_affects_no_other() -> None:
     async def echo(requests: Sequence[int]) -> list[int]:
         return list(requests)
 
-    batch = Batch(echo)
-    cancelled, waiting = batch.ask(1), batch.ask(2)
+    batch = RequestBatcher(echo)
+    cancelled, waiting = batch.submit(1), batch.submit(2)
     cancelled.cancel()
     assert await waiting == 2
-    await batch.settle()
+    await batch.flush()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from bot.storage.lua_script import Script
+from bot.storage.lua_script import LuaScript
 
 ADD = [
     "op1",
@@ -39,17 +39,7 @@ POLL_RESULTS = [
         "3800",
         "350",
         "",
-        [
-            [
-                "slack/T1/C1",
-                "id1",
-                "op1",
-                "op4",
-                "{seen}",
-                "{history}",
-                ["l1\n{letter}", "l2\n{letter}"],
-            ]
-        ],
+        [["slack/T1/C1", "id1", "op1", "op4", "{seen}", "{history}", ["l1\n{letter}", "l2\n{letter}"]]],
     ]
 ]
 APPLY = ["mc1:looks", "500", "201", json.dumps(POLL_RESULTS)]
@@ -111,7 +101,7 @@ async def dump(redis: Redis) -> dict[str, Any]:
 
 async def run(redis: Redis, step: Step) -> Any:
     name, arguments = step
-    return await Script(redis, f"{name}.lua")(*arguments)
+    return await LuaScript(redis, f"{name}.lua")(*arguments)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -169,15 +159,9 @@ async def test_lost_claim_is_due_after_lease(redis: Redis) -> None:
 
 
 async def test_range_is_claimed_alone(redis: Redis) -> None:
-    for number, subject in enumerate(
-        ["mta 10.0.0.0/24", "mta a", "mta b", "mta 10.0.1.0/24", "mta c"]
-    ):
+    for number, subject in enumerate(["mta 10.0.0.0/24", "mta a", "mta b", "mta 10.0.1.0/24", "mta c"]):
         await run(
-            redis,
-            (
-                "watch_add",
-                ["op", *ADD[1:3], f"id{number}", "{}", "{}", "", subject, str(number), "50", "500"],
-            ),
+            redis, ("watch_add", ["op", *ADD[1:3], f"id{number}", "{}", "{}", "", subject, str(number), "50", "500"])
         )
     claims = [await run(redis, ("poll_claim", CLAIM)) for _ in range(5)]
     assert [[(subject, lease) for subject, lease, _ in claimed] for claimed in claims] == [
@@ -190,13 +174,7 @@ async def test_range_is_claimed_alone(redis: Redis) -> None:
 
 
 async def test_only_watch_data_never_expires(redis: Redis) -> None:
-    steps = [
-        *SETUP,
-        ("outbox_step", SENDING),
-        ("outbox_step", SENT),
-        ("audit_append", AUDIT),
-        ("bucket_take", TAKE),
-    ]
+    steps = [*SETUP, ("outbox_step", SENDING), ("outbox_step", SENT), ("audit_append", AUDIT), ("bucket_take", TAKE)]
     for step in steps:
         await run(redis, step)
     await run(redis, ("watch_remove", ["op12", *REMOVE[1:]]))

@@ -105,12 +105,7 @@ def hostile_card(text: str) -> Card:
         buttons=(Button(text, text), Button(text, url=text)),
         footnote=text,
         text_block=TextBlock(text, (text, text)),
-        chart=Chart(
-            Timeline(
-                text, SINCE, UNTIL, (Row(text, RowKind.LISTED, (Bar(SINCE, UNTIL),), text),), text
-            ),
-            text,
-        ),
+        chart=Chart(Timeline(text, SINCE, UNTIL, (Row(text, RowKind.LISTED, (Bar(SINCE, UNTIL),), text),), text), text),
     )
 
 
@@ -141,11 +136,9 @@ async def hostile_chat() -> AsyncIterator[str]:
 
 def test_hostile_card_fills_every_field() -> None:
     card = hostile_card("x")
-    assert [
-        card_field.name
-        for card_field in fields(Card)
-        if getattr(card, card_field.name) == card_field.default
-    ] == ["private"]
+    assert [card_field.name for card_field in fields(Card) if getattr(card, card_field.name) == card_field.default] == [
+        "private"
+    ]
 
 
 async def test_hostile_card_text_is_inactive_in_browser() -> None:

@@ -18,20 +18,14 @@ from tests.support.stored_watches import baseline, watch
 
 
 def digest() -> Card:
-    watches = [
-        watch(name="HQ egress"),
-        watch("198.51.100.7/32", "example.com"),
-        watch(None, "example.net"),
-    ]
+    watches = [watch(name="HQ egress"), watch("198.51.100.7/32", "example.com"), watch(None, "example.net")]
     histories = [
         ordinary(),
         History((Track("blocklist:psbl", "PSBL", (span(24, 20), span(27, 9))),)),
         History((Track("spf:failing", "", (span(25, 30),)),)),
     ]
     stored = [StoredWatch(stored_watch, baseline(stored_watch)) for stored_watch in watches]
-    histories_by_id = {
-        stored_watch.id: history for stored_watch, history in zip(watches, histories, strict=True)
-    }
+    histories_by_id = {stored_watch.id: history for stored_watch, history in zip(watches, histories, strict=True)}
     return digest_card(stored, histories_by_id, NOW - 7 * DAY, NOW)
 
 

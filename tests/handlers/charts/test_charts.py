@@ -12,28 +12,18 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from handlers.charts import Bar, RowKind, Row, Timeline, render_text, layout_timeline, render_svg
-from handlers.charts.png import SCALE, replace_unsupported, render_png
+from handlers.charts import Bar, Row, RowKind, Timeline, layout_timeline, render_svg, render_text
+from handlers.charts.png import SCALE, render_png, replace_unsupported
 from handlers.charts.scene import DARK, LIGHT, Box, ColorRole, Label
-from handlers.charts.timeline import (
-    TEXT_COLUMNS,
-    TRACK_WIDTH,
-    LEFT,
-    MAX_ROWS,
-    MIN_BAR_WIDTH,
-    WIDTH,
-    tick_step,
-)
-from handlers.messages.history import tracks_in_range, build_timeline
+from handlers.charts.timeline import LEFT, MAX_ROWS, MIN_BAR_WIDTH, TEXT_COLUMNS, TRACK_WIDTH, WIDTH, tick_step
+from handlers.messages.history import build_timeline, tracks_in_range
 from tests.handlers.charts.timelines import DAY, NOW, busy, ordinary
 from tests.support.incident_stories import T0
 
 HOSTILE = "</title></text><script>alert(1)</script>&amp;\"\u202e\x00\ud800 onload='x' 日本"
 
 
-def timeline(
-    *rows: Row, since: datetime = T0, until: datetime = NOW, title: str = "A watch"
-) -> Timeline:
+def timeline(*rows: Row, since: datetime = T0, until: datetime = NOW, title: str = "A watch") -> Timeline:
     return Timeline(title, since, until, rows)
 
 
@@ -42,11 +32,7 @@ def busy_timeline(changes: int) -> Timeline:
 
 
 def boxes(chart: Timeline, ink: ColorRole) -> list[Box]:
-    return [
-        shape
-        for shape in layout_timeline(chart).shapes
-        if isinstance(shape, Box) and shape.color is ink
-    ]
+    return [shape for shape in layout_timeline(chart).shapes if isinstance(shape, Box) and shape.color is ink]
 
 
 def test_timeline_with_thousand_changes_renders_within_a_second() -> None:
@@ -74,32 +60,22 @@ def test_shortest_bar_is_visible_and_stays_in_its_track(at: datetime) -> None:
 
 def test_merged_bars_are_paler_and_below_others() -> None:
     row = Row("a", RowKind.CONFIG, (Bar(T0, T0 + DAY), Bar(T0, NOW, merged=True)))
-    inks = [
-        shape.color for shape in layout_timeline(timeline(row)).shapes if isinstance(shape, Box)
-    ]
+    inks = [shape.color for shape in layout_timeline(timeline(row)).shapes if isinstance(shape, Box)]
     assert inks.index(ColorRole.CONFIG_PALE) < inks.index(ColorRole.CONFIG)
 
 
-@pytest.mark.parametrize(
-    "length", [timedelta(minutes=1), timedelta(hours=7), DAY, 7 * DAY, 30 * DAY, 4_000 * DAY]
-)
+@pytest.mark.parametrize("length", [timedelta(minutes=1), timedelta(hours=7), DAY, 7 * DAY, 30 * DAY, 4_000 * DAY])
 def test_tick_count_is_limited_for_every_range(length: timedelta) -> None:
     scene = layout_timeline(timeline(until=T0 + length))
-    dates = [
-        shape for shape in scene.shapes if isinstance(shape, Label) and shape.anchor == "middle"
-    ]
+    dates = [shape for shape in scene.shapes if isinstance(shape, Label) and shape.anchor == "middle"]
     assert len(dates) <= 7
     assert all(LEFT <= date.x <= LEFT + TRACK_WIDTH for date in dates)
     assert tick_step(length) > timedelta(0)
 
 
 def test_rows_over_the_limit_are_counted() -> None:
-    scene = layout_timeline(
-        timeline(*(Row(f"list {n}", RowKind.LISTED) for n in range(MAX_ROWS + 5)))
-    )
-    assert any(
-        isinstance(shape, Label) and "5 more not shown" in shape.text for shape in scene.shapes
-    )
+    scene = layout_timeline(timeline(*(Row(f"list {n}", RowKind.LISTED) for n in range(MAX_ROWS + 5))))
+    assert any(isinstance(shape, Label) and "5 more not shown" in shape.text for shape in scene.shapes)
 
 
 def test_svg_and_png_render_the_same_scene() -> None:
@@ -136,25 +112,8 @@ def test_hostile_names_are_sanitized_in_every_format() -> None:
     chart = timeline(Row(HOSTILE, RowKind.LISTED, (Bar(T0, NOW),), HOSTILE), title=HOSTILE)
     rendered = render_svg(layout_timeline(chart), LIGHT, HOSTILE)
     root = ElementTree.fromstring(rendered)
-    assert {element.tag.rpartition("}")[2] for element in root.iter()} == {
-        "svg",
-        "title",
-        "rect",
-        "text",
-    }
-    allowed = {
-        "x",
-        "y",
-        "width",
-        "height",
-        "rx",
-        "fill",
-        "font-size",
-        "font-family",
-        "text-anchor",
-        "viewBox",
-        "role",
-    }
+    assert {element.tag.rpartition("}")[2] for element in root.iter()} == {"svg", "title", "rect", "text"}
+    allowed = {"x", "y", "width", "height", "rx", "fill", "font-size", "font-family", "text-anchor", "viewBox", "role"}
     assert {name for element in root.iter() for name in element.attrib} <= allowed
     assert render_png(layout_timeline(chart)).startswith(b"\x89PNG")
     assert not any(c in line for line in render_text(chart) for c in "\u202e\x00\ud800\n")
@@ -166,10 +125,7 @@ def test_characters_missing_in_the_font_are_replaced() -> None:
 
 
 def test_text_timeline_aligns_its_columns() -> None:
-    rows = (
-        Row("a", RowKind.LISTED, (Bar(T0, NOW),), "30d"),
-        Row("long name", RowKind.MUTED, (Bar(T0, T0),), "1m"),
-    )
+    rows = (Row("a", RowKind.LISTED, (Bar(T0, NOW),), "30d"), Row("long name", RowKind.MUTED, (Bar(T0, T0),), "1m"))
     first, second, dates = render_text(timeline(*rows))
     assert first == f"a          {'█' * TEXT_COLUMNS}  30d"
     assert second == f"long name  ▌{'·' * (TEXT_COLUMNS - 1)}  1m"
@@ -177,8 +133,5 @@ def test_text_timeline_aligns_its_columns() -> None:
 
 
 def test_pillow_is_imported_with_the_first_chart_only() -> None:
-    program = (
-        "import sys, handlers.message, handlers.messages, bot.__main__; sys.exit('PIL' in"
-        " sys.modules)"
-    )
+    program = "import sys, handlers.message, handlers.messages, bot.__main__; sys.exit('PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0

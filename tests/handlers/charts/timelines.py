@@ -22,17 +22,9 @@ def span(day: float, hours: float, times: int = 1, by: str = "") -> Span:
 def ordinary() -> History:
     return History(
         (
-            Track(
-                "blocklist:spamhaus-zen",
-                "Spamhaus ZEN",
-                (span(2, 60), span(11.5, 20), Span(T0 + 28.2 * DAY)),
-            ),
+            Track("blocklist:spamhaus-zen", "Spamhaus ZEN", (span(2, 60), span(11.5, 20), Span(T0 + 28.2 * DAY))),
             Track("blocklist:barracuda", "Barracuda", (span(2.2, 30), span(20, 5))),
-            Track(
-                "blocklist:uceprotect-2",
-                "UCEPROTECT Level 2",
-                (span(0.5, 200, 9), span(14, 30), span(17, 90)),
-            ),
+            Track("blocklist:uceprotect-2", "UCEPROTECT Level 2", (span(0.5, 200, 9), span(14, 30), span(17, 90))),
             Track("blocklist:psbl", "PSBL", (span(2.5, 14),)),
             Track("spf:failing", "", (span(6, 49),)),
             Track("mx:changed", "", (span(9, 0), span(23, 0))),

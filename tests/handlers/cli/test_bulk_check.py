@@ -14,15 +14,8 @@ import pytest
 from rich.console import Console
 
 from bot.check_runner import CheckRunner
-from bot.models import Check, Finding, Lookup, CheckRequest, Target, Verdict
-from handlers.cli.bulk_check import (
-    CONCURRENCY,
-    Line,
-    ReportPrinter,
-    count_lines,
-    read_lines,
-    run_lines,
-)
+from bot.models import Check, CheckRequest, Finding, Lookup, Target, Verdict
+from handlers.cli.bulk_check import CONCURRENCY, Line, ReportPrinter, count_lines, read_lines, run_lines
 from handlers.cli.checkpoint import Checkpoint
 from handlers.cli.command import ExitStatus
 from tests.support.dns_world import World
@@ -38,14 +31,7 @@ async def passes(request: CheckRequest, lookup: Lookup, /) -> list[Finding]:
 
 def check_runner(check: Check = passes) -> CheckRunner:
     world = World({})
-    return CheckRunner(
-        (("ptr", check),),
-        frozenset(),
-        world,
-        world,
-        lambda: datetime.now(UTC),
-        allow_special=True,
-    )
+    return CheckRunner((("ptr", check),), frozenset(), world, world, lambda: datetime.now(UTC), allow_special=True)
 
 
 def addresses(count: int) -> list[str]:
@@ -70,9 +56,7 @@ class StoppingOutput(io.StringIO):
             task.cancel()
 
 
-async def run(
-    texts: list[str], state: Path, check: Check = passes, stop_after: int = 0
-) -> list[str]:
+async def run(texts: list[str], state: Path, check: Check = passes, stop_after: int = 0) -> list[str]:
     """The addresses that a run reports until it completes or is stopped."""
     out, checkpoint = StoppingOutput(stop_after), Checkpoint(state, "ips.txt")
     results = run_lines(check_runner(check), lines_of(texts, checkpoint), fresh=False)

@@ -23,9 +23,7 @@ def test_checkpoint_restores_done_lines_in_any_order(tmp_path: Path, seed: int) 
         checkpoint.mark_done(number)
     checkpoint.save(ExitStatus())
     restored = Checkpoint(tmp_path / "state", "ips.txt")
-    assert {number for number in range(200) if restored.is_done(number)} == set(done), (
-        f"seed {seed}"
-    )
+    assert {number for number in range(200) if restored.is_done(number)} == set(done), f"seed {seed}"
 
 
 def test_checkpoint_size_is_bounded_by_unfinished_lines(tmp_path: Path) -> None:
@@ -59,9 +57,7 @@ def test_invalid_or_foreign_checkpoint_is_refused(tmp_path: Path, text: str) -> 
         Checkpoint(tmp_path / "state", "ips.txt")
 
 
-def test_checkpoint_without_file_writes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_checkpoint_without_file_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     checkpoint = Checkpoint(None, "ips.txt")
     checkpoint.mark_done(0)

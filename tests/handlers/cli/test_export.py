@@ -12,18 +12,11 @@ import pytest
 
 from bot.monitoring.alert_state import acknowledge
 from bot.monitoring.repository import RedisRepository
-from bot.storage.embedded_valkey import Embedded
-from bot.storage.redis_client import client
+from bot.storage.embedded_valkey import EmbeddedValkey
+from bot.storage.redis_client import open_client
 from handlers.cli.export import SPAN_COLUMNS, WATCH_COLUMNS, csv_cell
 from tests.support.incident_stories import T0
-from tests.support.stored_watches import (
-    OTHER_CHANNEL,
-    CHANNEL,
-    Clock,
-    baseline,
-    open_incident,
-    watch,
-)
+from tests.support.stored_watches import CHANNEL, OTHER_CHANNEL, Clock, baseline, open_incident, watch
 from tests.test_command_line import open_cli
 
 QUIET = watch("198.51.100.0/28", channel=replace(OTHER_CHANNEL, workspace="T9"))
@@ -47,8 +40,8 @@ async def test_export_writes_all_watches_with_history(tmp_path: Path, form: str)
     clock = Clock()
     async with (
         open_cli(tmp_path) as cli,
-        Embedded(tmp_path / "state") as store,
-        client(store.url, 5.0) as redis,
+        EmbeddedValkey(tmp_path / "state") as store,
+        open_client(store.url, 5.0) as redis,
     ):
         await fill(RedisRepository(redis, clock), clock)
         result = await cli("export", "--format", form)
@@ -84,15 +77,7 @@ async def test_export_of_empty_store_succeeds_in_every_format(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [
-        ("=cmd()", "'=cmd()"),
-        ("@x", "'@x"),
-        ("-1", "'-1"),
-        ("HQ", "HQ"),
-        (None, ""),
-        (True, "true"),
-        (7, 7),
-    ],
+    [("=cmd()", "'=cmd()"), ("@x", "'@x"), ("-1", "'-1"), ("HQ", "HQ"), (None, ""), (True, "true"), (7, 7)],
 )
 def test_csv_cell_with_formula_is_escaped(value: object, expected: object) -> None:
     assert csv_cell(value) == expected

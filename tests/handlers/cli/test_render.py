@@ -3,7 +3,7 @@ import io
 from rich.console import Console
 
 from handlers.cli.render import RenderedCard
-from handlers.message import Card, Line, TextBlock, Table, Tone
+from handlers.message import Card, Line, Table, TextBlock, Tone
 from handlers.messages import report_card
 from tests.support.reports import FORM, LISTED
 

@@ -8,8 +8,8 @@ import pytest
 
 from bot.bounces.mail_log import MAX_BYTES
 from handlers.commands import CommandRouter
-from handlers.commands.pasted_text import PROGRESS_INTERVAL_LINES, NOTHING_PASTED
-from handlers.ports import ChatRequest, File, Channel, FileUnreadable
+from handlers.commands.pasted_text import NOTHING_PASTED, PROGRESS_INTERVAL_LINES
+from handlers.ports import Channel, ChatRequest, File, FileUnreadable
 from tests.handlers.commands.test_router import commands
 from tests.handlers.messages.test_bounces import HEADER, LISTED
 
@@ -34,21 +34,15 @@ class Attached:
         return self.content
 
 
-async def run(
-    text: str, *files: bytes | File, router: CommandRouter | None = None
-) -> tuple[str, bool]:
+async def run(text: str, *files: bytes | File, router: CommandRouter | None = None) -> tuple[str, bool]:
     """Title of the response, and whether it needed work after the acknowledgement."""
     attached = tuple(Attached(file) if isinstance(file, bytes) else file for file in files)
     request = replace(REQUEST, text=text, files=attached)
     commands_in_use = router or commands()
-    return (await commands_in_use.handle(request)).title, commands_in_use.acknowledge(
-        request
-    ).needs_work
+    return (await commands_in_use.handle(request)).title, commands_in_use.acknowledge(request).needs_work
 
 
-@pytest.mark.parametrize(
-    "prefix", ["bounce ", "bounce\n", "BOUNCE  ", "bounce ```", "bounce\n```\n"]
-)
+@pytest.mark.parametrize("prefix", ["bounce ", "bounce\n", "BOUNCE  ", "bounce ```", "bounce\n```\n"])
 async def test_pasted_bounce_is_explained(prefix: str) -> None:
     title, needs_work = await run(prefix + LISTED)
     assert needs_work
@@ -59,9 +53,7 @@ async def test_pasted_log_preserves_line_breaks() -> None:
     assert await run(f"bounce {LOG}") == ("20 refusals in 20 lines", True)
 
 
-@pytest.mark.parametrize(
-    "text", [f"headers {HEADER}", f"headers\n{HEADER}", "headers " + HEADER.replace("\n", " ")]
-)
+@pytest.mark.parametrize("text", [f"headers {HEADER}", f"headers\n{HEADER}", "headers " + HEADER.replace("\n", " ")])
 async def test_pasted_headers_without_line_breaks_are_parsed(text: str) -> None:
     assert await run(text) == ("The message left its organisation from 192.0.2.25", True)
 
@@ -85,9 +77,7 @@ async def test_several_files_are_read_as_one_log() -> None:
     assert title.startswith("40 refusals")
 
 
-@pytest.mark.parametrize(
-    "content", [b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", b"PK\x03\x04\x14\x00\x00"]
-)
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", b"PK\x03\x04\x14\x00\x00"])
 async def test_binary_file_is_refused(content: bytes) -> None:
     assert "not text" in (await run("bounce", content))[0]
 
@@ -97,15 +87,13 @@ async def test_unreadable_file_is_refused_with_its_reason() -> None:
 
 
 async def test_rate_limit_applies_to_pasted_text() -> None:
-    assert (await run(f"bounce {LISTED}", router=commands(refusal="Please ask again in 12 s.")))[
-        0
-    ].startswith("Please ask")
+    assert (await run(f"bounce {LISTED}", router=commands(refusal="Please ask again in 12 s.")))[0].startswith(
+        "Please ask"
+    )
 
 
 async def test_long_log_reports_progress() -> None:
     updates: list[str] = []
     content = b"nothing to see here\n" * (2 * PROGRESS_INTERVAL_LINES + 10)
-    await commands().handle(
-        replace(REQUEST, text="bounce", files=(Attached(content),)), updates.append
-    )
+    await commands().handle(replace(REQUEST, text="bounce", files=(Attached(content),)), updates.append)
     assert updates == ["5,000 lines read", "10,000 lines read"]

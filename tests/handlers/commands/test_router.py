@@ -7,10 +7,10 @@ import pytest
 
 from bot.check_runner import CheckRunner
 from bot.inputs.targets import BadTarget
-from bot.models import Finding, Lookup, CheckRequest, Role, Target, Verdict
+from bot.models import CheckRequest, Finding, Lookup, Role, Target, Verdict
 from handlers.commands import BadCommand, CommandRouter, read_check, split_verb
 from handlers.message import Card
-from handlers.ports import ChatRequest, Channel
+from handlers.ports import Channel, ChatRequest
 from tests.support.dns_world import World
 
 ROOM = Channel("slack", "T0", "C0")
@@ -28,9 +28,7 @@ def commands(refusal: str = "") -> CommandRouter:
         return Card("the lists")
 
     world = World({"mail.example.com": {"A": ["192.0.2.1", "192.0.2.2"]}})
-    checkup = CheckRunner(
-        (("mx", good),), frozenset(), world, world, lambda: datetime.now(UTC), allow_special=True
-    )
+    checkup = CheckRunner((("mx", good),), frozenset(), world, world, lambda: datetime.now(UTC), allow_special=True)
     return CommandRouter(checkup, lambda _: 62, health, allowed)
 
 
@@ -59,11 +57,7 @@ def test_bare_target_means_check_and_empty_text_means_help(text: str, verb: str,
     [
         ("192.0.2.1 example.com", [CheckRequest(Target.of("192.0.2.1", "example.com"))], False),
         ("192.0.2.1 as client fresh", [CheckRequest(Target.of("192.0.2.1"), Role.CLIENT)], True),
-        (
-            "192.0.2.1 HELO Mail.Example.COM",
-            [CheckRequest(Target.of("192.0.2.1"), helo="mail.example.com")],
-            False,
-        ),
+        ("192.0.2.1 HELO Mail.Example.COM", [CheckRequest(Target.of("192.0.2.1"), helo="mail.example.com")], False),
         (
             "example.com selector s1 selector s2",
             [CheckRequest(Target(domain="example.com"), selectors=("s1", "s2"))],
@@ -71,16 +65,13 @@ def test_bare_target_means_check_and_empty_text_means_help(text: str, verb: str,
         ),
     ],
 )
-def test_check_options_after_target_are_parsed(
-    text: str, requests: list[CheckRequest], fresh: bool
-) -> None:
+def test_check_options_after_target_are_parsed(text: str, requests: list[CheckRequest], fresh: bool) -> None:
     command = read_check(text)
     assert (list(command.requests), command.fresh) == (requests, fresh)
 
 
 @pytest.mark.parametrize(
-    "check_request",
-    [CheckRequest(Target.of("192.0.2.1", "example.com"), Role.CLIENT, "m.example.com", ("s1",))],
+    "check_request", [CheckRequest(Target.of("192.0.2.1", "example.com"), Role.CLIENT, "m.example.com", ("s1",))]
 )
 def test_text_of_check_request_parses_to_the_same_request(check_request: CheckRequest) -> None:
     assert read_check(str(check_request)).requests == (check_request,)
@@ -131,6 +122,4 @@ async def test_check_of_several_targets_reports_progress(text: str, last: str) -
     updates: list[str] = []
     await commands().handle(chat_request(text), updates.append)
     assert (updates[-1] if updates else "") == last
-    assert [update.partition(" ")[0] for update in updates] == [
-        str(number) for number in range(1, len(updates) + 1)
-    ]
+    assert [update.partition(" ")[0] for update in updates] == [str(number) for number in range(1, len(updates) + 1)]

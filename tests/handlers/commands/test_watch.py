@@ -17,7 +17,7 @@ from bot.monitoring.models import Channel, Watch
 from bot.monitoring.repository import RedisRepository
 from handlers.commands import CommandRouter
 from handlers.message import Card, Tone
-from handlers.ports import ChatRequest, ChannelUnavailable, DeliveryUnknown
+from handlers.ports import ChannelUnavailable, ChatRequest, DeliveryUnknown
 from tests.support.commands import build_commands
 from tests.support.dns_world import World
 from tests.support.fake_channel import FakeChannel
@@ -25,7 +25,7 @@ from tests.support.incident_stories import T0
 from tests.support.memory_repository import InMemoryRepository
 from tests.support.outbox_messages import messages_of_incident
 from tests.support.reports import listing
-from tests.support.stored_watches import OTHER_CHANNEL, CHANNEL, Clock, numbered_watch
+from tests.support.stored_watches import CHANNEL, OTHER_CHANNEL, Clock, numbered_watch
 
 WORLD = World(
     {
@@ -51,12 +51,7 @@ class ChannelHarness:
     listed: set[str]
 
     async def type(
-        self,
-        text: str,
-        user: str = "U1",
-        name: str = "ada",
-        channel: Channel = CHANNEL,
-        **flags: bool,
+        self, text: str, user: str = "U1", name: str = "ada", channel: Channel = CHANNEL, **flags: bool
     ) -> Card:
         return await self.commands.handle(ChatRequest(channel, user, text, name=name, **flags))
 
@@ -69,9 +64,7 @@ class ChannelHarness:
         stored = await self.store.find(CHANNEL, text)
         assert stored is not None
         opened = messages_of_incident(stored.watch)[0]
-        assert await self.store.update_incident(
-            CHANNEL, stored.watch.id, opened.incident, stored.incident
-        )
+        assert await self.store.update_incident(CHANNEL, stored.watch.id, opened.incident, stored.incident)
         if isinstance(self.store, InMemoryRepository):
             root = await self.platform.post(CHANNEL, Card("listed"), key=opened.id)
             self.store.contents.threads[CHANNEL, opened.alert.thread_key] = root
@@ -94,9 +87,7 @@ def open_channel(storage: str, redis: Redis) -> ChannelHarness:
 
 async def test_watch_is_stored_and_confirmed_without_an_alert(channel: ChannelHarness) -> None:
     channel.listed.add("203.0.113.5")
-    answer = await channel.type(
-        'watch 203.0.113.5 example.com every 15m as client name "HQ egress"'
-    )
+    answer = await channel.type('watch 203.0.113.5 example.com every 15m as client name "HQ egress"')
     [watch] = await channel.watches()
     assert (watch.subject, watch.interval, watch.role, watch.name, watch.created_by) == (
         "203.0.113.5 example.com",
@@ -136,10 +127,7 @@ async def test_watch_addresses_lists_what_is_left_out(channel: ChannelHarness) -
     await channel.type("watch example.com addresses")
     notes = [line.text for line in channel.platform.posted[0].card.lines]
     assert "198.51.0.0/16 holds too many addresses and is not watched." in notes
-    assert (
-        "DNS did not answer about addresses of mx2.example.net, so there may be more addresses."
-        in notes
-    )
+    assert "DNS did not answer about addresses of mx2.example.net, so there may be more addresses." in notes
 
 
 @pytest.mark.parametrize(
@@ -182,14 +170,9 @@ async def test_invalid_watch_command_is_refused_without_changes(
     assert channel.platform.posted == []
 
 
-async def test_default_interval_of_operator_may_be_shorter_than_limit(
-    channel: ChannelHarness,
-) -> None:
+async def test_default_interval_of_operator_may_be_shorter_than_limit(channel: ChannelHarness) -> None:
     quick = replace(
-        channel.commands,
-        watch_commands=replace(
-            channel.commands.watch_commands, default_interval=timedelta(seconds=2)
-        ),
+        channel.commands, watch_commands=replace(channel.commands.watch_commands, default_interval=timedelta(seconds=2))
     )
     channel.commands = quick
     assert "at most every 5m" in (await channel.type("watch 203.0.113.5 every 1s")).title
@@ -198,12 +181,9 @@ async def test_default_interval_of_operator_may_be_shorter_than_limit(
 
 
 @pytest.mark.parametrize(
-    ("typed", "kind"),
-    [("10.0.0.5", "private"), ("10.0.0.0/24 example.com", "private"), ("::1", "loopback")],
+    ("typed", "kind"), [("10.0.0.5", "private"), ("10.0.0.0/24 example.com", "private"), ("::1", "loopback")]
 )
-async def test_special_purpose_address_is_not_watched(
-    typed: str, kind: str, channel: ChannelHarness
-) -> None:
+async def test_special_purpose_address_is_not_watched(typed: str, kind: str, channel: ChannelHarness) -> None:
     strict = replace(channel.commands.watch_commands, allow_special=False)
     channel.commands = replace(channel.commands, watch_commands=strict)
     card = await channel.type(f"watch {typed}")
@@ -219,8 +199,7 @@ async def test_unanswered_lists_of_the_first_poll_are_reported(channel: ChannelH
         return [Report(CheckRequest(watch.targets[0]), T0, (unanswered, clean), 1, 1)]
 
     channel.commands = replace(
-        channel.commands,
-        watch_commands=replace(channel.commands.watch_commands, first_poll=first_poll),
+        channel.commands, watch_commands=replace(channel.commands.watch_commands, first_poll=first_poll)
     )
     await channel.type("watch 203.0.113.5")
     lines = [line.text for line in channel.platform.posted[0].card.lines]
@@ -232,12 +211,8 @@ async def test_list_notices_go_to_one_channel_per_workspace(channel: ChannelHarn
         card = await channel.type("settings lists here", channel=target_channel)
         assert "told here, once" in str(card.facts)
     assert [
-        (await channel.store.settings(target_channel)).list_notices
-        for target_channel in (CHANNEL, OTHER_CHANNEL)
-    ] == [
-        False,
-        True,
-    ]
+        (await channel.store.settings(target_channel)).list_notices for target_channel in (CHANNEL, OTHER_CHANNEL)
+    ] == [False, True]
     await channel.type("settings lists off", channel=CHANNEL)
     assert (await channel.store.settings(OTHER_CHANNEL)).list_notices
     await channel.type("settings lists off", channel=OTHER_CHANNEL)
@@ -258,10 +233,7 @@ async def test_interval_longer_than_requested_is_reported(channel: ChannelHarnes
         return timedelta(hours=6)
 
     channel.commands = replace(
-        channel.commands,
-        watch_commands=replace(
-            channel.commands.watch_commands, effective_interval=effective_interval
-        ),
+        channel.commands, watch_commands=replace(channel.commands.watch_commands, effective_interval=effective_interval)
     )
     await channel.type("watch 203.0.113.5 every 15m")
     card = channel.platform.posted[0].card
@@ -313,10 +285,7 @@ async def test_watch_of_another_channel_is_not_found(verb: str, channel: Channel
     [watch] = await channel.watches(OTHER_CHANNEL)
     for name in (watch.id, "203.0.113.5"):
         duration = " 1h" if verb == "mute" else ""
-        assert (
-            "is not watched in this channel"
-            in (await channel.type(f"{verb} {name}{duration}")).title
-        )
+        assert "is not watched in this channel" in (await channel.type(f"{verb} {name}{duration}")).title
     assert await channel.watches(OTHER_CHANNEL) == [watch]
 
 
@@ -357,9 +326,7 @@ async def test_ack_without_open_incident_is_refused(channel: ChannelHarness) -> 
 
 
 @pytest.mark.parametrize("verb", ["unwatch {}", "mute {} 1h", "unmute {}"])
-async def test_restricted_channel_allows_only_creator_to_change_watch(
-    verb: str, channel: ChannelHarness
-) -> None:
+async def test_restricted_channel_allows_only_creator_to_change_watch(verb: str, channel: ChannelHarness) -> None:
     await channel.type("watch 203.0.113.5")
     await channel.type("settings restrict on")
     refused = await channel.type(verb.format("203.0.113.5"), user="U2")
@@ -372,27 +339,19 @@ async def test_any_member_can_turn_restrict_off(channel: ChannelHarness) -> None
     await channel.type("watch 203.0.113.5")
     await channel.type("settings restrict on")
     announced = await channel.type("settings restrict off", user="U2", name="grace")
-    assert (announced.title, announced.private) == (
-        "grace changed the settings of this channel",
-        False,
-    )
-    assert (await channel.type("unwatch 203.0.113.5", user="U2", name="grace")).title.startswith(
-        "grace ended"
-    )
+    assert (announced.title, announced.private) == ("grace changed the settings of this channel", False)
+    assert (await channel.type("unwatch 203.0.113.5", user="U2", name="grace")).title.startswith("grace ended")
 
 
 @pytest.mark.parametrize(
-    "verb",
-    ["watch {0}", "unwatch {0}", "mute {0} 1h", "unmute {0}", "ack {0}", "settings restrict on"],
+    "verb", ["watch {0}", "unwatch {0}", "mute {0} 1h", "unmute {0}", "ack {0}", "settings restrict on"]
 )
 async def test_external_user_can_read_but_not_change(verb: str, channel: ChannelHarness) -> None:
     await channel.type("watch 203.0.113.5")
     card = await channel.type(verb.format("203.0.113.5"), user="U9", is_external=True)
     assert card.title.startswith("You are from another workspace")
     for allowed in ("watches", "settings", "check 203.0.113.5"):
-        assert not (await channel.type(allowed, user="U9", is_external=True)).title.startswith(
-            "You are"
-        )
+        assert not (await channel.type(allowed, user="U9", is_external=True)).title.startswith("You are")
     assert await channel.store.settings(CHANNEL) == ChannelSettings()
 
 
@@ -401,9 +360,7 @@ async def test_settings_change_is_stored_and_public(channel: ChannelHarness) -> 
     changed = await channel.type("settings updates thread+broadcast")
     assert (changed.title, changed.private) == ("ada changed the settings of this channel", False)
     await channel.type("settings reminder off")
-    assert await channel.store.settings(CHANNEL) == ChannelSettings(
-        update_mode="thread+broadcast", reminders=False
-    )
+    assert await channel.store.settings(CHANNEL) == ChannelSettings(update_mode="thread+broadcast", reminders=False)
 
 
 async def test_every_change_is_audited(redis: Redis) -> None:
@@ -417,9 +374,7 @@ async def test_every_change_is_audited(redis: Redis) -> None:
     assert {note[1] for note in notes} == {"U1"}
 
 
-async def test_rejoined_channel_gets_card_only_if_watches_were_paused(
-    channel: ChannelHarness,
-) -> None:
+async def test_rejoined_channel_gets_card_only_if_watches_were_paused(channel: ChannelHarness) -> None:
     assert await channel.commands.on_channel_joined(CHANNEL) is None
     await channel.type("watch 203.0.113.5")
     await channel.store.pause_channel(CHANNEL)

@@ -13,12 +13,12 @@ import pytest
 
 from bot.monitoring.interfaces import AlertMessage
 from bot.monitoring.models import Channel
-from handlers.delivery import DeliveryWorker, DeliveryTimeouts
+from handlers.delivery import DeliveryTimeouts, DeliveryWorker
 from handlers.message import Tone
-from handlers.ports import RetryAfter, DeliveryUnknown
+from handlers.ports import DeliveryUnknown, RetryAfter
 from tests.support.fake_channel import FakeChannel
-from tests.support.memory_repository import StoreContents, InMemoryRepository
-from tests.support.outbox_messages import LATER, message_for, make_channels, messages_of_incident
+from tests.support.memory_repository import InMemoryRepository, StoreContents
+from tests.support.outbox_messages import LATER, make_channels, message_for, messages_of_incident
 from tests.support.stored_watches import Clock, numbered_watch
 
 CHANNELS, WATCHES = 20, 25  # four messages per watch
@@ -60,11 +60,7 @@ class RandomFaults:
         self.maybe_crash()
         if self.random_source.random() < self.failure_rate:
             raise self.random_source.choice(
-                [
-                    RetryAfter("ratelimited", 7.0),
-                    RetryAfter("not reached", 5.0),
-                    DeliveryUnknown("status 503"),
-                ]
+                [RetryAfter("ratelimited", 7.0), RetryAfter("not reached", 5.0), DeliveryUnknown("status 503")]
             )
 
     def after(self, call: str) -> None:
@@ -109,9 +105,7 @@ class Simulation:
         self.faults = RandomFaults(self.random_source)
         self.store = InMemoryRepository(self.clock)
         self.platform = FakeChannel(self.clock, self.faults.before, self.faults.after)
-        self.wanted = [
-            message for channel in make_channels(CHANNELS) for message in messages_in(channel)
-        ]
+        self.wanted = [message for channel in make_channels(CHANNELS) for message in messages_in(channel)]
         for message in self.wanted:
             self.store.enqueue(message)
             self.store.store(message.watch, message.incident)
@@ -120,10 +114,7 @@ class Simulation:
     def delivery(self) -> DeliveryWorker:
         store: Any = CrashingStore(self.store, self.faults)
         return DeliveryWorker(
-            store,
-            store,
-            {"slack": self.platform},
-            DeliveryTimeouts(now=self.clock, call_timeout=self.grace),
+            store, store, {"slack": self.platform}, DeliveryTimeouts(now=self.clock, call_timeout=self.grace)
         )
 
     async def run(self) -> None:
@@ -166,8 +157,7 @@ class Simulation:
         for message in self.platform.posted:
             keys[message.channel].append(message.key)
         return all(
-            keys[channel] == [message.id for message in messages_in(channel)]
-            for channel in make_channels(CHANNELS)
+            keys[channel] == [message.id for message in messages_in(channel)] for channel in make_channels(CHANNELS)
         )
 
 

@@ -13,33 +13,33 @@ from redis.asyncio import Redis
 
 from bot.monitoring.dnsbl_quarantine import ListNotice, NoticeReason
 from bot.monitoring.interfaces import (
-    OutboxMessage,
     AlertMessage,
+    ChannelSettings,
     ListNoticeMessage,
     Outbox,
-    ChannelSettings,
+    OutboxMessage,
     UpdateMode,
     WatchRepository,
 )
 from bot.monitoring.models import Acknowledged, AlertReason, Channel
 from bot.monitoring.repository import RedisRepository
 from bot.monitoring.serialization import dump
-from handlers.delivery import DeliveryWorker, DeliveryTimeouts
+from handlers.delivery import DeliveryTimeouts, DeliveryWorker
 from handlers.message import Card, Tone
 from handlers.ports import (
+    ChannelUnavailable,
+    DeliveryUnknown,
     HistoryUnavailable,
-    RetryAfter,
     MessageNotFound,
     Rejected,
-    ChannelUnavailable,
+    RetryAfter,
     WorkspaceUnavailable,
-    DeliveryUnknown,
 )
 from tests.support.fake_channel import FakeChannel
 from tests.support.incident_stories import T0
 from tests.support.memory_repository import InMemoryRepository
 from tests.support.outbox_messages import LATER, REASONS, messages_of, messages_of_incident
-from tests.support.stored_watches import OTHER_CHANNEL, CHANNEL, Clock, numbered_watch, watch
+from tests.support.stored_watches import CHANNEL, OTHER_CHANNEL, Clock, numbered_watch, watch
 
 
 class Crash(BaseException):
@@ -69,25 +69,18 @@ class Harness:
 
     async def put(self, *messages: OutboxMessage) -> None:
         for message in messages:
-            if (
-                isinstance(message, AlertMessage)
-                and await self.store.find(message.channel, message.watch.id) is None
-            ):
+            if isinstance(message, AlertMessage) and await self.store.find(message.channel, message.watch.id) is None:
                 await self.store.add(message.watch, message.incident, LATER)
             if isinstance(self.store, InMemoryRepository):
                 self.store.enqueue(message)
             else:
-                await self.redis.rpush(
-                    f"mc1:outbox:{message.channel}", f"{message.id}\n{dump(message)}"
-                )
+                await self.redis.rpush(f"mc1:outbox:{message.channel}", f"{message.id}\n{dump(message)}")
                 await self.redis.zadd("mc1:waiting", {str(message.channel): 0}, nx=True)
 
     async def deliver(self, channel: Channel = CHANNEL) -> int:
         """Deliver all that is due; returns the number of messages."""
         count = 0
-        while channel in await self.store.ready_channels() and await self.delivery.deliver_next(
-            channel
-        ):
+        while channel in await self.store.ready_channels() and await self.delivery.deliver_next(channel):
             count += 1
         return count
 
@@ -102,30 +95,20 @@ class Harness:
                 self.platform.before = self.platform.after = lambda _: None
                 raise error
 
-        self.platform.before, self.platform.after = (
-            (raises, lambda _: None) if before else (lambda _: None, raises)
-        )
+        self.platform.before, self.platform.after = (raises, lambda _: None) if before else (lambda _: None, raises)
 
 
-def build_worker(
-    store: WatchRepository | Outbox, platform: FakeChannel, clock: Clock
-) -> DeliveryWorker:
+def build_worker(store: WatchRepository | Outbox, platform: FakeChannel, clock: Clock) -> DeliveryWorker:
     async def no_wait(seconds: float) -> None:
         clock.add(seconds)
 
-    return DeliveryWorker(
-        store, store, {"slack": platform}, DeliveryTimeouts(now=clock, sleep=no_wait)
-    )
+    return DeliveryWorker(store, store, {"slack": platform}, DeliveryTimeouts(now=clock, sleep=no_wait))
 
 
 @pytest_asyncio.fixture(params=["memory", "redis"])
 async def harness(request: pytest.FixtureRequest, redis: Redis) -> AsyncIterator[Harness]:
     clock = Clock(LATER)
-    store = (
-        InMemoryRepository(clock)
-        if request.param == "memory"
-        else LongRunningRepository(redis, clock)
-    )
+    store = InMemoryRepository(clock) if request.param == "memory" else LongRunningRepository(redis, clock)
     platform = FakeChannel(clock)
     yield Harness(store, redis, clock, platform, build_worker(store, platform, clock))
 
@@ -138,12 +121,7 @@ async def test_incident_is_one_thread_whose_root_shows_the_end(harness: Harness)
     await harness.put(OPENED, GREW, EASED, RESOLVED)
     assert await harness.deliver() == 4
     root, *replies = harness.platform.posted
-    assert [message.thread for message in harness.platform.posted] == [
-        "",
-        root.id,
-        root.id,
-        root.id,
-    ]
+    assert [message.thread for message in harness.platform.posted] == ["", root.id, root.id, root.id]
     assert [message.key for message in harness.platform.posted] == [
         message.id for message in (OPENED, GREW, EASED, RESOLVED)
     ]
@@ -162,17 +140,9 @@ ENDED = replace(BEGUN, id=f"list.{TRUSTED.key}", notice=TRUSTED)
 async def test_list_notice_is_one_message_edited_at_its_end(harness: Harness) -> None:
     await harness.put(OPENED, BEGUN, ENDED, GREW)
     assert await harness.deliver() == 4
-    assert [message.thread for message in harness.platform.posted] == [
-        "",
-        "",
-        harness.platform.posted[0].id,
-    ]
+    assert [message.thread for message in harness.platform.posted] == ["", "", harness.platform.posted[0].id]
     notice = harness.platform.posted[1]
-    assert (notice.key, notice.card.title, notice.edits) == (
-        BEGUN.id,
-        "Some list is believed again",
-        1,
-    )
+    assert (notice.key, notice.card.title, notice.edits) == (BEGUN.id, "Some list is believed again", 1)
 
 
 async def test_list_notice_is_not_posted_again_after_crash(harness: Harness) -> None:
@@ -187,9 +157,7 @@ async def test_list_notice_is_not_posted_again_after_crash(harness: Harness) -> 
 
 
 @pytest.mark.parametrize("earlier", [(), (BEGUN,)], ids=["never said", "deleted"])
-async def test_end_of_missing_list_notice_is_dropped(
-    earlier: tuple[ListNoticeMessage, ...], harness: Harness
-) -> None:
+async def test_end_of_missing_list_notice_is_dropped(earlier: tuple[ListNoticeMessage, ...], harness: Harness) -> None:
     await harness.put(*earlier, ENDED)
     harness.fail_next(MessageNotFound("message_not_found"), call="update")
     await harness.deliver()
@@ -205,11 +173,7 @@ async def test_list_notice_for_unavailable_channel_is_dropped(harness: Harness) 
     assert await harness.store.ready_channels() == []
 
 
-RETRYABLE = [
-    RetryAfter("ratelimited", 30),
-    DeliveryUnknown("internal_error"),
-    Rejected("invalid_blocks"),
-]
+RETRYABLE = [RetryAfter("ratelimited", 30), DeliveryUnknown("internal_error"), Rejected("invalid_blocks")]
 
 
 @pytest.mark.parametrize("error", RETRYABLE, ids=repr)
@@ -235,12 +199,8 @@ async def test_retry_after_delays_only_its_channel(harness: Harness) -> None:
     assert await harness.deliver() == 1
 
 
-@pytest.mark.parametrize(
-    "error", [DeliveryUnknown("status 503"), DeliveryUnknown("TimeoutError"), Crash()], ids=repr
-)
-async def test_possibly_sent_message_is_searched_before_retry(
-    error: BaseException, harness: Harness
-) -> None:
+@pytest.mark.parametrize("error", [DeliveryUnknown("status 503"), DeliveryUnknown("TimeoutError"), Crash()], ids=repr)
+async def test_possibly_sent_message_is_searched_before_retry(error: BaseException, harness: Harness) -> None:
     await harness.put(OPENED, GREW)
     harness.fail_next(error, before=False)
     try:
@@ -292,9 +252,7 @@ async def test_unavailable_history_may_duplicate_but_never_lose(harness: Harness
 
 async def test_unavailable_channel_pauses_and_notifies_creator_once(harness: Harness) -> None:
     await harness.put(OPENED, GREW)
-    harness.platform.before = lambda call: (
-        _raise(ChannelUnavailable("not_in_channel")) if call == "post" else None
-    )
+    harness.platform.before = lambda call: _raise(ChannelUnavailable("not_in_channel")) if call == "post" else None
     assert await harness.deliver() == 0
     [(user, card)] = harness.platform.direct_messages
     assert (user, card.tone) == ("U1", Tone.WARN)
@@ -318,9 +276,7 @@ CLOSED = [
 
 
 @pytest.mark.parametrize("error", CLOSED, ids=repr)
-async def test_channel_available_again_is_found_within_an_hour(
-    error: Exception, harness: Harness
-) -> None:
+async def test_channel_available_again_is_found_within_an_hour(error: Exception, harness: Harness) -> None:
     """A rotated token or a channel archived for a while loses no watch and no alert."""
     await harness.put(OPENED, GREW)
     harness.fail_next(error)
@@ -345,9 +301,7 @@ async def test_successful_post_resumes_whole_workspace(harness: Harness) -> None
     harness.clock.add(3_600)
     assert await harness.deliver() == 1
     assert [
-        stored.paused
-        for channel in (CHANNEL, OTHER_CHANNEL)
-        for stored in await harness.store.list_watches(channel)
+        stored.paused for channel in (CHANNEL, OTHER_CHANNEL) for stored in await harness.store.list_watches(channel)
     ] == [False, False]
     assert harness.platform.direct_messages == []
 
@@ -361,9 +315,7 @@ async def test_message_to_unavailable_workspace_is_dropped_after_30_days(harness
 
 
 @pytest.mark.parametrize("error", CLOSED, ids=repr)
-async def test_unavailable_channel_is_searched_once_available_again(
-    error: Exception, harness: Harness
-) -> None:
+async def test_unavailable_channel_is_searched_once_available_again(error: Exception, harness: Harness) -> None:
     await harness.put(OPENED)
     harness.fail_next(DeliveryUnknown("reset"), before=False)
     await harness.deliver()
@@ -447,9 +399,7 @@ async def test_reminder_is_dropped_if_channel_disabled_them(harness: Harness) ->
 
 
 async def test_two_workers_post_everything_once(harness: Harness) -> None:
-    messages = [
-        message for number in range(20) for message in messages_of_incident(numbered_watch(number))
-    ]
+    messages = [message for number in range(20) for message in messages_of_incident(numbered_watch(number))]
     await harness.put(*messages)
 
     workers = [build_worker(harness.store, harness.platform, harness.clock) for _ in range(2)]
@@ -460,9 +410,7 @@ async def test_two_workers_post_everything_once(harness: Harness) -> None:
             await asyncio.sleep(0)
 
     await asyncio.gather(*map(drain, workers))
-    assert [message.key for message in harness.platform.posted] == [
-        message.id for message in messages
-    ]
+    assert [message.key for message in harness.platform.posted] == [message.id for message in messages]
 
 
 async def test_root_is_edited_only_by_worker_with_the_attempt(harness: Harness) -> None:
@@ -510,9 +458,7 @@ async def test_worker_drains_every_channel_despite_store_errors() -> None:
             done.set()
         await asyncio.sleep(0)
 
-    worker = DeliveryWorker(
-        store, store, {"slack": platform}, DeliveryTimeouts(now=clock, sleep=sleep)
-    )
+    worker = DeliveryWorker(store, store, {"slack": platform}, DeliveryTimeouts(now=clock, sleep=sleep))
     running = asyncio.create_task(worker.run())
     async with asyncio.timeout(5):
         await done.wait()
@@ -520,9 +466,9 @@ async def test_worker_drains_every_channel_despite_store_errors() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     for channel in (CHANNEL, OTHER_CHANNEL):
-        assert next(
-            message.card.title for message in platform.posted if message.channel == channel
-        ).endswith("clear again after 4h 58m")
+        assert next(message.card.title for message in platform.posted if message.channel == channel).endswith(
+            "clear again after 4h 58m"
+        )
 
 
 def _raise(error: Exception) -> None:

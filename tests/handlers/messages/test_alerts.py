@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from bot.models import Link, Role
 from bot.monitoring.alert_state import acknowledge, initial_incident, mute
 from bot.monitoring.dnsbl_quarantine import ListNotice, NoticeReason
-from bot.monitoring.interfaces import StoredWatch, ChannelSettings
+from bot.monitoring.interfaces import ChannelSettings, StoredWatch
 from bot.monitoring.models import (
     Alert,
+    AlertReason,
     Incident,
     Observation,
+    ObservedState,
     Phase,
     Problem,
-    AlertReason,
     Severity,
-    ObservedState,
     Watch,
 )
 from handlers.commands.parser import split_verb
@@ -40,17 +40,12 @@ from tests.support.stored_watches import watch
 FORM = "https://check.example/results/?query=203.0.113.5"
 
 
-def listing_problem(
-    name: str, address: str = "", severity: Severity = Severity.HIGH, **more: str
-) -> Problem:
+def listing_problem(name: str, address: str = "", severity: Severity = Severity.HIGH, **more: str) -> Problem:
     observation = Observation(
         *("blocklist", name.lower(), ObservedState.LISTED, T0),
         address=address,
         severity=severity,
-        summary=(
-            f"{address or '203.0.113.5'} is on {name}: spam was seen; most receivers refuse its"
-            " mail."
-        ),
+        summary=(f"{address or '203.0.113.5'} is on {name}: spam was seen; most receivers refuse its mail."),
         remediation=more.get("step", f"Fix the cause, then ask {name} for removal."),
         links=(Link("Removal form", FORM),),
         name=name,
@@ -60,17 +55,11 @@ def listing_problem(
 
 
 def alert(
-    reason: AlertReason,
-    watched_by: Watch,
-    *new: Problem,
-    opened: bool = True,
-    **more: tuple[Problem, ...],
+    reason: AlertReason, watched_by: Watch, *new: Problem, opened: bool = True, **more: tuple[Problem, ...]
 ) -> Alert:
     at = T0 + timedelta(hours=3)
     root = reason is AlertReason.OPENED or not opened
-    return Alert(
-        "k", watched_by.id, reason, at, "t", root, True, T0 if opened else None, new=new, **more
-    )
+    return Alert("k", watched_by.id, reason, at, "t", root, True, T0 if opened else None, new=new, **more)
 
 
 WATCH = watch("203.0.113.5/32", "example.com", name="HQ egress")
@@ -82,9 +71,7 @@ INCIDENT = replace(initial_incident(WATCH.id, (), T0), opened_at=T0, episode=1, 
 
 
 def words(card: Card) -> str:
-    return "\n".join(
-        (card.title, card.step, *(f"{line.text} {line.detail}" for line in card.lines))
-    )
+    return "\n".join((card.title, card.step, *(f"{line.text} {line.detail}" for line in card.lines)))
 
 
 def test_root_shows_list_time_meaning_and_next_step() -> None:
@@ -110,13 +97,8 @@ def test_root_has_four_buttons_with_commands() -> None:
 
 
 def test_resolved_root_has_only_check_again() -> None:
-    card = alerts.root_card(
-        WATCH, INCIDENT, alert(AlertReason.RESOLVED, WATCH, cleared=(ZEN, BARRACUDA))
-    )
-    assert (card.tone, card.title) == (
-        Tone.GOOD,
-        "HQ egress (203.0.113.5 · example.com): clear again after 3h",
-    )
+    card = alerts.root_card(WATCH, INCIDENT, alert(AlertReason.RESOLVED, WATCH, cleared=(ZEN, BARRACUDA)))
+    assert (card.tone, card.title) == (Tone.GOOD, "HQ egress (203.0.113.5 · example.com): clear again after 3h")
     assert [button.label for button in card.buttons] == ["Check again"]
     assert card.lines[0].text == "No longer: Spamhaus ZEN, Barracuda."
 
@@ -125,18 +107,8 @@ def test_resolved_root_has_only_check_again() -> None:
     ("transition", "tone", "missing_button", "fact"),
     [
         (lambda i: i, Tone.BAD, "", ""),
-        (
-            lambda i: acknowledge(i, "ada", T0),
-            Tone.WARN,
-            "Acknowledge",
-            "by ada, 24 Nov, 06:00 UTC",
-        ),
-        (
-            lambda i: mute(i, "ada", T0 + timedelta(days=1)),
-            Tone.UNSURE,
-            "Mute…",
-            "by ada, until 25 Nov, 06:00 UTC",
-        ),
+        (lambda i: acknowledge(i, "ada", T0), Tone.WARN, "Acknowledge", "by ada, 24 Nov, 06:00 UTC"),
+        (lambda i: mute(i, "ada", T0 + timedelta(days=1)), Tone.UNSURE, "Mute…", "by ada, until 25 Nov, 06:00 UTC"),
     ],
 )
 def test_root_tone_follows_incident_state(
@@ -151,9 +123,7 @@ def test_root_tone_follows_incident_state(
 def test_range_alert_is_one_root_with_table() -> None:
     office_watch = watch("203.0.113.0/28")
     problems = (listing_problem("Spamhaus ZEN", f"203.0.113.{n}") for n in (1, 2, 3))
-    opened = alert(
-        AlertReason.OPENED, office_watch, *problems, listing_problem("Barracuda", "203.0.113.1")
-    )
+    opened = alert(AlertReason.OPENED, office_watch, *problems, listing_problem("Barracuda", "203.0.113.1"))
     card = alerts.root_card(office_watch, replace(INCIDENT, watch_id=office_watch.id), opened)
     assert card.title == "203.0.113.0/28: 3 of 16 addresses listed"
     assert card.table is not None
@@ -178,9 +148,7 @@ def test_range_on_every_list_fits_slack_limits() -> None:
 def test_check_again_of_large_range_uses_listed_addresses() -> None:
     office_watch = watch("203.0.113.0/24", "example.com")
     card = alerts.root_card(
-        office_watch,
-        INCIDENT,
-        alert(AlertReason.OPENED, office_watch, listing_problem("A", "203.0.113.9")),
+        office_watch, INCIDENT, alert(AlertReason.OPENED, office_watch, listing_problem("A", "203.0.113.9"))
     )
     assert card.buttons[-1].command == "check 203.0.113.9 example.com as mta fresh"
 
@@ -199,10 +167,7 @@ def test_check_again_of_large_range_uses_listed_addresses() -> None:
     ids=lambda sent_alert: str(getattr(sent_alert, "reason", "")),
 )
 def test_reply_of_each_reason_names_its_target(sent_alert: Alert, title: str) -> None:
-    assert (
-        alerts.reply_card(WATCH, sent_alert).title
-        == f"HQ egress (203.0.113.5 · example.com): {title}"
-    )
+    assert alerts.reply_card(WATCH, sent_alert).title == f"HQ egress (203.0.113.5 · example.com): {title}"
 
 
 def test_config_change_shows_both_values_and_check_again() -> None:
@@ -215,9 +180,7 @@ def test_config_change_shows_both_values_and_check_again() -> None:
         text="",
     )
     card = alerts.root_card(
-        WATCH,
-        INCIDENT,
-        alert(AlertReason.NOTED, WATCH, replace(ZEN, last_observation=changed), opened=False),
+        WATCH, INCIDENT, alert(AlertReason.NOTED, WATCH, replace(ZEN, last_observation=changed), opened=False)
     )
     assert card.title.endswith(": reverse name changed")
     assert card.lines[0].quote == "mail.example.com → host.example.net"
@@ -259,9 +222,7 @@ observations = st.builds(
     severity=st.sampled_from(Severity),
     summary=fields,
     remediation=fields,
-    links=st.lists(st.builds(Link, fields, st.one_of(fields, st.just(FORM))), max_size=1).map(
-        tuple
-    ),
+    links=st.lists(st.builds(Link, fields, st.one_of(fields, st.just(FORM))), max_size=1).map(tuple),
     previous_value=fields,
     value=fields,
     notify_once=st.booleans(),
@@ -270,10 +231,7 @@ observations = st.builds(
 )
 times = st.integers(0, 10**7).map(lambda s: T0 + timedelta(seconds=s))
 problems = st.lists(
-    st.builds(
-        Problem, observations, st.sampled_from(Phase), times, times, times, notified=st.booleans()
-    ),
-    max_size=4,
+    st.builds(Problem, observations, st.sampled_from(Phase), times, times, times, notified=st.booleans()), max_size=4
 ).map(tuple)
 watched = st.builds(
     watch,
@@ -283,39 +241,22 @@ watched = st.builds(
     name=hostile,
 )
 any_alert = st.builds(
-    *(
-        Alert,
-        hostile,
-        hostile,
-        st.sampled_from(AlertReason),
-        times,
-        hostile,
-        st.booleans(),
-        st.booleans(),
-    ),
+    *(Alert, hostile, hostile, st.sampled_from(AlertReason), times, hostile, st.booleans(), st.booleans()),
     opened_at=st.one_of(st.none(), st.just(T0)),
     **dict.fromkeys(("new", "remaining", "cleared", "unverified"), problems),
 )
 
 
 @given(watched, any_alert, hostile)
-def test_cards_of_any_alert_are_valid_in_slack(
-    any_watch: Watch, sent_alert: Alert, actor: str
-) -> None:
-    incident = mute(
-        acknowledge(replace(INCIDENT, problems=sent_alert.remaining), actor, T0),
-        actor,
-        sent_alert.at,
-    )
+def test_cards_of_any_alert_are_valid_in_slack(any_watch: Watch, sent_alert: Alert, actor: str) -> None:
+    incident = mute(acknowledge(replace(INCIDENT, problems=sent_alert.remaining), actor, T0), actor, sent_alert.at)
     cards = [
         alerts.root_card(any_watch, incident, sent_alert),
         alerts.current_root_card(any_watch, incident),
         alerts.reply_card(any_watch, sent_alert),
         alerts.undeliverable_card(any_watch, actor),
         watches.added_card(
-            [watches.AddedWatch(any_watch, incident, any_watch.interval)]
-            * (1 + len(sent_alert.new) % 3),
-            (actor,),
+            [watches.AddedWatch(any_watch, incident, any_watch.interval)] * (1 + len(sent_alert.new) % 3), (actor,)
         ),
         watches.watches_card([StoredWatch(any_watch, incident)]),
         watches.removed_card(any_watch, actor),
@@ -326,9 +267,7 @@ def test_cards_of_any_alert_are_valid_in_slack(
 
 
 def test_every_button_command_has_a_known_verb() -> None:
-    messages = messages_of_incident(WATCH) + messages_of(
-        WATCH, (("1h", "low+"), ("61m30s", "low+"))
-    )
+    messages = messages_of_incident(WATCH) + messages_of(WATCH, (("1h", "low+"), ("61m30s", "low+")))
     cards = [alerts.root_card(WATCH, message.incident, message.alert) for message in messages]
     cards += [watches.removed_card(WATCH, "ada"), watches.mute_duration_card(WATCH)]
     commands = [button.command for card in cards for button in card.buttons if button.command]

@@ -9,8 +9,8 @@ from handlers.message import Card
 from handlers.messages import report_card
 from handlers.messages.report import MAX_WITH_STEP
 from handlers.slack.block_kit import render_message as in_slack
-from handlers.teams.adaptive_card import plain_text_message
 from handlers.teams.adaptive_card import message as in_teams
+from handlers.teams.adaptive_card import plain_text_message
 from tests.support import real_reports
 from tests.support import slack_validator as slack
 from tests.support import teams_validator as teams

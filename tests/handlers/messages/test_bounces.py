@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.bounces.mail_log import find_bounces, summarize_with_examples, summarize
+from bot.bounces.mail_log import find_bounces, summarize, summarize_with_examples
 from bot.bounces.message_headers import analyze_headers
 from handlers.commands import read_check
 from handlers.message import Card, Tone
@@ -10,8 +10,7 @@ from handlers.messages import bounce_card, log_card, route_card
 
 LISTED = "550 5.7.1 Service unavailable; client host [192.0.2.66] blocked using zen.spamhaus.org"
 RESOLVER = (
-    "554 5.7.1 blocked using zen.spamhaus.org; Error: open resolver;"
-    " https://www.spamhaus.org/returnc/pub/198.51.100.53"
+    "554 5.7.1 blocked using zen.spamhaus.org; Error: open resolver; https://www.spamhaus.org/returnc/pub/198.51.100.53"
 )
 HEADER = (
     "Received: from mail.example.com (mail.example.com [192.0.2.25]) by mx.example.net with ESMTPS;"
@@ -49,14 +48,9 @@ def test_bounce_card_shows_fault_and_policy_block() -> None:
         "Policy block (PBL)": "no",
         "Code": "550 5.7.1",
     }
-    policy = {
-        fact.label: fact.value
-        for fact in card_of("550 5.7.1 192.0.2.66 is listed by the Spamhaus PBL").facts
-    }
+    policy = {fact.label: fact.value for fact in card_of("550 5.7.1 192.0.2.66 is listed by the Spamhaus PBL").facts}
     assert policy["Policy block (PBL)"].startswith("yes")
-    assert "Policy block (PBL)" not in {
-        fact.label for fact in card_of("550 5.1.1 no such user").facts
-    }
+    assert "Policy block (PBL)" not in {fact.label for fact in card_of("550 5.1.1 no such user").facts}
 
 
 def test_log_card_shows_causes_as_bars() -> None:
@@ -71,12 +65,7 @@ def test_log_card_shows_causes_as_bars() -> None:
 
 
 def test_log_card_merges_rare_causes() -> None:
-    codes = (
-        LISTED,
-        "550 5.1.1 no such user",
-        "450 4.2.0 greylisted",
-        "554 5.7.1 relay access denied",
-    )
+    codes = (LISTED, "550 5.1.1 no such user", "450 4.2.0 greylisted", "554 5.7.1 relay access denied")
     _, summary = summarize_with_examples(
         [code for number, code in enumerate(codes) for _ in range(1 + 999 * (number == 0))], limit=2
     )
@@ -118,8 +107,7 @@ def test_route_card_names_egress_address_and_offers_check() -> None:
 
 def test_route_card_shows_authentication_results_with_tones() -> None:
     header = HEADER.replace(
-        "spf=pass smtp.mailfrom=example.com",
-        "spf=pass smtp.mailfrom=example.com; dkim=fail header.d=example.com",
+        "spf=pass smtp.mailfrom=example.com", "spf=pass smtp.mailfrom=example.com; dkim=fail header.d=example.com"
     )
     lines = route_card(analyze_headers(header)).lines
     assert [line.tone for line in lines[1:3]] == [Tone.GOOD, Tone.BAD]

@@ -10,7 +10,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from bot.monitoring.history import History, Track
-from bot.monitoring.interfaces import StoredWatch, ChannelSettings
+from bot.monitoring.interfaces import ChannelSettings, StoredWatch
 from bot.monitoring.models import Channel
 from bot.monitoring.poller import enqueue_digests
 from bot.monitoring.schedule import WEEK, next_digest
@@ -22,14 +22,7 @@ from tests.handlers.charts.timelines import DAY, NOW, ordinary, span
 from tests.handlers.delivery.test_worker import LongRunningRepository, build_worker
 from tests.support.fake_channel import FakeChannel
 from tests.support.incident_stories import T0
-from tests.support.stored_watches import (
-    OTHER_CHANNEL,
-    CHANNEL,
-    Clock,
-    baseline,
-    numbered_watch,
-    watch,
-)
+from tests.support.stored_watches import CHANNEL, OTHER_CHANNEL, Clock, baseline, numbered_watch, watch
 
 WEEKLY = ChannelSettings(weekly_digest=True)
 
@@ -67,10 +60,7 @@ async def test_digest_is_posted_every_monday(harness: Harness) -> None:
     await harness.repository.set_settings(CHANNEL, WEEKLY)
     [first] = await harness.pass_by(WEEK)
     assert first.title == "The week in this channel: 1 listing on 1 list"
-    assert [line.text for line in first.lines] == [
-        "1 of 1 watch with a problem now.",
-        "203.0.113.5",
-    ]
+    assert [line.text for line in first.lines] == ["1 of 1 watch with a problem now.", "203.0.113.5"]
     assert first.chart
     assert len(await harness.pass_by(3 * WEEK)) == 3
     for message in harness.platform.posted:
@@ -135,9 +125,7 @@ async def test_purged_channel_has_no_digest_schedule(harness: Harness, redis: Re
     assert await redis.exists("mc1:digests", "mc1:settings:slack/T0123ABCD") == 0
 
 
-@pytest.mark.parametrize(
-    "channel", [CHANNEL, OTHER_CHANNEL, Channel("teams", "x", "19:a/b@thread")]
-)
+@pytest.mark.parametrize("channel", [CHANNEL, OTHER_CHANNEL, Channel("teams", "x", "19:a/b@thread")])
 def test_next_digest_is_on_monday_morning(channel: Channel) -> None:
     for days in range(20):
         now = T0 + timedelta(days=days, hours=days)
@@ -155,10 +143,7 @@ def test_digest_ranks_open_problems_first_without_user_actions() -> None:
         watches[2].id: History((Track("acknowledged", "", (span(26, 9, by="Ada"),)),)),
     }
     card = digest_card(
-        [StoredWatch(stored_watch, baseline(stored_watch)) for stored_watch in watches],
-        histories,
-        NOW - 7 * DAY,
-        NOW,
+        [StoredWatch(stored_watch, baseline(stored_watch)) for stored_watch in watches], histories, NOW - 7 * DAY, NOW
     )
     assert [(line.text, line.detail) for line in card.lines] == [
         ("1 of 3 watches with a problem now.", ""),
@@ -174,7 +159,5 @@ def test_digest_shows_limited_number_of_watches() -> None:
     watches = [numbered_watch(number) for number in range(MAX_WATCHES_SHOWN + 5)]
     history = History((Track("blocklist:psbl", "PSBL", (span(24, 20),)),))
     stored = [StoredWatch(stored_watch, baseline(stored_watch)) for stored_watch in watches]
-    card = digest_card(
-        stored, {stored_watch.id: history for stored_watch in watches}, NOW - 7 * DAY, NOW
-    )
+    card = digest_card(stored, {stored_watch.id: history for stored_watch in watches}, NOW - 7 * DAY, NOW)
     assert card.lines[-1].text == "And 5 more; `history` tells of each."

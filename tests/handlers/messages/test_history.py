@@ -14,7 +14,7 @@ from bot.monitoring.history import History
 from bot.monitoring.models import Watch
 from handlers.commands import WatchCommands
 from handlers.commands.parser import BadCommand
-from handlers.commands.watch_parser import FULL_RANGE, DEFAULT_RANGE, history_start, read_history
+from handlers.commands.watch_parser import DEFAULT_RANGE, FULL_RANGE, history_start, read_history
 from handlers.message import Card, Tone
 from handlers.messages.history import history_card
 from handlers.ports import ChatRequest
@@ -22,14 +22,7 @@ from tests.handlers.charts.timelines import DAY, NOW, busy, ordinary
 from tests.support.dns_world import World
 from tests.support.incident_stories import T0
 from tests.support.memory_repository import InMemoryRepository
-from tests.support.stored_watches import (
-    OTHER_CHANNEL,
-    CHANNEL,
-    Clock,
-    baseline,
-    open_incident,
-    watch,
-)
+from tests.support.stored_watches import CHANNEL, OTHER_CHANNEL, Clock, baseline, open_incident, watch
 
 WATCH = watch(name="HQ egress")
 
@@ -40,9 +33,7 @@ def card_of(history: History, lookback: timedelta = 30 * DAY, now: datetime = NO
 
 def test_history_card_states_its_numbers_in_text() -> None:
     card = card_of(ordinary())
-    assert card.title.endswith(
-        ": 17 listings on 4 lists, 1 other problem, 2 changed settings since 24 Nov, 06:00 UTC"
-    )
+    assert card.title.endswith(": 17 listings on 4 lists, 1 other problem, 2 changed settings since 24 Nov, 06:00 UTC")
     facts = {fact.label: fact.value for fact in card.facts}
     assert facts == {
         "Lists": "UCEPROTECT Level 2 (11 times), Spamhaus ZEN (3 times), Barracuda (2 times), PSBL",
@@ -66,11 +57,7 @@ def test_chart_alt_text_contains_all_facts() -> None:
 def test_history_card_is_limited_to_requested_range() -> None:
     card = card_of(ordinary(), 7 * DAY)
     assert card.chart
-    assert [row.label for row in card.chart.timeline.rows] == [
-        "Spamhaus ZEN",
-        "MX changed",
-        "in hand",
-    ]
+    assert [row.label for row in card.chart.timeline.rows] == ["Spamhaus ZEN", "MX changed", "in hand"]
     assert card.chart.timeline.start == NOW - 7 * DAY
 
 
@@ -81,10 +68,7 @@ def test_problem_without_listings_is_not_called_other() -> None:
 
 def test_empty_history_has_no_chart() -> None:
     card = card_of(History())
-    assert (card.title, card.chart) == (
-        "HQ egress (203.0.113.5): nothing wrong since 24 Nov, 06:00 UTC",
-        None,
-    )
+    assert (card.title, card.chart) == ("HQ egress (203.0.113.5): nothing wrong since 24 Nov, 06:00 UTC", None)
     assert card.tone is Tone.GOOD
 
 
@@ -105,9 +89,7 @@ def test_history_card_names_limited_number_of_lists() -> None:
         ("HQ egress 12h", ("HQ egress", timedelta(hours=12))),
     ],
 )
-def test_history_range_after_watch_is_parsed(
-    typed: str, expected: tuple[str, timedelta | None]
-) -> None:
+def test_history_range_after_watch_is_parsed(typed: str, expected: tuple[str, timedelta | None]) -> None:
     assert read_history(typed) == expected
 
 
@@ -143,9 +125,7 @@ async def test_history_command_shows_listing_and_acknowledgement() -> None:
     incident, _ = open_incident(initial, at=T0 + timedelta(hours=1))
     store.clock.now = T0 + timedelta(hours=2)
     await store.update_incident(CHANNEL, WATCH.id, incident, initial)
-    await store.update_incident(
-        CHANNEL, WATCH.id, acknowledge(incident, "Ada", store.clock()), incident
-    )
+    await store.update_incident(CHANNEL, WATCH.id, acknowledge(incident, "Ada", store.clock()), incident)
     store.clock.now = T0 + timedelta(hours=5)
     card = await watch_commands(store).history(request("history"), "HQ egress all")
     assert [(fact.label, fact.value) for fact in card.facts] == [

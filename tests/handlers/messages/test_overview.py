@@ -21,9 +21,9 @@ from handlers.commands.overview import LIST_STATUS_TTL_S, ListStatusCache, Overv
 from handlers.message import Tone
 from handlers.messages import ListRow
 from handlers.messages.overview import (
+    ChannelWatch,
     Overview,
     Section,
-    ChannelWatch,
     budgets_section,
     lists_section,
     resolver_section,
@@ -31,7 +31,7 @@ from handlers.messages.overview import (
 )
 from tests.support.incident_stories import T0
 from tests.support.outbox_messages import messages_of_incident
-from tests.support.stored_watches import OTHER_CHANNEL, CHANNEL, Clock, numbered_watch, watch
+from tests.support.stored_watches import CHANNEL, OTHER_CHANNEL, Clock, numbered_watch, watch
 
 NOW = T0 + timedelta(hours=1)
 NAMES = {"spamhaus-zen": "Spamhaus ZEN", "kempt": "Kempt"}
@@ -41,18 +41,13 @@ GOOD: Sequence[ListRow] = (("Spamhaus ZEN", Verdict.PASS, "", 12), ("Kempt", Ver
 def quiet(number: int = 5, channel: Channel = CHANNEL) -> StoredWatch:
     stored_watch = replace(numbered_watch(number), channel=channel)
     return StoredWatch(
-        stored_watch,
-        initial_incident(stored_watch.id, (), T0),
-        NOW + timedelta(minutes=10),
-        stored_watch.interval,
+        stored_watch, initial_incident(stored_watch.id, (), T0), NOW + timedelta(minutes=10), stored_watch.interval
     )
 
 
 def listed(number: int = 7) -> StoredWatch:
     stored_watch = numbered_watch(number)
-    return StoredWatch(
-        stored_watch, messages_of_incident(stored_watch)[0].incident, NOW, stored_watch.interval
-    )
+    return StoredWatch(stored_watch, messages_of_incident(stored_watch)[0].incident, NOW, stored_watch.interval)
 
 
 def muted(number: int = 9, hours: int = 5) -> StoredWatch:
@@ -89,12 +84,7 @@ def test_open_incident_shows_problem_channel_and_owner() -> None:
 
 def test_watches_are_grouped_by_channel_problems_first() -> None:
     sections = watch_sections(
-        [
-            ChannelWatch(quiet(), "#mail"),
-            ChannelWatch(listed(), "#mail"),
-            ChannelWatch(quiet(9), "#abuse"),
-        ],
-        NOW,
+        [ChannelWatch(quiet(), "#mail"), ChannelWatch(listed(), "#mail"), ChannelWatch(quiet(9), "#abuse")], NOW
     )
     cards = {card.title: card for card in sections[1].cards}
     assert list(cards) == ["#abuse: 1 watch", "#mail: 2 watches, 1 with an open incident"]
@@ -132,17 +122,11 @@ def test_unusable_lists_are_grouped_by_reason() -> None:
     ]
     [card] = lists_section(rows, (), NAMES).cards
     assert card.title == "2 of 5 lists answer their own test entries right"
-    assert [line.text for line in card.lines] == [
-        "A, B: it refuses this resolver",
-        "C: no answer in time",
-    ]
+    assert [line.text for line in card.lines] == ["A, B: it refuses this resolver", "C: no answer in time"]
 
 
 def test_quarantined_and_silent_lists_are_named() -> None:
-    list_states = (
-        ListHealth("kempt", quarantined_since=T0),
-        ListHealth("spamhaus-zen", degraded=True),
-    )
+    list_states = (ListHealth("kempt", quarantined_since=T0), ListHealth("spamhaus-zen", degraded=True))
     for rows in (GOOD, None):
         [card] = lists_section(rows, list_states, NAMES).cards
         assert [line.text for line in card.lines] == [
@@ -151,13 +135,9 @@ def test_quarantined_and_silent_lists_are_named() -> None:
         ]
 
 
-@pytest.mark.parametrize(
-    ("unresponsive", "tone"), [((), Tone.GOOD), ((0,), Tone.WARN), ((0, 1), Tone.BAD)]
-)
+@pytest.mark.parametrize(("unresponsive", "tone"), [((), Tone.GOOD), ((0,), Tone.WARN), ((0, 1), Tone.BAD)])
 def test_unresponsive_name_server_is_reported(unresponsive: Sequence[int], tone: Tone) -> None:
-    servers = [
-        ServerHealth(f"192.0.2.{n}", n in unresponsive, 200, 3, 190, 0.012) for n in range(2)
-    ]
+    servers = [ServerHealth(f"192.0.2.{n}", n in unresponsive, 200, 3, 190, 0.012) for n in range(2)]
     [card] = resolver_section(servers).cards
     assert card.tone is tone
     assert ("192.0.2.0" in card.title) is bool(unresponsive)
@@ -202,20 +182,11 @@ class FakeOverviewSource:
     async def list_workspaces(self) -> Sequence[tuple[str, str]]:
         if self.unavailable:
             raise StoreUnavailable("the store is away")
-        return sorted(
-            {
-                (stored.watch.channel.platform, stored.watch.channel.workspace)
-                for stored in self.watches
-            }
-        )
+        return sorted({(stored.watch.channel.platform, stored.watch.channel.workspace) for stored in self.watches})
 
     async def list_channels(self, platform: str, workspace: str) -> Sequence[Channel]:
         channels = dict.fromkeys(stored.watch.channel for stored in self.watches)
-        return [
-            channel
-            for channel in channels
-            if (channel.platform, channel.workspace) == (platform, workspace)
-        ]
+        return [channel for channel in channels if (channel.platform, channel.workspace) == (platform, workspace)]
 
     async def list_watches(self, channel: Channel) -> Sequence[StoredWatch]:
         return [stored for stored in self.watches if stored.watch.channel == channel]

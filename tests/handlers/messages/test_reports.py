@@ -1,18 +1,9 @@
 import pytest
 
-from bot.models import Finding, CheckRequest, Report, Target, Verdict
+from bot.models import CheckRequest, Finding, Report, Target, Verdict
 from handlers.message import Card, Tone
 from handlers.messages import checking_card, report_card, reports_card, summarize_report
-from tests.support.reports import (
-    CLEAN,
-    FORM,
-    HALF_UNKNOWN,
-    LISTED,
-    PBL_ON_A_CLIENT,
-    finding,
-    listing,
-    report,
-)
+from tests.support.reports import CLEAN, FORM, HALF_UNKNOWN, LISTED, PBL_ON_A_CLIENT, finding, listing, report
 
 DOCUMENTATION = Finding(
     "network",
@@ -39,10 +30,7 @@ def words(card: Card) -> str:
         (report(listing("Silent", Verdict.UNKNOWN, "unknown")), "not everything could be checked"),
         (report(finding("spf", Verdict.WARN), finding("spf", Verdict.FAIL)), "2 problems (SPF)"),
         (report(DOCUMENTATION), "a documentation address"),
-        (
-            report(DOCUMENTATION, finding("mx", Verdict.FAIL)),
-            "a documentation address, 1 problem (MX)",
-        ),
+        (report(DOCUMENTATION, finding("mx", Verdict.FAIL)), "a documentation address, 1 problem (MX)"),
     ],
 )
 def test_report_summary_names_listing_or_problem_count(report: Report, expected: str) -> None:
@@ -69,10 +57,7 @@ def test_report_card_buttons_are_removal_recheck_and_watch() -> None:
 
 def test_unanswered_lists_are_not_counted_as_clean() -> None:
     text = words(report_card(HALF_UNKNOWN))
-    assert (
-        "25 lists not known (no answer in time): Silent 0, Silent 1, Silent 2, Silent 3 and"
-        " 21 more."
-    ) in text
+    assert ("25 lists not known (no answer in time): Silent 0, Silent 1, Silent 2, Silent 3 and 21 more.") in text
     assert "5 lists not known (it refuses this resolver)" in text
     assert "60 lists asked: 30 clean, 0 listed, 30 without an answer" in text
 
@@ -84,9 +69,7 @@ def test_passed_checks_are_one_line_without_failed_ones() -> None:
 
 
 def test_three_listings_are_shown_only_in_table() -> None:
-    card = report_card(
-        report(listing("A"), listing("B"), listing("C"), finding("ptr", Verdict.FAIL, "No name."))
-    )
+    card = report_card(report(listing("A"), listing("B"), listing("C"), finding("ptr", Verdict.FAIL, "No name.")))
     assert card.table is not None
     assert [row[0] for row in card.table.rows] == ["A", "B", "C"]
     assert [line.text for line in card.lines] == ["No name."]
@@ -107,10 +90,7 @@ def test_problems_over_the_limit_are_counted() -> None:
 
 def test_report_footnote_shows_cache_and_notes() -> None:
     assert "from the cache" in report_card(report(finding("mx"), cached=True)).footnote
-    assert (
-        "The store is away."
-        in report_card(report(finding("mx"), notes=("The store is away.",))).footnote
-    )
+    assert "The store is away." in report_card(report(finding("mx"), notes=("The store is away.",))).footnote
 
 
 def test_several_reports_are_one_table_worst_first() -> None:
@@ -122,13 +102,9 @@ def test_several_reports_are_one_table_worst_first() -> None:
 
 def test_checking_card_names_target_and_list_count() -> None:
     assert (
-        checking_card([CheckRequest(Target.of("192.0.2.1"))], 62).title
-        == "Checking 192.0.2.1 against 62 blocklists …"
+        checking_card([CheckRequest(Target.of("192.0.2.1"))], 62).title == "Checking 192.0.2.1 against 62 blocklists …"
     )
-    assert (
-        checking_card([CheckRequest(Target(domain="example.com"))], 0).title
-        == "Checking example.com …"
-    )
+    assert checking_card([CheckRequest(Target(domain="example.com"))], 0).title == "Checking example.com …"
 
 
 def test_receiver_verdicts_are_one_fact_and_no_problem() -> None:
@@ -145,12 +121,7 @@ def test_receiver_verdicts_are_one_fact_and_no_problem() -> None:
 
 HOLDER = finding("network")._replace(
     code="network.holder",
-    facts={
-        "asns": [64496],
-        "holder": "Example GmbH",
-        "network": "EX-NET",
-        "abuse": "abuse@example.net",
-    },
+    facts={"asns": [64496], "holder": "Example GmbH", "network": "EX-NET", "abuse": "abuse@example.net"},
 )
 
 
@@ -158,20 +129,11 @@ HOLDER = finding("network")._replace(
     ("problem", "holder", "expected"),
     [
         (listing("A"), HOLDER, ["Example GmbH (AS64496) · complaints go to abuse@example.net"]),
-        (
-            finding("ptr", Verdict.FAIL),
-            HOLDER._replace(facts={"asns": [64496], "holder": None}),
-            ["AS64496"],
-        ),
+        (finding("ptr", Verdict.FAIL), HOLDER._replace(facts={"asns": [64496], "holder": None}), ["AS64496"]),
         (finding("spf", Verdict.FAIL), HOLDER, []),
         (finding("ptr"), HOLDER, []),
     ],
-    ids=[
-        "listed",
-        "no reverse name, and little is known",
-        "not the network's business",
-        "all good",
-    ],
+    ids=["listed", "no reverse name, and little is known", "not the network's business", "all good"],
 )
 def test_network_owner_is_shown_only_if_it_may_have_to_act(
     problem: Finding, holder: Finding, expected: list[str]
@@ -181,14 +143,8 @@ def test_network_owner_is_shown_only_if_it_may_have_to_act(
 
 def test_improvements_are_shown_only_without_problems() -> None:
     improvements = [
-        finding(check)._replace(code=f"{check}.missing", remediation="Publish one.")
-        for check in ("mta-sts", "tls-rpt")
+        finding(check)._replace(code=f"{check}.missing", remediation="Publish one.") for check in ("mta-sts", "tls-rpt")
     ]
     (line,) = report_card(report(*improvements)).lines
-    assert (line.text, line.tone) == (
-        "Could be better: an MTA-STS policy and reports about failed TLS.",
-        Tone.PLAIN,
-    )
-    assert "Could be better" not in words(
-        report_card(report(finding("ptr", Verdict.FAIL, "No name."), *improvements))
-    )
+    assert (line.text, line.tone) == ("Could be better: an MTA-STS policy and reports about failed TLS.", Tone.PLAIN)
+    assert "Could be better" not in words(report_card(report(finding("ptr", Verdict.FAIL, "No name."), *improvements)))

@@ -17,14 +17,9 @@ HOSTS = {f"h{n}.example": {"A": ["192.0.2.1"], "AAAA": ["2001:db8::1"]} for n in
 
 
 def tree_lines(records: dict[str, Any], requested: bool = False) -> list[str]:
-    zone = {
-        name: {"TXT": texts} if isinstance(texts, list) else texts
-        for name, texts in records.items()
-    }
+    zone = {name: {"TXT": texts} if isinstance(texts, list) else texts for name, texts in records.items()}
     world = World(HOSTS | zone)
-    tree = spf_tree_block(
-        asyncio.run(check(CheckRequest(Target(domain="example.com")), world)), requested
-    )
+    tree = spf_tree_block(asyncio.run(check(CheckRequest(Target(domain="example.com")), world)), requested)
     return [tree.title, *tree.lines] if tree else []
 
 
@@ -32,10 +27,7 @@ def test_spf_tree_shows_lookups_per_include_and_the_limit() -> None:
     lines = tree_lines(
         {
             "example.com": [
-                (
-                    "v=spf1 include:one.example a:h0.example mx:h1.example include:two.example"
-                    " a:h2.example -all"
-                )
+                ("v=spf1 include:one.example a:h0.example mx:h1.example include:two.example a:h2.example -all")
             ],
             "h1.example": {**HOSTS["h1.example"], "MX": ["10 h1.example"]},
             "one.example": ["v=spf1 include:deep.example a:h3.example ~all"],
@@ -63,33 +55,18 @@ def test_spf_tree_shows_lookups_per_include_and_the_limit() -> None:
 @pytest.mark.parametrize(
     ("records", "line"),
     [
+        ({"example.com": ["v=spf1 include:none.example -all"]}, "└─ include:none.example   1  does not exist"),
         (
-            {"example.com": ["v=spf1 include:none.example -all"]},
-            "└─ include:none.example   1  does not exist",
-        ),
-        (
-            {
-                "example.com": ["v=spf1 include:two.example -all"],
-                "two.example": ["v=spf1 -all", "v=spf1 ~all"],
-            },
+            {"example.com": ["v=spf1 include:two.example -all"], "two.example": ["v=spf1 -all", "v=spf1 ~all"]},
             "2 records",
         ),
         (
-            {
-                "example.com": ["v=spf1 include:odd.example -all"],
-                "odd.example": ["v=spf1 moo -all"],
-            },
+            {"example.com": ["v=spf1 include:odd.example -all"], "odd.example": ["v=spf1 moo -all"]},
             "breaks the grammar",
         ),
+        ({"example.com": ["v=spf1 a:gone1.example a:gone2.example a:gone3.example -all"]}, "leads to nothing"),
         (
-            {"example.com": ["v=spf1 a:gone1.example a:gone2.example a:gone3.example -all"]},
-            "leads to nothing",
-        ),
-        (
-            {
-                "example.com": ["v=spf1 include:a.example -all"],
-                "a.example": ["v=spf1 include:example.com -all"],
-            },
+            {"example.com": ["v=spf1 include:a.example -all"], "a.example": ["v=spf1 include:example.com -all"]},
             "a circle",
         ),
     ],

@@ -14,16 +14,9 @@ import pytest_asyncio
 import uvicorn
 from starlette.applications import Starlette
 
-from handlers.charts import Bar, RowKind, Row, Timeline
-from handlers.message import Button, Card, Line, Chart, Tone
-from handlers.ports import (
-    Ack,
-    CommandHandler,
-    ChatRequest,
-    Channel,
-    ProgressCallback,
-    ignore_progress,
-)
+from handlers.charts import Bar, Row, RowKind, Timeline
+from handlers.message import Button, Card, Chart, Line, Tone
+from handlers.ports import Ack, Channel, ChatRequest, CommandHandler, ProgressCallback, ignore_progress
 from handlers.slack.app import Credentials, SlackPlatform
 from handlers.slack.app_home import OverviewLoader, empty_overview
 from handlers.slack.responder import SlackTimeouts
@@ -34,10 +27,7 @@ ANSWER = Card(
     "203.0.113.5 · example.com: on Example List",
     Tone.BAD,
     step="Ask Example List to remove 203.0.113.5.",
-    lines=(
-        Line("Listed by Example List.", Tone.BAD, quote="spam seen"),
-        Line("In order: SPF, DMARC.", Tone.GOOD),
-    ),
+    lines=(Line("Listed by Example List.", Tone.BAD, quote="spam seen"), Line("In order: SPF, DMARC.", Tone.GOOD)),
     buttons=(
         Button("Removal form", url="https://list.example/remove"),
         Button("Check again", "check 203.0.113.5 fresh", in_place=True),
@@ -49,9 +39,7 @@ ROW = Row("Example List", RowKind.LISTED, (Bar(MORNING, MORNING + timedelta(hour
 CHART_CARD = Card(
     "203.0.113.5: 1 listing",
     Tone.GOOD,
-    chart=Chart(
-        Timeline("203.0.113.5", MORNING, MORNING + timedelta(days=1), (ROW,)), "Listed for 6h."
-    ),
+    chart=Chart(Timeline("203.0.113.5", MORNING, MORNING + timedelta(days=1), (ROW,)), "Listed for 6h."),
 )
 BAD_INPUT = Card("“nonsense” is not an address or a domain.", Tone.WARN, private=True)
 
@@ -75,9 +63,7 @@ class ScriptedCommands:
             return Ack(BAD_INPUT, needs_work=False)
         return Ack(Card(f"Checking {request.text} …", private=True), needs_work=True)
 
-    async def handle(
-        self, request: ChatRequest, on_progress: ProgressCallback = ignore_progress
-    ) -> Card:
+    async def handle(self, request: ChatRequest, on_progress: ProgressCallback = ignore_progress) -> Card:
         self.requests.append(request)
         await self.released.wait()
         if request.text == "broken":
@@ -115,9 +101,7 @@ class Workspace:
         return f"{self.url}/actions/T1/1/abcdef"
 
     async def send(self, body: str, kind: str) -> httpx.Response:
-        answer = await self.http.post(
-            "/slack/events", content=body, headers=signed_headers(body, kind)
-        )
+        answer = await self.http.post("/slack/events", content=body, headers=signed_headers(body, kind))
         await self.slack.wait_enqueued()
         return answer
 

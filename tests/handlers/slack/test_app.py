@@ -10,13 +10,13 @@ import pytest
 from handlers.slack.responder import SlackTimeouts
 from tests.handlers.slack.conftest import BAD_INPUT, Workspace, open_workspace
 from tests.support.slack_payloads import (
-    json_body,
+    button_action,
     direct_message,
     event_callback,
     form_body,
-    mention,
     interaction_body,
-    button_action,
+    json_body,
+    mention,
     shortcut,
     slash_command,
 )
@@ -47,25 +47,15 @@ async def test_slash_command_acks_answers_and_offers_recheck(workspace: Workspac
 
     await workspace.run_job()
     [(method, answer)] = workspace.fake.sent
-    assert (method, answer["response_type"], answer["replace_original"]) == (
-        "response_url",
-        "in_channel",
-        False,
-    )
+    assert (method, answer["response_type"], answer["replace_original"]) == ("response_url", "in_channel", False)
 
     action = await workspace.send(
         *interaction_body(button_action(button(answer, "Check again"), workspace.response_url))
     )
     assert (action.status_code, action.text) == (200, "")
     await workspace.run_job()
-    assert [request.text for request in workspace.commands.requests] == [
-        COMMAND_TEXT,
-        "check 203.0.113.5 fresh",
-    ]
-    assert [message["response_type"] for _, message in workspace.fake.sent] == [
-        "in_channel",
-        "in_channel",
-    ]
+    assert [request.text for request in workspace.commands.requests] == [COMMAND_TEXT, "check 203.0.113.5 fresh"]
+    assert [message["response_type"] for _, message in workspace.fake.sent] == ["in_channel", "in_channel"]
 
 
 @pytest.mark.parametrize("typed", [f"private {COMMAND_TEXT}", f"{COMMAND_TEXT} Private"])
@@ -93,10 +83,7 @@ async def test_slow_command_posts_one_progress_message() -> None:
         assert (progress["response_type"], progress["replace_original"]) == ("ephemeral", True)
         workspace.commands.released.set()
         await working
-        assert [message["response_type"] for _, message in workspace.fake.sent] == [
-            "ephemeral",
-            "in_channel",
-        ]
+        assert [message["response_type"] for _, message in workspace.fake.sent] == ["ephemeral", "in_channel"]
 
 
 async def test_failing_command_hides_exception_details(workspace: Workspace) -> None:
@@ -109,25 +96,17 @@ async def test_failing_command_hides_exception_details(workspace: Workspace) -> 
 
 async def test_mention_in_thread_answers_in_thread(workspace: Workspace) -> None:
     response = await workspace.send(
-        *json_body(
-            event_callback(mention(f"<@UBOT> {COMMAND_TEXT}", thread_ts="1700000000.000001"))
-        )
+        *json_body(event_callback(mention(f"<@UBOT> {COMMAND_TEXT}", thread_ts="1700000000.000001")))
     )
     assert response.status_code == 200
     await workspace.run_job()
     [(method, answer)] = workspace.fake.sent
-    assert (method, answer["channel"], answer["thread_ts"]) == (
-        "chat.postMessage",
-        "C1",
-        "1700000000.000001",
-    )
+    assert (method, answer["channel"], answer["thread_ts"]) == ("chat.postMessage", "C1", "1700000000.000001")
     assert workspace.commands.requests[0].text == COMMAND_TEXT
 
 
 async def test_mention_outside_thread_starts_thread(workspace: Workspace) -> None:
-    await workspace.send(
-        *json_body(event_callback(mention("<@UBOT> <http://example.com|example.com>")))
-    )
+    await workspace.send(*json_body(event_callback(mention("<@UBOT> <http://example.com|example.com>"))))
     await workspace.run_job()
     assert workspace.fake.sent[0][1]["thread_ts"] == "1700000000.000200"
     assert workspace.commands.requests[0].text == "example.com"
@@ -135,9 +114,7 @@ async def test_mention_outside_thread_starts_thread(workspace: Workspace) -> Non
 
 async def test_event_redelivered_enqueues_once(workspace: Workspace) -> None:
     for event_id in ("Ev1", "Ev1", "Ev2"):
-        await workspace.send(
-            *json_body(event_callback(mention(f"<@UBOT> {COMMAND_TEXT}"), event_id))
-        )
+        await workspace.send(*json_body(event_callback(mention(f"<@UBOT> {COMMAND_TEXT}"), event_id)))
     assert len(workspace.jobs) == 1
 
 
@@ -177,9 +154,7 @@ async def test_direct_message_runs_command(workspace: Workspace) -> None:
     ],
     ids=["bot message", "edit", "channel message", "unhandled event"],
 )
-async def test_irrelevant_event_is_acked_and_ignored(
-    ignored: dict[str, Any], workspace: Workspace
-) -> None:
+async def test_irrelevant_event_is_acked_and_ignored(ignored: dict[str, Any], workspace: Workspace) -> None:
     assert (await workspace.send(*json_body(event_callback(ignored)))).status_code == 200
     assert workspace.jobs == []
 
@@ -187,12 +162,7 @@ async def test_irrelevant_event_is_acked_and_ignored(
 MESSAGE = {
     "ts": "1700000000.000400",
     "text": "Bounced: 550 from 203.0.113.5, 127.0.0.2",
-    "blocks": [
-        {
-            "type": "section",
-            "text": {"type": "mrkdwn", "text": "by <https://mail.example.com/why|the server>"},
-        }
-    ],
+    "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "by <https://mail.example.com/why|the server>"}}],
     "attachments": [{"fallback": "notes.txt says 2001:db8::5"}],
 }
 
@@ -214,9 +184,7 @@ async def test_check_shortcut_outside_membership_uses_response_url(workspace: Wo
 
 
 async def test_check_shortcut_without_targets_answers_error(workspace: Workspace) -> None:
-    await workspace.send(
-        *interaction_body(shortcut({"ts": "1.2", "text": "Good morning."}, workspace.response_url))
-    )
+    await workspace.send(*interaction_body(shortcut({"ts": "1.2", "text": "Good morning."}, workspace.response_url)))
     await workspace.fake.wait_for_messages(lambda sent: len(sent) == 1)
     assert workspace.fake.sent[0][1]["text"] == "! That message names no address and no domain."
     assert workspace.jobs == []
@@ -224,9 +192,7 @@ async def test_check_shortcut_without_targets_answers_error(workspace: Workspace
 
 async def test_button_in_thread_answers_in_thread(workspace: Workspace) -> None:
     action = button_action(
-        {"type": "button", "action_id": "run-0", "value": "check example.com"},
-        workspace.response_url,
-        thread_ts="1.1",
+        {"type": "button", "action_id": "run-0", "value": "check example.com"}, workspace.response_url, thread_ts="1.1"
     )
     await workspace.send(*interaction_body(action))
     await workspace.run_job()
@@ -247,8 +213,7 @@ async def test_button_in_ephemeral_message_replaces_it(workspace: Workspace) -> 
 
 async def test_link_button_is_only_acked(workspace: Workspace) -> None:
     action = button_action(
-        {"type": "button", "action_id": "open-0", "url": "https://list.example/"},
-        workspace.response_url,
+        {"type": "button", "action_id": "open-0", "url": "https://list.example/"}, workspace.response_url
     )
     assert (await workspace.send(*interaction_body(action))).status_code == 200
     assert (workspace.jobs, workspace.fake.sent) == ([], [])
@@ -268,9 +233,7 @@ async def test_command_with_queue_down_runs_in_process() -> None:
         raise ConnectionError
 
     async with open_workspace(down) as workspace:
-        assert (await workspace.type_command(COMMAND_TEXT)).json()[
-            "text"
-        ] == f"Checking {COMMAND_TEXT} …"
+        assert (await workspace.type_command(COMMAND_TEXT)).json()["text"] == f"Checking {COMMAND_TEXT} …"
         [answer] = await workspace.fake.wait_for_messages(lambda sent: len(sent) == 1)
         assert answer["response_type"] == "in_channel"
 
@@ -291,8 +254,7 @@ async def test_hanging_store_delays_only_first_ack() -> None:
             assert (await workspace.type_command(COMMAND_TEXT, f"{trigger}.1")).status_code == 200
             waits.append(time.perf_counter() - started)
         print(
-            f"ack with a hanging store: {waits[0] * 1e3:.0f} ms once, then"
-            f" {statistics.median(waits[1:]) * 1e3:.1f} ms"
+            f"ack with a hanging store: {waits[0] * 1e3:.0f} ms once, then {statistics.median(waits[1:]) * 1e3:.1f} ms"
         )
         assert calls == 1
         assert max(waits) < 1.0

@@ -12,26 +12,24 @@ from itertools import count
 import pytest
 
 from handlers.message import Button, Card, Fact, Line, Table, Tone
-from handlers.messages.overview import Overview, Section, ChannelWatch, watch_sections
-from handlers.slack.app_home import ADD_WATCH, REFRESH, TRUNCATED_NOTE, MAX_BLOCKS, home_view
+from handlers.messages.overview import ChannelWatch, Overview, Section, watch_sections
+from handlers.slack.app_home import ADD_WATCH, MAX_BLOCKS, REFRESH, TRUNCATED_NOTE, home_view
 from tests.handlers.messages.test_overview import NOW, listed, quiet
 from tests.handlers.slack.conftest import Workspace, open_workspace
 from tests.handlers.slack.hostile import HOSTILE
 from tests.support.slack_payloads import (
-    json_body,
-    event_callback,
     app_home_opened,
-    interaction_body,
+    event_callback,
     home_button_action,
+    interaction_body,
+    json_body,
     view_submission,
 )
 from tests.support.slack_validator import home_faults
 
 EVENTS = count()
 AT = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
-PRIVATE_CARD = Card(
-    "#board: 1 watch", table=Table(("Watch", "State"), (("203.0.113.99", "all good"),))
-)
+PRIVATE_CARD = Card("#board: 1 watch", table=Table(("Watch", "State"), (("203.0.113.99", "all good"),)))
 
 
 @dataclass
@@ -45,14 +43,7 @@ class StubOverviewLoader:
     async def __call__(self, team: str, names: Mapping[str, str]) -> Overview:
         self.calls.append((team, names))
         await self.released.wait()
-        return Overview(
-            (
-                Section(
-                    "Watches",
-                    tuple(card for channel, card in self.cards.items() if channel in names),
-                ),
-            )
-        )
+        return Overview((Section("Watches", tuple(card for channel, card in self.cards.items() if channel in names)),))
 
 
 def stub_loader(**cards: Card) -> StubOverviewLoader:
@@ -75,10 +66,7 @@ async def test_home_shows_only_own_channels() -> None:
     async with open_workspace(load_overview=source) as workspace:
         workspace.fake.memberships = {
             "U1": [{"id": "C1", "name": "mail"}],
-            "U2": [
-                {"id": "C1", "name": "mail"},
-                {"id": "C2", "name": "board", "kind": "private_channel"},
-            ],
+            "U2": [{"id": "C1", "name": "mail"}, {"id": "C2", "name": "board", "kind": "private_channel"}],
         }
         assert "#board" not in await open_home(workspace, "U1")
         assert "#board" in await open_home(workspace, "U2")
@@ -143,16 +131,10 @@ async def test_watch_added_on_home_shows_result_there() -> None:
         await workspace.send(*interaction_body(home_button_action(ADD_WATCH)))
         await workspace.slack.drain()
         view = (await workspace.fake.wait_for_form())["view"]
-        await workspace.send(
-            *interaction_body(view_submission(view, {"targets": "203.0.113.5", "channel": "C5"}))
-        )
+        await workspace.send(*interaction_body(view_submission(view, {"targets": "203.0.113.5", "channel": "C5"})))
         await workspace.run_job()
         [request] = workspace.commands.requests
-        assert (request.channel.id, request.user, request.text) == (
-            "C5",
-            "U1",
-            "watch 203.0.113.5 as mta",
-        )
+        assert (request.channel.id, request.user, request.text) == ("C5", "U1", "watch 203.0.113.5 as mta")
         [home] = workspace.fake.published_homes
         text = json.dumps(home["view"], ensure_ascii=False)
         assert text.index("on Example List") < text.index("#mail: 1 watch")
@@ -173,9 +155,7 @@ async def test_home_form_open_failure_shows_on_home() -> None:
 def test_home_view_with_many_watches_is_truncated_with_note() -> None:
     """Channels that do not fit are omitted; the blocklist section is never truncated."""
     watched = [ChannelWatch(quiet(n), f"#c{n // 30:02}") for n in range(600)]
-    overview = Overview(
-        watch_sections(watched, NOW), (Section("Blocklists", (Card("58 of 58 lists"),)),)
-    )
+    overview = Overview(watch_sections(watched, NOW), (Section("Blocklists", (Card("58 of 58 lists"),)),))
     view = home_view(overview, NOW)
     assert home_faults(view) == []
     assert len(view["blocks"]) <= MAX_BLOCKS
@@ -183,9 +163,7 @@ def test_home_view_with_many_watches_is_truncated_with_note() -> None:
 
 
 def test_home_view_lists_watch_state_and_next_poll() -> None:
-    sections = watch_sections(
-        [ChannelWatch(quiet(), "#mail"), ChannelWatch(listed(), "#mail")], NOW
-    )
+    sections = watch_sections([ChannelWatch(quiet(), "#mail"), ChannelWatch(listed(), "#mail")], NOW)
     text = " ".join(_texts(home_view(Overview(sections), NOW)))
     for text_part in (
         "1 incident is open",
@@ -198,24 +176,12 @@ def test_home_view_lists_watch_state_and_next_poll() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_home_view_escapes_hostile_text(text: str) -> None:
-    card = Card(
-        text,
-        Tone.BAD,
-        text,
-        (Line(text, Tone.BAD, text, text),),
-        (Fact(text, text),),
-        footnote=text,
-    )
-    table = Card(
-        text, table=Table((text, text, text), ((text, text, text),)), buttons=(Button(text, text),)
-    )
+    card = Card(text, Tone.BAD, text, (Line(text, Tone.BAD, text, text),), (Fact(text, text),), footnote=text)
+    table = Card(text, table=Table((text, text, text), ((text, text, text),)), buttons=(Button(text, text),))
     view = home_view(Overview((Section(text, (card, table)),), (Section(text, (card,)),)), AT, card)
     assert home_faults(view) == []
     action_ids = [
-        element["action_id"]
-        for block in view["blocks"]
-        if block["type"] == "actions"
-        for element in block["elements"]
+        element["action_id"] for block in view["blocks"] if block["type"] == "actions" for element in block["elements"]
     ]
     assert action_ids == [ADD_WATCH, REFRESH]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.charts import Bar, RowKind, Row, Timeline
-from handlers.message import Button, Card, Fact, Line, Chart, TextBlock, Table, Tone
+from handlers.charts import Bar, Row, RowKind, Timeline
+from handlers.message import Button, Card, Chart, Fact, Line, Table, TextBlock, Tone
 from handlers.slack.block_kit import render_message
 from tests.handlers.slack.conftest import ANSWER, MORNING
 from tests.handlers.slack.hostile import HOSTILE
@@ -62,18 +62,14 @@ def test_card_blocks_are_in_reading_order() -> None:
     ]
 
 
-def test_long_card_keeps_header_and_buttons_outside_fold() -> None:
+def test_long_card_shows_header_and_buttons_outside_fold() -> None:
     payload = render_message(replace(ANSWER, lines=ANSWER.lines * 9))
     assert [block["type"] for block in payload["blocks"]] == ["header", "rich_text"]
-    assert [block["type"] for block in payload["attachments"][-1]["blocks"]] == [
-        "context",
-        "actions",
-    ]
+    assert [block["type"] for block in payload["attachments"][-1]["blocks"]] == ["context", "actions"]
 
 
 @pytest.mark.parametrize(
-    ("tone", "bar_count"),
-    [(Tone.BAD, 2), (Tone.WARN, 2), (Tone.UNSURE, 2), (Tone.GOOD, 2), (Tone.PLAIN, 0)],
+    ("tone", "bar_count"), [(Tone.BAD, 2), (Tone.WARN, 2), (Tone.UNSURE, 2), (Tone.GOOD, 2), (Tone.PLAIN, 0)]
 )
 def test_tone_sets_color_bar_and_symbol(tone: Tone, bar_count: int) -> None:
     payload = render_message(replace(ANSWER, tone=tone))
@@ -83,33 +79,20 @@ def test_tone_sets_color_bar_and_symbol(tone: Tone, bar_count: int) -> None:
 
 def test_title_only_card_is_plain_section() -> None:
     assert rendered_blocks(Card("Checking example.com …")) == [
-        {
-            "type": "section",
-            "text": {"type": "plain_text", "text": "Checking example.com …", "emoji": False},
-        }
+        {"type": "section", "text": {"type": "plain_text", "text": "Checking example.com …", "emoji": False}}
     ]
 
 
 def test_passed_lines_share_one_block() -> None:
-    card = Card(
-        "t", Tone.GOOD, lines=(Line("SPF is right.", Tone.GOOD), Line("DMARC too.", Tone.GOOD))
-    )
-    assert visible_texts(rendered_blocks(card))[-4:] == [
-        "✓  ",
-        "SPF is right.",
-        "\n✓  ",
-        "DMARC too.",
-    ]
+    card = Card("t", Tone.GOOD, lines=(Line("SPF is right.", Tone.GOOD), Line("DMARC too.", Tone.GOOD)))
+    assert visible_texts(rendered_blocks(card))[-4:] == ["✓  ", "SPF is right.", "\n✓  ", "DMARC too."]
 
 
 @pytest.mark.parametrize(
     ("button", "expected"),
     [
         (Button("form", url="https://list.example/remove?ip=203.0.113.5"), {"action_id": "open-0"}),
-        (
-            Button("again", command="check example.com"),
-            {"action_id": "run-0", "value": "check example.com"},
-        ),
+        (Button("again", command="check example.com"), {"action_id": "run-0", "value": "check example.com"}),
         (Button("script", url="javascript:alert(1)"), None),
         (Button("two lines", url="https://list.example/\nx"), None),
         (Button("too long to be whole", url="https://list.example/" + "a" * 3_000), None),
@@ -117,14 +100,8 @@ def test_passed_lines_share_one_block() -> None:
         (Button("nothing"), None),
     ],
 )
-def test_button_with_unusable_target_is_omitted(
-    button: Button, expected: dict[str, str] | None
-) -> None:
-    actions = [
-        block
-        for block in rendered_blocks(Card("t", buttons=(button,)))
-        if block["type"] == "actions"
-    ]
+def test_button_with_unusable_target_is_omitted(button: Button, expected: dict[str, str] | None) -> None:
+    actions = [block for block in rendered_blocks(Card("t", buttons=(button,))) if block["type"] == "actions"]
     assert bool(actions) == (expected is not None)
     if expected:
         assert expected.items() <= actions[0]["elements"][0].items()
@@ -135,10 +112,7 @@ def test_button_with_unusable_target_is_omitted(
     [
         (Card("t", lines=(Line("x", Tone.BAD),) * 300), "280 more lines not shown"),
         (Card("t", facts=(Fact("a", "b"),) * 300), "280 more facts not shown"),
-        (
-            Card("t", text_block=TextBlock("s", ("└─ x",) * 300)),
-            "270 more lines of the picture not shown",
-        ),
+        (Card("t", text_block=TextBlock("s", ("└─ x",) * 300)), "270 more lines of the picture not shown"),
         (Card("t", table=Table(("a",), (("b",),) * 300)), "201 more rows not shown"),
     ],
     ids=["lines", "facts", "text block", "rows"],
@@ -148,16 +122,12 @@ def test_truncated_card_notes_omitted_count(card: Card, note: str) -> None:
 
 
 def test_text_block_preserves_columns() -> None:
-    tree = TextBlock(
-        "The SPF tree", ("example.com   2", "└─ _spf.example.net", "   └─ deeper    1   ")
-    )
+    tree = TextBlock("The SPF tree", ("example.com   2", "└─ _spf.example.net", "   └─ deeper    1   "))
     [title, preformatted] = rendered_blocks(Card("t", Tone.BAD, text_block=tree))[1]["elements"]
     assert visible_texts(title) == ["The SPF tree"]
     assert preformatted == {
         "type": "rich_text_preformatted",
-        "elements": [
-            {"type": "text", "text": "example.com   2\n└─ _spf.example.net\n   └─ deeper    1"}
-        ],
+        "elements": [{"type": "text", "text": "example.com   2\n└─ _spf.example.net\n   └─ deeper    1"}],
     }
 
 
@@ -166,9 +136,7 @@ def chart_of(text: str, rows: int = 40) -> Chart:
     return Chart(Timeline(text, MORNING, MORNING, (row,) * rows, text), text)
 
 
-@pytest.mark.parametrize(
-    "field_name", [f.name for f in fields(Card) if f.name not in ("tone", "private")]
-)
+@pytest.mark.parametrize("field_name", [f.name for f in fields(Card) if f.name not in ("tone", "private")])
 def test_oversized_card_field_stays_within_limits(field_name: str) -> None:
     huge = Card(
         LONG,
@@ -179,11 +147,7 @@ def test_oversized_card_field_stays_within_limits(field_name: str) -> None:
         text_block=TextBlock(LONG, (LONG,) * 500),
         chart=chart_of(LONG),
         table=Table((LONG,) * 30, ((LONG,) * 30,) * 500),
-        buttons=(
-            Button(LONG, "check " + "a" * 1_900),
-            Button(LONG, url="https://list.example/" + "a" * 2_900),
-        )
-        * 50,
+        buttons=(Button(LONG, "check " + "a" * 1_900), Button(LONG, url="https://list.example/" + "a" * 2_900)) * 50,
         footnote=LONG,
     )
     one_field: dict[str, Any] = {field_name: getattr(huge, field_name)}
@@ -203,14 +167,10 @@ CARDS_BY_FIELD: dict[str, Any] = {
     "label": lambda text: Card("t", facts=(Fact(text, "v"),)),
     "value": lambda text: Card("t", facts=(Fact("l", text),)),
     "text block title": lambda text: Card("t", text_block=TextBlock(text, ("a",))),
-    "text block line": lambda text: Card(
-        "t", Tone.BAD, text_block=TextBlock("s", (text, f"   {text}", "  b"))
-    ),
+    "text block line": lambda text: Card("t", Tone.BAD, text_block=TextBlock("s", (text, f"   {text}", "  b"))),
     "picture": lambda text: Card("t", Tone.BAD, chart=chart_of(text, 1)),
     "column": lambda text: Card("t", table=Table((text, "b"), (("a", "b"),))),
-    "cell": lambda text: Card(
-        "t", table=Table(("a", "b"), ((text, "b"), ("c",), ("d", "e", text)))
-    ),
+    "cell": lambda text: Card("t", table=Table(("a", "b"), ((text, "b"), ("c",), ("d", "e", text)))),
     "button": lambda text: Card("t", buttons=(Button(text, "check example.com"),)),
     "command": lambda text: Card("t", buttons=(Button("b", text),)),
     "url": lambda text: Card("t", buttons=(Button("b", url=text),)),
@@ -224,16 +184,12 @@ def test_hostile_text_in_any_field_is_escaped(field_name: str) -> None:
     for text in HOSTILE:
         payload = render_message(CARDS_BY_FIELD[field_name](text))
         assert message_faults(payload) == [], text[:40]
-        assert message_faults(render_message(CARDS_BY_FIELD[field_name](text), "F1")) == [], text[
-            :40
-        ]
+        assert message_faults(render_message(CARDS_BY_FIELD[field_name](text), "F1")) == [], text[:40]
         assert not re.search(r"<[!@#]|<https?:|<mailto:", payload["text"]), text[:40]
 
 
 def test_quote_is_cut_at_300_characters() -> None:
-    assert (
-        max(map(len, visible_texts(rendered_blocks(CARDS_BY_FIELD["quote"]("x" * 40_000))))) == 300
-    )
+    assert max(map(len, visible_texts(rendered_blocks(CARDS_BY_FIELD["quote"]("x" * 40_000))))) == 300
 
 
 any_text = st.text(max_size=400) | st.sampled_from(HOSTILE)
@@ -253,10 +209,7 @@ cards = st.builds(
     ),
     st.none() | st.builds(TextBlock, any_text, st.lists(any_text, max_size=60).map(tuple)),
     st.lists(
-        st.builds(
-            Button, any_text, any_text, any_text | st.just("https://list.example/"), st.booleans()
-        ),
-        max_size=30,
+        st.builds(Button, any_text, any_text, any_text | st.just("https://list.example/"), st.booleans()), max_size=30
     ).map(tuple),
     any_text,
 )

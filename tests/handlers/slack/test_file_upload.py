@@ -26,9 +26,7 @@ async def test_chart_answer_uploads_and_shows_file(workspace: Workspace) -> None
     await workspace.run_job()
     [(method, message)] = workspace.fake.sent
     assert method == POST
-    assert images(message) == [
-        {"type": "image", "slack_file": {"id": "F1"}, "alt_text": "Listed for 6h."}
-    ]
+    assert images(message) == [{"type": "image", "slack_file": {"id": "F1"}, "alt_text": "Listed for 6h."}]
     assert list(workspace.fake.uploads.complete) == ["F1"]
     assert not has_text_chart(message)
 

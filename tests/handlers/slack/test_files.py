@@ -9,9 +9,9 @@ import pytest
 
 from handlers.ports import File, FileUnreadable
 from handlers.slack.files import (
-    FILE_UNAVAILABLE,
     EXTERNAL_FILE,
     FILE_NOT_VISIBLE,
+    FILE_UNAVAILABLE,
     MISSING_SCOPE,
     download_url,
     file_server_for,
@@ -19,11 +19,11 @@ from handlers.slack.files import (
 from handlers.slack.requests import SlackRequest
 from tests.handlers.slack.conftest import Workspace
 from tests.support.slack_payloads import (
-    json_body,
     direct_message,
     event_callback,
-    mention,
     interaction_body,
+    json_body,
+    mention,
     shortcut,
     view_submission,
 )
@@ -50,9 +50,7 @@ async def requested_files(workspace: Workspace) -> list[File]:
         ("<@UBOT> watches", "watches"),
     ],
 )
-async def test_mention_with_file_reads_it_as_bounce(
-    text: str, command: str, workspace: Workspace
-) -> None:
+async def test_mention_with_file_reads_it_as_bounce(text: str, command: str, workspace: Workspace) -> None:
     file = workspace.fake.add_file(workspace.url, "F1", LOG)
     await workspace.send(*json_body(event_callback(mention(text, files=[file]))))
     [read] = await requested_files(workspace)
@@ -62,9 +60,7 @@ async def test_mention_with_file_reads_it_as_bounce(
 
 async def test_direct_message_with_file_is_bounce(workspace: Workspace) -> None:
     file = workspace.fake.add_file(workspace.url, "F1", LOG)
-    await workspace.send(
-        *json_body(event_callback(direct_message("", subtype="file_share", files=[file])))
-    )
+    await workspace.send(*json_body(event_callback(direct_message("", subtype="file_share", files=[file]))))
     [read] = await requested_files(workspace)
     assert (workspace.commands.requests[0].text, await read.read(MAX_BYTES)) == ("bounce", LOG)
 
@@ -76,16 +72,11 @@ async def test_bounce_shortcut_reads_message_and_files(workspace: Workspace) -> 
         "text": "see &lt;<mailto:a@example.com|a@example.com>&gt;\n<https://list.example/?ip=192.0.2.66>",
     }
     deleted = {"id": "F0", "mode": "tombstone"}
-    action = shortcut(
-        message | {"files": [deleted, file]}, workspace.response_url, "explain_bounce"
-    )
+    action = shortcut(message | {"files": [deleted, file]}, workspace.response_url, "explain_bounce")
     await workspace.send(*interaction_body(action))
     assert [job["thread"] for job in workspace.jobs] == ["1.2"]
     [read] = await requested_files(workspace)
-    assert (
-        workspace.commands.requests[0].text
-        == "bounce see <a@example.com>\nhttps://list.example/?ip=192.0.2.66"
-    )
+    assert workspace.commands.requests[0].text == "bounce see <a@example.com>\nhttps://list.example/?ip=192.0.2.66"
     assert await read.read(MAX_BYTES) == LOG
 
 
@@ -93,9 +84,7 @@ async def test_form_file_is_read(workspace: Workspace) -> None:
     await workspace.type_command("bounce")
     await workspace.slack.drain()
     file = workspace.fake.add_file(workspace.url, "F1", LOG)
-    await workspace.send(
-        *interaction_body(view_submission(workspace.fake.opened_forms[0]["view"], {"file": [file]}))
-    )
+    await workspace.send(*interaction_body(view_submission(workspace.fake.opened_forms[0]["view"], {"file": [file]})))
     [read] = await requested_files(workspace)
     assert await read.read(MAX_BYTES) == LOG
 
@@ -167,9 +156,7 @@ def test_file_url_outside_file_server_is_refused(url: str) -> None:
         download_url({"url_private_download": url, "url_private": ""}, SERVER)
 
 
-@pytest.mark.parametrize(
-    "file_info", [{"url_private": f"{SERVER}/a"}, {"url_private_download": f"{SERVER}/a"}]
-)
+@pytest.mark.parametrize("file_info", [{"url_private": f"{SERVER}/a"}, {"url_private_download": f"{SERVER}/a"}])
 def test_file_url_on_file_server_is_accepted(file_info: dict[str, Any]) -> None:
     assert download_url(file_info, SERVER) == f"{SERVER}/a"
 

@@ -8,14 +8,7 @@ import pytest
 
 from handlers.slack.http_endpoint import MAX_BODY_BYTES
 from tests.handlers.slack.conftest import Workspace
-from tests.support.slack_payloads import (
-    FORM_TYPE,
-    json_body,
-    form_body,
-    signature,
-    signed_headers,
-    slash_command,
-)
+from tests.support.slack_payloads import FORM_TYPE, form_body, json_body, signature, signed_headers, slash_command
 
 BODY, _ = form_body(slash_command("203.0.113.5", "http://127.0.0.1:1/actions/x"))
 Headers = dict[str, str | bytes]
@@ -88,9 +81,7 @@ async def test_tampered_body_is_refused(workspace: Workspace) -> None:
 
 async def test_replayed_request_runs_once(workspace: Workspace) -> None:
     headers = signed_headers(BODY)
-    answers = [
-        await workspace.http.post("/slack/events", content=BODY, headers=headers) for _ in range(3)
-    ]
+    answers = [await workspace.http.post("/slack/events", content=BODY, headers=headers) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 401, 401]
     await workspace.slack.wait_enqueued()
     assert len(workspace.jobs) == 1
@@ -129,9 +120,7 @@ async def test_maximum_size_body_is_accepted(workspace: Workspace) -> None:
 async def test_signed_malformed_body_returns_client_error(
     body: bytes, kind: str, status: int, workspace: Workspace
 ) -> None:
-    answer = await workspace.http.post(
-        "/slack/events", content=body, headers=signed_headers(body, kind)
-    )
+    answer = await workspace.http.post("/slack/events", content=body, headers=signed_headers(body, kind))
     assert answer.status_code == status
     assert workspace.jobs == []
 
@@ -142,9 +131,7 @@ async def test_ssl_check_needs_no_signature(workspace: Workspace) -> None:
 
 
 async def test_url_verification_returns_challenge(workspace: Workspace) -> None:
-    answer = await workspace.send(
-        *json_body({"type": "url_verification", "token": "x", "challenge": "3eZb"})
-    )
+    answer = await workspace.send(*json_body({"type": "url_verification", "token": "x", "challenge": "3eZb"}))
     assert answer.status_code == 200
     assert json.loads(answer.text) == {"challenge": "3eZb"}
 

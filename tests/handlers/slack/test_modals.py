@@ -13,38 +13,17 @@ from handlers.slack.modals import form_for, from_form
 from handlers.slack.requests import SlackRequest
 from tests.handlers.slack.conftest import BAD_INPUT, ScriptedCommands, Workspace, open_workspace
 from tests.handlers.slack.hostile import HOSTILE
-from tests.support.slack_payloads import (
-    json_body,
-    event_callback,
-    interaction_body,
-    button_action,
-    view_submission,
-)
+from tests.support.slack_payloads import button_action, event_callback, interaction_body, json_body, view_submission
 from tests.support.slack_validator import form_faults
 
 REQUEST = SlackRequest(
-    "1.1",
-    "T1",
-    "C1",
-    "U1",
-    "watch",
-    requested_at=1_700_000_000.0,
-    response_url="https://hooks.example/x",
+    "1.1", "T1", "C1", "U1", "watch", requested_at=1_700_000_000.0, response_url="https://hooks.example/x"
 )
 
 
 def form(text: str) -> dict[str, Any]:
     view = form_for(
-        SlackRequest(
-            "1.1",
-            "T1",
-            "C1",
-            "U1",
-            text,
-            requested_at=1.0,
-            thread="1.5",
-            response_url=REQUEST.response_url,
-        )
+        SlackRequest("1.1", "T1", "C1", "U1", text, requested_at=1.0, thread="1.5", response_url=REQUEST.response_url)
     )
     assert view is not None
     return view
@@ -56,15 +35,7 @@ def test_every_form_is_a_valid_view(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "watch 203.0.113.5",
-        "mute 0123456789 1h",
-        "unmute 0123456789",
-        "check watch",
-        "bounce 550",
-        "",
-    ],
+    "text", ["watch 203.0.113.5", "mute 0123456789 1h", "unmute 0123456789", "check watch", "bounce 550", ""]
 )
 def test_complete_command_opens_no_form(text: str) -> None:
     assert form_for(SlackRequest("1.1", "T1", "C1", "U1", text, requested_at=1.0)) is None
@@ -75,28 +46,16 @@ def test_complete_command_opens_no_form(text: str) -> None:
     [
         ({"targets": "203.0.113.5"}, "watch 203.0.113.5 as mta"),
         (
-            {
-                "targets": "203.0.113.0/28 example.com",
-                "every": "15m",
-                "role": "client",
-                "name": "HQ egress",
-            },
+            {"targets": "203.0.113.0/28 example.com", "every": "15m", "role": "client", "name": "HQ egress"},
             'watch 203.0.113.0/28 example.com every 15m as client name "HQ egress"',
         ),
-        (
-            {"targets": "203.0.113.5", "name": 'a "quoted" one'},
-            'watch 203.0.113.5 as mta name "a quoted one"',
-        ),
+        ({"targets": "203.0.113.5", "name": 'a "quoted" one'}, 'watch 203.0.113.5 as mta name "a quoted one"'),
     ],
 )
 def test_watch_form_becomes_command(filled: dict[str, str], command: str) -> None:
     request = from_form(view_submission(form("watch"), filled), now=2.0)
     assert request.text == command
-    assert (request.channel, request.thread, request.response_url) == (
-        "C1",
-        "1.5",
-        REQUEST.response_url,
-    )
+    assert (request.channel, request.thread, request.response_url) == ("C1", "1.5", REQUEST.response_url)
 
 
 @pytest.mark.parametrize("verb", ["bounce", "headers"])
@@ -108,17 +67,12 @@ def test_paste_form_preserves_lines_and_files(verb: str) -> None:
 
 
 def test_mute_form_includes_watch_id() -> None:
-    assert (
-        from_form(view_submission(form("mute 0123456789"), {"length": "8h"}), now=2.0).text
-        == "mute 0123456789 8h"
-    )
+    assert from_form(view_submission(form("mute 0123456789"), {"length": "8h"}), now=2.0).text == "mute 0123456789 8h"
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_form_with_hostile_name_stays_one_quoted_line(text: str) -> None:
-    request = from_form(
-        view_submission(form("watch"), {"targets": "203.0.113.5", "name": text}), now=2.0
-    )
+    request = from_form(view_submission(form("watch"), {"targets": "203.0.113.5", "name": text}), now=2.0)
     assert request.text.count('"') in (0, 2)
     assert "\n" not in request.text
 
@@ -138,9 +92,7 @@ async def test_bare_watch_command_opens_form(workspace: Workspace) -> None:
 
 
 async def test_mute_button_opens_form_for_watch(workspace: Workspace) -> None:
-    action = button_action(
-        {"type": "button", "action_id": "run-2", "value": "mute 0123456789"}, workspace.response_url
-    )
+    action = button_action({"type": "button", "action_id": "run-2", "value": "mute 0123456789"}, workspace.response_url)
     assert (await workspace.send(*interaction_body(action))).status_code == 200
     await workspace.slack.drain()
     [modal] = workspace.fake.opened_forms
@@ -149,9 +101,7 @@ async def test_mute_button_opens_form_for_watch(workspace: Workspace) -> None:
 
 async def test_form_open_failure_runs_command(workspace: Workspace) -> None:
     workspace.fake.failures.append(("views.open", "expired_trigger_id"))
-    action = button_action(
-        {"type": "button", "action_id": "run-2", "value": "mute 0123456789"}, workspace.response_url
-    )
+    action = button_action({"type": "button", "action_id": "run-2", "value": "mute 0123456789"}, workspace.response_url)
     await workspace.send(*interaction_body(action))
     await workspace.slack.drain()
     assert [job["text"] for job in workspace.jobs] == ["mute 0123456789"]
@@ -161,9 +111,7 @@ async def test_form_answers_where_it_was_opened(workspace: Workspace) -> None:
     await workspace.type_command("watch")
     await workspace.slack.drain()
     view = workspace.fake.opened_forms[0]["view"]
-    response = await workspace.send(
-        *interaction_body(view_submission(view, {"targets": "203.0.113.5"}))
-    )
+    response = await workspace.send(*interaction_body(view_submission(view, {"targets": "203.0.113.5"})))
     assert (response.status_code, response.text) == (200, "")
     await workspace.run_job()
     [(method, _)] = workspace.fake.sent
@@ -176,9 +124,7 @@ class RefusingCommands(ScriptedCommands):
         return Ack(BAD_INPUT, needs_work=False)
 
 
-@pytest.mark.parametrize(
-    ("verb", "field"), [("watch", "targets"), ("bounce", "text"), ("headers", "text")]
-)
+@pytest.mark.parametrize(("verb", "field"), [("watch", "targets"), ("bounce", "text"), ("headers", "text")])
 async def test_form_with_invalid_input_shows_error(verb: str, field: str) -> None:
     async with open_workspace(commands=RefusingCommands()) as workspace:
         await workspace.type_command(verb)
@@ -193,9 +139,7 @@ async def test_form_with_invalid_input_shows_error(verb: str, field: str) -> Non
 
 
 @pytest.mark.parametrize(("user", "resumed"), [("UBOT", 1), ("U1", 0)])
-async def test_only_bot_joining_channel_resumes_watches(
-    user: str, resumed: int, workspace: Workspace
-) -> None:
+async def test_only_bot_joining_channel_resumes_watches(user: str, resumed: int, workspace: Workspace) -> None:
     joined = {"type": "member_joined_channel", "user": user, "channel": "C1", "channel_type": "C"}
     await workspace.send(*json_body(event_callback(joined)))
     await workspace.slack.drain()
@@ -203,9 +147,7 @@ async def test_only_bot_joining_channel_resumes_watches(
     assert len(workspace.fake.sent) == resumed
 
 
-@pytest.mark.parametrize(
-    ("tokens", "revoked"), [({"bot": ["UBOT"]}, 1), ({"oauth": ["U1"]}, 0), ({}, 0)]
-)
+@pytest.mark.parametrize(("tokens", "revoked"), [({"bot": ["UBOT"]}, 1), ({"oauth": ["U1"]}, 0), ({}, 0)])
 async def test_only_bot_token_revocation_pauses_watches(
     tokens: dict[str, list[str]], revoked: int, workspace: Workspace
 ) -> None:
@@ -228,26 +170,18 @@ async def test_start_with_valid_token_resumes_watches(workspace: Workspace) -> N
         await running
 
 
-@pytest.mark.parametrize(
-    ("value", "thread"), [("ack 0123456789", "1700000000.000100"), ("check example.com", "")]
-)
-async def test_alert_action_answers_in_alert_thread(
-    value: str, thread: str, workspace: Workspace
-) -> None:
+@pytest.mark.parametrize(("value", "thread"), [("ack 0123456789", "1700000000.000100"), ("check example.com", "")])
+async def test_alert_action_answers_in_alert_thread(value: str, thread: str, workspace: Workspace) -> None:
     await workspace.send(
         *interaction_body(
-            button_action(
-                {"type": "button", "action_id": "run-0", "value": value}, workspace.response_url
-            )
+            button_action({"type": "button", "action_id": "run-0", "value": value}, workspace.response_url)
         )
     )
     assert [(job["thread"], job["name"]) for job in workspace.jobs] == [(thread, "ada")]
 
 
 async def test_button_from_other_workspace_is_external(workspace: Workspace) -> None:
-    action = button_action(
-        {"type": "button", "action_id": "run-0", "value": "ack 1"}, workspace.response_url
-    )
+    action = button_action({"type": "button", "action_id": "run-0", "value": "ack 1"}, workspace.response_url)
     action["user"] = action["user"] | {"team_id": "T9"}
     await workspace.send(*interaction_body(action))
     assert SlackRequest.from_job(workspace.jobs[0]).chat_request.is_external

@@ -7,17 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.inputs.targets import parse_targets
-from handlers.slack.mrkdwn import strip_markup, extract_targets, iter_texts, strip_private
+from handlers.slack.mrkdwn import extract_targets, iter_texts, strip_markup, strip_private
 
 
 @pytest.mark.parametrize(
     ("markup", "typed"),
     [
         ("<@U012AB> 203.0.113.5", "203.0.113.5"),
-        (
-            "<http://example.com|example.com> and <https://example.net/a?b=c>",
-            "example.com and example.net/a?b=c",
-        ),
+        ("<http://example.com|example.com> and <https://example.net/a?b=c>", "example.com and example.net/a?b=c"),
         ("<mailto:postmaster@example.com|postmaster@example.com>", "postmaster@example.com"),
         ("&lt;user@example.com&gt; &amp; more", "<user@example.com> & more"),
         ("&amp;lt;not a bracket&amp;gt;", "&lt;not a bracket&gt;"),
@@ -49,10 +46,7 @@ def test_private_option_at_either_end_is_split_off(text: str, rest: str, private
         ("Bounce from 203.0.113.5: see notes.txt, e.g. report.xlsx", ["203.0.113.5"]),
         ("[2001:db8::25] said 127.0.0.2 at 12:30:01", ["2001:db8::25"]),
         ("Mail <a@example.com>; (https://www.example.org/x).", ["example.com", "www.example.org"]),
-        (
-            "203.0.113.5 203.0.113.5 example.com EXAMPLE.com example.net",
-            ["203.0.113.5", "example.com"],
-        ),
+        ("203.0.113.5 203.0.113.5 example.com EXAMPLE.com example.net", ["203.0.113.5", "example.com"]),
         (" ".join(f"198.51.100.{n}" for n in range(99)), [f"198.51.100.{n}" for n in range(8)]),
         ("Good morning. Nothing here... is: one!", []),
     ],
@@ -62,17 +56,8 @@ def test_extract_targets_finds_addresses_and_domains(text: str, targets: list[st
 
 
 def test_texts_in_nested_blocks_are_found() -> None:
-    blocks = [
-        {
-            "type": "rich_text",
-            "elements": [{"elements": [{"type": "link", "url": "https://example.com"}]}],
-        }
-    ]
-    message = {
-        "text": "one",
-        "blocks": blocks,
-        "attachments": [{"fallback": "three", "fields": [{"value": "four"}]}],
-    }
+    blocks = [{"type": "rich_text", "elements": [{"elements": [{"type": "link", "url": "https://example.com"}]}]}]
+    message = {"text": "one", "blocks": blocks, "attachments": [{"fallback": "three", "fields": [{"value": "four"}]}]}
     assert set(iter_texts(message)) == {"one", "https://example.com", "three", "four"}
 
 

@@ -15,12 +15,12 @@ from starlette.applications import Starlette
 
 from bot.storage import StoreUnavailable
 from handlers.message import Card
-from handlers.ports import RetryAfter, Channel, WorkspaceUnavailable
+from handlers.ports import Channel, RetryAfter, WorkspaceUnavailable
 from handlers.slack.app import Credentials, SlackPlatform
 from handlers.slack.oauth import SCOPES, OAuthApp
 from tests.handlers.slack.conftest import ScriptedCommands, serve_app
 from tests.support.fake_slack import FakeSlack
-from tests.support.slack_payloads import SECRET, json_body, event_callback, mention, signed_headers
+from tests.support.slack_payloads import SECRET, event_callback, json_body, mention, signed_headers
 
 CODE, TOKEN = "a-code", "xoxb-of-the-second-workspace"
 OTHER_CHANNEL = Channel("slack", "T2", "C7")
@@ -33,18 +33,18 @@ class MemoryTokenStore:
     tokens: dict[str, str] = field(default_factory=dict)
     unavailable: bool = False
 
-    async def save(self, space: str, token: str) -> None:
+    async def save(self, workspace: str, token: str) -> None:
         if self.unavailable:
             raise StoreUnavailable("unavailable")
-        self.tokens[space] = token
+        self.tokens[workspace] = token
 
-    async def token(self, space: str) -> str | None:
+    async def token(self, workspace: str) -> str | None:
         if self.unavailable:
             raise StoreUnavailable("unavailable")
-        return self.tokens.get(space)
+        return self.tokens.get(workspace)
 
-    async def delete(self, space: str) -> None:
-        self.tokens.pop(space, None)
+    async def delete(self, workspace: str) -> None:
+        self.tokens.pop(workspace, None)
 
 
 @dataclass
@@ -63,18 +63,13 @@ class InstalledBot:
         # Set explicitly: the cookie is Secure, and this test server is plain HTTP.
         self.http.headers["cookie"] = answer.headers["set-cookie"].partition(";")[0]
         assert "Secure; HttpOnly" in answer.headers["set-cookie"]
-        return {
-            name: values[0]
-            for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()
-        }
+        return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
 
     async def finish_install(self, **query: str) -> httpx.Response:
         return await self.http.get("/slack/oauth_redirect", params=query)
 
     async def send_event(self, inner_event: dict[str, object]) -> None:
-        body, kind = json_body(
-            event_callback(inner_event) | {"team_id": "T2", "authorizations": [{"team_id": "T2"}]}
-        )
+        body, kind = json_body(event_callback(inner_event) | {"team_id": "T2", "authorizations": [{"team_id": "T2"}]})
         await self.http.post("/slack/events", content=body, headers=signed_headers(body, kind))
         await self.slack.drain()
 
@@ -90,9 +85,7 @@ async def installed_bot() -> AsyncIterator[InstalledBot]:
 
     async with serve_app(fake.app) as url:
         app = OAuthApp("1.2", "a client secret", f"{url}/api/")
-        credentials = Credentials(
-            signing_secret=SECRET, api_url=f"{url}/api/", oauth_app=app, token_store=token_store
-        )
+        credentials = Credentials(signing_secret=SECRET, api_url=f"{url}/api/", oauth_app=app, token_store=token_store)
         slack = SlackPlatform(credentials, commands, fail)
         async with (
             serve_app(Starlette(routes=slack.routes())) as bot_url,
@@ -122,11 +115,7 @@ async def test_installed_workspace_is_answered_with_own_token(bot: InstalledBot)
 
 @pytest.mark.parametrize(
     ("query", "status"),
-    [
-        ({"state": "forged", "code": CODE}, 400),
-        ({"code": CODE}, 400),
-        ({"error": "access_denied"}, 200),
-    ],
+    [({"state": "forged", "code": CODE}, 400), ({"code": CODE}, 400), ({"error": "access_denied"}, 200)],
     ids=["forged state", "no state", "access denied"],
 )
 async def test_installation_without_valid_state_stores_nothing(
@@ -148,11 +137,7 @@ async def test_installation_with_store_down_shows_error_page(bot: InstalledBot) 
     authorize_query = await bot.start_install()
     bot.token_store.unavailable = True
     failed = await bot.finish_install(state=authorize_query["state"], code=CODE)
-    assert (failed.status_code, "storage_error" in failed.text, "Traceback" in failed.text) == (
-        500,
-        True,
-        False,
-    )
+    assert (failed.status_code, "storage_error" in failed.text, "Traceback" in failed.text) == (500, True, False)
 
 
 async def test_uninstalled_workspace_token_is_deleted(bot: InstalledBot) -> None:
@@ -164,9 +149,7 @@ async def test_uninstalled_workspace_token_is_deleted(bot: InstalledBot) -> None
         await bot.slack.post(OTHER_CHANNEL, Card("Listed"))
 
 
-async def test_revoked_token_is_deleted_until_reinstall(
-    bot: InstalledBot,
-) -> None:
+async def test_revoked_token_is_deleted_until_reinstall(bot: InstalledBot) -> None:
     bot.token_store.tokens["T2"] = "revoked"
     await bot.send_event({"type": "tokens_revoked", "tokens": {"oauth": [], "bot": ["UBOT"]}})
     assert bot.token_store.tokens == {}

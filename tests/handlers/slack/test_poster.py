@@ -12,13 +12,13 @@ import pytest_asyncio
 from bot.monitoring.models import Channel
 from handlers.message import Card, Line, Tone
 from handlers.ports import (
+    ChannelUnavailable,
+    DeliveryUnknown,
     HistoryUnavailable,
-    RetryAfter,
     MessageNotFound,
     Rejected,
-    ChannelUnavailable,
+    RetryAfter,
     WorkspaceUnavailable,
-    DeliveryUnknown,
 )
 from handlers.slack.clients import Clients, single_token
 from handlers.slack.poster import EVENT_TYPE, SlackPoster
@@ -26,12 +26,7 @@ from tests.handlers.slack.conftest import serve_app
 from tests.support.fake_slack import TOKEN, FakeSlack
 
 CHANNEL = Channel("slack", "T1", "C1")
-CARD = Card(
-    "203.0.113.5: on Spamhaus ZEN",
-    Tone.BAD,
-    step="Fix the cause.",
-    lines=(Line("It is listed.", Tone.BAD),),
-)
+CARD = Card("203.0.113.5: on Spamhaus ZEN", Tone.BAD, step="Fix the cause.", lines=(Line("It is listed.", Tone.BAD),))
 STARTED_AT = datetime.fromtimestamp(1_700_000_000, UTC)
 POST, UPDATE = "chat.postMessage", "chat.update"
 HISTORY, REPLIES, OPEN = "conversations.history", "conversations.replies", "conversations.open"
@@ -50,9 +45,7 @@ class PosterChannel:
 async def channel() -> AsyncIterator[PosterChannel]:
     fake = FakeSlack()
     async with serve_app(fake.app) as url:
-        yield PosterChannel(
-            SlackPoster(Clients(single_token(TOKEN), f"{url}/api/").without_retries), fake
-        )
+        yield PosterChannel(SlackPoster(Clients(single_token(TOKEN), f"{url}/api/").without_retries), fake)
     assert fake.rejected == []
 
 
@@ -71,16 +64,10 @@ async def channel() -> AsyncIterator[PosterChannel]:
             for code in ("is_archived", "channel_not_found", "not_in_channel", "restricted_action")
         ),
         ("ekm_access_denied", ChannelUnavailable),
-        *(
-            (code, WorkspaceUnavailable)
-            for code in ("account_inactive", "token_revoked", "app_uninstalled")
-        ),
+        *((code, WorkspaceUnavailable) for code in ("account_inactive", "token_revoked", "app_uninstalled")),
         *((code, RetryAfter) for code in ("invalid_auth", "not_authed", "token_expired")),
         *((code, Rejected) for code in ("missing_scope", "no_text", "an_error_of_tomorrow")),
-        *(
-            (code, MessageNotFound)
-            for code in ("thread_not_found", "message_not_found", "cant_update_message")
-        ),
+        *((code, MessageNotFound) for code in ("thread_not_found", "message_not_found", "cant_update_message")),
     ],
 )
 @pytest.mark.parametrize("call", [POST, UPDATE])
@@ -89,11 +76,7 @@ async def test_api_error_maps_to_one_exception(
 ) -> None:
     channel.fake.failures.append((call, failure))
     with pytest.raises(exception):
-        await (
-            channel.poster.post(CHANNEL, CARD)
-            if call == POST
-            else channel.poster.update(CHANNEL, "1.1", CARD)
-        )
+        await (channel.poster.post(CHANNEL, CARD) if call == POST else channel.poster.update(CHANNEL, "1.1", CARD))
     assert channel.message_count() == 0
 
 
@@ -132,24 +115,16 @@ async def test_unreachable_api_raises_retry_after() -> None:
 async def test_post_stores_key_in_metadata(channel: PosterChannel) -> None:
     await channel.poster.post(CHANNEL, CARD, key="w1.1.opened")
     [message] = channel.fake.stored["C1"]
-    assert message["metadata"] == {
-        "event_type": EVENT_TYPE,
-        "event_payload": {"key": "w1.1.opened"},
-    }
+    assert message["metadata"] == {"event_type": EVENT_TYPE, "event_payload": {"key": "w1.1.opened"}}
     assert EVENT_TYPE == "mailcheck_alert"
 
 
 async def test_find_pages_through_history(channel: PosterChannel) -> None:
     for number in range(450):
-        channel.fake.stored.setdefault("C1", []).append(
-            {"ts": f"{1_700_000_000 + number}.1", "text": "talk"}
-        )
+        channel.fake.stored.setdefault("C1", []).append({"ts": f"{1_700_000_000 + number}.1", "text": "talk"})
     metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": "opened"}}
     channel.fake.stored["C1"][-1]["metadata"] = metadata
-    assert (
-        await channel.poster.find(CHANNEL, "opened", STARTED_AT)
-        == channel.fake.stored["C1"][-1]["ts"]
-    )
+    assert await channel.poster.find(CHANNEL, "opened", STARTED_AT) == channel.fake.stored["C1"][-1]["ts"]
 
 
 async def test_find_ignores_older_message(channel: PosterChannel) -> None:
@@ -178,9 +153,7 @@ async def test_find_error_maps_to_exception(
 
 
 @pytest.mark.parametrize("code", ["invalid_blocks", "msg_blocks_too_long", "msg_too_long"])
-async def test_rejected_blocks_fall_back_to_text_with_key(
-    code: str, channel: PosterChannel
-) -> None:
+async def test_rejected_blocks_fall_back_to_text_with_key(code: str, channel: PosterChannel) -> None:
     channel.fake.failures.append((POST, code))
     await channel.poster.post(CHANNEL, CARD, key="opened")
     [message] = channel.fake.stored["C1"]
@@ -199,19 +172,13 @@ async def test_broadcast_applies_only_to_replies(channel: PosterChannel) -> None
     root = await channel.poster.post(CHANNEL, CARD, broadcast=True)
     await channel.poster.post(CHANNEL, CARD, root, broadcast=True)
     await channel.poster.post(CHANNEL, CARD, root)
-    assert [message.get("reply_broadcast") for message in channel.fake.stored["C1"]] == [
-        None,
-        True,
-        None,
-    ]
+    assert [message.get("reply_broadcast") for message in channel.fake.stored["C1"]] == [None, True, None]
 
 
 async def test_update_replaces_message(channel: PosterChannel) -> None:
     root = await channel.poster.post(CHANNEL, CARD)
     await channel.poster.update(CHANNEL, root, Card("203.0.113.5: clear again", Tone.GOOD))
-    assert [message["text"] for message in channel.fake.stored["C1"]] == [
-        "✓ 203.0.113.5: clear again"
-    ]
+    assert [message["text"] for message in channel.fake.stored["C1"]] == ["✓ 203.0.113.5: clear again"]
 
 
 async def test_notify_user_posts_direct_message(channel: PosterChannel) -> None:

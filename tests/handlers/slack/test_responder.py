@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 from handlers.message import Card
 from handlers.slack.clients import Clients, single_token
 from handlers.slack.requests import SlackRequest
-from handlers.slack.responder import SlackTimeouts, SlackResponder
+from handlers.slack.responder import SlackResponder, SlackTimeouts
 from tests.handlers.slack.conftest import ANSWER, Workspace, open_workspace
 from tests.support.fake_slack import MAX_USES, TOKEN
-from tests.support.slack_payloads import SECRET, json_body, event_callback, mention
+from tests.support.slack_payloads import SECRET, event_callback, json_body, mention
 
 REQUEST = SlackRequest("1.1", "T1", "C1", "U1", "203.0.113.5 example.com", requested_at=0.0)
 URL, POST, EPHEMERAL = "response_url", "chat.postMessage", "chat.postEphemeral"
@@ -36,10 +36,7 @@ HALF_AN_HOUR = 1_800.0
     ],
 )
 async def test_answer_falls_back_to_next_method(
-    failures: list[tuple[str, int | str]],
-    methods: list[str],
-    slept: list[float],
-    workspace: Workspace,
+    failures: list[tuple[str, int | str]], methods: list[str], slept: list[float], workspace: Workspace
 ) -> None:
     workspace.fake.failures += failures
     await workspace.type_command(REQUEST.text)
@@ -80,12 +77,7 @@ async def test_private_answer_falls_back_to_ephemeral_message(workspace: Workspa
     [
         REQUEST,
         replace(
-            REQUEST,
-            private=True,
-            thread="1.2",
-            response_url="https://slack.example/x",
-            replaces=True,
-            posts_first=True,
+            REQUEST, private=True, thread="1.2", response_url="https://slack.example/x", replaces=True, posts_first=True
         ),
     ],
 )
@@ -106,29 +98,18 @@ async def test_logs_contain_no_secrets_or_message_text(caplog: pytest.LogCapture
     with capture_logs() as log_lines:
         async with open_workspace() as workspace:
             secrets = [TOKEN, SECRET, workspace.response_url, "abcdef", "203.0.113.5"]
-            workspace.fake.failures += [
-                (URL, 503),
-                (URL, "used_url"),
-                (POST, "internal_error"),
-                (POST, "fatal_error"),
-            ]
+            workspace.fake.failures += [(URL, 503), (URL, "used_url"), (POST, "internal_error"), (POST, "fatal_error")]
             await workspace.type_command(REQUEST.text)
             await workspace.run_job()
             await workspace.type_command("broken")
             await workspace.run_job()
             await workspace.http.post(
-                "/slack/events",
-                content=f"text={REQUEST.text}",
-                headers={"X-Slack-Signature": "v0=0"},
+                "/slack/events", content=f"text={REQUEST.text}", headers={"X-Slack-Signature": "v0=0"}
             )
-            await workspace.send(
-                *json_body(event_callback({"type": "reaction_added", "item": REQUEST.text}))
-            )
+            await workspace.send(*json_body(event_callback({"type": "reaction_added", "item": REQUEST.text})))
             await workspace.send(*json_body(event_callback(mention(REQUEST.text))))
             await workspace.run_job()
-    written = caplog.text + "".join(
-        str({k: v for k, v in line.items() if k != "exc_info"}) for line in log_lines
-    )
+    written = caplog.text + "".join(str({k: v for k, v in line.items() if k != "exc_info"}) for line in log_lines)
     assert len(log_lines) >= 5
     assert [secret for secret in secrets if secret in written] == []
 
@@ -143,9 +124,7 @@ def responder_for(workspace: Workspace, request: SlackRequest) -> SlackResponder
 
 async def test_progress_reserves_response_url_uses_for_answer(workspace: Workspace) -> None:
     """Of five uses one is spare, two may be progress, and two are for the answer and its retry."""
-    request = replace(
-        REQUEST, requested_at=time.time(), response_url=workspace.response_url, replaces=True
-    )
+    request = replace(REQUEST, requested_at=time.time(), response_url=workspace.response_url, replaces=True)
     responder = responder_for(workspace, request)
     for number in range(10):
         await responder.progress(Card("Checking …", footnote=f"{number} of 10 addresses checked"))
@@ -161,11 +140,6 @@ async def test_mention_progress_is_edited_until_answer(workspace: Workspace) -> 
     for number in range(3):
         await responder.progress(Card("Checking …", footnote=f"{number} of 10 addresses checked"))
     await responder.send(ANSWER)
-    assert [method for method, _ in workspace.fake.sent] == [
-        POST,
-        "chat.update",
-        "chat.update",
-        "chat.update",
-    ]
+    assert [method for method, _ in workspace.fake.sent] == [POST, "chat.update", "chat.update", "chat.update"]
     [message] = workspace.fake.stored["C1"]
     assert "on Example List" in str(message["blocks"])

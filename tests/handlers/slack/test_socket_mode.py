@@ -75,19 +75,10 @@ class ConnectedBot:
             return await self.socket_server.connections.get()
 
     async def send(
-        self,
-        connection: web.WebSocketResponse,
-        kind: str,
-        body: dict[str, Any],
-        envelope: str = "e1",
+        self, connection: web.WebSocketResponse, kind: str, body: dict[str, Any], envelope: str = "e1"
     ) -> dict[str, Any]:
         await connection.send_json(
-            {
-                "type": kind,
-                "envelope_id": envelope,
-                "payload": body,
-                "accepts_response_payload": True,
-            }
+            {"type": kind, "envelope_id": envelope, "payload": body, "accepts_response_payload": True}
         )
         async with asyncio.timeout(5):
             return await self.socket_server.answers.get()
@@ -106,9 +97,7 @@ async def connected_bot(
     async with TestServer(socket_server.app) as server:
         socket_server.url = str(server.make_url("/"))
         slack = SlackPlatform(
-            Credentials(bot_token, app_token, api_url=f"{socket_server.url}api/"),
-            ScriptedCommands(),
-            collect,
+            Credentials(bot_token, app_token, api_url=f"{socket_server.url}api/"), ScriptedCommands(), collect
         )
         running = asyncio.create_task(slack.run(QUICK))
         try:
@@ -122,9 +111,7 @@ async def connected_bot(
 async def test_socket_command_is_acked_in_envelope() -> None:
     async with connected_bot() as bot:
         answer = await bot.send(
-            await bot.connection(),
-            "slash_commands",
-            dict(slash_command("example.com", RESPONSE_URL)),
+            await bot.connection(), "slash_commands", dict(slash_command("example.com", RESPONSE_URL))
         )
         assert answer["envelope_id"] == "e1"
         assert message_faults(answer["payload"], "acknowledgement") == []
@@ -142,9 +129,7 @@ async def test_socket_command_is_acked_in_envelope() -> None:
 )
 async def test_socket_button_is_acked(element: dict[str, Any], jobs: int) -> None:
     async with connected_bot() as bot:
-        answer = await bot.send(
-            await bot.connection(), "interactive", button_action(element, RESPONSE_URL)
-        )
+        answer = await bot.send(await bot.connection(), "interactive", button_action(element, RESPONSE_URL))
         assert answer == {"envelope_id": "e1"}
         await bot.slack.wait_enqueued()
         assert len(bot.jobs) == jobs
@@ -163,32 +148,23 @@ async def test_lost_socket_reconnects(ending: str) -> None:
             assert transport
             transport.abort()
         second = await bot.connection()
-        answer = await bot.send(
-            second, "slash_commands", dict(slash_command("example.com", RESPONSE_URL)), "e2"
-        )
+        answer = await bot.send(second, "slash_commands", dict(slash_command("example.com", RESPONSE_URL)), "e2")
         assert answer["envelope_id"] == "e2"
 
 
 async def test_dead_socket_url_is_replaced() -> None:
     async with connected_bot(refusals=5) as bot:
         connection = await bot.connection()
-        assert (
-            await bot.send(
-                connection, "slash_commands", dict(slash_command("example.com", RESPONSE_URL))
-            )
-        )["envelope_id"] == "e1"
+        assert (await bot.send(connection, "slash_commands", dict(slash_command("example.com", RESPONSE_URL))))[
+            "envelope_id"
+        ] == "e1"
 
 
 @pytest.mark.parametrize(
     ("tokens", "named"),
-    [
-        ({"app_token": "xapp-wrong"}, "SLACK_APP_TOKEN"),
-        ({"bot_token": "xoxb-wrong"}, "SLACK_BOT_TOKEN"),
-    ],
+    [({"app_token": "xapp-wrong"}, "SLACK_APP_TOKEN"), ({"bot_token": "xoxb-wrong"}, "SLACK_BOT_TOKEN")],
 )
-async def test_refused_token_stops_bot_with_one_sentence(
-    tokens: dict[str, str], named: str
-) -> None:
+async def test_refused_token_stops_bot_with_one_sentence(tokens: dict[str, str], named: str) -> None:
     async with connected_bot(**tokens) as bot:
         with pytest.raises(SlackConnectionRefused, match=f"{named} \\(invalid_auth\\)"):
             async with asyncio.timeout(5):
@@ -198,9 +174,7 @@ async def test_refused_token_stops_bot_with_one_sentence(
 async def test_shutdown_closes_socket() -> None:
     async with connected_bot() as bot:
         connection = await bot.connection()
-        await bot.send(
-            connection, "slash_commands", dict(slash_command("example.com", RESPONSE_URL))
-        )
+        await bot.send(connection, "slash_commands", dict(slash_command("example.com", RESPONSE_URL)))
         bot.running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await bot.running

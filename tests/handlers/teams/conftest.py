@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from handlers.message import Card
-from handlers.ports import CommandHandler, Channel
+from handlers.ports import Channel, CommandHandler
 from handlers.teams.app import TeamsPlatform
 from handlers.teams.outbound_auth import Credentials
 from handlers.teams.throttle import TeamsTimeouts
@@ -62,13 +62,7 @@ class Tenant:
 
     def claims(self, **other: Any) -> dict[str, Any]:
         now = int(self.now)
-        good = {
-            "iss": ISSUER,
-            "aud": CLIENT_ID,
-            "nbf": now - 5,
-            "exp": now + 3600,
-            "serviceurl": self.service,
-        }
+        good = {"iss": ISSUER, "aud": CLIENT_ID, "nbf": now - 5, "exp": now + 3600, "serviceurl": self.service}
         return {name: value for name, value in {**good, **other}.items() if value is not None}
 
     async def send(self, activity: Activity, authorization: str | None = None) -> httpx.Response:
@@ -91,11 +85,7 @@ async def open_tenant(
     """`commands` replaces the scripted commands."""
     jobs: list[dict[str, str]] = []
     slept: list[float] = []
-    microsoft, scripted, conversations = (
-        FakeMicrosoft(),
-        TeamsCommands(),
-        MemoryConversationReferences(),
-    )
+    microsoft, scripted, conversations = (FakeMicrosoft(), TeamsCommands(), MemoryConversationReferences())
     scripted.released.set()
 
     async def enqueue_job(job: dict[str, str]) -> None:
@@ -110,26 +100,17 @@ async def open_tenant(
     async with serve_app(microsoft.app) as url:
         credentials = Credentials(CLIENT_ID, SECRET, TENANT, FakeMicrosoft.cloud(url))
         timeouts = replace(
-            timeouts or TeamsTimeouts(),
-            now=lambda: BEGUN + sum(slept),
-            sleep=sleep,
-            random_fraction=lambda: 1.0,
+            timeouts or TeamsTimeouts(), now=lambda: BEGUN + sum(slept), sleep=sleep, random_fraction=lambda: 1.0
         )
         teams = TeamsPlatform(
-            credentials,
-            commands or scripted,
-            enqueue or enqueue_job,
-            conversations,
-            timeouts=timeouts,
+            credentials, commands or scripted, enqueue or enqueue_job, conversations, timeouts=timeouts
         )
         routes = [*teams.routes("127.0.0.1"), Route("/healthz", healthz)]
         async with (
             serve_app(Starlette(routes=routes)) as bot_url,
             httpx.AsyncClient(base_url=bot_url, verify=False) as http,
         ):
-            yield Tenant(
-                teams, microsoft, scripted, conversations, http, f"{url}/service/", jobs, slept
-            )
+            yield Tenant(teams, microsoft, scripted, conversations, http, f"{url}/service/", jobs, slept)
         await teams.drain()
         await teams.close()
     assert microsoft.refused == []

@@ -1,4 +1,4 @@
-"""Good cards with one thing in them that Adaptive Cards 1.5 do not know: whoever judges cards must find it."""
+"""Valid cards with one element that Adaptive Cards 1.5 do not know."""
 
 from __future__ import annotations
 
@@ -62,9 +62,7 @@ CORRUPTIONS: dict[str, Callable[[Element], None]] = {
 # What the official parser says nothing about.
 SMALL_CORRUPTIONS: dict[str, Callable[[Element], None]] = {
     "a key of a column": lambda card: table(card)["columns"][0].update(nope=True),
-    "a key of a choice": lambda card: dict_at(folded(card), "body", 0, "choices", 0).update(
-        nope=True
-    ),
+    "a key of a choice": lambda card: dict_at(folded(card), "body", 0, "choices", 0).update(nope=True),
     "a version": lambda card: card.update(version="1.6"),
 }
 

@@ -1,4 +1,4 @@
-"""The delivery of alerts over Teams: one post for each incident, kept up to date, and what its bad days come to."""
+"""Delivery of alerts in Teams: one post per incident, edited, and its error cases."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from bot.monitoring.models import Channel
-from handlers.delivery import DeliveryWorker, DeliveryTimeouts
+from handlers.delivery import DeliveryTimeouts, DeliveryWorker
 from handlers.message import Card
 from handlers.messages.alerts import reply_card
 from handlers.teams.conversation_references import ConversationReference, ConversationType
@@ -23,7 +23,7 @@ THREAD_OF = f"{CHANNEL};messageid="
 
 
 class ChannelHarness:
-    """A watch in a channel of Teams, and the delivery of what it tells."""
+    """A watch in a Teams channel and the delivery of its alerts."""
 
     def __init__(self, tenant: Tenant) -> None:
         self.tenant, self.clock = tenant, Clock(LATER)
@@ -32,21 +32,19 @@ class ChannelHarness:
         self.crash()
 
     def crash(self) -> None:
-        """Begins anew, with nothing in mind but what is kept."""
+        """Restart with only the stored state."""
         pace = DeliveryTimeouts(now=self.clock, sleep=self._pass)
         self.delivery = DeliveryWorker(self.kept, self.kept, {"teams": self.tenant.teams}, pace)
 
     async def put(self) -> None:
-        known = ConversationReference(
-            TENANT, CHANNEL, ConversationType.CHANNEL, self.tenant.service, BOT, TEAM
-        )
+        known = ConversationReference(TENANT, CHANNEL, ConversationType.CHANNEL, self.tenant.service, BOT, TEAM)
         await self.tenant.conversations.store(known)
         await self.kept.add(self.letters[0].watch, self.letters[0].incident, LATER)
         for letter in self.letters:
             self.kept.enqueue(letter)
 
     async def deliver(self, tries: int = 40) -> None:
-        """Goes on, a minute after each wait, until everything is said."""
+        """Deliver until the outbox is empty, a minute after each delay."""
         for _ in range(tries):
             while await self.delivery.deliver_next(ROOM):
                 await self._pass(1.0)
@@ -58,8 +56,8 @@ class ChannelHarness:
         self.clock.add(seconds)
         self.tenant.slept.append(seconds)
 
-    def told(self) -> Counter[str]:
-        """How often each alert stands in the channel, by its headline; the edits of the root are not counted."""
+    def posts(self) -> Counter[str]:
+        """Number of posts per headline; edits of the root are not counted."""
         posts = [said for said in self.tenant.microsoft.said if said.method == "POST"]
         return Counter(str(said.payload["summary"]) for said in posts)
 
@@ -71,9 +69,7 @@ async def channel(tenant: Tenant) -> ChannelHarness:
     return made
 
 
-async def test_alert_is_one_post_edited_when_cleared(
-    channel: ChannelHarness, tenant: Tenant
-) -> None:
+async def test_alert_is_one_post_edited_when_cleared(channel: ChannelHarness, tenant: Tenant) -> None:
     await channel.deliver()
     root, *later = tenant.microsoft.said
     assert (root.method, root.conversation) == ("POST", CHANNEL)
@@ -93,7 +89,7 @@ async def test_alert_rejected_by_teams_is_retried_once_posted(
 ) -> None:
     tenant.microsoft.mishaps = [(status, {"Retry-After": "20"})] * 3
     await channel.deliver()
-    assert sorted(channel.told().values()) == [1, 1, 1, 1]
+    assert sorted(channel.posts().values()) == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -102,7 +98,7 @@ async def test_alert_with_unknown_delivery_is_posted_again(
 ) -> None:
     tenant.microsoft.mishaps = [(status, {})]
     await channel.deliver()
-    assert sorted(channel.told().values()) == [1, 1, 1, 1]
+    assert sorted(channel.posts().values()) == [1, 1, 1, 1]
 
 
 class Crash(BaseException):
@@ -116,9 +112,9 @@ async def test_alert_is_posted_twice_only_after_crash_in_call(
     post, calls = tenant.teams.post, count(1)
 
     async def posts_and_dies(
-        room: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False
+        channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False
     ) -> str:
-        said = await post(room, card, thread, key, broadcast)
+        said = await post(channel, card, thread, key, broadcast)
         if next(calls) == dies_at:
             raise Crash
         return said
@@ -128,13 +124,11 @@ async def test_alert_is_posted_twice_only_after_crash_in_call(
         await channel.deliver()
     channel.crash()
     await channel.deliver()
-    assert sorted(channel.told().values()) == [1, 1, 1, 2]
+    assert sorted(channel.posts().values()) == [1, 1, 1, 2]
 
 
 @pytest.mark.parametrize("status", [403, 404])
-async def test_unavailable_channel_pauses_its_watches(
-    status: int, channel: ChannelHarness, tenant: Tenant
-) -> None:
+async def test_unavailable_channel_pauses_its_watches(status: int, channel: ChannelHarness, tenant: Tenant) -> None:
     tenant.microsoft.mishaps = [(status, {})] * 9
     await channel.deliver(tries=1)
     kept = await channel.kept.find(ROOM, channel.letters[0].watch.id)
@@ -143,9 +137,7 @@ async def test_unavailable_channel_pauses_its_watches(
     assert tenant.microsoft.said == []
 
 
-async def test_reply_to_deleted_post_becomes_a_new_post(
-    channel: ChannelHarness, tenant: Tenant
-) -> None:
+async def test_reply_to_deleted_post_becomes_a_new_post(channel: ChannelHarness, tenant: Tenant) -> None:
     assert await channel.delivery.deliver_next(ROOM)
     tenant.microsoft.mishaps = [(404, {})]
     await channel.deliver()

@@ -1,5 +1,4 @@
-"""Delivery over real HTTP to a Teams that has bad days, from a process that dies: nothing lost, all in order, and said twice only
-where the answer to a call was lost, since nobody can look."""
+"""Alert delivery over real HTTP with API failures and crashes of the process."""
 
 from __future__ import annotations
 
@@ -12,12 +11,12 @@ import pytest
 
 from bot.monitoring.interfaces import AlertMessage
 from bot.monitoring.models import Channel
-from handlers.delivery import DeliveryWorker, DeliveryTimeouts
+from handlers.delivery import DeliveryTimeouts, DeliveryWorker
 from handlers.message import Card
 from handlers.messages.alerts import reply_card, root_card
 from handlers.teams.app import TeamsPlatform
 from handlers.teams.conversation_references import ConversationReference, ConversationType
-from tests.handlers.delivery.test_crashes import RandomFaults, Crash, CrashingStore
+from tests.handlers.delivery.test_crashes import Crash, CrashingStore, RandomFaults
 from tests.handlers.teams.conftest import Tenant
 from tests.support.memory_repository import InMemoryRepository
 from tests.support.outbox_messages import LATER, message_for, messages_of_incident
@@ -26,12 +25,7 @@ from tests.support.teams_activities import BOT, TENANT
 
 ROOMS = tuple(Channel("teams", TENANT, f"19:mail{n}@thread.tacv2") for n in range(3))
 WATCHES = 8  # in a room, times four letters each
-NOT_TAKEN: tuple[tuple[int, dict[str, str]], ...] = (
-    (412, {}),
-    (429, {"Retry-After": "7"}),
-    (503, {}),
-    (502, {}),
-)
+NOT_TAKEN: tuple[tuple[int, dict[str, str]], ...] = ((412, {}), (429, {"Retry-After": "7"}), (503, {}), (502, {}))
 ANSWER_LOST = (502, 504)
 
 
@@ -53,9 +47,9 @@ class MortalTeams:
             raise
         return said
 
-    async def update(self, room: Channel, message: str, card: Card) -> None:
+    async def update(self, channel: Channel, message: str, card: Card) -> None:
         self.days.maybe_crash()
-        await self.teams.update(room, message, card)
+        await self.teams.update(channel, message, card)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.teams, name)
@@ -76,9 +70,9 @@ class Unwritten(CrashingStore):
         self._faults.maybe_crash()
 
 
-def title(letter: AlertMessage) -> str:
-    drawn = root_card(letter.watch, letter.incident, letter.alert) if letter.alert.is_root else None
-    return (drawn or reply_card(letter.watch, letter.alert)).title
+def title(message: AlertMessage) -> str:
+    drawn = root_card(message.watch, message.incident, message.alert) if message.alert.is_root else None
+    return (drawn or reply_card(message.watch, message.alert)).title
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -91,19 +85,14 @@ async def test_alerts_are_delivered_at_least_once_over_http(seed: int, tenant: T
         messages_of_incident(numbered_watch(0)),
     )
     wanted = [
-        message_for(letter, numbered_watch(n, room))
-        for room in ROOMS
-        for letter in template
-        for n in range(WATCHES)
+        message_for(letter, numbered_watch(n, room)) for room in ROOMS for letter in template for n in range(WATCHES)
     ]
     for letter in wanted:
         kept.enqueue(letter)
         kept.store(letter.watch, letter.incident)
     for room in ROOMS:
         await tenant.conversations.store(
-            ConversationReference(
-                TENANT, room.id, ConversationType.CHANNEL, tenant.service, BOT, "19:t"
-            )
+            ConversationReference(TENANT, room.id, ConversationType.CHANNEL, tenant.service, BOT, "19:t")
         )
     mortal: Any = Unwritten(kept, days)
     speaking = MortalTeams(tenant.teams, days)
@@ -127,9 +116,7 @@ async def test_alerts_are_delivered_at_least_once_over_http(seed: int, tenant: T
     expected = Counter(title(letter) for letter in wanted)
     lost_answers = speaking.died_inside + mortal.died_unwritten + microsoft.answers_lost["POST"]
     doubled = (told - expected).total()
-    print(
-        f"{len(wanted)} alerts, {days.crashes} deaths, {lost_answers} answers lost: lost 0, doubled {doubled}"
-    )
+    print(f"{len(wanted)} alerts, {days.crashes} deaths, {lost_answers} answers lost: lost 0, doubled {doubled}")
     assert (expected - told).total() == 0
     assert doubled == lost_answers > 0
     assert in_order(posts, wanted)

@@ -1,4 +1,4 @@
-"""A person in Teams, a bot, and Microsoft's side of it, each over real HTTP."""
+"""The Teams platform over real HTTP."""
 
 from __future__ import annotations
 
@@ -68,9 +68,7 @@ async def test_rejected_chart_falls_back_to_text(tenant: Tenant) -> None:
 
 
 async def test_channel_message_without_mention_is_ignored(tenant: Tenant) -> None:
-    assert (
-        await tenant.send(message(QUESTION, tenant.service, **in_channel("17")))
-    ).status_code == 200
+    assert (await tenant.send(message(QUESTION, tenant.service, **in_channel("17")))).status_code == 200
     assert tenant.jobs == []
 
 
@@ -83,7 +81,7 @@ async def test_resent_message_is_answered_once(tenant: Tenant) -> None:
 
 async def test_bad_input_is_answered_without_a_job(tenant: Tenant) -> None:
     await tenant.send(message("nonsense", tenant.service))
-    [said] = await tenant.microsoft.until(lambda said: len(said) == 1)
+    [said] = await tenant.microsoft.until(lambda calls: len(calls) == 1)
     assert BAD_INPUT.title in said.words
     assert tenant.jobs == []
 
@@ -93,16 +91,12 @@ async def test_slow_check_posts_progress_replaced_by_answer() -> None:
         tenant.commands.released.clear()
         await tenant.send(mention(QUESTION, tenant.service, **in_channel("17")))
         working = asyncio.create_task(tenant.run_job())
-        [progress] = await tenant.microsoft.until(lambda said: len(said) == 1)
+        [progress] = await tenant.microsoft.until(lambda calls: len(calls) == 1)
         assert "slow to answer" in progress.words
         tenant.commands.released.set()
         await working
         answer = tenant.microsoft.said[1]
-        assert (answer.method, answer.message, answer.conversation) == (
-            "PUT",
-            progress.message,
-            progress.conversation,
-        )
+        assert (answer.method, answer.message, answer.conversation) == ("PUT", progress.message, progress.conversation)
 
 
 async def test_progress_updates_one_message(tenant: Tenant) -> None:
@@ -112,9 +106,7 @@ async def test_progress_updates_one_message(tenant: Tenant) -> None:
         await reply.progress(Card("Checking …", footnote=f"{number} of 10 addresses looked at"))
     await reply.send(ANSWER)
     said = tenant.microsoft.said
-    assert [(one.method, one.message) for one in said] == [("POST", said[0].message)] + [
-        ("PUT", said[0].message)
-    ] * 3
+    assert [(one.method, one.message) for one in said] == [("POST", said[0].message)] + [("PUT", said[0].message)] * 3
 
 
 async def test_deleted_progress_message_is_posted_anew() -> None:
@@ -122,7 +114,7 @@ async def test_deleted_progress_message_is_posted_anew() -> None:
         tenant.commands.released.clear()
         await tenant.send(message(QUESTION, tenant.service))
         working = asyncio.create_task(tenant.run_job())
-        await tenant.microsoft.until(lambda said: len(said) == 1)
+        await tenant.microsoft.until(lambda calls: len(calls) == 1)
         tenant.microsoft.mishaps = [(404, {})]
         tenant.commands.released.set()
         await working
@@ -154,10 +146,7 @@ async def test_private_answer_is_never_posted_in_channel(tenant: Tenant) -> None
         {"type": "messageReaction", "reactionsAdded": [{"type": "like"}]},
         {"type": "installationUpdate", "action": "add-upgrade"},
         {"type": "installationUpdate", "action": "remove-upgrade"},
-        {
-            "type": "conversationUpdate",
-            "channelData": {"eventType": "somethingNew", "tenant": {"id": TENANT}},
-        },
+        {"type": "conversationUpdate", "channelData": {"eventType": "somethingNew", "tenant": {"id": TENANT}}},
         {"type": "message", "text": None, "value": {"x": 1}},
         {"type": "message", "textFormat": "of the future", "text": 7},
         {"type": "somethingNew"},
@@ -173,9 +162,7 @@ async def test_unknown_activity_gets_200(sent: dict[str, Any], tenant: Tenant) -
 
 async def test_help_is_posted_once_when_bot_is_added(tenant: Tenant) -> None:
     await tenant.send(activity("installationUpdate", tenant.service, action="add", **in_channel()))
-    await tenant.send(
-        activity("conversationUpdate", tenant.service, membersAdded=[{"id": BOT}], **in_channel())
-    )
+    await tenant.send(activity("conversationUpdate", tenant.service, membersAdded=[{"id": BOT}], **in_channel()))
     await tenant.teams.drain()
     [said] = tenant.microsoft.said
     assert (said.conversation, said.payload["summary"]) == (CHANNEL, "What mailcheck can do")
@@ -185,37 +172,29 @@ async def test_resumed_watches_are_announced_when_bot_is_back(tenant: Tenant) ->
     tenant.commands.paused = (ROOM,)
     await tenant.send(activity("installationUpdate", tenant.service, action="add", **in_channel()))
     await tenant.teams.drain()
-    assert [said.payload["summary"] for said in tenant.microsoft.said][1:] == [
-        "Watching goes on here."
-    ]
+    assert [said.payload["summary"] for said in tenant.microsoft.said][1:] == ["Watching goes on here."]
 
 
 ROOM = Channel("teams", TENANT, CHANNEL)
 
 
 @pytest.mark.parametrize(
-    "news",
+    "event",
     [
         {"type": "installationUpdate", "action": "remove", **in_channel()},
         {"type": "conversationUpdate", "membersRemoved": [{"id": BOT}], **in_channel()},
         {
             "type": "conversationUpdate",
             "conversation": {"id": TEAM, "conversationType": "channel", "tenantId": TENANT},
-            "channelData": {
-                "eventType": "channelDeleted",
-                "channel": {"id": CHANNEL},
-                "tenant": {"id": TENANT},
-            },
+            "channelData": {"eventType": "channelDeleted", "channel": {"id": CHANNEL}, "tenant": {"id": TENANT}},
         },
     ],
     ids=["uninstalled", "removed", "channel deleted"],
 )
-async def test_deleted_conversation_is_removed_from_store(
-    news: dict[str, Any], tenant: Tenant
-) -> None:
+async def test_deleted_conversation_is_removed_from_store(event: dict[str, Any], tenant: Tenant) -> None:
     await tenant.send(mention(QUESTION, tenant.service, **in_channel("17")))
     assert await tenant.conversations.get(ROOM)
-    await tenant.send(activity("?", tenant.service) | news)
+    await tenant.send(activity("?", tenant.service) | event)
     assert await tenant.conversations.get(ROOM) is None
     assert tenant.commands.left == (ROOM,)  # so that its watches end with it
 
@@ -233,18 +212,16 @@ async def test_unavailable_queue_answers_in_process() -> None:
 
     async with open_tenant(down) as tenant:
         assert (await tenant.send(message(QUESTION, tenant.service))).status_code == 200
-        await tenant.microsoft.until(lambda said: len(said) == 1)
+        await tenant.microsoft.until(lambda calls: len(calls) == 1)
 
 
-async def test_unavailable_store_does_not_stop_answers(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def away(_: object) -> None:
+async def test_unavailable_store_does_not_stop_answers(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unavailable(_: object) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr(tenant.conversations, "store", away)
+    monkeypatch.setattr(tenant.conversations, "store", unavailable)
     await tenant.send(message(QUESTION, tenant.service))
-    await tenant.microsoft.until(lambda said: len(said) == 1)
+    await tenant.microsoft.until(lambda calls: len(calls) == 1)
 
 
 async def test_rejected_credentials_stop_the_start(tenant: Tenant) -> None:

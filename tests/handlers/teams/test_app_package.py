@@ -1,4 +1,4 @@
-"""The app package, opened as Teams opens it."""
+"""The app package: manifest and icons."""
 
 import io
 import json
@@ -14,12 +14,7 @@ from handlers.teams.app_package import BadPackage, app_package, manifest
 from tests.support.teams_activities import CLIENT_ID
 
 # The limits of manifest 1.29, in characters.
-LIMITS = {
-    ("name", "short"): 30,
-    ("name", "full"): 100,
-    ("description", "short"): 80,
-    ("description", "full"): 4_000,
-}
+LIMITS = {("name", "short"): 30, ("name", "full"): 100, ("description", "short"): 80, ("description", "full"): 4_000}
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +28,7 @@ def described(package: zipfile.ZipFile) -> dict[str, Any]:
     return read
 
 
-def test_package_holds_manifest_and_icons(
-    package: zipfile.ZipFile, described: dict[str, Any]
-) -> None:
+def test_package_holds_manifest_and_icons(package: zipfile.ZipFile, described: dict[str, Any]) -> None:
     assert package.testzip() is None
     assert {"manifest.json", *described["icons"].values()} == set(package.namelist())
 
@@ -49,9 +42,7 @@ def test_icons_are_png_of_the_required_size(name: str, side: int, package: zipfi
     while at < len(picture):
         (length,) = struct.unpack(">I", picture[at : at + 4])
         kind, data = picture[at + 4 : at + 8], picture[at + 8 : at + 8 + length]
-        assert struct.unpack(">I", picture[at + 8 + length : at + 12 + length]) == (
-            zlib.crc32(kind + data),
-        )
+        assert struct.unpack(">I", picture[at + 8 + length : at + 12 + length]) == (zlib.crc32(kind + data),)
         pixels += data if kind == b"IDAT" else b""
         at += 12 + length
     rows = zlib.decompress(pixels)
@@ -101,21 +92,19 @@ def test_package_is_reproducible() -> None:
     assert app_package(CLIENT_ID, "0.1.0") == app_package(CLIENT_ID, "0.1.0")
 
 
-@pytest.mark.parametrize(
-    ("version", "told"), [("0.1.0", "0.1.0"), ("1.2.3rc4", "1.2.3"), ("2", "2.0.0")]
-)
-def test_manifest_version_has_three_numbers(version: str, told: str) -> None:
-    assert manifest(CLIENT_ID, version)["version"] == told
+@pytest.mark.parametrize(("version", "posts"), [("0.1.0", "0.1.0"), ("1.2.3rc4", "1.2.3"), ("2", "2.0.0")])
+def test_manifest_version_has_three_numbers(version: str, posts: str) -> None:
+    assert manifest(CLIENT_ID, version)["version"] == posts
 
 
 @pytest.mark.parametrize(
-    ("client_id", "site", "says"),
+    ("client_id", "site", "summary"),
     [
         ("mailcheck", "https://example.com", "TEAMS_CLIENT_ID"),
         (CLIENT_ID, "http://example.com", "https"),
         (CLIENT_ID, "", "https"),
     ],
 )
-def test_invalid_package_input_is_an_error(client_id: str, site: str, says: str) -> None:
-    with pytest.raises(BadPackage, match=says):
+def test_invalid_package_input_is_an_error(client_id: str, site: str, summary: str) -> None:
+    with pytest.raises(BadPackage, match=summary):
         app_package(client_id, "0.1.0", site)

@@ -1,4 +1,4 @@
-"""Teams' bad days: what is tried again, what is given up, and how long anybody waits. No test waits itself."""
+"""Retries, timeouts and errors of the Bot Connector, in virtual time."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import pytest
 
 from handlers.message import Card, Tone
 from handlers.ports import (
-    HistoryUnavailable,
-    RetryAfter,
-    MessageNotFound,
-    Rejected,
     Channel,
     ChannelUnavailable,
     DeliveryUnknown,
+    HistoryUnavailable,
+    MessageNotFound,
+    Rejected,
+    RetryAfter,
 )
 from handlers.teams.cloud import Cloud
 from handlers.teams.connector_client import ConnectorClient, retry_after_s
 from handlers.teams.conversation_references import ConversationReference, ConversationType
 from handlers.teams.outbound_auth import Credentials, TokenSource
-from handlers.teams.throttle import CONVERSATION_RATE, TeamsTimeouts, MessageThrottle
+from handlers.teams.throttle import CONVERSATION_RATE, MessageThrottle, TeamsTimeouts
 from tests.handlers.teams.conftest import Tenant
 from tests.support.fake_microsoft import DOWN
 from tests.support.teams_activities import BOT, CHANNEL, CLIENT_ID, TEAM, TENANT, message
@@ -32,18 +32,14 @@ ROOM = Channel("teams", TENANT, CHANNEL)
 
 
 async def settle(tenant: Tenant, **other: str) -> None:
-    known = ConversationReference(
-        TENANT, CHANNEL, ConversationType.CHANNEL, tenant.service, BOT, TEAM
-    )
-    await tenant.conversations.store(
-        ConversationReference.from_record({**known.to_record(), **other})
-    )
+    known = ConversationReference(TENANT, CHANNEL, ConversationType.CHANNEL, tenant.service, BOT, TEAM)
+    await tenant.conversations.store(ConversationReference.from_record({**known.to_record(), **other}))
 
 
 QUESTION = "203.0.113.5 example.com"
 
 
-async def asked(tenant: Tenant, *mishaps: tuple[int, dict[str, str]]) -> None:
+async def requested(tenant: Tenant, *mishaps: tuple[int, dict[str, str]]) -> None:
     """A person asks, and Teams has a bad day."""
     await tenant.send(message(QUESTION, tenant.service))
     tenant.microsoft.mishaps = [*mishaps]
@@ -51,25 +47,21 @@ async def asked(tenant: Tenant, *mishaps: tuple[int, dict[str, str]]) -> None:
 
 
 @pytest.mark.parametrize(("status", "first"), [(412, 1.0), (429, 1.0), (502, 0.5), (504, 0.5)])
-async def test_answer_is_retried_after_transient_errors(
-    status: int, first: float, tenant: Tenant
-) -> None:
-    await asked(tenant, *[(status, {})] * 3)
+async def test_answer_is_retried_after_transient_errors(status: int, first: float, tenant: Tenant) -> None:
+    await requested(tenant, *[(status, {})] * 3)
     assert len(tenant.microsoft.said) == 1
     assert tenant.slept == [first, 1.0, 2.0]
 
 
 async def test_retry_waits_for_retry_after(tenant: Tenant) -> None:
-    await asked(tenant, (429, {"Retry-After": "7"}))
+    await requested(tenant, (429, {"Retry-After": "7"}))
     assert len(tenant.microsoft.said) == 1
     assert tenant.slept == [pytest.approx(7.0, abs=1e-3)]
 
 
 @pytest.mark.parametrize(("status", "calls"), [(502, 5), (403, 1), (404, 1)])
-async def test_retries_are_limited_and_skip_unavailable_channels(
-    status: int, calls: int, tenant: Tenant
-) -> None:
-    await asked(tenant, *[(status, {})] * 9)
+async def test_retries_are_limited_and_skip_unavailable_channels(status: int, calls: int, tenant: Tenant) -> None:
+    await requested(tenant, *[(status, {})] * 9)
     assert tenant.microsoft.said == []
     assert tenant.microsoft.calls["connector"] == calls
 
@@ -95,9 +87,7 @@ MEANINGS = [
 
 
 @pytest.mark.parametrize(("status", "meaning"), MEANINGS)
-async def test_post_is_tried_once_and_raises_its_error(
-    status: int, meaning: type[Exception], tenant: Tenant
-) -> None:
+async def test_post_is_tried_once_and_raises_its_error(status: int, meaning: type[Exception], tenant: Tenant) -> None:
     await settle(tenant)
     tenant.microsoft.mishaps = [(status, {})] * 9
     with pytest.raises(meaning, match=f"status {status} Mishap"):
@@ -122,13 +112,11 @@ async def test_post_to_unknown_conversation_is_channel_unavailable(tenant: Tenan
         await tenant.teams.post(ROOM, ALERT)
 
 
-async def test_unavailable_store_is_retry_after(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def away(_: object) -> None:
+async def test_unavailable_store_is_retry_after(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unavailable(_: object) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr(tenant.conversations, "get", away)
+    monkeypatch.setattr(tenant.conversations, "get", unavailable)
     with pytest.raises(RetryAfter, match="store"):
         await tenant.teams.post(ROOM, ALERT)
 
@@ -138,11 +126,7 @@ async def test_missing_message_is_not_channel_unavailable(kind: str, tenant: Ten
     await settle(tenant)
     tenant.microsoft.mishaps = [(404, {})]
     with pytest.raises(MessageNotFound):
-        await (
-            tenant.teams.update(ROOM, "17", ALERT)
-            if kind == "update"
-            else tenant.teams.post(ROOM, ALERT, "17")
-        )
+        await (tenant.teams.update(ROOM, "17", ALERT) if kind == "update" else tenant.teams.post(ROOM, ALERT, "17"))
 
 
 @pytest.mark.parametrize("status", [400, 413])
@@ -231,13 +215,10 @@ async def test_timeout_is_delivery_unknown(tenant: Tenant) -> None:
         service = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with httpx.AsyncClient() as http:
             login = TokenSource(http, Credentials(CLIENT_ID), TeamsTimeouts())
-            connector = ConnectorClient(
-                http, login, Cloud(services=frozenset({service})), TeamsTimeouts()
-            )
+            connector = ConnectorClient(http, login, Cloud(services=frozenset({service})), TeamsTimeouts())
             with pytest.raises(DeliveryUnknown, match="no answer"):
                 await connector.post(
-                    ConversationReference(TENANT, CHANNEL, ConversationType.CHANNEL, service, BOT),
-                    {"type": "message"},
+                    ConversationReference(TENANT, CHANNEL, ConversationType.CHANNEL, service, BOT), {"type": "message"}
                 )
 
 
@@ -268,7 +249,7 @@ def test_throttle_allows_burst_then_one_per_second() -> None:
     assert [turn("a") for _ in range(4)] == [0.0, 0.0, 0.0, 1.0]
 
 
-def test_throttle_keeps_a_bounded_number_of_keys() -> None:
+def test_throttle_stores_a_bounded_number_of_keys() -> None:
     turns = MessageThrottle(CONVERSATION_RATE, lambda: 0.0)
     for number in range(turns.MAX_KEYS + 100):
         turns.take(str(number))

@@ -1,4 +1,4 @@
-"""Logs and messages sent to the bot alone in Teams: had from SharePoint without a token, or refused in one sentence."""
+"""Files sent to the bot in Teams: downloaded from SharePoint without a token, or refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from handlers.ports import File, FileUnreadable
 from handlers.teams.cloud import Cloud
-from handlers.teams.files import UNAVAILABLE, NOT_SHAREPOINT, FILE_WITHHELD, LINK_EXPIRED, TeamsFile
+from handlers.teams.files import FILE_WITHHELD, LINK_EXPIRED, NOT_SHAREPOINT, UNAVAILABLE, TeamsFile
 from handlers.teams.requests import FILE, TeamsRequest, from_message
 from tests.handlers.teams.conftest import Tenant
 from tests.support.fake_microsoft import DOWN
@@ -19,22 +19,15 @@ MOST = 10 * 2**20
 SERVICE = "https://smba.trafficmanager.net/emea/"
 SECRET = "tempauth=v1.a-secret"
 DRIVE = "https://example-my.sharepoint.com"
-KEPT_BACK = [
-    {"contentType": "text/html", "content": '<div>see <attachment id="1"></attachment></div>'}
-]
+KEPT_BACK = [{"contentType": "text/html", "content": '<div>see <attachment id="1"></attachment></div>'}]
 
 
 def attachment(address: str) -> Activity:
     content = {"downloadUrl": address, "uniqueId": "1", "fileType": "log"}
-    return {
-        "contentType": FILE,
-        "contentUrl": f"{DRIVE}/a.log",
-        "name": "a.log",
-        "content": content,
-    }
+    return {"contentType": FILE, "contentUrl": f"{DRIVE}/a.log", "name": "a.log", "content": content}
 
 
-def errand_of(sent: Activity) -> TeamsRequest:
+def request_of(sent: Activity) -> TeamsRequest:
     errand = from_message(sent)
     assert errand is not None
     return errand
@@ -42,9 +35,7 @@ def errand_of(sent: Activity) -> TeamsRequest:
 
 async def attached(tenant: Tenant, *addresses: str) -> list[File]:
     """The files of a message to the bot alone, as the verb has them behind the queue."""
-    sent = message(
-        "bounce", tenant.service, attachments=[attachment(address) for address in addresses]
-    )
+    sent = message("bounce", tenant.service, attachments=[attachment(address) for address in addresses])
     assert (await tenant.send(sent)).status_code == 200
     await tenant.run_job()
     return list(tenant.commands.requests[-1].files)
@@ -57,7 +48,7 @@ async def refusal(tenant: Tenant, address: str, most: int = MOST) -> str:
     return str(refused.value)
 
 
-def kept(tenant: Tenant, octets: bytes = LOG) -> str:
+def stored(tenant: Tenant, octets: bytes = LOG) -> str:
     """The address of a file that Microsoft keeps."""
     tenant.microsoft.files["a.log"] = octets
     return f"{tenant.service.removesuffix('/service/')}/personal/a.log?{SECRET}"
@@ -80,7 +71,7 @@ def kept(tenant: Tenant, octets: bytes = LOG) -> str:
 )
 def test_personal_file_without_command_is_a_bounce_log(typed: str | None, command: str) -> None:
     address = f"{DRIVE}/a.log?{SECRET}"
-    errand = errand_of(message("", SERVICE, attachments=[attachment(address)]) | {"text": typed})
+    errand = request_of(message("", SERVICE, attachments=[attachment(address)]) | {"text": typed})
     assert (errand.text, errand.files) == (command, (address,))
 
 
@@ -97,35 +88,26 @@ def test_personal_file_without_command_is_a_bounce_log(typed: str | None, comman
 def test_withheld_file_is_reported_unless_text_was_pasted(
     typed: str, command: str, files: tuple[str, ...], place: Activity
 ) -> None:
-    errand = errand_of(mention(typed, SERVICE, attachments=KEPT_BACK, **place))
+    errand = request_of(mention(typed, SERVICE, attachments=KEPT_BACK, **place))
     assert (errand.text, errand.files) == (command, files)
 
 
 @pytest.mark.parametrize(
-    "attachments",
-    [
-        None,
-        "x",
-        [None],
-        [{"contentType": "text/html", "content": "<p>bounce</p>"}],
-        [{"content": []}],
-    ],
+    "attachments", [None, "x", [None], [{"contentType": "text/html", "content": "<p>bounce</p>"}], [{"content": []}]]
 )
 def test_odd_attachments_are_ignored(attachments: object) -> None:
-    assert errand_of(message("bounce", SERVICE, attachments=attachments)).files == ()
+    assert request_of(message("bounce", SERVICE, attachments=attachments)).files == ()
 
 
 def test_download_url_is_queued_but_never_shown() -> None:
     address = f"{DRIVE}/a b.log?{SECRET}"
-    errand = errand_of(
-        message("bounce", SERVICE, attachments=[attachment(address), attachment("")])
-    )
+    errand = request_of(message("bounce", SERVICE, attachments=[attachment(address), attachment("")]))
     assert TeamsRequest.of(errand.to_job()).files == errand.files == (address, "")
     assert SECRET not in f"{errand!r} {TeamsFile(address, Cloud())!r}"
 
 
 def test_job_of_previous_version_has_no_files() -> None:
-    job = errand_of(message("bounce", SERVICE)).to_job()
+    job = request_of(message("bounce", SERVICE)).to_job()
     del job["files"]
     assert TeamsRequest.of(job).files == ()
 
@@ -134,7 +116,7 @@ def test_job_of_previous_version_has_no_files() -> None:
 
 
 async def test_download_sends_no_token(tenant: Tenant) -> None:
-    [file] = await attached(tenant, kept(tenant))
+    [file] = await attached(tenant, stored(tenant))
     assert await file.read(MOST) == LOG
     assert tenant.microsoft.bearers == []
 
@@ -149,26 +131,14 @@ async def test_withheld_file_is_one_sentence(tenant: Tenant) -> None:
 
 @pytest.mark.parametrize(
     ("status", "sentence"),
-    [
-        (302, LINK_EXPIRED),
-        (401, LINK_EXPIRED),
-        (404, LINK_EXPIRED),
-        (429, UNAVAILABLE),
-        (503, UNAVAILABLE),
-    ],
+    [(302, LINK_EXPIRED), (401, LINK_EXPIRED), (404, LINK_EXPIRED), (429, UNAVAILABLE), (503, UNAVAILABLE)],
 )
 async def test_download_error_is_one_sentence_without_url_in_log(
-    status: int,
-    sentence: str,
-    tenant: Tenant,
-    caplog: pytest.LogCaptureFixture,
-    capsys: pytest.CaptureFixture[str],
+    status: int, sentence: str, tenant: Tenant, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    caplog.set_level(
-        logging.WARNING
-    )  # as bot.logging_config sets it for httpx, which would tell each address
+    caplog.set_level(logging.WARNING)  # as bot.logging_config sets it for httpx, which would tell each address
     tenant.microsoft.file_status = status
-    assert await refusal(tenant, kept(tenant)) == sentence
+    assert await refusal(tenant, stored(tenant)) == sentence
     assert SECRET not in caplog.text + "".join(capsys.readouterr())
 
 
@@ -177,7 +147,7 @@ async def test_unreachable_file_host_is_one_sentence(tenant: Tenant) -> None:
 
 
 async def test_download_stops_at_max_bytes(tenant: Tenant) -> None:
-    assert "larger than 1 MB" in await refusal(tenant, kept(tenant, bytes(64 * 2**20)), most=2**20)
+    assert "larger than 1 MB" in await refusal(tenant, stored(tenant, bytes(64 * 2**20)), most=2**20)
     assert tenant.microsoft.sent_pieces < 1_024  # of as many
 
 
@@ -221,11 +191,7 @@ def test_forged_file_url_is_rejected(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address",
-    [
-        f"{DRIVE}/personal/a/_layouts/15/download.aspx?UniqueId=1&{SECRET}",
-        "https://Example.SharePoint.com/a",
-    ],
+    "address", [f"{DRIVE}/personal/a/_layouts/15/download.aspx?UniqueId=1&{SECRET}", "https://Example.SharePoint.com/a"]
 )
 def test_sharepoint_file_url_is_accepted(address: str) -> None:
     assert Cloud().is_file_url(address)

@@ -1,4 +1,4 @@
-"""Who gets in: Microsoft's signature, one bot, one service, one tenant; and what a forger can make the bot do, which is nothing."""
+"""Authentication of Teams requests: signature, bot, service and tenant; cost of forgeries."""
 
 from __future__ import annotations
 
@@ -32,20 +32,14 @@ BAD: dict[str, Any] = {
     "another scheme": lambda _: "Basic YTpi",
     "unsigned": lambda claims: f"Bearer {token(claims(), algorithm='none')}",
     "signed with a password": lambda claims: f"Bearer {token(claims(), algorithm='HS256')}",
-    "another key under a known name": lambda claims: (
-        f"Bearer {token(claims(), signed_with='forged')}"
-    ),
+    "another key under a known name": lambda claims: f"Bearer {token(claims(), signed_with='forged')}",
     "an unknown key": lambda claims: f"Bearer {token(claims(), signed_with='forged', kid='k9')}",
     "for another bot": lambda claims: f"Bearer {token(claims(aud='another'))}",
-    "another issuer": lambda claims: (
-        f"Bearer {token(claims(iss='https://login.microsoftonline.com/evil/v2.0'))}"
-    ),
+    "another issuer": lambda claims: f"Bearer {token(claims(iss='https://login.microsoftonline.com/evil/v2.0'))}",
     "expired": lambda claims: f"Bearer {token(claims(exp=int(BEGUN) - HOUR))}",
     "without an end": lambda claims: f"Bearer {token(claims(exp=None))}",
     "not yet valid": lambda claims: f"Bearer {token(claims(nbf=int(BEGUN) + HOUR))}",
-    "for another service": lambda claims: (
-        f"Bearer {token(claims(serviceurl='https://smba.trafficmanager.net/'))}"
-    ),
+    "for another service": lambda claims: f"Bearer {token(claims(serviceurl='https://smba.trafficmanager.net/'))}",
     "for no service": lambda claims: f"Bearer {token(claims(serviceurl=None))}",
     "endless": lambda claims: f"Bearer {token(claims(more='x' * 9_000))}",
     "twice": lambda claims: f"Bearer {token(claims())},Bearer {token(claims())}",
@@ -59,9 +53,7 @@ async def test_invalid_token_is_rejected(kind: str, tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("claims", [{}, {"exp": int(BEGUN) - 240}, {"nbf": int(BEGUN) + 240}])
-async def test_valid_token_is_accepted_with_five_minutes_leeway(
-    claims: dict[str, Any], tenant: Tenant
-) -> None:
+async def test_valid_token_is_accepted_with_five_minutes_leeway(claims: dict[str, Any], tenant: Tenant) -> None:
     signed = f"Bearer {token(tenant.claims(**claims))}"
     assert (await tenant.send(message("example.com", tenant.service), signed)).status_code == 200
     assert len(tenant.jobs) == 1
@@ -82,9 +74,7 @@ async def test_keys_are_fetched_daily_and_for_unknown_ids_per_minute(tenant: Ten
     async def fetched_after(wait: float, kid: str = "k1") -> tuple[int, int]:
         tenant.slept.append(wait)
         signed = token(tenant.claims(), signed_with=kid, kid=kid)
-        status = (
-            await tenant.send(message("example.com", tenant.service), f"Bearer {signed}")
-        ).status_code
+        status = (await tenant.send(message("example.com", tenant.service), f"Bearer {signed}")).status_code
         return status, tenant.microsoft.calls["keys"]
 
     assert await fetched_after(0) == (200, 1)
@@ -108,9 +98,7 @@ async def test_cached_keys_stay_valid_while_unreachable(tenant: Tenant) -> None:
 
 async def test_concurrent_requests_share_one_key_fetch(tenant: Tenant) -> None:
     tenant.microsoft.slow.clear()
-    calls = [
-        asyncio.create_task(tenant.send(message("example.com", tenant.service))) for _ in range(20)
-    ]
+    calls = [asyncio.create_task(tenant.send(message("example.com", tenant.service))) for _ in range(20)]
     await tenant.microsoft.asked.wait()
     tenant.microsoft.slow.set()
     assert {(await call).status_code for call in calls} == {200}
@@ -118,9 +106,7 @@ async def test_concurrent_requests_share_one_key_fetch(tenant: Tenant) -> None:
 
 
 STORMS: dict[str, Any] = {
-    "another issuer": lambda claims, n: {
-        "claims": claims(iss=f"https://login.microsoftonline.com/{n}/v2.0")
-    },
+    "another issuer": lambda claims, n: {"claims": claims(iss=f"https://login.microsoftonline.com/{n}/v2.0")},
     "an unknown key": lambda claims, n: {"claims": claims(), "kid": f"k{n}"},
     "a known key's name": lambda claims, n: {"claims": claims()},
     "a token of the largest size": lambda claims, n: {"claims": claims(more="x" * 5_000)},
@@ -133,18 +119,13 @@ async def test_forged_tokens_cause_no_fetch(kind: str, tenant: Tenant) -> None:
     had = Counter(tenant.microsoft.calls)
     sent = json.dumps(message("x" * 100_000, tenant.service)).encode()
     forged = [STORMS[kind](tenant.claims, n) for n in range(STORM)]
-    signed = [
-        token(one["claims"], signed_with="forged", kid=one.get("kid", "k1")) for one in forged
-    ]
+    signed = [token(one["claims"], signed_with="forged", kid=one.get("kid", "k1")) for one in forged]
 
     async def forger(tokens: list[str]) -> set[int]:
         bearers = ({"Authorization": f"Bearer {one}"} for one in tokens)
-        return {
-            (await tenant.http.post("/api/messages", content=sent, headers=one)).status_code
-            for one in bearers
-        }
+        return {(await tenant.http.post("/api/messages", content=sent, headers=one)).status_code for one in bearers}
 
-    async with other_door(tenant) as alive:
+    async with healthz_cpu(tenant) as alive:
         storm = [asyncio.create_task(forger(signed[n::10])) for n in range(10)]
         waits = [await alive()]
         while not all(forging.done() for forging in storm):
@@ -159,36 +140,32 @@ async def test_forged_tokens_cause_no_fetch(kind: str, tenant: Tenant) -> None:
 
 
 @asynccontextmanager
-async def other_door(tenant: Tenant) -> AsyncIterator[Callable[[], Awaitable[float]]]:
-    """Asks `/healthz` over a connection that stands already, and says how many milliseconds of work came before its answer.
+async def healthz_cpu(tenant: Tenant) -> AsyncIterator[Callable[[], Awaitable[float]]]:
+    """Query `/healthz` on an open connection; returns the CPU milliseconds before the response.
 
-    Work, because forgers, bot and Microsoft are all in this process, which may itself be kept waiting by others of the
-    machine. The storm's own client would queue the question behind its connections; and the garbage of a whole test suite
-    is none of the bot's.
+    CPU time, because forgers, bot and Microsoft share this process and the machine may be busy.
     """
     async with httpx.AsyncClient(base_url=tenant.http.base_url) as client:
 
-        async def ask() -> float:
+        async def query() -> float:
             begun, worked = time.perf_counter(), time.process_time()
             assert (await client.get("/healthz")).text == "alive"
             assert time.perf_counter() - begun < 1.0
             return (time.process_time() - worked) * 1e3
 
-        await ask()
+        await query()
         gc.collect()
         gc.freeze()
-        yield ask
+        yield query
         gc.unfreeze()
 
 
 async def test_unknown_key_ids_share_one_fetch(tenant: Tenant) -> None:
     tenant.microsoft.slow.clear()
     signed = token(tenant.claims(), signed_with="forged", kid="k9")
-    async with other_door(tenant) as alive:
+    async with healthz_cpu(tenant) as alive:
         storm = [
-            asyncio.create_task(
-                tenant.send(message("example.com", tenant.service), f"Bearer {signed}")
-            )
+            asyncio.create_task(tenant.send(message("example.com", tenant.service), f"Bearer {signed}"))
             for _ in range(50)
         ]
         await tenant.microsoft.asked.wait()
@@ -201,9 +178,7 @@ async def test_unknown_key_ids_share_one_fetch(tenant: Tenant) -> None:
 async def test_invalid_token_is_rejected_before_the_body(tenant: Tenant) -> None:
     bearer = token(tenant.claims(iss="https://evil.example"))
     head = f"POST /api/messages HTTP/1.1\r\nHost: bot\r\nContent-Length: 9999\r\nAuthorization: Bearer {bearer}\r\n\r\n"
-    reader, writer = await asyncio.open_connection(
-        tenant.http.base_url.host, tenant.http.base_url.port
-    )
+    reader, writer = await asyncio.open_connection(tenant.http.base_url.host, tenant.http.base_url.port)
     writer.write(head.encode())
     async with asyncio.timeout(5.0):
         assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
@@ -260,8 +235,7 @@ async def test_token_is_not_sent_to_forged_service_url(address: str, tenant: Ten
 
 
 @pytest.mark.parametrize(
-    "address",
-    ["https://smba.trafficmanager.net/emea/", f"https://smba.trafficmanager.net/de/{TENANT}/"],
+    "address", ["https://smba.trafficmanager.net/emea/", f"https://smba.trafficmanager.net/de/{TENANT}/"]
 )
 def test_teams_service_urls_are_trusted(address: str) -> None:
     assert Cloud().trusts_service(address)
@@ -281,21 +255,12 @@ async def test_other_tenant_gets_403(change: dict[str, Any], tenant: Tenant) -> 
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [
-        (b"{", 400),
-        (b"[]", 400),
-        (b"\xff\xfe", 400),
-        (b"[" * 100_000, 400),
-        (b"", 400),
-        (b" " * 300_000, 413),
-    ],
+    [(b"{", 400), (b"[]", 400), (b"\xff\xfe", 400), (b"[" * 100_000, 400), (b"", 400), (b" " * 300_000, 413)],
     ids=["cut", "list", "no text", "deep", "empty", "large"],
 )
 async def test_malformed_body_gets_400(body: bytes, status: int, tenant: Tenant) -> None:
     headers = {"Authorization": f"Bearer {token(tenant.claims())}"}
-    assert (
-        await tenant.http.post("/api/messages", content=body, headers=headers)
-    ).status_code == status
+    assert (await tenant.http.post("/api/messages", content=body, headers=headers)).status_code == status
 
 
 async def test_endpoint_accepts_post_only(tenant: Tenant) -> None:
@@ -305,10 +270,7 @@ async def test_endpoint_accepts_post_only(tenant: Tenant) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "bot.example.com"])
 async def test_endpoint_without_secret_is_loopback_only(host: str) -> None:
     teams = TeamsPlatform(
-        Credentials(CLIENT_ID),
-        ScriptedCommands(),
-        lambda _: asyncio.sleep(0),
-        MemoryConversationReferences(),
+        Credentials(CLIENT_ID), ScriptedCommands(), lambda _: asyncio.sleep(0), MemoryConversationReferences()
     )
     with pytest.raises(CannotServe, match="believes every caller"):
         teams.routes(host)
@@ -316,9 +278,7 @@ async def test_endpoint_without_secret_is_loopback_only(host: str) -> None:
     await teams.close()
 
 
-@pytest.mark.parametrize(
-    ("host", "own"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False)]
-)
+@pytest.mark.parametrize(("host", "own"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False)])
 def test_is_loopback_accepts_local_hosts_only(host: str, own: bool) -> None:
     assert is_loopback(host) is own
 

@@ -1,4 +1,4 @@
-"""What Teams sends, read: commands as they were typed, the thread they belong to, and shapes nobody foresaw."""
+"""Reading Teams activities: command text, thread, and unexpected shapes."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from handlers.teams.conversation_references import ConversationType
 from handlers.teams.requests import (
-    TeamsRequest,
     ActivityJson,
-    plain_command,
+    TeamsRequest,
     conversation_of,
-    left_conversation,
     from_action,
     from_message,
     is_added,
     is_external_sender,
+    left_conversation,
+    plain_command,
     tenant_of,
 )
 from tests.support.teams_activities import (
@@ -27,11 +27,11 @@ from tests.support.teams_activities import (
     TENANT,
     Activity,
     activity,
+    card_action,
     in_channel,
     in_group,
     mention,
     message,
-    press,
 )
 
 SERVICE = "https://smba.trafficmanager.net/emea/"
@@ -49,10 +49,7 @@ QUESTION = "203.0.113.5 example.com"
             "<div>bounce 550 5.7.1</div><div>see &lt;here&gt; &amp;amp; there</div>",
             "bounce 550 5.7.1\nsee <here> &amp; there",
         ),
-        (
-            "headers<br/>Return-Path: <bounce@example.com>",
-            "headers\nReturn-Path: <bounce@example.com>",
-        ),
+        ("headers<br/>Return-Path: <bounce@example.com>", "headers\nReturn-Path: <bounce@example.com>"),
         ("&lt;at&gt;mailcheck&lt;/at&gt; x", "<at>mailcheck</at> x"),
         ("  ", ""),
     ],
@@ -76,16 +73,11 @@ def test_message_text_has_no_mention_or_nbsp(text: str) -> None:
         (in_channel("17"), ConversationType.CHANNEL, "17"),
     ],
 )
-def test_request_keeps_thread_of_message(
-    place: Activity, kind: ConversationType, thread: str
-) -> None:
+def test_request_has_thread_of_message(place: Activity, kind: ConversationType, thread: str) -> None:
     errand = from_message(mention(QUESTION, SERVICE, **place))
     assert errand is not None
     assert (errand.text, errand.conversation.kind, errand.thread) == (QUESTION, kind, thread)
-    assert (errand.chat_request.channel.platform, errand.chat_request.channel.workspace) == (
-        "teams",
-        TENANT,
-    )
+    assert (errand.chat_request.channel.platform, errand.chat_request.channel.workspace) == ("teams", TENANT)
 
 
 def test_thread_id_exists_in_channels_only() -> None:
@@ -108,8 +100,7 @@ def test_thread_id_exists_in_channels_only() -> None:
         message(QUESTION, SERVICE) | {"from": {"id": "28:other", "role": "bot"}},
         message(QUESTION, SERVICE) | {"from": {}},
         message(QUESTION, SERVICE) | {"conversation": {"conversationType": "personal"}},
-        message(QUESTION, SERVICE)
-        | {"conversation": {"id": "1", "conversationType": "of a kind to come"}},
+        message(QUESTION, SERVICE) | {"conversation": {"id": "1", "conversationType": "of a kind to come"}},
     ],
 )
 def test_message_not_for_bot_is_no_request(sent: Activity) -> None:
@@ -117,18 +108,13 @@ def test_message_not_for_bot_is_no_request(sent: Activity) -> None:
 
 
 def test_slash_command_needs_no_mention() -> None:
-    sent = message(QUESTION, SERVICE, **in_channel()) | {
-        "recipient": {"id": BOT, "isTargeted": True}
-    }
+    sent = message(QUESTION, SERVICE, **in_channel()) | {"recipient": {"id": BOT, "isTargeted": True}}
     assert from_message(sent) is not None
 
 
 @pytest.mark.parametrize("typed", [f"private {QUESTION}", f"{QUESTION} Private"])
 def test_private_is_ignored_in_personal_chat(typed: str) -> None:
-    among, alone = (
-        from_message(mention(typed, SERVICE, **in_channel())),
-        from_message(message(typed, SERVICE)),
-    )
+    among, alone = (from_message(mention(typed, SERVICE, **in_channel())), from_message(message(typed, SERVICE)))
     assert among is not None
     assert alone is not None
     assert (among.text, among.private) == (QUESTION, True)
@@ -146,16 +132,14 @@ def test_private_is_ignored_in_personal_chat(typed: str) -> None:
     ],
 )
 def test_action_carries_target_and_selection(data: Activity, text: str, place: str) -> None:
-    errand = from_action(press({"verb": "x", "data": data}, SERVICE, "42", **in_channel("17")))
+    errand = from_action(card_action({"verb": "x", "data": data}, SERVICE, "42", **in_channel("17")))
     assert errand is not None
     assert (errand.text, errand.thread, errand.action_message) == (text, "17", "42")
     assert errand.chat_request.replaces == place
 
 
 def test_action_outside_thread_is_answered_below() -> None:
-    errand = from_action(
-        press({"verb": "x", "data": {"command": "ack 1"}}, SERVICE, "42", **in_channel())
-    )
+    errand = from_action(card_action({"verb": "x", "data": {"command": "ack 1"}}, SERVICE, "42", **in_channel()))
     assert errand is not None
     assert errand.thread == "42"
 
@@ -189,17 +173,12 @@ def test_is_added_ignores_upgrades_and_other_members(sent: Activity, arrived: bo
 
 def in_team(event: str) -> dict[str, Any]:
     return {
-        "channelData": {
-            "eventType": event,
-            "team": {"id": TEAM},
-            "channel": {"id": CHANNEL},
-            "tenant": {"id": TENANT},
-        }
+        "channelData": {"eventType": event, "team": {"id": TEAM}, "channel": {"id": CHANNEL}, "tenant": {"id": TENANT}}
     }
 
 
 @pytest.mark.parametrize(
-    ("sent", "gone"),
+    ("sent", "removed"),
     [
         (activity("installationUpdate", SERVICE, action="remove"), PERSONAL),
         (activity("installationUpdate", SERVICE, action="remove", **in_channel()), TEAM),
@@ -212,12 +191,12 @@ def in_team(event: str) -> dict[str, Any]:
         (update(**in_team("channelRenamed")), ""),
     ],
 )
-def test_left_conversation_is_channel_team_or_chat(sent: Activity, gone: str) -> None:
-    assert left_conversation(sent) == gone
+def test_left_conversation_is_channel_team_or_chat(sent: Activity, removed: str) -> None:
+    assert left_conversation(sent) == removed
 
 
 @pytest.mark.parametrize(
-    ("change", "stranger"),
+    ("change", "external"),
     [
         ({}, False),
         ({"channelData": {}}, False),
@@ -226,26 +205,14 @@ def test_left_conversation_is_channel_team_or_chat(sent: Activity, gone: str) ->
     ],
     ids=["one of us", "nothing said", "of another tenant", "without an account"],
 )
-def test_external_sender_is_of_another_tenant(change: Activity, stranger: bool) -> None:
+def test_external_sender_is_of_another_tenant(change: Activity, external: bool) -> None:
     sent = mention(QUESTION, SERVICE, **in_channel("17")) | change
     errand = from_message(sent)
     assert errand is not None
-    assert (errand.chat_request.is_external, tenant_of(sent)) == (stranger, TENANT)
+    assert (errand.chat_request.is_external, tenant_of(sent)) == (external, TENANT)
 
 
-NAMES = (
-    "type",
-    "id",
-    "text",
-    "from",
-    "recipient",
-    "conversation",
-    "channelData",
-    "value",
-    "action",
-    "data",
-    "command",
-)
+NAMES = ("type", "id", "text", "from", "recipient", "conversation", "channelData", "value", "action", "data", "command")
 MORE = (
     "entities",
     "mentioned",
@@ -262,19 +229,10 @@ MORE = (
     "content",
     "downloadUrl",
 )
-leaves = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.text(max_size=5)
-    | st.sampled_from([PERSONAL, BOT, "message"])
-)
+leaves = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from([PERSONAL, BOT, "message"])
 shapes = st.recursive(
     leaves,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(NAMES + MORE), inner, max_size=5)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES + MORE), inner, max_size=5),
     max_leaves=25,
 )
 

@@ -14,8 +14,8 @@ from starlette.applications import Starlette
 from bot.demo import Demo
 from bot.settings import HostPort
 from handlers.message import Card, Tone
-from handlers.ports import Ack, ChatRequest, Channel, ProgressCallback, ignore_progress
-from handlers.web.app import WebTimeouts, WebChat
+from handlers.ports import Ack, Channel, ChatRequest, ProgressCallback, ignore_progress
+from handlers.web.app import WebChat, WebTimeouts
 from handlers.web.dashboard import OverviewLoader, empty_overview
 
 ADDRESS = HostPort("127.0.0.1", 3000)
@@ -38,9 +38,7 @@ class ScriptedCommands:
             return Ack(Card("What mailcheck can do", private=True), needs_work=False)
         return Ack(Card(f"Checking {request.text} …", private=True), needs_work=True)
 
-    async def handle(
-        self, request: ChatRequest, on_progress: ProgressCallback = ignore_progress
-    ) -> Card:
+    async def handle(self, request: ChatRequest, on_progress: ProgressCallback = ignore_progress) -> Card:
         self.requests.append(request)
         await self.released.wait()
         if request.text == "broken":
@@ -102,12 +100,8 @@ def build_chat(
 ) -> WebChatFixture:
     commands, clock = ScriptedCommands(), FakeClock()
     commands.released.set()
-    web = WebChat(
-        commands, load_overview, demo, WebTimeouts(progress_after, clock.now, clock.seconds)
-    )
-    return WebChatFixture(
-        commands, clock, web, Starlette(routes=web.routes(address, password, publish_status))
-    )
+    web = WebChat(commands, load_overview, demo, WebTimeouts(progress_after, clock.now, clock.seconds))
+    return WebChatFixture(commands, clock, web, Starlette(routes=web.routes(address, password, publish_status)))
 
 
 @pytest.fixture
@@ -129,9 +123,7 @@ async def csrf_token(visitor: httpx.AsyncClient, path: str = "/c/mail") -> str:
     return html.split('name="csrf" value="')[1].split('"')[0]
 
 
-async def submit_form(
-    visitor: httpx.AsyncClient, path: str, *texts: str, **fields: str
-) -> httpx.Response:
+async def submit_form(visitor: httpx.AsyncClient, path: str, *texts: str, **fields: str) -> httpx.Response:
     """Submit a form of the page."""
     data = {"csrf": await csrf_token(visitor), "text": list(texts), **fields}
     return await visitor.post(path, data=data, headers=SAME_ORIGIN)

@@ -18,10 +18,7 @@ HOSTILE = (
     f"<svg><animate onbegin={RUN} attributeName=x dur=1s>",
     f"<svg><a xlink:href=javascript:{RUN}><text>x</text></a></svg>",
     f"<svg><foreignObject><img src=x onerror={RUN}></foreignObject></svg>",
-    (
-        "<math><mtext></form><form><mglyph><svg><mtext><style><path id='</style><img src=x"
-        f" onerror={RUN}>'>"
-    ),
+    (f"<math><mtext></form><form><mglyph><svg><mtext><style><path id='</style><img src=x onerror={RUN}>'>"),
     f"<math><annotation-xml encoding='text/html'><img src=x onerror={RUN}></annotation-xml></math>",
     f"<iframe src=javascript:{RUN}>",
     f"<iframe srcdoc='<script>parent.pwned=1;{RUN}</script>'>",

@@ -10,20 +10,14 @@ import httpx
 import pytest
 
 from bot.demo import run_demo
-from handlers.charts import Bar, RowKind, Row, Timeline
+from handlers.charts import Bar, Row, RowKind, Timeline
 from handlers.message import Button, Card, Chart, Tone
-from handlers.ports import MessageNotFound, Platform, Channel, ChannelUnavailable, MessagePoster
+from handlers.ports import Channel, ChannelUnavailable, MessageNotFound, MessagePoster, Platform
 from handlers.request_dispatcher import SLOW_NOTE
 from handlers.web.app import parse_typed
 from handlers.web.message_log import MAX_MESSAGES
 from handlers.web.pages import MAX_TEXT, command_from_form
-from tests.handlers.web.conftest import (
-    SAME_ORIGIN,
-    WebChatFixture,
-    build_chat,
-    submit_form,
-    csrf_token,
-)
+from tests.handlers.web.conftest import SAME_ORIGIN, WebChatFixture, build_chat, csrf_token, submit_form
 
 ALERTS_CHANNEL = Channel("web", "local", "alerts")
 MAIL_CHANNEL = Channel("web", "local", "mail")
@@ -42,9 +36,7 @@ async def test_empty_channel_page_shows_examples(page: httpx.AsyncClient) -> Non
 
 
 async def test_command_answer_is_public(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
-    assert (await submit_form(page, "/c/mail", "/mailcheck 192.0.2.25 example.com")).headers[
-        "location"
-    ] == "/c/mail"
+    assert (await submit_form(page, "/c/mail", "/mailcheck 192.0.2.25 example.com")).headers["location"] == "/c/mail"
     await chat.wait_answered()
     async with chat.open_browser() as other_browser:
         html = await page_html(other_browser)
@@ -71,9 +63,7 @@ async def test_private_answer_is_visible_only_to_author(
         assert "all good" not in await page_html(other_browser)
 
 
-async def test_immediate_answer_runs_no_command(
-    chat: WebChatFixture, page: httpx.AsyncClient
-) -> None:
+async def test_immediate_answer_runs_no_command(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
     await submit_form(page, "/c/mail", "help")
     assert "What mailcheck can do" in await page_html(page)
     assert chat.commands.requests == []
@@ -99,9 +89,7 @@ async def test_slow_command_shows_progress_until_answer(chat: WebChatFixture) ->
     assert len(slow.web.message_log.channel_log("mail").messages) == 2
 
 
-async def test_failing_command_shows_error_card(
-    chat: WebChatFixture, page: httpx.AsyncClient
-) -> None:
+async def test_failing_command_shows_error_card(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
     await submit_form(page, "/c/mail", "broken")
     await chat.wait_answered()
     html = await page_html(page)
@@ -109,9 +97,7 @@ async def test_failing_command_shows_error_card(
     assert "RuntimeError" not in html
 
 
-async def test_too_many_concurrent_checks_are_refused(
-    chat: WebChatFixture, page: httpx.AsyncClient
-) -> None:
+async def test_too_many_concurrent_checks_are_refused(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
     chat.commands.released.clear()
     visitor = "somebody"
     for number in range(201):
@@ -125,9 +111,7 @@ async def test_too_many_concurrent_checks_are_refused(
 
 async def test_live_form_post_returns_no_content(page: httpx.AsyncClient) -> None:
     data = {"csrf": await csrf_token(page), "text": "help"}
-    assert (
-        await page.post("/c/mail", data=data, headers=SAME_ORIGIN | {"x-live": "yes"})
-    ).status_code == 204
+    assert (await page.post("/c/mail", data=data, headers=SAME_ORIGIN | {"x-live": "yes"})).status_code == 204
 
 
 async def test_blank_text_posts_nothing(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
@@ -145,19 +129,10 @@ async def test_text_over_limit_is_refused(chat: WebChatFixture, page: httpx.Asyn
     [
         ([("csrf", "x"), ("text", "mute 5c1f"), ("text", "4h")], "mute 5c1f 4h"),
         (
-            [
-                ("text", "watch"),
-                ("text", "192.0.2.0/28"),
-                ("every", "1h"),
-                ("as", "mta"),
-                ("name", " HQ egress "),
-            ],
+            [("text", "watch"), ("text", "192.0.2.0/28"), ("every", "1h"), ("as", "mta"), ("name", " HQ egress ")],
             "watch 192.0.2.0/28 every 1h as mta name HQ egress",
         ),
-        (
-            [("text", "watch"), ("text", "example.com"), ("every", ""), ("name", "")],
-            "watch example.com",
-        ),
+        ([("text", "watch"), ("text", "example.com"), ("every", ""), ("name", "")], "watch example.com"),
         ([("rm", "-rf"), ("text", "")], ""),
     ],
 )
@@ -181,33 +156,20 @@ def test_command_prefix_is_stripped(text: str, typed: tuple[str, bool]) -> None:
     assert parse_typed(text) == typed
 
 
-async def test_alert_root_is_edited_and_reply_is_threaded(
-    chat: WebChatFixture, page: httpx.AsyncClient
-) -> None:
+async def test_alert_root_is_edited_and_reply_is_threaded(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
     web = chat.web
     root = await web.post(
-        ALERTS_CHANNEL,
-        Card("Listed", Tone.BAD, buttons=(Button("Acknowledge", "ack 5c1f"),)),
-        key="a1",
+        ALERTS_CHANNEL, Card("Listed", Tone.BAD, buttons=(Button("Acknowledge", "ack 5c1f"),)), key="a1"
     )
     await web.post(ALERTS_CHANNEL, Card("One more list"), thread=root, key="a2")
     await web.update(ALERTS_CHANNEL, root, Card("Was listed", Tone.GOOD))
-    channel, thread = (
-        await page_html(page, "/c/alerts"),
-        await page_html(page, f"/c/alerts/t/{root}"),
-    )
-    assert ("Was listed" in channel, "Listed<" in channel, "One more list" in channel) == (
-        True,
-        False,
-        False,
-    )
+    channel, thread = (await page_html(page, "/c/alerts"), await page_html(page, f"/c/alerts/t/{root}"))
+    assert ("Was listed" in channel, "Listed<" in channel, "One more list" in channel) == (True, False, False)
     assert "1 reply" in channel
     assert "One more list" in thread
 
 
-async def test_command_in_thread_answers_in_thread(
-    chat: WebChatFixture, page: httpx.AsyncClient
-) -> None:
+async def test_command_in_thread_answers_in_thread(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
     root = await chat.web.post(ALERTS_CHANNEL, Card("Listed"), key="a1")
     await submit_form(page, f"/c/alerts/t/{root}", "example.com")
     await chat.wait_answered()
@@ -232,9 +194,7 @@ async def test_find_matches_key_time_and_thread(chat: WebChatFixture) -> None:
     assert await web.find(ALERTS_CHANNEL, "a1", began, root) is None
 
 
-async def test_notify_user_is_visible_only_to_user(
-    chat: WebChatFixture, page: httpx.AsyncClient
-) -> None:
+async def test_notify_user_is_visible_only_to_user(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
     await submit_form(page, "/c/mail", "help")
     person = next(iter(chat.web.message_log.channel_log("mail").messages.values())).author
     await chat.web.notify_user(Channel("web", "local", "mail"), person, Card("For you alone"))
@@ -263,9 +223,7 @@ def test_web_chat_implements_platform(chat: WebChatFixture) -> None:
     assert platform.name == "web"
 
 
-@pytest.mark.parametrize(
-    "path", ["/c/nowhere", "/c/mail/t/1", "/nothing", "/static/nothing.js", "/static/../app.py"]
-)
+@pytest.mark.parametrize("path", ["/c/nowhere", "/c/mail/t/1", "/nothing", "/static/nothing.js", "/static/../app.py"])
 async def test_unknown_path_returns_plain_404(path: str, page: httpx.AsyncClient) -> None:
     answer = await page.get(path)
     assert answer.status_code == 404
@@ -273,17 +231,13 @@ async def test_unknown_path_returns_plain_404(path: str, page: httpx.AsyncClient
     assert len(answer.text) < 120
 
 
-async def test_private_thread_is_404_for_others(
-    chat: WebChatFixture, page: httpx.AsyncClient
-) -> None:
+async def test_private_thread_is_404_for_others(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
     await chat.web.notify_user(Channel("web", "local", "mail"), "somebody", Card("secret"))
     [message] = chat.web.message_log.channel_log("mail").messages
     assert (await page.get(f"/c/mail/t/{message}")).status_code == 404
 
 
-async def test_truncated_channel_page_shows_note(
-    chat: WebChatFixture, page: httpx.AsyncClient
-) -> None:
+async def test_truncated_channel_page_shows_note(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
     for number in range(MAX_MESSAGES):
         await chat.web.post(ALERTS_CHANNEL, Card(f"alert {number}"))
     assert "Older messages are gone" not in await page_html(page, "/c/alerts")
@@ -297,18 +251,12 @@ async def test_demo_switch_toggles() -> None:
         chat = build_chat(world)
         async with chat.open_browser() as visitor:
             assert "All of it is invented" in await page_html(visitor)
-            answer = await submit_form(
-                visitor, "/demo", switch="listed", on="yes", back="/c/alerts/t/1"
-            )
+            answer = await submit_form(visitor, "/demo", switch="listed", on="yes", back="/c/alerts/t/1")
             assert answer.headers["location"] == "/c/alerts/t/1"
             assert [switch.name for switch in world.switches if switch.on] == ["listed"]
             assert 'aria-checked="true"' in await page_html(visitor)
-            assert (
-                await submit_form(visitor, "/demo", switch="gravity", on="yes")
-            ).status_code == 404
-            answer = await submit_form(
-                visitor, "/demo", switch="listed", on="", back="//evil.example"
-            )
+            assert (await submit_form(visitor, "/demo", switch="gravity", on="yes")).status_code == 404
+            answer = await submit_form(visitor, "/demo", switch="listed", on="", back="//evil.example")
             assert answer.headers["location"] == "/c/mail"
             assert not any(switch.on for switch in world.switches)
 
@@ -318,9 +266,7 @@ async def test_demo_switch_without_demo_is_404(page: httpx.AsyncClient) -> None:
     assert (await submit_form(page, "/demo", switch="listed", on="yes")).status_code == 404
 
 
-async def test_chart_is_served_as_light_and_dark_svg(
-    chat: WebChatFixture, page: httpx.AsyncClient
-) -> None:
+async def test_chart_is_served_as_light_and_dark_svg(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
     hostile = '"><script>alert(1)</script>'
     row = Row(hostile, RowKind.LISTED, (Bar(MORNING, MORNING),))
     picture = Chart(Timeline(hostile, MORNING, MORNING, (row,)), hostile)
@@ -335,15 +281,11 @@ async def test_chart_is_served_as_light_and_dark_svg(
     for paper in ("light", "dark"):
         image = await page.get(f"/c/mail/p/{message_id}/{paper}.svg")
         assert image.headers["content-type"].startswith("image/svg+xml")
-        assert {
-            element.tag.rpartition("}")[2] for element in ElementTree.fromstring(image.text).iter()
-        } == SVG_ELEMENTS
+        assert {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(image.text).iter()} == SVG_ELEMENTS
     assert (await page.get(f"/c/mail/p/{message_id}/other.svg")).status_code == 404
 
 
-async def test_private_or_missing_chart_is_404(
-    chat: WebChatFixture, page: httpx.AsyncClient
-) -> None:
+async def test_private_or_missing_chart_is_404(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
     picture = Chart(Timeline("t", MORNING, MORNING), "alt")
     await chat.web.notify_user(MAIL_CHANNEL, "somebody else", Card("History", chart=picture))
     [private_message] = chat.web.message_log.channel_log("mail").messages

@@ -16,11 +16,7 @@ from tests.handlers.web.hostile import HOSTILE
 from tests.handlers.web.test_render import Parsed
 
 SECRET = "192.0.2.25"
-PROXIED = {
-    "host": "status.example.com",
-    "x-forwarded-for": "198.51.100.7",
-    "x-forwarded-proto": "https",
-}
+PROXIED = {"host": "status.example.com", "x-forwarded-for": "198.51.100.7", "x-forwarded-proto": "https"}
 PUBLIC_PATHS = ["/status", "/static/chat.css", "/static/overview.js", "/static/mark.svg"]
 PRIVATE_PATHS = ["/", "/c/mail", "/dashboard", "/stream", "/login", "/demo", "/nothing"]
 
@@ -39,17 +35,10 @@ class CountingSource:
 
 def counting_source(waiting: bool = False, title: str = "1 incident is open") -> CountingSource:
     card = Card(
-        title,
-        Tone.BAD,
-        lines=(Line("HQ egress: on Spamhaus ZEN", Tone.BAD),),
-        buttons=(Button("Ack", "ack 5c1f"),),
+        title, Tone.BAD, lines=(Line("HQ egress: on Spamhaus ZEN", Tone.BAD),), buttons=(Button("Ack", "ack 5c1f"),)
     )
     return CountingSource(
-        Overview(
-            (Section("Incidents", (card,)),),
-            (Section("Blocklists", (Card("All is well", Tone.GOOD),)),),
-            waiting,
-        )
+        Overview((Section("Incidents", (card,)),), (Section("Blocklists", (Card("All is well", Tone.GOOD),)),), waiting)
     )
 
 
@@ -60,9 +49,7 @@ async def test_dashboard_orders_watches_checks_blocklists() -> None:
         await submit_form(visitor, "/c/mail", "198.51.100.1 private")
         await chat.wait_answered()
         html = (await visitor.get("/dashboard")).text
-    positions = [
-        html.index(text) for text in ("1 incident is open", f"{SECRET}: all good", "All is well")
-    ]
+    positions = [html.index(text) for text in ("1 incident is open", f"{SECRET}: all good", "All is well")]
     assert positions == sorted(positions)
     assert "198.51.100.1" not in html
     assert "formaction" not in html
@@ -135,15 +122,11 @@ async def test_unpublished_status_needs_session() -> None:
     async with build_chat(load_overview=counting_source()).open_browser() as visitor:
         assert (await visitor.get("/status", headers=PROXIED)).status_code == 421
         assert (await visitor.get("/status")).status_code == 200
-    async with build_chat(
-        load_overview=counting_source(), password="correct horse"
-    ).open_browser() as visitor:
+    async with build_chat(load_overview=counting_source(), password="correct horse").open_browser() as visitor:
         assert (await visitor.get("/status", headers=PROXIED)).headers["location"] == "/login"
 
 
-@pytest.mark.parametrize(
-    "header", ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"]
-)
+@pytest.mark.parametrize("header", ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"])
 async def test_proxied_request_with_local_host_is_refused(header: str) -> None:
     """nginx sends the upstream host by default, so Host alone would admit remote clients."""
     async with build_chat(publish_status=True).open_browser() as visitor:
@@ -152,9 +135,7 @@ async def test_proxied_request_with_local_host_is_refused(header: str) -> None:
 
 async def test_status_page_works_without_chat() -> None:
     app = Starlette(routes=status_page_routes(counting_source()))
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url=BASE_URL, headers=PROXIED
-    ) as visitor:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, headers=PROXIED) as visitor:
         assert "1 incident is open" in (await visitor.get("/status")).text
         assert (await visitor.get("/static/chat.css")).status_code == 200
         assert (await visitor.get("/c/mail")).status_code == 421
@@ -163,16 +144,9 @@ async def test_status_page_works_without_chat() -> None:
 def hostile_source(text: str) -> CountingSource:
     """An overview with the text in every field."""
     card = Card(
-        text,
-        Tone.BAD,
-        text,
-        (Line(text, Tone.WARN, text, text),),
-        (Fact(text, text),),
-        Table((text,), ((text,),)),
+        text, Tone.BAD, text, (Line(text, Tone.WARN, text, text),), (Fact(text, text),), Table((text,), ((text,),))
     )
-    return CountingSource(
-        Overview((Section(text, (card,)),), (Section(text, (Card(text, footnote=text),)),))
-    )
+    return CountingSource(Overview((Section(text, (card,)),), (Section(text, (Card(text, footnote=text),)),)))
 
 
 @pytest.mark.parametrize("path", ["/dashboard", "/status"])

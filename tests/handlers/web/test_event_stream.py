@@ -16,9 +16,9 @@ import uvicorn
 from starlette.requests import Request
 
 from handlers.message import Card
-from handlers.web.event_stream import RELOAD_EVENT, MAX_STREAMS, EventStream, last_event_number
-from handlers.web.message_log import MAX_EVENTS, MessageLog, MessageEvent, new_message
-from tests.handlers.web.conftest import WebChatFixture, FakeClock
+from handlers.web.event_stream import MAX_STREAMS, RELOAD_EVENT, EventStream, last_event_number
+from handlers.web.message_log import MAX_EVENTS, MessageEvent, MessageLog, new_message
+from tests.handlers.web.conftest import FakeClock, WebChatFixture
 
 
 @pytest.fixture
@@ -75,9 +75,7 @@ async def test_event_carries_channel_and_thread(channels: MessageLog) -> None:
     channels.append(new_message("alerts", root.id, author="you", text="reply"))
     async with aclosing(open_stream(channels, after=1).events()) as events:
         data = [
-            json.loads(event.split("data: ", 1)[1])
-            async for event in take_first(events, 3)
-            if event.startswith("id")
+            json.loads(event.split("data: ", 1)[1]) async for event in take_first(events, 3) if event.startswith("id")
         ]
     assert [(d["channel"], d["thread"], d["outside"], d["new"]) for d in data] == [
         ("alerts", root.id, False, True),
@@ -142,10 +140,7 @@ async def test_disconnect_removes_subscriber(channels: MessageLog) -> None:
 )
 def test_last_event_number_from_header_or_query(query: bytes, last_id: bytes, after: int) -> None:
     headers = [(b"last-event-id", last_id)] if last_id else []
-    assert (
-        last_event_number(Request({"type": "http", "query_string": query, "headers": headers}))
-        == after
-    )
+    assert last_event_number(Request({"type": "http", "query_string": query, "headers": headers})) == after
 
 
 async def test_stream_limit_returns_503(chat: WebChatFixture) -> None:

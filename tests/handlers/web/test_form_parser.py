@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from handlers.ports import FileUnreadable
-from handlers.web.form_parser import MAX_FORM_BYTES, MAX_UPLOAD_BYTES, MAX_FIELDS
+from handlers.web.form_parser import MAX_FIELDS, MAX_FORM_BYTES, MAX_UPLOAD_BYTES
 from tests.handlers.web.conftest import SAME_ORIGIN, WebChatFixture, build_chat, csrf_token
 
 LOG = "550 5.7.1 client [192.0.2.66] blocked using zen.spamhaus.org\r\n\r\nünd\n--x\n".encode()
@@ -14,17 +14,11 @@ LOG = "550 5.7.1 client [192.0.2.66] blocked using zen.spamhaus.org\r\n\r\nünd\
 
 async def upload(visitor: httpx.AsyncClient, file: bytes, csrf: str, *texts: str) -> httpx.Response:
     data = {"csrf": csrf, "text": list(texts)}
-    return await visitor.post(
-        "/c/mail", data=data, files={"file": ("mail.log", file)}, headers=SAME_ORIGIN
-    )
+    return await visitor.post("/c/mail", data=data, files={"file": ("mail.log", file)}, headers=SAME_ORIGIN)
 
 
-async def test_uploaded_file_reaches_command_unchanged(
-    chat: WebChatFixture, page: httpx.AsyncClient
-) -> None:
-    assert (await upload(page, LOG, await csrf_token(page), "bounce", "")).headers[
-        "location"
-    ] == "/c/mail"
+async def test_uploaded_file_reaches_command_unchanged(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
+    assert (await upload(page, LOG, await csrf_token(page), "bounce", "")).headers["location"] == "/c/mail"
     await chat.wait_answered()
     [request] = chat.commands.requests
     [file] = request.files
@@ -33,18 +27,14 @@ async def test_uploaded_file_reaches_command_unchanged(
         await file.read(10)
 
 
-async def test_pasted_lines_are_preserved_and_empty_file_dropped(
-    chat: WebChatFixture, page: httpx.AsyncClient
-) -> None:
+async def test_pasted_lines_are_preserved_and_empty_file_dropped(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
     await upload(page, b"", await csrf_token(page), "bounce", "550-one\n550 two ü")
     await chat.wait_answered()
     [request] = chat.commands.requests
     assert (request.text, request.files) == ("bounce 550-one\n550 two ü", ())
 
 
-async def test_upload_without_csrf_token_is_refused(
-    chat: WebChatFixture, page: httpx.AsyncClient
-) -> None:
+async def test_upload_without_csrf_token_is_refused(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
     assert (await upload(page, LOG, "guessed", "bounce")).status_code == 403
     assert chat.commands.requests == []
 
@@ -55,15 +45,11 @@ async def test_large_form_without_session_is_refused(chat: WebChatFixture) -> No
 
 
 async def test_upload_over_limit_is_refused(page: httpx.AsyncClient) -> None:
-    assert (
-        await upload(page, b"x" * MAX_UPLOAD_BYTES, await csrf_token(page), "bounce")
-    ).status_code == 413
+    assert (await upload(page, b"x" * MAX_UPLOAD_BYTES, await csrf_token(page), "bounce")).status_code == 413
 
 
 async def test_multipart_with_too_many_fields_is_refused(page: httpx.AsyncClient) -> None:
-    assert (
-        await upload(page, LOG, await csrf_token(page), *["a"] * (MAX_FIELDS + 5))
-    ).status_code == 413
+    assert (await upload(page, LOG, await csrf_token(page), *["a"] * (MAX_FIELDS + 5))).status_code == 413
 
 
 async def test_page_has_bounce_upload_form(page: httpx.AsyncClient) -> None:

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.message import Card
-from handlers.ports import MessageNotFound, ChannelUnavailable
+from handlers.ports import ChannelUnavailable, MessageNotFound
 from handlers.web.message_log import (
-    MAX_MESSAGES,
     MAX_EVENTS,
-    MAX_REPLIES,
+    MAX_MESSAGES,
     MAX_QUEUED_EVENTS,
-    MessageLog,
+    MAX_REPLIES,
     Message,
+    MessageLog,
     new_message,
 )
 from tests.handlers.web.conftest import FakeClock
@@ -27,13 +27,7 @@ def channels() -> MessageLog:
     return MessageLog(FakeClock().now)
 
 
-def post(
-    channels: MessageLog,
-    text: str = "x",
-    thread: str = "",
-    only_for: str = "",
-    channel: str = "mail",
-) -> Message:
+def post(channels: MessageLog, text: str = "x", thread: str = "", only_for: str = "", channel: str = "mail") -> Message:
     return channels.append(new_message(channel, thread, author="you", text=text, only_for=only_for))
 
 
@@ -101,11 +95,7 @@ def test_long_thread_drops_oldest_replies(channels: MessageLog) -> None:
     for number in range(MAX_MESSAGES * 2):
         post(channels, str(number), root.id)
     visible = channels.visible("mail", "you", root.id)
-    assert (visible[0].id, len(visible), visible[-1].text) == (
-        root.id,
-        MAX_REPLIES + 1,
-        str(MAX_MESSAGES * 2 - 1),
-    )
+    assert (visible[0].id, len(visible), visible[-1].text) == (root.id, MAX_REPLIES + 1, str(MAX_MESSAGES * 2 - 1))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 20)), max_size=1_500))
@@ -137,12 +127,7 @@ def test_subscriber_gets_missed_and_live_events(channels: MessageLog) -> None:
         assert [event.message.text for event in missed] == ["b", "c"]
         event = listener.queue.get_nowait()
         assert event
-        assert (event.number, event.message.text, event.is_new, listener.behind) == (
-            4,
-            "d",
-            True,
-            False,
-        )
+        assert (event.number, event.message.text, event.is_new, listener.behind) == (4, "d", True, False)
     assert channels.subscriber_count == 0
 
 
@@ -154,7 +139,7 @@ def test_subscriber_missing_too_many_events_is_behind(after: int, channels: Mess
         assert listener.behind
 
 
-def test_slow_subscriber_is_behind_and_blocks_nobody(channels: MessageLog) -> None:
+def test_slow_subscriber_blocks_no_other(channels: MessageLog) -> None:
     with channels.subscribe(0) as (_, slow), channels.subscribe(0) as (_, quick):
         for _ in range(MAX_QUEUED_EVENTS + 1):
             post(channels)

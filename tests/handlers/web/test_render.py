@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.message import Button, Card, Fact, Line, TextBlock, Table, Tone
+from handlers.message import Button, Card, Fact, Line, Table, TextBlock, Tone
 from handlers.messages import help_card, report_card
 from handlers.sanitize import sanitize
 from handlers.web.message_log import Message
@@ -71,9 +71,7 @@ PLACES: dict[str, Callable[[str], Card]] = {
     "text block title": lambda text: Card("t", text_block=TextBlock(text, ("a",))),
     "text block line": lambda text: Card("t", text_block=TextBlock("s", (text, "  b"))),
     "column": lambda text: Card("t", table=Table((text, "b"), (("a", "b"),))),
-    "cell": lambda text: Card(
-        "t", table=Table(("a", "b"), ((text, "b"), ("c",), ("d", "e", text)))
-    ),
+    "cell": lambda text: Card("t", table=Table(("a", "b"), ((text, "b"), ("c",), ("d", "e", text)))),
     "button label": lambda text: Card("t", buttons=(Button(text, "check example.com"),)),
     "link label": lambda text: Card("t", buttons=(Button(text, url="https://list.example/"),)),
     "command": lambda text: Card("t", buttons=(Button("b", text),)),
@@ -97,50 +95,27 @@ def test_hostile_card_text_is_escaped(field_name: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_user_text_is_escaped(text: str) -> None:
-    assert (
-        render(text=text, author=text).skeleton
-        == render(text="check example.com", author="ab12").skeleton
-    )
+    assert render(text=text, author=text).skeleton == render(text="check example.com", author="ab12").skeleton
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        *HOSTILE,
-        "https://list.example/ x",
-        "https://list.example/\nx",
-        "ftp://list.example/",
-        "//evil.example",
-    ],
+    "url", [*HOSTILE, "https://list.example/ x", "https://list.example/\nx", "ftp://list.example/", "//evil.example"]
 )
 def test_incomplete_url_renders_no_link(url: str) -> None:
-    assert "a" not in [
-        tag
-        for tag, _ in render(Card("t", buttons=(Button("b", url=url),)), thread="1").skeleton[3:]
-    ]
+    assert "a" not in [tag for tag, _ in render(Card("t", buttons=(Button("b", url=url),)), thread="1").skeleton[3:]]
 
 
-@pytest.mark.parametrize(
-    "url", ['https://list.example/"onclick="x', "https://list.example/<script>?a=1&b='2'"]
-)
+@pytest.mark.parametrize("url", ['https://list.example/"onclick="x', "https://list.example/<script>?a=1&b='2'"])
 def test_link_button_renders_exact_url(url: str) -> None:
     parsed = render(Card("t", buttons=(Button("form", url=url),)))
     assert ("href", url) in parsed.values
     assert ("rel", "noopener noreferrer") in parsed.values
-    assert (
-        parsed.skeleton
-        == render(Card("t", buttons=(Button("form", url="https://list.example/"),))).skeleton
-    )
+    assert parsed.skeleton == render(Card("t", buttons=(Button("form", url="https://list.example/"),))).skeleton
 
 
 @pytest.mark.parametrize(
     ("command", "expected"),
-    [
-        ("mute 5c1f", True),
-        ("mute 5c1f 4h", False),
-        ("unmute 5c1f", False),
-        ("check a.example", False),
-    ],
+    [("mute 5c1f", True), ("mute 5c1f 4h", False), ("unmute 5c1f", False), ("check a.example", False)],
 )
 def test_mute_button_without_duration_prompts_for_it(command: str, expected: bool) -> None:
     names = [name for name, _ in render(Card("t", buttons=(Button("b", command),))).values]
@@ -156,9 +131,7 @@ def test_button_posts_to_its_channel_or_thread(thread: str, action: str) -> None
 
 
 def test_text_block_is_labeled_and_focusable() -> None:
-    parsed = render(
-        Card("t", text_block=TextBlock("The SPF tree", ("example.com   2", "   └─ deeper")))
-    )
+    parsed = render(Card("t", text_block=TextBlock("The SPF tree", ("example.com   2", "   └─ deeper"))))
     assert "example.com   2\n   └─ deeper" in parsed.text
     assert {("aria-label", "Picture: The SPF tree"), ("tabindex", "0")} <= set(parsed.values)
 
@@ -171,9 +144,7 @@ def test_text_block_is_labeled_and_focusable() -> None:
 def test_page_contains_all_card_text(card: Card) -> None:
     text = " ".join(render(card).text.split())
     texts = [card.title, card.step, card.footnote]
-    texts += [
-        text_part for line in card.lines for text_part in (line.text, line.detail, line.quote)
-    ]
+    texts += [text_part for line in card.lines for text_part in (line.text, line.detail, line.quote)]
     texts += [text_part for fact in card.facts for text_part in (fact.label, fact.value)]
     texts += [cell for row in card.table.rows for cell in row] if card.table else []
     texts += [button.label for button in card.buttons]
@@ -186,10 +157,7 @@ def test_page_contains_all_card_text(card: Card) -> None:
         (Card("t", lines=(Line("x", Tone.BAD),) * 100), "40 more lines not shown"),
         (Card("t", facts=(Fact("a", "b"),) * 100), "60 more facts not shown"),
         (Card("t", table=Table(("a",), (("b",),) * 400)), "100 more rows not shown"),
-        (
-            Card("t", text_block=TextBlock("s", ("└─ x",) * 300)),
-            "100 more lines of the picture not shown",
-        ),
+        (Card("t", text_block=TextBlock("s", ("└─ x",) * 300)), "100 more lines of the picture not shown"),
     ],
     ids=["lines", "facts", "rows", "text block"],
 )
@@ -210,14 +178,7 @@ def test_oversized_card_renders_bounded_page() -> None:
         (Button(long, "check a.example"), Button(long, url=f"https://list.example/{long}")) * 50,
         long,
     )
-    assert (
-        len(
-            MESSAGE_TEMPLATE.render(
-                of=message_view(Message("1", "mail", AT, card=huge), "somebody")
-            )
-        )
-        < 2_000_000
-    )
+    assert len(MESSAGE_TEMPLATE.render(of=message_view(Message("1", "mail", AT, card=huge), "somebody"))) < 2_000_000
 
 
 def test_long_user_text_is_truncated_with_note() -> None:

@@ -11,26 +11,10 @@ from bot.settings import HostPort
 from handlers.ports import CannotServe
 from handlers.web.form_parser import MAX_FORM_BYTES
 from handlers.web.sessions import SignedCookie, required_password
-from tests.handlers.web.conftest import (
-    SAME_ORIGIN,
-    BASE_URL,
-    WebChatFixture,
-    build_chat,
-    submit_form,
-    csrf_token,
-)
+from tests.handlers.web.conftest import BASE_URL, SAME_ORIGIN, WebChatFixture, build_chat, csrf_token, submit_form
 
 PASSWORD = "correct horse battery staple"
-PATHS = [
-    "/",
-    "/c/mail",
-    "/c/nowhere",
-    "/c/mail/t/1",
-    "/dashboard",
-    "/stream",
-    "/static/chat.css",
-    "/nothing",
-]
+PATHS = ["/", "/c/mail", "/c/nowhere", "/c/mail/t/1", "/dashboard", "/stream", "/static/chat.css", "/nothing"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.53", "::1", "localhost"])
@@ -38,9 +22,7 @@ def test_loopback_address_needs_no_password(host: str) -> None:
     assert required_password(HostPort(host, 3000), "") == ""
 
 
-@pytest.mark.parametrize(
-    "host", ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1", "bot.example", "localhost.evil.example"]
-)
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1", "bot.example", "localhost.evil.example"])
 def test_public_address_without_password_refuses_start(host: str) -> None:
     with pytest.raises(CannotServe, match="MAILCHECK_WEB_PASSWORD"):
         required_password(HostPort(host, 3000), "")
@@ -50,9 +32,7 @@ def test_public_address_without_password_refuses_start(host: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:3000", "127.0.0.1.evil.example", "192.0.2.1", ""]
-)
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:3000", "127.0.0.1.evil.example", "192.0.2.1", ""])
 async def test_foreign_host_header_is_refused(path: str, host: str, chat: WebChatFixture) -> None:
     async with chat.open_browser() as visitor:
         answer = await visitor.get(path, headers={"host": host})
@@ -70,9 +50,7 @@ async def test_loopback_host_header_is_accepted(host: str, chat: WebChatFixture)
 async def test_every_response_has_security_headers(path: str, chat: WebChatFixture) -> None:
     async with chat.open_browser() as visitor:
         headers = (await visitor.get(path)).headers
-    rules = dict(
-        rule.strip().split(" ", 1) for rule in headers["content-security-policy"].split(";")
-    )
+    rules = dict(rule.strip().split(" ", 1) for rule in headers["content-security-policy"].split(";"))
     assert rules.pop("default-src") == "'none'"
     assert set(rules.values()) <= {"'self'", "'none'"}
     assert rules["script-src"] == rules["style-src"] == "'self'"
@@ -99,9 +77,7 @@ async def test_session_cookie_is_httponly_and_samesite(chat: WebChatFixture) -> 
     assert "set-cookie" not in second_response.headers
 
 
-@pytest.mark.parametrize(
-    "cookie", ["", "x", "x.y", "0123456789abcdef.", ".", "0123456789abcdef." + "0" * 64, '"']
-)
+@pytest.mark.parametrize("cookie", ["", "x", "x.y", "0123456789abcdef.", ".", "0123456789abcdef." + "0" * 64, '"'])
 def test_forged_cookie_is_invalid(cookie: str) -> None:
     assert SignedCookie().verify(cookie) is None
 
@@ -142,30 +118,20 @@ async def test_cross_origin_post_is_refused(
 
 
 @pytest.mark.parametrize("csrf", ["", "0" * 64, "é"])
-async def test_post_with_bad_csrf_token_is_refused(
-    csrf: str, chat: WebChatFixture, page: httpx.AsyncClient
-) -> None:
-    assert (
-        await page.post("/c/mail", data={"csrf": csrf, "text": "x"}, headers=SAME_ORIGIN)
-    ).status_code == 403
+async def test_post_with_bad_csrf_token_is_refused(csrf: str, chat: WebChatFixture, page: httpx.AsyncClient) -> None:
+    assert (await page.post("/c/mail", data={"csrf": csrf, "text": "x"}, headers=SAME_ORIGIN)).status_code == 403
     assert chat.commands.requests == []
 
 
-async def test_post_with_other_users_csrf_token_is_refused(
-    chat: WebChatFixture, page: httpx.AsyncClient
-) -> None:
+async def test_post_with_other_users_csrf_token_is_refused(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
     async with chat.open_browser() as other_browser:
         other_token = await csrf_token(other_browser)
-    assert (
-        await page.post("/c/mail", data={"csrf": other_token, "text": "x"}, headers=SAME_ORIGIN)
-    ).status_code == 403
+    assert (await page.post("/c/mail", data={"csrf": other_token, "text": "x"}, headers=SAME_ORIGIN)).status_code == 403
 
 
 async def test_post_without_session_is_refused(chat: WebChatFixture) -> None:
     async with chat.open_browser() as browser:
-        assert (
-            await browser.post("/c/mail", data={"text": "x"}, headers=SAME_ORIGIN)
-        ).status_code == 403
+        assert (await browser.post("/c/mail", data={"text": "x"}, headers=SAME_ORIGIN)).status_code == 403
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
@@ -173,9 +139,7 @@ async def test_other_methods_are_not_allowed(method: str, page: httpx.AsyncClien
     assert (await page.request(method, "/c/mail")).status_code == 405
 
 
-@pytest.mark.parametrize(
-    "body", [b"text=" + b"x" * MAX_FORM_BYTES, b"&".join([b"a=b"] * 60)], ids=["long", "many"]
-)
+@pytest.mark.parametrize("body", [b"text=" + b"x" * MAX_FORM_BYTES, b"&".join([b"a=b"] * 60)], ids=["long", "many"])
 async def test_oversized_form_is_refused(body: bytes, page: httpx.AsyncClient) -> None:
     kind = {"content-type": "application/x-www-form-urlencoded"}
     assert (await page.post("/c/mail", content=body, headers=SAME_ORIGIN | kind)).status_code == 413
@@ -201,9 +165,7 @@ async def test_pages_without_login_redirect_to_login(
     assert "set-cookie" not in answer.headers
 
 
-async def test_stream_without_login_is_refused(
-    locked: tuple[WebChatFixture, httpx.AsyncClient],
-) -> None:
+async def test_stream_without_login_is_refused(locked: tuple[WebChatFixture, httpx.AsyncClient]) -> None:
     assert (await locked[1].get("/stream?after=0")).status_code == 403
 
 
@@ -216,20 +178,14 @@ async def test_correct_password_logs_in(locked: tuple[WebChatFixture, httpx.Asyn
     assert [request.text for request in chat.commands.requests] == ["example.com"]
 
 
-async def test_password_allows_any_host_name(
-    locked: tuple[WebChatFixture, httpx.AsyncClient],
-) -> None:
+async def test_password_allows_any_host_name(locked: tuple[WebChatFixture, httpx.AsyncClient]) -> None:
     _, visitor = locked
     named = {"host": "bot.example", "origin": "https://bot.example"}
-    assert (
-        await visitor.post("/login", data={"password": PASSWORD}, headers=named)
-    ).status_code == 303
+    assert (await visitor.post("/login", data={"password": PASSWORD}, headers=named)).status_code == 303
 
 
 @pytest.mark.parametrize("password", ["", "wrong", PASSWORD.upper(), PASSWORD + " ", "é"])
-async def test_wrong_password_is_refused(
-    password: str, locked: tuple[WebChatFixture, httpx.AsyncClient]
-) -> None:
+async def test_wrong_password_is_refused(password: str, locked: tuple[WebChatFixture, httpx.AsyncClient]) -> None:
     _, visitor = locked
     answer = await log_in(visitor, password)
     assert answer.status_code == 401
@@ -237,9 +193,7 @@ async def test_wrong_password_is_refused(
     assert (await visitor.get("/c/mail")).status_code == 303
 
 
-async def test_repeated_wrong_passwords_are_throttled(
-    locked: tuple[WebChatFixture, httpx.AsyncClient],
-) -> None:
+async def test_repeated_wrong_passwords_are_throttled(locked: tuple[WebChatFixture, httpx.AsyncClient]) -> None:
     chat, visitor = locked
     for _ in range(10):
         await log_in(visitor, "wrong")
@@ -248,9 +202,7 @@ async def test_repeated_wrong_passwords_are_throttled(
     assert (await log_in(visitor, PASSWORD)).status_code == 303
 
 
-async def test_cross_origin_login_is_refused(
-    locked: tuple[WebChatFixture, httpx.AsyncClient],
-) -> None:
+async def test_cross_origin_login_is_refused(locked: tuple[WebChatFixture, httpx.AsyncClient]) -> None:
     foreign = {"origin": "http://evil.example"}
     answer = await locked[1].post("/login", data={"password": PASSWORD}, headers=foreign)
     assert answer.status_code == 403
@@ -258,11 +210,6 @@ async def test_cross_origin_login_is_refused(
 
 async def test_https_cookie_is_secure(locked: tuple[WebChatFixture, httpx.AsyncClient]) -> None:
     chat, _ = locked
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(chat.app), base_url="https://bot.example"
-    ) as visitor:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(chat.app), base_url="https://bot.example") as visitor:
         data, same_origin = {"password": PASSWORD}, {"origin": "https://bot.example"}
-        assert (
-            "; Secure"
-            in (await visitor.post("/login", data=data, headers=same_origin)).headers["set-cookie"]
-        )
+        assert "; Secure" in (await visitor.post("/login", data=data, headers=same_origin)).headers["set-cookie"]

@@ -10,7 +10,5 @@ ROOT = (
 TITLE = "<title>Example</title>"
 
 
-def logo(
-    inside: str = '<rect width="64" height="64" fill="#036"/>', root: str = ROOT, title: str = TITLE
-) -> str:
+def logo(inside: str = '<rect width="64" height="64" fill="#036"/>', root: str = ROOT, title: str = TITLE) -> str:
     return f'<?xml version="1.0" encoding="utf-8"?>\n{root}{title}{inside}</svg>'

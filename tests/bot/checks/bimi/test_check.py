@@ -7,7 +7,7 @@ import pytest
 from bot.checks import bimi
 from bot.checks.bimi import FetchIndicator, IndicatorUnavailable, bimi_check
 from bot.checks.dmarc import discover
-from bot.models import Finding, CheckRequest, Target, Verdict
+from bot.models import CheckRequest, Finding, Target, Verdict
 from tests.bot.checks.bimi.logos import logo
 from tests.support.dns_world import Records, World, Zone
 
@@ -25,12 +25,8 @@ def zone(record: Records = (RECORD,), policy: Records = (REJECT,), domain: str =
     }
 
 
-async def run_check(
-    world: Zone, fetch: FetchIndicator | None = None, domain: str = DOMAIN
-) -> Finding:
-    (finding,) = await bimi_check(discover, fetch)(
-        CheckRequest(Target(domain=domain)), World(world)
-    )
+async def run_check(world: Zone, fetch: FetchIndicator | None = None, domain: str = DOMAIN) -> Finding:
+    (finding,) = await bimi_check(discover, fetch)(CheckRequest(Target(domain=domain)), World(world))
     assert bool(finding.remediation) == (finding.verdict is not Verdict.PASS)
     assert "{" not in finding.summary
     return finding
@@ -111,7 +107,7 @@ async def test_bimi_unavailable_logo_is_unknown() -> None:
 async def test_bimi_without_domain_sends_no_query() -> None:
     world = World({})
     assert await bimi_check(discover)(CheckRequest(Target.of("203.0.113.5")), world) == []
-    assert world.asked == []
+    assert world.queries == []
 
 
 def test_bimi_templates_never_fail() -> None:

@@ -13,10 +13,7 @@ FITTING = [
     logo(),
     logo(root=ROOT.replace('viewBox="0 0 64 64"', 'width="64px" height="64px"')),
     logo(root=ROOT.replace("0 0 64 64", "0,0,64.0,64")),
-    logo(
-        '<defs><linearGradient id="g"><stop offset="0"/></linearGradient></defs><rect'
-        ' fill="url(#g)"/>'
-    ),
+    logo('<defs><linearGradient id="g"><stop offset="0"/></linearGradient></defs><rect fill="url(#g)"/>'),
     logo('<defs><path id="p"/></defs><use xlink:href="#p"/><!-- a comment -->'),
     logo("<metadata><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'/></metadata>"),
     "\ufeff" + logo().partition("\n")[2],
@@ -48,10 +45,7 @@ FAULTY = [
         logo('<x:script xmlns:x="http://www.w3.org/1999/xhtml"/>'),
         "has the element script, which the profile does not allow",
     ),
-    (
-        f"<?xml-stylesheet href='a.css'?>{logo().partition(chr(10))[2]}",
-        "has processing instructions",
-    ),
+    (f"<?xml-stylesheet href='a.css'?>{logo().partition(chr(10))[2]}", "has processing instructions"),
 ]
 
 
@@ -67,15 +61,10 @@ def test_logo_invalid_logo_names_the_problem(svg: str, fault: str) -> None:
 
 @pytest.mark.parametrize(
     "declaration",
-    [
-        '<!DOCTYPE svg SYSTEM "https://example.com/svg.dtd">',
-        '<!DOCTYPE svg [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]>',
-    ],
+    ['<!DOCTYPE svg SYSTEM "https://example.com/svg.dtd">', '<!DOCTYPE svg [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]>'],
 )
 def test_logo_entities_are_refused_unexpanded(declaration: str) -> None:
-    assert logo_problems(declaration + logo("<desc>&b;</desc>").partition("\n")[2]) == [
-        "has a DOCTYPE or entities"
-    ]
+    assert logo_problems(declaration + logo("<desc>&b;</desc>").partition("\n")[2]) == ["has a DOCTYPE or entities"]
 
 
 def test_logo_deeply_nested_logo_is_walked() -> None:

@@ -21,15 +21,9 @@ LOGO, PROOF = "https://example.com/logo.svg", "https://example.com/proof.pem"
         (f"v = BIMI1 ; a = {PROOF} ; l = {LOGO} ;", Assertion(LOGO, PROOF)),
         (f"v=BIMI1; l={LOGO}; a=; avp=personal", Assertion(LOGO, avatar="personal")),
         (f"v=BIMI1; l={LOGO}; avp=mine; unknown=1", Assertion(LOGO)),
-        (
-            "v=BIMI1; l=; a=; lps=brand-one , brand-two",
-            Assertion("", prefixes=("brand-one", "brand-two")),
-        ),
+        ("v=BIMI1; l=; a=; lps=brand-one , brand-two", Assertion("", prefixes=("brand-one", "brand-two"))),
         ("v=BIMI1; l=; a=;", Assertion("")),
-        (
-            f"v=BIMI1; l=HTTPS://example.com/l.svg; a={PROOF}",
-            Assertion("HTTPS://example.com/l.svg", PROOF),
-        ),
+        (f"v=BIMI1; l=HTTPS://example.com/l.svg; a={PROOF}", Assertion("HTTPS://example.com/l.svg", PROOF)),
     ],
 )
 def test_parse_valid_record_gives_tags(text: str, assertion: Assertion) -> None:
@@ -42,9 +36,7 @@ def test_parse_empty_tags_decline() -> None:
     assert not parse(f"v=BIMI1; l=; a={PROOF}").declined
 
 
-@pytest.mark.parametrize(
-    "text", ["", "v=bimi1; l=", "v=BIMI2; l=", "l=; v=BIMI1", "v=BIMI1 l=", "v=DMARC1; p=none"]
-)
+@pytest.mark.parametrize("text", ["", "v=bimi1; l=", "v=BIMI2; l=", "l=; v=BIMI1", "v=BIMI1 l=", "v=DMARC1; p=none"])
 def test_is_assertion_other_text_is_false(text: str) -> None:
     assert not is_assertion(text)
 
@@ -71,19 +63,11 @@ def test_parse_bad_record_raises_with_reason(text: str, message: str) -> None:
         parse(text)
 
 
-TAGS = st.lists(
-    st.tuples(st.sampled_from(["l", "a", "avp", "lps", ""]), st.text(max_size=20)), max_size=6
-)
+TAGS = st.lists(st.tuples(st.sampled_from(["l", "a", "avp", "lps", ""]), st.text(max_size=20)), max_size=6)
 
 
-@given(
-    TAGS.map(lambda tags: "v=BIMI1;" + ";".join(f"{tag}={value}" for tag, value in tags))
-    | st.text(max_size=60)
-)
+@given(TAGS.map(lambda tags: "v=BIMI1;" + ";".join(f"{tag}={value}" for tag, value in tags)) | st.text(max_size=60))
 def test_parse_any_text_parses_or_raises(text: str) -> None:
     with suppress(BadBimiRecord):
         assertion = parse(text)
-        assert all(
-            not url or url.lower().startswith("https:")
-            for url in (assertion.location, assertion.evidence)
-        )
+        assert all(not url or url.lower().startswith("https:") for url in (assertion.location, assertion.evidence))

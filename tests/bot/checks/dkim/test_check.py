@@ -7,7 +7,7 @@ import pytest
 from bot.checks import dkim
 from bot.checks.dkim.messages import TEMPLATES
 from bot.checks.dkim.selectors import candidate_selectors
-from bot.models import Finding, CheckRequest, Target, Verdict
+from bot.models import CheckRequest, Finding, Target, Verdict
 from tests.bot.checks.dkim.keys import BRISBANE, FOOTBALL_ED25519, FOOTBALL_RSA, rsa_record
 from tests.support.dns_world import Records, World, Zone
 
@@ -42,36 +42,22 @@ async def run_check(zone: Zone, *selectors: str) -> list[Finding]:
     return await dkim.check(CheckRequest(Target(domain=DOMAIN), selectors=selectors), World(zone))
 
 
-@pytest.mark.parametrize(
-    ("records", "code", "verdict"), REQUESTED, ids=[row[1] for row in REQUESTED]
-)
-async def test_dkim_requested_selector_must_have_a_working_key(
-    records: Records, code: str, verdict: Verdict
-) -> None:
+@pytest.mark.parametrize(("records", "code", "verdict"), REQUESTED, ids=[row[1] for row in REQUESTED])
+async def test_dkim_requested_selector_must_have_a_working_key(records: Records, code: str, verdict: Verdict) -> None:
     (finding,) = await run_check(key_zone("brisbane", records), "Brisbane")
-    assert (finding.code, finding.verdict, finding.subject) == (
-        code,
-        verdict,
-        f"brisbane._domainkey.{DOMAIN}",
-    )
+    assert (finding.code, finding.verdict, finding.subject) == (code, verdict, f"brisbane._domainkey.{DOMAIN}")
     assert bool(finding.remediation) == (verdict is not Verdict.PASS)
     assert "{" not in finding.summary
 
 
 async def test_dkim_ed25519_with_rsa_key_is_ok() -> None:
     zone = {**key_zone("ed", [FOOTBALL_ED25519]), **key_zone("test", [rsa_record(2048)])}
-    assert [finding.code for finding in await run_check(zone, "ed", "test")] == [
-        "dkim.ok",
-        "dkim.ok",
-    ]
+    assert [finding.code for finding in await run_check(zone, "ed", "test")] == ["dkim.ok", "dkim.ok"]
 
 
 async def test_dkim_ed25519_with_revoked_rsa_key_is_alone() -> None:
     zone = {**key_zone("ed", [FOOTBALL_ED25519]), **key_zone("test", ["v=DKIM1; p="])}
-    assert [finding.code for finding in await run_check(zone, "ed", "test")] == [
-        "dkim.ed25519-alone",
-        "dkim.revoked",
-    ]
+    assert [finding.code for finding in await run_check(zone, "ed", "test")] == ["dkim.ed25519-alone", "dkim.revoked"]
 
 
 async def test_dkim_no_common_selector_passes() -> None:
@@ -86,21 +72,13 @@ async def test_dkim_some_timeouts_on_common_selectors_pass() -> None:
 
 
 async def test_dkim_only_timeouts_are_unknown() -> None:
-    world = World(
-        {
-            f"{selector}._domainkey.{DOMAIN}": {"TXT": "timeout"}
-            for selector in candidate_selectors(())
-        }
-    )
+    world = World({f"{selector}._domainkey.{DOMAIN}": {"TXT": "timeout"} for selector in candidate_selectors(())})
     (finding,) = await dkim.check(CheckRequest(Target(domain=DOMAIN)), world)
     assert (finding.code, finding.verdict) == ("dkim.no-answer", Verdict.UNKNOWN)
 
 
 async def test_dkim_sender_in_spf_record_adds_its_selectors() -> None:
-    zone = {
-        DOMAIN: {"TXT": ["v=spf1 include:spf.mandrillapp.com -all"]},
-        **key_zone("mandrill", [rsa_record(2048)]),
-    }
+    zone = {DOMAIN: {"TXT": ["v=spf1 include:spf.mandrillapp.com -all"]}, **key_zone("mandrill", [rsa_record(2048)])}
     (finding,) = await run_check(zone)
     assert (finding.code, finding.facts["guessed"]) == ("dkim.ok", True)
 
@@ -132,9 +110,7 @@ async def test_dkim_weak_key_at_common_selector_is_reported() -> None:
     ],
 )
 async def test_dkim_wildcard_record_is_one_finding(text: str, code: str) -> None:
-    world = World(
-        {f"{selector}._domainkey.{DOMAIN}": {"TXT": [text]} for selector in candidate_selectors(())}
-    )
+    world = World({f"{selector}._domainkey.{DOMAIN}": {"TXT": [text]} for selector in candidate_selectors(())})
     (finding,) = await dkim.check(CheckRequest(Target(domain=DOMAIN)), world)
     assert (finding.code, finding.verdict) == (code, Verdict.PASS)
 
@@ -142,7 +118,7 @@ async def test_dkim_wildcard_record_is_one_finding(text: str, code: str) -> None
 async def test_dkim_without_domain_queries_nothing() -> None:
     world = World({})
     assert await dkim.check(CheckRequest(Target.of("203.0.113.5")), world) == []
-    assert world.asked == []
+    assert world.queries == []
 
 
 def test_dkim_every_code_has_a_template() -> None:

@@ -31,11 +31,7 @@ def test_parse_key_ignores_whitespace_and_missing_padding() -> None:
         ("rsa", "MIGf\\;MA0=", "not base64"),
         ("rsa", base64.b64encode(wrapped_rsa(1024)[:100]).decode(), "cut off"),
         ("rsa", base64.b64encode(bytes(32)).decode(), "no RSA key"),
-        (
-            "rsa",
-            base64.b64encode(element(0x30, element(0x02, b"\0") + element(0x02, b"\3"))).decode(),
-            "empty",
-        ),
+        ("rsa", base64.b64encode(element(0x30, element(0x02, b"\0") + element(0x02, b"\3"))).decode(), "empty"),
         ("rsa", base64.b64encode(ED25519_IN_DER + bytes(32)).decode(), "no RSA key"),
         ("ed25519", base64.b64encode(bytes(31)).decode(), "31 bytes"),
         ("ed25519", base64.b64encode(ED25519_IN_DER + bytes(32)).decode(), "wrapped in DER"),

@@ -14,11 +14,7 @@ from tests.bot.checks.dkim.keys import BRISBANE, FOOTBALL_ED25519, FOOTBALL_RSA,
 
 @pytest.mark.parametrize(
     ("text", "key"),
-    [
-        (BRISBANE, Key("rsa", 1024)),
-        (FOOTBALL_RSA, Key("rsa", 1024)),
-        (FOOTBALL_ED25519, Key("ed25519", 256)),
-    ],
+    [(BRISBANE, Key("rsa", 1024)), (FOOTBALL_RSA, Key("rsa", 1024)), (FOOTBALL_ED25519, Key("ed25519", 256))],
 )
 def test_parse_examples_of_the_rfcs(text: str, key: Key) -> None:
     assert parse(text).key == key
@@ -29,26 +25,15 @@ def test_parse_examples_of_the_rfcs(text: str, key: Key) -> None:
     [
         (rsa_record(2048), set(), set(), set()),
         (rsa_record(2048, "t=y:s; "), {"y", "s"}, set(), set()),
-        (
-            rsa_record(2048, "h=sha1:sha256; s=email; n=note; "),
-            set(),
-            {"sha1", "sha256"},
-            {"email"},
-        ),
+        (rsa_record(2048, "h=sha1:sha256; s=email; n=note; "), set(), {"sha1", "sha256"}, {"email"}),
         (rsa_record(2048, "t = y : s ; s = * ; "), {"y", "s"}, set(), {"*"}),
         (rsa_record(2048) + ";", set(), set(), set()),
         (rsa_record(2048, "unknown=1; "), set(), set(), set()),
     ],
 )
-def test_parse_tags_ignores_unknown_ones(
-    text: str, flags: set[str], hashes: set[str], services: set[str]
-) -> None:
+def test_parse_tags_ignores_unknown_ones(text: str, flags: set[str], hashes: set[str], services: set[str]) -> None:
     record = parse(text)
-    assert [set(record.flags), set(record.hashes), set(record.services)] == [
-        flags,
-        hashes,
-        services,
-    ]
+    assert [set(record.flags), set(record.hashes), set(record.services)] == [flags, hashes, services]
     assert record.key == Key("rsa", 2048)
 
 
@@ -100,17 +85,11 @@ def test_is_key_record_rejects_other_wildcard_text(text: str, is_key: bool) -> N
 
 
 TAGS = st.lists(
-    st.tuples(
-        st.sampled_from(["v", "k", "p", "t", "h", "s", "n", "x1", "9", ""]), st.text(max_size=20)
-    ),
-    max_size=8,
+    st.tuples(st.sampled_from(["v", "k", "p", "t", "h", "s", "n", "x1", "9", ""]), st.text(max_size=20)), max_size=8
 )
 
 
-@given(
-    TAGS.map(lambda tags: ";".join(f"{name}={value}" for name, value in tags))
-    | st.text(max_size=80)
-)
+@given(TAGS.map(lambda tags: ";".join(f"{name}={value}" for name, value in tags)) | st.text(max_size=80))
 def test_parse_any_text_raises_only_bad_record_or_key(text: str) -> None:
     with suppress(BadRecord, BadKey):
         record = parse(text)

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.checks.dkim.selectors import (
-    MAX_SELECTORS,
-    candidate_selectors,
-    recognize,
-    known_senders,
-    spf_domains,
-)
+from bot.checks.dkim.selectors import MAX_SELECTORS, candidate_selectors, known_senders, recognize, spf_domains
 
 
 @pytest.mark.parametrize(
@@ -29,9 +23,7 @@ def test_recognize_sender_by_spf_or_mx(spf: str, mx_host: str, name: str) -> Non
     assert [sender.name for sender in recognize(spf_domains([spf]), [mx_host])] == [name]
 
 
-@pytest.mark.parametrize(
-    "spf", ["v=spf1 include:notsendgrid.net -all", "include:sendgrid.net", "v=spf1 a mx -all"]
-)
+@pytest.mark.parametrize("spf", ["v=spf1 include:notsendgrid.net -all", "include:sendgrid.net", "v=spf1 a mx -all"])
 def test_recognize_similar_name_is_not_a_sender(spf: str) -> None:
     assert recognize(spf_domains([spf]), ["mx.example.com"]) == ()
 

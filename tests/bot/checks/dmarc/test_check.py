@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.checks import dmarc
-from bot.models import Finding, CheckRequest, Target, Verdict
+from bot.models import CheckRequest, Finding, Target, Verdict
 from tests.support.dns_world import World, Zone
 
 RUA = "rua=mailto:dmarc@example.com"
@@ -32,19 +32,10 @@ WORLDS: list[tuple[Zone, list[tuple[str, Verdict]]]] = [
     (zone(f"v=DMARC1; {RUA}"), [("dmarc.no-policy", Verdict.FAIL)]),
     (zone("v=DMARC1; p=reject; t=y"), [("dmarc.testing", Verdict.WARN)]),
     (zone("v=DMARC1; p=none; t=y"), [("dmarc.monitoring-only", Verdict.WARN)]),
-    (
-        zone("v=DMARC1; p=reject; sp=none"),
-        [("dmarc.ok", Verdict.PASS), ("dmarc.sp-none", Verdict.WARN)],
-    ),
+    (zone("v=DMARC1; p=reject; sp=none"), [("dmarc.ok", Verdict.PASS), ("dmarc.sp-none", Verdict.WARN)]),
     (zone("v=DMARC1; p=none; sp=none"), [("dmarc.monitoring-only", Verdict.WARN)]),
-    (
-        zone("v=DMARC1; p=reject; pct=20"),
-        [("dmarc.ok", Verdict.PASS), ("dmarc.partial", Verdict.WARN)],
-    ),
-    (
-        zone("v=DMARC1; p=reject; pct=100; ri=9"),
-        [("dmarc.ok", Verdict.PASS), ("dmarc.removed-tag", Verdict.PASS)],
-    ),
+    (zone("v=DMARC1; p=reject; pct=20"), [("dmarc.ok", Verdict.PASS), ("dmarc.partial", Verdict.WARN)]),
+    (zone("v=DMARC1; p=reject; pct=100; ri=9"), [("dmarc.ok", Verdict.PASS), ("dmarc.removed-tag", Verdict.PASS)]),
     (
         zone("v=DMARC1; p=reject; rua=mailto:a@example.net"),
         [("dmarc.ok", Verdict.PASS), ("dmarc.report-unauthorised", Verdict.WARN)],
@@ -54,9 +45,7 @@ WORLDS: list[tuple[Zone, list[tuple[str, Verdict]]]] = [
 
 
 @pytest.mark.parametrize(("world", "expected"), WORLDS)
-async def test_dmarc_policy_gives_codes_and_verdicts(
-    world: Zone, expected: list[tuple[str, Verdict]]
-) -> None:
+async def test_dmarc_policy_gives_codes_and_verdicts(world: Zone, expected: list[tuple[str, Verdict]]) -> None:
     assert [(finding.code, finding.verdict) for finding in await run_check(world)] == expected
 
 
@@ -105,14 +94,11 @@ async def test_dmarc_many_report_addresses_cost_ten_queries() -> None:
     rua = ",".join(f"mailto:a@host{number}.example" for number in range(500))
     world = World(zone(f"v=DMARC1; p=reject; rua={rua}"))
     await dmarc.check(CheckRequest(Target(domain="example.com")), world)
-    assert sum("_report" in name for name, _ in world.asked) == 10
+    assert sum("_report" in name for name, _ in world.queries) == 10
 
 
 async def test_dmarc_facts_have_psl_org_domain_where_it_differs() -> None:
-    world = {
-        "a.example.com": {"A": ["203.0.113.5"]},
-        "_dmarc.a.example.com": {"TXT": ["v=DMARC1; p=reject; psd=n"]},
-    }
+    world = {"a.example.com": {"A": ["203.0.113.5"]}, "_dmarc.a.example.com": {"TXT": ["v=DMARC1; p=reject; psd=n"]}}
     (finding,) = await run_check(world, "a.example.com")
     assert finding.facts["org_domain"] == "a.example.com"
     assert finding.facts["psl_org_domain"] == "example.com"
@@ -133,4 +119,4 @@ async def test_dmarc_facts_have_documented_json_keys() -> None:
 async def test_dmarc_without_domain_queries_nothing() -> None:
     world = World({})
     assert await dmarc.check(CheckRequest(Target.of("203.0.113.5")), world) == []
-    assert world.asked == []
+    assert world.queries == []

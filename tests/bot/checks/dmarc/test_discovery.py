@@ -40,8 +40,7 @@ def test_walk_domains_long_name_has_eight_steps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("domain", "count"),
-    [("com", 1), ("example.com", 2), ("a.b.c.d.e.example.com", 7), ("a.b.c.d.e.f.example.com", 8)],
+    ("domain", "count"), [("com", 1), ("example.com", 2), ("a.b.c.d.e.example.com", 7), ("a.b.c.d.e.f.example.com", 8)]
 )
 def test_walk_domains_up_to_eight_labels_includes_every_name(domain: str, count: int) -> None:
     assert len(walk_domains(domain)) == count
@@ -57,39 +56,15 @@ def test_walk_domains_has_at_most_eight_names(domain: str) -> None:
 
 # domain, records by domain, organizational domain, domain of the applied record, policy
 RFC_EXAMPLES = [
-    (
-        "a.mail.example.com",
-        {"mail.example.com": NONE, "example.com": REJECT},
-        "example.com",
-        "example.com",
-        "reject",
-    ),
-    (
-        "a.mail.example.com",
-        {"mail.example.com": f"{REJECT}; psd=n"},
-        "mail.example.com",
-        "mail.example.com",
-        "reject",
-    ),
+    ("a.mail.example.com", {"mail.example.com": NONE, "example.com": REJECT}, "example.com", "example.com", "reject"),
+    ("a.mail.example.com", {"mail.example.com": f"{REJECT}; psd=n"}, "mail.example.com", "mail.example.com", "reject"),
     ("a.mail.example.com", {"com": f"{REJECT}; psd=y"}, "example.com", "com", "reject"),
-    (
-        "mail.example.com",
-        {"example.com": f"{REJECT}; psd=y"},
-        "mail.example.com",
-        "example.com",
-        "reject",
-    ),
+    ("mail.example.com", {"example.com": f"{REJECT}; psd=y"}, "mail.example.com", "example.com", "reject"),
 ]
 OWN_EXAMPLES = [
     ("example.com", {}, "example.com", None, None),
     ("example.com", {"example.com": REJECT}, "example.com", "example.com", "reject"),
-    (
-        "a.example.com",
-        {"a.example.com": NONE, "example.com": REJECT},
-        "example.com",
-        "a.example.com",
-        "none",
-    ),
+    ("a.example.com", {"a.example.com": NONE, "example.com": REJECT}, "example.com", "a.example.com", "none"),
     (
         "a.example.com",
         {"a.example.com": f"{NONE}; psd=n", "example.com": REJECT},
@@ -97,58 +72,16 @@ OWN_EXAMPLES = [
         "a.example.com",
         "none",
     ),
-    (
-        "example.com",
-        {"example.com": f"{REJECT}; psd=y", "com": NONE},
-        "example.com",
-        "example.com",
-        "reject",
-    ),
-    (
-        "example.com",
-        {"example.com": REJECT, "com": f"{NONE}; psd=y"},
-        "example.com",
-        "example.com",
-        "reject",
-    ),
-    (
-        "a.mail.example.com",
-        {"mail.example.com": REJECT, "com": f"{NONE}; psd=y"},
-        "example.com",
-        "com",
-        "none",
-    ),
+    ("example.com", {"example.com": f"{REJECT}; psd=y", "com": NONE}, "example.com", "example.com", "reject"),
+    ("example.com", {"example.com": REJECT, "com": f"{NONE}; psd=y"}, "example.com", "example.com", "reject"),
+    ("a.mail.example.com", {"mail.example.com": REJECT, "com": f"{NONE}; psd=y"}, "example.com", "com", "none"),
     ("example.com", {"com": REJECT}, "com", "com", "reject"),
-    (
-        "a.example.com",
-        {"a.example.com": "v=spf1 -all", "example.com": REJECT},
-        "example.com",
-        "example.com",
-        "reject",
-    ),
-    (
-        "a.example.com",
-        {"a.example.com": [NONE, NONE], "example.com": REJECT},
-        "example.com",
-        "example.com",
-        "reject",
-    ),
+    ("a.example.com", {"a.example.com": "v=spf1 -all", "example.com": REJECT}, "example.com", "example.com", "reject"),
+    ("a.example.com", {"a.example.com": [NONE, NONE], "example.com": REJECT}, "example.com", "example.com", "reject"),
     ("example.com", {"example.com": [NONE, REJECT]}, "example.com", None, None),
-    (
-        "example.com",
-        {"example.com": ["v=spf1 -all", REJECT]},
-        "example.com",
-        "example.com",
-        "reject",
-    ),
+    ("example.com", {"example.com": ["v=spf1 -all", REJECT]}, "example.com", "example.com", "reject"),
     ("example.com", {"example.com": "v=DMARC1; p=foo"}, "example.com", "example.com", None),
-    (
-        "example.com",
-        {"example.com": "v=DMARC1; rua=mailto:a@example.com"},
-        "example.com",
-        "example.com",
-        "none",
-    ),
+    ("example.com", {"example.com": "v=DMARC1; rua=mailto:a@example.com"}, "example.com", "example.com", "none"),
     (
         "b.a.example.com",
         {"a.example.com": f"{REJECT}; psd=u", "example.com": NONE},
@@ -159,9 +92,7 @@ OWN_EXAMPLES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("domain", "records", "org_domain", "record_at", "policy"), RFC_EXAMPLES + OWN_EXAMPLES
-)
+@pytest.mark.parametrize(("domain", "records", "org_domain", "record_at", "policy"), RFC_EXAMPLES + OWN_EXAMPLES)
 async def test_discover_finds_the_applicable_record(
     domain: str, records: dict[str, Any], org_domain: str, record_at: str | None, policy: str | None
 ) -> None:
@@ -187,19 +118,13 @@ async def test_discover_finds_the_applicable_record(
 async def test_discover_sp_for_existing_np_for_missing_subdomain(
     domain: str, record: str, exists: bool, tag: str, policy: str
 ) -> None:
-    dns = world(
-        {"example.com": f"v=DMARC1; {record}"},
-        exists=("example.com", domain) if exists else ("example.com",),
-    )
+    dns = world({"example.com": f"v=DMARC1; {record}"}, exists=("example.com", domain) if exists else ("example.com",))
     discovery = await discover(domain, dns)
     assert (discovery.tag, discovery.policy) == (tag, policy)
 
 
 async def test_discover_existence_timeout_counts_as_existing() -> None:
-    zone = {
-        "_dmarc.example.com": {"TXT": ["v=DMARC1; p=reject; np=none"]},
-        "a.example.com": {"*": "timeout"},
-    }
+    zone = {"_dmarc.example.com": {"TXT": ["v=DMARC1; p=reject; np=none"]}, "a.example.com": {"*": "timeout"}}
     assert (await discover("a.example.com", World(zone))).tag == "p"
 
 
@@ -214,9 +139,7 @@ async def test_discover_existence_timeout_counts_as_existing() -> None:
         (f"{REJECT}; pct=0", "reject", "reject"),
     ],
 )
-async def test_discover_test_mode_lowers_effective_policy(
-    record: str, policy: str, effective: str
-) -> None:
+async def test_discover_test_mode_lowers_effective_policy(record: str, policy: str, effective: str) -> None:
     discovery = await discover("example.com", world({"example.com": record}))
     assert (discovery.policy, discovery.effective) == (policy, effective)
 
@@ -245,16 +168,14 @@ async def test_discover_timeout_before_the_record_is_unknown(
         ({"a.example.com": f"{NONE}; psd=y"}, ["_dmarc.a.example.com"]),
     ],
 )
-async def test_discover_walk_stops_at_psd_y_or_n(
-    records: dict[str, Any], queries: list[str]
-) -> None:
+async def test_discover_walk_stops_at_psd_y_or_n(records: dict[str, Any], queries: list[str]) -> None:
     assert (await discover("a.example.com", world(records))).to_json()["queries"] == queries
 
 
 async def test_discover_queries_the_whole_walk_at_once() -> None:
     dns = world({"a.example.com": f"{REJECT}; psd=n"})
     await discover("a.example.com", dns)
-    assert [name for name, rdtype in dns.asked if rdtype == "TXT"] == [
+    assert [name for name, rdtype in dns.queries if rdtype == "TXT"] == [
         f"_dmarc.{name}" for name in walk_domains("a.example.com")
     ]
 

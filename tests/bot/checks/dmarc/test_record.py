@@ -13,14 +13,7 @@ RUA = "rua=mailto:dmarc@example.com"
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "v=DMARC1",
-        "v=DMARC1;",
-        "v=DMARC1;p=none",
-        "v = DMARC1 ; p = none ;",
-        "V=DMARC1; p=none",
-        "v=DMARC1;;; p=none;;",
-    ],
+    ["v=DMARC1", "v=DMARC1;", "v=DMARC1;p=none", "v = DMARC1 ; p = none ;", "V=DMARC1; p=none", "v=DMARC1;;; p=none;;"],
 )
 def test_parse_record_starts_with_version(text: str) -> None:
     assert parse(text) is not None
@@ -59,9 +52,7 @@ def test_parse_other_text_is_none(text: str) -> None:
         ("sp=none", {"sp": "none"}, ()),
     ],
 )
-def test_parse_tags_ignores_unknown_ones(
-    tags: str, valid: dict[str, str], invalid: tuple[str, ...]
-) -> None:
+def test_parse_tags_ignores_unknown_ones(tags: str, valid: dict[str, str], invalid: tuple[str, ...]) -> None:
     record = parse(f"v=DMARC1; {tags}")
     assert record is not None
     assert (dict(record.tags), record.invalid_tags) == (valid, invalid)
@@ -87,11 +78,7 @@ def test_parse_names_tags_removed_by_rfc_9989(tags: str, removed: tuple[str, ...
     [
         ("mailto:a@example.com", ("mailto:a@example.com",), ("example.com",)),
         ("mailto:a@Example.COM!10m", ("mailto:a@Example.COM",), ("example.com",)),
-        (
-            "mailto:a@example.com , mailto:b@example.net",
-            ("mailto:a@example.com", "mailto:b@example.net"),
-            None,
-        ),
+        ("mailto:a@example.com , mailto:b@example.net", ("mailto:a@example.com", "mailto:b@example.net"), None),
         ("https://example.net/report", ("https://example.net/report",), ()),
         ("a@example.com", (), ()),
         ("mailto:example.com", (), ()),
@@ -99,9 +86,7 @@ def test_parse_names_tags_removed_by_rfc_9989(tags: str, removed: tuple[str, ...
         ("", (), ()),
     ],
 )
-def test_record_report_uris_are_valid(
-    rua: str, uris: tuple[str, ...], hosts: tuple[str, ...] | None
-) -> None:
+def test_record_report_uris_are_valid(rua: str, uris: tuple[str, ...], hosts: tuple[str, ...] | None) -> None:
     record = parse(f"v=DMARC1; p=none; rua={rua}")
     assert record is not None
     assert record.report_uris == uris
@@ -141,21 +126,7 @@ def test_lower_policy_stops_at_none() -> None:
 
 tokens = st.one_of(
     st.sampled_from(
-        [
-            *TAG_PATTERNS,
-            "v",
-            "pct",
-            "rf",
-            "=",
-            ";",
-            " ",
-            "DMARC1",
-            "none",
-            "reject",
-            "mailto:a@b.example",
-            "!",
-            ",",
-        ]
+        [*TAG_PATTERNS, "v", "pct", "rf", "=", ";", " ", "DMARC1", "none", "reject", "mailto:a@b.example", "!", ","]
     ),
     st.text(max_size=5),
 )
@@ -163,9 +134,7 @@ tokens = st.one_of(
 
 @given(
     st.one_of(
-        st.text(),
-        st.lists(tokens).map("".join),
-        st.lists(tokens).map(lambda parts: "v=DMARC1;" + "".join(parts)),
+        st.text(), st.lists(tokens).map("".join), st.lists(tokens).map(lambda parts: "v=DMARC1;" + "".join(parts))
     )
 )
 def test_parse_any_text_is_record_or_none(text: str) -> None:

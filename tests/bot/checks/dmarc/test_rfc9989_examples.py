@@ -20,10 +20,7 @@ AUTHORIZED: Zone = {
 
 def published(**records: str) -> Zone:
     """Build a zone: `com_example="…"` is the record of example.com."""
-    return {
-        "_dmarc." + ".".join(reversed(name.split("_"))): {"TXT": [text]}
-        for name, text in records.items()
-    }
+    return {"_dmarc." + ".".join(reversed(name.split("_"))): {"TXT": [text]} for name, text in records.items()}
 
 
 @pytest.mark.parametrize(
@@ -40,9 +37,7 @@ async def test_alignment_relaxed_by_same_organizational_domain(
     author: str, identifier: str, strict: bool, relaxed: bool
 ) -> None:
     world = World(published(com_example=RECORD, net_example=RECORD))
-    author_org, identifier_org = [
-        (await discover(domain, world)).org_domain for domain in (author, identifier)
-    ]
+    author_org, identifier_org = [(await discover(domain, world)).org_domain for domain in (author, identifier)]
     assert (author == identifier, author_org == identifier_org) == (strict, relaxed)
 
 
@@ -62,17 +57,10 @@ async def test_alignment_relaxed_by_same_organizational_domain(
             "quarantine",
             "none",
         ),  # B.2.5, first step
-        (
-            "test.example.com",
-            published(com_example_test=f"v=DMARC1; p=reject; {SEVERAL}"),
-            "reject",
-            "reject",
-        ),
+        ("test.example.com", published(com_example_test=f"v=DMARC1; p=reject; {SEVERAL}"), "reject", "reject"),
     ],
 )
-async def test_discover_owner_record_gives_policy(
-    domain: str, zone: Zone, policy: str, effective: str
-) -> None:
+async def test_discover_owner_record_gives_policy(domain: str, zone: Zone, policy: str, effective: str) -> None:
     discovery = await discover(domain, World({domain: {"A": ["203.0.113.5"]}, **zone}))
     assert (discovery.policy, discovery.effective) == (policy, effective)
 
@@ -80,10 +68,7 @@ async def test_discover_owner_record_gives_policy(
 @pytest.mark.parametrize(
     ("domain", "record"),
     [
-        (
-            "example.com",
-            f"{RECORD}; {FEEDBACK}; ruf=mailto:auth-reports@thirdparty.example.net",
-        ),  # B.2.3
+        ("example.com", f"{RECORD}; {FEEDBACK}; ruf=mailto:auth-reports@thirdparty.example.net"),  # B.2.3
         ("test.example.com", f"v=DMARC1; p=reject; {SEVERAL}"),  # B.2.5
     ],
 )

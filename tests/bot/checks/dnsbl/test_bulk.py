@@ -9,16 +9,14 @@ from ipaddress import ip_address
 
 import pytest
 
-from bot.checks.dnsbl import TrustCache, InMemoryTrustCache, blocklist_check
+from bot.checks.dnsbl import InMemoryTrustCache, TrustCache, blocklist_check
 from bot.checks.dnsbl.catalog import Catalog
 from bot.checks.dnsbl.zones import usable_zones
-from bot.models import DnsAnswer, Check, OnAnswer, LookupFailed, CheckRequest, BulkLookup, Target
+from bot.models import BulkLookup, Check, CheckRequest, DnsAnswer, LookupFailed, OnAnswer, Target
 from tests.bot.checks.dnsbl.lists import CATALOG, FakeClock, catalog_of, make_request
 from tests.support.dns_world import World
 
-TEST_POINTS = {
-    zone.must_list: {"A": ["127.0.0.2"]} for zone in usable_zones(CATALOG, {}) if zone.must_list
-}
+TEST_POINTS = {zone.must_list: {"A": ["127.0.0.2"]} for zone in usable_zones(CATALOG, {}) if zone.must_list}
 
 
 class FakeBulkLookup(BulkLookup):
@@ -48,12 +46,8 @@ class FakeBulkLookup(BulkLookup):
             return error
 
 
-def make_check(
-    catalog: Catalog = CATALOG, clock: FakeClock | None = None, cache: TrustCache | None = None
-) -> Check:
-    return blocklist_check(
-        catalog, {}, cache or InMemoryTrustCache(), "resolver", clock or FakeClock()
-    )
+def make_check(catalog: Catalog = CATALOG, clock: FakeClock | None = None, cache: TrustCache | None = None) -> Check:
+    return blocklist_check(catalog, {}, cache or InMemoryTrustCache(), "resolver", clock or FakeClock())
 
 
 TARGETS = [
@@ -74,9 +68,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
-@pytest.mark.parametrize(
-    "trusted", [True, False], ids=["test points valid", "test points silent, empty or valid"]
-)
+@pytest.mark.parametrize("trusted", [True, False], ids=["test points valid", "test points silent, empty or valid"])
 async def test_bulk_check_findings_match_single_check(target: Target, trusted: bool) -> None:
     world = dict(TEST_POINTS)
     for index, zone in enumerate(usable_zones(CATALOG, {})):
@@ -97,14 +89,8 @@ async def test_bulk_check_findings_match_single_check(target: Target, trusted: b
         if bulk_finding != single_finding
     ]
     for bulk_finding, single_finding in different:  # an untrusted list is not queried in bulk
-        assert bulk_finding.verdict <= single_finding.verdict or bulk_finding.facts["state"] in (
-            "unknown",
-            "unusable",
-        )
-        assert {bulk_finding.facts["state"], single_finding.facts["state"]} <= {
-            "unknown",
-            "unusable",
-        }
+        assert bulk_finding.verdict <= single_finding.verdict or bulk_finding.facts["state"] in ("unknown", "unusable")
+        assert {bulk_finding.facts["state"], single_finding.facts["state"]} <= {"unknown", "unusable"}
 
 
 async def test_bulk_test_points_are_queried_once_for_all_targets() -> None:
@@ -112,7 +98,7 @@ async def test_bulk_test_points_are_queried_once_for_all_targets() -> None:
     check, lookup = make_check(), FakeBulkLookup(world)
     requests = [CheckRequest(Target(ip_address(f"203.0.113.{n}"))) for n in range(1, 101)]
     await asyncio.gather(*(check(request, lookup) for request in requests))
-    query_counts = Counter(name for name, _ in world.asked)
+    query_counts = Counter(name for name, _ in world.queries)
     assert {query_counts[name] for name in TEST_POINTS if name in query_counts} == {1}
 
 
@@ -128,7 +114,7 @@ async def test_bulk_trust_refreshes_in_background_and_survives_timeout() -> None
         (finding,) = await check(make_request(), FakeBulkLookup(silent))
         assert finding.facts["state"] == state
         await asyncio.sleep(0.01)
-    assert silent.asked.count(point) == 1
+    assert silent.queries.count(point) == 1
     clock.advance(minutes=5)
     await check(make_request(), FakeBulkLookup(silent))
     await asyncio.sleep(0.01)
@@ -140,21 +126,13 @@ async def test_bulk_list_with_unknown_trust_is_not_queried_for_a_minute() -> Non
     clock, world = FakeClock(), World({"2.0.0.127.bl.spamcop.net": {"A": "timeout"}})
     check = make_check(catalog_of("spamcop"), clock)
     for n in range(1, 20):
-        (finding,) = await check(
-            CheckRequest(Target(ip_address(f"203.0.113.{n}"))), FakeBulkLookup(world)
-        )
+        (finding,) = await check(CheckRequest(Target(ip_address(f"203.0.113.{n}"))), FakeBulkLookup(world))
         assert finding.facts["state"] == "unknown"
         clock.advance(minutes=1 / 30)
-    assert {name for name, _ in world.asked} == {
-        "2.0.0.127.bl.spamcop.net",
-        "1.0.0.127.bl.spamcop.net",
-    }
+    assert {name for name, _ in world.queries} == {"2.0.0.127.bl.spamcop.net", "1.0.0.127.bl.spamcop.net"}
 
 
-LISTED_ZONE = {
-    "5.113.0.203.bl.spamcop.net": {"A": ["127.0.0.2"]},
-    "2.0.0.127.bl.spamcop.net": {"A": ["127.0.0.2"]},
-}
+LISTED_ZONE = {"5.113.0.203.bl.spamcop.net": {"A": ["127.0.0.2"]}, "2.0.0.127.bl.spamcop.net": {"A": ["127.0.0.2"]}}
 
 
 @pytest.mark.parametrize(
@@ -175,9 +153,7 @@ async def test_bulk_fresh_lookup_rechecks_test_points_of_a_listing(
     check = make_check(catalog_of("spamcop"), clock)
     await check(make_request(), FakeBulkLookup(World(LISTED_ZONE)))
     clock.advance(minutes=2)
-    changed = World(
-        {name: kinds for name, kinds in {**LISTED_ZONE, **test_points}.items() if kinds}
-    )
+    changed = World({name: kinds for name, kinds in {**LISTED_ZONE, **test_points}.items() if kinds})
     (first,) = await check(make_request(), FakeBulkLookup(changed))
     (second,) = await check(make_request(), FakeBulkLookup(changed, fresh=True))
     assert first.facts["state"] == "listed"
@@ -187,18 +163,11 @@ async def test_bulk_fresh_lookup_rechecks_test_points_of_a_listing(
 async def test_bulk_hundred_rechecks_query_test_points_once() -> None:
     clock, world = (
         FakeClock(),
-        World(
-            {f"{n}.113.0.203.bl.spamcop.net": {"A": ["127.0.0.2"]} for n in range(100)}
-            | LISTED_ZONE
-        ),
+        World({f"{n}.113.0.203.bl.spamcop.net": {"A": ["127.0.0.2"]} for n in range(100)} | LISTED_ZONE),
     )
     check = make_check(catalog_of("spamcop"), clock)
     requests = [CheckRequest(Target(ip_address(f"203.0.113.{n}"))) for n in range(100)]
-    await asyncio.gather(
-        *(check(request, FakeBulkLookup(world, fresh=True)) for request in requests)
-    )
+    await asyncio.gather(*(check(request, FakeBulkLookup(world, fresh=True)) for request in requests))
     clock.advance(minutes=2)
-    await asyncio.gather(
-        *(check(request, FakeBulkLookup(world, fresh=True)) for request in requests)
-    )
-    assert world.asked.count(("1.0.0.127.bl.spamcop.net", "A")) == 2
+    await asyncio.gather(*(check(request, FakeBulkLookup(world, fresh=True)) for request in requests))
+    assert world.queries.count(("1.0.0.127.bl.spamcop.net", "A")) == 2

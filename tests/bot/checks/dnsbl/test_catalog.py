@@ -10,17 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.checks.dnsbl.catalog import (
-    BUILT_IN,
-    Blocklist,
-    CatalogError,
-    Controls,
-    Kind,
-    Nature,
-    load,
-    parse_catalog,
-)
-from bot.checks.dnsbl.return_codes import Effect, Pattern, Severity, RemovalParty, octets_of
+from bot.checks.dnsbl.catalog import BUILT_IN, Blocklist, CatalogError, Controls, Kind, Nature, load, parse_catalog
+from bot.checks.dnsbl.return_codes import Effect, Pattern, RemovalParty, Severity, octets_of
 from bot.checks.dnsbl.zones import usable_zones
 from tests.bot.checks.dnsbl.lists import CATALOG, get_blocklist
 
@@ -53,9 +44,7 @@ def test_catalog_zones_and_ids_are_unique():
 
 @pytest.mark.parametrize("blocklist", CATALOG.lists, ids=lambda blocklist: blocklist.id)
 def test_catalog_list_has_removal_or_reason(blocklist: Blocklist):
-    codes = [
-        code for table in (blocklist.codes.exact, blocklist.codes.bits) for code in table.values()
-    ]
+    codes = [code for table in (blocklist.codes.exact, blocklist.codes.bits) for code in table.values()]
     codes += [code for _, code in blocklist.codes.patterns]
     for removal in [blocklist.removal, *(code.removal for code in codes if code.effect.is_answer)]:
         assert removal.form_url or removal.lookup_url
@@ -68,20 +57,14 @@ def test_catalog_list_has_removal_or_reason(blocklist: Blocklist):
 
 @pytest.mark.parametrize("blocklist", CATALOG.lists, ids=lambda blocklist: blocklist.id)
 def test_catalog_allow_and_info_lists_have_no_listing_codes(blocklist: Blocklist):
-    effects = {
-        code.effect for code in (*blocklist.codes.exact.values(), *blocklist.codes.bits.values())
-    }
+    effects = {code.effect for code in (*blocklist.codes.exact.values(), *blocklist.codes.bits.values())}
     effects |= {code.effect for _, code in blocklist.codes.patterns}
     if blocklist.nature in (Nature.ALLOW, Nature.INFO):
         assert not effects & {Effect.LISTED, Effect.POLICY}
 
 
 def test_catalog_severe_lists_have_both_test_points():
-    severe = [
-        b
-        for b in CATALOG.lists
-        if b.severity in (Severity.HIGH, Severity.MEDIUM) and b.id != "abusix-dblack"
-    ]
+    severe = [b for b in CATALOG.lists if b.severity in (Severity.HIGH, Severity.MEDIUM) and b.id != "abusix-dblack"]
     assert {b.id for b in severe if b.controls is not Controls.BOTH} == set()
 
 
@@ -103,15 +86,10 @@ def test_catalog_lists_are_sorted_by_severity():
         ("127.0.0.30", "spamhaus-bcl", RemovalParty.PROVIDER),
     ],
 )
-def test_zen_return_code_names_sublist_and_removal_party(
-    answer: str, sublist: str, who: RemovalParty
-):
+def test_zen_return_code_names_sublist_and_removal_party(answer: str, sublist: str, who: RemovalParty):
     (code,) = get_blocklist("spamhaus-zen").codes.find(answer)
     assert (code.sublist, code.removal.party) == (sublist, who)
-    assert "https://check.spamhaus.org/results/?query={ip}" in (
-        code.removal.form_url,
-        code.removal.lookup_url,
-    )
+    assert "https://check.spamhaus.org/results/?query={ip}" in (code.removal.form_url, code.removal.lookup_url)
 
 
 @pytest.mark.parametrize(
@@ -122,11 +100,7 @@ def test_zen_return_code_names_sublist_and_removal_party(
         ("spamhaus-dbl", "dbltest.com.dbl.spamhaus.org", "invalid.dbl.spamhaus.org"),
         ("surbl", "test.surbl.org.multi.surbl.org", "invalid.multi.surbl.org"),
         ("uribl", "test.uribl.com.multi.uribl.com", "invalid.multi.uribl.com"),
-        (
-            "sem-urired",
-            "_dnsbl_.test.urired.spameatingmonkey.net",
-            "_dnsblneg_.test.urired.spameatingmonkey.net",
-        ),
+        ("sem-urired", "_dnsbl_.test.urired.spameatingmonkey.net", "_dnsblneg_.test.urired.spameatingmonkey.net"),
         ("nordspam-dbl", None, "invalid.dbl.nordspam.com"),
         ("hostkarma", None, None),
     ],
@@ -139,19 +113,14 @@ def test_zone_test_points_match_the_list(list_id, must_list, must_not_list):
 def test_load_file_replaces_builtin_catalog(tmp_path):
     file = tmp_path / "lists.toml"
     file.write_text(
-        BUILT_IN.read_text(encoding="utf-8").replace("zen.spamhaus.org", "zen.example.net"),
-        encoding="utf-8",
+        BUILT_IN.read_text(encoding="utf-8").replace("zen.spamhaus.org", "zen.example.net"), encoding="utf-8"
     )
     assert load(file).lists[0].zone == "zen.example.net"
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [
-        (None, "cannot be read: "),
-        (b"[[list", "is not a TOML file: "),
-        (b"\xff", "is not a TOML file: "),
-    ],
+    [(None, "cannot be read: "), (b"[[list", "is not a TOML file: "), (b"\xff", "is not a TOML file: ")],
 )
 def test_load_unreadable_file_is_named(tmp_path, content, message):
     file = tmp_path / "lists.toml"
@@ -226,14 +195,8 @@ def test_parse_catalog_invalid_value_names_table_and_key(path, value, key):
         (lambda d: d.pop("refusals"), "refusals is missing"),
         (lambda d: d.pop("list"), "list is missing"),
         (lambda d: d.update(list={}), "list must be a list of tables"),
-        (
-            lambda d: d["list"].append(copy.deepcopy(d["list"][0])),
-            "id spamhaus-zen is in two lists",
-        ),
-        (
-            lambda d: d["list"].append({**copy.deepcopy(d["list"][0]), "id": "again"}),
-            "is in two lists",
-        ),
+        (lambda d: d["list"].append(copy.deepcopy(d["list"][0])), "id spamhaus-zen is in two lists"),
+        (lambda d: d["list"].append({**copy.deepcopy(d["list"][0]), "id": "again"}), "is in two lists"),
         (lambda d: d["list"].append("zen.example.net"), "must be a table"),
         (
             lambda d: d["refusals"]["127.0.0.1"].update(effect="listed", reason=""),
@@ -252,9 +215,7 @@ def test_parse_catalog_invalid_document_is_one_sentence(change, message):
 @given(st.text(max_size=20))
 def test_octets_of_any_text_is_address_or_none(text):
     octets = octets_of(text)
-    assert octets is None or ".".join(map(str, octets)) == ".".join(
-        str(int(part)) for part in text.split(".")
-    )
+    assert octets is None or ".".join(map(str, octets)) == ".".join(str(int(part)) for part in text.split("."))
     for blocklist in CATALOG.lists:
         assert isinstance(blocklist.codes.find(text), tuple)
 

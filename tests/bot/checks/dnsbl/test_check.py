@@ -14,18 +14,10 @@ from bot.checks.dnsbl.classify import LookupResult, classify_result
 from bot.checks.dnsbl.findings import list_finding
 from bot.checks.dnsbl.messages import REASON_TEXTS
 from bot.checks.dnsbl.return_codes import Severity
-from bot.checks.dnsbl.zones import zone_of, usable_zones
-from bot.models import DnsAnswer, Check, Finding, LookupFailed, Role, Target, Verdict
+from bot.checks.dnsbl.zones import usable_zones, zone_of
+from bot.models import Check, DnsAnswer, Finding, LookupFailed, Role, Target, Verdict
 from bot.report_json import finding_to_json
-from tests.bot.checks.dnsbl.lists import (
-    ADDRESS,
-    CATALOG,
-    DOMAIN,
-    FakeClock,
-    catalog_of,
-    get_blocklist,
-    make_request,
-)
+from tests.bot.checks.dnsbl.lists import ADDRESS, CATALOG, DOMAIN, FakeClock, catalog_of, get_blocklist, make_request
 from tests.support.dns_world import World
 
 KEYS = {"spamhaus": "s3cretspamhauskey0123456789", "abusix": "s3cretabusixkey"}
@@ -35,22 +27,13 @@ FORM = "https://check.spamhaus.org/results/?query=203.0.113.5"
 
 def healthy_world(records=None, keys=None) -> World:
     """A world in which every list answers its test points and lists nothing else."""
-    test_points = {
-        zone.must_list: {"A": ["127.0.0.2"]}
-        for zone in usable_zones(CATALOG, keys or {})
-        if zone.must_list
-    }
+    test_points = {zone.must_list: {"A": ["127.0.0.2"]} for zone in usable_zones(CATALOG, keys or {}) if zone.must_list}
     return World(test_points | (records or {}))
 
 
 def make_check(catalog=CATALOG, keys=None, cache=None, clock=None, timeout_s=2.0) -> Check:
     return blocklist_check(
-        catalog,
-        keys or {},
-        cache or InMemoryTrustCache(),
-        "resolver",
-        clock or FakeClock(),
-        timeout_s,
+        catalog, keys or {}, cache or InMemoryTrustCache(), "resolver", clock or FakeClock(), timeout_s
     )
 
 
@@ -74,9 +57,7 @@ async def zen_finding_for(answers, role=Role.MTA, txt=()) -> Finding:
 )
 async def test_check_returns_one_finding_per_matching_list_in_order(target, kinds):
     findings = await make_check()(make_request(target), healthy_world())
-    fitting = [
-        zone.blocklist.id for zone in usable_zones(CATALOG, {}) if kinds & zone.blocklist.kinds
-    ]
+    fitting = [zone.blocklist.id for zone in usable_zones(CATALOG, {}) if kinds & zone.blocklist.kinds]
     assert [finding.subject for finding in findings] == fitting
     assert {finding.code for finding in findings} == {"blocklist.not-listed"}
     assert {finding.verdict for finding in findings} == {Verdict.PASS}
@@ -85,19 +66,15 @@ async def test_check_returns_one_finding_per_matching_list_in_order(target, kind
 async def test_check_domain_lists_query_the_registered_domain_only():
     world = healthy_world()
     await make_check()(make_request(Target(ip_address("203.0.113.5"), "mail.example.co.uk")), world)
-    names = {name for name, _ in world.asked}
+    names = {name for name, _ in world.queries}
     assert "example.co.uk.dbl.spamhaus.org" in names
-    assert not {
-        name for name in names if name.startswith("mail.") or name.startswith("5.113.0.203.dbl.")
-    }
+    assert not {name for name in names if name.startswith("mail.") or name.startswith("5.113.0.203.dbl.")}
 
 
 async def test_check_ipv6_queries_nibbles_and_ipv4_test_points():
     world = healthy_world()
-    await make_check(catalog_of("spamhaus-zen"))(
-        make_request(Target(ip_address("2001:db8::5"))), world
-    )
-    assert {name for name, _ in world.asked} == {
+    await make_check(catalog_of("spamhaus-zen"))(make_request(Target(ip_address("2001:db8::5"))), world)
+    assert {name for name, _ in world.queries} == {
         "5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.zen.spamhaus.org",
         "2.0.0.127.zen.spamhaus.org",
         "1.0.0.127.zen.spamhaus.org",
@@ -120,23 +97,18 @@ async def test_finding_ipv6_listing_mentions_the_64_network(code, mentioned):
 
 async def test_check_without_key_skips_lists_that_need_one():
     without = {finding.subject for finding in await make_check()(make_request(), healthy_world())}
-    with_key = {
-        finding.subject
-        for finding in await make_check(keys=KEYS)(make_request(), healthy_world(keys=KEYS))
-    }
+    with_key = {finding.subject for finding in await make_check(keys=KEYS)(make_request(), healthy_world(keys=KEYS))}
     assert with_key - without == {"abusix", "spamhaus-authbl"}
 
 
 async def test_check_key_is_queried_and_never_displayed():
     name = f"5.113.0.203.{KEYS['spamhaus']}.zen.dq.spamhaus.net"
     world = healthy_world({name: {"A": ["127.0.0.4"], "TXT": [f"you asked {name}"]}}, KEYS)
-    findings = await make_check(keys=KEYS)(
-        make_request(Target(ip_address("203.0.113.5"), "example.com")), world
-    )
+    findings = await make_check(keys=KEYS)(make_request(Target(ip_address("203.0.113.5"), "example.com")), world)
     output = json.dumps([finding_to_json(finding) for finding in findings])
     assert findings[0].facts["txt"] == ["you asked 5.113.0.203.….zen.dq.spamhaus.net"]
     assert findings[0].facts["zone"] == "zen.spamhaus.org"
-    assert name in {query for query, _ in world.asked}
+    assert name in {query for query, _ in world.queries}
     for key in KEYS.values():
         assert key not in output
         assert key not in repr(usable_zones(CATALOG, KEYS))
@@ -147,22 +119,19 @@ async def test_check_txt_is_queried_for_listings_and_truncated():
     assert [len(text) for text in finding.facts["txt"]] == [300] * 4
     world = healthy_world({ZEN: {"A": ["127.255.255.254"]}})
     await make_check()(make_request(), world)
-    assert "TXT" not in {rdtype for _, rdtype in world.asked}
+    assert "TXT" not in {rdtype for _, rdtype in world.queries}
 
 
 async def test_check_without_cache_queries_all_in_one_batch():
     world = healthy_world()
     expected = {
-        name
-        for zone in usable_zones(CATALOG, {})
-        if "ip4" in zone.blocklist.kinds
-        for name in zone.test_point_names
+        name for zone in usable_zones(CATALOG, {}) if "ip4" in zone.blocklist.kinds for name in zone.test_point_names
     }
     all_queried = asyncio.Event()
 
     async def answer_when_all_queried(name, rdtype):
         answer = await world(name, rdtype)
-        if expected <= {query for query, _ in world.asked}:
+        if expected <= {query for query, _ in world.queries}:
             all_queried.set()
         await all_queried.wait()
         return answer
@@ -179,9 +148,7 @@ async def test_check_resolver_strips_answers_is_unknown(target):
         zone.must_list: {} for zone in list_zones if zone.must_list
     }
     findings = await make_check()(make_request(target), World(stripped))
-    assert {(finding.facts["state"], finding.facts["reason"]) for finding in findings} == {
-        ("unknown", "stripped")
-    }
+    assert {(finding.facts["state"], finding.facts["reason"]) for finding in findings} == {("unknown", "stripped")}
 
 
 # --- trust cache
@@ -194,19 +161,17 @@ async def test_check_trusted_list_gets_one_query():
     clock.advance(minutes=9)
     world = healthy_world()
     findings = await check(make_request(), world)
-    assert len(world.asked) == len(findings)
+    assert len(world.queries) == len(findings)
 
 
 async def test_check_refreshes_trust_early_and_survives_timeout():
-    check = make_check(
-        catalog_of("spamcop"), cache=InMemoryTrustCache(), clock=(clock := FakeClock())
-    )
+    check = make_check(catalog_of("spamcop"), cache=InMemoryTrustCache(), clock=(clock := FakeClock()))
     test_point = "2.0.0.127.bl.spamcop.net"
     await check(make_request(), healthy_world())
     clock.advance(minutes=12)
     world = World({test_point: {"A": "timeout"}})
     (finding,) = await check(make_request(), world)
-    assert (test_point, "A") in world.asked
+    assert (test_point, "A") in world.queries
     assert finding.facts["state"] == "not_listed"
     clock.advance(minutes=4)
     (finding,) = await check(make_request(), world)
@@ -214,13 +179,11 @@ async def test_check_refreshes_trust_early_and_survives_timeout():
 
 
 async def test_check_unusable_list_is_retried_after_a_minute():
-    check = make_check(
-        catalog_of("spamcop"), cache=InMemoryTrustCache(), clock=(clock := FakeClock())
-    )
+    check = make_check(catalog_of("spamcop"), cache=InMemoryTrustCache(), clock=(clock := FakeClock()))
     (finding,) = await check(make_request(), World({}))
     assert finding.facts["reason"] == "emptied"
     (finding,) = await check(make_request(), recovered := healthy_world())
-    assert (finding.facts["reason"], len(recovered.asked)) == ("emptied", 1)
+    assert (finding.facts["reason"], len(recovered.queries)) == ("emptied", 1)
     clock.advance(minutes=1)
     (finding,) = await check(make_request(), recovered)
     assert finding.facts["state"] == "not_listed"
@@ -270,9 +233,7 @@ async def test_check_listing_without_txt_answer_is_listed():
             await asyncio.Event().wait()
         return await world(name, rdtype)
 
-    (finding,) = await make_check(catalog_of("spamhaus-zen"), timeout_s=0.05)(
-        make_request(), no_text
-    )
+    (finding,) = await make_check(catalog_of("spamhaus-zen"), timeout_s=0.05)(make_request(), no_text)
     assert (finding.facts["state"], finding.facts["txt"]) == ("listed", [])
 
 
@@ -299,12 +260,7 @@ async def test_finding_pbl_passes_client_and_fails_mail_server(answer, role, ver
     else:
         assert "static address, PTR set, forward-confirmed, SPF pass" in finding.remediation
         assert step in finding.remediation
-        assert finding.facts["preconditions"] == [
-            "static address",
-            "PTR set",
-            "forward-confirmed",
-            "SPF pass",
-        ]
+        assert finding.facts["preconditions"] == ["static address", "PTR set", "forward-confirmed", "SPF pass"]
 
 
 @pytest.mark.parametrize("role", Role)
@@ -312,34 +268,15 @@ async def test_finding_worst_code_decides_and_all_are_named(role):
     finding = await zen_finding_for(["127.0.0.10", "127.0.0.9", "127.0.0.4", "127.0.0.2"], role)
     assert (finding.code, finding.verdict) == ("blocklist.listed", Verdict.FAIL)
     assert finding.facts["answers"] == ["127.0.0.2", "127.0.0.4", "127.0.0.9", "127.0.0.10"]
-    assert set(finding.facts["sublists"]) == {
-        "spamhaus-sbl",
-        "spamhaus-xbl",
-        "spamhaus-drop",
-        "spamhaus-pbl",
-    }
+    assert set(finding.facts["sublists"]) == {"spamhaus-sbl", "spamhaus-xbl", "spamhaus-drop", "spamhaus-pbl"}
     assert "provider" in finding.remediation
 
 
 @pytest.mark.parametrize(
     ("list_id", "target", "answer", "verdict", "code", "step"),
     [
-        (
-            "spamhaus-zen",
-            ADDRESS,
-            "127.0.0.2",
-            Verdict.FAIL,
-            "blocklist.listed",
-            "have your provider ask",
-        ),
-        (
-            "spamhaus-zen",
-            ADDRESS,
-            "127.0.0.3",
-            Verdict.FAIL,
-            "blocklist.listed",
-            "first, then use the removal form",
-        ),
+        ("spamhaus-zen", ADDRESS, "127.0.0.2", Verdict.FAIL, "blocklist.listed", "have your provider ask"),
+        ("spamhaus-zen", ADDRESS, "127.0.0.3", Verdict.FAIL, "blocklist.listed", "first, then use the removal form"),
         (
             "spamhaus-zen",
             ADDRESS,
@@ -348,73 +285,22 @@ async def test_finding_worst_code_decides_and_all_are_named(role):
             "blocklist.listed",
             "machine first, then use the removal form",
         ),
-        (
-            "spamhaus-dbl",
-            DOMAIN,
-            "127.0.1.2",
-            Verdict.FAIL,
-            "blocklist.listed",
-            "then use the removal form",
-        ),
+        ("spamhaus-dbl", DOMAIN, "127.0.1.2", Verdict.FAIL, "blocklist.listed", "then use the removal form"),
         ("spamhaus-dbl", DOMAIN, "127.0.1.255", Verdict.UNKNOWN, "blocklist.unusable", ""),
-        (
-            "spamcop",
-            ADDRESS,
-            "127.0.0.2",
-            Verdict.FAIL,
-            "blocklist.listed",
-            "ends by itself about 24 hours",
-        ),
-        (
-            "uceprotect-1",
-            ADDRESS,
-            "127.0.0.2",
-            Verdict.WARN,
-            "blocklist.listed",
-            "wait, do not pay",
-        ),
-        (
-            "uceprotect-2",
-            ADDRESS,
-            "127.0.0.2",
-            Verdict.WARN,
-            "blocklist.listed",
-            "Wait, do not pay",
-        ),
+        ("spamcop", ADDRESS, "127.0.0.2", Verdict.FAIL, "blocklist.listed", "ends by itself about 24 hours"),
+        ("uceprotect-1", ADDRESS, "127.0.0.2", Verdict.WARN, "blocklist.listed", "wait, do not pay"),
+        ("uceprotect-2", ADDRESS, "127.0.0.2", Verdict.WARN, "blocklist.listed", "Wait, do not pay"),
         ("uceprotect-3", ADDRESS, "127.0.0.2", Verdict.PASS, "blocklist.listed", ""),
-        (
-            "spamrats-all",
-            ADDRESS,
-            "127.0.0.37",
-            Verdict.WARN,
-            "blocklist.policy",
-            "Give the address a reverse name",
-        ),
+        ("spamrats-all", ADDRESS, "127.0.0.37", Verdict.WARN, "blocklist.policy", "Give the address a reverse name"),
         ("tor-dnsel", ADDRESS, "127.0.0.2", Verdict.PASS, "blocklist.noted", ""),
         ("dnswl", ADDRESS, "127.0.5.3", Verdict.PASS, "blocklist.allowed", ""),
-        (
-            "dnswl",
-            ADDRESS,
-            "127.0.0.255",
-            Verdict.UNKNOWN,
-            "blocklist.unusable",
-            "Use your own resolver.",
-        ),
+        ("dnswl", ADDRESS, "127.0.0.255", Verdict.UNKNOWN, "blocklist.unusable", "Use your own resolver."),
         ("hostkarma", ADDRESS, "127.0.0.5", Verdict.PASS, "blocklist.allowed", ""),
         ("spamhaus-zen", ADDRESS, "127.0.0.99", Verdict.PASS, "blocklist.unrecognised", ""),
-        (
-            "spamhaus-zen",
-            ADDRESS,
-            "127.255.255.254",
-            Verdict.UNKNOWN,
-            "blocklist.unusable",
-            "or a Spamhaus DQS key",
-        ),
+        ("spamhaus-zen", ADDRESS, "127.255.255.254", Verdict.UNKNOWN, "blocklist.unusable", "or a Spamhaus DQS key"),
     ],
 )
-async def test_finding_verdict_code_and_remediation_match_answer(
-    list_id, target, answer, verdict, code, step
-):
+async def test_finding_verdict_code_and_remediation_match_answer(list_id, target, answer, verdict, code, step):
     zone = zone_of(get_blocklist(list_id), {})
     query_name = f"{'example.com' if target is DOMAIN else '5.113.0.203'}.{zone.apex}"
     (finding,) = await make_check(catalog_of(list_id))(
@@ -426,15 +312,11 @@ async def test_finding_verdict_code_and_remediation_match_answer(
 
 
 async def test_finding_spamhaus_link_is_form_or_lookup_by_removal_party():
-    assert [(link.label, link.url) for link in (await zen_finding_for(["127.0.0.4"])).links] == [
+    assert [(link.label, link.url) for link in (await zen_finding_for(["127.0.0.4"])).links] == [("Removal form", FORM)]
+    assert [(link.label, link.url) for link in (await zen_finding_for(["127.0.0.2"])).links] == [("Look it up", FORM)]
+    assert [(link.label, link.url) for link in (await zen_finding_for(["127.0.0.2", "127.0.0.4"])).links] == [
         ("Removal form", FORM)
     ]
-    assert [(link.label, link.url) for link in (await zen_finding_for(["127.0.0.2"])).links] == [
-        ("Look it up", FORM)
-    ]
-    assert [
-        (link.label, link.url) for link in (await zen_finding_for(["127.0.0.2", "127.0.0.4"])).links
-    ] == [("Removal form", FORM)]
     world = healthy_world({"example.com.dbl.spamhaus.org": {"A": ["127.0.1.2"]}})
     (finding,) = await make_check(catalog_of("spamhaus-dbl"))(make_request(DOMAIN), world)
     assert finding.links[0].url == "https://check.spamhaus.org/results/?query=example.com"
@@ -459,40 +341,28 @@ def all_answers():
         codes = blocklist.codes
         answers = [answer for answer, code in codes.exact.items() if code.effect.is_answer]
         answers += [f"127.0.0.{bit}" for bit in codes.bits]
-        answers += [
-            ".".join(str(part[0]) for part in pattern.ranges) for pattern, _ in codes.patterns
-        ]
+        answers += [".".join(str(part[0]) for part in pattern.ranges) for pattern, _ in codes.patterns]
         cases += [
-            pytest.param(blocklist, DnsAnswer("q", "A", (answer,)), id=f"{blocklist.id}-{answer}")
-            for answer in answers
+            pytest.param(blocklist, DnsAnswer("q", "A", (answer,)), id=f"{blocklist.id}-{answer}") for answer in answers
         ]
     reasons = [*REASON_TEXTS, "never-heard-of"]
-    return cases + [
-        pytest.param(get_blocklist("spamhaus-zen"), LookupFailed(reason), id=reason)
-        for reason in reasons
-    ]
+    return cases + [pytest.param(get_blocklist("spamhaus-zen"), LookupFailed(reason), id=reason) for reason in reasons]
 
 
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize(("blocklist", "result"), all_answers())
-def test_finding_texts_are_single_sentences_with_known_code(
-    blocklist: Blocklist, result: LookupResult, role: Role
-):
+def test_finding_texts_are_single_sentences_with_known_code(blocklist: Blocklist, result: LookupResult, role: Role):
     zone = zone_of(blocklist, KEYS)
     subject = "example.com" if "domain" in blocklist.kinds else "203.0.113.5"
     finding = list_finding(zone, subject, role, classify_result(blocklist, result))
     assert finding.code in CODES
-    for sentence in (
-        (finding.summary, finding.remediation) if finding.remediation else (finding.summary,)
-    ):
+    for sentence in (finding.summary, finding.remediation) if finding.remediation else (finding.summary,):
         assert sentence.endswith(".")
         assert sentence[0].isupper() or sentence.startswith((subject, blocklist.name))
         assert ". " not in sentence
         assert not set("{}\n") & set(sentence)
     assert finding.summary.count(subject) == 1
-    assert all(
-        link.url.startswith("http") and not set("{} ") & set(link.url) for link in finding.links
-    )
+    assert all(link.url.startswith("http") and not set("{} ") & set(link.url) for link in finding.links)
     if finding.verdict in (Verdict.WARN, Verdict.FAIL):
         assert finding.remediation
         assert finding.links

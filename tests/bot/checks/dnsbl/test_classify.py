@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.checks.dnsbl import InMemoryTrustCache, ListTrust, ListState, TrustLevel, blocklist_check
+from bot.checks.dnsbl import InMemoryTrustCache, ListState, ListTrust, TrustLevel, blocklist_check
 from bot.checks.dnsbl.catalog import Blocklist, Controls
-from bot.checks.dnsbl.classify import LookupResult, classify_with_trust, classify_result
+from bot.checks.dnsbl.classify import LookupResult, classify_result, classify_with_trust
 from bot.models import DnsAnswer, Finding, LookupFailed, Target, Verdict
 from tests.bot.checks.dnsbl.lists import (
     ADDRESS,
@@ -26,22 +26,8 @@ from tests.support.dns_world import FAILURES, Records, World
 
 # list, target, query name, answer of the listed test point, a listing, an undocumented answer
 KINDS = {
-    "exact": (
-        "spamhaus-zen",
-        ADDRESS,
-        "5.113.0.203.zen.spamhaus.org",
-        "127.0.0.2",
-        "127.0.0.4",
-        "127.0.0.77",
-    ),
-    "flags": (
-        "surbl",
-        DOMAIN,
-        "example.com.multi.surbl.org",
-        "127.0.0.254",
-        "127.0.0.72",
-        "127.0.1.2",
-    ),
+    "exact": ("spamhaus-zen", ADDRESS, "5.113.0.203.zen.spamhaus.org", "127.0.0.2", "127.0.0.4", "127.0.0.77"),
+    "flags": ("surbl", DOMAIN, "example.com.multi.surbl.org", "127.0.0.254", "127.0.0.72", "127.0.1.2"),
     "any": ("s5h", ADDRESS, "5.113.0.203.all.s5h.net", "127.0.0.2", "127.0.0.9", "127.0.9.9"),
 }
 
@@ -116,10 +102,7 @@ async def test_check_classification_table(target_answers, test_points, state, re
 async def test_classify_nxdomain_with_address_is_contradiction(kind):
     list_id, _, query_name, *_ = KINDS[kind]
     result = DnsAnswer(query_name, "A", ("127.0.0.2",), exists=False)
-    assert (
-        classify_with_trust(get_blocklist(list_id), result, make_trust(TrustLevel.GOOD)).reason
-        == "contradiction"
-    )
+    assert classify_with_trust(get_blocklist(list_id), result, make_trust(TrustLevel.GOOD)).reason == "contradiction"
 
 
 async def test_check_list_code_overrides_common_refusal():
@@ -163,13 +146,7 @@ addresses = st.one_of(
 )
 results: st.SearchStrategy[LookupResult] = st.one_of(
     st.builds(LookupFailed, st.sampled_from([*FAILURES, "budget"])),
-    st.builds(
-        DnsAnswer,
-        st.just("q"),
-        st.just("A"),
-        st.lists(addresses, max_size=4).map(tuple),
-        exists=st.booleans(),
-    ),
+    st.builds(DnsAnswer, st.just("q"), st.just("A"), st.lists(addresses, max_size=4).map(tuple), exists=st.booleans()),
 )
 trust_values = st.builds(
     ListTrust,
@@ -197,10 +174,7 @@ def test_classify_only_trusted_answers_are_listed_or_not_listed(
         return
     assert result.exists
     assert set(classification.answers) == set(result.records)
-    assert all(
-        record.startswith("127.") and not record.startswith("127.255.255.")
-        for record in result.records
-    )
+    assert all(record.startswith("127.") and not record.startswith("127.255.255.") for record in result.records)
     assert all(code.effect.is_answer for code in classification.codes)
     assert classification.codes or classification.unrecognized
 

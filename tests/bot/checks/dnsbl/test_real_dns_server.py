@@ -9,16 +9,10 @@ import pytest
 
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check
 from bot.models import Finding
-from bot.net.dns_client import Transport
+from bot.net.dns_client import DnsClient
 from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
-from tests.bot.checks.dnsbl.lists import (
-    FakeClock,
-    catalog_of,
-    get_blocklist,
-    make_request,
-    public_zone,
-)
+from tests.bot.checks.dnsbl.lists import FakeClock, catalog_of, get_blocklist, make_request, public_zone
 from tests.bot.checks.dnsbl.test_classify import KINDS
 from tests.support.dns_server import serve
 from tests.support.dns_world import Zone
@@ -80,9 +74,7 @@ class Case:
         return (self.true_state, "") if isinstance(expected_result, str) else expected_result
 
 
-CASES = [
-    Case(kind, fault, listed) for kind in KINDS for fault in FAULTS for listed in (True, False)
-]
+CASES = [Case(kind, fault, listed) for kind in KINDS for fault in FAULTS for listed in (True, False)]
 
 
 async def check_case(case: Case) -> Finding:
@@ -92,12 +84,10 @@ async def check_case(case: Case) -> Finding:
     world |= {query_name: {"A": [listing], "TXT": ["reason"]}} if case.listed else {}
     async with (
         serve(world, faults={query_name: case.fault} if case.fault else {}) as server,
-        Transport([Server(server.host, server.port)]) as transport,
+        DnsClient([Server(server.host, server.port)]) as transport,
     ):
         resolver = Resolver(transport, identity=server.address)
-        check = blocklist_check(
-            catalog_of(list_id), {}, InMemoryTrustCache(), server.address, FakeClock()
-        )
+        check = blocklist_check(catalog_of(list_id), {}, InMemoryTrustCache(), server.address, FakeClock())
         (finding,) = await check(make_request(target), resolver)
         return finding
 
@@ -110,22 +100,15 @@ async def test_check_server_fault_never_gives_false_state() -> None:
             return case, await check_case(case)
 
     findings = await asyncio.gather(*map(run_case, CASES))
-    states = [
-        (case, finding.facts["state"], finding.facts.get("reason") or "")
-        for case, finding in findings
-    ]
+    states = [(case, finding.facts["state"], finding.facts.get("reason") or "") for case, finding in findings]
     list_denies = {"nxdomain", "nodata"}  # the list itself answers "not listed"
     false_clean = [
-        case
-        for case, state, _ in states
-        if case.listed and state == "not_listed" and case.fault not in list_denies
+        case for case, state, _ in states if case.listed and state == "not_listed" and case.fault not in list_denies
     ]
     false_listed = [case for case, state, _ in states if not case.listed and state == "listed"]
     print(f"{len(states)} cells: false clean {len(false_clean)}, false listed {len(false_listed)}")
     assert (false_clean, false_listed) == ([], [])
-    wrong = [
-        (case, state, reason) for case, state, reason in states if (state, reason) != case.expected
-    ]
+    wrong = [(case, state, reason) for case, state, reason in states if (state, reason) != case.expected]
     assert wrong == []
 
 
@@ -135,10 +118,8 @@ async def test_check_emptied_list_over_real_server_is_unusable(kind: str) -> Non
     zone = public_zone(get_blocklist(list_id))
     async with (
         serve({zone.apex: {"NS": ["ns.example"]}}) as server,
-        Transport([Server(server.host, server.port)]) as transport,
+        DnsClient([Server(server.host, server.port)]) as transport,
     ):
-        check = blocklist_check(
-            catalog_of(list_id), {}, InMemoryTrustCache(), server.address, FakeClock()
-        )
+        check = blocklist_check(catalog_of(list_id), {}, InMemoryTrustCache(), server.address, FakeClock())
         (finding,) = await check(make_request(target), Resolver(transport, identity=server.address))
     assert (finding.facts["state"], finding.facts["reason"]) == ("unusable", "emptied")

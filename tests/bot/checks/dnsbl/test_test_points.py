@@ -47,9 +47,7 @@ TIMEOUT = LookupFailed("timeout")
     ],
 )
 def test_evaluate_test_points_gives_trust(must_list, must_not_list, trust, reason):
-    assert evaluate_test_points(
-        get_blocklist("spamcop"), must_list, must_not_list, AT
-    ) == ListTrust(trust, reason, AT)
+    assert evaluate_test_points(get_blocklist("spamcop"), must_list, must_not_list, AT) == ListTrust(trust, reason, AT)
 
 
 @pytest.mark.parametrize(
@@ -72,11 +70,7 @@ def test_trust_is_refreshed_before_it_expires(trust, minutes, fresh, valid):
     assert (list_trust.is_fresh(now), list_trust.is_valid(now)) == (fresh, valid)
 
 
-@given(
-    st.builds(
-        ListTrust, st.sampled_from(TrustLevel), st.text(), st.datetimes(timezones=st.just(UTC))
-    ),
-)
+@given(st.builds(ListTrust, st.sampled_from(TrustLevel), st.text(), st.datetimes(timezones=st.just(UTC))))
 def test_trust_json_round_trip(list_trust):
     assert ListTrust.from_json(list_trust.to_json()) == list_trust
 
@@ -90,9 +84,7 @@ async def test_list_statuses_have_reason_and_time():
         }
     )
     catalog = catalog_of("spamcop", "spamhaus-zen", "psbl", "abusix", "hostkarma", "cymru-bogons")
-    statuses = {
-        status.id: status async for status in list_statuses(catalog, {}, world, FakeClock())
-    }
+    statuses = {status.id: status async for status in list_statuses(catalog, {}, world, FakeClock())}
     assert {key: (status.trust, status.reason) for key, status in statuses.items()} == {
         "spamcop": (TrustLevel.GOOD, ""),
         "spamhaus-zen": (TrustLevel.UNUSABLE, "public-resolver"),
@@ -110,10 +102,7 @@ async def test_list_statuses_timeout_leaves_no_task_running():
         await asyncio.Event().wait()
 
     async with asyncio.timeout(5):
-        statuses = [
-            status
-            async for status in list_statuses(CATALOG, {}, silent, FakeClock(), timeout_s=0.05)
-        ]
+        statuses = [status async for status in list_statuses(CATALOG, {}, silent, FakeClock(), timeout_s=0.05)]
     assert len(statuses) == len(CATALOG.lists)
     assert {status.reason for status in statuses} == {"timeout", "no-key"}
     assert len(asyncio.all_tasks()) == 1

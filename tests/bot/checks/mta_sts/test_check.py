@@ -8,7 +8,7 @@ import pytest
 
 from bot.checks import mta_sts
 from bot.checks.mta_sts import policy_url
-from bot.models import Finding, CheckRequest, Target, Verdict
+from bot.models import CheckRequest, Finding, Target, Verdict
 from bot.probe_results import ERROR_TEXTS, HttpPage, ProbeError, ProbeFailed
 from tests.bot.checks.mta_sts.test_policy import RFC_POLICY
 from tests.support.dns_world import World, Zone
@@ -18,9 +18,7 @@ RECORD_NAME = "_mta-sts.example.com"
 SERVFAIL: dict[str, Any] = {RECORD_NAME: {"TXT": "servfail"}}
 RECORD: dict[str, Any] = {RECORD_NAME: {"TXT": ["v=STSv1; id=20160831085700Z;"]}}
 SERVERS: dict[str, Any] = {DOMAIN: {"MX": ["10 mail.example.com", "20 mx1.example.net"]}}
-UNCOVERED: dict[str, Any] = {
-    DOMAIN: {"MX": ["10 mail.example.com", "20 a.b.example.net", "30 mx.example.org"]}
-}
+UNCOVERED: dict[str, Any] = {DOMAIN: {"MX": ["10 mail.example.com", "20 a.b.example.net", "30 mx.example.org"]}}
 TESTING = RFC_POLICY.replace("enforce", "testing")
 
 
@@ -46,9 +44,7 @@ class FakeFetch:
 async def run_check(
     zone: Zone, response: str | ProbeError = RFC_POLICY, media_type: str = "text/plain"
 ) -> list[Finding]:
-    return await mta_sts.check(
-        CheckRequest(Target(domain=DOMAIN)), World(zone), fetch=FakeFetch(response, media_type)
-    )
+    return await mta_sts.check(CheckRequest(Target(domain=DOMAIN)), World(zone), fetch=FakeFetch(response, media_type))
 
 
 CASES: list[tuple[Zone, str | ProbeError, str, Verdict]] = [
@@ -88,12 +84,7 @@ async def test_mta_sts_zone_gives_expected_code(
     zone: Zone, response: str | ProbeError, code: str, verdict: Verdict
 ) -> None:
     first, *_ = await run_check(zone, response)
-    assert (first.check, first.subject, first.code, first.verdict) == (
-        "mta-sts",
-        DOMAIN,
-        code,
-        verdict,
-    )
+    assert (first.check, first.subject, first.code, first.verdict) == ("mta-sts", DOMAIN, code, verdict)
     assert "{" not in first.summary + first.remediation
     assert first.remediation or first.verdict is Verdict.PASS
 
@@ -107,12 +98,8 @@ async def test_mta_sts_zone_gives_expected_code(
         (TESTING.replace("604800", "86400"), "text/plain", ["mta-sts.testing"]),
     ],
 )
-async def test_mta_sts_policy_warnings_follow_main_finding(
-    response: str, media_type: str, codes: list[str]
-) -> None:
-    assert [
-        finding.code for finding in await run_check(RECORD | SERVERS, response, media_type)
-    ] == codes
+async def test_mta_sts_policy_warnings_follow_main_finding(response: str, media_type: str, codes: list[str]) -> None:
+    assert [finding.code for finding in await run_check(RECORD | SERVERS, response, media_type)] == codes
 
 
 async def test_mta_sts_uncovered_mx_hosts_are_named() -> None:
@@ -128,17 +115,13 @@ async def test_mta_sts_policy_is_fetched_only_with_a_record() -> None:
     await mta_sts.check(request, World(SERVERS), fetch=fetch)
     assert fetch.urls == []
     await mta_sts.check(request, World(RECORD | SERVERS), fetch=fetch)
-    assert (
-        fetch.urls
-        == [policy_url(DOMAIN)]
-        == ["https://mta-sts.example.com/.well-known/mta-sts.txt"]
-    )
+    assert fetch.urls == [policy_url(DOMAIN)] == ["https://mta-sts.example.com/.well-known/mta-sts.txt"]
 
 
 async def test_mta_sts_without_domain_sends_no_query() -> None:
     world, fetch = World({}), FakeFetch(RFC_POLICY)
     assert await mta_sts.check(CheckRequest(Target.of("203.0.113.5")), world, fetch=fetch) == []
-    assert (world.asked, fetch.urls) == ([], [])
+    assert (world.queries, fetch.urls) == ([], [])
 
 
 async def test_mta_sts_foreign_text_is_sanitized() -> None:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from bot.checks.mta_sts.policy import (
     MAX_AGE_LIMIT_S,
-    MtaStsPolicy,
     BadMtaSts,
+    MtaStsPolicy,
     find_records,
-    parse_record_id,
     parse_policy,
+    parse_record_id,
 )
 from bot.probe_results import name_covers
 
@@ -51,30 +51,16 @@ BROKEN_RECORDS = [
     "v=STSv2; id=1",
 ]
 GOOD_POLICIES = [
-    (
-        RFC_POLICY,
-        MtaStsPolicy(
-            "enforce", 604800, ("mail.example.com", "*.example.net", "backupmx.example.com")
-        ),
-    ),
+    (RFC_POLICY, MtaStsPolicy("enforce", 604800, ("mail.example.com", "*.example.net", "backupmx.example.com"))),
     (RFC_POLICY.replace("\n", "\r\n"), parse_policy(RFC_POLICY)),
     (RFC_POLICY.rstrip(), parse_policy(RFC_POLICY)),
     (RFC_POLICY.replace(": ", ":"), parse_policy(RFC_POLICY)),
     (RFC_POLICY.replace("\n", "  \n"), parse_policy(RFC_POLICY)),
     (RFC_POLICY.replace("mail.e", "MAIL.E"), parse_policy(RFC_POLICY)),
-    (
-        "max_age: 0\nmx: a.example\nmode: testing\nversion: STSv1",
-        MtaStsPolicy("testing", 0, ("a.example",)),
-    ),
+    ("max_age: 0\nmx: a.example\nmode: testing\nversion: STSv1", MtaStsPolicy("testing", 0, ("a.example",))),
     ("version: STSv1\nmode: none\nmax_age: 86400", MtaStsPolicy("none", 86400, ())),
-    (
-        f"version: STSv1\nmode: none\nmax_age: {MAX_AGE_LIMIT_S}",
-        MtaStsPolicy("none", MAX_AGE_LIMIT_S, ()),
-    ),
-    (
-        RFC_POLICY + "mode: none\nmax_age: 1\nversion: STSv9\nnew_key: what: ever",
-        parse_policy(RFC_POLICY),
-    ),
+    (f"version: STSv1\nmode: none\nmax_age: {MAX_AGE_LIMIT_S}", MtaStsPolicy("none", MAX_AGE_LIMIT_S, ())),
+    (RFC_POLICY + "mode: none\nmax_age: 1\nversion: STSv9\nnew_key: what: ever", parse_policy(RFC_POLICY)),
 ]
 BROKEN_POLICIES = [
     ("", "no line"),

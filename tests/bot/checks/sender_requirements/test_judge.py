@@ -14,40 +14,21 @@ from bot.finding_reference import SHARED_CODES
 from bot.models import Finding, Verdict
 
 PASS, UNKNOWN, WARN, FAIL = Verdict
-ALL_GOOD = {
-    "ptr.ok": PASS,
-    "spf.pass": PASS,
-    "dkim.ok": PASS,
-    "dmarc.ok": PASS,
-    "blocklist.not-listed": PASS,
-}
+ALL_GOOD = {"ptr.ok": PASS, "spf.pass": PASS, "dkim.ok": PASS, "dmarc.ok": PASS, "blocklist.not-listed": PASS}
 CASES: list[tuple[dict[str, Verdict], dict[str, str]]] = [
     (ALL_GOOD, {"gmail": "would-take", "yahoo": "would-take", "microsoft": "would-take"}),
-    (
-        {"ptr.missing": FAIL},
-        {"gmail": "would-refuse", "yahoo": "would-refuse", "microsoft": "would-take"},
-    ),
+    ({"ptr.missing": FAIL}, {"gmail": "would-refuse", "yahoo": "would-refuse", "microsoft": "would-take"}),
     ({"ptr.missing": PASS}, {}),
     (
         {"dmarc.missing": WARN},
-        {
-            "gmail": "would-refuse-bulk",
-            "yahoo": "would-refuse-bulk",
-            "microsoft": "would-refuse-bulk",
-        },
+        {"gmail": "would-refuse-bulk", "yahoo": "would-refuse-bulk", "microsoft": "would-refuse-bulk"},
     ),
     ({"dmarc.ok": PASS, "dmarc.several": FAIL}, {"gmail": "would-take", "microsoft": "would-take"}),
     ({"dmarc.monitoring-only": WARN}, {"gmail": "would-take", "microsoft": "would-take"}),
     ({"spf.fail": FAIL}, {"gmail": "would-refuse-bulk", "microsoft": "would-refuse-bulk"}),
-    (
-        {"spf.fail": FAIL, "dkim.ok": PASS},
-        {"gmail": "would-refuse-bulk", "yahoo": "would-refuse-bulk"},
-    ),
+    ({"spf.fail": FAIL, "dkim.ok": PASS}, {"gmail": "would-refuse-bulk", "yahoo": "would-refuse-bulk"}),
     ({"spf.fail": FAIL, "dkim.no-selector-known": PASS}, {"gmail": "would-refuse-bulk"}),
-    (
-        {"spf.fail": FAIL, "dkim.revoked": FAIL},
-        {"gmail": "would-refuse", "microsoft": "would-refuse-bulk"},
-    ),
+    ({"spf.fail": FAIL, "dkim.revoked": FAIL}, {"gmail": "would-refuse", "microsoft": "would-refuse-bulk"}),
     ({"spf.fail": FAIL, "dkim.revoked": PASS}, {"gmail": "would-refuse-bulk"}),
     ({"spf.pass": PASS, "spf.uses-ptr": WARN}, {"gmail": "would-take"}),
     ({"spf.softfail": WARN, "spf.uses-ptr": WARN}, {"microsoft": "would-refuse-bulk"}),
@@ -55,10 +36,7 @@ CASES: list[tuple[dict[str, Verdict], dict[str, str]]] = [
     ({"spf.too-many-lookups": FAIL}, {"microsoft": "would-refuse-bulk"}),
     ({"spf.client-not-listed": PASS}, {}),
     ({"dkim.weak-key": FAIL, "dkim.ok": PASS}, {"gmail": "would-refuse", "yahoo": "would-take"}),
-    (
-        {"blocklist.listed": FAIL},
-        {"gmail": "may-refuse", "yahoo": "may-refuse", "microsoft": "may-refuse"},
-    ),
+    ({"blocklist.listed": FAIL}, {"gmail": "may-refuse", "yahoo": "may-refuse", "microsoft": "may-refuse"}),
     ({"blocklist.listed": WARN, "blocklist.not-listed": PASS}, {"gmail": "would-take"}),
     ({"blocklist.policy": PASS}, {}),
     ({"helo.missing": FAIL}, {"gmail": "may-refuse", "yahoo": "would-take"}),
@@ -72,14 +50,7 @@ CASES: list[tuple[dict[str, Verdict], dict[str, str]]] = [
 
 def findings_of(codes: Mapping[str, Verdict]) -> list[Finding]:
     return [
-        Finding(
-            code.partition(".")[0],
-            "x",
-            verdict,
-            code,
-            f"{code}.",
-            "" if verdict is PASS else f"Mend {code}.",
-        )
+        Finding(code.partition(".")[0], "x", verdict, code, f"{code}.", "" if verdict is PASS else f"Mend {code}.")
         for code, verdict in codes.items()
     ]
 
@@ -89,12 +60,8 @@ def states_by_rule(finding: Finding) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("codes", "expected"), CASES)
-def test_judge_codes_differ_by_receiver(
-    codes: dict[str, Verdict], expected: dict[str, str]
-) -> None:
-    code_by_receiver = {
-        finding.subject: finding.code for finding in sender_requirements.judge(findings_of(codes))
-    }
+def test_judge_codes_differ_by_receiver(codes: dict[str, Verdict], expected: dict[str, str]) -> None:
+    code_by_receiver = {finding.subject: finding.code for finding in sender_requirements.judge(findings_of(codes))}
     assert {receiver: code_by_receiver.get(receiver) for receiver in expected} == {
         receiver: f"senders.{suffix}" for receiver, suffix in expected.items()
     }
@@ -102,18 +69,12 @@ def test_judge_codes_differ_by_receiver(
 
 
 def test_judge_summary_names_cause_and_reply_codes() -> None:
-    gmail, yahoo, microsoft = sender_requirements.judge(
-        findings_of({"ptr.missing": FAIL, "dmarc.missing": WARN})
-    )
+    gmail, yahoo, microsoft = sender_requirements.judge(findings_of({"ptr.missing": FAIL, "dmarc.missing": WARN}))
     assert gmail.summary == (
-        "Gmail would refuse this mail: the address has no reverse name that leads back to it"
-        " (4.7.23 or 5.7.25)."
+        "Gmail would refuse this mail: the address has no reverse name that leads back to it (4.7.23 or 5.7.25)."
     )
     assert gmail.remediation == "Mend ptr.missing."
-    assert (
-        yahoo.summary
-        == "Yahoo would refuse this mail: the address has no reverse name that leads back to it."
-    )
+    assert yahoo.summary == "Yahoo would refuse this mail: the address has no reverse name that leads back to it."
     assert microsoft.summary == (
         "Outlook.com would refuse this mail from a sender of more than 5,000 mails a day: "
         "there is no valid DMARC record (5.7.515)."

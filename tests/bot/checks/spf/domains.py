@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from bot.checks.spf import CODES, check
-from bot.models import Finding, CheckRequest, Role, Target, Verdict
+from bot.models import CheckRequest, Finding, Role, Target, Verdict
 from tests.support.dns_world import World
 
 MX = ["10 mx1.example.com", "20 mx2.example.com", "30 mx3.example.com"]
@@ -30,17 +30,9 @@ ZONE: Mapping[str, Mapping[str, Any]] = {
     "doubted.example": {"TXT": ["v=spf1 ?include:open.example -all"]},
     "wide.example": {"TXT": ["v=spf1 ip4:0.0.0.0/0 -all"]},
     "ptr.example": {"TXT": ["v=spf1 ptr -all"]},
-    "big.example": {
-        "TXT": [
-            "v=spf1 ip4:192.0.2.1 " + " ".join(f"include:i{n}.example" for n in range(12)) + " -all"
-        ]
-    },
+    "big.example": {"TXT": ["v=spf1 ip4:192.0.2.1 " + " ".join(f"include:i{n}.example" for n in range(12)) + " -all"]},
     **{
-        f"i{n}.example": {
-            "TXT": [f"v=spf1 a:i{n}.example ~all"],
-            "A": ["192.0.2.9"],
-            "AAAA": ["2001:db8::9"],
-        }
+        f"i{n}.example": {"TXT": [f"v=spf1 a:i{n}.example ~all"], "A": ["192.0.2.9"], "AAAA": ["2001:db8::9"]}
         for n in range(12)
     },
     "loop.example": {"TXT": ["v=spf1 include:loop2.example -all"]},
@@ -54,12 +46,8 @@ ZONE: Mapping[str, Mapping[str, Any]] = {
     "parked.example": {"TXT": ["v=spf1 -all"]},
     "moved.example": {"TXT": ["v=spf1 redirect=_spf.moved.example"]},
     "_spf.moved.example": {"TXT": ["v=spf1 ip4:192.0.2.1 ?all"]},
-    "long.example": {
-        "TXT": ["v=spf1 " + " ".join(f"ip4:192.0.2.{n}" for n in range(100, 128)) + " -all"]
-    },
-    "too-long.example": {
-        "TXT": ["v=spf1 " + " ".join(f"ip4:192.0.2.{n}" for n in range(100, 130)) + " -all"]
-    },
+    "long.example": {"TXT": ["v=spf1 " + " ".join(f"ip4:192.0.2.{n}" for n in range(100, 128)) + " -all"]},
+    "too-long.example": {"TXT": ["v=spf1 " + " ".join(f"ip4:192.0.2.{n}" for n in range(100, 130)) + " -all"]},
     "joined.example": {"TXT": ["v=spf1 ip4:192.0.2.1include:_spf.example.net -all"]},
     "helo.example": {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]},
     "helo-soft.example": {"TXT": ["v=spf1 ~all"]},
@@ -67,9 +55,7 @@ ZONE: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-async def findings(
-    ip: str | None, domain: str | None, role: Role = Role.MTA, helo: str | None = None
-) -> list[Finding]:
+async def findings(ip: str | None, domain: str | None, role: Role = Role.MTA, helo: str | None = None) -> list[Finding]:
     """Run the check and assert what every finding must have: code, sentence, remediation."""
     target = Target(ip_address(ip) if ip else None, domain)
     results = await check(CheckRequest(target, role, helo), World(ZONE))

@@ -58,9 +58,7 @@ def archive() -> Path:
     if not path.exists():
         _download(pin[0])
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert digest == pin[2], (
-        f"{path} is not the archive that {LOCK.name} names; delete it to fetch it again."
-    )
+    assert digest == pin[2], f"{path} is not the archive that {LOCK.name} names; delete it to fetch it again."
     return path
 
 
@@ -69,24 +67,11 @@ def _download(requirement: str) -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
     requirement_file = CACHE / "requirement.txt"
     requirement_file.write_text(requirement + "\n")
-    command = [
-        _python_with_pip(),
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--no-binary=pyspf",
-    ]
+    command = [_python_with_pip(), "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=pyspf"]
     command += ["--require-hashes", "--dest", str(CACHE), "--requirement", str(requirement_file)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-    reason = next(
-        (line for line in result.stderr.splitlines() if line.startswith("ERROR: ")),
-        "no reason given",
-    )
-    assert result.returncode == 0, (
-        f"pip could not fetch {ARCHIVE}, which holds the RFC 7208 suite: {reason}"
-    )
+    reason = next((line for line in result.stderr.splitlines() if line.startswith("ERROR: ")), "no reason given")
+    assert result.returncode == 0, f"pip could not fetch {ARCHIVE}, which holds the RFC 7208 suite: {reason}"
 
 
 def _python_with_pip() -> str:
@@ -102,15 +87,7 @@ def _scenario(scenario: dict[str, Any]) -> Iterator[Case]:
     zone = {name: _records_by_rdtype(records) for name, records in scenario["zonedata"].items()}
     for name, test in scenario["tests"].items():
         results = test["result"] if isinstance(test["result"], list) else [test["result"]]
-        yield Case(
-            name,
-            zone,
-            test["host"],
-            test["mailfrom"],
-            test["helo"],
-            tuple(results),
-            test.get("explanation"),
-        )
+        yield Case(name, zone, test["host"], test["mailfrom"], test["helo"], tuple(results), test.get("explanation"))
 
 
 def _records_by_rdtype(records: list[Any]) -> dict[str, Any]:

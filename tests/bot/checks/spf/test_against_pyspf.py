@@ -13,7 +13,7 @@ import spf
 
 from bot.checks.lookups import reverse_name
 from bot.checks.spf.check_host import check_host
-from bot.checks.spf.result import SpfResult, ResultCode
+from bot.checks.spf.result import ResultCode, SpfResult
 from bot.models import LookupFailed
 from tests.bot.checks.spf.zones import CheckHostCall, random_call
 from tests.support.dns_world import World
@@ -21,12 +21,9 @@ from tests.support.dns_world import World
 WORLDS = 2000
 SEED = int(os.environ.get("SPF_SEED", "7208"))
 REASONS = {
-    "modifier twice": (
-        "an unknown modifier may stand in a record twice (§6); pyspf answers permerror"
-    ),
+    "modifier twice": ("an unknown modifier may stand in a record twice (§6); pyspf answers permerror"),
     "own include": (
-        "a record that includes itself is only wrong once a receiver comes to it; pyspf answers "
-        "permerror at once"
+        "a record that includes itself is only wrong once a receiver comes to it; pyspf answers permerror at once"
     ),
     "reverse names": "a DNS error about ptr means no match (§5.5), and only names below the "
     "target are looked up; pyspf "
@@ -41,9 +38,7 @@ class Oracle:
     world: World
     names_without_records: set[str] = field(default_factory=set)
 
-    def __call__(
-        self, name: str, rdtype: str, _strict: Any = True, _timeout: Any = None
-    ) -> Iterator[Any]:
+    def __call__(self, name: str, rdtype: str, _strict: Any = True, _timeout: Any = None) -> Iterator[Any]:
         try:
             answer = self.world.answer(name, rdtype)
         except LookupFailed as failure:
@@ -61,9 +56,7 @@ def _data(rdtype: str, record: str) -> Any:
     return (record.encode(),) if rdtype == "TXT" else record
 
 
-async def test_check_host_agrees_with_pyspf_except_known_reasons(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_check_host_agrees_with_pyspf_except_known_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
     results: Counter[str] = Counter()
     differences: Counter[str] = Counter()
     unexplained = []
@@ -81,33 +74,23 @@ async def test_check_host_agrees_with_pyspf_except_known_reasons(
         reason = _reason(call, theirs, oracle)
         differences[reason or "unexplained"] += 1
         unexplained += [] if reason else [f"seed {seed}: pyspf {result} ({explanation}), we {ours}"]
-    print(
-        f"\nseed {SEED}, {WORLDS} worlds, results {dict(results)}, differences {dict(differences)}"
-    )
+    print(f"\nseed {SEED}, {WORLDS} worlds, results {dict(results)}, differences {dict(differences)}")
     assert unexplained == []
     assert set(differences) <= set(REASONS)
-    assert set(results) == set(ResultCode) - {ResultCode.UNKNOWN}, (
-        "the worlds are too tame: some result never came up"
-    )
+    assert set(results) == set(ResultCode) - {ResultCode.UNKNOWN}, "the worlds are too tame: some result never came up"
 
 
 def _same(result: str, explanation: str, ours: SpfResult) -> bool:
-    return ours.code == result and (
-        result != "fail" or explanation == (ours.explanation or "DEFAULT")
-    )
+    return ours.code == result and (result != "fail" or explanation == (ours.explanation or "DEFAULT"))
 
 
 def _reason(call: CheckHostCall, theirs: Any, oracle: Oracle) -> str | None:
     problem = theirs.prob
-    if problem.endswith("MUST appear at most once") and not problem.startswith(
-        ("redirect=", "exp=")
-    ):
+    if problem.endswith("MUST appear at most once") and not problem.startswith(("redirect=", "exp=")):
         return "modifier twice"
     if problem == "include has trivial recursion":
         return "own include"
-    if problem.startswith(
-        ("DNS ", "Void lookup limit")
-    ) and oracle.names_without_records & _reverse_names(call):
+    if problem.startswith(("DNS ", "Void lookup limit")) and oracle.names_without_records & _reverse_names(call):
         return "reverse names"
     return None
 

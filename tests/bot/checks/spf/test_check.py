@@ -8,13 +8,13 @@ from ipaddress import ip_address
 import pytest
 
 from bot.checks.spf import CODES, check
-from bot.models import DnsAnswer, LookupFailed, CheckRequest, Role, Target, Verdict
+from bot.models import CheckRequest, DnsAnswer, LookupFailed, Role, Target, Verdict
 from tests.bot.checks.spf.domains import ZONE, findings
 from tests.support.dns_world import World
 
 
 @pytest.mark.parametrize(
-    ("ip", "domain", "verdict", "code", "says", "step"),
+    ("ip", "domain", "verdict", "code", "summary", "step"),
     [
         (
             "203.0.113.5",
@@ -71,8 +71,7 @@ from tests.support.dns_world import World
             "none.example",
             Verdict.FAIL,
             "spf.missing-record",
-            "none.example has no SPF record, so receivers cannot tell that 203.0.113.99 may send "
-            "its mail.",
+            "none.example has no SPF record, so receivers cannot tell that 203.0.113.99 may send its mail.",
             "Publish a TXT record at none.example that lists every server that sends for it: "
             "v=spf1 ip4:203.0.113.99 ~all",
         ),
@@ -92,8 +91,7 @@ from tests.support.dns_world import World
             "spf.permanent-error",
             "The SPF record of big.example can need 24 lookups; 10 are allowed, so receivers stop "
             "with an error for 203.0.113.99.",
-            "Remove the includes of services you no longer use, or write a and mx as ip4 and ip6, "
-            "which cost nothing.",
+            "Remove the includes of services you no longer use, or write a and mx as ip4 and ip6, which cost nothing.",
         ),
         (
             "203.0.113.99",
@@ -111,8 +109,7 @@ from tests.support.dns_world import World
             "spf.permanent-error",
             "Receivers stop at the SPF record of dead.example with an error: x1.example, "
             "x2.example and x3.example lead to nothing; SPF allows 2 such questions.",
-            "Remove x1.example, x2.example and x3.example from the SPF record of dead.example and "
-            "of what it includes.",
+            "Remove x1.example, x2.example and x3.example from the SPF record of dead.example and of what it includes.",
         ),
         (
             "2001:db8:5::1",
@@ -136,20 +133,14 @@ from tests.support.dns_world import World
     ],
 )
 async def test_spf_address_finding_has_summary_and_remediation(
-    ip: str, domain: str, verdict: Verdict, code: str, says: str, step: str
+    ip: str, domain: str, verdict: Verdict, code: str, summary: str, step: str
 ) -> None:
     finding = (await findings(ip, domain))[0]
-    assert (
-        finding.subject,
-        finding.verdict,
-        finding.code,
-        finding.summary,
-        finding.remediation,
-    ) == (
+    assert (finding.subject, finding.verdict, finding.code, finding.summary, finding.remediation) == (
         domain,
         verdict,
         code,
-        says,
+        summary,
         step,
     )
 
@@ -158,22 +149,16 @@ async def test_spf_unlisted_address_facts_have_the_new_record() -> None:
     (finding,) = await findings("203.0.113.99", "example.com")
     assert finding.facts["add"] == "ip4:203.0.113.99"
     assert finding.facts["add_to"] == "example.com"
-    assert (
-        finding.facts["new_record"]
-        == "v=spf1 ip4:203.0.113.99 ip4:192.0.2.0/24 include:_spf.example.net mx -all"
-    )
+    assert finding.facts["new_record"] == "v=spf1 ip4:203.0.113.99 ip4:192.0.2.0/24 include:_spf.example.net mx -all"
     assert finding.facts["fits"] is True
     assert finding.facts["path"] == ["example.com", "_spf.example.net", "a.example.net"]
     world = {**ZONE, "example.com": {**ZONE["example.com"], "TXT": [finding.facts["new_record"]]}}
-    (fixed,) = await check(
-        CheckRequest(Target(ip_address("203.0.113.99"), "example.com")), World(world)
-    )
+    (fixed,) = await check(CheckRequest(Target(ip_address("203.0.113.99"), "example.com")), World(world))
     assert (fixed.code, fixed.facts["lookups"]) == ("spf.pass", 0)
 
 
 @pytest.mark.parametrize(
-    ("domain", "code"),
-    [("example.com", "spf.client-not-listed"), ("soft.example", "spf.client-not-listed")],
+    ("domain", "code"), [("example.com", "spf.client-not-listed"), ("soft.example", "spf.client-not-listed")]
 )
 async def test_spf_unlisted_client_passes(domain: str, code: str) -> None:
     finding = (await findings("203.0.113.99", domain, Role.CLIENT))[0]
@@ -192,20 +177,14 @@ async def test_spf_unlisted_client_passes(domain: str, code: str) -> None:
         ("slow.example", Verdict.UNKNOWN, "spf.temporary-error"),
     ],
 )
-async def test_spf_broken_domain_is_reported_for_client(
-    domain: str, verdict: Verdict, code: str
-) -> None:
+async def test_spf_broken_domain_is_reported_for_client(domain: str, verdict: Verdict, code: str) -> None:
     (finding,) = await findings("203.0.113.99", domain, Role.CLIENT)
     assert (finding.verdict, finding.code) == (verdict, code)
 
 
 async def test_spf_passing_address_makes_other_problems_warnings() -> None:
     passing, beside = await findings("192.0.2.1", "big.example")
-    assert (passing.code, beside.code, beside.verdict) == (
-        "spf.pass",
-        "spf.too-many-lookups",
-        Verdict.WARN,
-    )
+    assert (passing.code, beside.code, beside.verdict) == ("spf.pass", "spf.too-many-lookups", Verdict.WARN)
 
 
 async def test_spf_findings_have_distinct_codes() -> None:
@@ -217,7 +196,7 @@ async def test_spf_findings_have_distinct_codes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ip", "helo", "verdict", "code", "says"),
+    ("ip", "helo", "verdict", "code", "summary"),
     [
         (
             "192.0.2.1",
@@ -275,25 +254,19 @@ async def test_spf_findings_have_distinct_codes() -> None:
     ],
 )
 async def test_spf_helo_finding_follows_domain_findings(
-    ip: str, helo: str, verdict: str, code: str, says: str
+    ip: str, helo: str, verdict: str, code: str, summary: str
 ) -> None:
     results = await findings(ip, "example.com", helo=helo)
     assert results[0].subject == "example.com"
-    assert (results[-1].subject, str(results[-1].verdict), results[-1].code) == (
-        helo,
-        verdict,
-        f"spf.{code}",
-    )
-    assert results[-1].summary == says
+    assert (results[-1].subject, str(results[-1].verdict), results[-1].code) == (helo, verdict, f"spf.{code}")
+    assert results[-1].summary == summary
 
 
 async def test_spf_address_without_domain_returns_nothing() -> None:
     world = World(ZONE)
     assert await check(CheckRequest(Target(ip_address("192.0.2.1"))), world) == []
-    assert world.asked == []
-    assert [
-        finding.subject for finding in await findings("192.0.2.1", None, helo="helo.example")
-    ] == ["helo.example"]
+    assert world.queries == []
+    assert [finding.subject for finding in await findings("192.0.2.1", None, helo="helo.example")] == ["helo.example"]
 
 
 async def budget_exhausted(name: str, rdtype: str, /) -> DnsAnswer:
@@ -301,24 +274,16 @@ async def budget_exhausted(name: str, rdtype: str, /) -> DnsAnswer:
 
 
 async def test_spf_query_budget_exhausted_is_not_finished() -> None:
-    (finding,) = await check(
-        CheckRequest(Target(ip_address("192.0.2.1"), "example.com")), budget_exhausted
-    )
+    (finding,) = await check(CheckRequest(Target(ip_address("192.0.2.1"), "example.com")), budget_exhausted)
     assert (finding.verdict, finding.code) == (Verdict.UNKNOWN, "spf.not-finished")
 
 
 async def test_spf_every_code_occurs_and_is_documented() -> None:
     results = [
-        await findings(ip, domain)
-        for domain in [*ZONE, "nowhere.example"]
-        for ip in (None, "203.0.113.5", "192.0.2.1")
+        await findings(ip, domain) for domain in [*ZONE, "nowhere.example"] for ip in (None, "203.0.113.5", "192.0.2.1")
     ]
-    results += [
-        await findings("192.0.2.1", "example.com", helo=helo) for helo in [*ZONE, "neutral.example"]
-    ]
+    results += [await findings("192.0.2.1", "example.com", helo=helo) for helo in [*ZONE, "neutral.example"]]
     results += [await findings("203.0.113.99", domain, Role.CLIENT) for domain in ZONE]
-    results += [
-        await check(CheckRequest(Target(ip_address("192.0.2.1"), "example.com")), budget_exhausted)
-    ]
+    results += [await check(CheckRequest(Target(ip_address("192.0.2.1"), "example.com")), budget_exhausted)]
     assert {finding.code for findings_of in results for finding in findings_of} == set(CODES)
     assert all(re.fullmatch(r"spf(\.[a-z0-9]+(-[a-z0-9]+)*)", code) for code in CODES)

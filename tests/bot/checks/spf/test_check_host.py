@@ -11,23 +11,18 @@ import pytest
 
 from bot.checks.spf.check_host import check_host
 from bot.checks.spf.dns_session import DEFAULT_LIMITS, Limits
-from bot.checks.spf.result import PermErrorCause, SpfResult, ResultCode, to_json
+from bot.checks.spf.result import PermErrorCause, ResultCode, SpfResult, to_json
 from bot.models import DnsAnswer, Lookup, LookupFailed
 from tests.support.dns_world import World
 
 ZONE: Mapping[str, Mapping[str, Any]] = {
     "example.com": {
-        "TXT": [
-            "v=spf1 a:dead.example mx include:_spf.example.net ?include:open.example -all "
-            "exp=why.example.com"
-        ],
+        "TXT": ["v=spf1 a:dead.example mx include:_spf.example.net ?include:open.example -all exp=why.example.com"],
         "MX": ["10 mx.example.com"],
     },
     "mx.example.com": {"A": ["192.0.2.25"]},
     "_spf.example.net": {"TXT": ["v=spf1 redirect=_a.example.net"]},
-    "_a.example.net": {
-        "TXT": ["v=spf1 ip4:203.0.113.0/28 ip6:2001:db8::/64 -ip4:198.51.100.0/24 ~all"]
-    },
+    "_a.example.net": {"TXT": ["v=spf1 ip4:203.0.113.0/28 ip6:2001:db8::/64 -ip4:198.51.100.0/24 ~all"]},
     "open.example": {"TXT": ["v=spf1 ip4:203.0.113.99 ip4:203.0.113.98 -all"]},
     "why.example.com": {"TXT": ["%{i} is not ours, says %{d}"]},
     "twice.example": {"TXT": ["v=spf1 include:open.example include:open.example -all"]},
@@ -35,34 +30,17 @@ ZONE: Mapping[str, Mapping[str, Any]] = {
 
 
 async def evaluate(
-    ip: str,
-    domain: str = "example.com",
-    lookup: Lookup | None = None,
-    limits: Limits = DEFAULT_LIMITS,
+    ip: str, domain: str = "example.com", lookup: Lookup | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> SpfResult:
-    return await check_host(
-        ip_address(ip), f"someone@{domain}", "mail.example.com", lookup or World(ZONE), limits
-    )
+    return await check_host(ip_address(ip), f"someone@{domain}", "mail.example.com", lookup or World(ZONE), limits)
 
 
 @pytest.mark.parametrize(
     ("ip", "code", "mechanism", "chain", "lookups"),
     [
         ("192.0.2.25", "pass", "mx", ["example.com"], 2),
-        (
-            "203.0.113.5",
-            "pass",
-            "ip4:203.0.113.0/28",
-            ["example.com", "_spf.example.net", "_a.example.net"],
-            4,
-        ),
-        (
-            "::ffff:203.0.113.5",
-            "pass",
-            "ip4:203.0.113.0/28",
-            ["example.com", "_spf.example.net", "_a.example.net"],
-            4,
-        ),
+        ("203.0.113.5", "pass", "ip4:203.0.113.0/28", ["example.com", "_spf.example.net", "_a.example.net"], 4),
+        ("::ffff:203.0.113.5", "pass", "ip4:203.0.113.0/28", ["example.com", "_spf.example.net", "_a.example.net"], 4),
         ("203.0.113.99", "neutral", "?include:open.example", ["example.com"], 5),
         ("198.51.100.7", "fail", "-all", ["example.com"], 5),
     ],
@@ -94,7 +72,7 @@ async def test_check_host_repeated_include_is_queried_once_counted_twice() -> No
     result = await evaluate("192.0.2.1", "twice.example", world)
     assert result.lookups == 2
     assert result.path == ("twice.example", "open.example", "open.example")
-    assert world.asked == [("twice.example", "TXT"), ("open.example", "TXT")]
+    assert world.queries == [("twice.example", "TXT"), ("open.example", "TXT")]
 
 
 async def test_check_host_no_record_is_none() -> None:
@@ -106,7 +84,7 @@ async def test_check_host_no_record_is_none() -> None:
 async def test_check_host_malformed_domain_is_none_without_query(domain: str) -> None:
     world = World(ZONE)
     assert (await evaluate("192.0.2.1", domain, world)).code is ResultCode.NONE
-    assert world.asked == []
+    assert world.queries == []
 
 
 @pytest.mark.parametrize(
@@ -128,50 +106,27 @@ async def test_check_host_malformed_domain_is_none_without_query(domain: str) ->
             PermErrorCause.VOID_LOOKUPS,
             "1.example, 2.example and 3.example lead to nothing; SPF allows 2 such questions.",
         ),
-        (
-            "mx",
-            PermErrorCause.MX_HOSTS,
-            "bad.example has 11 MX records; SPF looks at no more than 10.",
-        ),
-        (
-            "include:bad.example",
-            PermErrorCause.LOOKUPS,
-            "The record needs more than 10 terms that ask DNS.",
-        ),
+        ("mx", PermErrorCause.MX_HOSTS, "bad.example has 11 MX records; SPF looks at no more than 10."),
+        ("include:bad.example", PermErrorCause.LOOKUPS, "The record needs more than 10 terms that ask DNS."),
     ],
 )
-async def test_check_host_permerror_has_cause_and_sentence(
-    record: str, cause: PermErrorCause, problem: str
-) -> None:
+async def test_check_host_permerror_has_cause_and_sentence(record: str, cause: PermErrorCause, problem: str) -> None:
     servers = [f"10 mx{number}.example" for number in range(11)]
     result = await evaluate(
-        "192.0.2.1",
-        "bad.example",
-        World({"bad.example": {"TXT": [f"v=spf1 {record}"], "MX": servers}}),
+        "192.0.2.1", "bad.example", World({"bad.example": {"TXT": [f"v=spf1 {record}"], "MX": servers}})
     )
     assert (result.code, result.cause, result.problem) == (ResultCode.PERMERROR, cause, problem)
 
 
 async def test_check_host_two_identical_records_are_permerror() -> None:
-    result = await evaluate(
-        "192.0.2.1", "two.example", World({"two.example": {"TXT": ["v=spf1 -all", "v=spf1 -all"]}})
-    )
-    assert (result.code, result.problem) == (
-        ResultCode.PERMERROR,
-        "two.example has 2 SPF records; one is allowed.",
-    )
+    result = await evaluate("192.0.2.1", "two.example", World({"two.example": {"TXT": ["v=spf1 -all", "v=spf1 -all"]}}))
+    assert (result.code, result.problem) == (ResultCode.PERMERROR, "two.example has 2 SPF records; one is allowed.")
 
 
 @pytest.mark.parametrize("reason", ["timeout", "servfail", "refused", "malformed"])
 @pytest.mark.parametrize(
     "record",
-    [
-        "a:dark.example",
-        "mx:dark.example",
-        "exists:dark.example",
-        "include:dark.example",
-        "redirect=dark.example",
-    ],
+    ["a:dark.example", "mx:dark.example", "exists:dark.example", "include:dark.example", "redirect=dark.example"],
 )
 async def test_check_host_dns_error_is_temperror(record: str, reason: str) -> None:
     world = World({"a.example": {"TXT": [f"v=spf1 {record}"]}, "dark.example": {"*": reason}})
@@ -182,9 +137,7 @@ async def test_check_host_dns_error_is_temperror(record: str, reason: str) -> No
 
 
 async def test_check_host_ptr_dns_error_does_not_match() -> None:
-    world = World(
-        {"a.example": {"TXT": ["v=spf1 ptr ?all"]}, "1.2.0.192.in-addr.arpa": {"PTR": "timeout"}}
-    )
+    world = World({"a.example": {"TXT": ["v=spf1 ptr ?all"]}, "1.2.0.192.in-addr.arpa": {"PTR": "timeout"}})
     assert (await evaluate("192.0.2.1", "a.example", world)).mechanism == "?all"
 
 
@@ -198,12 +151,8 @@ async def test_check_host_ptr_dns_error_does_not_match() -> None:
         ([], "unknown"),
     ],
 )
-async def test_check_host_macro_p_prefers_names_of_the_domain(
-    names: list[str], chosen: str
-) -> None:
-    zone: dict[str, Any] = {
-        name: {"A": ["192.0.2.1"]} for name in ("other.example", "mx.a.example")
-    }
+async def test_check_host_macro_p_prefers_names_of_the_domain(names: list[str], chosen: str) -> None:
+    zone: dict[str, Any] = {name: {"A": ["192.0.2.1"]} for name in ("other.example", "mx.a.example")}
     zone["1.2.0.192.in-addr.arpa"] = {"PTR": names}
     zone["a.example"] = {"A": ["192.0.2.1"], "TXT": ["v=spf1 -all exp=why.example"]}
     zone["why.example"] = {"TXT": ["%{p}"]}
@@ -223,9 +172,7 @@ class SilentLookup:
 
 
 async def test_check_host_time_limit_is_unknown() -> None:
-    result = await evaluate(
-        "203.0.113.5", lookup=SilentLookup("_spf.example.net"), limits=Limits(timeout_s=0.05)
-    )
+    result = await evaluate("203.0.113.5", lookup=SilentLookup("_spf.example.net"), limits=Limits(timeout_s=0.05))
     assert result.code is ResultCode.UNKNOWN
     assert result.problem == "The check stopped by itself because DNS was too slow."
     assert result.path == ("example.com",)
@@ -244,22 +191,15 @@ async def test_check_host_lookup_budget_exhausted_is_unknown() -> None:
     assert (await evaluate("192.0.2.1", lookup=budget_exhausted)).code is ResultCode.UNKNOWN
 
 
-@pytest.mark.parametrize(
-    "explanation", ["timeout", "servfail", ["one", "two"], ["%{x}"], ["naïve"], []]
-)
+@pytest.mark.parametrize("explanation", ["timeout", "servfail", ["one", "two"], ["%{x}"], ["naïve"], []])
 async def test_check_host_fail_without_explanation_stays_fail(explanation: Any) -> None:
-    zone = {
-        "a.example": {"TXT": ["v=spf1 -all exp=why.example"]},
-        "why.example": {"TXT": explanation},
-    }
+    zone = {"a.example": {"TXT": ["v=spf1 -all exp=why.example"]}, "why.example": {"TXT": explanation}}
     result = await evaluate("192.0.2.1", "a.example", World(zone))
     assert (result.code, result.explanation, result.void_lookups) == (ResultCode.FAIL, None, 0)
 
 
 async def test_check_host_fail_with_slow_explanation_stays_fail() -> None:
-    result = await evaluate(
-        "198.51.100.7", lookup=SilentLookup("why.example.com"), limits=Limits(timeout_s=0.05)
-    )
+    result = await evaluate("198.51.100.7", lookup=SilentLookup("why.example.com"), limits=Limits(timeout_s=0.05))
     assert (result.code, result.explanation) == (ResultCode.FAIL, None)
 
 

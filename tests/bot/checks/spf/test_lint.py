@@ -19,8 +19,7 @@ from tests.support.dns_world import World
             "example.com",
             "pass",
             "valid-record",
-            "The SPF record of example.com is valid and needs 3 of 10 lookups; every other sender "
-            "is refused.",
+            "The SPF record of example.com is valid and needs 3 of 10 lookups; every other sender is refused.",
         ),
         (
             "_spf.example.net",
@@ -29,32 +28,24 @@ from tests.support.dns_world import World
             "The SPF record of _spf.example.net is valid and needs 1 of 10 lookups; every other "
             "sender is marked as suspicious.",
         ),
-        (
-            "parked.example",
-            "pass",
-            "valid-record",
-            "The SPF record of parked.example says that nobody sends its mail.",
-        ),
+        ("parked.example", "pass", "valid-record", "The SPF record of parked.example says that nobody sends its mail."),
         (
             "doubted.example",
             "pass",
             "valid-record",
-            "The SPF record of doubted.example is valid and needs 1 of 10 lookups; every other "
-            "sender is refused.",
+            "The SPF record of doubted.example is valid and needs 1 of 10 lookups; every other sender is refused.",
         ),
         (
             "none.example",
             "warn",
             "missing-record",
-            "none.example has no SPF record, so receivers cannot tell which servers may send its "
-            "mail.",
+            "none.example has no SPF record, so receivers cannot tell which servers may send its mail.",
         ),
         (
             "near.example",
             "fail",
             "missing-record",
-            "near.example has no SPF record: “v=spf1;mx -all” does not start with v=spf1 and a "
-            "space.",
+            "near.example has no SPF record: “v=spf1;mx -all” does not start with v=spf1 and a space.",
         ),
         (
             "nowhere.example",
@@ -62,12 +53,7 @@ from tests.support.dns_world import World
             "no-such-domain",
             "nowhere.example does not exist in DNS, so mail from it is refused by many receivers.",
         ),
-        (
-            "two.example",
-            "fail",
-            "multiple-records",
-            "two.example has 2 SPF records, so receivers stop with an error.",
-        ),
+        ("two.example", "fail", "multiple-records", "two.example has 2 SPF records, so receivers stop with an error."),
         (
             "wrong-below.example",
             "fail",
@@ -93,8 +79,7 @@ from tests.support.dns_world import World
             "loop.example",
             "fail",
             "too-many-lookups",
-            "The SPF records under loop.example include each other in a circle, so receivers stop "
-            "with an error.",
+            "The SPF records under loop.example include each other in a circle, so receivers stop with an error.",
         ),
         (
             "crowd.example",
@@ -118,22 +103,19 @@ from tests.support.dns_world import World
             "wide.example",
             "fail",
             "allows-everyone",
-            "“ip4:0.0.0.0/0” in the SPF record of wide.example lets any address send as "
-            "wide.example.",
+            "“ip4:0.0.0.0/0” in the SPF record of wide.example lets any address send as wide.example.",
         ),
         (
             "dead.example",
             "fail",
             "too-many-voids",
-            "x1.example, x2.example and x3.example lead to nothing; SPF allows 2 such names, so "
-            "receivers stop there.",
+            "x1.example, x2.example and x3.example lead to nothing; SPF allows 2 such names, so receivers stop there.",
         ),
         (
             "soft.example",
             "warn",
             "dead-name",
-            "The SPF record asks for gone.example, which leads to nothing; SPF allows 2 such "
-            "names.",
+            "The SPF record asks for gone.example, which leads to nothing; SPF allows 2 such names.",
         ),
         (
             "dual.example",
@@ -147,29 +129,25 @@ from tests.support.dns_world import World
             "neutral.example",
             "warn",
             "neutral-default",
-            "The SPF record of neutral.example ends in ?all, so it says nothing about servers it "
-            "does not list.",
+            "The SPF record of neutral.example ends in ?all, so it says nothing about servers it does not list.",
         ),
         (
             "moved.example",
             "warn",
             "neutral-default",
-            "The SPF record of _spf.moved.example ends in ?all, so it says nothing about servers "
-            "it does not list.",
+            "The SPF record of _spf.moved.example ends in ?all, so it says nothing about servers it does not list.",
         ),
         (
             "open-ended.example",
             "warn",
             "no-default",
-            "The SPF record of open-ended.example ends without all, so it says nothing about "
-            "servers it does not list.",
+            "The SPF record of open-ended.example ends without all, so it says nothing about servers it does not list.",
         ),
         (
             "ptr.example",
             "warn",
             "uses-ptr",
-            "The SPF record of ptr.example uses ptr, which is slow and which some receivers "
-            "ignore.",
+            "The SPF record of ptr.example uses ptr, which is slow and which some receivers ignore.",
         ),
         (
             "too-long.example",
@@ -186,12 +164,7 @@ from tests.support.dns_world import World
             "“ip4:192.0.2.1include:_spf.example.net” is two terms run together; put a space in "
             "front of “include:”, since the strings of a TXT record are joined without one.",
         ),
-        (
-            "slow.example",
-            "unknown",
-            "no-answer",
-            "DNS gave no answer about the SPF record of slow.example (timeout).",
-        ),
+        ("slow.example", "unknown", "no-answer", "DNS gave no answer about the SPF record of slow.example (timeout)."),
         (
             "slow-below.example",
             "unknown",
@@ -211,9 +184,7 @@ async def test_spf_domain_lint_finding(domain: str, verdict: str, code: str, sum
 
 
 async def test_spf_two_mx_hosts_without_ipv6_are_valid() -> None:
-    assert [finding.code for finding in await findings(None, "dual-of-two.example")] == [
-        "spf.valid-record"
-    ]
+    assert [finding.code for finding in await findings(None, "dual-of-two.example")] == ["spf.valid-record"]
 
 
 async def test_spf_lookups_are_counted_beyond_the_limit() -> None:

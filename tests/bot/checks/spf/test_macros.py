@@ -14,8 +14,8 @@ from bot.checks.spf.macros import (
     MAX_NAME_OCTETS,
     BadSyntax,
     MacroString,
-    is_queryable,
     expand,
+    is_queryable,
     macro_values,
     parse,
     parse_domain,
@@ -27,9 +27,7 @@ SENDER = "strong-bad@email.example.com"
 
 
 def values(ip: str = "192.0.2.3", sender: str = SENDER) -> dict[str, str]:
-    result = macro_values(
-        ip_address(ip), sender, "mail.example.org", "email.example.com", 1_700_000_000
-    )
+    result = macro_values(ip_address(ip), sender, "mail.example.org", "email.example.com", 1_700_000_000)
     return {**result, "p": "mx.example.org"}
 
 
@@ -75,29 +73,13 @@ def test_expand_ipv6_address_gives_nibbles() -> None:
     )
 
 
-def test_expand_upper_case_letter_url_escapes() -> None:
+def test_expand_upper_case_macro_url_escapes() -> None:
     escaped = expand(parse("%{L}"), values(sender="~jack&jill=up-a_b3.c@example.com"))
     assert escaped == "~jack%26jill%3Dup-a_b3.c"
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "%",
-        "a%",
-        "%(d)",
-        "%{",
-        "%{d",
-        "%{a}",
-        "%{d0}",
-        "%{dx}",
-        "%{d;}",
-        "a b",
-        "ä",
-        "\0",
-        "%{d}%",
-        "%{ d}",
-    ],
+    "text", ["%", "a%", "%(d)", "%{", "%{d", "%{a}", "%{d0}", "%{dx}", "%{d;}", "a b", "ä", "\0", "%{d}%", "%{ d}"]
 )
 def test_parse_invalid_macro_raises_one_sentence(text: str) -> None:
     with pytest.raises(BadSyntax, match=r"^[^\n]+\.$"):
@@ -112,8 +94,7 @@ def test_parse_c_r_and_t_only_in_explanations(variable: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["example.com", "example.com.", "a:b/c.example.com", "x.%{d}", "%{d}", ".com", "x.a-1", "%%"],
+    "text", ["example.com", "example.com.", "a:b/c.example.com", "x.%{d}", "%{d}", ".com", "x.a-1", "%%"]
 )
 def test_parse_domain_accepts_macro_or_top_level_label(text: str) -> None:
     assert str(parse_domain(text)) == text
@@ -142,9 +123,7 @@ def test_parse_domain_without_top_level_label_raises(text: str) -> None:
 
 @pytest.mark.parametrize("parser", [parse, parse_domain, parse_explanation])
 @given(text=st.text(max_size=40) | st.text("%{}slodipvhcrt0123456789.-+,/_=", max_size=40))
-def test_parse_any_text_raises_only_bad_syntax(
-    parser: Callable[[str], MacroString], text: str
-) -> None:
+def test_parse_any_text_raises_only_bad_syntax(parser: Callable[[str], MacroString], text: str) -> None:
     with suppress(BadSyntax):
         parsed = parser(text)
         assert str(parsed) == text
@@ -159,22 +138,18 @@ def test_to_name_long_name_drops_left_labels(labels: list[str]) -> None:
     assert name.split(".") == labels[-len(name.split(".")) :]
     assert len(name) <= MAX_NAME_OCTETS
     dropped = labels[: -len(name.split("."))]
-    assert not dropped or len(name) + 1 + len(dropped[-1]) > MAX_NAME_OCTETS, (
-        "one more label would have fitted"
-    )
+    assert not dropped or len(name) + 1 + len(dropped[-1]) > MAX_NAME_OCTETS, "one more label would have fitted"
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["", ".", "a..b", "a" * 64 + ".example", "x." * 127 + "example", "ä.example", "a\\.b", "a\n.b"],
+    "name", ["", ".", "a..b", "a" * 64 + ".example", "x." * 127 + "example", "ä.example", "a\\.b", "a\n.b"]
 )
 def test_is_queryable_invalid_dns_name_is_false(name: str) -> None:
     assert not is_queryable(name)
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["example.com", "_spf.example.com", "a b%20.example", "a" * 63 + ".example", "localhost"],
+    "name", ["example.com", "_spf.example.com", "a b%20.example", "a" * 63 + ".example", "localhost"]
 )
 def test_is_queryable_unusual_dns_name_is_true(name: str) -> None:
     assert is_queryable(name)

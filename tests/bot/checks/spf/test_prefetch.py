@@ -13,8 +13,8 @@ import pytest
 from bot.checks.spf import check
 from bot.checks.spf.check_host import check_host
 from bot.checks.spf.dns_session import DEFAULT_LIMITS, Limits
-from bot.checks.spf.result import SpfResult, ResultCode
-from bot.models import DnsAnswer, CheckRequest, Target
+from bot.checks.spf.result import ResultCode, SpfResult
+from bot.models import CheckRequest, DnsAnswer, Target
 from tests.bot.checks.spf.zones import random_call
 from tests.support.dns_world import World
 
@@ -54,21 +54,13 @@ class RoundTrips:
 def tree() -> Mapping[str, Mapping[str, Any]]:
     """Three includes with two more under each, an mx with three hosts: ten terms."""
     zone: dict[str, Mapping[str, Any]] = {
-        "example.com": {
-            "TXT": ["v=spf1 mx include:a.example include:b.example include:c.example -all"],
-            "MX": [],
-        },
+        "example.com": {"TXT": ["v=spf1 mx include:a.example include:b.example include:c.example -all"], "MX": []}
     }
-    zone["example.com"] = {
-        **zone["example.com"],
-        "MX": [f"10 mx{number}.example" for number in range(3)],
-    }
+    zone["example.com"] = {**zone["example.com"], "MX": [f"10 mx{number}.example" for number in range(3)]}
     for number in range(3):
         zone[f"mx{number}.example"] = {"A": ["192.0.2.25"]}
     for top in "abc":
-        zone[f"{top}.example"] = {
-            "TXT": [f"v=spf1 include:{top}1.example include:{top}2.example ~all"]
-        }
+        zone[f"{top}.example"] = {"TXT": [f"v=spf1 include:{top}1.example include:{top}2.example ~all"]}
         for number in "12":
             zone[f"{top}{number}.example"] = {"TXT": ["v=spf1 ip4:192.0.2.0/28 ~all"]}
     return zone
@@ -96,9 +88,7 @@ async def test_prefetch_round_trips_match_deepest_chain() -> None:
 @pytest.mark.parametrize("ip", ["203.0.113.5", "192.0.2.1", "192.0.2.25", None])
 async def test_spf_check_takes_one_more_round_trip_than_deepest_chain(ip: str | None) -> None:
     resolver = RoundTrips(World(tree()))
-    await resolver.during(
-        check(CheckRequest(Target(ip_address(ip) if ip else None, "example.com")), resolver)
-    )
+    await resolver.during(check(CheckRequest(Target(ip_address(ip) if ip else None, "example.com")), resolver))
     assert resolver.count <= 5
 
 
@@ -107,13 +97,10 @@ async def test_prefetch_same_result_with_at_most_seven_extra_queries() -> None:
     for seed in SEEDS:
         call = random_call(seed)
         prefetched, serial = [
-            await check_host(call.ip, call.sender, call.helo, call.world, limits)
-            for limits in (DEFAULT_LIMITS, SERIAL)
+            await check_host(call.ip, call.sender, call.helo, call.world, limits) for limits in (DEFAULT_LIMITS, SERIAL)
         ]
         assert replace(prefetched, queries=0) == replace(serial, queries=0), f"seed {seed}"
-        assert 0 <= prefetched.queries - serial.queries <= DEFAULT_LIMITS.max_prefetched, (
-            f"seed {seed}"
-        )
+        assert 0 <= prefetched.queries - serial.queries <= DEFAULT_LIMITS.max_prefetched, f"seed {seed}"
         wasted += prefetched.queries - serial.queries
     print(f"\nseeds {SEEDS}: {wasted} questions asked in vain over {len(SEEDS)} checks")
 
@@ -128,9 +115,7 @@ def costly(mx_terms: int, bait: str = "") -> World:
     zone: dict[str, dict[str, Any]] = {
         "example.com": {"TXT": [f"v=spf1{first}{terms} -all exp=%{{p}}.why.example"]},
         "5.113.0.203.in-addr.arpa": {"PTR": [f"r{n}.example" for n in range(10)]},
-        "bait.example": {
-            "TXT": [f"v=spf1 {bait} " + " ".join(f"a:b{n}.example" for n in range(9))]
-        },
+        "bait.example": {"TXT": [f"v=spf1 {bait} " + " ".join(f"a:b{n}.example" for n in range(9))]},
         "hit.example": {"A": ["203.0.113.5"]},
     }
     for n in range(10):
@@ -141,9 +126,7 @@ def costly(mx_terms: int, bait: str = "") -> World:
 
 
 async def evaluate(world: World, limits: Limits = DEFAULT_LIMITS) -> SpfResult:
-    return await check_host(
-        ip_address("203.0.113.5"), "x@example.com", "example.com", world, limits
-    )
+    return await check_host(ip_address("203.0.113.5"), "x@example.com", "example.com", world, limits)
 
 
 async def test_check_host_costliest_legal_record_needs_123_queries() -> None:
@@ -152,8 +135,7 @@ async def test_check_host_costliest_legal_record_needs_123_queries() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bait", "mx_terms"),
-    [("-ip4:203.0.113.5", 9), ("-a:hit.example", 8), ("-exists:hit.example", 8)],
+    ("bait", "mx_terms"), [("-ip4:203.0.113.5", 9), ("-a:hit.example", 8), ("-exists:hit.example", 8)]
 )
 async def test_prefetch_wasted_queries_do_not_exhaust_the_budget(bait: str, mx_terms: int) -> None:
     """The terms of the bait are prefetched, then skipped by a match that is not a pass."""

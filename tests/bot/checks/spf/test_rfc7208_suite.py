@@ -27,9 +27,7 @@ async def evaluate(case: Case) -> SpfResult:
 
 
 def complaints_about(case: Case, result: SpfResult) -> list[str]:
-    complaints = (
-        [] if result.code in case.results else [f"{case.name}: {result.code}, not {case.results}"]
-    )
+    complaints = [] if result.code in case.results else [f"{case.name}: {result.code}, not {case.results}"]
     explanation = result.explanation or "DEFAULT"
     if case.explanation is not None and explanation != case.explanation:
         complaints.append(f"{case.name}: explains {explanation!r}, not {case.explanation!r}")
@@ -37,18 +35,13 @@ def complaints_about(case: Case, result: SpfResult) -> list[str]:
 
 
 async def test_check_host_passes_every_case_of_the_suite(suite: list[Case]) -> None:
-    complaints = [
-        complaint for case in suite for complaint in complaints_about(case, await evaluate(case))
-    ]
+    complaints = [complaint for case in suite for complaint in complaints_about(case, await evaluate(case))]
     assert complaints == []
     assert Counter(case.explanation is not None for case in suite) == {
         True: EXPLAINED_COUNT,
         False: CASE_COUNT - EXPLAINED_COUNT,
     }
-    print(
-        f"\nRFC 7208 suite: {len(suite)}/{CASE_COUNT} right, {EXPLAINED_COUNT} explanations "
-        "compared"
-    )
+    print(f"\nRFC 7208 suite: {len(suite)}/{CASE_COUNT} right, {EXPLAINED_COUNT} explanations compared")
 
 
 async def test_suite_detects_a_wrong_result(suite: list[Case]) -> None:

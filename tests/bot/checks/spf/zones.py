@@ -58,9 +58,7 @@ def random_call(seed: int) -> CheckHostCall:
     records: dict[str, dict[str, Any]] = {name: _domain(random) for name in DOMAINS}
     records |= {name: _host(random) for name in HOSTS}
     for ip in V4 + V6:
-        records[ip_address(ip).reverse_pointer] = {
-            "PTR": random.choices(NAMES, k=random.choice((0, 1, 1, 2)))
-        }
+        records[ip_address(ip).reverse_pointer] = {"PTR": random.choices(NAMES, k=random.choice((0, 1, 1, 2)))}
     records |= {f"m{number}.example": {"TXT": [random.choice(EXPLANATIONS)]} for number in (1, 2)}
     return CheckHostCall(World(records), ip_address(random.choice(V4 + V6)), random.choice(SENDERS))
 
@@ -70,12 +68,8 @@ def _domain(random: Random) -> dict[str, Any]:
     servers = random.choices(HOSTS, k=random.choice((0, 1, 1, 2, 3)))
     return {
         **_host(random),
-        "TXT": _rarely(
-            random, 0.02, "servfail", [*(_record(random) for _ in range(how_many)), "other=1"]
-        ),
-        "MX": _rarely(
-            random, 0.02, "timeout", [f"{random.randint(0, 20)} {host}" for host in servers]
-        ),
+        "TXT": _rarely(random, 0.02, "servfail", [*(_record(random) for _ in range(how_many)), "other=1"]),
+        "MX": _rarely(random, 0.02, "timeout", [f"{random.randint(0, 20)} {host}" for host in servers]),
     }
 
 
@@ -105,9 +99,7 @@ def _record(random: Random) -> str:
 
 
 def _term(random: Random) -> str:
-    return random.choice(("", "", "", "-", "~", "?", "+")) + random.choices(TERMS, weights=WEIGHTS)[
-        0
-    ](random)
+    return random.choice(("", "", "", "-", "~", "?", "+")) + random.choices(TERMS, weights=WEIGHTS)[0](random)
 
 
 def _target(random: Random) -> str:
