@@ -3,13 +3,14 @@ FROM python:3.13-slim-bookworm AS build
 WORKDIR /mailcheck
 COPY requirements.lock pyproject.toml README.md LICENSE ./
 RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY .wheel .wheel
 COPY bot bot
 COPY handlers handlers
-RUN PATH=/mailcheck/.venv/bin:$PATH .venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --editable .
+RUN .venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.13-slim-bookworm
 RUN useradd --uid 10001 --create-home mailcheck && install -d -o 10001 /state
-COPY --from=build /mailcheck /mailcheck
+COPY --from=build /mailcheck/.venv /mailcheck/.venv
 WORKDIR /mailcheck
 ENV MAILCHECK_STATE_DIR=/state MAILCHECK_HTTP=0.0.0.0:3000 PYTHONUNBUFFERED=1
 USER 10001

@@ -12,12 +12,12 @@ ifdef UV
 VENV = uv venv --quiet --clear --no-python-downloads --python "$(PYTHON)" .venv
 INSTALL = VIRTUAL_ENV=.venv uv pip install --quiet --require-hashes -r
 BUILDING = --no-build-isolation
-ITSELF = PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV=.venv uv pip install --quiet --no-deps --no-build-isolation --editable .
+ITSELF = VIRTUAL_ENV=.venv uv pip install --quiet --no-deps --no-build-isolation --editable .
 else
 VENV = "$(PYTHON)" -m venv --clear .venv
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r
 BUILDING = --no-build-isolation --use-pep517
-ITSELF = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+ITSELF = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endif
 
 .PHONY: setup run test check e2e bench docs lock clean
