@@ -82,7 +82,7 @@ def _slack(dependencies: PlatformDependencies) -> PlatformRuntime:
     slack = SlackPlatform(
         _slack_credentials(dependencies),
         dependencies.commands,
-        _enqueue(dependencies.task_queue, "answer_slack"),
+        enqueue_jobs(dependencies.task_queue, "answer_slack", id_key="id"),
         seen,
         load_overview=home_overview,
     )
@@ -99,7 +99,7 @@ def _teams(dependencies: PlatformDependencies) -> PlatformRuntime:
     settings, redis = dependencies.core.settings, dependencies.store.interactive
     secret = settings.teams_client_secret.get_secret_value() if settings.teams_client_secret else ""
     credentials = TeamsCredentials(settings.teams_client_id or "", secret, settings.teams_tenant_id or "")
-    enqueue = _enqueue(dependencies.task_queue, "answer_teams")
+    enqueue = enqueue_jobs(dependencies.task_queue, "answer_teams", id_key="errand")
     teams = TeamsPlatform(
         credentials,
         dependencies.commands,
@@ -135,9 +135,11 @@ def _slack_credentials(dependencies: PlatformDependencies) -> Credentials:
     return replace(credentials, oauth_app=app, token_store=OAuthTokens(dependencies.store.interactive, "slack", secret))
 
 
-def _enqueue(task_queue: TaskQueue, task: str) -> Enqueue:
+def enqueue_jobs(task_queue: TaskQueue, task: str, *, id_key: str) -> Enqueue:
+    """Submit jobs under the request id in `id_key`; a job with the id of a pending one is dropped."""
+
     async def enqueue(job: dict[str, str]) -> None:
-        await task_queue.submit(task, job, key=job["id"], timeout_s=ENQUEUE_TIMEOUT_S)
+        await task_queue.submit(task, job, key=job[id_key], timeout_s=ENQUEUE_TIMEOUT_S)
 
     return enqueue
 
