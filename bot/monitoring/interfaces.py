@@ -45,6 +45,17 @@ class ChannelSettings:
     list_notices: bool = False
     weekly_digest: bool = False
 
+    def __str__(self) -> str:
+        """In the words of the command `settings`, as stored in the audit stream."""
+        words = {
+            "updates": self.update_mode,
+            "reminder": "on" if self.reminders else "off",
+            "restrict": "on" if self.creator_only else "off",
+            "lists": "here" if self.list_notices else "off",
+            "digest": "weekly" if self.weekly_digest else "off",
+        }
+        return " ".join(f"{name}={word}" for name, word in words.items())
+
 
 @dataclass(frozen=True, slots=True)
 class StoredWatch:

@@ -372,6 +372,10 @@ async def test_every_change_is_audited(redis: Redis) -> None:
     notes = channel.store.contents.audit_lines
     assert [note[2] for note in notes] == ["watch", "ack", "mute", "unmute", "settings", "unwatch"]
     assert {note[1] for note in notes} == {"U1"}
+    assert notes[4][3:] == (
+        "updates=thread reminder=on restrict=off lists=off digest=off",
+        "updates=thread reminder=off restrict=off lists=off digest=off",
+    )
 
 
 async def test_rejoined_channel_gets_card_only_if_watches_were_paused(channel: ChannelHarness) -> None:
