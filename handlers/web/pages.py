@@ -58,7 +58,7 @@ class Pages:
     def __init__(self, chat: ChatBackend, demo: Demo | None, address: HostPort) -> None:
         self._chat, self._demo = chat, demo
         self._templates = template_environment()
-        self._message_template = self._templates.get_template("one.html")
+        self._message_template = self._templates.get_template("message_fragment.html")
         self._address_note = (
             f"Served on {address}, for this machine only." if is_loopback(address.host) else f"Served on {address}."
         )

@@ -19,7 +19,7 @@ from handlers.web.render import message_view, template_environment
 from tests.handlers.web.hostile import HOSTILE
 from tests.support import reports
 
-MESSAGE_TEMPLATE = template_environment().get_template("one.html")
+MESSAGE_TEMPLATE = template_environment().get_template("message_fragment.html")
 AT = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 VOID = {"img", "input", "br", "meta", "link"}
 
