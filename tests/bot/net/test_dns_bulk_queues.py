@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.models import LookupFailed
+from bot.models import TIMED_OUT, LookupFailed
 from bot.net.dns_bulk import BulkQueries
-from bot.net.dns_query import MAX_CONSECUTIVE_TIMEOUTS, TIMED_OUT, QueryBatch, UdpQuery, ZoneQueue
+from bot.net.dns_query import MAX_CONSECUTIVE_TIMEOUTS, QueryBatch, UdpQuery, ZoneQueue
 
 
 class RecordingUpstream:
