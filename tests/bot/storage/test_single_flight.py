@@ -88,8 +88,8 @@ async def test_cancelled_request_affects_no_other() -> None:
     await batch.flush()
 
 
-async def fetch(flight: SingleFlight, make: Callable[[], Awaitable[str]]) -> str:
-    text, _ = await flight.fetch("key", make, lambda text: CacheEntry(text, 60.0), lambda entry: entry.text)
+async def fetch(single_flight: SingleFlight, make: Callable[[], Awaitable[str]]) -> str:
+    text, _ = await single_flight.fetch("key", make, lambda text: CacheEntry(text, 60.0), lambda entry: entry.text)
     return text
 
 
@@ -111,10 +111,10 @@ async def text() -> str:
 
 @pytest.mark.parametrize("wait_timeout_s", [60.0, 0.1])
 async def test_follower_fetches_once_leader_fails_or_is_late(redis: Redis, wait_timeout_s: float) -> None:
-    flight, leader = SingleFlight(CircuitBreaker(redis), lease_s=60.0, wait_timeout_s=wait_timeout_s), Leader()
-    first = asyncio.create_task(fetch(flight, leader))
+    single_flight, leader = SingleFlight(CircuitBreaker(redis), lease_s=60.0, wait_timeout_s=wait_timeout_s), Leader()
+    first = asyncio.create_task(fetch(single_flight, leader))
     await leader.started.wait()
-    second = asyncio.create_task(fetch(flight, text))
+    second = asyncio.create_task(fetch(single_flight, text))
     async with asyncio.timeout(10):
         if wait_timeout_s == 60.0:
             leader.may_fail.set()
@@ -122,4 +122,4 @@ async def test_follower_fetches_once_leader_fails_or_is_late(redis: Redis, wait_
         leader.may_fail.set()
         with pytest.raises(LookupFailed):
             await first
-        await flight.flush()
+        await single_flight.flush()
