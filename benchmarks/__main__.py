@@ -1,6 +1,7 @@
 """Runs all benchmarks and writes `docs/performance.md`: `make bench`, about half an hour.
 
-`--quick` is a trial run that writes nothing. Single benchmarks: `python -m benchmarks.bulk_check`.
+`--quick` is a trial run that writes nothing; a run over a limit of `benchmarks.limits` writes nothing either.
+Single benchmarks: `python -m benchmarks.bulk_check`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import ack, behind_unbound, bulk_check, cold_check, endurance, faults
+from benchmarks import ack, behind_unbound, bulk_check, cold_check, endurance, faults, limits
 from benchmarks.running import ROOT, find_program, peers_python
 from benchmarks.tables import Table
 
@@ -40,7 +41,7 @@ the absolute figures.
 """
 
 
-PARTS = (bulk_check, behind_unbound, faults, cold_check, endurance, ack)
+PARTS = (bulk_check, behind_unbound, faults, cold_check, endurance, ack, limits)
 
 
 def tables(quick: bool) -> Iterator[Table]:

@@ -79,7 +79,7 @@ def forgery_table(queries: int) -> Table:
     Forged: id, question, letter case or sender; or the reply is garbage or truncated.
     """
     row = asyncio.run(_forgeries(queries))
-    head = ["questions", "forged packets seen", "wrong answers"]
+    head = ["questions", "forged packets sent", "wrong answers"]
     return Table("Forged and reordered packets", head, [row])
 
 
@@ -94,11 +94,10 @@ async def _forgeries(queries: int) -> list[str]:
     ):
         await client.query("t.example", "A")
         answers = await _query_all(client, labels, zones)
-        counters = client.upstreams[0].counters
     wrong = [answer for answer in answers if answer.records != ("127.0.0.2",)]
-    dropped = counters.unexpected + counters.mismatched + counters.case_mismatched + counters.malformed
+    forged = len(labels) * len(FORGERIES)  # at least: one before each answer
     errors = len(wrong) + abs(len(listed) - len(answers))
-    return [f"{queries:,}", f"{dropped:,}", str(errors)]
+    return [f"{queries:,}", f"{forged:,}", str(errors)]
 
 
 def interactive_table(address_count: int) -> Table:

@@ -171,7 +171,9 @@ class Lookup(Protocol):
     async def __call__(self, name: str, rdtype: str, /) -> DnsAnswer: ...
 
 
-OnAnswer = Callable[[int, DnsAnswer | LookupFailed], None]
+LookupResult = DnsAnswer | LookupFailed
+OnAnswer = Callable[[int, LookupResult], None]
+TIMED_OUT = LookupFailed("timeout")
 
 
 class BatchLookup(ABC):
@@ -183,7 +185,7 @@ class BatchLookup(ABC):
     @abstractmethod
     async def lookup_many(
         self, label: str, apexes: Sequence[str], /, *, on_answer: OnAnswer | None = None
-    ) -> Sequence[DnsAnswer | LookupFailed]:
+    ) -> Sequence[LookupResult]:
         """Query `label.apex` for every apex; results are in the order of the apexes.
 
         `on_answer(index, result)` is called as each result arrives. NXDOMAIN may come without

@@ -110,7 +110,6 @@ async def test_unknown_check_exits_with_3_and_no_cache_queries_again(tmp_path: P
         again = await cli("check", GOOD, "--json", "--no-cache")
     zen = findings_by_subject(silent.rows[0])["spamhaus-zen"]
     assert (silent.status, zen["facts"]["state"], zen["facts"]["reason"]) == (3, "unknown", "timeout")
-    assert silent.rows[0]["elapsed_ms"] < 2_500
     assert (again.status, again.rows[0]["cached"]) == (0, False)
 
 

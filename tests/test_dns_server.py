@@ -45,7 +45,7 @@ async def test_delay_applies_to_every_answer() -> None:
         loop = asyncio.get_running_loop()
         started_at = loop.time()
         await asyncio.gather(*(client.query(f"n{n}.example", "A") for n in range(100)))
-        assert 0.05 <= loop.time() - started_at < 0.2
+        assert 0.05 <= loop.time() - started_at < 100 * 0.05 / 2  # they wait side by side
 
 
 async def test_server_runs_as_a_program(tmp_path: Path) -> None:

@@ -57,6 +57,15 @@ def test_every_finding_code_in_the_source_is_documented() -> None:
     assert len(used) > 40
 
 
+def test_paths_of_what_changes_where_exist() -> None:
+    _, _, text = (ROOT / "CONTRIBUTING.md").read_text().partition("## What changes where")
+    rows = [line for line in text.partition("\n## ")[0].splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 20
+    paths = [path for row in rows for path in re.findall(r"`([^` ]+(?:\.py|\.toml|\.md|\.txt|/))`", row)]
+    assert len(paths) >= len(rows)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
 def test_readme_commands_exist() -> None:
     from bot.__main__ import app
 

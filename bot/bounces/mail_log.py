@@ -196,11 +196,6 @@ def find_bounces(lines: Iterable[str], every_reply: bool = False) -> Iterator[Bo
             yield replace(_explain_statement(statement), line=sanitize_line(statement))
 
 
-def summarize(lines: Iterable[str], limit: int = 10) -> LogSummary:
-    """Summarize a log in one pass."""
-    return summarize_with_examples(lines, limit=limit)[1]
-
-
 def summarize_with_examples(
     lines: Iterable[str], every_reply: bool = False, limit: int = 10
 ) -> tuple[list[Bounce], LogSummary]:

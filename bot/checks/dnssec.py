@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.checks.finding_codes import FindingCode
-from bot.checks.lookups import LookupResult, lookup_concurrently
+from bot.checks.lookups import lookup_concurrently
 from bot.inputs.domain_names import display_domain
-from bot.models import CheckRequest, DnsAnswer, Finding, Lookup, Verdict
+from bot.models import CheckRequest, DnsAnswer, Finding, Lookup, LookupResult, Verdict
 
 CODES: Mapping[str, FindingCode] = {
     "network.dnssec-signed": FindingCode(

@@ -11,15 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.inputs.domain_names import organizational_domain
-from bot.models import Address, DnsAnswer, Lookup, LookupFailed
+from bot.models import Address, DnsAnswer, Lookup, LookupFailed, LookupResult
 
-__all__ = ["organizational_domain", "parents", "readable", "reverse_name", "reversed_ip"]
+__all__ = ["organizational_domain", "readable", "reverse_name", "reversed_ip"]
 
 UNUSUAL_CHAR = re.compile(r"[^A-Za-z0-9._-]")
 MAX_READABLE = 100
 REVERSE_ZONES = {4: "in-addr.arpa", 6: "ip6.arpa"}
-
-LookupResult = DnsAnswer | LookupFailed
 
 
 def reversed_ip(ip: Address) -> str:
@@ -31,12 +29,6 @@ def reversed_ip(ip: Address) -> str:
 def reverse_name(ip: Address) -> str:
     """The name of the PTR records of an address (RFC 1035, RFC 3596)."""
     return f"{reversed_ip(ip)}.{REVERSE_ZONES[ip.version]}"
-
-
-def parents(domain: str) -> tuple[str, ...]:
-    """The parent domains, nearest first, the top-level domain last."""
-    labels = domain.split(".")
-    return tuple(".".join(labels[start:]) for start in range(1, len(labels)))
 
 
 def readable(name: str) -> str:

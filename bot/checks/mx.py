@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from bot.checks.finding_codes import FindingCode, FindingTemplate
-from bot.checks.lookups import Host, LookupResult, lookup_host, lookup_or_failure, readable
+from bot.checks.lookups import Host, lookup_host, lookup_or_failure, readable
 from bot.inputs.domain_names import display_domain
-from bot.models import CheckRequest, Finding, Lookup, LookupFailed, Verdict
+from bot.models import CheckRequest, Finding, Lookup, LookupFailed, LookupResult, Verdict
 
 CODES: Mapping[str, FindingCode] = {
     "mx.ok": FindingCode("The domain has mail servers, and all their names have addresses.", "RFC 5321 §5.1"),

@@ -56,12 +56,6 @@ def parse_targets(text: str) -> tuple[Target, ...]:
     return _pair(list(addresses), list(domains))
 
 
-def parse_line(line: str) -> tuple[Target, ...]:
-    """Parse one line of a file; empty for a blank line or a `#` comment. Raises BadTarget."""
-    text = line.strip("\ufeff \t\r\n")
-    return () if not text or text.startswith("#") else parse_targets(text)
-
-
 def _pair(addresses: list[Address], domains: list[str]) -> tuple[Target, ...]:
     if addresses and len(domains) > 1:
         names = " and ".join(domains[:2])

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 
+from bot.checks.spf.result import MAX_LOOKUP_TERMS, MAX_VOID_LOOKUPS
 from bot.models import Finding, Report, Verdict
 from bot.monitoring.models import Observation, ObservedState, Severity
 
 BLOCKLIST = "blocklist"
 MAX_VALUE_LENGTH = 300  # of a stored value; fits ten mail servers
 POLICY_STRENGTH = ("none", "quarantine", "reject")
-MAX_LOOKUPS, MAX_VOID_LOOKUPS = 10, 2  # RFC 7208 section 4.6.4
 OVER_LIMIT_CODES = {"spf.too-many-lookups", "spf.too-many-voids", "spf.too-many-hosts"}
 WITHIN_LIMITS = "within the limits"
 REVERT_ADVICE = "If nobody meant this, set it back."
@@ -147,7 +147,7 @@ def _spf_limits(finding: Finding) -> str | None:
     if "lookups" not in finding.facts:
         return None
     lookups, voids = int(finding.facts["lookups"] or 0), int(finding.facts.get("voids") or 0)
-    if finding.code in OVER_LIMIT_CODES or lookups > MAX_LOOKUPS or voids > MAX_VOID_LOOKUPS:
+    if finding.code in OVER_LIMIT_CODES or lookups > MAX_LOOKUP_TERMS or voids > MAX_VOID_LOOKUPS:
         return f"{lookups or 'endless'} lookups, {voids} of them to nothing"
     return WITHIN_LIMITS
 

@@ -276,10 +276,6 @@ class RedisRepository:
         _, text = await self.polls.quarantine_state()
         return load(QuarantineState, text).quarantined if text else frozenset()
 
-    async def list_notices(self, limit: int = 10) -> list[ListNotice]:
-        """Recent list notices, newest first."""
-        return [load(ListNotice, text) for text in await self.polls.list_notices(limit)]
-
     async def _resume(self, channel: Channel) -> None:
         """Schedule its polls within five minutes, and its messages at once."""
         subjects, now = ([poll_subject(parse_watch(row)) for row in await self._rows(channel)], self._clock())

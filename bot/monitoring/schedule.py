@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
@@ -52,23 +52,6 @@ class Budget:
         return max(0.0, self.per_day_for_polls - self.burst_size) / DAY.total_seconds()
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetBucket:
-    """Token bucket filled at the rate of a budget."""
-
-    tokens: float
-    at: datetime
-
-    def refilled(self, now: datetime, budget: Budget) -> BudgetBucket:
-        elapsed_s = max(0.0, (now - self.at).total_seconds())
-        return BudgetBucket(min(budget.burst_size, self.tokens + elapsed_s * budget.per_second), now)
-
-    def take(self, limit: int) -> tuple[BudgetBucket, int]:
-        """Take as many whole tokens as there are, at most `limit`."""
-        taken = max(0, min(limit, int(self.tokens)))
-        return replace(self, tokens=self.tokens - taken), taken
-
-
 def validate_interval(interval: timedelta) -> timedelta:
     """Validate an interval from a command. Raises BadInterval; settings may be shorter."""
     if interval < MIN_INTERVAL:
@@ -89,10 +72,10 @@ def first_due(name: str, interval: timedelta, now: datetime) -> datetime:
     return now + (offset - (now - EPOCH)) % interval
 
 
-def next_due(name: str, now: datetime, interval: timedelta, ttl: timedelta = timedelta(0)) -> datetime:
-    """Next regular poll: within 5% of the interval, and not before the `ttl` of the answer ends."""
+def next_due(name: str, now: datetime, interval: timedelta) -> datetime:
+    """Next regular poll: within 5% of the interval."""
     jitter = 1 + JITTER * (2 * _fraction(f"{name} {now.timestamp():.0f}") - 1)
-    return now + max(interval * jitter, ttl)
+    return now + interval * jitter
 
 
 def next_digest(channel: str, now: datetime) -> datetime:

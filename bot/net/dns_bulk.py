@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from bot.models import DnsAnswer, LookupFailed
+from bot.models import TIMED_OUT, DnsAnswer, LookupFailed, LookupResult, OnAnswer
 from bot.net.dns_message import Alias
 from bot.net.dns_query import (
     DAILY_LIMIT_REACHED,
@@ -20,11 +20,8 @@ from bot.net.dns_query import (
     MAX_CONSECUTIVE_TIMEOUTS,
     MAX_DENIAL_SIZES,
     NXDOMAIN_ANSWER,
-    TIMED_OUT,
     ZONE_PROBE_INTERVAL_S,
-    DnsResult,
     InFlight,
-    OnAnswer,
     OnIrregularReply,
     Query,
     QueryBatch,
@@ -125,7 +122,7 @@ class BulkQueries:
         if self._for_bulk_checks and len(query.queue.denial_sizes) < MAX_DENIAL_SIZES:
             query.queue.denial_sizes.add(size)
 
-    def settle(self, query: UdpQuery, result: DnsResult) -> None:
+    def settle(self, query: UdpQuery, result: LookupResult) -> None:
         """Record the final result of a query."""
         queue = query.queue
         self.in_flight -= 1
@@ -250,7 +247,7 @@ class BulkClient:
 
     async def query_many(
         self, label: str, apexes: Sequence[str], timeout_s: float, on_answer: OnAnswer | None
-    ) -> list[DnsResult]:
+    ) -> list[LookupResult]:
         """Query `label.apex` for every apex; results are in the order of the apexes."""
         batch = self._queries.enqueue_batch(label, apexes, timeout_s, asyncio.get_running_loop().time(), on_answer)
         self._full_path.flush()
@@ -311,7 +308,7 @@ class BulkClient:
 
     async def _run_full_query(self, bulk_query: UdpQuery, query: Query) -> None:
         try:
-            result: DnsResult = await self._full_path.await_answer(query)
+            result: LookupResult = await self._full_path.await_answer(query)
         except LookupFailed as error:
             result = error
         self._queries.settle(bulk_query, result)

@@ -13,10 +13,10 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from bot.models import DnsAnswer, LookupFailed
+from bot.models import DnsAnswer, LookupFailed, LookupResult, OnAnswer
 from bot.net.dns_bulk import BulkClient
 from bot.net.dns_message import Alias, MalformedReply, follow_cnames, parse_reply
-from bot.net.dns_query import AdmissionQueue, DnsResult, InFlight, OnAnswer, Query
+from bot.net.dns_query import AdmissionQueue, InFlight, Query
 from bot.net.dns_upstream import CaseHandling, ServerSelector, Upstream
 from bot.net.dns_wire import (
     HEADER_BYTES,
@@ -147,7 +147,7 @@ class DnsClient:
         timeout_s: float = 2.0,
         bulk: bool = True,
         on_answer: OnAnswer | None = None,
-    ) -> list[DnsResult]:
+    ) -> list[LookupResult]:
         """Send A queries for `label.apex` for every apex; results are in the order of the apexes.
 
         Each query has `timeout_s` from its first datagram. `on_answer(position, result)` is called
@@ -250,8 +250,8 @@ class DnsClient:
         query = in_flight.query
         if reply[2] & TC and failure_reason(reply) is None:
             self._switch_to_tcp(query, in_flight.number, "truncated")
-        elif not self._read(query, in_flight.number, reply):
-            self._upstreams[in_flight.number].counters.malformed += 1
+        else:
+            self._read(query, in_flight.number, reply)
 
     def _read(self, query: Query, number: int, reply: bytes) -> bool:
         """Finish the query or pass it on; False if a usable reply may still follow."""
@@ -303,10 +303,8 @@ class DnsClient:
         query.tcp_task.add_done_callback(self._tcp_tasks.discard)
 
     async def _query_over_tcp(self, query: Query, number: int, reason: str) -> None:
-        upstream = self._upstreams[number]
-        upstream.counters.tcp_queries += 1
         try:
-            reply = await query_tcp(upstream.server, query.question, edns=query.edns)
+            reply = await query_tcp(self._upstreams[number].server, query.question, edns=query.edns)
         except (OSError, EOFError):
             reply = b""
         if query.future.done():

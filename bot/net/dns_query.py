@@ -12,17 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bot.models import DnsAnswer, LookupFailed
+from bot.models import TIMED_OUT, DnsAnswer, LookupFailed, LookupResult, OnAnswer
 from bot.net.dns_message import Alias
 from bot.net.dns_wire import Question, encode_zone
 from bot.net.rate_limit import RateLimit, day_bucket, second_bucket
 
-DnsResult = DnsAnswer | LookupFailed
-OnAnswer = Callable[[int, DnsResult], None]
 OnIrregularReply = Callable[[int, "UdpQuery", bytes], None]
 
 NXDOMAIN_ANSWER = DnsAnswer("", "A", exists=False)  # shared: most bulk queries end like this
-TIMED_OUT = LookupFailed("timeout")
 MALFORMED = LookupFailed("malformed")
 DAILY_LIMIT_REACHED = LookupFailed("day-limit")
 MAX_CONSECUTIVE_TIMEOUTS = 5  # timeouts in a row after which bulk queries skip a zone
@@ -44,10 +41,10 @@ class QueryBatch:
     ) -> None:
         self.label, self.label_wire, self.timeout_s, self.on_answer = (label, label_wire, timeout_s, on_answer)
         self.pending = count
-        self.results: list[DnsResult] = [TIMED_OUT] * count
+        self.results: list[LookupResult] = [TIMED_OUT] * count
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def set_result(self, position: int, result: DnsResult) -> None:
+    def set_result(self, position: int, result: LookupResult) -> None:
         self.results[position] = result
         self.pending -= 1
         if self.on_answer and not self.done.done():

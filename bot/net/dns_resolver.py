@@ -12,12 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.models import BatchLookup, BulkLookup, DnsAnswer, Lookup, LookupFailed, OnAnswer
+from bot.models import TIMED_OUT, BatchLookup, BulkLookup, DnsAnswer, Lookup, LookupResult, OnAnswer
 from bot.net.ttl_cache import TtlCache
 
 BATCH_RDTYPE = "A"
-TIMED_OUT = LookupFailed("timeout")
-DnsResult = DnsAnswer | LookupFailed
 
 
 class BatchQuerier(Protocol):
@@ -25,7 +23,7 @@ class BatchQuerier(Protocol):
 
     async def query_many(
         self, label: str, apexes: Sequence[str], /, *, bulk: bool = ..., on_answer: OnAnswer | None = ...
-    ) -> Sequence[DnsResult]: ...
+    ) -> Sequence[LookupResult]: ...
 
 
 class SharedBatchCache(Protocol):
@@ -44,11 +42,11 @@ class _Caller:
     """One caller of a batch; `results` hold a timeout until something better is known."""
 
     on_answer: OnAnswer | None
-    results: list[DnsResult]
+    results: list[LookupResult]
     pending: int
     done: asyncio.Future[None]
 
-    def set_result(self, position: int, result: DnsResult) -> None:
+    def set_result(self, position: int, result: LookupResult) -> None:
         self.results[position] = result
         self.pending -= 1
         if self.on_answer:
@@ -77,7 +75,7 @@ class CachedBatches:
 
     async def lookup_many(
         self, label: str, apexes: Sequence[str], *, fresh: bool, on_answer: OnAnswer | None
-    ) -> list[DnsResult]:
+    ) -> list[LookupResult]:
         """Results of `label.apex`, in order. `fresh` bypasses the caches and fills them."""
         names = [f"{label}.{apex}" for apex in apexes]
         cached = {} if fresh else await self._cached(names)
@@ -127,7 +125,7 @@ class CachedBatches:
     async def _query_batch(self, label: str, apexes: Mapping[str, str], batch: _SharedBatch) -> None:
         names = list(apexes)
 
-        def on_answer(position: int, result: DnsResult) -> None:
+        def on_answer(position: int, result: LookupResult) -> None:
             if isinstance(result, DnsAnswer):
                 self._cache.put(result)
                 if self._shared:
@@ -140,7 +138,7 @@ class CachedBatches:
             for name in list(batch.callers):
                 self._set_results(name, TIMED_OUT, batch)
 
-    def _set_results(self, name: str, result: DnsResult, batch: _SharedBatch) -> None:
+    def _set_results(self, name: str, result: LookupResult, batch: _SharedBatch) -> None:
         if self._open_batches.get(name) is batch:
             del self._open_batches[name]
         for caller, position in batch.callers.pop(name):
@@ -234,12 +232,12 @@ class Resolver(BatchLookup):
 
     async def lookup_many(
         self, label: str, apexes: Sequence[str], /, *, on_answer: OnAnswer | None = None
-    ) -> Sequence[DnsAnswer | LookupFailed]:
+    ) -> Sequence[LookupResult]:
         return await self.lookup_batch(label, apexes, LookupOptions(), on_answer)
 
     async def lookup_batch(
         self, label: str, apexes: Sequence[str], options: LookupOptions, on_answer: OnAnswer | None
-    ) -> Sequence[DnsAnswer | LookupFailed]:
+    ) -> Sequence[LookupResult]:
         """Look up a label in many zones. Bulk lookups skip the caches."""
         if options.bulk:
             return await self._client.query_many(label, apexes, bulk=True, on_answer=on_answer)
@@ -294,7 +292,7 @@ class _BoundLookup(BatchLookup):
 
     async def lookup_many(
         self, label: str, apexes: Sequence[str], /, *, on_answer: OnAnswer | None = None
-    ) -> Sequence[DnsAnswer | LookupFailed]:
+    ) -> Sequence[LookupResult]:
         return await self.resolver.lookup_batch(label, apexes, self.options, on_answer)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
@@ -102,17 +103,11 @@ class CaseHandling(Enum):
 
 @dataclass(slots=True)
 class UpstreamCounters:
-    """Datagrams by outcome. Unexpected, mismatched and malformed replies were dropped."""
+    """Queries and answers; what was dropped is not counted."""
 
     sent: int = 0
     retried: int = 0
     answered: int = 0
-    unexpected: int = 0  # no query with that id, or not a response: late, duplicate or forged
-    mismatched: int = 0  # known id, different question
-    case_mismatched: int = 0
-    malformed: int = 0
-    tcp_queries: int = 0
-    unreachable: int = 0
 
 
 class Upstream:
@@ -229,7 +224,6 @@ class Upstream:
                 try:
                     self._sockets[index] = self._open_socket(now)
                 except OSError:
-                    self.counters.unreachable += 1
                     return  # no route to the server now: stay on the old sockets
                 self._retiring.append(udp_socket)
         for udp_socket in [udp_socket for udp_socket in self._retiring if not udp_socket.in_flight]:
@@ -246,10 +240,8 @@ class Upstream:
         if not self._unanswered_count:
             self._unanswered_since = now
         self._unanswered_count += 1
-        try:
+        with suppress(OSError):  # same as a lost datagram: retransmitted on the same schedule
             udp_socket.sock.send(datagram)
-        except OSError:
-            self.counters.unreachable += 1  # same as a lost datagram: retransmitted on the same schedule
 
     def _next_socket(self, now: float) -> UdpSocket:
         sockets = self._sockets
@@ -298,10 +290,8 @@ class Upstream:
                     last_query, count = query, count + 1
                 else:
                     self._dispatch(query, reply, now)
-        except BlockingIOError:
-            pass  # drained
         except OSError:
-            self.counters.unreachable += 1  # an ICMP error: port closed or no route
+            pass  # drained, or an ICMP error: port closed or no route
         if last_query:
             self.record_answers(last_query.question_wire, count, now - last_query.sent_at)
         self._on_drained()
@@ -316,8 +306,8 @@ class Upstream:
 
     def _dispatch(self, query: InFlight | UdpQuery | None, reply: bytes, now: float) -> None:
         if query is None or len(reply) < HEADER_BYTES or not reply[2] & QR:
-            self.counters.unexpected += 1
-        elif isinstance(query, UdpQuery):
+            return  # late, duplicate or forged
+        if isinstance(query, UdpQuery):
             query.queue.on_irregular_reply(self.number, query, reply)
         else:
             self.on_response(query, reply, now)
@@ -346,9 +336,7 @@ class Upstream:
         if count != COUNT_ONE or lowercase_name(
             reply[HEADER_BYTES : HEADER_BYTES + len(question_wire)]
         ) != lowercase_name(question_wire):
-            self.counters.mismatched += 1
             return False
-        self.counters.case_mismatched += 1
         query.case_mismatch_reply = reply
         return self.case_handling is CaseHandling.NORMALIZES
 

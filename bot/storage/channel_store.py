@@ -110,12 +110,6 @@ class ChannelStore:
         arguments = [value for pair in entry.items() for value in pair]
         await self._append(new_operation_id(), workspace, MAX_AUDIT_ENTRIES, *arguments)
 
-    async def audit_entries(self, workspace: str, limit: int) -> list[dict[str, str]]:
-        """Audit entries, newest first; `at` is the time."""
-        async with store_errors():
-            entries = await self._redis.xrevrange(f"mc1:audit:{workspace}", count=limit)
-        return [{**entry, "at": id.partition("-")[0]} for id, entry in entries]
-
 
 def escape_glob(text: str) -> str:
     """Escape the glob characters of a Redis pattern."""

@@ -61,11 +61,6 @@ class PollStore:
             await self._swap_script(new_operation_id(), expected, text, MAX_NOTICES, len(notices), *notices, *arguments)
         )
 
-    async def list_notices(self, limit: int) -> list[str]:
-        """List notices, newest first."""
-        async with store_errors():
-            return [entry["note"] for _, entry in await self._redis.xrevrange("mc1:notes", count=limit)]
-
     async def interval_multipliers(self) -> dict[str, str]:
         async with store_errors():
             return dict(await self._redis.hgetall("mc1:stretched"))

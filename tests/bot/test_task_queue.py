@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -173,12 +172,11 @@ async def test_enqueue_is_bounded_when_redis_hangs(
 ) -> None:
     await task_queue.enqueue("report", "before", timeout_s=TIMEOUT_S)
     with redis_server.hung():
-        started = time.monotonic()
-        with pytest.raises(TaskQueueUnavailable):
-            await task_queue.enqueue("report", "during", timeout_s=0.1)
-        with pytest.raises(TaskQueueUnavailable):
-            await task_queue.submit("report", {"words": ""}, timeout_s=0.1)
-        assert time.monotonic() - started < 0.4
+        async with asyncio.timeout(TIMEOUT_S):
+            with pytest.raises(TaskQueueUnavailable):
+                await task_queue.enqueue("report", "during", timeout_s=0.1)
+            with pytest.raises(TaskQueueUnavailable):
+                await task_queue.submit("report", {"words": ""}, timeout_s=0.1)
     assert await task_queue.enqueue("report", "after", timeout_s=TIMEOUT_S)
 
 

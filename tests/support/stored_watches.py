@@ -6,9 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 
+from redis.asyncio import Redis
+
 from bot.models import Role
 from bot.monitoring.alert_state import advance, initial_incident
+from bot.monitoring.dnsbl_quarantine import ListNotice
 from bot.monitoring.models import Alert, Channel, Incident, Watch
+from bot.monitoring.serialization import load
 from tests.support.incident_stories import T0, parse_observations
 
 CHANNEL = Channel("slack", "T0123ABCD", "C0456EFGH")
@@ -57,3 +61,8 @@ def numbered_watch(number: int, channel: Channel = CHANNEL) -> Watch:
     return replace(
         watch(channel=channel), network=ip_network(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}/32")
     )
+
+
+async def stored_notices(redis: Redis) -> list[ListNotice]:
+    """Every list notice of the store, newest first."""
+    return [load(ListNotice, entry["note"]) for _, entry in await redis.xrevrange("mc1:notes")]

@@ -13,9 +13,9 @@ from typing import Protocol
 from bot.checks.bimi.indicator import logo_problems
 from bot.checks.bimi.record import Assertion, BadBimiRecord, is_assertion, parse
 from bot.checks.finding_codes import FindingCode, FindingTemplate
-from bot.checks.lookups import LookupResult, lookup_or_failure
+from bot.checks.lookups import lookup_or_failure
 from bot.inputs.domain_names import display_domain
-from bot.models import Check, CheckRequest, Finding, Lookup, LookupFailed, Verdict
+from bot.models import Check, CheckRequest, Finding, Lookup, LookupFailed, LookupResult, Verdict
 
 __all__ = ["CODES", "DiscoverPolicy", "FetchIndicator", "IndicatorUnavailable", "bimi_check", "logo_problems"]
 

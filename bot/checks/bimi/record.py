@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 VERSION = re.compile(r"v[ \t]*=[ \t]*BIMI1[ \t]*")  # must come first, case-sensitive
 SPACE = " \t"
-AVATARS = ("brand", "personal")
 
 
 class BadBimiRecord(ValueError):
@@ -17,16 +16,10 @@ class BadBimiRecord(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """A BIMI record: URLs of the logo (`l`) and of its certificate (`a`), both empty to decline.
-
-    `avatar` is the preferred picture where the sender has one; `prefixes` are local parts with
-    logos of their own, None without lps=.
-    """
+    """A BIMI record: URLs of the logo (`l`) and of its certificate (`a`), both empty to decline."""
 
     location: str
     evidence: str = ""
-    avatar: str = "brand"
-    prefixes: tuple[str, ...] | None = None
 
     @property
     def declined(self) -> bool:
@@ -51,13 +44,7 @@ def parse(text: str) -> Assertion:
         tags[name] = value
     if "l" not in tags:
         raise BadBimiRecord("it does not say where the logo is (l=)")
-    avatar = tags.get("avp", "brand")
-    return Assertion(
-        location=_parse_url("l", tags["l"]),
-        evidence=_parse_url("a", tags.get("a", "")),
-        avatar=avatar if avatar in AVATARS else "brand",
-        prefixes=tuple(prefix.strip(SPACE) for prefix in tags["lps"].split(",")) if "lps" in tags else None,
-    )
+    return Assertion(location=_parse_url("l", tags["l"]), evidence=_parse_url("a", tags.get("a", "")))
 
 
 def _parse_url(tag: str, value: str) -> str:

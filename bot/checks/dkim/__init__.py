@@ -13,9 +13,9 @@ from bot.checks.dkim.key_record import BadKey, BadRecord, KeyRecord, is_key_reco
 from bot.checks.dkim.messages import CODES, ED25519_OK, GUESSED_REVOKED, TEMPLATES
 from bot.checks.dkim.selectors import MAX_SELECTORS, candidate_selectors, recognize, spf_domains
 from bot.checks.finding_codes import FindingTemplate
-from bot.checks.lookups import LookupResult, lookup_concurrently, readable
+from bot.checks.lookups import lookup_concurrently, readable
 from bot.inputs.domain_names import display_domain
-from bot.models import CheckRequest, DnsAnswer, Finding, Lookup, LookupFailed
+from bot.models import CheckRequest, DnsAnswer, Finding, Lookup, LookupFailed, LookupResult
 
 __all__ = ["CODES", "SelectorRecords", "check", "common_findings", "evaluate_selector", "requested_findings"]
 

@@ -12,9 +12,9 @@ from typing import Any
 from bot.checks.dmarc.discovery import Discovery, discover
 from bot.checks.dmarc.record import parse
 from bot.checks.finding_codes import FindingCode, FindingTemplate
-from bot.checks.lookups import LookupResult, lookup_concurrently, organizational_domain, readable
+from bot.checks.lookups import lookup_concurrently, organizational_domain, readable
 from bot.inputs.domain_names import MAX_OCTETS, display_domain
-from bot.models import CheckRequest, Finding, Lookup, LookupFailed, Verdict
+from bot.models import CheckRequest, Finding, Lookup, LookupFailed, LookupResult, Verdict
 
 MAX_REPORT_HOSTS = 10
 

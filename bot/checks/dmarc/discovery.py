@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.checks.dmarc.record import Record, lower_policy, parse
-from bot.checks.lookups import LookupResult, lookup_concurrently, organizational_domain
-from bot.models import Lookup, LookupFailed
+from bot.checks.lookups import lookup_concurrently, organizational_domain
+from bot.models import Lookup, LookupFailed, LookupResult
 
 MAX_PARENT_LABELS = 7  # a longer name skips to its last seven labels: at most 8 steps
 

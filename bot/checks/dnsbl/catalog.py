@@ -107,7 +107,7 @@ class TomlTable:
             raise self.error(next(iter(self._remaining)), "is not a key of this table")
 
 
-__all__ = ["Blocklist", "Catalog", "CatalogError", "Controls", "Key", "Kind", "Nature", "load"]
+__all__ = ["Blocklist", "Catalog", "CatalogError", "Controls", "Key", "Kind", "load"]
 
 BUILT_IN = Path(__file__).with_name("catalog.toml")
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -167,8 +167,7 @@ class Blocklist:
     """One DNSBL.
 
     `zone` may be displayed; `key_zone` contains `{key}` in place of the API key. `must_list` and
-    `must_not_list` are the test points. `per_day` and `per_second` are the operator's query limits;
-    `ip6_prefix` is the prefix length that one IPv6 entry covers.
+    `must_not_list` are the test points. `per_day` and `per_second` are the operator's query limits.
     """
 
     id: str
@@ -176,7 +175,6 @@ class Blocklist:
     operator: str
     zone: str
     kinds: frozenset[Kind]
-    nature: Nature
     severity: Severity
     codes: CodeTable
     removal: Removal
@@ -187,7 +185,6 @@ class Blocklist:
     key: Key | None = None
     key_zone: str = ""
     needs_key: bool = False
-    ip6_prefix: int | None = None
     per_day: int | None = None
     per_second: int | None = None
     registration_url: str = ""
@@ -267,7 +264,6 @@ def _blocklist(source: object, number: int, refusals: Mapping[str, ReturnCode]) 
         operator=table.text("operator"),
         zone=_matching(table, "zone", ZONE),
         kinds=kinds,
-        nature=table.enum("nature", Nature),
         severity=severity,
         codes=_code_table(table, refusals, (name, severity, removal), placeholder),
         removal=removal,
@@ -278,11 +274,12 @@ def _blocklist(source: object, number: int, refusals: Mapping[str, ReturnCode]) 
         key=table.enum("key", Key) if table.has("key") else None,
         key_zone=table.text("key_zone", ""),
         needs_key=table.boolean("needs_key"),
-        ip6_prefix=table.positive_int("ip6_prefix"),
         per_day=table.positive_int("per_day"),
         per_second=table.positive_int("per_second"),
         registration_url=table.url("register"),
     )
+    table.enum("nature", Nature)  # for readers of the file, as is the IPv6 prefix that one entry covers
+    table.positive_int("ip6_prefix")
     table.end()
     _check_key(table, blocklist)
     return blocklist
@@ -321,11 +318,11 @@ def _removal(table: TomlTable, placeholder: frozenset[str]) -> Removal:
         lookup_url=table.url("look", placeholder),
         expiry=table.text("expiry", ""),
         remediation=table.text("step", ""),
-        note=table.text("note", ""),
         preconditions=table.texts("preconditions"),
     )
+    note = table.text("note", "")
     table.end()
-    if removal.party is RemovalParty.NOBODY and not removal.note:
+    if removal.party is RemovalParty.NOBODY and not note:
         raise table.error("note", "is missing: say why nobody removes an entry")
     if not (removal.form_url or removal.lookup_url):
         raise table.error("form", "and look are both missing: a person needs one of them")

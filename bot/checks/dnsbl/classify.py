@@ -13,9 +13,7 @@ from enum import StrEnum
 from bot.checks.dnsbl.catalog import Blocklist, Controls
 from bot.checks.dnsbl.return_codes import ReturnCode, octets_of
 from bot.checks.dnsbl.trust import ListTrust, TrustLevel
-from bot.models import DnsAnswer, LookupFailed
-
-LookupResult = DnsAnswer | LookupFailed
+from bot.models import DnsAnswer, LookupFailed, LookupResult
 
 STRIPPED = "stripped"
 # A malformed reply says as little about the list as no reply.

@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bot.checks.dnsbl.classify import ListState, LookupResult, classify_result
+from bot.checks.dnsbl.classify import ListState, classify_result
 from bot.checks.dnsbl.zones import ListQuery, Zone
-from bot.models import BatchLookup, Lookup, LookupFailed
+from bot.models import TIMED_OUT, BatchLookup, Lookup, LookupFailed, LookupResult
 
 MAX_TXT_RECORDS = 4
 MAX_TXT_CHARS = 300
-TIMED_OUT = LookupFailed("timeout")
 
 
 @dataclass(slots=True)

@@ -56,7 +56,6 @@ class Removal:
     lookup_url: str = ""
     expiry: str = ""
     remediation: str = ""
-    note: str = ""
     preconditions: tuple[str, ...] = ()
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.checks.dnsbl.catalog import Blocklist, Catalog
-from bot.checks.dnsbl.classify import Classification, ListState, LookupResult, classify_result
+from bot.checks.dnsbl.classify import Classification, ListState, classify_result
 from bot.checks.dnsbl.query import QueryResults, query_all
 from bot.checks.dnsbl.trust import ListTrust, TrustLevel
 from bot.checks.dnsbl.zones import Zone, zone_of
-from bot.models import Lookup, LookupFailed
+from bot.models import Lookup, LookupFailed, LookupResult
 
 GOOD = (TrustLevel.GOOD, "")
 Assessment = tuple[TrustLevel, str]

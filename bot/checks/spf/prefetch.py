@@ -14,9 +14,9 @@ from bot.checks.lookups import reverse_name
 from bot.checks.spf.dns_session import DnsSession
 from bot.checks.spf.macros import BadSyntax, MacroString, expand, is_queryable, to_name
 from bot.checks.spf.record import Exists, Hosts, Include, Network, Ptr, Record, is_spf, parse_record
+from bot.checks.spf.result import MAX_LOOKUP_TERMS, MAX_NAMES
 from bot.models import Address, DnsAnswer
 
-MAX_PREFETCHED_TERMS = 10
 ADDRESS_RDTYPES = {4: "A", 6: "AAAA"}
 
 
@@ -25,7 +25,7 @@ def prefetch_terms(session: DnsSession, record: Record, ip: Address, values: Map
 
     `values` are the macro values of this record; terms that need %{p} are skipped.
     """
-    for name, rdtype in islice(_queries(record, ip, values), MAX_PREFETCHED_TERMS):
+    for name, rdtype in islice(_queries(record, ip, values), MAX_LOOKUP_TERMS):
         if rdtype == "TXT":
             session.prefetch(name, rdtype, partial(_prefetch_record, session, ip, {**values, "d": name}))
         elif rdtype == "MX":
@@ -77,6 +77,6 @@ def _prefetch_record(session: DnsSession, ip: Address, values: Mapping[str, str]
 
 
 def _prefetch_mx_hosts(session: DnsSession, ip: Address, answer: DnsAnswer) -> None:
-    for host in mx_hosts(answer.records)[:MAX_PREFETCHED_TERMS]:
+    for host in mx_hosts(answer.records)[:MAX_NAMES]:
         if is_queryable(host):
             session.prefetch(host, ADDRESS_RDTYPES[ip.version])

@@ -1,4 +1,4 @@
-"""Names of reverse lookups and parent domains."""
+"""Names of reverse lookups."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from bot.checks.lookups import parents, reverse_name, reversed_ip
+from bot.checks.lookups import reverse_name, reversed_ip
 
 NIBBLES = "5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
 
@@ -18,8 +18,3 @@ NIBBLES = "5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
 def test_reverse_name_matches_reverse_pointer(ip: str, reversed_digits: str, zone: str) -> None:
     assert reversed_ip(ip_address(ip)) == reversed_digits
     assert reverse_name(ip_address(ip)) == f"{reversed_digits}.{zone}" == ip_address(ip).reverse_pointer
-
-
-def test_parents_end_with_top_level_domain() -> None:
-    assert parents("a.mail.example.com") == ("mail.example.com", "example.com", "com")
-    assert parents("com") == ()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import timeit
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.inputs.domain_names import is_public_suffix
-from bot.inputs.targets import MAX_TARGETS, NO_TARGET, TOO_MANY_TARGETS, BadTarget, parse_line, parse_targets
+from bot.inputs.targets import MAX_TARGETS, NO_TARGET, TOO_MANY_TARGETS, BadTarget, parse_targets
 from bot.models import Target
+from tests.support.cpu_growth import LINEAR, cpu_growth
 
 ACCEPTED = {
     "203.0.113.5": ["203.0.113.5"],
@@ -116,21 +115,10 @@ REFUSED = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def suffix_list() -> None:
-    """Load the Public Suffix List first, so that no timing includes it."""
-    is_public_suffix("example.com")
-
-
 def refusal(text: str) -> str:
     with pytest.raises(BadTarget) as error:
         parse_targets(text)
     return str(error.value)
-
-
-def fastest_refusal_s(text: str) -> float:
-    """Seconds to refuse the text, best of three, against noise of other processes."""
-    return min(timeit.repeat(lambda: refusal(text), repeat=3, number=1))
 
 
 @pytest.mark.parametrize(("text", "targets"), ACCEPTED.items(), ids=repr)
@@ -139,19 +127,17 @@ def test_parse_targets_pasted_text_is_parsed(text: str, targets: list[str]) -> N
 
 
 @pytest.mark.parametrize(("text", "expected"), REFUSED.items(), ids=lambda text: repr(text)[:40])
-def test_parse_targets_bad_text_is_refused_fast_in_one_sentence(text: str, expected: str) -> None:
+def test_parse_targets_bad_text_is_refused_in_one_sentence(text: str, expected: str) -> None:
     message = refusal(text)
     assert expected in message
     assert message.endswith(".")
     assert "\n" not in message
     assert len(message) < 220
-    assert fastest_refusal_s(text) < 0.010
 
 
-@pytest.mark.parametrize("words", ["a " * 10_000, "203.0.113.5," * 10_000, "<" * 10_000 + ">" * 10_000, "a@" * 100_000])
-def test_parse_targets_ten_thousand_words_are_refused_fast(words: str) -> None:
-    assert refusal(words)
-    assert fastest_refusal_s(words) < 0.050
+@pytest.mark.parametrize("piece", ["a ", "203.0.113.5,", "<", "<a>", "a@"])
+def test_parse_targets_long_text_is_refused_in_linear_time(piece: str) -> None:
+    assert cpu_growth(refusal, lambda length: piece * length, 25_000) <= LINEAR
 
 
 def test_parse_targets_largest_range_is_expanded() -> None:
@@ -161,20 +147,6 @@ def test_parse_targets_largest_range_is_expanded() -> None:
 
 def test_parse_targets_refusal_is_printable() -> None:
     assert refusal("exa\x1b[31m\x07mple").isprintable()
-
-
-@pytest.mark.parametrize(
-    ("line", "targets"),
-    [
-        ("203.0.113.5 example.com\n", ["203.0.113.5 example.com"]),
-        ("203.0.113.6/31\r\n", ["203.0.113.6", "203.0.113.7"]),
-        ("  \n", []),
-        ("# mail servers\n", []),
-        ("\ufeffexample.com\n", ["example.com"]),
-    ],
-)
-def test_parse_line_target_comment_or_blank(line: str, targets: list[str]) -> None:
-    assert [str(target) for target in parse_line(line)] == targets
 
 
 labels = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=20)

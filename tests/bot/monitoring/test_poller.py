@@ -23,7 +23,7 @@ from bot.monitoring.schedule import Budget, KindBudget
 from bot.storage.watch_store import MAX_OUTBOX_MESSAGES, NOTIFY_SCHEDULE, POLL_SCHEDULE, RECHECK_SCHEDULE
 from tests.support.redis_server import RedisServer
 from tests.support.reports import listing
-from tests.support.stored_watches import CHANNEL, OTHER_CHANNEL, Clock, numbered_watch, watch
+from tests.support.stored_watches import CHANNEL, OTHER_CHANNEL, Clock, numbered_watch, stored_notices, watch
 
 States = dict[str, str]  # list id → state
 SEVERITIES = {"listed": Verdict.FAIL, "not_listed": Verdict.PASS}
@@ -52,7 +52,7 @@ class PollWorld:
     """Repository, check runner and one worker."""
 
     def __init__(self, redis: Redis, clock: Clock, runner: FakeRunner, rules: PollerConfig | None = None) -> None:
-        self.clock, self.runner = clock, runner
+        self.redis, self.clock, self.runner = redis, clock, runner
         self.repository = RedisRepository(redis, clock)
         self.rules = rules or PollerConfig()
         self.worker = self.new_worker()
@@ -506,4 +506,4 @@ async def test_resolver_stripping_answers_clears_nothing(world: PollWorld) -> No
 
 async def notes(world: PollWorld) -> list[tuple[str, list[str]]]:
     """Newest first."""
-    return [(str(note.reason), list(note.list_ids)) for note in await world.repository.list_notices()]
+    return [(str(note.reason), list(note.list_ids)) for note in await stored_notices(world.redis)]

@@ -262,10 +262,10 @@ async def test_channel_settings_are_stored(repository: RedisRepository) -> None:
     assert [await repository.settings(channel) for channel in (CHANNEL, OTHER_CHANNEL)] == [settings, ChannelSettings()]
 
 
-async def test_audit_lines_are_stored_per_workspace(repository: RedisRepository) -> None:
+async def test_audit_lines_are_stored_per_workspace(redis: Redis, repository: RedisRepository) -> None:
     await repository.audit(CHANNEL, "U1", "watch", new="203.0.113.5")
     await repository.audit(OTHER_CHANNEL, "U2", "mute", old="", new="24h")
-    lines = await repository.channels.audit_entries("slack/T0123ABCD", 10)
+    lines = [line for _, line in await redis.xrevrange("mc1:audit:slack/T0123ABCD")]
     assert [(line["who"], line["what"], line["new"]) for line in lines] == [
         ("U2", "mute", "24h"),
         ("U1", "watch", "203.0.113.5"),

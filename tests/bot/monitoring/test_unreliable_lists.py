@@ -26,7 +26,7 @@ from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
 from bot.storage.watch_store import NOTIFY_SCHEDULE, POLL_SCHEDULE, RECHECK_SCHEDULE
 from tests.support.dns_server import DnsServer, serve
-from tests.support.stored_watches import Clock, baseline, numbered_watch
+from tests.support.stored_watches import Clock, baseline, numbered_watch, stored_notices
 
 LISTS = ("wild.example", "other.example")
 POINTS = {f"2.0.0.127.{zone}": {"A": ["127.0.0.2"]} for zone in LISTS}
@@ -38,6 +38,7 @@ class Monitored:
     """A poller and its lists; `break_lists` sets a fault of DNS zones."""
 
     dns: DnsServer
+    redis: Redis
     repository: RedisRepository
     poller: Poller
     clock: Clock
@@ -66,7 +67,7 @@ class Monitored:
         return messages
 
     async def notices(self) -> list[str]:
-        return [f"{notice.reason} {' '.join(notice.list_ids)}" for notice in await self.repository.list_notices()]
+        return [f"{notice.reason} {' '.join(notice.list_ids)}" for notice in await stored_notices(self.redis)]
 
 
 @asynccontextmanager
@@ -83,7 +84,7 @@ async def monitored(redis: Redis, folder: Path) -> AsyncIterator[Monitored]:
         runner = monitoring_runner(interactive, resolver.bulk(), resolver.bulk(fresh=True))
         repository = RedisRepository(redis, clock)
         rules = PollerConfig(without_test_points=lists_without_test_points(usable_zones(catalogue, {})))
-        yield Monitored(dns, repository, Poller(repository, runner, clock, rules), clock)
+        yield Monitored(dns, redis, repository, Poller(repository, runner, clock, rules), clock)
 
 
 @pytest.mark.parametrize("count", [1, 10, 1000])

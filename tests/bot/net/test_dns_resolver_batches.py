@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.models import DnsAnswer, LookupFailed, OnAnswer
-from bot.net.dns_resolver import CachedBatches, DnsResult
+from bot.models import DnsAnswer, LookupFailed, LookupResult, OnAnswer
+from bot.net.dns_resolver import CachedBatches
 from bot.net.ttl_cache import TtlCache
 from tests.support.eventually import eventually
 
@@ -28,11 +28,11 @@ class FakeClient:
 
     async def query_many(
         self, label: str, apexes: Sequence[str], /, *, bulk: bool = False, on_answer: OnAnswer | None = None
-    ) -> list[DnsResult]:
+    ) -> list[LookupResult]:
         names = [f"{label}.{apex}" for apex in apexes]
         self.queries.append(names)
         assert on_answer is not None
-        results: list[DnsResult] = []
+        results: list[LookupResult] = []
         try:
             for position, name in enumerate(names):
                 await self.may_answer.wait()
@@ -84,7 +84,7 @@ def make_batches(client: FakeClient, shared_cache: FakeSharedCache | None) -> Ca
 
 async def run_batch(batches: CachedBatches, apexes: Sequence[str] = APEXES, fresh: bool = False) -> list[object]:
     """Run a batch; returns names and failure reasons, and checks them against the callbacks."""
-    received: dict[int, DnsResult] = {}
+    received: dict[int, LookupResult] = {}
     results = await batches.lookup_many("1", apexes, fresh=fresh, on_answer=received.__setitem__)
     assert [received[position] for position in range(len(apexes))] == results
     return [result.reason if isinstance(result, LookupFailed) else result.name for result in results]
@@ -153,7 +153,7 @@ async def test_batch_without_callers_is_cancelled_but_cached(
 ) -> None:
     positions: list[int] = []
 
-    def on_answer(position: int, _: DnsResult) -> None:
+    def on_answer(position: int, _: LookupResult) -> None:
         positions.append(position)
         client.may_answer.clear()
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
 import pytest
 from redis.asyncio import Redis
@@ -16,6 +16,7 @@ from bot.storage.redis_client import open_client
 from tests.support.redis_server import RedisServer
 from tests.support.single_flight_process import QUERY_COUNT
 
+T = TypeVar("T")
 ANSWER = DnsAnswer("listed.example", "A", ("127.0.0.2", "127.0.0.4"), ttl=300, authentic=True)
 
 
@@ -159,33 +160,6 @@ async def test_followers_get_answer_of_leader(cache: AnswerCache) -> None:
     assert query.calls == 1
 
 
-async def test_follower_queries_once_leader_fails(cache: AnswerCache) -> None:
-    fails, works = FakeQuery(LookupFailed("servfail")), FakeQuery()
-    fails.may_answer.clear()
-    first = asyncio.create_task(cache.fetch(ANSWER.name, "A", fails))
-    second = asyncio.create_task(cache.fetch(ANSWER.name, "A", works))
-    await fails.started.wait()
-    fails.may_answer.set()
-    with pytest.raises(LookupFailed):
-        await first
-    started_at = time.monotonic()
-    assert await second == ANSWER
-    assert time.monotonic() - started_at < 0.5
-
-
-async def test_follower_stops_waiting_after_timeout(cache: AnswerCache) -> None:
-    stuck, works = FakeQuery(), FakeQuery()
-    stuck.may_answer.clear()
-    first = asyncio.create_task(cache.fetch(ANSWER.name, "A", stuck))
-    second = asyncio.create_task(cache.fetch(ANSWER.name, "A", works))
-    started_at = time.monotonic()
-    assert await second == ANSWER
-    assert 1.4 < time.monotonic() - started_at < 2
-    stuck.may_answer.set()
-    await first
-    await cache.flush()
-
-
 @pytest.mark.parametrize("garbage", ["=not json", "=[1]", "=7", "=[true,false,7]", "rubbish", ""])
 async def test_unreadable_entry_is_replaced(redis: Redis, cache: AnswerCache, garbage: str) -> None:
     query = FakeQuery()
@@ -235,14 +209,27 @@ async def test_two_processes_query_each_name_once(redis: Redis, redis_url: str) 
     assert sum(int(queries) for queries, _ in outputs) == QUERY_COUNT
 
 
+class CountingBreaker(CircuitBreaker):
+    """Counts the calls that are sent to Redis."""
+
+    calls = 0
+
+    async def run(self, call: Callable[[], Awaitable[T]]) -> T:
+        async def counted() -> T:
+            self.calls += 1
+            return await call()
+
+        return await super().run(counted)
+
+
 async def test_hung_redis_costs_one_timeout(redis: Redis, redis_server: RedisServer) -> None:
     clock = Clock()
     async with open_client(redis_server.url, 1.0) as hung_client:
-        breaker = CircuitBreaker(hung_client, clock=clock)
+        breaker = CountingBreaker(hung_client, clock=clock)
         cache, reports, texts = (AnswerCache(breaker), ReportCache(breaker), RedisTextCache(breaker, "health"))
         await fetch(cache, FakeQuery())
+        breaker.calls = 0
         with redis_server.hung():
-            started_at = time.monotonic()
             query = FakeQuery()
             answers = await asyncio.gather(*(cache.fetch(f"{n}.example", "A", query) for n in range(200)))
             assert [answer.records for answer in answers] == [ANSWER.records] * 200
@@ -250,7 +237,7 @@ async def test_hung_redis_costs_one_timeout(redis: Redis, redis_server: RedisSer
             assert await reports.fetch("order", lambda: make_text("made")) == ("made", False)
             assert await texts.get_many(["zen"]) == {}
             await texts.set_many({"zen": "alive"}, 60)
-            assert time.monotonic() - started_at < 0.4
+            assert breaker.calls == 1
         assert cache.unavailable  # until the breaker closes, even though Redis is back
         clock.now += 5
         assert not cache.unavailable

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from redis.asyncio import Redis
 
-from bot.storage.single_flight import MAX_BATCH_SIZE, RequestBatcher, load_script
+from bot.models import LookupFailed
+from bot.storage.circuit_breaker import CircuitBreaker
+from bot.storage.single_flight import MAX_BATCH_SIZE, CacheEntry, RequestBatcher, SingleFlight, load_script
 
 REMAINING = pytest.approx(9000, abs=500)
 CASES = {
@@ -84,3 +86,40 @@ async def test_cancelled_request_affects_no_other() -> None:
     cancelled.cancel()
     assert await waiting == 2
     await batch.flush()
+
+
+async def fetch(single_flight: SingleFlight, make: Callable[[], Awaitable[str]]) -> str:
+    text, _ = await single_flight.fetch("key", make, lambda text: CacheEntry(text, 60.0), lambda entry: entry.text)
+    return text
+
+
+class Leader:
+    """Makes nothing until it may, and then fails."""
+
+    def __init__(self) -> None:
+        self.started, self.may_fail = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self) -> str:
+        self.started.set()
+        await self.may_fail.wait()
+        raise LookupFailed("servfail")
+
+
+async def text() -> str:
+    return "text"
+
+
+@pytest.mark.parametrize("wait_timeout_s", [60.0, 0.1])
+async def test_follower_fetches_once_leader_fails_or_is_late(redis: Redis, wait_timeout_s: float) -> None:
+    single_flight, leader = SingleFlight(CircuitBreaker(redis), lease_s=60.0, wait_timeout_s=wait_timeout_s), Leader()
+    first = asyncio.create_task(fetch(single_flight, leader))
+    await leader.started.wait()
+    second = asyncio.create_task(fetch(single_flight, text))
+    async with asyncio.timeout(10):
+        if wait_timeout_s == 60.0:
+            leader.may_fail.set()
+        assert await second == "text"
+        leader.may_fail.set()
+        with pytest.raises(LookupFailed):
+            await first
+        await single_flight.flush()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.bounces.mail_log import find_bounces, summarize, summarize_with_examples
+from bot.bounces.mail_log import find_bounces, summarize_with_examples
 from bot.bounces.message_headers import analyze_headers
 from handlers.commands import read_check
 from handlers.message import Card, Tone
@@ -55,7 +55,7 @@ def test_bounce_card_shows_fault_and_policy_block() -> None:
 
 def test_log_card_shows_causes_as_bars() -> None:
     log = [LISTED] * 10 + ["452 4.2.2 mailbox full"] * 5
-    card = log_card(list(find_bounces(log, every_reply=True)), summarize(log))
+    card = log_card(list(find_bounces(log, every_reply=True)), summarize_with_examples(log)[1])
     assert card.title == "15 refusals in 15 lines"
     assert card.text_block is not None
     assert list(card.text_block.lines) == [
@@ -78,14 +78,14 @@ def test_log_card_merges_rare_causes() -> None:
 
 def test_log_card_has_check_buttons_for_each_address_and_all() -> None:
     log = [LISTED.replace("192.0.2.66", f"192.0.2.{number}") for number in range(1, 30)]
-    commands = [button.command for button in log_card([], summarize(log)).buttons]
+    commands = [button.command for button in log_card([], summarize_with_examples(log)[1]).buttons]
     assert commands[0] == "check " + " ".join(f"192.0.2.{number}" for number in range(1, 9))
     assert commands[1:] == [f"check 192.0.2.{number}" for number in range(1, 9)]
     assert len(read_check(commands[0].removeprefix("check ")).requests) == 8
 
 
 def test_log_card_without_refusals_explains_what_to_paste() -> None:
-    card = log_card([], summarize(["all is well", "nothing to see"]))
+    card = log_card(*summarize_with_examples(["all is well", "nothing to see"]))
     assert (card.title, card.buttons) == ("No refusal in 2 lines", ())
     assert "bounced, deferred or rejected" in card.step
 

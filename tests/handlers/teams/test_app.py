@@ -6,17 +6,23 @@ import asyncio
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from handlers.message import Card
 from handlers.ports import CannotServe, Channel
+from handlers.teams.connector_client import ConnectorClient
+from handlers.teams.outbound_auth import Credentials, TokenSource
 from handlers.teams.requests import TeamsRequest
+from handlers.teams.responder import TeamsResponder
 from handlers.teams.throttle import TeamsTimeouts
 from tests.handlers.slack.conftest import ANSWER, BAD_INPUT
 from tests.handlers.teams.conftest import Tenant, open_tenant
+from tests.support.fake_microsoft import SECRET, FakeMicrosoft
 from tests.support.teams_activities import (
     BOT,
     CHANNEL,
+    CLIENT_ID,
     GROUP,
     PERSONAL,
     TEAM,
@@ -101,10 +107,16 @@ async def test_slow_check_posts_progress_replaced_by_answer() -> None:
 
 async def test_progress_updates_one_message(tenant: Tenant) -> None:
     await tenant.send(message(QUESTION, tenant.service))
-    reply = tenant.teams._responder(TeamsRequest.of(tenant.jobs.pop()))
-    for number in range(3):
-        await reply.progress(Card("Checking …", footnote=f"{number} of 10 addresses looked at"))
-    await reply.send(ANSWER)
+    async with httpx.AsyncClient() as http:
+        credentials = Credentials(
+            CLIENT_ID, SECRET, TENANT, FakeMicrosoft.cloud(tenant.service.removesuffix("/service/"))
+        )
+        tokens = TokenSource(http, credentials, TeamsTimeouts())
+        connector = ConnectorClient(http, tokens, credentials.cloud, TeamsTimeouts())
+        responder = TeamsResponder(TeamsRequest.of(tenant.jobs.pop()), connector, TeamsTimeouts())
+        for number in range(3):
+            await responder.progress(Card("Checking …", footnote=f"{number} of 10 addresses checked"))
+        await responder.send(ANSWER)
     said = tenant.microsoft.said
     assert [(one.method, one.message) for one in said] == [("POST", said[0].message)] + [("PUT", said[0].message)] * 3
 

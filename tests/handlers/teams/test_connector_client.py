@@ -249,11 +249,13 @@ def test_throttle_allows_burst_then_one_per_second() -> None:
     assert [turn("a") for _ in range(4)] == [0.0, 0.0, 0.0, 1.0]
 
 
-def test_throttle_stores_a_bounded_number_of_keys() -> None:
+def test_throttle_beyond_max_keys_forgets_the_oldest() -> None:
     turns = MessageThrottle(CONVERSATION_RATE, lambda: 0.0)
-    for number in range(turns.MAX_KEYS + 100):
-        turns.take(str(number))
-    assert len(turns._free_at) == turns.MAX_KEYS
+    keys = [str(number) for number in range(turns.MAX_KEYS + 100)]
+    for key in keys:
+        for _ in range(3):
+            turns.take(key)
+    assert [turns.wait(key) for key in keys] == [0.0] * 100 + [1.0] * turns.MAX_KEYS
 
 
 async def test_alert_burst_stays_within_the_rate(tenant: Tenant) -> None:

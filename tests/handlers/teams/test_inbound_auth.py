@@ -148,9 +148,8 @@ async def healthz_cpu(tenant: Tenant) -> AsyncIterator[Callable[[], Awaitable[fl
     async with httpx.AsyncClient(base_url=tenant.http.base_url) as client:
 
         async def query() -> float:
-            begun, worked = time.perf_counter(), time.process_time()
+            worked = time.process_time()
             assert (await client.get("/healthz")).text == "alive"
-            assert time.perf_counter() - begun < 1.0
             return (time.process_time() - worked) * 1e3
 
         await query()

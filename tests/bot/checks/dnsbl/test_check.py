@@ -10,12 +10,12 @@ import pytest
 
 from bot.checks.dnsbl import CODES, InMemoryTrustCache, blocklist_check
 from bot.checks.dnsbl.catalog import Blocklist
-from bot.checks.dnsbl.classify import LookupResult, classify_result
+from bot.checks.dnsbl.classify import classify_result
 from bot.checks.dnsbl.findings import list_finding
 from bot.checks.dnsbl.messages import REASON_TEXTS
 from bot.checks.dnsbl.return_codes import Severity
 from bot.checks.dnsbl.zones import usable_zones, zone_of
-from bot.models import Check, DnsAnswer, Finding, LookupFailed, Role, Target, Verdict
+from bot.models import Check, DnsAnswer, Finding, LookupFailed, LookupResult, Role, Target, Verdict
 from bot.report_json import finding_to_json
 from tests.bot.checks.dnsbl.lists import ADDRESS, CATALOG, DOMAIN, FakeClock, catalog_of, get_blocklist, make_request
 from tests.support.dns_world import World

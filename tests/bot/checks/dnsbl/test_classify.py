@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from bot.checks.dnsbl import InMemoryTrustCache, ListState, ListTrust, TrustLevel, blocklist_check
 from bot.checks.dnsbl.catalog import Blocklist, Controls
-from bot.checks.dnsbl.classify import LookupResult, classify_result, classify_with_trust
-from bot.models import DnsAnswer, Finding, LookupFailed, Target, Verdict
+from bot.checks.dnsbl.classify import classify_result, classify_with_trust
+from bot.models import DnsAnswer, Finding, LookupFailed, LookupResult, Target, Verdict
 from tests.bot.checks.dnsbl.lists import (
     ADDRESS,
     CATALOG,

@@ -93,7 +93,7 @@ async def test_list_statuses_have_reason_and_time():
         "hostkarma": (TrustLevel.UNKNOWN, "servfail"),
         "cymru-bogons": (TrustLevel.GOOD, ""),
     }
-    assert all(0 <= status.ms < 5000 for status in statuses.values())
+    assert all(status.ms >= 0 for status in statuses.values())
     assert statuses["spamcop"].name == "SpamCop"
 
 
