@@ -15,6 +15,7 @@ RESULT = re.compile(r"^\s*([a-z][a-z0-9-]{1,30})\s*=\s*([a-z]{2,20})\b", re.IGNO
 PROPERTY = re.compile(
     r"\b(smtp\.mailfrom|smtp\.helo|header\.d|header\.from|header\.i)\s*=\s*\"?@?([^\s;\"]{1,320})", re.IGNORECASE
 )
+SERVER_NAME = re.compile(r"[A-Za-z0-9._-]+")
 DOMAIN = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{1,63}")
 KNOWN_METHODS = ("spf", "dkim", "dmarc", "arc", "compauth", "iprev", "bimi")
 KNOWN_RESULTS = (
@@ -91,9 +92,7 @@ def parse_authentication_results(value: str) -> AuthenticationResults:
         server, parts = "", [server, *parts]
     tokens = server.split()
     results = tuple(filter(None, map(_parse_result, parts[:MAX_RESULTS])))
-    return AuthenticationResults(
-        tokens[0][:253] if tokens and re.fullmatch(r"[A-Za-z0-9._-]+", tokens[0]) else None, results
-    )
+    return AuthenticationResults(tokens[0][:253] if tokens and SERVER_NAME.fullmatch(tokens[0]) else None, results)
 
 
 def check_alignment(

@@ -47,24 +47,25 @@ ATTEMPT_PREFIX = re.compile(
 )
 RECIPIENT_FIELDS = re.compile(r"delays?=[\d./]{1,60}, |(?:orig_)?to=<[^<>\s]{0,200}>, ")
 # Postfix, Exim and sendmail name the refusing server and quote its reply; only that is classified.
+# The atomic group keeps the first server found, so that the rest of the line is read once.
 HOST = r"(?P<host>[^\s\[,]{1,255}?)\.? ?\[[0-9a-fA-F.:]{2,45}\]"
 QUOTED_REPLIES = tuple(
     (mark, re.compile(pattern))
     for mark, pattern in (
         (
             "status=",
-            rf"\bdsn=(?P<status>[45]\.\d{{1,3}}\.\d{{1,3}}), status=[a-z]{{1,20}} \(host {HOST}"
-            r" (?:said|refused to talk to me): (?P<reply>.+?)(?: \(in reply to [^)]{0,60}\))?\)$",
+            rf"\A(?>.*?\bdsn=(?P<status>[45]\.\d{{1,3}}\.\d{{1,3}}), status=[a-z]{{1,20}} \(host {HOST}"
+            r" (?:said|refused to talk to me): )(?P<reply>.+?)(?: \(in reply to [^)]{0,60}\))?\)$",
         ),
         (
             " SMTP error from remote mail",
-            rf" H=(?P<status>){HOST}.{{0,400}} SMTP error from remote mail(?: server|er) after "
-            r"(?:[^:]{1,40}|[^:]{1,20}:<[^<>\s]{0,320}>[^:]{0,40}): (?P<reply>[45]\d\d.+)$",
+            rf"\A(?>.*? H=(?P<status>){HOST}.{{0,400}} SMTP error from remote mail(?: server|er) after "
+            r"(?:[^:]{1,40}|[^:]{1,20}:<[^<>\s]{0,320}>[^:]{0,40}): (?=[45]\d\d))(?P<reply>.{4,})$",
         ),
         (
             "stat=",
-            rf" relay={HOST}, dsn=(?P<status>[45]\.\d{{1,3}}\.\d{{1,3}}), "
-            r"stat=[A-Za-z /]{1,40}\((?P<reply>[45]\d\d.+)\)$",
+            rf"\A(?>.*? relay={HOST}, dsn=(?P<status>[45]\.\d{{1,3}}\.\d{{1,3}}), "
+            r"stat=[A-Za-z /]{1,40}\((?=[45]\d\d))(?P<reply>.{4,})\)$",
         ),
     )
 )

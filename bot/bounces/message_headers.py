@@ -20,7 +20,7 @@ FIELD = re.compile(r"^([!-9;-~]{1,76})[ \t]?:(.*)$")
 ADDRESS_DOMAIN = re.compile(r"@([A-Za-z0-9.-]{1,253})")
 # Start of a field in a header without line ends, which chat command lines remove.
 FIELD_START = re.compile(
-    r"\s+(?=(?:received|authentication-results|return-path|delivered-to|dkim-signature|arc-[a-z-]{1,40}|from|to|cc"
+    r"(?<!\s)\s++(?=(?:received|authentication-results|return-path|delivered-to|dkim-signature|arc-[a-z-]{1,40}|from|to|cc"
     r"|subject|date|message-id|reply-to|mime-version|content-[a-z-]{1,40}|list-[a-z-]{1,40}|received-spf"
     r"|x-[a-z0-9-]{1,60}): )",
     re.IGNORECASE,
@@ -143,19 +143,19 @@ def _hop_json(hop: Hop) -> dict[str, Any]:
 
 def _parse_fields(text: str) -> dict[str, list[str]]:
     """Unfolded field values by lower-case name; an empty line after a field ends the header."""
-    fields: dict[str, list[str]] = {}
-    values: list[str] | None = None
+    fields: dict[str, list[list[str]]] = {}
+    values: list[list[str]] | None = None
     lines = text.strip().splitlines()
     for line in lines[: MAX_FIELDS * 20] if len(lines) > 1 else FIELD_START.split(text.strip()):
         if not line.strip():
             if fields:
                 break
         elif line[0] in " \t" and values:
-            values[-1] = f"{values[-1]} {line.strip()}"[:MAX_CHARS]
+            values[-1].append(line.strip())
         elif match := FIELD.match(line):
             values = fields.setdefault(match[1].lower(), [])
-            values.append(match[2].strip())
-    return fields
+            values.append([match[2].strip()])
+    return {name: [" ".join(parts) for parts in values] for name, values in fields.items()}
 
 
 def _find_egress(hops: Sequence[Hop], own_orgs: set[str | None]) -> Egress | None:

@@ -26,7 +26,7 @@ DNSBL_QUERY = re.compile(
 RECEIVER_PATTERNS = tuple(
     (words, re.compile(pattern))
     for words, pattern in (
-        (("relay=",), r"relay=[^\s,]*\[\0"),
+        (("relay=",), r"relay=[^\s,]{0,90}\[\0"),
         (
             ("to ", "with ", "from "),
             r"\b(?:connect(?:ed|ing|ion)? (?:to|with)|conversation with|talking to"
@@ -36,7 +36,7 @@ RECEIVER_PATTERNS = tuple(
         ),
         (
             ("h=",),
-            r"\bh=\S+ \[\0\](?::\d{1,5})?:?"
+            r"\bh=\S{1,90} \[\0\](?::\d{1,5})?:?"
             r" (?:connection|network|no route|operation|host |smtp error|tls|lost)",
         ),
         (
@@ -45,7 +45,7 @@ RECEIVER_PATTERNS = tuple(
             r"\bhost [^\s\[(]{1,70} ?[\[(]\0[\])]"
             r"(?! ?(?:is|was|has|black|block|reject|not|does|did|list|found|tempor|from|sender))",
         ),
-        (("h=",), r"\bt=\S+ .{0,60}\bh=\S+ \[\0"),
+        (("h=",), r"\bt=\S{1,90} .{0,60}\bh=\S{1,90} \[\0"),
         (
             ("said", "responded", "refused", "replied"),
             r"\b(?:server|mta|host|mx) \(?[^\s\[(]{1,70} ?[\[(]\0[\])]"
@@ -61,7 +61,7 @@ RECEIVER_PATTERNS = tuple(
         (("giving up", " by "), r"\b(?:giving up on|said by|rejected by|refused by|blocked by) \[?\0"),
     )
 )
-BLOCKLIST_LINK = re.compile(r"(?:https?://|www\.)\S*[?/&=]\0$")
+BLOCKLIST_LINK = re.compile(r"(?:https?://|www\.)\S{0,90}[?/&=]\0$")
 SENDER_PATTERN = re.compile(
     r"(?:\b(?:client|connection|connecting|sending|sender|sender's|source|your|from|ip|ips|address|banned|for)\b"
     r"[^\[\]()\0]{0,45}"

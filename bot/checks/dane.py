@@ -48,6 +48,7 @@ CODES: Mapping[str, FindingCode] = {
 MAX_MX_HOSTS = 10
 USAGES, SELECTORS = {2, 3}, {0, 1}  # DANE-TA, DANE-EE; full certificate, public key
 DIGEST_OCTETS = {1: 32, 2: 64}  # SHA-256, SHA-512; type 0 is the data itself
+NUMBER = re.compile(r"[0-9]{1,3}")
 HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2})+")
 
 
@@ -183,7 +184,7 @@ def parse_tlsa(text: str) -> Tlsa:
     """Parse `3 1 1 0d6f…`, the data in one piece or several. Raises BadTlsa."""
     parts = text.split()
     numbers, data = parts[:3], "".join(parts[3:]).lower()
-    if len(numbers) < 3 or not all(re.fullmatch(r"[0-9]{1,3}", number) for number in numbers):
+    if len(numbers) < 3 or not all(map(NUMBER.fullmatch, numbers)):
         raise BadTlsa("a TLSA record starts with three numbers")
     if not HEXADECIMAL.fullmatch(data):
         raise BadTlsa("the data of a TLSA record is hexadecimal")

@@ -10,6 +10,7 @@ from bot.models import CheckRequest, Role
 
 WATCH_VERBS = ("watch", "unwatch", "watches", "history", "mute", "unmute", "ack", "settings")
 PASTE_VERBS = ("bounce", "headers")
+PRIVATE = "private"  # only the author sees the answer
 VERBS = ("check", "lists", *WATCH_VERBS, *PASTE_VERBS)
 
 
@@ -55,6 +56,17 @@ def split_verb(text: str) -> tuple[str, str]:
     if verb in VERBS:
         return verb, "".join(arguments).strip()
     return "check", text.strip()
+
+
+def strip_private(text: str) -> tuple[str, bool]:
+    """Split the option `private` off either end."""
+    command = text.strip()
+    if command[: len(PRIVATE)].lower() == PRIVATE and (not (rest := command[len(PRIVATE) :]) or rest[0].isspace()):
+        return rest.strip(), True
+    rest = command[: -len(PRIVATE)]
+    if command[-len(PRIVATE) :].lower() == PRIVATE and rest[-1:].isspace():
+        return rest.strip(), True
+    return command, False
 
 
 def parse_arguments(words: Sequence[str], options: Collection[str], flags: Collection[str]) -> Arguments:

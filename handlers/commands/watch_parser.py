@@ -20,7 +20,10 @@ from bot.monitoring.schedule import BadInterval, validate_interval
 from handlers.commands.parser import BadCommand, parse_arguments
 from handlers.sanitize import sanitize
 
-NAME_OPTION = re.compile(r"(?:^|\s)name\s+(?:[\"“”„](?P<quoted>[^\"“”]*)[\"“”]|(?P<rest>.+)$)", re.IGNORECASE)
+# The rest takes all that follows, so that only the first `name` is tried.
+NAME_OPTION = re.compile(
+    r"(?:^|\s)name\s++(?:[\"“”„](?P<quoted>[^\"“”]*+)[\"“”]|(?P<rest>.+))", re.IGNORECASE | re.DOTALL
+)
 MAX_NAME_LENGTH = 60
 MAX_MUTE = timedelta(days=30)
 PARSE_ERRORS = (BadCommand, BadTarget, BadDuration, BadInterval)

@@ -75,6 +75,7 @@ OPEN_PREFIX = "open-"  # action id prefix of link buttons
 RUN_PREFIX = "run-"  # action id prefix of command buttons
 
 WEB_URL = re.compile(r"https?://[!-~]+")
+CUT_ESCAPE = re.compile(r"&[a-z]*$")
 CLOSING_UNDERSCORE = re.compile(r"_(?!\w)")
 ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "›", "*": "∗", "~": "∼", "`": "ʹ"})
 
@@ -119,7 +120,7 @@ def escape_mrkdwn(text: str) -> str:
 
 
 def _cut_escaped(text: str, limit: int) -> str:
-    return text if len(text) <= limit else re.sub(r"&[a-z]*$", "", text[: limit - 1]) + "…"
+    return text if len(text) <= limit else CUT_ESCAPE.sub("", text[: limit - 1]) + "…"
 
 
 def _plain_text(text: str, limit: int) -> Block:

@@ -19,20 +19,29 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.storage import StoreUnavailable
 from handlers.ports import RetryAfter, WorkspaceUnavailable
 
-SECRET_PATTERN = re.compile(
-    r"xox[a-z]-[\w-]+|xapp-[\w-]+|https?://[^\s'\"]*/(?:services|commands|actions)/[^\s'\"]+|v0=[0-9a-f]{64}"
-)
+TOKEN = re.compile(r"xox[a-z]-[\w-]+|xapp-[\w-]+|v0=[0-9a-f]{64}")
+LINK = re.compile(r"https?://[^\s'\"]+")
+SECRET_PATH = re.compile("/(?:services|commands|actions)/.")
+REDACTED = "[secret]"
 
 
 class RedactingFilter(logging.Filter):
     """Redacts tokens, response URLs and signatures in log records, tracebacks included."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = SECRET_PATTERN.sub("[secret]", record.getMessage())
+        record.msg = _redact(record.getMessage())
         record.args = ()
         if record.exc_info and not record.exc_text:
-            record.exc_text = SECRET_PATTERN.sub("[secret]", logging.Formatter().formatException(record.exc_info))
+            record.exc_text = _redact(logging.Formatter().formatException(record.exc_info))
         return True
+
+
+def _redact(text: str) -> str:
+    return LINK.sub(_redact_link, TOKEN.sub(REDACTED, text))
+
+
+def _redact_link(link: re.Match[str]) -> str:
+    return REDACTED if SECRET_PATH.search(link[0]) else link[0]
 
 
 def sdk_logger() -> logging.Logger:

@@ -30,6 +30,9 @@ from handlers.slack.requests import (
 
 COMMAND = "/mailcheck"
 CHECK_SHORTCUT, BOUNCE_SHORTCUT = "check_message", "explain_bounce"
+RUN_ACTION = re.compile(f"^{RUN_PREFIX}")
+OPEN_ACTION = re.compile(f"^{OPEN_PREFIX}")
+FORM_VIEW = re.compile(f"^({'|'.join(FORMS)})$")
 NO_TARGETS = "That message names no address and no domain."
 
 log = structlog.get_logger()
@@ -111,7 +114,7 @@ def register_commands(app: AsyncApp, slack: SlackEvents) -> None:
 def register_interactions(app: AsyncApp, slack: SlackEvents) -> None:
     """Buttons and modals."""
 
-    @app.action(re.compile(f"^{RUN_PREFIX}"))
+    @app.action(RUN_ACTION)
     async def on_button(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         request = from_button(body, action, slack.now())
         if form := form_for(request):
@@ -120,7 +123,7 @@ def register_interactions(app: AsyncApp, slack: SlackEvents) -> None:
             await accept_request(slack, request)
         await ack()
 
-    @app.view(re.compile(f"^({'|'.join(FORMS)})$"))
+    @app.view(FORM_VIEW)
     async def on_form(ack: AsyncAck, body: dict[str, Any]) -> None:
         request_ack = await slack.accept(from_form(body, slack.now()))
         if request_ack.needs_work:
@@ -128,7 +131,7 @@ def register_interactions(app: AsyncApp, slack: SlackEvents) -> None:
         else:
             await ack(response_action="errors", errors={first_input(body): request_ack.card.title})
 
-    @app.action(re.compile(f"^{OPEN_PREFIX}"))
+    @app.action(OPEN_ACTION)
     async def on_link(ack: AsyncAck) -> None:
         await ack()  # the browser opened the page; without an ack Slack shows a warning
 

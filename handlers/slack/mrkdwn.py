@@ -13,7 +13,6 @@ from bot.models import Target
 # Excluding `<` keeps matching linear on a text of many `<`.
 LINK = re.compile(r"<(?:https?://|mailto:|tel:)([^<|>\s]+)(?:\|[^<>]*)?>")
 PASTED_LINK = re.compile(r"<(?:(https?://[^<|>\s]+)|(?:mailto:|tel:)([^<|>\s]+))(?:\|([^<>]*))?>")
-PRIVATE = re.compile(r"^private(?:\s+|$)|\s+private$", re.IGNORECASE)
 MENTION = re.compile(r"<[@#!][^<>]*>")
 ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))  # ampersand last: `&amp;lt;` must become `&lt;`
 TEXT_FIELDS = ("text", "url", "fallback", "title", "pretext", "value")
@@ -22,12 +21,6 @@ MAX_CHARACTERS = 20_000
 MAX_WORDS = 300  # parsed before the acknowledgement
 MAX_ADDRESSES = 8
 MAX_DOMAINS = 4
-
-
-def strip_private(text: str) -> tuple[str, bool]:
-    """Split the option `private` off either end."""
-    rest = PRIVATE.sub("", text.strip(), count=1)
-    return rest.strip(), rest != text.strip()
 
 
 def strip_markup(text: str) -> str:

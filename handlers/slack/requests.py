@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from handlers.commands.parser import PASTE_VERBS, split_verb
+from handlers.commands.parser import PASTE_VERBS, split_verb, strip_private
 from handlers.ports import Channel, ChatRequest, File
-from handlers.slack.mrkdwn import extract_targets, iter_texts, strip_markup, strip_pasted_markup, strip_private
+from handlers.slack.mrkdwn import extract_targets, iter_texts, strip_markup, strip_pasted_markup
 
 THREAD_VERBS = ("ack", "mute", "unmute")
 MAX_FILES = 5

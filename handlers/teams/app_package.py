@@ -28,6 +28,8 @@ ENVELOPE: tuple[Stroke, ...] = (
     ((0.50, 0.54), (0.82, 0.30)),
 )
 TICK: tuple[Stroke, ...] = (((0.60, 0.68), (0.69, 0.77)), ((0.69, 0.77), (0.86, 0.58)))
+SITE_ADDRESS = re.compile(r"https://[!-~]{1,1900}")
+NUMBER = re.compile(r"\d+")
 WHITE: Color = (255, 255, 255)
 BLUE: Color = (31, 79, 130)
 
@@ -171,11 +173,11 @@ def _bot_id(client_id: str) -> str:
 
 
 def _web_site(site: str) -> str:
-    if not re.fullmatch(r"https://[!-~]{1,1900}", site):
+    if not SITE_ADDRESS.fullmatch(site):
         raise BadPackage("The site must be a web address that starts with https://.")
     return site.rstrip("/")
 
 
 def _three_numbers(version: str) -> str:
     """Version without pre-release, which Teams rejects: `0.2.0rc1` becomes `0.2.0`."""
-    return ".".join([*re.findall(r"\d+", version), "0", "0", "0"][:3])
+    return ".".join([*NUMBER.findall(version), "0", "0", "0"][:3])

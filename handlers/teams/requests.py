@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.inputs.targets import BadTarget
 from handlers.commands import BadCommand, read_check, split_verb
-from handlers.commands.parser import PASTE_VERBS
+from handlers.commands.parser import PASTE_VERBS, strip_private
 from handlers.ports import ChatRequest, File
 from handlers.teams.adaptive_card import IN_PLACE, SELECT_ID
 from handlers.teams.conversation_references import ConversationReference, ConversationType
@@ -24,7 +24,6 @@ TAG = re.compile(
 )
 SPACES = re.compile(r"[^\S\n]+")  # includes the no-break spaces that Teams puts around a mention
 MENTION = re.compile(r"<at(?:\s[^<>]*)?>[^<>]*</at>", re.IGNORECASE)
-PRIVATE = re.compile(r"^private(?:\s+|$)|\s+private$", re.IGNORECASE)
 CHARACTERS_READ = 20_000
 
 
@@ -33,12 +32,6 @@ def plain_command(text: str) -> str:
     bare = MENTION.sub(" ", text[:CHARACTERS_READ])
     bare = TAG.sub("", BREAK.sub("\n", bare))
     return "\n".join(SPACES.sub(" ", line).strip() for line in html.unescape(bare).splitlines()).strip()
-
-
-def strip_private(text: str) -> tuple[str, bool]:
-    """Strip the option `private` from either end."""
-    bare = PRIVATE.sub("", text, count=1)
-    return bare.strip(), bare != text
 
 
 ActivityJson = Mapping[str, Any]  # an activity as Teams sends it

@@ -18,6 +18,7 @@ from starlette.routing import Mount
 from bot.demo import Demo
 from bot.settings import HostPort
 from handlers.background import TaskSet
+from handlers.commands.parser import strip_private
 from handlers.message import Card
 from handlers.messages.overview import Overview
 from handlers.ports import Channel, ChatRequest, CommandHandler, File, MessageNotFound
@@ -31,7 +32,6 @@ WORKSPACE = "local"
 PROGRESS_AFTER_S = 2.0
 MAX_STORED_TEXT = 8_000  # characters of a command that are displayed
 COMMAND_PREFIX = re.compile(r"\s*[/@]mailcheck\b[\s:,]*", re.IGNORECASE)
-PRIVATE = re.compile(r"^private(\s+|$)|\s+private$", re.IGNORECASE)
 
 log = structlog.get_logger()
 
@@ -162,6 +162,5 @@ class WebChat:
 
 def parse_typed(text: str) -> tuple[str, bool]:
     """The command without `/mailcheck` or `@mailcheck`; True if the answer is private."""
-    without_prefix = COMMAND_PREFIX.sub("", text, count=1) if COMMAND_PREFIX.match(text) else text
-    command = PRIVATE.sub("", without_prefix.strip(), count=1)
-    return command.strip(), command != without_prefix.strip()
+    prefix = COMMAND_PREFIX.match(text)
+    return strip_private(text[prefix.end() :] if prefix else text)

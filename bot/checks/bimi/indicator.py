@@ -25,6 +25,8 @@ ALLOWED_ELEMENTS = frozenset(
 DTD = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 PROCESSING_INSTRUCTION = re.compile(r"<\?(?!xml\s)", re.IGNORECASE)
 EXTERNAL_REFERENCE = re.compile(r"url\s*\(\s*['\"]?\s*(?!#)|@import", re.IGNORECASE)
+SEPARATORS = re.compile(r"[\s,]+")
+NOT_IN_NAMES = re.compile(r"\W")
 LEADING_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
@@ -54,7 +56,7 @@ def _title(root: ElementTree.Element) -> str:
 
 
 def _not_square(root: ElementTree.Element) -> bool:
-    view_box = re.split(r"[\s,]+", root.get("viewBox", "").strip())
+    view_box = SEPARATORS.split(root.get("viewBox", "").strip())
     if len(view_box) == 4:
         return not _same_length(view_box[2], view_box[3])
     return not _same_length(root.get("width", ""), root.get("height", ""))
@@ -101,7 +103,7 @@ def _outside_metadata(root: ElementTree.Element) -> Iterator[ElementTree.Element
 
 
 def _safe_name(name: str) -> str:
-    return re.sub(r"\W", "?", name.rpartition("}")[2])[:30]
+    return NOT_IN_NAMES.sub("?", name.rpartition("}")[2][:30])
 
 
 RULES: Sequence[tuple[str, Callable[[ElementTree.Element], bool]]] = (

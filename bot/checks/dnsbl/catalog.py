@@ -111,7 +111,7 @@ __all__ = ["Blocklist", "Catalog", "CatalogError", "Controls", "Key", "Kind", "l
 
 BUILT_IN = Path(__file__).with_name("catalog.toml")
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-ZONE = re.compile(r"([a-z0-9_]([a-z0-9_-]*[a-z0-9])?\.)+[a-z0-9-]+")
+ZONE = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.){1,126}[a-z0-9-]{1,63}")
 FLAGS = frozenset(str(1 << bit) for bit in range(8))
 
 

@@ -155,7 +155,10 @@ def _macro(match: re.Match[str]) -> str | Macro:
 
 
 def _value(macro: Macro, value: str) -> str:
-    parts = re.split(f"[{re.escape(macro.delimiters or '.')}]", value)
+    delimiters = macro.delimiters or "."
+    for delimiter in delimiters[1:]:
+        value = value.replace(delimiter, delimiters[0])
+    parts = value.split(delimiters[0])
     if macro.reverse:
         parts.reverse()
     joined = ".".join(parts[-macro.part_count :])

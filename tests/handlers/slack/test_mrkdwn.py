@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.inputs.targets import parse_targets
-from handlers.slack.mrkdwn import extract_targets, iter_texts, strip_markup, strip_private
+from handlers.commands.parser import strip_private
+from handlers.slack.mrkdwn import extract_targets, iter_texts, strip_markup
 from tests.support.cpu_growth import LINEAR, cpu_growth
 
 
@@ -31,6 +32,9 @@ def test_slack_markup_is_stripped(markup: str, typed: str) -> None:
         ("example.com PRIVATE", "example.com", True),
         ("example.com", "example.com", False),
         ("private", "", True),
+        ("private private", "private", True),
+        ("privateer example.com", "privateer example.com", False),
+        ("notprivate", "notprivate", False),
         ("", "", False),
         ("watch example.com name private mail", "watch example.com name private mail", False),
     ],
