@@ -31,7 +31,9 @@ end
 
 local function plan(name, due, subject)
     if due ~= '' then
-        try('ZADD', name, due, subject)
+        -- Looks are built anew where they cannot be read; the others begin again.
+        local add = name == 'mc1:looks' and try or renew
+        add('ZADD', name, due, subject)
     elseif name ~= 'mc1:looks' then
         try('ZREM', name, subject)
     end
