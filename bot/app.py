@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -54,6 +54,7 @@ from bot.storage import StoreUnavailable
 from bot.storage.cache import AnswerCache, RedisTextCache, ReportCache
 from bot.storage.circuit_breaker import CircuitBreaker
 from bot.storage.redis_client import RedisConnection, connect
+from bot.storage.unreadable import UNREADABLE_ERRORS, UnreadableValues
 
 log = structlog.get_logger()
 
@@ -254,7 +255,10 @@ class SharedTrustCache:
 
     async def get_many(self, ids: Collection[str], /) -> Mapping[str, ListTrust]:
         texts = await self._shared.get_many(list(ids))
-        shared = {key: ListTrust.from_json(json.loads(text)) for key, text in texts.items()}
+        shared: dict[str, ListTrust] = {}
+        for key, text in texts.items():
+            with suppress(*UNREADABLE_ERRORS):  # judged anew
+                shared[key] = ListTrust.from_json(json.loads(text))
         return {**await self._local.get_many(ids), **shared}
 
     async def set_many(self, trusts: Mapping[str, ListTrust], /) -> None:
@@ -279,7 +283,8 @@ class Monitoring:
 
 
 def build_monitoring(core: Core, store: RedisConnection) -> Monitoring:
-    repository, interactive = (RedisRepository(store.worker, now), RedisRepository(store.interactive, now))
+    unreadable = UnreadableValues(store.worker, lambda kind: core.metrics.unreadable_values.labels(kind=kind).inc())
+    repository, interactive = (RedisRepository(redis, now, unreadable) for redis in (store.worker, store.interactive))
     budget = QueryBudget(repository.polls, core.zones, now)
     poll_runner = monitoring_runner(
         core.check_runner,

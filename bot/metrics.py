@@ -20,6 +20,7 @@ class Metrics:
     poll_overdue_s: Gauge
     channels_waiting: Gauge
     lists_quarantined: Gauge
+    unreadable_values: Counter
 
     def record_report(self, report: Report) -> None:
         self.checks.labels(verdict=str(report.verdict), cached=str(report.cached).lower()).inc()
@@ -39,4 +40,5 @@ def build_metrics() -> Metrics:
         Gauge("mailcheck_looks_overdue_seconds", "Age of the oldest overdue poll in seconds", registry=registry),
         Gauge("mailcheck_rooms_waiting", "Channels with an outbox message due", registry=registry),
         Gauge("mailcheck_lists_held", "Blocklists in quarantine", registry=registry),
+        Counter("mailcheck_unreadable_values", "Stored values that cannot be read", ("kind",), registry=registry),
     )

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import structlog
 
+from bot.storage.record_store import UnreadableRecord
+
 T = TypeVar("T")
 SharedDeduplicator = Callable[[str], Awaitable[bool]]
 
@@ -30,12 +32,14 @@ class AckCircuitBreaker:
         self._open_until = float("-inf")
 
     async def call(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Result of the call. Any error becomes StoreTimeout."""
+        """Result of the call. Any error becomes StoreTimeout, but UnreadableRecord: that concerns one record."""
         if self._clock() < self._open_until:
             raise StoreTimeout
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await call()
+        except UnreadableRecord:
+            raise
         except Exception as error:  # the caller falls back in the same way whatever failed
             self._open_until = self._clock() + self._open_for_s
             log.warning("store unavailable", error=type(error).__name__, open_for_s=self._open_for_s)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,6 +16,8 @@ from starlette.routing import BaseRoute, Route
 from bot.storage import StoreUnavailable
 
 PROBE_TIMEOUT_S = 1.5
+
+log = structlog.get_logger()
 
 Probe = Callable[[], Awaitable[bool]]
 
@@ -42,9 +44,13 @@ def build_http_app(probes: HealthProbes, routes: Sequence[BaseRoute] = ()) -> St
         return _status_response(dict(zip(probes.dependencies, answers, strict=True)))
 
     async def metrics(_: Request) -> Response:
-        with suppress(TimeoutError, StoreUnavailable):  # the previous values are better than none
+        try:  # the previous values are better than none
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 await probes.update_gauges()
+        except (TimeoutError, StoreUnavailable) as error:
+            log.warning("gauges not updated", error=str(error))
+        except Exception:
+            log.exception("gauges not updated")
         return Response(generate_latest(probes.registry), media_type=CONTENT_TYPE_LATEST)
 
     own_routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]

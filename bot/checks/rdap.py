@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -88,6 +89,14 @@ def parse_contact(page: HttpPage) -> AbuseContact:
     return AbuseContact(name if NETWORK_NAME.fullmatch(name) else "", next(mails, ""))
 
 
+def load_contact(text: str) -> AbuseContact:
+    """Parse a cached contact. Raises ValueError, TypeError or RecursionError."""
+    contact = AbuseContact(**json.loads(text))
+    if not all(isinstance(value, str) for value in asdict(contact).values()):
+        raise TypeError("not texts")
+    return contact
+
+
 def _entities(network: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield all entities of the response, breadth first, nested ones included."""
     queue: list[Any] = [network]
@@ -140,7 +149,8 @@ class RdapClient:
 
     async def _request_contact(self, registry: str, server: str, prefix: str, ip: Address) -> AbuseContact | None:
         if self._cache and (cached := (await self._cache.get_many([prefix])).get(prefix)):
-            return AbuseContact(**json.loads(cached))
+            with suppress(ValueError, TypeError, RecursionError):  # asked for anew
+                return load_contact(cached)
         try:
             contact = await request_contact(server, ip, self._fetch)
         except ProbeFailed as error:

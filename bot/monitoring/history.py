@@ -137,8 +137,9 @@ def dump_history(history: History) -> str:
 
 def load_history(text: str) -> History:
     """Parse `dump_history`. Raises ValueError, TypeError, KeyError or IndexError."""
+    text.isascii() or text.encode()  # bytes that are not UTF-8 are decoded to surrogates
     rows: Mapping[str, Any] = json.loads(text) if text else {}
-    return History(tuple(Track(key, name, tuple(map(_span_from_row, spans))) for key, (name, *spans) in rows.items()))
+    return History(tuple(_track_from_row(key, row) for key, row in rows.items()))
 
 
 def _current_states(incident: Incident, now: datetime) -> dict[str, _Current]:
@@ -243,6 +244,12 @@ def _span_to_row(span: Span) -> list[int | str]:
     if span.count > 1:
         numbers += [span.count, int(span.duration.total_seconds()), int(span.longest.total_seconds())]
     return [*numbers, span.actor] if span.actor else numbers
+
+
+def _track_from_row(key: str, row: list[Any]) -> Track:
+    if not isinstance(row, list) or not isinstance(row[0], str):
+        raise TypeError("not a track")
+    return Track(key, row[0], tuple(map(_span_from_row, row[1:])))
 
 
 def _span_from_row(row: list[Any]) -> Span:

@@ -25,7 +25,6 @@ from bot.monitoring.dnsbl_quarantine import (
     ListCounts,
     ListNotice,
     QuarantinePolicy,
-    QuarantineState,
     apply_quarantine,
     count_listings,
     counts_by_list,
@@ -43,13 +42,13 @@ from bot.monitoring.serialization import (
     dump,
     dump_incident,
     from_timestamp,
-    load,
     parse_incident,
     parse_watch,
     updated_history,
 )
 from bot.settings import Settings
 from bot.storage import StoreUnavailable
+from bot.storage.unreadable import UnreadableValues, printable
 from bot.storage.watch_store import (
     NOTIFY_SCHEDULE,
     POLL_SCHEDULE,
@@ -81,16 +80,19 @@ async def enqueue_digests(repository: RedisRepository, now: datetime) -> int:
     """Enqueue due digests of channels with watches; returns their number."""
     count = 0
     for channel_name, due in await repository.digests.due(now.timestamp(), DIGEST_BATCH):
-        channel = Channel.parse(channel_name)
-        message = digest_message(channel, from_timestamp(due)) if await repository.list_watches(channel) else None
+        message = repository.unreadable.parse("mc1:digests", channel_name, digest_message, channel_name, due)
+        if message and not await repository.list_watches(message.channel):
+            message = None
         text = (message.id, dump(message)) if message else None
-        posted = await repository.digests.enqueue(channel_name, due, next_digest(channel_name, now).timestamp(), text)
+        next_at = next_digest(printable(channel_name), now).timestamp()
+        posted = await repository.digests.enqueue(channel_name, due, next_at, text)
         count += posted and message is not None
     return count
 
 
-def digest_message(channel: Channel, due: datetime) -> DigestMessage:
-    """Digest of a channel; its id is derived from the channel and the due time."""
+def digest_message(channel_name: str, due_s: float) -> DigestMessage:
+    """Digest of a channel; its id is derived from the channel and the due time. Raises ValueError."""
+    channel, due = Channel.parse(channel_name), from_timestamp(due_s)
     digest = blake2b(str(channel).encode(), digest_size=5).hexdigest()
     return DigestMessage(f"digest.{digest}.{int(due.timestamp()):x}", channel, due)
 
@@ -103,6 +105,10 @@ class ClaimedWatch:
     watch: Watch
     incident: Incident
 
+    @classmethod
+    def parse(cls, row: WatchRow) -> ClaimedWatch:
+        return cls(row, parse_watch(row), parse_incident(row))
+
 
 @dataclass(frozen=True, slots=True)
 class PollTarget:
@@ -112,15 +118,12 @@ class PollTarget:
     watches: Sequence[ClaimedWatch]
 
     @classmethod
-    def from_claim(cls, claimed: ClaimedTarget) -> PollTarget:
-        """Parse the watches of a claim; unreadable ones are logged and left out."""
-        watches: list[ClaimedWatch] = []
-        for row in claimed.watches:
-            try:
-                watches.append(ClaimedWatch(row, parse_watch(row), parse_incident(row)))
-            except (TypeError, ValueError, KeyError, AttributeError):
-                log.exception("unreadable watch", channel=row.channel, watch=row.id)
-        return cls(claimed, watches)
+    def from_claim(cls, claimed: ClaimedTarget, unreadable: UnreadableValues) -> PollTarget:
+        """Parse the watches of a claim; unreadable ones are reported and left out."""
+        watches = [
+            unreadable.parse(f"mc1:watches:{row.channel}", row.id, ClaimedWatch.parse, row) for row in claimed.watches
+        ]
+        return cls(claimed, [watch for watch in watches if watch])
 
     async def poll(self, schedule: str, runner: CheckRunnerProtocol) -> PollResult:
         """Run the checks of all addresses, or of the pending ones in a confirmation poll.
@@ -160,9 +163,24 @@ class PollResult:
         now: datetime,
         policy: AlertPolicy,
         multipliers: Mapping[str, Multipliers],
+        unreadable: UnreadableValues,
     ) -> PollResultRow:
         """Advance every watch; the rows to store, and the next poll times."""
-        transitions = [(member, self._transition(member, quarantined, now, policy)) for member in self.target.watches]
+        transitions = [
+            (member, transition)
+            for member in self.target.watches
+            if (
+                transition := unreadable.parse(
+                    f"mc1:incidents:{member.row.channel}",
+                    member.row.id,
+                    self._transition,
+                    member,
+                    quarantined,
+                    now,
+                    policy,
+                )
+            )
+        ]
         rechecks = [
             (transition.recheck_at.timestamp(), bool(transition.recheck_keys))
             for _, transition in transitions
@@ -171,7 +189,7 @@ class PollResult:
         return PollResultRow(
             self.target.claimed,
             [
-                watch_update(member, transition, now)
+                watch_update(member, transition, now, unreadable)
                 for member, transition in transitions
                 if transition.incident != member.incident
             ],
@@ -195,16 +213,24 @@ class PollResult:
         return next_due(self.target.claimed.target, now, interval).timestamp()
 
 
-def watch_update(member: ClaimedWatch, transition: Transition, now: datetime) -> WatchUpdate:
-    """Row update with the next incident, its history, and a message for each alert."""
+def watch_update(
+    member: ClaimedWatch, transition: Transition, now: datetime, unreadable: UnreadableValues
+) -> WatchUpdate:
+    """Row update with the next incident, its history, and a message for each alert.
+
+    A history that cannot be read stays as it is.
+    """
     messages = [
         AlertMessage(alert.key, member.watch.channel, member.watch, transition.incident, alert)
         for alert in transition.alerts
     ]
-    history = updated_history(member.row, member.incident, transition.incident, now)
-    return WatchUpdate(
-        member.row, dump_incident(transition.incident), [(message.id, dump(message)) for message in messages], history
+    history = unreadable.parse(
+        f"mc1:history:{member.row.channel}",
+        member.row.id,
+        lambda: updated_history(member.row, member.incident, transition.incident, now),
     )
+    texts = [(message.id, dump(message)) for message in messages]
+    return WatchUpdate(member.row, dump_incident(transition.incident), texts, history or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,15 +328,13 @@ class Poller:
         return 0
 
     async def _poll_claimed(self, schedule: str, claimed: Sequence[ClaimedTarget]) -> None:
-        targets = [PollTarget.from_claim(row) for row in claimed]
+        unreadable = self._repository.unreadable
+        targets = [PollTarget.from_claim(row, unreadable) for row in claimed]
         polls = await asyncio.gather(*(target.poll(schedule, self._runner) for target in targets))
         quarantined = await self._update_list_health(polls)
-        multipliers = {
-            workspace: json.loads(text)
-            for workspace, text in (await self._repository.polls.interval_multipliers()).items()
-        }
-        now = self._clock()
-        rows = [poll.to_row(schedule, quarantined, now, self._config.policy, multipliers) for poll in polls]
+        multipliers = await self._repository.interval_multipliers()
+        now, policy = self._clock(), self._config.policy
+        rows = [poll.to_row(schedule, quarantined, now, policy, multipliers, unreadable) for poll in polls]
         statuses = await self._repository.watches.apply(rows, (now + RETRY_AFTER).timestamp(), schedule)
         if unfinished := [status for status in statuses if status != "done"]:
             log.info(
@@ -328,8 +352,7 @@ class Poller:
             return frozenset()
         now, config = self._clock(), self._config
         for _ in range(MAX_SWAP_ATTEMPTS):
-            operation, text = await self._repository.polls.quarantine_state()
-            state = load(QuarantineState, text) if text else QuarantineState(now)
+            operation, state = await self._repository.claim_quarantine_state(now)
             state, notices = record_polls(state, sums, round_counts, now, config.quarantine_policy)
             state, round_notices = finish_round(state, config.without_test_points, now, config.quarantine_policy)
             if await self._repository.store_quarantine_state(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from ipaddress import ip_network
@@ -32,15 +31,17 @@ from bot.monitoring.serialization import (
     load,
     parse_incident,
     parse_message,
+    parse_multipliers,
     parse_watch,
     poll_subject,
     updated_history,
     watch_entry,
 )
-from bot.storage.channel_store import ChannelStore
-from bot.storage.outbox_store import DigestStore, OutboxStore
+from bot.storage.channel_store import LIST_NOTICES_KEY, ChannelStore
+from bot.storage.outbox_store import DigestStore, OutboxHead, OutboxStore
 from bot.storage.poll_store import PollStore
-from bot.storage.watch_store import WatchRow, WatchStore, WatchUpdate
+from bot.storage.unreadable import UNREADABLE_ERRORS, UnreadableValues, check_text, is_text
+from bot.storage.watch_store import POLL_SCHEDULE, WatchRow, WatchStore, WatchUpdate
 
 _NAMES: tuple[Callable[[StoredWatch], str], ...] = (
     lambda stored: stored.watch.id,
@@ -63,12 +64,13 @@ class RedisRepository:
     answer.
     """
 
-    def __init__(self, redis: Redis, clock: Callable[[], datetime]) -> None:
-        self.watches = WatchStore(redis)
-        self.channels = ChannelStore(redis)
-        self.outbox = OutboxStore(redis)
-        self.digests = DigestStore(redis)
-        self.polls = PollStore(redis)
+    def __init__(self, redis: Redis, clock: Callable[[], datetime], unreadable: UnreadableValues | None = None) -> None:
+        self.unreadable = unreadable or UnreadableValues(redis)
+        self.watches = WatchStore(redis, self.unreadable)
+        self.channels = ChannelStore(redis, self.unreadable)
+        self.outbox = OutboxStore(redis, self.unreadable)
+        self.digests = DigestStore(redis, self.unreadable)
+        self.polls = PollStore(redis, self.unreadable)
         self._clock = clock
 
     async def add(self, watch: Watch, incident: Incident, due: datetime) -> bool:
@@ -89,15 +91,13 @@ class RedisRepository:
 
     async def list_watches(self, channel: Channel) -> Sequence[StoredWatch]:
         """Oldest first."""
-        rows = [(parse_watch(row), parse_incident(row)) for row in await self._rows(channel)]
+        rows = [pair for row in await self._rows(channel) if (pair := self._parse_row(row))]
         rows.sort(key=lambda pair: (pair[0].created_at, pair[0].id))
         due_times = await self.watches.next_polls([poll_subject(watch) for watch, _ in rows])
         paused = await self.channels.is_paused(channel_location(channel))
         factors = await self._multipliers(channel)
         return [
-            StoredWatch(
-                watch, incident, None if due is None else from_timestamp(due), watch_interval(watch, factors), paused
-            )
+            StoredWatch(watch, incident, self._parse_time(POLL_SCHEDULE, due), watch_interval(watch, factors), paused)
             for (watch, incident), due in zip(rows, due_times, strict=True)
         ]
 
@@ -114,28 +114,38 @@ class RedisRepository:
 
     async def remove(self, channel: Channel, watch_id: str) -> bool:
         row = await self._row(channel, watch_id)
-        return row is not None and await self.watches.remove(watch_entry(parse_watch(row)))
+        pair = self._parse_row(row) if row else None
+        return pair is not None and await self.watches.remove(watch_entry(pair[0]))
 
     async def update_incident(self, channel: Channel, watch_id: str, incident: Incident, expected: Incident) -> bool:
         """Ending a mute schedules its deferred alerts at once."""
         row = await self._row(channel, watch_id)
-        if row is None or parse_incident(row) != expected:
+        pair = self._parse_row(row) if row else None
+        if row is None or pair is None or pair[1] != expected:
             return False
         now = self._clock()
         tell_at = now.timestamp() if expected.muted and not incident.muted else None
         row = replace(row, history=await self.watches.history(str(channel), watch_id))
-        change = WatchUpdate(row, dump_incident(incident), history=updated_history(row, expected, incident, now))
-        return await self.watches.update_incident(change, poll_subject(parse_watch(row)), tell_at)
+        history = self.unreadable.parse(
+            f"mc1:history:{channel}", watch_id, lambda: updated_history(row, expected, incident, now)
+        )
+        change = WatchUpdate(row, dump_incident(incident), history=history or "")
+        return await self.watches.update_incident(change, poll_subject(pair[0]), tell_at)
 
     async def history(self, channel: Channel, watch_id: str) -> History:
-        return load_history(await self.watches.history(str(channel), watch_id))
+        text = await self.watches.history(str(channel), watch_id)
+        return self._parse_history(channel, watch_id, text) or History()
 
     async def histories(self, channel: Channel) -> Mapping[str, History]:
-        return {id: load_history(text) for id, text in (await self.watches.histories(str(channel))).items()}
+        texts = await self.watches.histories(str(channel))
+        parsed = {id: self._parse_history(channel, id, text) for id, text in texts.items()}
+        return {id: history for id, history in parsed.items() if history is not None}
 
     async def settings(self, channel: Channel) -> ChannelSettings:
         text = await self.channels.settings(channel_location(channel))
-        settings = load(ChannelSettings, text) if text else ChannelSettings()
+        key = f"mc1:settings:{channel_location(channel).workspace}"
+        parsed = self.unreadable.parse(key, str(channel), lambda: load(ChannelSettings, text or "{}"))
+        settings = parsed or ChannelSettings()
         return replace(settings, list_notices=await self.channels.gets_list_notices(channel_location(channel)))
 
     async def set_settings(self, channel: Channel, settings: ChannelSettings) -> None:
@@ -160,19 +170,20 @@ class RedisRepository:
     async def resume_workspace(self, platform: str, workspace: str) -> bool:
         """True if it was paused."""
         was_paused = await self.channels.resume(f"{platform}/{workspace}")
-        for channel in await self.channels.list_channels(f"{platform}/{workspace}") if was_paused else ():
-            await self._resume(Channel.parse(channel))
+        for channel in await self.list_channels(platform, workspace) if was_paused else ():
+            await self._resume(channel)
         return was_paused
 
     async def purge_channel(self, channel: Channel) -> None:
         for row in await self._rows(channel):
-            await self.watches.remove(watch_entry(parse_watch(row)))
+            if pair := self._parse_row(row):
+                await self.watches.remove(watch_entry(pair[0]))
         await self.channels.delete_channel(channel_location(channel))
 
     async def purge_workspace(self, platform: str, workspace: str) -> None:
         """Idempotent, so it can be repeated after an interruption."""
-        for channel in await self.channels.list_channels(f"{platform}/{workspace}"):
-            await self.purge_channel(Channel.parse(channel))
+        for channel in await self.list_channels(platform, workspace):
+            await self.purge_channel(channel)
         await self.channels.delete_workspace(f"{platform}/{workspace}")
 
     async def purge_expired(self) -> int:
@@ -182,8 +193,8 @@ class RedisRepository:
         for name in expired:
             if name.count("/") == 1:
                 await self.purge_workspace(*name.split("/"))
-            else:
-                await self.purge_channel(Channel.parse(name))
+            elif channels := self._parse_channels("mc1:resting", [name]):
+                await self.purge_channel(channels[0])
         return len(expired)
 
     async def audit(self, channel: Channel, actor: str, action: str, old: str = "", new: str = "") -> None:
@@ -193,13 +204,22 @@ class RedisRepository:
         )
 
     async def ready_channels(self) -> Sequence[Channel]:
-        return [Channel.parse(channel) for channel in await self.outbox.ready_channels(self._clock().timestamp())]
+        return self._parse_channels("mc1:waiting", await self.outbox.ready_channels(self._clock().timestamp()))
 
     async def peek(self, channel: Channel) -> OutboxMessage | None:
-        head = await self.outbox.peek(str(channel))
-        if head is None:
-            return None
+        """A message that cannot be read is set aside, and the next one takes its place."""
+        while head := await self.outbox.peek(str(channel)):
+            try:
+                return self._parse_head(channel, head)
+            except UNREADABLE_ERRORS as error:
+                if not await self.outbox.set_aside(str(channel), head, type(error).__name__):
+                    break
+        return None
+
+    def _parse_head(self, channel: Channel, head: OutboxHead) -> OutboxMessage:
         message = parse_message(head.text)
+        if message.id != head.id:
+            raise ValueError("the id of another message")
         intent = None if head.send_started_at is None else from_timestamp(head.send_started_at)
         return replace(message, channel=channel, send_started_at=intent, attempts=head.attempts)
 
@@ -231,20 +251,30 @@ class RedisRepository:
     async def last_poll_at(self) -> datetime | None:
         """Time of the last poll round of any worker; None if more than an hour ago."""
         at = await self.polls.last_poll_at()
-        return None if at is None else from_timestamp(at)
+        return self._parse_time("mc1:swept", at)
 
     async def list_channels(self, platform: str, workspace: str) -> Sequence[Channel]:
-        return [Channel.parse(channel) for channel in await self.channels.list_channels(f"{platform}/{workspace}")]
+        name = f"{platform}/{workspace}"
+        return self._parse_channels(f"mc1:rooms:{name}", await self.channels.list_channels(name))
 
     async def list_workspaces(self) -> Sequence[tuple[str, str]]:
         """Platform and workspace of every watch."""
-        names = sorted({name.partition(" ")[0] for name in await self.watches.demand()})
-        return [(platform, workspace) for platform, _, workspace in (name.partition("/") for name in names)]
+        names = [name.partition("/") for name in await self.watches.workspaces() if is_text(name)]
+        return [(platform, workspace) for platform, separator, workspace in names if separator]
 
     async def quarantine_state(self) -> QuarantineState | None:
         """State of all lists; None before the first round."""
         _, text = await self.polls.quarantine_state()
-        return load(QuarantineState, text) if text else None
+        return self._parse_lists(text) if text else None
+
+    async def claim_quarantine_state(self, now: datetime) -> tuple[str, QuarantineState]:
+        """State of all lists and its version, to be replaced; one that cannot be read is set aside."""
+        version, text = await self.polls.quarantine_state()
+        state = self._parse_lists(text) if text else None
+        if state is None and (version or text):
+            await self.polls.set_aside_quarantine_state(version, text)
+            version = ""
+        return version, state or QuarantineState(now)
 
     async def store_quarantine_state(
         self, operation: str, text: str, notices: Sequence[ListNotice], list_names: Mapping[str, str]
@@ -254,11 +284,12 @@ class RedisRepository:
         Channels get notices about quarantine only; unresponsive lists are logged for the operator.
         """
         announced = [notice for notice in notices if notice.reason in (NoticeReason.QUARANTINED, NoticeReason.TRUSTED)]
-        channels = await self.channels.list_notice_channels() if announced else ()
+        names = await self.channels.list_notice_channels() if announced else ()
+        channels = self._parse_channels(LIST_NOTICES_KEY, names)
         messages = [
             ListNoticeMessage(
                 f"list.{notice.key}",
-                Channel.parse(channel),
+                channel,
                 notice,
                 list_names.get(notice.list_ids[0], notice.list_ids[0]),
                 self._clock(),
@@ -273,20 +304,45 @@ class RedisRepository:
 
     async def quarantined_lists(self) -> frozenset[str]:
         """Ids of lists in quarantine."""
-        _, text = await self.polls.quarantine_state()
-        return load(QuarantineState, text).quarantined if text else frozenset()
+        state = await self.quarantine_state()
+        return state.quarantined if state else frozenset()
 
     async def _resume(self, channel: Channel) -> None:
         """Schedule its polls within five minutes, and its messages at once."""
-        subjects, now = ([poll_subject(parse_watch(row)) for row in await self._rows(channel)], self._clock())
+        pairs = [pair for row in await self._rows(channel) if (pair := self._parse_row(row))]
+        subjects, now = ([poll_subject(watch) for watch, _ in pairs], self._clock())
         await self.watches.bring_forward({s: first_due(s, RESUME_WITHIN, now).timestamp() for s in subjects})
         await self.outbox.end_delays([str(channel)])
 
     async def _multipliers(self, channel: Channel) -> Multipliers:
-        factors: Multipliers = json.loads(
-            await self.polls.workspace_multipliers(channel_location(channel).workspace) or "{}"
-        )
-        return factors
+        workspace = channel_location(channel).workspace
+        text = await self.polls.workspace_multipliers(workspace)
+        return self._parse_multipliers(workspace, text or "{}")
+
+    async def interval_multipliers(self) -> dict[str, Multipliers]:
+        """Multipliers of every workspace that has some."""
+        texts = await self.polls.interval_multipliers()
+        return {workspace: self._parse_multipliers(workspace, text) for workspace, text in texts.items()}
+
+    def _parse_multipliers(self, workspace: str, text: str) -> Multipliers:
+        return self.unreadable.parse("mc1:stretched", workspace, lambda: parse_multipliers(text)) or {}
+
+    def _parse_row(self, row: WatchRow) -> tuple[Watch, Incident] | None:
+        key = f"mc1:watches:{row.channel}"
+        return self.unreadable.parse(key, row.id, lambda: (parse_watch(row), parse_incident(row)))
+
+    def _parse_history(self, channel: Channel, id: str, text: str) -> History | None:
+        return self.unreadable.parse(f"mc1:history:{channel}", id, lambda: load_history(text))
+
+    def _parse_lists(self, text: str) -> QuarantineState | None:
+        return self.unreadable.parse("mc1:lists", "", lambda: load(QuarantineState, text))
+
+    def _parse_time(self, key: str, at: float | None) -> datetime | None:
+        return None if at is None else self.unreadable.parse(key, "", lambda: from_timestamp(at))
+
+    def _parse_channels(self, key: str, names: Iterable[str]) -> list[Channel]:
+        channels = [self.unreadable.parse(key, name, _channel, name) for name in names]
+        return [channel for channel in channels if channel]
 
     async def _rows(self, channel: Channel) -> list[WatchRow]:
         return await self.watches.list_watches(str(channel))
@@ -295,9 +351,12 @@ class RedisRepository:
         return next((row for row in await self._rows(channel) if row.id == watch_id), None)
 
 
+def _channel(name: str) -> Channel:
+    return Channel.parse(check_text(name))
+
+
 def _contains(subject: str, ip: Address) -> bool:
-    _, network, *_ = subject.split()
     try:
-        return ip in ip_network(network)
-    except ValueError:
+        return ip in ip_network(subject.split()[1])
+    except (ValueError, IndexError):
         return False  # a domain

@@ -24,6 +24,7 @@ from bot.monitoring.history import dump_history, load_history, record_changes
 from bot.monitoring.interfaces import AlertMessage, ChannelSettings, DigestMessage, ListNoticeMessage, OutboxMessage
 from bot.monitoring.models import Acknowledged, Alert, Channel, Incident, Muted, Network, Observation, Problem, Watch
 from bot.monitoring.schedule import demand_of
+from bot.storage.unreadable import check_text
 from bot.storage.watch_store import ChannelLocation, WatchEntry, WatchRow
 
 Address = IPv4Address | IPv6Address
@@ -96,11 +97,42 @@ def _from_ranges(text: str) -> Iterator[str]:
 
 T = TypeVar("T")
 Converter = Callable[[Any], Any]
+MAX_NUMBER = 1e10  # seconds since 1970 in the year 2286, and more than any count
+
+
+def identity(value: Any) -> Any:
+    return value
+
+
+def check_type(value: Any, kind: type) -> Any:
+    """Raises TypeError; a stored value of another type would fail far from here."""
+    if type(value) is not kind:
+        raise TypeError(f"not a {kind.__name__}")
+    return value
+
+
+def check_seconds(number: Any) -> Any:
+    """Raises TypeError or ValueError for what is no number, or larger than any that is written."""
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise TypeError("not a number")
+    if not -MAX_NUMBER <= number <= MAX_NUMBER:  # NaN neither
+        raise ValueError("out of range")
+    return number
+
+
+def from_timestamp(seconds: float) -> datetime:
+    """Raises TypeError or ValueError for a time that nobody meant."""
+    return datetime.fromtimestamp(check_seconds(seconds), UTC)
+
 
 # Scalar types: how each is written and read.
 SCALARS: Mapping[Any, tuple[Converter, Converter]] = {
-    datetime: (datetime.timestamp, lambda seconds: datetime.fromtimestamp(seconds, UTC)),
-    timedelta: (timedelta.total_seconds, lambda seconds: timedelta(seconds=seconds)),
+    datetime: (datetime.timestamp, from_timestamp),
+    timedelta: (timedelta.total_seconds, lambda seconds: timedelta(seconds=check_seconds(seconds))),
+    str: (identity, lambda value: check_type(value, str)),
+    bool: (identity, lambda value: check_type(value, bool)),
+    int: (identity, lambda value: check_seconds(check_type(value, int))),
+    float: (identity, check_seconds),
     Channel: (str, Channel.parse),
     Network: (str, ip_network),
 }
@@ -222,13 +254,16 @@ def _converters(hint: Any) -> tuple[Converter, Converter]:
         return _problems_to_json, _problems_from_json
     if get_origin(hint) is tuple:
         write, read = _converters(get_args(hint)[0])
-        return lambda values: [write(value) for value in values], lambda values: tuple(read(value) for value in values)
+        return (
+            lambda values: [write(value) for value in values],
+            lambda values: tuple(read(value) for value in check_type(values, list)),
+        )
     if is_dataclass(hint):
         kind: Any = hint
         return to_json, lambda document: from_json(kind, document)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return lambda value: value.value, hint
-    return dict if get_origin(hint) is not None else _identity, _identity
+    return dict, _texts_from_json
 
 
 def _problems_to_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
@@ -245,8 +280,8 @@ def _problems_from_json(documents: Iterable[Mapping[str, Any]]) -> tuple[Problem
     )
 
 
-def _identity(value: Any) -> Any:
-    return value
+def _texts_from_json(value: Any) -> dict[str, str]:
+    return {key: check_type(text, str) for key, text in check_type(value, dict).items()}
 
 
 def watch_entry(watch: Watch) -> WatchEntry:
@@ -257,15 +292,15 @@ def watch_entry(watch: Watch) -> WatchEntry:
 
 def parse_watch(row: WatchRow) -> Watch:
     """Parse a watch; its channel is part of the Redis key and not of the text, to save memory."""
-    return from_json(Watch, {"room": row.channel, **json.loads(row.watch)})
+    return from_json(Watch, {"room": row.channel, **parse_json(row.watch)})
 
 
 def parse_incident(row: WatchRow) -> Incident:
-    return from_json(Incident, {"watch": row.id, **json.loads(row.incident)})
+    return from_json(Incident, {"watch": row.id, **parse_json(row.incident)})
 
 
 def updated_history(row: WatchRow, before: Incident, after: Incident, now: datetime) -> str:
-    """History after a change of the incident; empty if it is unchanged."""
+    """History after a change of the incident; empty if it is unchanged. Raises what `load_history` does."""
     text = dump_history(record_changes(load_history(row.history), before, after, now))
     return "" if text == row.history else text
 
@@ -275,7 +310,7 @@ def dump_incident(incident: Incident) -> str:
 
 
 def parse_message(text: str) -> OutboxMessage:
-    document = json.loads(text)
+    document = parse_json(text)
     kinds = {"note": ListNoticeMessage, "alert": AlertMessage}
     return from_json(next((kind for name, kind in kinds.items() if name in document), DigestMessage), document)
 
@@ -289,10 +324,6 @@ def poll_subject(watch: Watch) -> str:
     return f"{watch.role} {watch.subject}"
 
 
-def from_timestamp(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
 def dump(value: Any, omit: str = "") -> str:
     """Serialize as JSON text without the stored key `omit`."""
     document = {key: item for key, item in to_json(value).items() if key != omit}
@@ -300,4 +331,13 @@ def dump(value: Any, omit: str = "") -> str:
 
 
 def load(kind: type[T], text: str) -> T:
-    return from_json(kind, json.loads(text))
+    return from_json(kind, parse_json(text))
+
+
+def parse_json(text: str) -> Any:
+    """A JSON object. Raises ValueError, TypeError or RecursionError."""
+    return check_type(json.loads(check_text(text)), dict)
+
+
+def parse_multipliers(text: str) -> dict[str, float]:
+    return {kind: check_seconds(multiplier) for kind, multiplier in parse_json(text).items()}

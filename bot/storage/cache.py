@@ -13,6 +13,7 @@ from hashlib import blake2b
 from bot.models import DnsAnswer
 from bot.storage.circuit_breaker import CacheUnavailable, CircuitBreaker
 from bot.storage.single_flight import CacheEntry, RequestBatcher, SingleFlight
+from bot.storage.unreadable import UNREADABLE_ERRORS, check_text, is_text
 
 KEY_PREFIX = "mc1"  # raise the number when the format of an entry changes
 MAX_ANSWER_TTL_S = 3600
@@ -60,7 +61,7 @@ class AnswerCache:
         answers: dict[str, DnsAnswer] = {}
         for name, entry in zip(names, entries, strict=True):
             if entry is not None:
-                with suppress(ValueError, TypeError):  # unreadable: queried again and replaced
+                with suppress(*UNREADABLE_ERRORS):  # queried again and replaced
                     answers[name] = load_answer(name, rdtype, entry)
         return answers
 
@@ -102,7 +103,7 @@ class ReportCache:
             self._single_flight.store(name, CacheEntry(text, REPORT_TTL_S))
             return text, False
         return await self._single_flight.fetch(
-            name, make, lambda text: CacheEntry(text, REPORT_TTL_S), lambda entry: entry.text
+            name, make, lambda text: CacheEntry(text, REPORT_TTL_S), lambda entry: check_text(entry.text)
         )
 
     async def flush(self) -> None:
@@ -125,7 +126,9 @@ class RedisTextCache:
             texts = await self._circuit.run(lambda: self._circuit.redis.mget(keys))
         except CacheUnavailable:
             return {}
-        return {item: str(text) for item, text in zip(ids, texts, strict=True) if text is not None}
+        return {
+            item: str(text) for item, text in zip(ids, texts, strict=True) if text is not None and is_text(str(text))
+        }
 
     async def set_many(self, items: Mapping[str, str], ttl_s: int) -> None:
         if not items or ttl_s <= 0:
@@ -146,7 +149,9 @@ def dump_answer(answer: DnsAnswer) -> CacheEntry:
 
 def load_answer(name: str, rdtype: str, entry: CacheEntry) -> DnsAnswer:
     """Raises ValueError or TypeError for a text that `dump_answer` did not write."""
-    exists, authentic, records = json.loads(entry.text)
+    exists, authentic, records = json.loads(check_text(entry.text))
+    if not isinstance(records, list) or not all(isinstance(record, str) for record in records):
+        raise TypeError("records are texts")
     return DnsAnswer(name, rdtype, tuple(records), exists=exists, ttl=int(entry.ttl_s), authentic=authentic)
 
 

@@ -8,22 +8,26 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bot.storage.lua_script import LuaScript, store_errors
+from bot.storage.unreadable import UnreadableValues
 from bot.storage.watch_store import ChannelLocation, new_operation_id
 
 MAX_AUDIT_ENTRIES = 10_000
+PAUSED_KEY = "mc1:resting"
 LIST_NOTICES_KEY = "mc1:hearing"  # workspace → its channel for list notices
 
 
 class ChannelStore:
     """Methods raise StoreUnavailable if Redis does not answer. Times are Unix timestamps."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, unreadable: UnreadableValues | None = None) -> None:
         self._redis: Any = redis  # redis-py types allow bytes; this client decodes
-        self._append = LuaScript(redis, "audit_append.lua")
+        self._unreadable = unreadable or UnreadableValues(redis)
+        self._append = LuaScript(redis, "audit_append.lua", self._unreadable)
 
     async def settings(self, channel: ChannelLocation) -> str | None:
         async with store_errors():
-            text: str | None = await self._redis.hget(f"mc1:settings:{channel.workspace}", channel.channel)
+            key = f"mc1:settings:{channel.workspace}"
+            text: str | None = await self._unreadable.read(key, self._redis.hget(key, channel.channel), None)
         return text
 
     async def set_settings(
@@ -35,52 +39,69 @@ class ChannelStore:
         `digest_at`: time of its first digest, None for no digests; an earlier schedule stays.
         """
         had_notices = await self.gets_list_notices(channel)
-        async with store_errors(), self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hset(f"mc1:settings:{channel.workspace}", channel.channel, text)
-            if list_notices:
-                pipeline.hset(LIST_NOTICES_KEY, channel.workspace, channel.channel)
-            elif had_notices:
-                pipeline.hdel(LIST_NOTICES_KEY, channel.workspace)
-            if digest_at is None:
-                pipeline.zrem("mc1:digests", channel.channel)
-            else:
-                pipeline.zadd("mc1:digests", {channel.channel: digest_at}, nx=True)
-            await pipeline.execute()
+        key = f"mc1:settings:{channel.workspace}"
+
+        async def store() -> None:
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.hset(key, channel.channel, text)
+                if list_notices:
+                    pipeline.hset(LIST_NOTICES_KEY, channel.workspace, channel.channel)
+                elif had_notices:
+                    pipeline.hdel(LIST_NOTICES_KEY, channel.workspace)
+                if digest_at is None:
+                    pipeline.zrem("mc1:digests", channel.channel)
+                else:
+                    pipeline.zadd("mc1:digests", {channel.channel: digest_at}, nx=True)
+                await pipeline.execute()
+
+        async with store_errors():
+            await self._unreadable.write({key: "hash", LIST_NOTICES_KEY: "hash", "mc1:digests": "zset"}, store)
 
     async def gets_list_notices(self, channel: ChannelLocation) -> bool:
         async with store_errors():
-            return bool(await self._redis.hget(LIST_NOTICES_KEY, channel.workspace) == channel.channel)
+            stored = self._redis.hget(LIST_NOTICES_KEY, channel.workspace)
+            return bool(await self._unreadable.read(LIST_NOTICES_KEY, stored, None) == channel.channel)
 
     async def list_notice_channels(self) -> list[str]:
         """Channels that get notices about unreliable lists, at most one per workspace."""
         async with store_errors():
-            return list(await self._redis.hvals(LIST_NOTICES_KEY))
+            return list(await self._unreadable.read(LIST_NOTICES_KEY, self._redis.hvals(LIST_NOTICES_KEY), []))
 
     async def pause(self, name: str, until: float) -> None:
         """Pause a channel or a whole workspace; if already paused, the earlier time stays."""
         async with store_errors():
-            await self._redis.hsetnx("mc1:resting", name, f"{until:.0f}")
+            await self._unreadable.write(
+                {PAUSED_KEY: "hash"}, lambda: self._redis.hsetnx(PAUSED_KEY, name, f"{until:.0f}")
+            )
 
     async def resume(self, name: str) -> bool:
         async with store_errors():
-            return bool(await self._redis.hdel("mc1:resting", name))
+            return bool(await self._unreadable.read(PAUSED_KEY, self._redis.hdel(PAUSED_KEY, name), 0))
 
     async def is_paused(self, channel: ChannelLocation) -> bool:
         """Whether the channel is paused, by itself or with its workspace."""
         async with store_errors():
-            return any(await self._redis.hmget("mc1:resting", channel.channel, channel.workspace))
+            times = self._redis.hmget(PAUSED_KEY, channel.channel, channel.workspace)
+            return any(await self._unreadable.read(PAUSED_KEY, times, ()))
 
     async def paused(self) -> Mapping[str, float]:
         """Paused channels and workspaces, with the time at which they may be purged."""
         async with store_errors():
-            return {name: float(until) for name, until in (await self._redis.hgetall("mc1:resting")).items()}
+            times = await self._unreadable.read(PAUSED_KEY, self._redis.hgetall(PAUSED_KEY), {})
+        parsed = {name: self._unreadable.parse(PAUSED_KEY, name, float, t) for name, t in times.items()}
+        return {name: until for name, until in parsed.items() if until is not None}
 
     async def list_channels(self, workspace: str) -> list[str]:
         """Channels of a workspace that have watches, settings or outbox messages."""
         async with store_errors():
-            watched = await self._redis.hkeys(f"mc1:rooms:{workspace}")
-            configured = await self._redis.hkeys(f"mc1:settings:{workspace}")
-            pending = await self._redis.zrange("mc1:waiting", 0, -1)
+            watched, configured, pending = [
+                await self._unreadable.read(key, reply, [])
+                for key, reply in (
+                    (f"mc1:rooms:{workspace}", self._redis.hkeys(f"mc1:rooms:{workspace}")),
+                    (f"mc1:settings:{workspace}", self._redis.hkeys(f"mc1:settings:{workspace}")),
+                    ("mc1:waiting", self._redis.zrange("mc1:waiting", 0, -1)),
+                )
+            ]
         return sorted({*watched, *configured, *(channel for channel in pending if channel.startswith(f"{workspace}/"))})
 
     async def delete_channel(self, channel: ChannelLocation) -> None:
@@ -93,17 +114,18 @@ class ChannelStore:
                 pipeline.hdel(f"mc1:settings:{channel.workspace}", name)
                 pipeline.zrem("mc1:waiting", name)
                 pipeline.zrem("mc1:digests", name)
-                pipeline.hdel("mc1:resting", name)
+                pipeline.hdel(PAUSED_KEY, name)
                 if gets_notices:
                     pipeline.hdel(LIST_NOTICES_KEY, channel.workspace)
-                await pipeline.execute()
+                for reply in await pipeline.execute(raise_on_error=False):
+                    self._unreadable.usable(f"mc1:settings:{channel.workspace}", reply, 0)
 
     async def delete_workspace(self, workspace: str) -> None:
         """Delete what is left of a workspace after its channels."""
         async with store_errors():
             await self._redis.delete(f"mc1:settings:{workspace}", f"mc1:audit:{workspace}")
-            await self._redis.hdel("mc1:resting", workspace)
-            await self._redis.hdel(LIST_NOTICES_KEY, workspace)
+            for key in (PAUSED_KEY, LIST_NOTICES_KEY):
+                await self._unreadable.read(key, self._redis.hdel(key, workspace), 0)
 
     async def append_audit(self, workspace: str, entry: Mapping[str, str]) -> None:
         """Add an entry to the audit stream of a workspace, trimmed to about 10,000 entries."""

@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -17,20 +17,36 @@ from redis.exceptions import RedisError
 from bot.storage import StoreUnavailable
 
 ScriptArgument = str | int | float
+SHARED_SCRIPT = "shared.lua"
+
+
+class Reporter(Protocol):
+    def report(self, key: str, field: str, reason: str) -> None:
+        """Report a stored value that cannot be read."""
 
 
 class LuaScript:
     """Runs `scripts/NAME.lua`. Raises StoreUnavailable if Redis does not answer.
 
-    The script may have run nevertheless, so every script is idempotent.
+    The script may have run nevertheless, so every script is idempotent. Stored values that it could
+    not read come back beside the result, and go to `unreadable`.
     """
 
-    def __init__(self, redis: Redis, name: str) -> None:
-        self._run = redis.register_script((files("bot.storage") / "scripts" / name).read_text(encoding="utf-8"))
+    def __init__(self, redis: Redis, name: str, unreadable: Reporter | None = None) -> None:
+        self._run = redis.register_script(read_script(SHARED_SCRIPT) + read_script(name))
+        self._unreadable = unreadable
 
     async def __call__(self, *arguments: ScriptArgument) -> Any:
         async with store_errors():
-            return json.loads(await self._run([], list(arguments)))
+            result, unreadable = json.loads(await self._run([], list(arguments)))
+        for key, field, reason in unreadable if self._unreadable else ():
+            assert self._unreadable
+            self._unreadable.report(key, field, reason)
+        return result
+
+
+def read_script(name: str) -> str:
+    return (files("bot.storage") / "scripts" / name).read_text(encoding="utf-8")
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ The digest schedule of the channels that want one:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -20,9 +20,12 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bot.storage.lua_script import LuaScript, store_errors
+from bot.storage.unreadable import UnreadableValues, check_text
 from bot.storage.watch_store import format_timestamp, new_operation_id
 
 THREAD_TTL_S = int(timedelta(days=90).total_seconds())
+MAX_ATTEMPTS = 1_000_000
+LATEST_TIMESTAMP = 1e10  # the year 2286
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +41,52 @@ class OutboxHead:
 class OutboxStore:
     """Methods raise StoreUnavailable if Redis does not answer. Times are Unix timestamps."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, unreadable: UnreadableValues | None = None) -> None:
         self._redis: Any = redis  # redis-py types allow bytes; this client decodes
-        self._step_script = LuaScript(redis, "outbox_step.lua")
+        self._unreadable = unreadable or UnreadableValues(redis)
+        self._step_script, self._set_aside_script = (
+            LuaScript(redis, f"{name}.lua", self._unreadable) for name in ("outbox_step", "outbox_set_aside")
+        )
 
     async def ready_channels(self, now: float) -> list[str]:
         async with store_errors():
-            return list(await self._redis.zrangebyscore("mc1:waiting", "-inf", format_timestamp(now)))
+            ready = self._redis.zrangebyscore("mc1:waiting", "-inf", format_timestamp(now))
+            channels = await self._unreadable.read("mc1:waiting", ready, None)
+        return await self._restore_waiting() if channels is None else list(channels)
 
     async def peek(self, channel: str) -> OutboxHead | None:
         async with store_errors(), self._redis.pipeline(transaction=True) as pipeline:
             pipeline.lindex(f"mc1:outbox:{channel}", 0)
             pipeline.hgetall(f"mc1:intent:{channel}")
-            message, intent = await pipeline.execute()
+            replies = await pipeline.execute(raise_on_error=False)
+        message = self._unreadable.usable(f"mc1:outbox:{channel}", replies[0], "")
+        intent_key = f"mc1:intent:{channel}"
+        intent = self._unreadable.usable(intent_key, replies[1], None)
+        if message == "" and isinstance(replies[0], Exception):
+            await self._set_aside_script(channel, "")
+            return None
         if message is None:
             return None
+        attempt = None if intent is None else self._unreadable.parse(intent_key, "", lambda: parse_intent(intent))
+        if attempt is None:
+            await self._unreadable.set_aside(intent_key, "")
         id, _, text = message.partition("\n")
-        return OutboxHead(id, text, float(intent["at"]) if "at" in intent else None, int(intent.get("tries", 0)))
+        return OutboxHead(id, text, *(attempt or (None, 0)))
+
+    async def set_aside(self, channel: str, head: OutboxHead, reason: str) -> bool:
+        """Move a message that cannot be read out of the way of the next one; it is not deleted."""
+        self._unreadable.report(f"mc1:outbox:{channel}", head.id, reason)
+        return bool(await self._set_aside_script(channel, f"{head.id}\n{head.text}"))
+
+    async def _restore_waiting(self) -> list[str]:
+        """Build the index of channels with messages anew; all of them may be sent now."""
+        await self._unreadable.set_aside("mc1:waiting", "zset")
+        async with store_errors():
+            keys = [key async for key in self._redis.scan_iter("mc1:outbox:*", count=1000)]
+            channels = [key.removeprefix("mc1:outbox:") for key in keys]
+            if channels:
+                await self._redis.zadd("mc1:waiting", dict.fromkeys(channels, 0), nx=True)
+        return channels
 
     async def begin_attempt(self, channel: str, message_id: str, now: float, attempts: int) -> bool:
         """Record an attempt; False if the message was removed or another attempt began."""
@@ -75,15 +107,19 @@ class OutboxStore:
         return await self._run_step("dropped", channel, message_id)
 
     async def root_message_id(self, channel: str, thread_key: str) -> str | None:
+        key = f"mc1:thread:{channel}:{thread_key}"
         async with store_errors():
-            root_id: str | None = await self._redis.getex(f"mc1:thread:{channel}:{thread_key}", ex=THREAD_TTL_S)
-        return root_id
+            reply = await self._unreadable.read(key, self._redis.getex(key, ex=THREAD_TTL_S), False)
+        if reply is False:
+            await self._unreadable.set_aside(key, "string")
+        return self._unreadable.parse(key, "", lambda: check_text(str(reply))) if reply else None
 
     async def end_delays(self, channels: Sequence[str]) -> None:
         """End the delay of channels that have messages."""
         if channels:
             async with store_errors():
-                await self._redis.zadd("mc1:waiting", dict.fromkeys(channels, 0), xx=True)
+                added = self._redis.zadd("mc1:waiting", dict.fromkeys(channels, 0), xx=True)
+                await self._unreadable.read("mc1:waiting", added, 0)
 
     async def uptime_s(self) -> int:
         """Uptime of the Redis server in seconds."""
@@ -95,19 +131,27 @@ class OutboxStore:
         return bool(await self._step_script(new_operation_id(), step, channel, message_id, *arguments, THREAD_TTL_S))
 
 
+def parse_intent(fields: Mapping[str, str]) -> tuple[float | None, int]:
+    """Start of the open attempt, and the number of attempts. Raises ValueError."""
+    at, attempts = float(fields["at"]) if "at" in fields else None, int(fields.get("tries", 0))
+    if not 0 <= attempts < MAX_ATTEMPTS or (at is not None and not 0 <= at < LATEST_TIMESTAMP):
+        raise ValueError("out of range")
+    return at, attempts
+
+
 class DigestStore:
     """Methods raise StoreUnavailable if Redis does not answer. Times are Unix timestamps."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, unreadable: UnreadableValues | None = None) -> None:
         self._redis: Any = redis  # redis-py types allow bytes; this client decodes
-        self._enqueue_script = LuaScript(redis, "digest_enqueue.lua")
+        self._unreadable = unreadable or UnreadableValues(redis)
+        self._enqueue_script = LuaScript(redis, "digest_enqueue.lua", self._unreadable)
 
     async def due(self, now: float, limit: int) -> list[tuple[str, float]]:
         """Channels with the time their digest was due, the longest overdue first."""
         async with store_errors():
-            rows = await self._redis.zrangebyscore(
-                "mc1:digests", "-inf", format_timestamp(now), 0, limit, withscores=True
-            )
+            ready = self._redis.zrangebyscore("mc1:digests", "-inf", format_timestamp(now), 0, limit, withscores=True)
+            rows = await self._unreadable.read("mc1:digests", ready, [])
         return [(channel, float(due)) for channel, due in rows]
 
     async def enqueue(self, channel: str, due: float, next_at: float, message: tuple[str, str] | None) -> bool:
@@ -115,8 +159,4 @@ class DigestStore:
 
         False if that was done already, or the channel no longer wants one.
         """
-        return bool(
-            await self._enqueue_script(
-                channel, format_timestamp(due), format_timestamp(next_at), "\n".join(message or ())
-            )
-        )
+        return bool(await self._enqueue_script(channel, repr(due), format_timestamp(next_at), "\n".join(message or ())))

@@ -15,20 +15,24 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bot.storage.lua_script import LuaScript, store_errors
+from bot.storage.unreadable import UnreadableValues
 from bot.storage.watch_store import format_timestamp, new_operation_id
 
 MAX_NOTICES = 1000
 POLLED_TTL_S = 3600
 DAY_S = 86_400
+NO_EXPIRY = -1  # reply of PTTL
 
 
 class PollStore:
     """Methods raise StoreUnavailable if Redis does not answer. Times are Unix timestamps."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, unreadable: UnreadableValues | None = None) -> None:
         self._redis: Any = redis  # redis-py types allow bytes; this client decodes
-        self._take_script = LuaScript(redis, "bucket_take.lua")
-        self._swap_script = LuaScript(redis, "quarantine_swap.lua")
+        self._unreadable = unreadable or UnreadableValues(redis)
+        self._take_script, self._swap_script = (
+            LuaScript(redis, f"{name}.lua", self._unreadable) for name in ("bucket_take", "quarantine_swap")
+        )
 
     async def take_tokens(self, bucket: str, now: float, wanted: int, rate: float, capacity: float) -> int:
         """Take up to `wanted` tokens; the bucket refills at `rate` a second up to `capacity`."""
@@ -39,15 +43,24 @@ class PollStore:
         async with store_errors(), self._redis.pipeline(transaction=False) as pipeline:
             for bucket in buckets:
                 pipeline.hmget(f"mc1:bucket:{bucket}", "day", "used")
-            rows = await pipeline.execute()
-        today = str(int(now // DAY_S))
-        return [int(used) if day == today else 0 for day, used in rows]
+            rows = await pipeline.execute(raise_on_error=False)
+        today, counts = str(int(now // DAY_S)), []
+        for bucket, row in zip(buckets, rows, strict=True):
+            key = f"mc1:bucket:{bucket}"
+            day, used = self._unreadable.usable(key, row, (None, None))
+            counts.append(self._unreadable.parse(key, "used", int, used) or 0 if day == today else 0)
+        return counts
 
     async def quarantine_state(self) -> tuple[str, str]:
         """Version (last operation) and text of the quarantine state; both empty at first."""
         async with store_errors():
-            version, _, text = (await self._redis.get("mc1:lists") or "").partition(" ")
+            stored = await self._unreadable.read("mc1:lists", self._redis.get("mc1:lists"), None)
+        version, _, text = (stored or "").partition(" ")
         return version, text
+
+    async def set_aside_quarantine_state(self, version: str, text: str) -> None:
+        """Move a state that cannot be read out of the way."""
+        await self._unreadable.set_aside("mc1:lists", "string", f"{version} {text}")
 
     async def replace_quarantine_state(
         self, expected: str, text: str, notices: Sequence[str], messages: Sequence[tuple[str, str, str]] = ()
@@ -63,11 +76,13 @@ class PollStore:
 
     async def interval_multipliers(self) -> dict[str, str]:
         async with store_errors():
-            return dict(await self._redis.hgetall("mc1:stretched"))
+            stored = self._redis.hgetall("mc1:stretched")
+            return dict(await self._unreadable.read("mc1:stretched", stored, {}))
 
     async def workspace_multipliers(self, workspace: str) -> str:
         async with store_errors():
-            return str(await self._redis.hget("mc1:stretched", workspace) or "")
+            stored = self._redis.hget("mc1:stretched", workspace)
+            return str(await self._unreadable.read("mc1:stretched", stored, None) or "")
 
     async def set_interval_multipliers(self, multipliers: Mapping[str, str]) -> None:
         async with store_errors(), self._redis.pipeline(transaction=True) as pipeline:
@@ -79,7 +94,12 @@ class PollStore:
     async def claim_task(self, task: str, interval_s: float) -> bool:
         """Whether this worker runs the task now: one worker per `interval_s`."""
         async with store_errors():
-            return bool(await self._redis.set(f"mc1:turn:{task}", "1", nx=True, px=int(interval_s * 1000)))
+            key, interval_ms = f"mc1:turn:{task}", int(interval_s * 1000)
+            if await self._redis.set(key, "1", nx=True, px=interval_ms):
+                return True
+            if await self._redis.pttl(key) == NO_EXPIRY:  # not of our making; nobody would run the task again
+                await self._redis.pexpire(key, interval_ms)
+            return False
 
     async def mark_polled(self, now: float) -> None:
         async with store_errors():
@@ -88,5 +108,5 @@ class PollStore:
     async def last_poll_at(self) -> float | None:
         """Time of the last poll round of any worker; None if more than an hour ago."""
         async with store_errors():
-            at = await self._redis.get("mc1:swept")
-        return None if at is None else float(at)
+            at = await self._unreadable.read("mc1:swept", self._redis.get("mc1:swept"), None)
+        return None if at is None else self._unreadable.parse("mc1:swept", "", float, at)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from bot.storage.circuit_breaker import CacheUnavailable, CircuitBreaker
 
@@ -33,9 +33,11 @@ class RateLimiter:
             pipeline.incr(name)
             pipeline.expire(name, WINDOW_S)
         try:
-            counts = (await self._circuit.run(pipeline.execute))[::2]
+            replies = await self._circuit.run(lambda: pipeline.execute(raise_on_error=False))
         except CacheUnavailable:
             return 0
+        # A counter that cannot be read limits nobody, and goes away within a minute.
+        counts = [0 if isinstance(reply, ResponseError) else reply for reply in replies[::2]]
         is_over = any(count > limit for count, limit in zip(counts, limits.values(), strict=True))
         return WINDOW_S - int(now % WINDOW_S) if is_over else 0
 

@@ -67,6 +67,7 @@ def open_client(url: str, timeout_s: float) -> Redis:
         redis: Redis = Redis.from_url(
             url,
             decode_responses=True,
+            encoding_errors="surrogateescape",  # one value that is not UTF-8 must not fail a whole reply
             socket_timeout=timeout_s,
             socket_connect_timeout=min(timeout_s, CONNECT_TIMEOUT_S),
             retry=Retry(NoBackoff(), 0),

@@ -16,6 +16,7 @@ from itertools import count
 from typing import Generic, NamedTuple, TypeVar
 
 from bot.storage.circuit_breaker import CacheUnavailable, CircuitBreaker
+from bot.storage.unreadable import UNREADABLE_ERRORS
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -141,7 +142,7 @@ class SingleFlight:
         if entry is not None:
             try:
                 return load(entry), True
-            except (ValueError, TypeError):
+            except UNREADABLE_ERRORS:
                 log.warning("The cache entry %s cannot be read; fetching it again.", key)
         try:
             value = await make()

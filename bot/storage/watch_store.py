@@ -19,17 +19,21 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
 
 from bot.storage.lua_script import LuaScript, store_errors
+from bot.storage.unreadable import UnreadableValues, check_text, is_text
 
 POLL_SCHEDULE, RECHECK_SCHEDULE, NOTIFY_SCHEDULE = "mc1:looks", "mc1:asks", "mc1:tells"
 MAX_OUTBOX_MESSAGES = 500
 PAUSED_RECHECK_S = 6 * 3600.0
+UNREADABLE_RETRY_S = 3600.0
+RESTORE_WITHIN_S = 300.0  # a schedule that is built anew polls everything within this time
+SCAN_COUNT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +107,11 @@ class PollResultRow:
 class WatchStore:
     """Methods raise StoreUnavailable if Redis does not answer. Times are Unix timestamps."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, unreadable: UnreadableValues | None = None) -> None:
         self._redis: Any = redis  # redis-py types allow bytes; this client decodes
+        self._unreadable = unreadable or UnreadableValues(redis)
         (self._add_script, self._remove_script, self._update_script, self._claim_script, self._apply_script) = (
-            LuaScript(redis, f"{name}.lua")
+            LuaScript(redis, f"{name}.lua", self._unreadable)
             for name in ("watch_add", "watch_remove", "watch_update", "poll_claim", "poll_apply")
         )
 
@@ -146,36 +151,44 @@ class WatchStore:
         async with store_errors(), self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hgetall(f"mc1:watches:{channel}")
             pipeline.hgetall(f"mc1:incidents:{channel}")
-            watches, incidents = await pipeline.execute()
+            replies = await pipeline.execute(raise_on_error=False)
+        keys = (f"mc1:watches:{channel}", f"mc1:incidents:{channel}")
+        watches, incidents = (self._unreadable.usable(key, reply, {}) for key, reply in zip(keys, replies, strict=True))
         return [parse_row(channel, id, watch, incidents[id]) for id, watch in watches.items() if id in incidents]
 
     async def history(self, channel: str, id: str) -> str:
         async with store_errors():
-            return str(await self._redis.hget(f"mc1:history:{channel}", id) or "")
+            key = f"mc1:history:{channel}"
+            return str(await self._unreadable.read(key, self._redis.hget(key, id), None) or "")
 
     async def histories(self, channel: str) -> dict[str, str]:
         """Histories of a channel, by watch id."""
         async with store_errors():
-            return dict(await self._redis.hgetall(f"mc1:history:{channel}"))
+            key = f"mc1:history:{channel}"
+            return dict(await self._unreadable.read(key, self._redis.hgetall(key), {}))
 
     async def next_polls(self, targets: Sequence[str]) -> list[float | None]:
         """Time of the next poll of each target."""
         if not targets:
             return []
         async with store_errors():
-            return list(await self._redis.zmscore(POLL_SCHEDULE, targets))
+            scores = self._redis.zmscore(POLL_SCHEDULE, targets)
+            return list(await self._unreadable.read(POLL_SCHEDULE, scores, [None] * len(targets)))
 
     async def targets(self) -> AsyncIterator[str]:
         """Every watched target, in no order."""
         async with store_errors():
-            async for target, _ in self._redis.zscan_iter(POLL_SCHEDULE, count=1000):
+            if await self._redis.type(POLL_SCHEDULE) != "zset":
+                return
+            async for target, _ in self._redis.zscan_iter(POLL_SCHEDULE, count=SCAN_COUNT):
                 yield target
 
     async def bring_forward(self, due_times: Mapping[str, float]) -> None:
         """Move later polls of these targets to these times."""
         if due_times:
             async with store_errors():
-                await self._redis.zadd(POLL_SCHEDULE, due_times, xx=True, lt=True)
+                added = self._redis.zadd(POLL_SCHEDULE, due_times, xx=True, lt=True)
+                await self._unreadable.read(POLL_SCHEDULE, added, 0)
 
     async def claim(
         self, now: float, leases_s: tuple[float, float], limit: int, schedule: str = POLL_SCHEDULE
@@ -188,9 +201,49 @@ class WatchStore:
         rows = await self._claim_script(
             schedule, format_timestamp(now), *leases, limit, format_timestamp(now + PAUSED_RECHECK_S)
         )
+        if rows is False:
+            await self._restore_schedule(schedule, now)
+            return []
+        await self._put_off([target for target, _, _ in rows if not is_text(target)], now, schedule)
         return [
-            ClaimedTarget(target, lease, tuple(parse_row(*row) for row in watches)) for target, lease, watches in rows
+            ClaimedTarget(target, lease, self._parse_rows(watches))
+            for target, lease, watches in rows
+            if is_text(target)
         ]
+
+    def _parse_rows(self, rows: Sequence[Sequence[str]]) -> tuple[WatchRow, ...]:
+        """Rows of a claim; those that are not text are reported and left out."""
+        parsed = []
+        for channel, id, watch, value, history in rows:
+            key = f"mc1:watches:{channel}"
+            texts = (channel, id, watch, value)
+            if self._unreadable.parse(key, id, check_texts, texts):
+                parsed.append(parse_row(channel, id, watch, value, history))
+        return tuple(parsed)
+
+    async def _put_off(self, targets: Sequence[str], now: float, schedule: str) -> None:
+        """Poll targets whose names are not text are due again in an hour."""
+        for target in targets:
+            self._unreadable.report(schedule, target, "not UTF-8")
+            async with store_errors():
+                await self._redis.zadd(schedule, {target: now + UNREADABLE_RETRY_S}, xx=True)
+
+    async def _restore_schedule(self, schedule: str, now: float) -> None:
+        """Build a schedule that cannot be read anew from the watched targets.
+
+        Rechecks and notifications follow from the next poll of their target.
+        """
+        await self._unreadable.set_aside(schedule, "zset")
+        if schedule != POLL_SCHEDULE:
+            return
+        async with store_errors():
+            keys = [key async for key in self._redis.scan_iter("mc1:subject:*", count=SCAN_COUNT)]
+            due_times = {
+                key.removeprefix("mc1:subject:"): now + RESTORE_WITHIN_S * index / len(keys)
+                for index, key in enumerate(keys)
+            }
+            if due_times:
+                await self._redis.zadd(schedule, due_times, nx=True)
 
     async def apply(
         self, results: Sequence[PollResultRow], retry_at: float, schedule: str = POLL_SCHEDULE
@@ -208,12 +261,24 @@ class WatchStore:
     async def overdue_s(self, now: float) -> float:
         """Seconds since the longest overdue poll was due."""
         async with store_errors():
-            longest_overdue = await self._redis.zrange(POLL_SCHEDULE, 0, 0, withscores=True)
+            first = self._redis.zrange(POLL_SCHEDULE, 0, 0, withscores=True)
+            longest_overdue = await self._unreadable.read(POLL_SCHEDULE, first, [])
         return max(0.0, now - longest_overdue[0][1]) if longest_overdue else 0.0
 
     async def demand(self) -> dict[str, int]:
         async with store_errors():
-            return {name: int(number) for name, number in (await self._redis.hgetall("mc1:wishes")).items()}
+            numbers = await self._unreadable.read("mc1:wishes", self._redis.hgetall("mc1:wishes"), {})
+        readable = {name: self._unreadable.parse("mc1:wishes", name, int, n) for name, n in numbers.items()}
+        return {name: number for name, number in readable.items() if number is not None}
+
+    async def workspaces(self) -> list[str]:
+        """Workspaces with watches, such as `slack/T0123`, in order."""
+        async with store_errors():
+            demands = await self._unreadable.read("mc1:wishes", self._redis.hkeys("mc1:wishes"), None)
+            if demands is not None:
+                return sorted({name.partition(" ")[0] for name in demands})
+            keys = [key async for key in self._redis.scan_iter("mc1:rooms:*", count=SCAN_COUNT)]
+        return sorted(key.removeprefix("mc1:rooms:") for key in keys)
 
 
 def encode_result(result: PollResultRow) -> list[Any]:
@@ -239,6 +304,11 @@ def encode_result(result: PollResultRow) -> list[Any]:
 def parse_row(channel: str, id: str, watch: str, value: str, history: str = "") -> WatchRow:
     version, _, incident = value.partition(" ")
     return WatchRow(channel, id, watch, version, incident, history)
+
+
+def check_texts(texts: Iterable[str]) -> bool:
+    """True, or raises ValueError."""
+    return all(check_text(text) == text for text in texts)
 
 
 def new_operation_id() -> str:

@@ -16,10 +16,20 @@ import structlog
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bot.storage.record_store import UnreadableRecord
 from handlers.background import AckCircuitBreaker, RequestDeduplicator, SharedDeduplicator, StoreTimeout
 from handlers.message import Card
 from handlers.messages import help_card
-from handlers.ports import Ack, CannotServe, Channel, ChannelUnavailable, CommandHandler, HistoryUnavailable, RetryAfter
+from handlers.ports import (
+    Ack,
+    CannotServe,
+    Channel,
+    ChannelUnavailable,
+    CommandHandler,
+    HistoryUnavailable,
+    Rejected,
+    RetryAfter,
+)
 from handlers.request_dispatcher import Enqueue, RequestDispatcher
 from handlers.teams import activities, responder
 from handlers.teams.connector_client import ConnectorClient
@@ -156,6 +166,8 @@ class TeamsPlatform:
             conversation = await self._breaker.call(lambda: self._conversations.get(channel))
         except StoreTimeout:
             raise RetryAfter("the store is unavailable", STORE_RETRY_S) from None
+        except UnreadableRecord:
+            raise Rejected("the stored reference of this conversation cannot be read") from None
         if conversation is None:
             raise ChannelUnavailable("the bot is not installed there")
         return conversation

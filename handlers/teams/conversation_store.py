@@ -19,12 +19,18 @@ class StoredConversationReferences:
         await self._records.put(_key(conversation.tenant, conversation.id), conversation.to_record(), groups)
 
     async def get(self, channel: Channel) -> ConversationReference | None:
-        record = await self._records.get(_key(channel.workspace, channel.id))
-        return ConversationReference.from_record({"team": "", "tenant": "", "bot": "", **record}) if record else None
+        """Raises UnreadableRecord."""
+        key = _key(channel.workspace, channel.id)
+        record = await self._records.get(key)
+        try:
+            defaults = {"team": "", "tenant": "", "bot": ""}
+            return ConversationReference.from_record({**defaults, **record}) if record else None
+        except (KeyError, ValueError) as error:
+            raise self._records.unreadable(key, type(error).__name__) from None
 
     async def delete(self, tenant: str, owner_id: str) -> tuple[Channel, ...]:
         keys = await self._records.delete_group(_key(tenant, owner_id))
-        return tuple(Channel("teams", *key.split(" ", 1)) for key in keys)
+        return tuple(Channel("teams", *key.split(" ", 1)) for key in keys if " " in key)
 
 
 def _key(tenant: str, owner_id: str) -> str:

@@ -3,18 +3,24 @@
 -- Returns how many were taken. Sent again as the next command for this list it says the same and takes none.
 local operation, list, now, wanted, pace, most = unpack(ARGV, 1, 6)
 local key = 'mc1:bucket:' .. list
-local tokens, at, by, had, day, used = unpack(redis.call('HMGET', key, 'tokens', 'at', 'by', 'had', 'day', 'used'))
+local tokens, at, by, had, day, used = unpack(renew('HMGET', key, 'tokens', 'at', 'by', 'had', 'day', 'used'))
 if by == operation then
-    return cjson.encode(tonumber(had))
+    return answer(tonumber(had) or 0)
 end
-now, at, most = tonumber(now), tonumber(at or now), tonumber(most)
-local filled = math.min(most, (tonumber(tokens) or most) + math.max(0, now - at) * pace)
+now, most, tokens = tonumber(now), tonumber(most), tonumber(tokens)
+at = tonumber(at) or now
+-- What no call can have left there counts as a full bucket, taken from just now.
+if not tokens or tokens < 0 or tokens ~= tokens or not (at >= 0 and at <= now + 86400) then
+    tokens, at = most, now
+end
+local filled = math.min(most, tokens + math.max(0, now - at) * pace)
 local taken = math.max(0, math.min(tonumber(wanted), math.floor(filled)))
 -- What was taken since midnight UTC is counted, to be looked at.
 local today = math.floor(now / 86400)
-used = taken + (tonumber(day) == today and tonumber(used) or 0)
+used = tonumber(day) == today and tonumber(used) or 0
+used = taken + (used >= 0 and used < 2 ^ 53 and used or 0)
 redis.call('HSET', key, 'day', today, 'used', used)
 -- A clock that was set back fills nothing until it has caught up.
 redis.call('HSET', key, 'tokens', filled - taken, 'at', string.format('%.3f', math.max(now, at)), 'by', operation, 'had', taken)
 redis.call('EXPIRE', key, 86400)
-return cjson.encode(taken)
+return answer(taken)

@@ -5,7 +5,7 @@ for i, key in ipairs(KEYS) do
     local asker, keeps_ms, answer = ARGV[3 * i - 2], tonumber(ARGV[3 * i - 1]), ARGV[3 * i]
     if keeps_ms > 0 then
         redis.call('SET', key, '=' .. answer, 'PX', keeps_ms)
-    elseif redis.call('GET', key) == '?' .. asker then
+    elseif redis.pcall('GET', key) == '?' .. asker then
         redis.call('DEL', key)
     end
 end

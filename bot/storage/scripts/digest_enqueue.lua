@@ -2,13 +2,13 @@
 -- ARGV: room, when it was due, when the next one is, letter ('': there is nothing to say).
 -- A letter is its id, a line break, and its text. Returns whether it was done; sent again it is not done again.
 local room, due, again_at, letter = unpack(ARGV, 1, 4)
-local held = redis.call('ZSCORE', 'mc1:digests', room)
+local held = try('ZSCORE', 'mc1:digests', room)
 if not held or tonumber(held) ~= tonumber(due) then
-    return cjson.encode(false)
+    return answer(false)
 end
-redis.call('ZADD', 'mc1:digests', again_at, room)
+try('ZADD', 'mc1:digests', again_at, room)
 if letter ~= '' then
-    redis.call('RPUSH', 'mc1:outbox:' .. room, letter)
-    redis.call('ZADD', 'mc1:waiting', 'NX', 0, room)
+    renew('RPUSH', 'mc1:outbox:' .. room, letter)
+    try('ZADD', 'mc1:waiting', 'NX', 0, room)
 end
-return cjson.encode(true)
+return answer(true)

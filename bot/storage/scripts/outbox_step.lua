@@ -6,26 +6,26 @@
 -- Returns whether the step was made. Sent again, a step has no second effect.
 local operation, step, room, letter, at, tries, thread, message, remembered = unpack(ARGV, 1, 9)
 local outbox, intent = 'mc1:outbox:' .. room, 'mc1:intent:' .. room
-local first = redis.call('LINDEX', outbox, 0)
+local first = try('LINDEX', outbox, 0)
 if not first or string.sub(first, 1, #letter + 1) ~= letter .. '\n' then
-    return cjson.encode(false)
+    return answer(false)
 end
 if step == 'sending' then
-    if redis.call('HGET', intent, 'by') == operation then
-        return cjson.encode(true)
+    if try('HGET', intent, 'by') == operation then
+        return answer(true)
     end
-    if (redis.call('HGET', intent, 'tries') or '0') ~= tries then
-        return cjson.encode(false)
+    if (try('HGET', intent, 'tries') or '0') ~= tries then
+        return answer(false)
     end
-    redis.call('HSET', intent, 'at', at, 'tries', tries + 1, 'by', operation)
+    renew('HSET', intent, 'at', at, 'tries', tries + 1, 'by', operation)
 elseif step == 'held' then
-    if redis.call('HGET', intent, 'tries') ~= tries then
-        return cjson.encode(false)
+    if try('HGET', intent, 'tries') ~= tries then
+        return answer(false)
     end
-    redis.call('HDEL', intent, 'at')
-    redis.call('ZADD', 'mc1:waiting', at, room)
+    try('HDEL', intent, 'at')
+    try('ZADD', 'mc1:waiting', at, room)
 elseif step == 'waits' then
-    redis.call('ZADD', 'mc1:waiting', 'GT', at, room)
+    try('ZADD', 'mc1:waiting', 'GT', at, room)
 else
     redis.call('LPOP', outbox)
     redis.call('DEL', intent)
@@ -33,9 +33,9 @@ else
         redis.call('SET', 'mc1:thread:' .. room .. ':' .. thread, message, 'EX', remembered)
     end
     if redis.call('EXISTS', outbox) == 0 then
-        redis.call('ZREM', 'mc1:waiting', room)
+        try('ZREM', 'mc1:waiting', room)
     else
-        redis.call('ZADD', 'mc1:waiting', 0, room)
+        try('ZADD', 'mc1:waiting', 0, room)
     end
 end
-return cjson.encode(true)
+return answer(true)

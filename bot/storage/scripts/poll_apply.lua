@@ -11,35 +11,37 @@ local ends = {}
 
 local function changed(room, id, was, operation, incident, history, letters)
     local incidents, outbox = 'mc1:incidents:' .. room, 'mc1:outbox:' .. room
-    local held = redis.call('HGET', incidents, id)
+    local held = try('HGET', incidents, id)
     if not held or string.match(held, '^%S+') ~= was then
         return false
     end
     if #letters > 0 then
-        if redis.call('LLEN', outbox) + #letters > most then
+        if renew('LLEN', outbox) + #letters > most then
             return false
         end
         redis.call('RPUSH', outbox, unpack(letters))
-        redis.call('ZADD', 'mc1:waiting', 'NX', 0, room)
+        try('ZADD', 'mc1:waiting', 'NX', 0, room)
     end
     redis.call('HSET', incidents, id, operation .. ' ' .. incident)
     if history ~= '' then
-        redis.call('HSET', 'mc1:history:' .. room, id, history)
+        renew('HSET', 'mc1:history:' .. room, id, history)
     end
     return true
 end
 
 local function plan(name, due, subject)
     if due ~= '' then
-        redis.call('ZADD', name, due, subject)
+        -- Looks are built anew where they cannot be read; the others begin again.
+        local add = name == 'mc1:looks' and try or renew
+        add('ZADD', name, due, subject)
     elseif name ~= 'mc1:looks' then
-        redis.call('ZREM', name, subject)
+        try('ZREM', name, subject)
     end
 end
 
 for _, look in ipairs(cjson.decode(ARGV[4])) do
     local subject, lease, look_due, ask_due, tell_due, changes = unpack(look)
-    local score = redis.call('ZSCORE', schedule, subject)
+    local score = try('ZSCORE', schedule, subject)
     if not score or tonumber(score) ~= tonumber(lease) then
         ends[#ends + 1] = 'late'
     else
@@ -51,9 +53,9 @@ for _, look in ipairs(cjson.decode(ARGV[4])) do
         plan('mc1:asks', ask_due, subject)
         plan('mc1:tells', tell_due, subject)
         if not all then
-            redis.call('ZADD', schedule, again_at, subject)
+            try('ZADD', schedule, again_at, subject)
         end
         ends[#ends + 1] = all and 'done' or 'again'
     end
 end
-return #ends > 0 and cjson.encode(ends) or '[]'
+return answer_list(ends)

@@ -1,30 +1,46 @@
 -- Takes subjects that are due, the longest overdue first, and leaves them due again when the lease is over.
 -- ARGV: schedule (mc1:looks, mc1:asks or mc1:tells), now, until when the lease holds, until when that of a range holds, how
 -- many, when to come back where all rest.
--- Returns [[subject, lease, [[room, id, watch, incident, history or ''], ...]], ...]; subjects that only resting rooms follow are left out.
+-- Returns [[subject, lease, [[room, id, watch, incident, history or ''], ...]], ...]; subjects that only resting rooms follow are left out. Returns
+-- false where the schedule itself cannot be read.
 -- A range of addresses is claimed alone, because it is as much work as all the others together, unless it is only to speak.
+-- What cannot be read is left out; a subject of which nothing can be read is due again as if all rested.
 -- A reply that is lost loses nothing: the subjects are due again after the lease.
 local schedule, now, lease, range_lease, most, rested = unpack(ARGV, 1, 6)
 local claimed = {}
-for _, subject in ipairs(redis.call('ZRANGE', schedule, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)) do
+
+-- Adds what a room remembers of a subject. Returns whether that is resting or cannot be read now, so that it is not over.
+local function add(watched, subject, member)
+    local id, room = string.match(member, '^(%S+) (.*)$')
+    local space = room and string.match(room, '^[^/]+/[^/]+')
+    if not space then
+        note('mc1:subject:' .. subject, '', 'no watch and room')
+        return false
+    end
+    if try('HEXISTS', 'mc1:resting', room) == 1 or try('HEXISTS', 'mc1:resting', space) == 1 then
+        return true
+    end
+    local watch, bad = try('HGET', 'mc1:watches:' .. room, id)
+    local incident, worse = try('HGET', 'mc1:incidents:' .. room, id)
+    if watch and incident then
+        watched[#watched + 1] = { room, id, watch, incident, try('HGET', 'mc1:history:' .. room, id) or '' }
+    end
+    return bad or worse
+end
+
+local due, lost = try('ZRANGE', schedule, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
+if lost then
+    return answer(false)
+end
+for _, subject in ipairs(due) do
     local is_range = schedule ~= 'mc1:tells' and string.find(subject, '/', 1, true)
     if is_range and #claimed > 0 then
         break
     end
-    local watched, resting = {}, false
-    for _, member in ipairs(redis.call('SMEMBERS', 'mc1:subject:' .. subject)) do
-        local id, room = string.match(member, '^(%S+) (.*)$')
-        local space = string.match(room, '^[^/]+/[^/]+')
-        if redis.call('HEXISTS', 'mc1:resting', room) == 1 or redis.call('HEXISTS', 'mc1:resting', space) == 1 then
-            resting = true
-        else
-            local watch = redis.call('HGET', 'mc1:watches:' .. room, id)
-            local incident = redis.call('HGET', 'mc1:incidents:' .. room, id)
-            if watch and incident then
-                local history = redis.call('HGET', 'mc1:history:' .. room, id)
-                watched[#watched + 1] = { room, id, watch, incident, history or '' }
-            end
-        end
+    local watched = {}
+    local members, resting = try('SMEMBERS', 'mc1:subject:' .. subject)
+    for _, member in ipairs(members or {}) do
+        resting = add(watched, subject, member) or resting
     end
     if #watched > 0 then
         local until_when = is_range and range_lease or lease
@@ -39,4 +55,4 @@ for _, subject in ipairs(redis.call('ZRANGE', schedule, '-inf', now, 'BYSCORE', 
         redis.call('ZREM', schedule, subject)
     end
 end
-return #claimed > 0 and cjson.encode(claimed) or '[]'
+return answer_list(claimed)

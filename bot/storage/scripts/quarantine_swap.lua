@@ -5,16 +5,16 @@
 -- Returns whether it was replaced. Sent again it says the same and adds nothing.
 local operation, was, text, most = unpack(ARGV, 1, 4)
 local notes = tonumber(ARGV[5])
-local held = redis.call('GET', 'mc1:lists')
+local held = try('GET', 'mc1:lists')
 local by = held and string.match(held, '^%S+') or ''
 if by == was then
     redis.call('SET', 'mc1:lists', operation .. ' ' .. text)
     for i = 6, 5 + notes do
-        redis.call('XADD', 'mc1:notes', 'MAXLEN', '~', most, '*', 'note', ARGV[i])
+        renew('XADD', 'mc1:notes', 'MAXLEN', '~', most, '*', 'note', ARGV[i])
     end
     for i = 6 + notes, #ARGV, 2 do
-        redis.call('RPUSH', 'mc1:outbox:' .. ARGV[i], ARGV[i + 1])
-        redis.call('ZADD', 'mc1:waiting', 'NX', 0, ARGV[i])
+        renew('RPUSH', 'mc1:outbox:' .. ARGV[i], ARGV[i + 1])
+        try('ZADD', 'mc1:waiting', 'NX', 0, ARGV[i])
     end
 end
-return cjson.encode(by == was or by == operation)
+return answer(by == was or by == operation)

@@ -3,15 +3,15 @@
 -- to speak ('': as it was to be).
 -- Returns whether it was replaced. Sent again it says the same.
 local operation, room, id, was, incident, history, subject, tell = unpack(ARGV, 1, 8)
-local held = redis.call('HGET', 'mc1:incidents:' .. room, id)
+local held = try('HGET', 'mc1:incidents:' .. room, id)
 local by = held and string.match(held, '^%S+')
 if by == was then
     redis.call('HSET', 'mc1:incidents:' .. room, id, operation .. ' ' .. incident)
     if history ~= '' then
-        redis.call('HSET', 'mc1:history:' .. room, id, history)
+        renew('HSET', 'mc1:history:' .. room, id, history)
     end
     if tell ~= '' then
-        redis.call('ZADD', 'mc1:tells', 'LT', tell, subject)
+        try('ZADD', 'mc1:tells', 'LT', tell, subject)
     end
 end
-return cjson.encode(by == was or by == operation)
+return answer(by == was or by == operation)
