@@ -185,7 +185,7 @@ async def test_store_file_when_loaded_equals_its_dump(redis: Redis, redis_server
 
 @pytest.mark.parametrize("part", PARTS)
 async def test_saved_store_is_read_with_every_value(upgraded: Upgraded, part: str) -> None:
-    assert await PARTS[part](upgraded.repository, CHANNELS, NOW) == EXPECTED[part]
+    assert await PARTS[part](upgraded.repository, upgraded.redis, CHANNELS, NOW) == EXPECTED[part]
 
 
 def test_saved_values_when_written_again_are_equal() -> None:

@@ -10,27 +10,36 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from redis.asyncio import Redis
+
 from bot.monitoring.dnsbl_quarantine import ListHealth, ListNotice, RoundCounts
 from bot.monitoring.history import History, Span
 from bot.monitoring.interfaces import AlertMessage, ChannelSettings, DigestMessage, OutboxMessage, StoredWatch
 from bot.monitoring.models import Alert, Channel, Incident, Problem
 from bot.monitoring.repository import RedisRepository
+from tests.support.stored_watches import stored_notices
 
 Facts = dict[str, Any]
-ReadPart = Callable[[RedisRepository, Sequence[Channel], datetime], Awaitable[Any]]
+ReadPart = Callable[[RedisRepository, Redis, Sequence[Channel], datetime], Awaitable[Any]]
 DIGEST_HORIZON = timedelta(days=30)
 
 
-async def read_watches(repository: RedisRepository, channels: Sequence[Channel], now: datetime) -> list[Facts]:
+async def read_watches(
+    repository: RedisRepository, redis: Redis, channels: Sequence[Channel], now: datetime
+) -> list[Facts]:
     return [watch_facts(stored) for channel in channels for stored in await repository.list_watches(channel)]
 
 
-async def read_histories(repository: RedisRepository, channels: Sequence[Channel], now: datetime) -> Facts:
+async def read_histories(
+    repository: RedisRepository, redis: Redis, channels: Sequence[Channel], now: datetime
+) -> Facts:
     by_channel = [await repository.histories(channel) for channel in channels]
     return {id: history_facts(history) for histories in by_channel for id, history in histories.items()}
 
 
-async def read_messages(repository: RedisRepository, channels: Sequence[Channel], now: datetime) -> list[Facts]:
+async def read_messages(
+    repository: RedisRepository, redis: Redis, channels: Sequence[Channel], now: datetime
+) -> list[Facts]:
     """Each message is removed, so that the next can be read."""
     facts: list[Facts] = []
     for channel in channels:
@@ -40,7 +49,7 @@ async def read_messages(repository: RedisRepository, channels: Sequence[Channel]
     return facts
 
 
-async def read_channels(repository: RedisRepository, channels: Sequence[Channel], now: datetime) -> Facts:
+async def read_channels(repository: RedisRepository, redis: Redis, channels: Sequence[Channel], now: datetime) -> Facts:
     workspaces = [f"{platform}/{workspace}" for platform, workspace in await repository.list_workspaces()]
     return {
         "rooms": {workspace: await channel_names(repository, workspace) for workspace in workspaces},
@@ -48,15 +57,21 @@ async def read_channels(repository: RedisRepository, channels: Sequence[Channel]
         "digests": dict(await repository.digests.due((now + DIGEST_HORIZON).timestamp(), 99)),
         "resting": dict(await repository.channels.paused()),
         "to be told now": sorted(map(str, await repository.ready_channels())),
-        "who did what": {workspace: await repository.channels.audit_entries(workspace, 99) for workspace in workspaces},
+        "who did what": {workspace: await audit_entries(redis, workspace) for workspace in workspaces},
     }
+
+
+async def audit_entries(redis: Redis, workspace: str) -> list[dict[str, str]]:
+    """Audit entries of a workspace, newest first; `at` is the time."""
+    entries = await redis.xrevrange(f"mc1:audit:{workspace}")
+    return [{**entry, "at": id.partition("-")[0]} for id, entry in entries]
 
 
 async def channel_names(repository: RedisRepository, workspace: str) -> list[str]:
     return [str(channel) for channel in await repository.list_channels(*workspace.split("/"))]
 
 
-async def read_lists(repository: RedisRepository, channels: Sequence[Channel], now: datetime) -> Facts:
+async def read_lists(repository: RedisRepository, redis: Redis, channels: Sequence[Channel], now: datetime) -> Facts:
     state, budgeted = await repository.quarantine_state(), ["spamhaus-zen", "spamhaus-dbl", "nordspam"]
     assert state
     return {
@@ -64,7 +79,7 @@ async def read_lists(repository: RedisRepository, channels: Sequence[Channel], n
         "health": [health_facts(health) for health in state.healths],
         "heard": [round_facts(counts) for counts in state.round_counts],
         "quarantined": sorted(await repository.quarantined_lists()),
-        "notes": [notice_facts(notice) for notice in await repository.list_notices()],
+        "notes": [notice_facts(notice) for notice in await stored_notices(redis)],
         "used": await repository.polls.used_today(budgeted, now.timestamp()),
         "wishes": await repository.watches.demand(),
         "swept": at(await repository.last_poll_at()),

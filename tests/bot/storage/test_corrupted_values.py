@@ -236,7 +236,6 @@ class World:
         assert len(await repository.list_watches(OTHER)) == len(ADDRESSES)
         exported = [stored.watch.channel async for stored, _ in all_watches(repository)]
         assert exported.count(OTHER) == len(ADDRESSES)
-        await repository.list_notices()
         await repository.purge_expired()
         return " ".join(str(message.card) for message in platform.posted if message.channel == OTHER)
 
