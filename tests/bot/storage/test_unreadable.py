@@ -155,3 +155,9 @@ async def test_unreadable_record_is_no_missing_one(redis: Redis) -> None:
         await records.get("bad")
     await records.put("bad", {"id": "1"}, ["group"])
     assert await records.get("bad") == {"id": "1"}
+
+
+async def test_watch_of_another_subject_is_left_out(repository: RedisRepository, redis: Redis) -> None:
+    """It would change what all channels that share its target poll."""
+    await spoil(redis, domain="another.example")
+    assert [stored.watch for stored in await repository.list_watches(CHANNEL)] == [numbered_watch(2)]
