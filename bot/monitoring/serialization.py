@@ -291,8 +291,14 @@ def watch_entry(watch: Watch) -> WatchEntry:
 
 
 def parse_watch(row: WatchRow) -> Watch:
-    """Parse a watch; its channel is part of the Redis key and not of the text, to save memory."""
-    return from_json(Watch, {"room": row.channel, **parse_json(row.watch)})
+    """Parse a watch; its channel is part of the Redis key and not of the text, to save memory.
+
+    Its id follows from its subject: with another one, it would change what all channels of its target poll.
+    """
+    watch = from_json(Watch, {**parse_json(row.watch), "room": row.channel})
+    if watch.id != row.id:
+        raise ValueError("the id of another watch")
+    return watch
 
 
 def parse_incident(row: WatchRow) -> Incident:

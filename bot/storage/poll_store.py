@@ -60,7 +60,9 @@ class PollStore:
 
     async def set_aside_quarantine_state(self, version: str, text: str) -> None:
         """Move a state that cannot be read out of the way."""
-        await self._unreadable.set_aside("mc1:lists", "string", f"{version} {text}")
+        for stored in (f"{version} {text}", version) if not text else (f"{version} {text}",):
+            if stored:
+                await self._unreadable.set_aside("mc1:lists", "string", stored)
 
     async def replace_quarantine_state(
         self, expected: str, text: str, notices: Sequence[str], messages: Sequence[tuple[str, str, str]] = ()

@@ -41,6 +41,7 @@ SAVED = json.loads((Path(__file__).parents[2] / "fixtures/store_26e3500.json").r
 SAVED_AT = datetime.fromisoformat(SAVED["at"])
 ALL = bool(os.environ.get("MAILCHECK_ALL_CORRUPTIONS"))
 OTHER = Channel("slack", "T0OTHER", "C0OTHER")
+SHARED_TARGET = "mta 192.0.2.40"  # its own keys are those of both channels
 ADDRESSES = ("203.0.113.77/32", "192.0.2.40/32")  # the second shares its target with a saved watch
 WRONG_TYPES = {"string": "hash", "hash": "list", "list": "string", "set": "string", "zset": "hash", "stream": "string"}
 SAMPLE_SIZE = 5  # of a kind of key
@@ -204,7 +205,8 @@ class World:
                 posted = await self.run(repository, clock)
         except Exception as error:
             return [f"{corruption.label}: {error!r}"]
-        problems = [f"not alerted of {address}" for address in ADDRESSES if address[:-3] not in posted]
+        expected = ADDRESSES[:1] if SHARED_TARGET in corruption.label else ADDRESSES
+        problems = [f"not alerted of {address}" for address in expected if address[:-3] not in posted]
         logged = [(line.get("key"), line.get("field")) for line in lines if line["event"] == "stored value unreadable"]
         problems += [f"logged twice: {item}" for item in set(logged) if logged.count(item) > 1]
         problems += [str(line) for line in lines if line.get("exc_info") or "failed" in line["event"]]
@@ -217,7 +219,7 @@ class World:
         platform = Platform(clock)
         worker = DeliveryWorker(repository, repository, {"slack": platform}, DeliveryTimeouts(now=clock, sleep=no_wait))
         runner.overrides = {address[:-3]: {"a": "listed", "b": "listed"} for address in ADDRESSES}
-        for seconds in (310, 100, 70, 100):
+        for seconds in (310, 310, 100, 100):
             clock.add(seconds)
             for schedule in (POLL_SCHEDULE, RECHECK_SCHEDULE, NOTIFY_SCHEDULE):
                 for _ in range(20):
