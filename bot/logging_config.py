@@ -10,6 +10,8 @@ from typing import Any
 
 import structlog
 
+from bot.log_limits import RepeatLimit
+
 SECRETS = re.compile(
     r"xox[a-z]-[\w-]+|xapp-[\w-]+|https://hooks\.slack\.com/\S+|/services/T\S+|Bearer\s+\S+"
     r"|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)|[a-z2-7]{26}(?=\.\w+\.dq\.spamhaus\.net)",
@@ -39,6 +41,7 @@ def configure(level: int = logging.INFO) -> None:
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
         )
     )
+    handler.addFilter(RepeatLimit())
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)

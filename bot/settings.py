@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Set
 from datetime import timedelta
 from enum import StrEnum
@@ -15,6 +16,8 @@ from pydantic import AliasGenerator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.inputs.durations import BadDuration, parse_duration
+
+HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 
 class SettingsError(Exception):
@@ -88,6 +91,23 @@ def listen_address(text: object) -> object:
     if not host or not is_port(port):
         raise ValueError("must be host:port, for example 127.0.0.1:3000")
     return HostPort(host, int(port))
+
+
+def host_names(text: object) -> object:
+    """Comma-separated names or addresses, in lower case."""
+    if not isinstance(text, str):
+        return text
+    names = [part.strip().lower().removesuffix(".") for part in text.split(",") if part.strip()]
+    if not all(is_host_name(name) for name in names):
+        raise ValueError("must be host names with commas between them, for example bot.example.com")
+    return tuple(names)
+
+
+def is_host_name(name: str) -> bool:
+    try:
+        return bool(ip_address(name))
+    except ValueError:
+        return len(name) <= 253 and all(HOST_LABEL.fullmatch(part) for part in name.split("."))
 
 
 def nameserver(text: str) -> HostPort:
@@ -185,6 +205,8 @@ class Settings(BaseSettings):
     web_password: SecretStr | None = None  # for the page of the bot, where it is not on loopback
     status_page: Annotated[bool, BeforeValidator(on_or_off)] = False  # /status, to be read without a password
     http: Annotated[HostPort, NoDecode, BeforeValidator(listen_address)] = HostPort("127.0.0.1", 3000)
+    metrics: Annotated[HostPort | None, NoDecode, BeforeValidator(listen_address)] = None
+    public_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(host_names)] = ()
 
     watch_every: Duration = timedelta(hours=1)
     confirm_after: Duration = timedelta(seconds=90)

@@ -35,7 +35,9 @@ class HealthProbes:
     update_gauges: Callable[[], Awaitable[None]]
 
 
-def build_http_app(probes: HealthProbes, routes: Sequence[BaseRoute] = ()) -> Starlette:
+def build_http_app(probes: HealthProbes, routes: Sequence[BaseRoute] = (), with_metrics: bool = True) -> Starlette:
+    """The probes and `routes`; without /metrics if it has its own listener."""
+
     async def healthz(_: Request) -> Response:
         return _status_response({"alive": probes.alive()})
 
@@ -53,7 +55,9 @@ def build_http_app(probes: HealthProbes, routes: Sequence[BaseRoute] = ()) -> St
             log.exception("gauges not updated")
         return Response(generate_latest(probes.registry), media_type=CONTENT_TYPE_LATEST)
 
-    own_routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    own_routes = [Route("/healthz", healthz), Route("/readyz", readyz)]
+    if with_metrics:
+        own_routes.append(Route("/metrics", metrics))
     return Starlette(routes=[*own_routes, *routes])
 
 

@@ -36,7 +36,9 @@ from handlers.commands import CommandRouter
 from handlers.commands.overview import ListStatusCache, OverviewBuilder
 from handlers.commands.watch import WatchCommands
 from handlers.delivery import DeliveryWorker
+from handlers.host_check import HostCheck
 from handlers.http_app import HealthProbes, build_http_app
+from handlers.http_server import Server
 from handlers.message import Card
 from handlers.messages import TRUST_VERDICTS, ListRow, lists_card
 from handlers.messages.formatting import QUARANTINED
@@ -67,6 +69,7 @@ async def _serve(core: Core, role: ServeRole, demo: Demo | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     listening_socket = listen(core.settings.http)
+    metrics_socket = listen_metrics(core.settings)
     async with TaskQueue(core.store.url) as task_queue:
         posters: dict[str, MessagePoster] = {}
         monitoring = build_monitoring(core, core.store)
@@ -85,6 +88,7 @@ async def _serve(core: Core, role: ServeRole, demo: Demo | None) -> None:
                 routes,
                 lambda: alive(workers, monitoring.poller.is_stalled),
                 partial(refresh_gauges, core, monitoring),
+                metrics_socket,
             )
             group.create_task(web.serve(sockets=[listening_socket]))
             gc.freeze()  # loaded modules stay: scanning them would stop the loop for 50 ms
@@ -214,7 +218,11 @@ async def refresh_gauges(core: Core, monitoring: Monitoring) -> None:
 
 
 def http_server(
-    core: Core, routes: Sequence[BaseRoute], alive: Callable[[], bool], update_gauges: Callable[[], Awaitable[None]]
+    core: Core,
+    routes: Sequence[BaseRoute],
+    alive: Callable[[], bool],
+    update_gauges: Callable[[], Awaitable[None]],
+    metrics_socket: socket.socket | None = None,
 ) -> uvicorn.Server:
     async def store_answers() -> bool:
         return bool(core.store and await core.store.interactive.ping())
@@ -226,11 +234,21 @@ def http_server(
         return False
 
     probes = HealthProbes(alive, {"store": store_answers, "dns": dns_answers}, core.metrics.registry, update_gauges)
-    config = uvicorn.Config(build_http_app(probes, routes), log_config=None, lifespan="off", access_log=False)
-    return uvicorn.Server(config)
+    settings, hosts = core.settings, core.settings.public_hosts
+    app = build_http_app(probes, routes, with_metrics=metrics_socket is None)
+    extra_listeners = []
+    if metrics_socket and settings.metrics:
+        metrics_app = HostCheck(build_http_app(probes), settings.metrics, hosts)
+        extra_listeners.append((metrics_socket, metrics_app))
+    return Server(HostCheck(app, settings.http, hosts), extra_listeners)
 
 
-def listen(address: HostPort) -> socket.socket:
+def listen_metrics(settings: Settings) -> socket.socket | None:
+    """The socket of MAILCHECK_METRICS, if set. Raises CannotServe."""
+    return listen(settings.metrics, "MAILCHECK_METRICS") if settings.metrics else None
+
+
+def listen(address: HostPort, variable: str = "MAILCHECK_HTTP") -> socket.socket:
     """Bind the listen address early. Raises CannotServe with a sentence if it is in use."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     listening_socket = socket.socket(
@@ -239,10 +257,11 @@ def listen(address: HostPort) -> socket.socket:
     listening_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening_socket.bind((address.host, address.port))
+        listening_socket.listen()  # with SO_REUSEADDR, bind alone does not find conflicts
     except OSError as error:
         listening_socket.close()
         reason = f"Cannot listen on {address} ({error.strerror})"
-        raise CannotServe(f"{reason}; set MAILCHECK_HTTP to another address, such as 127.0.0.1:3001.") from None
+        raise CannotServe(f"{reason}; set {variable} to another address, such as 127.0.0.1:3001.") from None
     return listening_socket
 
 

@@ -45,6 +45,7 @@ from handlers.slack.http_endpoint import SlackEndpoint
 from handlers.slack.listeners import register_listeners
 from handlers.slack.modals import View
 from handlers.slack.oauth import OAuthApp, install_routes
+from handlers.slack.payload_shape import SHAPE_ERRORS, check_shape
 from handlers.slack.poster import SlackPoster
 from handlers.slack.requests import SlackRequest
 from handlers.slack.responder import SlackResponder, SlackTimeouts
@@ -245,9 +246,12 @@ class SlackPlatform:
         """Pass a verified request to Bolt."""
         try:
             request = AsyncBoltRequest(body=body, headers=dict(headers))
-        except (ValueError, TypeError, AttributeError):  # Bolt parses before it validates
+            check_shape(request.body)
+            response = await self._bolt.async_dispatch(request)
+        except SHAPE_ERRORS as error:  # Bolt parses before it validates
+            reason = type(error).__name__
+            log.info("request refused", platform="slack", status=400, reason=reason)
             return JSONResponse({"error": "not a request of Slack's"}, 400)
-        response = await self._bolt.async_dispatch(request)
         return Response(response.body, response.status, response.first_headers())
 
     async def _on_installed(self, token_store: TokenStore, team: str, token: str) -> None:

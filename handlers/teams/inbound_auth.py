@@ -175,6 +175,7 @@ def _origin(url: str) -> tuple[str, str]:
 
 
 MAX_BODY_BYTES = 256 * 1024
+STORED_FIELDS = ("id", "from", "recipient", "conversation", "channelData", "replyToId")
 
 ActivityHandler = Callable[[ActivityJson], Awaitable[Response]]
 
@@ -224,4 +225,9 @@ def parse_activity(body: bytes) -> Mapping[str, Any]:
         raise RequestRefused(400, "the body is not JSON") from None
     if not isinstance(activity, dict):
         raise RequestRefused(400, "the body is no activity")
+    try:
+        identifiers = [activity.get(name) for name in STORED_FIELDS]
+        json.dumps(identifiers, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # a lone surrogate, which the store cannot hold
+        raise RequestRefused(400, "an id is not text") from None
     return activity

@@ -129,7 +129,7 @@ def from_message(activity: ActivityJson) -> TeamsRequest | None:
     is_personal = request.conversation.kind is ConversationType.PERSONAL
     if not is_personal and not is_addressed(activity):
         return None
-    typed, private = strip_private(plain_command(text or ""))
+    typed, private = strip_private(plain_command(text if isinstance(text, str) else ""))
     typed, files = pair_files(typed, files)
     return replace(request, text=typed, private=private and not is_personal, files=files)
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from email import message_from_bytes, policy
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
 from handlers.ports import FileUnreadable
+from handlers.web.multipart_form import FormLimits, parse_multipart
 
 MAX_FORM_BYTES = 256 * 1024  # bytes; a bounce with its headers is far smaller
 MAX_UPLOAD_BYTES = 11 * 2**20  # a log of 10 MB plus multipart overhead
 MAX_FIELDS = 50
 MULTIPART = "multipart/form-data"
+LIMITS = FormLimits(MAX_FIELDS, MAX_FORM_BYTES, MAX_UPLOAD_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,10 @@ class Form:
 
 
 async def read_form(request: Request, allow_files: bool) -> Form | None:
-    """The form; None if it has too many fields or is too large. Files need `allow_files`."""
+    """The form; None if it has too many fields or is too large. Files need `allow_files`.
+
+    Raises MalformedForm.
+    """
     content_type = request.headers.get("content-type", "")
     uploads = allow_files and content_type.startswith(MULTIPART)
     body = bytearray()
@@ -49,7 +53,7 @@ async def read_form(request: Request, allow_files: bool) -> Form | None:
             body += chunk
             if len(body) > (MAX_UPLOAD_BYTES if uploads else MAX_FORM_BYTES):
                 return None
-        return _multipart(content_type, bytes(body)) if uploads else Form(_fields(body))
+        return await _multipart(content_type, bytes(body)) if uploads else Form(_fields(body))
     except (ValueError, ClientDisconnect):
         return None
 
@@ -58,20 +62,9 @@ def _fields(body: bytearray) -> tuple[tuple[str, str], ...]:
     return tuple(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
 
 
-def _multipart(content_type: str, body: bytes) -> Form | None:
-    """RFC 7578: multipart/form-data has the structure of a MIME message."""
+async def _multipart(content_type: str, body: bytes) -> Form | None:
+    """Raises MalformedForm."""
     if body.count(b"\r\nContent-Disposition:") > MAX_FIELDS:
         return None
-    message = message_from_bytes(
-        b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + body, policy=policy.HTTP
-    )
-    fields, files = [], []
-    for part in message.iter_parts():
-        payload = part.get_payload(decode=True)
-        content = payload if isinstance(payload, bytes) else b""
-        if part.get_filename() is not None:
-            files += [UploadedFile(content)] if content else []
-        else:
-            name = part.get_param("name", header="content-disposition")
-            fields.append((str(name), content.decode("utf-8", "replace")))
-    return Form(tuple(fields), tuple(files))
+    form = await parse_multipart(content_type, body, LIMITS)
+    return Form(form.fields, tuple(UploadedFile(content) for content in form.files if content))

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.settings import HostPort, split_port
 from handlers.ports import CannotServe
 from handlers.web.form_parser import Form, read_form
+from handlers.web.multipart_form import MalformedForm
 
 COOKIE = "mailcheck_session"
 MAX_LOGIN_FAILURES, LOGIN_WINDOW_S = 10, 60.0
@@ -104,7 +105,10 @@ class SessionGate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             request = Request(scope, receive)
-            answer = await self._gate(request)
+            try:
+                answer = await self._gate(request)
+            except MalformedForm as error:
+                answer = text_response(str(error), 400)
             await (answer or self.app)(scope, receive, _with_headers(send, request))
 
     async def _gate(self, request: Request) -> Response | None:

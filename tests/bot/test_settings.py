@@ -47,6 +47,8 @@ ADDITIONAL = (  # not in the specification
     "MAILCHECK_PROBE_SMTP",
     "MAILCHECK_WEB_PASSWORD",
     "MAILCHECK_STATUS_PAGE",
+    "MAILCHECK_METRICS",
+    "MAILCHECK_PUBLIC_HOSTS",
 )
 
 
@@ -89,12 +91,22 @@ def test_nameservers_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) ->
     assert settings.nameservers == (HostPort("192.0.2.53", 53), HostPort("2001:db8::1", 54))
 
 
+def test_public_hosts_are_read_in_lower_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = "Bot.Example.com, status.example., 192.0.2.1,"
+    settings = read(monkeypatch, {"MAILCHECK_PUBLIC_HOSTS": names})
+    assert settings.public_hosts == ("bot.example.com", "status.example", "192.0.2.1")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
         ("MAILCHECK_HTTP", "3000", "must be host:port"),
         ("MAILCHECK_HTTP", "localhost:http", "must be host:port"),
         ("MAILCHECK_HTTP", "127.0.0.1:65536", "must be host:port"),
+        ("MAILCHECK_METRICS", "9464", "must be host:port"),
+        ("MAILCHECK_PUBLIC_HOSTS", "https://bot.example", "must be host names"),
+        ("MAILCHECK_PUBLIC_HOSTS", "bot.example:443", "must be host names"),
+        ("MAILCHECK_PUBLIC_HOSTS", "bot.example, *.example", "must be host names"),
         ("MAILCHECK_NAMESERVERS", "resolver.example", "must be addresses"),
         ("MAILCHECK_NAMESERVERS", "192.0.2.53:0", "must be addresses"),
         ("MAILCHECK_WATCH_EVERY", "soon", "must be a length of time"),

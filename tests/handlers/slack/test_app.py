@@ -12,12 +12,10 @@ from tests.support.slack_payloads import (
     button_action,
     direct_message,
     event_callback,
-    form_body,
     interaction_body,
     json_body,
     mention,
     shortcut,
-    slash_command,
 )
 from tests.support.slack_validator import message_faults
 
@@ -218,10 +216,9 @@ async def test_link_button_is_only_acked(workspace: Workspace) -> None:
     assert (workspace.jobs, workspace.fake.sent) == ([], [])
 
 
-async def test_failing_listener_answers_error_card(workspace: Workspace) -> None:
-    broken = slash_command(COMMAND_TEXT, workspace.response_url)
-    del broken["channel_id"]
-    answer = await workspace.send(*form_body(broken))
+async def test_failing_listener_answers_error_card(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(type(workspace.commands), "acknowledge")
+    answer = await workspace.type_command(COMMAND_TEXT)
     assert answer.status_code == 200
     assert message_faults(answer.json(), "acknowledgement") == []
     assert "Something broke here" in answer.json()["text"]
