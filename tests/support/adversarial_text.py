@@ -8,10 +8,10 @@ from re import _constants as c  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
-MAX_UNITS = 12
+MAX_UNITS = 10
 SAMPLES = "a 5x.-/:=<([\0~A,;@\n"
 MISMATCHES = ("\0", "\n!", " y")
-CHOICES = 4  # texts of each kind, made of other members of the classes and other branches
+CHOICES = 3  # texts of each kind, made of other members of the classes and other branches
 CHARACTERS = (c.LITERAL, c.NOT_LITERAL, c.IN, c.ANY)
 REPEATS = (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT)
 GENERAL = (" ", "\n", "a", "<", "(", "[", "{", "&", "@", ":", "x ", " y", "<>", "()", "<a|", "< ", ". ")

@@ -16,7 +16,7 @@ from typing import Any
 import bot
 import handlers
 from bot.bounces.rules import load_rules
-from bot.checks.dnsbl.catalog import load_catalog
+from bot.checks.dnsbl.catalog import load as load_catalog
 from bot.checks.hosting_providers import providers
 
 METHODS = ("search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer")
@@ -126,3 +126,13 @@ def _is_re_call(node: ast.AST) -> bool:
         and node.func.value.id == "re"
         and node.func.attr != "escape"
     )
+
+
+def patterns_in_source() -> int:
+    """How many different literal patterns are compiled at module level."""
+    literals = set()
+    for _, tree in source_trees():
+        for node in ast.walk(tree):
+            if _is_re_call(node) and isinstance(node, ast.Call) and node.args:
+                literals.add(ast.dump(ast.Tuple([*node.args])))
+    return len(literals)

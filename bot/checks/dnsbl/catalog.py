@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -259,10 +259,10 @@ def _blocklist(source: object, number: int, refusals: Mapping[str, ReturnCode]) 
     removal = _removal(table.table("removal"), placeholder)
     must_list, must_not_list = TEST_POINTS[min(kinds, key=list(Kind).index)]
     blocklist = Blocklist(
-        id=_matching(table, "id", ID),
+        id=_matching(table, "id", ID.fullmatch),
         name=name,
         operator=table.text("operator"),
-        zone=_matching(table, "zone", ZONE),
+        zone=_matching(table, "zone", ZONE.fullmatch),
         kinds=kinds,
         severity=severity,
         codes=_code_table(table, refusals, (name, severity, removal), placeholder),
@@ -294,9 +294,9 @@ def _kinds(table: TomlTable) -> frozenset[Kind]:
     return kinds
 
 
-def _matching(table: TomlTable, key: str, pattern: re.Pattern[str]) -> str:
+def _matching(table: TomlTable, key: str, fullmatch: Callable[[str], re.Match[str] | None]) -> str:
     value = table.text(key)
-    if not pattern.fullmatch(value):
+    if not fullmatch(value):
         raise table.error(key, f"has a shape that is not allowed: {value!r}")
     return value
 

@@ -1,0 +1,191 @@
+"""Every regular expression and every parser of foreign text takes linear time."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from time import process_time
+
+import pytest
+
+from bot.bounces.classify import explain
+from bot.bounces.mail_log import decode_lines, find_bounces, summarize_with_examples
+from bot.bounces.message_headers import analyze_headers
+from bot.inputs.targets import BadTarget, parse_line
+from bot.monitoring.interfaces import ChannelSettings
+from handlers.cli.pasted_text import iter_bounces, read_header_text
+from handlers.commands.parser import read_check, split_verb, strip_private
+from handlers.commands.watch_parser import (
+    PARSE_ERRORS,
+    canonical_target,
+    read_history,
+    read_mute,
+    read_settings,
+    read_watch,
+    read_watch_name,
+)
+from handlers.sanitize import sanitize, sanitize_monospaced
+from handlers.slack.mrkdwn import extract_targets, iter_texts, strip_markup, strip_pasted_markup
+from handlers.teams.requests import pair_files, plain_command
+from handlers.web.app import parse_typed
+from tests.support.adversarial_text import Repetition, build, general_repetitions, repetitions_for
+from tests.support.compiled_patterns import (
+    CompiledPattern,
+    calls_outside_module_level,
+    compiled_patterns,
+    patterns_in_source,
+)
+
+KIB = 1024
+SMALL, MEDIUM, LARGE = 4 * KIB, 16 * KIB, 64 * KIB
+MAX_RATIO = 6.0  # of the time for four times the text; a quadratic expression needs 16 times as long
+FLOOR_S = 0.002  # shorter times are not compared
+SUSPECT_S = 0.001
+SUSPECT_RATIO = 5.0
+MAX_PARSE_S = 0.25
+COMPILED_ON_LOAD = ["bot/checks/hosting_providers.py:_parse_pattern"]
+
+Reader = Callable[[str], object]
+
+
+def cpu_seconds(run: Reader, text: str) -> float:
+    start = process_time()
+    run(text)
+    return process_time() - start
+
+
+def least_seconds(run: Reader, text: str) -> float:
+    """The least of three times, or the first one that is negligible."""
+    times: list[float] = []
+    while len(times) < 3 and (not times or FLOOR_S <= min(times) <= MAX_PARSE_S):
+        times.append(cpu_seconds(run, text))
+    return min(times)
+
+
+def growth(run: Reader, repetition: Repetition, limit_s: float = MAX_PARSE_S / 16) -> float:
+    """How many times the CPU time of 16 KiB the same repetition takes at 64 KiB; 0 if negligible.
+
+    What takes longer than the limit at 4 KiB already is not tried with more.
+    """
+    small = cpu_seconds(run, build(repetition, SMALL))
+    if small > limit_s:
+        return float("inf")
+    medium = cpu_seconds(run, build(repetition, MEDIUM))
+    if medium < SUSPECT_S or medium / max(small, 1e-6) < SUSPECT_RATIO:
+        return 0.0
+    medium = least_seconds(run, build(repetition, MEDIUM))
+    large = least_seconds(run, build(repetition, LARGE))
+    return large / max(medium, 1e-6) if large >= FLOOR_S else 0.0
+
+
+def call(compiled: CompiledPattern, method: str) -> Reader:
+    function = getattr(compiled.pattern, method)
+    if method in ("sub", "subn"):
+        return partial(function, " ")
+    return (lambda text: deque(function(text), maxlen=0)) if method == "finditer" else function
+
+
+def slow_uses(compiled: CompiledPattern) -> Iterator[str]:
+    for repetition in repetitions_for(compiled.pattern):
+        for method in compiled.methods:
+            run = call(compiled, method)
+            if (ratio := growth(run, repetition)) > MAX_RATIO:
+                yield f"{compiled.place}.{method}: {ratio:.1f} times as long for 4 times {repetition}"
+                return
+
+
+def test_every_pattern_of_every_module_takes_linear_time() -> None:
+    assert list(chain.from_iterable(map(slow_uses, compiled_patterns()))) == []
+
+
+def test_every_pattern_in_the_source_is_among_the_tested_ones() -> None:
+    assert calls_outside_module_level() == COMPILED_ON_LOAD
+    assert patterns_in_source() > 100
+    assert len(compiled_patterns()) >= patterns_in_source()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "method"),
+    [
+        (r"\s+(?=received: )", "split"),
+        (r"from .*by", "search"),
+        (r"name\s+(?:[\"„][^\"“]*[“]|x)", "search"),
+        (r"https?://\S*/services/", "sub"),
+    ],
+)
+def test_quadratic_pattern_is_found(pattern: str, method: str) -> None:
+    assert list(slow_uses(CompiledPattern("here", re.compile(pattern), (method,))))
+
+
+def parsed(parse: Reader) -> Reader:
+    def run(text: str) -> None:
+        with suppress(*PARSE_ERRORS):
+            parse(text)
+
+    return run
+
+
+PARSERS: dict[str, Reader] = {
+    "split_verb": split_verb,
+    "strip_private": strip_private,
+    "check": parsed(read_check),
+    "watch": parsed(lambda text: read_watch(text, timedelta(minutes=15))),
+    "watch name": parsed(lambda text: read_watch(f"192.0.2.1 name {text}", timedelta(minutes=15))),
+    "mute": parsed(read_mute),
+    "unwatch, unmute, ack": parsed(read_watch_name),
+    "history": parsed(read_history),
+    "settings": parsed(lambda text: read_settings(text, ChannelSettings())),
+    "target": canonical_target,
+    "targets file": lambda text: [suppressed_line(line) for line in text.splitlines()],
+    "headers": analyze_headers,
+    "headers received": lambda text: analyze_headers(f"Received: {text}"),
+    "headers results": lambda text: analyze_headers(f"Received: x\nAuthentication-Results: {text}"),
+    "headers signature": lambda text: analyze_headers(f"Received: x\nDKIM-Signature: {text}"),
+    "explain": explain,
+    "slack markup": strip_markup,
+    "slack pasted markup": strip_pasted_markup,
+    "slack texts": lambda text: list(iter_texts({"text": text, "blocks": [{"text": text}]})),
+    "slack targets": extract_targets,
+    "teams command": plain_command,
+    "teams files": lambda text: pair_files(text, ("https://example.com",)),
+    "web command": parse_typed,
+    "sanitize": sanitize,
+    "sanitize monospaced": sanitize_monospaced,
+}
+# These read every line; lines that differ are each explained, so only the growth is limited.
+LOG_READERS: dict[str, Reader] = {
+    "bounce": lambda text: summarize_with_examples(decode_lines([text.encode()]), every_reply=True),
+    "log": lambda text: deque(find_bounces([f"Nov 24 07:40:13 mail postfix/smtp[1]: status=bounced {text}"]), 0),
+    "report": lambda text: deque(find_bounces(f"Content-Type: multipart/report\n{text}".splitlines()), 0),
+}
+
+
+def suppressed_line(line: str) -> None:
+    with suppress(BadTarget):
+        parse_line(line)
+
+
+@pytest.mark.parametrize("name", [*PARSERS, *LOG_READERS])
+def test_parser_reads_64_kilobytes_of_any_repetition_in_linear_time(name: str) -> None:
+    run = (PARSERS | LOG_READERS)[name]
+    explain("550 rules are loaded once")
+    for repetition in general_repetitions():
+        assert growth(run, repetition, MAX_PARSE_S if name in LOG_READERS else MAX_PARSE_S / 8) <= MAX_RATIO, repetition
+        if name in PARSERS:
+            assert least_seconds(run, build(repetition, LARGE)) <= MAX_PARSE_S, repetition
+
+
+def test_command_line_reads_files_of_repetitions_in_linear_time(tmp_path: Path) -> None:
+    file = tmp_path / "text"
+    for repetition in general_repetitions():
+        file.write_text(build(repetition, SMALL))
+        assert cpu_seconds(lambda name: analyze_headers(read_header_text(name)), str(file)) < MAX_PARSE_S, repetition
+        file.write_text(build(repetition, LARGE))
+        assert cpu_seconds(lambda name: analyze_headers(read_header_text(name)), str(file)) < MAX_PARSE_S, repetition
+        cpu_seconds(lambda name: deque(iter_bounces(name), 0), str(file))
