@@ -23,7 +23,7 @@ from bot.monitoring.interfaces import (
     TooManyWatches,
 )
 from bot.monitoring.models import Channel, Incident, Watch
-from bot.monitoring.schedule import Multipliers, first_due, next_digest, watch_interval
+from bot.monitoring.schedule import JITTER, Multipliers, first_due, next_digest, watch_interval
 from bot.monitoring.serialization import (
     channel_location,
     dump,
@@ -48,6 +48,8 @@ _NAMES: tuple[Callable[[StoredWatch], str], ...] = (
     lambda stored: stored.watch.name,
 )
 PAUSE_TTL = timedelta(days=30)
+MAX_DELAY = timedelta(hours=1, minutes=1)  # of a channel: longer than any retry
+UNKNOWN_ATTEMPT_AGE = timedelta(days=1)  # so far back an attempt is looked up whose time is not known
 RESUME_WITHIN = timedelta(minutes=5)  # first poll after a resume
 LIMIT_ADVICE = "End one that you no longer need, or watch a whole range at once, such as 203.0.113.0/28."
 LIMIT_MESSAGES = {
@@ -79,6 +81,7 @@ class RedisRepository:
         status = await self.watches.add(watch_entry(watch), dump_incident(incident), history, due.timestamp(), limits)
         if status in LIMIT_MESSAGES:
             raise TooManyWatches(LIMIT_MESSAGES[status])
+        await self.polls.mark_finished(self._clock().timestamp())
         return status == "added"
 
     async def find(self, channel: Channel, query: str) -> StoredWatch | None:
@@ -95,10 +98,9 @@ class RedisRepository:
         paused = await self.channels.is_paused(channel_location(channel))
         factors = await self._multipliers(channel)
         return [
-            StoredWatch(
-                watch, incident, None if due is None else from_timestamp(due), watch_interval(watch, factors), paused
-            )
+            StoredWatch(watch, incident, self._next_poll_at(due, interval), interval, paused)
             for (watch, incident), due in zip(rows, due_times, strict=True)
+            for interval in [watch_interval(watch, factors)]
         ]
 
     async def is_watched(self, ip: Address) -> bool:
@@ -177,8 +179,9 @@ class RedisRepository:
 
     async def purge_expired(self) -> int:
         """Purge channels and workspaces paused for 30 days; returns their number."""
-        now = self._clock().timestamp()
-        expired = [name for name, until in (await self.channels.paused()).items() if until <= now]
+        now = self._clock()
+        pauses = await self.channels.paused((now + PAUSE_TTL).timestamp())
+        expired = [name for name, until in pauses.items() if until <= now.timestamp()]
         for name in expired:
             if name.count("/") == 1:
                 await self.purge_workspace(*name.split("/"))
@@ -193,14 +196,20 @@ class RedisRepository:
         )
 
     async def ready_channels(self) -> Sequence[Channel]:
-        return [Channel.parse(channel) for channel in await self.outbox.ready_channels(self._clock().timestamp())]
+        ready = await self.outbox.ready_channels(self._clock().timestamp(), MAX_DELAY.total_seconds())
+        return [Channel.parse(channel) for channel in ready]
 
     async def peek(self, channel: Channel) -> OutboxMessage | None:
+        """Where an attempt began ahead of time, it is taken to begin now, and at the next look to be a day old."""
         head = await self.outbox.peek(str(channel))
         if head is None:
             return None
         message = parse_message(head.text)
-        intent = None if head.send_started_at is None else from_timestamp(head.send_started_at)
+        now, intent = self._clock(), None if head.send_started_at is None else from_timestamp(head.send_started_at)
+        if intent and await self.outbox.clamp_attempt(
+            str(channel), now.timestamp(), (now - UNKNOWN_ATTEMPT_AGE).timestamp()
+        ):
+            intent = now
         return replace(message, channel=channel, send_started_at=intent, attempts=head.attempts)
 
     async def begin_attempt(self, message: OutboxMessage, now: datetime) -> OutboxMessage | None:
@@ -230,7 +239,7 @@ class RedisRepository:
 
     async def last_poll_at(self) -> datetime | None:
         """Time of the last poll round of any worker; None if more than an hour ago."""
-        at = await self.polls.last_poll_at()
+        at = await self.polls.last_poll_at(self._clock().timestamp())
         return None if at is None else from_timestamp(at)
 
     async def list_channels(self, platform: str, workspace: str) -> Sequence[Channel]:
@@ -285,6 +294,12 @@ class RedisRepository:
         subjects, now = ([poll_subject(parse_watch(row)) for row in await self._rows(channel)], self._clock())
         await self.watches.bring_forward({s: first_due(s, RESUME_WITHIN, now).timestamp() for s in subjects})
         await self.outbox.end_delays([str(channel)])
+        await self.polls.mark_finished(now.timestamp())
+
+    def _next_poll_at(self, due: float | None, interval: timedelta) -> datetime | None:
+        """At the latest an interval from now, as the poller sees it."""
+        latest = self._clock() + interval * (1 + JITTER)
+        return None if due is None else min(from_timestamp(due), latest)
 
     async def _multipliers(self, channel: Channel) -> Multipliers:
         factors: Multipliers = json.loads(

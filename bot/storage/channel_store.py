@@ -19,7 +19,7 @@ class ChannelStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # redis-py types allow bytes; this client decodes
-        self._append = LuaScript(redis, "audit_append.lua")
+        self._append, self._clamp = LuaScript(redis, "audit_append.lua"), LuaScript(redis, "field_clamp.lua")
 
     async def settings(self, channel: ChannelLocation) -> str | None:
         async with store_errors():
@@ -70,10 +70,14 @@ class ChannelStore:
         async with store_errors():
             return any(await self._redis.hmget("mc1:resting", channel.channel, channel.workspace))
 
-    async def paused(self) -> Mapping[str, float]:
-        """Paused channels and workspaces, with the time at which they may be purged."""
+    async def paused(self, latest: float) -> Mapping[str, float]:
+        """Paused channels and workspaces, with the time at which they may be purged, at the latest `latest`."""
         async with store_errors():
-            return {name: float(until) for name, until in (await self._redis.hgetall("mc1:resting")).items()}
+            pauses = {name: float(until) for name, until in (await self._redis.hgetall("mc1:resting")).items()}
+        for name in [name for name, until in pauses.items() if until > latest + 1]:  # stored in whole seconds
+            await self._clamp("mc1:resting", name, f"{latest + 1:.0f}", f"{latest:.0f}")
+            pauses[name] = latest
+        return pauses
 
     async def list_channels(self, workspace: str) -> list[str]:
         """Channels of a workspace that have watches, settings or outbox messages."""

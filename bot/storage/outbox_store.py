@@ -20,7 +20,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bot.storage.lua_script import LuaScript, store_errors
-from bot.storage.watch_store import format_timestamp, new_operation_id
+from bot.storage.watch_store import MAX_CLOCK_SKEW_S, format_timestamp, new_operation_id
 
 THREAD_TTL_S = int(timedelta(days=90).total_seconds())
 
@@ -41,10 +41,16 @@ class OutboxStore:
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # redis-py types allow bytes; this client decodes
         self._step_script = LuaScript(redis, "outbox_step.lua")
+        self._clamp_script = LuaScript(redis, "field_clamp.lua")
 
-    async def ready_channels(self, now: float) -> list[str]:
-        async with store_errors():
-            return list(await self._redis.zrangebyscore("mc1:waiting", "-inf", format_timestamp(now)))
+    async def ready_channels(self, now: float, max_delay_s: float) -> list[str]:
+        """Channels whose delay is over; one that is longer than `max_delay_s` is ended."""
+        async with store_errors(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.zrangebyscore("mc1:waiting", "-inf", format_timestamp(now))
+            pipeline.zrangebyscore("mc1:waiting", f"({format_timestamp(now + max_delay_s)}", "+inf")
+            ready, too_late = await pipeline.execute()
+        await self.end_delays(too_late)
+        return [*ready, *too_late]
 
     async def peek(self, channel: str) -> OutboxHead | None:
         async with store_errors(), self._redis.pipeline(transaction=True) as pipeline:
@@ -55,6 +61,11 @@ class OutboxStore:
             return None
         id, _, text = message.partition("\n")
         return OutboxHead(id, text, float(intent["at"]) if "at" in intent else None, int(intent.get("tries", 0)))
+
+    async def clamp_attempt(self, channel: str, now: float, instead: float) -> bool:
+        """Set the start of an attempt that lies ahead to `instead`, as it is not known."""
+        latest = format_timestamp(now + MAX_CLOCK_SKEW_S)
+        return bool(await self._clamp_script(f"mc1:intent:{channel}", "at", latest, format_timestamp(instead)))
 
     async def begin_attempt(self, channel: str, message_id: str, now: float, attempts: int) -> bool:
         """Record an attempt; False if the message was removed or another attempt began."""
@@ -107,6 +118,14 @@ class DigestStore:
         async with store_errors():
             rows = await self._redis.zrangebyscore(
                 "mc1:digests", "-inf", format_timestamp(now), 0, limit, withscores=True
+            )
+        return [(channel, float(due)) for channel, due in rows]
+
+    async def further_than(self, latest: float) -> list[tuple[str, float]]:
+        """Channels with a digest due after `latest`, with that time."""
+        async with store_errors():
+            rows = await self._redis.zrangebyscore(
+                "mc1:digests", f"({format_timestamp(latest)}", "+inf", withscores=True
             )
         return [(channel, float(due)) for channel, due in rows]
 
