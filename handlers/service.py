@@ -80,7 +80,7 @@ async def _serve(core: Core, role: ServeRole, demo: Demo | None) -> None:
         async with asyncio.TaskGroup() as group:
             workers = _start_workers(group, task_queue, monitoring, posters, core.clock, stop) if runs_workers else []
             if not runs_workers:
-                group.create_task(core.clock.keep_correct(stop))
+                group.create_task(core.clock.correct_regularly(stop))
             chat_routes = [route for platform in platforms for route in platform.routes]
             routes = [*chat_routes, *status_routes(dependencies)] if serves_chat else []
             web = http_server(

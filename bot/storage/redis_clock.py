@@ -48,7 +48,7 @@ class RedisClock:
         if self._offset is None or abs(offset - self._offset) > half_round_trip:
             self._offset = offset
 
-    async def keep_correct(self, stop: asyncio.Event) -> None:
+    async def correct_regularly(self, stop: asyncio.Event) -> None:
         """Correct the clock every second until `stop`, in a process without a poller."""
         while not stop.is_set():
             with suppress(StoreUnavailable):
