@@ -17,7 +17,7 @@ from benchmarks.cold_check import MAIL_CHECKS, check_runner
 from benchmarks.running import delayed_dns_server, list_server
 from benchmarks.tables import Table, percentile, ratio, show
 from benchmarks.world import addresses, write_catalog, zone_names
-from bot.app import checks, now
+from bot.app import checks
 from bot.check_runner import CheckRunner
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
 from bot.checks.dnsbl.catalog import Catalog
@@ -25,6 +25,7 @@ from bot.models import CheckRequest, DnsAnswer, Target
 from bot.net.dns_client import DnsClient
 from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
+from bot.storage.redis_clock import RedisClock
 from handlers.cli.bulk_check import Line, run_lines
 from tests.support.dns_replies import FORGERIES
 from tests.support.dns_server import serve
@@ -152,8 +153,8 @@ async def _interactive(port: int, address_count: int, catalog: Catalog) -> list[
 async def _bulk_reports(client: DnsClient, catalog: Catalog, count: int) -> int:
     """Bulk check of that many addresses; returns the number of reports."""
     lookup = Resolver(client, identity="line").bulk()
-    lists = blocklist_check(catalog, {}, InMemoryTrustCache(), "line", now)
-    runner = CheckRunner(checks(lists, True)[:3], frozenset(), lookup, lookup, now, allow_special=True)
+    lists = blocklist_check(catalog, {}, InMemoryTrustCache(), "line", RedisClock(None))
+    runner = CheckRunner(checks(lists, True)[:3], frozenset(), lookup, lookup, RedisClock(None), allow_special=True)
     lines = (Line(n, (CheckRequest(Target.of(address)),)) for n, address in enumerate(addresses(count)))
     return sum([len(reports) async for _, reports in run_lines(runner, lines, fresh=False)])
 

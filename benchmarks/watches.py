@@ -30,6 +30,7 @@ from bot.monitoring.serialization import watch_entry
 from bot.storage.embedded_valkey import EmbeddedValkey
 from bot.storage.redis_client import open_client
 from bot.storage.watch_store import PollResultRow, WatchUpdate
+from tests.support.stored_watches import Clock
 
 BATCH_SIZE = 50
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
@@ -80,9 +81,7 @@ async def measure(redis: Redis, watches: int) -> Figures:
     slowest = await command_latencies(repository, watches)
     applied_per_s = watches / await timed(lambda: apply_all(repository, watches))
 
-    def later() -> datetime:
-        return NOW + timedelta(hours=5)
-
+    later = Clock(NOW + timedelta(hours=5))
     poller = Poller(RedisRepository(redis, later), EmptyRunner(), later, PollerConfig())
     polled_per_s = watches / await timed(lambda: poll_all(poller))
     return Figures(bytes_each, applied_per_s, polled_per_s, slowest)

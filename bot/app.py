@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 
 import structlog
@@ -39,6 +38,7 @@ from bot.models import Check, Lookup, Report, ServerHealth, Target
 from bot.monitoring.dnsbl_quarantine import QueryUsage
 from bot.monitoring.models import Watch
 from bot.monitoring.poll import monitoring_runner, run_first_poll
+from bot.monitoring.poll_health import PollMonitor
 from bot.monitoring.poller import Poller, poller_config
 from bot.monitoring.query_budget import BudgetedLookup, QueryBudget
 from bot.monitoring.repository import RedisRepository
@@ -54,6 +54,7 @@ from bot.storage import StoreUnavailable
 from bot.storage.cache import AnswerCache, RedisTextCache, ReportCache
 from bot.storage.circuit_breaker import CircuitBreaker
 from bot.storage.redis_client import RedisConnection, connect
+from bot.storage.redis_clock import RedisClock, redis_clock
 from bot.storage.unreadable import UNREADABLE_ERRORS, UnreadableValues
 
 log = structlog.get_logger()
@@ -77,7 +78,7 @@ class NetworkClients:
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """The running core. `store` is None where Redis is not used or not available."""
+    """The running core. `store` is None where Redis is not used or not available; `clock` is then the wall clock."""
 
     settings: Settings
     nameservers: tuple[Server, ...]
@@ -90,6 +91,7 @@ class Core:
     store: RedisConnection | None
     cache_breaker: CircuitBreaker | None
     dns_client: DnsClient
+    clock: RedisClock
 
     def list_count(self, target: Target) -> int:
         """Number of blocklist queries for a target."""
@@ -107,7 +109,7 @@ class Core:
 
     def list_status(self) -> AsyncIterator[ListStatus]:
         """Query the test points of every list; yields each as it completes."""
-        return list_statuses(self.catalog, self.keys, self.resolver.fresh(), now)
+        return list_statuses(self.catalog, self.keys, self.resolver.fresh(), self.clock)
 
 
 @asynccontextmanager
@@ -123,7 +125,7 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
     identity = " ".join(map(str, nameservers))
     async with AsyncExitStack() as stack:
         store = await _store(settings, stack, needs_store) if uses_store else None
-        keys = _keys(settings)
+        keys, clock = _keys(settings), await _clock(store)
         dns_client = await stack.enter_async_context(DnsClient(nameservers, rate_limits=_rate_limits(catalog, keys)))
         cache_breaker = CircuitBreaker(store.interactive) if store else None
         answers = AnswerCache(cache_breaker, identity) if cache_breaker else None
@@ -132,7 +134,7 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
             if cache:
                 stack.push_async_callback(cache.flush)
         resolver = Resolver(dns_client, identity=identity, shared_cache=answers)
-        lists = blocklist_check(catalog, keys, _trust_cache(cache_breaker, identity), identity, now)
+        lists = blocklist_check(catalog, keys, _trust_cache(cache_breaker, identity), identity, clock)
         registry = build_metrics()
         special_allowed = settings.special_addresses is SpecialAddresses.ALLOW
         check_runner = CheckRunner(
@@ -141,7 +143,7 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
             name_checks=frozenset({"spf", "dmarc", "mx", "dkim", "dane", "bimi", "tls-rpt", "mta-sts", "starttls"}),
             lookup=resolver,
             fresh_lookup=resolver.fresh(),
-            clock=now,
+            clock=clock,
             judge=sender_requirements.judge,
             on_report=registry.record_report,
             allow_special=special_allowed,
@@ -160,6 +162,7 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
             store,
             cache_breaker,
             dns_client,
+            clock,
         )
 
 
@@ -196,8 +199,13 @@ def _starttls(clients: NetworkClients) -> Check:
     return partial(starttls.check, probe=clients.probe, port_open=port_open, timeout_s=clients.probe_timeout_s)
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
+async def _clock(store: RedisConnection | None) -> RedisClock:
+    if store is None:
+        return RedisClock(None)
+    clock = redis_clock(store.interactive)
+    with suppress(StoreUnavailable):  # the wall clock, until the store answers
+        await clock.correct()
+    return clock
 
 
 def _nameservers(settings: Settings) -> tuple[Server, ...]:
@@ -272,7 +280,8 @@ class Monitoring:
     """The parts of monitoring.
 
     `repository` serves the poller; `interactive` reads and writes the same watches with short
-    timeouts. `first_poll` makes the reports of a new watch; `budgets` is today's use of each list.
+    timeouts. `first_poll` makes the reports of a new watch; `budgets` is today's use of each list,
+    `poll_monitor` says whether watching goes on.
     """
 
     repository: RedisRepository
@@ -280,12 +289,14 @@ class Monitoring:
     poller: Poller
     first_poll: Callable[[Watch], Awaitable[Sequence[Report]]]
     budgets: Callable[[], Awaitable[Sequence[QueryUsage]]]
+    poll_monitor: PollMonitor
 
 
 def build_monitoring(core: Core, store: RedisConnection) -> Monitoring:
+    clock = core.clock
     unreadable = UnreadableValues(store.worker, lambda kind: core.metrics.unreadable_values.labels(kind=kind).inc())
-    repository, interactive = (RedisRepository(redis, now, unreadable) for redis in (store.worker, store.interactive))
-    budget = QueryBudget(repository.polls, core.zones, now)
+    repository, interactive = (RedisRepository(redis, clock, unreadable) for redis in (store.worker, store.interactive))
+    budget = QueryBudget(repository.polls, core.zones, clock)
     poll_runner = monitoring_runner(
         core.check_runner,
         BudgetedLookup(core.resolver.bulk(), budget),
@@ -299,14 +310,17 @@ def build_monitoring(core: Core, store: RedisConnection) -> Monitoring:
     return Monitoring(
         repository,
         interactive,
-        Poller(repository, poll_runner, now, poller_config(core.settings, core.zones)),
+        Poller(repository, poll_runner, clock, poller_config(core.settings, core.zones)),
         first_poll,
         budget.usage,
+        PollMonitor(interactive, clock, clock()),
     )
 
 
-async def update_gauges(repository: RedisRepository, metrics: Metrics, at: datetime) -> None:
+async def update_gauges(monitor: PollMonitor, metrics: Metrics) -> None:
     """Set the gauges of monitoring. Raises StoreUnavailable."""
-    metrics.poll_overdue_s.set(await repository.watches.overdue_s(at.timestamp()))
+    health, repository = await monitor.read(), monitor.repository
+    metrics.poll_overdue_s.set(health.overdue_s)
+    metrics.last_poll_age_s.set(health.last_poll_age_s)
     metrics.channels_waiting.set(len(await repository.ready_channels()))
     metrics.lists_quarantined.set(len(await repository.quarantined_lists()))

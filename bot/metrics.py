@@ -18,6 +18,7 @@ class Metrics:
     check_seconds: Histogram
     dns_queries: Counter
     poll_overdue_s: Gauge
+    last_poll_age_s: Gauge
     channels_waiting: Gauge
     lists_quarantined: Gauge
     unreadable_values: Counter
@@ -38,6 +39,7 @@ def build_metrics() -> Metrics:
         Histogram("mailcheck_check_seconds", "Seconds from request to report", buckets=BUCKETS_S, registry=registry),
         Counter("mailcheck_dns_questions", "DNS queries made by reports", registry=registry),
         Gauge("mailcheck_looks_overdue_seconds", "Age of the oldest overdue poll in seconds", registry=registry),
+        Gauge("mailcheck_last_poll_age_seconds", "Age of the last finished poll; 0: no watches", registry=registry),
         Gauge("mailcheck_rooms_waiting", "Channels with an outbox message due", registry=registry),
         Gauge("mailcheck_lists_held", "Blocklists in quarantine", registry=registry),
         Counter("mailcheck_unreadable_values", "Stored values that cannot be read", ("kind",), registry=registry),

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -23,21 +23,22 @@ import uvicorn
 from rich.console import Console
 from starlette.routing import BaseRoute
 
-from bot.app import Core, Monitoring, build_monitoring, now, open_core, update_gauges
+from bot.app import Core, Monitoring, build_monitoring, open_core, update_gauges
 from bot.demo import Demo, run_demo
 from bot.models import LookupFailed, Verdict
 from bot.monitoring.repository import RedisRepository
 from bot.settings import HostPort, Settings, SpecialAddresses
 from bot.storage.circuit_breaker import CircuitBreaker
 from bot.storage.rate_limits import RateLimiter
+from bot.storage.redis_clock import RedisClock
 from bot.task_queue import TaskQueue
 from handlers.cli.repl import run_repl
 from handlers.commands import CommandRouter
 from handlers.commands.overview import ListStatusCache, OverviewBuilder
 from handlers.commands.watch import WatchCommands
-from handlers.delivery import DeliveryWorker
+from handlers.delivery import DeliveryTimeouts, DeliveryWorker
 from handlers.host_check import HostCheck
-from handlers.http_app import HealthProbes, build_http_app
+from handlers.http_app import HealthProbes, Probe, build_http_app
 from handlers.http_server import Server
 from handlers.message import Card
 from handlers.messages import TRUST_VERDICTS, ListRow, lists_card
@@ -80,7 +81,9 @@ async def _serve(core: Core, role: ServeRole, demo: Demo | None) -> None:
         platforms = build_platforms(dependencies)
         serves_chat, runs_workers = role is not ServeRole.WORKER, role is not ServeRole.WEB
         async with asyncio.TaskGroup() as group:
-            workers = _start_workers(group, task_queue, monitoring, posters, stop) if runs_workers else []
+            workers = _start_workers(group, task_queue, monitoring, posters, core.clock, stop) if runs_workers else []
+            if not runs_workers:
+                group.create_task(core.clock.correct_regularly(stop))
             chat_routes = [route for platform in platforms for route in platform.routes]
             routes = [*chat_routes, *status_routes(dependencies)] if serves_chat else []
             web = http_server(
@@ -88,6 +91,7 @@ async def _serve(core: Core, role: ServeRole, demo: Demo | None) -> None:
                 routes,
                 lambda: alive(workers, monitoring.poller.is_stalled),
                 partial(refresh_gauges, core, monitoring),
+                {"polls": partial(is_watching, monitoring)} if runs_workers else {},
                 metrics_socket,
             )
             group.create_task(web.serve(sockets=[listening_socket]))
@@ -108,10 +112,11 @@ def _start_workers(
     task_queue: TaskQueue,
     monitoring: Monitoring,
     posters: dict[str, MessagePoster],
+    clock: RedisClock,
     stop: asyncio.Event,
 ) -> list[asyncio.Task[None]]:
     """Background tasks: queue worker, poller, delivery."""
-    delivery = DeliveryWorker(monitoring.repository, monitoring.repository, posters)
+    delivery = DeliveryWorker(monitoring.repository, monitoring.repository, posters, DeliveryTimeouts(now=clock))
     tasks = (task_queue.work(stop), monitoring.poller.run(stop), delivery.run(stop))
     return [group.create_task(task) for task in tasks]
 
@@ -155,7 +160,7 @@ def build_commands(core: Core, monitoring: Monitoring, posters: dict[str, Messag
         monitoring.first_poll,
         core.resolver,
         posters,
-        now,
+        core.clock,
         default_interval=core.settings.watch_every,
         allow_special=core.check_runner.allow_special,
         effective_interval=register.effective_interval,
@@ -189,7 +194,7 @@ def build_overview(core: Core, monitoring: Monitoring) -> OverviewBuilder:
         {blocklist.id: blocklist.name for blocklist in core.catalog.lists},
         core.resolver_health,
         monitoring.budgets,
-        now,
+        core.clock,
     )
 
 
@@ -214,7 +219,12 @@ def command_rate_limit(
 
 
 async def refresh_gauges(core: Core, monitoring: Monitoring) -> None:
-    await update_gauges(monitoring.interactive, core.metrics, now())
+    await update_gauges(monitoring.poll_monitor, core.metrics)
+
+
+async def is_watching(monitoring: Monitoring) -> bool:
+    """Whether polls finish in time. Raises StoreUnavailable."""
+    return (await monitoring.poll_monitor.read()).is_watching
 
 
 def http_server(
@@ -222,6 +232,7 @@ def http_server(
     routes: Sequence[BaseRoute],
     alive: Callable[[], bool],
     update_gauges: Callable[[], Awaitable[None]],
+    readiness: Mapping[str, Probe],
     metrics_socket: socket.socket | None = None,
 ) -> uvicorn.Server:
     async def store_answers() -> bool:
@@ -233,7 +244,8 @@ def http_server(
             return True
         return False
 
-    probes = HealthProbes(alive, {"store": store_answers, "dns": dns_answers}, core.metrics.registry, update_gauges)
+    dependencies = {"store": store_answers, "dns": dns_answers, **readiness}
+    probes = HealthProbes(alive, dependencies, core.metrics.registry, update_gauges)
     settings, hosts = core.settings, core.settings.public_hosts
     app = build_http_app(probes, routes, with_metrics=metrics_socket is None)
     extra_listeners = []

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.monitoring.models import (
+    MAX_MUTE,
     Acknowledged,
     Alert,
     AlertPolicy,
@@ -255,6 +256,7 @@ def _clamp_incident(incident: Incident, now: datetime) -> Incident:
         problems=tuple(clamp_to_now(problem, now) for problem in incident.problems),
         notified_at=min(incident.notified_at, now) if incident.notified_at else None,
         opened_at=min(incident.opened_at, now) if incident.opened_at else None,
+        muted=replace(incident.muted, until=min(incident.muted.until, now + MAX_MUTE)) if incident.muted else None,
     )
 
 

@@ -155,6 +155,8 @@ def record_counts(
     if health.quarantined_since:
         return health, None
     answered, newly_listed = (health.answered + counts.answered, health.newly_listed + counts.newly_listed)
+    if health.trusted_until is not None:  # a clock may have been set back since
+        health = replace(health, trusted_until=min(health.trusted_until, now + policy.trusted_for))
     trusted = health.trusted_until is not None and now < health.trusted_until
     if not trusted and newly_listed >= max(policy.min_newly_listed, policy.min_share * answered):
         return _quarantine(replace(health, answered=answered, newly_listed=newly_listed), now)

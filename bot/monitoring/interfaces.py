@@ -23,6 +23,15 @@ class TooManyWatches(Exception):
     """The channel or the workspace is at its limit; the message is one sentence."""
 
 
+class Clock(Protocol):
+    """The time of all processes, as aware datetimes; `bot.storage.redis_clock` implements it."""
+
+    def __call__(self) -> datetime: ...
+
+    async def correct(self) -> None:
+        """Correct it by the clock of the store, once a poll round. Raises StoreUnavailable."""
+
+
 class UpdateMode:
     """How a channel gets updates: thread reply, reply with broadcast, or edit of the root only."""
 

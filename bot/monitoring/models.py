@@ -13,6 +13,7 @@ from bot.models import Link, Role, Target
 
 Network = IPv4Network | IPv6Network
 MAX_ADDRESSES = 256
+MAX_MUTE = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from hashlib import blake2b
 
 import structlog
 
 from bot.checks.dnsbl.zones import Zone
 from bot.models import Report
 from bot.monitoring.alert_state import Transition, advance
+from bot.monitoring.digests import enqueue_digests
 from bot.monitoring.dnsbl_quarantine import (
     ListCounts,
     ListNotice,
@@ -31,24 +31,24 @@ from bot.monitoring.dnsbl_quarantine import (
     finish_round,
     record_polls,
 )
-from bot.monitoring.interfaces import AlertMessage, DigestMessage
-from bot.monitoring.models import AlertPolicy, Channel, Incident, Watch
+from bot.monitoring.due_times import clamp_due_times
+from bot.monitoring.interfaces import AlertMessage, Clock
+from bot.monitoring.models import AlertPolicy, Incident, Watch
 from bot.monitoring.poll import CheckRunnerProtocol, observe_reports, pending_addresses, run_checks
 from bot.monitoring.query_budget import lists_without_test_points, published_budgets
 from bot.monitoring.repository import RedisRepository
-from bot.monitoring.schedule import KindBudget, Multipliers, next_digest, next_due, plan_intervals, watch_interval
+from bot.monitoring.schedule import KindBudget, Multipliers, next_due, plan_intervals, watch_interval
 from bot.monitoring.serialization import (
     channel_location,
     dump,
     dump_incident,
-    from_timestamp,
     parse_incident,
     parse_watch,
     updated_history,
 )
 from bot.settings import Settings
 from bot.storage import StoreUnavailable
-from bot.storage.unreadable import UnreadableValues, printable
+from bot.storage.unreadable import UnreadableValues
 from bot.storage.watch_store import (
     NOTIFY_SCHEDULE,
     POLL_SCHEDULE,
@@ -59,7 +59,6 @@ from bot.storage.watch_store import (
     WatchUpdate,
 )
 
-DIGEST_BATCH = 100
 UNREADABLE_RETRY_AFTER = timedelta(hours=1)
 LEASES_S = (60.0, 300.0)  # of a single target and of a range: longer than the timeout of a poll
 CLAIM_BATCH = 100
@@ -67,6 +66,7 @@ CLAIM_BATCH = 100
 LOOP_SCHEDULES = (*[POLL_SCHEDULE] * 4, *[RECHECK_SCHEDULE] * 4, NOTIFY_SCHEDULE)
 RETRY_AFTER = timedelta(seconds=1)
 TICK_S = 1.0
+MAX_TICKS_MISSED = 3
 DRAIN_S = 5.0
 PLAN_INTERVAL_S = 60.0
 MAX_SWAP_ATTEMPTS = 20  # compare-and-swap attempts on the list health
@@ -74,27 +74,6 @@ MAX_SWAP_ATTEMPTS = 20  # compare-and-swap attempts on the list health
 LoopBody = Callable[[], Awaitable[int]]
 
 log = structlog.get_logger()
-
-
-async def enqueue_digests(repository: RedisRepository, now: datetime) -> int:
-    """Enqueue due digests of channels with watches; returns their number."""
-    count = 0
-    for channel_name, due in await repository.digests.due(now.timestamp(), DIGEST_BATCH):
-        message = repository.unreadable.parse("mc1:digests", channel_name, digest_message, channel_name, due)
-        if message and not await repository.list_watches(message.channel):
-            message = None
-        text = (message.id, dump(message)) if message else None
-        next_at = next_digest(printable(channel_name), now).timestamp()
-        posted = await repository.digests.enqueue(channel_name, due, next_at, text)
-        count += posted and message is not None
-    return count
-
-
-def digest_message(channel_name: str, due_s: float) -> DigestMessage:
-    """Digest of a channel; its id is derived from the channel and the due time. Raises ValueError."""
-    channel, due = Channel.parse(channel_name), from_timestamp(due_s)
-    digest = blake2b(str(channel).encode(), digest_size=5).hexdigest()
-    return DigestMessage(f"digest.{digest}.{int(due.timestamp()):x}", channel, due)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,27 +244,26 @@ def poller_config(settings: Settings, zones: Sequence[Zone]) -> PollerConfig:
 class Poller:
     """Runs the poll loops of one process.
 
-    `clock` returns aware datetimes. Methods raise StoreUnavailable where Redis does not answer.
+    The clock is corrected once a round. Methods raise StoreUnavailable where Redis does not answer.
     """
 
     def __init__(
-        self,
-        repository: RedisRepository,
-        runner: CheckRunnerProtocol,
-        clock: Callable[[], datetime],
-        config: PollerConfig,
+        self, repository: RedisRepository, runner: CheckRunnerProtocol, clock: Clock, config: PollerConfig
     ) -> None:
         self._repository = repository
         self._runner = runner
         self._clock = clock
         self._config = config
         self._loop_started_at: dict[LoopBody, float] = {}  # start of the last iteration, loop time
+        self._ticked_at: float | None = None  # loop time; None while this process does not poll
 
     def is_stalled(self, now_s: float) -> bool:
-        """Whether an iteration of any loop takes longer than the longest lease.
+        """Whether the scheduler has not ticked for three ticks, or a round takes longer than the longest lease.
 
         `now_s` is event loop time. False in a process that does not poll.
         """
+        if self._ticked_at is not None and now_s - self._ticked_at > MAX_TICKS_MISSED * TICK_S:
+            return True
         return any(now_s - at > max(LEASES_S) for at in self._loop_started_at.values())
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -295,19 +273,23 @@ class Poller:
         """
         loops: list[LoopBody] = [partial(self.run_round, schedule) for schedule in LOOP_SCHEDULES]
         tasks = [asyncio.create_task(self._loop(work, stop)) for work in (*loops, self.plan)]
+        ticker = asyncio.create_task(self._tick(tasks))
         try:
             await stop.wait()
             await asyncio.wait(tasks, timeout=DRAIN_S)
         finally:
-            for task in tasks:
+            for task in (ticker, *tasks):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(ticker, *tasks, return_exceptions=True)
+            self._ticked_at = None
 
     async def run_round(self, schedule: str = POLL_SCHEDULE) -> int:
         """Poll what is due in one schedule, one range or up to CLAIM_BATCH others.
 
         Returns their number.
         """
+        if schedule == POLL_SCHEDULE:
+            await self._clock.correct()
         now = self._clock().timestamp()
         if schedule == POLL_SCHEDULE:
             await self._repository.polls.mark_polled(now)
@@ -317,11 +299,13 @@ class Poller:
         return len(claimed)
 
     async def plan(self) -> int:
-        """Once a minute in one of all workers: plan intervals, enqueue digests, expire pauses."""
+        """Once a minute in one of all workers: plan intervals, clamp due times, enqueue digests, expire pauses."""
         if await self._repository.polls.claim_task("plan", PLAN_INTERVAL_S):
             multipliers = plan_intervals(await self._repository.watches.demand(), self._config.budgets)
             texts = {workspace: json.dumps(by_kind) for workspace, by_kind in multipliers.items()}
             await self._repository.polls.set_interval_multipliers(texts)
+            if brought_back := await clamp_due_times(self._repository, self._clock(), LEASES_S, self._config.policy):
+                log.warning("due times were too far ahead", brought_back=brought_back)
             await enqueue_digests(self._repository, self._clock())
             if expired := await self._repository.purge_expired():
                 log.info("expired pauses purged", channels=expired)
@@ -336,6 +320,8 @@ class Poller:
         now, policy = self._clock(), self._config.policy
         rows = [poll.to_row(schedule, quarantined, now, policy, multipliers, unreadable) for poll in polls]
         statuses = await self._repository.watches.apply(rows, (now + RETRY_AFTER).timestamp(), schedule)
+        if schedule == POLL_SCHEDULE and "done" in statuses:
+            await self._repository.polls.mark_finished(now.timestamp())
         if unfinished := [status for status in statuses if status != "done"]:
             log.info(
                 "polls discarded", schedule=schedule, again=unfinished.count("again"), late=unfinished.count("late")
@@ -362,6 +348,12 @@ class Poller:
                     log_notice(notice)
                 break
         return state.quarantined
+
+    async def _tick(self, loops: Sequence[asyncio.Task[None]]) -> None:
+        """Record that the scheduler ticks, as long as each of its loops runs."""
+        while not any(loop.done() for loop in loops):
+            self._ticked_at = asyncio.get_running_loop().time()
+            await asyncio.sleep(TICK_S)
 
     async def _loop(self, work: LoopBody, stop: asyncio.Event) -> None:
         """Repeat the work until `stop`, every TICK_S or at once after a full batch."""

@@ -70,7 +70,7 @@ class QueryBudget:
 
     async def _refill(self, tokens: LocalTokens) -> None:
         now = self._clock().timestamp()
-        if tokens.remaining or now < tokens.empty_until:
+        if tokens.remaining or now < tokens.empty_until <= now + EMPTY_RETRY_S:
             return
         capacity, rate = tokens.budget.burst_size, tokens.budget.per_second
         try:

@@ -22,7 +22,7 @@ from bot.monitoring.interfaces import (
     TooManyWatches,
 )
 from bot.monitoring.models import Channel, Incident, Watch
-from bot.monitoring.schedule import Multipliers, first_due, next_digest, watch_interval
+from bot.monitoring.schedule import JITTER, Multipliers, first_due, next_digest, watch_interval
 from bot.monitoring.serialization import (
     channel_location,
     dump,
@@ -41,7 +41,7 @@ from bot.storage.channel_store import LIST_NOTICES_KEY, ChannelStore
 from bot.storage.outbox_store import DigestStore, OutboxHead, OutboxStore
 from bot.storage.poll_store import PollStore
 from bot.storage.unreadable import UNREADABLE_ERRORS, UnreadableValues, check_text, is_text
-from bot.storage.watch_store import POLL_SCHEDULE, WatchRow, WatchStore, WatchUpdate
+from bot.storage.watch_store import PAUSED_RECHECK_S, POLL_SCHEDULE, WatchRow, WatchStore, WatchUpdate
 
 _NAMES: tuple[Callable[[StoredWatch], str], ...] = (
     lambda stored: stored.watch.id,
@@ -49,6 +49,8 @@ _NAMES: tuple[Callable[[StoredWatch], str], ...] = (
     lambda stored: stored.watch.name,
 )
 PAUSE_TTL = timedelta(days=30)
+MAX_DELAY = timedelta(hours=1, minutes=1)  # of a channel: longer than any retry
+UNKNOWN_ATTEMPT_AGE = timedelta(days=1)  # so far back an attempt is looked up whose time is not known
 RESUME_WITHIN = timedelta(minutes=5)  # first poll after a resume
 LIMIT_ADVICE = "End one that you no longer need, or watch a whole range at once, such as 203.0.113.0/28."
 LIMIT_MESSAGES = {
@@ -81,6 +83,7 @@ class RedisRepository:
         status = await self.watches.add(watch_entry(watch), dump_incident(incident), history, due.timestamp(), limits)
         if status in LIMIT_MESSAGES:
             raise TooManyWatches(LIMIT_MESSAGES[status])
+        await self.polls.mark_finished(self._clock().timestamp())
         return status == "added"
 
     async def find(self, channel: Channel, query: str) -> StoredWatch | None:
@@ -97,8 +100,10 @@ class RedisRepository:
         paused = await self.channels.is_paused(channel_location(channel))
         factors = await self._multipliers(channel)
         return [
-            StoredWatch(watch, incident, self._parse_time(POLL_SCHEDULE, due), watch_interval(watch, factors), paused)
+            StoredWatch(watch, incident, self._next_poll_at(due, longest), interval, paused)
             for (watch, incident), due in zip(rows, due_times, strict=True)
+            for interval in [watch_interval(watch, factors)]
+            for longest in [PAUSED_RECHECK_S if paused else interval.total_seconds() * (1 + JITTER)]
         ]
 
     async def is_watched(self, ip: Address) -> bool:
@@ -188,8 +193,9 @@ class RedisRepository:
 
     async def purge_expired(self) -> int:
         """Purge channels and workspaces paused for 30 days; returns their number."""
-        now = self._clock().timestamp()
-        expired = [name for name, until in (await self.channels.paused()).items() if until <= now]
+        now = self._clock()
+        pauses = await self.channels.paused((now + PAUSE_TTL).timestamp())
+        expired = [name for name, until in pauses.items() if until <= now.timestamp()]
         for name in expired:
             if name.count("/") == 1:
                 await self.purge_workspace(*name.split("/"))
@@ -204,17 +210,29 @@ class RedisRepository:
         )
 
     async def ready_channels(self) -> Sequence[Channel]:
-        return self._parse_channels("mc1:waiting", await self.outbox.ready_channels(self._clock().timestamp()))
+        ready = await self.outbox.ready_channels(self._clock().timestamp(), MAX_DELAY.total_seconds())
+        return self._parse_channels("mc1:waiting", ready)
 
     async def peek(self, channel: Channel) -> OutboxMessage | None:
         """A message that cannot be read is set aside, and the next one takes its place."""
         while head := await self.outbox.peek(str(channel)):
             try:
-                return self._parse_head(channel, head)
+                message = self._parse_head(channel, head)
             except UNREADABLE_ERRORS as error:
                 if not await self.outbox.set_aside(str(channel), head, type(error).__name__):
                     break
+            else:
+                return await self._clamp_attempt(message)
         return None
+
+    async def _clamp_attempt(self, message: OutboxMessage) -> OutboxMessage:
+        """An attempt that began ahead of time is taken to begin now, and at the next look to be a day old."""
+        now = self._clock()
+        if message.send_started_at and await self.outbox.clamp_attempt(
+            str(message.channel), now.timestamp(), (now - UNKNOWN_ATTEMPT_AGE).timestamp()
+        ):
+            return replace(message, send_started_at=now)
+        return message
 
     def _parse_head(self, channel: Channel, head: OutboxHead) -> OutboxMessage:
         message = parse_message(head.text)
@@ -250,7 +268,7 @@ class RedisRepository:
 
     async def last_poll_at(self) -> datetime | None:
         """Time of the last poll round of any worker; None if more than an hour ago."""
-        at = await self.polls.last_poll_at()
+        at = await self.polls.last_poll_at(self._clock().timestamp())
         return self._parse_time("mc1:swept", at)
 
     async def list_channels(self, platform: str, workspace: str) -> Sequence[Channel]:
@@ -313,6 +331,12 @@ class RedisRepository:
         subjects, now = ([poll_subject(watch) for watch, _ in pairs], self._clock())
         await self.watches.bring_forward({s: first_due(s, RESUME_WITHIN, now).timestamp() for s in subjects})
         await self.outbox.end_delays([str(channel)])
+        await self.polls.mark_finished(now.timestamp())
+
+    def _next_poll_at(self, due: float | None, longest_s: float) -> datetime | None:
+        """At the latest `longest_s` from now, as the poller sees it."""
+        latest = self._clock().timestamp() + longest_s
+        return self._parse_time(POLL_SCHEDULE, None if due is None else min(due, latest))
 
     async def _multipliers(self, channel: Channel) -> Multipliers:
         workspace = channel_location(channel).workspace

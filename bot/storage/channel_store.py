@@ -22,7 +22,9 @@ class ChannelStore:
     def __init__(self, redis: Redis, unreadable: UnreadableValues | None = None) -> None:
         self._redis: Any = redis  # redis-py types allow bytes; this client decodes
         self._unreadable = unreadable or UnreadableValues(redis)
-        self._append = LuaScript(redis, "audit_append.lua", self._unreadable)
+        self._append, self._clamp = (
+            LuaScript(redis, f"{name}.lua", self._unreadable) for name in ("audit_append", "field_clamp")
+        )
 
     async def settings(self, channel: ChannelLocation) -> str | None:
         async with store_errors():
@@ -84,12 +86,16 @@ class ChannelStore:
             times = self._redis.hmget(PAUSED_KEY, channel.channel, channel.workspace)
             return any(await self._unreadable.read(PAUSED_KEY, times, ()))
 
-    async def paused(self) -> Mapping[str, float]:
-        """Paused channels and workspaces, with the time at which they may be purged."""
+    async def paused(self, latest: float) -> Mapping[str, float]:
+        """Paused channels and workspaces, with the time at which they may be purged, at the latest `latest`."""
         async with store_errors():
             times = await self._unreadable.read(PAUSED_KEY, self._redis.hgetall(PAUSED_KEY), {})
         parsed = {name: self._unreadable.parse(PAUSED_KEY, name, float, t) for name, t in times.items()}
-        return {name: until for name, until in parsed.items() if until is not None}
+        pauses = {name: until for name, until in parsed.items() if until is not None}
+        for name in [name for name, until in pauses.items() if until > latest + 1]:  # stored in whole seconds
+            await self._clamp(PAUSED_KEY, name, f"{latest + 1:.0f}", f"{latest:.0f}")
+            pauses[name] = latest
+        return pauses
 
     async def list_channels(self, workspace: str) -> list[str]:
         """Channels of a workspace that have watches, settings or outbox messages."""

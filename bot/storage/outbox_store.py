@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 
 from bot.storage.lua_script import LuaScript, store_errors
 from bot.storage.unreadable import UnreadableValues, check_text
-from bot.storage.watch_store import format_timestamp, new_operation_id
+from bot.storage.watch_store import MAX_CLOCK_SKEW_S, format_timestamp, new_operation_id
 
 THREAD_TTL_S = int(timedelta(days=90).total_seconds())
 MAX_ATTEMPTS = 1_000_000
@@ -44,15 +44,22 @@ class OutboxStore:
     def __init__(self, redis: Redis, unreadable: UnreadableValues | None = None) -> None:
         self._redis: Any = redis  # redis-py types allow bytes; this client decodes
         self._unreadable = unreadable or UnreadableValues(redis)
-        self._step_script, self._set_aside_script = (
-            LuaScript(redis, f"{name}.lua", self._unreadable) for name in ("outbox_step", "outbox_set_aside")
+        self._step_script, self._set_aside_script, self._clamp_script = (
+            LuaScript(redis, f"{name}.lua", self._unreadable)
+            for name in ("outbox_step", "outbox_set_aside", "field_clamp")
         )
 
-    async def ready_channels(self, now: float) -> list[str]:
-        async with store_errors():
-            ready = self._redis.zrangebyscore("mc1:waiting", "-inf", format_timestamp(now))
-            channels = await self._unreadable.read("mc1:waiting", ready, None)
-        return await self._restore_waiting() if channels is None else list(channels)
+    async def ready_channels(self, now: float, max_delay_s: float) -> list[str]:
+        """Channels whose delay is over; one that is longer than `max_delay_s` is ended."""
+        async with store_errors(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.zrangebyscore("mc1:waiting", "-inf", format_timestamp(now))
+            pipeline.zrangebyscore("mc1:waiting", f"({format_timestamp(now + max_delay_s)}", "+inf")
+            replies = await pipeline.execute(raise_on_error=False)
+            ready, too_late = [self._unreadable.usable("mc1:waiting", reply, None) for reply in replies]
+        if ready is None or too_late is None:
+            return await self._restore_waiting()
+        await self.end_delays(too_late)
+        return [*ready, *too_late]
 
     async def peek(self, channel: str) -> OutboxHead | None:
         async with store_errors(), self._redis.pipeline(transaction=True) as pipeline:
@@ -87,6 +94,11 @@ class OutboxStore:
             if channels:
                 await self._redis.zadd("mc1:waiting", dict.fromkeys(channels, 0), nx=True)
         return channels
+
+    async def clamp_attempt(self, channel: str, now: float, instead: float) -> bool:
+        """Set the start of an attempt that lies ahead to `instead`, as it is not known."""
+        latest = format_timestamp(now + MAX_CLOCK_SKEW_S)
+        return bool(await self._clamp_script(f"mc1:intent:{channel}", "at", latest, format_timestamp(instead)))
 
     async def begin_attempt(self, channel: str, message_id: str, now: float, attempts: int) -> bool:
         """Record an attempt; False if the message was removed or another attempt began."""
@@ -152,6 +164,13 @@ class DigestStore:
         async with store_errors():
             ready = self._redis.zrangebyscore("mc1:digests", "-inf", format_timestamp(now), 0, limit, withscores=True)
             rows = await self._unreadable.read("mc1:digests", ready, [])
+        return [(channel, float(due)) for channel, due in rows]
+
+    async def further_than(self, latest: float) -> list[tuple[str, float]]:
+        """Channels with a digest due after `latest`, with that time."""
+        async with store_errors():
+            later = self._redis.zrangebyscore("mc1:digests", f"({format_timestamp(latest)}", "+inf", withscores=True)
+            rows = await self._unreadable.read("mc1:digests", later, [])
         return [(channel, float(due)) for channel, due in rows]
 
     async def enqueue(self, channel: str, due: float, next_at: float, message: tuple[str, str] | None) -> bool:

@@ -5,6 +5,7 @@ mc1:lists, mc1:notes   quarantine state and notices of the lists
 mc1:stretched          workspace → interval multipliers
 mc1:turn:WORK          the worker that runs the task now
 mc1:swept              time of the last poll round
+mc1:polled             time of the last finished poll, or of the first one of a watch
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from redis.asyncio import Redis
 
 from bot.storage.lua_script import LuaScript, store_errors
 from bot.storage.unreadable import UnreadableValues
-from bot.storage.watch_store import format_timestamp, new_operation_id
+from bot.storage.watch_store import MAX_CLOCK_SKEW_S, format_timestamp, new_operation_id
 
 MAX_NOTICES = 1000
 POLLED_TTL_S = 3600
+FINISHED_TTL_S = 30 * 86_400  # far longer than any interval
 DAY_S = 86_400
 NO_EXPIRY = -1  # reply of PTTL
 
@@ -36,7 +38,10 @@ class PollStore:
 
     async def take_tokens(self, bucket: str, now: float, wanted: int, rate: float, capacity: float) -> int:
         """Take up to `wanted` tokens; the bucket refills at `rate` a second up to `capacity`."""
-        return int(await self._take_script(new_operation_id(), bucket, format_timestamp(now), wanted, rate, capacity))
+        operation = new_operation_id()
+        return int(
+            await self._take_script(operation, bucket, format_timestamp(now), wanted, rate, capacity, MAX_CLOCK_SKEW_S)
+        )
 
     async def used_today(self, buckets: Sequence[str], now: float) -> list[int]:
         """Tokens taken from each bucket since midnight UTC."""
@@ -94,21 +99,38 @@ class PollStore:
             await pipeline.execute()
 
     async def claim_task(self, task: str, interval_s: float) -> bool:
-        """Whether this worker runs the task now: one worker per `interval_s`."""
-        async with store_errors():
-            key, interval_ms = f"mc1:turn:{task}", int(interval_s * 1000)
-            if await self._redis.set(key, "1", nx=True, px=interval_ms):
-                return True
-            if await self._redis.pttl(key) == NO_EXPIRY:  # not of our making; nobody would run the task again
+        """Whether this worker runs the task now: one worker per `interval_s`.
+
+        The store ends a turn by its own clock; one that lasts longer than it can is cut.
+        """
+        key, interval_ms = f"mc1:turn:{task}", int(interval_s * 1000)
+        async with store_errors(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.set(key, "1", nx=True, px=interval_ms)
+            pipeline.pttl(key)
+            claimed, remaining_ms = await pipeline.execute()
+            if remaining_ms > interval_ms or remaining_ms == NO_EXPIRY:
                 await self._redis.pexpire(key, interval_ms)
-            return False
+        return bool(claimed)
 
     async def mark_polled(self, now: float) -> None:
         async with store_errors():
             await self._redis.set("mc1:swept", format_timestamp(now), ex=POLLED_TTL_S)
 
-    async def last_poll_at(self) -> float | None:
+    async def last_poll_at(self, now: float) -> float | None:
         """Time of the last poll round of any worker; None if more than an hour ago."""
+        return await self._past_time("mc1:swept", now)
+
+    async def mark_finished(self, now: float) -> None:
         async with store_errors():
-            at = await self._unreadable.read("mc1:swept", self._redis.get("mc1:swept"), None)
-        return None if at is None else self._unreadable.parse("mc1:swept", "", float, at)
+            await self._redis.set("mc1:polled", format_timestamp(now), ex=FINISHED_TTL_S)
+
+    async def last_finished_at(self, now: float) -> float | None:
+        """Time of the last finished poll of any worker, or of the first poll of a new watch; None if not known."""
+        return await self._past_time("mc1:polled", now)
+
+    async def _past_time(self, key: str, now: float) -> float | None:
+        """A stored time; one that lies ahead was written by a wrong clock and says nothing."""
+        async with store_errors():
+            text = await self._unreadable.read(key, self._redis.get(key), None)
+        at = None if text is None else self._unreadable.parse(key, "", float, text)
+        return min(at, now) if at is not None and at <= now + MAX_CLOCK_SKEW_S else None

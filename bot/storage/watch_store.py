@@ -34,6 +34,8 @@ PAUSED_RECHECK_S = 6 * 3600.0
 UNREADABLE_RETRY_S = 3600.0
 RESTORE_WITHIN_S = 300.0  # a schedule that is built anew polls everything within this time
 SCAN_COUNT = 1000
+MAX_CLOCK_SKEW_S = 5.0  # between the clocks of two processes that work
+CLAMP_BATCH = 200  # targets per script, so that others do not wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,19 @@ class PollResultRow:
     notify_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DueLimits:
+    """How far ahead a due time can be, in seconds, where the interval of a watch does not say it.
+
+    `jitter` is the largest factor on an interval; `instead_s`: where one that is too far ahead goes.
+    """
+
+    jitter: float
+    furthest_s: float
+    furthest_muted_s: float
+    instead_s: float = 0.0
+
+
 class WatchStore:
     """Methods raise StoreUnavailable if Redis does not answer. Times are Unix timestamps."""
 
@@ -114,6 +129,7 @@ class WatchStore:
             LuaScript(redis, f"{name}.lua", self._unreadable)
             for name in ("watch_add", "watch_remove", "watch_update", "poll_claim", "poll_apply")
         )
+        self._clamp_script = LuaScript(redis, "due_clamp.lua", self._unreadable)
 
     async def add(self, entry: WatchEntry, incident: str, history: str, due: float, limits: tuple[int, int]) -> str:
         """Returns `added`, `had` (it exists), `room` or `space` (that limit is reached).
@@ -210,6 +226,17 @@ class WatchStore:
             for target, lease, watches in rows
             if is_text(target)
         ]
+
+    async def clamp(self, now: float, leases_s: tuple[float, float], limits: DueLimits, schedule: str) -> int:
+        """Bring back due times that are further ahead than possible; returns their number."""
+        lengths_s = (0.0, *leases_s, PAUSED_RECHECK_S, limits.furthest_s, limits.instead_s, limits.furthest_muted_s)
+        times = [format_timestamp(now + length_s) for length_s in lengths_s]
+        async with store_errors():
+            later = self._redis.zrange(schedule, format_timestamp(now + leases_s[0]), "+inf", byscore=True)
+            ahead = await self._unreadable.read(schedule, later, [])
+        batches = [ahead[start : start + CLAMP_BATCH] for start in range(0, len(ahead), CLAMP_BATCH)]
+        counts = [int(await self._clamp_script(schedule, *times, limits.jitter, *batch)) for batch in batches]
+        return sum(counts)
 
     def _parse_rows(self, rows: Sequence[Sequence[str]]) -> tuple[WatchRow, ...]:
         """Rows of a claim; those that are not text are reported and left out."""

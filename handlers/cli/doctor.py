@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bot.app import Core, now
+from bot.app import Core
 from bot.doctor import (
     PortProbe,
     chat_finding,
@@ -93,7 +93,7 @@ async def _is_watched(core: Core, ip: Address) -> bool | None:
     if core.store is None:
         return None
     try:
-        return await RedisRepository(core.store.interactive, now).is_watched(ip)
+        return await RedisRepository(core.store.interactive, core.clock).is_watched(ip)
     except StoreUnavailable:
         return None
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.app import Core, now
+from bot.app import Core
 from bot.monitoring.history import History, Span, Track
 from bot.monitoring.interfaces import StoredWatch
 from bot.monitoring.repository import RedisRepository
@@ -39,7 +39,7 @@ def export(
 
     async def work(core: Core) -> None:
         assert core.store
-        rows = all_watches(RedisRepository(core.store.worker, now))
+        rows = all_watches(RedisRepository(core.store.worker, core.clock))
         if form is Format.JSON or as_json:
             async for stored, history in rows:
                 print_json({**watch_values(stored), "history": list(span_rows(history))})

@@ -15,7 +15,7 @@ from bot.inputs.targets import BadTarget, parse_targets
 from bot.models import Role
 from bot.monitoring.history import History
 from bot.monitoring.interfaces import ChannelSettings, UpdateMode
-from bot.monitoring.models import MAX_ADDRESSES, Network, Watch
+from bot.monitoring.models import MAX_ADDRESSES, MAX_MUTE, Network, Watch
 from bot.monitoring.schedule import BadInterval, validate_interval
 from handlers.commands.parser import BadCommand, parse_arguments
 from handlers.sanitize import sanitize
@@ -25,7 +25,6 @@ NAME_OPTION = re.compile(
     r"(?:^|\s)name\s++(?:[\"“”„](?P<quoted>[^\"“”]*+)[\"“”]|(?P<rest>.+))", re.IGNORECASE | re.DOTALL
 )
 MAX_NAME_LENGTH = 60
-MAX_MUTE = timedelta(days=30)
 PARSE_ERRORS = (BadCommand, BadTarget, BadDuration, BadInterval)
 TOO_MANY_ADDRESSES = f"That is too much for one command: watch up to {MAX_ADDRESSES} addresses at once."
 SETTINGS_USAGE = (

@@ -102,22 +102,30 @@ def retry_decision(
 ) -> RetryDecision:
     """What to do with a message after a platform error."""
     now = timeouts.now()
-    age, backoff = now - message.at, now + timeouts.backoff(message.attempts + 1)
+    age, backoff = _age(message, now, timeouts.max_backoff), now + timeouts.backoff(message.attempts + 1)
+    unavailable_for = _age(message, now, timeouts.unavailable_retry)
     match error:
         case RetryAfter():
-            return RetryDecision(now + timedelta(seconds=error.seconds))
+            return RetryDecision(now + min(timedelta(seconds=error.seconds), timeouts.unavailable_retry))
         case DeliveryUnknown():
             return RetryDecision(backoff, definitely_not_sent=False)
         case ChannelUnavailable():
             return RetryDecision(
-                now + timeouts.unavailable_retry if watch_exists and age < timeouts.drop_unavailable_after else None,
+                now + timeouts.unavailable_retry
+                if watch_exists and unavailable_for < timeouts.drop_unavailable_after
+                else None,
                 pause_scope=PauseScope.CHANNEL,
             )
         case WorkspaceUnavailable():
             return RetryDecision(
-                now + timeouts.unavailable_retry if age < timeouts.drop_unavailable_after else None,
+                now + timeouts.unavailable_retry if unavailable_for < timeouts.drop_unavailable_after else None,
                 pause_scope=PauseScope.WORKSPACE,
             )
         case Rejected() | MessageNotFound():
             # A bug or missing scope: retry while it may be fixed, then unblock the channel.
             return RetryDecision(backoff if age < timeouts.drop_rejected_after else None)
+
+
+def _age(message: OutboxMessage, now: datetime, per_attempt: timedelta) -> timedelta:
+    """Age of a message; one from a clock that was ahead is as old as its attempts."""
+    return now - message.at if message.at <= now else per_attempt * message.attempts

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from bot.app import now
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
 from bot.models import CheckRequest, Finding, LookupFailed, Target
 from bot.net.dns_client import DnsClient
 from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
+from bot.storage.redis_clock import RedisClock
 from tests.e2e.test_unbound import PROGRAM, free_port
 from tests.e2e.test_unbound import UNBOUND_CONFIG as BELOW_EXAMPLE
 from tests.support.dns_server import serve
@@ -54,7 +54,7 @@ async def resolver_behind(folder: Path, protection: str) -> AsyncIterator[Resolv
 
 
 async def blocklist_findings(ip: str, resolver: Resolver) -> list[Finding]:
-    check = blocklist_check(load(), {}, InMemoryTrustCache(), resolver.identity, now)
+    check = blocklist_check(load(), {}, InMemoryTrustCache(), resolver.identity, RedisClock(None))
     return list(await check(CheckRequest(Target.of(ip, "example.com")), resolver))
 
 

@@ -55,7 +55,7 @@ async def read_channels(repository: RedisRepository, redis: Redis, channels: Seq
         "rooms": {workspace: await channel_names(repository, workspace) for workspace in workspaces},
         "settings": {str(channel): settings_facts(await repository.settings(channel)) for channel in channels},
         "digests": dict(await repository.digests.due((now + DIGEST_HORIZON).timestamp(), 99)),
-        "resting": dict(await repository.channels.paused()),
+        "resting": dict(await repository.channels.paused(float("inf"))),
         "to be told now": sorted(map(str, await repository.ready_channels())),
         "who did what": {workspace: await audit_entries(redis, workspace) for workspace in workspaces},
     }

@@ -28,6 +28,9 @@ class Clock:
     def __call__(self) -> datetime:
         return self.now
 
+    async def correct(self) -> None:
+        """It is right."""
+
     def add(self, seconds: float) -> datetime:
         self.now += timedelta(seconds=seconds)
         return self.now

@@ -1,7 +1,7 @@
 -- Takes questions from the bucket of a list, which fills by itself.
--- ARGV: operation, list, now, wanted, tokens a second, most tokens.
+-- ARGV: operation, list, now, wanted, tokens a second, most tokens, how many seconds clocks may differ.
 -- Returns how many were taken. Sent again as the next command for this list it says the same and takes none.
-local operation, list, now, wanted, pace, most = unpack(ARGV, 1, 6)
+local operation, list, now, wanted, pace, most, apart = unpack(ARGV, 1, 7)
 local key = 'mc1:bucket:' .. list
 local tokens, at, by, had, day, used = unpack(renew('HMGET', key, 'tokens', 'at', 'by', 'had', 'day', 'used'))
 if by == operation then
@@ -10,8 +10,10 @@ end
 now, most, tokens = tonumber(now), tonumber(most), tonumber(tokens)
 at = tonumber(at) or now
 -- What no call can have left there counts as a full bucket, taken from just now.
-if not tokens or tokens < 0 or tokens ~= tokens or not (at >= 0 and at <= now + 86400) then
+if not tokens or tokens < 0 or tokens ~= tokens or not (at >= 0) then
     tokens, at = most, now
+elseif at > now + tonumber(apart) then
+    at = now  -- filled by a clock that was wrong
 end
 local filled = math.min(most, tokens + math.max(0, now - at) * pace)
 local taken = math.max(0, math.min(tonumber(wanted), math.floor(filled)))
@@ -20,7 +22,7 @@ local today = math.floor(now / 86400)
 used = tonumber(day) == today and tonumber(used) or 0
 used = taken + (used >= 0 and used < 2 ^ 53 and used or 0)
 redis.call('HSET', key, 'day', today, 'used', used)
--- A clock that was set back fills nothing until it has caught up.
+-- A clock that is a little behind fills nothing until it has caught up.
 redis.call('HSET', key, 'tokens', filled - taken, 'at', string.format('%.3f', math.max(now, at)), 'by', operation, 'had', taken)
 redis.call('EXPIRE', key, 86400)
 return answer(taken)

@@ -23,6 +23,7 @@ from bot.app import update_gauges
 from bot.metrics import build_metrics
 from bot.monitoring.models import Channel, Watch
 from bot.monitoring.poll import baseline
+from bot.monitoring.poll_health import PollMonitor
 from bot.monitoring.poller import Poller, PollerConfig
 from bot.monitoring.repository import RedisRepository
 from bot.storage.redis_client import open_client
@@ -233,7 +234,7 @@ class World:
                     if not await worker.deliver_next(channel):
                         break
         metrics = build_metrics()
-        await update_gauges(repository, metrics, clock())
+        await update_gauges(PollMonitor(repository, clock, clock()), metrics)
         assert b"mailcheck_rooms_waiting" in generate_latest(metrics.registry)
         assert len(await repository.list_watches(OTHER)) == len(ADDRESSES)
         exported = [stored.watch.channel async for stored, _ in all_watches(repository)]

@@ -49,7 +49,7 @@ REVERTED = ["op6", "held", "slack/T1/C1", "l1", "240", "1", "", "", "90"]
 SENT = ["op7", "sent", "slack/T1/C1", "l1", "", "0", "thread", "1.0", "90"]
 DROPPED = ["op8", "dropped", "slack/T1/C1", "l1", "", "0", "", "", "90"]
 AUDIT = ["op9", "slack/T1", "10000", "who", "U1", "what", "watch"]
-TAKE = ["op10", "zen", "100", "7", "0.5", "60"]
+TAKE = ["op10", "zen", "100", "7", "0.5", "60", "5"]
 POST = ["slack/T1/C1", "100", "700", "d1\n{digest}"]
 SWAP = ["op11", "", "{lists}", "1000", "1", "{note}", "slack/T1/C1", "l9\n{letter}"]
 

@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from bot.monitoring.digests import enqueue_digests
 from bot.monitoring.history import History, Track
 from bot.monitoring.interfaces import ChannelSettings, StoredWatch
 from bot.monitoring.models import Channel
-from bot.monitoring.poller import enqueue_digests
 from bot.monitoring.schedule import WEEK, next_digest
 from handlers.delivery import DeliveryWorker
 from handlers.message import Card, Tone
