@@ -295,7 +295,7 @@ class WatchStore:
     async def demand(self) -> dict[str, int]:
         async with store_errors():
             numbers = await self._unreadable.read("mc1:wishes", self._redis.hgetall("mc1:wishes"), {})
-        readable = {name: self._unreadable.parse("mc1:wishes", name, int, n) for name, n in numbers.items()}
+        readable = {name: self._unreadable.parse("mc1:wishes", name, parse_demand, name, n) for name, n in numbers.items()}
         return {name: number for name, number in readable.items() if number is not None}
 
     async def workspaces(self) -> list[str]:
@@ -326,6 +326,13 @@ def encode_result(result: PollResultRow) -> list[Any]:
         "" if at is None else format_timestamp(at) for at in (result.next_poll_at, result.recheck_at, result.notify_at)
     ]
     return [result.claimed.target, result.claimed.lease, *due_times, changes]
+
+
+def parse_demand(name: str, number: str) -> int:
+    """Number of polled targets of `WORKSPACE KIND INTERVAL`. Raises ValueError for any other name."""
+    _workspace, _kind, interval = name.rsplit(" ", 2)
+    int(interval)
+    return int(number)
 
 
 def parse_row(channel: str, id: str, watch: str, value: str, history: str = "") -> WatchRow:

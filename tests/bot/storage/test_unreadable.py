@@ -161,3 +161,10 @@ async def test_watch_of_another_subject_is_left_out(repository: RedisRepository,
     """It would change what all channels that share its target poll."""
     await spoil(redis, domain="another.example")
     assert [stored.watch for stored in await repository.list_watches(CHANNEL)] == [numbered_watch(2)]
+
+
+async def test_demand_of_a_malformed_name_is_left_out(repository: RedisRepository, redis: Redis) -> None:
+    before = await repository.watches.demand()
+    await redis.hset("mc1:wishes", mapping={"garbage": "1", "slack/T1 kind soon": "1"})
+    assert before
+    assert await repository.watches.demand() == before
