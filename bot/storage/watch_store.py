@@ -295,7 +295,9 @@ class WatchStore:
     async def demand(self) -> dict[str, int]:
         async with store_errors():
             numbers = await self._unreadable.read("mc1:wishes", self._redis.hgetall("mc1:wishes"), {})
-        readable = {name: self._unreadable.parse("mc1:wishes", name, parse_demand, name, n) for name, n in numbers.items()}
+        readable = {
+            name: self._unreadable.parse("mc1:wishes", name, parse_demand, name, n) for name, n in numbers.items()
+        }
         return {name: number for name, number in readable.items() if number is not None}
 
     async def workspaces(self) -> list[str]:
