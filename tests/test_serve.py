@@ -71,7 +71,7 @@ async def get(url: str) -> httpx.Response:
 async def test_serve_without_terminal_runs_until_sigterm(tmp_path: Path) -> None:
     async with running(tmp_path) as (url, process):
         assert (await get(f"{url}/healthz")).json() == {"ok": True, "alive": True}
-        assert (await get(f"{url}/readyz")).json() == {"ok": True, "store": True, "dns": True}
+        assert (await get(f"{url}/readyz")).json() == {"ok": True, "store": True, "dns": True, "polls": True}
         assert "mailcheck_checks_total" in (await get(f"{url}/metrics")).text
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):

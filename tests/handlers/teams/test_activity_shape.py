@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from tests.handlers.slack.test_payload_shape import corrupted
 from tests.handlers.teams.conftest import Tenant
 from tests.support.fake_microsoft import token
-from tests.support.teams_activities import in_channel, mention, message, press
+from tests.support.teams_activities import card_action, in_channel, mention, message
 
 FILE = {
     "contentType": "application/vnd.microsoft.teams.file.download.info",
@@ -25,7 +25,7 @@ def samples(service: str) -> dict[str, dict[str, Any]]:
     return {
         "message": message("check 203.0.113.5", service, attachments=[FILE]),
         "mention": mention("check 203.0.113.5", service, **in_channel("1")),
-        "button": press(button, service, "1", **in_channel("1")),
+        "button": card_action(button, service, "1", **in_channel("1")),
         "arrival": message("", service, **in_channel()) | {"type": "installationUpdate", "action": "add"},
     }
 
