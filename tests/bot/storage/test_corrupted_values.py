@@ -45,7 +45,7 @@ OTHER = Channel("slack", "T0OTHER", "C0OTHER")
 SHARED_TARGET = "mta 192.0.2.40"  # its own keys are those of both channels
 ADDRESSES = ("203.0.113.77/32", "192.0.2.40/32")  # the second shares its target with a saved watch
 WRONG_TYPES = {"string": "hash", "hash": "list", "list": "string", "set": "string", "zset": "hash", "stream": "string"}
-SAMPLE_SIZE = 5  # of a kind of key
+SAMPLE_SIZE = 3  # of a kind of key
 SCORES = (float("inf"), float("-inf"), 1e300, 5e-324, -1.0)
 
 Stored = dict[str, Any]
