@@ -61,6 +61,8 @@ log = structlog.get_logger()
 
 BRIEF_PROBE_TIMEOUT_S = 1.0  # how long a report waits for SMTP probes unless they are switched on
 LIST_TRUST_TTL_S = 900
+ADDRESS_CHECKS = frozenset({"network"})  # run for special-purpose addresses, too
+NAME_CHECKS = frozenset({"spf", "dmarc", "mx", "dkim", "dane", "bimi", "tls-rpt", "mta-sts", "starttls"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,8 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
         special_allowed = settings.special_addresses is SpecialAddresses.ALLOW
         check_runner = CheckRunner(
             checks=checks(lists, special_allowed, _network_clients(resolver, settings.probe_smtp, cache_breaker)),
-            address_checks=frozenset({"network"}),
-            name_checks=frozenset({"spf", "dmarc", "mx", "dkim", "dane", "bimi", "tls-rpt", "mta-sts", "starttls"}),
+            address_checks=ADDRESS_CHECKS,
+            name_checks=NAME_CHECKS,
             lookup=resolver,
             fresh_lookup=resolver.fresh(),
             clock=clock,
@@ -149,21 +151,8 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
             allow_special=special_allowed,
             reports=reports,
         )
-        list_zones = usable_zones(catalog, keys)
-        yield Core(
-            settings,
-            nameservers,
-            catalog,
-            keys,
-            list_zones,
-            resolver,
-            check_runner,
-            registry,
-            store,
-            cache_breaker,
-            dns_client,
-            clock,
-        )
+        parts = (settings, nameservers, catalog, keys, usable_zones(catalog, keys), resolver)
+        yield Core(*parts, check_runner, registry, store, cache_breaker, dns_client, clock)
 
 
 def checks(
@@ -271,7 +260,7 @@ class SharedTrustCache:
 
     async def set_many(self, trusts: Mapping[str, ListTrust], /) -> None:
         await self._local.set_many(trusts)
-        texts = {key: json.dumps(standing.to_json()) for key, standing in trusts.items()}
+        texts = {key: json.dumps(trust.to_json()) for key, trust in trusts.items()}
         await self._shared.set_many(texts, LIST_TRUST_TTL_S)
 
 
