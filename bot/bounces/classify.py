@@ -14,10 +14,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bot.bounces import smtp_codes
-from bot.bounces.rules import Category, Evidence, Listing, Receiver, Rule, RuleSet, load_rules
+from bot.bounces.rule_files import CategoryTable
+from bot.bounces.rules import Evidence, Listing, Receiver, Rule, RuleSet, load_rules
 from bot.bounces.sender_ip import sender_address
 from bot.inputs.domain_names import BadDomain, organizational_domain, parse_domain
 
+OUTBOUND, INBOUND = "outbound", "inbound"
 MAX_CHARS = 4_000  # read of one line; a reply line has at most 512 (RFC 5321 §4.5.3.1.5)
 MAX_LINK_CHARS = 300
 WITHOUT_OWN_LIST = ("mailbox", "connection", "relay", "greylist")
@@ -45,10 +47,11 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u
 class Bounce:
     """A refusal and what it means.
 
-    `line` is the input, the only field with foreign text. `category` is one of `CODES`; `ip` is the
-    address of the sender, never of the receiver; `list` is a catalog id; `at_fault` is sender,
-    network (its provider or neighbors), receiver, recipient or nobody. `advice_url` has a known
-    host or is our own. `certain` is false where only the status code matched.
+    `line` is the input, the only field with foreign text. `category` is one of `CODES`, `cause` is
+    finer; `ip` is the address of the sender, never of the receiver; `list` is a catalog id; `side`
+    has to act: sender, provider (or tenant) of the sender, receiver, recipient, forwarder or nobody.
+    `advice_url` has a known host or is our own. `certain` is false where only the status code
+    matched. `direction` is "outbound" (they refused us) or "inbound" (we refused them).
     """
 
     line: str
@@ -61,8 +64,10 @@ class Bounce:
     advice_url: str | None
     summary: str
     remediation: str
-    at_fault: str
+    side: str
+    cause: str
     certain: bool = True
+    direction: str = OUTBOUND
 
 
 CODES: Mapping[str, str] = {name: category.meaning for name, category in load_rules().categories.items()}
@@ -96,6 +101,9 @@ def bounce_to_json(bounce: Bounce) -> dict[str, Any]:
     """The JSON object of the report format, with exactly its keys."""
     return {
         "line": bounce.line,
+        "cause": bounce.cause,
+        "side": bounce.side,
+        "direction": bounce.direction,
         "category": bounce.category,
         "ip": bounce.ip,
         "list": bounce.list,
@@ -137,7 +145,8 @@ def _build_bounce(
         advice_url=_known_link(line, ruleset.link_hosts) or _advice_page(rule, listing, receiver, ip),
         summary=_fill(rule.summary or _summary_template(category, listing), values),
         remediation=_fill(_remediation_template(rule, listing, category), values),
-        at_fault="receiver" if listing and listing.ended else rule.fault or category.fault,
+        side="receiver" if listing and listing.ended else rule.side or category.side,
+        cause=rule.cause or rule.category,
         certain=match.certain,
     )
 
@@ -199,7 +208,7 @@ def _template_values(rule: Rule, listing: Listing | None, receiver: Receiver | N
     }
 
 
-def _summary_template(category: Category, listing: Listing | None) -> str:
+def _summary_template(category: CategoryTable, listing: Listing | None) -> str:
     if listing and listing.ended:
         return ENDED_LIST_SUMMARY
     if listing and listing.entry_type != "ip" and category.summary_domain:
@@ -216,7 +225,7 @@ UNNAMED_LIST_REMEDIATION = (
 )
 
 
-def _remediation_template(rule: Rule, listing: Listing | None, category: Category) -> str:
+def _remediation_template(rule: Rule, listing: Listing | None, category: CategoryTable) -> str:
     if rule.remediation or listing is None:
         return rule.remediation or (UNNAMED_LIST_REMEDIATION if rule.category == "blocklist" else category.remediation)
     if listing.ended:

@@ -57,7 +57,7 @@ MAX_CHECK_BUTTONS = 8
 def bounce_card(bounce: Bounce) -> Card:
     """One refusal: meaning, responsible side, next step."""
     facts = (
-        ("Whose fault", FAULT_TEXTS.get(bounce.at_fault, "")),
+        ("Whose fault", FAULT_TEXTS.get(bounce.side, "")),
         ("Receiver", bounce.receiver),
         ("Your address", bounce.ip),
         ("List", load_rules().list_name(bounce.list) if bounce.list else ""),
@@ -67,7 +67,7 @@ def bounce_card(bounce: Bounce) -> Card:
     page = (Button("Read on", url=bounce.advice_url),) if bounce.advice_url else ()
     return Card(
         bounce.summary,
-        FAULT_TONES.get(bounce.at_fault, Tone.UNSURE),
+        FAULT_TONES.get(bounce.side, Tone.UNSURE),
         step=bounce.remediation,
         lines=(Line("The line in question:", quote=bounce.line),),
         facts=tuple(Fact(label, value) for label, value in facts if value),
