@@ -160,7 +160,7 @@ PARSERS: dict[str, Reader] = {
 }
 # These read every line; lines that differ are each explained, so only the growth is limited.
 LOG_READERS: dict[str, Reader] = {
-    "bounce": lambda text: summarize_with_examples(decode_lines([text.encode()]), every_reply=True),
+    "bounce": lambda text: summarize_with_examples(decode_lines([text.encode()])),
     "log": lambda text: deque(find_bounces([f"Nov 24 07:40:13 mail postfix/smtp[1]: status=bounced {text}"]), 0),
     "report": lambda text: deque(find_bounces(f"Content-Type: multipart/report\n{text}".splitlines()), 0),
 }

@@ -27,8 +27,9 @@ CategoryName = Literal[
     "relay",
     "other",
 ]
-# Who has to act: the sender, its provider or tenant, the receiver's admin, the recipient, a forwarder, nobody.
-Side = Literal["sender", "provider", "receiver", "recipient", "forwarder", "nobody"]
+# Who has to act: you, your provider or tenant, the receiver's admin, the recipient, a forwarder, nobody; where your
+# own server refused, its sender.
+Side = Literal["you", "provider", "receiver", "recipient", "forwarder", "sender", "nobody"]
 EntryType = Literal["ip", "domain", "email"]
 CodePattern = Annotated[str, StringConstraints(pattern=r"^[45x]\.\d{1,3}\.\d{1,3}(-\d{1,3})?$")]
 Page = Annotated[str, StringConstraints(pattern=r"^https?://")]
@@ -97,6 +98,8 @@ class CauseTable(Table):
     summary: str
     remediation: str
     remediation_temporary: str = ""
+    summary_inbound: str = ""
+    remediation_inbound: str = ""
 
 
 class CategoryTable(Table):
@@ -152,6 +155,55 @@ class ReceiversFile(Table):
     """receivers.toml."""
 
     receiver: tuple[ReceiverTable, ...]
+
+
+class ExportTable(Table):
+    """`[[export]]`: the keys of a mail service's events; see the head of log_exports.toml."""
+
+    name: str
+    source: Page
+    when: tuple[str, ...]
+    state: str
+    sent: tuple[str, ...] = ()
+    deferred: tuple[str, ...] = ()
+    bounced: tuple[str, ...] = ()
+    each: str = ""
+    recipient: tuple[str, ...] = ()
+    reply: tuple[str, ...]
+    code: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    message: tuple[str, ...] = ()
+    host: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+
+class WrappedTable(Table):
+    """`[wrapped]`: the keys under which log stores wrap a line."""
+
+    line: tuple[str, ...]
+    program: tuple[str, ...]
+    process: tuple[str, ...]
+
+
+class ColumnsTable(Table):
+    """`[columns]`: the columns of CSV exports that hold the line."""
+
+    line: tuple[str, ...]
+
+
+class ExportsFile(Table):
+    """log_exports.toml."""
+
+    export: tuple[ExportTable, ...]
+    wrapped: WrappedTable
+    columns: ColumnsTable
+
+
+class BounceMailFile(Table):
+    """bounce_mail.toml."""
+
+    copied_original: tuple[str, ...]
+    bounce_phrases: tuple[str, ...]
 
 
 def load_file(name: str, model: type[File]) -> File:

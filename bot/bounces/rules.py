@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import chain
 from operator import itemgetter
-from typing import Generic, TypeVar, get_args
+from typing import Generic, TypeVar
 
 from bot.bounces.phrases import Phrase, Text, TextNormalizer
 from bot.bounces.rule_files import (
-    CategoryName,
     CategoryTable,
     CausesFile,
     CauseTable,
@@ -23,13 +22,10 @@ from bot.bounces.rule_files import (
     ReceiverTable,
     RulesFile,
     RuleTable,
-    Side,
     VendorsFile,
     load_file,
 )
 
-CATEGORIES: tuple[str, ...] = get_args(CategoryName)
-SIDES: tuple[str, ...] = get_args(Side)
 NO_CODE = 0
 ALWAYS = "*"
 Key = str | int

@@ -27,29 +27,29 @@ ACCEPTABLE = re.compile(r"also acceptable: ([a-z, -]+)")
 OWN_ID_OR_NULL = "the receiver's own id or null"
 # Sides that can be right for a category; a note may say more.
 SIDES: Mapping[str, frozenset[str]] = {
-    "blocklist": frozenset({"sender", "provider", "receiver"}),
-    "policy-block-pbl": frozenset({"sender", "provider"}),
-    "ip-reputation": frozenset({"sender", "provider", "receiver", "recipient"}),
-    "domain-reputation": frozenset({"sender", "provider"}),
-    "no-ptr": frozenset({"sender", "provider"}),
-    "helo": frozenset({"sender"}),
-    "spf": frozenset({"sender"}),
-    "dkim": frozenset({"sender"}),
-    "dmarc": frozenset({"sender"}),
-    "rate-limit": frozenset({"sender", "provider", "receiver", "recipient", "nobody"}),
+    "blocklist": frozenset({"you", "provider", "receiver"}),
+    "policy-block-pbl": frozenset({"you", "provider"}),
+    "ip-reputation": frozenset({"you", "provider", "receiver", "recipient"}),
+    "domain-reputation": frozenset({"you", "provider"}),
+    "no-ptr": frozenset({"you", "provider"}),
+    "helo": frozenset({"you"}),
+    "spf": frozenset({"you"}),
+    "dkim": frozenset({"you"}),
+    "dmarc": frozenset({"you"}),
+    "rate-limit": frozenset({"you", "provider", "receiver", "recipient", "nobody"}),
     "greylist": frozenset({"nobody"}),
-    "tls": frozenset({"sender", "receiver"}),
-    "content": frozenset({"sender", "receiver"}),
-    "connection": frozenset({"receiver", "nobody", "sender"}),
+    "tls": frozenset({"you", "receiver"}),
+    "content": frozenset({"you", "receiver"}),
+    "connection": frozenset({"receiver", "nobody", "you"}),
     "mailbox": frozenset({"recipient", "receiver"}),
-    "relay": frozenset({"sender", "provider", "receiver"}),
-    "other": frozenset({"sender", "provider", "receiver", "recipient", "forwarder", "nobody"}),
+    "relay": frozenset({"you", "provider", "receiver"}),
+    "other": frozenset({"you", "provider", "receiver", "recipient", "forwarder", "nobody"}),
 }
 NOTED_SIDES: Mapping[str, frozenset[str]] = {
     "own tenant": frozenset({"provider"}),
     "own account": frozenset({"provider"}),
     "own admin": frozenset({"provider"}),
-    "OUR resolver": frozenset({"sender"}),
+    "OUR resolver": frozenset({"you"}),
     "FORWARDER": frozenset({"forwarder"}),
     "recipient's own list": frozenset({"receiver", "recipient"}),
 }
@@ -100,7 +100,7 @@ def _columns(line: str) -> dict[str, Any]:
 def judge_line(row: Mapping[str, Any]) -> Judged:
     """One refusal of bounces*.jsonl; only the first verdict counts."""
     line = row.get("line") or row["text"]
-    bounce = next(find_bounces(decode_lines([line.encode()]), every_reply=True), None)
+    bounce = next(find_bounces(decode_lines([line.encode()])), None)
     if bounce is None:
         return Judged(line, dict.fromkeys(("category", "ip", "list", "side"), False), "no refusal")
     note = row.get("note", "")
@@ -118,9 +118,7 @@ def judge_line(row: Mapping[str, Any]) -> Judged:
 def judge_pasted(row: Mapping[str, Any]) -> Judged:
     """One whole input of pasted.json: every refusal in it, in order, and no more."""
     content = base64.b64decode(row["base64"]) if "base64" in row else row["text"].encode()
-    found = [
-        [bounce.category, bounce.ip, bounce.list] for bounce in find_bounces(decode_lines([content]), every_reply=True)
-    ]
+    found = [[bounce.category, bounce.ip, bounce.list] for bounce in find_bounces(decode_lines([content]))]
     expected = [[value or None for value in refusal] for refusal in row["expect"]]
     return Judged(row["name"], {"refusals": found == expected}, str(found))
 
@@ -171,6 +169,8 @@ def _sides(row: Mapping[str, Any], categories: set[str]) -> frozenset[str]:
     if "side" in row:
         return frozenset([row["side"]])
     noted = [sides for words, sides in NOTED_SIDES.items() if words in row.get("note", "")]
+    if row.get("text", "").startswith(("H=", "NOQUEUE")) or "NOQUEUE" in row.get("line", ""):
+        return noted[0] if noted else frozenset({"sender", "you"})
     return noted[0] if noted else frozenset().union(*(SIDES.get(category, frozenset()) for category in categories))
 
 
