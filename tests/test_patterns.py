@@ -86,6 +86,9 @@ def growth(run: Reader, repetition: Repetition, limit_s: float = MAX_PARSE_S / 4
 
 def call(compiled: CompiledPattern, method: str) -> Reader:
     function = getattr(compiled.pattern, method)
+    if isinstance(compiled.pattern.pattern, bytes):
+        arguments = [b" "] if method == "sub" else []
+        return lambda text: function(*arguments, text.encode())
     if method in ("sub", "subn"):
         return partial(function, " ")
     return (lambda text: deque(function(text), maxlen=0)) if method == "finditer" else function

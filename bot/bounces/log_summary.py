@@ -103,7 +103,8 @@ class DeliveryCounter:
             self._add_refused(bounce)
         elif event is None or not event.message:
             if bounce:
-                self._count(_cause(event, bounce), bounce.ip, "bounced")
+                self._totals["attempts"] += 1
+                self._count(_cause(event, bounce), bounce.ip, "deferred" if _is_temporary(bounce) else "bounced")
         elif event.state is State.SENT:
             self._add_sent(event)
         elif event.state in (State.REMOVED, State.EXPIRED):
@@ -220,6 +221,11 @@ class DeliveryCounter:
             return 0
         refused = sum(number for cause, number in self._causes.items() if cause.receiver == receiver)
         return refused + self._sent_by_receiver[receiver]
+
+
+def _is_temporary(bounce: Bounce) -> bool:
+    code = bounce.enhanced_code or (str(bounce.smtp_code) if bounce.smtp_code else "")
+    return code.startswith("4")
 
 
 def _cause(event: LogEvent | None, bounce: Bounce) -> Cause:
