@@ -130,7 +130,10 @@ def pasted() -> Mapping[str, GalleryCard]:
         "bounce": GalleryCard(
             cards["bounce"], "`bounce`: one refusal, who has to fix it, and the check one press away."
         ),
-        "bounce-log": GalleryCard(cards["bounce-log"], "A log: what others refused, by message and cause, apart from what the own server refused."),
+        "bounce-log": GalleryCard(
+            cards["bounce-log"],
+            "A log: what others refused, by message and cause, apart from what the own server refused.",
+        ),
         "headers": GalleryCard(
             cards["headers"], "`headers`: the route of a message, and the address that receivers judge it by."
         ),
