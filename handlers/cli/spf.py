@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from bot.app import Core
-from bot.checks.spf import ResultCode, SpfResult, check, check_host, to_json
+from bot.checks.spf import PROBLEMS, ResultCode, SpfResult, check, check_host, to_json
 from bot.inputs.domain_names import parse_domain
 from bot.models import Address, CheckRequest, Target, Verdict
 from bot.report_json import finding_to_json
@@ -127,7 +127,7 @@ def spf_card(query: SpfQuery, result: SpfResult) -> Card:
     return Card(
         f"SPF {result.code} for {query.ip} sending as {query.sender or query.helo}",
         TONES[VERDICTS[result.code]],
-        step=result.problem,
+        step=result.problem.phrase(PROBLEMS) if result.problem else "",
         facts=tuple(fact for fact in facts if fact),
         footnote=f"{result.queries} questions asked",
     )

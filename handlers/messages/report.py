@@ -52,7 +52,7 @@ def spf_tree_block(findings: Iterable[Finding], requested: bool = False) -> Text
     if not rows or not (is_broken or requested):
         return None
     total = rows[0]["lookups"]
-    total_text = "a circle" if total is None else f"{pluralize(total, 'lookup')}, 10 allowed"
+    total_text = "include loop" if total is None else f"{pluralize(total, 'lookup')}, 10 allowed"
     return TextBlock(f"SPF of {sanitize(str(rows[0]['text']))}: {total_text}", tuple(_tree_lines(rows)))
 
 
