@@ -57,7 +57,7 @@ def bounce(
     file: Annotated[str, typer.Argument(help="A log, a bounce or SMTP replies; - is standard input.")] = "-",
     as_json: Json = False,
 ) -> None:
-    """What a bounce means: whose fault it is, which list, which address, and the one next step."""
+    """What a bounce means: who has to fix it, which list, which address, and the one next step."""
     if as_json:
         for item in iter_bounces(file):
             print_json(bounce_to_json(item))

@@ -43,7 +43,7 @@ class CommandRouter:
         if verb == "help":
             return Ack(help_card(), needs_work=False)
         if verb == "lists":
-            return Ack(Card("Asking every blocklist for its test entries …", private=True), needs_work=True)
+            return Ack(Card("Querying the test points of every blocklist …", private=True), needs_work=True)
         try:
             if verb in PASTE_VERBS:
                 return Ack(self.pasted_text.acknowledge_request(verb, arguments, request.files), needs_work=True)

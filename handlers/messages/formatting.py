@@ -29,7 +29,7 @@ CHECK_ORDER = (
 )
 SEVERITIES = ("high", "medium", "low", "none")
 CHECK_NAMES = {
-    "ptr": "reverse name",
+    "ptr": "PTR",
     "helo": "HELO name",
     "spf": "SPF",
     "dmarc": "DMARC",
@@ -57,18 +57,18 @@ REASON_TEXTS = {
     "stripped": "the resolver removes its answers",
     "parked": "the domain of the list is parked",
     "emptied": "the list is empty",
-    "lists-everything": "it lists everything",
-    QUARANTINED: "it listed too much at once, so no watch believes it",
+    "lists-everything": "it lists its must-not-list test point",
+    QUARANTINED: "it is unreliable right now, so its results are ignored",
     "blocked": "it refuses this resolver",
     "key-disabled": "its key was disabled",
-    "key-misused": "its key belongs to somebody else",
+    "key-misused": "its key belongs to another account",
     "no-key": "it needs a key that is not set",
     "malformed": "the answer could not be read",
     "truncated": "the answer was cut off",
-    "loop": "its name leads in a circle",
-    "wrong-zone": "the zone was asked under a wrong name",
-    "wrong-query": "it was asked the wrong kind of question",
-    "contradiction": "its test entries contradict each other",
+    "loop": "its names form a CNAME loop",
+    "wrong-zone": "its zone is misspelled in the catalog",
+    "wrong-query": "it does not hold this kind of query",
+    "contradiction": "its test points contradict each other",
 }
 
 
@@ -92,7 +92,7 @@ def summarize_report(report: Report) -> str:
         return ", ".join((*special, f"{pluralize(len(other_problems), 'problem')} ({', '.join(names)})"))
     if special:
         return special[0]
-    return "not everything could be checked" if report.verdict is Verdict.UNKNOWN else "all good"
+    return "not everything could be checked" if report.verdict is Verdict.UNKNOWN else "no problems found"
 
 
 def is_problem(finding: Finding) -> bool:
@@ -139,9 +139,7 @@ def finding_line(finding: Finding, shown_step: str = "") -> Line:
 
 
 def verdict_word(verdict: Verdict) -> str:
-    return {Verdict.PASS: "good", Verdict.UNKNOWN: "not known", Verdict.WARN: "look at it", Verdict.FAIL: "bad"}[
-        verdict
-    ]
+    return {Verdict.PASS: "good", Verdict.UNKNOWN: "not known", Verdict.WARN: "warning", Verdict.FAIL: "bad"}[verdict]
 
 
 def findings_card(title: str, findings: Sequence[Finding]) -> Card:

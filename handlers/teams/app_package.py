@@ -91,14 +91,14 @@ FIXED_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # fixed, so that the package is reprodu
 # Selecting one inserts its title into the message box.
 COMMANDS = (
     ("check", "An address, a domain, or both: check 203.0.113.5 example.com"),
-    ("watch", "Tell this conversation when something changes: watch 203.0.113.5"),
+    ("watch", "Alert this conversation when something changes: watch 203.0.113.5"),
     ("watches", "What this conversation watches"),
     ("unwatch", "Stop watching: unwatch 203.0.113.5"),
     ("mute", "No alerts for a while: mute 203.0.113.5 24h"),
     ("history", "What happened to a watched address or domain"),
     ("bounce", ("What a bounce means, and what to do: paste it after the word, or send a file to mailcheck alone")),
-    ("headers", "The way of one message: paste its headers after the word"),
-    ("lists", "Which blocklists answer, and which do not"),
+    ("headers", "The route of one message: paste its headers after the word"),
+    ("lists", "Which blocklists are working"),
     ("help", "What mailcheck can do"),
 )
 
@@ -141,12 +141,12 @@ def manifest(client_id: str, version: str, site: str = SITE) -> dict[str, Any]:
         "icons": {"color": "color.png", "outline": "outline.png"},
         "name": {"short": "mailcheck", "full": "mailcheck: can this server send mail?"},
         "description": {
-            "short": "Blocklists, reverse names, SPF, DMARC, and the one next thing to do.",
+            "short": "Blocklists, PTR, SPF, DMARC, and the one next step.",
             "full": (
                 "Type an address, a domain, or both. mailcheck says within a second or two"
-                " whether the address is on a blocklist, whether its reverse name, SPF, DMARC and"
-                " MX are right, and what to do next. Watched addresses are looked at every hour,"
-                " and the conversation hears when something changes."
+                " whether the address is on a blocklist, whether its PTR record, SPF, DMARC and"
+                " MX are valid, and what to do next. Watched addresses are checked every hour,"
+                " and the conversation is alerted when something changes."
             ),
         },
         "accentColor": "#1F4F82",
