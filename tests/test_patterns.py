@@ -48,6 +48,7 @@ MAX_RATIO = 6.0  # of the time for four times the text; a quadratic expression n
 FLOOR_S = 0.002  # shorter times are not compared
 SUSPECT_S = 0.001
 SUSPECT_RATIO = 5.0
+CERTAIN_RATIO = 12.0  # from 4 to 16 KiB; a text four times as long would only take the time
 MAX_PARSE_S = 0.25
 COMPILED_ON_LOAD = ["bot/checks/hosting_providers.py:_parse_pattern"]
 
@@ -80,6 +81,8 @@ def growth(run: Reader, repetition: Repetition, limit_s: float = MAX_PARSE_S / 4
     if medium < SUSPECT_S or medium / max(small, 1e-6) < SUSPECT_RATIO:
         return 0.0
     medium = least_seconds(run, build(repetition, MEDIUM))
+    if small >= FLOOR_S and medium / small > CERTAIN_RATIO:
+        return medium / small
     large = least_seconds(run, build(repetition, LARGE))
     return large / max(medium, 1e-6) if large >= FLOOR_S else 0.0
 

@@ -13,13 +13,14 @@ from typing import Any
 from bot.app import BRIEF_PROBE_TIMEOUT_S, NetworkClients, checks
 from bot.check_runner import CheckRunner
 from bot.checks import sender_requirements
-from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
+from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check
 from bot.checks.lookups import reverse_name, reversed_ip
 from bot.checks.rdap import RdapClient
 from bot.models import Check, CheckRequest, Lookup, Target
 from bot.net.smtp_probe import SmtpProbeCache
 from bot.probe_results import Certificate, HttpPage, SmtpProbeResult
 from tests.bot.checks.dkim.keys import rsa_record
+from tests.support.builtin_catalog import CATALOG
 from tests.support.dns_world import Zone
 from tests.support.mail_world import mail_world
 
@@ -123,7 +124,7 @@ class FakeServers:
 
 def audit_checks(servers: FakeServers) -> tuple[tuple[str, Check], ...]:
     """All checks, composed as in the bot."""
-    blocklists = blocklist_check(load(), {}, InMemoryTrustCache(), "audit", lambda: AT)
+    blocklists = blocklist_check(CATALOG, {}, InMemoryTrustCache(), "audit", lambda: AT)
     clients = NetworkClients(
         servers.fetch, RdapClient(servers.fetch), SmtpProbeCache(servers.probe), BRIEF_PROBE_TIMEOUT_S
     )
