@@ -33,7 +33,7 @@ from bot.storage.rate_limits import RateLimiter
 from bot.storage.redis_clock import RedisClock
 from bot.task_queue import TaskQueue
 from handlers.cli.repl import run_repl
-from handlers.commands import CommandRouter
+from handlers.commands import VERBS, CommandRouter
 from handlers.commands.overview import ListStatusCache, OverviewBuilder
 from handlers.commands.watch import WatchCommands
 from handlers.delivery import DeliveryTimeouts, DeliveryWorker
@@ -166,6 +166,7 @@ def build_commands(core: Core, monitoring: Monitoring, posters: dict[str, Messag
         effective_interval=register.effective_interval,
     )
     return CommandRouter(
+        VERBS,
         core.check_runner,
         core.list_count,
         list_health,
