@@ -95,6 +95,7 @@ async def _serve(core: Core, role: ServeRole, demo: Demo | None) -> None:
                 metrics_socket,
             )
             group.create_task(web.serve(sockets=[listening_socket]))
+            VERBS.prepare()
             gc.freeze()  # loaded modules stay: scanning them would stop the loop for 50 ms
             log.info("serving", part=str(role), http=f"http://{core.settings.http}", chats=" ".join(posters))
             if "web" in posters and not sys.stdin.isatty():

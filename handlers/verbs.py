@@ -140,21 +140,19 @@ class VerbTable(Generic[RouterT]):
     def parse(self, text: str, has_files: bool = False) -> Command:
         """The command that a text means: `[private] [VERB] ARGUMENTS [private]`.
 
-        A text without a verb is a check; with files that no verb is named for, it is a comment on
-        a mail log.
+        A text without a verb is a check. Beside files, a text that is no command is a comment on
+        them, and the files are a mail log.
         """
         typed, private = _split_private(text)
         first, *rest = typed.split(maxsplit=1) or [""]
         if row := self._by_name.get(first.lower()):
             command = self.read(row.name, "".join(rest), private)
-        elif typed:
-            row = self._implied_by(ImpliedBy.TARGET)
-            command = self.read(row.name, typed, private)
         else:
-            row = self._implied_by(ImpliedBy.FILE if has_files else ImpliedBy.NOTHING)
-            return self.read(row.name, "", private)
-        if has_files and row.implied_by is ImpliedBy.TARGET and isinstance(command.arguments, Refusal):
-            return self.read(self._implied_by(ImpliedBy.FILE).name, typed, private)
+            row = self._implied_by(ImpliedBy.TARGET if typed else ImpliedBy.NOTHING)
+            command = self.read(row.name, typed, private)
+        is_check = row.implied_by is ImpliedBy.TARGET
+        if has_files and (not typed or (is_check and isinstance(command.arguments, Refusal))):
+            return self.read(self._implied_by(ImpliedBy.FILE).name, "", private)
         return command
 
     def read(self, verb: str, text: str, private: bool = False) -> Command:
@@ -183,6 +181,11 @@ class VerbTable(Generic[RouterT]):
         arguments = type_adapter(self[fields["verb"]].arguments).validate_python(fields["arguments"])
         return Command(fields["verb"], arguments, fields["private"])
 
+    def prepare(self) -> None:
+        """Build what the first job would wait for: 40 ms during which no request is acknowledged."""
+        for row in self.rows:
+            type_adapter(row.arguments)
+
     @property
     def usages(self) -> Iterator[tuple[str, str]]:
         """Rows of the help card."""
@@ -194,7 +197,7 @@ class VerbTable(Generic[RouterT]):
 
 @cache
 def type_adapter(arguments: Any) -> TypeAdapter[Any]:
-    """Reads and writes arguments as JSON; built once, as that takes milliseconds."""
+    """Reads and writes arguments as JSON."""
     return TypeAdapter(arguments)
 
 

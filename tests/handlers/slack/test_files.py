@@ -46,7 +46,7 @@ async def requested_files(workspace: Workspace) -> list[File]:
     [
         ("<@UBOT>", "bounce"),
         ("<@UBOT> bounce", "bounce"),
-        ("<@UBOT> what does this say?", "bounce what does this say?"),
+        ("<@UBOT> what does this say?", "bounce"),
         ("<@UBOT> headers", "headers"),
         ("<@UBOT> 192.0.2.66", "192.0.2.66"),
         ("<@UBOT> watches", "watches"),

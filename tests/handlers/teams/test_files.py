@@ -65,7 +65,7 @@ def stored(tenant: Tenant, octets: bytes = LOG) -> str:
         (None, "bounce"),
         ("bounce", "bounce"),
         ("headers", "headers"),
-        ("what does this say?", "bounce what does this say?"),
+        ("what does this say?", "bounce"),
         ("192.0.2.66", "192.0.2.66"),
         ("watches", "watches"),
     ],
@@ -83,6 +83,7 @@ def test_personal_file_without_command_is_a_bounce_log(typed: str | None, comman
         ("bounce", "bounce", ("",)),
         ("headers", "headers", ("",)),
         ("", "bounce", ("",)),
+        ("what does this say?", "bounce", ("",)),
         ("bounce 550 5.7.1 no", "bounce 550 5.7.1 no", ()),
     ],
 )
