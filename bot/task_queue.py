@@ -62,6 +62,16 @@ class TaskQueue:
         for task in tasks:
             self._docket.register(self._with_redelivery_limit(task))
 
+    def register_job(self, name: str, answer: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        """Register the task that gets the payloads of `submit`; an expired payload is dropped."""
+
+        async def run(payload_id: str) -> None:
+            if (payload := await self.payload(payload_id)) is not None:
+                await answer(payload)
+
+        run.__name__ = name
+        self.register(run)
+
     async def enqueue(self, name: str, *ids: str, key: str | None = None, timeout_s: float) -> bool:
         """Add a task; False if one with this key waits or runs already.
 

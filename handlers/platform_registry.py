@@ -86,12 +86,7 @@ def _slack(dependencies: PlatformDependencies) -> PlatformRuntime:
         seen,
         load_overview=home_overview,
     )
-
-    async def answer_slack(payload_id: str) -> None:
-        if job := await dependencies.task_queue.payload(payload_id):
-            await slack.deliver(job)
-
-    dependencies.task_queue.register(answer_slack)
+    dependencies.task_queue.register_job("answer_slack", slack.deliver)
     return PlatformRuntime(slack, slack.routes(), slack.drain, _no_close)
 
 
@@ -107,12 +102,7 @@ def _teams(dependencies: PlatformDependencies) -> PlatformRuntime:
         StoredConversationReferences(RecordStore(redis, "teams")),
         Deduplicator(redis),
     )
-
-    async def answer_teams(payload_id: str) -> None:
-        if job := await dependencies.task_queue.payload(payload_id):
-            await teams.deliver(job)
-
-    dependencies.task_queue.register(answer_teams)
+    dependencies.task_queue.register_job("answer_teams", teams.deliver)
     return PlatformRuntime(teams, teams.routes(settings.http.host), teams.drain, teams.close)
 
 

@@ -33,7 +33,7 @@ from bot.storage.rate_limits import RateLimiter
 from bot.storage.redis_clock import RedisClock
 from bot.task_queue import TaskQueue
 from handlers.cli.repl import run_repl
-from handlers.commands import CommandRouter
+from handlers.commands import VERBS, CommandRouter
 from handlers.commands.overview import ListStatusCache, OverviewBuilder
 from handlers.commands.watch import WatchCommands
 from handlers.delivery import DeliveryTimeouts, DeliveryWorker
@@ -95,6 +95,7 @@ async def _serve(core: Core, role: ServeRole, demo: Demo | None) -> None:
                 metrics_socket,
             )
             group.create_task(web.serve(sockets=[listening_socket]))
+            VERBS.prepare()
             gc.freeze()  # loaded modules stay: scanning them would stop the loop for 50 ms
             log.info("serving", part=str(role), http=f"http://{core.settings.http}", chats=" ".join(posters))
             if "web" in posters and not sys.stdin.isatty():
@@ -166,6 +167,7 @@ def build_commands(core: Core, monitoring: Monitoring, posters: dict[str, Messag
         effective_interval=register.effective_interval,
     )
     return CommandRouter(
+        VERBS,
         core.check_runner,
         core.list_count,
         list_health,

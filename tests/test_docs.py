@@ -9,6 +9,7 @@ import pytest
 
 from bot.checks.finding_codes import FindingCode
 from bot.finding_reference import SECTIONS, SHARED_CODES, page
+from handlers.commands import VERBS
 from tests.support import cards
 
 ROOT = Path(__file__).parent.parent
@@ -57,13 +58,28 @@ def test_every_finding_code_in_the_source_is_documented() -> None:
     assert len(used) > 40
 
 
-def test_paths_of_what_changes_where_exist() -> None:
+def rows_of_what_changes_where() -> list[str]:
     _, _, text = (ROOT / "CONTRIBUTING.md").read_text().partition("## What changes where")
-    rows = [line for line in text.partition("\n## ")[0].splitlines() if line.startswith("| ")][1:]
+    return [line for line in text.partition("\n## ")[0].splitlines() if line.startswith("| ")][1:]
+
+
+def test_paths_of_what_changes_where_exist() -> None:
+    rows = rows_of_what_changes_where()
     assert len(rows) >= 20
     paths = [path for row in rows for path in re.findall(r"`([^` ]+(?:\.py|\.toml|\.md|\.txt|/))`", row)]
     assert len(paths) >= len(rows)
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_row_of_a_new_chat_command_names_the_only_list_of_verbs() -> None:
+    [row] = [row for row in rows_of_what_changes_where() if row.startswith("| add a chat command |")]
+    names = [f'"{verb.name}"' for verb in VERBS.rows]
+    lists = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "handlers").rglob("*.py")
+        if sum(name in path.read_text() for name in names) > len(names) / 2
+    ]
+    assert lists == re.findall(r"`([^`]+\.py)`", row)
 
 
 def test_readme_commands_exist() -> None:

@@ -6,7 +6,6 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -18,22 +17,22 @@ from bot.bounces.classify import explain
 from bot.bounces.mail_log import decode_lines, find_bounces, summarize_with_examples
 from bot.bounces.message_headers import analyze_headers
 from bot.inputs.targets import BadTarget, parse_targets
-from bot.monitoring.interfaces import ChannelSettings
 from handlers.cli.pasted_text import iter_bounces, read_header_text
-from handlers.commands.parser import read_check, split_verb, strip_private
+from handlers.commands import VERBS
+from handlers.commands.parser import read_check
 from handlers.commands.watch_parser import (
-    PARSE_ERRORS,
     canonical_target,
     read_history,
     read_mute,
-    read_settings,
+    read_setting,
     read_watch,
     read_watch_name,
 )
 from handlers.sanitize import sanitize, sanitize_monospaced
-from handlers.slack.mrkdwn import extract_targets, iter_texts, strip_markup, strip_pasted_markup
-from handlers.teams.requests import pair_files, plain_command
-from handlers.web.app import parse_typed
+from handlers.slack.mrkdwn import extract_targets, iter_texts, strip_markup
+from handlers.teams.requests import plain_command
+from handlers.verbs import PARSE_ERRORS
+from handlers.web.app import without_prefix
 from tests.support.adversarial_text import Repetition, build, general_repetitions, repetitions_for
 from tests.support.compiled_patterns import (
     CompiledPattern,
@@ -135,15 +134,15 @@ def parsed(parse: Reader) -> Reader:
 
 
 PARSERS: dict[str, Reader] = {
-    "split_verb": split_verb,
-    "strip_private": strip_private,
+    "command": VERBS.parse,
+    "command with a file": lambda text: VERBS.parse(text, has_files=True),
     "check": parsed(read_check),
-    "watch": parsed(lambda text: read_watch(text, timedelta(minutes=15))),
-    "watch name": parsed(lambda text: read_watch(f"192.0.2.1 name {text}", timedelta(minutes=15))),
+    "watch": parsed(read_watch),
+    "watch name": parsed(lambda text: read_watch(f"192.0.2.1 name {text}")),
     "mute": parsed(read_mute),
     "unwatch, unmute, ack": parsed(read_watch_name),
     "history": parsed(read_history),
-    "settings": parsed(lambda text: read_settings(text, ChannelSettings())),
+    "settings": parsed(read_setting),
     "target": canonical_target,
     "targets file": lambda text: [suppressed_line(line) for line in text.splitlines()],
     "headers": analyze_headers,
@@ -152,12 +151,10 @@ PARSERS: dict[str, Reader] = {
     "headers signature": lambda text: analyze_headers(f"Received: x\nDKIM-Signature: {text}"),
     "explain": explain,
     "slack markup": strip_markup,
-    "slack pasted markup": strip_pasted_markup,
     "slack texts": lambda text: list(iter_texts({"text": text, "blocks": [{"text": text}]})),
     "slack targets": extract_targets,
     "teams command": plain_command,
-    "teams files": lambda text: pair_files(text, ("https://example.com",)),
-    "web command": parse_typed,
+    "web command": without_prefix,
     "sanitize": sanitize,
     "sanitize monospaced": sanitize_monospaced,
 }

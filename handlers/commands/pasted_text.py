@@ -10,10 +10,10 @@ from itertools import islice
 
 from bot.bounces.mail_log import MAX_BYTES, LogTooBig, decode_lines, summarize_with_examples
 from bot.bounces.message_headers import MAX_CHARS, analyze_headers
-from handlers.commands.parser import BadCommand
 from handlers.message import Card
 from handlers.messages.bounces import lines_read_text, log_card, reading_card, route_card
 from handlers.ports import File, FileUnreadable, ProgressCallback, ignore_progress
+from handlers.verbs import BadCommand
 
 TEXT_KINDS = {"bounce": "bounce", "headers": "header"}
 NOTHING_PASTED = {

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
-from handlers.ports import ChannelUnavailable, CommandHandler, DeliveryUnknown, MessageNotFound, Rejected, RetryAfter
+from handlers.ports import ChannelUnavailable, DeliveryUnknown, MessageNotFound, Rejected, RetryAfter
 from handlers.teams.connector_client import ConnectorClient
 from handlers.teams.conversation_references import ConversationReference, ConversationType
 from handlers.teams.requests import TeamsRequest, text_at
 from handlers.teams.throttle import TeamsTimeouts
+from handlers.verbs import VerbTable
 
 MEMBER_ROLE = "user"
 LOOKUP_TIMEOUT_S = 2.0
@@ -33,18 +35,18 @@ class MembershipCheck:
     among people who share a channel, and every action carries a name.
     """
 
-    def __init__(self, connector: ConnectorClient, commands: CommandHandler, timeouts: TeamsTimeouts) -> None:
-        self._connector, self._commands, self._timeouts = connector, commands, timeouts
+    def __init__(self, connector: ConnectorClient, verbs: VerbTable[Any], timeouts: TeamsTimeouts) -> None:
+        self._connector, self._verbs, self._timeouts = connector, verbs, timeouts
         self._known: OrderedDict[tuple[str, str], tuple[float, bool]] = OrderedDict()
 
     async def mark_external(self, request: TeamsRequest) -> TeamsRequest:
         """The request, marked external if a guest sent it and may not run it."""
-        as_external, acknowledge = replace(request, is_external=True), self._commands.acknowledge
         if request.is_external or request.conversation.kind is ConversationType.PERSONAL:
             return request
-        if acknowledge(as_external.chat_request) == acknowledge(request.chat_request):
+        if not self._verbs.changes(request.command):
             return request
-        return as_external if await self._is_external(request.conversation, request.user) else request
+        is_external = await self._is_external(request.conversation, request.user)
+        return replace(request, is_external=True) if is_external else request
 
     async def _is_external(self, conversation: ConversationReference, user: str) -> bool:
         key, now = (conversation.id, user), self._timeouts.now()

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from bot.settings import Settings
 from bot.storage.circuit_breaker import CircuitBreaker
+from handlers.commands import VERBS
 from handlers.ports import Channel, ChatRequest
 from handlers.service import PER_USER, command_rate_limit
 
@@ -27,7 +28,7 @@ async def test_rate_limit_applies_where_users_share_the_bot(
 ) -> None:
     settings = Settings(web_password=SecretStr(password) if password else None)
     check_limit = command_rate_limit(settings, CircuitBreaker(redis))
-    request = ChatRequest(Channel(platform, "here", "mail"), "ada", "192.0.2.1")
+    request = ChatRequest(Channel(platform, "here", "mail"), "ada", VERBS.parse("192.0.2.1"))
     # Twice the limit, so that one minute has too many wherever it begins.
     refusals = [await check_limit(request) for _ in range(2 * PER_USER + 1)]
     assert any(refusals) is limited
@@ -36,5 +37,5 @@ async def test_rate_limit_applies_where_users_share_the_bot(
 
 async def test_rate_limit_without_store_allows_everything() -> None:
     check_limit = command_rate_limit(Settings(), None)
-    request = ChatRequest(Channel("slack", "here", "mail"), "ada", "192.0.2.1")
+    request = ChatRequest(Channel("slack", "here", "mail"), "ada", VERBS.parse("192.0.2.1"))
     assert [await check_limit(request) for _ in range(PER_USER + 1)][-1] == ""

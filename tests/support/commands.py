@@ -10,7 +10,7 @@ from bot.models import Check, CheckRequest, Finding, Lookup, Report, Verdict
 from bot.monitoring.models import Watch
 from bot.monitoring.poll import run_first_poll
 from bot.monitoring.repository import RedisRepository
-from handlers.commands import CommandRouter, WatchCommands
+from handlers.commands import VERBS, CommandRouter, WatchCommands
 from handlers.message import Card
 from handlers.ports import MessagePoster
 from tests.support.memory_repository import InMemoryRepository
@@ -52,4 +52,4 @@ def build_commands(
     runner = CheckRunner(checks, frozenset(), lookup, lookup, lambda: datetime.now(UTC), allow_special=True)
     first_poll = (lambda watch: run_first_poll(watch, runner)) if check else fake_first_poll
     watch_commands = WatchCommands(store, store, first_poll, lookup, platforms, clock, allow_special=True)
-    return CommandRouter(runner, lambda _: LISTS, health, watch_commands=watch_commands)
+    return CommandRouter(VERBS, runner, lambda _: LISTS, health, watch_commands=watch_commands)
