@@ -39,7 +39,8 @@ from bot.monitoring.dnsbl_quarantine import QueryUsage
 from bot.monitoring.models import Watch
 from bot.monitoring.poll import monitoring_runner, run_first_poll
 from bot.monitoring.poll_health import PollMonitor
-from bot.monitoring.poller import Poller, poller_config
+from bot.monitoring.poller import Poller
+from bot.monitoring.poller_config import poller_config
 from bot.monitoring.query_budget import BudgetedLookup, QueryBudget
 from bot.monitoring.repository import RedisRepository
 from bot.net.dns_client import DnsClient
@@ -299,7 +300,7 @@ def build_monitoring(core: Core, store: RedisConnection) -> Monitoring:
     return Monitoring(
         repository,
         interactive,
-        Poller(repository, poll_runner, clock, poller_config(core.settings, core.zones)),
+        Poller(repository, poll_runner, clock, poller_config(core.settings, core.zones, core.resolver.fresh())),
         first_poll,
         budget.usage,
         PollMonitor(interactive, clock, clock()),

@@ -29,7 +29,8 @@ from bot.checks.rdap import RdapClient
 from bot.models import CheckRequest, Finding, Report, Target, Verdict
 from bot.monitoring import serialization
 from bot.monitoring.models import Channel
-from bot.monitoring.poller import Poller, PollerConfig
+from bot.monitoring.poller import Poller
+from bot.monitoring.poller_config import PollerConfig
 from bot.monitoring.repository import RedisRepository
 from bot.report_json import report_from_json
 from bot.settings import Settings

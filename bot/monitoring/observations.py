@@ -217,6 +217,13 @@ def is_about_domain(finding: Finding) -> bool:
     return finding.facts.get("holds") == "domains"
 
 
+def is_listing(finding: Finding) -> bool:
+    """Whether a list's finding is a problem: not a policy list that is expected to list this role."""
+    severity = Severity(finding.facts.get("severity", Severity.MEDIUM))
+    listed = finding.facts.get("state") == ObservedState.LISTED
+    return listed and finding.verdict is not Verdict.PASS and severity is not Severity.NONE
+
+
 def split_by_sublist(observations: Iterable[Observation], known: Iterable[Observation]) -> tuple[Observation, ...]:
     """Split observations by sublist; known sublists no longer returned are "not listed".
 
@@ -249,8 +256,7 @@ def _listing(finding: Finding, at: datetime, address: str) -> Observation:
     facts = finding.facts
     severity = Severity(facts.get("severity", Severity.MEDIUM))
     state = ObservedState(facts.get("state", ObservedState.UNKNOWN))
-    # Listed but passing: a policy list that is expected to list this role. Not a problem.
-    if state is ObservedState.LISTED and (finding.verdict is Verdict.PASS or severity is Severity.NONE):
+    if state is ObservedState.LISTED and not is_listing(finding):
         state = ObservedState.NOT_LISTED
     return Observation(
         check=finding.check,

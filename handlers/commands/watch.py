@@ -16,8 +16,8 @@ from bot.inputs.domain_names import quoted
 from bot.inputs.durations import format_duration
 from bot.models import Lookup, Report
 from bot.monitoring.alert_state import acknowledge, initial_incident, mute, unmute
-from bot.monitoring.dnsbl_quarantine import counts_by_list
 from bot.monitoring.interfaces import MAX_WATCHES_PER_CHANNEL, Outbox, StoredWatch, TooManyWatches, WatchRepository
+from bot.monitoring.list_counts import counts_by_list
 from bot.monitoring.models import MAX_ADDRESSES, Channel, Incident, Watch
 from bot.monitoring.poll import observe_reports
 from bot.monitoring.schedule import first_due

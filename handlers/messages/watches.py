@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from bot.inputs.durations import format_duration
 from bot.models import Report
-from bot.monitoring.dnsbl_quarantine import RoundCounts
 from bot.monitoring.interfaces import ChannelSettings, StoredWatch, UpdateMode
+from bot.monitoring.list_counts import RoundCounts
 from bot.monitoring.models import Incident, Muted, Phase, Problem, Watch, unique_problems
 from handlers.message import Button, Card, Fact, Line, Table, Tone
 from handlers.messages.formatting import MUTE_DURATIONS, pluralize
