@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.check_runner import CheckRunner
+from bot.checks.registry import CheckSpec
 from bot.inputs.targets import BadTarget
 from bot.models import CheckRequest, Finding, Lookup, Role, Target, Verdict
 from handlers.commands import BadCommand, CommandRouter, read_check, split_verb
@@ -28,7 +29,9 @@ def commands(refusal: str = "") -> CommandRouter:
         return Card("the lists")
 
     world = World({"mail.example.com": {"A": ["192.0.2.1", "192.0.2.2"]}})
-    checkup = CheckRunner((("mx", good),), frozenset(), world, world, lambda: datetime.now(UTC), allow_special=True)
+    checkup = CheckRunner(
+        (CheckSpec("mx", "MX", 1, good),), world, world, lambda: datetime.now(UTC), allow_special=True
+    )
     return CommandRouter(checkup, lambda _: 62, health, allowed)
 
 
