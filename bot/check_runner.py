@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +26,6 @@ from bot.models import (
     Target,
     Verdict,
 )
-from bot.report_json import report_from_json, report_to_json
 
 CHECK_TIMEOUT_S = 9.0  # an SPF evaluation may take 8 s by itself
 HOST_ADDRESSES = 4  # of a host with more addresses, the first four are checked
@@ -38,12 +36,14 @@ log = structlog.get_logger()
 
 
 class CachedReports(Protocol):
-    """A cache of encoded reports; `fresh` makes and stores a new one."""
+    """A cache of reports; returns whether the report was cached, `fresh` makes and stores a new one."""
 
     @property
     def unavailable(self) -> bool: ...
 
-    async def fetch(self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False) -> tuple[str, bool]: ...
+    async def fetch(
+        self, key: str, make: Callable[[], Awaitable[Report]], fresh: bool = False
+    ) -> tuple[Report, bool]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,9 @@ class CheckRunner:
         if self.reports is None:
             return await self._run_checks(request, fresh)
 
-        async def make() -> str:
-            return json.dumps(report_to_json(await self._run_checks(request, fresh)))
-
-        text, cached = await self.reports.fetch(str(request), make, fresh)
-        report = report_from_json(json.loads(text))
-        return replace(report, cached=cached, notes=(NOT_CACHED,) if self.reports.unavailable else ())
+        report, cached = await self.reports.fetch(str(request), lambda: self._run_checks(request, fresh), fresh)
+        notes = (NOT_CACHED,) if self.reports.unavailable else ()
+        return replace(report, cached=cached, notes=notes) if cached or notes else report
 
     async def expand(self, request: CheckRequest) -> tuple[CheckRequest, ...]:
         """Split a host name (addresses, but neither MX nor SPF) into one request per address."""

@@ -98,14 +98,14 @@ class FakeReportCache:
     """A report cache that can be unavailable."""
 
     def __init__(self, unavailable: bool = False) -> None:
-        self.texts: dict[str, str] = {}
+        self.reports: dict[str, Report] = {}
         self.unavailable = unavailable
 
-    async def fetch(self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False) -> tuple[str, bool]:
-        if key in self.texts and not fresh and not self.unavailable:
-            return self.texts[key], True
-        self.texts[key] = await make()
-        return self.texts[key], False
+    async def fetch(self, key: str, make: Callable[[], Awaitable[Report]], fresh: bool = False) -> tuple[Report, bool]:
+        if key in self.reports and not fresh and not self.unavailable:
+            return self.reports[key], True
+        self.reports[key] = await make()
+        return self.reports[key], False
 
 
 async def test_same_request_is_answered_from_cache_and_marked() -> None:
