@@ -32,7 +32,6 @@ from bot.monitoring.models import Channel
 from bot.monitoring.poller import Poller
 from bot.monitoring.poller_config import PollerConfig
 from bot.monitoring.repository import RedisRepository
-from bot.report_json import report_from_json
 from bot.settings import Settings
 from bot.storage.cache import AnswerCache, RedisTextCache, ReportCache
 from bot.storage.circuit_breaker import CircuitBreaker
@@ -375,8 +374,7 @@ async def test_saved_conversations_are_read_and_deleted_with_their_team(upgraded
 
 async def test_saved_caches_are_read(upgraded: Upgraded) -> None:
     circuit = CircuitBreaker(upgraded.redis)
-    text, cached = await ReportCache(circuit, VIEW).fetch("example.com as mta", must_not_run)
-    report = report_from_json(json.loads(text))
+    report, cached = await ReportCache(circuit, VIEW).fetch("example.com as mta", must_not_run)
     assert (cached, report.request, report.at) == (True, CheckRequest(Target(domain="example.com")), NOW)
     assert {finding.check for finding in report.findings} >= {"mx", "dmarc"}
     answers = AnswerCache(circuit, VIEW)

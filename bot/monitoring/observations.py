@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 
+from bot.checks.registry import CHECKS, CheckSpec, Need
 from bot.checks.spf.result import MAX_LOOKUP_TERMS, MAX_VOID_LOOKUPS
 from bot.models import Finding, Report, Verdict
 from bot.monitoring.models import Observation, ObservedState, Severity
@@ -167,7 +168,7 @@ def _is_weaker(previous: str, value: str) -> bool:
     )
 
 
-CONFIG_SETTINGS = (
+SETTINGS_OF_CHECKS = (
     ConfigSetting(
         name="ptr",
         check="ptr",
@@ -202,6 +203,23 @@ CONFIG_SETTINGS = (
         change_summary=("The mail servers of the domain have changed: mail to it now goes elsewhere."),
     ),
 )
+
+
+def _verdict_setting(spec: CheckSpec) -> ConfigSetting:
+    """For a watched check without settings of its own: broken while its worst finding warns or fails."""
+    return ConfigSetting(
+        name=spec.id,
+        check=spec.id,
+        read=lambda finding: str(finding.verdict),
+        broken_subject="failing",
+        is_valid=str(Verdict.PASS).__eq__,
+        per_address=Need.ADDRESS in spec.needs,
+    )
+
+
+_WITH_SETTINGS = {BLOCKLIST, *(setting.check for setting in SETTINGS_OF_CHECKS)}
+_BY_VERDICT = {spec.id: _verdict_setting(spec) for spec in CHECKS if spec.watched and spec.id not in _WITH_SETTINGS}
+CONFIG_SETTINGS = (*SETTINGS_OF_CHECKS, *_BY_VERDICT.values())
 
 
 def observe(report: Report, config: Mapping[str, str] | None = None, is_range: bool = False) -> tuple[Observation, ...]:

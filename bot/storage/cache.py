@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
 
-from bot.models import DnsAnswer
+from bot.models import DnsAnswer, Report
+from bot.report_json import report_from_json, report_to_json, report_to_line
 from bot.storage.circuit_breaker import CacheUnavailable, CircuitBreaker
 from bot.storage.single_flight import CacheEntry, RequestBatcher, SingleFlight
 from bot.storage.unreadable import UNREADABLE_ERRORS, check_text, is_text
@@ -50,7 +53,7 @@ class AnswerCache:
         key = self._key(name, rdtype)
         if fresh:
             answer = await query()
-            self._single_flight.store(key, dump_answer(answer))
+            self._single_flight.store(key, partial(dump_answer, answer))
             return answer
         answer, _ = await self._single_flight.fetch(key, query, dump_answer, load)
         return answer
@@ -79,34 +82,49 @@ class AnswerCache:
 
     async def _store_all(self, answers: Sequence[DnsAnswer]) -> list[None]:
         for answer in answers:
-            self._single_flight.store(self._key(answer.name, answer.rdtype), dump_answer(answer))
+            self._single_flight.store(self._key(answer.name, answer.rdtype), partial(dump_answer, answer))
         return [None] * len(answers)
 
 
 class ReportCache:
-    """Reports as JSON, for a minute: a repeated request runs no second check."""
+    """Reports, for a minute: a repeated request runs no second check.
+
+    Concurrent callers in this process share one report as it is; other processes read its JSON.
+    """
 
     def __init__(self, circuit: CircuitBreaker, view: str = "") -> None:
         self._circuit = circuit
         self._prefix = key_prefix("report", view)
         self._single_flight = SingleFlight(circuit, lease_s=10.0, wait_timeout_s=10.0)
+        self._fetching: dict[str, asyncio.Task[tuple[Report, bool]]] = {}
 
     @property
     def unavailable(self) -> bool:
         return self._circuit.is_open
 
-    async def fetch(self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False) -> tuple[str, bool]:
-        """The report and whether it was cached. `fresh` makes and stores a new one."""
+    async def fetch(self, key: str, make: Callable[[], Awaitable[Report]], fresh: bool = False) -> tuple[Report, bool]:
+        """The report and whether it was cached. `fresh` makes and stores a new one.
+
+        A caller that is cancelled stops no other: the check runs on.
+        """
         name = self._prefix + digest(key)
         if fresh:
-            text = await make()
-            self._single_flight.store(name, CacheEntry(text, REPORT_TTL_S))
-            return text, False
-        return await self._single_flight.fetch(
-            name, make, lambda text: CacheEntry(text, REPORT_TTL_S), lambda entry: check_text(entry.text)
-        )
+            report = await make()
+            self._single_flight.store(name, partial(dump_report, report))
+            return report, False
+        if fetching := self._fetching.get(name):
+            report, _ = await asyncio.shield(fetching)
+            return report, True
+        fetching = asyncio.create_task(self._single_flight.fetch(name, make, dump_report, load_report))
+        fetching.add_done_callback(lambda _: self._fetching.pop(name))
+        self._fetching[name] = fetching
+        return await asyncio.shield(fetching)
 
     async def flush(self) -> None:
+        """Wait until every report is stored; checks that still run are cancelled."""
+        for fetching in self._fetching.values():
+            fetching.cancel()
+        await asyncio.gather(*self._fetching.values(), return_exceptions=True)
         await self._single_flight.flush()
 
 
@@ -153,6 +171,16 @@ def load_answer(name: str, rdtype: str, entry: CacheEntry) -> DnsAnswer:
     if not isinstance(records, list) or not all(isinstance(record, str) for record in records):
         raise TypeError("records are texts")
     return DnsAnswer(name, rdtype, tuple(records), exists=exists, ttl=int(entry.ttl_s), authentic=authentic)
+
+
+def dump_report(report: Report) -> CacheEntry:
+    text = report_to_line(report)
+    return CacheEntry(text if is_text(text) else json.dumps(report_to_json(report)), REPORT_TTL_S)
+
+
+def load_report(entry: CacheEntry) -> Report:
+    """Raises one of UNREADABLE_ERRORS for a text that `dump_report` did not write."""
+    return report_from_json(json.loads(check_text(entry.text)))
 
 
 def key_prefix(namespace: str, view: str) -> str:

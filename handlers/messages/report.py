@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bot.checks.registry import CHECK_NAMES
 from bot.models import CheckRequest, Finding, Report, Role, Verdict
 from handlers.message import Button, Card, Fact, Line, Table, TextBlock, Tone
 from handlers.messages.formatting import (
-    CHECK_NAMES,
     REASON_TEXTS,
     TONES,
     finding_line,

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.app import checks
 from bot.check_runner import CheckRunner
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check
+from bot.checks.registry import Clients, bind
 from bot.models import BulkLookup, CheckRequest, DnsAnswer, LookupFailed, OnAnswer, Report, Target, Verdict
 from bot.monitoring.alert_state import advance
 from bot.monitoring.models import ObservedState, Phase
@@ -53,9 +53,8 @@ class BulkWorld(BulkLookup):
 
 def check_runner(lookup: BulkWorld, clock: Clock) -> CheckRunner:
     lists = blocklist_check(CATALOG, {}, InMemoryTrustCache(), "test", clock)
-    interactive = CheckRunner(
-        checks(lists, True), frozenset({"network"}), World({}), World({}), clock, allow_special=True
-    )
+    clients = Clients(lists, allow_special=True)
+    interactive = CheckRunner(bind(clients), World({}), World({}), clock, allow_special=True)
     return monitoring_runner(interactive, lookup, lookup)
 
 

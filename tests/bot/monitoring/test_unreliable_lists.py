@@ -15,6 +15,7 @@ from benchmarks.world import write_catalog
 from bot.check_runner import CheckRunner
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
 from bot.checks.dnsbl.zones import usable_zones
+from bot.checks.registry import CheckSpec
 from bot.monitoring.interfaces import AlertMessage
 from bot.monitoring.models import Channel
 from bot.monitoring.poll import monitoring_runner
@@ -79,9 +80,8 @@ async def monitored(redis: Redis, folder: Path, test_points: bool = True) -> Asy
     async with serve(POINTS) as dns, DnsClient([Server(dns.host, dns.port)]) as transport:
         resolver = Resolver(transport, identity="here")
         lists = blocklist_check(catalogue, {}, InMemoryTrustCache(), "here", clock)
-        interactive = CheckRunner(
-            (("blocklist", lists),), frozenset(), resolver, resolver.fresh(), clock, allow_special=True
-        )
+        checks = (CheckSpec("blocklist", "Blocklists", 1, lists, watched=True),)
+        interactive = CheckRunner(checks, resolver, resolver.fresh(), clock, allow_special=True)
         runner = monitoring_runner(interactive, resolver.bulk(), resolver.bulk(fresh=True))
         repository = RedisRepository(redis, clock)
         zones = usable_zones(catalogue, {})

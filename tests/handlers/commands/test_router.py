@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.check_runner import CheckRunner
+from bot.checks.registry import CheckSpec
 from bot.inputs.targets import BadTarget
 from bot.models import CheckRequest, Finding, Lookup, Role, Target, Verdict
 from handlers.commands import VERBS, BadCommand, CommandRouter, read_check
@@ -31,7 +32,9 @@ def commands(refusal: str = "") -> CommandRouter:
         return Card("the lists")
 
     world = World({"mail.example.com": {"A": ["192.0.2.1", "192.0.2.2"]}})
-    checkup = CheckRunner((("mx", good),), frozenset(), world, world, lambda: datetime.now(UTC), allow_special=True)
+    checkup = CheckRunner(
+        (CheckSpec("mx", "MX", 1, good),), world, world, lambda: datetime.now(UTC), allow_special=True
+    )
     return CommandRouter(VERBS, checkup, lambda _: 62, health, allowed)
 
 
