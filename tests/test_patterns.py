@@ -88,6 +88,9 @@ def growth(run: Reader, repetition: Repetition, limit_s: float = MAX_PARSE_S / 4
 
 def call(compiled: CompiledPattern, method: str) -> Reader:
     function = getattr(compiled.pattern, method)
+    if isinstance(compiled.pattern.pattern, bytes):
+        arguments = [b" "] if method == "sub" else []
+        return lambda text: function(*arguments, text.encode())
     if method in ("sub", "subn"):
         return partial(function, " ")
     return (lambda text: deque(function(text), maxlen=0)) if method == "finditer" else function
@@ -160,7 +163,7 @@ PARSERS: dict[str, Reader] = {
 }
 # These read every line; lines that differ are each explained, so only the growth is limited.
 LOG_READERS: dict[str, Reader] = {
-    "bounce": lambda text: summarize_with_examples(decode_lines([text.encode()]), every_reply=True),
+    "bounce": lambda text: summarize_with_examples(decode_lines([text.encode()])),
     "log": lambda text: deque(find_bounces([f"Nov 24 07:40:13 mail postfix/smtp[1]: status=bounced {text}"]), 0),
     "report": lambda text: deque(find_bounces(f"Content-Type: multipart/report\n{text}".splitlines()), 0),
 }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from bot.bounces.mail_log import MAX_BYTES, LogTooBig, decode_lines, summarize_with_examples
+from bot.bounces.mail_log import summarize_with_examples
 from bot.bounces.message_headers import MAX_CHARS, analyze_headers
+from bot.bounces.text_input import MAX_BYTES, LogTooBig, NotText, decode_lines, is_text
 from handlers.message import Card
 from handlers.messages.bounces import lines_read_text, log_card, reading_card, route_card
 from handlers.ports import File, FileUnreadable, ProgressCallback, ignore_progress
@@ -53,27 +53,20 @@ class PastedTextCommands:
                 if not is_text(content):
                     raise FileUnreadable(NOT_TEXT)
                 chunks += [b"\n\n", content] if chunks else [content]
-            return await asyncio.to_thread(explain, verb, chunks, not files, on_progress)
+            return await asyncio.to_thread(explain, verb, chunks, on_progress)
 
 
-def explain(
-    verb: str, chunks: Sequence[bytes], every_reply: bool, on_progress: ProgressCallback = ignore_progress
-) -> Card:
+def explain(verb: str, chunks: Sequence[bytes], on_progress: ProgressCallback = ignore_progress) -> Card:
     """Explain text; pure, and slow for a long log, so run it in a thread.
 
     A message header given to `bounce` is explained as a header.
     """
     if verb == "bounce":
-        first, summary = summarize_with_examples(_with_progress(decode_lines(chunks), on_progress), every_reply)
-        if summary.refusals or not (path := analyze_headers(_header_text(chunks))).hops:
+        first, summary = summarize_with_examples(_with_progress(decode_lines(chunks), on_progress))
+        if first or not (path := analyze_headers(_header_text(chunks))).hops:
             return log_card(first, summary)
         return route_card(path)
     return route_card(analyze_headers(_header_text(chunks)))
-
-
-def is_text(content: bytes) -> bool:
-    """Whether a file may be text: images and archives contain NUL, and UTF-16 has a BOM."""
-    return b"\0" not in content[:1_024] or content.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
 
 
 def _with_progress(lines: Iterable[str], on_progress: ProgressCallback) -> Iterator[str]:
@@ -88,4 +81,4 @@ def _header_text(chunks: Sequence[bytes]) -> str:
     return "\n".join(islice(decode_lines(chunks), MAX_HEADER_LINES))[:MAX_CHARS]
 
 
-READ_ERRORS = (BadCommand, LogTooBig, FileUnreadable)
+READ_ERRORS = (BadCommand, LogTooBig, NotText, FileUnreadable)

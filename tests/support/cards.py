@@ -129,11 +129,14 @@ def pasted() -> Mapping[str, GalleryCard]:
     cards = real_bounces.cards()
     return {
         "bounce": GalleryCard(
-            cards["bounce"], "`bounce`: one refusal, whose fault it is, and the check one press away."
+            cards["bounce"], "`bounce`: one refusal, who has to fix it, and the check one press away."
         ),
-        "bounce-log": GalleryCard(cards["bounce-log"], "A log: why, how often, and which of your addresses."),
+        "bounce-log": GalleryCard(
+            cards["bounce-log"],
+            "A log: what others refused, by message and cause, apart from what the own server refused.",
+        ),
         "headers": GalleryCard(
-            cards["headers"], "`headers`: the way of a message, and the address that receivers judge it by."
+            cards["headers"], "`headers`: the route of a message, and the address that receivers judge it by."
         ),
     }
 

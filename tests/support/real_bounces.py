@@ -46,7 +46,7 @@ Subject: The minutes of Monday
 def cards() -> dict[str, Card]:
     """Cards by content."""
     return {
-        "bounce": explain("bounce", [REFUSED.encode()], every_reply=True),
-        "bounce-log": explain("bounce", [LOG.encode()], every_reply=False),
-        "headers": explain("headers", [HEADER.encode()], every_reply=True),
+        "bounce": explain("bounce", [REFUSED.encode()]),
+        "bounce-log": explain("bounce", [LOG.encode()]),
+        "headers": explain("headers", [HEADER.encode()]),
     }

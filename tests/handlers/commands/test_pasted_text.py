@@ -52,7 +52,7 @@ async def test_pasted_bounce_is_explained(prefix: str) -> None:
 
 
 async def test_pasted_log_preserves_line_breaks() -> None:
-    assert await run(f"bounce {LOG}") == ("20 refusals in 20 lines", True)
+    assert await run(f"bounce {LOG}") == ("20 messages not delivered: blocklist (Spamhaus ZEN)", True)
 
 
 @pytest.mark.parametrize("text", [f"headers {HEADER}", f"headers\n{HEADER}", "headers " + HEADER.replace("\n", " ")])
@@ -71,12 +71,12 @@ async def test_paste_verb_without_text_explains_what_to_paste(verb: str) -> None
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 async def test_attached_log_is_summarized(encoding: str) -> None:
-    assert await run("bounce", LOG.encode(encoding)) == ("20 refusals in 20 lines", True)
+    assert await run("bounce", LOG.encode(encoding)) == ("20 messages not delivered: blocklist (Spamhaus ZEN)", True)
 
 
 async def test_several_files_are_read_as_one_log() -> None:
     title, _ = await run("bounce please look at these", LOG.encode(), LOG.encode())
-    assert title.startswith("40 refusals")
+    assert title.startswith("40 messages")
 
 
 @pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", b"PK\x03\x04\x14\x00\x00"])

@@ -24,12 +24,12 @@ HEADER = (
 
 
 def card_of(line: str) -> Card:
-    (bounce,) = find_bounces([line], every_reply=True)
+    (bounce,) = find_bounces([line])
     return bounce_card(bounce)
 
 
 @pytest.mark.parametrize(("line", "tone"), [(LISTED, Tone.BAD), (RESOLVER, Tone.WARN)])
-def test_bounce_card_tone_follows_fault(line: str, tone: Tone) -> None:
+def test_bounce_card_tone_follows_side(line: str, tone: Tone) -> None:
     card = card_of(line)
     assert (card.tone, bool(card.step)) == (tone, True)
     assert card.lines[0].quote == line
@@ -39,13 +39,13 @@ def test_bounce_card_has_check_button_for_its_address() -> None:
     assert "check 192.0.2.66" in [button.command for button in card_of(LISTED).buttons]
 
 
-def test_bounce_card_shows_fault_and_policy_block() -> None:
+def test_bounce_card_shows_side_and_policy_block() -> None:
     facts = {fact.label: fact.value for fact in card_of(LISTED).facts}
     assert facts == {
-        "Whose fault": "the sender's",
+        "Fix on": "your side",
         "Your address": "192.0.2.66",
         "List": "Spamhaus ZEN",
-        "Policy block (PBL)": "no",
+        "Policy block (PBL)": "not known from this line: ZEN combines SBL, XBL and PBL; the check tells them apart",
         "Code": "550 5.7.1",
     }
     policy = {fact.label: fact.value for fact in card_of("550 5.7.1 192.0.2.66 is listed by the Spamhaus PBL").facts}
@@ -55,12 +55,12 @@ def test_bounce_card_shows_fault_and_policy_block() -> None:
 
 def test_log_card_shows_causes_as_bars() -> None:
     log = [LISTED] * 10 + ["452 4.2.2 mailbox full"] * 5
-    card = log_card(list(find_bounces(log, every_reply=True)), summarize_with_examples(log)[1])
-    assert card.title == "15 refusals in 15 lines"
+    card = log_card(list(find_bounces(log)), summarize_with_examples(log)[1])
+    assert card.title == "15 messages not delivered; 10 of them: blocklist (Spamhaus ZEN)"
     assert card.text_block is not None
     assert list(card.text_block.lines) == [
-        "blocklist: Spamhaus ZEN  " + "█" * 20 + "     10",
-        "mailbox                  " + "█" * 10 + " " * 10 + "      5",
+        "blocklist (Spamhaus ZEN)  " + "█" * 20 + "     10",
+        "mailbox full              " + "█" * 10 + " " * 10 + "      5",
     ]
 
 
