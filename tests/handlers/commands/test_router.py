@@ -12,6 +12,7 @@ from handlers.commands import BadCommand, CommandRouter, read_check, split_verb
 from handlers.message import Card
 from handlers.ports import Channel, ChatRequest
 from tests.support.dns_world import World
+from tests.support.parsing import pasted_text_commands
 
 ROOM = Channel("slack", "T0", "C0")
 
@@ -29,7 +30,7 @@ def commands(refusal: str = "") -> CommandRouter:
 
     world = World({"mail.example.com": {"A": ["192.0.2.1", "192.0.2.2"]}})
     checkup = CheckRunner((("mx", good),), frozenset(), world, world, lambda: datetime.now(UTC), allow_special=True)
-    return CommandRouter(checkup, lambda _: 62, health, allowed)
+    return CommandRouter(checkup, lambda _: 62, health, allowed, pasted_text=pasted_text_commands())
 
 
 def chat_request(text: str) -> ChatRequest:
