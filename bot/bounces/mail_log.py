@@ -237,7 +237,7 @@ def _join_continuations(lines: Iterable[str]) -> Iterator[str]:
             statement = f"{statement} {text}"[:MAX_STATEMENT]
         else:
             yield from _non_empty(statement)
-            statement, indent = text[:MAX_LINE_BYTES], len(line) - len(line.lstrip())
+            statement, indent = text[:MAX_STATEMENT], len(line) - len(line.lstrip())
     yield from _non_empty(statement)
 
 

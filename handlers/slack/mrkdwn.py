@@ -17,6 +17,7 @@ MENTION = re.compile(r"<[@#!][^<>]*>")
 ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))  # ampersand last: `&amp;lt;` must become `&lt;`
 TEXT_FIELDS = ("text", "url", "fallback", "title", "pretext", "value")
 WORD_SEPARATORS = re.compile(r"[\s,;|<>()\[\]{}\"'`]+")
+MAX_MESSAGE = 40_000  # characters; Slack cuts longer ones
 MAX_CHARACTERS = 20_000
 MAX_WORDS = 300  # parsed before the acknowledgement
 MAX_ADDRESSES = 8
@@ -25,12 +26,12 @@ MAX_DOMAINS = 4
 
 def strip_markup(text: str) -> str:
     """Text without Slack markup: links and entities undone, mentions removed."""
-    return _unescape(LINK.sub(r"\1", text))
+    return _unescape(LINK.sub(r"\1", text[:MAX_MESSAGE]))
 
 
 def strip_pasted_markup(text: str) -> str:
     """The same for pasted replies and headers, where URLs stay, since they name the list."""
-    return _unescape(PASTED_LINK.sub(lambda link: link[3] or link[2] or link[1], text))
+    return _unescape(PASTED_LINK.sub(lambda link: link[3] or link[2] or link[1], text[:MAX_MESSAGE]))
 
 
 def _unescape(text: str) -> str:

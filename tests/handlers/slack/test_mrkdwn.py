@@ -1,12 +1,14 @@
 """Stripping Slack markup and extracting check targets."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.inputs.targets import parse_targets
 from handlers.commands.parser import strip_private
-from handlers.slack.mrkdwn import extract_targets, iter_texts, strip_markup
+from handlers.slack.mrkdwn import MAX_MESSAGE, extract_targets, iter_texts, strip_markup, strip_pasted_markup
 from tests.support.cpu_growth import LINEAR, cpu_growth
 
 
@@ -56,6 +58,11 @@ def test_private_option_at_either_end_is_split_off(text: str, rest: str, private
 )
 def test_extract_targets_finds_addresses_and_domains(text: str, targets: list[str]) -> None:
     assert extract_targets(text) == targets
+
+
+@pytest.mark.parametrize("strip", [strip_markup, strip_pasted_markup])
+def test_markup_is_stripped_of_what_slack_sends_at_most(strip: Callable[[str], str]) -> None:
+    assert strip("x" * (MAX_MESSAGE - 1) + "<@U1>") == "x" * (MAX_MESSAGE - 1) + "<"
 
 
 def test_texts_in_nested_blocks_are_found() -> None:
