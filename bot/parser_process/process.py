@@ -63,7 +63,7 @@ class ParserLimits:
 
     start_s: float = 30.0
     stall_s: float = 5.0
-    mib_s: float = 2.0
+    mib_s: float = 4.0
     idle_s: float = 60.0
 
     def deadline(self, began: float, now: float, octets_read: int = 0) -> float:

@@ -171,10 +171,10 @@ def test_deadline_follows_progress_within_what_the_length_justifies() -> None:
     mib = 2**20
     cases = {  # began at 100: now, octets read → deadline
         (100, 0): 105,
-        (104, 64 * 1024): 105.125,  # one slice of a short text
+        (104, 64 * 1024): 105.25,  # one slice of a short text
         (101, 1 * mib): 106,  # 5 s after the last progress
         (120, 10 * mib): 125,
-        (124, 10 * mib): 125,  # slower than 2 s per MiB
+        (60 + 100, 10 * mib): 145,  # slower than 4 s per MiB
     }
     assert {case: LIMITS.deadline(100, *case) for case in cases} == cases
     assert "5 s" in TOO_SLOW.format(seconds=LIMITS.stall_s)
