@@ -32,6 +32,7 @@ from bot.monitoring.dnsbl_quarantine import (
     record_polls,
 )
 from bot.monitoring.due_times import clamp_due_times
+from bot.monitoring.index_rebuild import rebuild_indexes
 from bot.monitoring.interfaces import AlertMessage, Clock
 from bot.monitoring.models import AlertPolicy, Incident, Watch
 from bot.monitoring.poll import CheckRunnerProtocol, observe_reports, pending_addresses, run_checks
@@ -294,6 +295,7 @@ class Poller:
         if schedule == POLL_SCHEDULE:
             await self._repository.polls.mark_polled(now)
         claimed = await self._repository.watches.claim(now, LEASES_S, CLAIM_BATCH, schedule)
+        await rebuild_indexes(self._repository, self._clock())
         if claimed:
             await self._poll_claimed(schedule, claimed)
         return len(claimed)
