@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from bot.app import Core, Monitoring, build_monitoring, open_core, update_gauges
 from bot.demo import Demo, run_demo
 from bot.models import LookupFailed, Verdict
 from bot.monitoring.repository import RedisRepository
+from bot.parser_process.process import ParserProcess
 from bot.settings import HostPort, Settings, SpecialAddresses
 from bot.storage.circuit_breaker import CircuitBreaker
 from bot.storage.rate_limits import RateLimiter
@@ -35,6 +36,7 @@ from bot.task_queue import TaskQueue
 from handlers.cli.repl import run_repl
 from handlers.commands import VERBS, CommandRouter
 from handlers.commands.overview import ListStatusCache, OverviewBuilder
+from handlers.commands.pasted_text import PastedTextCommands
 from handlers.commands.watch import WatchCommands
 from handlers.delivery import DeliveryTimeouts, DeliveryWorker
 from handlers.host_check import HostCheck
@@ -71,10 +73,10 @@ async def _serve(core: Core, role: ServeRole, demo: Demo | None) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     listening_socket = listen(core.settings.http)
     metrics_socket = listen_metrics(core.settings)
-    async with TaskQueue(core.store.url) as task_queue:
+    async with TaskQueue(core.store.url) as task_queue, aclosing(ParserProcess()) as parser:
         posters: dict[str, MessagePoster] = {}
         monitoring = build_monitoring(core, core.store)
-        commands = build_commands(core, monitoring, posters)
+        commands = build_commands(core, monitoring, posters, PastedTextCommands(parser.parse))
         dependencies = PlatformDependencies(
             core, core.store, commands, task_queue, posters, build_overview(core, monitoring), demo
         )
@@ -150,7 +152,9 @@ async def _run_repl(core: Core, commands: CommandRouter, stop: asyncio.Event) ->
     stop.set()
 
 
-def build_commands(core: Core, monitoring: Monitoring, posters: dict[str, MessagePoster]) -> CommandRouter:
+def build_commands(
+    core: Core, monitoring: Monitoring, posters: dict[str, MessagePoster], pasted_text: PastedTextCommands
+) -> CommandRouter:
     async def list_health() -> Card:
         return lists_card(await query_lists(core, monitoring))
 
@@ -173,6 +177,7 @@ def build_commands(core: Core, monitoring: Monitoring, posters: dict[str, Messag
         list_health,
         command_rate_limit(core.settings, core.cache_breaker),
         watch_commands,
+        pasted_text=pasted_text,
     )
 
 

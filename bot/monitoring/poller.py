@@ -29,6 +29,7 @@ from bot.monitoring.dnsbl_quarantine import (
     record_polls,
 )
 from bot.monitoring.due_times import clamp_due_times
+from bot.monitoring.index_rebuild import rebuild_indexes
 from bot.monitoring.interfaces import AlertMessage, Clock
 from bot.monitoring.list_counts import ListCounts, count_listings, counts_by_list, list_results
 from bot.monitoring.models import AlertPolicy, Incident, Watch
@@ -262,6 +263,7 @@ class Poller:
         if schedule == POLL_SCHEDULE:
             await self._repository.polls.mark_polled(now)
         claimed = await self._repository.watches.claim(now, LEASES_S, CLAIM_BATCH, schedule)
+        await rebuild_indexes(self._repository, self._clock())
         if claimed:
             await self._poll_claimed(schedule, claimed)
         return len(claimed)

@@ -33,6 +33,7 @@ MAX_OUTBOX_MESSAGES = 500
 PAUSED_RECHECK_S = 6 * 3600.0
 UNREADABLE_RETRY_S = 3600.0
 RESTORE_WITHIN_S = 300.0  # a schedule that is built anew polls everything within this time
+TARGET_PREFIX = "mc1:subject:"
 SCAN_COUNT = 1000
 MAX_CLOCK_SKEW_S = 5.0  # between the clocks of two processes that work
 CLAMP_BATCH = 200  # targets per script, so that others do not wait
@@ -264,13 +265,22 @@ class WatchStore:
         if schedule != POLL_SCHEDULE:
             return
         async with store_errors():
-            keys = [key async for key in self._redis.scan_iter("mc1:subject:*", count=SCAN_COUNT)]
+            keys = [key async for key in self._redis.scan_iter(f"{TARGET_PREFIX}*", count=SCAN_COUNT)]
             due_times = {
-                key.removeprefix("mc1:subject:"): now + RESTORE_WITHIN_S * index / len(keys)
+                key.removeprefix(TARGET_PREFIX): now + RESTORE_WITHIN_S * index / len(keys)
                 for index, key in enumerate(keys)
             }
             if due_times:
                 await self._redis.zadd(schedule, due_times, nx=True)
+
+    async def rebuild_target(self, target: str, members: Sequence[str], now: float) -> None:
+        """Store the watches of a target anew, each as "id channel", and poll it now."""
+        key = f"{TARGET_PREFIX}{target}"
+        await self._unreadable.set_aside(key, "set")
+        if members:
+            async with store_errors():
+                await self._redis.sadd(key, *members)
+            await self.bring_forward({target: now})
 
     async def apply(
         self, results: Sequence[PollResultRow], retry_at: float, schedule: str = POLL_SCHEDULE

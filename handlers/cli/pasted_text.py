@@ -1,4 +1,7 @@
-"""`mailcheck bounce` and `mailcheck headers`: read a file or standard input as a stream."""
+"""`mailcheck bounce` and `mailcheck headers`: read a file or standard input as a stream.
+
+Parsed in this process, without a deadline: a text harms only the command of its own user, who can stop it.
+"""
 
 from __future__ import annotations
 

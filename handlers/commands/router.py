@@ -43,7 +43,7 @@ class CommandRouter:
     list_status: Callable[[], Awaitable[Card]]
     rate_limit: Callable[[ChatRequest], Awaitable[str]] = field(default=lambda _: _no_limit())
     watch_commands: WatchCommands | None = None
-    pasted_text: PastedTextCommands = field(default_factory=PastedTextCommands)
+    pasted_text: PastedTextCommands = field(kw_only=True)
 
     def acknowledge(self, request: ChatRequest) -> Ack:
         """The acknowledgement; pure and instant."""

@@ -8,6 +8,7 @@ from bot.bounces.auth_results import AuthenticationResults
 from bot.bounces.classify import INBOUND, Bounce
 from bot.bounces.log_summary import CauseCount, LogSummary
 from bot.bounces.message_headers import HeaderAnalysis
+from bot.bounces.pasted_text import LogAnalysis, TextAnalysis
 from bot.bounces.received import Hop
 from bot.bounces.rules import load_rules
 from handlers.message import Button, Card, Fact, Line, TextBlock, Tone
@@ -176,6 +177,15 @@ def route_card(path: HeaderAnalysis) -> Card:
         buttons=(Button(f"Check {target}", command=f"check {target}", primary=True),) if target else (),
         footnote=f"{pluralize(len(path.hops), 'hop')}" + (f" in {path.total_s} s" if path.total_s is not None else ""),
     )
+
+
+def analysis_card(analysis: TextAnalysis) -> Card:
+    """The card of a log, a bounce or a message header."""
+    match analysis:
+        case LogAnalysis(examples, summary):
+            return log_card(examples, summary)
+        case HeaderAnalysis():
+            return route_card(analysis)
 
 
 def lines_read_text(number: int) -> str:

@@ -30,6 +30,7 @@ INTERVAL_OPTIONS = (
 ROLE_OPTIONS = (("mta", "It sends mail to the world itself"), ("client", "It submits mail with a password"))
 DEFAULT_OPTION = "usual"  # Slack rejects empty option values
 MAX_INPUT = 3_000  # characters, Slack's limit
+MAX_WATCH = 255  # characters of a name or target; it is in the metadata, which Slack limits to 3,000
 EXAMPLE_REPLY = "550 5.7.1 Service unavailable; client [203.0.113.5] blocked using …"
 EXAMPLE_HEADER = "Received: from mail.example.com (mail.example.com [203.0.113.5]) by …"
 TOO_LONG = f"Slack takes up to {MAX_INPUT:,} characters here; attach what is longer as a file."
@@ -42,7 +43,7 @@ def form_for(request: SlackRequest) -> View | None:
     match request.command:
         case Command("watch", Refusal(is_empty=True)):
             return _view(WATCH, "Watch", metadata, _watch_blocks())
-        case Command("mute", MuteOptions(watch, None)):
+        case Command("mute", MuteOptions(watch, None)) if len(watch.text) <= MAX_WATCH:
             durations = _select(DURATION, MUTE_DURATIONS.question, MUTE_DURATIONS.options, 2)
             return _view(MUTE, "Mute", metadata | {"watch": watch.text}, [durations])
         case Command("bounce", "") if not request.files:

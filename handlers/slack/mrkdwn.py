@@ -16,6 +16,7 @@ MENTION = re.compile(r"<[@#!][^<>]*>")
 ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))  # ampersand last: `&amp;lt;` must become `&lt;`
 TEXT_FIELDS = ("text", "url", "fallback", "title", "pretext", "value")
 WORD_SEPARATORS = re.compile(r"[\s,;|<>()\[\]{}\"'`]+")
+MAX_MESSAGE = 40_000  # characters; Slack cuts longer ones
 MAX_CHARACTERS = 20_000
 MAX_WORDS = 300  # parsed before the acknowledgement
 MAX_ADDRESSES = 8
@@ -24,7 +25,7 @@ MAX_DOMAINS = 4
 
 def strip_markup(text: str) -> str:
     """Text as typed: links and entities undone, mentions removed."""
-    text_only = MENTION.sub(" ", LINK.sub(_link_text, text))
+    text_only = MENTION.sub(" ", LINK.sub(_link_text, text[:MAX_MESSAGE]))
     for entity, character in ENTITIES:
         text_only = text_only.replace(entity, character)
     return text_only.strip()

@@ -15,6 +15,7 @@ from handlers.commands import VERBS, CommandRouter, WatchCommands
 from handlers.message import Card
 from handlers.ports import MessagePoster
 from tests.support.memory_repository import InMemoryRepository
+from tests.support.parsing import pasted_text_commands
 from tests.support.reports import listing
 from tests.support.stored_watches import Clock
 
@@ -53,4 +54,6 @@ def build_commands(
     runner = CheckRunner(checks, lookup, lookup, lambda: datetime.now(UTC), allow_special=True)
     first_poll = (lambda watch: run_first_poll(watch, runner)) if check else fake_first_poll
     watch_commands = WatchCommands(store, store, first_poll, lookup, platforms, clock, allow_special=True)
-    return CommandRouter(VERBS, runner, lambda _: LISTS, health, watch_commands=watch_commands)
+    return CommandRouter(
+        VERBS, runner, lambda _: LISTS, health, watch_commands=watch_commands, pasted_text=pasted_text_commands()
+    )

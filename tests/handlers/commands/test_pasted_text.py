@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
 
 from bot.bounces.mail_log import MAX_BYTES
+from bot.bounces.pasted_text import TextAnalysis, analyze_text
+from bot.parser_process.process import TextUnreadable
 from handlers.commands import VERBS, CommandRouter
-from handlers.commands.pasted_text import NOTHING_PASTED, PROGRESS_INTERVAL_LINES
+from handlers.commands.pasted_text import NOTHING_PASTED, PastedTextCommands
 from handlers.ports import Channel, ChatRequest, File, FileUnreadable
 from tests.handlers.commands.test_router import commands
 from tests.handlers.messages.test_bounces import HEADER, LISTED
@@ -94,8 +97,19 @@ async def test_rate_limit_applies_to_pasted_text() -> None:
     )
 
 
-async def test_long_log_reports_progress() -> None:
+async def test_lines_read_are_reported_as_progress() -> None:
+    async def parse(verb: str, chunks: Sequence[bytes], on_progress: Callable[[int], None]) -> TextAnalysis:
+        on_progress(5_000)
+        return analyze_text(verb, chunks)
+
     updates: list[str] = []
-    content = b"nothing to see here\n" * (2 * PROGRESS_INTERVAL_LINES + 10)
-    await commands().handle(replace(REQUEST, files=(Attached(content),)), updates.append)
-    assert updates == ["5,000 lines read", "10,000 lines read"]
+    await PastedTextCommands(parse).handle("bounce", LISTED, (), updates.append)
+    assert updates == ["5,000 lines read"]
+
+
+async def test_text_that_cannot_be_parsed_is_refused_with_its_reason() -> None:
+    async def parse(*_: object) -> TextAnalysis:
+        raise TextUnreadable("It takes too long.")
+
+    router = replace(commands(), pasted_text=PastedTextCommands(parse))
+    assert await run(f"bounce {LISTED}", router=router) == ("It takes too long.", True)

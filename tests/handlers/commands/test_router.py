@@ -16,6 +16,7 @@ from handlers.message import Card
 from handlers.messages import internal_error_card
 from handlers.ports import Channel, ChatRequest
 from tests.support.dns_world import World
+from tests.support.parsing import pasted_text_commands
 
 ROOM = Channel("slack", "T0", "C0")
 
@@ -35,7 +36,7 @@ def commands(refusal: str = "") -> CommandRouter:
     checkup = CheckRunner(
         (CheckSpec("mx", "MX", 1, good),), world, world, lambda: datetime.now(UTC), allow_special=True
     )
-    return CommandRouter(VERBS, checkup, lambda _: 62, health, allowed)
+    return CommandRouter(VERBS, checkup, lambda _: 62, health, allowed, pasted_text=pasted_text_commands())
 
 
 def chat_request(text: str) -> ChatRequest:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.inputs.targets import parse_targets
-from handlers.slack.mrkdwn import extract_targets, iter_texts, strip_markup
+from handlers.slack.mrkdwn import MAX_MESSAGE, extract_targets, iter_texts, strip_markup
 from tests.support.cpu_growth import LINEAR, cpu_growth
 
 
@@ -44,6 +44,10 @@ def test_slack_markup_is_stripped(markup: str, typed: str) -> None:
 )
 def test_extract_targets_finds_addresses_and_domains(text: str, targets: list[str]) -> None:
     assert extract_targets(text) == targets
+
+
+def test_markup_is_stripped_of_what_slack_sends_at_most() -> None:
+    assert strip_markup("x" * (MAX_MESSAGE - 1) + "<@U1>") == "x" * (MAX_MESSAGE - 1) + "<"
 
 
 def test_texts_in_nested_blocks_are_found() -> None:
