@@ -6,7 +6,7 @@ import tomllib
 from importlib.resources import files
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, StringConstraints
 
 CategoryName = Literal[
     "blocklist",
@@ -204,6 +204,28 @@ class BounceMailFile(Table):
 
     copied_original: tuple[str, ...]
     bounce_phrases: tuple[str, ...]
+
+
+class OperatorTable(Table):
+    """`[[operator]]`: domains of one organization, and the networks of its internal servers."""
+
+    name: str
+    domains: tuple[str, ...]
+    networks: tuple[IPvAnyNetwork, ...]
+    source: Page
+
+
+class GatewayTable(OperatorTable):
+    """`[[gateway]]`: a filter before the reader's mailbox; `marks` are fields that its inbound filter adds."""
+
+    marks: tuple[str, ...]
+
+
+class OperatorsFile(Table):
+    """mail_operators.toml."""
+
+    operator: tuple[OperatorTable, ...]
+    gateway: tuple[GatewayTable, ...]
 
 
 def load_file(name: str, model: type[File]) -> File:

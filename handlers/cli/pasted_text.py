@@ -97,6 +97,6 @@ def headers(
 ) -> None:
     """The route of one message, the address that left its organization, and its authentication results."""
     path = analyze_headers(read_header_text(file))
-    if not path.hops:
+    if not path.is_header:
         raise BadInput(NO_HEADER)
     print_result(analysis_to_json(path), route_card(path), as_json=as_json)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bot.bounces.auth_results import AuthenticationResults
 from bot.bounces.classify import INBOUND, Bounce
 from bot.bounces.log_summary import CauseCount, LogSummary
 from bot.bounces.message_headers import HeaderAnalysis
@@ -38,7 +37,8 @@ POLICY_TEXTS = {True: "yes: a policy about this kind of address, not about spam"
 # Lists that answer for several others: a refusal that names one does not say which of them it was.
 COMBINED_LISTS = {"spamhaus-zen": "not known from this line: ZEN combines SBL, XBL and PBL; the check tells them apart"}
 RESULT_TONES = {"pass": Tone.GOOD, "fail": Tone.BAD, "softfail": Tone.WARN, "permerror": Tone.BAD}
-NO_HEADER = "This is no message header: it has no Received lines."
+NO_HEADER = "There is no message header in this text: paste it from the first Received line on."
+EGRESS_MARK, CLAIM_MARK = "  ◄ egress", "  (claimed)"
 BAR_CHARACTER, BAR_LENGTH = "█", 20
 MAX_LABEL_LENGTH = 34  # characters of a cause; with its bar it fits a phone in landscape
 MAX_HOST_LENGTH = 60
@@ -151,32 +151,44 @@ def _policy_text(bounce: Bounce) -> str:
 
 
 def route_card(path: HeaderAnalysis) -> Card:
-    """Route of a message from the oldest hop, and the egress address that receivers check."""
-    if not path.hops:
+    """Route of a message from the oldest hop, the egress address, and what is proven of SPF, DKIM and DMARC."""
+    if not path.is_header:
         return Card(NO_HEADER, Tone.WARN, private=True)
     target = " ".join(part for part in (path.egress.ip if path.egress else "", path.from_domain or "") if part)
+    trusted = [field for field in path.authentication if field.is_trusted]
+    results = [result for field in trusted for result in field.results]
+    tones = [RESULT_TONES.get(result.result, Tone.UNSURE) for result in results]
     is_aligned = path.alignment.spf or path.alignment.dkim
-    results = path.authentication[0] if path.authentication else AuthenticationResults(None, ())
-    tones = [RESULT_TONES.get(result.result, Tone.UNSURE) for result in results.results]
+    is_good = is_aligned and not any(tone in (Tone.BAD, Tone.WARN) for tone in tones)
+    alignment_tone = Tone.GOOD if is_aligned else Tone.WARN if results else Tone.UNSURE
+    checked_by = ", ".join(dict.fromkeys(field.authserv_id or "the receiving server" for field in trusted))
+    seconds = f" in {path.total_s} s" if path.total_s is not None else ""
     return Card(
-        f"The message left its organisation from {path.egress.ip}"
+        f"The message left its organization from {path.egress.ip}"
         if path.egress
-        else "These lines do not tell from which address the message left its organisation",
-        Tone.GOOD if is_aligned and not any(tone in (Tone.BAD, Tone.WARN) for tone in tones) else Tone.WARN,
+        else "These lines do not tell from which address the message left its organization",
+        Tone.GOOD if is_good else Tone.WARN,
         step=f"Check {target}: receivers judge the message by it." if target else "",
         lines=(
-            *((Line(path.egress.summary),) if path.egress else ()),
-            *(Line(result.summary, tone) for result, tone in zip(results.results, tones, strict=True)),
-            Line(path.alignment.summary, Tone.GOOD if is_aligned else Tone.WARN),
+            *(Line(egress.summary) for egress in (path.egress, path.last_hop) if egress),
+            *(Line(result.summary, tone) for result, tone in zip(results, tones, strict=True)),
+            Line(path.alignment.summary, alignment_tone),
+            *(Line(claim, Tone.WARN) for claim in _claims(path)),
             Line(path.unsubscribe.summary, Tone.GOOD if path.unsubscribe.one_click else Tone.PLAIN),
         ),
-        facts=(Fact("SPF, DKIM and DMARC as seen by", results.authserv_id),)
-        if results.authserv_id and results.results
-        else (),
-        text_block=TextBlock("The way it took", tuple(_route_lines(path))),
+        facts=(Fact("SPF, DKIM and DMARC as checked by", checked_by),) if results else (),
+        text_block=TextBlock("Route", tuple(_route_lines(path))) if path.hops else None,
         buttons=(Button(f"Check {target}", command=f"check {target}", primary=True),) if target else (),
-        footnote=f"{pluralize(len(path.hops), 'hop')}" + (f" in {path.total_s} s" if path.total_s is not None else ""),
+        footnote=f"{pluralize(len(path.hops), 'hop')}{seconds}",
     )
+
+
+def _claims(path: HeaderAnalysis) -> Iterator[str]:
+    """Results that anyone on the way may have written."""
+    for field in path.authentication[:MAX_NAMED]:
+        if not field.is_trusted and field.results:
+            results = ", ".join(f"{result.method.upper()} {result.result}" for result in field.results)
+            yield f"Claimed by {field.authserv_id or 'an unnamed server'}, not trusted: {results}."
 
 
 def analysis_card(analysis: TextAnalysis) -> Card:
@@ -225,21 +237,19 @@ def _cause_label(cause: CauseCount) -> str:
 
 
 def _route_lines(path: HeaderAnalysis) -> Iterator[str]:
-    """Servers from the oldest to the newest, with the transfer between each two."""
+    """Servers from the oldest to the newest, with the transfer between each two; claims are marked."""
     for index, hop in enumerate(path.hops):
-        egress_mark = "  ◄ left here" if path.egress and path.egress.hop == index else ""
+        mark = EGRESS_MARK if path.egress and path.egress.hop == index else ""
+        if path.border is not None and index < path.border:
+            mark += CLAIM_MARK
         address = f" [{hop.ip}]" if hop.ip else ""
         host = sanitize_monospaced(hop.resolved or hop.name or "unnamed", MAX_HOST_LENGTH)
-        yield f"{host}{address}{egress_mark}"
+        yield f"{host}{address}{mark}"
         yield f"  │ {_transfer_text(hop)}"
     yield sanitize_monospaced(path.hops[-1].by or "unnamed", MAX_HOST_LENGTH)
 
 
 def _transfer_text(hop: Hop) -> str:
-    details = [
-        hop.protocol or "",
-        "encrypted" if hop.encrypted else "in the clear",
-        "signed in" if hop.submitted else "",
-    ]
+    details = [hop.protocol or "", "TLS" if hop.encrypted else "no TLS", "authenticated" if hop.submitted else ""]
     delay = f"{hop.delay_s} s" if hop.delay_s is not None else ""
     return ", ".join(part for part in (*details, delay) if part)

@@ -55,7 +55,7 @@ async def test_text_is_parsed_as_in_this_process() -> None:
     async with aclosing(ParserProcess()) as parser:
         for verb in ("bounce", "headers"):
             for text in (REFUSED, HEADER, LOG, "", *(build(text, 4_096) for text in general_repetitions())):
-                expected = analyze_text(verb, [text.encode()], True)
+                expected = analyze_text(verb, [text.encode()])
                 assert await parse(parser, text, verb) == expected
                 assert REPLY.validate_json(REPLY.dump_json(expected)) == expected
 
@@ -82,7 +82,7 @@ async def test_hung_text_is_killed_and_the_next_is_parsed() -> None:
         with pytest.raises(TextUnreadable, match=r"takes too long to read \(the limit is 1 s"):
             await parse(parser, "hang")
         assert not runs(hung)
-        assert await parse(parser, REFUSED) == analyze_text("bounce", [REFUSED.encode()], True)
+        assert await parse(parser, REFUSED) == analyze_text("bounce", [REFUSED.encode()])
 
 
 @pytest.mark.parametrize("action", ["kill", "leave", pytest.param("fill the memory", marks=LINUX_ONLY)])
@@ -91,7 +91,7 @@ async def test_process_that_ends_fails_one_text_only(action: str) -> None:
         with pytest.raises(TextUnreadable) as error:
             await parse(parser, action)
         assert str(error.value) == FAILED
-        assert await parse(parser, REFUSED) == analyze_text("bounce", [REFUSED.encode()], True)
+        assert await parse(parser, REFUSED) == analyze_text("bounce", [REFUSED.encode()])
 
 
 async def test_program_that_cannot_start_fails_with_a_sentence() -> None:
@@ -116,7 +116,7 @@ async def test_refused_text_leaves_the_process_running() -> None:
 
 async def test_output_of_the_parser_is_not_taken_for_a_result(capfd: pytest.CaptureFixture[str]) -> None:
     async with misbehaving() as parser:
-        assert await parse(parser, "write") == analyze_text("bounce", [b"write"], True)
+        assert await parse(parser, "write") == analyze_text("bounce", [b"write"])
     assert capfd.readouterr() == ("", "")
 
 

@@ -60,11 +60,11 @@ async def test_pasted_log_preserves_line_breaks() -> None:
 
 @pytest.mark.parametrize("text", [f"headers {HEADER}", f"headers\n{HEADER}", "headers " + HEADER.replace("\n", " ")])
 async def test_pasted_headers_without_line_breaks_are_parsed(text: str) -> None:
-    assert await run(text) == ("The message left its organisation from 192.0.2.25", True)
+    assert await run(text) == ("The message left its organization from 192.0.2.25", True)
 
 
 async def test_header_given_to_bounce_is_explained_as_header() -> None:
-    assert (await run(f"bounce {HEADER}"))[0] == "The message left its organisation from 192.0.2.25"
+    assert (await run(f"bounce {HEADER}"))[0] == "The message left its organization from 192.0.2.25"
 
 
 @pytest.mark.parametrize("verb", ["bounce", "headers"])

@@ -13,11 +13,11 @@ RESOLVER = (
     "554 5.7.1 blocked using zen.spamhaus.org; Error: open resolver; https://www.spamhaus.org/returnc/pub/198.51.100.53"
 )
 HEADER = (
+    "Authentication-Results: mx.example.net; spf=pass smtp.mailfrom=example.com\n"
     "Received: from mail.example.com (mail.example.com [192.0.2.25]) by mx.example.net with ESMTPS;"
     " Tue, 24 Nov 2026 06:00:02 +0000\n"
     "Received: from laptop (unknown [10.0.0.7]) by mail.example.com with ESMTPSA;"
     " Tue, 24 Nov 2026 06:00:00 +0000\n"
-    "Authentication-Results: mx.example.net; spf=pass smtp.mailfrom=example.com\n"
     "Return-Path: <ada@example.com>\n"
     "From: Ada <ada@example.com>\n"
 )
@@ -92,15 +92,15 @@ def test_log_card_without_refusals_explains_what_to_paste() -> None:
 
 def test_route_card_names_egress_address_and_offers_check() -> None:
     card = route_card(analyze_headers(HEADER))
-    assert card.title == "The message left its organisation from 192.0.2.25"
+    assert card.title == "The message left its organization from 192.0.2.25"
     assert [button.command for button in card.buttons] == ["check 192.0.2.25 example.com"]
     assert card.tone is Tone.GOOD
     assert card.text_block is not None
     assert list(card.text_block.lines) == [
-        "laptop [10.0.0.7]",
-        "  │ ESMTPSA, encrypted, signed in",
-        "mail.example.com [192.0.2.25]  ◄ left here",
-        "  │ ESMTPS, encrypted, 2 s",
+        "laptop [10.0.0.7]  (claimed)",
+        "  │ ESMTPSA, TLS, authenticated",
+        "mail.example.com [192.0.2.25]  ◄ egress",
+        "  │ ESMTPS, TLS, 2 s",
         "mx.example.net",
     ]
 
