@@ -49,7 +49,7 @@ FLOOR_S = 0.002  # shorter times are not compared
 SUSPECT_S = 0.001
 SUSPECT_RATIO = 5.0
 MAX_PARSE_S = 0.25
-COMPILED_ON_LOAD = ["bot/checks/hosting_providers.py:_parse_pattern"]
+COMPILED_ON_LOAD = ["bot/checks/hosting_providers.py:_compile_pattern"]
 
 Reader = Callable[[str], object]
 
