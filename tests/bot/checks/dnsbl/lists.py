@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
-from bot.checks.dnsbl.catalog import Blocklist, Catalog, load
+from bot.checks.dnsbl.catalog import Blocklist, Catalog
+from bot.checks.dnsbl.catalog_file import load
 from bot.checks.dnsbl.zones import Zone, zone_of
 from bot.models import CheckRequest, Role, Target
 
