@@ -53,6 +53,7 @@ class Blocklist:
     operator: str
     zone: str
     kinds: frozenset[Kind]
+    nature: Nature
     severity: Severity
     codes: CodeTable
     removal: Removal

@@ -183,6 +183,7 @@ class ListTable(Table):
             operator=self.operator,
             zone=self.zone,
             kinds=frozenset(self.kinds),
+            nature=self.nature,
             severity=self.severity,
             codes=self._code_table(refusals, removal),
             removal=removal,
