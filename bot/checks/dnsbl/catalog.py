@@ -26,11 +26,20 @@ class Nature(StrEnum):
 
 
 class Controls(StrEnum):
-    """Which test points of RFC 5782 section 5 the list publishes."""
+    """Which test points of RFC 5782 section 5 the list publishes.
+
+    With `two_sets` both are listed, each with codes of its own.
+    """
 
     BOTH = "both"
+    TWO_SETS = "two_sets"
     MUST_NOT_ONLY = "must_not_only"
     NONE = "none"
+
+    @property
+    def has_listed_entry(self) -> bool:
+        """Whether a listing always comes through while the list works."""
+        return self in (Controls.BOTH, Controls.TWO_SETS)
 
 
 class Key(StrEnum):

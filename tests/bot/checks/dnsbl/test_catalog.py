@@ -65,7 +65,7 @@ def test_catalog_allow_and_info_lists_have_no_listing_codes(blocklist: Blocklist
 
 
 def test_catalog_severe_lists_have_both_test_points():
-    severe = [b for b in CATALOG.lists if b.severity in (Severity.HIGH, Severity.MEDIUM) and b.id != "abusix-dblack"]
+    severe = [b for b in CATALOG.lists if b.severity in (Severity.HIGH, Severity.MEDIUM)]
     assert {b.id for b in severe if b.controls is not Controls.BOTH} == set()
 
 
@@ -102,8 +102,10 @@ def test_zen_return_code_names_sublist_and_removal_party(answer: str, sublist: s
         ("surbl", "test.surbl.org.multi.surbl.org", "invalid.multi.surbl.org"),
         ("uribl", "test.uribl.com.multi.uribl.com", "invalid.multi.uribl.com"),
         ("sem-urired", "_dnsbl_.test.urired.spameatingmonkey.net", "_dnsblneg_.test.urired.spameatingmonkey.net"),
-        ("nordspam-dbl", None, "invalid.dbl.nordspam.com"),
-        ("hostkarma", None, None),
+        ("nordspam-dbl", "test.dbl.nordspam.com", "invalid.dbl.nordspam.com"),
+        ("hostkarma", "2.0.0.127.hostkarma.junkemailfilter.com", "1.0.0.127.hostkarma.junkemailfilter.com"),
+        ("cymru-bogons", "2.0.0.127.bogons.cymru.com", "8.8.8.8.bogons.cymru.com"),
+        ("polspam", None, "1.0.0.127.bl.rbl.polspam.pl"),
     ],
 )
 def test_zone_test_points_match_the_list(list_id, must_list, must_not_list):
@@ -145,7 +147,7 @@ INVALID = [
     (("kinds",), [], "kinds must not be empty"),
     (("kinds",), ["ip4", "domain"], "kinds mixes addresses and domains"),
     (("kinds",), ["ip5"], "kinds must be 'ip4', 'ip6' or 'domain', not \"ip5\""),
-    (("controls",), "some", "controls must be 'both', 'must_not_only' or 'none'"),
+    (("controls",), "some", "controls must be 'both', 'two_sets', 'must_not_only' or 'none'"),
     (("colour",), "red", "colour is not a key of this table"),
     (("per_days",), 7, "per_days is not a key of this table; per_day is"),
     (("per_day",), 0, "per_day must be a whole number above 0, not 0"),
