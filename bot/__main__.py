@@ -13,9 +13,9 @@ import typer
 
 from bot import logging_config
 from bot.bounces.mail_log import LogTooBig
-from bot.checks.dnsbl import CatalogError
 from bot.inputs.domain_names import BadDomain
 from bot.inputs.targets import BadTarget
+from bot.inputs.toml_tables import DataFileError
 from bot.settings import SettingsError, read_settings
 from bot.storage import StoreUnavailable
 from handlers.cli.check import check
@@ -32,7 +32,7 @@ from handlers.teams.app_package import SITE, BadPackage, app_package
 BAD_INPUT = 2
 
 # Errors whose text is one sentence that says what to change.
-USER_ERRORS = (BadDomain, BadTarget, BadInput, LogTooBig, CatalogError, StoreUnavailable, CannotServe, BadPackage)
+USER_ERRORS = (BadDomain, BadTarget, BadInput, LogTooBig, DataFileError, StoreUnavailable, CannotServe, BadPackage)
 
 app = typer.Typer(
     name="mailcheck",

@@ -90,7 +90,7 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
     """Build the core and run it until the block ends.
 
     Without `uses_store` nothing is shared between processes. Raises StoreUnavailable where
-    `needs_store` and Redis cannot be used, CatalogError for a wrong catalog, and SettingsError
+    `needs_store` and Redis cannot be used, DataFileError for a wrong catalog, and SettingsError
     where no name server is known.
     """
     catalog = load(settings.blocklists)

@@ -56,7 +56,7 @@ SUSPECT_S = 0.001
 SUSPECT_RATIO = 5.0
 CERTAIN_RATIO = 12.0  # from 4 to 16 KiB; a text four times as long would only take the time
 MAX_PARSE_S = 0.25
-COMPILED_ON_LOAD = ["bot/checks/hosting_providers.py:_parse_pattern"]
+COMPILED_ON_LOAD = ["bot/checks/hosting_providers.py:_compile_pattern"]
 
 Reader = Callable[[str], object]
 

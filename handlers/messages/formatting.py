@@ -62,7 +62,10 @@ def summarize_report(report: Report) -> str:
         return ", ".join((*special, f"{pluralize(len(other_problems), 'problem')} ({', '.join(names)})"))
     if special:
         return special[0]
-    return "not everything could be checked" if report.verdict is Verdict.UNKNOWN else "all good"
+    if report.verdict is Verdict.UNKNOWN:
+        return "not everything could be checked"
+    listings = [list_name(finding) for finding in report.findings if is_listing(finding)]
+    return f"no problems, but listed on {join_names(listings, 1)}" if listings else "all good"
 
 
 def is_problem(finding: Finding) -> bool:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from bot.checks.dnsbl.bulk import BulkCheck, BulkTrust, merge_trust
-from bot.checks.dnsbl.catalog import Catalog, CatalogError, load
+from bot.checks.dnsbl.catalog import Catalog
+from bot.checks.dnsbl.catalog_file import load
 from bot.checks.dnsbl.classify import ListState, classify_with_trust
 from bot.checks.dnsbl.findings import list_finding
 from bot.checks.dnsbl.messages import CODES
@@ -23,7 +24,6 @@ from bot.models import BatchLookup, BulkLookup, Check, CheckRequest, Finding, Lo
 __all__ = [
     "CODES",
     "LISTS_TIMEOUT_S",
-    "CatalogError",
     "InMemoryTrustCache",
     "ListState",
     "ListStatus",

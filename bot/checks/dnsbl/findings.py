@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv6Network
 from typing import Any
 
@@ -17,6 +18,11 @@ from bot.checks.dnsbl.messages import (
     REGISTER_RESOLVER,
     REMEDIATIONS,
     SEVERITY_VERDICTS,
+    UNKNOWN_EFFECTS,
+    UNKNOWN_MEANING,
+    UNKNOWN_REMEDIATION,
+    UNKNOWN_SEVERITIES,
+    UNRECOGNIZED,
     UNREGISTERED_REASONS,
 )
 from bot.checks.dnsbl.return_codes import Effect, Removal, ReturnCode, Severity
@@ -35,10 +41,8 @@ def list_finding(
     match classification.state:
         case ListState.NOT_LISTED:
             return not_listed_finding(zone, subject)
-        case ListState.LISTED if classification.codes:
-            return _listed(zone, subject, role, classification, txt)
         case ListState.LISTED:
-            return _unrecognized(zone, subject, classification, txt)
+            return _listed(zone, subject, role, classification, txt)
         case _:
             return _no_answer(zone, subject, classification)
 
@@ -61,8 +65,10 @@ def verdict_of(code: ReturnCode, role: Role) -> Verdict:
 
 
 def _listed(zone: Zone, subject: str, role: Role, classification: Classification, txt: Sequence[str]) -> Finding:
-    codes = sorted(classification.codes, key=lambda code: _rank(code, role))
+    unknown = _unknown_code(zone.blocklist, classification.unrecognized)
+    codes = sorted((*classification.codes, *unknown), key=lambda code: _rank(code, role, code in unknown))
     worst, verdict = codes[0], verdict_of(codes[0], role)
+    is_unknown = worst in unknown
     list_names = " and ".join(dict.fromkeys(code.name for code in codes))
     facts = {
         "sublists": list(dict.fromkeys(code.sublist for code in codes if code.sublist)),
@@ -78,9 +84,10 @@ def _listed(zone: Zone, subject: str, role: Role, classification: Classification
         check=CHECK,
         subject=zone.blocklist.id,
         verdict=verdict,
-        code=EFFECT_CODES[worst.effect],
+        code=UNRECOGNIZED if is_unknown else EFFECT_CODES[worst.effect],
         summary=(
-            f"{subject} is on {list_names}: {worst.meaning}{_impact(worst, role)}.{_ipv6_network_note(subject, worst)}"
+            f"{subject} is on {list_names}: {worst.meaning}{'' if is_unknown else _impact(worst, role)}."
+            f"{_ipv6_network_note(subject, worst)}"
         ),
         remediation=_remediation(zone.blocklist, worst.removal) if verdict > Verdict.PASS else "",
         facts=_facts(zone, classification) | facts,
@@ -88,10 +95,27 @@ def _listed(zone: Zone, subject: str, role: Role, classification: Classification
     )
 
 
-def _rank(code: ReturnCode, role: Role) -> tuple[int, int, int]:
-    """Sort key of a return code, worst first."""
+def _unknown_code(blocklist: Blocklist, answers: Sequence[str]) -> tuple[ReturnCode, ...]:
+    """Return the answers that the catalog does not know as one code of unknown meaning.
+
+    Every A record means "listed" (RFC 5782 section 2.1); what for decides only how bad that is.
+    """
+    if not answers:
+        return ()
+    code = ReturnCode(
+        effect=UNKNOWN_EFFECTS.get(blocklist.nature, Effect.LISTED),
+        meaning=UNKNOWN_MEANING.format(answers=" and ".join(answers)),
+        name=blocklist.name,
+        severity=UNKNOWN_SEVERITIES[blocklist.severity],
+        removal=replace(blocklist.removal, remediation=UNKNOWN_REMEDIATION.format(operator=blocklist.operator)),
+    )
+    return (code,)
+
+
+def _rank(code: ReturnCode, role: Role, is_unknown: bool) -> tuple[int, bool, int, int]:
+    """Sort key of a return code, worst first; of equal verdicts the explained one leads."""
     severity = list(Severity).index(code.severity)
-    return -verdict_of(code, role), EFFECTS_WORST_FIRST.index(code.effect), severity
+    return -verdict_of(code, role), is_unknown, EFFECTS_WORST_FIRST.index(code.effect), severity
 
 
 def _impact(worst: ReturnCode, role: Role) -> str:
@@ -125,25 +149,6 @@ def _removal_links(removals: Sequence[Removal], subject: str) -> tuple[Link, ...
                 url = page.replace("{ip}", subject).replace("{domain}", subject)
                 labels[url] = FORM_LABEL if labels.get(url) == FORM_LABEL else label
     return tuple(Link(label, url) for url, label in labels.items())
-
-
-def _unrecognized(zone: Zone, subject: str, classification: Classification, txt: Sequence[str]) -> Finding:
-    blocklist = zone.blocklist
-    answers = ", ".join(classification.unrecognized)
-    facts = {
-        "txt": [zone.redact(text) for text in txt],
-        "severity": Severity.NONE.value,
-        "unrecognised": list(classification.unrecognized),
-    }
-    return Finding(
-        check=CHECK,
-        subject=blocklist.id,
-        verdict=Verdict.PASS,
-        code="blocklist.unrecognised",
-        summary=(f"{blocklist.name} answers {answers} for {subject} and does not say what that means for its mail."),
-        facts=_facts(zone, classification) | facts,
-        links=_removal_links([blocklist.removal], subject),
-    )
 
 
 def _no_answer(zone: Zone, subject: str, classification: Classification) -> Finding:

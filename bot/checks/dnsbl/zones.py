@@ -76,7 +76,7 @@ def zone_of(blocklist: Blocklist, keys: Mapping[str, str]) -> Zone | None:
         blocklist,
         apex,
         secret,
-        must_list if blocklist.controls is Controls.BOTH else None,
+        must_list if blocklist.controls.has_listed_entry else None,
         None if blocklist.controls is Controls.NONE else must_not_list,
         _not_listed_facts(blocklist),
     )

@@ -296,7 +296,14 @@ async def test_finding_worst_code_decides_and_all_are_named(role):
         ("dnswl", ADDRESS, "127.0.5.3", Verdict.PASS, "blocklist.allowed", ""),
         ("dnswl", ADDRESS, "127.0.0.255", Verdict.UNKNOWN, "blocklist.unusable", "Use your own resolver."),
         ("hostkarma", ADDRESS, "127.0.0.5", Verdict.PASS, "blocklist.allowed", ""),
-        ("spamhaus-zen", ADDRESS, "127.0.0.99", Verdict.PASS, "blocklist.unrecognised", ""),
+        ("dnswl", ADDRESS, "127.0.10.0", Verdict.UNKNOWN, "blocklist.unusable", "Use your own resolver."),
+        ("dnswl", ADDRESS, "127.0.10.3", Verdict.UNKNOWN, "blocklist.unusable", "Use your own resolver."),
+        ("spamhaus-zen", ADDRESS, "127.0.0.40", Verdict.FAIL, "blocklist.unrecognised", "Look it up at Spamhaus"),
+        ("spamcop", ADDRESS, "127.0.0.3", Verdict.WARN, "blocklist.unrecognised", "Look it up at SpamCop"),
+        ("psbl", ADDRESS, "127.0.0.3", Verdict.WARN, "blocklist.unrecognised", "Look it up at PSBL"),
+        ("kempt", ADDRESS, "127.0.0.3", Verdict.PASS, "blocklist.unrecognised", ""),
+        ("tor-dnsel", ADDRESS, "127.0.0.3", Verdict.PASS, "blocklist.unrecognised", ""),
+        ("mailspike-wl", ADDRESS, "127.0.0.3", Verdict.PASS, "blocklist.unrecognised", ""),
         ("spamhaus-zen", ADDRESS, "127.255.255.254", Verdict.UNKNOWN, "blocklist.unusable", "or a Spamhaus DQS key"),
     ],
 )
@@ -309,6 +316,24 @@ async def test_finding_verdict_code_and_remediation_match_answer(list_id, target
     assert (finding.verdict, finding.code) == (verdict, code)
     assert step in finding.remediation
     assert step or not finding.remediation
+
+
+@pytest.mark.parametrize(
+    ("answers", "role", "code", "verdict", "summary"),
+    [
+        (["127.0.0.40"], Role.CLIENT, "blocklist.unrecognised", Verdict.FAIL, "the meaning of 127.0.0.40 is not"),
+        (["127.0.0.11", "127.0.0.40"], Role.CLIENT, "blocklist.unrecognised", Verdict.FAIL, "Spamhaus ZEN and"),
+        (["127.0.0.11", "127.0.0.40"], Role.MTA, "blocklist.policy", Verdict.FAIL, "no mail should leave directly"),
+        (["127.0.0.40", "127.0.0.77"], Role.MTA, "blocklist.unrecognised", Verdict.FAIL, "127.0.0.40 and 127.0.0.77"),
+    ],
+)
+async def test_finding_unknown_code_counts_beside_known_ones(answers, role, code, verdict, summary):
+    finding = await zen_finding_for(answers, role)
+    assert (finding.code, finding.verdict) == (code, verdict)
+    assert summary in finding.summary
+    assert finding.facts["answers"] == answers
+    assert finding.facts["unrecognised"] == [answer for answer in answers if answer != "127.0.0.11"]
+    assert FORM in {link.url for link in finding.links}
 
 
 async def test_finding_spamhaus_link_is_form_or_lookup_by_removal_party():
