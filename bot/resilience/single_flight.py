@@ -68,11 +68,9 @@ class SingleFlight(Generic[K, T]):
         """The kept results."""
         return self._results.values()
 
-    def forget(self, key: K, result: T) -> None:
-        """Drop a kept result, unless another one has replaced it."""
-        kept = self._results.get(key)
-        if kept and kept[0] == result:
-            self._results.remove(key)
+    def forget(self, key: K) -> None:
+        """Drop the kept result."""
+        self._results.remove(key)
 
     def _finished(self, key: K, call: _Call[T], task: asyncio.Future[T]) -> None:
         self._remove(key, call)
