@@ -30,10 +30,10 @@ from bot.monitoring.poller_config import poller_config
 from bot.monitoring.query_budget import BudgetedLookup, QueryBudget
 from bot.monitoring.repository import RedisRepository
 from bot.net.dns_client import DnsClient
+from bot.net.dns_query import RateLimit
 from bot.net.dns_resolver import Resolver
 from bot.net.https_fetch import fetch
 from bot.net.nameservers import Server, system_servers
-from bot.net.rate_limit import RateLimit
 from bot.net.smtp_probe import SmtpProbeCache, probe_host
 from bot.settings import ProbeSmtp, Settings, SettingsError, SpecialAddresses
 from bot.storage import StoreUnavailable

@@ -22,10 +22,10 @@ from handlers.message import Card
 from handlers.messages.overview import Overview
 from handlers.ports import Channel, ChatRequest, CommandHandler, File, MessageNotFound
 from handlers.request_dispatcher import DRAIN_S, Progress, busy_ack, progress_card
-from handlers.web.dashboard import DashboardSource, OverviewLoader, empty_overview
+from handlers.web.dashboard import OverviewLoader, cached_overview, empty_overview
 from handlers.web.message_log import Message, MessageLog, display_name, new_message
 from handlers.web.pages import Pages
-from handlers.web.sessions import PUBLIC_PATHS, LoginAttempts, SessionGate, required_password
+from handlers.web.sessions import PUBLIC_PATHS, SessionGate, login_limit, required_password
 
 WORKSPACE = "local"
 PROGRESS_AFTER_S = 2.0
@@ -59,7 +59,7 @@ class WebChat:
         self._commands, self._demo, self._timeouts = commands, demo, timeouts or WebTimeouts()
         self._tasks = TaskSet()
         self.message_log = MessageLog(self._timeouts.now)
-        self._dashboard = DashboardSource(load_overview, self._timeouts.clock)
+        self._load_overview = cached_overview(load_overview, self._timeouts.clock)
 
     def routes(self, address: HostPort, password: str = "", publish_status: bool = False) -> list[Mount]:
         """The page behind its session gate; to be mounted last.
@@ -75,7 +75,7 @@ class WebChat:
                 app=SessionGate(
                     pages,
                     secret,
-                    LoginAttempts(self._timeouts.clock),
+                    login_limit(self._timeouts.clock),
                     public_paths=PUBLIC_PATHS if publish_status else (),
                 ),
             )
@@ -137,7 +137,7 @@ class WebChat:
         return tuple(self._commands.verbs.usages)
 
     async def overview(self) -> Overview:
-        return await self._dashboard.overview()
+        return await self._load_overview()
 
     # Unsolicited messages
 
