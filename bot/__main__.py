@@ -11,13 +11,13 @@ from typing import Annotated
 
 import typer
 
-from bot import logging_config
 from bot.bounces.mail_log import LogTooBig
 from bot.checks.dnsbl import CatalogError
 from bot.inputs.domain_names import BadDomain
 from bot.inputs.targets import BadTarget
 from bot.settings import SettingsError
 from bot.storage import StoreUnavailable
+from handlers import logging_config
 from handlers.cli.check import check
 from handlers.cli.command import BadInput, error_console, run
 from handlers.cli.dmarc import dmarc

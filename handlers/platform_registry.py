@@ -10,7 +10,6 @@ from starlette.routing import BaseRoute, Mount
 
 from bot.demo import Demo
 from bot.settings import secret_text
-from bot.storage.oauth_tokens import OAuthTokens
 from bot.storage.rate_limits import Deduplicator
 from bot.storage.record_store import RecordStore
 from bot.storage.redis_client import RedisConnection
@@ -23,6 +22,7 @@ from handlers.request_dispatcher import Enqueue
 from handlers.settings import ServiceSettings
 from handlers.slack.app import Credentials, SlackPlatform
 from handlers.slack.oauth import OAuthApp
+from handlers.slack.oauth_tokens import OAuthTokens
 from handlers.slack.settings import SlackSettings
 from handlers.teams.app import TeamsPlatform
 from handlers.teams.conversation_store import StoredConversationReferences
@@ -133,7 +133,7 @@ def _slack_credentials(settings: SlackSettings, store: RedisConnection) -> Crede
         return credentials
     secret = secret_text(settings.client_secret)
     app = OAuthApp(settings.client_id, secret, settings.api_url)
-    return replace(credentials, oauth_app=app, token_store=OAuthTokens(store.interactive, "slack", secret))
+    return replace(credentials, oauth_app=app, token_store=OAuthTokens(store.interactive, secret))
 
 
 def enqueue_jobs(task_queue: TaskQueue, task: str, *, id_key: str) -> Enqueue:

@@ -35,7 +35,6 @@ from bot.report_json import report_from_json
 from bot.settings import Settings
 from bot.storage.cache import AnswerCache, RedisTextCache, ReportCache
 from bot.storage.circuit_breaker import CircuitBreaker
-from bot.storage.oauth_tokens import OAuthTokens
 from bot.storage.rate_limits import Deduplicator, RateLimiter
 from bot.storage.record_store import RecordStore
 from bot.storage.redis_client import RedisConnection
@@ -47,6 +46,7 @@ from handlers.message import Card, Tone
 from handlers.platform_registry import PlatformDependencies, build_platforms
 from handlers.ports import ChatRequest, DeliveryUnknown, RetryAfter, WorkspaceUnavailable
 from handlers.settings import ServiceSettings
+from handlers.slack.oauth_tokens import OAuthTokens
 from handlers.slack.requests import SlackRequest
 from handlers.slack.settings import SlackSettings
 from handlers.teams.conversation_store import StoredConversationReferences
@@ -322,7 +322,7 @@ async def watched_targets(repository: RedisRepository) -> set[str]:
 
 
 async def test_saved_tokens_are_decrypted_with_the_same_secret(upgraded: Upgraded) -> None:
-    installed = OAuthTokens(upgraded.redis, "slack", SAVED["secret"])
+    installed = OAuthTokens(upgraded.redis, SAVED["secret"])
     tokens = [await installed.token(workspace) for workspace in ("T0ORANGE", "T0BULK", "T0CLOSED")]
     assert tokens == ["xoxb-saved-T0ORANGE", "xoxb-saved-T0BULK", None]
 

@@ -18,7 +18,7 @@ MAX_CHARS = 256 * 1024
 MAX_FIELDS = 1_000
 FIELD = re.compile(r"^([!-9;-~]{1,76})[ \t]?:(.*)$")
 ADDRESS_DOMAIN = re.compile(r"@([A-Za-z0-9.-]{1,253})")
-# Start of a field in a header without line ends, which chat command lines remove.
+# Start of a field in a header without line ends, which a command line removes.
 FIELD_START = re.compile(
     r"(?<!\s)\s++(?=(?:received|authentication-results|return-path|delivered-to|dkim-signature|arc-[a-z-]{1,40}|from|to|cc"
     r"|subject|date|message-id|reply-to|mime-version|content-[a-z-]{1,40}|list-[a-z-]{1,40}|received-spf"

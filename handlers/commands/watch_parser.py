@@ -14,10 +14,11 @@ from bot.inputs.special_addresses import special_purpose_of
 from bot.inputs.targets import BadTarget, parse_targets
 from bot.models import Role
 from bot.monitoring.history import History
-from bot.monitoring.interfaces import ChannelSettings, UpdateMode
+from bot.monitoring.interfaces import ChannelSettings
 from bot.monitoring.models import MAX_ADDRESSES, MAX_MUTE, Network, Watch
 from bot.monitoring.schedule import BadInterval, validate_interval
 from handlers.commands.parser import BadCommand, parse_arguments
+from handlers.message import UpdateMode
 from handlers.sanitize import sanitize
 
 # The rest takes all that follows, so that only the first `name` is tried.
@@ -35,7 +36,7 @@ SETTINGS_USAGE = (
 ON_OFF = {"on": True, "off": False}
 HERE_OFF = {"here": True, "off": False}
 WEEKLY_OFF = {"weekly": True, "off": False}
-UPDATE_MODES = (UpdateMode.THREAD, UpdateMode.BROADCAST, UpdateMode.EDIT_ONLY)
+UPDATE_MODES = tuple(UpdateMode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,18 @@ def read_settings(text: str, current: ChannelSettings) -> ChannelSettings:
         case ["digest", mode] if mode in WEEKLY_OFF:
             return replace(current, weekly_digest=WEEKLY_OFF[mode])
     raise BadCommand(f"{quoted(text)} is no setting. {SETTINGS_USAGE}")
+
+
+def settings_words(settings: ChannelSettings) -> str:
+    """Settings in the words of the command, as stored in the audit stream."""
+    words = {
+        "updates": settings.update_mode,
+        "reminder": "on" if settings.reminders else "off",
+        "restrict": "on" if settings.creator_only else "off",
+        "lists": "here" if settings.list_notices else "off",
+        "digest": "weekly" if settings.weekly_digest else "off",
+    }
+    return " ".join(f"{name}={word}" for name, word in words.items())
 
 
 def canonical_target(text: str) -> str:

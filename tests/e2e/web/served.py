@@ -10,10 +10,10 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from bot import logging_config
 from bot.app import open_core
 from bot.demo import run_demo
 from bot.settings import HostPort, Settings, SpecialAddresses
+from handlers import logging_config
 from handlers.ports import ServeRole
 from handlers.service import serve
 from handlers.settings import ServiceSettings
