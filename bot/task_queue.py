@@ -26,7 +26,7 @@ DRAIN_S = 8.0
 # redis-py's default limit is 100 connections, and over RESP3 it hands out pooled connections
 # that the server has closed.
 CONNECTIONS = "max_connections=500&protocol=2"
-PAYLOAD_TTL_S = 1800  # a Slack response_url lives as long
+PAYLOAD_TTL_S = 1800  # an answer that is later finds nobody waiting
 
 Task = Callable[..., Awaitable[None]]
 

@@ -35,7 +35,6 @@ from bot.monitoring.repository import RedisRepository
 from bot.settings import Settings
 from bot.storage.cache import AnswerCache, RedisTextCache, ReportCache
 from bot.storage.circuit_breaker import CircuitBreaker
-from bot.storage.oauth_tokens import OAuthTokens
 from bot.storage.rate_limits import Deduplicator, RateLimiter
 from bot.storage.record_store import RecordStore
 from bot.storage.redis_client import RedisConnection
@@ -46,9 +45,14 @@ from handlers.delivery import DeliveryTimeouts, DeliveryWorker
 from handlers.message import Card, Tone
 from handlers.platform_registry import PlatformDependencies, build_platforms
 from handlers.ports import ChatRequest, DeliveryUnknown, RetryAfter, WorkspaceUnavailable
+from handlers.settings import ServiceSettings
+from handlers.slack.oauth_tokens import OAuthTokens
 from handlers.slack.requests import SlackRequest
+from handlers.slack.settings import SlackSettings
 from handlers.teams.conversation_store import StoredConversationReferences
 from handlers.teams.requests import TeamsRequest
+from handlers.teams.settings import TeamsSettings
+from handlers.web.settings import WebSettings
 from tests.support.commands import build_commands
 from tests.support.dns_world import World
 from tests.support.fake_channel import FakeChannel, PostedMessage
@@ -318,7 +322,7 @@ async def watched_targets(repository: RedisRepository) -> set[str]:
 
 
 async def test_saved_tokens_are_decrypted_with_the_same_secret(upgraded: Upgraded) -> None:
-    installed = OAuthTokens(upgraded.redis, "slack", SAVED["secret"])
+    installed = OAuthTokens(upgraded.redis, SAVED["secret"])
     tokens = [await installed.token(workspace) for workspace in ("T0ORANGE", "T0BULK", "T0CLOSED")]
     assert tokens == ["xoxb-saved-T0ORANGE", "xoxb-saved-T0BULK", None]
 
@@ -334,20 +338,18 @@ class TaskNames:
 
 
 async def test_saved_platform_data_is_found_by_the_platforms(upgraded: Upgraded) -> None:
-    settings = Settings(
-        slack_client_id="1.2",
-        slack_client_secret=SecretStr(SAVED["secret"]),
-        slack_signing_secret=SecretStr("signed"),
-        slack_api_url="http://127.0.0.1:1/api/",  # no server there
-        teams_client_id="saved",
-        teams_client_secret=SecretStr("saved"),
-        teams_tenant_id=TENANT,
+    slack_settings = SlackSettings(
+        client_id="1.2",
+        client_secret=SecretStr(SAVED["secret"]),
+        signing_secret=SecretStr("signed"),
+        api_url="http://127.0.0.1:1/api/",  # no server there
     )
-    core: Any = SimpleNamespace(settings=settings)
+    teams_settings = TeamsSettings(client_id="saved", client_secret=SecretStr("saved"), tenant_id=TENANT)
+    settings = ServiceSettings(Settings(), WebSettings(), slack_settings, teams_settings)
     tasks: Any = TaskNames()
     overviews: Any = SimpleNamespace(build_for_channels=must_not_run, build_all=must_not_run)
     store = RedisConnection("", upgraded.redis, upgraded.redis)
-    slack, teams = build_platforms(PlatformDependencies(core, store, upgraded.commands, tasks, {}, overviews))
+    slack, teams = build_platforms(PlatformDependencies(settings, store, upgraded.commands, tasks, {}, overviews))
     assert tasks.names == ["answer_slack", "answer_teams"]
     with pytest.raises((RetryAfter, DeliveryUnknown)):  # it has a token to call with
         await slack.platform.post(OPS, Card("hello"))

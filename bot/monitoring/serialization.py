@@ -180,6 +180,7 @@ STORED_KEYS: Mapping[Any, Mapping[str, str]] = {
         "remaining": "still",
         "cleared": "gone",
         "unverified": "lost",
+        "is_escalation": "broadcast",
     },
     AlertMessage: {"channel": "room", "send_started_at": "intent", "attempts": "tries"},
     ListNoticeMessage: {

@@ -311,7 +311,7 @@ class WatchStore:
         return {name: number for name, number in readable.items() if number is not None}
 
     async def workspaces(self) -> list[str]:
-        """Workspaces with watches, such as `slack/T0123`, in order."""
+        """Workspaces with watches, as `platform/workspace`, in order."""
         async with store_errors():
             demands = await self._unreadable.read("mc1:wishes", self._redis.hkeys("mc1:wishes"), None)
             if demands is not None:

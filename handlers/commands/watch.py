@@ -30,6 +30,7 @@ from handlers.commands.watch_parser import (
     WatchOptions,
     WatchTarget,
     history_start,
+    settings_words,
     validate_watch,
     with_setting,
 )
@@ -160,7 +161,8 @@ class WatchCommands:
         if updated == current:
             return cards.settings_card(current)
         await self.watches.set_settings(request.channel, updated)
-        await self.watches.audit(request.channel, request.user, "settings", str(current), str(updated))
+        old, new = map(settings_words, (current, updated))
+        await self.watches.audit(request.channel, request.user, "settings", old, new)
         return cards.settings_card(updated, _display_name(request))
 
     async def on_channel_joined(self, channel: Channel) -> Card | None:

@@ -15,10 +15,11 @@ from bot.inputs.special_addresses import special_purpose_of
 from bot.inputs.targets import parse_targets
 from bot.models import Role
 from bot.monitoring.history import History
-from bot.monitoring.interfaces import ChannelSettings, UpdateMode
+from bot.monitoring.interfaces import ChannelSettings
 from bot.monitoring.models import MAX_ADDRESSES, MAX_MUTE, Network, Watch
 from bot.monitoring.schedule import validate_interval
 from handlers.commands.parser import parse_arguments
+from handlers.message import UpdateMode
 from handlers.sanitize import sanitize
 from handlers.verbs import PARSE_ERRORS, BadCommand
 
@@ -181,6 +182,18 @@ def read_setting(text: str) -> str:
 
 def with_setting(setting: str, current: ChannelSettings) -> ChannelSettings:
     return replace(current, **SETTINGS[setting]) if setting else current
+
+
+def settings_words(settings: ChannelSettings) -> str:
+    """Settings in the words of the command, as stored in the audit stream."""
+    words = {
+        "updates": settings.update_mode,
+        "reminder": "on" if settings.reminders else "off",
+        "restrict": "on" if settings.creator_only else "off",
+        "lists": "here" if settings.list_notices else "off",
+        "digest": "weekly" if settings.weekly_digest else "off",
+    }
+    return " ".join(f"{name}={word}" for name, word in words.items())
 
 
 def canonical_target(text: str) -> str:

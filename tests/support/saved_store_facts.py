@@ -203,7 +203,7 @@ def alert_facts(alert: Alert) -> Facts:
         root=alert.is_root,
         loud=alert.is_alerting,
         opened=at(alert.opened_at),
-        broadcast=alert.broadcast,
+        broadcast=alert.is_escalation,
         addresses=list(alert.addresses),
         **{name: [problem_facts(problem) for problem in problems] for name, problems in groups.items()},
     )

@@ -138,7 +138,7 @@ async def test_withheld_file_is_one_sentence(tenant: Tenant) -> None:
 async def test_download_error_is_one_sentence_without_url_in_log(
     status: int, sentence: str, tenant: Tenant, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    caplog.set_level(logging.WARNING)  # as bot.logging_config sets it for httpx, which would tell each address
+    caplog.set_level(logging.WARNING)  # as handlers.logging_config sets it for httpx, which would tell each address
     tenant.microsoft.file_status = status
     assert await refusal(tenant, stored(tenant)) == sentence
     assert SECRET not in caplog.text + "".join(capsys.readouterr())
