@@ -13,7 +13,7 @@ from typing import Any
 
 from docket import Disposition, Docket, Execution, Worker
 from docket.dependencies import current_execution
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 log = logging.getLogger(__name__)
 
@@ -93,10 +93,17 @@ class TaskQueue:
         return payload_id
 
     async def payload(self, payload_id: str) -> dict[str, Any] | None:
-        """The payload of an id, also when the task runs again; None once it has expired."""
-        async with self._docket.redis() as redis:
-            text = await redis.get(payload_key(payload_id))
-        return None if text is None else json.loads(text)
+        """The payload of an id, also when the task runs again; None once it has expired, or if it cannot be read."""
+        try:
+            async with self._docket.redis() as redis:
+                text = await redis.get(payload_key(payload_id))
+            payload = None if text is None else json.loads(text)
+            if payload is not None and not isinstance(payload, dict):
+                raise TypeError("a payload is an object")
+        except (ResponseError, ValueError, TypeError, RecursionError) as error:
+            log.error("The payload %s cannot be read (%s); its task is dropped.", payload_id, type(error).__name__)
+            return None
+        return payload
 
     async def work(self, stop: asyncio.Event) -> None:
         """Run tasks until `stop` is set; then finish running ones, leaving slow ones to others."""

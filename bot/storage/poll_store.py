@@ -24,6 +24,7 @@ POLLED_TTL_S = 3600
 FINISHED_TTL_S = 30 * 86_400  # far longer than any interval
 DAY_S = 86_400
 NO_EXPIRY = -1  # reply of PTTL
+MAX_COUNT = 2**53  # where the numbers of a script end
 
 
 class PollStore:
@@ -53,7 +54,7 @@ class PollStore:
         for bucket, row in zip(buckets, rows, strict=True):
             key = f"mc1:bucket:{bucket}"
             day, used = self._unreadable.usable(key, row, (None, None))
-            counts.append(self._unreadable.parse(key, "used", int, used) or 0 if day == today else 0)
+            counts.append(self._unreadable.parse(key, "used", parse_count, used) or 0 if day == today else 0)
         return counts
 
     async def quarantine_state(self) -> tuple[str, str]:
@@ -134,3 +135,11 @@ class PollStore:
             text = await self._unreadable.read(key, self._redis.get(key), None)
         at = None if text is None else self._unreadable.parse(key, "", float, text)
         return min(at, now) if at is not None and at <= now + MAX_CLOCK_SKEW_S else None
+
+
+def parse_count(text: str) -> int:
+    """Raises ValueError for what no counting gives."""
+    count = int(text)
+    if not 0 <= count <= MAX_COUNT:
+        raise ValueError("out of range")
+    return count
