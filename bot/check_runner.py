@@ -11,7 +11,7 @@ from typing import Protocol
 
 import structlog
 
-from bot.checks.registry import CheckSpec, Need
+from bot.checks.registry import CheckSpec, Need, missing_parts
 from bot.checks.special_purpose import runs_ip_checks
 from bot.models import (
     BatchLookup,
@@ -109,11 +109,14 @@ class CheckRunner:
 
     def _selected(self, request: CheckRequest) -> list[tuple[CheckSpec, CheckRequest]]:
         """The checks that apply, each with the part of the request that it may see."""
-        public = self._public_part(request)
+        public, special = self._public_part(request), Need.SPECIAL_ADDRESSES
+        missing = missing_parts(request)
+        missing_in_public = missing_parts(public) if public else missing
         return [
             (spec, part)
             for spec in self.checks
-            if (part := request if Need.SPECIAL_ADDRESSES in spec.needs else public) and spec.applies_to(part)
+            if (part := request if special in spec.needs else public)
+            and spec.needs.isdisjoint(missing if part is request else missing_in_public)
         ]
 
     def _public_part(self, request: CheckRequest) -> CheckRequest | None:

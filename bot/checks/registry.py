@@ -97,14 +97,15 @@ class CheckSpec:
     watched: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
 
-    def applies_to(self, request: CheckRequest) -> bool:
-        """Whether the request has the parts that the check needs."""
-        ip, domain = request.target.ip, request.target.domain
-        return not (
-            (ip is None and Need.ADDRESS in self.needs)
-            or (domain is None and Need.DOMAIN in self.needs)
-            or (domain is None and request.helo is None and Need.NAME in self.needs)
-        )
+
+def missing_parts(request: CheckRequest) -> Set[Need]:
+    """The parts that the request does not have; checks that need one of them do not apply."""
+    parts = {
+        Need.ADDRESS: request.target.ip,
+        Need.DOMAIN: request.target.domain,
+        Need.NAME: request.target.domain or request.helo,
+    }
+    return {need for need, part in parts.items() if part is None}
 
 
 def bind(clients: Clients) -> tuple[CheckSpec, ...]:
