@@ -30,11 +30,12 @@ from bot.checks import (
 )
 from bot.checks.dnsbl import InMemoryTrustCache, ListTrust, TrustCache, blocklist_check, list_statuses, load
 from bot.checks.dnsbl.catalog import Catalog
+from bot.checks.dnsbl.names import names_by_kind
 from bot.checks.dnsbl.test_points import ListStatus
 from bot.checks.dnsbl.zones import Zone, list_queries, usable_zones
 from bot.checks.rdap import FindContact, RdapClient
 from bot.metrics import Metrics, build_metrics
-from bot.models import Check, Lookup, Report, ServerHealth, Target
+from bot.models import Check, CheckRequest, Lookup, Report, ServerHealth, Target
 from bot.monitoring.dnsbl_quarantine import QueryUsage
 from bot.monitoring.models import Watch
 from bot.monitoring.poll import monitoring_runner, run_first_poll
@@ -97,7 +98,7 @@ class Core:
 
     def list_count(self, target: Target) -> int:
         """Number of blocklist queries for a target."""
-        return len(list_queries(self.zones, target))
+        return len({query.zone.apex for query in list_queries(self.zones, names_by_kind(CheckRequest(target)))})
 
     def bulk_runner(self, *, fresh: bool = False) -> CheckRunner:
         """The checks for bulk runs: interactive queries go first, and reports are not cached."""

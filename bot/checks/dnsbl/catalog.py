@@ -14,6 +14,14 @@ class Kind(StrEnum):
     IP4 = "ip4"
     IP6 = "ip6"
     DOMAIN = "domain"
+    EMAIL = "email"
+
+
+class MailboxHash(StrEnum):
+    """How a list of mail addresses is asked about one: by its SHA-1, or as Spamhaus HBL."""
+
+    SHA1 = "sha1"
+    HBL = "hbl"
 
 
 class Nature(StrEnum):
@@ -76,6 +84,7 @@ class Blocklist:
     per_day: int | None = None
     per_second: int | None = None
     registration_url: str = ""
+    mailbox_hash: MailboxHash = MailboxHash.SHA1
 
 
 @dataclass(frozen=True, slots=True)
