@@ -131,7 +131,7 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
         keys, clock = _keys(settings), await _clock(store)
         dns_client = await stack.enter_async_context(DnsClient(nameservers, rate_limits=_rate_limits(catalog, keys)))
         cache_breaker = CircuitBreaker(store.interactive) if store else None
-        answers = AnswerCache(cache_breaker, identity) if cache_breaker else None
+        answers = AnswerCache(cache_breaker, identity, keys.values()) if cache_breaker else None
         reports = ReportCache(cache_breaker, f"{identity} {settings.blocklists}") if cache_breaker else None
         for cache in (answers, reports):
             if cache:
@@ -229,7 +229,8 @@ async def _store(settings: Settings, stack: AsyncExitStack, needed: bool) -> Red
 
 
 def _keys(settings: Settings) -> dict[str, str]:
-    secrets = {"spamhaus": settings.spamhaus_dqs_key, "abusix": settings.abusix_key}
+    secrets = {**settings.list_keys, "spamhaus": settings.spamhaus_dqs_key or settings.list_keys.get("spamhaus")}
+    secrets["abusix"] = settings.abusix_key or settings.list_keys.get("abusix")
     return {name: secret.get_secret_value() for name, secret in secrets.items() if secret}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_address
@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.inputs.durations import BadDuration, parse_duration
 
+LIST_KEY_PREFIX = "MAILCHECK_KEY_"
 HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 
@@ -200,6 +201,8 @@ class Settings(BaseSettings):
     blocklists: Annotated[Path | None, BeforeValidator(existing_file)] = None
     spamhaus_dqs_key: SecretStr | None = None
     abusix_key: SecretStr | None = None
+    # Keys of lists by the name in their tables, from MAILCHECK_KEY_<NAME>.
+    list_keys: Annotated[Mapping[str, SecretStr], NoDecode] = {}
     special_addresses: Annotated[SpecialAddresses, BeforeValidator(refuse_or_allow)] = SpecialAddresses.REFUSE
     probe_smtp: ProbeSmtp = ProbeSmtp.AUTO
     web_password: SecretStr | None = None  # for the page of the bot, where it is not on loopback
@@ -282,13 +285,34 @@ def missing_counterparts(present: Set[str]) -> list[str]:
     return [error for name, partners, error in REQUIRED_TOGETHER if name in present and present.isdisjoint(partners)]
 
 
+def read_list_keys(environment: Mapping[str, str]) -> tuple[dict[str, SecretStr], list[str]]:
+    """Keys of lists by name, and one sentence per key that cannot be part of a DNS name."""
+    keys = {
+        name.removeprefix(LIST_KEY_PREFIX).lower().replace("_", "-"): value.strip()
+        for name, value in environment.items()
+        if name.startswith(LIST_KEY_PREFIX) and value.strip()
+    }
+    problems = [
+        f"{LIST_KEY_PREFIX}{name.upper().replace('-', '_')} must be letters, digits and hyphens: a part of DNS names."
+        for name, key in keys.items()
+        if not is_dns_label_text(key)
+    ]
+    return {name: SecretStr(key) for name, key in keys.items()}, problems
+
+
+def is_dns_label_text(key: str) -> bool:
+    return all(HOST_LABEL.fullmatch(part.lower()) for part in key.split("."))
+
+
 def read_settings() -> Settings:
     """Read the settings. Raises SettingsError with every fault and no values in it."""
     problems = missing_counterparts(
         {name for name in map(env_name, Settings.model_fields) if os.environ.get(name, "").strip()}
     )
+    list_keys, wrong_keys = read_list_keys(os.environ)
+    problems += wrong_keys
     try:
-        settings = Settings()
+        settings = Settings(list_keys=list_keys)
     except ValidationError as invalid:
         problems = [
             f"{error['loc'][0]} {error['msg'].removeprefix('Value error, ')}." for error in invalid.errors()

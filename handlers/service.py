@@ -293,6 +293,7 @@ def demo_settings(demo: Demo, folder: Path, address: HostPort) -> Settings:
         blocklists=None,
         spamhaus_dqs_key=None,
         abusix_key=None,
+        list_keys={},
         slack_bot_token=None,
         slack_app_token=None,
         slack_signing_secret=None,

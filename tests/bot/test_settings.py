@@ -49,6 +49,7 @@ ADDITIONAL = (  # not in the specification
     "MAILCHECK_STATUS_PAGE",
     "MAILCHECK_METRICS",
     "MAILCHECK_PUBLIC_HOSTS",
+    "MAILCHECK_LIST_KEYS",  # which is not read: the keys are in MAILCHECK_KEY_<NAME>
 )
 
 
@@ -183,6 +184,19 @@ def test_token_with_newline_is_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = read(monkeypatch, {BOT: "xoxb-1\n", SIGNING: " s "})
     assert settings.slack_bot_token is not None
     assert settings.slack_bot_token.get_secret_value() == "xoxb-1"
+
+
+def test_list_keys_are_named_by_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read(monkeypatch, {"MAILCHECK_KEY_OWN_LIST": " k3y ", "MAILCHECK_KEY_EMPTY": "", "MAILCHECK_KEY": "no"})
+    assert {name: key.get_secret_value() for name, key in settings.list_keys.items()} == {"own-list": "k3y"}
+    assert "k3y" not in repr(settings)
+
+
+@pytest.mark.parametrize("key", ["two words", "a..b", "x" * 64, "-a", "päss", "a/b"])
+def test_list_key_that_is_no_dns_label_is_refused_unseen(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        read(monkeypatch, {"MAILCHECK_KEY_OWN_LIST": key})
+    assert error.value.problems == ("MAILCHECK_KEY_OWN_LIST must be letters, digits and hyphens: a part of DNS names.",)
 
 
 def test_env_file_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -50,13 +50,6 @@ class Controls(StrEnum):
         return self in (Controls.BOTH, Controls.TWO_SETS)
 
 
-class Key(StrEnum):
-    """Name of the setting that holds the API key of a key zone."""
-
-    SPAMHAUS = "spamhaus"
-    ABUSIX = "abusix"
-
-
 @dataclass(frozen=True, slots=True)
 class Blocklist:
     """One DNSBL.
@@ -78,7 +71,7 @@ class Blocklist:
     must_list: str
     must_not_list: str
     source: str
-    key: Key | None = None
+    key: str | None = None
     key_zone: str = ""
     needs_key: bool = False
     per_day: int | None = None

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationInfo, field_validator, model_validator
 
-from bot.checks.dnsbl.catalog import Blocklist, Catalog, Controls, Key, Kind, MailboxHash, Nature
+from bot.checks.dnsbl.catalog import Blocklist, Catalog, Controls, Kind, MailboxHash, Nature
 from bot.checks.dnsbl.return_codes import CodeTable, Effect, Pattern, Removal, RemovalParty, ReturnCode, Severity
 from bot.inputs.toml_tables import Count, Flag, Table, Tables, Text, Texts, Url, key_error, read_toml, validate
 
@@ -96,6 +96,13 @@ def _check_id(text: str) -> str:
     return text
 
 
+def _check_key(text: str) -> str:
+    # The value is not repeated: somebody may have written the key itself.
+    if not ID.fullmatch(text):
+        raise ValueError("must be a name in lower case, such as abusix; the key itself is in MAILCHECK_KEY_ABUSIX")
+    return text
+
+
 def _check_zone(text: str) -> str:
     if not ZONE.fullmatch(text):
         raise ValueError(f"must be a lower-case domain without a dot at its end, such as bl.example.net, not {text!r}")
@@ -132,7 +139,7 @@ class ListTable(Table):
     source: Url
     must_list: Text | None = None
     must_not_list: Text | None = None
-    key: Key | None = None
+    key: Annotated[Text, AfterValidator(_check_key)] | None = None
     key_zone: str = ""
     needs_key: Flag = False
     per_day: Count | None = None

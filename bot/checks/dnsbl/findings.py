@@ -9,7 +9,7 @@ from ipaddress import IPv6Network
 from typing import Any
 from urllib.parse import quote
 
-from bot.checks.dnsbl.catalog import Blocklist, Key
+from bot.checks.dnsbl.catalog import Blocklist
 from bot.checks.dnsbl.classify import Classification, ListState
 from bot.checks.dnsbl.messages import (
     DEFAULT_REASON,
@@ -175,7 +175,7 @@ def _no_answer(zone: Zone, subject: str, classification: Classification) -> Find
     links: tuple[Link, ...] = ()
     if blocklist.registration_url and classification.reason in UNREGISTERED_REASONS:
         remediation, links = (REGISTER_RESOLVER, (Link("Make your resolver known", blocklist.registration_url),))
-    or_key = OR_KEY if blocklist.key is Key.SPAMHAUS and not zone.secret else ""
+    or_key = OR_KEY if blocklist.key == "spamhaus" and not zone.secret else ""
     return Finding(
         check=CHECK,
         subject=blocklist.id,

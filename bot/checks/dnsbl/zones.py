@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from bot.checks.dnsbl.catalog import Blocklist, Catalog, Controls, Kind
 from bot.checks.dnsbl.names import NamesByKind, QueriedName, mailbox_label, query_label
 from bot.checks.lookups import reversed_ip
+from bot.inputs.redaction import redact
 from bot.models import SharedFacts
 
 MAX_QUERY_LENGTH = 253
@@ -40,7 +41,7 @@ class Zone:
         return f"{resolver_id} {self.blocklist.zone}{' key' if self.secret else ''}"
 
     def redact(self, text: str) -> str:
-        return text.replace(self.secret, "…") if self.secret else text
+        return redact(text, [self.secret])
 
 
 @dataclass(frozen=True, slots=True)

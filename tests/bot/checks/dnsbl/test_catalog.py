@@ -153,7 +153,7 @@ INVALID = [
     (("per_day",), 0, "per_day must be a whole number above 0, not 0"),
     (("source",), "ftp://example.net/", "source must start with https:// or http://"),
     (("key",), MISSING, "key_zone and key go together"),
-    (("key",), "sorbs", "key must be "),
+    (("key",), "S3cret Key", "key must be a name in lower case, such as abusix; the key itself is in"),
     (("key_zone",), "zen.dq.spamhaus.net", "key_zone must hold {key}"),
     (("key_zone",), "{key}.{user}.example.net", "key_zone may have no placeholder but {key}"),
     (("removal",), MISSING, "removal is missing"),
