@@ -15,12 +15,13 @@ from bot.check_runner import CheckRunner
 from bot.checks import sender_requirements
 from bot.checks.dnsbl import InMemoryTrustCache, ListTrust, TrustCache, blocklist_check, list_statuses, load
 from bot.checks.dnsbl.catalog import Catalog
+from bot.checks.dnsbl.names import names_by_kind
 from bot.checks.dnsbl.test_points import ListStatus
 from bot.checks.dnsbl.zones import Zone, list_queries, usable_zones
 from bot.checks.rdap import RdapClient
 from bot.checks.registry import Clients, SmtpProbe, bind
 from bot.metrics import Metrics, build_metrics
-from bot.models import Check, Lookup, Report, ServerHealth, Target
+from bot.models import Check, CheckRequest, Lookup, Report, ServerHealth, Target
 from bot.monitoring.dnsbl_quarantine import QueryUsage
 from bot.monitoring.models import Watch
 from bot.monitoring.poll import monitoring_runner, run_first_poll
@@ -68,7 +69,7 @@ class Core:
 
     def list_count(self, target: Target) -> int:
         """Number of blocklist queries for a target."""
-        return len(list_queries(self.zones, target))
+        return len({query.zone.apex for query in list_queries(self.zones, names_by_kind(CheckRequest(target)))})
 
     def bulk_runner(self, *, fresh: bool = False) -> CheckRunner:
         """The checks for bulk runs: interactive queries go first, and reports are not cached."""
@@ -101,7 +102,7 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
         keys, clock = _keys(settings), await _clock(store)
         dns_client = await stack.enter_async_context(DnsClient(nameservers, rate_limits=_rate_limits(catalog, keys)))
         cache_breaker = CircuitBreaker(store.interactive) if store else None
-        answers = AnswerCache(cache_breaker, identity) if cache_breaker else None
+        answers = AnswerCache(cache_breaker, identity, keys.values()) if cache_breaker else None
         reports = ReportCache(cache_breaker, f"{identity} {settings.blocklists}") if cache_breaker else None
         for cache in (answers, reports):
             if cache:
@@ -172,7 +173,8 @@ async def _store(settings: Settings, stack: AsyncExitStack, needed: bool) -> Red
 
 
 def _keys(settings: Settings) -> dict[str, str]:
-    secrets = {"spamhaus": settings.spamhaus_dqs_key, "abusix": settings.abusix_key}
+    secrets = {**settings.list_keys, "spamhaus": settings.spamhaus_dqs_key or settings.list_keys.get("spamhaus")}
+    secrets["abusix"] = settings.abusix_key or settings.list_keys.get("abusix")
     return {name: secret.get_secret_value() for name, secret in secrets.items() if secret}
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Protocol
 
 import structlog
@@ -23,7 +24,6 @@ from bot.models import (
     LookupFailed,
     OnAnswer,
     Report,
-    Target,
     Verdict,
 )
 
@@ -82,7 +82,7 @@ class CheckRunner:
         )
         if mx is None or txt is None or mx.records or any(text.lower().startswith("v=spf1") for text in txt.records):
             return (request,)
-        hosts = [Target.of(text, target.domain) for answer in addresses if answer for text in answer.records]
+        hosts = [replace(target, ip=ip_address(text)) for answer in addresses if answer for text in answer.records]
         return tuple(replace(request, target=host) for host in hosts[:HOST_ADDRESSES]) or (request,)
 
     async def _run_checks(self, request: CheckRequest, fresh: bool) -> Report:
@@ -124,7 +124,7 @@ class CheckRunner:
         ip, domain = request.target.ip, request.target.domain
         if ip is None or runs_ip_checks(ip, self.allow_special):
             return request
-        return replace(request, target=Target(domain=domain)) if domain else None
+        return replace(request, target=replace(request.target, ip=None)) if domain else None
 
 
 def _is_nameless(request: CheckRequest) -> bool:

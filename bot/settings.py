@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_address
@@ -15,6 +16,9 @@ from pydantic import AliasGenerator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.inputs.durations import BadDuration, parse_duration
+
+LIST_KEY_PREFIX = "MAILCHECK_KEY_"
+HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 
 class SettingsError(Exception):
@@ -148,6 +152,8 @@ class Settings(EnvironmentSettings):
     blocklists: Annotated[Path | None, BeforeValidator(existing_file)] = None
     spamhaus_dqs_key: SecretStr | None = None
     abusix_key: SecretStr | None = None
+    # Keys of lists by the name in their tables, from MAILCHECK_KEY_<NAME>.
+    list_keys: Annotated[Mapping[str, SecretStr], Field(validation_alias="list_keys"), NoDecode] = {}
     special_addresses: Annotated[SpecialAddresses, BeforeValidator(refuse_or_allow)] = SpecialAddresses.REFUSE
     probe_smtp: ProbeSmtp = ProbeSmtp.AUTO
 
@@ -159,6 +165,25 @@ class Settings(EnvironmentSettings):
 
 
 SettingsT = TypeVar("SettingsT", bound=EnvironmentSettings)
+
+
+def read_list_keys(environment: Mapping[str, str]) -> tuple[dict[str, SecretStr], list[str]]:
+    """Keys of lists by name, and one sentence per key that cannot be part of a DNS name."""
+    keys = {
+        name.removeprefix(LIST_KEY_PREFIX).lower().replace("_", "-"): value.strip()
+        for name, value in environment.items()
+        if name.startswith(LIST_KEY_PREFIX) and value.strip()
+    }
+    problems = [
+        f"{LIST_KEY_PREFIX}{name.upper().replace('-', '_')} must be letters, digits and hyphens: a part of DNS names."
+        for name, key in keys.items()
+        if not is_dns_label_text(key)
+    ]
+    return {name: SecretStr(key) for name, key in keys.items()}, problems
+
+
+def is_dns_label_text(key: str) -> bool:
+    return all(HOST_LABEL.fullmatch(part.lower()) for part in key.split("."))
 
 
 def read(kind: type[SettingsT], problems: list[str]) -> SettingsT | None:

@@ -308,6 +308,7 @@ def demo_settings(demo: Demo, folder: Path) -> Settings:
         blocklists=None,
         spamhaus_dqs_key=None,
         abusix_key=None,
+        list_keys={},
         nameservers=(demo.server,),
         special_addresses=SpecialAddresses.ALLOW,
         state_dir=folder,

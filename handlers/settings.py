@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
-from bot.settings import Settings, SettingsError, missing_counterparts, read
+from bot.settings import Settings, SettingsError, missing_counterparts, read, read_list_keys
 from handlers.slack import settings as slack_settings
 from handlers.slack.settings import SlackSettings
 from handlers.teams import settings as teams_settings
@@ -32,7 +33,10 @@ def read_settings() -> ServiceSettings:
     problems: list[str] = []
     core, web = read(Settings, problems), read(WebSettings, problems)
     slack, teams = read(SlackSettings, problems), read(TeamsSettings, problems)
+    list_keys, wrong_keys = read_list_keys(os.environ)
+    problems += wrong_keys
     problems += missing_counterparts((*slack_settings.COUNTERPARTS, *teams_settings.COUNTERPARTS))
     if problems or not (core and web and slack and teams):
         raise SettingsError(problems)
+    core = core.model_copy(update={"list_keys": list_keys})
     return ServiceSettings(core, web, slack if slack.is_configured else None, teams if teams.is_configured else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from bot.inputs.domain_names import BadDomain, parse_domain, quoted
@@ -26,6 +27,7 @@ SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 HOST_END = re.compile(r"[/?#\\]")
 BRACKETED = re.compile(r"\[(?:IPv6:)?([^\[\]]*)\](?::[0-9]*)?", re.IGNORECASE)
 WITH_PORT = re.compile(r"([^:]*):[0-9]*")
+MAILBOX = re.compile(r"(?:mailto:)?([a-z0-9._%+=-]{1,64})@[^@/?#]+", re.IGNORECASE)
 
 
 class BadTarget(ValueError):
@@ -40,24 +42,33 @@ def parse_targets(text: str) -> tuple[Target, ...]:
     domain given.
     """
     addresses: dict[Address, None] = {}
-    domains: dict[str, None] = {}
+    names: dict[Target, None] = {}
     for word in _split_words(text):
         parsed = _parse_word(word)
         if isinstance(parsed, str):
-            domains[parsed] = None
+            names[Target(domain=parsed, mailbox=_mailbox(word, parsed))] = None
         else:
             addresses.update(dict.fromkeys(parsed))
-    if len(addresses) + len(domains) > MAX_TARGETS + 1:
+    if len(addresses) + len(names) > MAX_TARGETS + 1:
         raise BadTarget(TOO_MANY_TARGETS)
-    return _pair(list(addresses), list(domains))
+    return _pair(list(addresses), list(names))
 
 
-def _pair(addresses: list[Address], domains: list[str]) -> tuple[Target, ...]:
+def _mailbox(word: str, domain: str) -> str | None:
+    """The mail address that the word is, if it is one."""
+    match = MAILBOX.fullmatch(word)
+    return f"{match[1].lower()}@{domain}" if match else None
+
+
+def _pair(addresses: list[Address], names: list[Target]) -> tuple[Target, ...]:
+    with_mailbox = {name.domain for name in names if name.mailbox}
+    names = [name for name in names if name.mailbox or name.domain not in with_mailbox]
+    domains = list(dict.fromkeys(str(name.domain) for name in names))
     if addresses and len(domains) > 1:
-        names = " and ".join(domains[:2])
-        raise BadTarget(f"Give one domain together with addresses; {names} could each belong to them.")
-    domain = domains[0] if domains else None
-    targets = tuple(Target(ip, domain) for ip in addresses) or tuple(Target(domain=name) for name in domains)
+        both = " and ".join(domains[:2])
+        raise BadTarget(f"Give one domain together with addresses; {both} could each belong to them.")
+    name = names[0] if names else None
+    targets = tuple(replace(name, ip=ip) if name else Target(ip) for ip in addresses) or tuple(names)
     if not targets:
         raise BadTarget(NO_TARGET)
     if len(targets) > MAX_TARGETS:

@@ -226,13 +226,21 @@ def observe(report: Report, config: Mapping[str, str] | None = None, is_range: b
     """Observations of one report, against the stored `config` of the incident."""
     ip = report.request.target.ip
     address = str(ip) if is_range and ip is not None else ""
-    lists = tuple(_listing(finding, report.at, address) for finding in report.findings if finding.check == BLOCKLIST)
+    findings = (finding for finding in report.findings if finding.check == BLOCKLIST)
+    lists = tuple(part for finding in findings for part in _listings(finding, report.at, address))
     return lists + observe_config(config or {}, report, address)
 
 
 def is_about_domain(finding: Finding) -> bool:
-    """Whether a listing is about the domain, and so the same for every address of a watch."""
-    return finding.facts.get("holds") == "domains"
+    """Whether a finding is about the typed domain, and so the same for every address of a watch.
+
+    A domain list is also asked about the PTR name of the address.
+    """
+    facts = finding.facts
+    own_names = facts.get("address_names", ())
+    if facts.get("holds") != "domains" or facts.get("hit") in own_names:
+        return False
+    return not own_names or set(facts.get("names", ())) != set(own_names)
 
 
 def is_listing(finding: Finding) -> bool:
@@ -270,6 +278,22 @@ def _list_key(observation: Observation) -> str:
     return replace(observation, sublist="").key
 
 
+def _listings(finding: Finding, at: datetime, address: str) -> Iterable[Observation]:
+    """Observe a finding; in a range, a list of domains has one state for all and one per address."""
+    if not address or finding.facts.get("holds") != "domains":
+        yield _listing(finding, at, address)
+        return
+    about_domain = is_about_domain(finding)
+    is_listed = finding.facts.get("state") == ObservedState.LISTED
+    own_names = set(finding.facts.get("address_names", ()))
+    if about_domain or set(finding.facts.get("names", ())) - own_names:
+        whole = _listing(finding, at, "")
+        yield whole if about_domain else replace(whole, state=ObservedState.NOT_LISTED, sublists=())
+    if own_names:
+        own = _listing(finding, at, address)
+        yield replace(own, state=ObservedState.UNKNOWN) if about_domain and is_listed else own
+
+
 def _listing(finding: Finding, at: datetime, address: str) -> Observation:
     facts = finding.facts
     severity = Severity(facts.get("severity", Severity.MEDIUM))
@@ -281,7 +305,7 @@ def _listing(finding: Finding, at: datetime, address: str) -> Observation:
         subject=finding.subject,
         state=state,
         at=at,
-        address="" if is_about_domain(finding) else address,
+        address=address,
         sublists=tuple(facts.get("sublists", ())),
         severity=severity,
         summary=finding.summary,

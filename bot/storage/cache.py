@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 
+from bot.inputs.redaction import redact
 from bot.models import DnsAnswer, Report
 from bot.report_json import report_from_json, report_to_json, report_to_line
 from bot.storage.circuit_breaker import CacheUnavailable, CircuitBreaker
@@ -25,11 +27,15 @@ STORE_DELAY_S = 0.01
 
 
 class AnswerCache:
-    """DNS answers, for their TTL, at most an hour; TTL 0 is not stored (RFC 1035 §3.2.1)."""
+    """DNS answers, for their TTL, at most an hour; TTL 0 is not stored (RFC 1035 §3.2.1).
 
-    def __init__(self, circuit: CircuitBreaker, view: str = "") -> None:
+    `secrets` are API keys of lists, which may repeat them in their texts; they are not stored.
+    """
+
+    def __init__(self, circuit: CircuitBreaker, view: str = "", secrets: Collection[str] = ()) -> None:
         self._circuit = circuit
         self._prefix = key_prefix("dns", view)
+        self._secrets = tuple(secrets)
         # A follower gives up early enough to still answer within an interactive timeout.
         self._single_flight = SingleFlight(circuit, lease_s=3.5, wait_timeout_s=1.5)
         self._delayed = RequestBatcher(self._store_all, after_s=STORE_DELAY_S)
@@ -53,9 +59,9 @@ class AnswerCache:
         key = self._key(name, rdtype)
         if fresh:
             answer = await query()
-            self._single_flight.store(key, partial(dump_answer, answer))
+            self._single_flight.store(key, partial(self._dump, answer))
             return answer
-        answer, _ = await self._single_flight.fetch(key, query, dump_answer, load)
+        answer, _ = await self._single_flight.fetch(key, query, self._dump, load)
         return answer
 
     async def get_many(self, names: Sequence[str], rdtype: str, /) -> dict[str, DnsAnswer]:
@@ -77,12 +83,17 @@ class AnswerCache:
         await self._delayed.flush()
         await self._single_flight.flush()
 
+    def _dump(self, answer: DnsAnswer) -> CacheEntry:
+        if self._secrets and answer.rdtype == "TXT":
+            answer = replace(answer, records=tuple(redact(record, self._secrets) for record in answer.records))
+        return dump_answer(answer)
+
     def _key(self, name: str, rdtype: str) -> str:
         return self._prefix + digest(f"{name.lower()} {rdtype}")
 
     async def _store_all(self, answers: Sequence[DnsAnswer]) -> list[None]:
         for answer in answers:
-            self._single_flight.store(self._key(answer.name, answer.rdtype), partial(dump_answer, answer))
+            self._single_flight.store(self._key(answer.name, answer.rdtype), partial(self._dump, answer))
         return [None] * len(answers)
 
 

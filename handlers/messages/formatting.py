@@ -43,8 +43,9 @@ REASON_TEXTS = {
 
 
 def request_label(request: CheckRequest) -> str:
-    ip, domain = request.target.ip, request.target.domain
-    return " · ".join(part for part in (str(ip) if ip else "", display_domain(domain) if domain else "") if part)
+    target = request.target
+    name = target.mailbox or (display_domain(target.domain) if target.domain else "")
+    return " · ".join(part for part in (str(target.ip) if target.ip else "", name) if part)
 
 
 def summarize_report(report: Report) -> str:

@@ -207,3 +207,16 @@ def test_settings_are_frozen() -> None:
 def test_tilde_is_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = read(monkeypatch, {"MAILCHECK_STATE_DIR": "~/state"})
     assert settings.core.state_dir == Path(os.path.expanduser("~/state"))
+
+
+def test_list_keys_are_named_by_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read(monkeypatch, {"MAILCHECK_KEY_OWN_LIST": " k3y ", "MAILCHECK_KEY_EMPTY": "", "MAILCHECK_KEY": "no"})
+    assert {name: key.get_secret_value() for name, key in settings.core.list_keys.items()} == {"own-list": "k3y"}
+    assert "k3y" not in repr(settings)
+
+
+@pytest.mark.parametrize("key", ["two words", "a..b", "x" * 64, "-a", "päss", "a/b"])
+def test_list_key_that_is_no_dns_label_is_refused_unseen(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        read(monkeypatch, {"MAILCHECK_KEY_OWN_LIST": key})
+    assert error.value.problems == ("MAILCHECK_KEY_OWN_LIST must be letters, digits and hyphens: a part of DNS names.",)

@@ -14,6 +14,14 @@ class Kind(StrEnum):
     IP4 = "ip4"
     IP6 = "ip6"
     DOMAIN = "domain"
+    EMAIL = "email"
+
+
+class MailboxHash(StrEnum):
+    """How a list of mail addresses is asked about one: by its SHA-1, or as Spamhaus HBL."""
+
+    SHA1 = "sha1"
+    HBL = "hbl"
 
 
 class Nature(StrEnum):
@@ -42,13 +50,6 @@ class Controls(StrEnum):
         return self in (Controls.BOTH, Controls.TWO_SETS)
 
 
-class Key(StrEnum):
-    """Name of the setting that holds the API key of a key zone."""
-
-    SPAMHAUS = "spamhaus"
-    ABUSIX = "abusix"
-
-
 @dataclass(frozen=True, slots=True)
 class Blocklist:
     """One DNSBL.
@@ -70,12 +71,13 @@ class Blocklist:
     must_list: str
     must_not_list: str
     source: str
-    key: Key | None = None
+    key: str | None = None
     key_zone: str = ""
     needs_key: bool = False
     per_day: int | None = None
     per_second: int | None = None
     registration_url: str = ""
+    mailbox_hash: MailboxHash = MailboxHash.SHA1
 
 
 @dataclass(frozen=True, slots=True)

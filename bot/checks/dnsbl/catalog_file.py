@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationInfo, field_validator, model_validator
 
-from bot.checks.dnsbl.catalog import Blocklist, Catalog, Controls, Key, Kind, Nature
+from bot.checks.dnsbl.catalog import Blocklist, Catalog, Controls, Kind, MailboxHash, Nature
 from bot.checks.dnsbl.return_codes import CodeTable, Effect, Pattern, Removal, RemovalParty, ReturnCode, Severity
 from bot.inputs.toml_tables import Count, Flag, Table, Tables, Text, Texts, Url, key_error, read_toml, validate
 
@@ -25,7 +25,9 @@ TEST_POINTS = {
     Kind.IP4: ("127.0.0.2", "127.0.0.1"),
     Kind.IP6: ("::ffff:7f00:2", "::ffff:7f00:1"),
     Kind.DOMAIN: ("test", "invalid"),
+    Kind.EMAIL: ("listed@test.invalid", "not-listed@test.invalid"),
 }
+PLACEHOLDERS = {Kind.IP4: "ip", Kind.IP6: "ip", Kind.DOMAIN: "domain", Kind.EMAIL: "email"}
 
 
 class CodeFormat(StrEnum):
@@ -94,6 +96,13 @@ def _check_id(text: str) -> str:
     return text
 
 
+def _check_key(text: str) -> str:
+    # The value is not repeated: somebody may have written the key itself.
+    if not ID.fullmatch(text):
+        raise ValueError("must be a name in lower case, such as abusix; the key itself is in MAILCHECK_KEY_ABUSIX")
+    return text
+
+
 def _check_zone(text: str) -> str:
     if not ZONE.fullmatch(text):
         raise ValueError(f"must be a lower-case domain without a dot at its end, such as bl.example.net, not {text!r}")
@@ -130,19 +139,20 @@ class ListTable(Table):
     source: Url
     must_list: Text | None = None
     must_not_list: Text | None = None
-    key: Key | None = None
+    key: Annotated[Text, AfterValidator(_check_key)] | None = None
     key_zone: str = ""
     needs_key: Flag = False
     per_day: Count | None = None
     per_second: Count | None = None
     ip6_prefix: Count | None = None
     register_url: Url = Field(default="", alias="register")
+    mailbox_hash: MailboxHash = MailboxHash.SHA1
 
     @field_validator("kinds")
     @classmethod
     def _check_kinds(cls, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
-        if Kind.DOMAIN in kinds and len(kinds) > 1:
-            raise ValueError("mixes addresses and domains; write one list for each")
+        if len({PLACEHOLDERS[kind] for kind in kinds}) > 1:
+            raise ValueError("mixes addresses, domains and mail addresses; write one list for each")
         return kinds
 
     @field_validator("codes")
@@ -157,7 +167,7 @@ class ListTable(Table):
     @model_validator(mode="after")
     def _check(self) -> ListTable:
         self._check_key_zone()
-        placeholder = "domain" if Kind.DOMAIN in self.kinds else "ip"
+        placeholder = PLACEHOLDERS[self.kinds[0]]
         _check_placeholder(self.removal, placeholder)
         for text, code in self.codes.items():
             if code.removal:
@@ -197,6 +207,7 @@ class ListTable(Table):
             per_day=self.per_day,
             per_second=self.per_second,
             registration_url=self.register_url,
+            mailbox_hash=self.mailbox_hash,
         )
 
     def _code_table(self, refusals: Mapping[str, CodeRow], removal: Removal) -> CodeTable:

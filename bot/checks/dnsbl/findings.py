@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv6Network
 from typing import Any
+from urllib.parse import quote
 
-from bot.checks.dnsbl.catalog import Blocklist, Key
+from bot.checks.dnsbl.catalog import Blocklist
 from bot.checks.dnsbl.classify import Classification, ListState
 from bot.checks.dnsbl.messages import (
     DEFAULT_REASON,
     EFFECT_CODES,
     IMPACT_TEXTS,
     OR_KEY,
+    PROVIDERS_NAME,
     REASON_TEXTS,
     REGISTER_RESOLVER,
     REMEDIATIONS,
@@ -25,32 +28,36 @@ from bot.checks.dnsbl.messages import (
     UNRECOGNIZED,
     UNREGISTERED_REASONS,
 )
+from bot.checks.dnsbl.names import QueriedName
 from bot.checks.dnsbl.return_codes import Effect, Removal, ReturnCode, Severity
 from bot.checks.dnsbl.zones import Zone
 from bot.models import Finding, Link, Role, Verdict
 
 CHECK = "blocklist"
+PLACEHOLDER = re.compile(r"\{(ip|domain|email)\}")
 FORM_LABEL, LOOKUP_LABEL = "Removal form", "Look it up"
 EFFECTS_WORST_FIRST = [Effect.LISTED, Effect.POLICY, Effect.INFO, Effect.ALLOW]
 
 
 def list_finding(
-    zone: Zone, subject: str, role: Role, classification: Classification, txt: Sequence[str] = ()
+    zone: Zone, name: QueriedName, role: Role, classification: Classification, txt: Sequence[str] = ()
 ) -> Finding:
-    """Return the finding about one list; `subject` is the queried address or domain as text."""
+    """Return the finding about one list and one name."""
     match classification.state:
         case ListState.NOT_LISTED:
-            return not_listed_finding(zone, subject)
+            return not_listed_finding(zone, name.display)
         case ListState.LISTED:
-            return _listed(zone, subject, role, classification, txt)
+            finding = _listed(zone, name, role, classification, txt)
+            return _as_note(finding) if name.is_providers else finding
         case _:
-            return _no_answer(zone, subject, classification)
+            return _no_answer(zone, name.display, classification)
 
 
 def not_listed_finding(zone: Zone, subject: str) -> Finding:
     """Return the finding for a target that is not listed."""
     blocklist = zone.blocklist
-    summary = f"{subject} is not on {blocklist.name}."
+    verb = "are" if " and " in subject else "is"
+    summary = f"{subject} {verb} not on {blocklist.name}."
     return Finding(CHECK, blocklist.id, Verdict.PASS, "blocklist.not-listed", summary, "", zone.not_listed_facts)
 
 
@@ -64,7 +71,7 @@ def verdict_of(code: ReturnCode, role: Role) -> Verdict:
     return Verdict.PASS
 
 
-def _listed(zone: Zone, subject: str, role: Role, classification: Classification, txt: Sequence[str]) -> Finding:
+def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classification, txt: Sequence[str]) -> Finding:
     unknown = _unknown_code(zone.blocklist, classification.unrecognized)
     codes = sorted((*classification.codes, *unknown), key=lambda code: _rank(code, role, code in unknown))
     worst, verdict = codes[0], verdict_of(codes[0], role)
@@ -86,12 +93,23 @@ def _listed(zone: Zone, subject: str, role: Role, classification: Classification
         verdict=verdict,
         code=UNRECOGNIZED if is_unknown else EFFECT_CODES[worst.effect],
         summary=(
-            f"{subject} is on {list_names}: {worst.meaning}{'' if is_unknown else _impact(worst, role)}."
-            f"{_ipv6_network_note(subject, worst)}"
+            f"{name.display} is on {list_names}: {worst.meaning}{'' if is_unknown else _impact(worst, role)}."
+            f"{_ipv6_network_note(name.text, worst)}"
         ),
         remediation=_remediation(zone.blocklist, worst.removal) if verdict > Verdict.PASS else "",
         facts=_facts(zone, classification) | facts,
-        links=_removal_links([code.removal for code in codes], subject),
+        links=_removal_links([code.removal for code in codes], name.text),
+    )
+
+
+def _as_note(finding: Finding) -> Finding:
+    """Return a listing of a name that the provider chose, which its user can neither change nor delist."""
+    return finding._replace(
+        verdict=Verdict.PASS,
+        code=EFFECT_CODES[Effect.INFO],
+        summary=f"{finding.summary.removesuffix('.')}; {PROVIDERS_NAME}.",
+        remediation="",
+        facts={**finding.facts, "effect": Effect.INFO.value},
     )
 
 
@@ -146,7 +164,7 @@ def _removal_links(removals: Sequence[Removal], subject: str) -> tuple[Link, ...
     for removal in removals:
         for label, page in ((FORM_LABEL, removal.form_url), (LOOKUP_LABEL, removal.lookup_url)):
             if page:
-                url = page.replace("{ip}", subject).replace("{domain}", subject)
+                url = PLACEHOLDER.sub(quote(subject, safe=":"), page)
                 labels[url] = FORM_LABEL if labels.get(url) == FORM_LABEL else label
     return tuple(Link(label, url) for url, label in labels.items())
 
@@ -157,7 +175,7 @@ def _no_answer(zone: Zone, subject: str, classification: Classification) -> Find
     links: tuple[Link, ...] = ()
     if blocklist.registration_url and classification.reason in UNREGISTERED_REASONS:
         remediation, links = (REGISTER_RESOLVER, (Link("Make your resolver known", blocklist.registration_url),))
-    or_key = OR_KEY if blocklist.key is Key.SPAMHAUS and not zone.secret else ""
+    or_key = OR_KEY if blocklist.key == "spamhaus" and not zone.secret else ""
     return Finding(
         check=CHECK,
         subject=blocklist.id,

@@ -79,6 +79,8 @@ IMPACT_TEXTS = {
     Severity.NONE: "no large receiver uses this list",
 }
 
+PROVIDERS_NAME = "your provider chose that name, so this is only a note"
+
 REMEDIATIONS = {
     RemovalParty.OWNER: ("Fix the cause first, then ask {operator} for removal and say what you changed."),
     RemovalParty.PROVIDER: (

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bot.checks.dnsbl import load
 from bot.checks.dnsbl.classify import Classification, ListState
 from bot.checks.dnsbl.findings import list_finding
+from bot.checks.dnsbl.names import QueriedName
 from bot.checks.dnsbl.zones import Zone, usable_zones
 from bot.models import CheckRequest, Finding, Link, Report, Role, Target
 from bot.monitoring.alert_state import advance
@@ -108,7 +109,9 @@ def listed(zone: Zone, target: Target) -> Finding:
     subject = str(target.domain if "domain" in zone.blocklist.kinds else target.ip)
     code = code_of(zone.blocklist)
     reading = Classification(ListState.LISTED, answers=(code,), codes=tuple(zone.blocklist.codes.find(code)))
-    return list_finding(zone, subject, Role.MTA, reading, [f"https://{zone.blocklist.zone}/?{subject}"])
+    return list_finding(
+        zone, QueriedName(subject, subject), Role.MTA, reading, [f"https://{zone.blocklist.zone}/?{subject}"]
+    )
 
 
 def test_range_on_every_list_is_stored_in_25_kilobytes() -> None:

@@ -98,6 +98,16 @@ async def test_answer_ttl_is_limited_to_an_hour(
     assert ttls == ([] if stored_s is None else [pytest.approx(stored_s * 1000, abs=500)])
 
 
+async def test_cache_stores_no_secret_that_a_list_repeats(redis: Redis) -> None:
+    cache = AnswerCache(CircuitBreaker(redis), "192.0.2.53", ["S3cretkey"])
+    asked = DnsAnswer("5.s3cretkey.zen.example", "TXT", ("you asked 5.S3CRETKEY.zen.example",), ttl=300)
+    await cache.fetch(asked.name, "TXT", FakeQuery(asked))
+    await cache.flush()
+    values = [await redis.get(key) for key in await redis.keys("mc1:dns:*")]
+    assert values
+    assert "s3cretkey" not in "".join([*map(str, values), *await redis.keys()]).lower()
+
+
 async def test_cache_key_ignores_case_but_not_type(cache: AnswerCache) -> None:
     query = FakeQuery()
     await fetch(cache, query, "Example.COM")

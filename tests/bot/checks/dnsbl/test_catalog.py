@@ -145,15 +145,15 @@ INVALID = [
     (("severity",), "fatal", "severity must be 'high', 'medium', 'low' or 'none', not \"fatal\""),
     (("nature",), MISSING, "nature is missing"),
     (("kinds",), [], "kinds must not be empty"),
-    (("kinds",), ["ip4", "domain"], "kinds mixes addresses and domains"),
-    (("kinds",), ["ip5"], "kinds must be 'ip4', 'ip6' or 'domain', not \"ip5\""),
+    (("kinds",), ["ip4", "domain"], "kinds mixes addresses, domains and mail addresses"),
+    (("kinds",), ["ip5"], "kinds must be 'ip4', 'ip6', 'domain' or 'email', not \"ip5\""),
     (("controls",), "some", "controls must be 'both', 'two_sets', 'must_not_only' or 'none'"),
     (("colour",), "red", "colour is not a key of this table"),
     (("per_days",), 7, "per_days is not a key of this table; per_day is"),
     (("per_day",), 0, "per_day must be a whole number above 0, not 0"),
     (("source",), "ftp://example.net/", "source must start with https:// or http://"),
     (("key",), MISSING, "key_zone and key go together"),
-    (("key",), "sorbs", "key must be "),
+    (("key",), "S3cret Key", "key must be a name in lower case, such as abusix; the key itself is in"),
     (("key_zone",), "zen.dq.spamhaus.net", "key_zone must hold {key}"),
     (("key_zone",), "{key}.{user}.example.net", "key_zone may have no placeholder but {key}"),
     (("removal",), MISSING, "removal is missing"),
@@ -178,7 +178,9 @@ VALUES = {"text": "x y", "number": 7, "fraction": 0.5, "boolean": True, "list": 
 KINDS = {
     (): {
         **dict.fromkeys(("id", "name", "operator", "zone", "nature", "severity", "controls", "reads"), "text"),
-        **dict.fromkeys(("source", "register", "must_list", "must_not_list", "key", "key_zone"), "text"),
+        **dict.fromkeys(
+            ("source", "register", "must_list", "must_not_list", "key", "key_zone", "mailbox_hash"), "text"
+        ),
         **dict.fromkeys(("per_day", "per_second", "ip6_prefix"), "number"),
         **dict.fromkeys(("removal", "codes"), "table"),
         "kinds": "list",
