@@ -1,5 +1,7 @@
 """Caches in Redis: DNS answers, reports, list trust. Every key has a TTL.
 
+An entry with more time left than its kind has at most is out of date: the clock of the store was set back since.
+
 `view` names the resolver behind the answers: processes with different resolvers share nothing.
 """
 
@@ -178,7 +180,7 @@ def dump_answer(answer: DnsAnswer) -> CacheEntry:
 
 def load_answer(name: str, rdtype: str, entry: CacheEntry) -> DnsAnswer:
     """Raises ValueError or TypeError for a text that `dump_answer` did not write."""
-    exists, authentic, records = json.loads(check_text(entry.text))
+    exists, authentic, records = json.loads(current_text(entry, MAX_ANSWER_TTL_S))
     if not isinstance(records, list) or not all(isinstance(record, str) for record in records):
         raise TypeError("records are texts")
     return DnsAnswer(name, rdtype, tuple(records), exists=exists, ttl=int(entry.ttl_s), authentic=authentic)
@@ -190,8 +192,15 @@ def dump_report(report: Report) -> CacheEntry:
 
 
 def load_report(entry: CacheEntry) -> Report:
-    """Raises one of UNREADABLE_ERRORS for a text that `dump_report` did not write."""
-    return report_from_json(json.loads(check_text(entry.text)))
+    """Raises one of UNREADABLE_ERRORS for a text that `dump_report` did not write, and for one out of date."""
+    return report_from_json(json.loads(current_text(entry, REPORT_TTL_S)))
+
+
+def current_text(entry: CacheEntry, max_ttl_s: float) -> str:
+    """Raises ValueError for an entry that is not text or out of date."""
+    if entry.ttl_s > max_ttl_s:
+        raise ValueError("stored by a clock that was set back")
+    return check_text(entry.text)
 
 
 def key_prefix(namespace: str, view: str) -> str:

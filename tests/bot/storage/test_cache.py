@@ -183,6 +183,20 @@ async def test_unreadable_entry_is_replaced(redis: Redis, cache: AnswerCache, ga
     assert query.calls == 2
 
 
+@pytest.mark.parametrize("stored", ['=[true,false,["192.0.2.99"]]', "?another-process-1"])
+async def test_entry_from_before_the_clock_was_set_back_is_replaced(
+    redis: Redis, cache: AnswerCache, stored: str
+) -> None:
+    query = FakeQuery()
+    await fetch(cache, query)
+    (key,) = await redis.keys("*")
+    await redis.set(key, stored, ex=MAX_ANSWER_TTL_S + 3600)
+    async with asyncio.timeout(1):  # a follower would wait longer
+        assert await fetch(cache, query) == ANSWER
+    assert query.calls == 2
+    assert await redis.ttl(key) <= MAX_ANSWER_TTL_S
+
+
 async def test_entry_of_wrong_type_affects_no_other_key(redis: Redis, cache: AnswerCache) -> None:
     query = FakeQuery()
     await fetch(cache, query)
@@ -300,6 +314,16 @@ async def test_new_report_is_returned_before_it_is_encoded(redis: Redis, fresh: 
     assert "text" not in vars(facts)
     await reports.flush()
     assert "text" in vars(facts)
+
+
+async def test_report_from_before_the_clock_was_set_back_is_replaced(redis: Redis) -> None:
+    old, new = report_of(finding("mx")), report_of(finding("spf"))
+    reports = ReportCache(CircuitBreaker(redis))
+    await reports.fetch("order", makes(old))
+    await reports.flush()
+    (key,) = await redis.keys("*")
+    await redis.expire(key, 3600)
+    assert await ReportCache(CircuitBreaker(redis)).fetch("order", makes(new)) == (new, False)
 
 
 async def test_concurrent_requests_of_two_processes_share_one_report(redis: Redis) -> None:
