@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
+from redis.asyncio import Redis
 
 from bot.check_runner import CheckRunner
 from bot.checks import (
@@ -91,7 +92,7 @@ class Core:
     check_runner: CheckRunner
     metrics: Metrics
     store: RedisConnection | None
-    cache_breaker: CircuitBreaker | None
+    breaker: CircuitBreaker
     dns_client: DnsClient
     clock: RedisClock
 
@@ -129,18 +130,18 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
         store = await _store(settings, stack, needs_store) if uses_store else None
         keys, clock = _keys(settings), await _clock(store)
         dns_client = await stack.enter_async_context(DnsClient(nameservers, rate_limits=_rate_limits(catalog, keys)))
-        cache_breaker = CircuitBreaker(store.interactive) if store else None
-        answers = AnswerCache(cache_breaker, identity) if cache_breaker else None
-        reports = ReportCache(cache_breaker, f"{identity} {settings.blocklists}") if cache_breaker else None
+        breaker, redis = CircuitBreaker(), store.interactive if store else None
+        answers = AnswerCache(redis, breaker, identity) if redis else None
+        reports = ReportCache(redis, breaker, f"{identity} {settings.blocklists}") if redis else None
         for cache in (answers, reports):
             if cache:
                 stack.push_async_callback(cache.flush)
         resolver = Resolver(dns_client, identity=identity, shared_cache=answers)
-        lists = blocklist_check(catalog, keys, _trust_cache(cache_breaker, identity), identity, clock)
+        lists = blocklist_check(catalog, keys, _trust_cache(redis, breaker, identity), identity, clock)
         registry = build_metrics()
         special_allowed = settings.special_addresses is SpecialAddresses.ALLOW
         check_runner = CheckRunner(
-            checks=checks(lists, special_allowed, _network_clients(resolver, settings.probe_smtp, cache_breaker)),
+            checks=checks(lists, special_allowed, _network_clients(resolver, settings.probe_smtp, redis, breaker)),
             address_checks=ADDRESS_CHECKS,
             name_checks=NAME_CHECKS,
             lookup=resolver,
@@ -152,7 +153,7 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
             reports=reports,
         )
         parts = (settings, nameservers, catalog, keys, usable_zones(catalog, keys), resolver)
-        yield Core(*parts, check_runner, registry, store, cache_breaker, dns_client, clock)
+        yield Core(*parts, check_runner, registry, store, breaker, dns_client, clock)
 
 
 def checks(
@@ -204,9 +205,11 @@ def _nameservers(settings: Settings) -> tuple[Server, ...]:
         raise SettingsError([str(error)]) from None
 
 
-def _network_clients(lookup: Lookup, probe_smtp: ProbeSmtp, cache_breaker: CircuitBreaker | None) -> NetworkClients:
+def _network_clients(
+    lookup: Lookup, probe_smtp: ProbeSmtp, redis: Redis | None, breaker: CircuitBreaker
+) -> NetworkClients:
     guarded_fetch = partial(fetch, lookup=lookup)
-    registries = RdapClient(guarded_fetch, RedisTextCache(cache_breaker, "registry") if cache_breaker else None)
+    registries = RdapClient(guarded_fetch, RedisTextCache(redis, breaker, "registry") if redis else None)
     probe = SmtpProbeCache(partial(probe_host, lookup=lookup)) if probe_smtp is not ProbeSmtp.OFF else None
     return NetworkClients(
         guarded_fetch, registries, probe, probe_timeout_s=None if probe_smtp is ProbeSmtp.ON else BRIEF_PROBE_TIMEOUT_S
@@ -237,10 +240,10 @@ def _rate_limits(catalog: Catalog, keys: Mapping[str, str]) -> dict[str, RateLim
     return {apex: RateLimit(item.per_second, item.per_day) for apex, item in lists if item.per_second or item.per_day}
 
 
-def _trust_cache(cache_breaker: CircuitBreaker | None, identity: str) -> TrustCache:
-    return (
-        SharedTrustCache(RedisTextCache(cache_breaker, "standing", identity)) if cache_breaker else InMemoryTrustCache()
-    )
+def _trust_cache(redis: Redis | None, breaker: CircuitBreaker, identity: str) -> TrustCache:
+    if redis is None:
+        return InMemoryTrustCache()
+    return SharedTrustCache(RedisTextCache(redis, breaker, "standing", identity))
 
 
 class SharedTrustCache:

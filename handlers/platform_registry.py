@@ -11,12 +11,12 @@ from starlette.routing import BaseRoute, Mount
 from bot.app import Core
 from bot.demo import Demo
 from bot.settings import SlackMode
+from bot.storage.circuit_breaker import CircuitBreaker
+from bot.storage.deduplicator import Deduplicator
 from bot.storage.oauth_tokens import OAuthTokens
-from bot.storage.rate_limits import Deduplicator
 from bot.storage.record_store import RecordStore
 from bot.storage.redis_client import RedisConnection
 from bot.task_queue import TaskQueue
-from handlers.background import RequestDeduplicator
 from handlers.commands import CommandRouter
 from handlers.commands.overview import OverviewBuilder
 from handlers.ports import MessagePoster, Platform
@@ -28,8 +28,6 @@ from handlers.teams.conversation_store import StoredConversationReferences
 from handlers.teams.outbound_auth import Credentials as TeamsCredentials
 from handlers.web.app import WebChat
 from handlers.web.dashboard import status_page_routes
-
-ENQUEUE_TIMEOUT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +75,13 @@ def status_routes(dependencies: PlatformDependencies) -> list[Mount]:
 
 
 def _slack(dependencies: PlatformDependencies) -> PlatformRuntime:
-    seen = RequestDeduplicator(Deduplicator(dependencies.store.interactive))
+    breaker = dependencies.core.breaker
     home_overview = partial(dependencies.overview_builder.build_for_channels, "slack")
     slack = SlackPlatform(
         _slack_credentials(dependencies),
         dependencies.commands,
-        enqueue_jobs(dependencies.task_queue, "answer_slack", id_key="id"),
-        seen,
+        enqueue_jobs(dependencies.task_queue, breaker, "answer_slack", id_key="id"),
+        Deduplicator(dependencies.store.interactive, breaker),
         load_overview=home_overview,
     )
 
@@ -96,16 +94,17 @@ def _slack(dependencies: PlatformDependencies) -> PlatformRuntime:
 
 
 def _teams(dependencies: PlatformDependencies) -> PlatformRuntime:
-    settings, redis = dependencies.core.settings, dependencies.store.interactive
+    settings, breaker = dependencies.core.settings, dependencies.core.breaker
+    redis = dependencies.store.interactive
     secret = settings.teams_client_secret.get_secret_value() if settings.teams_client_secret else ""
     credentials = TeamsCredentials(settings.teams_client_id or "", secret, settings.teams_tenant_id or "")
-    enqueue = enqueue_jobs(dependencies.task_queue, "answer_teams", id_key="errand")
+    enqueue = enqueue_jobs(dependencies.task_queue, breaker, "answer_teams", id_key="errand")
     teams = TeamsPlatform(
         credentials,
         dependencies.commands,
         enqueue,
-        StoredConversationReferences(RecordStore(redis, "teams")),
-        Deduplicator(redis),
+        StoredConversationReferences(RecordStore(redis, "teams"), breaker),
+        Deduplicator(redis, breaker),
     )
 
     async def answer_teams(payload_id: str) -> None:
@@ -135,11 +134,11 @@ def _slack_credentials(dependencies: PlatformDependencies) -> Credentials:
     return replace(credentials, oauth_app=app, token_store=OAuthTokens(dependencies.store.interactive, "slack", secret))
 
 
-def enqueue_jobs(task_queue: TaskQueue, task: str, *, id_key: str) -> Enqueue:
+def enqueue_jobs(task_queue: TaskQueue, breaker: CircuitBreaker, task: str, *, id_key: str) -> Enqueue:
     """Submit jobs under the request id in `id_key`; a job with the id of a pending one is dropped."""
 
     async def enqueue(job: dict[str, str]) -> None:
-        await task_queue.submit(task, job, key=job[id_key], timeout_s=ENQUEUE_TIMEOUT_S)
+        await breaker.call(lambda: task_queue.submit(task, job, key=job[id_key]))
 
     return enqueue
 

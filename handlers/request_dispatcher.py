@@ -12,7 +12,9 @@ from typing import Generic, Protocol, TypeVar
 
 import structlog
 
-from handlers.background import AckCircuitBreaker, RequestDeduplicator, StoreTimeout, TaskSet
+from bot.storage import StoreUnavailable
+from bot.storage.deduplicator import Deduplicator
+from handlers.background import TaskSet
 from handlers.message import Card
 from handlers.messages import internal_error_card, refusal_card
 from handlers.ports import Ack, ChatRequest, CommandHandler, ProgressCallback, ignore_progress
@@ -55,21 +57,20 @@ RequestT = TypeVar("RequestT", bound=Request)
 class RequestDispatcher(Generic[RequestT]):
     """Acknowledges, enqueues and answers requests of one platform.
 
-    `enqueue` hands a job to a process that calls `answer_job`; while it fails or the breaker is
-    open, the request is answered here. `progress_after` is in seconds.
+    `enqueue` hands a job to a process that calls `answer_job`; while it soon raises StoreUnavailable,
+    the request is answered here. `progress_after` is in seconds.
     """
 
     def __init__(
         self,
         commands: CommandHandler,
         enqueue: Enqueue,
-        breaker: AckCircuitBreaker,
         responder: Callable[[RequestT], Responder],
         progress_after: float,
     ) -> None:
-        self._commands, self._enqueue, self._breaker = commands, enqueue, breaker
+        self._commands, self._enqueue = commands, enqueue
         self._responder, self._progress_after = responder, progress_after
-        self._answered_here, self.tasks, self._enqueuing = (RequestDeduplicator(), TaskSet(), TaskSet())
+        self._answered_here, self.tasks, self._enqueuing = (Deduplicator(), TaskSet(), TaskSet())
 
     # Accepting
 
@@ -98,8 +99,8 @@ class RequestDispatcher(Generic[RequestT]):
     async def _enqueue_or_run(self, request: RequestT) -> bool:
         """False if the queue is unavailable and this process is at its limit."""
         try:
-            await self._breaker.call(lambda: self._enqueue(request.to_job()))
-        except StoreTimeout:
+            await self._enqueue(request.to_job())
+        except StoreUnavailable:
             self._answered_here.seen_locally(request.id)  # the queue may have accepted it all the same
             return self.tasks.start(self._answer(request))
         return True

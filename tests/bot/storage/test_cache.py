@@ -56,7 +56,7 @@ async def every_cache_key_has_a_ttl(redis: Redis) -> AsyncIterator[None]:
 
 @pytest.fixture
 def cache(redis: Redis) -> AnswerCache:
-    return AnswerCache(CircuitBreaker(redis))
+    return AnswerCache(redis, CircuitBreaker())
 
 
 async def fetch(cache: AnswerCache, query: Callable[[], Awaitable[DnsAnswer]], name: str = ANSWER.name) -> DnsAnswer:
@@ -105,9 +105,9 @@ async def test_cache_key_ignores_case_but_not_type(cache: AnswerCache) -> None:
 
 
 async def test_resolvers_share_no_answers(redis: Redis) -> None:
-    query, breaker = FakeQuery(), CircuitBreaker(redis)
-    await fetch(AnswerCache(breaker, view="192.0.2.53"), query)
-    await fetch(AnswerCache(breaker, view="198.51.100.53"), query)
+    query, breaker = FakeQuery(), CircuitBreaker()
+    await fetch(AnswerCache(redis, breaker, view="192.0.2.53"), query)
+    await fetch(AnswerCache(redis, breaker, view="198.51.100.53"), query)
     assert query.calls == 2
 
 
@@ -212,23 +212,27 @@ async def test_two_processes_query_each_name_once(redis: Redis, redis_url: str) 
 class CountingBreaker(CircuitBreaker):
     """Counts the calls that are sent to Redis."""
 
-    calls = 0
+    sent = 0
 
-    async def run(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def call(self, call: Callable[[], Awaitable[T]]) -> T:
         async def counted() -> T:
-            self.calls += 1
+            self.sent += 1
             return await call()
 
-        return await super().run(counted)
+        return await super().call(counted)
 
 
 async def test_hung_redis_costs_one_timeout(redis: Redis, redis_server: RedisServer) -> None:
     clock = Clock()
     async with open_client(redis_server.url, 1.0) as hung_client:
-        breaker = CountingBreaker(hung_client, clock=clock)
-        cache, reports, texts = (AnswerCache(breaker), ReportCache(breaker), RedisTextCache(breaker, "health"))
+        breaker = CountingBreaker(clock=clock)
+        cache, reports, texts = (
+            AnswerCache(hung_client, breaker),
+            ReportCache(hung_client, breaker),
+            RedisTextCache(hung_client, breaker, "health"),
+        )
         await fetch(cache, FakeQuery())
-        breaker.calls = 0
+        breaker.sent = 0
         with redis_server.hung():
             query = FakeQuery()
             answers = await asyncio.gather(*(cache.fetch(f"{n}.example", "A", query) for n in range(200)))
@@ -237,7 +241,7 @@ async def test_hung_redis_costs_one_timeout(redis: Redis, redis_server: RedisSer
             assert await reports.fetch("order", lambda: make_text("made")) == ("made", False)
             assert await texts.get_many(["zen"]) == {}
             await texts.set_many({"zen": "alive"}, 60)
-            assert breaker.calls == 1
+            assert breaker.sent == 1
         assert cache.unavailable  # until the breaker closes, even though Redis is back
         clock.now += 5
         assert not cache.unavailable
@@ -247,7 +251,7 @@ async def test_hung_redis_costs_one_timeout(redis: Redis, redis_server: RedisSer
 
 async def test_unreachable_redis_is_skipped() -> None:
     async with open_client("redis://127.0.0.1:1", 1.0) as unreachable:
-        cache = AnswerCache(CircuitBreaker(unreachable))
+        cache = AnswerCache(unreachable, CircuitBreaker())
         assert not cache.unavailable
         assert await fetch(cache, FakeQuery()) == ANSWER
         assert cache.unavailable
@@ -258,7 +262,7 @@ async def make_text(value: str) -> str:
 
 
 async def test_repeated_request_returns_cached_report(redis: Redis) -> None:
-    reports = ReportCache(CircuitBreaker(redis))
+    reports = ReportCache(redis, CircuitBreaker())
     assert await reports.fetch("192.0.2.1 as mta", lambda: make_text("one")) == ("one", False)
     await reports.flush()
     assert await reports.fetch("192.0.2.1 as mta", lambda: make_text("two")) == ("one", True)
@@ -268,7 +272,7 @@ async def test_repeated_request_returns_cached_report(redis: Redis) -> None:
 
 
 async def test_fresh_report_replaces_cached_one(redis: Redis) -> None:
-    reports = ReportCache(CircuitBreaker(redis))
+    reports = ReportCache(redis, CircuitBreaker())
     await reports.fetch("order", lambda: make_text("old"))
     await reports.flush()
     assert await reports.fetch("order", lambda: make_text("new"), fresh=True) == ("new", False)
@@ -285,17 +289,17 @@ async def test_concurrent_requests_share_one_report(redis: Redis) -> None:
         await asyncio.sleep(0)
         return "report"
 
-    caches = [ReportCache(CircuitBreaker(redis)) for _ in range(10)]
+    caches = [ReportCache(redis, CircuitBreaker()) for _ in range(10)]
     reports = await asyncio.gather(*(cache.fetch("order", make) for cache in caches))
     assert sorted(reports) == [("report", False)] + [("report", True)] * 9
     assert made == 1
 
 
 async def test_texts_are_cached_for_their_ttl(redis: Redis) -> None:
-    texts = RedisTextCache(CircuitBreaker(redis), "health")
+    texts = RedisTextCache(redis, CircuitBreaker(), "health")
     await texts.set_many({"zen": "alive", "sorbs": "emptied"}, 60)
     await texts.set_many({"never": "kept"}, 0)
     assert await texts.get_many(["zen", "sorbs", "other", "never"]) == {"zen": "alive", "sorbs": "emptied"}
     assert await texts.get_many([]) == {}
-    assert await RedisTextCache(CircuitBreaker(redis), "health", view="192.0.2.53").get_many(["zen"]) == {}
+    assert await RedisTextCache(redis, CircuitBreaker(), "health", view="192.0.2.53").get_many(["zen"]) == {}
     assert {await redis.ttl(key) for key in await redis.keys("*")} <= {59, 60}
