@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
+from redis.asyncio import Redis
 
 from bot.check_runner import CheckRunner
 from bot.checks import sender_requirements
@@ -63,7 +64,7 @@ class Core:
     check_runner: CheckRunner
     metrics: Metrics
     store: RedisConnection | None
-    cache_breaker: CircuitBreaker | None
+    breaker: CircuitBreaker
     dns_client: DnsClient
     clock: RedisClock
 
@@ -101,18 +102,18 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
         store = await _store(settings, stack, needs_store) if uses_store else None
         keys, clock = _keys(settings), await _clock(store)
         dns_client = await stack.enter_async_context(DnsClient(nameservers, rate_limits=_rate_limits(catalog, keys)))
-        cache_breaker = CircuitBreaker(store.interactive) if store else None
-        answers = AnswerCache(cache_breaker, identity, keys.values()) if cache_breaker else None
-        reports = ReportCache(cache_breaker, f"{identity} {settings.blocklists}") if cache_breaker else None
+        breaker, redis = CircuitBreaker(), store.interactive if store else None
+        answers = AnswerCache(redis, breaker, identity, keys.values()) if redis else None
+        reports = ReportCache(redis, breaker, f"{identity} {settings.blocklists}") if redis else None
         for cache in (answers, reports):
             if cache:
                 stack.push_async_callback(cache.flush)
         resolver = Resolver(dns_client, identity=identity, shared_cache=answers)
-        lists = blocklist_check(catalog, keys, _trust_cache(cache_breaker, identity), identity, clock)
+        lists = blocklist_check(catalog, keys, _trust_cache(redis, breaker, identity), identity, clock)
         registry = build_metrics()
         special_allowed = settings.special_addresses is SpecialAddresses.ALLOW
         check_runner = CheckRunner(
-            checks=bind(_clients(lists, special_allowed, resolver, settings.probe_smtp, cache_breaker)),
+            checks=bind(_clients(lists, special_allowed, resolver, settings.probe_smtp, redis, breaker)),
             lookup=resolver,
             fresh_lookup=resolver.fresh(),
             clock=clock,
@@ -122,7 +123,7 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
             reports=reports,
         )
         parts = (settings, nameservers, catalog, keys, usable_zones(catalog, keys), resolver)
-        yield Core(*parts, check_runner, registry, store, cache_breaker, dns_client, clock)
+        yield Core(*parts, check_runner, registry, store, breaker, dns_client, clock)
 
 
 async def _clock(store: RedisConnection | None) -> RedisClock:
@@ -142,10 +143,15 @@ def _nameservers(settings: Settings) -> tuple[Server, ...]:
 
 
 def _clients(
-    blocklists: Check, allow_special: bool, lookup: Lookup, probe_smtp: ProbeSmtp, cache_breaker: CircuitBreaker | None
+    blocklists: Check,
+    allow_special: bool,
+    lookup: Lookup,
+    probe_smtp: ProbeSmtp,
+    redis: Redis | None,
+    breaker: CircuitBreaker,
 ) -> Clients:
     guarded_fetch = partial(fetch, lookup=lookup)
-    registries = RdapClient(guarded_fetch, RedisTextCache(cache_breaker, "registry") if cache_breaker else None)
+    registries = RdapClient(guarded_fetch, RedisTextCache(redis, breaker, "registry") if redis else None)
     return Clients(blocklists, allow_special, guarded_fetch, registries, _smtp_probe(lookup, probe_smtp))
 
 
@@ -183,10 +189,10 @@ def _rate_limits(catalog: Catalog, keys: Mapping[str, str]) -> dict[str, RateLim
     return {apex: RateLimit(item.per_second, item.per_day) for apex, item in lists if item.per_second or item.per_day}
 
 
-def _trust_cache(cache_breaker: CircuitBreaker | None, identity: str) -> TrustCache:
-    return (
-        SharedTrustCache(RedisTextCache(cache_breaker, "standing", identity)) if cache_breaker else InMemoryTrustCache()
-    )
+def _trust_cache(redis: Redis | None, breaker: CircuitBreaker, identity: str) -> TrustCache:
+    if redis is None:
+        return InMemoryTrustCache()
+    return SharedTrustCache(RedisTextCache(redis, breaker, "standing", identity))
 
 
 class SharedTrustCache:

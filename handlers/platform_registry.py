@@ -10,11 +10,11 @@ from starlette.routing import BaseRoute, Mount
 
 from bot.demo import Demo
 from bot.settings import secret_text
-from bot.storage.rate_limits import Deduplicator
+from bot.storage.circuit_breaker import CircuitBreaker
+from bot.storage.deduplicator import Deduplicator
 from bot.storage.record_store import RecordStore
 from bot.storage.redis_client import RedisConnection
 from bot.task_queue import TaskQueue
-from handlers.background import RequestDeduplicator
 from handlers.commands import CommandRouter
 from handlers.commands.overview import OverviewBuilder
 from handlers.ports import MessagePoster, Platform
@@ -30,8 +30,6 @@ from handlers.teams.outbound_auth import Credentials as TeamsCredentials
 from handlers.teams.settings import TeamsSettings
 from handlers.web.app import WebChat
 from handlers.web.dashboard import status_page_routes
-
-ENQUEUE_TIMEOUT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,7 @@ class PlatformDependencies:
 
     settings: ServiceSettings
     store: RedisConnection
+    breaker: CircuitBreaker
     commands: CommandRouter
     task_queue: TaskQueue
     posters: MutableMapping[str, MessagePoster]
@@ -79,13 +78,13 @@ def status_routes(dependencies: PlatformDependencies) -> list[Mount]:
 
 
 def _slack(dependencies: PlatformDependencies, settings: SlackSettings) -> PlatformRuntime:
-    seen = RequestDeduplicator(Deduplicator(dependencies.store.interactive))
+    breaker = dependencies.breaker
     home_overview = partial(dependencies.overview_builder.build_for_channels, "slack")
     slack = SlackPlatform(
         _slack_credentials(settings, dependencies.store),
         dependencies.commands,
-        enqueue_jobs(dependencies.task_queue, "answer_slack", id_key="id"),
-        seen,
+        enqueue_jobs(dependencies.task_queue, breaker, "answer_slack", id_key="id"),
+        Deduplicator(dependencies.store.interactive, breaker),
         load_overview=home_overview,
     )
     dependencies.task_queue.register_job("answer_slack", slack.deliver)
@@ -93,17 +92,17 @@ def _slack(dependencies: PlatformDependencies, settings: SlackSettings) -> Platf
 
 
 def _teams(dependencies: PlatformDependencies, settings: TeamsSettings) -> PlatformRuntime:
-    redis = dependencies.store.interactive
+    redis, breaker = dependencies.store.interactive, dependencies.breaker
     credentials = TeamsCredentials(
         settings.client_id or "", secret_text(settings.client_secret), settings.tenant_id or ""
     )
-    enqueue = enqueue_jobs(dependencies.task_queue, "answer_teams", id_key="errand")
+    enqueue = enqueue_jobs(dependencies.task_queue, breaker, "answer_teams", id_key="errand")
     teams = TeamsPlatform(
         credentials,
         dependencies.commands,
         enqueue,
-        StoredConversationReferences(RecordStore(redis, "teams")),
-        Deduplicator(redis),
+        StoredConversationReferences(RecordStore(redis, "teams"), breaker),
+        Deduplicator(redis, breaker),
     )
     dependencies.task_queue.register_job("answer_teams", teams.deliver)
     return PlatformRuntime(teams, teams.routes(dependencies.settings.web.http.host), teams.drain, teams.close)
@@ -126,11 +125,11 @@ def _slack_credentials(settings: SlackSettings, store: RedisConnection) -> Crede
     return replace(credentials, oauth_app=app, token_store=OAuthTokens(store.interactive, secret))
 
 
-def enqueue_jobs(task_queue: TaskQueue, task: str, *, id_key: str) -> Enqueue:
+def enqueue_jobs(task_queue: TaskQueue, breaker: CircuitBreaker, task: str, *, id_key: str) -> Enqueue:
     """Submit jobs under the request id in `id_key`; a job with the id of a pending one is dropped."""
 
     async def enqueue(job: dict[str, str]) -> None:
-        await task_queue.submit(task, job, key=job[id_key], timeout_s=ENQUEUE_TIMEOUT_S)
+        await breaker.call(lambda: task_queue.submit(task, job, key=job[id_key]))
 
     return enqueue
 

@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar
 
-from handlers.background import AckCircuitBreaker, RequestDeduplicator, StoreTimeout, TaskSet
+from bot.storage import StoreUnavailable
+from bot.storage.deduplicator import Deduplicator
+from handlers.background import TaskSet
 from handlers.message import Card
 from handlers.messages import refusal_card
 from handlers.ports import Ack, ChatRequest, CommandHandler
@@ -52,8 +54,8 @@ RequestT = TypeVar("RequestT", bound=Request)
 class RequestDispatcher(Generic[RequestT]):
     """Acknowledges, enqueues and answers requests of one platform.
 
-    `enqueue` hands a job to a process that calls `deliver`, which reads it with `read_job`; while
-    it fails or the breaker is open, the request is answered here. `progress_after` is in seconds.
+    `enqueue` hands a job to a process that calls `deliver`, which reads it with `read_job`; while it
+    soon raises StoreUnavailable, the request is answered here. `progress_after` is in seconds.
     """
 
     def __init__(
@@ -61,13 +63,12 @@ class RequestDispatcher(Generic[RequestT]):
         commands: CommandHandler,
         enqueue: Enqueue,
         read_job: Callable[[Mapping[str, str]], RequestT],
-        breaker: AckCircuitBreaker,
         responder: Callable[[RequestT], Responder],
         progress_after: float,
     ) -> None:
-        self._commands, self._submit, self._read_job, self._breaker = commands, enqueue, read_job, breaker
+        self._commands, self._submit, self._read_job = commands, enqueue, read_job
         self._responder, self._progress_after = responder, progress_after
-        self._answered_here, self.tasks, self._enqueuing = (RequestDeduplicator(), TaskSet(), TaskSet())
+        self._answered_here, self.tasks, self._enqueuing = (Deduplicator(), TaskSet(), TaskSet())
 
     # Accepting
 
@@ -101,8 +102,8 @@ class RequestDispatcher(Generic[RequestT]):
         if acknowledged:
             await asyncio.sleep(ENQUEUE_DELAY_S)
         try:
-            await self._breaker.call(lambda: self._submit(request.to_job(self._commands.verbs)))
-        except StoreTimeout:
+            await self._submit(request.to_job(self._commands.verbs))
+        except StoreUnavailable:
             self._answered_here.seen_locally(request.id)  # the queue may have accepted it all the same
             if not self.tasks.start(self._answer(request)):
                 if acknowledged:

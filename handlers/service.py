@@ -26,11 +26,13 @@ from starlette.routing import BaseRoute
 from bot.app import Core, Monitoring, build_monitoring, open_core, update_gauges
 from bot.demo import Demo, run_demo
 from bot.models import LookupFailed, Verdict
+from bot.monitoring.interfaces import Clock
 from bot.monitoring.repository import RedisRepository
 from bot.parser_process.process import ParserProcess
 from bot.settings import HostPort, Settings, SpecialAddresses
+from bot.storage import StoreUnavailable
 from bot.storage.circuit_breaker import CircuitBreaker
-from bot.storage.rate_limits import RateLimiter
+from bot.storage.poll_store import PollStore
 from bot.storage.redis_clock import RedisClock
 from bot.task_queue import TaskQueue
 from handlers.cli.repl import run_repl
@@ -81,7 +83,7 @@ async def _serve(core: Core, settings: ServiceSettings, role: ServeRole, demo: D
         monitoring = build_monitoring(core, core.store)
         commands = build_commands(core, settings.web, monitoring, posters, PastedTextCommands(parser.parse))
         dependencies = PlatformDependencies(
-            settings, core.store, commands, task_queue, posters, build_overview(core, monitoring), demo
+            settings, core.store, core.breaker, commands, task_queue, posters, build_overview(core, monitoring), demo
         )
         platforms = build_platforms(dependencies)
         serves_chat, runs_workers = role is not ServeRole.WORKER, role is not ServeRole.WEB
@@ -181,7 +183,7 @@ def build_commands(
         core.check_runner,
         core.list_count,
         list_health,
-        command_rate_limit(settings, core.cache_breaker),
+        command_rate_limit(settings, monitoring.interactive.polls, core.breaker, core.clock),
         watch_commands,
         pasted_text=pasted_text,
     )
@@ -212,21 +214,27 @@ def build_overview(core: Core, monitoring: Monitoring) -> OverviewBuilder:
 
 
 def command_rate_limit(
-    settings: WebSettings, cache_breaker: CircuitBreaker | None
+    settings: WebSettings, polls: PollStore, breaker: CircuitBreaker, clock: Clock
 ) -> Callable[[ChatRequest], Awaitable[str]]:
     """Rate limit of commands: returns a sentence for users over it, else an empty string."""
-    limiter = RateLimiter(cache_breaker) if cache_breaker else None
     single_user = ("terminal",) if settings.web_password else ("terminal", "web")  # one user, on their own machine
 
     async def wait(request: ChatRequest) -> str:
-        workspace = f"{request.channel.platform}:{request.channel.workspace}"
-        if limiter is None or request.channel.platform in single_user:
+        if request.channel.platform in single_user:
             return ""
-        seconds = await limiter.acquire(
-            {f"{workspace}:user:{request.user}": PER_USER, f"{workspace}:channel:{request.channel.id}": PER_CHANNEL}
-        )
+        workspace, now = f"commands:{request.channel.platform}:{request.channel.workspace}", clock().timestamp()
+        limits = {
+            f"{workspace}:user:{request.user}": PER_USER,
+            f"{workspace}:channel:{request.channel.id}": PER_CHANNEL,
+        }
+        try:
+            waits_s = await breaker.call(
+                lambda: asyncio.gather(*(polls.take_token(key, now, limit) for key, limit in limits.items()))
+            )
+        except StoreUnavailable:
+            return ""
         rule = f"{PER_USER} checks a minute for a person, {PER_CHANNEL} for a channel"
-        return f"That is a lot at once ({rule}); please ask again in {seconds} s." if seconds else ""
+        return f"That is a lot at once ({rule}); please ask again in {max(waits_s):.0f} s." if any(waits_s) else ""
 
     return wait
 

@@ -35,7 +35,7 @@ from bot.monitoring.repository import RedisRepository
 from bot.settings import Settings
 from bot.storage.cache import AnswerCache, RedisTextCache, ReportCache
 from bot.storage.circuit_breaker import CircuitBreaker
-from bot.storage.rate_limits import Deduplicator, RateLimiter
+from bot.storage.deduplicator import Deduplicator
 from bot.storage.record_store import RecordStore
 from bot.storage.redis_client import RedisConnection
 from bot.storage.watch_store import NOTIFY_SCHEDULE, POLL_SCHEDULE, RECHECK_SCHEDULE, WatchRow, parse_row
@@ -349,7 +349,9 @@ async def test_saved_platform_data_is_found_by_the_platforms(upgraded: Upgraded)
     tasks: Any = TaskNames()
     overviews: Any = SimpleNamespace(build_for_channels=must_not_run, build_all=must_not_run)
     store = RedisConnection("", upgraded.redis, upgraded.redis)
-    slack, teams = build_platforms(PlatformDependencies(settings, store, upgraded.commands, tasks, {}, overviews))
+    slack, teams = build_platforms(
+        PlatformDependencies(settings, store, CircuitBreaker(), upgraded.commands, tasks, {}, overviews)
+    )
     assert tasks.names == ["answer_slack", "answer_teams"]
     with pytest.raises((RetryAfter, DeliveryUnknown)):  # it has a token to call with
         await slack.platform.post(OPS, Card("hello"))
@@ -362,7 +364,7 @@ async def test_saved_platform_data_is_found_by_the_platforms(upgraded: Upgraded)
 
 
 async def test_saved_conversations_are_read_and_deleted_with_their_team(upgraded: Upgraded) -> None:
-    conversations = StoredConversationReferences(RecordStore(upgraded.redis, "teams"))
+    conversations = StoredConversationReferences(RecordStore(upgraded.redis, "teams"), CircuitBreaker())
     for channel, kind, team in ((CHANNEL, "channel", "19:team@thread.tacv2"), (CHAT, "personal", "")):
         reference = await conversations.get(channel)
         assert reference
@@ -375,24 +377,22 @@ async def test_saved_conversations_are_read_and_deleted_with_their_team(upgraded
 
 
 async def test_saved_caches_are_read(upgraded: Upgraded) -> None:
-    circuit = CircuitBreaker(upgraded.redis)
-    report, cached = await ReportCache(circuit, VIEW).fetch("example.com as mta", must_not_run)
+    store = (upgraded.redis, CircuitBreaker())
+    report, cached = await ReportCache(*store, VIEW).fetch("example.com as mta", must_not_run)
     assert (cached, report.request, report.at) == (True, CheckRequest(Target(domain="example.com")), NOW)
     assert {finding.check for finding in report.findings} >= {"mx", "dmarc"}
-    answers = AnswerCache(circuit, VIEW)
+    answers = AnswerCache(*store, VIEW)
     mx = await answers.get_many(["example.com"], "MX")
     missing_name = await answers.get_many(["gone.example.com"], "A")
     assert mx["example.com"].records == ("10 mx1.example.com", "20 mx2.example.com")
     assert not missing_name["gone.example.com"].exists
     zones = ("resolver zen.spamhaus.org", "resolver bl.kempt.net")
-    trusts = await SharedTrustCache(RedisTextCache(circuit, "standing", VIEW)).get_many(zones)
+    trusts = await SharedTrustCache(RedisTextCache(*store, "standing", VIEW)).get_many(zones)
     assert [trusts[zone].level for zone in zones] == [TrustLevel.GOOD, TrustLevel.UNUSABLE]
-    contacts = RdapClient(must_not_run, RedisTextCache(circuit, "registry"))
+    contacts = RdapClient(must_not_run, RedisTextCache(*store, "registry"))
     contact = await contacts("ripencc", "192.0.2.0/24", ip_address("192.0.2.25"))
     assert contact
     assert (contact.network, contact.abuse) == ("EXAMPLE-NET", "abuse@example.net")
-    limiter = RateLimiter(circuit, NOW.timestamp)
-    assert await limiter.acquire({"slack:T0ORANGE:user:U0ADA": 3}) == 30
     assert await Deduplicator(upgraded.redis)("Ev0SAVED")
     assert not await upgraded.repository.polls.claim_task("plan", 60)
 

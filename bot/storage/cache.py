@@ -15,11 +15,14 @@ from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 
+from redis.asyncio import Redis
+
 from bot.inputs.redaction import redact
 from bot.models import DnsAnswer, Report
 from bot.report_json import report_from_json, report_to_json, report_to_line
-from bot.storage.circuit_breaker import CacheUnavailable, CircuitBreaker
-from bot.storage.single_flight import CacheEntry, RequestBatcher, SingleFlight
+from bot.storage import StoreUnavailable
+from bot.storage.circuit_breaker import CircuitBreaker
+from bot.storage.single_flight import CacheEntry, CrossProcessSingleFlight, RequestBatcher
 from bot.storage.unreadable import UNREADABLE_ERRORS, check_text, is_text
 
 KEY_PREFIX = "mc1"  # raise the number when the format of an entry changes
@@ -34,12 +37,12 @@ class AnswerCache:
     `secrets` are API keys of lists, which may repeat them in their texts; they are not stored.
     """
 
-    def __init__(self, circuit: CircuitBreaker, view: str = "", secrets: Collection[str] = ()) -> None:
+    def __init__(self, redis: Redis, circuit: CircuitBreaker, view: str = "", secrets: Collection[str] = ()) -> None:
         self._circuit = circuit
         self._prefix = key_prefix("dns", view)
         self._secrets = tuple(secrets)
         # A follower gives up early enough to still answer within an interactive timeout.
-        self._single_flight = SingleFlight(circuit, lease_s=3.5, wait_timeout_s=1.5)
+        self._single_flight = CrossProcessSingleFlight(redis, circuit, lease_s=3.5, wait_timeout_s=1.5)
         self._delayed = RequestBatcher(self._store_all, after_s=STORE_DELAY_S)
 
     @property
@@ -105,10 +108,10 @@ class ReportCache:
     Concurrent callers in this process share one report as it is; other processes read its JSON.
     """
 
-    def __init__(self, circuit: CircuitBreaker, view: str = "") -> None:
+    def __init__(self, redis: Redis, circuit: CircuitBreaker, view: str = "") -> None:
         self._circuit = circuit
         self._prefix = key_prefix("report", view)
-        self._single_flight = SingleFlight(circuit, lease_s=10.0, wait_timeout_s=10.0)
+        self._single_flight = CrossProcessSingleFlight(redis, circuit, lease_s=10.0, wait_timeout_s=10.0)
         self._fetching: dict[str, asyncio.Task[tuple[Report, bool]]] = {}
 
     @property
@@ -144,8 +147,8 @@ class ReportCache:
 class RedisTextCache:
     """Short texts by id, such as list trust. Does nothing while Redis is unavailable."""
 
-    def __init__(self, circuit: CircuitBreaker, namespace: str, view: str = "") -> None:
-        self._circuit = circuit
+    def __init__(self, redis: Redis, circuit: CircuitBreaker, namespace: str, view: str = "") -> None:
+        self._redis, self._circuit = redis, circuit
         self._prefix = key_prefix(namespace, view)
 
     async def get_many(self, ids: Sequence[str]) -> dict[str, str]:
@@ -154,8 +157,8 @@ class RedisTextCache:
             return {}
         keys = [self._prefix + item for item in ids]
         try:
-            texts = await self._circuit.run(lambda: self._circuit.redis.mget(keys))
-        except CacheUnavailable:
+            texts = await self._circuit.call(lambda: self._redis.mget(keys))
+        except StoreUnavailable:
             return {}
         return {
             item: str(text) for item, text in zip(ids, texts, strict=True) if text is not None and is_text(str(text))
@@ -164,12 +167,12 @@ class RedisTextCache:
     async def set_many(self, items: Mapping[str, str], ttl_s: int) -> None:
         if not items or ttl_s <= 0:
             return
-        pipeline = self._circuit.redis.pipeline(transaction=False)
+        pipeline = self._redis.pipeline(transaction=False)
         for item, text in items.items():
             pipeline.set(self._prefix + item, text, ex=ttl_s)
         try:
-            await self._circuit.run(pipeline.execute)
-        except CacheUnavailable:
+            await self._circuit.call(pipeline.execute)
+        except StoreUnavailable:
             return
 
 

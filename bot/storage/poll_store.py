@@ -39,10 +39,12 @@ class PollStore:
 
     async def take_tokens(self, bucket: str, now: float, wanted: int, rate: float, capacity: float) -> int:
         """Take up to `wanted` tokens; the bucket refills at `rate` a second up to `capacity`."""
-        operation = new_operation_id()
-        return int(
-            await self._take_script(operation, bucket, format_timestamp(now), wanted, rate, capacity, MAX_CLOCK_SKEW_S)
-        )
+        limits = (rate, capacity, MAX_CLOCK_SKEW_S)
+        return int(await self._take_script(new_operation_id(), bucket, format_timestamp(now), wanted, *limits))
+
+    async def take_token(self, bucket: str, now: float, per_minute: int) -> float:
+        """Take a token of a bucket of one minute; returns the seconds to wait if there is none, else 0."""
+        return 0.0 if await self.take_tokens(bucket, now, 1, per_minute / 60, per_minute) else 60 / per_minute
 
     async def used_today(self, buckets: Sequence[str], now: float) -> list[int]:
         """Tokens taken from each bucket since midnight UTC."""

@@ -18,7 +18,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.routing import Route
 
-from handlers.background import AckCircuitBreaker, RequestDeduplicator, SharedDeduplicator
+from bot.storage.deduplicator import Deduplicator
 from handlers.message import Card
 from handlers.messages import refusal_card
 from handlers.ports import Channel, CommandHandler
@@ -79,7 +79,7 @@ class SlackPlatform:
 
     `enqueue` hands a job to a process that calls `deliver`; while it fails, requests are answered
     in this process. `deduplicator` is shared by all processes, so that each event and each signed
-    request is handled once; without it, or while it fails, every process uses its own.
+    request is handled once.
     """
 
     name = "slack"
@@ -89,19 +89,18 @@ class SlackPlatform:
         credentials: Credentials,
         commands: CommandHandler,
         enqueue: Enqueue,
-        deduplicator: SharedDeduplicator | None = None,
+        deduplicator: Deduplicator | None = None,
         timeouts: SlackTimeouts | None = None,
         load_overview: OverviewLoader = empty_overview,
     ) -> None:
         self._credentials, self._commands, self._timeouts = (credentials, commands, timeouts or SlackTimeouts())
-        breaker = AckCircuitBreaker()  # shared by both, so that a hanging store delays a request only once
-        self._deduplicator = RequestDeduplicator(deduplicator, breaker)
+        self._deduplicator = deduplicator or Deduplicator()
         self._clients = Clients(credentials.token_lookup, credentials.api_url)
         self._poster = SlackPoster(self._clients.without_retries, self._timeouts.sleep)
         self._files = SlackFiles(self._clients.with_retries, file_server_for(credentials.api_url))
         self._app_home = AppHomePublisher(self._clients, load_overview, self._timeouts)
         self.dispatcher = RequestDispatcher(
-            commands, enqueue, self._read_job, breaker, self._responder, self._timeouts.progress_after
+            commands, enqueue, self._read_job, self._responder, self._timeouts.progress_after
         )
         self.deliver = self.dispatcher.deliver
         self._workspace = ""  # workspace of the token, from auth.test

@@ -16,8 +16,9 @@ import structlog
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bot.storage import StoreUnavailable
+from bot.storage.deduplicator import Deduplicator
 from bot.storage.record_store import UnreadableRecord
-from handlers.background import AckCircuitBreaker, RequestDeduplicator, SharedDeduplicator, StoreTimeout
 from handlers.message import Card
 from handlers.messages import help_card
 from handlers.ports import (
@@ -52,8 +53,8 @@ log = structlog.get_logger()
 class TeamsPlatform:
     """`enqueue` hands a job to a process that calls `deliver`; when it fails, it runs here.
 
-    `conversations` and `seen` are shared by all processes, so that any can post and none answers
-    an activity twice; without `seen`, or while it fails, each process deduplicates its own.
+    `conversations` and `deduplicator` are shared by all processes, so that any can post and none
+    answers an activity twice.
     """
 
     name = "teams"
@@ -64,19 +65,18 @@ class TeamsPlatform:
         commands: CommandHandler,
         enqueue: Enqueue,
         conversations: ConversationReferences,
-        seen: SharedDeduplicator | None = None,
+        deduplicator: Deduplicator | None = None,
         timeouts: TeamsTimeouts | None = None,
     ) -> None:
         self._credentials, self._commands, self.verbs = credentials, commands, commands.verbs
         self._conversations, self._timeouts = conversations, timeouts or TeamsTimeouts()
-        self._breaker = AckCircuitBreaker()  # shared, so that a hanging store costs one timeout
-        self._deduplicator = RequestDeduplicator(seen, self._breaker)
+        self._deduplicator = deduplicator or Deduplicator()
         self._http = httpx.AsyncClient(timeout=httpx.Timeout(10.0))
         self._token_source = TokenSource(self._http, credentials, self._timeouts)
         self._connector = ConnectorClient(self._http, self._token_source, credentials.cloud, self._timeouts)
         self._membership = MembershipCheck(self._connector, commands.verbs, self._timeouts)
         self._dispatcher = RequestDispatcher(
-            commands, enqueue, self._read_job, self._breaker, self._responder, self._timeouts.progress_after
+            commands, enqueue, self._read_job, self._responder, self._timeouts.progress_after
         )
         self.deliver = self._dispatcher.deliver
         self._invokes = CardInvokes(commands, self._dispatcher.tasks, self._responder, self._timeouts.action_timeout_s)
@@ -160,8 +160,8 @@ class TeamsPlatform:
 
     async def _reference(self, channel: Channel) -> ConversationReference:
         try:
-            conversation = await self._breaker.call(lambda: self._conversations.get(channel))
-        except StoreTimeout:
+            conversation = await self._conversations.get(channel)
+        except StoreUnavailable:
             raise RetryAfter("the store is unavailable", STORE_RETRY_S) from None
         except UnreadableRecord:
             raise Rejected("the stored reference of this conversation cannot be read") from None
@@ -184,8 +184,8 @@ class TeamsPlatform:
         """Handle an authenticated activity."""
         if conversation := conversation_of(activity):
             try:
-                await self._breaker.call(lambda: self._conversations.store(conversation))
-            except StoreTimeout:
+                await self._conversations.store(conversation)
+            except StoreUnavailable:
                 log.warning("conversation reference not stored", platform="teams", channel=conversation.id)
         return await activities.handle_activity(self, activity)
 

@@ -53,12 +53,12 @@ class MembershipCheck:
 
     async def _is_external(self, conversation: ConversationReference, user: str) -> bool:
         try:
-            return await self._external((conversation.id, user), partial(self._look_up, conversation, user))
+            return await self._external((conversation.id, user), partial(self._query_role, conversation, user))
         except (RetryAfter, DeliveryUnknown, ChannelUnavailable, Rejected, TimeoutError) as error:
             log.info("role of user unknown", platform="teams", channel=conversation.id, reason=str(error))
             return False
 
-    async def _look_up(self, conversation: ConversationReference, user: str) -> bool:
+    async def _query_role(self, conversation: ConversationReference, user: str) -> bool:
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT_S):
                 member = await self._connector.member(conversation, user)

@@ -10,7 +10,8 @@ from itertools import count
 
 import pytest
 
-from handlers.background import AckCircuitBreaker, TaskSet
+from bot.storage.circuit_breaker import CircuitBreaker
+from handlers.background import TaskSet
 from handlers.commands import VERBS
 from handlers.message import Card
 from handlers.ports import Channel, ChatRequest
@@ -50,14 +51,13 @@ class FakePlatform:
 
     def __post_init__(self) -> None:
         self.commands.released.set()
-        breaker = AckCircuitBreaker(timeout_s=0.01)
+        breaker = CircuitBreaker(timeout_s=0.01)
+
+        async def enqueue(job: dict[str, str]) -> None:
+            await breaker.call(lambda: self._enqueue(job))
+
         self.dispatcher: RequestDispatcher[FakeRequest] = RequestDispatcher(
-            self.commands,
-            self._enqueue,
-            lambda job: FakeRequest(job["text"], job["id"]),
-            breaker,
-            lambda _: self,
-            self.progress_after,
+            self.commands, enqueue, lambda job: FakeRequest(job["text"], job["id"]), lambda _: self, self.progress_after
         )
 
     async def _enqueue(self, job: dict[str, str]) -> None:

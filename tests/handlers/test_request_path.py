@@ -11,7 +11,8 @@ import pytest
 from starlette.applications import Starlette
 
 from bot.inputs.targets import parse_targets
-from handlers.background import AckCircuitBreaker, TaskSet
+from bot.storage.circuit_breaker import CircuitBreaker
+from handlers.background import TaskSet
 from handlers.commands import CommandRouter, read_check
 from handlers.messages import checking_card
 from handlers.ports import MessagePoster
@@ -116,10 +117,10 @@ async def test_slash_command_reaches_its_handler_in_few_hops() -> None:
     hops: list[str] = []
 
     def note(frame: FrameType) -> None:
-        mechanisms = {function.__code__.co_qualname for function in (TaskSet.start, AckCircuitBreaker.call)}
+        mechanisms = {function.__code__.co_qualname for function in (TaskSet.start, CircuitBreaker.call)}
         hops.extend(name for name in callers_in_handlers(frame) if name not in {*hops, *mechanisms})
 
-    with on_call((TaskSet.start, AckCircuitBreaker.call, TaskGroup.create_task, CommandRouter.check), note):
+    with on_call((TaskSet.start, CircuitBreaker.call, TaskGroup.create_task, CommandRouter.check), note):
         await slash_command()
     assert (hops[0], hops[-1]) == ("SlackEndpoint.respond", "CommandRouter.check")
     assert len(hops) <= MAX_HOPS, hops

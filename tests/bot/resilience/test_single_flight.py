@@ -147,12 +147,12 @@ async def test_results_beyond_size_push_out_the_least_used() -> None:
     assert [await single_flight(number, lambda: make("second")) for number in (1, 3, 2)] == ["first", "first", "second"]
 
 
-async def test_forget_drops_only_the_named_result() -> None:
+async def test_forgotten_result_is_made_again() -> None:
     single_flight: SingleFlight[str, str] = SingleFlight(TTL_S, clock=lambda: 0.0)
     await single_flight("a", lambda: make("first"))
-    single_flight.forget("a", "older")
+    single_flight.forget("b")
     assert await single_flight("a", lambda: make("second")) == "first"
-    single_flight.forget("a", "first")
+    single_flight.forget("a")
     assert await single_flight("a", lambda: make("second")) == "second"
 
 

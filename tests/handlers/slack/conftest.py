@@ -15,6 +15,7 @@ import pytest_asyncio
 import uvicorn
 from starlette.applications import Starlette
 
+from bot.storage.deduplicator import Deduplicator
 from handlers.charts import Bar, Row, RowKind, Timeline
 from handlers.commands import VERBS
 from handlers.message import Button, Card, Chart, Line, Tone
@@ -144,7 +145,7 @@ async def serve_app(app: Starlette) -> AsyncIterator[str]:
 @asynccontextmanager
 async def open_workspace(
     enqueue: Callable[[dict[str, str]], Awaitable[None]] | None = None,
-    deduplicator: Callable[[str], Awaitable[bool]] | None = None,
+    deduplicator: Deduplicator | None = None,
     timeouts: SlackTimeouts | None = None,
     load_overview: OverviewLoader = empty_overview,
     commands: CommandHandler | None = None,

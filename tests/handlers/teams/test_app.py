@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bot.storage import StoreUnavailable
 from handlers.commands import VERBS
 from handlers.message import Card
 from handlers.ports import CannotServe, Channel
@@ -222,7 +223,7 @@ async def test_newest_service_url_is_used(tenant: Tenant) -> None:
 
 async def test_unavailable_queue_answers_in_process() -> None:
     async def down(job: dict[str, str]) -> None:
-        raise ConnectionError
+        raise StoreUnavailable
 
     async with open_tenant(down) as tenant:
         assert (await tenant.send(message(QUESTION, tenant.service))).status_code == 200
@@ -231,10 +232,11 @@ async def test_unavailable_queue_answers_in_process() -> None:
 
 async def test_unavailable_store_does_not_stop_answers(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     async def unavailable(_: object) -> None:
-        raise ConnectionError
+        raise StoreUnavailable
 
     monkeypatch.setattr(tenant.conversations, "store", unavailable)
     await tenant.send(message(QUESTION, tenant.service))
+    await tenant.run_job()
     await tenant.microsoft.until(lambda calls: len(calls) == 1)
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from bot.storage import StoreUnavailable
 from handlers.message import Card, Tone
 from handlers.ports import (
     Channel,
@@ -108,7 +109,7 @@ async def test_post_to_unknown_conversation_is_channel_unavailable(tenant: Tenan
 
 async def test_unavailable_store_is_retry_after(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     async def unavailable(_: object) -> None:
-        raise ConnectionError
+        raise StoreUnavailable
 
     monkeypatch.setattr(tenant.conversations, "get", unavailable)
     with pytest.raises(RetryAfter, match="store"):
