@@ -50,13 +50,17 @@ class ChannelSettings:
 
 @dataclass(frozen=True, slots=True)
 class StoredWatch:
-    """A stored watch with its state; list budgets can make `interval` longer than requested."""
+    """A stored watch with its state; list budgets can make `interval` longer than requested.
+
+    `removed`: it is no longer polled, and known only because alerts about it are not sent yet.
+    """
 
     watch: Watch
     incident: Incident
     next_poll_at: datetime | None = None
     interval: timedelta | None = None
     paused: bool = False
+    removed: bool = False
 
 
 class WatchRepository(Protocol):
@@ -67,6 +71,9 @@ class WatchRepository(Protocol):
 
     async def find(self, channel: Channel, query: str) -> StoredWatch | None:
         """Find a watch by id, by subject as typed, or by name."""
+
+    async def get(self, channel: Channel, watch_id: str) -> StoredWatch | None:
+        """The watch with this id, without its due time; a removed one while alerts about it wait."""
 
     async def list_watches(self, channel: Channel) -> Sequence[StoredWatch]: ...
 
@@ -112,15 +119,17 @@ class WatchRepository(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AlertMessage:
-    """An alert to be posted. `send_started_at` is the time of the attempt that has not ended."""
+    """An alert to be posted; its watch is read by id. `send_started_at` is the time of the attempt that has not ended.
+
+    `snapshot`: the watch at the time of the alert, in messages that earlier versions stored.
+    """
 
     id: str
     channel: Channel
-    watch: Watch
-    incident: Incident
     alert: Alert
     send_started_at: datetime | None = None
     attempts: int = 0
+    snapshot: StoredWatch | None = None
 
     @property
     def is_root(self) -> bool:
@@ -137,7 +146,7 @@ class AlertMessage:
     @property
     def earliest_post_at(self) -> datetime:
         """Lower bound for a search of the message in the channel history."""
-        return self.incident.started_at
+        return self.alert.watching_since
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,6 +256,7 @@ class AlertReason(StrEnum):
 class Alert:
     """One message for a channel. `key` is an idempotency key: same state and poll, same key.
 
+    `watching_since`: first poll of the watch; no message about it is older.
     `is_root`: it starts the thread `thread_key`. `unverified` are problems that no poll has checked
     for a week. `is_escalation`: a severe problem was added after somebody acknowledged the others.
     """
@@ -264,6 +265,7 @@ class Alert:
     watch_id: str
     reason: AlertReason
     at: datetime
+    watching_since: datetime
     thread_key: str
     is_root: bool
     is_alerting: bool

@@ -197,10 +197,7 @@ def watch_update(
 
     A history that cannot be read stays as it is.
     """
-    messages = [
-        AlertMessage(alert.key, member.watch.channel, member.watch, transition.incident, alert)
-        for alert in transition.alerts
-    ]
+    messages = [AlertMessage(alert.key, member.watch.channel, alert) for alert in transition.alerts]
     history = unreadable.parse(
         f"mc1:history:{member.row.channel}",
         member.row.id,

@@ -120,7 +120,8 @@ class ChannelStore:
         async with store_errors():
             threads = [key async for key in self._redis.scan_iter(f"mc1:thread:{escape_glob(name)}:*", count=1000)]
             async with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.delete(f"mc1:outbox:{name}", f"mc1:intent:{name}", f"mc1:history:{name}", *threads)
+                keys = (f"mc1:{part}:{name}" for part in ("outbox", "intent", "history", "removed"))
+                pipeline.delete(*keys, *threads)
                 pipeline.hdel(f"mc1:settings:{channel.workspace}", name)
                 pipeline.zrem("mc1:waiting", name)
                 pipeline.zrem(DIGESTS_KEY, name)

@@ -7,6 +7,7 @@ version prevents lost updates, and it shows whether an operation was repeated.
     mc1:watches:CHANNEL       id → watch
     mc1:incidents:CHANNEL     id → "operation incident"
     mc1:history:CHANNEL       id → history, written only together with the incident
+    mc1:removed:CHANNEL       id → watch that was removed while messages of the channel waited
     mc1:subject:TARGET        set of "id channel"
     mc1:looks, mc1:asks, mc1:tells   target → due poll, recheck, notification
     mc1:rooms:WORKSPACE       channel → number of watches
@@ -31,6 +32,7 @@ from bot.storage.unreadable import UnreadableValues, is_text
 POLL_SCHEDULE, RECHECK_SCHEDULE, NOTIFY_SCHEDULE = "mc1:looks", "mc1:asks", "mc1:tells"
 MAX_OUTBOX_MESSAGES = 500
 PAUSED_RECHECK_S = 6 * 3600.0
+REMOVED_TTL_S = 60 * 86400  # longer than any message waits
 UNREADABLE_RETRY_S = 3600.0
 RESTORE_WITHIN_S = 300.0  # a schedule that is built anew polls everything within this time
 TARGET_PREFIX = "mc1:subject:"
@@ -152,7 +154,7 @@ class WatchStore:
 
     async def remove(self, entry: WatchEntry) -> bool:
         channel = entry.channel
-        arguments = (new_operation_id(), channel.channel, channel.workspace, entry.id, entry.target)
+        arguments = (new_operation_id(), channel.channel, channel.workspace, entry.id, entry.target, REMOVED_TTL_S)
         return bool(await self._remove_script(*arguments, *flatten(entry.demand)))
 
     async def update_incident(self, update: WatchUpdate, target: str, notify_at: float | None) -> bool:
@@ -163,6 +165,18 @@ class WatchStore:
                 new_operation_id(), *arguments, "" if notify_at is None else format_timestamp(notify_at)
             )
         )
+
+    async def get(self, channel: str, id: str) -> tuple[WatchRow | None, str]:
+        """A watch, and its text if it was removed and messages about it may wait."""
+        keys = [f"mc1:{part}:{channel}" for part in ("watches", "incidents", "removed")]
+        async with store_errors(), self._redis.pipeline(transaction=True) as pipeline:
+            for key in keys:
+                pipeline.hget(key, id)
+            replies = await pipeline.execute(raise_on_error=False)
+        watch, incident, removed = (
+            self._unreadable.usable(key, reply, None) for key, reply in zip(keys, replies, strict=True)
+        )
+        return parse_row(channel, id, watch, incident) if watch and incident else None, removed or ""
 
     async def list_watches(self, channel: str) -> list[WatchRow]:
         async with store_errors(), self._redis.pipeline(transaction=True) as pipeline:

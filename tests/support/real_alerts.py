@@ -58,7 +58,7 @@ class WatchScenario:
 
     @property
     def root(self) -> Card:
-        return root_card(self.watch, self.incident, self.alerts[-1])
+        return root_card(self.watch, self.alerts[-1])
 
     @property
     def reply(self) -> Card:

@@ -185,8 +185,8 @@ def message_facts(message: OutboxMessage) -> Facts:
         tries=message.attempts,
     )
     if isinstance(message, AlertMessage):
-        watch = watch_facts(StoredWatch(message.watch, message.incident))
-        return common | {"watch": watch, "alert": alert_facts(message.alert)}
+        assert message.snapshot, "an earlier version stored the watch with every alert"
+        return common | {"watch": watch_facts(message.snapshot), "alert": alert_facts(message.alert)}
     if isinstance(message, DigestMessage):
         return common
     return common | {"list": message.list_name, "note": notice_facts(message.notice)}

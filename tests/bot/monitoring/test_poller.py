@@ -125,7 +125,7 @@ async def test_listing_alerts_after_confirmation_and_hold_down(world: PollWorld)
     assert summaries([opened]) == ["opened a"]
     first_seen = opened.alert.new[0].since
     assert timedelta(seconds=90) <= opened.alert.at - first_seen <= timedelta(seconds=125)
-    assert (opened.channel, opened.watch, opened.incident.opened_at) == (CHANNEL, watch(), opened.alert.at)
+    assert (opened.channel, opened.alert.watch_id, opened.alert.opened_at) == (CHANNEL, watch().id, opened.alert.at)
     world.runner.states["a"] = "not_listed"
     assert summaries(await world.advance(3 * HOUR)) == ["resolved a"]
 

@@ -112,7 +112,9 @@ async def test_repaired_list_alerts_again(redis: Redis, tmp_path: Path) -> None:
         assert await fleet.advance(HOUR) == []
         fleet.dns.update_records({"7.0.0.10.wild.example": {"A": ["127.0.0.2"]}})
         (message,) = await fleet.advance(1.2 * HOUR)
-        assert (message.watch.subject, message.alert.reason) == ("10.0.0.7", "opened")
+        stored = await fleet.repository.get(message.channel, message.alert.watch_id)
+        assert stored
+        assert (stored.watch.subject, message.alert.reason) == ("10.0.0.7", "opened")
         assert await fleet.notices() == ["trusted wild-example", "quarantined wild-example"]
 
 

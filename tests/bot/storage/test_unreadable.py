@@ -80,7 +80,7 @@ async def test_unreadable_values_are_counted_by_kind(redis: Redis, clock: Clock)
 
 
 async def test_unreadable_message_is_set_aside_and_the_next_is_read(repository: RedisRepository, redis: Redis) -> None:
-    message = messages_of_incident(numbered_watch(1))[0]
+    message = messages_of_incident(numbered_watch(1))[0].message
     outbox, bad = f"mc1:outbox:{message.channel}", b"an-id\n{\xff"
     await redis.rpush(outbox, bad, f"{message.id}\n{dump(message)}")
     assert await repository.peek(message.channel) == message

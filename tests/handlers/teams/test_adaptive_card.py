@@ -198,7 +198,7 @@ STORY = [
     help_card(VERBS.usages),
     ANSWER,
     replace(ANSWER, facts=(Fact("Watched by", "Ada"), Fact("Since", "06:00"))),
-    *(root_card(letter.watch, letter.incident, letter.alert) for letter in INCIDENT),
+    *(root_card(letter.watch, letter.alert) for letter in INCIDENT),
     *(reply_card(letter.watch, letter.alert) for letter in INCIDENT),
 ]
 

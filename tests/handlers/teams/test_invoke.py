@@ -183,7 +183,7 @@ async def channel() -> AsyncIterator[ChannelHarness]:
         assert await kept.update_incident(made.room, one.watch.id, opened.incident, one.incident)
         tenant.microsoft.said.clear()
         made.watch = one.watch.id
-        made.root = await tenant.teams.post(made.room, root_card(one.watch, opened.incident, opened.alert))
+        made.root = await tenant.teams.post(made.room, root_card(one.watch, opened.alert))
         made.reminder = await tenant.teams.post(made.room, reply_card(one.watch, reminder.alert), made.root)
         kept.contents.threads[made.room, opened.alert.thread_key] = made.root
         clock.now = LATER
