@@ -124,20 +124,11 @@ CODES: Mapping[str, FindingCode] = {
         "[Redis: persistence](https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/)",
         "Start it, or unset REDIS_URL to use the embedded one.",
     ),
-    "doctor.chat-ready": FindingCode(
-        "The chat credentials are complete.",
-        (
-            "[Slack](https://docs.slack.dev/authentication/),"
-            " [Teams](https://learn.microsoft.com/microsoftteams/platform/bots/overview)"
-        ),
-    ),
+    "doctor.chat-ready": FindingCode("The chat credentials are complete.", "[README: settings](../README.md#settings)"),
     "doctor.chat-none": FindingCode(
         "No chat credentials are set.",
-        (
-            "[Slack](https://docs.slack.dev/authentication/),"
-            " [Teams](https://learn.microsoft.com/microsoftteams/platform/bots/overview)"
-        ),
-        "Create the Slack app or register the Teams bot as the README tells, if you want it there.",
+        "[README: settings](../README.md#settings)",
+        "Set the credentials of a chat platform as the README tells, if you want the bot there.",
     ),
 }
 
@@ -204,7 +195,7 @@ def chat_finding(platforms: Sequence[str]) -> Finding:
     if platforms:
         return doctor_finding("chat-ready", "chat", Verdict.PASS, f"Credentials are set for {' and '.join(platforms)}.")
     summary = "No chat credentials are set, so the bot only answers in the terminal."
-    return doctor_finding("chat-none", "chat", Verdict.PASS, summary, "The README tells how to create the Slack app.")
+    return doctor_finding("chat-none", "chat", Verdict.PASS, summary, "The README tells how to set them.")
 
 
 # Operated for everybody, so blocklists refuse them.

@@ -26,7 +26,7 @@ DRAIN_S = 8.0
 # redis-py's default limit is 100 connections, and over RESP3 it hands out pooled connections
 # that the server has closed.
 CONNECTIONS = "max_connections=500&protocol=2"
-PAYLOAD_TTL_S = 1800  # a Slack response_url lives as long
+PAYLOAD_TTL_S = 1800  # an answer that is later finds nobody waiting
 
 Task = Callable[..., Awaitable[None]]
 
@@ -61,6 +61,16 @@ class TaskQueue:
         """Register tasks under their function names; arguments are ids only (they are logged)."""
         for task in tasks:
             self._docket.register(self._with_redelivery_limit(task))
+
+    def register_job(self, name: str, answer: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        """Register the task that gets the payloads of `submit`; an expired payload is dropped."""
+
+        async def run(payload_id: str) -> None:
+            if (payload := await self.payload(payload_id)) is not None:
+                await answer(payload)
+
+        run.__name__ = name
+        self.register(run)
 
     async def enqueue(self, name: str, *ids: str, key: str | None = None, timeout_s: float) -> bool:
         """Add a task; False if one with this key waits or runs already.

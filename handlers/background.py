@@ -88,13 +88,13 @@ class TaskSet:
 
     def __init__(self, limit: int = 200) -> None:
         self._limit = limit
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def full(self) -> bool:
         return len(self._tasks) >= self._limit
 
-    def start(self, coroutine: Coroutine[Any, Any, None]) -> bool:
+    def start(self, coroutine: Coroutine[Any, Any, object]) -> bool:
         """Start a task; False if the set is full."""
         if self.full:
             coroutine.close()
@@ -115,7 +115,7 @@ class TaskSet:
             log.warning("tasks cancelled at shutdown", tasks=len(late))
             await asyncio.wait(late)
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
+    def _finished(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("background task failed", exc_info=error)

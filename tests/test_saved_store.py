@@ -29,26 +29,30 @@ from bot.checks.rdap import RdapClient
 from bot.models import CheckRequest, Finding, Report, Target, Verdict
 from bot.monitoring import serialization
 from bot.monitoring.models import Channel
-from bot.monitoring.poller import Poller, PollerConfig
+from bot.monitoring.poller import Poller
+from bot.monitoring.poller_config import PollerConfig
 from bot.monitoring.repository import RedisRepository
-from bot.report_json import report_from_json
 from bot.settings import Settings
 from bot.storage.cache import AnswerCache, RedisTextCache, ReportCache
 from bot.storage.circuit_breaker import CircuitBreaker
-from bot.storage.oauth_tokens import OAuthTokens
 from bot.storage.rate_limits import Deduplicator, RateLimiter
 from bot.storage.record_store import RecordStore
 from bot.storage.redis_client import RedisConnection
 from bot.storage.watch_store import NOTIFY_SCHEDULE, POLL_SCHEDULE, RECHECK_SCHEDULE, WatchRow, parse_row
 from bot.task_queue import TaskQueue
-from handlers.commands import CommandRouter
+from handlers.commands import VERBS, CommandRouter
 from handlers.delivery import DeliveryTimeouts, DeliveryWorker
 from handlers.message import Card, Tone
 from handlers.platform_registry import PlatformDependencies, build_platforms
 from handlers.ports import ChatRequest, DeliveryUnknown, RetryAfter, WorkspaceUnavailable
+from handlers.settings import ServiceSettings
+from handlers.slack.oauth_tokens import OAuthTokens
 from handlers.slack.requests import SlackRequest
+from handlers.slack.settings import SlackSettings
 from handlers.teams.conversation_store import StoredConversationReferences
 from handlers.teams.requests import TeamsRequest
+from handlers.teams.settings import TeamsSettings
+from handlers.web.settings import WebSettings
 from tests.support.commands import build_commands
 from tests.support.dns_world import World
 from tests.support.fake_channel import FakeChannel, PostedMessage
@@ -135,7 +139,7 @@ class Upgraded:
             await self.deliver()
 
     async def send(self, channel: Channel, text: str) -> Card:
-        return await self.commands.handle(ChatRequest(channel, "U0ADA", text, name="Ada"))
+        return await self.commands.handle(ChatRequest(channel, "U0ADA", VERBS.parse(text), name="Ada"))
 
 
 @pytest_asyncio.fixture
@@ -318,7 +322,7 @@ async def watched_targets(repository: RedisRepository) -> set[str]:
 
 
 async def test_saved_tokens_are_decrypted_with_the_same_secret(upgraded: Upgraded) -> None:
-    installed = OAuthTokens(upgraded.redis, "slack", SAVED["secret"])
+    installed = OAuthTokens(upgraded.redis, SAVED["secret"])
     tokens = [await installed.token(workspace) for workspace in ("T0ORANGE", "T0BULK", "T0CLOSED")]
     assert tokens == ["xoxb-saved-T0ORANGE", "xoxb-saved-T0BULK", None]
 
@@ -329,25 +333,23 @@ class TaskNames:
     def __init__(self) -> None:
         self.names: list[str] = []
 
-    def register(self, *tasks: Any) -> None:
-        self.names += [task.__name__ for task in tasks]
+    def register_job(self, name: str, _answer: Any) -> None:
+        self.names.append(name)
 
 
 async def test_saved_platform_data_is_found_by_the_platforms(upgraded: Upgraded) -> None:
-    settings = Settings(
-        slack_client_id="1.2",
-        slack_client_secret=SecretStr(SAVED["secret"]),
-        slack_signing_secret=SecretStr("signed"),
-        slack_api_url="http://127.0.0.1:1/api/",  # no server there
-        teams_client_id="saved",
-        teams_client_secret=SecretStr("saved"),
-        teams_tenant_id=TENANT,
+    slack_settings = SlackSettings(
+        client_id="1.2",
+        client_secret=SecretStr(SAVED["secret"]),
+        signing_secret=SecretStr("signed"),
+        api_url="http://127.0.0.1:1/api/",  # no server there
     )
-    core: Any = SimpleNamespace(settings=settings)
+    teams_settings = TeamsSettings(client_id="saved", client_secret=SecretStr("saved"), tenant_id=TENANT)
+    settings = ServiceSettings(Settings(), WebSettings(), slack_settings, teams_settings)
     tasks: Any = TaskNames()
     overviews: Any = SimpleNamespace(build_for_channels=must_not_run, build_all=must_not_run)
     store = RedisConnection("", upgraded.redis, upgraded.redis)
-    slack, teams = build_platforms(PlatformDependencies(core, store, upgraded.commands, tasks, {}, overviews))
+    slack, teams = build_platforms(PlatformDependencies(settings, store, upgraded.commands, tasks, {}, overviews))
     assert tasks.names == ["answer_slack", "answer_teams"]
     with pytest.raises((RetryAfter, DeliveryUnknown)):  # it has a token to call with
         await slack.platform.post(OPS, Card("hello"))
@@ -374,8 +376,7 @@ async def test_saved_conversations_are_read_and_deleted_with_their_team(upgraded
 
 async def test_saved_caches_are_read(upgraded: Upgraded) -> None:
     circuit = CircuitBreaker(upgraded.redis)
-    text, cached = await ReportCache(circuit, VIEW).fetch("example.com as mta", must_not_run)
-    report = report_from_json(json.loads(text))
+    report, cached = await ReportCache(circuit, VIEW).fetch("example.com as mta", must_not_run)
     assert (cached, report.request, report.at) == (True, CheckRequest(Target(domain="example.com")), NOW)
     assert {finding.check for finding in report.findings} >= {"mx", "dmarc"}
     answers = AnswerCache(circuit, VIEW)
@@ -404,23 +405,25 @@ async def test_saved_jobs_are_run_by_the_task_queue(redis: Redis, redis_url: str
     await load(redis, SAVED["keys"])
     requests: asyncio.Queue[ChatRequest] = asyncio.Queue()
 
-    async def answer_slack(payload_id: str) -> None:
-        requests.put_nowait(SlackRequest.from_job(await task_queue.payload(payload_id) or {}).chat_request)
+    async def answer_slack(job: dict[str, str]) -> None:
+        requests.put_nowait(SlackRequest.from_job(job, VERBS).chat_request)
 
-    async def answer_teams(payload_id: str) -> None:
-        requests.put_nowait(TeamsRequest.of(await task_queue.payload(payload_id) or {}).chat_request)
+    async def answer_teams(job: dict[str, str]) -> None:
+        requests.put_nowait(TeamsRequest.from_job(job, VERBS).chat_request)
 
     async with TaskQueue(redis_url) as task_queue:
-        task_queue.register(answer_slack, answer_teams)
+        task_queue.register_job("answer_slack", answer_slack)
+        task_queue.register_job("answer_teams", answer_teams)
         stop = asyncio.Event()
         work = asyncio.create_task(task_queue.work(stop))
         async with asyncio.timeout(5):
             answered = [await requests.get() for _ in range(2)]
         stop.set()
         await work
-    assert sorted((str(request.channel), request.user, request.text, request.name) for request in answered) == [
-        (str(OPS), "U0ADA", "watches", "Ada"),
-        (str(CHANNEL), "29:1fay", "history Zürich 7d", "Fay"),
+    answered.sort(key=lambda request: str(request.channel))
+    assert [(request.channel, request.user, request.command, request.name) for request in answered] == [
+        (OPS, "U0ADA", VERBS.parse("watches"), "Ada"),
+        (CHANNEL, "29:1fay", VERBS.parse("history Zürich 7d"), "Fay"),
     ]
 
 

@@ -24,14 +24,14 @@ class LogAnalysis:
 TextAnalysis = LogAnalysis | HeaderAnalysis
 
 
-def analyze_text(verb: str, chunks: Iterable[bytes], every_reply: bool) -> TextAnalysis:
-    """Analyze the text for the verb `bounce` or `headers`. Raises LogTooBig.
+def analyze_text(verb: str, chunks: Iterable[bytes]) -> TextAnalysis:
+    """Analyze the text for the verb `bounce` or `headers`. Raises LogTooBig and NotText.
 
     `chunks` may be read twice: a message header given to `bounce` is analyzed as a header.
     """
     if verb == "bounce":
-        examples, summary = summarize_with_examples(decode_lines(chunks), every_reply)
-        if summary.refusals or not (headers := analyze_headers(_header_text(chunks))).hops:
+        examples, summary = summarize_with_examples(decode_lines(chunks))
+        if examples or not (headers := analyze_headers(_header_text(chunks))).hops:
             return LogAnalysis(tuple(examples), summary)
         return headers
     return analyze_headers(_header_text(chunks))

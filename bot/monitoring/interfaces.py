@@ -32,38 +32,20 @@ class Clock(Protocol):
         """Correct it by the clock of the store, once a poll round. Raises StoreUnavailable."""
 
 
-class UpdateMode:
-    """How a channel gets updates: thread reply, reply with broadcast, or edit of the root only."""
-
-    THREAD = "thread"
-    BROADCAST = "thread+broadcast"
-    EDIT_ONLY = "edit-only"
-
-
 @dataclass(frozen=True, slots=True)
 class ChannelSettings:
     """Settings of a channel.
 
-    `creator_only`: only its creator may mute or remove a watch. `list_notices`: this channel, one
-    per workspace, gets notices about unreliable lists. `weekly_digest`: it gets a weekly digest.
+    `update_mode`: how updates of an alert are shown, in a word of the delivery. `creator_only`: only
+    its creator may mute or remove a watch. `list_notices`: this channel, one per workspace, gets
+    notices about unreliable lists. `weekly_digest`: it gets a weekly digest.
     """
 
-    update_mode: str = UpdateMode.THREAD
+    update_mode: str = "thread"
     reminders: bool = True
     creator_only: bool = False
     list_notices: bool = False
     weekly_digest: bool = False
-
-    def __str__(self) -> str:
-        """In the words of the command `settings`, as stored in the audit stream."""
-        words = {
-            "updates": self.update_mode,
-            "reminder": "on" if self.reminders else "off",
-            "restrict": "on" if self.creator_only else "off",
-            "lists": "here" if self.list_notices else "off",
-            "digest": "weekly" if self.weekly_digest else "off",
-        }
-        return " ".join(f"{name}={word}" for name, word in words.items())
 
 
 @dataclass(frozen=True, slots=True)

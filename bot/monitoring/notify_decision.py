@@ -149,7 +149,7 @@ def _alert(incident: Incident, reason: AlertReason, now: datetime, changes: _Cha
         remaining=tuple(p for p in incident.problems if p.notified and p.key not in changed_keys),
         cleared=changes.cleared,
         unverified=changes.unverified,
-        broadcast=reason is AlertReason.GREW and incident.acknowledged is not None and critical,
+        is_escalation=reason is AlertReason.GREW and incident.acknowledged is not None and critical,
     )
 
 

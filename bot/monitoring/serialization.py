@@ -19,9 +19,10 @@ from operator import or_
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from bot.monitoring.dnsbl_quarantine import ListHealth, ListNotice, QuarantineState, RoundCounts
+from bot.monitoring.dnsbl_quarantine import ListHealth, ListNotice, QuarantineState
 from bot.monitoring.history import dump_history, load_history, record_changes
 from bot.monitoring.interfaces import AlertMessage, ChannelSettings, DigestMessage, ListNoticeMessage, OutboxMessage
+from bot.monitoring.list_counts import RoundCounts
 from bot.monitoring.models import Acknowledged, Alert, Channel, Incident, Muted, Network, Observation, Problem, Watch
 from bot.monitoring.schedule import demand_of
 from bot.storage.unreadable import check_text
@@ -179,6 +180,7 @@ STORED_KEYS: Mapping[Any, Mapping[str, str]] = {
         "remaining": "still",
         "cleared": "gone",
         "unverified": "lost",
+        "is_escalation": "broadcast",
     },
     AlertMessage: {"channel": "room", "send_started_at": "intent", "attempts": "tries"},
     ListNoticeMessage: {

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.bounces.mail_log import LogTooBig
 from bot.bounces.pasted_text import TextAnalysis, analyze_text
+from bot.bounces.text_input import LogTooBig, NotText
 from bot.parser_process.frames import LENGTH, REPLY, REQUEST, ParseError, ParseResult, Progress, TextRefused, frame
 
 SLICE_BYTES = 64 * 2**10  # progress is reported once per slice
@@ -20,7 +20,7 @@ MAX_MEMORY_BYTES = 512 * 2**20
 ABANDONED_AFTER_S = 60.0  # for one text; the bot kills sooner, unless it was killed itself
 MAX_STACK_TRACE = 4_000
 
-Analyze = Callable[[str, Iterable[bytes], bool], TextAnalysis]
+Analyze = Callable[[str, Iterable[bytes]], TextAnalysis]
 Send = Callable[[Progress | ParseResult], None]
 
 
@@ -43,7 +43,7 @@ def main(analyze: Analyze = analyze_text, abandoned_after_s: float = ABANDONED_A
         request = REQUEST.validate_json(sys.stdin.buffer.read(*LENGTH.unpack(length)))
         text = PastedText(tuple(map(sys.stdin.buffer.read, request.sizes)), send)
         signal.setitimer(signal.ITIMER_REAL, abandoned_after_s)  # the kernel kills, whatever the interpreter does
-        send(_analyze(analyze, request.verb, text, request.every_reply))
+        send(_analyze(analyze, request.verb, text))
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
@@ -64,10 +64,10 @@ class PastedText:
                 self.send(Progress(octets_read, lines_read))
 
 
-def _analyze(analyze: Analyze, verb: str, text: Iterable[bytes], every_reply: bool) -> ParseResult:
+def _analyze(analyze: Analyze, verb: str, text: Iterable[bytes]) -> ParseResult:
     try:
-        return analyze(verb, text, every_reply)
-    except LogTooBig as error:
+        return analyze(verb, text)
+    except (LogTooBig, NotText) as error:
         return TextRefused(str(error))
     except MemoryError:
         raise  # ends this process: what is left of its memory is not known

@@ -21,7 +21,6 @@ class ParseRequest:
     """`sizes`: octets of each chunk of the text, in order."""
 
     verb: str
-    every_reply: bool
     sizes: tuple[int, ...]
 
 

@@ -92,11 +92,9 @@ class ParserProcess:
         """The process id, if one is running."""
         return self._process.pid if self._process else None
 
-    async def parse(
-        self, verb: str, chunks: Sequence[bytes], every_reply: bool, on_progress: Callable[[int], None]
-    ) -> TextAnalysis:
+    async def parse(self, verb: str, chunks: Sequence[bytes], on_progress: Callable[[int], None]) -> TextAnalysis:
         """Analyze a text; `on_progress` gets the number of lines read. Raises TextUnreadable and ParserFailed."""
-        request = ParseRequest(verb, every_reply, tuple(map(len, chunks)))
+        request = ParseRequest(verb, tuple(map(len, chunks)))
         try:
             async with self._lock, self._ended_on_failure():
                 result = await self._exchange(request, chunks, on_progress)

@@ -7,12 +7,17 @@ An entry with more time left than its kind has at most is out of date: the clock
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
 
-from bot.models import DnsAnswer
+from bot.inputs.redaction import redact
+from bot.models import DnsAnswer, Report
+from bot.report_json import report_from_json, report_to_json, report_to_line
 from bot.storage.circuit_breaker import CacheUnavailable, CircuitBreaker
 from bot.storage.single_flight import CacheEntry, RequestBatcher, SingleFlight
 from bot.storage.unreadable import UNREADABLE_ERRORS, check_text, is_text
@@ -24,11 +29,15 @@ STORE_DELAY_S = 0.01
 
 
 class AnswerCache:
-    """DNS answers, for their TTL, at most an hour; TTL 0 is not stored (RFC 1035 §3.2.1)."""
+    """DNS answers, for their TTL, at most an hour; TTL 0 is not stored (RFC 1035 §3.2.1).
 
-    def __init__(self, circuit: CircuitBreaker, view: str = "") -> None:
+    `secrets` are API keys of lists, which may repeat them in their texts; they are not stored.
+    """
+
+    def __init__(self, circuit: CircuitBreaker, view: str = "", secrets: Collection[str] = ()) -> None:
         self._circuit = circuit
         self._prefix = key_prefix("dns", view)
+        self._secrets = tuple(secrets)
         # A follower gives up early enough to still answer within an interactive timeout.
         self._single_flight = SingleFlight(circuit, lease_s=3.5, wait_timeout_s=1.5)
         self._delayed = RequestBatcher(self._store_all, after_s=STORE_DELAY_S)
@@ -52,9 +61,9 @@ class AnswerCache:
         key = self._key(name, rdtype)
         if fresh:
             answer = await query()
-            self._single_flight.store(key, dump_answer(answer))
+            self._single_flight.store(key, partial(self._dump, answer))
             return answer
-        answer, _ = await self._single_flight.fetch(key, query, dump_answer, load)
+        answer, _ = await self._single_flight.fetch(key, query, self._dump, load)
         return answer
 
     async def get_many(self, names: Sequence[str], rdtype: str, /) -> dict[str, DnsAnswer]:
@@ -76,39 +85,59 @@ class AnswerCache:
         await self._delayed.flush()
         await self._single_flight.flush()
 
+    def _dump(self, answer: DnsAnswer) -> CacheEntry:
+        if self._secrets and answer.rdtype == "TXT":
+            answer = replace(answer, records=tuple(redact(record, self._secrets) for record in answer.records))
+        return dump_answer(answer)
+
     def _key(self, name: str, rdtype: str) -> str:
         return self._prefix + digest(f"{name.lower()} {rdtype}")
 
     async def _store_all(self, answers: Sequence[DnsAnswer]) -> list[None]:
         for answer in answers:
-            self._single_flight.store(self._key(answer.name, answer.rdtype), dump_answer(answer))
+            self._single_flight.store(self._key(answer.name, answer.rdtype), partial(self._dump, answer))
         return [None] * len(answers)
 
 
 class ReportCache:
-    """Reports as JSON, for a minute: a repeated request runs no second check."""
+    """Reports, for a minute: a repeated request runs no second check.
+
+    Concurrent callers in this process share one report as it is; other processes read its JSON.
+    """
 
     def __init__(self, circuit: CircuitBreaker, view: str = "") -> None:
         self._circuit = circuit
         self._prefix = key_prefix("report", view)
         self._single_flight = SingleFlight(circuit, lease_s=10.0, wait_timeout_s=10.0)
+        self._fetching: dict[str, asyncio.Task[tuple[Report, bool]]] = {}
 
     @property
     def unavailable(self) -> bool:
         return self._circuit.is_open
 
-    async def fetch(self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False) -> tuple[str, bool]:
-        """The report and whether it was cached. `fresh` makes and stores a new one."""
+    async def fetch(self, key: str, make: Callable[[], Awaitable[Report]], fresh: bool = False) -> tuple[Report, bool]:
+        """The report and whether it was cached. `fresh` makes and stores a new one.
+
+        A caller that is cancelled stops no other: the check runs on.
+        """
         name = self._prefix + digest(key)
         if fresh:
-            text = await make()
-            self._single_flight.store(name, CacheEntry(text, REPORT_TTL_S))
-            return text, False
-        return await self._single_flight.fetch(
-            name, make, lambda text: CacheEntry(text, REPORT_TTL_S), lambda entry: current_text(entry, REPORT_TTL_S)
-        )
+            report = await make()
+            self._single_flight.store(name, partial(dump_report, report))
+            return report, False
+        if fetching := self._fetching.get(name):
+            report, _ = await asyncio.shield(fetching)
+            return report, True
+        fetching = asyncio.create_task(self._single_flight.fetch(name, make, dump_report, load_report))
+        fetching.add_done_callback(lambda _: self._fetching.pop(name))
+        self._fetching[name] = fetching
+        return await asyncio.shield(fetching)
 
     async def flush(self) -> None:
+        """Wait until every report is stored; checks that still run are cancelled."""
+        for fetching in self._fetching.values():
+            fetching.cancel()
+        await asyncio.gather(*self._fetching.values(), return_exceptions=True)
         await self._single_flight.flush()
 
 
@@ -155,6 +184,16 @@ def load_answer(name: str, rdtype: str, entry: CacheEntry) -> DnsAnswer:
     if not isinstance(records, list) or not all(isinstance(record, str) for record in records):
         raise TypeError("records are texts")
     return DnsAnswer(name, rdtype, tuple(records), exists=exists, ttl=int(entry.ttl_s), authentic=authentic)
+
+
+def dump_report(report: Report) -> CacheEntry:
+    text = report_to_line(report)
+    return CacheEntry(text if is_text(text) else json.dumps(report_to_json(report)), REPORT_TTL_S)
+
+
+def load_report(entry: CacheEntry) -> Report:
+    """Raises one of UNREADABLE_ERRORS for a text that `dump_report` did not write, and for one out of date."""
+    return report_from_json(json.loads(current_text(entry, REPORT_TTL_S)))
 
 
 def current_text(entry: CacheEntry, max_ttl_s: float) -> str:

@@ -11,6 +11,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
+from functools import partial
 from importlib.resources import files
 from itertools import count
 from typing import Generic, NamedTuple, TypeVar
@@ -102,9 +103,11 @@ class Claim(NamedTuple):
 
 
 class StoreRequest(NamedTuple):
+    """`encode` is called when the entry is stored, so that no caller waits for it."""
+
     key: str
     claim_id: str
-    entry: CacheEntry
+    encode: Callable[[], CacheEntry]
 
 
 EMPTY_ENTRY = CacheEntry("", 0.0)
@@ -147,9 +150,9 @@ class SingleFlight:
         try:
             value = await make()
         except BaseException:
-            self._stores.submit(StoreRequest(*claim, EMPTY_ENTRY))
+            self._stores.submit(StoreRequest(*claim, lambda: EMPTY_ENTRY))
             raise
-        self._stores.submit(StoreRequest(*claim, dump(value)))
+        self._stores.submit(StoreRequest(*claim, partial(dump, value)))
         return value, False
 
     async def get_many(self, keys: Sequence[str]) -> list[CacheEntry | None]:
@@ -157,9 +160,9 @@ class SingleFlight:
         states = await self._run_claims([Claim(key, "") for key in keys], 0)
         return [entry if isinstance(entry, CacheEntry) else None for entry in states]
 
-    def store(self, key: str, entry: CacheEntry) -> None:
+    def store(self, key: str, encode: Callable[[], CacheEntry]) -> None:
         """Store an entry without a claim."""
-        self._stores.submit(StoreRequest(key, "", entry))
+        self._stores.submit(StoreRequest(key, "", encode))
 
     async def flush(self) -> None:
         """Wait until every result is stored; call it before the process exits."""
@@ -194,7 +197,8 @@ class SingleFlight:
         keys = [request.key for request in requests]
         arguments = [
             argument
-            for _, claim_id, entry in requests
+            for _, claim_id, encode in requests
+            for entry in [encode()]
             for argument in (claim_id, int(entry.ttl_s * 1000), entry.text if entry.ttl_s else "")
         ]
         try:

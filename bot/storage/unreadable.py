@@ -118,7 +118,7 @@ def is_text(text: str) -> bool:
 
 
 def kind_of(key: str) -> str:
-    """`watches` of `mc1:watches:slack/T0/C0`."""
+    """`watches` of `mc1:watches:CHANNEL`."""
     return printable(key.removeprefix("mc1:").partition(":")[0])
 
 

@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
 
 from bot.storage.lua_script import LuaScript, store_errors
-from bot.storage.unreadable import UnreadableValues, check_text, is_text
+from bot.storage.unreadable import UnreadableValues, is_text
 
 POLL_SCHEDULE, RECHECK_SCHEDULE, NOTIFY_SCHEDULE = "mc1:looks", "mc1:asks", "mc1:tells"
 MAX_OUTBOX_MESSAGES = 500
@@ -243,10 +243,10 @@ class WatchStore:
         """Rows of a claim; those that are not text are reported and left out."""
         parsed = []
         for channel, id, watch, value, history in rows:
-            key = f"mc1:watches:{channel}"
-            texts = (channel, id, watch, value)
-            if self._unreadable.parse(key, id, check_texts, texts):
+            if is_text(f"{channel}{id}{watch}{value}"):
                 parsed.append(parse_row(channel, id, watch, value, history))
+            else:
+                self._unreadable.report(f"mc1:watches:{channel}", id, "not UTF-8")
         return tuple(parsed)
 
     async def _put_off(self, targets: Sequence[str], now: float, schedule: str) -> None:
@@ -311,7 +311,7 @@ class WatchStore:
         return {name: number for name, number in readable.items() if number is not None}
 
     async def workspaces(self) -> list[str]:
-        """Workspaces with watches, such as `slack/T0123`, in order."""
+        """Workspaces with watches, as `platform/workspace`, in order."""
         async with store_errors():
             demands = await self._unreadable.read("mc1:wishes", self._redis.hkeys("mc1:wishes"), None)
             if demands is not None:
@@ -350,11 +350,6 @@ def parse_demand(name: str, number: str) -> int:
 def parse_row(channel: str, id: str, watch: str, value: str, history: str = "") -> WatchRow:
     version, _, incident = value.partition(" ")
     return WatchRow(channel, id, watch, version, incident, history)
-
-
-def check_texts(texts: Iterable[str]) -> bool:
-    """True, or raises ValueError."""
-    return all(check_text(text) == text for text in texts)
 
 
 def new_operation_id() -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from bot.bounces.mail_log import MAX_BYTES
 from bot.bounces.pasted_text import TextAnalysis
+from bot.bounces.text_input import MAX_BYTES, is_text
 from bot.parser_process.process import TextUnreadable
-from handlers.commands.parser import BadCommand
 from handlers.message import Card
 from handlers.messages.bounces import analysis_card, lines_read_text, reading_card
 from handlers.ports import File, FileUnreadable, ProgressCallback, ignore_progress
+from handlers.verbs import BadCommand
 
 TEXT_KINDS = {"bounce": "bounce", "headers": "header"}
 NOTHING_PASTED = {
@@ -27,8 +26,8 @@ NOTHING_PASTED = {
 NOT_TEXT = "That file is not text, so there is nothing to read in it; attach the log or the message as plain text."
 CODE_FENCE = "```"  # people paste logs as code
 
-# Verb, chunks, whether each line is a reply, and what gets the number of lines read; raises TextUnreadable.
-ParseText = Callable[[str, Sequence[bytes], bool, Callable[[int], None]], Awaitable[TextAnalysis]]
+# Verb, chunks, and what gets the number of lines read; raises TextUnreadable.
+ParseText = Callable[[str, Sequence[bytes], Callable[[int], None]], Awaitable[TextAnalysis]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +54,7 @@ class PastedTextCommands:
                 if not is_text(content):
                     raise FileUnreadable(NOT_TEXT)
                 chunks += [b"\n\n", content] if chunks else [content]
-            return analysis_card(
-                await self.parse(verb, chunks, not files, lambda number: on_progress(lines_read_text(number)))
-            )
-
-
-def is_text(content: bytes) -> bool:
-    """Whether a file may be text: images and archives contain NUL, and UTF-16 has a BOM."""
-    return b"\0" not in content[:1_024] or content.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+            return analysis_card(await self.parse(verb, chunks, lambda number: on_progress(lines_read_text(number))))
 
 
 READ_ERRORS = (BadCommand, FileUnreadable, TextUnreadable)

@@ -18,7 +18,6 @@ from bot.monitoring.interfaces import (
     Outbox,
     OutboxMessage,
     StoredWatch,
-    UpdateMode,
     WatchRepository,
 )
 from bot.monitoring.models import AlertReason, Channel, Watch
@@ -32,7 +31,7 @@ from handlers.delivery.retry_policy import (
     earliest_attempt,
     retry_decision,
 )
-from handlers.message import Card
+from handlers.message import Card, UpdateMode
 from handlers.messages.alerts import reply_card, root_card, undeliverable_card
 from handlers.messages.blocklists import list_notice_card
 from handlers.messages.history import digest_card
@@ -197,7 +196,7 @@ class DeliveryAttempt:
         message = self.message
         if thread and isinstance(message, AlertMessage):
             broadcast = self.settings.update_mode == UpdateMode.BROADCAST
-            broadcast = broadcast and (message.alert.broadcast or message.alert.reason is AlertReason.RESOLVED)
+            broadcast = broadcast and (message.alert.is_escalation or message.alert.reason is AlertReason.RESOLVED)
             reply = reply_card(message.watch, message.alert)
             try:
                 message_id = await self.poster.post(message.channel, reply, thread, message.id, broadcast)

@@ -16,7 +16,7 @@ from typing import Any
 import bot
 import handlers
 from bot.bounces.rules import load_rules
-from bot.checks.dnsbl.catalog import load as load_catalog
+from bot.checks.dnsbl.catalog_file import load as load_catalog
 from bot.checks.hosting_providers import providers
 
 METHODS = ("search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer")
@@ -87,7 +87,7 @@ def _members(value: Any) -> Iterator[Any]:
     elif type(value).__module__.partition(".")[0] in ("bot", "handlers") or (
         isinstance(value, type) and value.__module__.partition(".")[0] in ("bot", "handlers")
     ):
-        yield from getattr(value, "__dict__", {}).values()
+        yield from tuple(getattr(value, "__dict__", {}).values())  # pydantic adds to it while it is read
         names = getattr(type(value), "__slots__", ())
         yield from (getattr(value, name, None) for name in ([names] if isinstance(names, str) else names))
 

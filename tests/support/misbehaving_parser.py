@@ -47,11 +47,11 @@ ACTIONS: Mapping[str, Callable[[], object]] = {
 }
 
 
-def analyze(verb: str, chunks: Iterable[bytes], every_reply: bool) -> TextAnalysis:
+def analyze(verb: str, chunks: Iterable[bytes]) -> TextAnalysis:
     action = ACTIONS.get(b"".join(chunks).decode())
     if action:
         action()
-    return analyze_text(verb, chunks, every_reply)
+    return analyze_text(verb, chunks)
 
 
 if __name__ == "__main__":

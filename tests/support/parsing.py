@@ -8,10 +8,8 @@ from bot.bounces.pasted_text import TextAnalysis, analyze_text
 from handlers.commands.pasted_text import PastedTextCommands
 
 
-async def parse_here(
-    verb: str, chunks: Sequence[bytes], every_reply: bool, _on_progress: Callable[[int], None]
-) -> TextAnalysis:
-    return analyze_text(verb, chunks, every_reply)
+async def parse_here(verb: str, chunks: Sequence[bytes], _on_progress: Callable[[int], None]) -> TextAnalysis:
+    return analyze_text(verb, chunks)
 
 
 def pasted_text_commands() -> PastedTextCommands:

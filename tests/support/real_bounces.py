@@ -47,7 +47,7 @@ Subject: The minutes of Monday
 def cards() -> dict[str, Card]:
     """Cards by content."""
     return {
-        "bounce": analysis_card(analyze_text("bounce", [REFUSED.encode()], every_reply=True)),
-        "bounce-log": analysis_card(analyze_text("bounce", [LOG.encode()], every_reply=False)),
-        "headers": analysis_card(analyze_text("headers", [HEADER.encode()], every_reply=True)),
+        "bounce": analysis_card(analyze_text("bounce", [REFUSED.encode()])),
+        "bounce-log": analysis_card(analyze_text("bounce", [LOG.encode()])),
+        "headers": analysis_card(analyze_text("headers", [HEADER.encode()])),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.checks.dnsbl.catalog import Nature
 from bot.checks.dnsbl.return_codes import Effect, RemovalParty, Severity
 from bot.checks.finding_codes import FindingCode
 from bot.models import Verdict
@@ -26,9 +27,9 @@ CODES: Mapping[str, FindingCode] = {
     ),
     "blocklist.allowed": FindingCode("The list praises the address or domain.", "[DNSWL](https://www.dnswl.org/)"),
     "blocklist.unrecognised": FindingCode(
-        "The list gave an answer that it does not explain.",
-        "RFC 5782 §2.3",
-        "Look the address up on the list's own page.",
+        "The list holds the address or domain under a code that is not documented.",
+        "RFC 5782 §2.1",
+        "Look the address up on the list's own page to see why it is listed.",
     ),
     "blocklist.not-listed": FindingCode(
         "The list answers, its test entries are right, and the target is not on it.", "RFC 5782 §5"
@@ -52,6 +53,18 @@ EFFECT_CODES = {
     Effect.ALLOW: "blocklist.allowed",
 }
 
+# A listing whose code is not in the catalog; severity none and lists that are no evidence still pass.
+UNRECOGNIZED = "blocklist.unrecognised"
+UNKNOWN_MEANING = "the meaning of {answers} is not documented"
+UNKNOWN_REMEDIATION = "Look it up at {operator} to see why it is listed."
+UNKNOWN_EFFECTS = {Nature.POLICY: Effect.POLICY, Nature.INFO: Effect.INFO, Nature.ALLOW: Effect.INFO}
+UNKNOWN_SEVERITIES = {
+    Severity.HIGH: Severity.HIGH,
+    Severity.MEDIUM: Severity.LOW,
+    Severity.LOW: Severity.LOW,
+    Severity.NONE: Severity.NONE,
+}
+
 SEVERITY_VERDICTS = {
     Severity.HIGH: Verdict.FAIL,
     Severity.MEDIUM: Verdict.FAIL,
@@ -65,6 +78,8 @@ IMPACT_TEXTS = {
     Severity.LOW: "a few servers reject or mark down its mail",
     Severity.NONE: "no large receiver uses this list",
 }
+
+PROVIDERS_NAME = "your provider chose that name, so this is only a note"
 
 REMEDIATIONS = {
     RemovalParty.OWNER: ("Fix the cause first, then ask {operator} for removal and say what you changed."),

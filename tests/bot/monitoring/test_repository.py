@@ -18,7 +18,6 @@ from bot.monitoring.interfaces import (
     AlertMessage,
     ChannelSettings,
     TooManyWatches,
-    UpdateMode,
 )
 from bot.monitoring.models import Channel, Watch
 from bot.monitoring.repository import RedisRepository
@@ -257,7 +256,7 @@ async def test_purged_workspace_leaves_no_keys(repository: RedisRepository, redi
 
 
 async def test_channel_settings_are_stored(repository: RedisRepository) -> None:
-    settings = ChannelSettings(update_mode=UpdateMode.EDIT_ONLY, reminders=False)
+    settings = ChannelSettings(update_mode="edit-only", reminders=False)
     await repository.set_settings(CHANNEL, settings)
     assert [await repository.settings(channel) for channel in (CHANNEL, OTHER_CHANNEL)] == [settings, ChannelSettings()]
 

@@ -40,7 +40,7 @@ async def misbehaving(limits: ParserLimits = LIMITS) -> AsyncIterator[ParserProc
 
 
 async def parse(parser: ParserProcess, text: str, verb: str = "bounce") -> TextAnalysis:
-    return await parser.parse(verb, [text.encode()], True, lambda _: None)
+    return await parser.parse(verb, [text.encode()], lambda _: None)
 
 
 def runs(pid: int) -> bool:
@@ -55,7 +55,7 @@ async def test_text_is_parsed_as_in_this_process() -> None:
     async with aclosing(ParserProcess()) as parser:
         for verb in ("bounce", "headers"):
             for text in (REFUSED, HEADER, LOG, "", *(build(text, 4_096) for text in general_repetitions())):
-                expected = analyze_text(verb, [text.encode()], True)
+                expected = analyze_text(verb, [text.encode()])
                 assert await parse(parser, text, verb) == expected
                 assert REPLY.validate_json(REPLY.dump_json(expected)) == expected
 
@@ -63,14 +63,14 @@ async def test_text_is_parsed_as_in_this_process() -> None:
 async def test_chunks_are_parsed_as_one_log() -> None:
     chunks = [b"see below", b"\n\n", LOG.encode("utf-16"), b""]
     async with aclosing(ParserProcess()) as parser:
-        assert await parser.parse("bounce", chunks, False, lambda _: None) == analyze_text("bounce", chunks, False)
+        assert await parser.parse("bounce", chunks, lambda _: None) == analyze_text("bounce", chunks)
 
 
 async def test_long_log_reports_lines_read() -> None:
     lines_read: list[int] = []
     content = b"nothing to see here\n" * 10_000
     async with aclosing(ParserProcess()) as parser:
-        await parser.parse("bounce", [content], False, lines_read.append)
+        await parser.parse("bounce", [content], lines_read.append)
     assert lines_read[:4] == [3_276, 6_553, 9_830, 10_000]
 
 
@@ -82,7 +82,7 @@ async def test_hung_text_is_killed_and_the_next_is_parsed() -> None:
         with pytest.raises(TextUnreadable, match=r"takes too long to read \(the limit is 1 s"):
             await parse(parser, "hang")
         assert not runs(hung)
-        assert await parse(parser, REFUSED) == analyze_text("bounce", [REFUSED.encode()], True)
+        assert await parse(parser, REFUSED) == analyze_text("bounce", [REFUSED.encode()])
 
 
 @pytest.mark.parametrize("action", ["kill", "leave", pytest.param("fill the memory", marks=LINUX_ONLY)])
@@ -91,7 +91,7 @@ async def test_process_that_ends_fails_one_text_only(action: str) -> None:
         with pytest.raises(TextUnreadable) as error:
             await parse(parser, action)
         assert str(error.value) == FAILED
-        assert await parse(parser, REFUSED) == analyze_text("bounce", [REFUSED.encode()], True)
+        assert await parse(parser, REFUSED) == analyze_text("bounce", [REFUSED.encode()])
 
 
 async def test_program_that_cannot_start_fails_with_a_sentence() -> None:
@@ -116,7 +116,7 @@ async def test_refused_text_leaves_the_process_running() -> None:
 
 async def test_output_of_the_parser_is_not_taken_for_a_result(capfd: pytest.CaptureFixture[str]) -> None:
     async with misbehaving() as parser:
-        assert await parse(parser, "write") == analyze_text("bounce", [b"write"], True)
+        assert await parse(parser, "write") == analyze_text("bounce", [b"write"])
     assert capfd.readouterr() == ("", "")
 
 
@@ -147,7 +147,7 @@ def test_process_ends_with_its_standard_input() -> None:
 
 
 def test_hung_process_without_the_bot_ends_by_itself() -> None:
-    request = REQUEST.dump_json(ParseRequest("bounce", True, (4,)))
+    request = REQUEST.dump_json(ParseRequest("bounce", (4,)))
     with subprocess.Popen((*MISBEHAVING, "0.1"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin
         process.stdin.write(frame(request) + b"hang")

@@ -27,7 +27,8 @@ from bot.metrics import build_metrics
 from bot.monitoring.models import Channel, Watch
 from bot.monitoring.poll import baseline
 from bot.monitoring.poll_health import PollMonitor
-from bot.monitoring.poller import Poller, PollerConfig
+from bot.monitoring.poller import Poller
+from bot.monitoring.poller_config import PollerConfig
 from bot.monitoring.query_budget import QueryBudget
 from bot.monitoring.repository import RedisRepository
 from bot.storage.redis_client import open_client

@@ -18,14 +18,13 @@ from bot.monitoring.interfaces import (
     ListNoticeMessage,
     Outbox,
     OutboxMessage,
-    UpdateMode,
     WatchRepository,
 )
 from bot.monitoring.models import Acknowledged, AlertReason, Channel
 from bot.monitoring.repository import RedisRepository
 from bot.monitoring.serialization import dump
 from handlers.delivery import DeliveryTimeouts, DeliveryWorker
-from handlers.message import Card, Tone
+from handlers.message import Card, Tone, UpdateMode
 from handlers.ports import (
     ChannelUnavailable,
     DeliveryUnknown,
