@@ -30,7 +30,7 @@ async def readers(redis: Redis, redis_url: str) -> AsyncIterator[Mapping[str, Re
     tokens = OAuthTokens(redis, "slack", "a secret")
     limiter = RateLimiter(CircuitBreaker(redis), SAVED_AT.timestamp)
 
-    async def teams() -> object:
+    async def teams_records() -> object:
         for key in (key for key in SAVED["keys"] if key.startswith("mc1:teams:record:")):
             with suppress(UnreadableRecord):
                 await references.get(Channel("teams", *key.removeprefix("mc1:teams:record:").split(" ", 1)))
@@ -39,18 +39,18 @@ async def readers(redis: Redis, redis_url: str) -> AsyncIterator[Mapping[str, Re
         await references.store(reference)
         return await references.get(reference.channel) == reference
 
-    async def slack() -> object:
+    async def slack_tokens() -> object:
         for workspace in SAVED["keys"]["mc1:slack:installed"]["hash"]:
             await tokens.token(workspace)
         await tokens.save("T0OTHER", "xoxb-other")
         return await tokens.token("T0OTHER") == "xoxb-other"
 
-    async def asked() -> object:
+    async def counters() -> object:
         names = [key.split(":", 2)[2].rpartition(":")[0] for key in SAVED["keys"] if key.startswith("mc1:asked:")]
         await limiter.acquire(dict.fromkeys(names, 10))
         return [await limiter.acquire({"other": 1}) > 0 for _ in range(2)] == [False, True]
 
-    async def seen() -> object:
+    async def seen_ids() -> object:
         deduplicator = Deduplicator(redis)
         await deduplicator("Ev0SAVED")
         first = await deduplicator("Ev0OTHER")
@@ -59,13 +59,13 @@ async def readers(redis: Redis, redis_url: str) -> AsyncIterator[Mapping[str, Re
 
     async with TaskQueue(redis_url) as queue:
 
-        async def ask() -> object:
+        async def payloads() -> object:
             for key in (key for key in SAVED["keys"] if key.startswith(PREFIX)):
                 assert isinstance(await queue.payload(key.removeprefix(PREFIX)), dict | None)
             await redis.set(f"{PREFIX}other", '{"id": "1"}')
             return await queue.payload("other") == {"id": "1"}
 
-        yield {"teams": teams, "slack": slack, "asked": asked, "seen": seen, "ask": ask}
+        yield {"teams": teams_records, "slack": slack_tokens, "asked": counters, "seen": seen_ids, "ask": payloads}
 
 
 async def spoil(redis: Redis, corruption: Corruption) -> None:
