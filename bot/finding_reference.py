@@ -7,44 +7,20 @@ from collections.abc import Mapping
 
 from bot import doctor
 from bot.bounces import classify
-from bot.checks import (
-    bimi,
-    dane,
-    dkim,
-    dmarc,
-    dnsbl,
-    dnssec,
-    ip_owner,
-    mta_sts,
-    mx,
-    ptr,
-    sender_requirements,
-    special_purpose,
-    spf,
-    starttls,
-    tls_rpt,
-)
+from bot.checks import sender_requirements
 from bot.checks.finding_codes import ANY_CHECK, FindingCode
 from bot.checks.hosting_providers import providers
+from bot.checks.registry import CHECKS
 from bot.checks.sender_requirements.messages import RULE_TEXTS
 from bot.checks.sender_requirements.rules import RECEIVERS, RULES, Requirement
 from bot.models import Link
 
-CHECKS = ("blocklist", "network", "ptr", "spf", "dmarc", "mx", "dkim", "dane", "bimi", "mta-sts", "tls-rpt", "starttls")
-SHARED_CODES = {f"{check}.{word}": code for check in CHECKS for word, code in ANY_CHECK.items()}
+SHARED_CODES = {f"{spec.id}.{word}": code for spec in CHECKS for word, code in ANY_CHECK.items()}
 SECTIONS: Mapping[str, Mapping[str, FindingCode]] = {
-    "Blocklists": dnsbl.CODES,
-    "PTR and HELO": ptr.CODES,
-    "SPF": spf.CODES,
-    "DMARC": dmarc.CODES,
-    "MX": mx.CODES,
-    "DKIM": dkim.CODES,
-    "MTA-STS": mta_sts.CODES,
-    "TLS reporting": tls_rpt.CODES,
-    "STARTTLS": starttls.CODES,
-    "DANE": dane.CODES,
-    "BIMI": bimi.CODES,
-    "Address and domain": {**special_purpose.CODES, **ip_owner.CODES, **dnssec.CODES},
+    **{
+        spec.title: {code: row for other in CHECKS if other.title == spec.title for code, row in other.codes.items()}
+        for spec in CHECKS
+    },
     "Sender requirements": sender_requirements.CODES,
     "`mailcheck doctor`": doctor.CODES,
 }

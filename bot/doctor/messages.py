@@ -18,10 +18,7 @@ SPAMHAUS_CODES = (
 SPAMHAUS_DQS = "[Spamhaus DQS](https://www.spamhaus.com/free-trial/sign-up-for-a-free-data-query-service-account/)"
 REDIS_PERSISTENCE = "[Redis: persistence](https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/)"
 WATCHES = "[README: watch](../README.md#watch-and-be-told)"
-CHAT_PLATFORMS = (
-    "[Slack](https://docs.slack.dev/authentication/),"
-    " [Teams](https://learn.microsoft.com/microsoftteams/platform/bots/overview)"
-)
+SETTINGS = "[README: settings](../README.md#settings)"
 OWN_RESOLVER = "Run a resolver of your own and set MAILCHECK_NAMESERVERS to it, or set MAILCHECK_SPAMHAUS_DQS_KEY."
 
 CODES: Mapping[str, FindingCode] = {
@@ -201,17 +198,17 @@ CODES: Mapping[str, FindingCode] = {
     ),
     "doctor.chat-ready": FindingCode(
         "The chat credentials are complete.",
-        CHAT_PLATFORMS,
+        SETTINGS,
         verdict=Verdict.PASS,
         summary="Credentials are set for {platforms}.",
     ),
     "doctor.chat-none": FindingCode(
         "No chat credentials are set.",
-        CHAT_PLATFORMS,
-        "Create the Slack app or register the Teams bot as the README describes, if you want it there.",
+        SETTINGS,
+        "Set the credentials of a chat platform as the README describes, if you want the bot there.",
         verdict=Verdict.PASS,
         summary="No chat credentials are set, so the bot answers only in the terminal and on its own page.",
-        remediation="The README describes how to create the Slack app.",
+        remediation="The README describes how to set them.",
     ),
 }
 EMBEDDED_STORE = "embedded store"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 
+from bot.checks.registry import CHECKS, CheckSpec, Need
 from bot.checks.spf.result import MAX_LOOKUP_TERMS, MAX_VOID_LOOKUPS
 from bot.models import Finding, Report, Verdict
 from bot.monitoring.messages import (
@@ -174,7 +175,7 @@ def _is_weaker(previous: str, value: str) -> bool:
     )
 
 
-CONFIG_SETTINGS = (
+SETTINGS_OF_CHECKS = (
     ConfigSetting(
         name="ptr",
         check="ptr",
@@ -210,17 +211,49 @@ CONFIG_SETTINGS = (
 )
 
 
+def _verdict_setting(spec: CheckSpec) -> ConfigSetting:
+    """For a watched check without settings of its own: broken while its worst finding warns or fails."""
+    return ConfigSetting(
+        name=spec.id,
+        check=spec.id,
+        read=lambda finding: str(finding.verdict),
+        broken_subject="failing",
+        is_valid=str(Verdict.PASS).__eq__,
+        per_address=Need.ADDRESS in spec.needs,
+    )
+
+
+_WITH_SETTINGS = {BLOCKLIST, *(setting.check for setting in SETTINGS_OF_CHECKS)}
+_BY_VERDICT = {spec.id: _verdict_setting(spec) for spec in CHECKS if spec.watched and spec.id not in _WITH_SETTINGS}
+CONFIG_SETTINGS = (*SETTINGS_OF_CHECKS, *_BY_VERDICT.values())
+
+
 def observe(report: Report, config: Mapping[str, str] | None = None, is_range: bool = False) -> tuple[Observation, ...]:
     """Observations of one report, against the stored `config` of the incident."""
     ip = report.request.target.ip
     address = str(ip) if is_range and ip is not None else ""
-    lists = tuple(_listing(finding, report.at, address) for finding in report.findings if finding.check == BLOCKLIST)
+    findings = (finding for finding in report.findings if finding.check == BLOCKLIST)
+    lists = tuple(part for finding in findings for part in _listings(finding, report.at, address))
     return lists + observe_config(config or {}, report, address)
 
 
 def is_about_domain(finding: Finding) -> bool:
-    """Whether a listing is about the domain, and so the same for every address of a watch."""
-    return finding.facts.get("holds") == "domains"
+    """Whether a finding is about the typed domain, and so the same for every address of a watch.
+
+    A domain list is also asked about the PTR name of the address.
+    """
+    facts = finding.facts
+    own_names = facts.get("address_names", ())
+    if facts.get("holds") != "domains" or facts.get("hit") in own_names:
+        return False
+    return not own_names or set(facts.get("names", ())) != set(own_names)
+
+
+def is_listing(finding: Finding) -> bool:
+    """Whether a list's finding is a problem: not a policy list that is expected to list this role."""
+    severity = Severity(finding.facts.get("severity", Severity.MEDIUM))
+    listed = finding.facts.get("state") == ObservedState.LISTED
+    return listed and finding.verdict is not Verdict.PASS and severity is not Severity.NONE
 
 
 def split_by_sublist(observations: Iterable[Observation], known: Iterable[Observation]) -> tuple[Observation, ...]:
@@ -251,19 +284,34 @@ def _list_key(observation: Observation) -> str:
     return replace(observation, sublist="").key
 
 
+def _listings(finding: Finding, at: datetime, address: str) -> Iterable[Observation]:
+    """Observe a finding; in a range, a list of domains has one state for all and one per address."""
+    if not address or finding.facts.get("holds") != "domains":
+        yield _listing(finding, at, address)
+        return
+    about_domain = is_about_domain(finding)
+    is_listed = finding.facts.get("state") == ObservedState.LISTED
+    own_names = set(finding.facts.get("address_names", ()))
+    if about_domain or set(finding.facts.get("names", ())) - own_names:
+        whole = _listing(finding, at, "")
+        yield whole if about_domain else replace(whole, state=ObservedState.NOT_LISTED, sublists=())
+    if own_names:
+        own = _listing(finding, at, address)
+        yield replace(own, state=ObservedState.UNKNOWN) if about_domain and is_listed else own
+
+
 def _listing(finding: Finding, at: datetime, address: str) -> Observation:
     facts = finding.facts
     severity = Severity(facts.get("severity", Severity.MEDIUM))
     state = ObservedState(facts.get("state", ObservedState.UNKNOWN))
-    # Listed but passing: a policy list that is expected to list this role. Not a problem.
-    if state is ObservedState.LISTED and (finding.verdict is Verdict.PASS or severity is Severity.NONE):
+    if state is ObservedState.LISTED and not is_listing(finding):
         state = ObservedState.NOT_LISTED
     return Observation(
         check=finding.check,
         subject=finding.subject,
         state=state,
         at=at,
-        address="" if is_about_domain(finding) else address,
+        address=address,
         sublists=tuple(facts.get("sublists", ())),
         severity=severity,
         summary=finding.summary,

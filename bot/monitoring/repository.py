@@ -92,6 +92,15 @@ class RedisRepository:
         matches = (stored for name in _NAMES for stored in watches if normalized and name(stored).lower() == normalized)
         return next(matches, None)
 
+    async def get(self, channel: Channel, watch_id: str) -> StoredWatch | None:
+        row, removed = await self.watches.get(str(channel), watch_id)
+        paused = await self.channels.is_paused(channel_location(channel))
+        if row and (pair := self._parse_row(row)):
+            return StoredWatch(*pair, paused=paused)
+        removed_row = WatchRow(str(channel), watch_id, removed, "", "")
+        watch = self.unreadable.parse(f"mc1:removed:{channel}", watch_id, parse_watch, removed_row) if removed else None
+        return StoredWatch(watch, Incident(watch_id, watch.created_at), paused=paused, removed=True) if watch else None
+
     async def list_watches(self, channel: Channel) -> Sequence[StoredWatch]:
         """Oldest first."""
         rows = [pair for row in await self._rows(channel) if (pair := self._parse_row(row))]

@@ -122,7 +122,7 @@ class KindBudget:
 
 
 def demand_of(watch: Watch) -> dict[str, int]:
-    """Queries per poll by workspace, kind and interval in seconds: `slack/T0123 ip4 3600`."""
+    """Queries per poll by workspace, kind and interval in seconds: `platform/workspace ip4 3600`."""
     workspace, interval = (
         f"{watch.channel.platform}/{watch.channel.workspace}",
         f"{watch.interval.total_seconds():.0f}",

@@ -120,12 +120,22 @@ MAX_CHECKED = 16  # addresses per check
 INVITE_STEP = "Add mailcheck to the channel again (in Slack: /invite @mailcheck) to resume its watches."
 
 
-def root_card(watch: Watch, incident: Incident, alert: Alert) -> Card:
-    """The root message of a thread at the time of an alert."""
+def root_card(watch: Watch, alert: Alert, current: Incident | None = None) -> Card:
+    """The root message of a thread at the time of an alert.
+
+    `current` is the same incident now, for acknowledgements and mutes made since.
+    """
     if alert.is_root and alert.opened_at is None:
         return reply_card(watch, alert)  # a notice without an incident
     if alert.reason is AlertReason.RESOLVED:
         return _resolved_root_card(watch, alert)
+    incident = Incident(
+        watch.id,
+        alert.watching_since,
+        opened_at=alert.opened_at,
+        acknowledged=current.acknowledged if current else None,
+        muted=current.muted if current else None,
+    )
     return _open_root_card(
         watch,
         incident,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.checks.registry import CHECK_NAMES
 from bot.inputs.durations import format_duration
 from bot.monitoring.history import ACKNOWLEDGED, ACTIONS, MUTED, OTHERS, ZERO, History, Span, Track
 from bot.monitoring.interfaces import StoredWatch
@@ -13,7 +14,7 @@ from bot.monitoring.models import Watch
 from bot.monitoring.observations import BLOCKLIST
 from handlers.charts import Bar, Row, RowKind, Timeline
 from handlers.message import Button, Card, Chart, Fact, Line, Tone
-from handlers.messages.formatting import CHECK_NAMES, pluralize
+from handlers.messages.formatting import pluralize
 from handlers.messages.problems import format_time, watch_label
 
 MIN_RANGE = timedelta(hours=1)  # shortest range of a chart

@@ -6,11 +6,12 @@ from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from bot.checks.registry import CHECK_NAMES
 from bot.inputs.domain_names import display_domain
 from bot.monitoring.models import Problem, Severity, Watch, unique_problems
 from bot.monitoring.observations import BLOCKLIST
 from handlers.message import Line, Table, Tone
-from handlers.messages.formatting import CHECK_NAMES, pluralize
+from handlers.messages.formatting import pluralize
 
 MAX_NAMES = 8
 CONFIG_PROBLEMS = {  # by the subject of the observation, after the name of the check

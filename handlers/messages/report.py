@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bot.checks.registry import CHECK_NAMES
 from bot.models import CheckRequest, Finding, Report, Role, Verdict
 from handlers.message import Button, Card, Fact, Line, Table, TextBlock, Tone
 from handlers.messages.formatting import (
-    CHECK_NAMES,
     REASON_TEXTS,
     TONES,
     finding_line,
@@ -166,9 +166,7 @@ def reports_card(reports: Sequence[Report]) -> Card:
     ranked = sorted(reports, key=lambda report: -report.verdict)
     worst = ranked[0].verdict
     bad = sum(report.verdict is Verdict.FAIL for report in reports)
-    rows = tuple(
-        (request_label(report.request), verdict_word(report.verdict), summarize_report(report)) for report in ranked
-    )
+    rows = tuple((request_label(report.request), _report_word(report), summarize_report(report)) for report in ranked)
     steps = (
         f.remediation
         for report in ranked
@@ -309,8 +307,17 @@ def _removal_buttons(problems: Sequence[Finding]) -> tuple[Button, ...]:
     return tuple(buttons[:MAX_REMOVAL_BUTTONS])
 
 
+def _report_word(report: Report) -> str:
+    """The verdict of a report in a word; a listing that is no problem is not called good."""
+    if report.verdict is Verdict.PASS and any(map(is_listing, report.findings)):
+        return "listed"
+    return verdict_word(report.verdict)
+
+
 def _overall_verdict(reports: Sequence[Report], worst: Verdict) -> str:
     endings = {Verdict.PASS: "no problems found", Verdict.UNKNOWN: "not everything could be checked"}
+    if worst is Verdict.PASS and any(is_listing(finding) for report in reports for finding in report.findings):
+        return f"{pluralize(len(reports), 'target')}: nothing that stops mail, but listed"
     return f"{pluralize(len(reports), 'target')}: {endings.get(worst, 'nothing that stops mail, but some warnings')}"
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.inputs.durations import format_duration
 from bot.models import Report
-from bot.monitoring.dnsbl_quarantine import RoundCounts
-from bot.monitoring.interfaces import ChannelSettings, StoredWatch, UpdateMode
+from bot.monitoring.interfaces import ChannelSettings, StoredWatch
+from bot.monitoring.list_counts import RoundCounts
 from bot.monitoring.models import Incident, Muted, Phase, Problem, Watch, unique_problems
-from handlers.message import Button, Card, Fact, Line, Table, Tone
+from handlers.message import Button, Card, Fact, Line, Table, Tone, UpdateMode
 from handlers.messages.formatting import MUTE_DURATIONS, pluralize
 from handlers.messages.problems import SEVERITY_TONES, format_time, names_with_addresses, problems_summary, watch_label
 from handlers.messages.report import report_card
@@ -25,7 +25,7 @@ SETTINGS_NOTE = (
     "settings digest weekly, or settings lists here (for the one channel of a workspace whose "
     "members run mailcheck)"
 )
-UPDATE_MODE_TEXTS = {
+UPDATE_MODE_TEXTS: Mapping[str, str] = {
     UpdateMode.THREAD: "in the thread of the alert",
     UpdateMode.BROADCAST: "in the thread, and in the channel as well when a problem is new or cleared",
     UpdateMode.EDIT_ONLY: "only by editing the alert itself",

@@ -23,7 +23,6 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bot.models import CheckRequest, Finding, Lookup
-from bot.monitoring.interfaces import AlertMessage
 from handlers.delivery import DeliveryTimeouts, DeliveryWorker
 from handlers.message import Card
 from handlers.messages import report_card
@@ -38,6 +37,7 @@ from tests.support.dns_world import World
 from tests.support.incident_stories import T0
 from tests.support.memory_conversations import MemoryConversationReferences
 from tests.support.memory_repository import InMemoryRepository
+from tests.support.outbox_messages import WatchedAlert
 from tests.support.outbox_messages import messages_of_incident as story_of
 from tests.support.stored_watches import Clock
 
@@ -76,10 +76,10 @@ class Bot:
     async def _enqueue(self, job: dict[str, str]) -> None:
         self._jobs.add(asyncio.create_task(self.teams.deliver(job)))
 
-    async def deliver_alert(self, message: AlertMessage) -> None:
+    async def deliver_alert(self, message: WatchedAlert) -> None:
         """Deliver one alert of an incident."""
         self.clock.now = message.alert.at
-        self.repository.enqueue(message)
+        self.repository.enqueue(message.message)
         assert await self.delivery.deliver_next(CHANNEL)
 
     @asynccontextmanager

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from bot.models import Verdict
 from bot.monitoring.models import Muted
+from handlers.commands import VERBS
 from handlers.message import Card
 from handlers.messages import help_card, internal_error_card, lists_card, refusal_card, report_card, reports_card
 from handlers.messages.alerts import undeliverable_card
@@ -125,8 +126,13 @@ def alerts() -> Mapping[str, GalleryCard]:
 def pasted() -> Mapping[str, GalleryCard]:
     cards = real_bounces.cards()
     return {
-        "bounce": GalleryCard(cards["bounce"], "`bounce`: one refusal, who has to fix it, and a button for the check."),
-        "bounce-log": GalleryCard(cards["bounce-log"], "A log: why, how often, and which of your addresses."),
+        "bounce": GalleryCard(
+            cards["bounce"], "`bounce`: one refusal, who has to fix it, and the check one press away."
+        ),
+        "bounce-log": GalleryCard(
+            cards["bounce-log"],
+            "A log: what others refused, by message and cause, apart from what your own server refused.",
+        ),
         "headers": GalleryCard(
             cards["headers"], "`headers`: the route of a message, and the address that receivers judge it by."
         ),
@@ -144,7 +150,7 @@ def bot_cards() -> Mapping[str, GalleryCard]:
         "lists": GalleryCard(
             lists_card(lists), "`lists`: which blocklists are working through the resolver in use, and why not."
         ),
-        "help": GalleryCard(help_card(), "`help`, or the command alone."),
+        "help": GalleryCard(help_card(VERBS.usages), "`help`, or the command alone."),
         "refused": GalleryCard(
             refusal_card("“1.2.3” is not a full IPv4 address; type four numbers, like 203.0.113.5."),
             "What was typed cannot be done: one sentence, only the person who typed it sees it.",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv6Network
 from typing import Any
+from urllib.parse import quote
 
-from bot.checks.dnsbl.catalog import Blocklist, Key
+from bot.checks.dnsbl.catalog import Blocklist, Nature
 from bot.checks.dnsbl.classify import Classification, ListState
 from bot.checks.dnsbl.messages import (
     CODES,
@@ -21,12 +24,16 @@ from bot.checks.dnsbl.messages import (
     REGISTRATION_PAGE,
     REMOVAL_FORM,
     REMOVAL_STEPS,
+    UNKNOWN_MEANING,
+    UNKNOWN_STEP,
 )
+from bot.checks.dnsbl.names import QueriedName
 from bot.checks.dnsbl.return_codes import Effect, Removal, ReturnCode, Severity
 from bot.checks.dnsbl.zones import Zone
 from bot.models import Finding, Link, Role, Verdict
 
 CHECK = "blocklist"
+PLACEHOLDER = re.compile(r"\{(ip|domain|email)\}")
 EFFECT_CODES = {  # worst first
     Effect.LISTED: "blocklist.listed",
     Effect.POLICY: "blocklist.policy",
@@ -40,29 +47,40 @@ SEVERITY_VERDICTS = {
     Severity.LOW: Verdict.WARN,
     Severity.NONE: Verdict.PASS,
 }
+# A listing whose code is not in the catalog; severity none and lists that are no evidence still pass.
+UNRECOGNIZED = "blocklist.unrecognised"
+UNKNOWN_EFFECTS = {Nature.POLICY: Effect.POLICY, Nature.INFO: Effect.INFO, Nature.ALLOW: Effect.INFO}
+UNKNOWN_SEVERITIES = {
+    Severity.HIGH: Severity.HIGH,
+    Severity.MEDIUM: Severity.LOW,
+    Severity.LOW: Severity.LOW,
+    Severity.NONE: Severity.NONE,
+}
 # Reasons seen when a list serves only registered resolvers and this one is not registered.
 UNREGISTERED_REASONS = frozenset({"timeout", "refused", "blocked", "public-resolver", "emptied"})
 
 
 def list_finding(
-    zone: Zone, subject: str, role: Role, classification: Classification, txt: Sequence[str] = ()
+    zone: Zone, name: QueriedName, role: Role, classification: Classification, txt: Sequence[str] = ()
 ) -> Finding:
-    """Return the finding about one list; `subject` is the queried address or domain as text."""
+    """Return the finding about one list and one name."""
     match classification.state:
         case ListState.NOT_LISTED:
-            return not_listed_finding(zone, subject)
-        case ListState.LISTED if classification.codes:
-            return _listed(zone, subject, role, classification, txt)
+            return not_listed_finding(zone, name.display)
         case ListState.LISTED:
-            return _unrecognized(zone, subject, classification, txt)
+            return _listed(zone, name, role, classification, txt)
         case _:
-            return _no_answer(zone, subject, classification)
+            return _no_answer(zone, name.display, classification)
 
 
 def not_listed_finding(zone: Zone, subject: str) -> Finding:
     """Return the finding for a target that is not listed."""
     blocklist = zone.blocklist
-    summary = zone.not_listed_summary.replace("{subject}", subject)
+    if " and " in subject:
+        text = CODES["blocklist.not-listed"].variant("several")
+        summary, _ = text.fill({"subject": subject, "list": blocklist.name})
+    else:
+        summary = zone.not_listed_summary.replace("{subject}", subject)
     return Finding(CHECK, blocklist.id, Verdict.PASS, "blocklist.not-listed", summary, "", zone.not_listed_facts)
 
 
@@ -76,24 +94,29 @@ def verdict_of(code: ReturnCode, role: Role) -> Verdict:
     return Verdict.PASS
 
 
-def _listed(zone: Zone, subject: str, role: Role, classification: Classification, txt: Sequence[str]) -> Finding:
-    codes = sorted(classification.codes, key=lambda code: _rank(code, role))
+def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classification, txt: Sequence[str]) -> Finding:
+    unknown = _unknown_code(zone.blocklist, classification.unrecognized)
+    codes = sorted((*classification.codes, *unknown), key=lambda code: _rank(code, role, code in unknown))
     worst, verdict = codes[0], verdict_of(codes[0], role)
-    code = EFFECT_CODES[worst.effect]
+    code = UNRECOGNIZED if worst in unknown else EFFECT_CODES[worst.effect]
+    text = CODES[code].variant(role)
+    if name.is_providers:  # which the user can neither change nor delist
+        code, verdict = EFFECT_CODES[Effect.INFO], Verdict.PASS
+        text = CODES[code].variant("provider")
     values = {
-        "subject": subject,
+        "subject": name.display,
         "list": " and ".join(dict.fromkeys(code.name for code in codes)),
         "meaning": worst.meaning,
         "impact": IMPACTS[worst.severity],
-        "note": _ipv6_note(subject),
+        "note": _ipv6_note(name.text) if worst.effect in (Effect.LISTED, Effect.POLICY) else "",
         "step": _removal_step(zone.blocklist, worst.removal),
     }
-    summary, remediation = CODES[code].variant(role).fill(values)
+    summary, remediation = text.fill(values)
     facts = {
         "sublists": list(dict.fromkeys(code.sublist for code in codes if code.sublist)),
         "txt": [zone.redact(text) for text in txt],
         "severity": worst.severity.value,
-        "effect": worst.effect.value,
+        "effect": (Effect.INFO if name.is_providers else worst.effect).value,
         "means": list(dict.fromkeys(code.meaning for code in codes)),
         "removed_by": worst.removal.party.value,
         "preconditions": list(worst.removal.preconditions),
@@ -107,14 +130,31 @@ def _listed(zone: Zone, subject: str, role: Role, classification: Classification
         summary=summary,
         remediation=remediation if verdict > Verdict.PASS else "",
         facts=_facts(zone, classification) | facts,
-        links=_removal_links([code.removal for code in codes], subject),
+        links=_removal_links([code.removal for code in codes], name.text),
     )
 
 
-def _rank(code: ReturnCode, role: Role) -> tuple[int, int, int]:
-    """Sort key of a return code, worst first."""
+def _unknown_code(blocklist: Blocklist, answers: Sequence[str]) -> tuple[ReturnCode, ...]:
+    """Return the answers that the catalog does not know as one code of unknown meaning.
+
+    Every A record means "listed" (RFC 5782 section 2.1); what for decides only how bad that is.
+    """
+    if not answers:
+        return ()
+    code = ReturnCode(
+        effect=UNKNOWN_EFFECTS.get(blocklist.nature, Effect.LISTED),
+        meaning=UNKNOWN_MEANING.format(answers=" and ".join(answers)),
+        name=blocklist.name,
+        severity=UNKNOWN_SEVERITIES[blocklist.severity],
+        removal=replace(blocklist.removal, remediation=UNKNOWN_STEP.format(operator=blocklist.operator)),
+    )
+    return (code,)
+
+
+def _rank(code: ReturnCode, role: Role, is_unknown: bool) -> tuple[int, bool, int, int]:
+    """Sort key of a return code, worst first; of equal verdicts the explained one leads."""
     severity = list(Severity).index(code.severity)
-    return -verdict_of(code, role), EFFECTS_WORST_FIRST.index(code.effect), severity
+    return -verdict_of(code, role), is_unknown, EFFECTS_WORST_FIRST.index(code.effect), severity
 
 
 def _ipv6_note(subject: str) -> str:
@@ -136,37 +176,16 @@ def _removal_links(removals: Sequence[Removal], subject: str) -> tuple[Link, ...
     for removal in removals:
         for label, page in ((REMOVAL_FORM, removal.form_url), (LOOKUP_PAGE, removal.lookup_url)):
             if page:
-                url = page.replace("{ip}", subject).replace("{domain}", subject)
+                url = PLACEHOLDER.sub(quote(subject, safe=":"), page)
                 labels[url] = REMOVAL_FORM if labels.get(url) == REMOVAL_FORM else label
     return tuple(Link(label, url) for url, label in labels.items())
-
-
-def _unrecognized(zone: Zone, subject: str, classification: Classification, txt: Sequence[str]) -> Finding:
-    blocklist = zone.blocklist
-    code = "blocklist.unrecognised"
-    text = CODES[code]
-    values = {"list": blocklist.name, "answers": ", ".join(classification.unrecognized), "subject": subject}
-    facts = {
-        "txt": [zone.redact(text) for text in txt],
-        "severity": Severity.NONE.value,
-        "unrecognised": list(classification.unrecognized),
-    }
-    return Finding(
-        CHECK,
-        blocklist.id,
-        text.verdict,
-        code,
-        *text.fill(values),
-        facts=_facts(zone, classification) | facts,
-        links=_removal_links([blocklist.removal], subject),
-    )
 
 
 def _no_answer(zone: Zone, subject: str, classification: Classification) -> Finding:
     blocklist = zone.blocklist
     cause, step = REASONS.get(classification.reason, NO_REASON)
     links: tuple[Link, ...] = ()
-    if step == OWN_RESOLVER and blocklist.key is Key.SPAMHAUS and not zone.secret:
+    if step == OWN_RESOLVER and blocklist.key == "spamhaus" and not zone.secret:
         step = OWN_RESOLVER_OR_KEY
     if blocklist.registration_url and classification.reason in UNREGISTERED_REASONS:
         step, links = REGISTER_RESOLVER, (Link(REGISTRATION_PAGE, blocklist.registration_url),)

@@ -1,7 +1,7 @@
 """Words of the DNSBL check: one row per finding code, and the phrases for severities, reasons and removal.
 
-Placeholders: {subject} (address or domain), {list}, {operator}, {meaning} (phrases of `catalog.toml`), {impact}, {note}
-and {step} (of a removal or reason below), {answers}, {cause}. What a list means by a return code, and how it removes
+Placeholders: {subject} (names, as below), {list}, {operator}, {meaning} (of `catalog.toml`), {impact}, {note},
+{step} (of a removal or reason below), {answers}, {cause}. What a list means by a return code, and how it removes
 an entry, are facts about that list: they stand in `catalog.toml`.
 """
 
@@ -50,6 +50,12 @@ CODES: Mapping[str, FindingCode] = {
         "RFC 5782 §2.1",
         verdict=Verdict.PASS,
         summary="{subject} is on {list}: {meaning}.",
+        variants={
+            "provider": FindingText(
+                verdict=Verdict.PASS,
+                summary="{subject} is on {list}: {meaning}; your provider chose that name, so this is only a note.",
+            )
+        },
     ),
     "blocklist.allowed": FindingCode(
         "The list is an allowlist, and vouches for the address or domain.",
@@ -58,17 +64,19 @@ CODES: Mapping[str, FindingCode] = {
         summary="{subject} is on {list}: {meaning}.",
     ),
     "blocklist.unrecognised": FindingCode(
-        "The list gave an answer that it does not document.",
-        "RFC 5782 §2.3",
-        "Look up the address on the list's own page.",
-        verdict=Verdict.PASS,
-        summary="{list} answers {answers} for {subject} and does not document what that means for its mail.",
+        "The list holds the address or domain under a code that is not documented.",
+        "RFC 5782 §2.1",
+        "Look up the address on the list's own page to see why it is listed.",
+        verdict=Verdict.FAIL,
+        summary="{subject} is on {list}: {meaning}.{note}",
+        remediation="{step}",
     ),
     "blocklist.not-listed": FindingCode(
         "The list is working, which its test points prove, and the target is not listed.",
         "RFC 5782 §5",
         verdict=Verdict.PASS,
         summary="{subject} is not on {list}.",
+        variants={"several": FindingText(verdict=Verdict.PASS, summary="{subject} are not on {list}.")},
     ),
     "blocklist.no-answer": FindingCode(
         "The list gave no reliable answer, so the state is not known.",
@@ -93,7 +101,12 @@ IMPACTS: Mapping[Severity, str] = {
     Severity.LOW: "a few servers reject or score down its mail",
     Severity.NONE: "no large receiver uses this list",
 }
+UNKNOWN_MEANING = "the meaning of {answers} is not documented"
+UNKNOWN_STEP = "Look it up at {operator} to see why it is listed."
 IPV6_NOTE = " IPv6 listings usually cover the whole /64 ({network}), so check the other addresses in it, too."
+
+NAME_OF_SERVER = "{name} (the {source} name)"
+NAME_OF_PROVIDER = "{name} (the provider's {source} name)"
 
 REMOVAL_STEPS: Mapping[RemovalParty, str] = {
     RemovalParty.OWNER: "Fix the cause first, then ask {operator} for removal and say what you changed.",

@@ -15,7 +15,7 @@ from bot.monitoring.alert_state import initial_incident
 from bot.monitoring.interfaces import MAX_WATCHES_PER_CHANNEL, ChannelSettings
 from bot.monitoring.models import Channel, Watch
 from bot.monitoring.repository import RedisRepository
-from handlers.commands import CommandRouter
+from handlers.commands import VERBS, CommandRouter
 from handlers.message import Card, Tone
 from handlers.ports import ChannelUnavailable, ChatRequest, DeliveryUnknown
 from tests.support.commands import build_commands
@@ -53,7 +53,10 @@ class ChannelHarness:
     async def type(
         self, text: str, user: str = "U1", name: str = "ada", channel: Channel = CHANNEL, **flags: bool
     ) -> Card:
-        return await self.commands.handle(ChatRequest(channel, user, text, name=name, **flags))
+        """Acknowledge and answer a command, as a platform does."""
+        request = ChatRequest(channel, user, VERBS.parse(text), name=name, **flags)
+        ack = self.commands.acknowledge(request)
+        return await self.commands.handle(request) if ack.needs_work else ack.card
 
     async def watches(self, channel: Channel = CHANNEL) -> list[Watch]:
         return [stored.watch for stored in await self.store.list_watches(channel)]

@@ -18,6 +18,7 @@ from handlers.commands.watch_parser import DEFAULT_RANGE, FULL_RANGE, history_st
 from handlers.message import Card, Tone
 from handlers.messages.history import history_card
 from handlers.ports import ChatRequest
+from handlers.verbs import Command
 from tests.handlers.charts.timelines import DAY, NOW, busy, ordinary
 from tests.support.dns_world import World
 from tests.support.incident_stories import T0
@@ -90,7 +91,8 @@ def test_history_card_names_limited_number_of_lists() -> None:
     ],
 )
 def test_history_range_after_watch_is_parsed(typed: str, expected: tuple[str, timedelta | None]) -> None:
-    assert read_history(typed) == expected
+    options = read_history(typed)
+    assert (options.watch.text, options.lookback) == expected
 
 
 def test_invalid_history_range_is_refused() -> None:
@@ -114,8 +116,8 @@ def watch_commands(store: InMemoryRepository) -> WatchCommands:
     return WatchCommands(store, store, no_poll, World({}), {}, store.clock)
 
 
-def request(text: str) -> ChatRequest:
-    return ChatRequest(CHANNEL, "U1", text, name="Ada")
+def request(verb: str) -> ChatRequest:
+    return ChatRequest(CHANNEL, "U1", Command(verb), name="Ada")
 
 
 async def test_history_command_shows_listing_and_acknowledgement() -> None:
@@ -127,7 +129,7 @@ async def test_history_command_shows_listing_and_acknowledgement() -> None:
     await store.update_incident(CHANNEL, WATCH.id, incident, initial)
     await store.update_incident(CHANNEL, WATCH.id, acknowledge(incident, "Ada", store.clock()), incident)
     store.clock.now = T0 + timedelta(hours=5)
-    card = await watch_commands(store).history(request("history"), "HQ egress all")
+    card = await watch_commands(store).history(request("history"), read_history("HQ egress all"))
     assert [(fact.label, fact.value) for fact in card.facts] == [
         ("Lists", "a"),
         ("Listed", "4h, each list counted by itself"),
@@ -141,12 +143,12 @@ async def test_history_of_other_channels_watch_is_not_found() -> None:
     store = InMemoryRepository(Clock())
     await store.add(watch(channel=OTHER_CHANNEL), baseline(watch(channel=OTHER_CHANNEL), "a+"), T0)
     with pytest.raises(BadCommand, match="not watched in this channel"):
-        await watch_commands(store).history(request("history"), watch(channel=OTHER_CHANNEL).id)
+        await watch_commands(store).history(request("history"), read_history(watch(channel=OTHER_CHANNEL).id))
 
 
 def test_range_button_commands_are_parsed() -> None:
     for button in card_of(ordinary()).buttons:
         verb, _, arguments = button.command.partition(" ")
-        name, lookback = read_history(arguments)
-        assert (verb, name) == ("history", WATCH.id)
-        assert lookback is None if arguments.endswith(FULL_RANGE) else lookback
+        options = read_history(arguments)
+        assert (verb, options.watch.text) == ("history", WATCH.id)
+        assert options.lookback is None if arguments.endswith(FULL_RANGE) else options.lookback

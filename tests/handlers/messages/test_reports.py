@@ -25,7 +25,9 @@ def words(card: Card) -> str:
         (CLEAN, "no problems found"),
         (LISTED, "on Spamhaus ZEN, and 2 more problems"),
         (HALF_UNKNOWN, "1 problem (PTR)"),
-        (PBL_ON_A_CLIENT, "no problems found"),
+        (PBL_ON_A_CLIENT, "no problems, but listed on Spamhaus ZEN"),
+        (report(*(listing(name, Verdict.PASS) for name in "ABC")), "no problems, but listed on A and 2 more"),
+        (report(listing("Praise", Verdict.PASS, effect="allow")), "no problems found"),
         (report(listing("A"), listing("B"), listing("C")), "on A and 2 more blocklists"),
         (report(listing("Silent", Verdict.UNKNOWN, "unknown")), "not everything could be checked"),
         (report(finding("spf", Verdict.WARN), finding("spf", Verdict.FAIL)), "2 problems (SPF)"),
@@ -100,6 +102,13 @@ def test_several_reports_are_one_table_worst_first() -> None:
     assert card.title == "1 of 2 targets has a problem that stops mail"
     assert card.table is not None
     assert [row[1] for row in card.table.rows] == ["bad", "good"]
+
+
+def test_several_reports_with_harmless_listing_are_not_called_good() -> None:
+    card = reports_card([CLEAN, PBL_ON_A_CLIENT])
+    assert card.title == "2 targets: nothing that stops mail, but listed"
+    assert card.table is not None
+    assert [row[1] for row in card.table.rows] == ["good", "listed"]
 
 
 def test_checking_card_names_target_and_list_count() -> None:

@@ -13,6 +13,7 @@ from bot.checks.dnsbl.catalog import Blocklist
 from bot.checks.dnsbl.classify import classify_result
 from bot.checks.dnsbl.findings import list_finding
 from bot.checks.dnsbl.messages import REASONS
+from bot.checks.dnsbl.names import QueriedName
 from bot.checks.dnsbl.return_codes import Severity
 from bot.checks.dnsbl.zones import usable_zones, zone_of
 from bot.models import Check, DnsAnswer, Finding, LookupFailed, LookupResult, Role, Target, Verdict
@@ -61,14 +62,6 @@ async def test_check_returns_one_finding_per_matching_list_in_order(target, kind
     assert [finding.subject for finding in findings] == fitting
     assert {finding.code for finding in findings} == {"blocklist.not-listed"}
     assert {finding.verdict for finding in findings} == {Verdict.PASS}
-
-
-async def test_check_domain_lists_query_the_registered_domain_only():
-    world = healthy_world()
-    await make_check()(make_request(Target(ip_address("203.0.113.5"), "mail.example.co.uk")), world)
-    names = {name for name, _ in world.queries}
-    assert "example.co.uk.dbl.spamhaus.org" in names
-    assert not {name for name in names if name.startswith("mail.") or name.startswith("5.113.0.203.dbl.")}
 
 
 async def test_check_ipv6_queries_nibbles_and_ipv4_test_points():
@@ -161,7 +154,7 @@ async def test_check_trusted_list_gets_one_query():
     clock.advance(minutes=9)
     world = healthy_world()
     findings = await check(make_request(), world)
-    assert len(world.queries) == len(findings)
+    assert len(world.queries) == len(findings) + 1  # and the PTR name
 
 
 async def test_check_refreshes_trust_early_and_survives_timeout():
@@ -296,7 +289,14 @@ async def test_finding_worst_code_decides_and_all_are_named(role):
         ("dnswl", ADDRESS, "127.0.5.3", Verdict.PASS, "blocklist.allowed", ""),
         ("dnswl", ADDRESS, "127.0.0.255", Verdict.UNKNOWN, "blocklist.unusable", "Use your own resolver."),
         ("hostkarma", ADDRESS, "127.0.0.5", Verdict.PASS, "blocklist.allowed", ""),
-        ("spamhaus-zen", ADDRESS, "127.0.0.99", Verdict.PASS, "blocklist.unrecognised", ""),
+        ("dnswl", ADDRESS, "127.0.10.0", Verdict.UNKNOWN, "blocklist.unusable", "Use your own resolver."),
+        ("dnswl", ADDRESS, "127.0.10.3", Verdict.UNKNOWN, "blocklist.unusable", "Use your own resolver."),
+        ("spamhaus-zen", ADDRESS, "127.0.0.40", Verdict.FAIL, "blocklist.unrecognised", "Look it up at Spamhaus"),
+        ("spamcop", ADDRESS, "127.0.0.3", Verdict.WARN, "blocklist.unrecognised", "Look it up at SpamCop"),
+        ("psbl", ADDRESS, "127.0.0.3", Verdict.WARN, "blocklist.unrecognised", "Look it up at PSBL"),
+        ("kempt", ADDRESS, "127.0.0.3", Verdict.PASS, "blocklist.unrecognised", ""),
+        ("tor-dnsel", ADDRESS, "127.0.0.3", Verdict.PASS, "blocklist.unrecognised", ""),
+        ("mailspike-wl", ADDRESS, "127.0.0.3", Verdict.PASS, "blocklist.unrecognised", ""),
         ("spamhaus-zen", ADDRESS, "127.255.255.254", Verdict.UNKNOWN, "blocklist.unusable", "or a Spamhaus DQS key"),
     ],
 )
@@ -309,6 +309,24 @@ async def test_finding_verdict_code_and_remediation_match_answer(list_id, target
     assert (finding.verdict, finding.code) == (verdict, code)
     assert step in finding.remediation
     assert step or not finding.remediation
+
+
+@pytest.mark.parametrize(
+    ("answers", "role", "code", "verdict", "summary"),
+    [
+        (["127.0.0.40"], Role.CLIENT, "blocklist.unrecognised", Verdict.FAIL, "the meaning of 127.0.0.40 is not"),
+        (["127.0.0.11", "127.0.0.40"], Role.CLIENT, "blocklist.unrecognised", Verdict.FAIL, "Spamhaus ZEN and"),
+        (["127.0.0.11", "127.0.0.40"], Role.MTA, "blocklist.policy", Verdict.FAIL, "should not send mail directly"),
+        (["127.0.0.40", "127.0.0.77"], Role.MTA, "blocklist.unrecognised", Verdict.FAIL, "127.0.0.40 and 127.0.0.77"),
+    ],
+)
+async def test_finding_unknown_code_counts_beside_known_ones(answers, role, code, verdict, summary):
+    finding = await zen_finding_for(answers, role)
+    assert (finding.code, finding.verdict) == (code, verdict)
+    assert summary in finding.summary
+    assert finding.facts["answers"] == answers
+    assert finding.facts["unrecognised"] == [answer for answer in answers if answer != "127.0.0.11"]
+    assert FORM in {link.url for link in finding.links}
 
 
 async def test_finding_spamhaus_link_is_form_or_lookup_by_removal_party():
@@ -354,7 +372,7 @@ def all_answers():
 def test_finding_texts_are_single_sentences_with_known_code(blocklist: Blocklist, result: LookupResult, role: Role):
     zone = zone_of(blocklist, KEYS)
     subject = "example.com" if "domain" in blocklist.kinds else "203.0.113.5"
-    finding = list_finding(zone, subject, role, classify_result(blocklist, result))
+    finding = list_finding(zone, QueriedName(subject, subject), role, classify_result(blocklist, result))
     assert finding.code in CODES
     for sentence in (finding.summary, finding.remediation) if finding.remediation else (finding.summary,):
         assert sentence.endswith(".")
