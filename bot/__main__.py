@@ -37,7 +37,7 @@ USER_ERRORS = (BadDomain, BadTarget, BadInput, LogTooBig, DataFileError, StoreUn
 
 app = typer.Typer(
     name="mailcheck",
-    help="Is this address on a blocklist, is its reverse name right, and the domain's SPF, DMARC and MX?",
+    help="Is this address on a blocklist, and are its PTR record and the domain's SPF, DMARC and MX valid?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import structlog
 
+from bot.checks.finding_codes import ANY_CHECK
 from bot.checks.registry import CheckSpec, Need, missing_parts
 from bot.checks.special_purpose import runs_ip_checks
 from bot.models import (
@@ -24,13 +25,13 @@ from bot.models import (
     LookupFailed,
     OnAnswer,
     Report,
-    Verdict,
+    Target,
 )
 
 CHECK_TIMEOUT_S = 9.0  # an SPF evaluation may take 8 s by itself
 HOST_ADDRESSES = 4  # of a host with more addresses, the first four are checked
 HOST_RDTYPES = ("MX", "TXT", "A", "AAAA")
-NOT_CACHED = "The store is away, so this answer was not cached."
+NOT_CACHED = "The store is unavailable, so this answer was not cached."
 
 log = structlog.get_logger()
 
@@ -182,14 +183,17 @@ async def _run(spec: CheckSpec, request: CheckRequest, lookup: Lookup) -> Sequen
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             return await spec.function(request, lookup)
     except TimeoutError:
-        summary = f"This check did not end within {CHECK_TIMEOUT_S:.0f} seconds, so its result is not known."
-        code, remediation = f"{spec.id}.no-answer", "Check again."
-        return [Finding(spec.id, str(request.target), Verdict.UNKNOWN, code, summary, remediation)]
+        return [_failure(spec.id, "no-answer", request.target)]
     except Exception:
         log.exception("check broke", check=spec.id, target=str(request.target))
-        summary = "This check broke on our side, so its result is not known; the log of the bot has the reason."
-        code, remediation = f"{spec.id}.broken", "Tell who runs this bot."
-        return [Finding(spec.id, str(request.target), Verdict.UNKNOWN, code, summary, remediation)]
+        return [_failure(spec.id, "broken", request.target)]
+
+
+def _failure(check: str, word: str, target: Target) -> Finding:
+    text = ANY_CHECK[word]
+    return Finding(
+        check, str(target), text.verdict, f"{check}.{word}", *text.fill({"seconds": f"{CHECK_TIMEOUT_S:.0f}"})
+    )
 
 
 async def _answer(lookup: Lookup, name: str, rdtype: str) -> DnsAnswer | None:

@@ -240,9 +240,9 @@ async def test_saved_watches_are_shown_with_their_state(upgraded: Upgraded) -> N
         "C0OPS 192.0.2.33": ("Spamhaus ZEN", "muted until 8 Dec, 02:40"),
         "C0OPS Office (203.0.113.0/28)": ("2 blocklists",),
         "C0OPS example.org": ("DMARC",),
-        "C0OPS 2001:db8::25": ("all good",),
-        "C0LEFT 198.51.100.90": ("SpamCop", "resting"),
-        "C0OLD 198.51.100.91": ("SpamCop", "resting"),
+        "C0OPS 2001:db8::25": ("no problems",),
+        "C0LEFT 198.51.100.90": ("SpamCop", "paused"),
+        "C0OLD 198.51.100.91": ("SpamCop", "paused"),
         f"{CHANNEL.id} Zürich (198.51.100.77)": ("2 blocklists",),
     }.items():
         assert missing(words, states[label]) == [], states[label]
@@ -254,7 +254,7 @@ async def test_saved_history_is_shown_for_every_watch(upgraded: Upgraded) -> Non
             card = await upgraded.send(channel, f"history {stored.watch.id} all")
             assert bool(card.chart) == (stored.watch.id in EXPECTED["histories"])
     text = str(await upgraded.send(OPS, "history HQ egress all"))
-    assert missing(("Spamhaus ZEN", "Barracuda", "SPF", "in hand", "by Ada"), text) == []
+    assert missing(("Spamhaus ZEN", "Barracuda", "SPF", "acknowledged", "by Ada"), text) == []
 
 
 def missing(words: Sequence[str], text: str) -> list[str]:

@@ -127,18 +127,18 @@ async def _check_starttls(request: CheckRequest, lookup: Lookup, *, smtp_probe: 
     return await starttls.check(request, lookup, probe=smtp_probe.probe, port_open=port_open, timeout_s=timeout_s)
 
 
-NETWORK = "The address and the name themselves"
+NETWORK = "Address and domain"
 ROWS = (
     CheckSpec("blocklist", "Blocklists", 10, _check_blocklists, {Need.BLOCKLISTS}, dnsbl.CODES, watched=True),
     CheckSpec(
         "ptr",
-        "Reverse name and HELO",
+        "PTR and HELO",
         20,
         ptr.check,
         {Need.ADDRESS},
         ptr.CODES,
         watched=True,
-        names={"ptr": "reverse name", "helo": "HELO name"},
+        names={"ptr": "PTR", "helo": "HELO name"},
     ),
     CheckSpec("spf", "SPF", 30, spf.check, {Need.NAME}, spf.CODES, watched=True, names={"spf": "SPF"}),
     CheckSpec("dmarc", "DMARC", 40, dmarc.check, {Need.DOMAIN}, dmarc.CODES, watched=True, names={"dmarc": "DMARC"}),

@@ -13,7 +13,7 @@ from bot.models import Address, Target
 MAX_TARGETS = 16
 MAX_CHARS = 20_000
 MAX_WORDS = 64  # 16 addresses, their domain, and repetitions
-TOO_MANY_TARGETS = f"That is too much at once: give up to {MAX_TARGETS} addresses or domains."
+TOO_MANY_TARGETS = f"Too many targets: one command checks up to {MAX_TARGETS} addresses or domains."
 NO_TARGET = "Tell me what to check: an address like 203.0.113.5, a domain like example.com, or both."
 
 SEPARATORS = re.compile(r"[\s,;<>]+")  # angle brackets as in `Ada <ada@example.com>`

@@ -14,6 +14,14 @@ from hashlib import blake2b
 from bot.checks.registry import CHECKS, CheckSpec, Need
 from bot.checks.spf.result import MAX_LOOKUP_TERMS, MAX_VOID_LOOKUPS
 from bot.models import Finding, Report, Verdict
+from bot.monitoring.messages import (
+    DMARC_WEAKENED,
+    MX_CHANGED,
+    PTR_CHANGED,
+    RESTORE_RECORD,
+    SPF_ENDLESS,
+    SPF_OVER_LIMITS,
+)
 from bot.monitoring.models import Observation, ObservedState, Severity
 
 BLOCKLIST = "blocklist"
@@ -21,7 +29,6 @@ MAX_VALUE_LENGTH = 300  # of a stored value; fits ten mail servers
 POLICY_STRENGTH = ("none", "quarantine", "reject")
 OVER_LIMIT_CODES = {"spf.too-many-lookups", "spf.too-many-voids", "spf.too-many-hosts"}
 WITHIN_LIMITS = "within the limits"
-REVERT_ADVICE = "If nobody meant this, set it back."
 
 ValueReader = Callable[[Finding], str | None]
 
@@ -118,7 +125,7 @@ class _ConfigPoll:
             at=self.at,
             address=self.address,
             summary=self.setting.change_summary,
-            remediation=REVERT_ADVICE,
+            remediation=RESTORE_RECORD,
             config_key=self.name,
             previous_value=previous,
             value=value,
@@ -149,7 +156,7 @@ def _spf_limits(finding: Finding) -> str | None:
         return None
     lookups, voids = int(finding.facts["lookups"] or 0), int(finding.facts.get("voids") or 0)
     if finding.code in OVER_LIMIT_CODES or lookups > MAX_LOOKUP_TERMS or voids > MAX_VOID_LOOKUPS:
-        return f"{lookups or 'endless'} lookups, {voids} of them to nothing"
+        return SPF_OVER_LIMITS.format(lookups=lookups or SPF_ENDLESS, voids=voids)
     return WITHIN_LIMITS
 
 
@@ -175,7 +182,7 @@ SETTINGS_OF_CHECKS = (
         read=_joined_values("confirmed"),
         broken_subject="gone",
         changed_subject="changed",
-        change_summary="The reverse name has changed: receivers compare it with the name the server greets with.",
+        change_summary=PTR_CHANGED,
         per_address=True,
     ),
     ConfigSetting(
@@ -190,8 +197,7 @@ SETTINGS_OF_CHECKS = (
         read=_effective_policy,
         broken_subject="gone",
         changed_subject="weakened",
-        change_summary="The DMARC policy has become weaker: "
-        "receivers let through more mail that only claims to be from this domain.",
+        change_summary=DMARC_WEAKENED,
         is_regression=_is_weaker,
     ),
     ConfigSetting(
@@ -200,7 +206,7 @@ SETTINGS_OF_CHECKS = (
         read=_joined_values("exchanges"),
         broken_subject="gone",
         changed_subject="changed",
-        change_summary=("The mail servers of the domain have changed: mail to it now goes elsewhere."),
+        change_summary=MX_CHANGED,
     ),
 )
 

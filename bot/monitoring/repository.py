@@ -21,6 +21,7 @@ from bot.monitoring.interfaces import (
     StoredWatch,
     TooManyWatches,
 )
+from bot.monitoring.messages import CHANNEL_LIMIT, WORKSPACE_LIMIT
 from bot.monitoring.models import Channel, Incident, Watch
 from bot.monitoring.schedule import JITTER, Multipliers, first_due, next_digest, watch_interval
 from bot.monitoring.serialization import (
@@ -52,10 +53,9 @@ PAUSE_TTL = timedelta(days=30)
 MAX_DELAY = timedelta(hours=1, minutes=1)  # of a channel: longer than any retry
 UNKNOWN_ATTEMPT_AGE = timedelta(days=1)  # so far back an attempt is looked up whose time is not known
 RESUME_WITHIN = timedelta(minutes=5)  # first poll after a resume
-LIMIT_ADVICE = "End one that you no longer need, or watch a whole range at once, such as 203.0.113.0/28."
 LIMIT_MESSAGES = {
-    "room": f"This room has {MAX_WATCHES_PER_CHANNEL} watches, which is the most. {LIMIT_ADVICE}",
-    "space": (f"This workspace has {MAX_WATCHES_PER_WORKSPACE} watches, which is the most. {LIMIT_ADVICE}"),
+    "room": CHANNEL_LIMIT.format(count=MAX_WATCHES_PER_CHANNEL),
+    "space": WORKSPACE_LIMIT.format(count=MAX_WATCHES_PER_WORKSPACE),
 }
 
 

@@ -10,6 +10,7 @@ import typer
 
 from bot.app import Core
 from bot.doctor import (
+    EMBEDDED_STORE,
     PortProbe,
     chat_finding,
     egress_finding,
@@ -98,7 +99,5 @@ async def _is_watched(core: Core, ip: Address) -> bool | None:
 
 
 def _store(core: Core) -> Finding:
-    location = "REDIS_URL" if core.settings.redis_url else "embedded store"
-    if core.store is None:
-        return store_finding(location, (), f"The {location} cannot be used; the log above says why.")
-    return store_finding(location, core.store.warnings)
+    location = "REDIS_URL" if core.settings.redis_url else EMBEDDED_STORE
+    return store_finding(location, core.store.warnings if core.store else (), available=core.store is not None)

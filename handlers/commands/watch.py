@@ -56,7 +56,7 @@ MAX_UPDATE_ATTEMPTS = 5  # of an update that conflicts with concurrent ones
 NO_CHANNEL = "There is no channel here to alert; watches work in Slack and Teams."
 # Any member may turn the setting off, so that watches of people who left can be removed.
 CREATOR_ONLY = (
-    "In this channel only the one who made a watch may end or mute it; `settings restrict off` "
+    "In this channel only the creator of a watch may end or mute it; `settings restrict off` "
     "ends that rule, and the channel sees who did it."
 )
 UPDATE_CONFLICT = "That watch is being changed right now; please try again in a moment."

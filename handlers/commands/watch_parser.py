@@ -210,7 +210,7 @@ def _reject_special(networks: Iterable[Network]) -> None:
         first_block, last_block = special_purpose_of(network[0]), special_purpose_of(network[-1])
         if first_block and last_block:
             raise BadCommand(
-                f"{network[0]} is {first_block.name}: {first_block.summary} Watch the public"
+                f"{network[0]} is {first_block.name}. {first_block.summary} Watch the public"
                 " address that your mail leaves from."
             )
 

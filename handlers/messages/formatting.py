@@ -27,18 +27,18 @@ REASON_TEXTS = {
     "stripped": "the resolver removes its answers",
     "parked": "the domain of the list is parked",
     "emptied": "the list is empty",
-    "lists-everything": "it lists everything",
-    QUARANTINED: "it listed too much at once, so no watch believes it",
+    "lists-everything": "it lists its must-not-list test point",
+    QUARANTINED: "it is unreliable right now, so its results are ignored",
     "blocked": "it refuses this resolver",
     "key-disabled": "its key was disabled",
-    "key-misused": "its key belongs to somebody else",
+    "key-misused": "its key belongs to another account",
     "no-key": "it needs a key that is not set",
     "malformed": "the answer could not be read",
     "truncated": "the answer was cut off",
-    "loop": "its name leads in a circle",
-    "wrong-zone": "the zone was asked under a wrong name",
-    "wrong-query": "it was asked the wrong kind of question",
-    "contradiction": "its test entries contradict each other",
+    "loop": "its names form a CNAME loop",
+    "wrong-zone": "its zone is misspelled in the catalog",
+    "wrong-query": "it does not hold this kind of query",
+    "contradiction": "its test points contradict each other",
 }
 
 
@@ -66,7 +66,7 @@ def summarize_report(report: Report) -> str:
     if report.verdict is Verdict.UNKNOWN:
         return "not everything could be checked"
     listings = [list_name(finding) for finding in report.findings if is_listing(finding)]
-    return f"no problems, but listed on {join_names(listings, 1)}" if listings else "all good"
+    return f"no problems, but listed on {join_names(listings, 1)}" if listings else "no problems found"
 
 
 def is_problem(finding: Finding) -> bool:
@@ -113,9 +113,7 @@ def finding_line(finding: Finding, shown_step: str = "") -> Line:
 
 
 def verdict_word(verdict: Verdict) -> str:
-    return {Verdict.PASS: "good", Verdict.UNKNOWN: "not known", Verdict.WARN: "look at it", Verdict.FAIL: "bad"}[
-        verdict
-    ]
+    return {Verdict.PASS: "good", Verdict.UNKNOWN: "not known", Verdict.WARN: "warning", Verdict.FAIL: "bad"}[verdict]
 
 
 def findings_card(title: str, findings: Sequence[Finding]) -> Card:

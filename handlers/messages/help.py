@@ -13,7 +13,9 @@ def refusal_card(sentence: str) -> Card:
 
 
 def internal_error_card() -> Card:
-    return Card("Something broke here, and it is logged. Please try again in a minute.", tone=Tone.BAD, private=True)
+    return Card(
+        "Internal error, logged. Try again; if it repeats, tell the admin of this bot.", tone=Tone.BAD, private=True
+    )
 
 
 def help_card(usages: Iterable[tuple[str, str]]) -> Card:

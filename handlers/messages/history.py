@@ -108,10 +108,10 @@ def row_kind(track: TrackInRange) -> RowKind:
 
 
 def track_name(track: Track) -> str:
-    """Label of a track: the list's name, `reverse name`, `MX changed`, `in hand`."""
+    """Label of a track: the list's name, `PTR`, `MX changed`, `acknowledged`."""
     check, _, subject = track.key.partition(":")
     if track.key in ACTIONS:
-        return "muted" if track.key == MUTED else "in hand"
+        return "muted" if track.key == MUTED else "acknowledged"
     if track.key == OTHERS:
         return "other lists"
     if check == BLOCKLIST:
@@ -140,7 +140,7 @@ def short_summary(tracks: Sequence[TrackInRange]) -> str:
     parts = [pluralize(number, noun) for noun, number in numbers.items() if number]
     if lists:
         parts[0] += f" on {pluralize(len({track.track.key for track in lists}), 'list')}"
-    return ", ".join(parts) or "nothing wrong"
+    return ", ".join(parts) or "no problems"
 
 
 def history_facts(tracks: Sequence[TrackInRange]) -> Iterator[Fact]:
@@ -180,7 +180,7 @@ def last_active_text(track: TrackInRange) -> str:
 
 
 MAX_WATCHES_SHOWN = 10
-DIGEST_FOOTNOTE = "Type `settings digest off`, and this comes no more."
+DIGEST_FOOTNOTE = "Type `settings digest off` to stop this digest."
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ def digest_card(
     now = f"{is_open} of {watched} with a problem now" if is_open else f"{watched}, none with a problem now"
     lines = tuple(week_line(week) for week in weeks[:MAX_WATCHES_SHOWN])
     more = (
-        (Line(f"And {len(weeks) - MAX_WATCHES_SHOWN} more; `history` tells of each."),)
+        (Line(f"And {len(weeks) - MAX_WATCHES_SHOWN} more; `history` shows each."),)
         if len(weeks) > MAX_WATCHES_SHOWN
         else ()
     )

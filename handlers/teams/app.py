@@ -85,7 +85,7 @@ class TeamsPlatform:
         """The endpoint. Raises CannotServe if callers are not verified and the host is public."""
         app, cloud = self._credentials, self._credentials.cloud
         if not app.has_secret and not is_loopback(host):
-            raise CannotServe(f"Teams without TEAMS_CLIENT_SECRET believes every caller; it is not served on {host}.")
+            raise CannotServe(f"Teams without TEAMS_CLIENT_SECRET accepts every caller; it is not served on {host}.")
         verifier = (
             TokenVerifier(app.client_id, SigningKeys(self._http, cloud, self._timeouts), cloud, self._timeouts)
             if app.has_secret

@@ -131,12 +131,12 @@ def manifest(client_id: str, version: str, site: str = SITE, verbs: VerbTable[An
         "icons": {"color": "color.png", "outline": "outline.png"},
         "name": {"short": "mailcheck", "full": "mailcheck: can this server send mail?"},
         "description": {
-            "short": "Blocklists, reverse names, SPF, DMARC, and the one next thing to do.",
+            "short": "Blocklists, PTR, SPF, DMARC, and the one next step.",
             "full": (
                 "Type an address, a domain, or both. mailcheck says within a second or two"
-                " whether the address is on a blocklist, whether its reverse name, SPF, DMARC and"
-                " MX are right, and what to do next. Watched addresses are looked at every hour,"
-                " and the conversation hears when something changes."
+                " whether the address is on a blocklist, whether its PTR record, SPF, DMARC and"
+                " MX are valid, and what to do next. Watched addresses are checked every hour,"
+                " and the conversation is alerted when something changes."
             ),
         },
         "accentColor": "#1F4F82",

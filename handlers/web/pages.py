@@ -34,7 +34,7 @@ HOME_PATH = f"/c/{CHANNELS[0].name}"
 OWN_PATH = re.compile(r"/c/[a-z]+(/t/[0-9]+)?|/dashboard")
 FIRST_STEPS = (
     Example("example.com", "a domain: SPF, DMARC, MX, blocklists"),
-    Example("lists", "which blocklists answer here, and which do not"),
+    Example("lists", "which blocklists are working here"),
     Example("help", "all that you can type"),
 )
 
@@ -99,7 +99,7 @@ class Pages:
         person, message_log = request.state.visitor.person, self._chat.message_log
         channel_log = message_log.channel_log(channel)
         if thread and not message_log.find(channel, thread).visible_to(person):
-            raise MessageNotFound("it is for somebody else")
+            raise MessageNotFound("it is for another person")
         messages = message_log.visible(channel, person)
         return self._page(
             "chat",
@@ -130,7 +130,7 @@ class Pages:
         message = self._chat.message_log.find(params["channel"], params["message"])
         palette = PALETTES.get(params["paper"])
         if not message.visible_to(request.state.visitor.person) or palette is None:
-            raise MessageNotFound("it is for somebody else")
+            raise MessageNotFound("it is for another person")
         if message.card is None or message.card.chart is None:
             raise MessageNotFound("it has no picture")
         chart = message.card.chart

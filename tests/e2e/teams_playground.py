@@ -158,7 +158,7 @@ async def check_watch_and_check_again(page: Page, bot: Bot) -> None:
     await page.picture("teams-watched")
     bot.is_clean = True
     await page.do("press", "Check again")
-    await page.do("see", f"{TARGET_SHOWN}: all good")
+    await page.do("see", f"{TARGET_SHOWN}: no problems found")
     await page.do("miss", listed)
 
 
@@ -171,7 +171,7 @@ async def run_alert_to_resolution(page: Page, bot: Bot) -> None:
     await page.do("see", f"{TARGET_SHOWN}: on a")
     await page.do("press", "Acknowledge")
     await page.do("see", "Acknowledged: by Person 0")
-    await page.do("see", f"Person 0 has {TARGET_SHOWN} in hand")
+    await page.do("see", f"{TARGET_SHOWN}: acknowledged by Person 0")
     await page.do("press", "Mute…")
     await page.do("see", "For how long?")
     await page.picture("teams-mute")

@@ -168,8 +168,8 @@ async def test_progress_yields_only_the_latest_changed_text() -> None:
     updates = progress.updates(answer, after=0, interval=0)
     assert await anext(updates) == ""
     for number in range(1_000):
-        progress(f"{number} of 1,000 addresses looked at")
-    assert await anext(updates) == "999 of 1,000 addresses looked at"
+        progress(f"{number} of 1,000 addresses checked")
+    assert await anext(updates) == "999 of 1,000 addresses checked"
     waiting = asyncio.create_task(anext(updates, None))
     for _ in range(20):
         await asyncio.sleep(0)
@@ -196,7 +196,7 @@ async def test_progress_waits_the_interval_between_updates() -> None:
     [
         ("", "", SLOW_NOTE),
         ("", "62 lists", "62 lists"),
-        ("3 of 4 addresses looked at", "62 lists", "3 of 4 addresses looked at"),
+        ("3 of 4 addresses checked", "62 lists", "3 of 4 addresses checked"),
     ],
 )
 def test_progress_card_footnote_is_text_or_default(text: str, footnote: str, expected: str) -> None:

@@ -33,7 +33,7 @@ from tests.support.stored_watches import Clock
 from tests.support.teams_activities import card_action, in_channel
 from tests.support.teams_activities import mention as mention_in_teams
 
-TEXT, TITLE = "203.0.113.5 example.com", "203.0.113.5 · example.com: all good"
+TEXT, TITLE = "203.0.113.5 example.com", "203.0.113.5 · example.com: no problems found"
 COUNTED = (VerbTable.read, read_check, parse_targets, CommandRouter.acknowledge, checking_card)
 ONCE = {function.__code__.co_qualname: 1 for function in COUNTED}
 MAX_HOPS = 8

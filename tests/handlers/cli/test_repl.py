@@ -33,7 +33,7 @@ async def typed(*lines: str) -> str:
 @pytest.mark.parametrize("line", ["203.0.113.5 example.com private", "private 203.0.113.5 example.com"])
 async def test_prompt_accepts_private_as_in_its_help(line: str) -> None:
     with counted_calls(VerbTable.read) as counts:
-        assert "203.0.113.5 · example.com: all good" in await typed(line)
+        assert "203.0.113.5 · example.com: no problems found" in await typed(line)
     assert counts.total() == 1
 
 

@@ -87,9 +87,9 @@ def test_invalid_check_is_refused_in_the_acknowledgement(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "title"),
     [
-        ("192.0.2.1 example.com", "192.0.2.1 · example.com: all good"),
-        ("192.0.2.0/30", "4 targets: all good"),
-        ("mail.example.com", "2 targets: all good"),
+        ("192.0.2.1 example.com", "192.0.2.1 · example.com: no problems found"),
+        ("192.0.2.0/30", "4 targets: no problems found"),
+        ("mail.example.com", "2 targets: no problems found"),
         ("lists", "the lists"),
         ("help", "What mailcheck can do"),
         ("history 192.0.2.1", "Nothing can be watched here: this bot keeps no watches."),
@@ -117,11 +117,7 @@ async def test_failed_command_answers_with_an_error_card_and_logs_details() -> N
 
 @pytest.mark.parametrize(
     ("text", "last"),
-    [
-        ("192.0.2.0/30", "4 of 4 addresses looked at"),
-        ("mail.example.com", "2 of 2 addresses looked at"),
-        ("192.0.2.1", ""),
-    ],
+    [("192.0.2.0/30", "4 of 4 addresses checked"), ("mail.example.com", "2 of 2 addresses checked"), ("192.0.2.1", "")],
 )
 async def test_check_of_several_targets_reports_progress(text: str, last: str) -> None:
     updates: list[str] = []

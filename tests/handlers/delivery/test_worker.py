@@ -154,7 +154,7 @@ async def test_list_notice_is_one_message_edited_at_its_end(harness: Harness) ->
     assert await harness.deliver() == 4
     assert [message.thread for message in harness.platform.posted] == ["", "", harness.platform.posted[0].id]
     notice = harness.platform.posted[1]
-    assert (notice.key, notice.card.title, notice.edits) == (BEGUN.id, "Some list is believed again", 1)
+    assert (notice.key, notice.card.title, notice.edits) == (BEGUN.id, "Some list is reliable again", 1)
 
 
 async def test_list_notice_is_not_posted_again_after_crash(harness: Harness) -> None:

@@ -158,8 +158,8 @@ def test_check_again_of_large_range_uses_listed_addresses() -> None:
         (alert(AlertReason.EASED, WATCH, cleared=(ZEN,), remaining=(BARRACUDA,)), "better"),
         (alert(AlertReason.RESOLVED, WATCH, cleared=(ZEN,)), "clear again after 3h"),
         (alert(AlertReason.REMINDER, WATCH, remaining=(ZEN,)), "still on Spamhaus ZEN after 3h"),
-        (alert(AlertReason.FLAPPING, WATCH, ZEN), "Spamhaus ZEN comes and goes"),
-        (alert(AlertReason.DEGRADED, WATCH, ZEN), "perhaps on Spamhaus ZEN"),
+        (alert(AlertReason.FLAPPING, WATCH, ZEN), "Spamhaus ZEN is unstable"),
+        (alert(AlertReason.DEGRADED, WATCH, ZEN), "not confirmed: on Spamhaus ZEN"),
         (alert(AlertReason.NOTED, WATCH, ZEN), "on Spamhaus ZEN"),
     ],
     ids=lambda sent_alert: str(getattr(sent_alert, "reason", "")),
@@ -180,7 +180,7 @@ def test_config_change_shows_both_values_and_check_again() -> None:
     card = alerts.root_card(
         WATCH, alert(AlertReason.NOTED, WATCH, replace(ZEN, last_observation=changed), opened=False)
     )
-    assert card.title.endswith(": reverse name changed")
+    assert card.title.endswith(": PTR changed")
     assert card.lines[0].quote == "mail.example.com → host.example.net"
     assert [button.label for button in card.buttons] == ["Check again"]
 
@@ -190,13 +190,13 @@ def test_config_change_shows_both_values_and_check_again() -> None:
     [
         (
             ListNotice("a.1.quarantined", NoticeReason.QUARANTINED, ("a",), 5, 25),
-            "5 of the last 25 targets turned to listed",
+            "5 of the last 25 targets became listed",
         ),
         (
             ListNotice("a.1.quarantined", NoticeReason.QUARANTINED, ("a",)),
-            "its own test entry that must never be listed",
+            "its own test point that must never be listed",
         ),
-        (ListNotice("a.1.trusted", NoticeReason.TRUSTED, ("a",)), "counts again"),
+        (ListNotice("a.1.trusted", NoticeReason.TRUSTED, ("a",)), "count again"),
     ],
 )
 def test_list_notice_explains_quarantine_and_its_end(notice: ListNotice, sentence: str) -> None:

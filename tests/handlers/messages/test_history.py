@@ -43,7 +43,7 @@ def test_history_card_states_its_numbers_in_text() -> None:
         "Last": "Spamhaus ZEN, since 22 Dec, 10:48 UTC",
         "SPF": "2d 1h, last until 2 Dec, 07:00 UTC",
         "MX changed": "2 times, last on 17 Dec, 06:00 UTC",
-        "in hand": "2 times, 3d 1h so far, since 22 Dec, 20:24 UTC by Bo",
+        "acknowledged": "2 times, 3d 1h so far, since 22 Dec, 20:24 UTC by Bo",
         "muted": "1d, last until 9 Dec, 06:00 UTC by Ada",
     }
     assert card.tone is Tone.WARN  # it is listed now
@@ -58,7 +58,7 @@ def test_chart_alt_text_contains_all_facts() -> None:
 def test_history_card_is_limited_to_requested_range() -> None:
     card = card_of(ordinary(), 7 * DAY)
     assert card.chart
-    assert [row.label for row in card.chart.timeline.rows] == ["Spamhaus ZEN", "MX changed", "in hand"]
+    assert [row.label for row in card.chart.timeline.rows] == ["Spamhaus ZEN", "MX changed", "acknowledged"]
     assert card.chart.timeline.start == NOW - 7 * DAY
 
 
@@ -69,7 +69,7 @@ def test_problem_without_listings_is_not_called_other() -> None:
 
 def test_empty_history_has_no_chart() -> None:
     card = card_of(History())
-    assert (card.title, card.chart) == ("HQ egress (203.0.113.5): nothing wrong since 24 Nov, 06:00 UTC", None)
+    assert (card.title, card.chart) == ("HQ egress (203.0.113.5): no problems since 24 Nov, 06:00 UTC", None)
     assert card.tone is Tone.GOOD
 
 
@@ -135,7 +135,7 @@ async def test_history_command_shows_listing_and_acknowledgement() -> None:
         ("Listed", "4h, each list counted by itself"),
         ("Longest", "4h on a"),
         ("Last", "a, since 24 Nov, 07:00 UTC"),
-        ("in hand", "3h so far, since 24 Nov, 08:00 UTC by Ada"),
+        ("acknowledged", "3h so far, since 24 Nov, 08:00 UTC by Ada"),
     ]
 
 

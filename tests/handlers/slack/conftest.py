@@ -32,12 +32,12 @@ ANSWER = Card(
     "203.0.113.5 · example.com: on Example List",
     Tone.BAD,
     step="Ask Example List to remove 203.0.113.5.",
-    lines=(Line("Listed by Example List.", Tone.BAD, quote="spam seen"), Line("In order: SPF, DMARC.", Tone.GOOD)),
+    lines=(Line("Listed by Example List.", Tone.BAD, quote="spam seen"), Line("Passed: SPF, DMARC.", Tone.GOOD)),
     buttons=(
         Button("Removal form", url="https://list.example/remove"),
         Button("Check again", "check 203.0.113.5 fresh", in_place=True),
     ),
-    footnote="62 lists asked",
+    footnote="62 lists queried",
 )
 MORNING = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 ROW = Row("Example List", RowKind.LISTED, (Bar(MORNING, MORNING + timedelta(hours=6)),), "6h")

@@ -228,7 +228,7 @@ async def test_failing_listener_answers_error_card(workspace: Workspace, monkeyp
     answer = await workspace.type_command(COMMAND_TEXT)
     assert answer.status_code == 200
     assert message_faults(answer.json(), "acknowledgement") == []
-    assert "Something broke here" in answer.json()["text"]
+    assert "Internal error" in answer.json()["text"]
 
 
 async def test_command_with_queue_down_runs_in_process() -> None:

@@ -169,8 +169,8 @@ def test_home_view_lists_watch_state_and_next_poll() -> None:
     text = " ".join(_texts(home_view(Overview(sections), NOW)))
     for text_part in (
         "1 incident is open",
-        f"{quiet().watch.subject}: all good",
-        "Every 1h · Next look 07:10 UTC",
+        f"{quiet().watch.subject}: no problems",
+        "Every 1h · Next check 07:10 UTC",
         "Nothing is muted",
     ):
         assert text_part in text, text_part

@@ -58,8 +58,8 @@ def test_card_renders_title_step_problems_passed_footnote_actions() -> None:
         "Next step: Ask Example List to remove 203.0.113.5.",
         "✕  Listed by Example List.",
         "spam seen",
-        "✓  In order: SPF, DMARC.",
-        "62 lists asked",
+        "✓  Passed: SPF, DMARC.",
+        "62 lists queried",
         "Removal form",
         "Check again",
     ]

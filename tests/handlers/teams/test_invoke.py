@@ -92,7 +92,7 @@ async def test_slow_action_replaces_the_card_afterwards() -> None:
 async def test_failed_action_shows_text_and_leaves_card(tenant: Tenant) -> None:
     action = {"verb": "check", "data": {"command": BROKEN, "in_place": True}}
     answer = (await tenant.send(card_action(action, tenant.service, "42"))).json()
-    assert (answer["type"], answer["value"][:24]) == (BAR, "✕ Something broke here, ")
+    assert (answer["type"], answer["value"][:24]) == (BAR, "✕ Internal error, logged")
     await tenant.teams.drain()
     assert tenant.microsoft.said == []
 
@@ -196,7 +196,7 @@ async def test_acknowledge_updates_alert_and_posts_in_thread(channel: ChannelHar
     card = channel.stands_in_place(await channel.card_action(root, "Acknowledge", channel.root), channel.root)
     assert titles(card) == ["Mute…", "Check again"]
     assert "by Ada" in channel.last(channel.root).words
-    assert channel.replies() == ["Ada has 203.0.113.5 in hand"]
+    assert channel.replies() == ["203.0.113.5: acknowledged by Ada"]
 
 
 async def test_second_acknowledge_is_text_below_card(channel: ChannelHarness) -> None:
@@ -210,7 +210,7 @@ async def test_second_acknowledge_is_text_below_card(channel: ChannelHarness) ->
 async def test_acknowledged_reminder_names_user_and_updates_alert(channel: ChannelHarness) -> None:
     answer = await channel.card_action(drawn(channel.last(channel.reminder)), "Acknowledge", channel.reminder)
     channel.stands_in_place(answer, channel.reminder)
-    assert channel.last(channel.reminder).payload["summary"] == "Ada has 203.0.113.5 in hand"
+    assert channel.last(channel.reminder).payload["summary"] == "203.0.113.5: acknowledged by Ada"
     assert "by Ada" in channel.last(channel.root).words
     assert channel.replies() == []
 
@@ -242,7 +242,7 @@ async def test_check_from_alert_does_not_replace_alert(channel: ChannelHarness) 
     answer = await channel.card_action(root, "Check again", channel.root)
     assert answer["type"] == BAR
     assert drawn(channel.last(channel.root)) == root
-    assert channel.replies() == ["203.0.113.5: all good"]
+    assert channel.replies() == ["203.0.113.5: no problems found"]
 
 
 async def test_watch_button_toggles_on_report(channel: ChannelHarness) -> None:
@@ -297,7 +297,7 @@ async def test_guest_may_read_but_not_change(person: dict[str, str], who: Activi
     )
     assert drawn(channel.last(channel.root)) == root
     await channel.card_action(root, "Check again", channel.root, **who)
-    assert channel.replies() == ["203.0.113.5: all good"]
+    assert channel.replies() == ["203.0.113.5: no problems found"]
 
 
 async def test_member_role_is_queried_hourly_before_changes(channel: ChannelHarness) -> None:

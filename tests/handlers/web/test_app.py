@@ -90,7 +90,7 @@ async def test_failing_command_shows_error_card(chat: WebChatFixture, page: http
     await submit_form(page, "/c/mail", BROKEN)
     await chat.wait_answered()
     html = await page_html(page)
-    assert "Something broke here, and it is logged" in html
+    assert "Internal error, logged" in html
 
 
 async def test_too_many_concurrent_checks_are_refused(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
@@ -281,7 +281,7 @@ async def test_chart_is_served_as_light_and_dark_svg(chat: WebChatFixture, page:
 
 async def test_private_or_missing_chart_is_404(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
     picture = Chart(Timeline("t", MORNING, MORNING), "alt")
-    await chat.web.notify_user(MAIL_CHANNEL, "somebody else", Card("History", chart=picture))
+    await chat.web.notify_user(MAIL_CHANNEL, "another person", Card("History", chart=picture))
     [private_message] = chat.web.message_log.channel_log("mail").messages
     message_without_chart = await chat.web.post(MAIL_CHANNEL, Card("Words"))
     for message in (private_message, message_without_chart, "1"):
