@@ -191,8 +191,9 @@ async def _run(spec: CheckSpec, request: CheckRequest, lookup: Lookup) -> Sequen
 
 def _failure(check: str, word: str, target: Target) -> Finding:
     text = ANY_CHECK[word]
-    filled = text.fill({"seconds": f"{CHECK_TIMEOUT_S:.0f}"})
-    return Finding(check, str(target), text.verdict, f"{check}.{word}", *filled)
+    return Finding(
+        check, str(target), text.verdict, f"{check}.{word}", *text.fill({"seconds": f"{CHECK_TIMEOUT_S:.0f}"})
+    )
 
 
 async def _answer(lookup: Lookup, name: str, rdtype: str) -> DnsAnswer | None:

@@ -18,7 +18,7 @@ SPAMHAUS_CODES = (
 SPAMHAUS_DQS = "[Spamhaus DQS](https://www.spamhaus.com/free-trial/sign-up-for-a-free-data-query-service-account/)"
 REDIS_PERSISTENCE = "[Redis: persistence](https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/)"
 WATCHES = "[README: watch](../README.md#watch-and-be-told)"
-SETTINGS = "[README: settings](../README.md#settings)"
+SETTINGS_PAGE = "[README: settings](../README.md#settings)"
 OWN_RESOLVER = "Run a resolver of your own and set MAILCHECK_NAMESERVERS to it, or set MAILCHECK_SPAMHAUS_DQS_KEY."
 
 CODES: Mapping[str, FindingCode] = {
@@ -198,13 +198,13 @@ CODES: Mapping[str, FindingCode] = {
     ),
     "doctor.chat-ready": FindingCode(
         "The chat credentials are complete.",
-        SETTINGS,
+        SETTINGS_PAGE,
         verdict=Verdict.PASS,
         summary="Credentials are set for {platforms}.",
     ),
     "doctor.chat-none": FindingCode(
         "No chat credentials are set.",
-        SETTINGS,
+        SETTINGS_PAGE,
         "Set the credentials of a chat platform as the README describes, if you want the bot there.",
         verdict=Verdict.PASS,
         summary="No chat credentials are set, so the bot answers only in the terminal and on its own page.",

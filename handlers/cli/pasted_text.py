@@ -74,7 +74,7 @@ def bounce(
     file: Annotated[str, typer.Argument(help="A log, a bounce or SMTP replies; - is standard input.")] = "-",
     as_json: Json = False,
 ) -> None:
-    """What a bounce means: who has to act, which list, which address, and the next step.
+    """What a bounce means: who has to fix it, which list, which address, and the next step.
 
     Exit status 0: nothing was refused, 1: refusals, 2: not text.
     """

@@ -317,7 +317,7 @@ def _report_word(report: Report) -> str:
 def _overall_verdict(reports: Sequence[Report], worst: Verdict) -> str:
     endings = {Verdict.PASS: "no problems found", Verdict.UNKNOWN: "not everything could be checked"}
     if worst is Verdict.PASS and any(is_listing(finding) for report in reports for finding in report.findings):
-        return f"{pluralize(len(reports), 'target')}: nothing that stops mail, but listed"
+        return f"{pluralize(len(reports), 'target')}: no problems, but listed"
     return f"{pluralize(len(reports), 'target')}: {endings.get(worst, 'nothing that stops mail, but some warnings')}"
 
 

@@ -126,9 +126,7 @@ def alerts() -> Mapping[str, GalleryCard]:
 def pasted() -> Mapping[str, GalleryCard]:
     cards = real_bounces.cards()
     return {
-        "bounce": GalleryCard(
-            cards["bounce"], "`bounce`: one refusal, who has to fix it, and the check one press away."
-        ),
+        "bounce": GalleryCard(cards["bounce"], "`bounce`: one refusal, who has to fix it, and a button for the check."),
         "bounce-log": GalleryCard(
             cards["bounce-log"],
             "A log: what others refused, by message and cause, apart from what your own server refused.",

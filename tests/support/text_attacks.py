@@ -13,14 +13,15 @@ from itertools import chain, cycle
 
 import httpx
 
-from handlers.commands.parser import PASTE_VERBS, VERBS
+from handlers.commands import VERBS
 from tests.support.adversarial_text import Repetition, build, general_repetitions
 from tests.support.slack_payloads import direct_message, event_callback, form_body, json_body, mention, slash_command
 from tests.support.slack_product import Product
 from tests.support.web_page import csrf_token, submit_command, until_shown
 
 SIZES = (16_000, 64_000)  # the larger fits a request of Slack, which has 64 KiB
-COMMANDS = ("", *VERBS)
+COMMANDS = ("", *(row.name for row in VERBS.rows))
+PASTES = [row.name for row in VERBS.rows if row.pastes]
 CONCURRENT = 4
 PROBE, PROBE_WITHIN_S, PROBE_INTERVAL_S = "/healthz", 0.5, 0.01
 ROUNDS = 3
@@ -49,7 +50,7 @@ def every_attack() -> list[Attack]:
 
 def some_attacks() -> list[Attack]:
     """Each repetition once, in the larger size; every second command takes pasted text."""
-    commands = cycle(chain.from_iterable(zip(COMMANDS, cycle(PASTE_VERBS), strict=False)))
+    commands = cycle(chain.from_iterable(zip(COMMANDS, cycle(PASTES), strict=False)))
     return [Attack(command, unit, SIZES[-1]) for command, unit in zip(commands, general_repetitions(), strict=False)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from ipaddress import IPv6Network
 from typing import Any
 from urllib.parse import quote
@@ -25,7 +24,6 @@ from bot.checks.dnsbl.messages import (
     REMOVAL_FORM,
     REMOVAL_STEPS,
     UNKNOWN_MEANING,
-    UNKNOWN_STEP,
 )
 from bot.checks.dnsbl.names import QueriedName
 from bot.checks.dnsbl.return_codes import Effect, Removal, ReturnCode, Severity
@@ -76,11 +74,10 @@ def list_finding(
 def not_listed_finding(zone: Zone, subject: str) -> Finding:
     """Return the finding for a target that is not listed."""
     blocklist = zone.blocklist
+    summary = zone.not_listed_summary.replace("{subject}", subject)
     if " and " in subject:
         text = CODES["blocklist.not-listed"].variant("several")
         summary, _ = text.fill({"subject": subject, "list": blocklist.name})
-    else:
-        summary = zone.not_listed_summary.replace("{subject}", subject)
     return Finding(CHECK, blocklist.id, Verdict.PASS, "blocklist.not-listed", summary, "", zone.not_listed_facts)
 
 
@@ -100,7 +97,7 @@ def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classific
     worst, verdict = codes[0], verdict_of(codes[0], role)
     code = UNRECOGNIZED if worst in unknown else EFFECT_CODES[worst.effect]
     text = CODES[code].variant(role)
-    if name.is_providers:  # which the user can neither change nor delist
+    if name.is_providers:  # its user can neither change nor delist it
         code, verdict = EFFECT_CODES[Effect.INFO], Verdict.PASS
         text = CODES[code].variant("provider")
     values = {
@@ -108,7 +105,8 @@ def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classific
         "list": " and ".join(dict.fromkeys(code.name for code in codes)),
         "meaning": worst.meaning,
         "impact": IMPACTS[worst.severity],
-        "note": _ipv6_note(name.text) if worst.effect in (Effect.LISTED, Effect.POLICY) else "",
+        "note": _ipv6_note(name.text),
+        "operator": zone.blocklist.operator,
         "step": _removal_step(zone.blocklist, worst.removal),
     }
     summary, remediation = text.fill(values)
@@ -116,7 +114,7 @@ def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classific
         "sublists": list(dict.fromkeys(code.sublist for code in codes if code.sublist)),
         "txt": [zone.redact(text) for text in txt],
         "severity": worst.severity.value,
-        "effect": (Effect.INFO if name.is_providers else worst.effect).value,
+        "effect": Effect.INFO.value if name.is_providers else worst.effect.value,
         "means": list(dict.fromkeys(code.meaning for code in codes)),
         "removed_by": worst.removal.party.value,
         "preconditions": list(worst.removal.preconditions),
@@ -146,7 +144,7 @@ def _unknown_code(blocklist: Blocklist, answers: Sequence[str]) -> tuple[ReturnC
         meaning=UNKNOWN_MEANING.format(answers=" and ".join(answers)),
         name=blocklist.name,
         severity=UNKNOWN_SEVERITIES[blocklist.severity],
-        removal=replace(blocklist.removal, remediation=UNKNOWN_STEP.format(operator=blocklist.operator)),
+        removal=blocklist.removal,
     )
     return (code,)
 

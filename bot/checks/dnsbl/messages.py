@@ -46,7 +46,7 @@ CODES: Mapping[str, FindingCode] = {
         },
     ),
     "blocklist.noted": FindingCode(
-        "The list knows the address or domain and says something neutral about it.",
+        "The list says something neutral about the address or domain, or holds a name that the provider chose.",
         "RFC 5782 §2.1",
         verdict=Verdict.PASS,
         summary="{subject} is on {list}: {meaning}.",
@@ -66,10 +66,10 @@ CODES: Mapping[str, FindingCode] = {
     "blocklist.unrecognised": FindingCode(
         "The list holds the address or domain under a code that is not documented.",
         "RFC 5782 §2.1",
-        "Look up the address on the list's own page to see why it is listed.",
+        "Look it up on the list's own page to see why it is listed.",
         verdict=Verdict.FAIL,
         summary="{subject} is on {list}: {meaning}.{note}",
-        remediation="{step}",
+        remediation="Look it up at {operator} to see why it is listed.",
     ),
     "blocklist.not-listed": FindingCode(
         "The list is working, which its test points prove, and the target is not listed.",
@@ -95,6 +95,7 @@ CODES: Mapping[str, FindingCode] = {
         remediation="{step}",
     ),
 }
+UNKNOWN_MEANING = "the meaning of {answers} is not documented"
 IMPACTS: Mapping[Severity, str] = {
     Severity.HIGH: "large receivers reject its mail",
     Severity.MEDIUM: "many filters score its mail as spam, and some servers reject it",
@@ -104,9 +105,6 @@ IMPACTS: Mapping[Severity, str] = {
 UNKNOWN_MEANING = "the meaning of {answers} is not documented"
 UNKNOWN_STEP = "Look it up at {operator} to see why it is listed."
 IPV6_NOTE = " IPv6 listings usually cover the whole /64 ({network}), so check the other addresses in it, too."
-
-NAME_OF_SERVER = "{name} (the {source} name)"
-NAME_OF_PROVIDER = "{name} (the provider's {source} name)"
 
 REMOVAL_STEPS: Mapping[RemovalParty, str] = {
     RemovalParty.OWNER: "Fix the cause first, then ask {operator} for removal and say what you changed.",

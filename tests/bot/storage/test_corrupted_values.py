@@ -21,7 +21,7 @@ import structlog
 from redis.asyncio import Redis
 
 from bot.app import update_gauges
-from bot.checks.dnsbl.catalog import load as load_catalog
+from bot.checks.dnsbl.catalog_file import load as load_catalog
 from bot.checks.dnsbl.zones import usable_zones
 from bot.metrics import build_metrics
 from bot.monitoring.models import Channel, Watch

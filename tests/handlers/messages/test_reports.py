@@ -106,7 +106,7 @@ def test_several_reports_are_one_table_worst_first() -> None:
 
 def test_several_reports_with_harmless_listing_are_not_called_good() -> None:
     card = reports_card([CLEAN, PBL_ON_A_CLIENT])
-    assert card.title == "2 targets: nothing that stops mail, but listed"
+    assert card.title == "2 targets: no problems, but listed"
     assert card.table is not None
     assert [row[1] for row in card.table.rows] == ["good", "listed"]
 
