@@ -95,7 +95,6 @@ CODES: Mapping[str, FindingCode] = {
         remediation="{step}",
     ),
 }
-UNKNOWN_MEANING = "the meaning of {answers} is not documented"
 IMPACTS: Mapping[Severity, str] = {
     Severity.HIGH: "large receivers reject its mail",
     Severity.MEDIUM: "many filters score its mail as spam, and some servers reject it",
@@ -103,8 +102,10 @@ IMPACTS: Mapping[Severity, str] = {
     Severity.NONE: "no large receiver uses this list",
 }
 UNKNOWN_MEANING = "the meaning of {answers} is not documented"
-UNKNOWN_STEP = "Look it up at {operator} to see why it is listed."
 IPV6_NOTE = " IPv6 listings usually cover the whole /64 ({network}), so check the other addresses in it, too."
+
+NAME_OF_SERVER = "{name} (the {source} name)"
+NAME_OF_PROVIDER = "{name} (the provider's {source} name)"
 
 REMOVAL_STEPS: Mapping[RemovalParty, str] = {
     RemovalParty.OWNER: "Fix the cause first, then ask {operator} for removal and say what you changed.",
