@@ -1,7 +1,7 @@
 """Words of the DNSBL check: one row per finding code, and the phrases for severities, reasons and removal.
 
-Placeholders: {subject} (address or domain), {list}, {operator}, {meaning} (phrases of `catalog.toml`), {impact}, {note}
-and {step} (of a removal or reason below), {answers}, {cause}. What a list means by a return code, and how it removes
+Placeholders: {subject} (names, as below), {list}, {operator}, {meaning} (of `catalog.toml`), {impact}, {note},
+{step} (of a removal or reason below), {answers}, {cause}. What a list means by a return code, and how it removes
 an entry, are facts about that list: they stand in `catalog.toml`.
 """
 
@@ -102,6 +102,8 @@ IMPACTS: Mapping[Severity, str] = {
     Severity.LOW: "a few servers reject or score down its mail",
     Severity.NONE: "no large receiver uses this list",
 }
+UNKNOWN_MEANING = "the meaning of {answers} is not documented"
+UNKNOWN_STEP = "Look it up at {operator} to see why it is listed."
 IPV6_NOTE = " IPv6 listings usually cover the whole /64 ({network}), so check the other addresses in it, too."
 
 REMOVAL_STEPS: Mapping[RemovalParty, str] = {
