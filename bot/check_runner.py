@@ -79,7 +79,7 @@ class CheckRunner:
 
         text, cached = await self.reports.fetch(str(request), make, fresh)
         report = report_from_json(json.loads(text))
-        return replace(report, cached=cached, notes=(NOT_CACHED,) if self.reports.unavailable else ())
+        return replace(report, request=request, cached=cached, notes=(NOT_CACHED,) if self.reports.unavailable else ())
 
     async def expand(self, request: CheckRequest) -> tuple[CheckRequest, ...]:
         """Split a host name (addresses, but neither MX nor SPF) into one request per address."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.checks.dnsbl import TrustLevel
+from bot.checks.dnsbl.catalog import Blocklist
 from bot.checks.dnsbl.test_points import ListStatus
 from bot.checks.finding_codes import FindingCode
 from bot.checks.lookups import lookup_or_failure
@@ -85,6 +86,11 @@ CODES: Mapping[str, FindingCode] = {
         "How many lists of the catalogue can be believed through this resolver.",
         "RFC 5782 §5",
         "Look at `mailcheck lists` for which lists do not answer, and why.",
+    ),
+    "doctor.lists-outdated": FindingCode(
+        "Facts about lists were last compared with their sources more than 18 months ago.",
+        "mailcheck itself",
+        "Update mailcheck; in a catalogue of your own read the sources again and set source_seen.",
     ),
     "doctor.port-open": FindingCode("Outgoing port 25 is open.", "RFC 5321 §3.1"),
     "doctor.port-shut": FindingCode(
@@ -309,6 +315,17 @@ def list_findings(lists: Sequence[ListStatus], has_key: bool = False) -> list[Fi
         rows.append(doctor_finding("answers-arrive", "resolver", Verdict.PASS, "Answers in 127.0.0.0/8 come through."))
     others_answer = rows[-1].code != "doctor.answers-hidden"
     return rows + [_spamhaus(item, has_key, others_answer) for item in queried if item.id == SPAMHAUS]
+
+
+def source_findings(outdated: Sequence[Blocklist]) -> list[Finding]:
+    """Judge the age of what the catalog says about its lists."""
+    if not outdated:
+        return []
+    names = ", ".join(blocklist.name for blocklist in outdated[:4])
+    more = f" and {len(outdated) - 4} more" if len(outdated) > 4 else ""
+    summary = f"The facts about {names}{more} were last compared with their sources more than 18 months ago."
+    remediation = "Update mailcheck; in a catalogue of your own read the sources again and set source_seen."
+    return [doctor_finding("lists-outdated", "catalogue", Verdict.WARN, summary, remediation)]
 
 
 def _spamhaus(item: ListStatus, has_key: bool, others_answer: bool) -> Finding:

@@ -16,6 +16,7 @@ from bot.doctor import (
     list_findings,
     port_finding,
     resolver_findings,
+    source_findings,
     store_finding,
 )
 from bot.inputs.domain_names import parse_domain
@@ -75,7 +76,8 @@ async def host_findings(core: Core, smtp_host: str | None) -> list[Finding]:
     )
     platforms = ["Slack"] if core.settings.slack_mode is not SlackMode.NONE else []
     platforms += ["Teams"] if core.settings.teams_client_id else []
-    return [*resolver, *blocklists, port_finding(port), _store(core), chat_finding(platforms)]
+    sources = source_findings(core.catalog.outdated(core.clock().date()))
+    return [*resolver, *blocklists, *sources, port_finding(port), _store(core), chat_finding(platforms)]
 
 
 async def _probe_port(core: Core, host: str | None) -> PortProbe:

@@ -128,5 +128,5 @@ DEFAULT_REASON = ("it did not answer", CHECK_AGAIN)
 
 OR_KEY = " or a Spamhaus DQS key"
 # Reasons seen when a list serves only registered resolvers and this one is not registered.
-UNREGISTERED_REASONS = frozenset({"timeout", "refused", "blocked", "public-resolver", "emptied"})
+UNREGISTERED_REASONS = frozenset({"timeout", "refused", "blocked", "public-resolver", "quota", "emptied"})
 REGISTER_RESOLVER = "Make your resolver known to {operator}, which answers no other."
