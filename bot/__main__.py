@@ -11,13 +11,13 @@ from typing import Annotated
 
 import typer
 
-from bot import logging_config
 from bot.bounces.mail_log import LogTooBig
 from bot.inputs.domain_names import BadDomain
 from bot.inputs.targets import BadTarget
 from bot.inputs.toml_tables import DataFileError
-from bot.settings import SettingsError, read_settings
+from bot.settings import SettingsError
 from bot.storage import StoreUnavailable
+from handlers import logging_config
 from handlers.cli.check import check
 from handlers.cli.command import BadInput, error_console, run
 from handlers.cli.dmarc import dmarc
@@ -27,6 +27,7 @@ from handlers.cli.lists import lists
 from handlers.cli.pasted_text import bounce, headers
 from handlers.cli.spf import spf
 from handlers.ports import CannotServe, ServeRole
+from handlers.settings import read_settings
 from handlers.teams.app_package import SITE, BadPackage, app_package
 
 BAD_INPUT = 2
@@ -36,7 +37,7 @@ USER_ERRORS = (BadDomain, BadTarget, BadInput, LogTooBig, DataFileError, StoreUn
 
 app = typer.Typer(
     name="mailcheck",
-    help="Is this address on a blocklist, is its reverse name right, and the domain's SPF, DMARC and MX?",
+    help="Is this address on a blocklist, and are its PTR record and the domain's SPF, DMARC and MX valid?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -57,7 +58,8 @@ def serve_command(
     """The bot: in Slack and Teams where their credentials are set, else on a page of its own."""
     from handlers.service import serve
 
-    run(partial(serve, role=part), needs_store=True)
+    settings = read_settings()
+    run(partial(serve, settings=settings, role=part), settings, needs_store=True)
 
 
 @app.command("demo")
@@ -68,7 +70,7 @@ def demo_command() -> None:
     """
     from handlers.service import run_demo_bot
 
-    asyncio.run(run_demo_bot(read_settings().http))
+    asyncio.run(run_demo_bot(read_settings().web))
 
 
 @teams_app.command("package")
@@ -77,7 +79,8 @@ def teams_package(
     site: Annotated[str, typer.Option(help="Your own page about the bot.")] = SITE,
 ) -> None:
     """The app package to upload in Teams, for the bot that TEAMS_CLIENT_ID names."""
-    out.write_bytes(app_package(read_settings().teams_client_id or "", version("mailcheck"), site))
+    teams = read_settings().teams
+    out.write_bytes(app_package((teams and teams.client_id) or "", version("mailcheck"), site))
 
 
 def main() -> None:

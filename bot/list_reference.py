@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from bot.checks.dnsbl import load
 from bot.checks.dnsbl.catalog import Blocklist, Kind
-from bot.checks.dnsbl.messages import REASON_TEXTS
+from bot.checks.dnsbl.messages import REASONS
 from bot.checks.dnsbl.return_codes import Removal, RemovalParty, ReturnCode, Severity
 
 OPENING = """# Lists
@@ -86,8 +86,8 @@ def _removal(removal: Removal) -> str:
 
 def _reasons() -> str:
     rows = (
-        f"| `{reason}` | {meaning} | {step.format(operator='the operator', or_key='')} |\n"
-        for reason, (meaning, step) in REASON_TEXTS.items()
+        f"| `{reason}` | {meaning} | {step.format(operator='the operator')} |\n"
+        for reason, (meaning, step) in REASONS.items()
     )
     return UNANSWERED + "".join(rows)
 

@@ -218,10 +218,12 @@ async def test_bounce_classifies_each_reply_and_headers_find_egress(tmp_path: Pa
     assert [(row["category"], row["list"], row["ip"]) for row in replies.rows] == [
         ("blocklist", "spamhaus-zen", LISTED),
         ("greylist", None, None),
-        ("other", None, None),
     ]
     assert list(replies.rows[0]) == [
         "line",
+        "cause",
+        "side",
+        "direction",
         "category",
         "ip",
         "list",
@@ -231,7 +233,8 @@ async def test_bounce_classifies_each_reply_and_headers_find_egress(tmp_path: Pa
         "advice_url",
         "says",
     ]
-    assert "3 refusals in 3 lines" in text.out
+    assert "2 messages not delivered" in text.out
+    assert (replies.status, text.status, header.status) == (1, 1, 0)
     assert header.rows[0]["egress"]["ip"] == GOOD
     assert (missing.status, missing.out) == (2, "")
 

@@ -69,15 +69,19 @@ class MethodResult:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationResults:
-    """One Authentication-Results field; `authserv_id` names the server that checked."""
+    """One Authentication-Results field; `authserv_id` names the server that checked.
+
+    `is_trusted`: it is from the receiving organization's own server (RFC 8601 §5), not a claim of others.
+    """
 
     authserv_id: str | None
     results: tuple[MethodResult, ...]
+    is_trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Relaxed alignment of SPF and DKIM with the From domain (RFC 9989); None where not known."""
+    """Relaxed alignment of SPF and DKIM with the From domain (RFC 9989); None where nothing trusted says."""
 
     spf: bool | None
     dkim: bool | None
@@ -95,39 +99,37 @@ def parse_authentication_results(value: str) -> AuthenticationResults:
     return AuthenticationResults(tokens[0][:253] if tokens and SERVER_NAME.fullmatch(tokens[0]) else None, results)
 
 
-def check_alignment(
-    from_domain: str | None, return_path: str | None, signers: Sequence[str], fields: Sequence[AuthenticationResults]
-) -> Alignment:
-    """Compare the From domain with the return path and the DKIM signers, by organizational domain.
-
-    The newest Authentication-Results field counts; without one, only the domains are compared.
-    """
+def check_alignment(from_domain: str | None, fields: Sequence[AuthenticationResults]) -> Alignment:
+    """Whether SPF and DKIM passed for the From domain, by trusted results only; None where there are none."""
     from_org = organization(from_domain)
     if from_org is None:
-        return Alignment(None, None, "There is no From line with a domain, so nothing can vouch for it.")
-    results = fields[0].results if fields else ()
-    spf = _is_aligned(from_org, [return_path], [r for r in results if r.method == "spf"])
-    dkim = _is_aligned(from_org, signers, [r for r in results if r.method == "dkim"])
+        return Alignment(None, None, "There is no From line with a domain, so nothing can be aligned with it.")
+    spf = _is_aligned(from_org, "spf", fields)
+    dkim = _is_aligned(from_org, "dkim", fields)
     return Alignment(spf, dkim, _alignment_summary(from_org, spf, dkim))
 
 
-def _is_aligned(from_org: str, names: Sequence[str | None], results: Sequence[MethodResult]) -> bool | None:
-    known = [name for name in names if name]
-    matching = [name for name in known if organization(name) == from_org]
-    if not results:
-        return bool(matching) if known else None
-    passed = [result for result in results if result.result == "pass"]
-    return any(organization(result.domain) == from_org if result.domain else bool(matching) for result in passed)
+def _is_aligned(from_org: str, method: str, fields: Sequence[AuthenticationResults]) -> bool | None:
+    """The first field with the method counts: one that the server wrote stands above a forged one."""
+    for field in fields:
+        if results := [result for result in field.results if result.method == method]:
+            return any(result.result == "pass" and organization(result.domain) == from_org for result in results)
+    return None
 
 
 def _alignment_summary(from_org: str, spf: bool | None, dkim: bool | None) -> str:
+    if spf is None and dkim is None:
+        return f"SPF and DKIM for {from_org}: not checked; no result here is from the receiving server itself."
     if spf and dkim:
-        return f"SPF and DKIM both speak for {from_org}, the domain in the From line."
+        return f"SPF and DKIM both passed and are aligned with {from_org}, the domain in the From line."
     if dkim:
-        return f"DKIM speaks for {from_org}, the domain in the From line; SPF does not, and one of them is enough."
+        return f"DKIM passed and is aligned with {from_org}; SPF is not, and one of them is enough for DMARC."
     if spf:
-        return f"SPF speaks for {from_org}, the domain in the From line; DKIM does not, so a forwarded copy will fail."
-    return f"Neither SPF nor DKIM speaks for {from_org}, the domain in the From line: DMARC fails."
+        return f"SPF passed and is aligned with {from_org}; DKIM is not, so a forwarded copy fails DMARC."
+    if spf is None or dkim is None:
+        missing = "SPF" if spf is None else "DKIM"
+        return f"No aligned pass for {from_org}; the receiving server gave no result for {missing}."
+    return f"Neither SPF nor DKIM passed and is aligned with {from_org}, the domain in the From line: DMARC fails."
 
 
 def _parse_result(part: str) -> MethodResult | None:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from bot.bounces import smtp_codes
-from bot.bounces.rules import Category, Evidence, Listing, Receiver, Rule, RuleSet, load_rules
+from bot.bounces.rule_files import CategoryTable
+from bot.bounces.rules import Evidence, Listing, Receiver, Rule, RuleSet, load_rules
 from bot.bounces.sender_ip import sender_address
 from bot.inputs.domain_names import BadDomain, organizational_domain, parse_domain
 
+OUTBOUND, INBOUND = "outbound", "inbound"
 MAX_CHARS = 4_000  # read of one line; a reply line has at most 512 (RFC 5321 §4.5.3.1.5)
 MAX_LINK_CHARS = 300
 WITHOUT_OWN_LIST = ("mailbox", "connection", "relay", "greylist")
 UNKNOWN_RECEIVER = "The receiver"
+RESOLVER_REFUSED, LIST_ENDED = "resolver-refused", "list-ended"
 REMOTE_HOST = re.compile(
     r"(?:\b(?:host|to|with|via)\s|relay=|\bH=|remote-mta: ?dns; ?|talking to )"
     r"([A-Za-z0-9][A-Za-z0-9.-]{2,250}) ?[\[(:]",
@@ -45,10 +48,11 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u
 class Bounce:
     """A refusal and what it means.
 
-    `line` is the input, the only field with foreign text. `category` is one of `CODES`; `ip` is the
-    address of the sender, never of the receiver; `list` is a catalog id; `at_fault` is sender,
-    network (its provider or neighbors), receiver, recipient or nobody. `advice_url` has a known
-    host or is our own. `certain` is false where only the status code matched.
+    `line` is the input, the only field with foreign text. `category` is one of `CODES`, `cause` is
+    finer; `ip` is the address of the sender, never of the receiver; `list` is a catalog id; `side`
+    has to act: sender, provider (or tenant) of the sender, receiver, recipient, forwarder or nobody.
+    `advice_url` has a known host or is our own. `certain` is false where only the status code
+    matched. `direction` is "outbound" (they refused us) or "inbound" (we refused them).
     """
 
     line: str
@@ -61,8 +65,10 @@ class Bounce:
     advice_url: str | None
     summary: str
     remediation: str
-    at_fault: str
+    side: str
+    cause: str
     certain: bool = True
+    direction: str = OUTBOUND
 
 
 CODES: Mapping[str, str] = {name: category.meaning for name, category in load_rules().categories.items()}
@@ -86,6 +92,16 @@ def explain(line: str, status: str | None = None, remote_host: str | None = None
     return _build_bounce(ruleset, text, _with_receiver(evidence, receiver), receiver, remote_host)
 
 
+@lru_cache(maxsize=4_096)
+def receiver_of(host: str | None) -> str | None:
+    """The receiver that a host belongs to, by its own name if it is known, else its registered domain."""
+    if not host:
+        return None
+    ruleset = load_rules()
+    receiver = ruleset.receivers.first_match(Evidence(ruleset.normalizer.parse_text(host[:255])))
+    return receiver.name if receiver else _organization(host)
+
+
 def sanitize_line(line: str) -> str:
     """The line made safe to print: no control or bidi characters, at most `MAX_CHARS` long."""
     text = line.strip()[:MAX_CHARS]
@@ -96,6 +112,9 @@ def bounce_to_json(bounce: Bounce) -> dict[str, Any]:
     """The JSON object of the report format, with exactly its keys."""
     return {
         "line": bounce.line,
+        "cause": bounce.cause,
+        "side": bounce.side,
+        "direction": bounce.direction,
         "category": bounce.category,
         "ip": bounce.ip,
         "list": bounce.list,
@@ -105,6 +124,33 @@ def bounce_to_json(bounce: Bounce) -> dict[str, Any]:
         "advice_url": bounce.advice_url,
         "says": bounce.summary,
     }
+
+
+OUR_SUMMARY = "Your server refused mail from {address}: {cause}."
+OUR_REMEDIATION = (
+    "Nothing to fix if this is unwanted mail. If you expect mail from there, allow {address} on your server, or tell"
+    " the sender the reason."
+)
+
+
+def as_our_refusal(bounce: Bounce, client: str | None) -> Bounce:
+    """The verdict as the admin of the refusing server sees it; `client` is the address that was refused."""
+    ruleset = load_rules()
+    cause = ruleset.causes.get(bounce.cause)
+    list_name = ruleset.list_name(bounce.list) if bounce.list else "the list"
+    is_ours = bool(cause and cause.summary_inbound)
+    label = f"{ruleset.label(bounce.cause)} ({list_name})" if bounce.list else ruleset.label(bounce.cause)
+    ip = client or bounce.ip
+    values = {"address": ip or "the sending address", "list": list_name, "cause": label}
+    return replace(
+        bounce,
+        ip=ip,
+        direction=INBOUND,
+        receiver=None,
+        side="you" if is_ours else "sender",
+        summary=(cause.summary_inbound if cause and is_ours else OUR_SUMMARY).format_map(values),
+        remediation=(cause.remediation_inbound if cause and is_ours else OUR_REMEDIATION).format_map(values),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +167,8 @@ def _build_bounce(
 ) -> Bounce:
     match = _match(ruleset, line, evidence)
     rule, listing = match.rule, match.listing
+    if listing and listing.ended and rule.cause != RESOLVER_REFUSED:
+        rule = _rule_of_cause(ruleset, LIST_ENDED, rule)
     sender = sender_address(line)
     ip = str(sender) if sender else None
     list_id = rule.list or (listing.id if listing else _own_list(rule, receiver))
@@ -137,9 +185,16 @@ def _build_bounce(
         advice_url=_known_link(line, ruleset.link_hosts) or _advice_page(rule, listing, receiver, ip),
         summary=_fill(rule.summary or _summary_template(category, listing), values),
         remediation=_fill(_remediation_template(rule, listing, category), values),
-        at_fault="receiver" if listing and listing.ended else rule.fault or category.fault,
+        side=rule.side or category.side,
+        cause=rule.cause or rule.category,
         certain=match.certain,
     )
+
+
+def _rule_of_cause(ruleset: RuleSet, cause: str, rule: Rule) -> Rule:
+    """The rule with the texts of another cause."""
+    table = ruleset.causes[cause]
+    return replace(rule, cause=cause, side=table.side, summary=table.summary, remediation=table.remediation, page="")
 
 
 def _match(ruleset: RuleSet, line: str, evidence: Evidence) -> _Match:
@@ -199,28 +254,20 @@ def _template_values(rule: Rule, listing: Listing | None, receiver: Receiver | N
     }
 
 
-def _summary_template(category: Category, listing: Listing | None) -> str:
-    if listing and listing.ended:
-        return ENDED_LIST_SUMMARY
+def _summary_template(category: CategoryTable, listing: Listing | None) -> str:
     if listing and listing.entry_type != "ip" and category.summary_domain:
         return category.summary_domain
     return category.summary_listed if listing and category.summary_listed else category.summary
 
 
-ENDED_LIST_SUMMARY = (
-    "{who} refused the mail because it still asks {list}, a list that has ended; what it answers means nothing."
-)
-ENDED_LIST_REMEDIATION = "Send this line to the recipient's postmaster and ask them to stop using {list}."
 UNNAMED_LIST_REMEDIATION = (
     "Check {address} against the lists, fix what the entry names, and ask the recipient's postmaster which list it was."
 )
 
 
-def _remediation_template(rule: Rule, listing: Listing | None, category: Category) -> str:
+def _remediation_template(rule: Rule, listing: Listing | None, category: CategoryTable) -> str:
     if rule.remediation or listing is None:
         return rule.remediation or (UNNAMED_LIST_REMEDIATION if rule.category == "blocklist" else category.remediation)
-    if listing.ended:
-        return ENDED_LIST_REMEDIATION
     return listing.remediation or (
         category.remediation_domain
         if listing.entry_type != "ip" and category.remediation_domain

@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-import email
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from email.message import Message
 
+from bot.bounces.bounce_text import is_mime, own_parts, parse_message
 from bot.bounces.classify import Bounce, explain
 
-MAX_PARTS = 100  # more than any mail server writes; others are read line by line
-REPORT = re.compile(r"^content-type:\s*(?:multipart/report|message/delivery-status)", re.IGNORECASE | re.MULTILINE)
-BOUNDARY = re.compile(r"boundary\s*=", re.IGNORECASE)
+REPORT_FIELD = re.compile(
+    r"(final-recipient|original-recipient|action|status|remote-mta|diagnostic-code|reporting-mta|received-from-mta"
+    r"|arrival-date|last-attempt-date|will-retry-until|final-log-id|x-[a-z0-9-]{1,60})\s?:(.*)$",
+    re.IGNORECASE,
+)
 REFUSED_ACTIONS = ("failed", "delayed", "")
-
-
-def is_report(text: str) -> bool:
-    """Whether the text is a message with a delivery report."""
-    return bool(REPORT.search(text)) and len(BOUNDARY.findall(text)) <= MAX_PARTS
+RECIPIENT_FIELDS = ("final-recipient", "original-recipient")
 
 
 def parse_report(text: str) -> list[Bounce]:
     """One bounce per recipient that was refused or delayed; none without a delivery-status part."""
-    message = email.message_from_string(text)
-    blocks = [block for part in message.walk() for block in _blocks(part)]
-    return [bounce for block in blocks for bounce in _bounces(block)]
+    if not is_mime(text):
+        return []
+    blocks = [block for part in own_parts(parse_message(text)) for block in _blocks(part)]
+    return [bounce for block in blocks for bounce in _bounces({name.lower(): str(block[name]) for name in block})]
+
+
+def parse_fields(lines: Sequence[str]) -> list[Bounce]:
+    """The same from the fields alone, as people paste them: groups are parted by a blank line or the next recipient."""
+    groups: list[dict[str, str]] = [{}]
+    name = ""
+    for line in lines:
+        field = REPORT_FIELD.match(line.strip())
+        if field:
+            name = field[1].lower()
+            if name in groups[-1] and (name in RECIPIENT_FIELDS or "diagnostic-code" in groups[-1]):
+                groups.append({})
+            groups[-1][name] = field[2].strip()
+        elif line.startswith((" ", "\t")) and name:
+            groups[-1][name] += f" {line.strip()}"
+        else:
+            name = ""
+            if not line.strip() and groups[-1]:
+                groups.append({})
+    return [bounce for group in groups for bounce in _bounces(group)]
 
 
 def _blocks(part: Message) -> Iterator[Message]:
@@ -33,15 +52,16 @@ def _blocks(part: Message) -> Iterator[Message]:
         yield from (block for block in part.get_payload() if isinstance(block, Message))
 
 
-def _bounces(block: Message) -> Iterator[Bounce]:
-    diagnostic, action = _field(block, "Diagnostic-Code"), _field(block, "Action").lower()
-    status = _field(block, "Status")
-    if action.partition(" ")[0] in REFUSED_ACTIONS and (diagnostic or status) and _field(block, "Final-Recipient"):
-        yield explain(diagnostic or f"Status: {status}", status, _host(_field(block, "Remote-MTA")))
+def _bounces(fields: Mapping[str, str]) -> Iterator[Bounce]:
+    diagnostic, status = _value(fields, "diagnostic-code"), _value(fields, "status")
+    action = _value(fields, "action").lower().partition(" ")[0]
+    has_recipient = any(fields.get(name) for name in RECIPIENT_FIELDS)
+    if action in REFUSED_ACTIONS and (diagnostic or status) and has_recipient:
+        yield explain(diagnostic or f"Status: {status}", status, _host(_value(fields, "remote-mta")))
 
 
-def _field(block: Message, name: str) -> str:
-    return " ".join(str(block.get(name, "")).split())
+def _value(fields: Mapping[str, str], name: str) -> str:
+    return " ".join(fields.get(name, "").split())
 
 
 def _host(field: str) -> str | None:

@@ -1,23 +1,29 @@
 """Analyze pasted message headers: hops, egress address, authentication and alignment. Pure.
 
-Input is untrusted and nothing is looked up. Only the topmost fields are from the reader's own
-server; everything below may be forged, and the texts say so.
+Input is untrusted and nothing is looked up. Only what the reader's own servers wrote is proven; the
+rest may be forged, and the texts say so.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.bounces.auth_results import Alignment, AuthenticationResults, check_alignment, parse_authentication_results
+from bot.bounces.bounce_text import restore_text
+from bot.bounces.mail_route import Border, find_author_hop, find_border, operator_of
 from bot.bounces.received import Hop, organization, parse_hops
 
 MAX_CHARS = 256 * 1024
 MAX_FIELDS = 1_000
 FIELD = re.compile(r"^([!-9;-~]{1,76})[ \t]?:(.*)$")
-ADDRESS_DOMAIN = re.compile(r"@([A-Za-z0-9.-]{1,253})")
+ADDRESS_DOMAIN = re.compile(r"@([\w.-]{1,253})")
+ARC_INSTANCE = re.compile(r"\A\s*i=\d{1,3};")
+HEADER_NAMES = frozenset(("received", "from", "subject", "message-id", "return-path", "authentication-results"))
+MICROSOFT = "Microsoft"
+DOUBLE_SPACED_LINES, MIN_DOUBLE_SPACED = 60, 8
 # Start of a field in a header without line ends, which chat command lines remove.
 FIELD_START = re.compile(
     r"(?<!\s)\s++(?=(?:received|authentication-results|return-path|delivered-to|dkim-signature|arc-[a-z-]{1,40}|from|to|cc"
@@ -27,25 +33,37 @@ FIELD_START = re.compile(
 )
 TAG = re.compile(r"(?:^|;)\s*([a-z]{1,10})\s*=\s*([^;]{0,2000})")
 
-EGRESS_OWN_NAME = (
-    "{ip} is where the message left: its name belongs to the sender's domain, and a server of {taker} took it there."
-)
-EGRESS_OTHER_NAME = (
-    "{ip} is the last address that handed the message to another organisation ({taker}); its"
-    " name is not of the "
-    "sender's domain, as with a provider that sends for others."
-)
-
-Fields = Mapping[str, Sequence[str]]
+EGRESS = "{ip} is the address that {taker} saw the message come from: receivers check this one."
+EGRESS_BEHIND_GATEWAY = "{ip} is the address that {gateway}, the filter before the mailbox, saw the message come from."
+EGRESS_AUTHOR = "{ip} is the author's egress as {forwarder} recorded it; the receiving server did not see it itself."
+EGRESS_INSIDE = "{ip} handed the message over inside {taker}; it never crossed to another organization."
+LAST_HOP = "{ip} ({forwarder}) forwarded the message and is the last hop: SPF was checked for it, not for the author."
+RESULT_FIELDS = ("authentication-results", "arc-authentication-results")
+SRS = re.compile(r"SRS[01][=+-]", re.IGNORECASE)
+FORWARDED_BY_GMAIL = "+caf_="
+LIST_FIELDS = ("list-id", "list-post", "mailing-list", "x-mailman-version", "x-google-group-id")
 
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """The address where the message left its organization: the one receivers judge."""
+    """The address where the message left its organization: the one that receivers check."""
 
     ip: str
     hop: int
     summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The fields of a header by lower-case name, unfolded, and each with its place, in order."""
+
+    values: Mapping[str, Sequence[str]]
+    order: Sequence[tuple[str, str]]
+
+    def last(self, name: str) -> str:
+        """The last value of a field, or an empty string."""
+        values = self.values.get(name, ())
+        return values[-1] if values else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +87,17 @@ class Unsubscribe:
 class HeaderAnalysis:
     """Analysis of a message header: `hops` from the oldest to the newest, domains in lower case.
 
-    `total_s` is the time from the first to the last hop, in seconds.
+    `last_hop` is the forwarder or mailing list that sent the message on, if `egress` is its author's;
+    `border` is the oldest hop that the receiving organization wrote: those before it are claims.
+    `authentication` are all results, trusted or not. `total_s` is the time from the first to the last
+    hop, in seconds.
     """
 
+    is_header: bool
     hops: tuple[Hop, ...]
+    border: int | None
     egress: Egress | None
+    last_hop: Egress | None
     from_domain: str | None
     return_path_domain: str | None
     signatures: tuple[DkimSignature, ...]
@@ -85,23 +109,25 @@ class HeaderAnalysis:
 
 def analyze_headers(text: str) -> HeaderAnalysis:
     """Analyze pasted headers; text that is no header gives a result without hops."""
-    fields = _parse_fields(text[:MAX_CHARS])
-    hops = parse_hops(fields.get("received", ()))
-    signatures = tuple(filter(None, map(_parse_signature, fields.get("dkim-signature", ())[:20])))
-    from_domain = _address_domain(_last(fields, "from"))
-    return_path = _address_domain(_last(fields, "return-path"))
-    authentication = tuple(map(parse_authentication_results, fields.get("authentication-results", ())[:20]))
+    header = _parse_header(text[:MAX_CHARS])
+    hops = parse_hops(header.values.get("received", ()))
+    border = find_border(hops, frozenset(header.values))
+    signatures = tuple(filter(None, map(_parse_signature, header.values.get("dkim-signature", ())[:20])))
+    from_domain = _address_domain(header.last("from"))
+    authentication = tuple(_authentication(header, border, len(hops)))
+    egress, last_hop = _find_egress(header, hops, border)
     return HeaderAnalysis(
+        is_header=bool(header.values.keys() & HEADER_NAMES),
         hops=hops,
-        egress=_find_egress(hops, {organization(from_domain), organization(return_path)} - {None}),
+        border=border.hop,
+        egress=egress,
+        last_hop=last_hop,
         from_domain=from_domain,
-        return_path_domain=return_path,
+        return_path_domain=_address_domain(header.last("return-path")),
         signatures=signatures,
         authentication=authentication,
-        alignment=check_alignment(
-            from_domain, return_path, [signature.domain for signature in signatures], authentication
-        ),
-        unsubscribe=_unsubscribe(fields, signatures),
+        alignment=check_alignment(from_domain, [field for field in authentication if field.is_trusted]),
+        unsubscribe=_unsubscribe(header, signatures),
         total_s=_total_seconds(hops),
     )
 
@@ -113,13 +139,20 @@ def analysis_to_json(analysis: HeaderAnalysis) -> dict[str, Any]:
         "egress": {"ip": analysis.egress.ip, "hop": analysis.egress.hop, "says": analysis.egress.summary}
         if analysis.egress
         else None,
+        "last_hop": {"ip": analysis.last_hop.ip, "hop": analysis.last_hop.hop, "says": analysis.last_hop.summary}
+        if analysis.last_hop
+        else None,
         "from": analysis.from_domain,
         "return_path": analysis.return_path_domain,
         "signatures": [
             {"domain": signature.domain, "selector": signature.selector} for signature in analysis.signatures
         ],
         "authentication": [
-            {"by": field.authserv_id, **{result.method: result.result for result in field.results}}
+            {
+                "by": field.authserv_id,
+                "trusted": field.is_trusted,
+                **{result.method: result.result for result in field.results},
+            }
             for field in analysis.authentication
         ],
         "aligned": {"spf": analysis.alignment.spf, "dkim": analysis.alignment.dkim},
@@ -141,38 +174,92 @@ def _hop_json(hop: Hop) -> dict[str, Any]:
     }
 
 
-def _parse_fields(text: str) -> dict[str, list[str]]:
-    """Unfolded field values by lower-case name; an empty line after a field ends the header."""
-    fields: dict[str, list[list[str]]] = {}
-    values: list[list[str]] | None = None
-    lines = text.strip().splitlines()
-    for line in lines[: MAX_FIELDS * 20] if len(lines) > 1 else FIELD_START.split(text.strip()):
+def _parse_header(text: str) -> Header:
+    """The first header in the text that has Received fields, else the first fields."""
+    lines = restore_text(text.splitlines()).split("\n")
+    blank = sum(not line.strip() for line in lines[:DOUBLE_SPACED_LINES])
+    if len(lines) > MIN_DOUBLE_SPACED and blank * 2 >= min(len(lines), DOUBLE_SPACED_LINES) - 1:
+        lines = [line for line in lines if line.strip()]
+    if len(lines) <= 1:
+        lines = FIELD_START.split(lines[0].strip()) if lines else []
+    blocks = [block for block in _blocks(lines[: MAX_FIELDS * 20]) if block]
+    chosen = next((block for block in blocks if any(name == "received" for name, _ in block)), None)
+    order = chosen or (blocks[0] if blocks else [])
+    values: dict[str, list[str]] = {}
+    for name, value in order:
+        values.setdefault(name, []).append(value)
+    return Header(values, order)
+
+
+def _blocks(lines: Sequence[str]) -> Iterator[list[tuple[str, str]]]:
+    """The fields of each part of the text between blank lines, unfolded."""
+    fields: list[tuple[str, list[str]]] = []
+    for line in (*lines, ""):
         if not line.strip():
-            if fields:
-                break
-        elif line[0] in " \t" and values:
-            values[-1].append(line.strip())
+            yield [(name, " ".join(parts).strip()) for name, parts in fields]
+            fields = []
+        elif line[0] in " \t" and fields:
+            fields[-1][1].append(line.strip())
         elif match := FIELD.match(line):
-            values = fields.setdefault(match[1].lower(), [])
-            values.append([match[2].strip()])
-    return {name: [" ".join(parts) for parts in values] for name, values in fields.items()}
+            fields.append((match[1].lower(), [match[2].strip()]))
 
 
-def _find_egress(hops: Sequence[Hop], own_orgs: set[str | None]) -> Egress | None:
-    """The last hop out of the sender's organization, else the last hop between any two."""
-    crossings = [
-        (index, hop)
-        for index, hop in enumerate(hops)
-        if hop.is_public
-        and hop.receiver_organization
-        and hop.sender_organization != hop.receiver_organization
-        and not hop.submitted
-    ]
-    from_own = [(index, hop) for index, hop in crossings if hop.sender_organization in own_orgs]
-    for index, hop in reversed(from_own or crossings):
-        template = EGRESS_OWN_NAME if from_own else EGRESS_OTHER_NAME
-        return Egress(str(hop.ip), index, template.format(ip=hop.ip, taker=hop.receiver_organization))
+def _authentication(header: Header, border: Border, hops: int) -> Iterator[AuthenticationResults]:
+    """All results. Trusted are those of the receiving organization, above the first hop that others wrote.
+
+    Behind a gateway none are: its address was checked, not the sender's.
+    """
+    received = 0
+    for name, value in header.order:
+        if name == "received":
+            received += 1
+        elif name in RESULT_FIELDS:
+            field = parse_authentication_results(ARC_INSTANCE.sub("", value, count=1))
+            is_above = border.hop is not None and received <= hops - border.hop
+            is_own = (
+                operator_of(organization(field.authserv_id)) in border.organizations
+                if field.authserv_id
+                else received < hops - (border.hop or 0) and MICROSOFT in border.organizations
+            )
+            is_trusted = is_above and is_own and border.gateway is None and name == RESULT_FIELDS[0]
+            yield replace(field, is_trusted=is_trusted)
+
+
+def _find_egress(header: Header, hops: Sequence[Hop], border: Border) -> tuple[Egress | None, Egress | None]:
+    """The egress, and the last hop where that is a forwarder or a mailing list."""
+    if border.hop is None:
+        return _egress_inside(hops), None
+    hop = hops[border.hop]
+    if hop.submitted or hop.ip is None:
+        return None, None
+    forwarder = _forwarder(header, hop)
+    author = find_author_hop(hops, border.hop, forwarder) if forwarder else None
+    if forwarder and author is not None:
+        return (
+            Egress(str(hops[author].ip), author, EGRESS_AUTHOR.format(ip=hops[author].ip, forwarder=forwarder)),
+            Egress(str(hop.ip), border.hop, LAST_HOP.format(ip=hop.ip, forwarder=forwarder)),
+        )
+    template = EGRESS_BEHIND_GATEWAY if border.gateway else EGRESS
+    taker = hop.receiver_organization or "the receiving server"
+    return Egress(str(hop.ip), border.hop, template.format(ip=hop.ip, taker=taker, gateway=border.gateway)), None
+
+
+def _egress_inside(hops: Sequence[Hop]) -> Egress | None:
+    """The first public server of a message that stayed inside one organization."""
+    for index, hop in enumerate(hops):
+        if hop.is_public and hop.receiver_organization and not hop.submitted:
+            return Egress(str(hop.ip), index, EGRESS_INSIDE.format(ip=hop.ip, taker=hop.receiver_organization))
     return None
+
+
+def _forwarder(header: Header, hop: Hop) -> str | None:
+    """The organization that forwarded the message: a rewritten return path, or a list's fields, and its own server."""
+    return_path = header.last("return-path").strip("<> ")
+    is_rewritten = bool(SRS.match(return_path)) or FORWARDED_BY_GMAIL in return_path
+    if not is_rewritten and not any(name in header.values for name in LIST_FIELDS):
+        return None
+    sender = operator_of(organization(hop.resolved) or organization(hop.name))
+    return sender if sender and sender == operator_of(organization(_address_domain(return_path))) else None
 
 
 def _parse_signature(value: str) -> DkimSignature | None:
@@ -189,13 +276,8 @@ def _address_domain(value: str) -> str | None:
     return domains[-1].lower().strip(".") or None if domains else None
 
 
-def _last(fields: Fields, name: str) -> str:
-    values = fields.get(name, ())
-    return values[-1] if values else ""
-
-
-def _unsubscribe(fields: Fields, signatures: Sequence[DkimSignature]) -> Unsubscribe:
-    links, post = _last(fields, "list-unsubscribe"), _last(fields, "list-unsubscribe-post")
+def _unsubscribe(header: Header, signatures: Sequence[DkimSignature]) -> Unsubscribe:
+    links, post = header.last("list-unsubscribe"), header.last("list-unsubscribe-post")
     signed = any({"list-unsubscribe", "list-unsubscribe-post"} <= set(signature.headers) for signature in signatures)
     if not links:
         return Unsubscribe(False, "There is no List-Unsubscribe header; Gmail and Yahoo want one in marketing mail.")

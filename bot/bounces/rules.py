@@ -1,39 +1,31 @@
-"""Bounce rules as data: rules.toml, listings.toml and receivers.toml, parsed and checked once."""
+"""Bounce rules, made from the TOML files once: the conditions, and an index to match them fast."""
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
+from functools import cache, partial
 from itertools import chain
 from operator import itemgetter
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from bot.bounces.phrases import Phrase, Text, TextNormalizer
-
-CATEGORIES = (
-    "blocklist",
-    "policy-block-pbl",
-    "ip-reputation",
-    "domain-reputation",
-    "no-ptr",
-    "helo",
-    "spf",
-    "dkim",
-    "dmarc",
-    "rate-limit",
-    "greylist",
-    "tls",
-    "content",
-    "connection",
-    "mailbox",
-    "relay",
-    "other",
+from bot.bounces.rule_files import (
+    CategoryTable,
+    CausesFile,
+    CauseTable,
+    ConditionTable,
+    ListingsFile,
+    ListingTable,
+    ReceiversFile,
+    ReceiverTable,
+    RulesFile,
+    RuleTable,
+    VendorsFile,
+    load_file,
 )
-FAULTS = ("sender", "network", "receiver", "recipient", "nobody")
+
 NO_CODE = 0
 ALWAYS = "*"
 Key = str | int
@@ -91,11 +83,13 @@ class Rule:
 
     when: Condition
     category: str
+    cause: str = ""
     list: str | None = None
     receiver: str | None = None
-    fault: str = ""
+    side: str = ""
     summary: str = ""
     remediation: str = ""
+    remediation_temporary: str = ""
     page: str = ""
 
 
@@ -129,19 +123,6 @@ class Receiver:
     list: str | None = None
     page: str = ""
     decides: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Category:
-    """A category of refusals and its default texts."""
-
-    meaning: str
-    fault: str
-    summary: str
-    remediation: str
-    summary_listed: str = ""
-    summary_domain: str = ""
-    remediation_domain: str = ""
 
 
 Entry = TypeVar("Entry", Rule, Listing, Receiver)
@@ -180,12 +161,18 @@ class RuleSet:
     statuses: RuleIndex[Rule]
     listings: RuleIndex[Listing]
     receivers: RuleIndex[Receiver]
-    categories: Mapping[str, Category]
+    categories: Mapping[str, CategoryTable]
+    causes: Mapping[str, CauseTable]
     link_hosts: frozenset[str]
 
     def find_listing(self, list_id: str) -> Listing | None:
         """The first listing with this catalog id."""
         return next((listing for listing in self.listings.entries if listing.id == list_id), None)
+
+    def label(self, cause: str) -> str:
+        """Display name of a cause or a category."""
+        named = self.causes.get(cause) or self.categories.get(cause)
+        return named.label if named else cause
 
     def list_name(self, list_id: str) -> str:
         """Display name of a list; a receiver's own list is named after the receiver."""
@@ -197,60 +184,72 @@ class RuleSet:
 
 @cache
 def load_rules() -> RuleSet:
-    """Load the bundled rules. Raises ValueError that names the file and the bad entry."""
-    data = _load_toml("rules.toml")
-    speller = TextNormalizer(data["same"])
+    """Load the bundled rules. Raises ValueError that names the bad table and key."""
+    rules, causes = load_file("rules.toml", RulesFile), load_file("causes.toml", CausesFile)
+    vendors = load_file("vendors.toml", VendorsFile)
+    normalizer = TextNormalizer(rules.same)
+    make_rule = partial(_rule, normalizer, causes.cause)
     return RuleSet(
-        normalizer=speller,
-        codes=RuleIndex([_rule(speller, entry) for entry in data["code"]]),
-        wordings=RuleIndex([_rule(speller, entry) for entry in data["wording"]]),
-        statuses=RuleIndex([_rule(speller, entry) for entry in data["status"]]),
-        listings=RuleIndex([_listing(speller, entry) for entry in _load_toml("listings.toml")["listing"]]),
-        receivers=RuleIndex([_receiver(speller, entry) for entry in _load_toml("receivers.toml")["receiver"]]),
-        categories={name: Category(**data["category"][name]) for name in CATEGORIES},
-        link_hosts=frozenset(data["links"]["hosts"]),
+        normalizer=normalizer,
+        codes=RuleIndex(list(map(make_rule, (*vendors.code, *rules.code)))),
+        wordings=RuleIndex(list(map(make_rule, rules.wording))),
+        statuses=RuleIndex(list(map(make_rule, rules.status))),
+        listings=RuleIndex([_listing(normalizer, row) for row in load_file("listings.toml", ListingsFile).listing]),
+        receivers=RuleIndex(
+            [_receiver(normalizer, row) for row in load_file("receivers.toml", ReceiversFile).receiver]
+        ),
+        categories={str(name): table for name, table in causes.category.items()},
+        causes=causes.cause,
+        link_hosts=frozenset(causes.links.hosts),
     )
 
 
-def _load_toml(name: str) -> dict[str, Any]:
-    return tomllib.loads(files("bot.bounces").joinpath(name).read_text(encoding="utf-8"))
-
-
-def _condition(speller: TextNormalizer, entry: dict[str, Any]) -> Condition:
+def _condition(normalizer: TextNormalizer, row: ConditionTable) -> Condition:
     return Condition(
-        words=tuple(map(speller.parse_phrase, entry.pop("words", ()))),
-        also=tuple(map(speller.parse_phrase, entry.pop("with", ()))),
-        unless=tuple(map(speller.parse_phrase, entry.pop("unless", ()))),
-        enhanced=frozenset(chain.from_iterable(map(_expand_codes, entry.pop("enhanced", ())))),
-        smtp=frozenset(entry.pop("smtp", ())),
-        receivers=frozenset(entry.pop("from", ())),
+        words=tuple(map(normalizer.parse_phrase, row.words)),
+        also=tuple(map(normalizer.parse_phrase, row.also)),
+        unless=tuple(map(normalizer.parse_phrase, row.unless)),
+        enhanced=frozenset(chain.from_iterable(map(_expand_codes, row.enhanced))),
+        smtp=frozenset(row.smtp),
+        receivers=frozenset(row.receivers),
     )
 
 
-def _rule(speller: TextNormalizer, entry: dict[str, Any]) -> Rule:
-    rule = Rule(_condition(speller, entry), **entry)
-    _check_value(rule.category, CATEGORIES, "rules.toml", rule)
-    _check_value(rule.fault, ("", *FAULTS), "rules.toml", rule)
-    return rule
+def _rule(normalizer: TextNormalizer, causes: Mapping[str, CauseTable], row: RuleTable) -> Rule:
+    """The rule with the texts of its cause where it has none of its own. Raises ValueError."""
+    cause = causes.get(row.cause)
+    category = row.category or (cause.category if cause else None)
+    if category is None or (row.cause and cause is None):
+        raise ValueError(f"the rule {row} has no category, or a cause that causes.toml does not have")
+    return Rule(
+        when=_condition(normalizer, row),
+        category=category,
+        cause=row.cause,
+        list=row.list,
+        receiver=row.receiver,
+        side=row.side or (cause.side if cause else ""),
+        summary=row.summary or (cause.summary if cause else ""),
+        remediation=row.remediation or (cause.remediation if cause else ""),
+        remediation_temporary=cause.remediation_temporary if cause and not row.remediation else "",
+        page=row.page or "",
+    )
 
 
-def _listing(speller: TextNormalizer, entry: dict[str, Any]) -> Listing:
-    listing = Listing(_condition(speller, entry), **entry)
-    _check_value(listing.category, CATEGORIES, "listings.toml", listing)
-    _check_value(listing.entry_type, ("ip", "domain", "email"), "listings.toml", listing)
-    return listing
+def _listing(normalizer: TextNormalizer, row: ListingTable) -> Listing:
+    return Listing(
+        _condition(normalizer, row),
+        row.id,
+        row.name,
+        row.category,
+        row.entry_type,
+        row.remediation,
+        row.page or "",
+        row.ended,
+    )
 
 
-def _receiver(speller: TextNormalizer, entry: dict[str, Any]) -> Receiver:
-    decides = frozenset(entry.pop("for", ()))
-    for category in decides:
-        _check_value(category, CATEGORIES, "receivers.toml", entry)
-    return Receiver(_condition(speller, entry), **entry, decides=decides)
-
-
-def _check_value(value: str, allowed: Sequence[str], file_name: str, entry: object) -> None:
-    if value not in allowed:
-        raise ValueError(f"{file_name}: {value!r} is not one of {', '.join(allowed)} in {entry}")
+def _receiver(normalizer: TextNormalizer, row: ReceiverTable) -> Receiver:
+    return Receiver(_condition(normalizer, row), row.name, row.list, row.page or "", frozenset(row.decides))
 
 
 def _expand_codes(pattern: str) -> list[str]:

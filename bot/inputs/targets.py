@@ -13,20 +13,16 @@ from bot.models import Address, Target
 MAX_TARGETS = 16
 MAX_CHARS = 20_000
 MAX_WORDS = 64  # 16 addresses, their domain, and repetitions
-TOO_MANY_TARGETS = f"That is too much at once: give up to {MAX_TARGETS} addresses or domains."
+TOO_MANY_TARGETS = f"Too many targets: one command checks up to {MAX_TARGETS} addresses or domains."
 NO_TARGET = "Tell me what to check: an address like 203.0.113.5, a domain like example.com, or both."
 
-# Slack marks up links, <http://example.com|example.com> and <mailto:a@example.com|a@example.com>,
-# and escapes other text.
-SLACK_MARKUP = re.compile(r"<([^<>|]*)(?:\|[^<>]*)?>")
-SLACK_ESCAPES = re.compile(r"&(amp|lt|gt);")
-SEPARATORS = re.compile(r"[\s,;]+")
+SEPARATORS = re.compile(r"[\s,;<>]+")  # angle brackets as in `Ada <ada@example.com>`
 # Zero-width and bidi marks mean nothing here; the two joiners do, in Persian and Indic names.
 INVISIBLE = dict.fromkeys(
     [0xAD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF]
 )
 JOINERS = dict.fromkeys([0x200C, 0x200D])
-WRAPPING_CHARS = "\"'`´*~()<>{}“”„‟‘’‚‛«»‹›"
+WRAPPING_CHARS = "\"'`´*~(){}“”„‟‘’‚‛«»‹›"
 SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 HOST_END = re.compile(r"[/?#\\]")
 BRACKETED = re.compile(r"\[(?:IPv6:)?([^\[\]]*)\](?::[0-9]*)?", re.IGNORECASE)
@@ -43,7 +39,7 @@ def parse_targets(text: str) -> tuple[Target, ...]:
     """Parse the targets in user input, without duplicates, in order. Raises BadTarget.
 
     Accepts IPv4 and IPv6 addresses, ranges of up to 16 addresses, domains, hosts, URLs and mail
-    addresses, with the markup of chat clients and mail logs. Every address is paired with the
+    addresses, with the punctuation of prose and mail logs. Every address is paired with the
     domain given.
     """
     addresses: dict[Address, None] = {}
@@ -84,17 +80,10 @@ def _pair(addresses: list[Address], names: list[Target]) -> tuple[Target, ...]:
 def _split_words(text: str) -> Iterable[str]:
     if len(text) > MAX_CHARS:
         raise BadTarget(TOO_MANY_TARGETS)
-    text = SLACK_ESCAPES.sub(lambda escape: {"amp": "&", "lt": "<", "gt": ">"}[escape[1]], text)
-    text = SLACK_MARKUP.sub(_link_text, text).translate(INVISIBLE)
-    words = SEPARATORS.split(text)
+    words = SEPARATORS.split(text.translate(INVISIBLE))
     if len(words) > MAX_WORDS + 2:  # the split leaves an empty word at both ends
         raise BadTarget(TOO_MANY_TARGETS)
     return filter(_has_content, map(_unwrap, words))
-
-
-def _link_text(link: re.Match[str]) -> str:
-    """The host of a link, so that a comma in the rest of its URL separates nothing."""
-    return f" {_host(link[1]) if '//' in link[1] else link[1]} "
 
 
 def _has_content(word: str) -> bool:

@@ -18,7 +18,7 @@ MAX_MUTE = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A chat channel by the ids of its platform. Text form: `slack/T0123/C0456`."""
+    """Address of a recipient: opaque ids of its platform. Text form: `platform/workspace/channel`."""
 
     platform: str
     workspace: str
@@ -256,14 +256,16 @@ class AlertReason(StrEnum):
 class Alert:
     """One message for a channel. `key` is an idempotency key: same state and poll, same key.
 
+    `watching_since`: first poll of the watch; no message about it is older.
     `is_root`: it starts the thread `thread_key`. `unverified` are problems that no poll has checked
-    for a week. `broadcast`: a reply that is also shown in the channel.
+    for a week. `is_escalation`: a severe problem was added after somebody acknowledged the others.
     """
 
     key: str
     watch_id: str
     reason: AlertReason
     at: datetime
+    watching_since: datetime
     thread_key: str
     is_root: bool
     is_alerting: bool
@@ -272,7 +274,7 @@ class Alert:
     remaining: tuple[Problem, ...] = ()
     cleared: tuple[Problem, ...] = ()
     unverified: tuple[Problem, ...] = ()
-    broadcast: bool = False
+    is_escalation: bool = False
 
     @property
     def addresses(self) -> tuple[str, ...]:

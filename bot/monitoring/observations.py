@@ -11,8 +11,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 
+from bot.checks.registry import CHECKS, CheckSpec, Need
 from bot.checks.spf.result import MAX_LOOKUP_TERMS, MAX_VOID_LOOKUPS
 from bot.models import Finding, Report, Verdict
+from bot.monitoring.messages import (
+    DMARC_WEAKENED,
+    MX_CHANGED,
+    PTR_CHANGED,
+    RESTORE_RECORD,
+    SPF_ENDLESS,
+    SPF_OVER_LIMITS,
+)
 from bot.monitoring.models import Observation, ObservedState, Severity
 
 BLOCKLIST = "blocklist"
@@ -20,7 +29,6 @@ MAX_VALUE_LENGTH = 300  # of a stored value; fits ten mail servers
 POLICY_STRENGTH = ("none", "quarantine", "reject")
 OVER_LIMIT_CODES = {"spf.too-many-lookups", "spf.too-many-voids", "spf.too-many-hosts"}
 WITHIN_LIMITS = "within the limits"
-REVERT_ADVICE = "If nobody meant this, set it back."
 
 ValueReader = Callable[[Finding], str | None]
 
@@ -117,7 +125,7 @@ class _ConfigPoll:
             at=self.at,
             address=self.address,
             summary=self.setting.change_summary,
-            remediation=REVERT_ADVICE,
+            remediation=RESTORE_RECORD,
             config_key=self.name,
             previous_value=previous,
             value=value,
@@ -148,7 +156,7 @@ def _spf_limits(finding: Finding) -> str | None:
         return None
     lookups, voids = int(finding.facts["lookups"] or 0), int(finding.facts.get("voids") or 0)
     if finding.code in OVER_LIMIT_CODES or lookups > MAX_LOOKUP_TERMS or voids > MAX_VOID_LOOKUPS:
-        return f"{lookups or 'endless'} lookups, {voids} of them to nothing"
+        return SPF_OVER_LIMITS.format(lookups=lookups or SPF_ENDLESS, voids=voids)
     return WITHIN_LIMITS
 
 
@@ -167,14 +175,14 @@ def _is_weaker(previous: str, value: str) -> bool:
     )
 
 
-CONFIG_SETTINGS = (
+SETTINGS_OF_CHECKS = (
     ConfigSetting(
         name="ptr",
         check="ptr",
         read=_joined_values("confirmed"),
         broken_subject="gone",
         changed_subject="changed",
-        change_summary="The reverse name has changed: receivers compare it with the name the server greets with.",
+        change_summary=PTR_CHANGED,
         per_address=True,
     ),
     ConfigSetting(
@@ -189,8 +197,7 @@ CONFIG_SETTINGS = (
         read=_effective_policy,
         broken_subject="gone",
         changed_subject="weakened",
-        change_summary="The DMARC policy has become weaker: "
-        "receivers let through more mail that only claims to be from this domain.",
+        change_summary=DMARC_WEAKENED,
         is_regression=_is_weaker,
     ),
     ConfigSetting(
@@ -199,9 +206,26 @@ CONFIG_SETTINGS = (
         read=_joined_values("exchanges"),
         broken_subject="gone",
         changed_subject="changed",
-        change_summary=("The mail servers of the domain have changed: mail to it now goes elsewhere."),
+        change_summary=MX_CHANGED,
     ),
 )
+
+
+def _verdict_setting(spec: CheckSpec) -> ConfigSetting:
+    """For a watched check without settings of its own: broken while its worst finding warns or fails."""
+    return ConfigSetting(
+        name=spec.id,
+        check=spec.id,
+        read=lambda finding: str(finding.verdict),
+        broken_subject="failing",
+        is_valid=str(Verdict.PASS).__eq__,
+        per_address=Need.ADDRESS in spec.needs,
+    )
+
+
+_WITH_SETTINGS = {BLOCKLIST, *(setting.check for setting in SETTINGS_OF_CHECKS)}
+_BY_VERDICT = {spec.id: _verdict_setting(spec) for spec in CHECKS if spec.watched and spec.id not in _WITH_SETTINGS}
+CONFIG_SETTINGS = (*SETTINGS_OF_CHECKS, *_BY_VERDICT.values())
 
 
 def observe(report: Report, config: Mapping[str, str] | None = None, is_range: bool = False) -> tuple[Observation, ...]:
@@ -223,6 +247,13 @@ def is_about_domain(finding: Finding) -> bool:
     if facts.get("holds") != "domains" or facts.get("hit") in own_names:
         return False
     return not own_names or set(facts.get("names", ())) != set(own_names)
+
+
+def is_listing(finding: Finding) -> bool:
+    """Whether a list's finding is a problem: not a policy list that is expected to list this role."""
+    severity = Severity(finding.facts.get("severity", Severity.MEDIUM))
+    listed = finding.facts.get("state") == ObservedState.LISTED
+    return listed and finding.verdict is not Verdict.PASS and severity is not Severity.NONE
 
 
 def split_by_sublist(observations: Iterable[Observation], known: Iterable[Observation]) -> tuple[Observation, ...]:
@@ -273,8 +304,7 @@ def _listing(finding: Finding, at: datetime, address: str) -> Observation:
     facts = finding.facts
     severity = Severity(facts.get("severity", Severity.MEDIUM))
     state = ObservedState(facts.get("state", ObservedState.UNKNOWN))
-    # Listed but passing: a policy list that is expected to list this role. Not a problem.
-    if state is ObservedState.LISTED and (finding.verdict is Verdict.PASS or severity is Severity.NONE):
+    if state is ObservedState.LISTED and not is_listing(finding):
         state = ObservedState.NOT_LISTED
     return Observation(
         check=finding.check,

@@ -17,7 +17,6 @@ from bot.monitoring.dnsbl_quarantine import NOT_QUERIED
 from bot.monitoring.models import Incident, Observation, Phase, Watch
 from bot.monitoring.observations import BLOCKLIST, observe
 
-MONITORED_CHECKS = frozenset({"blocklist", "ptr", "spf", "dmarc", "mx"})
 MAX_CONCURRENT_CHECKS = 32  # per watch; the DNS client limits the rate
 POLL_TIMEOUT_S, RANGE_POLL_TIMEOUT_S = 45.0, 270.0
 PENDING_PHASES = (Phase.SUSPECT, Phase.CLEARING)
@@ -32,8 +31,8 @@ class CheckRunnerProtocol(Protocol):
 
 
 def monitoring_runner(runner: CheckRunner, lookup: BulkLookup, fresh_lookup: BulkLookup) -> CheckRunner:
-    """A runner for the monitored checks with bulk lookups; without report cache or judgement."""
-    checks = tuple((name, check) for name, check in runner.checks if name in MONITORED_CHECKS)
+    """A runner for the watched checks with bulk lookups; without report cache or judgement."""
+    checks = tuple(spec for spec in runner.checks if spec.watched)
     return replace(runner, checks=checks, lookup=lookup, fresh_lookup=fresh_lookup, reports=None, judge=lambda _: ())
 
 

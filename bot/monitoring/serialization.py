@@ -19,9 +19,17 @@ from operator import or_
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from bot.monitoring.dnsbl_quarantine import ListHealth, ListNotice, QuarantineState, RoundCounts
+from bot.monitoring.dnsbl_quarantine import ListHealth, ListNotice, QuarantineState
 from bot.monitoring.history import dump_history, load_history, record_changes
-from bot.monitoring.interfaces import AlertMessage, ChannelSettings, DigestMessage, ListNoticeMessage, OutboxMessage
+from bot.monitoring.interfaces import (
+    AlertMessage,
+    ChannelSettings,
+    DigestMessage,
+    ListNoticeMessage,
+    OutboxMessage,
+    StoredWatch,
+)
+from bot.monitoring.list_counts import RoundCounts
 from bot.monitoring.models import Acknowledged, Alert, Channel, Incident, Muted, Network, Observation, Problem, Watch
 from bot.monitoring.schedule import demand_of
 from bot.storage.unreadable import check_text
@@ -172,6 +180,7 @@ STORED_KEYS: Mapping[Any, Mapping[str, str]] = {
     },
     Alert: {
         "watch_id": "watch",
+        "watching_since": "began",
         "thread_key": "thread",
         "is_root": "root",
         "is_alerting": "loud",
@@ -179,6 +188,7 @@ STORED_KEYS: Mapping[Any, Mapping[str, str]] = {
         "remaining": "still",
         "cleared": "gone",
         "unverified": "lost",
+        "is_escalation": "broadcast",
     },
     AlertMessage: {"channel": "room", "send_started_at": "intent", "attempts": "tries"},
     ListNoticeMessage: {
@@ -317,8 +327,21 @@ def dump_incident(incident: Incident) -> str:
 
 def parse_message(text: str) -> OutboxMessage:
     document = parse_json(text)
-    kinds = {"note": ListNoticeMessage, "alert": AlertMessage}
-    return from_json(next((kind for name, kind in kinds.items() if name in document), DigestMessage), document)
+    if "note" in document:
+        return from_json(ListNoticeMessage, document)
+    if "alert" in document:
+        return _alert_message(document)
+    return from_json(DigestMessage, document)
+
+
+def _alert_message(document: dict[str, Any]) -> AlertMessage:
+    """Earlier versions stored a copy of the watch and its incident with every alert."""
+    if "watch" not in document:
+        return from_json(AlertMessage, document)
+    watch, incident = from_json(Watch, document["watch"]), from_json(Incident, document["incident"])
+    alert = {"began": document["incident"]["began"], **document["alert"]}
+    message = from_json(AlertMessage, {**document, "alert": alert})
+    return replace(message, snapshot=StoredWatch(watch, incident, removed=True))
 
 
 def channel_location(channel: Channel) -> ChannelLocation:

@@ -4,49 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bot.bounces.auth_results import AuthenticationResults
-from bot.bounces.classify import Bounce
-from bot.bounces.mail_log import LogSummary
+from bot.bounces.classify import INBOUND, Bounce
+from bot.bounces.log_summary import CauseCount, LogSummary
 from bot.bounces.message_headers import HeaderAnalysis
+from bot.bounces.pasted_text import LogAnalysis, TextAnalysis
 from bot.bounces.received import Hop
 from bot.bounces.rules import load_rules
 from handlers.message import Button, Card, Fact, Line, TextBlock, Tone
 from handlers.messages.formatting import pluralize
 from handlers.sanitize import sanitize_monospaced
 
-FAULT_TONES = {
-    "sender": Tone.BAD,
-    "network": Tone.BAD,
+SIDE_TONES = {
+    "you": Tone.BAD,
+    "provider": Tone.BAD,
     "receiver": Tone.WARN,
     "recipient": Tone.WARN,
+    "forwarder": Tone.WARN,
+    "sender": Tone.PLAIN,
     "nobody": Tone.UNSURE,
 }
-FAULT_TEXTS = {
-    "sender": "the sender's",
-    "network": "the provider's of the sending address, or its neighbours'",
-    "receiver": "the receiver's",
-    "recipient": "the recipient's",
-    "nobody": "nobody's; it passes by itself",
+SIDE_TEXTS = {
+    "you": "your side",
+    "provider": "your provider or tenant",
+    "receiver": "the recipient's admin",
+    "recipient": "the recipient",
+    "forwarder": "the forwarder",
+    "sender": "the sender's side, not yours",
+    "nobody": "no one: it clears by itself",
 }
 ADDRESS_CATEGORIES = ("blocklist", "policy-block-pbl", "ip-reputation")
-POLICY_TEXTS = {True: "yes: a rule about this kind of address, not about spam", False: "no"}
+POLICY_TEXTS = {True: "yes: a policy about this kind of address, not about spam", False: "no"}
+# Lists that answer for several others: a refusal that names one does not say which of them it was.
+COMBINED_LISTS = {"spamhaus-zen": "not known from this line: ZEN combines SBL, XBL and PBL; the check tells them apart"}
 RESULT_TONES = {"pass": Tone.GOOD, "fail": Tone.BAD, "softfail": Tone.WARN, "permerror": Tone.BAD}
-# Display names of the categories of bot.bounces; other categories are readable as they are.
-CAUSE_NAMES = {
-    "policy-block-pbl": "policy block (PBL)",
-    "ip-reputation": "address reputation",
-    "domain-reputation": "domain reputation",
-    "no-ptr": "no reverse name",
-    "helo": "greeting of the server",
-    "spf": "SPF",
-    "dkim": "DKIM",
-    "dmarc": "DMARC",
-    "rate-limit": "too much at once",
-    "greylist": "greylisting",
-    "tls": "encryption",
-    "relay": "relaying",
-    "other": "no reason that is known",
-}
+NO_HEADER = "There is no message header in this text: paste it from the first Received line on."
+EGRESS_MARK, CLAIM_MARK = "  ◄ egress", "  (claimed)"
 BAR_CHARACTER, BAR_LENGTH = "█", 20
 MAX_LABEL_LENGTH = 34  # characters of a cause; with its bar it fits a phone in landscape
 MAX_HOST_LENGTH = 60
@@ -55,78 +47,157 @@ MAX_CHECK_BUTTONS = 8
 
 
 def bounce_card(bounce: Bounce) -> Card:
-    """One refusal: meaning, responsible side, next step."""
+    """One refusal: meaning, who has to act, next step."""
     facts = (
-        ("Whose fault", FAULT_TEXTS.get(bounce.at_fault, "")),
+        ("Fix on", SIDE_TEXTS.get(bounce.side, "")),
         ("Receiver", bounce.receiver),
-        ("Your address", bounce.ip),
+        ("Refused address" if bounce.direction == INBOUND else "Your address", bounce.ip),
         ("List", load_rules().list_name(bounce.list) if bounce.list else ""),
-        ("Policy block (PBL)", POLICY_TEXTS[_is_policy(bounce)] if bounce.category in ADDRESS_CATEGORIES else ""),
+        ("Policy block (PBL)", _policy_text(bounce) if bounce.category in ADDRESS_CATEGORIES else ""),
         ("Code", " ".join(str(code) for code in (bounce.smtp_code, bounce.enhanced_code) if code)),
     )
-    page = (Button("Read on", url=bounce.advice_url),) if bounce.advice_url else ()
+    page = (Button("Details", url=bounce.advice_url),) if bounce.advice_url else ()
     return Card(
         bounce.summary,
-        FAULT_TONES.get(bounce.at_fault, Tone.UNSURE),
+        SIDE_TONES.get(bounce.side, Tone.UNSURE),
         step=bounce.remediation,
-        lines=(Line("The line in question:", quote=bounce.line),),
+        lines=(Line("Refusal:", quote=bounce.line),),
         facts=tuple(Fact(label, value) for label, value in facts if value),
         buttons=(*_check_buttons([bounce.ip] if bounce.ip else []), *page),
     )
 
 
 def log_card(bounces: Sequence[Bounce], summary: LogSummary) -> Card:
-    """Summary of a log: causes as bars, the step for the first, a button per refused address."""
-    if len(bounces) == 1:
+    """The sum of a log: what others refused, apart from what this server refused, and the step for the first cause."""
+    refusals = summary.refusals + summary.refused_by_us + summary.recovered
+    if len(bounces) == 1 and refusals <= 1:
         return bounce_card(bounces[0])
-    if not summary.refusals:
+    if not refusals:
         return Card(
             f"No refusal in {pluralize(summary.lines, 'line')}",
             Tone.UNSURE,
             step=("Paste the lines of the mail log that say bounced, deferred or rejected, or the bounce itself."),
         )
-    return Card(
-        f"{pluralize(summary.refusals, 'refusal')} in {pluralize(summary.lines, 'line')}",
-        Tone.BAD,
-        step=summary.steps[0][0],
-        facts=tuple(
-            Fact(label, ", ".join(f"{name} ({number:,})" for name, number in names[:MAX_NAMED]))
-            for label, names in (("Addresses refused", summary.addresses), ("Receivers", summary.receivers))
-            if names
-        ),
-        text_block=TextBlock("Why, and how often", tuple(_cause_bars(summary))),
-        buttons=_check_buttons([ip for ip, _ in summary.addresses[:MAX_CHECK_BUTTONS]]),
-        footnote="The next step is for the most frequent cause.",
+    causes = summary.causes or summary.own_causes
+    own_causes = [f"{_cause_label(cause)} ({cause.messages:,})" for cause in summary.own_causes[:MAX_NAMED]]
+    facts = (
+        ("Your addresses", _counts(summary.addresses)),
+        ("Receivers", _counts(summary.receivers)),
+        ("Bounced / still deferred", f"{summary.bounced:,} / {summary.deferred:,}" if summary.refusals else ""),
+        ("Refused attempts", f"{summary.attempts:,}" if summary.attempts > summary.refusals else ""),
+        ("Delivered after a retry", f"{summary.recovered:,}" if summary.recovered else ""),
+        ("Your server refused", f"{summary.refused_by_us:,}: {', '.join(own_causes)}" if summary.refused_by_us else ""),
     )
+    return Card(
+        _log_title(summary),
+        _log_tone(summary),
+        step=_log_step(summary),
+        lines=tuple(
+            Line(
+                f"{pluralize(cause.messages, 'refusal')} by your own server: {_cause_label(cause)}. {cause.step}",
+                Tone.BAD,
+            )
+            for cause in summary.own_faults
+        ),
+        facts=tuple(Fact(label, value) for label, value in facts if value),
+        text_block=TextBlock(
+            "Causes, by messages not delivered" if summary.causes else "What your server refused",
+            tuple(_cause_bars(causes, summary.refusals or summary.refused_by_us)),
+        )
+        if causes
+        else None,
+        buttons=_check_buttons([ip for ip, _ in summary.addresses[:MAX_CHECK_BUTTONS]]),
+        footnote="The next step is for the most frequent cause." if len(summary.causes) > 1 else "",
+    )
+
+
+def _log_title(summary: LogSummary) -> str:
+    if not summary.refusals:
+        if summary.refused_by_us:
+            others = pluralize(summary.refused_by_us, "message")
+            return f"None of your mail was refused; your server refused {others} of others"
+        return f"Every message was delivered, {summary.recovered:,} of them after a retry"
+    first = summary.causes[0]
+    at_least = "At least " if summary.at_least else ""
+    title = f"{at_least}{pluralize(summary.refusals, 'message')} not delivered"
+    if len(summary.causes) == 1 and not first.receiver_total:
+        return f"{title}: {_cause_label(first)}"
+    share = ""
+    if first.receiver_total:
+        percent = round(100 * first.receiver_messages / first.receiver_total)
+        share = f", {percent} % of the mail to {first.receiver}"
+    return f"{title}; {first.messages:,} of them: {_cause_label(first)}{share}"
+
+
+def _log_tone(summary: LogSummary) -> Tone:
+    if summary.refusals or summary.own_faults:
+        return Tone.BAD
+    return Tone.PLAIN if summary.refused_by_us else Tone.GOOD
+
+
+def _log_step(summary: LogSummary) -> str:
+    if summary.causes:
+        return summary.causes[0].step
+    faults = summary.own_faults or summary.own_causes
+    return faults[0].step if faults else ""
+
+
+def _counts(names: Sequence[tuple[str, int]]) -> str:
+    return ", ".join(f"{name} ({number:,})" for name, number in names[:MAX_NAMED])
+
+
+def _policy_text(bounce: Bounce) -> str:
+    return COMBINED_LISTS.get(bounce.list or "") or POLICY_TEXTS[bounce.category == "policy-block-pbl"]
 
 
 def route_card(path: HeaderAnalysis) -> Card:
-    """Route of a message from the oldest hop, and the egress address that receivers check."""
-    if not path.hops:
-        return Card("This is no message header: it has no Received lines.", Tone.WARN, private=True)
+    """Route of a message from the oldest hop, the egress address, and what is proven of SPF, DKIM and DMARC."""
+    if not path.is_header:
+        return Card(NO_HEADER, Tone.WARN, private=True)
     target = " ".join(part for part in (path.egress.ip if path.egress else "", path.from_domain or "") if part)
+    trusted = [field for field in path.authentication if field.is_trusted]
+    results = [result for field in trusted for result in field.results]
+    tones = [RESULT_TONES.get(result.result, Tone.UNSURE) for result in results]
     is_aligned = path.alignment.spf or path.alignment.dkim
-    results = path.authentication[0] if path.authentication else AuthenticationResults(None, ())
-    tones = [RESULT_TONES.get(result.result, Tone.UNSURE) for result in results.results]
+    is_good = is_aligned and not any(tone in (Tone.BAD, Tone.WARN) for tone in tones)
+    alignment_tone = Tone.GOOD if is_aligned else Tone.WARN if results else Tone.UNSURE
+    checked_by = ", ".join(dict.fromkeys(field.authserv_id or "the receiving server" for field in trusted))
+    seconds = f" in {path.total_s} s" if path.total_s is not None else ""
     return Card(
-        f"The message left its organisation from {path.egress.ip}"
+        f"The message left its organization from {path.egress.ip}"
         if path.egress
-        else "These lines do not tell from which address the message left its organisation",
-        Tone.GOOD if is_aligned and not any(tone in (Tone.BAD, Tone.WARN) for tone in tones) else Tone.WARN,
+        else "These lines do not tell from which address the message left its organization",
+        Tone.GOOD if is_good else Tone.WARN,
         step=f"Check {target}: receivers judge the message by it." if target else "",
         lines=(
-            *((Line(path.egress.summary),) if path.egress else ()),
-            *(Line(result.summary, tone) for result, tone in zip(results.results, tones, strict=True)),
-            Line(path.alignment.summary, Tone.GOOD if is_aligned else Tone.WARN),
+            *(Line(egress.summary) for egress in (path.egress, path.last_hop) if egress),
+            *(Line(result.summary, tone) for result, tone in zip(results, tones, strict=True)),
+            Line(path.alignment.summary, alignment_tone),
+            *(Line(claim, Tone.WARN) for claim in _claims(path)),
             Line(path.unsubscribe.summary, Tone.GOOD if path.unsubscribe.one_click else Tone.PLAIN),
         ),
-        facts=(Fact("SPF, DKIM and DMARC as seen by", results.authserv_id),)
-        if results.authserv_id and results.results
-        else (),
-        text_block=TextBlock("The way it took", tuple(_route_lines(path))),
+        facts=(Fact("SPF, DKIM and DMARC as checked by", checked_by),) if results else (),
+        text_block=TextBlock("Route", tuple(_route_lines(path))) if path.hops else None,
         buttons=(Button(f"Check {target}", command=f"check {target}", primary=True),) if target else (),
-        footnote=f"{pluralize(len(path.hops), 'hop')}" + (f" in {path.total_s} s" if path.total_s is not None else ""),
+        footnote=f"{pluralize(len(path.hops), 'hop')}{seconds}",
     )
+
+
+def _claims(path: HeaderAnalysis) -> Iterator[str]:
+    """Results that anyone on the way may have written."""
+    for field in path.authentication[:MAX_NAMED]:
+        if not field.is_trusted and field.results:
+            results = ", ".join(f"{result.method.upper()} {result.result}" for result in field.results)
+            yield f"Claimed by {field.authserv_id or 'an unnamed server'}, not trusted: {results}."
+
+
+def analysis_card(analysis: TextAnalysis) -> Card:
+    """The card of a log, a bounce or a message header."""
+    match analysis:
+        case LogAnalysis(examples, summary):
+            return log_card(examples, summary)
+        case HeaderAnalysis():
+            return route_card(analysis)
 
 
 def lines_read_text(number: int) -> str:
@@ -141,10 +212,6 @@ def reading_card(what: str) -> Card:
     )
 
 
-def _is_policy(bounce: Bounce) -> bool:
-    return bounce.category == "policy-block-pbl"
-
-
 def _check_buttons(addresses: Sequence[str]) -> tuple[Button, ...]:
     buttons = tuple(Button(f"Check {ip}", command=f"check {ip}", primary=len(addresses) == 1) for ip in addresses)
     if len(buttons) < 2:
@@ -152,40 +219,37 @@ def _check_buttons(addresses: Sequence[str]) -> tuple[Button, ...]:
     return (Button(f"Check all {len(buttons)}", command=f"check {' '.join(addresses)}", primary=True), *buttons)
 
 
-def _cause_bars(summary: LogSummary) -> Iterator[str]:
-    max_refusals = max(refusals for _, refusals in summary.causes)
-    causes = [(_cause_label(category, name), refusals) for (category, name), refusals in summary.causes]
-    width = max(len(cause) for cause, _ in causes)
-    for cause, refusals in causes:
-        bar = BAR_CHARACTER * max(1, round(refusals / max_refusals * BAR_LENGTH))
-        yield f"{cause:<{width}}  {bar:<{BAR_LENGTH}} {refusals:>6,}"
-    if rest := summary.refusals - sum(refusals for _, refusals in causes):
+def _cause_bars(causes: Sequence[CauseCount], total: int) -> Iterator[str]:
+    max_messages = max(cause.messages for cause in causes)
+    labels = [_cause_label(cause) for cause in causes]
+    width = max(map(len, labels))
+    for label, cause in zip(labels, causes, strict=True):
+        bar = BAR_CHARACTER * max(1, round(cause.messages / max_messages * BAR_LENGTH))
+        yield f"{label:<{width}}  {bar:<{BAR_LENGTH}} {cause.messages:>6,}"
+    if rest := total - sum(cause.messages for cause in causes):
         yield f"{'everything else':<{width}}  {'':<{BAR_LENGTH}} {rest:>6,}"
 
 
-def _cause_label(category: str, name: str) -> str:
-    category_name = CAUSE_NAMES.get(category, category)
-    return sanitize_monospaced(
-        f"{category_name}: {load_rules().list_name(name)}" if name else category_name, MAX_LABEL_LENGTH
-    )
+def _cause_label(cause: CauseCount) -> str:
+    label = load_rules().label(cause.cause)
+    name = f"{label} ({load_rules().list_name(cause.list)})" if cause.list else label
+    return sanitize_monospaced(name, MAX_LABEL_LENGTH)
 
 
 def _route_lines(path: HeaderAnalysis) -> Iterator[str]:
-    """Servers from the oldest to the newest, with the transfer between each two."""
+    """Servers from the oldest to the newest, with the transfer between each two; claims are marked."""
     for index, hop in enumerate(path.hops):
-        egress_mark = "  ◄ left here" if path.egress and path.egress.hop == index else ""
+        mark = EGRESS_MARK if path.egress and path.egress.hop == index else ""
+        if path.border is not None and index < path.border:
+            mark += CLAIM_MARK
         address = f" [{hop.ip}]" if hop.ip else ""
         host = sanitize_monospaced(hop.resolved or hop.name or "unnamed", MAX_HOST_LENGTH)
-        yield f"{host}{address}{egress_mark}"
+        yield f"{host}{address}{mark}"
         yield f"  │ {_transfer_text(hop)}"
     yield sanitize_monospaced(path.hops[-1].by or "unnamed", MAX_HOST_LENGTH)
 
 
 def _transfer_text(hop: Hop) -> str:
-    details = [
-        hop.protocol or "",
-        "encrypted" if hop.encrypted else "in the clear",
-        "signed in" if hop.submitted else "",
-    ]
+    details = [hop.protocol or "", "TLS" if hop.encrypted else "no TLS", "authenticated" if hop.submitted else ""]
     delay = f"{hop.delay_s} s" if hop.delay_s is not None else ""
     return ", ".join(part for part in (*details, delay) if part)

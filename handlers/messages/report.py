@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bot.checks.registry import CHECK_NAMES
 from bot.models import CheckRequest, Finding, Report, Role, Verdict
 from handlers.message import Button, Card, Fact, Line, Table, TextBlock, Tone
 from handlers.messages.formatting import (
-    CHECK_NAMES,
     REASON_TEXTS,
     TONES,
     finding_line,
@@ -52,7 +52,7 @@ def spf_tree_block(findings: Iterable[Finding], requested: bool = False) -> Text
     if not rows or not (is_broken or requested):
         return None
     total = rows[0]["lookups"]
-    total_text = "a circle" if total is None else f"{pluralize(total, 'lookup')}, 10 allowed"
+    total_text = "include loop" if total is None else f"{pluralize(total, 'lookup')}, 10 allowed"
     return TextBlock(f"SPF of {sanitize(str(rows[0]['text']))}: {total_text}", tuple(_tree_lines(rows)))
 
 
@@ -102,16 +102,21 @@ IMPROVEMENTS = {
     "mta-sts.missing": "an MTA-STS policy",
     "mta-sts.testing": "MTA-STS in mode enforce",
     "mta-sts.off": "an MTA-STS policy that is switched on",
-    "mta-sts.short-age": "an MTA-STS policy that senders remember for weeks",
+    "mta-sts.short-age": "an MTA-STS policy with a longer max_age",
     "tls-rpt.missing": "reports about failed TLS",
 }
-RECEIVER_VERDICTS = {Verdict.PASS: "yes", Verdict.UNKNOWN: "not known", Verdict.WARN: "perhaps not", Verdict.FAIL: "no"}
+RECEIVER_VERDICTS = {
+    Verdict.PASS: "{name} accepts",
+    Verdict.UNKNOWN: "{name} not known",
+    Verdict.WARN: "{name} may reject",
+    Verdict.FAIL: "{name} rejects",
+}
 
 
 def progress_text(completed: int, requests: Sequence[CheckRequest]) -> str:
-    """Progress of a check of several targets: `12 of 16 addresses looked at`."""
+    """Progress of a check of several targets: `12 of 16 addresses checked`."""
     unit = "addresses" if all(request.target.ip for request in requests) else "targets"
-    return f"{completed} of {len(requests)} {unit} looked at"
+    return f"{completed} of {len(requests)} {unit} checked"
 
 
 def report_card(report: Report, with_tree: bool = False) -> Card:
@@ -174,7 +179,7 @@ def reports_card(reports: Sequence[Report]) -> Card:
         else _overall_verdict(reports, worst),
         tone=TONES[worst],
         step=next(steps, ""),
-        table=Table(("Target", "Verdict", "What was found"), rows),
+        table=Table(("Target", "Verdict", "Problems"), rows),
         buttons=tuple(_details_button(report) for report in ranked if report.verdict is Verdict.FAIL)[:4],
         footnote=(f"{pluralize(len(reports), 'target')} checked · {elapsed_text(max(r.elapsed_ms for r in reports))}"),
     )
@@ -194,7 +199,7 @@ def report_footnote(report: Report) -> str:
     if states:
         unanswered = states.count("unknown") + states.count("unusable")
         listed = sum(map(is_listing, report.findings))
-        queried = f"{pluralize(len(states), 'list')} asked: {states.count('not_listed')} clean, {listed} listed"
+        queried = f"{pluralize(len(states), 'list')} queried: {states.count('not_listed')} clean, {listed} listed"
         parts.append(f"{queried}, {unanswered} without an answer" if unanswered else queried)
     parts.append("from the cache" if report.cached else elapsed_text(report.elapsed_ms))
     return " · ".join((*parts, *report.notes))
@@ -250,8 +255,8 @@ def _passed_lines(findings: Sequence[Finding]) -> Iterable[Line]:
     good = [CHECK_NAMES[f.check] for f in present if f.check in CHECK_NAMES]
     bad = {CHECK_NAMES.get(f.check, f.check) for f in findings if f.verdict is not Verdict.PASS}
     names = [name for name in dict.fromkeys(good) if name not in bad]
-    parts = names + ([f"clean on {pluralize(clean, 'blocklist')}"] if clean else [])
-    return [Line(f"In order: {', '.join(parts)}.", Tone.GOOD)] if parts else []
+    parts = names + ([f"not listed on {pluralize(clean, 'blocklist')}"] if clean else [])
+    return [Line(f"Passed: {', '.join(parts)}.", Tone.GOOD)] if parts else []
 
 
 def _improvement_lines(findings: Iterable[Finding]) -> Iterable[Line]:
@@ -280,11 +285,11 @@ def _receiver_facts(report: Report) -> tuple[Fact, ...]:
     verdicts = [finding for finding in report.findings if finding.check == "senders"]
     if all(finding.verdict is Verdict.PASS for finding in verdicts):
         return ()
-    return (Fact("Would take this mail", " · ".join(map(_receiver_verdict, verdicts))),)
+    return (Fact("Likely", " · ".join(map(_receiver_verdict, verdicts))),)
 
 
 def _receiver_verdict(finding: Finding) -> str:
-    verdict = f"{finding.facts.get('name', finding.subject)} {RECEIVER_VERDICTS[finding.verdict]}"
+    verdict = RECEIVER_VERDICTS[finding.verdict].format(name=finding.facts.get("name", finding.subject))
     broken = (rule for rule in finding.facts.get("rules", ()) if rule["state"] == "broken")
     replies = list(dict.fromkeys(reply for rule in broken for reply in rule["replies"]))[:2]
     return f"{verdict} ({', '.join(replies)})" if replies and finding.verdict >= Verdict.WARN else verdict
@@ -310,10 +315,10 @@ def _report_word(report: Report) -> str:
 
 
 def _overall_verdict(reports: Sequence[Report], worst: Verdict) -> str:
-    endings = {Verdict.PASS: "all good", Verdict.UNKNOWN: "not everything could be checked"}
+    endings = {Verdict.PASS: "no problems found", Verdict.UNKNOWN: "not everything could be checked"}
     if worst is Verdict.PASS and any(is_listing(finding) for report in reports for finding in report.findings):
-        return f"{pluralize(len(reports), 'target')}: nothing that stops mail, but listed"
-    return f"{pluralize(len(reports), 'target')}: {endings.get(worst, 'nothing that stops mail, but have a look')}"
+        return f"{pluralize(len(reports), 'target')}: no problems, but listed"
+    return f"{pluralize(len(reports), 'target')}: {endings.get(worst, 'nothing that stops mail, but some warnings')}"
 
 
 def _details_button(report: Report) -> Button:

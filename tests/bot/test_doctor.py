@@ -124,7 +124,7 @@ def test_doctor_findings_have_documented_unique_codes() -> None:
         *egress_finding(ip, None),
         store_finding("embedded store", ()),
         store_finding("embedded store", ("It keeps nothing.",)),
-        store_finding("embedded store", (), "It is away."),
+        store_finding("embedded store", (), available=False),
         chat_finding([]),
         chat_finding(["Slack"]),
     ]

@@ -9,6 +9,7 @@ import httpx
 import pytest_asyncio
 from starlette.applications import Starlette
 
+from handlers.commands import VERBS
 from handlers.slack.app import Credentials, SlackPlatform
 from handlers.slack.responder import SlackTimeouts
 from tests.e2e.emulator import CHANNEL, TEAM, EmulatorProxy, emulator
@@ -98,7 +99,8 @@ async def test_command_is_acked_answered_and_rechecked(person: Person) -> None:
         await person.send(*interaction_body(button_action(recheck, person.response_url) | INTERACTION_LOCATION))
     ).status_code == 200
     assert len(await person.wait_for_messages(2)) == 2
-    assert [request.text for request in person.commands.requests] == [COMMAND_TEXT, "check 203.0.113.5 fresh"]
+    commands = [VERBS.parse(COMMAND_TEXT), VERBS.parse("check 203.0.113.5 fresh")]
+    assert [request.command for request in person.commands.requests] == commands
     assert person.emulator.ephemeral == []
 
 

@@ -50,6 +50,7 @@ def modules() -> tuple[ModuleType, ...]:
     return (bot, handlers, *(importlib.import_module(name) for name in names))
 
 
+@cache
 def compiled_patterns() -> list[CompiledPattern]:
     """The patterns of all modules, and those of the data files, which are used as FROM_DATA_FILES says."""
     uses = _uses()
@@ -91,10 +92,10 @@ def _members(value: Any) -> Iterator[Any]:
         yield from (getattr(value, name, None) for name in ([names] if isinstance(names, str) else names))
 
 
-def source_trees() -> Iterator[tuple[Path, ast.Module]]:
-    for package in ("bot", "handlers"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def source_trees() -> list[tuple[Path, ast.Module]]:
+    paths = [path for package in ("bot", "handlers") for path in sorted((ROOT / package).rglob("*.py"))]
+    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
 
 
 def _uses() -> dict[str, set[str]]:

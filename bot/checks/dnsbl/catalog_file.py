@@ -51,7 +51,7 @@ class RemovalTable(Table):
     @model_validator(mode="after")
     def _check(self) -> RemovalTable:
         if self.who is RemovalParty.NOBODY and not self.note:
-            raise key_error("is missing: say why nobody removes an entry", "note")
+            raise key_error("is missing: say why an entry cannot be removed", "note")
         if not (self.form or self.look):
             raise key_error("and look are both missing: a person needs one of them", "form")
         return self

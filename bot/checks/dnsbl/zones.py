@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from bot.checks.dnsbl.catalog import Blocklist, Catalog, Controls, Kind
+from bot.checks.dnsbl.messages import CODES
 from bot.checks.dnsbl.names import NamesByKind, QueriedName, mailbox_label, query_label
 from bot.checks.lookups import reversed_ip
 from bot.inputs.redaction import redact
@@ -21,8 +22,9 @@ class Zone:
     """One list to query. `apex` is the suffix of every query and may contain the API key `secret`.
 
     Neither is ever displayed. `must_list` and `must_not_list` are the query names of the test
-    points, None where the list has none; `not_listed_facts` are the facts of a "not listed"
-    finding.
+    points, None where the list has none. `not_listed_summary` (but for {subject}) and
+    `not_listed_facts` are those of a "not listed" finding, made once: a bulk check makes about
+    fifty such findings per address.
     """
 
     blocklist: Blocklist
@@ -30,6 +32,7 @@ class Zone:
     secret: str = field(repr=False, default="")
     must_list: str | None = field(repr=False, default=None)
     must_not_list: str | None = field(repr=False, default=None)
+    not_listed_summary: str = field(repr=False, default="")
     not_listed_facts: SharedFacts = field(repr=False, default_factory=SharedFacts)
 
     @property
@@ -84,6 +87,7 @@ def zone_of(blocklist: Blocklist, keys: Mapping[str, str]) -> Zone | None:
         secret,
         must_list if blocklist.controls.has_listed_entry else None,
         None if blocklist.controls is Controls.NONE else must_not_list,
+        CODES["blocklist.not-listed"].summary.replace("{list}", blocklist.name),
         _not_listed_facts(blocklist),
     )
 

@@ -21,14 +21,14 @@ Received: from mail.example.org (mail.example.org. [203.0.113.5])
         by mx.example.com with ESMTPS id abc for <a@example.com>
         (version=TLS1_3 cipher=TLS_AES_256_GCM_SHA384 bits=256/256);
         Tue, 24 Nov 2026 07:40:11 -0800 (PST)
-Received: from laptop (unknown [198.51.100.77])
-\tby mail.example.org (Postfix) with ESMTPSA id 4F2C1A;
-\tTue, 24 Nov 2026 16:40:03 +0100 (CET)
 Authentication-Results: mx.example.com;
        dkim=pass header.i=@example.org header.s=s1 header.b=abc;
        spf=pass (domain of bounce@news.example.org designates 203.0.113.5 as permitted sender) \
 smtp.mailfrom=bounce@news.example.org;
        dmarc=pass (p=REJECT) header.from=example.org
+Received: from laptop (unknown [198.51.100.77])
+\tby mail.example.org (Postfix) with ESMTPSA id 4F2C1A;
+\tTue, 24 Nov 2026 16:40:03 +0100 (CET)
 DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=s1;
  h=From:To:List-Unsubscribe:List-Unsubscribe-Post; b=xx
 From: "a@gmail.example" <news@example.org>
@@ -75,7 +75,7 @@ def received(*hops: str) -> str:
         (
             [
                 "from mail.example.org ([203.0.113.5]) by mx.example.com",
-                "from mx.example.com ([198.51.100.1]) by store.example.com",
+                "from mx.example.com (mx.example.com [198.51.100.1]) by store.example.com",
             ],
             "203.0.113.5",
         ),
@@ -84,7 +84,7 @@ def received(*hops: str) -> str:
                 "from mail.example.org ([203.0.113.5]) by in.filter.example.net",
                 "from out.filter.example.net ([198.51.100.9]) by mx.example.com",
             ],
-            "203.0.113.5",
+            "198.51.100.9",
         ),
         (["from out.provider.example.net ([198.51.100.9]) by mx.example.com"], "198.51.100.9"),
         (["from home ([198.51.100.77]) by mail.example.org with ESMTPSA"], None),
@@ -104,31 +104,56 @@ def test_egress_is_the_last_hop_out_of_the_organization(hops: list[str], egress:
     assert (path.egress.ip if path.egress else None) == egress
 
 
+BORDER = "Received: from mail.example.org (mail.example.org [203.0.113.5]) by mx.example.com with ESMTPS"
+
+
 @pytest.mark.parametrize(
     ("fields", "spf", "dkim"),
     [
-        ("Return-Path: <b@mail.example.org>\nDKIM-Signature: d=example.org; s=x", True, True),
-        ("Return-Path: <b@provider.example.net>\nDKIM-Signature: d=example.org; s=x", False, True),
-        ("Return-Path: <b@example.org>", True, None),
-        ("Return-Path: <b@provider.example.net>\nDKIM-Signature: d=provider.example.net; s=x", False, False),
+        (f"{BORDER}\nReturn-Path: <b@example.org>\nDKIM-Signature: d=example.org; s=x", None, None),
         (
-            ("Authentication-Results: mx; spf=fail smtp.mailfrom=example.org; dkim=pass header.d=example.org"),
+            "Authentication-Results: mx.example.com; spf=fail smtp.mailfrom=example.org; dkim=pass"
+            f" header.d=example.org\n{BORDER}",
             False,
             True,
         ),
-        ("Authentication-Results: mx; spf=pass smtp.mailfrom=example.net; dkim=none", False, False),
         (
-            (
-                "Authentication-Results: mx; spf=pass"
-                " smtp.mailfrom=b@example.org\nAuthentication-Results: forged; spf=fail"
-            ),
-            True,
+            f"Authentication-Results: in.example.com; spf=pass smtp.mailfrom=example.net; dkim=none\n{BORDER}",
+            False,
+            False,
+        ),
+        (f"{BORDER}\nAuthentication-Results: mx.example.com; spf=pass smtp.mailfrom=b@example.org", True, None),
+        (
+            f"{BORDER}\nAuthentication-Results: mx.example.com; spf=fail smtp.mailfrom=example.org\n"
+            "Authentication-Results: mx.example.com; spf=pass smtp.mailfrom=example.org",
+            False,
             None,
         ),
+        (f"{BORDER}\nAuthentication-Results: mx.bank.example; dkim=pass header.d=example.org", None, None),
+        (f"{BORDER}\nARC-Authentication-Results: i=1; mx.example.com; dkim=pass header.d=example.org", None, None),
+        (
+            f"{BORDER}\nReceived: from a by b\nAuthentication-Results: mx.example.com; dkim=pass header.d=example.org",
+            None,
+            None,
+        ),
+        (f"Authentication-Results: spf=pass smtp.mailfrom=example.org\n{BORDER}", None, None),
+    ],
+    ids=[
+        "none",
+        "own",
+        "own organization",
+        "below its hop",
+        "second of own",
+        "other server",
+        "ARC",
+        "below other hops",
+        "unnamed",
     ],
 )
-def test_alignment_uses_newest_authentication_results(fields: str, spf: bool | None, dkim: bool | None) -> None:
-    alignment = analyze_headers(f"From: <a@example.org>\n{fields}").alignment
+def test_alignment_counts_results_of_the_receiving_organization_only(
+    fields: str, spf: bool | None, dkim: bool | None
+) -> None:
+    alignment = analyze_headers(f"{fields}\nFrom: <a@example.org>").alignment
     assert (alignment.spf, alignment.dkim) == (spf, dkim)
 
 

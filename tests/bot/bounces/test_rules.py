@@ -6,14 +6,17 @@ import tomllib
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
+from typing import get_args
 from urllib.parse import urlsplit
 
 import pytest
 
 from bot.bounces.classify import explain
 from bot.bounces.phrases import TextNormalizer
-from bot.bounces.rules import CATEGORIES, Listing, Rule, load_rules
+from bot.bounces.rule_files import CategoryName
+from bot.bounces.rules import Listing, Rule, load_rules
 
+CATEGORIES = get_args(CategoryName)
 RULESET = load_rules()
 RULES: tuple[Rule, ...] = RULESET.codes.entries + RULESET.wordings.entries + RULESET.statuses.entries
 LISTINGS: tuple[Listing, ...] = RULESET.listings.entries

@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from bot.checks.dnsbl import load
 from bot.checks.dnsbl.catalog import Kind
 from bot.checks.dnsbl.zones import Zone, usable_zones
 from bot.models import BulkLookup, DnsAnswer, LookupFailed, OnAnswer
 from bot.monitoring.query_budget import MAX_LOCAL_TOKENS, BudgetedLookup, QueryBudget, published_budgets
 from bot.monitoring.schedule import DAY, MAX_MULTIPLIER, Budget, KindBudget, demand_of, plan_intervals, watch_interval
 from bot.storage.poll_store import PollStore
+from tests.support.builtin_catalog import CATALOG
 from tests.support.redis_server import RedisServer
 from tests.support.stored_watches import Clock, numbered_watch, watch
 
-ALL = usable_zones(load(), {})
+ALL = usable_zones(CATALOG, {})
 
 
 class RecordingLookup(BulkLookup):

@@ -19,7 +19,7 @@ from bot.checks.dnsbl.names import QueriedName
 from bot.checks.dnsbl.zones import Zone, usable_zones
 from bot.models import CheckRequest, Finding, Link, Report, Role, Target
 from bot.monitoring.alert_state import advance
-from bot.monitoring.dnsbl_quarantine import ListCounts, count_listings
+from bot.monitoring.list_counts import ListCounts, count_listings, list_results
 from bot.monitoring.models import Alert, Incident, Phase, Problem
 from bot.monitoring.poll import observe_reports
 from bot.monitoring.serialization import (
@@ -129,6 +129,6 @@ def test_domain_listing_of_range_counts_once() -> None:
     about_domain = [problem.last_observation for problem in incident.problems if not problem.last_observation.address]
     assert "spamhaus-dbl" in {observation.subject for observation in about_domain}
     assert len(about_domain) == len({observation.key for observation in about_domain}) < 20
-    counts = count_listings(baseline(OFFICE), observe_reports(everything_listed(60), incident, OFFICE))
-    assert counts["spamhaus-dbl"] == ListCounts(1, 1)
-    assert counts["spamhaus-zen"] == ListCounts(256, 256)
+    counts = count_listings(baseline(OFFICE), list_results(everything_listed(60), is_range=True))
+    assert counts["spamhaus-dbl"] == ListCounts(1, 1, frozenset({str(OFFICE.domain)}))
+    assert counts["spamhaus-zen"] == ListCounts(256, 256, frozenset({str(OFFICE.network)}))

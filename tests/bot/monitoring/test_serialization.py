@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from bot.models import Link, Role
 from bot.monitoring.alert_state import acknowledge, mute
-from bot.monitoring.dnsbl_quarantine import ListHealth, ListNotice, QuarantineState, RoundCounts
+from bot.monitoring.dnsbl_quarantine import ListHealth, ListNotice, QuarantineState
 from bot.monitoring.interfaces import AlertMessage, ChannelSettings, DigestMessage, ListNoticeMessage
+from bot.monitoring.list_counts import RoundCounts
 from bot.monitoring.models import (
     Acknowledged,
     Alert,
@@ -147,13 +148,13 @@ def test_quiet_watch_is_stored_in_500_bytes() -> None:
         (Acknowledged, "by at"),
         (Muted, "by until"),
         (Incident, "watch began problems settings opened episode spoken told_at acknowledged muted"),
-        (Alert, "key watch reason at thread root loud opened new still gone lost broadcast"),
-        (AlertMessage, "id room watch incident alert intent tries"),
+        (Alert, "key watch reason at began thread root loud opened new still gone lost broadcast"),
+        (AlertMessage, "id room alert intent tries snapshot"),
         (ListNoticeMessage, "id room note name at intent tries"),
         (DigestMessage, "id room at intent tries"),
         (ChannelSettings, "updates reminder restrict lists digest"),
         (ListNotice, "key reason lists flipped asked"),
-        (ListHealth, "list asked flipped held_since trusted_until good silent degraded episode"),
+        (ListHealth, "list asked flipped neighborhoods held_since good silent degraded episode"),
         (RoundCounts, "list asked answered listed lists_everything"),
         (QuarantineState, "since healths heard"),
         (Link, "label url"),

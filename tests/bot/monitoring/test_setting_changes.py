@@ -57,7 +57,7 @@ async def poll_twice(story: Story, zone: Zone, role: Role = Role.MTA) -> list[st
             {"TXT": [VOID_LOOKUPS], "MX": ["10 mail.example.com"]},
             "opened +spf:limits",
             "within the limits",
-            "3 lookups, 3 of them to nothing",
+            "3 lookups, 3 void lookups",
         ),
         (DMARC, {}, "opened +dmarc:gone", "reject", ""),
         (DMARC, {"TXT": ["v=DMARC1; p=none"]}, "noted +dmarc:weakened", "reject", "none"),
@@ -153,7 +153,7 @@ async def test_spf_limits_count_the_whole_record() -> None:
         DOMAIN: {"TXT": [ELEVEN_LOOKUPS.replace("v=spf1", "v=spf1 ip4:192.0.2.25")], "MX": ["10 mail.example.com"]}
     }
     assert await poll_twice(story, zone) == ["opened +spf:limits"]
-    assert story.alerts[0].new[0].last_observation.value == "11 lookups, 0 of them to nothing"
+    assert story.alerts[0].new[0].last_observation.value == "11 lookups, 0 void lookups"
 
 
 async def test_long_value_is_truncated_and_still_compared() -> None:

@@ -13,23 +13,23 @@ RESOLVER = (
     "554 5.7.1 blocked using zen.spamhaus.org; Error: open resolver; https://www.spamhaus.org/returnc/pub/198.51.100.53"
 )
 HEADER = (
+    "Authentication-Results: mx.example.net; spf=pass smtp.mailfrom=example.com\n"
     "Received: from mail.example.com (mail.example.com [192.0.2.25]) by mx.example.net with ESMTPS;"
     " Tue, 24 Nov 2026 06:00:02 +0000\n"
     "Received: from laptop (unknown [10.0.0.7]) by mail.example.com with ESMTPSA;"
     " Tue, 24 Nov 2026 06:00:00 +0000\n"
-    "Authentication-Results: mx.example.net; spf=pass smtp.mailfrom=example.com\n"
     "Return-Path: <ada@example.com>\n"
     "From: Ada <ada@example.com>\n"
 )
 
 
 def card_of(line: str) -> Card:
-    (bounce,) = find_bounces([line], every_reply=True)
+    (bounce,) = find_bounces([line])
     return bounce_card(bounce)
 
 
 @pytest.mark.parametrize(("line", "tone"), [(LISTED, Tone.BAD), (RESOLVER, Tone.WARN)])
-def test_bounce_card_tone_follows_fault(line: str, tone: Tone) -> None:
+def test_bounce_card_tone_follows_side(line: str, tone: Tone) -> None:
     card = card_of(line)
     assert (card.tone, bool(card.step)) == (tone, True)
     assert card.lines[0].quote == line
@@ -39,13 +39,13 @@ def test_bounce_card_has_check_button_for_its_address() -> None:
     assert "check 192.0.2.66" in [button.command for button in card_of(LISTED).buttons]
 
 
-def test_bounce_card_shows_fault_and_policy_block() -> None:
+def test_bounce_card_shows_side_and_policy_block() -> None:
     facts = {fact.label: fact.value for fact in card_of(LISTED).facts}
     assert facts == {
-        "Whose fault": "the sender's",
+        "Fix on": "your side",
         "Your address": "192.0.2.66",
         "List": "Spamhaus ZEN",
-        "Policy block (PBL)": "no",
+        "Policy block (PBL)": "not known from this line: ZEN combines SBL, XBL and PBL; the check tells them apart",
         "Code": "550 5.7.1",
     }
     policy = {fact.label: fact.value for fact in card_of("550 5.7.1 192.0.2.66 is listed by the Spamhaus PBL").facts}
@@ -55,12 +55,12 @@ def test_bounce_card_shows_fault_and_policy_block() -> None:
 
 def test_log_card_shows_causes_as_bars() -> None:
     log = [LISTED] * 10 + ["452 4.2.2 mailbox full"] * 5
-    card = log_card(list(find_bounces(log, every_reply=True)), summarize_with_examples(log)[1])
-    assert card.title == "15 refusals in 15 lines"
+    card = log_card(list(find_bounces(log)), summarize_with_examples(log)[1])
+    assert card.title == "15 messages not delivered; 10 of them: blocklist (Spamhaus ZEN)"
     assert card.text_block is not None
     assert list(card.text_block.lines) == [
-        "blocklist: Spamhaus ZEN  " + "█" * 20 + "     10",
-        "mailbox                  " + "█" * 10 + " " * 10 + "      5",
+        "blocklist (Spamhaus ZEN)  " + "█" * 20 + "     10",
+        "mailbox full              " + "█" * 10 + " " * 10 + "      5",
     ]
 
 
@@ -92,15 +92,15 @@ def test_log_card_without_refusals_explains_what_to_paste() -> None:
 
 def test_route_card_names_egress_address_and_offers_check() -> None:
     card = route_card(analyze_headers(HEADER))
-    assert card.title == "The message left its organisation from 192.0.2.25"
+    assert card.title == "The message left its organization from 192.0.2.25"
     assert [button.command for button in card.buttons] == ["check 192.0.2.25 example.com"]
     assert card.tone is Tone.GOOD
     assert card.text_block is not None
     assert list(card.text_block.lines) == [
-        "laptop [10.0.0.7]",
-        "  │ ESMTPSA, encrypted, signed in",
-        "mail.example.com [192.0.2.25]  ◄ left here",
-        "  │ ESMTPS, encrypted, 2 s",
+        "laptop [10.0.0.7]  (claimed)",
+        "  │ ESMTPSA, TLS, authenticated",
+        "mail.example.com [192.0.2.25]  ◄ egress",
+        "  │ ESMTPS, TLS, 2 s",
         "mx.example.net",
     ]
 

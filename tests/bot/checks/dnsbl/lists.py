@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 from bot.checks.dnsbl.catalog import Blocklist, Catalog
-from bot.checks.dnsbl.catalog_file import load
 from bot.checks.dnsbl.zones import Zone, zone_of
 from bot.models import CheckRequest, Role, Target
+from tests.support.builtin_catalog import CATALOG
 
-CATALOG = load()
 ADDRESS = Target(ip_address("203.0.113.5"))
 DOMAIN = Target(domain="example.com")
 

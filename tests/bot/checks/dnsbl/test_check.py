@@ -13,7 +13,7 @@ from bot.checks.dnsbl import CODES, InMemoryTrustCache, blocklist_check
 from bot.checks.dnsbl.catalog import Blocklist, Catalog
 from bot.checks.dnsbl.classify import classify_result
 from bot.checks.dnsbl.findings import list_finding
-from bot.checks.dnsbl.messages import REASON_TEXTS
+from bot.checks.dnsbl.messages import REASONS
 from bot.checks.dnsbl.names import QueriedName
 from bot.checks.dnsbl.return_codes import Severity
 from bot.checks.dnsbl.zones import usable_zones, zone_of
@@ -105,7 +105,7 @@ async def test_check_disabled_list_is_not_queried_until_enabled():
     refusing = World({"5.113.0.203.bl.score.senderscore.com": {"A": ["127.255.255.255"]}})
     (finding,) = await make_check(enabled)(make_request(), refusing)
     assert (finding.facts["state"], finding.facts["reason"]) == ("unusable", "quota")
-    assert finding.remediation == "Make your resolver known to Validity, which answers no other."
+    assert finding.remediation == "Register your resolver with Validity, which answers no other."
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ async def test_check_listing_without_txt_answer_is_listed():
     [
         ("127.0.0.10", Role.CLIENT, Verdict.PASS, ""),
         ("127.0.0.11", Role.CLIENT, Verdict.PASS, ""),
-        ("127.0.0.10", Role.MTA, Verdict.FAIL, "then ask your provider, which entered this range"),
+        ("127.0.0.10", Role.MTA, Verdict.FAIL, "then ask your provider, which added this range"),
         ("127.0.0.11", Role.MTA, Verdict.FAIL, "then use the removal form for this one address"),
     ],
 )
@@ -300,7 +300,7 @@ async def test_finding_worst_code_decides_and_all_are_named(role):
 @pytest.mark.parametrize(
     ("list_id", "target", "answer", "verdict", "code", "step"),
     [
-        ("spamhaus-zen", ADDRESS, "127.0.0.2", Verdict.FAIL, "blocklist.listed", "have your provider ask"),
+        ("spamhaus-zen", ADDRESS, "127.0.0.2", Verdict.FAIL, "blocklist.listed", "have your provider request"),
         ("spamhaus-zen", ADDRESS, "127.0.0.3", Verdict.FAIL, "blocklist.listed", "first, then use the removal form"),
         (
             "spamhaus-zen",
@@ -312,11 +312,11 @@ async def test_finding_worst_code_decides_and_all_are_named(role):
         ),
         ("spamhaus-dbl", DOMAIN, "127.0.1.2", Verdict.FAIL, "blocklist.listed", "then use the removal form"),
         ("spamhaus-dbl", DOMAIN, "127.0.1.255", Verdict.UNKNOWN, "blocklist.unusable", ""),
-        ("spamcop", ADDRESS, "127.0.0.2", Verdict.FAIL, "blocklist.listed", "ends by itself about 24 hours"),
+        ("spamcop", ADDRESS, "127.0.0.2", Verdict.FAIL, "blocklist.listed", "expires by itself about 24 hours"),
         ("uceprotect-1", ADDRESS, "127.0.0.2", Verdict.WARN, "blocklist.listed", "wait, do not pay"),
         ("uceprotect-2", ADDRESS, "127.0.0.2", Verdict.WARN, "blocklist.listed", "Wait, do not pay"),
         ("uceprotect-3", ADDRESS, "127.0.0.2", Verdict.PASS, "blocklist.listed", ""),
-        ("spamrats-all", ADDRESS, "127.0.0.37", Verdict.WARN, "blocklist.policy", "Give the address a reverse name"),
+        ("spamrats-all", ADDRESS, "127.0.0.37", Verdict.WARN, "blocklist.policy", "Set a PTR record for the address"),
         ("tor-dnsel", ADDRESS, "127.0.0.2", Verdict.PASS, "blocklist.noted", ""),
         ("dnswl", ADDRESS, "127.0.5.3", Verdict.PASS, "blocklist.allowed", ""),
         ("dnswl", ADDRESS, "127.0.0.255", Verdict.UNKNOWN, "blocklist.unusable", "Use your own resolver."),
@@ -348,7 +348,7 @@ async def test_finding_verdict_code_and_remediation_match_answer(list_id, target
     [
         (["127.0.0.40"], Role.CLIENT, "blocklist.unrecognised", Verdict.FAIL, "the meaning of 127.0.0.40 is not"),
         (["127.0.0.11", "127.0.0.40"], Role.CLIENT, "blocklist.unrecognised", Verdict.FAIL, "Spamhaus ZEN and"),
-        (["127.0.0.11", "127.0.0.40"], Role.MTA, "blocklist.policy", Verdict.FAIL, "no mail should leave directly"),
+        (["127.0.0.11", "127.0.0.40"], Role.MTA, "blocklist.policy", Verdict.FAIL, "should not send mail directly"),
         (["127.0.0.40", "127.0.0.77"], Role.MTA, "blocklist.unrecognised", Verdict.FAIL, "127.0.0.40 and 127.0.0.77"),
     ],
 )
@@ -375,7 +375,7 @@ async def test_finding_spamhaus_link_is_form_or_lookup_by_removal_party():
 async def test_finding_barracuda_without_answer_suggests_registration():
     (finding,) = await make_check(catalog_of("barracuda"))(make_request(), World({}))
     assert finding.facts["reason"] == "emptied"
-    assert finding.remediation == "Make your resolver known to Barracuda, which answers no other."
+    assert finding.remediation == "Register your resolver with Barracuda, which answers no other."
     assert finding.links[0].url == get_blocklist("barracuda").registration_url
 
 
@@ -395,7 +395,7 @@ def all_answers():
         cases += [
             pytest.param(blocklist, DnsAnswer("q", "A", (answer,)), id=f"{blocklist.id}-{answer}") for answer in answers
         ]
-    reasons = [*REASON_TEXTS, "never-heard-of"]
+    reasons = [*REASONS, "never-heard-of"]
     return cases + [pytest.param(get_blocklist("spamhaus-zen"), LookupFailed(reason), id=reason) for reason in reasons]
 
 

@@ -1,0 +1,207 @@
+"""Bounce mails and pasted replies: what servers wrote decides, prose and the copied original never do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from bot.bounces.bounce_text import restore_text, text_parts
+from bot.bounces.classify import Bounce, explain, sanitize_line
+from bot.bounces.dsn import parse_fields, parse_report
+from bot.bounces.log_families import parse_line
+from bot.bounces.log_lines import REFUSED_STATES, LogLine, Sessions, explain_event, split_program
+from bot.bounces.rule_files import BounceMailFile, load_file
+
+MAX_STATEMENT = 4_000
+MAX_REPLY = 1_500  # of one multiline reply; real ones have at most ten lines of 80
+EDGES = " \t-—–=*_#>|\"'«»“”.:"
+TRANSCRIPT = re.compile(r"(?:mta: 0x[0-9a-f]{1,16}: )?(?:<<<|<--|<-|S:|<) ?(?=\d{3}[ -])")
+SENT_COMMAND = re.compile(r"(?:>>>|-->|->|C:) ?")
+ADDRESS = r"[^\s<>@,;:\"'()\[\]]{1,64}@[^\s<>@,;:\"'()\[\]]{1,255}"
+ADDRESS_LINE = re.compile(rf"<?({ADDRESS})>?(?: ?\([^()]{{0,320}}\)| ?<{ADDRESS}>)?(:?)$")
+RECIPIENT_BLOCK = re.compile(rf"<?({ADDRESS})>?(?:: | ?\([^()]{{0,320}}\):? |:? (?=\S))")
+CODE = r"(?:4[2-5]\d|5[0-57]\d)"
+ENHANCED = r"[45]\.\d{1,3}\.\d{1,3}"
+# A reply or a code as servers and reports write it: at the start, after a mark, or code and enhanced code together.
+CODED = re.compile(
+    rf"(?:^|[\s:;(<\[\"'«“‘=>]){CODE}[ -]#?{ENHANCED}(?![\w.])"
+    r"|(?:^|[:;(<\[\"'«“‘=>] ?|\b(?:said|returned|error|reply|response|code|was|reason|status|smtp) )"
+    rf"{CODE}(?:[ -](?=\S)|$)"
+    rf"|(?:^|[:;(<\[\"'«“‘=>] ?|\b(?:code|status|error) ?|#){ENHANCED}(?![\w.])"
+)
+HEADER = re.compile(
+    r"^(?:received|from|to|cc|subject|date|message-id|reporting-mta|received-from-mta|final-recipient"
+    r"|original-recipient|action|status|remote-mta|arrival-date|last-attempt-date|will-retry-until"
+    r"|content-[a-z-]+|mime-version|return-path"
+    r"|reply-to|x-[a-z0-9-]+|dkim-signature|authentication-results|arc-[a-z-]+|delivered-to"
+    r"|auto-submitted|list-[a-z-]+|references|in-reply-to|user-agent|precedence)\s?:",
+    re.IGNORECASE,
+)
+REFUSAL_WORDS = re.compile(
+    r"(?:^|[\s:;\"'(])[45]\d\d[- ]|(?<![\w.])[45]\.\d{1,3}\.\d{1,3}(?![\w.])"
+    r"|reject|refus|den(?:y|ied)|block|defer|bounce|undeliver|unknown"
+    r"|not (?:accept|allow|permit|found|exist|authori)|blacklist|spam|timed out|unreachable"
+    r"|over ?quota|exceed|too (?:many|large|long)|limit|unable to|failed|relay|reputation"
+    r"|退信|拒绝|拒絕|黑名单|拒否"
+)
+REPLY_CONTINUES = re.compile(r"^([45]\d\d)-(?:([45]\.\d{1,3}\.\d{1,3}) )?")
+CONSEQUENCE_CODES = (503, 354)  # what follows in a session after the refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Lines that belong together, with the recipient they stand under; `is_block` where they are its reason."""
+
+    text: str
+    recipient: str = ""
+    is_block: bool = False
+
+
+@cache
+def load_phrases() -> BounceMailFile:
+    """The phrases around refusals. Raises ValueError that names the bad key."""
+    return load_file("bounce_mail.toml", BounceMailFile)
+
+
+def read_text(lines: Sequence[str]) -> Iterator[Bounce]:
+    """The refusals in a bounce mail, in a part of one, or in a list of replies."""
+    text = restore_text(lines)
+    if reported := parse_report(text):
+        yield from reported
+        return
+    bodies, is_message = text_parts(text)
+    for body in bodies:
+        body_lines = list(_without_original(body.split("\n")))
+        reported = parse_fields(body_lines)
+        if reported:
+            yield from reported
+            return
+        statements = list(split_statements(body_lines))
+        if is_message or _is_bounce_mail(body):
+            yield from _one_per_recipient(statements)
+        else:
+            yield from _replies(statements)
+        # An HTML part repeats the text part.
+        if statements:
+            return
+
+
+def is_refusal(text: str) -> bool:
+    """Whether a statement that is no log line says of a refusal."""
+    if HEADER.match(text):
+        return False
+    return bool(REFUSAL_WORDS.search(text.lower())) and (
+        any(mark in text for mark in "0123456789") or explain(text).certain
+    )
+
+
+def _without_original(lines: Sequence[str]) -> Iterator[str]:
+    for line in lines:
+        words = line.strip(EDGES).lower()
+        if words and words.startswith(load_phrases().copied_original):
+            return
+        yield line
+
+
+def _is_bounce_mail(text: str) -> bool:
+    lowered = text.lower()
+    return any(phrase in lowered for phrase in load_phrases().bounce_phrases)
+
+
+def split_statements(lines: Sequence[str]) -> Iterator[Statement]:
+    """Join lines with their continuations: indented ones, multiline replies (550-… 550 …), a recipient's reason."""
+    current, indent, recipient, block = "", 0, "", False
+    for raw_line in lines:
+        line = raw_line.rstrip()
+        text = TRANSCRIPT.sub("", line.strip(), count=1)
+        line_indent = len(line) - len(line.lstrip())
+        address = ADDRESS_LINE.match(text)
+        if current and text and not address and (line_indent > indent or block or continues(current, text)):
+            current = f"{current} {text}"[:MAX_STATEMENT]
+            continue
+        if current:
+            yield _statement(current, recipient)
+        current, indent, block = "", line_indent, False
+        if address:
+            recipient, block = address[1], bool(address[2])
+            current = f"{address[1]}:"
+        elif text and not SENT_COMMAND.match(text):
+            current = text
+    if current:
+        yield _statement(current, recipient)
+
+
+def _statement(text: str, recipient: str) -> Statement:
+    block = RECIPIENT_BLOCK.match(text)
+    return Statement(text, block[1] if block else recipient, bool(block))
+
+
+def continues(statement: str, line: str) -> bool:
+    """Whether the line is the next line of the reply that the statement started."""
+    reply = REPLY_CONTINUES.match(statement)
+    if not reply or len(statement) > MAX_REPLY or f" {reply[1]} " in statement or not line.startswith(reply[1]):
+        return False
+    code, enhanced = reply[1], reply[2]
+    if enhanced:
+        return line[len(code) + 1 :].startswith(enhanced)
+    has_more = f" {code}-" in statement or line[len(code) : len(code) + 1] == "-"
+    return has_more or (line[len(code) : len(code) + 1] == " " and not explain(statement).certain)
+
+
+def _replies(statements: Sequence[Statement]) -> Iterator[Bounce]:
+    """Every statement that is a refusal; a single one needs only to be understood."""
+    for statement in statements:
+        if is_refusal(statement.text) or (len(statements) == 1 and explain(statement.text).certain):
+            yield explain_statement(statement.text)
+
+
+def _one_per_recipient(statements: Sequence[Statement]) -> Iterator[Bounce]:
+    """The best verdict for each recipient; prose counts only where nothing has a code."""
+    refusals = [statement for statement in statements if CODED.search(statement.text) or _is_reason(statement)]
+    if not refusals:
+        prose = [statement for statement in statements if is_refusal(statement.text)]
+        certain = [statement for statement in prose if explain(statement.text).certain]
+        yield from (explain_statement(statement.text) for statement in certain[:1])
+        return
+    best: list[tuple[str, Bounce]] = []
+    for statement in refusals:
+        bounce = explain_statement(statement.text)
+        place = next((n for n, other in enumerate(best) if _is_same(other, statement.recipient, bounce)), None)
+        if place is None:
+            best.append((statement.recipient, bounce))
+        elif _rank(bounce) > _rank(best[place][1]):
+            best[place] = (statement.recipient or best[place][0], bounce)
+    has_certain = any(bounce.certain for _, bounce in best)
+    yield from (bounce for recipient, bounce in best if bounce.certain or not has_certain)
+
+
+def _is_reason(statement: Statement) -> bool:
+    return statement.is_block and (is_refusal(statement.text) or explain(statement.text).certain)
+
+
+def _is_same(other: tuple[str, Bounce], recipient: str, bounce: Bounce) -> bool:
+    """Whether two verdicts are of one refusal: of the same recipient, or the same codes where one has none."""
+    if other[0] and recipient:
+        return other[0].lower() == recipient.lower()
+    if bounce.smtp_code in CONSEQUENCE_CODES:
+        return True
+    return _fits(other[1].smtp_code, bounce.smtp_code) and _fits(other[1].enhanced_code, bounce.enhanced_code)
+
+
+def _fits(one: object, other: object) -> bool:
+    return one is None or other is None or one == other
+
+
+def _rank(bounce: Bounce) -> tuple[bool, bool, bool, int]:
+    return bounce.certain, bounce.list is not None, bounce.ip is not None, bounce.smtp_code is not None
+
+
+def explain_statement(text: str) -> Bounce:
+    """The verdict on a statement; a part of a log line without its time is read like the whole line."""
+    line = split_program(text, text, 0)
+    event = parse_line(line, Sessions()) if line.program else parse_line(LogLine(text, text), Sessions())
+    if event and event.state in REFUSED_STATES and event.reply != text:
+        return explain_event(event)
+    return replace(explain(text), line=sanitize_line(text))
