@@ -71,7 +71,7 @@ class CheckRunner:
 
         report, cached = await self.reports.fetch(str(request), lambda: self._run_checks(request, fresh), fresh)
         notes = (NOT_CACHED,) if self.reports.unavailable else ()
-        return replace(report, cached=cached, notes=notes) if cached or notes else report
+        return replace(report, request=request, cached=cached, notes=notes) if cached or notes else report
 
     async def expand(self, request: CheckRequest) -> tuple[CheckRequest, ...]:
         """Split a host name (addresses, but neither MX nor SPF) into one request per address."""

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bot import list_reference
+from bot.checks.dnsbl import load
+from bot.checks.dnsbl.messages import REASONS
 from bot.checks.finding_codes import FindingCode
 from bot.checks.registry import CHECK_IDS
 from bot.finding_reference import SECTIONS, SHARED_CODES, page
@@ -24,6 +27,20 @@ CODE = re.compile(r"[a-z-]+\.[a-z0-9-]+")
 
 def test_checks_page_is_up_to_date() -> None:
     assert (ROOT / "docs/checks.md").read_text() == page(), "run `make docs`"
+
+
+def test_lists_page_is_up_to_date() -> None:
+    assert (ROOT / "docs/lists.md").read_text() == list_reference.page(), "run `make docs`"
+
+
+def test_lists_page_has_a_row_for_every_list_and_every_reason() -> None:
+    lines = list_reference.page().splitlines()
+    for blocklist in load().lists:
+        (row,) = [line for line in lines if f" `{blocklist.zone}`" in line]
+        assert len(row.split(" | ")) == 9, blocklist.id
+        assert not set("{}") & set(row)
+    for reason in (*REASONS, *(code.reason for item in load().lists for code in item.codes.exact.values())):
+        assert not reason or [line for line in lines if line.startswith(f"| `{reason}` |")], reason
 
 
 def test_cards_page_is_up_to_date_and_its_pictures_exist() -> None:

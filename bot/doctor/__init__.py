@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.checks.dnsbl import TrustLevel
+from bot.checks.dnsbl.catalog import Blocklist
 from bot.checks.dnsbl.test_points import ListStatus
 from bot.checks.lookups import lookup_or_failure
 from bot.doctor.messages import CODES, EMBEDDED_STORE
@@ -25,6 +26,7 @@ __all__ = [
     "list_findings",
     "port_finding",
     "resolver_findings",
+    "source_findings",
     "store_finding",
 ]
 
@@ -148,6 +150,15 @@ def list_findings(lists: Sequence[ListStatus], has_key: bool = False) -> list[Fi
         rows.append(_finding("doctor.answers-arrive", "resolver"))
     others_answer = rows[-1].code != "doctor.answers-hidden"
     return rows + [_spamhaus(item, has_key, others_answer) for item in queried if item.id == SPAMHAUS]
+
+
+def source_findings(outdated: Sequence[Blocklist]) -> list[Finding]:
+    """Judge the age of what the catalog says about its lists."""
+    if not outdated:
+        return []
+    names = ", ".join(blocklist.name for blocklist in outdated[:4])
+    more = f" and {len(outdated) - 4} more" if len(outdated) > 4 else ""
+    return [_finding("doctor.lists-outdated", "catalogue", lists=names + more)]
 
 
 def _spamhaus(item: ListStatus, has_key: bool, others_answer: bool) -> Finding:

@@ -135,6 +135,14 @@ CODES: Mapping[str, FindingCode] = {
             ),
         },
     ),
+    "doctor.lists-outdated": FindingCode(
+        "Facts about blocklists were last compared with their sources more than 18 months ago.",
+        "mailcheck itself",
+        "Update mailcheck; in a catalog of your own read the sources again and set source_seen.",
+        verdict=Verdict.WARN,
+        summary="The facts about {lists} were last compared with their sources more than 18 months ago.",
+        remediation="Update mailcheck; in a catalog of your own read the sources again and set source_seen.",
+    ),
     "doctor.port-open": FindingCode(
         "Outgoing port 25 is open.",
         "RFC 5321 §3.1",

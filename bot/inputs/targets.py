@@ -27,6 +27,7 @@ SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 HOST_END = re.compile(r"[/?#\\]")
 BRACKETED = re.compile(r"\[(?:IPv6:)?([^\[\]]*)\](?::[0-9]*)?", re.IGNORECASE)
 WITH_PORT = re.compile(r"([^:]*):[0-9]*")
+ROLE_MAILBOXES = frozenset({"abuse", "hostmaster", "noc", "postmaster", "security", "webmaster"})
 MAILBOX = re.compile(r"(?:mailto:)?([a-z0-9._%+=-]{1,64})@[^@/?#]+", re.IGNORECASE)
 
 
@@ -55,9 +56,9 @@ def parse_targets(text: str) -> tuple[Target, ...]:
 
 
 def _mailbox(word: str, domain: str) -> str | None:
-    """The mail address that the word is, if it is one."""
+    """The mail address that the word is; one of a role (RFC 2142) only stands for its domain."""
     match = MAILBOX.fullmatch(word)
-    return f"{match[1].lower()}@{domain}" if match else None
+    return f"{match[1].lower()}@{domain}" if match and match[1].lower() not in ROLE_MAILBOXES else None
 
 
 def _pair(addresses: list[Address], names: list[Target]) -> tuple[Target, ...]:

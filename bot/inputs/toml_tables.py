@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from difflib import get_close_matches
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -45,6 +46,7 @@ EXPECTED = {
     "tuple_type": LIST,
     "list_type": LIST,
     "frozen_set_type": LIST,
+    "date_type": "a date without quotation marks, such as 2026-11-24",
     "dict_type": "a table",
     "model_type": "a table",
 }
@@ -92,6 +94,7 @@ Text = Annotated[str, Field(min_length=1)]
 Texts = tuple[Text, ...]
 Count = Annotated[int, Field(strict=True, gt=0)]
 Flag = StrictBool
+Day = Annotated[date, Field(strict=True)]  # TOML has a type of its own for it
 Url = Annotated[str, AfterValidator(_check_url)]  # or an empty text
 Tables = BeforeValidator(_check_tables)  # for tuple[…Table, ...]
 

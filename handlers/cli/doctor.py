@@ -17,6 +17,7 @@ from bot.doctor import (
     list_findings,
     port_finding,
     resolver_findings,
+    source_findings,
     store_finding,
 )
 from bot.inputs.domain_names import parse_domain
@@ -75,7 +76,8 @@ async def host_findings(core: Core, smtp_host: str | None) -> list[Finding]:
     resolver, blocklists, port = await asyncio.gather(
         resolver_findings(servers, core.resolver.fresh()), lists(), _probe_port(core, smtp_host)
     )
-    return [*resolver, *blocklists, port_finding(port), _store(core)]
+    sources = source_findings(core.catalog.outdated(core.clock().date()))
+    return [*resolver, *blocklists, *sources, port_finding(port), _store(core)]
 
 
 async def _probe_port(core: Core, host: str | None) -> PortProbe:

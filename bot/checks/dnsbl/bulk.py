@@ -122,18 +122,18 @@ class BulkCheck:
         ip = request.target.ip
         names = names_by_kind(request, await ptr_name_of(ip, lookup) if ip and self._zones[Kind.DOMAIN] else None)
         findings: list[Finding] = []
-        for kind, asked in names.items():
+        for kind, queried in names.items():
             zones = self._zones[kind]
             trust = await bulk_trust.trust_by_apex(zones, lookup, at)
             apexes = [zone.apex for zone in zones if trust[zone.apex].level is TrustLevel.GOOD]
-            results = [await _query(name, apexes, zones, lookup) for name in asked]
+            results = [await _query(name, apexes, zones, lookup) for name in queried]
             for zone in zones:
                 if kind in ADDRESS_KINDS.values() and is_nxdomain(results[0].get(zone.apex)):
-                    findings.append(not_listed_finding(zone, asked[0].display))
+                    findings.append(not_listed_finding(zone, queried[0].display))
                     continue
                 judge = Judge(zone, trust[zone.apex], lookup, bulk_trust, at)
                 judged = [
-                    await judge(name, by_apex.get(zone.apex)) for name, by_apex in zip(asked, results, strict=True)
+                    await judge(name, by_apex.get(zone.apex)) for name, by_apex in zip(queried, results, strict=True)
                 ]
                 findings.append(merged_finding(zone, request.role, judged))
         return findings if len(names) == 1 else sorted(findings, key=lambda finding: self._positions[finding.subject])

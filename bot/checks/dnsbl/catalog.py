@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from enum import StrEnum
 
 from bot.checks.dnsbl.return_codes import CodeTable, Removal, Severity
+
+MAX_SOURCE_AGE = timedelta(days=548)  # 18 months
 
 
 class Kind(StrEnum):
@@ -55,7 +58,9 @@ class Blocklist:
     """One DNSBL.
 
     `zone` may be displayed; `key_zone` contains `{key}` in place of the API key. `must_list` and
-    `must_not_list` are the test points. `per_day` and `per_second` are the operator's query limits.
+    `must_not_list` are the test points. `per_day` and `per_second` are the operator's query limits,
+    `free_use` and `commercial` its terms. `source_seen` is the date of the copy of the source that
+    was read. A list that is not `enabled` is asked only where the operator of mailcheck enables it.
     """
 
     id: str
@@ -78,6 +83,11 @@ class Blocklist:
     per_second: int | None = None
     registration_url: str = ""
     mailbox_hash: MailboxHash = MailboxHash.SHA1
+    ip6_prefix: int | None = None
+    enabled: bool = True
+    free_use: str = ""
+    commercial: str = ""
+    source_seen: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,10 @@ class Catalog:
     """Every list, the ones that affect delivery most first."""
 
     lists: tuple[Blocklist, ...]
+
+    def outdated(self, today: date) -> tuple[Blocklist, ...]:
+        """Return the lists whose sources were last read too long ago."""
+        return tuple(item for item in self.lists if item.source_seen and today - item.source_seen > MAX_SOURCE_AGE)
 
     def get(self, list_id: str) -> Blocklist | None:
         return next((blocklist for blocklist in self.lists if blocklist.id == list_id), None)

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationInfo, field_v
 
 from bot.checks.dnsbl.catalog import Blocklist, Catalog, Controls, Kind, MailboxHash, Nature
 from bot.checks.dnsbl.return_codes import CodeTable, Effect, Pattern, Removal, RemovalParty, ReturnCode, Severity
-from bot.inputs.toml_tables import Count, Flag, Table, Tables, Text, Texts, Url, key_error, read_toml, validate
+from bot.inputs.toml_tables import Count, Day, Flag, Table, Tables, Text, Texts, Url, key_error, read_toml, validate
 
 BUILT_IN = Path(__file__).with_name("catalog.toml")
 TITLE = "the catalogue"
@@ -57,7 +57,7 @@ class RemovalTable(Table):
         return self
 
     def removal(self) -> Removal:
-        return Removal(self.who, self.form, self.look, self.expiry, self.step, self.preconditions)
+        return Removal(self.who, self.form, self.look, self.expiry, self.step, self.preconditions, self.note)
 
 
 class CodeRow(Table):
@@ -137,6 +137,10 @@ class ListTable(Table):
     reads: CodeFormat = CodeFormat.CODES
     codes: Annotated[dict[str, CodeRow], Field(min_length=1)]
     source: Url
+    source_seen: Day | None = None
+    free_use: str = ""
+    commercial: str = ""
+    enabled: Flag = True
     must_list: Text | None = None
     must_not_list: Text | None = None
     key: Annotated[Text, AfterValidator(_check_key)] | None = None
@@ -208,6 +212,11 @@ class ListTable(Table):
             per_second=self.per_second,
             registration_url=self.register_url,
             mailbox_hash=self.mailbox_hash,
+            ip6_prefix=self.ip6_prefix,
+            enabled=self.enabled,
+            free_use=self.free_use,
+            commercial=self.commercial,
+            source_seen=self.source_seen,
         )
 
     def _code_table(self, refusals: Mapping[str, CodeRow], removal: Removal) -> CodeTable:

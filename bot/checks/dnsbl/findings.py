@@ -55,7 +55,7 @@ UNKNOWN_SEVERITIES = {
     Severity.NONE: Severity.NONE,
 }
 # Reasons seen when a list serves only registered resolvers and this one is not registered.
-UNREGISTERED_REASONS = frozenset({"timeout", "refused", "blocked", "public-resolver", "emptied"})
+UNREGISTERED_REASONS = frozenset({"timeout", "refused", "blocked", "public-resolver", "quota", "emptied"})
 
 
 def list_finding(

@@ -82,7 +82,7 @@ class QueryRound:
 
     def _name_result(self, query: ListQuery, trust: ListTrust) -> NameResult:
         classification = classify_with_trust(query.zone.blocklist, self.results.result_for(query.name), trust)
-        return NameResult(query.asked, classification, self.results.txt.get(query.name, ()))
+        return NameResult(query.queried, classification, self.results.txt.get(query.name, ()))
 
 
 def _is_fresh(list_trust: ListTrust | None, at: datetime) -> bool:

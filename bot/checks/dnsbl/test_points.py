@@ -110,7 +110,7 @@ async def list_statuses(
     now: Callable[[], datetime],
     timeout_s: float = STATUS_TIMEOUT_S,
 ) -> AsyncIterator[ListStatus]:
-    """Yield the status of every list as soon as it is known.
+    """Yield the status of every enabled list as soon as it is known.
 
     A list whose required key is missing is `unknown` with reason `no-key`.
     """
@@ -127,7 +127,7 @@ async def list_statuses(
             blocklist.id, blocklist.name, trust.level, trust.reason, round((loop.time() - started_at) * 1e3)
         )
 
-    tasks = [asyncio.ensure_future(check_list(blocklist)) for blocklist in catalog.lists]
+    tasks = [asyncio.ensure_future(check_list(blocklist)) for blocklist in catalog.lists if blocklist.enabled]
     try:
         for next_status in asyncio.as_completed(tasks):
             yield await next_status

@@ -49,11 +49,11 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """A query to one list: `name` may contain an API key, `asked` is what is displayed."""
+    """A query to one list: `name` may contain an API key, `queried` is what is displayed."""
 
     zone: Zone
     name: str = field(repr=False)
-    asked: QueriedName
+    queried: QueriedName
 
     @property
     def label(self) -> str:
@@ -69,8 +69,10 @@ def usable_zones(catalog: Catalog, keys: Mapping[str, str]) -> tuple[Zone, ...]:
 def zone_of(blocklist: Blocklist, keys: Mapping[str, str]) -> Zone | None:
     """Return the zone to query: the key zone where its key is set.
 
-    None for a list whose required key is missing.
+    None for a list that is not enabled, or whose required key is missing.
     """
+    if not blocklist.enabled:
+        return None
     secret = keys.get(blocklist.key, "") if blocklist.key else ""
     if blocklist.needs_key and not secret:
         return None
@@ -107,12 +109,12 @@ def _not_listed_facts(blocklist: Blocklist) -> SharedFacts:
 def list_queries(list_zones: Iterable[Zone], names: NamesByKind) -> list[ListQuery]:
     """Return the queries about these names, in catalog order."""
     return [
-        ListQuery(zone, name, asked)
+        ListQuery(zone, name, queried)
         for zone in list_zones
-        for kind, asked_names in names.items()
+        for kind, queried_names in names.items()
         if kind in zone.blocklist.kinds
-        for asked in asked_names
-        if len(name := f"{query_label(zone.blocklist, asked)}.{zone.apex}") <= MAX_QUERY_LENGTH
+        for queried in queried_names
+        if len(name := f"{query_label(zone.blocklist, queried)}.{zone.apex}") <= MAX_QUERY_LENGTH
     ]
 
 

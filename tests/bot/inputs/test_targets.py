@@ -44,6 +44,7 @@ ACCEPTED = {
     "203.0.113.5 someone@example.com": ["203.0.113.5 someone@example.com"],
     "a@example.com, b@example.com": ["a@example.com", "b@example.com"],
     "some*one@example.com": ["example.com"],
+    "Postmaster@example.com": ["example.com"],
     "https://someone@example.com/": ["example.com"],
     "“203.0.113.5” ‘example.com’": ["203.0.113.5 example.com"],
     "«example.com»": ["example.com"],

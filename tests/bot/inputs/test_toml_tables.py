@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter, field_validator, model_validator
 from bot.inputs.toml_tables import (
     Count,
     DataFileError,
+    Day,
     Flag,
     Table,
     Tables,
@@ -39,6 +40,7 @@ class Stop(Table):
 class Line(Table):
     color: Text
     night: Flag = False
+    opened: Day | None = None
     zones: Texts = ()
     stops: Annotated[tuple[Stop, ...], Tables, Field(alias="stop")] = ()
 
@@ -64,6 +66,10 @@ STOP = '[a]\ncolor = "blue"\n[[a.stop]]\nid = "north"\n[[a.stop]]\n'
         ('[a]\ncolour = "blue"', "a: colour is not a key of this table; color is."),
         ('[a]\ncolor = "blue"\nprice = 1', "a: price is not a key of this table."),
         ('[a]\ncolor = "blue"\nnight = 1', "a: night must be true or false, not 1."),
+        (
+            '[a]\ncolor = "blue"\nopened = "May"',
+            'a: opened must be a date without quotation marks, such as 2026-11-24, not "May".',
+        ),
         (
             '[a]\ncolor = "blue"\nzones = "A"',
             'a: zones must be a list in square brackets, such as ["one", "two"], not "A".',

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
 
 from bot.checks.dnsbl import CODES, InMemoryTrustCache, blocklist_check
-from bot.checks.dnsbl.catalog import Blocklist
+from bot.checks.dnsbl.catalog import Blocklist, Catalog
 from bot.checks.dnsbl.classify import classify_result
 from bot.checks.dnsbl.findings import list_finding
 from bot.checks.dnsbl.messages import REASONS
@@ -92,6 +93,37 @@ async def test_check_without_key_skips_lists_that_need_one():
     without = {finding.subject for finding in await make_check()(make_request(), healthy_world())}
     with_key = {finding.subject for finding in await make_check(keys=KEYS)(make_request(), healthy_world(keys=KEYS))}
     assert with_key - without == {"abusix", "spamhaus-authbl"}
+
+
+async def test_check_disabled_list_is_not_queried_until_enabled():
+    world = healthy_world({"5.113.0.203.bl.score.senderscore.com": {"A": ["127.0.0.20"]}})
+    assert await make_check(catalog_of("validity-rpbl"))(make_request(), world) == []
+    enabled = Catalog((replace(get_blocklist("validity-rpbl"), enabled=True),))
+    (finding,) = await make_check(enabled)(make_request(), world)
+    assert (finding.code, finding.verdict) == ("blocklist.listed", Verdict.FAIL)
+    assert len(finding.facts["means"]) == 2  # spam traps and a low score
+    refusing = World({"5.113.0.203.bl.score.senderscore.com": {"A": ["127.255.255.255"]}})
+    (finding,) = await make_check(enabled)(make_request(), refusing)
+    assert (finding.facts["state"], finding.facts["reason"]) == ("unusable", "quota")
+    assert finding.remediation == "Register your resolver with Validity, which answers no other."
+
+
+@pytest.mark.parametrize(
+    ("list_id", "keys", "name"),
+    [
+        ("msbl-ebl", {}, "85e20fa15f500fa17c1b6975c6647445094c26d9.ebl.msbl.org"),
+        ("spamhaus-hbl", KEYS, "_email.s3cretspamhauskey0123456789.hbl.dq.spamhaus.net"),
+    ],
+)
+async def test_check_mail_address_is_queried_by_its_hash(list_id, keys, name):
+    target = Target(domain="example.com", mailbox="Ann+x@example.com")
+    world = healthy_world(keys=keys)
+    (finding,) = await make_check(catalog_of(list_id), keys)(make_request(target), world)
+    assert finding.summary == f"Ann+x@example.com is not on {get_blocklist(list_id).name}."
+    assert finding.facts["holds"] == "mail addresses"
+    asked = [query for query, _ in world.queries]
+    assert any(query.endswith(name) for query in asked)
+    assert not [query for query in asked if "ann" in query.lower()]
 
 
 async def test_check_key_is_queried_and_never_displayed():
@@ -367,11 +399,14 @@ def all_answers():
     return cases + [pytest.param(get_blocklist("spamhaus-zen"), LookupFailed(reason), id=reason) for reason in reasons]
 
 
+SUBJECTS = {"ip4": "203.0.113.5", "ip6": "203.0.113.5", "domain": "example.com", "email": "ann@example.com"}
+
+
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize(("blocklist", "result"), all_answers())
 def test_finding_texts_are_single_sentences_with_known_code(blocklist: Blocklist, result: LookupResult, role: Role):
-    zone = zone_of(blocklist, KEYS)
-    subject = "example.com" if "domain" in blocklist.kinds else "203.0.113.5"
+    zone = zone_of(replace(blocklist, enabled=True), {blocklist.key: "key"} if blocklist.key else {})
+    subject = SUBJECTS[next(iter(blocklist.kinds))]
     finding = list_finding(zone, QueriedName(subject, subject), role, classify_result(blocklist, result))
     assert finding.code in CODES
     for sentence in (finding.summary, finding.remediation) if finding.remediation else (finding.summary,):
