@@ -67,6 +67,7 @@ class CheckRequest:
     role: Role = Role.MTA
     helo: str | None = None
     selectors: tuple[str, ...] = ()
+    discovers_selectors: bool = True  # without `selectors`, tries the common ones
 
     def __str__(self) -> str:
         parts = [str(self.target), f"as {self.role}"]

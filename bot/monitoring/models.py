@@ -116,7 +116,8 @@ class Observation:
 
     A config change carries the previous and the current value (untrusted text) and the config key
     under which the incident stores it. `notify_once`: reported once, then taken as the new normal.
-    `name` is the display name of the list, `text` its TXT reason (untrusted).
+    `name` is the display name of the list, `text` its TXT reason (untrusted); `code` is that of the
+    finding, for checks other than blocklists.
     """
 
     check: str
@@ -136,6 +137,7 @@ class Observation:
     notify_once: bool = False
     name: str = ""
     text: str = ""
+    code: str = ""
 
     @property
     def key(self) -> str:

@@ -142,7 +142,7 @@ def test_quiet_watch_is_stored_in_500_bytes() -> None:
         (
             Observation,
             "check about state at address sublist sublists severity says step links "
-            "setting was value passing name text",
+            "setting was value passing name text code",
         ),
         (Problem, "sight phase since turned asked clean misses opens told quiet unstable noted"),
         (Acknowledged, "by at"),
