@@ -58,7 +58,7 @@ class Watched:
 
 
 @pytest.mark.parametrize(("spec", "code", "form"), PAIRS)
-def test_every_bad_finding_is_told_and_cleared(spec: CheckSpec, code: str, form: str) -> None:
+def test_every_bad_finding_alerts_and_clears(spec: CheckSpec, code: str, form: str) -> None:
     world, verdict = Watched(WATCHES[form], spec), spec.codes[code].verdict
     good = f"{code.partition('.')[0]}.ok"
     assert world.poll(timedelta(0), good, Verdict.PASS) == []
@@ -72,7 +72,7 @@ def test_every_bad_finding_is_told_and_cleared(spec: CheckSpec, code: str, form:
 
 
 @pytest.mark.parametrize(("spec", "code", "form"), PAIRS)
-def test_bad_finding_at_the_first_look_is_known_and_not_told(spec: CheckSpec, code: str, form: str) -> None:
+def test_bad_finding_at_the_first_poll_does_not_alert(spec: CheckSpec, code: str, form: str) -> None:
     world, verdict = Watched(WATCHES[form], spec), spec.codes[code].verdict
     for after in (timedelta(0), HOUR, HOUR):
         assert world.poll(after, code, verdict) == []
@@ -90,7 +90,7 @@ def test_check_that_a_watch_did_not_follow_before_only_records(spec: CheckSpec) 
         assert world.poll(after, code, row.verdict) == []
 
 
-def test_worse_code_of_a_known_subject_is_told_in_its_thread() -> None:
+def test_worse_code_of_a_known_subject_alerts_in_its_thread() -> None:
     spec = next(spec for spec in SPECS if spec.id == "spf")
     world = Watched(WATCHES["domain"], spec)
     world.poll(timedelta(0), "spf.pass", Verdict.PASS)
