@@ -23,7 +23,7 @@ from handlers.cli.command import BadInput, error_console, run
 from handlers.cli.dmarc import dmarc
 from handlers.cli.doctor import doctor
 from handlers.cli.export import export
-from handlers.cli.lists import lists
+from handlers.cli.lists import lists_app
 from handlers.cli.pasted_text import bounce, headers
 from handlers.cli.spf import spf
 from handlers.ports import CannotServe, ServeRole
@@ -44,8 +44,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 teams_app = typer.Typer(help="What Microsoft Teams needs.", no_args_is_help=True, rich_markup_mode=None)
-for verb in (check, spf, dmarc, bounce, headers, lists, doctor, export):
+for verb in (check, spf, dmarc, bounce, headers, doctor, export):
     app.command()(verb)
+app.add_typer(lists_app, name="lists")
 app.add_typer(teams_app, name="teams")
 
 

@@ -33,11 +33,12 @@ from bot.monitoring.query_budget import BudgetedLookup, QueryBudget
 from bot.monitoring.repository import RedisRepository
 from bot.net.dns_client import DnsClient
 from bot.net.dns_query import RateLimit
-from bot.net.dns_resolver import Resolver
+from bot.net.dns_resolver import Querier, Resolver
 from bot.net.https_fetch import fetch
 from bot.net.nameservers import Server, system_servers
 from bot.net.smtp_probe import SmtpProbeCache, probe_host
-from bot.settings import ProbeSmtp, Settings, SettingsError, SpecialAddresses
+from bot.net.zone_routing import RoutedClient
+from bot.settings import ProbeSmtp, Settings, SettingsError, SpecialAddresses, nameserver
 from bot.storage import StoreUnavailable
 from bot.storage.cache import AnswerCache, RedisTextCache, ReportCache
 from bot.storage.circuit_breaker import CircuitBreaker
@@ -97,18 +98,21 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
     """
     catalog = load(settings.blocklists)
     nameservers = _nameservers(settings)
-    identity = " ".join(map(str, nameservers))
+    identity = _identity(nameservers, catalog)
     async with AsyncExitStack() as stack:
         store = await _store(settings, stack, needs_store) if uses_store else None
         keys, clock = _keys(settings), await _clock(store)
-        dns_client = await stack.enter_async_context(DnsClient(nameservers, rate_limits=_rate_limits(catalog, keys)))
+        zones = usable_zones(catalog, keys)
+        dns_client = await stack.enter_async_context(DnsClient(nameservers, rate_limits=_rate_limits(zones)))
+        querier = await _routed(dns_client, zones, stack)
         breaker, redis = CircuitBreaker(), store.interactive if store else None
         answers = AnswerCache(redis, breaker, identity, keys.values()) if redis else None
-        reports = ReportCache(redis, breaker, f"{identity} {settings.blocklists}") if redis else None
+        views = " ".join(zone.trust_key(identity) for zone in zones)
+        reports = ReportCache(redis, breaker, f"{views} {settings.blocklists}") if redis else None
         for cache in (answers, reports):
             if cache:
                 stack.push_async_callback(cache.flush)
-        resolver = Resolver(dns_client, identity=identity, shared_cache=answers)
+        resolver = Resolver(querier, identity=identity, shared_cache=answers)
         lists = blocklist_check(catalog, keys, _trust_cache(redis, breaker, identity), identity, clock)
         registry = build_metrics()
         special_allowed = settings.special_addresses is SpecialAddresses.ALLOW
@@ -122,7 +126,7 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
             allow_special=special_allowed,
             reports=reports,
         )
-        parts = (settings, nameservers, catalog, keys, usable_zones(catalog, keys), resolver)
+        parts = (settings, nameservers, catalog, keys, zones, resolver)
         yield Core(*parts, check_runner, registry, store, breaker, dns_client, clock)
 
 
@@ -184,8 +188,29 @@ def _keys(settings: Settings) -> dict[str, str]:
     return {name: secret.get_secret_value() for name, secret in secrets.items() if secret}
 
 
-def _rate_limits(catalog: Catalog, keys: Mapping[str, str]) -> dict[str, RateLimit]:
-    lists = ((zone.apex, zone.blocklist) for zone in usable_zones(catalog, keys))
+def _identity(nameservers: Sequence[Server], catalog: Catalog) -> str:
+    """What answers come from: the resolver, and the name servers of single lists."""
+    own = (f"{blocklist.zone}@{blocklist.server}" for blocklist in catalog.lists if blocklist.server)
+    return " ".join((*map(str, nameservers), *own))
+
+
+async def _routed(client: DnsClient, zones: Sequence[Zone], stack: AsyncExitStack) -> Querier:
+    """A client that asks the lists with a name server of their own there; the operator may name private ones."""
+    servers = dict.fromkeys(zone.blocklist.server for zone in zones if zone.blocklist.server)
+    if not servers:
+        return client
+    clients = {
+        server: await stack.enter_async_context(
+            DnsClient([Server(*nameserver(server))], rate_limits=_rate_limits(zones))
+        )
+        for server in servers
+    }
+    routes = {zone.apex.lower(): clients[zone.blocklist.server] for zone in zones if zone.blocklist.server}
+    return RoutedClient(client, routes)
+
+
+def _rate_limits(zones: Sequence[Zone]) -> dict[str, RateLimit]:
+    lists = ((zone.apex, zone.blocklist) for zone in zones)
     return {apex: RateLimit(item.per_second, item.per_day) for apex, item in lists if item.per_second or item.per_day}
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from bot.checks.dnsbl import load
 from bot.checks.dnsbl.catalog import Blocklist, Kind
 from bot.checks.dnsbl.messages import REASONS
 from bot.checks.dnsbl.return_codes import Removal, RemovalParty, ReturnCode, Severity
 
+EXAMPLE = Path(__file__).parents[1] / "docs" / "own-lists.toml"
 OPENING = """# Lists
 
 The lists that mailcheck asks, with the terms of their operators. Read the terms before you use a list: most are free
@@ -31,6 +33,18 @@ WHO_REMOVES: Mapping[RemovalParty, str] = {
     RemovalParty.DO_NOT_PAY: "the entry expires by itself: do not pay",
     RemovalParty.NOBODY: "none",
 }
+OWN_LISTS = """## Lists of your own
+
+`MAILCHECK_BLOCKLISTS` names a TOML file. With `extends = "builtin"` it adds to the lists above: `disable` leaves some
+out, a table with the id of a built-in list changes the keys that it has, and a table with another id adds a list.
+Without `extends` the file replaces the built-in catalog. `mailcheck lists validate FILE` names every problem with its
+table and key. Keys of lists are never in the file: `key = "our-list"` is the value of `MAILCHECK_KEY_OUR_LIST`, which
+is not shown, logged, stored or exported. The keys of a table are explained at the top of
+[`bot/checks/dnsbl/catalog.toml`](../bot/checks/dnsbl/catalog.toml). An example, [`own-lists.toml`](own-lists.toml):
+
+```toml
+{example}```
+"""
 UNANSWERED = """## Where a list gives no answer
 
 | `facts.reason` | what it means | what to do |
@@ -42,7 +56,11 @@ def page() -> str:
     """The page in Markdown."""
     lists = load().lists
     sections = (_section(severity, [item for item in lists if item.severity is severity]) for severity in Severity)
-    return "\n".join((OPENING, *sections, _reasons()))
+    return "\n".join((OPENING, *sections, _own_lists(), _reasons()))
+
+
+def _own_lists() -> str:
+    return OWN_LISTS.format(example=EXAMPLE.read_text(encoding="utf-8"))
 
 
 def _section(severity: Severity, lists: Iterable[Blocklist]) -> str:

@@ -61,6 +61,7 @@ class Blocklist:
     `must_not_list` are the test points. `per_day` and `per_second` are the operator's query limits,
     `free_use` and `commercial` its terms. `source_seen` is the date of the copy of the source that
     was read. A list that is not `enabled` is asked only where the operator of mailcheck enables it.
+    `server` is the name server to ask instead of the resolver.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Blocklist:
     mailbox_hash: MailboxHash = MailboxHash.SHA1
     ip6_prefix: int | None = None
     enabled: bool = True
+    server: str = ""
     free_use: str = ""
     commercial: str = ""
     source_seen: date | None = None

@@ -11,11 +11,13 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationInfo, field_validator, model_validator
 
 from bot.checks.dnsbl.catalog import Blocklist, Catalog, Controls, Kind, MailboxHash, Nature
+from bot.checks.dnsbl.own_catalog import TITLE, extended_document
 from bot.checks.dnsbl.return_codes import CodeTable, Effect, Pattern, Removal, RemovalParty, ReturnCode, Severity
 from bot.inputs.toml_tables import Count, Day, Flag, Table, Tables, Text, Texts, Url, key_error, read_toml, validate
+from bot.settings import nameserver
 
 BUILT_IN = Path(__file__).with_name("catalog.toml")
-TITLE = "the catalogue"
+SEVERITIES = list(Severity)
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 ZONE = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.){1,126}[a-z0-9-]{1,63}")
 FLAGS = frozenset(str(1 << bit) for bit in range(8))
@@ -109,6 +111,13 @@ def _check_zone(text: str) -> str:
     return text
 
 
+def _check_server(text: str) -> str:
+    try:
+        return str(nameserver(text))
+    except ValueError:
+        raise ValueError("must be the address of a name server, such as 10.0.0.53 or 10.0.0.53:5353") from None
+
+
 def _check_patterns(rows: Mapping[str, CodeRow]) -> Mapping[str, CodeRow]:
     for text in rows:
         parse_pattern(text)
@@ -136,11 +145,12 @@ class ListTable(Table):
     removal: RemovalTable
     reads: CodeFormat = CodeFormat.CODES
     codes: Annotated[dict[str, CodeRow], Field(min_length=1)]
-    source: Url
+    source: Url = ""
     source_seen: Day | None = None
     free_use: str = ""
     commercial: str = ""
     enabled: Flag = True
+    server: Annotated[str, AfterValidator(_check_server)] = ""
     must_list: Text | None = None
     must_not_list: Text | None = None
     key: Annotated[Text, AfterValidator(_check_key)] | None = None
@@ -214,6 +224,7 @@ class ListTable(Table):
             mailbox_hash=self.mailbox_hash,
             ip6_prefix=self.ip6_prefix,
             enabled=self.enabled,
+            server=self.server,
             free_use=self.free_use,
             commercial=self.commercial,
             source_seen=self.source_seen,
@@ -278,12 +289,15 @@ def _reject_duplicates(key: str, values: Iterable[str]) -> None:
 
 
 def load(path: Path | None = None) -> Catalog:
-    """Load the built-in catalog, or the file that replaces it. Raises DataFileError."""
-    file = path or BUILT_IN
-    return parse_catalog(read_toml(file), file)
+    """Load the built-in catalog, or the operator's file that extends or replaces it. Raises DataFileError."""
+    builtin = read_toml(BUILT_IN)
+    if path is None:
+        return parse_catalog(builtin)
+    return parse_catalog(extended_document(read_toml(path), builtin, path), path)
 
 
 def parse_catalog(document: Mapping[str, Any], file: Path | None = None) -> Catalog:
     """Return the catalog of a TOML document. Raises DataFileError."""
     tables = validate(document, TypeAdapter(CatalogFile), TITLE, file)
-    return Catalog(tuple(table.blocklist(tables.refusals) for table in tables.lists))
+    lists = (table.blocklist(tables.refusals) for table in tables.lists)
+    return Catalog(tuple(sorted(lists, key=lambda blocklist: SEVERITIES.index(blocklist.severity))))

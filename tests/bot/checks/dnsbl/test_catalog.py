@@ -170,6 +170,7 @@ INVALID = [
     (("colour",), "red", "colour is not a key of this table"),
     (("per_days",), 7, "per_days is not a key of this table; per_day is"),
     (("per_day",), 0, "per_day must be a whole number above 0, not 0"),
+    (("server",), "dns.example.net", "server must be the address of a name server, such as 10.0.0.53"),
     (("source",), "ftp://example.net/", "source must start with https:// or http://"),
     (("key",), MISSING, "key_zone and key go together"),
     (("key",), "S3cret Key", "key must be a name in lower case, such as abusix; the key itself is in"),
@@ -211,7 +212,7 @@ KINDS = {
         **dict.fromkeys(("per_day", "per_second", "ip6_prefix"), "number"),
         **dict.fromkeys(("removal", "codes"), "table"),
         "kinds": "list",
-        **dict.fromkeys(("free_use", "commercial"), "text"),
+        **dict.fromkeys(("free_use", "commercial", "server"), "text"),
         **dict.fromkeys(("needs_key", "enabled"), "boolean"),
         "source_seen": "date",
     },
@@ -271,22 +272,22 @@ def test_wrong_kinds_of_values_are_tried_for_every_key():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.pop("refusals"), "the catalogue: refusals is missing."),
-        (lambda d: d.pop("list"), "the catalogue: list is missing."),
-        (lambda d: d.update(list=[]), "the catalogue: list must not be empty."),
-        (lambda d: d.update(list={}), "the catalogue: list must be a list of tables, each under [[list]]."),
-        (lambda d: d["list"].append(copy.deepcopy(d["list"][0])), "the catalogue: id spamhaus-zen is in two lists."),
+        (lambda d: d.pop("refusals"), "the catalog: refusals is missing."),
+        (lambda d: d.pop("list"), "the catalog: list is missing."),
+        (lambda d: d.update(list=[]), "the catalog: list must not be empty."),
+        (lambda d: d.update(list={}), "the catalog: list must be a list of tables, each under [[list]]."),
+        (lambda d: d["list"].append(copy.deepcopy(d["list"][0])), "the catalog: id spamhaus-zen is in two lists."),
         (
             lambda d: d["list"].append({**copy.deepcopy(d["list"][0]), "id": "again"}),
-            "the catalogue: zone zen.spamhaus.org (ip4) is in two lists.",
+            "the catalog: zone zen.spamhaus.org (ip4) is in two lists.",
         ),
-        (lambda d: d["list"].append("zen.example.net"), 'the catalogue: list must be a table, not "zen.example.net".'),
+        (lambda d: d["list"].append("zen.example.net"), 'the catalog: list must be a table, not "zen.example.net".'),
         (
             lambda d: d["refusals"]["127.0.0.1"].update(effect="listed", reason=""),
             "refusals: 127.0.0.1 must have the effect refused or error.",
         ),
         (lambda d: d["refusals"].update({"128.0.0.1": {}}), "refusals, 128.0.0.1: effect is missing."),
-        (lambda d: d.update(lists=[]), "the catalogue: lists is not a key of this table; list is."),
+        (lambda d: d.update(lists=[]), "the catalog: lists is not a key of this table; list is."),
     ],
 )
 def test_parse_catalog_invalid_document_is_one_sentence(change, message):
