@@ -16,6 +16,7 @@ from enum import StrEnum
 from bot.models import Finding, Report
 from bot.monitoring.models import Incident, Observation, ObservedState
 from bot.monitoring.observations import BLOCKLIST, is_about_domain
+from bot.monitoring.stored_types import Timestamp
 
 LIST_ROUND_LENGTH = timedelta(minutes=5)
 BUDGET, LISTS_EVERYTHING = "budget", "lists-everything"
@@ -52,8 +53,8 @@ class ListHealth:
     list_id: str
     answered: float = 0
     newly_listed: float = 0
-    quarantined_since: datetime | None = None
-    trusted_until: datetime | None = None
+    quarantined_since: Timestamp | None = None
+    trusted_until: Timestamp | None = None
     good_rounds: int = 0
     silent_rounds: int = 0
     degraded: bool = False
@@ -277,7 +278,7 @@ class RoundCounts:
 class QuarantineState:
     """Health of every list, and the counts of the current round."""
 
-    round_started_at: datetime
+    round_started_at: Timestamp
     healths: tuple[ListHealth, ...] = ()
     round_counts: tuple[RoundCounts, ...] = ()
 
