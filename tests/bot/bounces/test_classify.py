@@ -83,7 +83,7 @@ def test_explain_pbl_is_policy_block() -> None:
 
 def test_explain_domain_list_is_not_about_the_address() -> None:
     bounce = explain("550 5.7.1 Message from 203.0.113.5 contains a link listed in multi.surbl.org")
-    assert "the sender's address is not the matter" in bounce.summary
+    assert "the sending address is not the problem" in bounce.summary
 
 
 @pytest.mark.parametrize(
