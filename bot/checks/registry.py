@@ -129,7 +129,16 @@ async def _check_starttls(request: CheckRequest, lookup: Lookup, *, smtp_probe: 
 
 NETWORK = "Address and domain"
 ROWS = (
-    CheckSpec("blocklist", "Blocklists", 10, _check_blocklists, {Need.BLOCKLISTS}, dnsbl.CODES, watched=True),
+    CheckSpec(
+        "blocklist",
+        "Blocklists",
+        10,
+        _check_blocklists,
+        {Need.BLOCKLISTS},
+        dnsbl.CODES,
+        watched=True,
+        names={"dns": "resolver"},
+    ),
     CheckSpec(
         "ptr",
         "PTR and HELO",

@@ -169,17 +169,13 @@ def finish_list_round(
 
 
 def merge_notices(notices: Iterable[ListNotice], list_count: int) -> tuple[ListNotice, ...]:
-    """Merge the notices of a round when half of all lists fall silent or return at once."""
+    """Merge the notices of a round when half of all lists change at once: that is the resolver, not the lists."""
     groups: dict[NoticeReason, list[ListNotice]] = {}
     for notice in notices:
         groups.setdefault(notice.reason, []).append(notice)
     merged: list[ListNotice] = []
     for reason, group in groups.items():
-        if (
-            reason in (NoticeReason.DEGRADED, NoticeReason.ANSWERING)
-            and len(group) > 1
-            and 2 * len(group) >= list_count
-        ):
+        if len(group) > 1 and 2 * len(group) >= list_count:
             names = tuple(sorted(name for notice in group for name in notice.list_ids))
             merged.append(ListNotice(f"lists.{max(notice.key for notice in group)}", reason, names))
         else:

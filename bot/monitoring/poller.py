@@ -26,6 +26,7 @@ from bot.monitoring.dnsbl_quarantine import (
     apply_quarantine,
     finish_round,
     lists_to_prove,
+    merge_notices,
     record_polls,
 )
 from bot.monitoring.due_times import clamp_due_times
@@ -315,7 +316,7 @@ class Poller:
             needed = {name: proofs[name] for name in names}
             state, proof_notices = apply_proofs(state, needed, without_test_points, now, policy)
             state, round_notices = finish_round(state, needed, without_test_points, now, policy)
-            notices = (*notices, *proof_notices, *round_notices)
+            notices = merge_notices((*notices, *proof_notices, *round_notices), len(state.healths))
             if await self._repository.store_quarantine_state(operation, dump(state), notices, config.list_names):
                 for notice in notices:
                     log_notice(notice)
@@ -351,9 +352,9 @@ class Poller:
 
 
 def log_notice(notice: ListNotice) -> None:
-    """Log a list notice for the operator."""
+    """Log a list notice for the operator; one about many lists is about the resolver."""
     log.warning(
-        "list notice",
+        "list notice" if len(notice.list_ids) == 1 else "the resolver changed: run mailcheck doctor",
         reason=str(notice.reason),
         lists=list(notice.list_ids),
         newly_listed=notice.newly_listed,

@@ -53,6 +53,7 @@ PAUSE_TTL = timedelta(days=30)
 MAX_DELAY = timedelta(hours=1, minutes=1)  # of a channel: longer than any retry
 UNKNOWN_ATTEMPT_AGE = timedelta(days=1)  # so far back an attempt is looked up whose time is not known
 RESUME_WITHIN = timedelta(minutes=5)  # first poll after a resume
+ANNOUNCED = frozenset({NoticeReason.QUARANTINED, NoticeReason.TRUSTED})
 LIMIT_MESSAGES = {
     "room": CHANNEL_LIMIT.format(count=MAX_WATCHES_PER_CHANNEL),
     "space": WORKSPACE_LIMIT.format(count=MAX_WATCHES_PER_WORKSPACE),
@@ -308,9 +309,10 @@ class RedisRepository:
     ) -> bool:
         """Replace the list state if `operation` still is the last one, and enqueue the notices.
 
-        Channels get notices about quarantine only; unresponsive lists are logged for the operator.
+        Channels get notices about quarantine only. Unresponsive lists, and several lists at once,
+        which is a fault of the resolver, are logged for the operator.
         """
-        announced = [notice for notice in notices if notice.reason in (NoticeReason.QUARANTINED, NoticeReason.TRUSTED)]
+        announced = [notice for notice in notices if notice.reason in ANNOUNCED and len(notice.list_ids) == 1]
         names = await self.channels.list_notice_channels() if announced else ()
         channels = self._parse_channels(LIST_NOTICES_KEY, names)
         messages = [

@@ -81,6 +81,7 @@ def _branch_marks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return branches[::-1]
 
 
+RESOLVER_FAULT = "dns.resolver-fault"  # it stands for all lists that fail for its reason
 MAX_PROBLEMS = 8
 MAX_WITH_STEP = 4  # of these, with their own step: more cannot be read in ten seconds
 MIN_TABLE_LISTINGS = 3  # fewer are separate lines, with their own step
@@ -128,8 +129,14 @@ def report_card(report: Report, with_tree: bool = False) -> Card:
     listings = [f for f in problems if f.check == "blocklist"]
     uses_table = len(listings) >= MIN_TABLE_LISTINGS
     detailed = [f for f in problems if not (uses_table and f.check == "blocklist")]
+    explained = {f.facts["reason"] for f in problems if f.code == RESOLVER_FAULT}
     unanswered = [
-        f for f in report.findings if f.verdict is Verdict.UNKNOWN and f not in problems and f.check == "blocklist"
+        f
+        for f in report.findings
+        if f.verdict is Verdict.UNKNOWN
+        and f not in problems
+        and f.check == "blocklist"
+        and f.facts.get("reason") not in explained
     ]
     step = next((f.remediation for f in (*problems, *unanswered) if f.remediation), "")
     spf_tree = spf_tree_block(report.findings, requested=with_tree)

@@ -16,6 +16,7 @@ from bot.checks.dnsbl.classify import ListState
 from bot.checks.dnsbl.messages import CODES
 from bot.checks.dnsbl.names import names_by_kind
 from bot.checks.dnsbl.query_round import QueryRound
+from bot.checks.dnsbl.resolver_fault import with_resolver_fault
 from bot.checks.dnsbl.test_points import ListStatus, list_statuses
 from bot.checks.dnsbl.trust import InMemoryTrustCache, ListTrust, TrustCache, TrustLevel
 from bot.checks.dnsbl.zones import Zone, usable_zones
@@ -48,22 +49,25 @@ def blocklist_check(
 ) -> Check:
     """Build a check that returns one finding per matching list within `timeout_s`.
 
+    Where half of the lists fail in the same way, one more finding is about the resolver.
+
     A list with valid cached trust gets one query; for the others the test points are queried in the
     same batch. With a bulk lookup, the test points are queried once for all targets and there is no
     timeout per target.
 
     `keys` are the API keys of key zones (`{"spamhaus": …, "abusix": …}`); lists whose required key
-    is missing are skipped. `resolver_id` identifies the resolver in trust cache keys; `now` returns
-    an aware datetime.
+    is missing are skipped. `resolver_id` identifies the resolver in trust cache keys, and the name
+    servers of single lists as `zone@server`; `now` returns an aware datetime.
     """
     list_zones = usable_zones(catalog, keys)
+    resolver = " ".join(server for server in resolver_id.split() if "@" not in server)  # not those of single lists
     trust_keys = {zone.apex: zone.trust_key(resolver_id) for zone in list_zones}
     bulk_check, bulk_trust = BulkCheck(list_zones), BulkTrust(cache, trust_keys)
 
     async def check(request: CheckRequest, lookup: Lookup, /) -> Sequence[Finding]:
         at = now()
         if isinstance(lookup, BulkLookup):
-            return await bulk_check.run(request, lookup, bulk_trust, at)
+            return with_resolver_fault(await bulk_check.run(request, lookup, bulk_trust, at), resolver)
         deadline = asyncio.get_running_loop().time() + timeout_s
         stored = await cache.get_many({trust_keys[zone.apex] for zone in list_zones if _may_be_queried(zone, request)})
         known = {apex: stored[key] for apex, key in trust_keys.items() if key in stored and stored[key].is_valid(at)}
@@ -75,7 +79,7 @@ def blocklist_check(
             if list_trust.level is not TrustLevel.UNKNOWN
         }
         await cache.set_many(to_store)
-        return query_round.findings(request.role)
+        return with_resolver_fault(query_round.findings(request.role), resolver)
 
     return check
 

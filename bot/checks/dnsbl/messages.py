@@ -94,6 +94,24 @@ CODES: Mapping[str, FindingCode] = {
         summary="{list}: not known whether {subject} is listed: {cause}.",
         remediation="{step}",
     ),
+    "dns.resolver-fault": FindingCode(
+        "At least half of the blocklists fail in the same way, which is a fault of the resolver and not of the lists.",
+        "RFC 5782 §5",
+        "Run `mailcheck doctor` where the bot runs: it says what to change at the resolver.",
+        verdict=Verdict.UNKNOWN,
+        summary="{count} of {total} blocklists fail in the same way, because of the resolver {resolver}: {cause}.",
+        remediation="Run `mailcheck doctor` where the bot runs: it says what to change at the resolver.",
+    ),
+}
+# What a resolver does where many lists fail for this reason; the others are causes of REASONS.
+RESOLVER_CAUSES: Mapping[str, str] = {
+    "parked": "it answers for names that do not exist, or an ad blocker answers in its place",
+    "stripped": "it removes answers in 127.0.0.0/8",
+    "refused": "it refuses the queries",
+    "timeout": "it does not answer in time",
+    "servfail": "it cannot reach their name servers",
+    "emptied": "the lists seem to be empty through it",
+    "lists-everything": "every address seems to be listed through it",
 }
 IMPACTS: Mapping[Severity, str] = {
     Severity.HIGH: "large receivers reject its mail",
@@ -156,7 +174,10 @@ REASONS: Mapping[str, Reason] = {
     "key-misused": Reason("the key belongs to another account", KEY_ACCOUNT),
     "wrong-zone": Reason("its zone is misspelled in the catalog", "Correct the zone of this list in the catalog."),
     "wrong-query": Reason("it does not hold this kind of query"),
-    "parked": Reason("its answers are those of a parked domain"),
+    "parked": Reason(
+        "its answers are those of a parked domain",
+        "Run `mailcheck doctor`: an ad blocker or the resolver may answer in place of the list.",
+    ),
     "emptied": Reason("its test point is missing, as in a list that was emptied or does not serve this resolver"),
     "lists-everything": Reason("it lists a test point that must never be listed"),
 }

@@ -26,7 +26,7 @@ from bot.monitoring.dnsbl_quarantine import (
     record_counts,
     record_polls,
 )
-from bot.monitoring.list_counts import ListCounts, ListResult, count_listings, neighborhood
+from bot.monitoring.list_counts import ListCounts, ListResult, RoundCounts, count_listings, neighborhood
 from bot.monitoring.models import Observation, ObservedState
 from tests.support.incident_stories import T0, Story, describe_alert, networks, parse_observations
 
@@ -272,3 +272,12 @@ def test_notice_keys_are_unique() -> None:
             fleet.finish_round("a", result)
     keys = [notice.key for notice in fleet.notices]
     assert len(set(keys)) == len(keys) == 12
+
+
+@pytest.mark.parametrize(("quarantined", "merged"), [(29, 29), (30, 1)])
+def test_lists_that_all_list_everything_at_once_are_one_notice(quarantined: int, merged: int) -> None:
+    """That is a resolver which answers everything alike, so no channel hears of it."""
+    everything = [RoundCounts(f"list-{n:02}", 1, 0, lists_everything=True) for n in range(quarantined)]
+    state, notices = record_polls(QuarantineState(T0), {}, everything, T0)
+    assert len(state.quarantined) == quarantined
+    assert len(merge_notices(notices, list_count=60)) == merged
