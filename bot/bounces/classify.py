@@ -22,7 +22,7 @@ from bot.inputs.domain_names import BadDomain, organizational_domain, parse_doma
 OUTBOUND, INBOUND = "outbound", "inbound"
 MAX_CHARS = 4_000  # read of one line; a reply line has at most 512 (RFC 5321 §4.5.3.1.5)
 MAX_LINK_CHARS = 300
-WITHOUT_OWN_LIST = ("mailbox", "connection", "relay", "greylist")
+WITHOUT_OWN_LIST = ("mailbox", "connection", "relay", "greylist", "other")
 UNKNOWN_RECEIVER = "The receiver"
 RESOLVER_REFUSED, LIST_ENDED = "resolver-refused", "list-ended"
 REMOTE_HOST = re.compile(
