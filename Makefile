@@ -30,13 +30,15 @@ test: .venv/.ready-dev
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 check: .venv/.ready-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports \
-		&& $(BIN)/vulture && $(BIN)/python -m tests.module_size
+		&& $(BIN)/vulture && $(BIN)/python -m tests.module_size \
+		&& $(BIN)/python -m tests.catalog_age
 e2e: .venv/.ready-dev
 	@tests/e2e/run
 bench: .venv/.ready-dev
 	@$(BIN)/python -m benchmarks
 docs: .venv/.ready
 	@$(BIN)/python -m bot.finding_reference > docs/checks.md
+	@$(BIN)/python -m bot.list_reference > docs/lists.md
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 

@@ -17,10 +17,10 @@ from statistics import median
 
 from benchmarks.running import CLIENT_CORE, CORES, delayed_dns_server
 from benchmarks.tables import Table, percentile, show
-from bot.app import checks
 from bot.check_runner import CheckRunner
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
-from bot.models import Check, CheckRequest, Target
+from bot.checks.registry import Clients, bind
+from bot.models import CheckRequest, Target
 from bot.net.dns_client import DnsClient
 from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
@@ -73,8 +73,8 @@ SCENARIOS = (
 def check_runner(resolver: Resolver, names: Sequence[str], trust: InMemoryTrustCache | None = None) -> CheckRunner:
     """The checks with these names, with empty caches except for the trust of lists."""
     lists = blocklist_check(CATALOG, {}, trust or InMemoryTrustCache(), "line", RedisClock(None))
-    selected: list[tuple[str, Check]] = [(name, check) for name, check in checks(lists, True) if name in names]
-    return CheckRunner(selected, frozenset(), resolver, resolver.fresh(), RedisClock(None), allow_special=True)
+    selected = [spec for spec in bind(Clients(lists, allow_special=True)) if spec.id in names]
+    return CheckRunner(selected, resolver, resolver.fresh(), RedisClock(None), allow_special=True)
 
 
 def _cold_runner(client: DnsClient, names: Sequence[str], trust: InMemoryTrustCache) -> CheckRunner:

@@ -24,7 +24,8 @@ from redis.asyncio import Redis
 
 from bot.models import CheckRequest, Report, Role
 from bot.monitoring.models import Channel, Incident, Watch
-from bot.monitoring.poller import CLAIM_BATCH, LEASES_S, Poller, PollerConfig
+from bot.monitoring.poller import CLAIM_BATCH, LEASES_S, Poller
+from bot.monitoring.poller_config import PollerConfig
 from bot.monitoring.repository import RedisRepository
 from bot.monitoring.serialization import watch_entry
 from bot.storage.embedded_valkey import EmbeddedValkey

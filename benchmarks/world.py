@@ -30,7 +30,7 @@ zone = "{zone}"
 kinds = ["ip4"]
 nature = "evidence"
 severity = "{severity}"
-controls = "both"
+controls = "{controls}"
 removal = {{ who = "automatic", look = "https://{zone}/?q={{ip}}" }}
 source = "https://{zone}/"
 {limits}[list.codes]
@@ -83,11 +83,15 @@ def write_zones(folder: Path, count: int, lists: int = LISTS) -> list[str]:
     return [*arguments, f"{REVERSE_ZONE}:generic:reverse.zone"]
 
 
-def write_catalog(file: Path, zones: Iterable[str], *, severity: str = "low", per_second: int | None = None) -> None:
+def write_catalog(
+    file: Path, zones: Iterable[str], *, severity: str = "low", per_second: int | None = None, controls: str = "both"
+) -> None:
     """Write the lists for `MAILCHECK_BLOCKLISTS`; `per_second` limits the queries of each."""
     limits = f"per_second = {per_second}\n" if per_second else ""
     ids = ((zone.replace(".", "-"), zone) for zone in zones)
-    rows = (CATALOG_LIST.format(id=id_, zone=zone, severity=severity, limits=limits) for id_, zone in ids)
+    rows = (
+        CATALOG_LIST.format(id=id_, zone=zone, severity=severity, limits=limits, controls=controls) for id_, zone in ids
+    )
     file.write_text(CATALOG_HEAD + "".join(rows))
 
 

@@ -11,40 +11,42 @@ from typing import Annotated
 
 import typer
 
-from bot import logging_config
 from bot.bounces.mail_log import LogTooBig
-from bot.checks.dnsbl import CatalogError
 from bot.inputs.domain_names import BadDomain
 from bot.inputs.targets import BadTarget
-from bot.settings import SettingsError, read_settings
+from bot.inputs.toml_tables import DataFileError
+from bot.settings import SettingsError
 from bot.storage import StoreUnavailable
+from handlers import logging_config
 from handlers.cli.check import check
 from handlers.cli.command import BadInput, error_console, run
 from handlers.cli.dmarc import dmarc
 from handlers.cli.doctor import doctor
 from handlers.cli.export import export
-from handlers.cli.lists import lists
+from handlers.cli.lists import lists_app
 from handlers.cli.pasted_text import bounce, headers
 from handlers.cli.spf import spf
 from handlers.ports import CannotServe, ServeRole
+from handlers.settings import read_settings
 from handlers.teams.app_package import SITE, BadPackage, app_package
 
 BAD_INPUT = 2
 
 # Errors whose text is one sentence that says what to change.
-USER_ERRORS = (BadDomain, BadTarget, BadInput, LogTooBig, CatalogError, StoreUnavailable, CannotServe, BadPackage)
+USER_ERRORS = (BadDomain, BadTarget, BadInput, LogTooBig, DataFileError, StoreUnavailable, CannotServe, BadPackage)
 
 app = typer.Typer(
     name="mailcheck",
-    help="Is this address on a blocklist, is its reverse name right, and the domain's SPF, DMARC and MX?",
+    help="Is this address on a blocklist, and are its PTR record and the domain's SPF, DMARC and MX valid?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 teams_app = typer.Typer(help="What Microsoft Teams needs.", no_args_is_help=True, rich_markup_mode=None)
-for verb in (check, spf, dmarc, bounce, headers, lists, doctor, export):
+for verb in (check, spf, dmarc, bounce, headers, doctor, export):
     app.command()(verb)
+app.add_typer(lists_app, name="lists")
 app.add_typer(teams_app, name="teams")
 
 
@@ -57,7 +59,8 @@ def serve_command(
     """The bot: in Slack and Teams where their credentials are set, else on a page of its own."""
     from handlers.service import serve
 
-    run(partial(serve, role=part), needs_store=True)
+    settings = read_settings()
+    run(partial(serve, settings=settings, role=part), settings, needs_store=True)
 
 
 @app.command("demo")
@@ -68,7 +71,7 @@ def demo_command() -> None:
     """
     from handlers.service import run_demo_bot
 
-    asyncio.run(run_demo_bot(read_settings().http))
+    asyncio.run(run_demo_bot(read_settings().web))
 
 
 @teams_app.command("package")
@@ -77,7 +80,8 @@ def teams_package(
     site: Annotated[str, typer.Option(help="Your own page about the bot.")] = SITE,
 ) -> None:
     """The app package to upload in Teams, for the bot that TEAMS_CLIENT_ID names."""
-    out.write_bytes(app_package(read_settings().teams_client_id or "", version("mailcheck"), site))
+    teams = read_settings().teams
+    out.write_bytes(app_package((teams and teams.client_id) or "", version("mailcheck"), site))
 
 
 def main() -> None:

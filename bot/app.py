@@ -10,46 +10,35 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
+from redis.asyncio import Redis
 
 from bot.check_runner import CheckRunner
-from bot.checks import (
-    bimi,
-    dane,
-    dkim,
-    dmarc,
-    dnssec,
-    ip_owner,
-    mta_sts,
-    mx,
-    ptr,
-    sender_requirements,
-    special_purpose,
-    spf,
-    starttls,
-    tls_rpt,
-)
+from bot.checks import sender_requirements
 from bot.checks.dnsbl import InMemoryTrustCache, ListTrust, TrustCache, blocklist_check, list_statuses, load
 from bot.checks.dnsbl.catalog import Catalog
+from bot.checks.dnsbl.names import names_by_kind
 from bot.checks.dnsbl.test_points import ListStatus
 from bot.checks.dnsbl.zones import Zone, list_queries, usable_zones
-from bot.checks.rdap import FindContact, RdapClient
+from bot.checks.rdap import RdapClient
+from bot.checks.registry import Clients, SmtpProbe, bind
 from bot.metrics import Metrics, build_metrics
-from bot.models import Check, Lookup, Report, ServerHealth, Target
+from bot.models import Check, CheckRequest, Lookup, Report, ServerHealth, Target
 from bot.monitoring.dnsbl_quarantine import QueryUsage
 from bot.monitoring.models import Watch
 from bot.monitoring.poll import monitoring_runner, run_first_poll
 from bot.monitoring.poll_health import PollMonitor
-from bot.monitoring.poller import Poller, poller_config
+from bot.monitoring.poller import Poller
+from bot.monitoring.poller_config import poller_config
 from bot.monitoring.query_budget import BudgetedLookup, QueryBudget
 from bot.monitoring.repository import RedisRepository
 from bot.net.dns_client import DnsClient
-from bot.net.dns_resolver import Resolver
+from bot.net.dns_query import RateLimit
+from bot.net.dns_resolver import Querier, Resolver
 from bot.net.https_fetch import fetch
 from bot.net.nameservers import Server, system_servers
-from bot.net.rate_limit import RateLimit
 from bot.net.smtp_probe import SmtpProbeCache, probe_host
-from bot.probe_results import Fetch
-from bot.settings import ProbeSmtp, Settings, SettingsError, SpecialAddresses
+from bot.net.zone_routing import RoutedClient
+from bot.settings import ProbeSmtp, Settings, SettingsError, SpecialAddresses, nameserver
 from bot.storage import StoreUnavailable
 from bot.storage.cache import AnswerCache, RedisTextCache, ReportCache
 from bot.storage.circuit_breaker import CircuitBreaker
@@ -61,21 +50,6 @@ log = structlog.get_logger()
 
 BRIEF_PROBE_TIMEOUT_S = 1.0  # how long a report waits for SMTP probes unless they are switched on
 LIST_TRUST_TTL_S = 900
-ADDRESS_CHECKS = frozenset({"network"})  # run for special-purpose addresses, too
-NAME_CHECKS = frozenset({"spf", "dmarc", "mx", "dkim", "dane", "bimi", "tls-rpt", "mta-sts", "starttls"})
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkClients:
-    """Clients for other people's web and mail servers.
-
-    `probe` is None where port 25 must not be tried; a report waits at most `probe_timeout_s`.
-    """
-
-    fetch: Fetch
-    find_contact: FindContact
-    probe: SmtpProbeCache | None = None
-    probe_timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +65,13 @@ class Core:
     check_runner: CheckRunner
     metrics: Metrics
     store: RedisConnection | None
-    cache_breaker: CircuitBreaker | None
+    breaker: CircuitBreaker
     dns_client: DnsClient
     clock: RedisClock
 
     def list_count(self, target: Target) -> int:
         """Number of blocklist queries for a target."""
-        return len(list_queries(self.zones, target))
+        return len({query.zone.apex for query in list_queries(self.zones, names_by_kind(CheckRequest(target)))})
 
     def bulk_runner(self, *, fresh: bool = False) -> CheckRunner:
         """The checks for bulk runs: interactive queries go first, and reports are not cached."""
@@ -119,30 +93,31 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
     """Build the core and run it until the block ends.
 
     Without `uses_store` nothing is shared between processes. Raises StoreUnavailable where
-    `needs_store` and Redis cannot be used, CatalogError for a wrong catalog, and SettingsError
+    `needs_store` and Redis cannot be used, DataFileError for a wrong catalog, and SettingsError
     where no name server is known.
     """
     catalog = load(settings.blocklists)
     nameservers = _nameservers(settings)
-    identity = " ".join(map(str, nameservers))
+    identity = _identity(nameservers, catalog)
     async with AsyncExitStack() as stack:
         store = await _store(settings, stack, needs_store) if uses_store else None
         keys, clock = _keys(settings), await _clock(store)
-        dns_client = await stack.enter_async_context(DnsClient(nameservers, rate_limits=_rate_limits(catalog, keys)))
-        cache_breaker = CircuitBreaker(store.interactive) if store else None
-        answers = AnswerCache(cache_breaker, identity) if cache_breaker else None
-        reports = ReportCache(cache_breaker, f"{identity} {settings.blocklists}") if cache_breaker else None
+        zones = usable_zones(catalog, keys)
+        dns_client = await stack.enter_async_context(DnsClient(nameservers, rate_limits=_rate_limits(zones)))
+        querier = await _routed(dns_client, zones, stack)
+        breaker, redis = CircuitBreaker(), store.interactive if store else None
+        answers = AnswerCache(redis, breaker, identity, keys.values()) if redis else None
+        views = " ".join(zone.trust_key(identity) for zone in zones)
+        reports = ReportCache(redis, breaker, f"{views} {settings.blocklists}") if redis else None
         for cache in (answers, reports):
             if cache:
                 stack.push_async_callback(cache.flush)
-        resolver = Resolver(dns_client, identity=identity, shared_cache=answers)
-        lists = blocklist_check(catalog, keys, _trust_cache(cache_breaker, identity), identity, clock)
+        resolver = Resolver(querier, identity=identity, shared_cache=answers)
+        lists = blocklist_check(catalog, keys, _trust_cache(redis, breaker, identity), identity, clock)
         registry = build_metrics()
         special_allowed = settings.special_addresses is SpecialAddresses.ALLOW
         check_runner = CheckRunner(
-            checks=checks(lists, special_allowed, _network_clients(resolver, settings.probe_smtp, cache_breaker)),
-            address_checks=ADDRESS_CHECKS,
-            name_checks=NAME_CHECKS,
+            checks=bind(_clients(lists, special_allowed, resolver, settings.probe_smtp, redis, breaker)),
             lookup=resolver,
             fresh_lookup=resolver.fresh(),
             clock=clock,
@@ -151,41 +126,8 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
             allow_special=special_allowed,
             reports=reports,
         )
-        parts = (settings, nameservers, catalog, keys, usable_zones(catalog, keys), resolver)
-        yield Core(*parts, check_runner, registry, store, cache_breaker, dns_client, clock)
-
-
-def checks(
-    blocklists: Check, allow_special: bool, clients: NetworkClients | None = None
-) -> tuple[tuple[str, Check], ...]:
-    """Every check by its name, in report order. A new check is a module and a row here.
-
-    Without network clients only the checks that DNS can answer are included.
-    """
-    probes = (
-        (("mta-sts", partial(mta_sts.check, fetch=clients.fetch)), ("starttls", _starttls(clients))) if clients else ()
-    )
-    find_contact = clients.find_contact if clients else None
-    return (
-        ("network", partial(special_purpose.check, allow_special=allow_special)),
-        ("blocklist", blocklists),
-        ("ptr", ptr.check),
-        ("spf", spf.check),
-        ("dmarc", dmarc.check),
-        ("mx", mx.check),
-        ("dkim", dkim.check),
-        ("dane", dane.check),
-        ("bimi", bimi.bimi_check(dmarc.discover)),
-        ("tls-rpt", tls_rpt.check),
-        *probes,
-        ("network", dnssec.check),
-        ("network", partial(ip_owner.check, allow_special=allow_special, find_contact=find_contact)),
-    )
-
-
-def _starttls(clients: NetworkClients) -> Check:
-    port_open = clients.probe.port_open if clients.probe else lambda: None
-    return partial(starttls.check, probe=clients.probe, port_open=port_open, timeout_s=clients.probe_timeout_s)
+        parts = (settings, nameservers, catalog, keys, zones, resolver)
+        yield Core(*parts, check_runner, registry, store, breaker, dns_client, clock)
 
 
 async def _clock(store: RedisConnection | None) -> RedisClock:
@@ -204,13 +146,26 @@ def _nameservers(settings: Settings) -> tuple[Server, ...]:
         raise SettingsError([str(error)]) from None
 
 
-def _network_clients(lookup: Lookup, probe_smtp: ProbeSmtp, cache_breaker: CircuitBreaker | None) -> NetworkClients:
+def _clients(
+    blocklists: Check,
+    allow_special: bool,
+    lookup: Lookup,
+    probe_smtp: ProbeSmtp,
+    redis: Redis | None,
+    breaker: CircuitBreaker,
+) -> Clients:
     guarded_fetch = partial(fetch, lookup=lookup)
-    registries = RdapClient(guarded_fetch, RedisTextCache(cache_breaker, "registry") if cache_breaker else None)
-    probe = SmtpProbeCache(partial(probe_host, lookup=lookup)) if probe_smtp is not ProbeSmtp.OFF else None
-    return NetworkClients(
-        guarded_fetch, registries, probe, probe_timeout_s=None if probe_smtp is ProbeSmtp.ON else BRIEF_PROBE_TIMEOUT_S
-    )
+    registries = RdapClient(guarded_fetch, RedisTextCache(redis, breaker, "registry") if redis else None)
+    return Clients(blocklists, allow_special, guarded_fetch, registries, _smtp_probe(lookup, probe_smtp))
+
+
+def _smtp_probe(lookup: Lookup, probe_smtp: ProbeSmtp) -> SmtpProbe:
+    """A report waits for probes only a moment unless they are switched on."""
+    timeout_s = None if probe_smtp is ProbeSmtp.ON else BRIEF_PROBE_TIMEOUT_S
+    if probe_smtp is ProbeSmtp.OFF:
+        return SmtpProbe(timeout_s=timeout_s)
+    probe = SmtpProbeCache(partial(probe_host, lookup=lookup))
+    return SmtpProbe(probe, probe.port_open, timeout_s)
 
 
 async def _store(settings: Settings, stack: AsyncExitStack, needed: bool) -> RedisConnection | None:
@@ -228,19 +183,41 @@ async def _store(settings: Settings, stack: AsyncExitStack, needed: bool) -> Red
 
 
 def _keys(settings: Settings) -> dict[str, str]:
-    secrets = {"spamhaus": settings.spamhaus_dqs_key, "abusix": settings.abusix_key}
+    secrets = {**settings.list_keys, "spamhaus": settings.spamhaus_dqs_key or settings.list_keys.get("spamhaus")}
+    secrets["abusix"] = settings.abusix_key or settings.list_keys.get("abusix")
     return {name: secret.get_secret_value() for name, secret in secrets.items() if secret}
 
 
-def _rate_limits(catalog: Catalog, keys: Mapping[str, str]) -> dict[str, RateLimit]:
-    lists = ((zone.apex, zone.blocklist) for zone in usable_zones(catalog, keys))
+def _identity(nameservers: Sequence[Server], catalog: Catalog) -> str:
+    """What answers come from: the resolver, and the name servers of single lists."""
+    own = (f"{blocklist.zone}@{blocklist.server}" for blocklist in catalog.lists if blocklist.server)
+    return " ".join((*map(str, nameservers), *own))
+
+
+async def _routed(client: DnsClient, zones: Sequence[Zone], stack: AsyncExitStack) -> Querier:
+    """A client that asks the lists with a name server of their own there; the operator may name private ones."""
+    servers = dict.fromkeys(zone.blocklist.server for zone in zones if zone.blocklist.server)
+    if not servers:
+        return client
+    clients = {
+        server: await stack.enter_async_context(
+            DnsClient([Server(*nameserver(server))], rate_limits=_rate_limits(zones))
+        )
+        for server in servers
+    }
+    routes = {zone.apex.lower(): clients[zone.blocklist.server] for zone in zones if zone.blocklist.server}
+    return RoutedClient(client, routes)
+
+
+def _rate_limits(zones: Sequence[Zone]) -> dict[str, RateLimit]:
+    lists = ((zone.apex, zone.blocklist) for zone in zones)
     return {apex: RateLimit(item.per_second, item.per_day) for apex, item in lists if item.per_second or item.per_day}
 
 
-def _trust_cache(cache_breaker: CircuitBreaker | None, identity: str) -> TrustCache:
-    return (
-        SharedTrustCache(RedisTextCache(cache_breaker, "standing", identity)) if cache_breaker else InMemoryTrustCache()
-    )
+def _trust_cache(redis: Redis | None, breaker: CircuitBreaker, identity: str) -> TrustCache:
+    if redis is None:
+        return InMemoryTrustCache()
+    return SharedTrustCache(RedisTextCache(redis, breaker, "standing", identity))
 
 
 class SharedTrustCache:
@@ -299,7 +276,7 @@ def build_monitoring(core: Core, store: RedisConnection) -> Monitoring:
     return Monitoring(
         repository,
         interactive,
-        Poller(repository, poll_runner, clock, poller_config(core.settings, core.zones)),
+        Poller(repository, poll_runner, clock, poller_config(core.settings, core.zones, core.resolver.fresh())),
         first_poll,
         budget.usage,
         PollMonitor(interactive, clock, clock()),

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Protocol
 
 import structlog
 
+from bot.checks.finding_codes import ANY_CHECK
+from bot.checks.registry import CheckSpec, Need, missing_parts
 from bot.checks.special_purpose import runs_ip_checks
 from bot.models import (
     BatchLookup,
     BulkLookup,
-    Check,
     CheckRequest,
     DnsAnswer,
     Finding,
@@ -25,37 +26,32 @@ from bot.models import (
     OnAnswer,
     Report,
     Target,
-    Verdict,
 )
-from bot.report_json import report_from_json, report_to_json
 
 CHECK_TIMEOUT_S = 9.0  # an SPF evaluation may take 8 s by itself
 HOST_ADDRESSES = 4  # of a host with more addresses, the first four are checked
 HOST_RDTYPES = ("MX", "TXT", "A", "AAAA")
-NOT_CACHED = "The store is away, so this answer was not cached."
+NOT_CACHED = "The store is unavailable, so this answer was not cached."
 
 log = structlog.get_logger()
 
 
 class CachedReports(Protocol):
-    """A cache of encoded reports; `fresh` makes and stores a new one."""
+    """A cache of reports; returns whether the report was cached, `fresh` makes and stores a new one."""
 
     @property
     def unavailable(self) -> bool: ...
 
-    async def fetch(self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False) -> tuple[str, bool]: ...
+    async def fetch(
+        self, key: str, make: Callable[[], Awaitable[Report]], fresh: bool = False
+    ) -> tuple[Report, bool]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class CheckRunner:
-    """The checks by name in report order, the lookups they use, and a clock.
+    """The checks in report order, the lookups they use, and a clock."""
 
-    `address_checks` also run for special-purpose addresses; `name_checks` are skipped where the
-    request has neither a domain nor a HELO name.
-    """
-
-    checks: Sequence[tuple[str, Check]]
-    address_checks: frozenset[str]
+    checks: Sequence[CheckSpec]
     lookup: Lookup
     fresh_lookup: Lookup
     clock: Callable[[], datetime]
@@ -63,7 +59,6 @@ class CheckRunner:
     on_report: Callable[[Report], None] = lambda _: None
     allow_special: bool = False
     reports: CachedReports | None = None
-    name_checks: frozenset[str] = frozenset()
 
     async def run(self, request: CheckRequest, fresh: bool = False) -> Report:
         report = await self._cached(request, fresh)
@@ -74,12 +69,9 @@ class CheckRunner:
         if self.reports is None:
             return await self._run_checks(request, fresh)
 
-        async def make() -> str:
-            return json.dumps(report_to_json(await self._run_checks(request, fresh)))
-
-        text, cached = await self.reports.fetch(str(request), make, fresh)
-        report = report_from_json(json.loads(text))
-        return replace(report, cached=cached, notes=(NOT_CACHED,) if self.reports.unavailable else ())
+        report, cached = await self.reports.fetch(str(request), lambda: self._run_checks(request, fresh), fresh)
+        notes = (NOT_CACHED,) if self.reports.unavailable else ()
+        return replace(report, request=request, cached=cached, notes=notes) if cached or notes else report
 
     async def expand(self, request: CheckRequest) -> tuple[CheckRequest, ...]:
         """Split a host name (addresses, but neither MX nor SPF) into one request per address."""
@@ -91,27 +83,21 @@ class CheckRunner:
         )
         if mx is None or txt is None or mx.records or any(text.lower().startswith("v=spf1") for text in txt.records):
             return (request,)
-        hosts = [Target.of(text, target.domain) for answer in addresses if answer for text in answer.records]
+        hosts = [replace(target, ip=ip_address(text)) for answer in addresses if answer for text in answer.records]
         return tuple(replace(request, target=host) for host in hosts[:HOST_ADDRESSES]) or (request,)
 
     async def _run_checks(self, request: CheckRequest, fresh: bool) -> Report:
         started = time.monotonic()
         counted = counting_lookup(self.fresh_lookup if fresh else self.lookup)
-        public = self._public_part(request)
-        selected = [
-            (name, check, applicable)
-            for name, check in self.checks
-            if (applicable := request if name in self.address_checks else public) is not None
-            and not (name in self.name_checks and _is_nameless(applicable))
-        ]
+        selected = self._selected(request)
         if isinstance(counted, BulkLookup) and _is_nameless(request):
             # Other targets of the bulk run keep the network busy; a task per check costs more than
             # it gains.
-            rows = [await _run(*selected_check, counted) for selected_check in selected]
+            rows = [await _run(spec, part, counted) for spec, part in selected]
         else:
             # Last first: checks with chains of queries start before the blocklists, whose many
             # answers would delay them.
-            tasks = (_run(*selected_check, counted) for selected_check in reversed(selected))
+            tasks = (_run(spec, part, counted) for spec, part in reversed(selected))
             rows = (await asyncio.gather(*tasks))[::-1]
         findings = [finding for row in rows for finding in row]
         return Report(
@@ -122,12 +108,24 @@ class CheckRunner:
             queries=counted.queries,
         )
 
+    def _selected(self, request: CheckRequest) -> list[tuple[CheckSpec, CheckRequest]]:
+        """The checks that apply, each with the part of the request that it may see."""
+        public, special = self._public_part(request), Need.SPECIAL_ADDRESSES
+        missing = missing_parts(request)
+        missing_in_public = missing_parts(public) if public else missing
+        return [
+            (spec, part)
+            for spec in self.checks
+            if (part := request if special in spec.needs else public)
+            and spec.needs.isdisjoint(missing if part is request else missing_in_public)
+        ]
+
     def _public_part(self, request: CheckRequest) -> CheckRequest | None:
         """The part of the request that public DNS can answer: no special-purpose address."""
         ip, domain = request.target.ip, request.target.domain
         if ip is None or runs_ip_checks(ip, self.allow_special):
             return request
-        return replace(request, target=Target(domain=domain)) if domain else None
+        return replace(request, target=replace(request.target, ip=None)) if domain else None
 
 
 def _is_nameless(request: CheckRequest) -> bool:
@@ -178,21 +176,24 @@ def counting_lookup(lookup: Lookup) -> CountingLookup:
     return CountingBatchLookup(lookup) if isinstance(lookup, BatchLookup) else CountingLookup(lookup)
 
 
-async def _run(name: str, check: Check, request: CheckRequest, lookup: Lookup) -> Sequence[Finding]:
+async def _run(spec: CheckSpec, request: CheckRequest, lookup: Lookup) -> Sequence[Finding]:
     try:
         if isinstance(lookup, BulkLookup):  # its queries wait without limit
-            return await check(request, lookup)
+            return await spec.function(request, lookup)
         async with asyncio.timeout(CHECK_TIMEOUT_S):
-            return await check(request, lookup)
+            return await spec.function(request, lookup)
     except TimeoutError:
-        summary = f"This check did not end within {CHECK_TIMEOUT_S:.0f} seconds, so its result is not known."
-        code, remediation = f"{name}.no-answer", "Check again."
-        return [Finding(name, str(request.target), Verdict.UNKNOWN, code, summary, remediation)]
+        return [_failure(spec.id, "no-answer", request.target)]
     except Exception:
-        log.exception("check broke", check=name, target=str(request.target))
-        summary = "This check broke on our side, so its result is not known; the log of the bot has the reason."
-        code, remediation = f"{name}.broken", "Tell who runs this bot."
-        return [Finding(name, str(request.target), Verdict.UNKNOWN, code, summary, remediation)]
+        log.exception("check broke", check=spec.id, target=str(request.target))
+        return [_failure(spec.id, "broken", request.target)]
+
+
+def _failure(check: str, word: str, target: Target) -> Finding:
+    text = ANY_CHECK[word]
+    return Finding(
+        check, str(target), text.verdict, f"{check}.{word}", *text.fill({"seconds": f"{CHECK_TIMEOUT_S:.0f}"})
+    )
 
 
 async def _answer(lookup: Lookup, name: str, rdtype: str) -> DnsAnswer | None:

@@ -7,63 +7,30 @@ from collections.abc import Mapping
 
 from bot import doctor
 from bot.bounces import classify
-from bot.checks import (
-    bimi,
-    dane,
-    dkim,
-    dmarc,
-    dnsbl,
-    dnssec,
-    ip_owner,
-    mta_sts,
-    mx,
-    ptr,
-    sender_requirements,
-    special_purpose,
-    spf,
-    starttls,
-    tls_rpt,
-)
-from bot.checks.finding_codes import FindingCode
+from bot.checks import sender_requirements
+from bot.checks.finding_codes import ANY_CHECK, FindingCode
 from bot.checks.hosting_providers import providers
+from bot.checks.registry import CHECKS
+from bot.checks.sender_requirements.messages import RULE_TEXTS
 from bot.checks.sender_requirements.rules import RECEIVERS, RULES, Requirement
 from bot.models import Link
 
-CHECKS = ("blocklist", "network", "ptr", "spf", "dmarc", "mx", "dkim", "dane", "bimi", "mta-sts", "tls-rpt", "starttls")
-ANY_CHECK: Mapping[str, FindingCode] = {
-    "no-answer": FindingCode(
-        "The DNS did not answer, or not in time, so the result is not known.",
-        "RFC 1035 §4.2",
-        "Check again; where it stays so, `mailcheck doctor` says why.",
-    ),
-    "broken": FindingCode(
-        "The check broke on the bot's side.", "mailcheck itself", "Tell who runs the bot; its log has the reason."
-    ),
-}
-SHARED_CODES = {f"{check}.{word}": code for check in CHECKS for word, code in ANY_CHECK.items()}
+SHARED_CODES = {f"{spec.id}.{word}": code for spec in CHECKS for word, code in ANY_CHECK.items()}
 SECTIONS: Mapping[str, Mapping[str, FindingCode]] = {
-    "Blocklists": dnsbl.CODES,
-    "Reverse name and HELO": ptr.CODES,
-    "SPF": spf.CODES,
-    "DMARC": dmarc.CODES,
-    "MX": mx.CODES,
-    "DKIM": dkim.CODES,
-    "MTA-STS": mta_sts.CODES,
-    "TLS reporting": tls_rpt.CODES,
-    "STARTTLS": starttls.CODES,
-    "DANE": dane.CODES,
-    "BIMI": bimi.CODES,
-    "The address and the name themselves": {**special_purpose.CODES, **ip_owner.CODES, **dnssec.CODES},
-    "Would they take your mail?": sender_requirements.CODES,
+    **{
+        spec.title: {code: row for other in CHECKS if other.title == spec.title for code, row in other.codes.items()}
+        for spec in CHECKS
+    },
+    "Sender requirements": sender_requirements.CODES,
     "`mailcheck doctor`": doctor.CODES,
 }
 OPENING = """# What mailcheck can find
 
 Every finding has a stable code, `check.word-word`. Programs may rely on a code; the sentence
 beside it may change.
-A verdict is pass, unknown, warn or fail; what could not be learned is unknown, never pass.
+A verdict is pass, unknown, warn or fail; what could not be checked is unknown, never pass.
 
-Beside each code: what it means, what says so, and how it is put right.
+Each row has a code, its meaning, the source of the rule, and the fix.
 """
 SECTION_OF_AN_RFC = re.compile(r"RFC ([0-9]+)(?: §([0-9A-C][0-9.]*))?")
 
@@ -102,14 +69,13 @@ def _requirements() -> str:
         ]
         for rule in RULES.values()
     }
-    rows = (f"| {_capital(RULES[rule].label)} | {' | '.join(cells)} |\n" for rule, cells in by_rule.items())
+    rows = (f"| {_capital(RULE_TEXTS[rule].label)} | {' | '.join(cells)} |\n" for rule, cells in by_rule.items())
     names = " | ".join(receiver.name for receiver in RECEIVERS)
     note = (
-        "“Bulk” is asked only of those who send more than about 5,000 mails a day;"
-        " the replies are those in the bounces."
+        "“Bulk” is required only of senders of more than about 5,000 mails a day; the replies are those in the bounces."
     )
     head = f"| rule | {names} |\n|---|{'---|' * len(RECEIVERS)}\n"
-    return f"## What receivers ask of senders\n\n{note}\n\n{head}{''.join(rows)}"
+    return f"## What receivers require of senders\n\n{note}\n\n{head}{''.join(rows)}"
 
 
 def _capital(text: str) -> str:
@@ -126,8 +92,8 @@ def _providers() -> str:
         f" | {_with_link(provider.port_25, provider.port_25_link)} |\n"
         for provider in providers().values()
     )
-    head = "| provider | reverse name | port 25 |\n|---|---|---|\n"
-    return f"## What providers let their users do\n\n{head}{''.join(rows)}"
+    head = "| provider | reverse DNS | port 25 |\n|---|---|---|\n"
+    return f"## Hosting providers\n\n{head}{''.join(rows)}"
 
 
 def _with_link(sentence: str, link: Link | None) -> str:

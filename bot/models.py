@@ -38,11 +38,13 @@ class Role(StrEnum):
 class Target:
     """An address, a domain (lower-case A-labels, no trailing dot), or both.
 
-    The text form is the identity used in buttons, Redis keys and logs.
+    `mailbox` is the mail address if one was typed; `domain` is then its domain. The text form is
+    the identity used in buttons, Redis keys and logs.
     """
 
     ip: Address | None = None
     domain: str | None = None
+    mailbox: str | None = None
 
     def __post_init__(self) -> None:
         if self.ip is None and self.domain is None:
@@ -54,7 +56,7 @@ class Target:
         return cls(ip_address(ip), domain)
 
     def __str__(self) -> str:
-        return " ".join(str(part) for part in (self.ip, self.domain) if part is not None)
+        return " ".join(str(part) for part in (self.ip, self.mailbox or self.domain) if part is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class CheckRequest:
     role: Role = Role.MTA
     helo: str | None = None
     selectors: tuple[str, ...] = ()
+    discovers_selectors: bool = True  # without `selectors`, tries the common ones
 
     def __str__(self) -> str:
         parts = [str(self.target), f"as {self.role}"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -109,25 +109,3 @@ def name_covers(pattern: str, host: str) -> bool:
 CERTIFICATE_ERRORS = frozenset(
     (ProbeError.EXPIRED, ProbeError.NOT_YET_VALID, ProbeError.WRONG_NAME, ProbeError.SELF_SIGNED, ProbeError.UNTRUSTED)
 )
-
-ERROR_TEXTS: Mapping[ProbeError, str] = {
-    ProbeError.BAD_URL: "its address is no plain https address",
-    ProbeError.NO_ADDRESS: "its name has no address",
-    ProbeError.NO_ANSWER: "the DNS did not answer about its address",
-    ProbeError.SPECIAL: "its name leads to an address that is not on the public internet",
-    ProbeError.UNREACHABLE: "no connection to it opens",
-    ProbeError.TIMEOUT: "it did not answer in time",
-    ProbeError.CONNECTION_CLOSED: "it hung up",
-    ProbeError.TOO_LARGE: "its answer is far too long",
-    ProbeError.MALFORMED: "its answer could not be read",
-    ProbeError.REDIRECT: "it sends visitors on to another page",
-    ProbeError.STATUS: "it answers with an error",
-    ProbeError.REFUSED: "it refuses to talk to this host",
-    ProbeError.TLS_REFUSED: "it offers encryption and refuses it when asked",
-    ProbeError.NO_TLS: "no encrypted connection to it can be made",
-    ProbeError.EXPIRED: "its certificate has expired",
-    ProbeError.NOT_YET_VALID: "its certificate is not valid yet",
-    ProbeError.WRONG_NAME: "its certificate is for another name",
-    ProbeError.SELF_SIGNED: "its certificate is signed by nobody but itself",
-    ProbeError.UNTRUSTED: "its certificate comes from nobody that the public trusts",
-}

@@ -6,14 +6,14 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
 from docket import Disposition, Docket, Execution, Worker
 from docket.dependencies import current_execution
-from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +26,9 @@ DRAIN_S = 8.0
 # redis-py's default limit is 100 connections, and over RESP3 it hands out pooled connections
 # that the server has closed.
 CONNECTIONS = "max_connections=500&protocol=2"
-PAYLOAD_TTL_S = 1800  # a Slack response_url lives as long
+PAYLOAD_TTL_S = 1800  # an answer that is later finds nobody waiting
 
 Task = Callable[..., Awaitable[None]]
-
-
-class TaskQueueUnavailable(Exception):
-    """The queue did not accept the task in time. It may have arrived: retry with the same key."""
 
 
 class TaskQueue:
@@ -40,7 +36,7 @@ class TaskQueue:
 
     A task whose worker died runs again; one that keeps killing its worker is dropped with an
     error in the log. Use as an async context manager; processes that only enqueue register the
-    same tasks.
+    same tasks. A call that fails may have added its task: retry with the same key.
     """
 
     def __init__(self, redis_url: str, *, redeliver_after: timedelta = REDELIVER_AFTER) -> None:
@@ -62,31 +58,41 @@ class TaskQueue:
         for task in tasks:
             self._docket.register(self._with_redelivery_limit(task))
 
-    async def enqueue(self, name: str, *ids: str, key: str | None = None, timeout_s: float) -> bool:
-        """Add a task; False if one with this key waits or runs already.
+    def register_job(self, name: str, answer: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        """Register the task that gets the payloads of `submit`; an expired payload is dropped."""
 
-        Raises TaskQueueUnavailable after `timeout_s` seconds.
-        """
-        async with queue_timeout(timeout_s):
-            return await self._add(name, ids, key)
+        async def run(payload_id: str) -> None:
+            if (payload := await self.payload(payload_id)) is not None:
+                await answer(payload)
 
-    async def submit(self, name: str, payload: Mapping[str, Any], *, key: str | None = None, timeout_s: float) -> str:
-        """Store a payload (JSON values) and add the task that gets its id.
+        run.__name__ = name
+        self.register(run)
 
-        Raises TaskQueueUnavailable after `timeout_s` seconds.
-        """
+    async def enqueue(self, name: str, *ids: str, key: str | None = None) -> bool:
+        """Add a task; False if one with this key waits or runs already."""
+        execution = await self._docket.add(name, key=key)(*ids)
+        return execution.disposition is Disposition.SCHEDULED
+
+    async def submit(self, name: str, payload: Mapping[str, Any], *, key: str | None = None) -> str:
+        """Store a payload (JSON values) and add the task that gets its id."""
         payload_id = secrets.token_urlsafe(12)
-        async with queue_timeout(timeout_s):
-            async with self._docket.redis() as redis:
-                await redis.set(payload_key(payload_id), json.dumps(payload), ex=PAYLOAD_TTL_S)
-            await self._add(name, (payload_id,), key)
+        async with self._docket.redis() as redis:
+            await redis.set(payload_key(payload_id), json.dumps(payload), ex=PAYLOAD_TTL_S)
+        await self.enqueue(name, payload_id, key=key)
         return payload_id
 
     async def payload(self, payload_id: str) -> dict[str, Any] | None:
-        """The payload of an id, also when the task runs again; None once it has expired."""
-        async with self._docket.redis() as redis:
-            text = await redis.get(payload_key(payload_id))
-        return None if text is None else json.loads(text)
+        """The payload of an id, also when the task runs again; None once it has expired, or if it cannot be read."""
+        try:
+            async with self._docket.redis() as redis:
+                text = await redis.get(payload_key(payload_id))
+            payload = None if text is None else json.loads(text)
+            if payload is not None and not isinstance(payload, dict):
+                raise TypeError("a payload is an object")
+        except (ResponseError, ValueError, TypeError, RecursionError) as error:
+            log.error("The payload %s cannot be read (%s); its task is dropped.", payload_id, type(error).__name__)
+            return None
+        return payload
 
     async def work(self, stop: asyncio.Event) -> None:
         """Run tasks until `stop` is set; then finish running ones, leaving slow ones to others."""
@@ -111,10 +117,6 @@ class TaskQueue:
             if not running.cancelled():
                 running.result()
 
-    async def _add(self, name: str, ids: tuple[str, ...], key: str | None) -> bool:
-        execution = await self._docket.add(name, key=key)(*ids)
-        return execution.disposition is Disposition.SCHEDULED
-
     def _with_redelivery_limit(self, task: Task) -> Task:
         async def attempt(*ids: str) -> None:
             execution = current_execution.get()
@@ -134,15 +136,6 @@ class TaskQueue:
                 self._docket.stream_key, self._docket.worker_group_name, min=message, max=message, count=1
             )
         return sum(entry["times_delivered"] - 1 for entry in pending)
-
-
-@asynccontextmanager
-async def queue_timeout(timeout_s: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(timeout_s):
-            yield
-    except (RedisError, OSError) as problem:  # TimeoutError is an OSError
-        raise TaskQueueUnavailable("The job queue does not answer.") from problem
 
 
 def payload_key(payload_id: str) -> str:

@@ -18,6 +18,14 @@ class Tone(StrEnum):
     PLAIN = "plain"
 
 
+class UpdateMode(StrEnum):
+    """How updates of an alert are shown: as replies, as replies the whole channel sees, or by editing the alert."""
+
+    THREAD = "thread"
+    BROADCAST = "thread+broadcast"
+    EDIT_ONLY = "edit-only"
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a card. `quote` is foreign text, rendered as a quotation and never as markup."""

@@ -8,28 +8,28 @@ from functools import partial
 
 from starlette.routing import BaseRoute, Mount
 
-from bot.app import Core
 from bot.demo import Demo
-from bot.settings import SlackMode
-from bot.storage.oauth_tokens import OAuthTokens
-from bot.storage.rate_limits import Deduplicator
+from bot.settings import secret_text
+from bot.storage.circuit_breaker import CircuitBreaker
+from bot.storage.deduplicator import Deduplicator
 from bot.storage.record_store import RecordStore
 from bot.storage.redis_client import RedisConnection
 from bot.task_queue import TaskQueue
-from handlers.background import RequestDeduplicator
 from handlers.commands import CommandRouter
 from handlers.commands.overview import OverviewBuilder
 from handlers.ports import MessagePoster, Platform
 from handlers.request_dispatcher import Enqueue
+from handlers.settings import ServiceSettings
 from handlers.slack.app import Credentials, SlackPlatform
 from handlers.slack.oauth import OAuthApp
+from handlers.slack.oauth_tokens import OAuthTokens
+from handlers.slack.settings import SlackSettings
 from handlers.teams.app import TeamsPlatform
 from handlers.teams.conversation_store import StoredConversationReferences
 from handlers.teams.outbound_auth import Credentials as TeamsCredentials
+from handlers.teams.settings import TeamsSettings
 from handlers.web.app import WebChat
 from handlers.web.dashboard import status_page_routes
-
-ENQUEUE_TIMEOUT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,9 @@ class PlatformRuntime:
 class PlatformDependencies:
     """What the platforms need. `posters` is filled here and read by delivery."""
 
-    core: Core
+    settings: ServiceSettings
     store: RedisConnection
+    breaker: CircuitBreaker
     commands: CommandRouter
     task_queue: TaskQueue
     posters: MutableMapping[str, MessagePoster]
@@ -57,10 +58,10 @@ class PlatformDependencies:
 
 def build_platforms(dependencies: PlatformDependencies) -> list[PlatformRuntime]:
     """Build the platforms. Raises CannotServe where one may not be served on this address."""
-    settings = dependencies.core.settings
+    settings = dependencies.settings
     platforms = [
-        *([_slack(dependencies)] if settings.slack_mode is not SlackMode.NONE else []),
-        *([_teams(dependencies)] if settings.serves_teams else []),
+        *([_slack(dependencies, settings.slack)] if settings.slack else []),
+        *([_teams(dependencies, settings.teams)] if settings.teams else []),
     ]
     platforms = platforms or [_web(dependencies)]
     dependencies.posters.update({chat.platform.name: chat.platform for chat in platforms})
@@ -71,75 +72,64 @@ def status_routes(dependencies: PlatformDependencies) -> list[Mount]:
     """The status page, unless the web chat already serves it."""
     return (
         status_page_routes(dependencies.overview_builder.build_all)
-        if dependencies.core.settings.status_page and "web" not in dependencies.posters
+        if dependencies.settings.web.status_page and "web" not in dependencies.posters
         else []
     )
 
 
-def _slack(dependencies: PlatformDependencies) -> PlatformRuntime:
-    seen = RequestDeduplicator(Deduplicator(dependencies.store.interactive))
+def _slack(dependencies: PlatformDependencies, settings: SlackSettings) -> PlatformRuntime:
+    breaker = dependencies.breaker
     home_overview = partial(dependencies.overview_builder.build_for_channels, "slack")
     slack = SlackPlatform(
-        _slack_credentials(dependencies),
+        _slack_credentials(settings, dependencies.store),
         dependencies.commands,
-        enqueue_jobs(dependencies.task_queue, "answer_slack", id_key="id"),
-        seen,
+        enqueue_jobs(dependencies.task_queue, breaker, "answer_slack", id_key="id"),
+        Deduplicator(dependencies.store.interactive, breaker),
         load_overview=home_overview,
     )
-
-    async def answer_slack(payload_id: str) -> None:
-        if job := await dependencies.task_queue.payload(payload_id):
-            await slack.deliver(job)
-
-    dependencies.task_queue.register(answer_slack)
+    dependencies.task_queue.register_job("answer_slack", slack.deliver)
     return PlatformRuntime(slack, slack.routes(), slack.drain, _no_close)
 
 
-def _teams(dependencies: PlatformDependencies) -> PlatformRuntime:
-    settings, redis = dependencies.core.settings, dependencies.store.interactive
-    secret = settings.teams_client_secret.get_secret_value() if settings.teams_client_secret else ""
-    credentials = TeamsCredentials(settings.teams_client_id or "", secret, settings.teams_tenant_id or "")
-    enqueue = enqueue_jobs(dependencies.task_queue, "answer_teams", id_key="errand")
+def _teams(dependencies: PlatformDependencies, settings: TeamsSettings) -> PlatformRuntime:
+    redis, breaker = dependencies.store.interactive, dependencies.breaker
+    credentials = TeamsCredentials(
+        settings.client_id or "", secret_text(settings.client_secret), settings.tenant_id or ""
+    )
+    enqueue = enqueue_jobs(dependencies.task_queue, breaker, "answer_teams", id_key="errand")
     teams = TeamsPlatform(
         credentials,
         dependencies.commands,
         enqueue,
-        StoredConversationReferences(RecordStore(redis, "teams")),
-        Deduplicator(redis),
+        StoredConversationReferences(RecordStore(redis, "teams"), breaker),
+        Deduplicator(redis, breaker),
     )
-
-    async def answer_teams(payload_id: str) -> None:
-        if job := await dependencies.task_queue.payload(payload_id):
-            await teams.deliver(job)
-
-    dependencies.task_queue.register(answer_teams)
-    return PlatformRuntime(teams, teams.routes(settings.http.host), teams.drain, teams.close)
+    dependencies.task_queue.register_job("answer_teams", teams.deliver)
+    return PlatformRuntime(teams, teams.routes(dependencies.settings.web.http.host), teams.drain, teams.close)
 
 
 def _web(dependencies: PlatformDependencies) -> PlatformRuntime:
-    settings = dependencies.core.settings
+    settings = dependencies.settings.web
     web = WebChat(dependencies.commands, dependencies.overview_builder.build_all, dependencies.demo)
-    password = settings.web_password.get_secret_value() if settings.web_password else ""
-    return PlatformRuntime(web, web.routes(settings.http, password, settings.status_page), web.drain, _no_close)
+    routes = web.routes(settings.http, secret_text(settings.web_password), settings.status_page)
+    return PlatformRuntime(web, routes, web.drain, _no_close)
 
 
-def _slack_credentials(dependencies: PlatformDependencies) -> Credentials:
-    settings = dependencies.core.settings
-    secrets = (settings.slack_bot_token, settings.slack_app_token, settings.slack_signing_secret)
-    bot, app_token, signing = (secret.get_secret_value() if secret else "" for secret in secrets)
-    credentials = Credentials(bot, app_token, signing, settings.slack_api_url)
-    if not (settings.slack_client_id and settings.slack_client_secret):
+def _slack_credentials(settings: SlackSettings, store: RedisConnection) -> Credentials:
+    bot, app_token, signing = map(secret_text, (settings.bot_token, settings.app_token, settings.signing_secret))
+    credentials = Credentials(bot, app_token, signing, settings.api_url)
+    if not (settings.client_id and settings.client_secret):
         return credentials
-    secret = settings.slack_client_secret.get_secret_value()
-    app = OAuthApp(settings.slack_client_id, secret, settings.slack_api_url)
-    return replace(credentials, oauth_app=app, token_store=OAuthTokens(dependencies.store.interactive, "slack", secret))
+    secret = secret_text(settings.client_secret)
+    app = OAuthApp(settings.client_id, secret, settings.api_url)
+    return replace(credentials, oauth_app=app, token_store=OAuthTokens(store.interactive, secret))
 
 
-def enqueue_jobs(task_queue: TaskQueue, task: str, *, id_key: str) -> Enqueue:
+def enqueue_jobs(task_queue: TaskQueue, breaker: CircuitBreaker, task: str, *, id_key: str) -> Enqueue:
     """Submit jobs under the request id in `id_key`; a job with the id of a pending one is dropped."""
 
     async def enqueue(job: dict[str, str]) -> None:
-        await task_queue.submit(task, job, key=job[id_key], timeout_s=ENQUEUE_TIMEOUT_S)
+        await breaker.call(lambda: task_queue.submit(task, job, key=job[id_key]))
 
     return enqueue
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.monitoring.models import Channel
 from handlers.message import Card
+from handlers.verbs import ChatRequest, File, FileUnreadable, ProgressCallback, VerbTable, ignore_progress
 
 __all__ = [
     "Ack",
@@ -29,47 +30,11 @@ __all__ += [
     "DeliveryUnknown",
     "FileUnreadable",
     "MessagePoster",
+    "ProgressCallback",
     "Rejected",
     "WorkspaceUnavailable",
+    "ignore_progress",
 ]
-
-
-class FileUnreadable(Exception):
-    """A file cannot be read; the message is one sentence that says what to do instead."""
-
-
-class File(Protocol):
-    """An attached file."""
-
-    async def read(self, max_bytes: int, /) -> bytes:
-        """The content. Raises FileUnreadable, also for more than `max_bytes`."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """A command that was typed, or that a button carries.
-
-    `private`: only the user may see the answer. `user` is the platform's id, `name` the display
-    name (foreign text; empty if unknown). `is_external` users belong to another workspace, as in
-    a shared channel; they may read but not change anything. `replaces` is the id of the bot's
-    message that the answer replaces, empty for a new message.
-    """
-
-    channel: Channel
-    user: str
-    text: str
-    private: bool = False
-    name: str = ""
-    is_external: bool = False
-    files: tuple[File, ...] = ()
-    replaces: str = ""
-
-
-ProgressCallback = Callable[[str], None]  # may be called from any thread
-
-
-def ignore_progress(_text: str) -> None:
-    """No-op progress callback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +60,18 @@ class CannotServe(Exception):
 class CommandHandler(Protocol):
     """Handles commands and membership events; the same for every platform."""
 
+    @property
+    def verbs(self) -> VerbTable[Any]:
+        """Parses the texts that the platform receives, once each."""
+
     def acknowledge(self, request: ChatRequest, /) -> Ack:
         """Pure and instant, to be sent within the platform's time limit."""
 
     async def handle(self, request: ChatRequest, on_progress: ProgressCallback = ..., /) -> Card:
-        """Run the command; `on_progress` gets short texts while a long one runs."""
+        """Run an acknowledged command; `on_progress` gets short texts while a long one runs.
+
+        Raises nothing: a failure is a card, and its details go to the log.
+        """
 
     async def on_channel_joined(self, channel: Channel, /) -> Card | None:
         """The bot can post in the channel again; returns a card if watches were resumed."""

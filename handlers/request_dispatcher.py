@@ -6,16 +6,17 @@ While the queue is unavailable, requests are answered in this process.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-import structlog
-
-from handlers.background import AckCircuitBreaker, RequestDeduplicator, StoreTimeout, TaskSet
+from bot.storage import StoreUnavailable
+from bot.storage.deduplicator import Deduplicator
+from handlers.background import TaskSet
 from handlers.message import Card
-from handlers.messages import internal_error_card, refusal_card
-from handlers.ports import Ack, ChatRequest, CommandHandler, ProgressCallback, ignore_progress
+from handlers.messages import refusal_card
+from handlers.ports import Ack, ChatRequest, CommandHandler
+from handlers.verbs import VerbTable
 
 DRAIN_S = 10.0
 PROGRESS_INTERVAL_S = 2.0  # between two progress messages
@@ -24,8 +25,6 @@ SLOW_NOTE = "Some name servers are slow to answer; the result follows here."
 BUSY = "Too many checks are under way; please try again in a minute."
 
 Enqueue = Callable[[dict[str, str]], Awaitable[None]]
-
-log = structlog.get_logger()
 
 
 class Request(Protocol):
@@ -37,7 +36,7 @@ class Request(Protocol):
     @property
     def chat_request(self) -> ChatRequest: ...
 
-    def to_job(self) -> dict[str, str]: ...
+    def to_job(self, verbs: VerbTable[Any], /) -> dict[str, str]: ...
 
 
 class Responder(Protocol):
@@ -55,33 +54,33 @@ RequestT = TypeVar("RequestT", bound=Request)
 class RequestDispatcher(Generic[RequestT]):
     """Acknowledges, enqueues and answers requests of one platform.
 
-    `enqueue` hands a job to a process that calls `answer_job`; while it fails or the breaker is
-    open, the request is answered here. `progress_after` is in seconds.
+    `enqueue` hands a job to a process that calls `deliver`, which reads it with `read_job`; while it
+    soon raises StoreUnavailable, the request is answered here. `progress_after` is in seconds.
     """
 
     def __init__(
         self,
         commands: CommandHandler,
         enqueue: Enqueue,
-        breaker: AckCircuitBreaker,
+        read_job: Callable[[Mapping[str, str]], RequestT],
         responder: Callable[[RequestT], Responder],
         progress_after: float,
     ) -> None:
-        self._commands, self._enqueue, self._breaker = commands, enqueue, breaker
+        self._commands, self._submit, self._read_job = commands, enqueue, read_job
         self._responder, self._progress_after = responder, progress_after
-        self._answered_here, self.tasks, self._enqueuing = (RequestDeduplicator(), TaskSet(), TaskSet())
+        self._answered_here, self.tasks, self._enqueuing = (Deduplicator(), TaskSet(), TaskSet())
 
     # Accepting
 
     async def accept(self, request: RequestT) -> Ack:
         """Acknowledge a request once it is queued or running here."""
         ack = self._commands.acknowledge(request.chat_request)
-        return ack if not ack.needs_work or await self._enqueue_or_run(request) else busy_ack()
+        return ack if not ack.needs_work or await self._enqueue(request) else busy_ack()
 
     def accept_nowait(self, request: RequestT) -> Ack:
         """Acknowledge first and enqueue right after, for platforms with a short deadline."""
         ack = self._commands.acknowledge(request.chat_request)
-        if ack.needs_work and (self.tasks.full or not self._enqueuing.start(self._enqueue_soon(request))):
+        if ack.needs_work and (self.tasks.full or not self._enqueuing.start(self._enqueue(request, acknowledged=True))):
             return busy_ack()
         return ack
 
@@ -95,19 +94,22 @@ class RequestDispatcher(Generic[RequestT]):
         await self.tasks.drain(DRAIN_S)
         await self.wait_enqueued()  # requests that the drained work accepted
 
-    async def _enqueue_or_run(self, request: RequestT) -> bool:
-        """False if the queue is unavailable and this process is at its limit."""
-        try:
-            await self._breaker.call(lambda: self._enqueue(request.to_job()))
-        except StoreTimeout:
-            self._answered_here.seen_locally(request.id)  # the queue may have accepted it all the same
-            return self.tasks.start(self._answer(request))
-        return True
+    async def _enqueue(self, request: RequestT, acknowledged: bool = False) -> bool:
+        """Enqueue or run a request; False if the queue is unavailable and this process is at its limit.
 
-    async def _enqueue_soon(self, request: RequestT) -> None:
-        await asyncio.sleep(ENQUEUE_DELAY_S)
-        if not await self._enqueue_or_run(request):
-            await self._responder(request).send(busy_ack().card)
+        An acknowledgement on its way leaves first, and a refusal then follows it.
+        """
+        if acknowledged:
+            await asyncio.sleep(ENQUEUE_DELAY_S)
+        try:
+            await self._submit(request.to_job(self._commands.verbs))
+        except StoreUnavailable:
+            self._answered_here.seen_locally(request.id)  # the queue may have accepted it all the same
+            if not self.tasks.start(self._answer(request)):
+                if acknowledged:
+                    await self._responder(request).send(busy_ack().card)
+                return False
+        return True
 
     # Answering
 
@@ -115,17 +117,19 @@ class RequestDispatcher(Generic[RequestT]):
         """Send a card that needs no work, where an acknowledgement cannot carry it."""
         self.tasks.start(self._responder(request).send(card))
 
-    async def answer_job(self, request: RequestT) -> None:
+    async def deliver(self, job: Mapping[str, str]) -> None:
         """Answer a queued request, unless this process has answered it already."""
+        request = self._read_job(job)
         if not self._answered_here.seen_locally(request.id):
             await self._answer(request)
 
     async def _answer(self, request: RequestT) -> None:
-        reply, progress = self._responder(request), Progress()
+        reply, progress, chat_request = self._responder(request), Progress(), request.chat_request
+        begun: Card | None = None
         async with asyncio.TaskGroup() as group:
-            answer = group.create_task(answer_request(self._commands, request.chat_request, progress))
+            answer = group.create_task(self._commands.handle(chat_request, progress))
             async for text in progress.updates(answer, self._progress_after):
-                begun = self._commands.acknowledge(request.chat_request).card
+                begun = begun or self._commands.acknowledge(chat_request).card
                 await reply.progress(progress_card(begun, text))
             await reply.send(await answer)
 
@@ -158,17 +162,6 @@ class Progress:
 def progress_card(acknowledgement: Card, text: str) -> Card:
     """The acknowledgement card with a progress text as its footnote."""
     return replace(acknowledgement, footnote=text or acknowledgement.footnote or SLOW_NOTE)
-
-
-async def answer_request(
-    commands: CommandHandler, request: ChatRequest, on_progress: ProgressCallback = ignore_progress
-) -> Card:
-    """The answer, or an error card if the command failed; the details go to the log."""
-    try:
-        return await commands.handle(request, on_progress)
-    except Exception:
-        log.exception("command failed", platform=request.channel.platform, channel=request.channel.id)
-        return internal_error_card()
 
 
 def busy_ack() -> Ack:

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -26,15 +26,19 @@ from starlette.routing import BaseRoute
 from bot.app import Core, Monitoring, build_monitoring, open_core, update_gauges
 from bot.demo import Demo, run_demo
 from bot.models import LookupFailed, Verdict
+from bot.monitoring.interfaces import Clock
 from bot.monitoring.repository import RedisRepository
+from bot.parser_process.process import ParserProcess
 from bot.settings import HostPort, Settings, SpecialAddresses
+from bot.storage import StoreUnavailable
 from bot.storage.circuit_breaker import CircuitBreaker
-from bot.storage.rate_limits import RateLimiter
+from bot.storage.poll_store import PollStore
 from bot.storage.redis_clock import RedisClock
 from bot.task_queue import TaskQueue
 from handlers.cli.repl import run_repl
-from handlers.commands import CommandRouter
+from handlers.commands import VERBS, CommandRouter
 from handlers.commands.overview import ListStatusCache, OverviewBuilder
+from handlers.commands.pasted_text import PastedTextCommands
 from handlers.commands.watch import WatchCommands
 from handlers.delivery import DeliveryTimeouts, DeliveryWorker
 from handlers.host_check import HostCheck
@@ -45,7 +49,9 @@ from handlers.messages import TRUST_VERDICTS, ListRow, lists_card
 from handlers.messages.formatting import QUARANTINED
 from handlers.platform_registry import PlatformDependencies, PlatformRuntime, build_platforms, status_routes
 from handlers.ports import CannotServe, ChatRequest, MessagePoster, ServeRole
+from handlers.settings import ServiceSettings
 from handlers.slack.socket_mode import SlackConnectionRefused
+from handlers.web.settings import WebSettings
 
 PER_USER = 10
 PER_CHANNEL = 20
@@ -53,10 +59,10 @@ PER_CHANNEL = 20
 log = structlog.get_logger()
 
 
-async def serve(core: Core, role: ServeRole, demo: Demo | None = None) -> None:
+async def serve(core: Core, settings: ServiceSettings, role: ServeRole, demo: Demo | None = None) -> None:
     """Serve until SIGTERM, SIGINT or the end of REPL input, then drain. Raises CannotServe."""
     try:
-        await _serve(core, role, demo)
+        await _serve(core, settings, role, demo)
     except* (CannotServe, SlackConnectionRefused) as group:
         first: BaseException = group
         while isinstance(first, BaseExceptionGroup):
@@ -64,19 +70,20 @@ async def serve(core: Core, role: ServeRole, demo: Demo | None = None) -> None:
         raise CannotServe(str(first)) from None
 
 
-async def _serve(core: Core, role: ServeRole, demo: Demo | None) -> None:
+async def _serve(core: Core, settings: ServiceSettings, role: ServeRole, demo: Demo | None) -> None:
     assert core.store is not None
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    listening_socket = listen(core.settings.http)
-    metrics_socket = listen_metrics(core.settings)
-    async with TaskQueue(core.store.url) as task_queue:
+    address = settings.web.http
+    listening_socket = listen(address)
+    metrics_socket = listen_metrics(settings.web)
+    async with TaskQueue(core.store.url) as task_queue, aclosing(ParserProcess()) as parser:
         posters: dict[str, MessagePoster] = {}
         monitoring = build_monitoring(core, core.store)
-        commands = build_commands(core, monitoring, posters)
+        commands = build_commands(core, settings.web, monitoring, posters, PastedTextCommands(parser.parse))
         dependencies = PlatformDependencies(
-            core, core.store, commands, task_queue, posters, build_overview(core, monitoring), demo
+            settings, core.store, core.breaker, commands, task_queue, posters, build_overview(core, monitoring), demo
         )
         platforms = build_platforms(dependencies)
         serves_chat, runs_workers = role is not ServeRole.WORKER, role is not ServeRole.WEB
@@ -86,22 +93,22 @@ async def _serve(core: Core, role: ServeRole, demo: Demo | None) -> None:
                 group.create_task(core.clock.correct_regularly(stop))
             chat_routes = [route for platform in platforms for route in platform.routes]
             routes = [*chat_routes, *status_routes(dependencies)] if serves_chat else []
-            web = http_server(
+            probes = health_probes(
                 core,
-                routes,
                 lambda: alive(workers, monitoring.poller.is_stalled),
                 partial(refresh_gauges, core, monitoring),
                 {"polls": partial(is_watching, monitoring)} if runs_workers else {},
-                metrics_socket,
             )
+            web = http_server(settings.web, routes, probes, metrics_socket)
             group.create_task(web.serve(sockets=[listening_socket]))
+            VERBS.prepare()
             gc.freeze()  # loaded modules stay: scanning them would stop the loop for 50 ms
-            log.info("serving", part=str(role), http=f"http://{core.settings.http}", chats=" ".join(posters))
+            log.info("serving", part=str(role), http=f"http://{address}", chats=" ".join(posters))
             if "web" in posters and not sys.stdin.isatty():
-                print(f"mailcheck is at http://{core.settings.http}", flush=True)
+                print(f"mailcheck is at http://{address}", flush=True)
             listeners = [chat.platform.run() for chat in platforms] if serves_chat else []
             if serves_chat and sys.stdin.isatty():
-                listeners.append(_run_repl(core, commands, stop))
+                listeners.append(_run_repl(address, commands, stop))
             listening = [group.create_task(listener) for listener in listeners]
             await stop.wait()
             await _shut_down(platforms, listening, workers, web)
@@ -143,13 +150,19 @@ async def _shut_down(
         await chat.close()
 
 
-async def _run_repl(core: Core, commands: CommandRouter, stop: asyncio.Event) -> None:
+async def _run_repl(address: HostPort, commands: CommandRouter, stop: asyncio.Event) -> None:
     """Run the REPL on the terminal; its end stops the bot."""
-    await run_repl(commands, Console(highlight=False), sys.stdin, f"http://{core.settings.http}")
+    await run_repl(commands, Console(highlight=False), sys.stdin, f"http://{address}")
     stop.set()
 
 
-def build_commands(core: Core, monitoring: Monitoring, posters: dict[str, MessagePoster]) -> CommandRouter:
+def build_commands(
+    core: Core,
+    settings: WebSettings,
+    monitoring: Monitoring,
+    posters: dict[str, MessagePoster],
+    pasted_text: PastedTextCommands,
+) -> CommandRouter:
     async def list_health() -> Card:
         return lists_card(await query_lists(core, monitoring))
 
@@ -166,11 +179,13 @@ def build_commands(core: Core, monitoring: Monitoring, posters: dict[str, Messag
         effective_interval=register.effective_interval,
     )
     return CommandRouter(
+        VERBS,
         core.check_runner,
         core.list_count,
         list_health,
-        command_rate_limit(core.settings, core.cache_breaker),
+        command_rate_limit(settings, monitoring.interactive.polls, core.breaker, core.clock),
         watch_commands,
+        pasted_text=pasted_text,
     )
 
 
@@ -199,21 +214,27 @@ def build_overview(core: Core, monitoring: Monitoring) -> OverviewBuilder:
 
 
 def command_rate_limit(
-    settings: Settings, cache_breaker: CircuitBreaker | None
+    settings: WebSettings, polls: PollStore, breaker: CircuitBreaker, clock: Clock
 ) -> Callable[[ChatRequest], Awaitable[str]]:
     """Rate limit of commands: returns a sentence for users over it, else an empty string."""
-    limiter = RateLimiter(cache_breaker) if cache_breaker else None
     single_user = ("terminal",) if settings.web_password else ("terminal", "web")  # one user, on their own machine
 
     async def wait(request: ChatRequest) -> str:
-        workspace = f"{request.channel.platform}:{request.channel.workspace}"
-        if limiter is None or request.channel.platform in single_user:
+        if request.channel.platform in single_user:
             return ""
-        seconds = await limiter.acquire(
-            {f"{workspace}:user:{request.user}": PER_USER, f"{workspace}:channel:{request.channel.id}": PER_CHANNEL}
-        )
+        workspace, now = f"commands:{request.channel.platform}:{request.channel.workspace}", clock().timestamp()
+        limits = {
+            f"{workspace}:user:{request.user}": PER_USER,
+            f"{workspace}:channel:{request.channel.id}": PER_CHANNEL,
+        }
+        try:
+            waits_s = await breaker.call(
+                lambda: asyncio.gather(*(polls.take_token(key, now, limit) for key, limit in limits.items()))
+            )
+        except StoreUnavailable:
+            return ""
         rule = f"{PER_USER} checks a minute for a person, {PER_CHANNEL} for a channel"
-        return f"That is a lot at once ({rule}); please ask again in {seconds} s." if seconds else ""
+        return f"That is a lot at once ({rule}); please ask again in {max(waits_s):.0f} s." if any(waits_s) else ""
 
     return wait
 
@@ -227,14 +248,9 @@ async def is_watching(monitoring: Monitoring) -> bool:
     return (await monitoring.poll_monitor.read()).is_watching
 
 
-def http_server(
-    core: Core,
-    routes: Sequence[BaseRoute],
-    alive: Callable[[], bool],
-    update_gauges: Callable[[], Awaitable[None]],
-    readiness: Mapping[str, Probe],
-    metrics_socket: socket.socket | None = None,
-) -> uvicorn.Server:
+def health_probes(
+    core: Core, alive: Callable[[], bool], update_gauges: Callable[[], Awaitable[None]], readiness: Mapping[str, Probe]
+) -> HealthProbes:
     async def store_answers() -> bool:
         return bool(core.store and await core.store.interactive.ping())
 
@@ -245,17 +261,24 @@ def http_server(
         return False
 
     dependencies = {"store": store_answers, "dns": dns_answers, **readiness}
-    probes = HealthProbes(alive, dependencies, core.metrics.registry, update_gauges)
-    settings, hosts = core.settings, core.settings.public_hosts
+    return HealthProbes(alive, dependencies, core.metrics.registry, update_gauges)
+
+
+def http_server(
+    settings: WebSettings,
+    routes: Sequence[BaseRoute],
+    probes: HealthProbes,
+    metrics_socket: socket.socket | None = None,
+) -> uvicorn.Server:
     app = build_http_app(probes, routes, with_metrics=metrics_socket is None)
     extra_listeners = []
     if metrics_socket and settings.metrics:
-        metrics_app = HostCheck(build_http_app(probes), settings.metrics, hosts)
+        metrics_app = HostCheck(build_http_app(probes), settings.metrics, settings.public_hosts)
         extra_listeners.append((metrics_socket, metrics_app))
-    return Server(HostCheck(app, settings.http, hosts), extra_listeners)
+    return Server(HostCheck(app, settings.http, settings.public_hosts), extra_listeners)
 
 
-def listen_metrics(settings: Settings) -> socket.socket | None:
+def listen_metrics(settings: WebSettings) -> socket.socket | None:
     """The socket of MAILCHECK_METRICS, if set. Raises CannotServe."""
     return listen(settings.metrics, "MAILCHECK_METRICS") if settings.metrics else None
 
@@ -277,31 +300,26 @@ def listen(address: HostPort, variable: str = "MAILCHECK_HTTP") -> socket.socket
     return listening_socket
 
 
-async def run_demo_bot(address: HostPort) -> None:
+async def run_demo_bot(web: WebSettings) -> None:
     """Serve the demo until stopped; its state is deleted at the end."""
     with TemporaryDirectory(prefix="mailcheck-demo-") as folder:
         async with run_demo() as world:
-            settings = demo_settings(world, Path(folder), address)
-            async with open_core(settings, needs_store=True) as wing:
-                await serve(wing, ServeRole.ALL, world)
+            settings = ServiceSettings(demo_settings(world, Path(folder)), web)  # the web chat only
+            async with open_core(settings.core, needs_store=True) as core:
+                await serve(core, settings, ServeRole.ALL, world)
 
 
-def demo_settings(demo: Demo, folder: Path, address: HostPort) -> Settings:
-    """Settings of the demo: web chat only, embedded store, demo DNS, alerts within seconds."""
+def demo_settings(demo: Demo, folder: Path) -> Settings:
+    """Settings of the demo: embedded store, demo DNS, alerts within seconds."""
     return Settings(
         redis_url=None,
         blocklists=None,
         spamhaus_dqs_key=None,
         abusix_key=None,
-        slack_bot_token=None,
-        slack_app_token=None,
-        slack_signing_secret=None,
-        teams_client_id=None,
-        teams_client_secret=None,
+        list_keys={},
         nameservers=(demo.server,),
         special_addresses=SpecialAddresses.ALLOW,
         state_dir=folder,
-        http=address,
         watch_every=timedelta(seconds=3),
         confirm_after=timedelta(seconds=2),
         clear_after=timedelta(seconds=5),

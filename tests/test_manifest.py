@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from handlers.commands import VERBS
 from handlers.slack.oauth import SCOPES
+from handlers.verbs import Refusal
 from tests.handlers.slack.conftest import open_workspace
 from tests.support.slack_payloads import (
     direct_message,
@@ -76,7 +78,8 @@ FREE_METHODS = {"auth_test", "views_open", "views_publish"}
 async def test_manifest_commands_shortcuts_and_events_are_handled(body: str, kind: str) -> None:
     async with open_workspace() as workspace:
         await workspace.send(body, kind)
-        assert [job["text"].removeprefix("bounce ") for job in workspace.jobs] == ["example.com"]
+        [job] = workspace.jobs
+        assert VERBS.from_job(job) in (VERBS.parse("example.com"), VERBS.parse("bounce example.com"))
 
 
 @pytest.mark.parametrize("name", [name for name in EVENTS if name not in MESSAGE_EVENTS])
@@ -103,6 +106,12 @@ def test_manifest_scopes_are_those_in_use() -> None:
 def test_manifest_uses_socket_mode_without_public_url() -> None:
     assert SETTINGS["socket_mode_enabled"] is True
     assert "://" not in "".join(line.partition("#")[0] for line in TEXT.splitlines())
+
+
+@pytest.mark.parametrize("usage", COMMAND["usage_hint"].split(" | "))
+def test_manifest_usage_hint_names_commands(usage: str) -> None:
+    command = VERBS.parse(usage.translate({ord("["): None, ord("]"): None}))
+    assert not isinstance(command.arguments, Refusal)
 
 
 def test_manifest_command_text_is_not_escaped() -> None:

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import httpx
 import pytest
 import typer
 
 from bot.__main__ import app
 from tests.support.dns_server import serve
 from tests.support.mail_world import GOOD, LISTED, mail_world
+from tests.support.web_page import csrf_token, submit_command, until_shown
 from tests.test_command_line import HEADER, REPLIES
 from tests.test_serve import free_port, get
 
@@ -56,7 +58,7 @@ for words in json.load(sys.stdin):
 
 # Commands that end, with their exit status and a part of their output.
 RUNS = {
-    "bounce replies --json": (0, '"list": "spamhaus-zen"'),
+    "bounce replies --json": (1, '"list": "spamhaus-zen"'),
     "headers message --json": (0, GOOD),
     f"spf --ip {LISTED} --sender a@example.com --helo x.example --json": (1, '"result": "fail"'),
     "spf example.com": (0, "three.example.net"),
@@ -191,6 +193,9 @@ async def test_serve_and_demo_start_beside_foreign_packages(install: Install, co
             assert (await get(f"http://{http}/readyz")).json()["store"] is True
             assert "<form" in (await get(f"http://{http}/c/mail")).text
             assert (await get(f"http://{http}/static/chat.css")).status_code == 200
+            async with httpx.AsyncClient(base_url=f"http://{http}", timeout=10) as browser:
+                await submit_command(browser, await csrf_token(browser), f"headers {HEADER}")
+                await until_shown(browser, f"left its organization from {GOOD}")
             process.send_signal(signal.SIGTERM)
             status, _, errors = await install.result_of(process)
         finally:

@@ -20,7 +20,7 @@ MAX_CHARS = 256 * 1024
 MAX_FIELDS = 1_000
 FIELD = re.compile(r"^([!-9;-~]{1,76})[ \t]?:(.*)$")
 ADDRESS_DOMAIN = re.compile(r"@([\w.-]{1,253})")
-ARC_INSTANCE = re.compile(r"\s*i=\d{1,3};")
+ARC_INSTANCE = re.compile(r"\A\s*i=\d{1,3};")
 HEADER_NAMES = frozenset(("received", "from", "subject", "message-id", "return-path", "authentication-results"))
 MICROSOFT = "Microsoft"
 DOUBLE_SPACED_LINES, MIN_DOUBLE_SPACED = 60, 8

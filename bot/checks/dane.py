@@ -11,38 +11,58 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.checks.finding_codes import FindingCode, FindingTemplate
+from bot.checks.finding_codes import FindingCode
 from bot.checks.lookups import lookup_concurrently, lookup_or_failure, readable
 from bot.inputs.domain_names import display_domain
 from bot.models import CheckRequest, DnsAnswer, Finding, Lookup, LookupFailed, Verdict
 
+# Placeholders: {domain}, {good} and {bad} (mail servers), {reason}.
 CODES: Mapping[str, FindingCode] = {
     "dane.ok": FindingCode(
-        "Every mail server of the domain has a TLSA record that senders can use, proven by DNSSEC.", "RFC 7672 §3.1"
+        "Every mail server of the domain has a usable TLSA record that is DNSSEC-validated.",
+        "RFC 7672 §3.1",
+        verdict=Verdict.PASS,
+        summary="Servers that use DANE deliver to {domain} only over TLS, with the keys published for {good}.",
     ),
     "dane.missing": FindingCode(
-        "The mail servers of the domain have no TLSA records; most domains have none.", "RFC 7672 §2.2"
+        "The mail servers of the domain have no TLSA records; most domains have none.",
+        "RFC 7672 §2.2",
+        verdict=Verdict.PASS,
+        summary="The mail servers of {domain} publish no TLSA records; mail is delivered without DANE.",
     ),
     "dane.partial": FindingCode(
         "Some mail servers of the domain have usable TLSA records and others have none.",
         "RFC 7672 §2.2",
         "Publish TLSA records for every mail server.",
+        verdict=Verdict.WARN,
+        summary="DANE protects {good} but not {bad}, so an attacker can redirect mail for {domain} to the server "
+        "without it.",
+        remediation="Publish TLSA records for every mail server of the domain, each in a zone signed with DNSSEC.",
     ),
     "dane.unusable": FindingCode(
         "A mail server has TLSA records and senders can use none of them (RFC 7672 §3.1).",
         "RFC 7672 §3.1",
-        "Publish records of usage 3 or 2 that fit the certificate, or remove them.",
+        "Publish records of usage 3 or 2 that match the certificate, or remove them.",
+        verdict=Verdict.WARN,
+        summary="Senders can use none of the TLSA records of {bad}, so they send mail for {domain} over TLS without "
+        "verifying the server.",
+        remediation="Publish a record of the form 3 1 1 with the SHA-256 of the server's public key.",
     ),
     "dane.not-checked": FindingCode(
-        "The answers about the mail servers are not proven by DNSSEC, so DANE was not checked.", "RFC 7672 §2.1"
+        "The answers about the mail servers are not DNSSEC-validated, so DANE was not checked.",
+        "RFC 7672 §2.1",
+        verdict=Verdict.PASS,
+        summary="DANE of {domain}: not checked, because the answers about its mail servers are not DNSSEC-validated "
+        "(the zone is not signed, or this resolver does not validate).",
     ),
     "dane.no-answer": FindingCode(
-        ("The DNS is proven but did not answer for a TLSA record; senders that use DANE hold mail back then."),
+        "The zone is signed, and DNS did not answer for a TLSA record; senders that use DANE hold mail back then.",
         "RFC 7672 §2.1",
-        (
-            "Look at the name servers of the zone that the finding names: senders that use DANE"
-            " hold mail back meanwhile."
-        ),
+        "Check the name servers of the zone that the finding names: senders that use DANE hold mail back meanwhile.",
+        verdict=Verdict.UNKNOWN,
+        summary="DNS did not answer for the TLSA records of {bad} ({reason}); senders that use DANE hold mail back "
+        "until it does.",
+        remediation="Make sure that the name servers of the zone answer TLSA queries, then check again.",
     ),
 }
 MAX_MX_HOSTS = 10
@@ -50,42 +70,6 @@ USAGES, SELECTORS = {2, 3}, {0, 1}  # DANE-TA, DANE-EE; full certificate, public
 DIGEST_OCTETS = {1: 32, 2: 64}  # SHA-256, SHA-512; type 0 is the data itself
 NUMBER = re.compile(r"[0-9]{1,3}")
 HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2})+")
-
-
-# Placeholders: {domain}, {good} and {bad} (mail servers), {reason}.
-TEMPLATES: Mapping[str, FindingTemplate] = {
-    "dane.ok": FindingTemplate(
-        Verdict.PASS, ("Servers that use DANE deliver to {domain} only over TLS, with the keys published for {good}.")
-    ),
-    "dane.missing": FindingTemplate(
-        Verdict.PASS, "The mail servers of {domain} publish no keys for DANE; mail is delivered without it."
-    ),
-    "dane.partial": FindingTemplate(
-        Verdict.WARN,
-        ("DANE protects {good} but not {bad}, so an attacker can lead mail for {domain} to the unprotected way."),
-        ("Publish TLSA records for every mail server of the domain, each in a zone signed with DNSSEC."),
-    ),
-    "dane.unusable": FindingTemplate(
-        Verdict.WARN,
-        ("Senders can use none of the TLSA records of {bad}, so they encrypt mail for {domain} to whoever answers."),
-        "Publish a record of the form 3 1 1 with the SHA-256 of the server's public key.",
-    ),
-    "dane.not-checked": FindingTemplate(
-        Verdict.PASS,
-        (
-            "DANE of {domain} was not checked: nothing proves the answers about its mail servers"
-            " (no DNSSEC there, or none here)."
-        ),
-    ),
-    "dane.no-answer": FindingTemplate(
-        Verdict.UNKNOWN,
-        (
-            "The DNS did not answer about the DANE keys of {bad} ({reason}); servers that use"
-            " DANE hold mail back until it does."
-        ),
-        "See that the name servers of the zone answer TLSA questions, then check again.",
-    ),
-}
 
 
 class BadTlsa(ValueError):
@@ -185,9 +169,9 @@ def parse_tlsa(text: str) -> Tlsa:
     parts = text.split()
     numbers, data = parts[:3], "".join(parts[3:]).lower()
     if len(numbers) < 3 or not all(map(NUMBER.fullmatch, numbers)):
-        raise BadTlsa("a TLSA record starts with three numbers")
+        raise BadTlsa(text)
     if not HEXADECIMAL.fullmatch(data):
-        raise BadTlsa("the data of a TLSA record is hexadecimal")
+        raise BadTlsa(text)
     usage, selector, matching = map(int, numbers)
     return Tlsa(usage, selector, matching, data)
 
@@ -200,7 +184,7 @@ def _parse_or_unusable(text: str) -> Tlsa:
 
 
 def _finding(code: str, domain: str, hosts: Sequence[HostTlsa], bad: Sequence[HostTlsa] = ()) -> Finding:
-    template = TEMPLATES[code]
+    text = CODES[code]
     values = {
         "domain": display_domain(domain),
         "good": ", ".join(readable(host.host) for host in hosts if host.usable),
@@ -211,5 +195,4 @@ def _finding(code: str, domain: str, hosts: Sequence[HostTlsa], bad: Sequence[Ho
         "keys": {host.host: [str(record) for record in host.records] for host in hosts if host.records},
         "not_proven": [host.host for host in hosts if not host.authentic],
     }
-    summary, remediation = (template.summary.format_map(values), template.remediation.format_map(values))
-    return Finding("dane", domain, template.verdict, code, summary, remediation, facts)
+    return Finding("dane", domain, text.verdict, code, *text.fill(values), facts)

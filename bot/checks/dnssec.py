@@ -15,22 +15,25 @@ from bot.models import CheckRequest, DnsAnswer, Finding, Lookup, LookupResult, V
 
 CODES: Mapping[str, FindingCode] = {
     "network.dnssec-signed": FindingCode(
-        "The resolver has verified the answers about the domain (DNSSEC).", "RFC 4035 §3.2.3"
+        "The resolver has validated the answers about the domain (DNSSEC).",
+        "RFC 4035 §3.2.3",
+        verdict=Verdict.PASS,
+        summary="{domain} is signed with DNSSEC, so its records cannot be changed in transit.",
     ),
     "network.dnssec-unsigned": FindingCode(
-        "The resolver verifies what is signed, and the domain is not.", "RFC 4033 §5"
+        "The resolver validates DNSSEC, and the domain is not signed.",
+        "RFC 4033 §5",
+        verdict=Verdict.PASS,
+        summary="{domain} is not signed with DNSSEC; mail works without it, and DANE does not.",
     ),
     "network.dnssec-not-checked": FindingCode(
-        "The resolver does not verify DNSSEC, so it is not known whether the domain is signed.", "RFC 4035 §3.2.3"
+        "The resolver does not validate DNSSEC, so it is not known whether the domain is signed.",
+        "RFC 4035 §3.2.3",
+        verdict=Verdict.PASS,
+        summary="DNSSEC of {domain}: not checked, because this resolver does not validate.",
     ),
 }
-SUMMARIES: Mapping[str, str] = {
-    "network.dnssec-signed": ("{domain} is signed with DNSSEC, so nobody on the way can change its records."),
-    "network.dnssec-unsigned": ("{domain} is not signed with DNSSEC; mail works without it, and DANE does not."),
-    "network.dnssec-not-checked": (
-        "Whether {domain} is signed with DNSSEC was not checked: this resolver does not verify it."
-    ),
-}
+
 ROOT = "."
 
 
@@ -41,7 +44,8 @@ async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
         return []
     mx, root_soa = await lookup_concurrently(lookup, [(domain, "MX"), (ROOT, "SOA")])
     code = judge(mx, root_soa)
-    return [Finding("network", domain, Verdict.PASS, code, SUMMARIES[code].format(domain=display_domain(domain)))]
+    text = CODES[code]
+    return [Finding("network", domain, text.verdict, code, *text.fill({"domain": display_domain(domain)}))]
 
 
 def judge(mx: LookupResult, root_soa: LookupResult) -> str:

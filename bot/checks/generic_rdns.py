@@ -1,4 +1,4 @@
-"""Recognize generic reverse names, which receivers distrust. Pure."""
+"""Recognize generic PTR names, which receivers distrust. Pure."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ GENERIC_WORD = re.compile(
 )
 DIGIT_RUN = re.compile(r"[0-9]+")
 LETTER_RUN = re.compile(r"[a-z]+")
+ADDRESS = "address"  # what makes a name generic: the numbers of the address, or else one of the words
 # Two short octets side by side may be chance (mail-1-2), two long ones hardly.
 MIN_DIGITS = 4
 
 
 def why_generic(name: str, ip: Address) -> str | None:
-    """What makes the reverse name generic, as the end of "it contains …"; None if nothing does.
+    """What makes the PTR name generic: ADDRESS or the word in it; None if nothing does.
 
     Only the part below the registered domain counts: `mx.dsl-shop.example` is not generic.
     """
     registered_domain = organizational_domain(name)
     host = name.removesuffix(registered_domain).rstrip(".")
     if _contains_address(host, ip):
-        return "the numbers of the address"
-    word = next((word for word in LETTER_RUN.findall(host) if GENERIC_WORD.fullmatch(word)), None)
-    return f"the word “{word}”" if word else None
+        return ADDRESS
+    return next((word for word in LETTER_RUN.findall(host) if GENERIC_WORD.fullmatch(word)), None)
 
 
 def _contains_address(host: str, ip: Address) -> bool:

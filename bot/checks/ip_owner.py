@@ -12,18 +12,25 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 
 from bot.checks.finding_codes import FindingCode
-from bot.checks.hosting_providers import Provider, provider_of_network
+from bot.checks.hosting_providers import provider_of_network
 from bot.checks.lookups import lookup_or_failure, reversed_ip
 from bot.checks.rdap import AbuseContact, FindContact
 from bot.inputs.special_addresses import special_purpose_of
 from bot.models import Address, BulkLookup, CheckRequest, DnsAnswer, Finding, Lookup, Verdict
 
+# Placeholders: {ip}, {network} (AS number, and its name where it has one), {provider}, {notes} (whole sentences).
 CODES: Mapping[str, FindingCode] = {
     "network.holder": FindingCode(
-        ("Whose network the address is in, and what its provider lets users do about reverse name and port 25."),
+        "Whose network the address is in, and what its provider lets users do about reverse DNS and port 25.",
         "[Team Cymru: IP to ASN](https://www.team-cymru.com/ip-asn-mapping), RFC 9083 §5.4",
+        verdict=Verdict.PASS,
+        summary="{ip} is in the network {network}; {provider} sets its PTR record.{notes}",
     )
 }
+NAMED_NETWORK = "of {holder} ({network})"
+ITS_PROVIDER = "its provider"
+ABUSE_NOTE = "Complaints about it go to {abuse}."
+
 ORIGIN_ZONES = {4: "origin.asn.cymru.com", 6: "origin6.asn.cymru.com"}
 AS_NAME_ZONE = "asn.cymru.com"
 LOOKUP_TIMEOUT_S = 2.0
@@ -107,9 +114,9 @@ def parse_origin(text: str) -> Origin:
     try:
         network = ip_network(prefix)
     except ValueError:
-        raise BadRow("the second field is no prefix") from None
+        raise BadRow(prefix) from None
     if not numbers:
-        raise BadRow("the first field is no number of an autonomous system")
+        raise BadRow(asns)
     country_code = country if country.isascii() and country.isalpha() and len(country) == 2 else ""
     return Origin(numbers, str(network), country_code, registry.lower())
 
@@ -141,13 +148,22 @@ def _finding(ip: Address, origin: Origin, holder: str, contact: AbuseContact | N
     asn = origin.asns[0]
     provider = provider_of_network(asn)
     network = f"AS{asn}, {origin.country}" if origin.country else f"AS{asn}"
-    sentence = f"{ip} is in the network of {holder} ({network})" if holder else f"{ip} is in the network {network}"
+    port_25 = provider.port_25 if provider else ""
+    abuse = ABUSE_NOTE.format(abuse=contact.abuse) if contact and contact.abuse else ""
+    values = {
+        "ip": ip,
+        "network": NAMED_NETWORK.format(holder=holder, network=network) if holder else network,
+        "provider": provider.name if provider else ITS_PROVIDER,
+        "notes": "".join(f" {note}" for note in (port_25, abuse) if note),
+    }
+    code = "network.holder"
+    text = CODES[code]
     return Finding(
-        check="network",
-        subject=str(ip),
-        verdict=Verdict.PASS,
-        code="network.holder",
-        summary=f"{sentence}{_provider_text(provider)}{_abuse_text(contact)}",
+        "network",
+        str(ip),
+        text.verdict,
+        code,
+        *text.fill(values),
         facts={
             "asns": list(origin.asns),
             "prefix": origin.prefix,
@@ -157,17 +173,7 @@ def _finding(ip: Address, origin: Origin, holder: str, contact: AbuseContact | N
             "abuse": (contact.abuse or None) if contact else None,
             "provider": provider.id if provider else None,
             "reverse_name": provider.rdns_steps if provider else None,
-            "port_25": (provider.port_25 or None) if provider else None,
+            "port_25": port_25 or None,
         },
         links=tuple(link for link in (provider.link, provider.port_25_link) if link) if provider else (),
     )
-
-
-def _provider_text(provider: Provider | None) -> str:
-    if provider is None:
-        return "; its provider sets the reverse name."
-    return f"; {provider.name} sets the reverse name. {provider.port_25}".rstrip()
-
-
-def _abuse_text(contact: AbuseContact | None) -> str:
-    return f" Complaints about it go to {contact.abuse}." if contact and contact.abuse else ""

@@ -7,127 +7,101 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from bot.checks.finding_codes import FindingCode, FindingTemplate
+from bot.checks.finding_codes import FindingCode
 from bot.checks.lookups import Host, lookup_host, lookup_or_failure, readable
 from bot.inputs.domain_names import display_domain
 from bot.models import CheckRequest, Finding, Lookup, LookupFailed, LookupResult, Verdict
 
+# Placeholders: {domain}, {hosts} (the first three mail servers), {bad} (mail servers, or why DNS did not answer).
 CODES: Mapping[str, FindingCode] = {
-    "mx.ok": FindingCode("The domain has mail servers, and all their names have addresses.", "RFC 5321 §5.1"),
+    "mx.ok": FindingCode(
+        "The domain has mail servers, and all their names have addresses.",
+        "RFC 5321 §5.1",
+        verdict=Verdict.PASS,
+        summary="Mail for {domain} goes to {hosts}.",
+    ),
     "mx.null": FindingCode(
         "A null MX: the domain says that it takes no mail (RFC 7505).",
         "RFC 7505 §4.2",
-        "Send with a domain that can take bounces, or publish MX records for this one.",
+        verdict=Verdict.WARN,
+        summary="{domain} takes no mail (null MX), so many receivers reject mail that uses it as the sender domain.",
+        remediation="Send with a domain that can take bounces, or publish MX records for this one.",
     ),
     "mx.parked": FindingCode(
-        "A null MX beside an SPF record that nobody may send: the marks of a parked domain.", "RFC 7505 §4.2"
+        "A null MX and an SPF record that allows no sender: the marks of a parked domain.",
+        "RFC 7505 §4.2",
+        verdict=Verdict.PASS,
+        summary="{domain} takes no mail (null MX) and sends none (v=spf1 -all), as a parked domain should.",
     ),
     "mx.null-mixed": FindingCode(
-        "A null MX stands beside other MX records.", "RFC 7505 §3", "Remove the MX record with “.” or all the others."
+        "A null MX stands beside other MX records.",
+        "RFC 7505 §3",
+        verdict=Verdict.FAIL,
+        summary="{domain} has a null MX (takes no mail) beside other MX records, so servers differ in what they do.",
+        remediation="Remove the MX record with “.” or all the others.",
     ),
     "mx.no-domain": FindingCode(
-        "The domain does not exist.", "RFC 5321 §2.3.5", "Look for a typing mistake, or for an expired registration."
+        "The domain does not exist.",
+        "RFC 5321 §2.3.5",
+        verdict=Verdict.FAIL,
+        summary="{domain} does not exist in DNS, so receivers reject mail that uses it as the sender domain.",
+        remediation="Check for a typing mistake, or for an expired registration.",
     ),
     "mx.missing": FindingCode(
         "The domain has neither MX records nor an address of its own.",
         "RFC 5321 §5.1",
-        "Publish an MX record, or a null MX where the domain never sends.",
+        verdict=Verdict.FAIL,
+        summary="{domain} has no mail server, so replies and bounces are lost and many receivers reject its mail.",
+        remediation="Publish an MX record, or a null MX where the domain never sends.",
     ),
     "mx.implicit": FindingCode(
         "The domain has no MX records; mail goes to its own address.",
         "RFC 5321 §5.1",
-        "Publish an MX record that names the mail server.",
+        verdict=Verdict.WARN,
+        summary="{domain} has no MX record, so replies and bounces go to the address of the domain itself.",
+        remediation="Publish an MX record that names the mail server.",
     ),
     "mx.unresolvable": FindingCode(
         "No mail server of the domain has an address.",
         "RFC 5321 §5.1",
-        "Add address records for the mail servers, or name other ones.",
+        verdict=Verdict.FAIL,
+        summary="No mail server of {domain} has an address ({bad}), so replies and bounces are lost.",
+        remediation="Add address records for the mail servers, or name other ones.",
     ),
     "mx.partly-unresolvable": FindingCode(
         "Some mail servers of the domain have no address.",
         "RFC 5321 §5.1",
         "Remove the MX record, or give its name an address.",
+        verdict=Verdict.WARN,
+        summary="The mail server {bad} of {domain} has no address, so mail waits until another one takes it.",
+        remediation="Remove its MX record, or give it an address.",
     ),
     "mx.literal": FindingCode(
         "An MX record holds an address where a name belongs.",
         "RFC 1035 §3.3.9",
-        "Give the mail server a name and put that name into the MX record.",
+        verdict=Verdict.FAIL,
+        summary="An MX record of {domain} holds the address {bad} where a name belongs; most servers skip it.",
+        remediation="Give the mail server a name and put that name into the MX record.",
     ),
     "mx.alias": FindingCode(
-        "An MX record names an alias (CNAME).", "RFC 2181 §10.3", "Name the host that has the address itself."
+        "An MX record names an alias (CNAME).",
+        "RFC 2181 §10.3",
+        verdict=Verdict.WARN,
+        summary="The MX record of {domain} names an alias, {bad}; some servers do not deliver to one (RFC 2181 §10.3).",
+        remediation="Name the host that has the address itself.",
     ),
     "mx.no-answer": FindingCode(
-        "The DNS did not answer for the MX records or for the mail servers' addresses.",
+        "DNS did not answer for the MX records or for the mail servers' addresses.",
         "RFC 5321 §5.1",
-        "Check again in a few minutes.",
+        verdict=Verdict.UNKNOWN,
+        summary="DNS did not answer for the mail servers of {domain} ({bad}), so it is not known where its mail goes.",
+        remediation="Check again in a few minutes.",
     ),
 }
 
 MAX_MX_HOSTS = 10
 NULL_MX = "."
 SPF_DENY_ALL = "v=spf1 -all"
-
-
-# Placeholders: see `_finding`.
-TEMPLATES: Mapping[str, FindingTemplate] = {
-    "mx.ok": FindingTemplate(Verdict.PASS, "Mail for {domain} goes to {hosts}."),
-    "mx.parked": FindingTemplate(
-        Verdict.PASS, ("{domain} takes no mail (null MX) and sends none (v=spf1 -all), as a parked domain should say.")
-    ),
-    "mx.null": FindingTemplate(
-        Verdict.WARN,
-        ("{domain} takes no mail (null MX), so many receivers refuse mail that gives it as the sender."),
-        "Send with a domain that can take bounces, or publish MX records for this one.",
-    ),
-    "mx.null-mixed": FindingTemplate(
-        Verdict.FAIL,
-        (
-            "{domain} says both that it takes no mail (null MX) and where its mail goes, so"
-            " servers differ in what they do."
-        ),
-        "Remove the MX record with “.” or all the others.",
-    ),
-    "mx.no-domain": FindingTemplate(
-        Verdict.FAIL,
-        "{domain} does not exist in the DNS, so receivers refuse mail that gives it as the sender.",
-        "Look for a typing mistake, or for an expired registration.",
-    ),
-    "mx.missing": FindingTemplate(
-        Verdict.FAIL,
-        ("{domain} has no mail server, so replies and bounces are lost and many receivers refuse it as a sender."),
-        "Publish an MX record, or a null MX where the domain never sends.",
-    ),
-    "mx.implicit": FindingTemplate(
-        Verdict.WARN,
-        "{domain} has no MX record, so replies and bounces go to the address of the domain itself.",
-        "Publish an MX record that names the mail server.",
-    ),
-    "mx.unresolvable": FindingTemplate(
-        Verdict.FAIL,
-        "No mail server of {domain} has an address ({bad}), so replies and bounces are lost.",
-        "Add address records for the mail servers, or name other ones.",
-    ),
-    "mx.partly-unresolvable": FindingTemplate(
-        Verdict.WARN,
-        ("The mail server {bad} of {domain} has no address, so mail waits until another one takes it."),
-        "Remove its MX record, or give it an address.",
-    ),
-    "mx.literal": FindingTemplate(
-        Verdict.FAIL,
-        ("An MX record of {domain} holds the address {bad} where a name belongs; most servers skip it."),
-        "Give the mail server a name and put that name into the MX record.",
-    ),
-    "mx.alias": FindingTemplate(
-        Verdict.WARN,
-        ("The MX record of {domain} names an alias, {bad}; some servers do not deliver to one (RFC 2181 §10.3)."),
-        "Name the host that has the address itself.",
-    ),
-    "mx.no-answer": FindingTemplate(
-        Verdict.UNKNOWN,
-        ("The DNS did not answer about the mail servers of {domain} ({bad}), so it is not known where its mail goes."),
-        "Check again in a few minutes.",
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,15 +202,8 @@ def _is_alias(result: LookupResult) -> bool:
 
 
 def _finding(code: str, domain: str, records: list[MxRecord] | None = None, bad: str | None = None) -> Finding:
-    template = TEMPLATES[code]
+    text = CODES[code]
     names = [record.name for record in records or []]
     values = {"domain": display_domain(domain), "hosts": ", ".join(map(readable, names[:3])), "bad": bad or ""}
-    return Finding(
-        check="mx",
-        subject=domain,
-        verdict=template.verdict,
-        code=code,
-        summary=template.summary.format_map(values),
-        remediation=template.remediation,
-        facts={"exchanges": [f"{record.preference} {record.name}" for record in records or []]},
-    )
+    facts = {"exchanges": [f"{record.preference} {record.name}" for record in records or []]}
+    return Finding("mx", domain, text.verdict, code, *text.fill(values), facts)

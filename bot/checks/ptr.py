@@ -1,6 +1,6 @@
-"""Reverse name of an address (PTR, FCrDNS) and the HELO name of the server.
+"""Reverse DNS of an address (PTR, FCrDNS) and the HELO name of the server.
 
-The reverse name must exist, resolve back to the address and not be generic; the HELO name should be
+The PTR name must exist, resolve back to the address and not be generic; the HELO name should be
 the same name.
 """
 
@@ -10,184 +10,145 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from bot.checks.finding_codes import FindingCode
-from bot.checks.generic_rdns import why_generic
+from bot.checks.finding_codes import FindingCode, FindingText
+from bot.checks.generic_rdns import ADDRESS, why_generic
 from bot.checks.hosting_providers import Provider, provider_of, providers
 from bot.checks.lookups import Host, lookup_host, lookup_or_failure, readable, reverse_name
 from bot.inputs.domain_names import BadDomain, parse_domain
 from bot.models import Address, CheckRequest, Finding, Lookup, LookupFailed, Role, Verdict
 
-HELO_CODES: Mapping[str, FindingCode] = {
-    "helo.ok": FindingCode("The HELO name is the confirmed reverse name of the address.", "RFC 5321 §4.1.4"),
+# Placeholders: {ip}, {name} (PTR record), {names} (all of them), {rdtype} (A or AAAA), {count}, {generic} (word in
+# the name), {provider}, {how} and {cato} (a sentence of a provider), {reason}, {helo}.
+CODES: Mapping[str, FindingCode] = {
+    "helo.ok": FindingCode(
+        "The HELO name is the forward-confirmed PTR name of the address.",
+        "RFC 5321 §4.1.4",
+        verdict=Verdict.PASS,
+        summary="The HELO name {helo} is the PTR name of {ip}.",
+    ),
     "helo.other-name": FindingCode(
-        "The HELO name leads to the address, but the reverse name is another one.",
+        "The HELO name resolves to the address, but the PTR record holds another name.",
         "RFC 5321 §2.3.5",
-        "Make the server greet with its reverse name.",
+        verdict=Verdict.WARN,
+        summary="The HELO name {helo} resolves to {ip}, but the PTR record of {ip} holds another name.",
+        remediation="Set the HELO name of the server to its PTR name.",
     ),
     "helo.elsewhere": FindingCode(
-        "The HELO name leads to other addresses than the one that greets with it.",
+        "The HELO name resolves to other addresses than the one that uses it.",
         "RFC 5321 §4.1.4",
-        "Make the server greet with its reverse name, and let that name lead to the address.",
+        verdict=Verdict.WARN,
+        summary="The HELO name {helo} resolves to other addresses than {ip}.",
+        remediation="Set the HELO name of the server to its PTR name, and point that name at the address.",
     ),
     "helo.missing": FindingCode(
         "The HELO name has no address.",
         "RFC 5321 §2.3.5",
-        "Give the name an address record, or greet with the reverse name.",
+        "Add an address record for the name, or set the HELO name to the PTR name.",
+        verdict=Verdict.FAIL,
+        summary="The HELO name {helo} has no address; many receivers reject that.",
+        remediation="Set the HELO name of the server to its PTR name, and point that name at the address.",
     ),
     "helo.not-a-name": FindingCode(
-        "The HELO is not a full domain name.", "RFC 5321 §4.1.1.1", "Make the server greet with its full domain name."
+        "The HELO is not a full domain name.",
+        "RFC 5321 §4.1.1.1",
+        "Set the HELO name of the server to its full domain name.",
+        verdict=Verdict.FAIL,
+        summary="The HELO of the server is not a full domain name; some receivers reject that.",
+        remediation="Set the HELO name of the server to its PTR name, and point that name at the address.",
     ),
     "helo.no-answer": FindingCode(
-        "The DNS did not answer for the HELO name.", "RFC 5321 §2.3.5", "Check again in a few minutes."
+        "DNS did not answer for the HELO name.",
+        "RFC 5321 §2.3.5",
+        verdict=Verdict.UNKNOWN,
+        summary="DNS did not answer for the HELO name {helo} ({reason}), so it is not known to be right.",
+        remediation="Check again in a few minutes.",
     ),
-}
-HELO_FIX = "Make the server greet with its reverse name, and let that name lead to the address."
-
-
-def judge_helo(helo: str, ip: Address, confirmed: Collection[str], host: Host | None) -> Finding:
-    """Judge a HELO name.
-
-    `confirmed` are the reverse names that resolve back to the address; `host` is None if the HELO
-    is not a domain name.
-    """
-    if host is None:
-        summary = "The server greets with something that is not a full domain name; some receivers refuse that."
-        return _helo_finding(helo, Verdict.FAIL, "helo.not-a-name", summary, HELO_FIX)
-    name = host.name
-    if name in confirmed:
-        return _helo_finding(
-            helo, Verdict.PASS, "helo.ok", f"The server greets as {name}, which is its reverse name.", ""
-        )
-    if str(ip) in host.addresses:
-        summary = f"The server greets as {name}, which leads to {ip}, but its reverse name is another one."
-        return _helo_finding(helo, Verdict.WARN, "helo.other-name", summary, HELO_FIX)
-    if host.unanswered:
-        summary = (
-            f"The DNS did not answer for the HELO name {name} ({host.unanswered}), so it is not known to be right."
-        )
-        return _helo_finding(helo, Verdict.UNKNOWN, "helo.no-answer", summary, "Check again in a few minutes.")
-    if host.addresses:
-        summary = f"The server greets as {name}, but that name leads to other addresses than {ip}."
-        return _helo_finding(helo, Verdict.WARN, "helo.elsewhere", summary, HELO_FIX)
-    summary = f"The server greets as {name}, a name without an address; many receivers refuse that."
-    return _helo_finding(helo, Verdict.FAIL, "helo.missing", summary, HELO_FIX)
-
-
-def _helo_finding(helo: str, verdict: Verdict, code: str, summary: str, remediation: str) -> Finding:
-    return Finding("helo", helo, verdict, code, summary, remediation, facts={"helo": helo})
-
-
-CODES: Mapping[str, FindingCode] = {
-    **HELO_CODES,
-    "ptr.ok": FindingCode("The address has a reverse name, and the name leads back to the address.", "RFC 1912 §2.1"),
+    "ptr.ok": FindingCode(
+        "The address has a PTR record, and its name resolves back to the address (FCrDNS).",
+        "RFC 1912 §2.1",
+        verdict=Verdict.PASS,
+        summary="PTR of {ip} is {name}, which resolves back to it (FCrDNS), as receivers require.",
+    ),
     "ptr.missing": FindingCode(
-        "The address has no reverse name.",
+        "The address has no PTR record (reverse DNS).",
         "[Gmail's rules for senders](https://support.google.com/a/answer/81126)",
-        "Have the provider of the address set the name of the mail server as its reverse name.",
+        "Have the provider of the address set its PTR record to the name of the mail server.",
+        verdict=Verdict.FAIL,
+        summary="{ip} has no PTR record; Gmail and many others reject mail from such an address.",
+        remediation="Ask the provider of the address to set its PTR record to the name of your mail server. "
+        "For a Cato address: {cato}",
     ),
     "ptr.not-confirmed": FindingCode(
-        "The address has a reverse name, but no such name leads back to the address.",
+        "The address has a PTR record, but no name in it resolves back to the address (FCrDNS fails).",
         "[Gmail's rules for senders](https://support.google.com/a/answer/81126)",
-        ("Add an address record to the name, or have the reverse name changed to one that leads back."),
+        "Add an address record for the name, or have the PTR record changed to a name that resolves to the address.",
+        verdict=Verdict.FAIL,
+        summary="PTR of {ip} is {name}, which does not resolve back to it (FCrDNS fails); Gmail and many others treat "
+        "that like no PTR record.",
+        remediation="Add an {rdtype} record with {ip} for {name}, or have the PTR record changed to your mail "
+        "server's name.",
     ),
     "ptr.private-name": FindingCode(
-        "The reverse name exists only inside a private network.",
+        "The name in the PTR record exists only inside a private network.",
         "RFC 6762 §3",
-        "Have the reverse name changed to the public name of the mail server.",
+        "Have the PTR record changed to the public name of the mail server.",
+        verdict=Verdict.FAIL,
+        summary="PTR of {ip} is {name}, which exists only inside a private network; receivers cannot resolve it and "
+        "may reject the mail.",
+        remediation="Have the PTR record changed to your mail server's public name. {how}",
     ),
     "ptr.provider-default": FindingCode(
-        "The reverse name is the one that the provider gives to every address.",
-        (
-            "[Draft: generic DNS naming"
-            " schemes](https://datatracker.ietf.org/doc/draft-msullivan-dnsop-generic-naming-schemes/)"
-        ),
-        "Set a reverse name of your own at the provider.",
+        "The PTR record is the default that the provider sets for every address.",
+        "[Draft: generic DNS naming schemes]"
+        "(https://datatracker.ietf.org/doc/draft-msullivan-dnsop-generic-naming-schemes/)",
+        "Set a PTR record of your own at the provider.",
+        verdict=Verdict.WARN,
+        summary="PTR of {ip} is still {name}, the default of {provider}; receivers distrust such names.",
+        remediation="{how}",
     ),
     "ptr.generic": FindingCode(
-        "The reverse name looks made by a machine for a leased line.",
-        (
-            "[Draft: generic DNS naming"
-            " schemes](https://datatracker.ietf.org/doc/draft-msullivan-dnsop-generic-naming-schemes/)"
-        ),
-        "Have the reverse name changed to the name of the mail server, without the address in it.",
+        "The PTR record looks generated, as for a leased line.",
+        "[Draft: generic DNS naming schemes]"
+        "(https://datatracker.ietf.org/doc/draft-msullivan-dnsop-generic-naming-schemes/)",
+        "Have the PTR record changed to the name of the mail server, without the address in it.",
+        verdict=Verdict.WARN,
+        summary="PTR of {ip} is {name}, which contains the word “{generic}”; receivers distrust such generic names.",
+        remediation="Have the PTR record changed to your mail server's name. {how}",
+        variants={
+            ADDRESS: FindingText(
+                verdict=Verdict.WARN,
+                summary="PTR of {ip} is {name}, which contains the numbers of the address; receivers distrust such "
+                "generic names.",
+                remediation="Have the PTR record changed to your mail server's name. {how}",
+            )
+        },
     ),
     "ptr.several": FindingCode(
-        "The address has more than one reverse name.",
+        "The address has more than one PTR record.",
         "RFC 1912 §2.1",
-        "Keep one PTR record, with the name that the server greets with.",
+        verdict=Verdict.WARN,
+        summary="{ip} has {count} PTR records; a receiver uses one of them, and not always the right one.",
+        remediation="Keep one PTR record, with the HELO name of the server.",
     ),
     "ptr.no-answer": FindingCode(
-        "The DNS did not answer for the reverse name or for the way back.",
+        "DNS did not answer for the PTR record, or for the addresses of the name in it.",
         "RFC 1035 §3.5",
-        "Check again in a few minutes.",
+        verdict=Verdict.UNKNOWN,
+        summary="DNS did not answer for the PTR record of {ip} ({reason}), so it is not known whether receivers "
+        "accept it.",
+        remediation="Check again in a few minutes.",
     ),
 }
+CLIENT = FindingText(
+    verdict=Verdict.PASS,
+    summary="PTR of {ip}: {names}; that is fine for a client, which submits its mail with authentication.",
+)
+NO_PTR = "no record"
+THE_PROVIDER = "the provider"
+PROVIDER_SETS_PTR = "The provider of the address can do that."
 
 MAX_NAMES = 10  # the limit of RFC 7208 §4.6.4
 PRIVATE_SUFFIXES = (".local", ".internal", ".lan", ".localdomain", ".home.arpa", ".localhost")
-CLIENT_NOTE = "that is fine for a machine that hands its mail to a server with a password"
-
-
-@dataclass(frozen=True, slots=True)
-class PtrTemplate:
-    """Texts of one finding code for an address that sends mail itself (role `mta`).
-
-    Placeholders: see `_template_values`.
-    """
-
-    verdict: Verdict
-    fact: str
-    consequence: str
-    remediation: str = ""
-
-
-TEMPLATES: Mapping[str, PtrTemplate] = {
-    "ptr.ok": PtrTemplate(
-        Verdict.PASS, "{ip} is called {name}, and that name leads back to it", "receivers ask for just that"
-    ),
-    "ptr.missing": PtrTemplate(
-        Verdict.FAIL,
-        "{ip} has no reverse name",
-        "Gmail and many others refuse mail from such an address",
-        ("Ask the provider of the address to give it the name of your mail server. For a Cato address: {cato}"),
-    ),
-    "ptr.not-confirmed": PtrTemplate(
-        Verdict.FAIL,
-        "{ip} is called {name}, but that name does not lead back to it",
-        "Gmail and many others treat that like no reverse name at all",
-        ("Add an {kind} record with {ip} to {name}, or have the reverse name changed to your mail server's name."),
-    ),
-    "ptr.private-name": PtrTemplate(
-        Verdict.FAIL,
-        "{ip} is called {name}, a name that exists only inside a private network",
-        "receivers cannot look it up and may refuse the mail",
-        "Have the reverse name changed to your mail server's public name. {how}",
-    ),
-    "ptr.provider-default": PtrTemplate(
-        Verdict.WARN,
-        "{ip} still has the name {name} that {provider} gives to every address",
-        "receivers distrust such names",
-        "{how}",
-    ),
-    "ptr.generic": PtrTemplate(
-        Verdict.WARN,
-        "{ip} is called {name}, which contains {generic} and looks like a leased line",
-        "receivers distrust such names",
-        "Have the reverse name changed to your mail server's name. {how}",
-    ),
-    "ptr.several": PtrTemplate(
-        Verdict.WARN,
-        "{ip} has {count} reverse names",
-        "a receiver looks at one of them, and not always at the right one",
-        "Keep one PTR record, with the name your server greets with.",
-    ),
-    "ptr.no-answer": PtrTemplate(
-        Verdict.UNKNOWN,
-        "The DNS did not answer about the reverse name of {ip} ({reason})",
-        "it is not known whether receivers accept it",
-        "Check again in a few minutes.",
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,34 +229,60 @@ def _is_provider_default(name: str) -> bool:
     return provider is not None and provider.is_default_name(name)
 
 
+def judge_helo(helo: str, ip: Address, confirmed: Collection[str], host: Host | None) -> Finding:
+    """Judge a HELO name.
+
+    `confirmed` are the PTR names that resolve back to the address; `host` is None if the HELO is
+    not a domain name.
+    """
+    code = _helo_code(ip, confirmed, host)
+    values = {"ip": ip, "helo": host.name if host else "", "reason": (host.unanswered if host else None) or ""}
+    text = CODES[code]
+    return Finding("helo", helo, text.verdict, code, *text.fill(values), facts={"helo": helo})
+
+
+def _helo_code(ip: Address, confirmed: Collection[str], host: Host | None) -> str:
+    if host is None:
+        return "helo.not-a-name"
+    if host.name in confirmed:
+        return "helo.ok"
+    if str(ip) in host.addresses:
+        return "helo.other-name"
+    if host.unanswered:
+        return "helo.no-answer"
+    return "helo.elsewhere" if host.addresses else "helo.missing"
+
+
 def _finding(code: str, rdns: ReverseDns, role: Role) -> Finding:
-    template, values = TEMPLATES[code], _template_values(rdns)
-    is_excused = role is Role.CLIENT and template.verdict > Verdict.UNKNOWN
-    provider = rdns.provider
-    text = f"{template.fact}; {CLIENT_NOTE if is_excused else template.consequence}."
+    values, provider = _values(rdns), rdns.provider
+    row = CODES[code]
+    is_excused = role is Role.CLIENT and row.verdict > Verdict.UNKNOWN
+    text = CLIENT if is_excused else row.variant(values["generic"])
+    summary, remediation = text.fill(values)
     return Finding(
         check="ptr",
         subject=str(rdns.ip),
-        verdict=Verdict.PASS if is_excused else template.verdict,
+        verdict=text.verdict,
         code=code,
-        summary=text.format_map(values),
-        remediation="" if is_excused else template.remediation.format_map(values).strip(),
+        summary=summary,
+        remediation=remediation.strip(),
         facts={"names": rdns.names, "confirmed": rdns.confirmed, "provider": provider.id if provider else None},
-        links=(provider.link,) if provider and provider.link and template.verdict > Verdict.UNKNOWN else (),
+        links=(provider.link,) if provider and provider.link and row.verdict > Verdict.UNKNOWN else (),
     )
 
 
-def _template_values(rdns: ReverseDns) -> dict[str, str]:
+def _values(rdns: ReverseDns) -> dict[str, str]:
     name = (rdns.confirmed or rdns.names or [""])[0]
     provider = rdns.provider
     return {
         "ip": str(rdns.ip),
-        "kind": "A" if rdns.ip.version == 4 else "AAAA",
+        "rdtype": "A" if rdns.ip.version == 4 else "AAAA",
         "name": readable(name),
+        "names": ", ".join(map(readable, rdns.names)) or NO_PTR,
         "count": str(rdns.count),
         "generic": why_generic(name, rdns.ip) or "",
-        "provider": provider.name if provider else "the provider",
-        "how": provider.rdns_steps if provider else "The provider of the address can do that.",
+        "provider": provider.name if provider else THE_PROVIDER,
+        "how": provider.rdns_steps if provider else PROVIDER_SETS_PTR,
         "cato": providers()["cato"].rdns_steps,
         "reason": rdns.unanswered or "",
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import time
@@ -15,6 +14,7 @@ from urllib.parse import urljoin
 
 from bot.models import Address
 from bot.probe_results import Fetch, HttpPage, ProbeError, ProbeFailed
+from bot.resilience.single_flight import SingleFlight
 
 # RDAP base URLs by RIR name as in the IP-to-ASN mapping. RFC 9224 has a bootstrap file, but these
 # five have never changed, and redirects lead to networks that have moved.
@@ -123,7 +123,7 @@ def _list(document: Mapping[str, Any], key: str) -> list[Any]:
 class RdapClient:
     """Finds abuse contacts and caches them for a week, in this process and the shared cache.
 
-    Never raises. Cancelling one waiter does not cancel the shared request.
+    Never raises.
     """
 
     def __init__(
@@ -133,34 +133,24 @@ class RdapClient:
         self._cache = cache
         self._clock = clock
         self._backoff_until: dict[str, float] = {}
-        self._requests: dict[str, asyncio.Task[AbuseContact | None]] = {}
+        self._contacts: SingleFlight[str, AbuseContact] = SingleFlight(CONTACT_TTL_S, size=MAX_CACHED, clock=clock)
 
     async def __call__(self, registry: str, prefix: str, ip: Address, /) -> AbuseContact | None:
         server = SERVERS.get(registry)
         if server is None or self._clock() < self._backoff_until.get(registry, 0.0):
             return None
-        if prefix not in self._requests:
-            task = asyncio.ensure_future(self._request_contact(registry, server, prefix, ip))
-            self._requests[prefix] = task
-            task.add_done_callback(partial(self._drop_failed, prefix))
-            if len(self._requests) > MAX_CACHED:
-                del self._requests[next(iter(self._requests))]
-        return await asyncio.shield(self._requests[prefix])
-
-    async def _request_contact(self, registry: str, server: str, prefix: str, ip: Address) -> AbuseContact | None:
-        if self._cache and (cached := (await self._cache.get_many([prefix])).get(prefix)):
-            with suppress(ValueError, TypeError, RecursionError):  # asked for anew
-                return load_contact(cached)
         try:
-            contact = await request_contact(server, ip, self._fetch)
+            return await self._contacts(prefix, partial(self._request_contact, server, prefix, ip))
         except ProbeFailed as error:
             if error.error in UNAVAILABLE_ERRORS:
                 self._backoff_until[registry] = self._clock() + BACKOFF_S
             return None
+
+    async def _request_contact(self, server: str, prefix: str, ip: Address) -> AbuseContact:
+        if self._cache and (cached := (await self._cache.get_many([prefix])).get(prefix)):
+            with suppress(ValueError, TypeError, RecursionError):  # asked for anew
+                return load_contact(cached)
+        contact = await request_contact(server, ip, self._fetch)
         if self._cache:
             await self._cache.set_many({prefix: json.dumps(asdict(contact))}, CONTACT_TTL_S)
         return contact
-
-    def _drop_failed(self, prefix: str, task: asyncio.Task[AbuseContact | None]) -> None:
-        if task.cancelled() or task.exception() or task.result() is None:
-            self._requests.pop(prefix, None)

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.checks.finding_codes import FindingCode
+from bot.checks.finding_codes import FindingCode, FindingText
 from bot.inputs.domain_names import display_domain, find_lookalike
 from bot.inputs.special_addresses import special_purpose_of
 from bot.models import Address, CheckRequest, Finding, Lookup, Verdict
 
+# Placeholders: {ip}, {kind} (such as “a private address”), {explanation} (a sentence about that kind), {domain}.
 CODES: Mapping[str, FindingCode] = {
     "network.special-purpose": FindingCode(
-        "The address is not one of the public internet, so nobody can say anything about it.",
+        "The address is not one of the public internet, so no blocklist and no public DNS knows it.",
         "RFC 6890 §2.2",
-        "Check the public address that your mail leaves from.",
+        verdict=Verdict.UNKNOWN,
+        summary="{ip} is {kind}. {explanation}",
+        remediation="Check the public address that your mail leaves from.",
+        variants={"allowed": FindingText(verdict=Verdict.PASS, summary="{ip} is {kind}. {explanation}")},
     ),
     "network.look-alike": FindingCode(
-        "The domain holds letters that a reader takes for others, so it may pose as another name.",
+        "The domain holds letters that a reader takes for others, so it may imitate another name.",
         "[UTS 39: confusable letters](https://www.unicode.org/reports/tr39/)",
-        "Make sure that this is the domain you mean.",
+        verdict=Verdict.WARN,
+        summary="{domain} holds letters of another alphabet that look like the usual ones, as names used for fraud do.",
+        remediation="Make sure that this is the domain you mean.",
     ),
 }
 
@@ -40,30 +46,16 @@ def _special_purpose(ip: Address, allow_special: bool) -> Finding | None:
     meaning = special_purpose_of(ip)
     if meaning is None:
         return None
-    return Finding(
-        check="network",
-        subject=str(ip),
-        verdict=Verdict.PASS if allow_special else Verdict.UNKNOWN,
-        code="network.special-purpose",
-        summary=f"{ip} is {meaning.name}: {meaning.summary}",
-        remediation="" if allow_special else "Check the public address that your mail leaves from.",
-        facts={"kind": meaning.name, "checked": allow_special},
-    )
+    code, values = "network.special-purpose", {"ip": ip, "kind": meaning.name, "explanation": meaning.summary}
+    text = CODES[code].variant("allowed") if allow_special else CODES[code]
+    facts = {"kind": meaning.name, "checked": allow_special}
+    return Finding("network", str(ip), text.verdict, code, *text.fill(values), facts)
 
 
 def _lookalike(domain: str) -> Finding | None:
     label = find_lookalike(domain)
     if label is None:
         return None
-    return Finding(
-        check="network",
-        subject=domain,
-        verdict=Verdict.WARN,
-        code="network.look-alike",
-        summary=(
-            f"{display_domain(domain)} holds letters of another alphabet that look like the usual "
-            "ones, as names used for fraud do."
-        ),
-        remediation="Make sure that this is the domain you mean.",
-        facts={"label": label},
-    )
+    code, values = "network.look-alike", {"domain": display_domain(domain)}
+    text = CODES[code]
+    return Finding("network", domain, text.verdict, code, *text.fill(values), {"label": label})

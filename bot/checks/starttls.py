@@ -12,150 +12,130 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.checks.finding_codes import FindingCode, FindingTemplate
+from bot.checks.finding_codes import FindingCode
 from bot.checks.lookups import mx_hosts, readable
 from bot.inputs.domain_names import display_domain
 from bot.models import BulkLookup, CheckRequest, Finding, Lookup, LookupFailed, Verdict
-from bot.probe_results import ERROR_TEXTS, Probe, ProbeError, SmtpProbeResult
+from bot.probe_results import Probe, ProbeError, SmtpProbeResult
 
+# Placeholders: {domain}, {hosts} (mail servers), {first} of them, {tls} (versions), {date}, {why}.
 CODES: Mapping[str, FindingCode] = {
     "starttls.ok": FindingCode(
-        ("The mail servers of the domain that were asked take mail over TLS, with a valid certificate."), "RFC 3207 §4"
+        "The mail servers of the domain that were probed offer STARTTLS with a valid certificate.",
+        "RFC 3207 §4",
+        verdict=Verdict.PASS,
+        summary="The mail servers of {domain} offer {tls} with a valid certificate ({hosts}).",
     ),
     "starttls.missing": FindingCode(
-        "A mail server offers no STARTTLS, so mail to it travels in clear.",
+        "A mail server offers no STARTTLS, so mail to it is sent unencrypted.",
         "RFC 3207 §4",
-        "Install a certificate on the mail server and switch STARTTLS on.",
+        "Install a certificate on the mail server and enable STARTTLS.",
+        verdict=Verdict.WARN,
+        summary="{hosts} offers no STARTTLS, so mail for {domain} is sent unencrypted and some senders do not deliver.",
+        remediation="Install a certificate on {first} and enable STARTTLS.",
     ),
     "starttls.refused": FindingCode(
-        "A mail server offers STARTTLS and refuses it when it is asked for.",
+        "A mail server offers STARTTLS and rejects the command.",
         "RFC 3207 §4",
-        ("Look in the log of the mail server for why TLS does not start; often its certificate or key cannot be read."),
+        "Look in the log of the mail server for why TLS does not start; often its certificate or key cannot be read.",
+        verdict=Verdict.WARN,
+        summary="{hosts} offers STARTTLS and then rejects it, so mail for {domain} is sent unencrypted or deferred.",
+        remediation="Look in the log of {first} for why TLS does not start; often its certificate or key cannot be "
+        "read.",
     ),
     "starttls.broken": FindingCode(
-        ("A mail server offers STARTTLS and no encrypted connection comes about, with TLS 1.2 or 1.3."),
+        "A mail server offers STARTTLS and the handshake fails with TLS 1.2 and 1.3.",
         "RFC 8996 §1",
-        "Let the mail server speak TLS 1.2 and 1.3.",
+        "Enable TLS 1.2 and 1.3 on the mail server.",
+        verdict=Verdict.WARN,
+        summary="The TLS handshake with {hosts} fails, so mail for {domain} is sent unencrypted or deferred.",
+        remediation="Enable TLS 1.2 and 1.3 on {first}.",
     ),
     "starttls.expired": FindingCode(
         "The certificate of a mail server has expired or is not valid yet.",
         "RFC 5280 §4.1.2.5",
         "Renew the certificate.",
+        verdict=Verdict.WARN,
+        summary="The certificate of {hosts} is not valid today; senders that require a valid one do not deliver to "
+        "{domain}.",
+        remediation="Renew the certificate of {first}.",
     ),
     "starttls.wrong-name": FindingCode(
         "The certificate of a mail server does not hold the name in the MX record.",
         "RFC 9525 §6",
-        "Give the mail server a certificate that holds the name in the MX record.",
+        "Install a certificate that holds the name in the MX record.",
+        verdict=Verdict.WARN,
+        summary="The certificate of {hosts} is for another name; senders that require the right one do not deliver "
+        "to {domain}.",
+        remediation="Install a certificate that holds the name {first} on that server.",
     ),
     "starttls.untrusted": FindingCode(
-        ("The certificate of a mail server is self-signed, or comes from nobody that the public trusts."),
+        "The certificate of a mail server is self-signed or comes from no public authority.",
         "RFC 5280 §6.1",
-        ("Give the mail server a certificate of a public authority, unless its key is published with DANE."),
+        "Install a certificate of a public authority, unless its key is published with DANE.",
+        verdict=Verdict.WARN,
+        summary="The certificate of {hosts} comes from no public authority; senders that require one do not deliver "
+        "to {domain}.",
+        remediation="Install a certificate of a public authority on {first}, unless its key is published with DANE.",
     ),
     "starttls.expires-soon": FindingCode(
         "The certificate of a mail server expires within two weeks.",
         "RFC 5280 §4.1.2.5",
         "Renew the certificate before that day.",
+        verdict=Verdict.WARN,
+        summary="The certificate of {hosts} expires on {date}; after that some senders do not deliver to {domain}.",
+        remediation="Renew the certificate of {first} before that day.",
     ),
     "starttls.early-data": FindingCode(
-        "A mail server had sent more after it agreed to TLS and before TLS began (RFC 3207 §5).",
+        "A mail server sent more after it agreed to TLS and before TLS began (RFC 3207 §5).",
         "RFC 3207 §5",
-        "Bring the mail software up to date.",
+        "Update the mail software.",
+        verdict=Verdict.WARN,
+        summary="{hosts} sent plaintext between its STARTTLS reply and the TLS handshake; an attacker on the network "
+        "may be injecting commands.",
+        remediation="Update the mail software of {first}.",
     ),
     "starttls.no-answer": FindingCode(
-        ("A mail server could not be asked to the end, or the DNS did not answer for the mail servers."),
+        "A probe of a mail server did not finish, or DNS did not answer for the mail servers.",
         "RFC 3207 §4",
-        "Check again in a few minutes.",
+        verdict=Verdict.UNKNOWN,
+        summary="STARTTLS of {hosts} is not known: {why}.",
+        remediation="Check again in a few minutes.",
     ),
-    "starttls.no-mail": FindingCode("The domain has no mail server to ask.", "RFC 7505 §3"),
+    "starttls.no-mail": FindingCode(
+        "The domain has no mail server to probe.",
+        "RFC 7505 §3",
+        verdict=Verdict.PASS,
+        summary="{domain} has no mail server, so there is no STARTTLS to check.",
+    ),
     "starttls.not-checked": FindingCode(
-        (
-            "The mail servers showed nothing: probes are off, outgoing port 25 is shut here, or"
-            " they take longer than a report waits."
-        ),
+        "No mail server was probed to the end: probes are off, outgoing port 25 is blocked here, or the servers take "
+        "longer than a report waits.",
         "RFC 3207 §4",
+        verdict=Verdict.PASS,
+        summary="STARTTLS of {domain}: not checked: {why}.",
     ),
+}
+PROBES_OFF = "probes of mail servers are off"
+PORT_25_BLOCKED = "outgoing port 25 is blocked here"
+PORT_25_PROBABLY_BLOCKED = "no connection to its mail servers opens, so outgoing port 25 is most likely blocked here"
+HOSTS_TOO_SLOW = "its mail servers take longer to answer than a report waits; check again in a minute"
+MX_UNANSWERED = "DNS did not answer for its mail servers ({reason})"
+PROBE_ERRORS: Mapping[ProbeError, str] = {
+    ProbeError.NO_ADDRESS: "its name has no address",
+    ProbeError.NO_ANSWER: "DNS did not answer for its address",
+    ProbeError.SPECIAL: "its name resolves to an address that is not on the public internet",
+    ProbeError.UNREACHABLE: "no connection to it opens",
+    ProbeError.TIMEOUT: "it did not answer in time",
+    ProbeError.CONNECTION_CLOSED: "it closed the connection",
+    ProbeError.TOO_LARGE: "its reply is far too long",
+    ProbeError.MALFORMED: "its reply is not SMTP",
+    ProbeError.REFUSED: "it rejects the SMTP session from this host",
 }
 MAX_PROBED_HOSTS = 4
 EXPIRY_WARNING = timedelta(days=14)
-PROBES_OFF = "the probe of mail servers is off"
-PORT_25_BLOCKED = "outgoing port 25 is shut here"
-HOSTS_TOO_SLOW = "its mail servers take longer to answer than this report waits; check again in a minute"
-PORT_25_PROBABLY_BLOCKED = "no connection to its mail servers opens, so outgoing port 25 is most likely shut here"
 
 
-# Placeholders: {domain}, {hosts} (mail servers), {first} of them, {tls}, {date}, {why}.
-TEMPLATES: Mapping[str, FindingTemplate] = {
-    "starttls.ok": FindingTemplate(
-        Verdict.PASS, "Mail for {domain} is taken over {tls} with a valid certificate ({hosts})."
-    ),
-    "starttls.missing": FindingTemplate(
-        Verdict.WARN,
-        (
-            "{domain} takes mail in clear at {hosts} (no STARTTLS), so it can be read on its way,"
-            " and some senders refuse to send it."
-        ),
-        "Install a certificate on {first} and switch STARTTLS on.",
-    ),
-    "starttls.refused": FindingTemplate(
-        Verdict.WARN,
-        ("STARTTLS is offered and then refused by {hosts}, so mail for {domain} travels in clear or waits."),
-        ("Look in the log of {first} for why TLS does not start; often its certificate or key cannot be read."),
-    ),
-    "starttls.broken": FindingTemplate(
-        Verdict.WARN,
-        ("No encrypted connection to {hosts} comes about, so mail for {domain} travels in clear or waits."),
-        "Let {first} speak TLS 1.2 and 1.3.",
-    ),
-    "starttls.expired": FindingTemplate(
-        Verdict.WARN,
-        (
-            "The certificate of {hosts} is not valid today; senders that insist on a valid one do"
-            " not deliver to {domain}."
-        ),
-        "Renew the certificate of {first}.",
-    ),
-    "starttls.wrong-name": FindingTemplate(
-        Verdict.WARN,
-        (
-            "The certificate of {hosts} is for another name; senders that insist on the right one"
-            " do not deliver to {domain}."
-        ),
-        "Give {first} a certificate that holds the name {first}.",
-    ),
-    "starttls.untrusted": FindingTemplate(
-        Verdict.WARN,
-        (
-            "The certificate of {hosts} comes from nobody that the public trusts; senders that"
-            " insist on that do not deliver to {domain}."
-        ),
-        "Give {first} a certificate of a public authority, unless its key is published with DANE.",
-    ),
-    "starttls.expires-soon": FindingTemplate(
-        Verdict.WARN,
-        ("The certificate of {hosts} expires on {date}; after that some senders do not deliver to {domain}."),
-        "Renew the certificate of {first} before that day.",
-    ),
-    "starttls.early-data": FindingTemplate(
-        Verdict.WARN,
-        (
-            "Words came from {hosts} where encryption should have begun; somebody on the way may"
-            " be slipping them into the conversation."
-        ),
-        "Bring the mail software of {first} up to date.",
-    ),
-    "starttls.no-answer": FindingTemplate(
-        Verdict.UNKNOWN,
-        "Whether {domain} takes mail over TLS is not known for {hosts}: {why}.",
-        "Check again in a few minutes.",
-    ),
-    "starttls.no-mail": FindingTemplate(
-        Verdict.PASS, "{domain} has no mail server, so there is no encryption to look at."
-    ),
-    "starttls.not-checked": FindingTemplate(
-        Verdict.PASS, "Whether {domain} takes mail over TLS was not checked: {why}."
-    ),
-}
 CODE_BY_ERROR: Mapping[ProbeError, str] = {
     ProbeError.TLS_REFUSED: "starttls.refused",
     ProbeError.NO_TLS: "starttls.broken",
@@ -196,7 +176,7 @@ async def check(
     try:
         hosts = await mx_hosts(lookup, domain)
     except LookupFailed as error:
-        why = f"the DNS did not answer about its mail servers ({error.reason})"
+        why = MX_UNANSWERED.format(reason=error.reason)
         code = "starttls.no-answer" if timeout_s is None else "starttls.not-checked"
         return [_finding(code, domain, hosts=display_domain(domain), why=why)]
     results = await asyncio.gather(*(_probe_host(probe, host, timeout_s) for host in hosts[:MAX_PROBED_HOSTS]))
@@ -248,18 +228,10 @@ def codes(result: SmtpProbeResult, checked_at: datetime) -> Iterable[str]:
 
 
 def _finding(code: str, domain: str, results: Sequence[SmtpProbeResult] = (), **placeholders: str) -> Finding:
-    template = TEMPLATES[code]
+    text = CODES[code]
     values = {"domain": display_domain(domain), **_template_values(results), **placeholders}
-    summary, remediation = (template.summary.format_map(values), template.remediation.format_map(values))
-    return Finding(
-        "starttls",
-        domain,
-        template.verdict,
-        code,
-        summary,
-        remediation,
-        {"servers": [_facts(result) for result in results]},
-    )
+    facts = {"servers": [_facts(result) for result in results]}
+    return Finding("starttls", domain, text.verdict, code, *text.fill(values), facts)
 
 
 def _template_values(results: Sequence[SmtpProbeResult]) -> dict[str, str]:
@@ -273,7 +245,7 @@ def _template_values(results: Sequence[SmtpProbeResult]) -> dict[str, str]:
         "first": names[0],
         "tls": " and ".join(versions),
         "date": f"{min(expiry_dates):%-d %B %Y}" if expiry_dates else "",
-        "why": ERROR_TEXTS[results[0].error] if results[0].error else "",
+        "why": PROBE_ERRORS.get(results[0].error, "") if results[0].error else "",
     }
 
 

@@ -5,40 +5,72 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from bot.checks.finding_codes import FindingCode, FindingTemplate
+from bot.checks.finding_codes import BadText, FindingCode
 from bot.checks.lookups import lookup_or_failure, mx_hosts, readable
 from bot.inputs.domain_names import display_domain
 from bot.models import CheckRequest, Finding, Lookup, LookupFailed, Verdict
 
+# Placeholders: {domain}, {record_at}, {mailbox}, {to} (where reports go), {bad} (addresses), {problem}, {reason}.
 CODES: Mapping[str, FindingCode] = {
     "tls-rpt.ok": FindingCode(
-        "The domain asks for reports about failed TLS, at addresses that senders can use.", "RFC 8460 §3"
+        "The domain asks for reports about failed TLS, at addresses that senders can use.",
+        "RFC 8460 §3",
+        verdict=Verdict.PASS,
+        summary="Senders report failed TLS to {domain} ({to}).",
     ),
     "tls-rpt.missing": FindingCode(
         "The domain asks for no reports about failed TLS; most domains do not.",
         "RFC 8460 §3",
-        ("When everything else is right, publish a TXT record at _smtp._tls of the domain: v=TLSRPTv1; rua=mailto:…"),
+        "Once SPF, DKIM, DMARC and TLS work, publish a TXT record at _smtp._tls of the domain: "
+        "v=TLSRPTv1; rua=mailto:…",
+        verdict=Verdict.PASS,
+        summary="{domain} asks for no TLS reports; mail arrives without them, but you do not learn when TLS fails.",
+        remediation="Once SPF, DKIM, DMARC and TLS work, publish a TXT record at {record_at}: "
+        "v=TLSRPTv1; rua=mailto:{mailbox}",
     ),
-    "tls-rpt.not-needed": FindingCode("The domain takes no mail, so there is nothing to report about.", "RFC 7505 §3"),
+    "tls-rpt.not-needed": FindingCode(
+        "The domain takes no mail, so there is nothing to report about.",
+        "RFC 7505 §3",
+        verdict=Verdict.PASS,
+        summary="{domain} takes no mail, so it needs no TLS reports.",
+    ),
     "tls-rpt.several": FindingCode(
         "There is more than one record, so senders act as if there were none (RFC 8460 §3).",
         "RFC 8460 §3",
-        "Leave one of the records and remove the others.",
+        verdict=Verdict.WARN,
+        summary="There is more than one TLS-RPT record at {record_at}, so senders ignore them all.",
+        remediation="Leave one of the records and remove the others.",
     ),
     "tls-rpt.bad-record": FindingCode(
         "The record does not follow RFC 8460 §3, so senders send no reports.",
         "RFC 8460 §3",
         "Publish one TXT record of the form v=TLSRPTv1; rua=mailto:…",
+        verdict=Verdict.WARN,
+        summary="The TLS-RPT record at {record_at} is invalid, so senders send no reports: {problem}.",
+        remediation="Publish one TXT record of the form: v=TLSRPTv1; rua=mailto:{mailbox}",
     ),
     "tls-rpt.bad-address": FindingCode(
         "The record names an address for reports that is neither mailto nor https.",
         "RFC 8460 §3",
-        "Give each address in rua as mailto:… or https://…, with a comma between two.",
+        verdict=Verdict.WARN,
+        summary="The TLS-RPT record at {record_at} names {bad}, where senders can send no report.",
+        remediation="Give each address in rua as mailto:… or https://…, with a comma between two.",
     ),
     "tls-rpt.no-answer": FindingCode(
-        "The DNS did not answer for the record.", "RFC 8460 §3", "Check again in a few minutes."
+        "DNS did not answer for the record.",
+        "RFC 8460 §3",
+        verdict=Verdict.UNKNOWN,
+        summary="DNS did not answer for the TLS-RPT record of {domain} ({reason}), so it is not known whether there "
+        "is one.",
+        remediation="Check again in a few minutes.",
     ),
 }
+PROBLEMS: Mapping[str, str] = {
+    "version": "it does not begin with v=TLSRPTv1;",
+    "field": "“{text}” is not of the form name=value",
+    "no-rua": "it has no rua, so it does not say where reports go",
+}
+REPORT_METHODS: Mapping[str, str] = {"mailto": "by mail", "https": "by HTTPS"}
 VERSION = "v=TLSRPTv1;"  # senders ignore other texts (§3)
 MALFORMED_RECORD = re.compile(r"\s*v\s*=\s*tlsrpt", re.IGNORECASE)
 FIELD = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31})=([!-:<-~][ \t!-:<-~]*)")
@@ -47,40 +79,8 @@ HTTPS = re.compile(r"https://[^\s!,;/]+(?:/[^\s!,;]*)?", re.IGNORECASE)
 SPACE = " \t"
 
 
-# Placeholders: {domain}, {record_at}, {to} (where reports go), {bad}, {why}, {reason}.
-TEMPLATES: Mapping[str, FindingTemplate] = {
-    "tls-rpt.ok": FindingTemplate(Verdict.PASS, "Senders report failed encryption on the way to {domain} ({to})."),
-    "tls-rpt.missing": FindingTemplate(
-        Verdict.PASS,
-        ("{domain} asks for no TLS reports; mail arrives without them, but nobody tells you when encryption fails."),
-        ("When everything else is right, publish a TXT record at {record_at}: v=TLSRPTv1; rua=mailto:tls@{domain}"),
-    ),
-    "tls-rpt.not-needed": FindingTemplate(Verdict.PASS, "{domain} takes no mail, so it needs no TLS reports."),
-    "tls-rpt.several": FindingTemplate(
-        Verdict.WARN,
-        "There is more than one TLS-RPT record at {record_at}, so senders ignore them all.",
-        "Leave one of the records and remove the others.",
-    ),
-    "tls-rpt.bad-record": FindingTemplate(
-        Verdict.WARN,
-        "The TLS-RPT record at {record_at} cannot be used, so nobody sends reports: {why}.",
-        "Publish one TXT record of the form: v=TLSRPTv1; rua=mailto:tls@{domain}",
-    ),
-    "tls-rpt.bad-address": FindingTemplate(
-        Verdict.WARN,
-        "The TLS-RPT record at {record_at} names {bad}, where senders can send no report.",
-        "Give each address in rua as mailto:… or https://…, with a comma between two.",
-    ),
-    "tls-rpt.no-answer": FindingTemplate(
-        Verdict.UNKNOWN,
-        ("The DNS did not answer about TLS reports for {domain} ({reason}), so it is not known whether there are any."),
-        "Check again in a few minutes.",
-    ),
-}
-
-
-class BadTlsRptRecord(ValueError):
-    """Senders ignore the record; the message completes "… cannot be used: "."""
+class BadTlsRptRecord(BadText):
+    """Senders ignore the record; the problem is a key of PROBLEMS."""
 
 
 async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
@@ -105,7 +105,7 @@ def judge(domain: str, records: Sequence[str]) -> Finding:
     try:
         addresses = parse_rua(records[0])
     except BadTlsRptRecord as error:
-        return _finding("tls-rpt.bad-record", domain, why=str(error))
+        return _finding("tls-rpt.bad-record", domain, problem=error.problem.phrase(PROBLEMS))
     bad_addresses = [address for address in addresses if not is_usable(address)]
     if bad_addresses:
         return _finding(
@@ -115,8 +115,7 @@ def judge(domain: str, records: Sequence[str]) -> Finding:
             bad=" and ".join(f"“{readable(address)}”" for address in bad_addresses),
         )
     schemes = dict.fromkeys(address.partition(":")[0].lower() for address in addresses)
-    by_scheme = {"mailto": "by mail", "https": "to a web address"}
-    return _finding("tls-rpt.ok", domain, addresses, to=" and ".join(by_scheme[scheme] for scheme in schemes))
+    return _finding("tls-rpt.ok", domain, addresses, to=" and ".join(REPORT_METHODS[scheme] for scheme in schemes))
 
 
 def find_records(texts: Sequence[str]) -> list[str]:
@@ -129,15 +128,15 @@ def find_records(texts: Sequence[str]) -> list[str]:
 def parse_rua(record: str) -> tuple[str, ...]:
     """The URIs of rua, valid or not. Raises BadTlsRptRecord."""
     if not record.startswith(VERSION):
-        raise BadTlsRptRecord(f"it does not begin with {VERSION}")
+        raise BadTlsRptRecord("version")
     fields: dict[str, str] = {}
     for part in record.removeprefix(VERSION).strip(SPACE).removesuffix(";").split(";"):
         field = FIELD.fullmatch(part.strip(SPACE))
         if field is None:
-            raise BadTlsRptRecord(f"“{readable(part.strip(SPACE))}” is not of the form name=value")
+            raise BadTlsRptRecord("field", text=readable(part.strip(SPACE)))
         fields.setdefault(field[1], field[2])
     if "rua" not in fields:
-        raise BadTlsRptRecord("it says in no rua where reports go")
+        raise BadTlsRptRecord("no-rua")
     return tuple(address.strip(SPACE) for address in fields["rua"].split(","))
 
 
@@ -154,11 +153,12 @@ async def _takes_mail(lookup: Lookup, domain: str) -> bool:
 
 
 def _finding(code: str, domain: str, addresses: Sequence[str] = (), **placeholders: str) -> Finding:
-    template = TEMPLATES[code]
-    values = {"domain": domain, "record_at": f"_smtp._tls.{domain}", **placeholders}
-    summary, remediation = (
-        template.summary.format_map({**values, "domain": display_domain(domain)}),
-        template.remediation.format_map(values),
-    )
+    text = CODES[code]
+    values = {
+        "domain": display_domain(domain),
+        "record_at": f"_smtp._tls.{domain}",
+        "mailbox": f"tls@{domain}",
+        **placeholders,
+    }
     facts = {"rua": list(addresses)} if addresses else {}
-    return Finding("tls-rpt", domain, template.verdict, code, summary, remediation, facts)
+    return Finding("tls-rpt", domain, text.verdict, code, *text.fill(values), facts)

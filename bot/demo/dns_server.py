@@ -24,7 +24,7 @@ LOOPBACK = "127.0.0.1"
 TTL_S = 1  # so that a switch is seen at once
 RECEIVE_BUFFER = 1 << 20  # a check asks 130 questions at once
 MAX_MESSAGE_BYTES = 1232  # bytes; no answer of the demo comes near
-NEGATIVE = f"ns.example. nobody.example. 1 3600 600 86400 {TTL_S}"
+NEGATIVE = f"ns.example. hostmaster.example. 1 3600 600 86400 {TTL_S}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,13 +40,13 @@ class Example:
 
 
 EXAMPLES = (
-    Example(f"{CLEAN} {GOOD_DOMAIN}", "everything in order"),
+    Example(f"{CLEAN} {GOOD_DOMAIN}", "no problems"),
     Example(f"{LISTED} {GOOD_DOMAIN}", "on two blocklists"),
     Example(f"{DYNAMIC} as client", "a policy listing that is expected"),
     Example(BROKEN_DOMAIN, "SPF that cannot be evaluated"),
-    Example("lists", "which lists can be believed"),
+    Example("lists", "which blocklists are working"),
 )
-WATCH_EXAMPLES = (Example(f"watch {CLEAN}", "then turn a switch, and see the alert come and go"),)
+WATCH_EXAMPLES = (Example(f"watch {CLEAN}", "then turn a switch, and see the alert open and clear"),)
 SWITCHES = (
     Switch("listed", f"{CLEAN} is on Spamhaus XBL"),
     Switch("spamcop", f"{CLEAN} is on SpamCop, too"),
@@ -121,7 +121,7 @@ def _lists(catalog: Catalog) -> Mapping[str, Records]:
     for zone in usable_zones(catalog, {}):
         records[zone.apex] = {"NS": [f"ns.{zone.apex}"]}
         if zone.must_list:
-            records[zone.must_list] = {"A": [_code_of(zone.blocklist)], "TXT": ["This is the test entry."]}
+            records[zone.must_list] = {"A": [_code_of(zone.blocklist)], "TXT": ["This is the test point."]}
     return records
 
 

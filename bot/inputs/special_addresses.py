@@ -19,53 +19,51 @@ from bot.models import Address
 class SpecialPurpose:
     """A kind of special-purpose address.
 
-    `name` completes "it is …"; `summary` is its effect on mail.
+    `name` completes "it is …"; `summary` is a sentence of its own.
     """
 
     name: str
     summary: str
 
 
-NO_MAIL = "and no mail on the internet comes from it"
+NO_MAIL = "No mail on the internet comes from it."
 MEANINGS: Mapping[str, SpecialPurpose] = {
     "azure": SpecialPurpose(
-        "a Microsoft Azure service address", "every Azure network reaches its own Azure platform there."
+        "a Microsoft Azure service address", "Every Azure network reaches its own Azure platform there."
     ),
-    "benchmark": SpecialPurpose("a benchmarking address", f"it is kept for tests of network devices, {NO_MAIL}."),
-    "broadcast": SpecialPurpose("the broadcast address", f"it means every machine on the local network, {NO_MAIL}."),
-    "compatible": SpecialPurpose("an IPv4-compatible IPv6 address", f"the format was given up in 2006, {NO_MAIL}."),
-    "discard": SpecialPurpose("a discard-only address", f"routers drop what is sent there, {NO_MAIL}."),
-    "documentation": SpecialPurpose("a documentation address", f"it is kept for examples in texts, {NO_MAIL}."),
+    "benchmark": SpecialPurpose("a benchmarking address", f"It is reserved for tests of network devices. {NO_MAIL}"),
+    "broadcast": SpecialPurpose("the broadcast address", f"It means every machine on the local network. {NO_MAIL}"),
+    "compatible": SpecialPurpose("an IPv4-compatible IPv6 address", f"The format was deprecated in 2006. {NO_MAIL}"),
+    "discard": SpecialPurpose("a discard-only address", f"Routers drop what is sent there. {NO_MAIL}"),
+    "documentation": SpecialPurpose("a documentation address", f"It is reserved for examples in texts. {NO_MAIL}"),
     "dummy": SpecialPurpose(
-        "a dummy address", f"it is kept for equipment that must send an address and has none, {NO_MAIL}."
+        "a dummy address", f"It is reserved for equipment that must send an address and has none. {NO_MAIL}"
     ),
-    "link-local": SpecialPurpose("a link-local address", f"it works on one network segment only, {NO_MAIL}."),
-    "loopback": SpecialPurpose("a loopback address", "it means the machine itself, and every machine has its own."),
-    "mapped": SpecialPurpose("an IPv4 address in IPv6 form", "mail servers look at the IPv4 address inside it."),
-    "multicast": SpecialPurpose("a multicast address", f"it names a group of listeners, {NO_MAIL}."),
-    "nat64": SpecialPurpose(
-        "a NAT64 address", "a translator keeps an IPv4 address inside it, and mail leaves from that one."
-    ),
-    "orchid": SpecialPurpose("an ORCHID identifier", f"it is an identifier in the form of an address, {NO_MAIL}."),
+    "link-local": SpecialPurpose("a link-local address", f"It works on one network segment only. {NO_MAIL}"),
+    "loopback": SpecialPurpose("a loopback address", "It means the machine itself, and every machine has its own."),
+    "mapped": SpecialPurpose("an IPv4 address in IPv6 form", "Mail servers see the IPv4 address inside it."),
+    "multicast": SpecialPurpose("a multicast address", f"It names a group of receivers. {NO_MAIL}"),
+    "nat64": SpecialPurpose("a NAT64 address", "It holds the IPv4 address that mail leaves from."),
+    "orchid": SpecialPurpose("an ORCHID identifier", f"It is an identifier in the form of an address. {NO_MAIL}"),
     "private": SpecialPurpose(
-        "a private address", f"many networks use the same one behind their own router, {NO_MAIL}."
+        "a private address", f"Many networks use the same one behind their own router. {NO_MAIL}"
     ),
     "protocol": SpecialPurpose(
-        "an address kept for internet protocols", f"IANA holds it back for special uses, {NO_MAIL}."
+        "an address reserved for internet protocols", f"IANA reserves it for special uses. {NO_MAIL}"
     ),
-    "relay": SpecialPurpose("an anycast service address", f"many networks run the same service there, {NO_MAIL}."),
-    "reserved": SpecialPurpose("a reserved address", f"nobody was ever given it, {NO_MAIL}."),
-    "segment": SpecialPurpose("a segment routing identifier", f"it steers packets inside one network, {NO_MAIL}."),
-    "shared": SpecialPurpose("a shared address", "a provider uses it between its customers and its NAT (RFC 6598)."),
-    "site-local": SpecialPurpose("a site-local address", f"it is the older form of a private IPv6 address, {NO_MAIL}."),
+    "relay": SpecialPurpose("an anycast service address", f"Many networks run the same service there. {NO_MAIL}"),
+    "reserved": SpecialPurpose("a reserved address", f"It was never assigned. {NO_MAIL}"),
+    "segment": SpecialPurpose("a segment routing identifier", f"It steers packets inside one network. {NO_MAIL}"),
+    "shared": SpecialPurpose("a shared address", "A provider uses it between its customers and its NAT (RFC 6598)."),
+    "site-local": SpecialPurpose("a site-local address", f"It is the older form of a private IPv6 address. {NO_MAIL}"),
     "sixtofour": SpecialPurpose(
-        "a 6to4 address", "an IPv4 address is packed inside it, and hardly any mail server takes it."
+        "a 6to4 address", "It holds an IPv4 address, and hardly any mail server accepts mail from it."
     ),
-    "teredo": SpecialPurpose("a Teredo address", f"it tunnels IPv6 through a home router, {NO_MAIL}."),
-    "unique-local": SpecialPurpose("a unique local address", f"it is the private address of IPv6, {NO_MAIL}."),
-    "unspecified": SpecialPurpose("the unspecified address", f"it means that no address is known yet, {NO_MAIL}."),
+    "teredo": SpecialPurpose("a Teredo address", f"It tunnels IPv6 through a home router. {NO_MAIL}"),
+    "unique-local": SpecialPurpose("a unique local address", f"It is the private address of IPv6. {NO_MAIL}"),
+    "unspecified": SpecialPurpose("the unspecified address", f"It means that no address is known yet. {NO_MAIL}"),
     "this-network": SpecialPurpose(
-        'an address of "this network"', f"it is only good while a machine starts up, {NO_MAIL}."
+        'an address of "this network"', f"It is used only while a machine starts. {NO_MAIL}"
     ),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from bot.inputs.domain_names import BadDomain, parse_domain, quoted
@@ -12,24 +13,22 @@ from bot.models import Address, Target
 MAX_TARGETS = 16
 MAX_CHARS = 20_000
 MAX_WORDS = 64  # 16 addresses, their domain, and repetitions
-TOO_MANY_TARGETS = f"That is too much at once: give up to {MAX_TARGETS} addresses or domains."
+TOO_MANY_TARGETS = f"Too many targets: one command checks up to {MAX_TARGETS} addresses or domains."
 NO_TARGET = "Tell me what to check: an address like 203.0.113.5, a domain like example.com, or both."
 
-# Slack marks up links, <http://example.com|example.com> and <mailto:a@example.com|a@example.com>,
-# and escapes other text.
-SLACK_MARKUP = re.compile(r"<([^<>|]*)(?:\|[^<>]*)?>")
-SLACK_ESCAPES = re.compile(r"&(amp|lt|gt);")
-SEPARATORS = re.compile(r"[\s,;]+")
+SEPARATORS = re.compile(r"[\s,;<>]+")  # angle brackets as in `Ada <ada@example.com>`
 # Zero-width and bidi marks mean nothing here; the two joiners do, in Persian and Indic names.
 INVISIBLE = dict.fromkeys(
     [0xAD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF]
 )
 JOINERS = dict.fromkeys([0x200C, 0x200D])
-WRAPPING_CHARS = "\"'`´*~()<>{}“”„‟‘’‚‛«»‹›"
+WRAPPING_CHARS = "\"'`´*~(){}“”„‟‘’‚‛«»‹›"
 SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 HOST_END = re.compile(r"[/?#\\]")
 BRACKETED = re.compile(r"\[(?:IPv6:)?([^\[\]]*)\](?::[0-9]*)?", re.IGNORECASE)
 WITH_PORT = re.compile(r"([^:]*):[0-9]*")
+ROLE_MAILBOXES = frozenset({"abuse", "hostmaster", "noc", "postmaster", "security", "webmaster"})
+MAILBOX = re.compile(r"(?:mailto:)?([a-z0-9._%+=-]{1,64})@[^@/?#]+", re.IGNORECASE)
 
 
 class BadTarget(ValueError):
@@ -40,28 +39,37 @@ def parse_targets(text: str) -> tuple[Target, ...]:
     """Parse the targets in user input, without duplicates, in order. Raises BadTarget.
 
     Accepts IPv4 and IPv6 addresses, ranges of up to 16 addresses, domains, hosts, URLs and mail
-    addresses, with the markup of chat clients and mail logs. Every address is paired with the
+    addresses, with the punctuation of prose and mail logs. Every address is paired with the
     domain given.
     """
     addresses: dict[Address, None] = {}
-    domains: dict[str, None] = {}
+    names: dict[Target, None] = {}
     for word in _split_words(text):
         parsed = _parse_word(word)
         if isinstance(parsed, str):
-            domains[parsed] = None
+            names[Target(domain=parsed, mailbox=_mailbox(word, parsed))] = None
         else:
             addresses.update(dict.fromkeys(parsed))
-    if len(addresses) + len(domains) > MAX_TARGETS + 1:
+    if len(addresses) + len(names) > MAX_TARGETS + 1:
         raise BadTarget(TOO_MANY_TARGETS)
-    return _pair(list(addresses), list(domains))
+    return _pair(list(addresses), list(names))
 
 
-def _pair(addresses: list[Address], domains: list[str]) -> tuple[Target, ...]:
+def _mailbox(word: str, domain: str) -> str | None:
+    """The mail address that the word is; one of a role (RFC 2142) only stands for its domain."""
+    match = MAILBOX.fullmatch(word)
+    return f"{match[1].lower()}@{domain}" if match and match[1].lower() not in ROLE_MAILBOXES else None
+
+
+def _pair(addresses: list[Address], names: list[Target]) -> tuple[Target, ...]:
+    with_mailbox = {name.domain for name in names if name.mailbox}
+    names = [name for name in names if name.mailbox or name.domain not in with_mailbox]
+    domains = list(dict.fromkeys(str(name.domain) for name in names))
     if addresses and len(domains) > 1:
-        names = " and ".join(domains[:2])
-        raise BadTarget(f"Give one domain together with addresses; {names} could each belong to them.")
-    domain = domains[0] if domains else None
-    targets = tuple(Target(ip, domain) for ip in addresses) or tuple(Target(domain=name) for name in domains)
+        both = " and ".join(domains[:2])
+        raise BadTarget(f"Give one domain together with addresses; {both} could each belong to them.")
+    name = names[0] if names else None
+    targets = tuple(replace(name, ip=ip) if name else Target(ip) for ip in addresses) or tuple(names)
     if not targets:
         raise BadTarget(NO_TARGET)
     if len(targets) > MAX_TARGETS:
@@ -72,17 +80,10 @@ def _pair(addresses: list[Address], domains: list[str]) -> tuple[Target, ...]:
 def _split_words(text: str) -> Iterable[str]:
     if len(text) > MAX_CHARS:
         raise BadTarget(TOO_MANY_TARGETS)
-    text = SLACK_ESCAPES.sub(lambda escape: {"amp": "&", "lt": "<", "gt": ">"}[escape[1]], text)
-    text = SLACK_MARKUP.sub(_link_text, text).translate(INVISIBLE)
-    words = SEPARATORS.split(text)
+    words = SEPARATORS.split(text.translate(INVISIBLE))
     if len(words) > MAX_WORDS + 2:  # the split leaves an empty word at both ends
         raise BadTarget(TOO_MANY_TARGETS)
     return filter(_has_content, map(_unwrap, words))
-
-
-def _link_text(link: re.Match[str]) -> str:
-    """The host of a link, so that a comma in the rest of its URL separates nothing."""
-    return f" {_host(link[1]) if '//' in link[1] else link[1]} "
 
 
 def _has_content(word: str) -> bool:

@@ -4,6 +4,9 @@ A list that is sold, parked or broken lists every address at once. It is put in 
 results are ignored and reported as one notice, and it is trusted again after good rounds of its
 test points (RFC 5782 section 5). A round takes some minutes, so that neither a short outage nor a
 few good answers count.
+
+Many new listings are no proof, since real lists list whole networks. At a new listing the list is
+asked for names that no real list has (`bot.checks.dnsbl.never_listed`); those decide.
 """
 
 from __future__ import annotations
@@ -12,24 +15,25 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil
 
-from bot.models import Finding, Report
-from bot.monitoring.models import Incident, Observation, ObservedState
-from bot.monitoring.observations import BLOCKLIST, is_about_domain
+from bot.monitoring.list_counts import ListCounts, RoundCounts
+from bot.monitoring.models import Observation, ObservedState
+from bot.monitoring.observations import BLOCKLIST
+from bot.monitoring.stored_types import Timestamp
 
 LIST_ROUND_LENGTH = timedelta(minutes=5)
-BUDGET, LISTS_EVERYTHING = "budget", "lists-everything"
+BUDGET = "budget"
 NOT_QUERIED = (BUDGET, "day-limit")
-CONCLUSIVE_STATES = ("listed", "not_listed")
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantinePolicy:
     """When a list enters and leaves quarantine.
 
-    It enters when at least `min_newly_listed` targets, and the share `min_share` of the answered
-    ones, turn to listed; `sample_size` bounds how far back the share reaches. For `trusted_for`
-    after quarantine only the test points can quarantine it again, so real listings alert.
+    Without proof, a list without a negative test point enters it when at least `min_newly_listed`
+    neighborhoods, and the share `min_share` of the targets that were answered, turn to listed;
+    `sample_size` bounds how far back the share reaches.
     """
 
     min_newly_listed: int = 5
@@ -37,38 +41,27 @@ class QuarantinePolicy:
     sample_size: int = 25
     good_rounds: int = 3
     silent_rounds: int = 3
-    trusted_for: timedelta = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class ListHealth:
     """State of one list.
 
-    `answered` and `newly_listed` count recent polls; `good_rounds` counts rounds in a row with
-    correct test points while in quarantine, `silent_rounds` those without any verified answer,
-    `episode` the conditions reported. `quarantined_since` is None outside of quarantine.
+    `answered` and `newly_listed` count the targets of recent polls, `neighborhoods` are the networks
+    and domains of the latter, the latest last; `good_rounds` counts rounds in a row with correct test
+    points while in quarantine, `silent_rounds` those without any verified answer, `episode` the
+    conditions reported. `quarantined_since` is None outside of quarantine.
     """
 
     list_id: str
     answered: float = 0
     newly_listed: float = 0
-    quarantined_since: datetime | None = None
-    trusted_until: datetime | None = None
+    neighborhoods: tuple[str, ...] = ()
+    quarantined_since: Timestamp | None = None
     good_rounds: int = 0
     silent_rounds: int = 0
     degraded: bool = False
     episode: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ListCounts:
-    """Targets with a verified answer of one list, and those that turned to listed."""
-
-    answered: int = 0
-    newly_listed: int = 0
-
-    def __add__(self, other: ListCounts) -> ListCounts:
-        return ListCounts(self.answered + other.answered, self.newly_listed + other.newly_listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +105,6 @@ class ListNotice:
         return self.reason in (NoticeReason.QUARANTINED, NoticeReason.DEGRADED)
 
 
-def count_listings(before: Incident | None, observations: Iterable[Observation]) -> dict[str, ListCounts]:
-    """Counts of one poll of one watch by list; a first poll has no newly listed targets."""
-    known = (
-        {(p.last_observation.subject, p.last_observation.address) for p in before.problems if p.phase != "clean"}
-        if before
-        else set()
-    )
-    newly_listed: dict[tuple[str, str], bool] = {}  # a domain counts once for all addresses
-    for observation in observations:
-        if observation.check == BLOCKLIST and observation.state in (ObservedState.LISTED, ObservedState.NOT_LISTED):
-            subject = observation.subject, observation.address
-            newly_listed[subject] = (
-                before is not None and observation.state is ObservedState.LISTED and subject not in known
-            )
-    counts: dict[str, ListCounts] = {}
-    for (name, _), is_new in newly_listed.items():
-        counts[name] = counts.get(name, ListCounts()) + ListCounts(1, int(is_new))
-    return counts
-
-
 def apply_quarantine(observations: Iterable[Observation], quarantined: Set[str]) -> tuple[Observation, ...]:
     """Mark the observations of quarantined lists, so that they are ignored."""
     return tuple(
@@ -142,27 +115,37 @@ def apply_quarantine(observations: Iterable[Observation], quarantined: Set[str])
     )
 
 
-def record_counts(
-    health: ListHealth, counts: ListCounts, now: datetime, policy: QuarantinePolicy
-) -> tuple[ListHealth, ListNotice | None]:
-    """Add polls to a list's health; quarantine it when too many targets turned to listed.
-
-    Call it before alerts are decided and apply the resulting quarantine to the same polls. No alert
-    is sent when the threshold is reached within one `AlertPolicy.confirm_after`, as happens from
-    about 250 targets an hour on. With fewer targets the test points, which every second poll
-    queries too, catch it. Only a list without test points can alert for targets polled earlier.
-    """
+def record_counts(health: ListHealth, counts: ListCounts) -> ListHealth:
+    """Add polls to a list's health, before alerts are decided."""
     if health.quarantined_since:
-        return health, None
-    answered, newly_listed = (health.answered + counts.answered, health.newly_listed + counts.newly_listed)
-    if health.trusted_until is not None:  # a clock may have been set back since
-        health = replace(health, trusted_until=min(health.trusted_until, now + policy.trusted_for))
-    trusted = health.trusted_until is not None and now < health.trusted_until
-    if not trusted and newly_listed >= max(policy.min_newly_listed, policy.min_share * answered):
-        return _quarantine(replace(health, answered=answered, newly_listed=newly_listed), now)
-    # History is capped at one sample, so that a quiet day does not mask a bad minute.
-    weight = min(1.0, policy.sample_size / answered) if answered else 1.0
-    return replace(health, answered=round(answered * weight, 3), newly_listed=round(newly_listed * weight, 3)), None
+        return health
+    return replace(
+        health,
+        answered=health.answered + counts.answered,
+        newly_listed=health.newly_listed + counts.newly_listed,
+        neighborhoods=tuple(dict.fromkeys((*health.neighborhoods, *sorted(counts.neighborhoods)))),
+    )
+
+
+def lists_much(health: ListHealth, policy: QuarantinePolicy) -> bool:
+    """Whether so much turned to listed, in networks apart from each other, that the list may list everything."""
+    apart = len(health.neighborhoods) >= policy.min_newly_listed
+    return apart and health.newly_listed >= policy.min_share * health.answered
+
+
+def cap_sample(health: ListHealth, policy: QuarantinePolicy) -> ListHealth:
+    """Cap the counts at one sample, so that a quiet day does not mask a bad minute."""
+    if health.answered <= policy.sample_size:
+        return health
+    weight = policy.sample_size / health.answered
+    newly_listed = round(health.newly_listed * weight, 3)
+    oldest = max(0, len(health.neighborhoods) - ceil(newly_listed))
+    return replace(
+        health,
+        answered=float(policy.sample_size),
+        newly_listed=newly_listed,
+        neighborhoods=health.neighborhoods[oldest:],
+    )
 
 
 def quarantine_by_test_point(health: ListHealth, now: datetime) -> tuple[ListHealth, ListNotice | None]:
@@ -180,23 +163,19 @@ def finish_list_round(
     if result.must_not_listed and not health.quarantined_since:
         health, notice = _quarantine(health, now)
     else:
-        health, notice = _track_recovery(health, result, now, policy)
+        health, notice = _track_recovery(health, result, policy)
     notices.append(notice)
     return health, tuple(notice for notice in notices if notice)
 
 
 def merge_notices(notices: Iterable[ListNotice], list_count: int) -> tuple[ListNotice, ...]:
-    """Merge the notices of a round when half of all lists fall silent or return at once."""
+    """Merge the notices of a round when half of all lists change at once: that is the resolver, not the lists."""
     groups: dict[NoticeReason, list[ListNotice]] = {}
     for notice in notices:
         groups.setdefault(notice.reason, []).append(notice)
     merged: list[ListNotice] = []
     for reason, group in groups.items():
-        if (
-            reason in (NoticeReason.DEGRADED, NoticeReason.ANSWERING)
-            and len(group) > 1
-            and 2 * len(group) >= list_count
-        ):
+        if len(group) > 1 and 2 * len(group) >= list_count:
             names = tuple(sorted(name for notice in group for name in notice.list_ids))
             merged.append(ListNotice(f"lists.{max(notice.key for notice in group)}", reason, names))
         else:
@@ -234,7 +213,7 @@ def _quarantine(health: ListHealth, now: datetime) -> tuple[ListHealth, ListNoti
 
 
 def _track_recovery(
-    health: ListHealth, result: RoundResult, now: datetime, policy: QuarantinePolicy
+    health: ListHealth, result: RoundResult, policy: QuarantinePolicy
 ) -> tuple[ListHealth, ListNotice | None]:
     if not health.quarantined_since:
         return health, None
@@ -242,7 +221,7 @@ def _track_recovery(
         return replace(health, good_rounds=0), None
     if health.good_rounds + 1 < policy.good_rounds:
         return replace(health, good_rounds=health.good_rounds + 1), None
-    trusted = replace(health, quarantined_since=None, good_rounds=0, trusted_until=now + policy.trusted_for)
+    trusted = replace(health, quarantined_since=None, good_rounds=0)
     return trusted, _notice(trusted, NoticeReason.TRUSTED)
 
 
@@ -251,33 +230,10 @@ def _notice(health: ListHealth, reason: NoticeReason) -> ListNotice:
 
 
 @dataclass(frozen=True, slots=True)
-class RoundCounts:
-    """Counts of one list in a round: targets queried, verified answers, and listings among them.
-
-    `lists_everything`: its negative test point is listed.
-    """
-
-    list_id: str
-    queried: int = 0
-    answered: int = 0
-    listed: int = 0
-    lists_everything: bool = False
-
-    def __add__(self, other: RoundCounts) -> RoundCounts:
-        return RoundCounts(
-            self.list_id,
-            self.queried + other.queried,
-            self.answered + other.answered,
-            self.listed + other.listed,
-            self.lists_everything or other.lists_everything,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class QuarantineState:
     """Health of every list, and the counts of the current round."""
 
-    round_started_at: datetime
+    round_started_at: Timestamp
     healths: tuple[ListHealth, ...] = ()
     round_counts: tuple[RoundCounts, ...] = ()
 
@@ -295,38 +251,14 @@ class QueryUsage:
     used: int
 
 
-def counts_by_list(reports: Iterable[Report]) -> tuple[RoundCounts, ...]:
-    """Counts by list of these reports."""
-    by_target: dict[tuple[str, str], RoundCounts] = {}  # a domain counts once for all addresses
-    for report in reports:
-        ip, domain = str(report.request.target.ip), str(report.request.target.domain)
-        for finding in report.findings:
-            if finding.check == BLOCKLIST:
-                by_target[finding.subject, domain if is_about_domain(finding) else ip] = _finding_counts(finding)
-    totals: dict[str, RoundCounts] = {}
-    for counts in by_target.values():
-        totals[counts.list_id] = totals.get(counts.list_id, RoundCounts(counts.list_id)) + counts
-    return tuple(totals.values())
-
-
-def _finding_counts(finding: Finding) -> RoundCounts:
-    state, reason = finding.facts.get("state"), finding.facts.get("reason")
-    return RoundCounts(finding.subject, 1, state in CONCLUSIVE_STATES, state == "listed", reason == LISTS_EVERYTHING)
-
-
 def record_polls(
-    state: QuarantineState,
-    counts: Mapping[str, ListCounts],
-    round_counts: Iterable[RoundCounts],
-    now: datetime,
-    policy: QuarantinePolicy,
+    state: QuarantineState, counts: Mapping[str, ListCounts], round_counts: Iterable[RoundCounts], now: datetime
 ) -> tuple[QuarantineState, tuple[ListNotice, ...]]:
     """Add polls to the state; call it before alerts are decided."""
     healths = {health.list_id: health for health in state.healths}
     notices: list[ListNotice] = []
     for name, list_counts in counts.items():
-        healths[name], notice = record_counts(healths.get(name, ListHealth(name)), list_counts, now, policy)
-        notices += [notice] if notice else []
+        healths[name] = record_counts(healths.get(name, ListHealth(name)), list_counts)
     sums = {addition.list_id: addition for addition in state.round_counts}
     for addition in round_counts:
         if addition.lists_everything:
@@ -338,29 +270,79 @@ def record_polls(
     return replace(state, healths=tuple(healths.values()), round_counts=tuple(sums.values())), tuple(notices)
 
 
-def finish_round(
+def lists_to_prove(
     state: QuarantineState, without_test_points: Set[str], now: datetime, policy: QuarantinePolicy
+) -> frozenset[str]:
+    """Ids of the lists that have to show now that they do not list everything.
+
+    Those with a new listing; at the end of a round also those in quarantine, and those without a
+    negative test point that list half of all targets: they may have been broken before.
+    """
+    quarantined = state.quarantined
+    names = {h.list_id for h in state.healths if h.newly_listed and h.list_id not in quarantined}
+    if _round_ends(state, now):
+        names |= quarantined
+        names |= {c.list_id for c in state.round_counts if c.list_id in without_test_points and _lists_half(c, policy)}
+    return frozenset(names)
+
+
+def apply_proofs(
+    state: QuarantineState,
+    proofs: Mapping[str, bool | None],
+    without_test_points: Set[str],
+    now: datetime,
+    policy: QuarantinePolicy,
+) -> tuple[QuarantineState, tuple[ListNotice, ...]]:
+    """Quarantine the lists that list everything by `proofs`; None is no answer.
+
+    Without a proof, a list with a negative test point is believed, as its listings count only while
+    that one is clean; another one is believed unless it lists much.
+    """
+    healths = {health.list_id: health for health in state.healths}
+    half_listed = {counts.list_id for counts in state.round_counts if _lists_half(counts, policy)}
+    notices: list[ListNotice] = []
+    for name, proof in proofs.items():
+        health = healths.get(name, ListHealth(name))
+        much = name in without_test_points and (lists_much(health, policy) or name in half_listed)
+        if not health.quarantined_since and (much if proof is None else proof):
+            healths[name], notice = _quarantine(health, now)
+            notices.append(notice)
+        elif proof is False:
+            healths[name] = replace(health, answered=0, newly_listed=0, neighborhoods=())
+    capped = tuple(cap_sample(health, policy) for health in healths.values())
+    return replace(state, healths=capped), tuple(notices)
+
+
+def finish_round(
+    state: QuarantineState,
+    proofs: Mapping[str, bool | None],
+    without_test_points: Set[str],
+    now: datetime,
+    policy: QuarantinePolicy,
 ) -> tuple[QuarantineState, tuple[ListNotice, ...]]:
     """End the round if it has lasted long enough; `without_test_points` are ids of lists."""
-    if now - state.round_started_at < LIST_ROUND_LENGTH and now >= state.round_started_at:
+    if not _round_ends(state, now):
         return state, ()
     healths = {health.list_id: health for health in state.healths}
     notices: list[ListNotice] = []
     for counts in state.round_counts:
+        name = counts.list_id
+        health, proof = healths.get(name, ListHealth(name)), proofs.get(name)
+        still_broken = name in without_test_points if proof is None else proof
         # A list that lists everything is not silent, though its answers are not trusted.
         result = RoundResult(
             counts.answered > 0 or counts.lists_everything,
-            _is_listing_everything(counts, counts.list_id in without_test_points, policy),
+            counts.lists_everything or (health.quarantined_since is not None and still_broken),
         )
-        healths[counts.list_id], new_notices = finish_list_round(
-            healths.get(counts.list_id, ListHealth(counts.list_id)), result, now, policy
-        )
+        healths[name], new_notices = finish_list_round(health, result, now, policy)
         notices += new_notices
     return QuarantineState(now, tuple(healths.values())), merge_notices(notices, len(state.round_counts))
 
 
-def _is_listing_everything(counts: RoundCounts, without_test_points: bool, policy: QuarantinePolicy) -> bool:
-    """Without a negative test point the targets stand in: no real list has half of them."""
-    if not without_test_points:
-        return counts.lists_everything
+def _round_ends(state: QuarantineState, now: datetime) -> bool:
+    return not state.round_started_at <= now < state.round_started_at + LIST_ROUND_LENGTH
+
+
+def _lists_half(counts: RoundCounts, policy: QuarantinePolicy) -> bool:
+    """Whether half of the targets are listed, as in no real list; they stand in for a negative test point."""
     return counts.listed >= max(policy.min_newly_listed, counts.answered / 2)

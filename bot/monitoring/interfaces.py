@@ -12,7 +12,8 @@ from typing import Protocol
 
 from bot.monitoring.dnsbl_quarantine import ListNotice
 from bot.monitoring.history import History
-from bot.monitoring.models import Alert, Channel, Incident, Watch
+from bot.monitoring.models import Alert, Channel, ChannelText, Incident, Watch
+from bot.monitoring.stored_types import Timestamp
 
 MAX_WATCHES_PER_CHANNEL = 50
 MAX_WATCHES_PER_WORKSPACE = 500
@@ -32,49 +33,35 @@ class Clock(Protocol):
         """Correct it by the clock of the store, once a poll round. Raises StoreUnavailable."""
 
 
-class UpdateMode:
-    """How a channel gets updates: thread reply, reply with broadcast, or edit of the root only."""
-
-    THREAD = "thread"
-    BROADCAST = "thread+broadcast"
-    EDIT_ONLY = "edit-only"
-
-
 @dataclass(frozen=True, slots=True)
 class ChannelSettings:
     """Settings of a channel.
 
-    `creator_only`: only its creator may mute or remove a watch. `list_notices`: this channel, one
-    per workspace, gets notices about unreliable lists. `weekly_digest`: it gets a weekly digest.
+    `update_mode`: how updates of an alert are shown, in a word of the delivery. `creator_only`: only
+    its creator may mute or remove a watch. `list_notices`: this channel, one per workspace, gets
+    notices about unreliable lists. `weekly_digest`: it gets a weekly digest.
     """
 
-    update_mode: str = UpdateMode.THREAD
+    update_mode: str = "thread"
     reminders: bool = True
     creator_only: bool = False
     list_notices: bool = False
     weekly_digest: bool = False
 
-    def __str__(self) -> str:
-        """In the words of the command `settings`, as stored in the audit stream."""
-        words = {
-            "updates": self.update_mode,
-            "reminder": "on" if self.reminders else "off",
-            "restrict": "on" if self.creator_only else "off",
-            "lists": "here" if self.list_notices else "off",
-            "digest": "weekly" if self.weekly_digest else "off",
-        }
-        return " ".join(f"{name}={word}" for name, word in words.items())
-
 
 @dataclass(frozen=True, slots=True)
 class StoredWatch:
-    """A stored watch with its state; list budgets can make `interval` longer than requested."""
+    """A stored watch with its state; list budgets can make `interval` longer than requested.
+
+    `removed`: it is no longer polled, and known only because alerts about it are not sent yet.
+    """
 
     watch: Watch
     incident: Incident
     next_poll_at: datetime | None = None
     interval: timedelta | None = None
     paused: bool = False
+    removed: bool = False
 
 
 class WatchRepository(Protocol):
@@ -85,6 +72,9 @@ class WatchRepository(Protocol):
 
     async def find(self, channel: Channel, query: str) -> StoredWatch | None:
         """Find a watch by id, by subject as typed, or by name."""
+
+    async def get(self, channel: Channel, watch_id: str) -> StoredWatch | None:
+        """The watch with this id, without its due time; a removed one while alerts about it wait."""
 
     async def list_watches(self, channel: Channel) -> Sequence[StoredWatch]: ...
 
@@ -130,15 +120,17 @@ class WatchRepository(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AlertMessage:
-    """An alert to be posted. `send_started_at` is the time of the attempt that has not ended."""
+    """An alert to be posted; its watch is read by id. `send_started_at` is the time of the attempt that has not ended.
+
+    `snapshot`: the watch at the time of the alert, in messages that earlier versions stored.
+    """
 
     id: str
-    channel: Channel
-    watch: Watch
-    incident: Incident
+    channel: ChannelText
     alert: Alert
-    send_started_at: datetime | None = None
+    send_started_at: Timestamp | None = None
     attempts: int = 0
+    snapshot: StoredWatch | None = None
 
     @property
     def is_root(self) -> bool:
@@ -155,7 +147,7 @@ class AlertMessage:
     @property
     def earliest_post_at(self) -> datetime:
         """Lower bound for a search of the message in the channel history."""
-        return self.incident.started_at
+        return self.alert.watching_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +155,11 @@ class ListNoticeMessage:
     """A notice about the list called `list_name`. One that ends a condition edits the first one."""
 
     id: str
-    channel: Channel
+    channel: ChannelText
     notice: ListNotice
     list_name: str
-    at: datetime
-    send_started_at: datetime | None = None
+    at: Timestamp
+    send_started_at: Timestamp | None = None
     attempts: int = 0
 
     @property
@@ -188,9 +180,9 @@ class DigestMessage:
     """A digest of the week before `at`; its content is read when it is sent."""
 
     id: str
-    channel: Channel
-    at: datetime
-    send_started_at: datetime | None = None
+    channel: ChannelText
+    at: Timestamp
+    send_started_at: Timestamp | None = None
     attempts: int = 0
 
     @property

@@ -141,6 +141,7 @@ def _alert(incident: Incident, reason: AlertReason, now: datetime, changes: _Cha
         watch_id=incident.watch_id,
         reason=reason,
         at=now,
+        watching_since=incident.started_at,
         thread_key=incident.thread_key if incident.opened_at else key,
         is_root=is_root,
         is_alerting=reason is not AlertReason.DEGRADED and any(p.last_observation.severity.alerts for p in changes.new),
@@ -149,7 +150,7 @@ def _alert(incident: Incident, reason: AlertReason, now: datetime, changes: _Cha
         remaining=tuple(p for p in incident.problems if p.notified and p.key not in changed_keys),
         cleared=changes.cleared,
         unverified=changes.unverified,
-        broadcast=reason is AlertReason.GREW and incident.acknowledged is not None and critical,
+        is_escalation=reason is AlertReason.GREW and incident.acknowledged is not None and critical,
     )
 
 

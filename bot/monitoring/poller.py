@@ -9,35 +9,35 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
-from bot.checks.dnsbl.zones import Zone
 from bot.models import Report
 from bot.monitoring.alert_state import Transition, advance
 from bot.monitoring.digests import enqueue_digests
 from bot.monitoring.dnsbl_quarantine import (
-    ListCounts,
     ListNotice,
-    QuarantinePolicy,
+    apply_proofs,
     apply_quarantine,
-    count_listings,
-    counts_by_list,
     finish_round,
+    lists_to_prove,
+    merge_notices,
     record_polls,
 )
 from bot.monitoring.due_times import clamp_due_times
+from bot.monitoring.index_rebuild import rebuild_indexes
 from bot.monitoring.interfaces import AlertMessage, Clock
+from bot.monitoring.list_counts import ListCounts, count_listings, counts_by_list, list_results
 from bot.monitoring.models import AlertPolicy, Incident, Watch
-from bot.monitoring.poll import CheckRunnerProtocol, observe_reports, pending_addresses, run_checks
-from bot.monitoring.query_budget import lists_without_test_points, published_budgets
+from bot.monitoring.poll import CheckRunnerProtocol, known_selectors, observe_reports, pending_addresses, run_checks
+from bot.monitoring.poller_config import PollerConfig
 from bot.monitoring.repository import RedisRepository
-from bot.monitoring.schedule import KindBudget, Multipliers, next_due, plan_intervals, watch_interval
+from bot.monitoring.schedule import Multipliers, next_due, plan_intervals, watch_interval
 from bot.monitoring.serialization import (
     channel_location,
     dump,
@@ -46,7 +46,6 @@ from bot.monitoring.serialization import (
     parse_watch,
     updated_history,
 )
-from bot.settings import Settings
 from bot.storage import StoreUnavailable
 from bot.storage.unreadable import UnreadableValues
 from bot.storage.watch_store import (
@@ -118,7 +117,8 @@ class PollTarget:
         if schedule == RECHECK_SCHEDULE and watch.is_range:
             targets = tuple(t for t in targets if str(t.ip) in pending) or targets[:1]
         fresh = schedule == RECHECK_SCHEDULE or bool(pending)
-        return PollResult(self, await run_checks(targets, watch, runner, fresh))
+        selectors = known_selectors(member.incident for member in self.watches)
+        return PollResult(self, await run_checks(targets, watch, runner, fresh, selectors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class PollResult:
         if not self.reports:
             return {}
         first = self.target.watches[0]
-        return count_listings(first.incident, observe_reports(self.reports, first.incident, first.watch))
+        return count_listings(first.incident, list_results(self.reports, first.watch.is_range))
 
     def to_row(
         self,
@@ -199,10 +199,7 @@ def watch_update(
 
     A history that cannot be read stays as it is.
     """
-    messages = [
-        AlertMessage(alert.key, member.watch.channel, member.watch, transition.incident, alert)
-        for alert in transition.alerts
-    ]
+    messages = [AlertMessage(alert.key, member.watch.channel, alert) for alert in transition.alerts]
     history = unreadable.parse(
         f"mc1:history:{member.row.channel}",
         member.row.id,
@@ -210,35 +207,6 @@ def watch_update(
     )
     texts = [(message.id, dump(message)) for message in messages]
     return WatchUpdate(member.row, dump_incident(transition.incident), texts, history or "")
-
-
-@dataclass(frozen=True, slots=True)
-class PollerConfig:
-    """Configuration of the poller.
-
-    `budgets` are those of the lists; `without_test_points` are ids of lists; `list_names` maps ids
-    to display names.
-    """
-
-    policy: AlertPolicy = field(default_factory=AlertPolicy)
-    quarantine_policy: QuarantinePolicy = field(default_factory=QuarantinePolicy)
-    budgets: Sequence[KindBudget] = ()
-    without_test_points: frozenset[str] = frozenset()
-    list_names: Mapping[str, str] = field(default_factory=dict)
-
-
-def poller_config(settings: Settings, zones: Sequence[Zone]) -> PollerConfig:
-    """Configuration from the settings and the blocklist catalog."""
-    policy = AlertPolicy(
-        confirm_after=settings.confirm_after,
-        clear_after=settings.clear_after,
-        group_for=settings.group_for,
-        remind_after=settings.remind_after,
-    )
-    names = {zone.blocklist.id: zone.blocklist.name for zone in zones}
-    return PollerConfig(
-        policy, budgets=published_budgets(zones), without_test_points=lists_without_test_points(zones), list_names=names
-    )
 
 
 class Poller:
@@ -294,6 +262,7 @@ class Poller:
         if schedule == POLL_SCHEDULE:
             await self._repository.polls.mark_polled(now)
         claimed = await self._repository.watches.claim(now, LEASES_S, CLAIM_BATCH, schedule)
+        await rebuild_indexes(self._repository, self._clock())
         if claimed:
             await self._poll_claimed(schedule, claimed)
         return len(claimed)
@@ -337,17 +306,28 @@ class Poller:
         if not round_counts:
             return frozenset()
         now, config = self._clock(), self._config
+        without_test_points, policy = config.without_test_points, config.quarantine_policy
+        proofs: dict[str, bool | None] = {}
         for _ in range(MAX_SWAP_ATTEMPTS):
             operation, state = await self._repository.claim_quarantine_state(now)
-            state, notices = record_polls(state, sums, round_counts, now, config.quarantine_policy)
-            state, round_notices = finish_round(state, config.without_test_points, now, config.quarantine_policy)
-            if await self._repository.store_quarantine_state(
-                operation, dump(state), (*notices, *round_notices), config.list_names
-            ):
-                for notice in (*notices, *round_notices):
+            state, notices = record_polls(state, sums, round_counts, now)
+            names = lists_to_prove(state, without_test_points, now, policy)
+            proofs |= await self._prove(names.difference(proofs), now)
+            needed = {name: proofs[name] for name in names}
+            state, proof_notices = apply_proofs(state, needed, without_test_points, now, policy)
+            state, round_notices = finish_round(state, needed, without_test_points, now, policy)
+            notices = merge_notices((*notices, *proof_notices, *round_notices), len(state.healths))
+            if await self._repository.store_quarantine_state(operation, dump(state), notices, config.list_names):
+                for notice in notices:
                     log_notice(notice)
                 break
         return state.quarantined
+
+    async def _prove(self, list_ids: Collection[str], now: datetime) -> dict[str, bool | None]:
+        """Whether each of these lists lists everything; None without an answer."""
+        names = sorted(list_ids)
+        results = await asyncio.gather(*(self._config.lists_everything(name, now) for name in names))
+        return dict(zip(names, results, strict=True))
 
     async def _tick(self, loops: Sequence[asyncio.Task[None]]) -> None:
         """Record that the scheduler ticks, as long as each of its loops runs."""
@@ -372,9 +352,9 @@ class Poller:
 
 
 def log_notice(notice: ListNotice) -> None:
-    """Log a list notice for the operator."""
+    """Log a list notice for the operator; one about many lists is about the resolver."""
     log.warning(
-        "list notice",
+        "list notice" if len(notice.list_ids) == 1 else "the resolver changed: run mailcheck doctor",
         reason=str(notice.reason),
         lists=list(notice.list_ids),
         newly_listed=notice.newly_listed,

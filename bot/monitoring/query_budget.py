@@ -6,15 +6,17 @@ of every budget is reserved for them.
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from bot.checks.dnsbl.zones import Zone
 from bot.models import BulkLookup, DnsAnswer, LookupFailed, OnAnswer
 from bot.monitoring.dnsbl_quarantine import BUDGET, QueryUsage
 from bot.monitoring.schedule import Budget, KindBudget
+from bot.resilience.single_flight import SingleFlight
 from bot.storage import StoreUnavailable
 from bot.storage.poll_store import PollStore
 
@@ -30,16 +32,23 @@ class LocalTokens:
     list_id: str
     budget: Budget
     remaining: int = 0
-    empty_until: float = 0.0
-    refill_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class QueryBudget:
     """Query budgets of this process by zone apex."""
 
-    def __init__(self, store: PollStore, zones: Iterable[Zone], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: PollStore,
+        zones: Iterable[Zone],
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._refills: SingleFlight[str, int] = SingleFlight(
+            lambda taken: 0.0 if taken else EMPTY_RETRY_S, clock=monotonic
+        )
         limited = [(zone, zone.blocklist.per_day) for zone in zones]
         self._tokens_by_apex = {
             zone.apex.lower(): LocalTokens(zone.blocklist.id, Budget(per_day)) for zone, per_day in limited if per_day
@@ -50,11 +59,9 @@ class QueryBudget:
         tokens = self._tokens_by_apex.get(apex)
         if tokens is None:
             return True
-        if not tokens.remaining:
-            async with tokens.refill_lock:
-                await self._refill(tokens)
-        if not tokens.remaining:
-            return False
+        while not tokens.remaining:
+            if not await self._refills(tokens.list_id, partial(self._refill, tokens)):
+                return False
         tokens.remaining -= 1
         return True
 
@@ -68,19 +75,14 @@ class QueryBudget:
         """Apex of the list with a budget that serves this name; empty if there is none."""
         return next((apex for apex in suffixes(name.lower()) if apex in self._tokens_by_apex), "")
 
-    async def _refill(self, tokens: LocalTokens) -> None:
-        now = self._clock().timestamp()
-        if tokens.remaining or now < tokens.empty_until <= now + EMPTY_RETRY_S:
-            return
-        capacity, rate = tokens.budget.burst_size, tokens.budget.per_second
+    async def _refill(self, tokens: LocalTokens) -> int:
+        now, capacity, rate = self._clock().timestamp(), tokens.budget.burst_size, tokens.budget.per_second
+        wanted = max(1, min(MAX_LOCAL_TOKENS, int(capacity / 4)))
         try:
-            tokens.remaining = await self._store.take_tokens(
-                tokens.list_id, now, max(1, min(MAX_LOCAL_TOKENS, int(capacity / 4))), rate, capacity
-            )
+            tokens.remaining = await self._store.take_tokens(tokens.list_id, now, wanted, rate, capacity)
         except StoreUnavailable:
-            tokens.remaining = 0  # no query without a token
-        if not tokens.remaining:
-            tokens.empty_until = now + EMPTY_RETRY_S
+            return 0  # no query without a token
+        return tokens.remaining
 
 
 class BudgetedLookup(BulkLookup):

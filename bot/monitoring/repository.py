@@ -21,13 +21,13 @@ from bot.monitoring.interfaces import (
     StoredWatch,
     TooManyWatches,
 )
+from bot.monitoring.messages import CHANNEL_LIMIT, WORKSPACE_LIMIT
 from bot.monitoring.models import Channel, Incident, Watch
 from bot.monitoring.schedule import JITTER, Multipliers, first_due, next_digest, watch_interval
 from bot.monitoring.serialization import (
     channel_location,
     dump,
     dump_incident,
-    from_timestamp,
     load,
     parse_incident,
     parse_message,
@@ -37,6 +37,7 @@ from bot.monitoring.serialization import (
     updated_history,
     watch_entry,
 )
+from bot.monitoring.stored_types import from_timestamp
 from bot.storage.channel_store import LIST_NOTICES_KEY, ChannelStore
 from bot.storage.outbox_store import DigestStore, OutboxHead, OutboxStore
 from bot.storage.poll_store import PollStore
@@ -52,10 +53,10 @@ PAUSE_TTL = timedelta(days=30)
 MAX_DELAY = timedelta(hours=1, minutes=1)  # of a channel: longer than any retry
 UNKNOWN_ATTEMPT_AGE = timedelta(days=1)  # so far back an attempt is looked up whose time is not known
 RESUME_WITHIN = timedelta(minutes=5)  # first poll after a resume
-LIMIT_ADVICE = "End one that you no longer need, or watch a whole range at once, such as 203.0.113.0/28."
+ANNOUNCED = frozenset({NoticeReason.QUARANTINED, NoticeReason.TRUSTED})
 LIMIT_MESSAGES = {
-    "room": f"This room has {MAX_WATCHES_PER_CHANNEL} watches, which is the most. {LIMIT_ADVICE}",
-    "space": (f"This workspace has {MAX_WATCHES_PER_WORKSPACE} watches, which is the most. {LIMIT_ADVICE}"),
+    "room": CHANNEL_LIMIT.format(count=MAX_WATCHES_PER_CHANNEL),
+    "space": WORKSPACE_LIMIT.format(count=MAX_WATCHES_PER_WORKSPACE),
 }
 
 
@@ -91,6 +92,15 @@ class RedisRepository:
         watches = await self.list_watches(channel)
         matches = (stored for name in _NAMES for stored in watches if normalized and name(stored).lower() == normalized)
         return next(matches, None)
+
+    async def get(self, channel: Channel, watch_id: str) -> StoredWatch | None:
+        row, removed = await self.watches.get(str(channel), watch_id)
+        paused = await self.channels.is_paused(channel_location(channel))
+        if row and (pair := self._parse_row(row)):
+            return StoredWatch(*pair, paused=paused)
+        removed_row = WatchRow(str(channel), watch_id, removed, "", "")
+        watch = self.unreadable.parse(f"mc1:removed:{channel}", watch_id, parse_watch, removed_row) if removed else None
+        return StoredWatch(watch, Incident(watch_id, watch.created_at), paused=paused, removed=True) if watch else None
 
     async def list_watches(self, channel: Channel) -> Sequence[StoredWatch]:
         """Oldest first."""
@@ -299,9 +309,10 @@ class RedisRepository:
     ) -> bool:
         """Replace the list state if `operation` still is the last one, and enqueue the notices.
 
-        Channels get notices about quarantine only; unresponsive lists are logged for the operator.
+        Channels get notices about quarantine only. Unresponsive lists, and several lists at once,
+        which is a fault of the resolver, are logged for the operator.
         """
-        announced = [notice for notice in notices if notice.reason in (NoticeReason.QUARANTINED, NoticeReason.TRUSTED)]
+        announced = [notice for notice in notices if notice.reason in ANNOUNCED and len(notice.list_ids) == 1]
         names = await self.channels.list_notice_channels() if announced else ()
         channels = self._parse_channels(LIST_NOTICES_KEY, names)
         messages = [

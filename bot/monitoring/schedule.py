@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 from bot.inputs.durations import format_duration
+from bot.monitoring.messages import INTERVAL_TOO_LONG, INTERVAL_TOO_SHORT
 from bot.monitoring.models import Watch
 
 DAY = timedelta(days=1)
@@ -55,14 +56,9 @@ class Budget:
 def validate_interval(interval: timedelta) -> timedelta:
     """Validate an interval from a command. Raises BadInterval; settings may be shorter."""
     if interval < MIN_INTERVAL:
-        raise BadInterval(
-            f"A watch looks at most every {format_duration(MIN_INTERVAL)}: "
-            "lists change more slowly than that, and those that are free block who asks too often."
-        )
+        raise BadInterval(INTERVAL_TOO_SHORT.format(interval=format_duration(MIN_INTERVAL)))
     if interval > MAX_INTERVAL:
-        raise BadInterval(
-            f"A watch looks at least every {format_duration(MAX_INTERVAL)}, or a listing is old when you hear of it."
-        )
+        raise BadInterval(INTERVAL_TOO_LONG.format(interval=format_duration(MAX_INTERVAL)))
     return interval
 
 
@@ -126,7 +122,7 @@ class KindBudget:
 
 
 def demand_of(watch: Watch) -> dict[str, int]:
-    """Queries per poll by workspace, kind and interval in seconds: `slack/T0123 ip4 3600`."""
+    """Queries per poll by workspace, kind and interval in seconds: `platform/workspace ip4 3600`."""
     workspace, interval = (
         f"{watch.channel.platform}/{watch.channel.workspace}",
         f"{watch.interval.total_seconds():.0f}",

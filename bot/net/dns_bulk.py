@@ -20,11 +20,13 @@ from bot.net.dns_query import (
     MAX_CONSECUTIVE_TIMEOUTS,
     MAX_DENIAL_SIZES,
     NXDOMAIN_ANSWER,
+    UNLIMITED,
     ZONE_PROBE_INTERVAL_S,
     InFlight,
     OnIrregularReply,
     Query,
     QueryBatch,
+    RateLimit,
     UdpQuery,
     ZoneQueue,
 )
@@ -40,7 +42,6 @@ from bot.net.dns_wire import (
     failure_reason,
     parse_plain_reply,
 )
-from bot.net.rate_limit import UNLIMITED, RateLimit
 
 MIN_PER_ZONE = 4  # queries in flight, however many zones there are
 MAX_FAIR_SHARES = 4  # a zone gets at most this many times its even share
@@ -77,7 +78,7 @@ class BulkQueries:
         label_wire = encode_labels(label)
         batch = QueryBatch(label, label_wire or b"", len(apexes), timeout_s, on_answer)
         for position, apex in enumerate(apexes):
-            queue = self._queues.get(apex) or self._add_queue(apex, now)
+            queue = self._queues.get(apex) or self._add_queue(apex)
             if label_wire is None or len(label_wire) + queue.wire_length > MAX_QUESTION_BYTES:
                 batch.set_result(position, MALFORMED)
             elif queue.is_suspended and self._for_bulk_checks:
@@ -167,9 +168,9 @@ class BulkQueries:
                 self.settle(query, TIMED_OUT)
         self._sent_queries.clear()
 
-    def _add_queue(self, apex: str, now: float) -> ZoneQueue:
+    def _add_queue(self, apex: str) -> ZoneQueue:
         queue = self._queues[apex] = ZoneQueue(
-            apex, self._rate_limits.get(apex, UNLIMITED), now, self.settle_nxdomain, self._on_irregular_reply
+            apex, self._rate_limits.get(apex, UNLIMITED), self.settle_nxdomain, self._on_irregular_reply
         )
         share = max(MIN_PER_ZONE, MAX_FAIR_SHARES * self._limit // len(self._queues))
         self._max_per_zone = min(self._limit, share) if self._for_bulk_checks else self._limit

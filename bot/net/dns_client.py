@@ -16,7 +16,7 @@ from functools import partial
 from bot.models import DnsAnswer, LookupFailed, LookupResult, OnAnswer
 from bot.net.dns_bulk import BulkClient
 from bot.net.dns_message import Alias, MalformedReply, follow_cnames, parse_reply
-from bot.net.dns_query import AdmissionQueue, InFlight, Query
+from bot.net.dns_query import AdmissionQueue, InFlight, Query, RateLimit
 from bot.net.dns_upstream import CaseHandling, ServerSelector, Upstream
 from bot.net.dns_wire import (
     HEADER_BYTES,
@@ -31,7 +31,6 @@ from bot.net.dns_wire import (
     wants_edns,
 )
 from bot.net.nameservers import Server
-from bot.net.rate_limit import RateLimit
 
 
 async def query_tcp(server: Server, question: Question, *, edns: bool) -> bytes:

@@ -20,7 +20,7 @@ from dns.rdtypes.nsbase import NSBase
 from dns.rdtypes.txtbase import TXTBase
 
 from bot.models import DnsAnswer, LookupFailed
-from bot.net.dns_wire import HEADER_BYTES, RCODES, Question, encode_question
+from bot.net.dns_wire import HEADER_BYTES, MAX_RECORD_CHARS, RCODES, Question, encode_question
 
 
 class MalformedReply(Exception):
@@ -67,6 +67,8 @@ def _answer(question: Question, message: dns.message.QueryMessage, exists: bool)
     authentic = bool(message.flags & dns.flags.AD)
     if chain.answer is not None:
         records = tuple(rdata_text(record) for record in chain.answer)
+        if any(len(record) > MAX_RECORD_CHARS for record in records):
+            raise LookupFailed("malformed", _describe(question))  # cut, it would mean something else
         return DnsAnswer(question.name, question.rdtype, records, True, chain.minimum_ttl, authentic)
     alias_ttls = [alias.ttl for alias in chain.cnames]
     negative_ttls = [min(rrset.ttl, rrset[0].minimum) for rrset in message.authority if rrset.rdtype == RdataType.SOA]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from bot.models import TIMED_OUT, DnsAnswer, LookupFailed, LookupResult, OnAnswer
 from bot.net.dns_message import Alias
 from bot.net.dns_wire import Question, encode_zone
-from bot.net.rate_limit import RateLimit, day_bucket, second_bucket
+from bot.resilience.rate_limit import Rate, TokenBucket
 
 OnIrregularReply = Callable[[int, "UdpQuery", bytes], None]
 
@@ -25,6 +25,35 @@ DAILY_LIMIT_REACHED = LookupFailed("day-limit")
 MAX_CONSECUTIVE_TIMEOUTS = 5  # timeouts in a row after which bulk queries skip a zone
 MAX_DENIAL_SIZES = 16  # of denials per zone; they differ by what its servers add
 ZONE_PROBE_INTERVAL_S = 1.0  # between two probes of a skipped zone
+DAY_S = 86_400
+BULK_SHARE = 0.9  # of a limit; the rest is reserved for interactive checks
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """Published query limits of the operator of a zone; None if no limit is known."""
+
+    per_second: float | None = None
+    per_day: float | None = None
+
+
+UNLIMITED = RateLimit()
+
+
+def second_bucket(limit: RateLimit) -> TokenBucket | None:
+    """Bucket of one second, for bulk queries; holds at least one token."""
+    if limit.per_second is None:
+        return None
+    rate = limit.per_second * BULK_SHARE
+    return TokenBucket(Rate(rate, max(1.0, rate)))
+
+
+def day_bucket(limit: RateLimit) -> TokenBucket | None:
+    """Bucket of one day, for bulk queries: usable at once, refilled continuously."""
+    if limit.per_day is None:
+        return None
+    size = limit.per_day * BULK_SHARE
+    return TokenBucket(Rate(size / DAY_S, max(1.0, size)))
 
 
 class QueryBatch:
@@ -71,7 +100,6 @@ class ZoneQueue:
         self,
         apex: str,
         rate_limit: RateLimit,
-        now: float,
         on_nxdomain: Callable[[UdpQuery], None],
         on_irregular_reply: OnIrregularReply,
     ) -> None:
@@ -79,7 +107,7 @@ class ZoneQueue:
         self.apex = apex
         wire, self.case_mask = encode_zone(apex)
         self.wire_length, self.wire_bits = len(wire), int.from_bytes(wire, "big")
-        self.second_bucket, self.day_bucket = (second_bucket(rate_limit, now), day_bucket(rate_limit, now))
+        self.second_bucket, self.day_bucket = (second_bucket(rate_limit), day_bucket(rate_limit))
         self.waiting: deque[tuple[QueryBatch, int]] = deque()
         self.in_flight = 0
         self.denial_sizes: set[int] = set()

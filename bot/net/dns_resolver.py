@@ -9,13 +9,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from bot.models import TIMED_OUT, BatchLookup, BulkLookup, DnsAnswer, Lookup, LookupResult, OnAnswer
-from bot.net.ttl_cache import TtlCache
+from bot.resilience.single_flight import SingleFlight
+from bot.resilience.ttl_cache import TtlCache
 
 BATCH_RDTYPE = "A"
+CACHE_SIZE = 20_000
+MAX_TTL_S = 3600.0
 
 
 class BatchQuerier(Protocol):
@@ -35,6 +39,21 @@ class SharedBatchCache(Protocol):
     async def get_many(self, names: Sequence[str], rdtype: str, /) -> Mapping[str, DnsAnswer]: ...
 
     def store(self, answer: DnsAnswer, /) -> None: ...
+
+
+class AnswerMemory:
+    """DNS answers in memory, each for its TTL and at most an hour; returned with their remaining TTL."""
+
+    def __init__(self, size: int = CACHE_SIZE, clock: Callable[[], float] = time.monotonic) -> None:
+        self._answers: TtlCache[tuple[str, str], DnsAnswer] = TtlCache(size, clock)
+
+    def get(self, name: str, rdtype: str) -> DnsAnswer | None:
+        if kept := self._answers.get((name, rdtype)):
+            return replace(kept[0], ttl=int(kept[1]))
+        return None
+
+    def put(self, answer: DnsAnswer) -> None:
+        self._answers.put((answer.name, answer.rdtype), answer, min(answer.ttl, MAX_TTL_S))
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +86,7 @@ class _SharedBatch:
 class CachedBatches:
     """Interactive batches: one read of the shared cache, then the missing queries."""
 
-    def __init__(self, client: BatchQuerier, cache: TtlCache, shared: SharedBatchCache | None) -> None:
+    def __init__(self, client: BatchQuerier, cache: AnswerMemory, shared: SharedBatchCache | None) -> None:
         self._client = client
         self._cache = cache
         self._shared = shared
@@ -152,9 +171,6 @@ class CachedBatches:
 
 QueryFunction = Callable[[], Awaitable[DnsAnswer]]
 
-CACHE_SIZE = 20_000
-MAX_TTL_S = 3600.0
-
 
 class Querier(BatchQuerier, Protocol):
     """What the resolver needs of a DNS client."""
@@ -184,14 +200,6 @@ class LookupOptions:
 QueryKey = tuple[str, str, LookupOptions]
 
 
-@dataclass(slots=True, eq=False)
-class _SharedQuery:
-    """A query that several callers wait for."""
-
-    task: asyncio.Task[DnsAnswer]
-    waiter_count: int = 0
-
-
 class Resolver(BatchLookup):
     """`await resolver("example.com", "TXT")`; raises LookupFailed, which is never cached.
 
@@ -211,8 +219,8 @@ class Resolver(BatchLookup):
         self.identity = identity
         self._client = client
         self._shared = shared_cache
-        self._cache = TtlCache(clock, cache_size, MAX_TTL_S)
-        self._open_queries: dict[QueryKey, _SharedQuery] = {}
+        self._cache = AnswerMemory(cache_size, clock)
+        self._queries: SingleFlight[QueryKey, DnsAnswer] = SingleFlight(cancel_unused=True)
         self._batches = CachedBatches(client, self._cache, shared_cache)
 
     async def __call__(self, name: str, rdtype: str, /) -> DnsAnswer:
@@ -251,26 +259,7 @@ class Resolver(BatchLookup):
             answer = await self._client.query(name, rdtype, timeout_s=options.timeout_s, bulk=True)
             self._cache.put(answer)
             return answer
-        return await self._join_or_start((name, rdtype, options))
-
-    async def _join_or_start(self, key: QueryKey) -> DnsAnswer:
-        """Join the query if one is open. The last waiting caller that is cancelled cancels it."""
-        query = self._open_queries.get(key)
-        if query is None:
-            query = self._open_queries[key] = _SharedQuery(asyncio.create_task(self._query(*key)))
-            query.task.add_done_callback(lambda _: self._forget(key, query))
-        query.waiter_count += 1
-        try:
-            return await asyncio.shield(query.task)
-        finally:
-            query.waiter_count -= 1
-            if not query.waiter_count and not query.task.done():
-                self._forget(key, query)
-                query.task.cancel()
-
-    def _forget(self, key: QueryKey, query: _SharedQuery) -> None:
-        if self._open_queries.get(key) is query:
-            del self._open_queries[key]
+        return await self._queries((name, rdtype, options), partial(self._query, name, rdtype, options))
 
     async def _query(self, name: str, rdtype: str, options: LookupOptions) -> DnsAnswer:
         async def query() -> DnsAnswer:

@@ -20,6 +20,7 @@ from bot.models import DnsAnswer, LookupFailed
 
 HEADER_BYTES = 12
 MAX_QUESTION_BYTES = 255 + 4  # a name, type and class
+MAX_RECORD_CHARS = 16 * 2**10  # of one record as text; the longest keys and policies have 4,000
 NOERROR, NXDOMAIN = 0, 3
 # 16: BADVERS (RFC 6891 §6.1.3)
 RCODES = {1: "formerr", 2: "servfail", 4: "notimp", 5: "refused", 16: "formerr"}
@@ -168,12 +169,11 @@ def _parse_text(question: Question, reply: bytes, offset: int, authentic: bool) 
     while cursor < end:
         strings.append(reply[cursor + 1 : cursor + 1 + reply[cursor]])
         cursor += 1 + reply[cursor]
-    if cursor != end:
+    text = b"".join(strings).decode("utf-8", "replace")
+    if cursor != end or len(text) > MAX_RECORD_CHARS:
         return None
     ttl = int.from_bytes(reply[offset + 6 : offset + 10], "big")
-    return DnsAnswer(
-        question.name, question.rdtype, (b"".join(strings).decode("utf-8", "replace"),), True, ttl, authentic
-    )
+    return DnsAnswer(question.name, question.rdtype, (text,), True, ttl, authentic)
 
 
 def _negative_ttl(reply: bytes, offset: int) -> int | None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from bot.inputs.special_addresses import special_purpose_of
@@ -20,6 +21,7 @@ from bot.models import Address, Lookup
 from bot.net.ssrf_guard import refuse_special, resolve_public
 from bot.net.tls import handshake_error, mail_tls_context, peer_certificate
 from bot.probe_results import Probe, ProbeError, ProbeFailed, SmtpProbeResult
+from bot.resilience.single_flight import SingleFlight
 
 PORT = 25
 CONNECT_TIMEOUT_S = 8.0
@@ -229,28 +231,16 @@ class SmtpProbeCache:
 
     def __init__(self, probe: Probe, clock: Callable[[], float] = time.monotonic) -> None:
         self._probe = probe
-        self._clock = clock
-        self._probes: dict[str, tuple[float, asyncio.Task[SmtpProbeResult]]] = {}
+        self._probes: SingleFlight[str, SmtpProbeResult] = SingleFlight(
+            PROBE_TTL_S, size=MAX_CACHED_PROBES, clock=clock
+        )
 
     async def __call__(self, name: str, /) -> SmtpProbeResult:
-        started_at, task = self._probes.get(name, (0.0, None))
-        if task is None or task.cancelled() or self._clock() - started_at >= PROBE_TTL_S:
-            task = asyncio.ensure_future(self._probe(name))
-            self._probes.pop(name, None)
-            self._probes[name] = (self._clock(), task)
-            if len(self._probes) > MAX_CACHED_PROBES:
-                del self._probes[next(iter(self._probes))]
-        return await asyncio.shield(task)  # cancelling a caller does not cancel the probe
+        return await self._probes(name, partial(self._probe, name))
 
     def port_open(self) -> bool | None:
         """Whether port 25 is open from here by recent probes; None if unknown."""
-        cutoff = self._clock() - PROBE_TTL_S
-        finished = [task for started_at, task in self._probes.values() if started_at > cutoff and _has_result(task)]
-        errors = [task.result().error for task in finished]
+        errors = [result.error for result in self._probes.results()]
         if any(error not in NEVER_CONNECTED for error in errors):
             return True
         return False if errors.count(ProbeError.UNREACHABLE) >= MIN_UNREACHABLE else None
-
-
-def _has_result(task: asyncio.Task[SmtpProbeResult]) -> bool:
-    return task.done() and not task.cancelled() and task.exception() is None

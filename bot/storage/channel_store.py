@@ -8,6 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bot.storage.lua_script import LuaScript, store_errors
+from bot.storage.outbox_store import DIGESTS_KEY
 from bot.storage.unreadable import UnreadableValues
 from bot.storage.watch_store import ChannelLocation, new_operation_id
 
@@ -51,13 +52,16 @@ class ChannelStore:
                 elif had_notices:
                     pipeline.hdel(LIST_NOTICES_KEY, channel.workspace)
                 if digest_at is None:
-                    pipeline.zrem("mc1:digests", channel.channel)
+                    pipeline.zrem(DIGESTS_KEY, channel.channel)
                 else:
-                    pipeline.zadd("mc1:digests", {channel.channel: digest_at}, nx=True)
-                await pipeline.execute()
+                    pipeline.zadd(DIGESTS_KEY, {channel.channel: digest_at}, nx=True)
+                *replies, planned = await pipeline.execute(raise_on_error=False)
+            self._unreadable.usable(DIGESTS_KEY, planned, 0)  # built anew from the settings of all channels
+            if error := next((reply for reply in replies if isinstance(reply, Exception)), None):
+                raise error
 
         async with store_errors():
-            await self._unreadable.write({key: "hash", LIST_NOTICES_KEY: "hash", "mc1:digests": "zset"}, store)
+            await self._unreadable.write({key: "hash", LIST_NOTICES_KEY: "hash"}, store)
 
     async def gets_list_notices(self, channel: ChannelLocation) -> bool:
         async with store_errors():
@@ -116,10 +120,11 @@ class ChannelStore:
         async with store_errors():
             threads = [key async for key in self._redis.scan_iter(f"mc1:thread:{escape_glob(name)}:*", count=1000)]
             async with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.delete(f"mc1:outbox:{name}", f"mc1:intent:{name}", f"mc1:history:{name}", *threads)
+                keys = (f"mc1:{part}:{name}" for part in ("outbox", "intent", "history", "removed"))
+                pipeline.delete(*keys, *threads)
                 pipeline.hdel(f"mc1:settings:{channel.workspace}", name)
                 pipeline.zrem("mc1:waiting", name)
-                pipeline.zrem("mc1:digests", name)
+                pipeline.zrem(DIGESTS_KEY, name)
                 pipeline.hdel(PAUSED_KEY, name)
                 if gets_notices:
                     pipeline.hdel(LIST_NOTICES_KEY, channel.workspace)

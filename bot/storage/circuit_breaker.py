@@ -1,50 +1,52 @@
-"""Circuit breaker of the caches: bounds each Redis call and skips Redis after a failure."""
+"""Circuit breaker of the store: bounds each call and skips the store for a while after a failure."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+import structlog
 
-log = logging.getLogger(__name__)
+from bot.storage import StoreUnavailable
+from bot.storage.record_store import UnreadableRecord
 
 CALL_TIMEOUT_S = 0.25
 OPEN_PERIOD_S = 5.0
 
 T = TypeVar("T")
-
-
-class CacheUnavailable(Exception):
-    """Redis did not answer; continue without the cache."""
+log = structlog.get_logger()
 
 
 class CircuitBreaker:
-    """One per process, shared by all caches: a hung Redis costs 0.25 s once, not once per cache."""
+    """One per process, for caches and acknowledgements alike, so that a hung store costs one timeout."""
 
-    def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.redis = redis
-        self._clock = clock
-        self._open_until = 0.0
+    def __init__(
+        self,
+        timeout_s: float = CALL_TIMEOUT_S,
+        open_for_s: float = OPEN_PERIOD_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._timeout_s, self._open_for_s, self._clock = timeout_s, open_for_s, clock
+        self._open_until = float("-inf")
 
     @property
     def is_open(self) -> bool:
         """Whether calls are skipped right now."""
         return self._clock() < self._open_until
 
-    async def run(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Result of a Redis call. Raises CacheUnavailable at once or after 0.25 s."""
+    async def call(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Result of the call. Any error becomes StoreUnavailable, except one that concerns a single record."""
         if self.is_open:
-            raise CacheUnavailable
+            raise StoreUnavailable("The store did not answer a moment ago.")
         try:
-            async with asyncio.timeout(CALL_TIMEOUT_S):
+            async with asyncio.timeout(self._timeout_s):
                 return await call()
-        except (RedisError, OSError) as error:  # TimeoutError is an OSError
+        except UnreadableRecord:
+            raise
+        except Exception as error:  # the caller falls back in the same way whatever failed
             if not self.is_open:
-                log.warning("Redis is unavailable (%s); checks run uncached.", type(error).__name__)
-            self._open_until = self._clock() + OPEN_PERIOD_S
-            raise CacheUnavailable from error
+                log.warning("store unavailable", error=type(error).__name__, open_for_s=self._open_for_s)
+            self._open_until = self._clock() + self._open_for_s
+            raise StoreUnavailable("The store does not answer.") from error

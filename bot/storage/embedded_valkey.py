@@ -173,7 +173,7 @@ def make_private_folders(*folders: Path) -> None:
         status = folder.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
             raise StoreUnavailable(
-                f"{folder} belongs to somebody else; set MAILCHECK_STATE_DIR to a directory of yours."
+                f"{folder} belongs to another user; set MAILCHECK_STATE_DIR to a directory of yours."
             )
         folder.chmod(0o700)
 

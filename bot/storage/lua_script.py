@@ -55,4 +55,4 @@ async def store_errors() -> AsyncIterator[None]:
     try:
         yield
     except (RedisError, OSError) as error:  # TimeoutError is an OSError
-        raise StoreUnavailable("The memory of watches does not answer just now; try again in a minute.") from error
+        raise StoreUnavailable("The store of the watches does not answer; try again in a minute.") from error

@@ -23,6 +23,7 @@ from bot.storage.lua_script import LuaScript, store_errors
 from bot.storage.unreadable import UnreadableValues, check_text
 from bot.storage.watch_store import MAX_CLOCK_SKEW_S, format_timestamp, new_operation_id
 
+DIGESTS_KEY = "mc1:digests"
 THREAD_TTL_S = int(timedelta(days=90).total_seconds())
 MAX_ATTEMPTS = 1_000_000
 LATEST_TIMESTAMP = 1e10  # the year 2286
@@ -162,15 +163,15 @@ class DigestStore:
     async def due(self, now: float, limit: int) -> list[tuple[str, float]]:
         """Channels with the time their digest was due, the longest overdue first."""
         async with store_errors():
-            ready = self._redis.zrangebyscore("mc1:digests", "-inf", format_timestamp(now), 0, limit, withscores=True)
-            rows = await self._unreadable.read("mc1:digests", ready, [])
+            ready = self._redis.zrangebyscore(DIGESTS_KEY, "-inf", format_timestamp(now), 0, limit, withscores=True)
+            rows = await self._unreadable.read(DIGESTS_KEY, ready, [])
         return [(channel, float(due)) for channel, due in rows]
 
     async def further_than(self, latest: float) -> list[tuple[str, float]]:
         """Channels with a digest due after `latest`, with that time."""
         async with store_errors():
-            later = self._redis.zrangebyscore("mc1:digests", f"({format_timestamp(latest)}", "+inf", withscores=True)
-            rows = await self._unreadable.read("mc1:digests", later, [])
+            later = self._redis.zrangebyscore(DIGESTS_KEY, f"({format_timestamp(latest)}", "+inf", withscores=True)
+            rows = await self._unreadable.read(DIGESTS_KEY, later, [])
         return [(channel, float(due)) for channel, due in rows]
 
     async def enqueue(self, channel: str, due: float, next_at: float, message: tuple[str, str] | None) -> bool:
@@ -179,3 +180,10 @@ class DigestStore:
         False if that was done already, or the channel no longer wants one.
         """
         return bool(await self._enqueue_script(channel, repr(due), format_timestamp(next_at), "\n".join(message or ())))
+
+    async def rebuild(self, due_times: Mapping[str, float]) -> None:
+        """Store the times of all digests anew."""
+        await self._unreadable.set_aside(DIGESTS_KEY, "zset")
+        if due_times:
+            async with store_errors():
+                await self._redis.zadd(DIGESTS_KEY, due_times, nx=True)

@@ -24,6 +24,7 @@ POLLED_TTL_S = 3600
 FINISHED_TTL_S = 30 * 86_400  # far longer than any interval
 DAY_S = 86_400
 NO_EXPIRY = -1  # reply of PTTL
+MAX_COUNT = 2**53  # where the numbers of a script end
 
 
 class PollStore:
@@ -38,10 +39,12 @@ class PollStore:
 
     async def take_tokens(self, bucket: str, now: float, wanted: int, rate: float, capacity: float) -> int:
         """Take up to `wanted` tokens; the bucket refills at `rate` a second up to `capacity`."""
-        operation = new_operation_id()
-        return int(
-            await self._take_script(operation, bucket, format_timestamp(now), wanted, rate, capacity, MAX_CLOCK_SKEW_S)
-        )
+        limits = (rate, capacity, MAX_CLOCK_SKEW_S)
+        return int(await self._take_script(new_operation_id(), bucket, format_timestamp(now), wanted, *limits))
+
+    async def take_token(self, bucket: str, now: float, per_minute: int) -> float:
+        """Take a token of a bucket of one minute; returns the seconds to wait if there is none, else 0."""
+        return 0.0 if await self.take_tokens(bucket, now, 1, per_minute / 60, per_minute) else 60 / per_minute
 
     async def used_today(self, buckets: Sequence[str], now: float) -> list[int]:
         """Tokens taken from each bucket since midnight UTC."""
@@ -53,7 +56,7 @@ class PollStore:
         for bucket, row in zip(buckets, rows, strict=True):
             key = f"mc1:bucket:{bucket}"
             day, used = self._unreadable.usable(key, row, (None, None))
-            counts.append(self._unreadable.parse(key, "used", int, used) or 0 if day == today else 0)
+            counts.append(self._unreadable.parse(key, "used", parse_count, used) or 0 if day == today else 0)
         return counts
 
     async def quarantine_state(self) -> tuple[str, str]:
@@ -134,3 +137,11 @@ class PollStore:
             text = await self._unreadable.read(key, self._redis.get(key), None)
         at = None if text is None else self._unreadable.parse(key, "", float, text)
         return min(at, now) if at is not None and at <= now + MAX_CLOCK_SKEW_S else None
+
+
+def parse_count(text: str) -> int:
+    """Raises ValueError for what no counting gives."""
+    count = int(text)
+    if not 0 <= count <= MAX_COUNT:
+        raise ValueError("out of range")
+    return count

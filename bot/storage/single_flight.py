@@ -11,11 +11,15 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
+from functools import partial
 from importlib.resources import files
 from itertools import count
 from typing import Generic, NamedTuple, TypeVar
 
-from bot.storage.circuit_breaker import CacheUnavailable, CircuitBreaker
+from redis.asyncio import Redis
+
+from bot.storage import StoreUnavailable
+from bot.storage.circuit_breaker import CircuitBreaker
 from bot.storage.unreadable import UNREADABLE_ERRORS
 
 Q = TypeVar("Q")
@@ -102,27 +106,29 @@ class Claim(NamedTuple):
 
 
 class StoreRequest(NamedTuple):
+    """`encode` is called when the entry is stored, so that no caller waits for it."""
+
     key: str
     claim_id: str
-    entry: CacheEntry
+    encode: Callable[[], CacheEntry]
 
 
 EMPTY_ENTRY = CacheEntry("", 0.0)
 
 
-class SingleFlight:
+class CrossProcessSingleFlight:
     """Claims and results of one tick cost one round trip each.
 
     A claim expires after `lease_s`, so that a killed process blocks others no longer than that. A
     follower fetches by itself when the claim ends without a result, or after `wait_timeout_s`.
     """
 
-    def __init__(self, circuit: CircuitBreaker, *, lease_s: float, wait_timeout_s: float) -> None:
+    def __init__(self, redis: Redis, circuit: CircuitBreaker, *, lease_s: float, wait_timeout_s: float) -> None:
         self._circuit = circuit
         self._lease_ms = int(lease_s * 1000)
         self._wait_timeout_s = wait_timeout_s
-        self._claim_script = circuit.redis.register_script(load_script("cache_claim.lua"))
-        self._store_script = circuit.redis.register_script(load_script("cache_store.lua"))
+        self._claim_script = redis.register_script(load_script("cache_claim.lua"))
+        self._store_script = redis.register_script(load_script("cache_store.lua"))
         self._claims = RequestBatcher(self._claim_batch)
         self._reads = RequestBatcher(self._read_batch, after_s=POLL_INTERVAL_S)
         self._stores = RequestBatcher(self._store_batch, after_s=STORE_INTERVAL_S)
@@ -147,9 +153,9 @@ class SingleFlight:
         try:
             value = await make()
         except BaseException:
-            self._stores.submit(StoreRequest(*claim, EMPTY_ENTRY))
+            self._stores.submit(StoreRequest(*claim, lambda: EMPTY_ENTRY))
             raise
-        self._stores.submit(StoreRequest(*claim, dump(value)))
+        self._stores.submit(StoreRequest(*claim, partial(dump, value)))
         return value, False
 
     async def get_many(self, keys: Sequence[str]) -> list[CacheEntry | None]:
@@ -157,9 +163,9 @@ class SingleFlight:
         states = await self._run_claims([Claim(key, "") for key in keys], 0)
         return [entry if isinstance(entry, CacheEntry) else None for entry in states]
 
-    def store(self, key: str, entry: CacheEntry) -> None:
+    def store(self, key: str, encode: Callable[[], CacheEntry]) -> None:
         """Store an entry without a claim."""
-        self._stores.submit(StoreRequest(key, "", entry))
+        self._stores.submit(StoreRequest(key, "", encode))
 
     async def flush(self) -> None:
         """Wait until every result is stored; call it before the process exits."""
@@ -183,8 +189,8 @@ class SingleFlight:
         keys = [claim.key for claim in claims]
         arguments = [str(lease_ms), *(claim.claim_id for claim in claims)]
         try:
-            reply: str = await self._circuit.run(lambda: self._claim_script(keys, arguments))
-        except CacheUnavailable:
+            reply: str = await self._circuit.call(lambda: self._claim_script(keys, arguments))
+        except StoreUnavailable:
             return [Role.LEADER] * len(claims)
         return [
             CacheEntry(item[0], item[1] / 1000) if isinstance(item, list) else Role(item) for item in json.loads(reply)
@@ -194,12 +200,13 @@ class SingleFlight:
         keys = [request.key for request in requests]
         arguments = [
             argument
-            for _, claim_id, entry in requests
+            for _, claim_id, encode in requests
+            for entry in [encode()]
             for argument in (claim_id, int(entry.ttl_s * 1000), entry.text if entry.ttl_s else "")
         ]
         try:
-            await self._circuit.run(lambda: self._store_script(keys, arguments))
-        except CacheUnavailable:
+            await self._circuit.call(lambda: self._store_script(keys, arguments))
+        except StoreUnavailable:
             log.debug("Redis is unavailable; %d fetched entries are not stored.", len(requests))
         return [None] * len(requests)
 

@@ -27,6 +27,7 @@ UNREADABLE_ERRORS = (
     RecursionError,
     AssertionError,
 )
+WRONG_TYPE = "wrong type"  # the scripts report it, too
 VALUE_ERRORS = ("WRONGTYPE", "not an integer", "not a valid float", "not a float")
 
 T = TypeVar("T")
@@ -36,17 +37,21 @@ log = structlog.get_logger()
 class UnreadableValues:
     """Unreadable values that this process met; `count` is called with the kind of each.
 
-    Without `redis` values are reported only.
+    Without `redis` values are reported only. `wrong_types` are keys with a value of another type, for those that can
+    build them anew.
     """
 
     def __init__(self, redis: Redis | None = None, count: Callable[[str], None] = lambda _: None) -> None:
         self._redis: Any = redis
         self._count = count
         self._reported: set[tuple[str, str]] = set()
+        self.wrong_types: set[str] = set()
         self._set_aside_script = LuaScript(redis, "set_aside.lua") if redis else None
 
     def report(self, key: str, field: str, reason: str) -> None:
         """Log and count an item, once. The reason must not contain the value."""
+        if reason == WRONG_TYPE and len(self.wrong_types) < MAX_REPORTED:
+            self.wrong_types.add(key)
         if (key, field) in self._reported or len(self._reported) >= MAX_REPORTED:
             return
         self._reported.add((key, field))
@@ -71,7 +76,7 @@ class UnreadableValues:
     def usable(self, key: str, reply: Any, default: Any) -> Any:
         """A reply of a pipeline that does not raise. Raises errors that are not about the value."""
         if isinstance(reply, ResponseError) and is_value_error(reply):
-            self.report(key, "", "wrong type")
+            self.report(key, "", WRONG_TYPE)
             return default
         if isinstance(reply, Exception):
             raise reply
@@ -113,7 +118,7 @@ def is_text(text: str) -> bool:
 
 
 def kind_of(key: str) -> str:
-    """`watches` of `mc1:watches:slack/T0/C0`."""
+    """`watches` of `mc1:watches:CHANNEL`."""
     return printable(key.removeprefix("mc1:").partition(":")[0])
 
 

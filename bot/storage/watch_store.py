@@ -7,6 +7,7 @@ version prevents lost updates, and it shows whether an operation was repeated.
     mc1:watches:CHANNEL       id → watch
     mc1:incidents:CHANNEL     id → "operation incident"
     mc1:history:CHANNEL       id → history, written only together with the incident
+    mc1:removed:CHANNEL       id → watch that was removed while messages of the channel waited
     mc1:subject:TARGET        set of "id channel"
     mc1:looks, mc1:asks, mc1:tells   target → due poll, recheck, notification
     mc1:rooms:WORKSPACE       channel → number of watches
@@ -19,20 +20,22 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
 
 from bot.storage.lua_script import LuaScript, store_errors
-from bot.storage.unreadable import UnreadableValues, check_text, is_text
+from bot.storage.unreadable import UnreadableValues, is_text
 
 POLL_SCHEDULE, RECHECK_SCHEDULE, NOTIFY_SCHEDULE = "mc1:looks", "mc1:asks", "mc1:tells"
 MAX_OUTBOX_MESSAGES = 500
 PAUSED_RECHECK_S = 6 * 3600.0
+REMOVED_TTL_S = 60 * 86400  # longer than any message waits
 UNREADABLE_RETRY_S = 3600.0
 RESTORE_WITHIN_S = 300.0  # a schedule that is built anew polls everything within this time
+TARGET_PREFIX = "mc1:subject:"
 SCAN_COUNT = 1000
 MAX_CLOCK_SKEW_S = 5.0  # between the clocks of two processes that work
 CLAMP_BATCH = 200  # targets per script, so that others do not wait
@@ -151,7 +154,7 @@ class WatchStore:
 
     async def remove(self, entry: WatchEntry) -> bool:
         channel = entry.channel
-        arguments = (new_operation_id(), channel.channel, channel.workspace, entry.id, entry.target)
+        arguments = (new_operation_id(), channel.channel, channel.workspace, entry.id, entry.target, REMOVED_TTL_S)
         return bool(await self._remove_script(*arguments, *flatten(entry.demand)))
 
     async def update_incident(self, update: WatchUpdate, target: str, notify_at: float | None) -> bool:
@@ -162,6 +165,18 @@ class WatchStore:
                 new_operation_id(), *arguments, "" if notify_at is None else format_timestamp(notify_at)
             )
         )
+
+    async def get(self, channel: str, id: str) -> tuple[WatchRow | None, str]:
+        """A watch, and its text if it was removed and messages about it may wait."""
+        keys = [f"mc1:{part}:{channel}" for part in ("watches", "incidents", "removed")]
+        async with store_errors(), self._redis.pipeline(transaction=True) as pipeline:
+            for key in keys:
+                pipeline.hget(key, id)
+            replies = await pipeline.execute(raise_on_error=False)
+        watch, incident, removed = (
+            self._unreadable.usable(key, reply, None) for key, reply in zip(keys, replies, strict=True)
+        )
+        return parse_row(channel, id, watch, incident) if watch and incident else None, removed or ""
 
     async def list_watches(self, channel: str) -> list[WatchRow]:
         async with store_errors(), self._redis.pipeline(transaction=True) as pipeline:
@@ -242,10 +257,10 @@ class WatchStore:
         """Rows of a claim; those that are not text are reported and left out."""
         parsed = []
         for channel, id, watch, value, history in rows:
-            key = f"mc1:watches:{channel}"
-            texts = (channel, id, watch, value)
-            if self._unreadable.parse(key, id, check_texts, texts):
+            if is_text(f"{channel}{id}{watch}{value}"):
                 parsed.append(parse_row(channel, id, watch, value, history))
+            else:
+                self._unreadable.report(f"mc1:watches:{channel}", id, "not UTF-8")
         return tuple(parsed)
 
     async def _put_off(self, targets: Sequence[str], now: float, schedule: str) -> None:
@@ -264,13 +279,22 @@ class WatchStore:
         if schedule != POLL_SCHEDULE:
             return
         async with store_errors():
-            keys = [key async for key in self._redis.scan_iter("mc1:subject:*", count=SCAN_COUNT)]
+            keys = [key async for key in self._redis.scan_iter(f"{TARGET_PREFIX}*", count=SCAN_COUNT)]
             due_times = {
-                key.removeprefix("mc1:subject:"): now + RESTORE_WITHIN_S * index / len(keys)
+                key.removeprefix(TARGET_PREFIX): now + RESTORE_WITHIN_S * index / len(keys)
                 for index, key in enumerate(keys)
             }
             if due_times:
                 await self._redis.zadd(schedule, due_times, nx=True)
+
+    async def rebuild_target(self, target: str, members: Sequence[str], now: float) -> None:
+        """Store the watches of a target anew, each as "id channel", and poll it now."""
+        key = f"{TARGET_PREFIX}{target}"
+        await self._unreadable.set_aside(key, "set")
+        if members:
+            async with store_errors():
+                await self._redis.sadd(key, *members)
+            await self.bring_forward({target: now})
 
     async def apply(
         self, results: Sequence[PollResultRow], retry_at: float, schedule: str = POLL_SCHEDULE
@@ -301,7 +325,7 @@ class WatchStore:
         return {name: number for name, number in readable.items() if number is not None}
 
     async def workspaces(self) -> list[str]:
-        """Workspaces with watches, such as `slack/T0123`, in order."""
+        """Workspaces with watches, as `platform/workspace`, in order."""
         async with store_errors():
             demands = await self._unreadable.read("mc1:wishes", self._redis.hkeys("mc1:wishes"), None)
             if demands is not None:
@@ -340,11 +364,6 @@ def parse_demand(name: str, number: str) -> int:
 def parse_row(channel: str, id: str, watch: str, value: str, history: str = "") -> WatchRow:
     version, _, incident = value.partition(" ")
     return WatchRow(channel, id, watch, version, incident, history)
-
-
-def check_texts(texts: Iterable[str]) -> bool:
-    """True, or raises ValueError."""
-    return all(check_text(text) == text for text in texts)
 
 
 def new_operation_id() -> str:

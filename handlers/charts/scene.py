@@ -25,8 +25,8 @@ class ColorRole(StrEnum):
     LISTED_PALE = "listed pale"
     CONFIG = "setting"
     CONFIG_PALE = "setting pale"
-    ACKNOWLEDGED = "in hand"
-    ACKNOWLEDGED_PALE = "in hand pale"
+    ACKNOWLEDGED = "acknowledged"
+    ACKNOWLEDGED_PALE = "acknowledged pale"
     MUTED = "muted"
     MUTED_PALE = "muted pale"
 

@@ -20,7 +20,7 @@ class RowKind(StrEnum):
 
     LISTED = "listed"
     CONFIG = "setting"
-    ACKNOWLEDGED = "in hand"
+    ACKNOWLEDGED = "acknowledged"
     MUTED = "muted"
 
 

@@ -35,13 +35,13 @@ def check(
     targets: Annotated[list[str] | None, typer.Argument(help="Addresses, a CIDR up to 16, domains, hosts.")] = None,
     file: Annotated[str | None, typer.Option(help="One target a line; - is standard input.")] = None,
     role: Annotated[Role, typer.Option("--as", help="mta sends mail itself, client submits it.")] = Role.MTA,
-    helo: Annotated[str | None, typer.Option(help="The name that the server greets with.")] = None,
+    helo: Annotated[str | None, typer.Option(help="The HELO name of the server.")] = None,
     selector: Annotated[list[str] | None, typer.Option(help="A DKIM selector; can be repeated.")] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Ask everything anew.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Query everything again, past the caches.")] = False,
     resume: Annotated[Path | None, typer.Option(help="With --file: notes how far the run is, to go on there.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Check addresses and domains: blocklists, reverse name, SPF, DMARC, MX."""
+    """Check addresses and domains: blocklists, PTR, SPF, DMARC, MX."""
     template = CheckRequest(PLACEHOLDER, role, parse_domain(helo) if helo else None, tuple(selector or ()))
     if not targets and file is None:
         raise BadInput("Name a target, like `mailcheck check 203.0.113.5 example.com`, or give --file.")

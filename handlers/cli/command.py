@@ -22,9 +22,9 @@ from rich.progress import (
 
 from bot.app import Core, open_core
 from bot.models import Report, Verdict
-from bot.settings import read_settings
 from handlers.cli.render import RenderedCard
 from handlers.message import Card
+from handlers.settings import ServiceSettings, read_settings
 
 CONCURRENCY = 32
 
@@ -60,11 +60,18 @@ class ExitStatus:
         return 3 if Verdict.UNKNOWN in self.verdicts else 0
 
 
-def run(work: Callable[[Core], Awaitable[None]], *, needs_store: bool = False, uses_store: bool = True) -> None:
-    """Run a command with a core of its own. Raises what `open_core` and the command raise."""
+def run(
+    work: Callable[[Core], Awaitable[None]],
+    settings: ServiceSettings | None = None,
+    *,
+    needs_store: bool = False,
+    uses_store: bool = True,
+) -> None:
+    """Run a command with a core of its own. Raises what `read_settings`, `open_core` and the command raise."""
+    core_settings = (settings or read_settings()).core
 
     async def run_in_core() -> None:
-        async with open_core(read_settings(), needs_store=needs_store, uses_store=uses_store) as core:
+        async with open_core(core_settings, needs_store=needs_store, uses_store=uses_store) as core:
             await work(core)
 
     asyncio.run(run_in_core())

@@ -54,5 +54,5 @@ def dmarc_card(discovery: Discovery) -> Card:
         f"DMARC of {discovery.domain}: {policy}{effective}",
         TONES[dmarc_verdict(discovery)],
         facts=tuple(fact for fact in facts if fact),
-        footnote=f"{len(document['queries'])} names asked",
+        footnote=f"{len(document['queries'])} names queried",
     )

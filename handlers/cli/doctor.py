@@ -10,12 +10,14 @@ import typer
 
 from bot.app import Core
 from bot.doctor import (
+    EMBEDDED_STORE,
     PortProbe,
     chat_finding,
     egress_finding,
     list_findings,
     port_finding,
     resolver_findings,
+    source_findings,
     store_finding,
 )
 from bot.inputs.domain_names import parse_domain
@@ -25,10 +27,10 @@ from bot.net.smtp_probe import can_connect
 from bot.net.ssrf_guard import resolve_public
 from bot.probe_results import ProbeFailed
 from bot.report_json import finding_to_json
-from bot.settings import SlackMode
 from bot.storage import StoreUnavailable
 from handlers.cli.command import BadInput, ExitStatus, Json, print_card, print_json, run
 from handlers.messages import findings_card
+from handlers.settings import read_settings
 
 
 def doctor(
@@ -42,9 +44,10 @@ def doctor(
     status = ExitStatus()
     host = parse_domain(smtp_host) if smtp_host else None
     egress_ip = read_egress(egress) if egress else None
+    settings = read_settings()
 
     async def work(core: Core) -> None:
-        findings = await host_findings(core, host)
+        findings = [*await host_findings(core, host), chat_finding(settings.platforms)]
         if egress_ip:
             findings += egress_finding(egress_ip, await _is_watched(core, egress_ip))
         status.verdicts.update(finding.verdict for finding in findings)
@@ -53,7 +56,7 @@ def doctor(
         if not as_json:
             print_card(findings_card("What this host can do", findings))
 
-    run(work)
+    run(work, settings)
     raise typer.Exit(status.code)
 
 
@@ -73,9 +76,8 @@ async def host_findings(core: Core, smtp_host: str | None) -> list[Finding]:
     resolver, blocklists, port = await asyncio.gather(
         resolver_findings(servers, core.resolver.fresh()), lists(), _probe_port(core, smtp_host)
     )
-    platforms = ["Slack"] if core.settings.slack_mode is not SlackMode.NONE else []
-    platforms += ["Teams"] if core.settings.teams_client_id else []
-    return [*resolver, *blocklists, port_finding(port), _store(core), chat_finding(platforms)]
+    sources = source_findings(core.catalog.outdated(core.clock().date()))
+    return [*resolver, *blocklists, *sources, port_finding(port), _store(core)]
 
 
 async def _probe_port(core: Core, host: str | None) -> PortProbe:
@@ -99,7 +101,5 @@ async def _is_watched(core: Core, ip: Address) -> bool | None:
 
 
 def _store(core: Core) -> Finding:
-    location = "REDIS_URL" if core.settings.redis_url else "embedded store"
-    if core.store is None:
-        return store_finding(location, (), f"The {location} cannot be used; the log above says why.")
-    return store_finding(location, core.store.warnings)
+    location = "REDIS_URL" if core.settings.redis_url else EMBEDDED_STORE
+    return store_finding(location, core.store.warnings if core.store else (), available=core.store is not None)

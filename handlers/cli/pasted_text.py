@@ -1,4 +1,7 @@
-"""`mailcheck bounce` and `mailcheck headers`: read a file or standard input as a stream."""
+"""`mailcheck bounce` and `mailcheck headers`: read a file or standard input as a stream.
+
+Parsed in this process, without a deadline: a text harms only the command of its own user, who can stop it.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,7 @@ def bounce(
     file: Annotated[str, typer.Argument(help="A log, a bounce or SMTP replies; - is standard input.")] = "-",
     as_json: Json = False,
 ) -> None:
-    """What a bounce means: who has to act, which list, which address, and the next step.
+    """What a bounce means: who has to fix it, which list, which address, and the next step.
 
     Exit status 0: nothing was refused, 1: refusals, 2: not text.
     """

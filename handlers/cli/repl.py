@@ -6,18 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TextIO
 
-import structlog
 from rich.console import Console
 
 from handlers.cli.render import RenderedCard
 from handlers.message import Card
-from handlers.messages import internal_error_card
 from handlers.ports import Channel, ChatRequest, CommandHandler
 
 CHANNEL = Channel("terminal", "local", "local")
 HINT = "type an address, a domain, or both; `help` shows the rest, Ctrl-D ends it."
-
-log = structlog.get_logger()
 
 
 async def run_repl(commands: CommandHandler, console: Console, stream: TextIO, address: str) -> None:
@@ -26,7 +22,7 @@ async def run_repl(commands: CommandHandler, console: Console, stream: TextIO, a
     console.print("> ", end="")
     async for text in read_lines(stream):
         if text.strip():
-            await _handle(commands, ChatRequest(CHANNEL, "you", text.strip(), private=True), console)
+            await _handle(commands, ChatRequest(CHANNEL, "you", commands.verbs.parse(text)), console)
         console.print("> ", end="")
 
 
@@ -54,9 +50,5 @@ async def _handle(commands: CommandHandler, request: ChatRequest, console: Conso
     card = ack.card
     if ack.needs_work:
         with console.status(ack.card.title):
-            try:
-                card = await commands.handle(request)
-            except Exception:
-                log.exception("command failed", platform="terminal")
-                card = internal_error_card()
+            card = await commands.handle(request)
     console.print(RenderedCard(card))

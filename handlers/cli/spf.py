@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from bot.app import Core
-from bot.checks.spf import ResultCode, SpfResult, check, check_host, to_json
+from bot.checks.spf import PROBLEMS, ResultCode, SpfResult, check, check_host, to_json
 from bot.inputs.domain_names import parse_domain
 from bot.models import Address, CheckRequest, Target, Verdict
 from bot.report_json import finding_to_json
@@ -48,7 +48,7 @@ def spf(
     ] = None,
     ip: Annotated[str, typer.Option(help="The address that sends.")] = "",
     sender: Annotated[str, typer.Option(help="The envelope sender.")] = "",
-    helo: Annotated[str, typer.Option(help="The name that the server greets with.")] = "",
+    helo: Annotated[str, typer.Option(help="The HELO name of the server.")] = "",
     as_json: Json = False,
 ) -> None:
     """RFC 7208 check_host: may this address send for this domain?
@@ -120,14 +120,14 @@ def spf_card(query: SpfQuery, result: SpfResult) -> Card:
     facts = [
         Fact("Matched", matched) if result.mechanism else None,
         Fact("Records read", " → ".join(result.path)) if result.path else None,
-        Fact("Terms that need DNS", f"{result.lookups} of 10"),
-        Fact("Lookups that found nothing", f"{result.void_lookups} of 2"),
+        Fact("DNS lookups", f"{result.lookups} of 10"),
+        Fact("Void lookups", f"{result.void_lookups} of 2"),
         Fact("The domain says", result.explanation) if result.explanation else None,
     ]
     return Card(
         f"SPF {result.code} for {query.ip} sending as {query.sender or query.helo}",
         TONES[VERDICTS[result.code]],
-        step=result.problem,
+        step=result.problem.phrase(PROBLEMS) if result.problem else "",
         facts=tuple(fact for fact in facts if fact),
-        footnote=f"{result.queries} questions asked",
+        footnote=f"{result.queries} queries sent",
     )

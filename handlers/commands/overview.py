@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -14,6 +15,7 @@ from bot.models import ServerHealth
 from bot.monitoring.dnsbl_quarantine import QuarantineState, QueryUsage
 from bot.monitoring.interfaces import StoredWatch
 from bot.monitoring.models import Channel
+from bot.resilience.single_flight import SingleFlight
 from bot.storage import StoreUnavailable
 from handlers.message import Card, Tone
 from handlers.messages import ListRow, internal_error_card
@@ -56,20 +58,15 @@ class ListStatusCache:
     """Status of the lists: queried on demand, shared by concurrent callers, cached five minutes."""
 
     def __init__(self, query_lists: QueryLists, clock: Callable[[], float]) -> None:
-        self._query_lists, self._clock = query_lists, clock
-        self._pending: asyncio.Future[Sequence[ListRow]] | None = None
-        self._queried_at = float("-inf")
+        self._query_lists = query_lists
+        self._rows: SingleFlight[str, Sequence[ListRow]] = SingleFlight(LIST_STATUS_TTL_S, clock=clock)
 
     async def rows(self, timeout_s: float) -> Sequence[ListRow] | None:
         """The status, or None if the queries take longer. Raises what the query raised."""
-        pending = self._pending
-        if pending is None or (
-            pending.done() and (pending.exception() or self._clock() - self._queried_at > LIST_STATUS_TTL_S)
-        ):
-            pending = self._pending = asyncio.ensure_future(self._query_lists())
-            self._queried_at = self._clock()
-        await asyncio.wait({pending}, timeout=timeout_s)
-        return pending.result() if pending.done() else None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                return await self._rows("all", self._query_lists)
+        return None
 
 
 @dataclass(frozen=True, slots=True)

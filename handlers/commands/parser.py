@@ -1,4 +1,4 @@
-"""Command parser: verbs, options anywhere after them, and the `check` command. Pure."""
+"""Parser of arguments: positional words with options anywhere among them, and those of `check`. Pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.inputs.targets import parse_targets
 from bot.models import CheckRequest, Role
-
-WATCH_VERBS = ("watch", "unwatch", "watches", "history", "mute", "unmute", "ack", "settings")
-PASTE_VERBS = ("bounce", "headers")
-PRIVATE = "private"  # only the author sees the answer
-VERBS = ("check", "lists", *WATCH_VERBS, *PASTE_VERBS)
-
-
-class BadCommand(Exception):
-    """The command is invalid; the message is the sentence to show."""
+from handlers.verbs import BadCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +34,6 @@ class Arguments:
                 f"`as {role[:40]}` is not known: an address is checked `as mta` (it sends mail itself) or `as client`."
             )
         return Role(role)
-
-
-def split_verb(text: str) -> tuple[str, str]:
-    """Split a command into verb and arguments, which keep their line breaks.
-
-    A bare target means `check`, and no text means `help`.
-    """
-    first, *arguments = text.split(maxsplit=1) or [""]
-    verb = first.lower()
-    if not verb or verb in ("help", "?"):
-        return "help", ""
-    if verb in VERBS:
-        return verb, "".join(arguments).strip()
-    return "check", text.strip()
-
-
-def strip_private(text: str) -> tuple[str, bool]:
-    """Split the option `private` off either end."""
-    command = text.strip()
-    if command[: len(PRIVATE)].lower() == PRIVATE and (not (rest := command[len(PRIVATE) :]) or rest[0].isspace()):
-        return rest.strip(), True
-    rest = command[: -len(PRIVATE)]
-    if command[-len(PRIVATE) :].lower() == PRIVATE and rest[-1:].isspace():
-        return rest.strip(), True
-    return command, False
 
 
 def parse_arguments(words: Sequence[str], options: Collection[str], flags: Collection[str]) -> Arguments:

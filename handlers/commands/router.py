@@ -1,25 +1,32 @@
-"""Command router: acknowledgement and handler of each verb."""
+"""Command router: the acknowledgement and the handler of each command, by the row of its verb."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
 
 from bot.check_runner import CheckRunner
 from bot.models import CheckRequest, Report, Target
 from bot.storage import StoreUnavailable
-from handlers.commands.parser import PASTE_VERBS, WATCH_VERBS, CheckCommand, read_check, split_verb
-from handlers.commands.pasted_text import READ_ERRORS as UNREAD
-from handlers.commands.pasted_text import PastedTextCommands
+from handlers.commands.parser import CheckCommand
+from handlers.commands.pasted_text import READ_ERRORS, PastedTextCommands
 from handlers.commands.watch import WatchCommands
-from handlers.commands.watch_parser import PARSE_ERRORS
 from handlers.message import Card
-from handlers.messages import checking_card, help_card, progress_text, refusal_card, report_card, reports_card
+from handlers.messages import checking_card, internal_error_card, progress_text, refusal_card, report_card, reports_card
 from handlers.ports import Ack, Channel, ChatRequest, ProgressCallback, ignore_progress
+from handlers.verbs import PARSE_ERRORS, BadCommand, Refusal, VerbTable
 
 STORE_UNAVAILABLE = "The store of the watches does not answer, so nothing was changed; please try again in a minute."
 WATCHES_DISABLED = "Nothing can be watched here: this bot keeps no watches."
+EXTERNAL_USER = (
+    "You are from another workspace: you can check and look here, and its own members change watches and settings."
+)
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,46 +37,42 @@ class CommandRouter:
     for users over their limit, else an empty string.
     """
 
+    verbs: VerbTable[CommandRouter]
     check_runner: CheckRunner
     list_count: Callable[[Target], int]
     list_status: Callable[[], Awaitable[Card]]
     rate_limit: Callable[[ChatRequest], Awaitable[str]] = field(default=lambda _: _no_limit())
     watch_commands: WatchCommands | None = None
-    pasted_text: PastedTextCommands = field(default_factory=PastedTextCommands)
+    pasted_text: PastedTextCommands = field(kw_only=True)
 
     def acknowledge(self, request: ChatRequest) -> Ack:
         """The acknowledgement; pure and instant."""
-        verb, arguments = split_verb(request.text)
-        if verb == "help":
-            return Ack(help_card(), needs_work=False)
-        if verb == "lists":
-            return Ack(Card("Asking every blocklist for its test entries …", private=True), needs_work=True)
+        verb = self.verbs[request.command.verb]
         try:
-            if verb in PASTE_VERBS:
-                return Ack(self.pasted_text.acknowledge_request(verb, arguments, request.files), needs_work=True)
-            if verb in WATCH_VERBS:
-                return Ack(
-                    self._acknowledge_watch(request, verb, arguments), needs_work=self.watch_commands is not None
-                )
-            requests = read_check(arguments).requests
-            return Ack(checking_card(requests, self.list_count(requests[0].target)), needs_work=True)
+            return Ack(verb.acknowledge(self, request, self._allowed(request)), needs_work=verb.handle is not None)
         except PARSE_ERRORS as error:
             return Ack(refusal_card(str(error)), needs_work=False)
 
     async def handle(self, request: ChatRequest, on_progress: ProgressCallback = ignore_progress) -> Card:
-        ack = self.acknowledge(request)
-        if not ack.needs_work:
-            return ack.card
-        if refusal := await self.rate_limit(request):
-            return refusal_card(refusal)
-        verb, arguments = split_verb(request.text)
-        if verb in PASTE_VERBS:
-            return await self._handle_pasted(request, verb, arguments, on_progress)
-        if verb in WATCH_VERBS and self.watch_commands:
-            return await self._handle_watch(self.watch_commands, request, verb, arguments)
-        return await self.list_status() if verb == "lists" else await self.check(read_check(arguments), on_progress)
+        """The answer to an acknowledged command; also where it fails."""
+        verb = self.verbs[request.command.verb]
+        try:
+            if refusal := await self.rate_limit(request):
+                return refusal_card(refusal)
+            assert verb.handle, "acknowledged as the whole answer"
+            return await verb.handle(self, request, self._allowed(request), on_progress)
+        except (*PARSE_ERRORS, *READ_ERRORS) as error:
+            return refusal_card(str(error))
+        except StoreUnavailable:
+            return refusal_card(STORE_UNAVAILABLE)
+        except Exception:
+            log.exception("command failed", platform=request.channel.platform, channel=request.channel.id)
+            return internal_error_card()
 
-    async def check(self, command: CheckCommand, on_progress: ProgressCallback = ignore_progress) -> Card:
+    def acknowledge_check(self, _request: ChatRequest, command: CheckCommand) -> Card:
+        return checking_card(command.requests, self.list_count(command.requests[0].target))
+
+    async def check(self, _request: ChatRequest, command: CheckCommand, on_progress: ProgressCallback) -> Card:
         expanded = await asyncio.gather(*(self.check_runner.expand(request) for request in command.requests))
         requests = [request for batch in expanded for request in batch]
         done = 0
@@ -84,6 +87,12 @@ class CommandRouter:
 
         reports = await asyncio.gather(*map(run_check, requests))
         return report_card(reports[0], command.with_tree) if len(reports) == 1 else reports_card(reports)
+
+    def watching(self) -> WatchCommands:
+        """Raises BadCommand where this bot keeps no watches."""
+        if self.watch_commands is None:
+            raise BadCommand(WATCHES_DISABLED)
+        return self.watch_commands
 
     async def on_channel_joined(self, channel: Channel) -> Card | None:
         return await self.watch_commands.on_channel_joined(channel) if self.watch_commands else None
@@ -104,28 +113,14 @@ class CommandRouter:
         if self.watch_commands:
             await self.watch_commands.watches.purge_workspace(platform, workspace)
 
-    def _acknowledge_watch(self, request: ChatRequest, verb: str, arguments: str) -> Card:
-        return (
-            self.watch_commands.acknowledge_request(request, verb, arguments)
-            if self.watch_commands
-            else refusal_card(WATCHES_DISABLED)
-        )
-
-    async def _handle_pasted(
-        self, request: ChatRequest, verb: str, arguments: str, on_progress: ProgressCallback
-    ) -> Card:
-        try:
-            return await self.pasted_text.handle(verb, arguments, request.files, on_progress)
-        except UNREAD as error:
-            return refusal_card(str(error))
-
-    async def _handle_watch(self, commands: WatchCommands, request: ChatRequest, verb: str, arguments: str) -> Card:
-        try:
-            return await commands.handle(request, verb, arguments)
-        except PARSE_ERRORS as error:
-            return refusal_card(str(error))
-        except StoreUnavailable:
-            return refusal_card(STORE_UNAVAILABLE)
+    def _allowed(self, request: ChatRequest) -> Any:
+        """The arguments. Raises BadCommand where they were refused, or where the user may not change anything."""
+        arguments = request.command.arguments
+        if isinstance(arguments, Refusal):
+            raise BadCommand(arguments.sentence)
+        if request.is_external and self.verbs.changes(request.command):
+            raise BadCommand(EXTERNAL_USER)
+        return arguments
 
 
 async def _no_limit() -> str:

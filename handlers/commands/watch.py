@@ -16,22 +16,24 @@ from bot.inputs.domain_names import quoted
 from bot.inputs.durations import format_duration
 from bot.models import Lookup, Report
 from bot.monitoring.alert_state import acknowledge, initial_incident, mute, unmute
-from bot.monitoring.dnsbl_quarantine import counts_by_list
-from bot.monitoring.interfaces import (
-    MAX_WATCHES_PER_CHANNEL,
-    ChannelSettings,
-    Outbox,
-    StoredWatch,
-    TooManyWatches,
-    WatchRepository,
-)
+from bot.monitoring.interfaces import MAX_WATCHES_PER_CHANNEL, Outbox, StoredWatch, TooManyWatches, WatchRepository
+from bot.monitoring.list_counts import counts_by_list
 from bot.monitoring.models import MAX_ADDRESSES, Channel, Incident, Watch
 from bot.monitoring.poll import observe_reports
 from bot.monitoring.schedule import first_due
 from bot.monitoring.sender_discovery import discover_senders
-from handlers.commands import watch_parser
-from handlers.commands.parser import BadCommand
-from handlers.commands.watch_parser import WatchOptions, WatchTarget, history_start, read_history
+from handlers.commands.watch_parser import (
+    TOO_MANY_ADDRESSES,
+    HistoryOptions,
+    MuteOptions,
+    WatchName,
+    WatchOptions,
+    WatchTarget,
+    history_start,
+    settings_words,
+    validate_watch,
+    with_setting,
+)
 from handlers.message import Card
 from handlers.messages import watches as cards
 from handlers.messages.alerts import current_root_card
@@ -48,22 +50,19 @@ from handlers.ports import (
     WorkspaceUnavailable,
 )
 from handlers.sanitize import sanitize
+from handlers.verbs import BadCommand
 
 MAX_UPDATE_ATTEMPTS = 5  # of an update that conflicts with concurrent ones
-EXTERNAL_USER = (
-    "You are from another workspace: you can check and look here, and its own members change watches and settings."
-)
 NO_CHANNEL = "There is no channel here to alert; watches work in Slack and Teams."
 # Any member may turn the setting off, so that watches of people who left can be removed.
 CREATOR_ONLY = (
-    "In this channel only the one who made a watch may end or mute it; `settings restrict off` "
+    "In this channel only the creator of a watch may end or mute it; `settings restrict off` "
     "ends that rule, and the channel sees who did it."
 )
 UPDATE_CONFLICT = "That watch is being changed right now; please try again in a moment."
 POST_ERRORS = (RetryAfter, DeliveryUnknown, ChannelUnavailable, WorkspaceUnavailable, Rejected, MessageNotFound)
 
 FirstPoll = Callable[[Watch], Awaitable[Sequence[Report]]]
-VerbHandler = Callable[[ChatRequest, str], Awaitable[Card]]
 
 log = structlog.get_logger()
 
@@ -90,41 +89,16 @@ class WatchCommands:
     allow_special: bool = False
     effective_interval: Callable[[Watch], Awaitable[timedelta]] = field(default=_requested_interval)
 
-    def acknowledge_request(self, request: ChatRequest, verb: str, arguments: str) -> Card:
-        """The acknowledgement; pure. Raises PARSE_ERRORS for bad arguments and external users."""
-        changes = verb not in ("watches", "history") and not (verb == "settings" and not arguments)
-        if changes and request.is_external:
-            raise BadCommand(EXTERNAL_USER)
-        if verb == "watch":
-            options = self._parse_options(request, arguments)
-            return cards.first_poll_card(len(options.targets), str(options.targets[0]))
-        if verb == "mute":
-            watch_parser.read_mute(arguments)
-        elif verb in ("unwatch", "unmute", "ack"):
-            watch_parser.read_watch_name(arguments)
-        elif verb == "history":
-            read_history(arguments)
-        elif verb == "settings":
-            watch_parser.read_settings(arguments, ChannelSettings())
-        return Card("One moment …", private=True)
+    def acknowledge_watch(self, request: ChatRequest, options: WatchOptions) -> Card:
+        """The acknowledgement of `watch`; pure. Raises PARSE_ERRORS for what may not be watched here."""
+        if request.channel.platform not in self.posters:
+            raise BadCommand(NO_CHANNEL)
+        validate_watch(options, self.default_interval, self.allow_special)
+        return cards.first_poll_card(len(options.targets), str(options.targets[0]))
 
-    async def handle(self, request: ChatRequest, verb: str, arguments: str) -> Card:
-        """The response. Raises PARSE_ERRORS."""
-        verbs: Mapping[str, VerbHandler] = {
-            "watch": self.watch,
-            "unwatch": self.unwatch,
-            "watches": self.list_watches,
-            "history": self.history,
-            "mute": self.mute,
-            "unmute": self.unmute,
-            "ack": self.acknowledge,
-            "settings": self.settings,
-        }
-        return await verbs[verb](request, arguments)
-
-    async def watch(self, request: ChatRequest, arguments: str) -> Card:
+    async def watch(self, request: ChatRequest, options: WatchOptions) -> Card:
         """Add watches. The first poll sets their baseline, so only changes raise alerts later."""
-        options, now = self._parse_options(request, arguments), self.clock()
+        now = self.clock()
         targets, notes = await self._find_targets(options)
         watches = [
             _new_watch(request, options, target, options.interval or self.default_interval, now) for target in targets
@@ -140,24 +114,22 @@ class WatchCommands:
             raise BadCommand(str(error)) from None
         return await self._confirm(request, added, _added_card(request, added, notes))
 
-    async def unwatch(self, request: ChatRequest, arguments: str) -> Card:
-        stored = await self._find_allowed(request, watch_parser.read_watch_name(arguments))
+    async def unwatch(self, request: ChatRequest, name: WatchName) -> Card:
+        stored = await self._find_allowed(request, name)
         await self.watches.remove(request.channel, stored.watch.id)
         await self.watches.audit(request.channel, request.user, "unwatch", old=stored.watch.subject)
         return cards.removed_card(stored.watch, _display_name(request))
 
-    async def list_watches(self, request: ChatRequest, _arguments: str) -> Card:
+    async def list_watches(self, request: ChatRequest, _arguments: None) -> Card:
         return cards.watches_card(await self.watches.list_watches(request.channel))
 
-    async def history(self, request: ChatRequest, arguments: str) -> Card:
-        name, lookback = read_history(arguments)
-        stored, now = await self._find(request.channel, name), self.clock()
+    async def history(self, request: ChatRequest, options: HistoryOptions) -> Card:
+        stored, now = await self._find(request.channel, options.watch), self.clock()
         history = await self.watches.history(request.channel, stored.watch.id)
-        return history_card(stored.watch, history, history_start(stored.watch, history, lookback, now), now)
+        return history_card(stored.watch, history, history_start(stored.watch, history, options.lookback, now), now)
 
-    async def mute(self, request: ChatRequest, arguments: str) -> Card:
-        name, duration = watch_parser.read_mute(arguments)
-        stored = await self._find_allowed(request, name)
+    async def mute(self, request: ChatRequest, options: MuteOptions) -> Card:
+        stored, duration = await self._find_allowed(request, options.watch), options.duration
         if duration is None:
             return cards.mute_duration_card(stored.watch)
         until = self.clock() + duration
@@ -166,15 +138,13 @@ class WatchCommands:
         assert stored.incident.muted
         return cards.muted_card(stored.watch, stored.incident.muted)
 
-    async def unmute(self, request: ChatRequest, arguments: str) -> Card:
-        stored = await self._update_incident(
-            await self._find_allowed(request, watch_parser.read_watch_name(arguments)), unmute
-        )
+    async def unmute(self, request: ChatRequest, name: WatchName) -> Card:
+        stored = await self._update_incident(await self._find_allowed(request, name), unmute)
         await self.watches.audit(request.channel, request.user, "unmute", stored.watch.subject)
         return cards.unmuted_card(stored.watch, _display_name(request))
 
-    async def acknowledge(self, request: ChatRequest, arguments: str) -> Card:
-        stored = await self._find(request.channel, watch_parser.read_watch_name(arguments))
+    async def acknowledge(self, request: ChatRequest, name: WatchName) -> Card:
+        stored = await self._find(request.channel, name)
         if stored.incident.opened_at is None:
             raise BadCommand(f"Nothing is open for {stored.watch.subject}, so there is nothing to acknowledge.")
         if acknowledged := stored.incident.acknowledged:
@@ -185,13 +155,14 @@ class WatchCommands:
         await self.watches.audit(request.channel, request.user, "ack", stored.watch.subject)
         return cards.acknowledged_card(stored.watch, _display_name(request))
 
-    async def settings(self, request: ChatRequest, arguments: str) -> Card:
+    async def settings(self, request: ChatRequest, setting: str) -> Card:
         current = await self.watches.settings(request.channel)
-        updated = watch_parser.read_settings(arguments, current)
+        updated = with_setting(setting, current)
         if updated == current:
             return cards.settings_card(current)
         await self.watches.set_settings(request.channel, updated)
-        await self.watches.audit(request.channel, request.user, "settings", str(current), str(updated))
+        old, new = map(settings_words, (current, updated))
+        await self.watches.audit(request.channel, request.user, "settings", old, new)
         return cards.settings_card(updated, _display_name(request))
 
     async def on_channel_joined(self, channel: Channel) -> Card | None:
@@ -200,11 +171,6 @@ class WatchCommands:
             return None
         await self.watches.audit(channel, "mailcheck", "resume")
         return cards.resumed_card()
-
-    def _parse_options(self, request: ChatRequest, arguments: str) -> WatchOptions:
-        if request.channel.platform not in self.posters:
-            raise BadCommand(NO_CHANNEL)
-        return watch_parser.read_watch(arguments, self.default_interval, self.allow_special)
 
     async def _find_targets(self, options: WatchOptions) -> tuple[Sequence[WatchTarget], Sequence[str]]:
         """The targets, and a sentence for each one that is left out."""
@@ -225,7 +191,7 @@ class WatchCommands:
                 " ".join(["No address to watch was found there: neither MX nor ip4: or ip6: in SPF.", *notes])
             )
         if sum(target.network.num_addresses for target in targets if target.network) > MAX_ADDRESSES:
-            raise BadCommand(watch_parser.TOO_MANY_ADDRESSES)
+            raise BadCommand(TOO_MANY_ADDRESSES)
         return targets, notes
 
     async def _add(self, request: ChatRequest, watch: Watch) -> AddedWatch:
@@ -267,14 +233,13 @@ class WatchCommands:
             return replace(card, private=True)
         return cards.posted_in_channel_card(len(added))
 
-    async def _find(self, channel: Channel, name: str) -> StoredWatch:
-        stored = await self.watches.find(channel, name)
-        stored = stored or await self.watches.find(channel, watch_parser.canonical_target(name))
+    async def _find(self, channel: Channel, name: WatchName) -> StoredWatch:
+        stored = await self.watches.find(channel, name.text) or await self.watches.find(channel, name.target)
         if stored is None:
-            raise BadCommand(f"{quoted(name)} is not watched in this channel; `watches` shows what is.")
+            raise BadCommand(f"{quoted(name.text)} is not watched in this channel; `watches` shows what is.")
         return stored
 
-    async def _find_allowed(self, request: ChatRequest, name: str) -> StoredWatch:
+    async def _find_allowed(self, request: ChatRequest, name: WatchName) -> StoredWatch:
         stored = await self._find(request.channel, name)
         if stored.watch.created_by != request.user and (await self.watches.settings(request.channel)).creator_only:
             raise BadCommand(CREATOR_ONLY)
@@ -290,7 +255,7 @@ class WatchCommands:
             ):
                 await self._update_root(watch, incident)
                 return replace(stored, incident=incident)
-            stored = await self._find(channel, watch.id)
+            stored = await self._find(channel, WatchName(watch.id, watch.id))
         raise BadCommand(UPDATE_CONFLICT)
 
     async def _update_root(self, watch: Watch, incident: Incident) -> None:

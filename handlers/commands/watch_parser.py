@@ -3,39 +3,52 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 from bot.inputs.domain_names import quoted
 from bot.inputs.durations import BadDuration, parse_duration
 from bot.inputs.special_addresses import special_purpose_of
-from bot.inputs.targets import BadTarget, parse_targets
+from bot.inputs.targets import parse_targets
 from bot.models import Role
 from bot.monitoring.history import History
-from bot.monitoring.interfaces import ChannelSettings, UpdateMode
+from bot.monitoring.interfaces import ChannelSettings
 from bot.monitoring.models import MAX_ADDRESSES, MAX_MUTE, Network, Watch
-from bot.monitoring.schedule import BadInterval, validate_interval
-from handlers.commands.parser import BadCommand, parse_arguments
+from bot.monitoring.schedule import validate_interval
+from handlers.commands.parser import parse_arguments
+from handlers.message import UpdateMode
 from handlers.sanitize import sanitize
+from handlers.verbs import PARSE_ERRORS, BadCommand
 
 # The rest takes all that follows, so that only the first `name` is tried.
 NAME_OPTION = re.compile(
     r"(?:^|\s)name\s++(?:[\"“”„](?P<quoted>[^\"“”]*+)[\"“”]|(?P<rest>.+))", re.IGNORECASE | re.DOTALL
 )
 MAX_NAME_LENGTH = 60
-PARSE_ERRORS = (BadCommand, BadTarget, BadDuration, BadInterval)
+DEFAULT_RANGE = timedelta(days=30)  # of `history`
+FULL_RANGE = "all"
 TOO_MANY_ADDRESSES = f"That is too much for one command: watch up to {MAX_ADDRESSES} addresses at once."
 SETTINGS_USAGE = (
     "Type `settings updates thread`, `thread+broadcast` or `edit-only`, "
     "`settings reminder on` or `off`, `settings restrict on` or `off`, "
     "`settings lists here` or `off`, or `settings digest weekly` or `off`."
 )
-ON_OFF = {"on": True, "off": False}
-HERE_OFF = {"here": True, "off": False}
-WEEKLY_OFF = {"weekly": True, "off": False}
-UPDATE_MODES = (UpdateMode.THREAD, UpdateMode.BROADCAST, UpdateMode.EDIT_ONLY)
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "updates thread": {"update_mode": UpdateMode.THREAD},
+    "updates thread+broadcast": {"update_mode": UpdateMode.BROADCAST},
+    "updates edit-only": {"update_mode": UpdateMode.EDIT_ONLY},
+    "reminder on": {"reminders": True},
+    "reminder off": {"reminders": False},
+    "restrict on": {"creator_only": True},
+    "restrict off": {"creator_only": False},
+    "lists here": {"list_notices": True},
+    "lists off": {"list_notices": False},
+    "digest weekly": {"weekly_digest": True},
+    "digest off": {"weekly_digest": False},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +80,55 @@ class WatchOptions:
     discover_addresses: bool = False
 
 
-def read_watch(text: str, default_interval: timedelta, allow_special: bool = False) -> WatchOptions:
-    """Parse `TARGET… [addresses] [every 1h] [as mta|client] [name "HQ egress"]`.
+@dataclass(frozen=True, slots=True)
+class WatchName:
+    """A watch as typed: its id, its name, or its target, with the target in the form that watches use."""
 
-    An interval down to `default_interval` is always allowed; special-purpose addresses only if the
-    operator allows them.
-    """
+    text: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class MuteOptions:
+    """Parsed arguments of `mute`; without a duration it is asked for."""
+
+    watch: WatchName
+    duration: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryOptions:
+    """Parsed arguments of `history`; `lookback` is None for all of it."""
+
+    watch: WatchName
+    lookback: timedelta | None
+
+
+def read_watch(text: str) -> WatchOptions:
+    """Parse `TARGET… [addresses] [every 1h] [as mta|client] [name "HQ egress"]`."""
     name = ""
     if match := NAME_OPTION.search(text):
         name = sanitize(match["quoted"] if match["quoted"] is not None else match["rest"], MAX_NAME_LENGTH)
         text = f"{text[: match.start()]} {text[match.end() :]}"
     arguments = parse_arguments(text.split(), ("every", "as"), ("addresses",))
     targets = read_watch_targets(arguments.positional)
-    if not allow_special:
-        _reject_special(target.network for target in targets if target.network)
     addresses = "addresses" in arguments.flags
     if addresses and any(target.network for target in targets):
         raise BadCommand("`addresses` goes with a domain alone: its own addresses are then found and watched.")
     interval = arguments.last_value("every")
-    return WatchOptions(
-        targets, _parse_interval(interval, default_interval) if interval else None, arguments.role, name, addresses
-    )
+    return WatchOptions(targets, parse_duration(interval) if interval else None, arguments.role, name, addresses)
+
+
+def validate_watch(options: WatchOptions, default_interval: timedelta, allow_special: bool) -> None:
+    """Hold options against the settings of the operator. Raises BadInterval or BadCommand.
+
+    An interval down to `default_interval` is always allowed; special-purpose addresses only if the
+    operator allows them.
+    """
+    if not allow_special:
+        _reject_special(target.network for target in options.targets if target.network)
+    if options.interval and not default_interval <= options.interval <= timedelta(hours=1):
+        validate_interval(options.interval)
 
 
 def read_watch_targets(words: Sequence[str]) -> tuple[WatchTarget, ...]:
@@ -108,44 +149,51 @@ def read_watch_targets(words: Sequence[str]) -> tuple[WatchTarget, ...]:
     return tuple(WatchTarget(None, domain) for domain in domains)
 
 
-def read_mute(text: str) -> tuple[str, timedelta | None]:
+def read_mute(text: str) -> MuteOptions:
     """Parse `TARGET|ID 24h`; the duration is None if not given."""
     words = text.split()
     if len(words) < 2:
-        return _require_name(text), None
+        return MuteOptions(read_watch_name(text), None)
     try:
         duration = parse_duration(words[-1])
     except BadDuration:
         if _is_target(words[-1]):
-            return text, None
+            return MuteOptions(read_watch_name(text), None)
         raise
     if duration > MAX_MUTE:
         raise BadCommand("A mute has an end: give 30 days at most, or end the watch with `unwatch`.")
-    return " ".join(words[:-1]), duration
+    return MuteOptions(read_watch_name(" ".join(words[:-1])), duration)
 
 
-def read_watch_name(text: str) -> str:
-    """Parse the target, id or name of a watch, for `unwatch`, `unmute` and `ack`."""
-    return _require_name(text)
+def read_watch_name(text: str) -> WatchName:
+    """Parse the target, id or name of a watch."""
+    if not text.strip():
+        raise BadCommand("Name a watch by its target or its id; `watches` shows them.")
+    return WatchName(text.strip(), canonical_target(text.strip()))
 
 
-def read_settings(text: str, current: ChannelSettings) -> ChannelSettings:
-    """Apply `updates thread`, `reminder off` and so on; empty text changes nothing."""
-    words = text.lower().split()
-    match words:
-        case []:
-            return current
-        case ["updates", mode] if mode in UPDATE_MODES:
-            return replace(current, update_mode=mode)
-        case ["reminder", state] if state in ON_OFF:
-            return replace(current, reminders=ON_OFF[state])
-        case ["lists", state] if state in HERE_OFF:
-            return replace(current, list_notices=HERE_OFF[state])
-        case ["restrict", state] if state in ON_OFF:
-            return replace(current, creator_only=ON_OFF[state])
-        case ["digest", mode] if mode in WEEKLY_OFF:
-            return replace(current, weekly_digest=WEEKLY_OFF[mode])
-    raise BadCommand(f"{quoted(text)} is no setting. {SETTINGS_USAGE}")
+def read_setting(text: str) -> str:
+    """Parse `updates thread`, `reminder off` and so on, a key of SETTINGS; empty text changes nothing."""
+    setting = " ".join(text.lower().split())
+    if setting and setting not in SETTINGS:
+        raise BadCommand(f"{quoted(text)} is no setting. {SETTINGS_USAGE}")
+    return setting
+
+
+def with_setting(setting: str, current: ChannelSettings) -> ChannelSettings:
+    return replace(current, **SETTINGS[setting]) if setting else current
+
+
+def settings_words(settings: ChannelSettings) -> str:
+    """Settings in the words of the command, as stored in the audit stream."""
+    words = {
+        "updates": settings.update_mode,
+        "reminder": "on" if settings.reminders else "off",
+        "restrict": "on" if settings.creator_only else "off",
+        "lists": "here" if settings.list_notices else "off",
+        "digest": "weekly" if settings.weekly_digest else "off",
+    }
+    return " ".join(f"{name}={word}" for name, word in words.items())
 
 
 def canonical_target(text: str) -> str:
@@ -162,20 +210,9 @@ def _reject_special(networks: Iterable[Network]) -> None:
         first_block, last_block = special_purpose_of(network[0]), special_purpose_of(network[-1])
         if first_block and last_block:
             raise BadCommand(
-                f"{network[0]} is {first_block.name}: {first_block.summary} Watch the public"
+                f"{network[0]} is {first_block.name}. {first_block.summary} Watch the public"
                 " address that your mail leaves from."
             )
-
-
-def _require_name(text: str) -> str:
-    if not text.strip():
-        raise BadCommand("Name a watch by its target or its id; `watches` shows them.")
-    return text.strip()
-
-
-def _parse_interval(text: str, default: timedelta) -> timedelta:
-    interval = parse_duration(text)
-    return interval if default <= interval <= timedelta(hours=1) else validate_interval(interval)
 
 
 def _parse_range(word: str) -> Network | None:
@@ -203,24 +240,20 @@ def _is_target(word: str) -> bool:
         return False
 
 
-DEFAULT_RANGE = timedelta(days=30)
-FULL_RANGE = "all"
-
-
-def read_history(text: str) -> tuple[str, timedelta | None]:
-    """Parse `TARGET|ID [7d|30d|all]`; the lookback is None for `all`."""
+def read_history(text: str) -> HistoryOptions:
+    """Parse `TARGET|ID [7d|30d|all]`."""
     words = text.split()
     if len(words) < 2:
-        return read_watch_name(text), DEFAULT_RANGE
-    name, last = " ".join(words[:-1]), words[-1].lower()
+        return HistoryOptions(read_watch_name(text), DEFAULT_RANGE)
+    name, last = read_watch_name(" ".join(words[:-1])), words[-1].lower()
     if last == FULL_RANGE:
-        return name, None
+        return HistoryOptions(name, None)
     try:
-        return name, parse_duration(last)
+        return HistoryOptions(name, parse_duration(last))
     except BadDuration:
         if last[:1].isdigit() and "." not in last and ":" not in last:
             raise
-        return text.strip(), DEFAULT_RANGE  # a name of several words
+        return HistoryOptions(read_watch_name(text), DEFAULT_RANGE)  # a name of several words
 
 
 def history_start(watch: Watch, history: History, lookback: timedelta | None, now: datetime) -> datetime:

@@ -18,7 +18,6 @@ from bot.monitoring.interfaces import (
     Outbox,
     OutboxMessage,
     StoredWatch,
-    UpdateMode,
     WatchRepository,
 )
 from bot.monitoring.models import AlertReason, Channel, Watch
@@ -32,7 +31,7 @@ from handlers.delivery.retry_policy import (
     earliest_attempt,
     retry_decision,
 )
-from handlers.message import Card
+from handlers.message import Card, UpdateMode
 from handlers.messages.alerts import reply_card, root_card, undeliverable_card
 from handlers.messages.blocklists import list_notice_card
 from handlers.messages.history import digest_card
@@ -95,43 +94,71 @@ class DeliveryWorker:
         if self.timeouts.now() < earliest.not_before:
             await self.outbox.delay(message, earliest.not_before)
             return False
-        stored, settings = None, ChannelSettings(update_mode=UpdateMode.EDIT_ONLY)
-        if isinstance(message, AlertMessage):
-            stored = await self.watches.find(channel, message.watch.id)
-            settings = await self.watches.settings(channel)
-        digest = await self._digest(message) if isinstance(message, DigestMessage) else None
-        attempt = DeliveryAttempt(self.outbox, self.watches, poster, self.timeouts, message, stored, settings, digest)
+        content = await self._content(message)
+        if content is None:
+            log.error("alert of an unknown watch", platform=channel.platform, channel=channel.id, key=message.id)
+            await self.outbox.mark_dropped(message, "its watch is not stored")
+            return True
+        attempt = DeliveryAttempt(self.outbox, self.watches, poster, self.timeouts, message, content)
         return await attempt.run(earliest.possibly_sent_since)
 
-    async def _digest(self, message: DigestMessage) -> Card:
-        stored = await self.watches.list_watches(message.channel)
-        histories = await self.watches.histories(message.channel)
-        return digest_card(stored, histories, message.at - WEEK, message.at)
+    async def _content(self, message: OutboxMessage) -> Content | None:
+        """What to post; None for an alert whose watch is not known any more."""
+        if isinstance(message, ListNoticeMessage):
+            return Content(list_notice_card(message.notice, message.list_name))
+        if isinstance(message, DigestMessage):
+            stored = await self.watches.list_watches(message.channel)
+            histories = await self.watches.histories(message.channel)
+            return Content(digest_card(stored, histories, message.at - WEEK, message.at))
+        watch = await self.watches.get(message.channel, message.alert.watch_id) or message.snapshot
+        return alert_content(message, watch, await self.watches.settings(message.channel)) if watch else None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The cards of a message: the root, and for an alert its reply and its watch.
+
+    `broadcast`: the reply is shown to the whole channel. `is_unwanted`: by the settings of the channel.
+    """
+
+    root: Card
+    reply: Card | None = None
+    broadcast: bool = False
+    is_unwanted: bool = False
+    watch: StoredWatch | None = None
+
+
+def alert_content(message: AlertMessage, stored: StoredWatch, settings: ChannelSettings) -> Content:
+    """The root also shows acknowledgements and mutes made since the alert."""
+    alert, incident = message.alert, stored.incident
+    current = incident if incident.thread_key == alert.thread_key else None
+    is_severe = alert.is_escalation or alert.reason is AlertReason.RESOLVED
+    return Content(
+        root_card(stored.watch, alert, current),
+        reply_card(stored.watch, alert) if settings.update_mode != UpdateMode.EDIT_ONLY else None,
+        broadcast=is_severe and settings.update_mode == UpdateMode.BROADCAST,
+        is_unwanted=alert.reason is AlertReason.REMINDER and not settings.reminders,
+        watch=stored,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAttempt:
-    """One attempt to deliver an outbox message.
-
-    `stored` is the watch of an alert, None for other messages. A list notice that ends a condition
-    only edits the first one.
-    """
+    """One attempt to deliver an outbox message. A list notice that ends a condition only edits the first one."""
 
     outbox: Outbox
     watches: WatchRepository
     poster: MessagePoster
     timeouts: DeliveryTimeouts
     message: OutboxMessage
-    stored: StoredWatch | None
-    settings: ChannelSettings
-    digest: Card | None = None
+    content: Content
 
     async def run(self, possibly_sent_since: datetime | None) -> bool:
         """Deliver; True if the message left the outbox.
 
         `possibly_sent_since`: it may have been posted since then, so look it up first.
         """
-        if possibly_sent_since is None and self._is_reminder() and not self.settings.reminders:
+        if possibly_sent_since is None and self.content.is_unwanted:
             await self.outbox.mark_dropped(self.message, "reminders are off in this channel")
             return True
         try:
@@ -169,7 +196,7 @@ class DeliveryAttempt:
         thread = await self._thread()
         if thread and not await self._edit_root(thread):
             thread = None
-        if thread and self.settings.update_mode == UpdateMode.EDIT_ONLY:
+        if thread and self.content.reply is None:
             await self._mark_sent(self.message, thread)
         elif isinstance(self.message, ListNoticeMessage) and not self.message.is_root:
             await self.outbox.mark_dropped(self.message, "the notice to update was not found")
@@ -183,7 +210,7 @@ class DeliveryAttempt:
     async def _edit_root(self, root: str) -> bool:
         """Edit the root message; False if it no longer exists."""
         try:
-            await self.poster.update(self.message.channel, root, self._root_card())
+            await self.poster.update(self.message.channel, root, self.content.root)
         except MessageNotFound as error:
             log.info("thread not found", **self._log_fields(str(error)))
             return False
@@ -194,25 +221,24 @@ class DeliveryAttempt:
         return True
 
     async def _post(self, thread: str | None) -> None:
-        message = self.message
-        if thread and isinstance(message, AlertMessage):
-            broadcast = self.settings.update_mode == UpdateMode.BROADCAST
-            broadcast = broadcast and (message.alert.broadcast or message.alert.reason is AlertReason.RESOLVED)
-            reply = reply_card(message.watch, message.alert)
+        message, content = self.message, self.content
+        if thread and content.reply:
             try:
-                message_id = await self.poster.post(message.channel, reply, thread, message.id, broadcast)
+                message_id = await self.poster.post(
+                    message.channel, content.reply, thread, message.id, content.broadcast
+                )
                 await self._mark_sent(message, message_id)
                 return
             except MessageNotFound as error:
                 log.info("thread not found", **self._log_fields(str(error)))
-        message_id = await self.poster.post(message.channel, self._root_card(), "", message.id)
+        message_id = await self.poster.post(message.channel, content.root, "", message.id)
         if isinstance(message, AlertMessage):
             message = replace(message, alert=replace(message.alert, is_root=True))
         await self._mark_sent(message, message_id)
 
     async def _mark_sent(self, message: OutboxMessage, message_id: str) -> None:
         await self.outbox.mark_sent(message, message_id)
-        if self.stored and self.stored.paused:
+        if self.content.watch and self.content.watch.paused:
             await self.watches.resume_channel(message.channel)
 
     async def _handle_failure(self, error: PostError, started: OutboxMessage | None) -> bool:
@@ -220,10 +246,12 @@ class DeliveryAttempt:
 
         `started` is the message with this attempt recorded, None if no attempt was made.
         """
-        decision = retry_decision(self.message, error, self.stored is not None, self.timeouts)
+        stored = self.content.watch
+        watched = stored if stored and not stored.removed else None
+        decision = retry_decision(self.message, error, watched is not None, self.timeouts)
         log.log(LOG_LEVELS.get(type(error), logging.WARNING), "message not sent", **self._log_fields(str(error)))
-        if decision.pause_scope is not PauseScope.NONE and self.stored and not self.stored.paused:
-            await self._pause(self.stored.watch, decision.pause_scope, str(error))
+        if decision.pause_scope is not PauseScope.NONE and watched and not watched.paused:
+            await self._pause(watched.watch, decision.pause_scope, str(error))
         if decision.retry_at is None:
             await self.outbox.mark_dropped(self.message, str(error))
         elif started and decision.definitely_not_sent:
@@ -253,23 +281,6 @@ class DeliveryAttempt:
             await self.poster.notify_user(channel, watch.created_by, undeliverable_card(watch, reason))
         except POST_ERRORS as error:
             log.info("creator not notified", **self._log_fields(str(error)))
-
-    def _root_card(self) -> Card:
-        """The root message, with acknowledgements and mutes made since the alert."""
-        message = self.message
-        if isinstance(message, ListNoticeMessage):
-            return list_notice_card(message.notice, message.list_name)
-        if isinstance(message, DigestMessage):
-            assert self.digest
-            return self.digest
-        incident = message.incident
-        if self.stored and self.stored.incident.thread_key == incident.thread_key:
-            current = self.stored.incident
-            incident = replace(incident, acknowledged=current.acknowledged, muted=current.muted)
-        return root_card(message.watch, incident, message.alert)
-
-    def _is_reminder(self) -> bool:
-        return isinstance(self.message, AlertMessage) and self.message.alert.reason is AlertReason.REMINDER
 
     def _log_fields(self, error: str) -> dict[str, str]:
         channel, key = self.message.channel, self.message.id

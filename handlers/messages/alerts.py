@@ -66,7 +66,7 @@ def _render_eased(watch: Watch, alert: Alert) -> Card:
         *remaining_lines(alert.remaining),
         *problem_lines(watch, alert.new),
     )
-    ended = f"no longer {problems_summary(alert.cleared)}" if alert.cleared else "no longer followed on a list"
+    ended = f"no longer {problems_summary(alert.cleared)}" if alert.cleared else "no longer checked on a blocklist"
     title = "better" if alert.remaining else ended
     return Card(f"{watch_label(watch)}: {title}", Tone.WARN if alert.remaining else Tone.GOOD, lines=lines)
 
@@ -91,16 +91,16 @@ def _render_reminder(watch: Watch, alert: Alert) -> Card:
 
 
 def _render_unstable(watch: Watch, alert: Alert) -> Card:
-    note = "You hear of it again once it has stayed the same for 12 hours."
+    note = "No more alerts about it until it has been stable for 12 hours."
     names = ", ".join(dict.fromkeys(map(problem_name, alert.new)))
     return Card(
-        f"{watch_label(watch)}: {names} comes and goes", Tone.WARN, lines=(*problem_lines(watch, alert.new), Line(note))
+        f"{watch_label(watch)}: {names} is unstable", Tone.WARN, lines=(*problem_lines(watch, alert.new), Line(note))
     )
 
 
 def _render_degraded(watch: Watch, alert: Alert) -> Card:
-    note = "It was seen once, and every second look went unanswered, so nobody knows whether it is true."
-    title = f"{watch_label(watch)}: perhaps {problems_summary(alert.new)}"
+    note = "It was seen once, and no second check got an answer, so it is not confirmed."
+    title = f"{watch_label(watch)}: not confirmed: {problems_summary(alert.new)}"
     return Card(title, Tone.UNSURE, lines=(*problem_lines(watch, alert.new), Line(note, Tone.UNSURE)))
 
 
@@ -117,15 +117,25 @@ REPLY_RENDERERS: Mapping[AlertReason, Callable[[Watch, Alert], Card]] = {
 
 
 MAX_CHECKED = 16  # addresses per check
-INVITE_STEP = "Add mailcheck to the channel again (in Slack: /invite @mailcheck), and its watches go on."
+INVITE_STEP = "Add mailcheck to the channel again (in Slack: /invite @mailcheck) to resume its watches."
 
 
-def root_card(watch: Watch, incident: Incident, alert: Alert) -> Card:
-    """The root message of a thread at the time of an alert."""
+def root_card(watch: Watch, alert: Alert, current: Incident | None = None) -> Card:
+    """The root message of a thread at the time of an alert.
+
+    `current` is the same incident now, for acknowledgements and mutes made since.
+    """
     if alert.is_root and alert.opened_at is None:
         return reply_card(watch, alert)  # a notice without an incident
     if alert.reason is AlertReason.RESOLVED:
         return _resolved_root_card(watch, alert)
+    incident = Incident(
+        watch.id,
+        alert.watching_since,
+        opened_at=alert.opened_at,
+        acknowledged=current.acknowledged if current else None,
+        muted=current.muted if current else None,
+    )
     return _open_root_card(
         watch,
         incident,
@@ -149,11 +159,11 @@ def reply_card(watch: Watch, alert: Alert) -> Card:
 def undeliverable_card(watch: Watch, reason: str) -> Card:
     """Direct message to the watch's creator when the channel can no longer be posted to."""
     return Card(
-        (f"The alerts about {watch_label(watch)} cannot be delivered: their channel is closed to mailcheck"),
+        f"mailcheck can no longer post alerts about {watch_label(watch)} in their channel",
         Tone.WARN,
         step=INVITE_STEP,
-        lines=(Line("Until then all watches of that channel rest; after 30 days they end."),),
-        footnote=f"The platform says: {reason}" if reason else "",
+        lines=(Line("All watches of that channel are paused; they are removed after 30 days."),),
+        footnote=f"The platform answered: {reason}" if reason else "",
     )
 
 
@@ -198,7 +208,7 @@ def _title(watch: Watch, problems: Sequence[Problem], known_problems: Sequence[P
     addresses = {observation.address for observation in listed if observation.address}
     if watch.is_range and watch.network and addresses:
         return f"{subject}: {len(addresses)} of {watch.network.num_addresses} addresses listed"
-    return f"{subject}: {problems_summary(problems)}" if problems else f"{subject}: nothing is wrong any more"
+    return f"{subject}: {problems_summary(problems)}" if problems else f"{subject}: no problems left"
 
 
 def _incident_buttons(watch: Watch, incident: Incident) -> list[Button]:

@@ -15,27 +15,25 @@ def list_notice_card(notice: ListNotice, list_name: str) -> Card:
     """Notice that a list is quarantined, or, as an edit of that one, trusted again."""
     if notice.reason is not NoticeReason.QUARANTINED:
         return Card(
-            f"{list_name} is believed again",
+            f"{list_name} is reliable again",
             Tone.GOOD,
-            lines=(Line("It had listed too much; what it says counts again."),),
+            lines=(Line("It had listed too many targets; its results count again."),),
         )
     flipped = (
-        f" {notice.newly_listed} of the last {notice.answered} targets turned to listed at once."
+        f" {notice.newly_listed} of the last {notice.answered} targets became listed in one round."
         if notice.answered
         else ""
     )
-    test_point = " It lists its own test entry that must never be listed." if not notice.answered else ""
+    test_point = " It lists its own test point that must never be listed." if not notice.answered else ""
     return Card(
-        f"{list_name} lists too much to be believed, and is left out",
+        f"{list_name} is unreliable right now, so its results are ignored",
         Tone.WARN,
         lines=(
-            Line(f"No channel is alerted for what it says.{flipped}{test_point}"),
-            Line("It counts again after three good rounds of its own test entries; there is nothing to do."),
-            Line(
-                "Lists do so when they are closed, sold or broken. Servers that use it may refuse good mail meanwhile."
-            ),
+            Line(f"Its listings raise no alerts.{flipped}{test_point}"),
+            Line("They count again after three rounds in which its test points are right; there is nothing to do."),
+            Line("This happens when a list is closed, sold or broken. Servers that use it may reject good mail."),
         ),
-        footnote="Told in this channel only; settings lists off ends it",
+        footnote="Posted in this channel only; settings lists off stops it",
     )
 
 
@@ -59,9 +57,9 @@ def lists_card(lists: Sequence[ListRow]) -> Card:
         for name, verdict, reason, ms in ranked
     )
     return Card(
-        f"{good} of {len(lists)} lists answer their own test entries right",
+        f"{good} of {len(lists)} blocklists are working",
         Tone.GOOD if good == len(lists) else Tone.UNSURE,
-        step="" if good else "Use a resolver of your own: lists refuse public ones.",
-        table=Table(("Blocklist", "Health", "Why"), rows),
+        step="" if good else "Use a resolver of your own: blocklists refuse public ones.",
+        table=Table(("Blocklist", "State", "Why"), rows),
         private=True,
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from bot.bounces.classify import INBOUND, Bounce
 from bot.bounces.log_summary import CauseCount, LogSummary
 from bot.bounces.message_headers import HeaderAnalysis
+from bot.bounces.pasted_text import LogAnalysis, TextAnalysis
 from bot.bounces.received import Hop
 from bot.bounces.rules import load_rules
 from handlers.message import Button, Card, Fact, Line, TextBlock, Tone
@@ -188,6 +189,15 @@ def _claims(path: HeaderAnalysis) -> Iterator[str]:
         if not field.is_trusted and field.results:
             results = ", ".join(f"{result.method.upper()} {result.result}" for result in field.results)
             yield f"Claimed by {field.authserv_id or 'an unnamed server'}, not trusted: {results}."
+
+
+def analysis_card(analysis: TextAnalysis) -> Card:
+    """The card of a log, a bounce or a message header."""
+    match analysis:
+        case LogAnalysis(examples, summary):
+            return log_card(examples, summary)
+        case HeaderAnalysis():
+            return route_card(analysis)
 
 
 def lines_read_text(number: int) -> str:

@@ -1,46 +1,16 @@
-"""Shared formatting: tones, check names, counts and the order of problems."""
+"""Shared formatting: tones, counts and the order of problems."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.checks.registry import CHECK_IDS, CHECK_NAMES
 from bot.inputs.domain_names import display_domain
 from bot.models import CheckRequest, Finding, Report, Verdict
 from handlers.message import Card, Line, Select, Tone
 
 TONES = {Verdict.PASS: Tone.GOOD, Verdict.UNKNOWN: Tone.UNSURE, Verdict.WARN: Tone.WARN, Verdict.FAIL: Tone.BAD}
-
-# Checks by impact on delivery; within a check the worst severity comes first.
-CHECK_ORDER = (
-    "blocklist",
-    "ptr",
-    "helo",
-    "spf",
-    "dmarc",
-    "mx",
-    "dkim",
-    "mta-sts",
-    "starttls",
-    "network",
-    "tls-rpt",
-    "dane",
-    "bimi",
-    "senders",
-)
 SEVERITIES = ("high", "medium", "low", "none")
-CHECK_NAMES = {
-    "ptr": "reverse name",
-    "helo": "HELO name",
-    "spf": "SPF",
-    "dmarc": "DMARC",
-    "mx": "MX",
-    "dkim": "DKIM",
-    "mta-sts": "MTA-STS",
-    "starttls": "STARTTLS",
-    "tls-rpt": "TLS reports",
-    "dane": "DANE",
-    "bimi": "BIMI",
-}
 SPECIAL_PURPOSE = "network.special-purpose"
 MUTE_DURATIONS = Select(
     "For how long?",
@@ -57,24 +27,25 @@ REASON_TEXTS = {
     "stripped": "the resolver removes its answers",
     "parked": "the domain of the list is parked",
     "emptied": "the list is empty",
-    "lists-everything": "it lists everything",
-    QUARANTINED: "it listed too much at once, so no watch believes it",
+    "lists-everything": "it lists its must-not-list test point",
+    QUARANTINED: "it is unreliable right now, so its results are ignored",
     "blocked": "it refuses this resolver",
     "key-disabled": "its key was disabled",
-    "key-misused": "its key belongs to somebody else",
+    "key-misused": "its key belongs to another account",
     "no-key": "it needs a key that is not set",
     "malformed": "the answer could not be read",
     "truncated": "the answer was cut off",
-    "loop": "its name leads in a circle",
-    "wrong-zone": "the zone was asked under a wrong name",
-    "wrong-query": "it was asked the wrong kind of question",
-    "contradiction": "its test entries contradict each other",
+    "loop": "its names form a CNAME loop",
+    "wrong-zone": "its zone is misspelled in the catalog",
+    "wrong-query": "it does not hold this kind of query",
+    "contradiction": "its test points contradict each other",
 }
 
 
 def request_label(request: CheckRequest) -> str:
-    ip, domain = request.target.ip, request.target.domain
-    return " · ".join(part for part in (str(ip) if ip else "", display_domain(domain) if domain else "") if part)
+    target = request.target
+    name = target.mailbox or (display_domain(target.domain) if target.domain else "")
+    return " · ".join(part for part in (str(target.ip) if target.ip else "", name) if part)
 
 
 def summarize_report(report: Report) -> str:
@@ -92,7 +63,10 @@ def summarize_report(report: Report) -> str:
         return ", ".join((*special, f"{pluralize(len(other_problems), 'problem')} ({', '.join(names)})"))
     if special:
         return special[0]
-    return "not everything could be checked" if report.verdict is Verdict.UNKNOWN else "all good"
+    if report.verdict is Verdict.UNKNOWN:
+        return "not everything could be checked"
+    listings = [list_name(finding) for finding in report.findings if is_listing(finding)]
+    return f"no problems, but listed on {join_names(listings, 1)}" if listings else "no problems found"
 
 
 def is_problem(finding: Finding) -> bool:
@@ -126,7 +100,7 @@ def join_names(names: Sequence[str], limit: int = 8) -> str:
 
 
 def finding_sort_key(finding: Finding) -> tuple[int, int, int]:
-    check = CHECK_ORDER.index(finding.check) if finding.check in CHECK_ORDER else len(CHECK_ORDER)
+    check = CHECK_IDS.index(finding.check) if finding.check in CHECK_IDS else len(CHECK_IDS)
     severity = finding.facts.get("severity", "none")
     return (-finding.verdict, check, SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES))
 
@@ -139,9 +113,7 @@ def finding_line(finding: Finding, shown_step: str = "") -> Line:
 
 
 def verdict_word(verdict: Verdict) -> str:
-    return {Verdict.PASS: "good", Verdict.UNKNOWN: "not known", Verdict.WARN: "look at it", Verdict.FAIL: "bad"}[
-        verdict
-    ]
+    return {Verdict.PASS: "good", Verdict.UNKNOWN: "not known", Verdict.WARN: "warning", Verdict.FAIL: "bad"}[verdict]
 
 
 def findings_card(title: str, findings: Sequence[Finding]) -> Card:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from handlers.message import Card, Line, Table, Tone
 
 
@@ -11,31 +13,16 @@ def refusal_card(sentence: str) -> Card:
 
 
 def internal_error_card() -> Card:
-    return Card("Something broke here, and it is logged. Please try again in a minute.", tone=Tone.BAD, private=True)
-
-
-def help_card() -> Card:
-    rows = (
-        ("203.0.113.5 example.com", "check an address, a domain, or both"),
-        ("203.0.113.0/28", "check up to 16 addresses"),
-        ("203.0.113.5 as client", "the address submits mail with a password: a policy listing is expected"),
-        ("203.0.113.5 helo mail.example.com", "check the name that the server greets with, too"),
-        ("example.com tree", "draw where the lookups of its SPF record go"),
-        ("203.0.113.5 example.com private", "only you see the answer"),
-        ("watch 203.0.113.0/28 every 1h", "this channel is alerted when something changes; up to 256 addresses"),
-        ("watch example.com addresses", "the same for the domain's mail servers and the addresses in its SPF"),
-        ("watches", "what this channel watches, and how it is"),
-        ("history 203.0.113.5 7d", "what became of a watch, as a picture; also: 30d, all"),
-        ("mute 203.0.113.5 24h", "no alerts for a while; also: unmute, ack, unwatch"),
-        ("settings", "how this channel hears of things"),
-        ("bounce 550 5.7.1 …", "what a bounce or a log means: whose fault, which list, what to do"),
-        ("headers Received: …", "the way of a message, and the address it left from"),
-        ("lists", "which blocklists answer, and which do not"),
-        ("help", "this page"),
+    return Card(
+        "Internal error, logged. Try again; if it repeats, tell the admin of this bot.", tone=Tone.BAD, private=True
     )
+
+
+def help_card(usages: Iterable[tuple[str, str]]) -> Card:
+    """What to type, and what it does; `usages` are those of the verbs."""
     return Card(
         "What mailcheck can do",
         lines=(Line("Type an address, a domain, or both after the command."),),
-        table=Table(("Type", "To"), rows),
+        table=Table(("Type", "To"), tuple(usages)),
         private=True,
     )

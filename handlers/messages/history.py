@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.checks.registry import CHECK_NAMES
 from bot.inputs.durations import format_duration
 from bot.monitoring.history import ACKNOWLEDGED, ACTIONS, MUTED, OTHERS, ZERO, History, Span, Track
 from bot.monitoring.interfaces import StoredWatch
@@ -13,7 +14,7 @@ from bot.monitoring.models import Watch
 from bot.monitoring.observations import BLOCKLIST
 from handlers.charts import Bar, Row, RowKind, Timeline
 from handlers.message import Button, Card, Chart, Fact, Line, Tone
-from handlers.messages.formatting import CHECK_NAMES, pluralize
+from handlers.messages.formatting import pluralize
 from handlers.messages.problems import format_time, watch_label
 
 MIN_RANGE = timedelta(hours=1)  # shortest range of a chart
@@ -107,10 +108,10 @@ def row_kind(track: TrackInRange) -> RowKind:
 
 
 def track_name(track: Track) -> str:
-    """Label of a track: the list's name, `reverse name`, `MX changed`, `in hand`."""
+    """Label of a track: the list's name, `PTR`, `MX changed`, `acknowledged`."""
     check, _, subject = track.key.partition(":")
     if track.key in ACTIONS:
-        return "muted" if track.key == MUTED else "in hand"
+        return "muted" if track.key == MUTED else "acknowledged"
     if track.key == OTHERS:
         return "other lists"
     if check == BLOCKLIST:
@@ -139,7 +140,7 @@ def short_summary(tracks: Sequence[TrackInRange]) -> str:
     parts = [pluralize(number, noun) for noun, number in numbers.items() if number]
     if lists:
         parts[0] += f" on {pluralize(len({track.track.key for track in lists}), 'list')}"
-    return ", ".join(parts) or "nothing wrong"
+    return ", ".join(parts) or "no problems"
 
 
 def history_facts(tracks: Sequence[TrackInRange]) -> Iterator[Fact]:
@@ -179,7 +180,7 @@ def last_active_text(track: TrackInRange) -> str:
 
 
 MAX_WATCHES_SHOWN = 10
-DIGEST_FOOTNOTE = "Type `settings digest off`, and this comes no more."
+DIGEST_FOOTNOTE = "Type `settings digest off` to stop this digest."
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +214,7 @@ def digest_card(
     now = f"{is_open} of {watched} with a problem now" if is_open else f"{watched}, none with a problem now"
     lines = tuple(week_line(week) for week in weeks[:MAX_WATCHES_SHOWN])
     more = (
-        (Line(f"And {len(weeks) - MAX_WATCHES_SHOWN} more; `history` tells of each."),)
+        (Line(f"And {len(weeks) - MAX_WATCHES_SHOWN} more; `history` shows each."),)
         if len(weeks) > MAX_WATCHES_SHOWN
         else ()
     )

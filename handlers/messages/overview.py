@@ -20,14 +20,13 @@ from handlers.messages.formatting import REASON_TEXTS, join_names, pluralize
 from handlers.messages.problems import format_time, problems_summary, watch_label
 from handlers.messages.watches import watch_interval, watch_state
 
-WATCH_HINT = "Type `watch 203.0.113.5 example.com` in a channel; it hears of it when something changes."
+WATCH_HINT = "Type `watch 203.0.113.5 example.com` in a channel; it is alerted when something changes."
 QUARANTINE_NOTE = (
-    "It suddenly listed far too much. It is believed again once its own test entries are right for some rounds."
+    "It suddenly listed far more targets than usual. Its results count again once its test points are right for some "
+    "rounds."
 )
-UNANSWERED_NOTE = "Nothing that it says can be verified right now, so it moves no incident."
-BUDGET_NOTE = (
-    "A tenth of each limit is kept for people's checks; where the rest is not enough, watches look less often."
-)
+UNANSWERED_NOTE = "Its results cannot be verified right now, so they change no incident."
+BUDGET_NOTE = "A tenth of each limit is reserved for people's checks; the rest limits how often watches are polled."
 BUDGET_WARNING_SHARE = 0.8  # share of a budget from which it is a warning
 
 
@@ -80,7 +79,7 @@ def lists_section(
     """Status of the lists; `rows` is None while it is pending, `list_names` are by list id."""
     notes = [
         Line(
-            f"{list_names.get(health.list_id, health.list_id)}: held back since "
+            f"{list_names.get(health.list_id, health.list_id)}: results ignored since "
             f"{format_time(health.quarantined_since)}",
             Tone.WARN,
             QUARANTINE_NOTE,
@@ -93,9 +92,11 @@ def lists_section(
         for health in list_healths
         if health.degraded and not health.quarantined_since
     ]
-    notes += [Line(f"Silent for some rounds: {join_names(degraded)}", Tone.UNSURE, UNANSWERED_NOTE)] if degraded else []
+    notes += (
+        [Line(f"No answer for some rounds: {join_names(degraded)}", Tone.UNSURE, UNANSWERED_NOTE)] if degraded else []
+    )
     if rows is None:
-        card = Card("Asking every blocklist for its test entries …", lines=tuple(notes))
+        card = Card("Querying the test points of every blocklist …", lines=tuple(notes))
         return Section("Blocklists", (card,))
     card = lists_card(rows)
     lines = (*notes, *_unusable_lines(rows))
@@ -113,8 +114,8 @@ def resolver_section(servers: Sequence[ServerHealth]) -> Section:
         if unresponsive
         else f"{pluralize(len(servers), 'name server')} in use"
     )
-    step = "Is it running, and may this host ask it? `mailcheck doctor` says more." if unresponsive else ""
-    table = Table(("Name server", "State", "Usual answer", "Questions", "Asked again"), rows)
+    step = "Is it running, and does it answer this host? `mailcheck doctor` shows more." if unresponsive else ""
+    table = Table(("Name server", "State", "Round trip", "Queries", "Retries"), rows)
     tone = Tone.BAD if len(unresponsive) == len(servers) else Tone.WARN if unresponsive else Tone.GOOD
     return Section("Resolver", (Card(title, tone, step, table=table, footnote="since this process was started"),))
 
@@ -140,11 +141,11 @@ def budgets_section(budgets: Sequence[QueryUsage], list_names: Mapping[str, str]
         if budget.used >= BUDGET_WARNING_SHARE * budget.per_day
     ]
     if not rows:
-        return Section("Budgets", (Card("No watch has asked a list with a daily limit today"),))
-    title = f"Nearly used up today: {join_names(full)}" if full else "Watches keep within what every list allows"
-    table = Table(("Blocklist", "Used today", "Allowed a day", "Part"), rows)
+        return Section("Budgets", (Card("No watch has queried a list with a daily limit today"),))
+    title = f"Nearly used up today: {join_names(full)}" if full else "Watches stay within the limits of every list"
+    table = Table(("Blocklist", "Used today", "Daily limit", "Share"), rows)
     unused = len(budgets) - len(rows)
-    note = f"{BUDGET_NOTE} {pluralize(unused, 'more list')} with a limit: not asked today." if unused else BUDGET_NOTE
+    note = f"{BUDGET_NOTE} {pluralize(unused, 'more list')} with a limit: not queried today." if unused else BUDGET_NOTE
     return Section("Budgets", (Card(title, Tone.WARN if full else Tone.GOOD, table=table, footnote=note),))
 
 
@@ -160,7 +161,7 @@ def _incidents_card(watched: Sequence[ChannelWatch]) -> Card:
 def _incident_line(item: ChannelWatch, since: datetime) -> Line:
     incident = item.stored.incident
     problems = problems_summary(unique_problems(_notified(incident.problems))) or "being cleared"
-    owner = f"{incident.acknowledged.actor} has it in hand" if incident.acknowledged else "nobody has it in hand yet"
+    owner = f"acknowledged by {incident.acknowledged.actor}" if incident.acknowledged else "not acknowledged"
     return Line(
         f"{watch_label(item.stored.watch)}: {problems}",
         Tone.BAD,
@@ -182,13 +183,13 @@ def _channel_card(name: str, watches: Sequence[StoredWatch], now: datetime) -> C
     return Card(
         f"{title}, {is_open} with an open incident" if is_open else title,
         Tone.WARN if is_open else Tone.GOOD,
-        table=Table(("Watch", "State", "Every", "Next look"), rows),
+        table=Table(("Watch", "State", "Every", "Next check"), rows),
     )
 
 
 def _next_poll(stored: StoredWatch, now: datetime) -> str:
     if stored.paused or stored.next_poll_at is None:
-        return "none while it rests" if stored.paused else "not planned yet"
+        return "none while paused" if stored.paused else "not planned yet"
     if stored.next_poll_at <= now:
         return "now"
     return (
@@ -231,8 +232,8 @@ def _unusable_lines(rows: Sequence[ListRow]) -> list[Line]:
 
 def _server_state(server: ServerHealth) -> str:
     if server.unresponsive:
-        return "silent"
-    return "answers" if server.answered else "not asked yet"
+        return "no answer"
+    return "answers" if server.answered else "not queried yet"
 
 
 def _response_time(server: ServerHealth) -> str:

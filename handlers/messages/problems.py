@@ -6,13 +6,21 @@ from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from bot.checks.registry import CHECK_NAMES
 from bot.inputs.domain_names import display_domain
 from bot.monitoring.models import Problem, Severity, Watch, unique_problems
 from bot.monitoring.observations import BLOCKLIST
 from handlers.message import Line, Table, Tone
-from handlers.messages.formatting import CHECK_NAMES, pluralize
+from handlers.messages.formatting import pluralize
 
 MAX_NAMES = 8
+CONFIG_PROBLEMS = {  # by the subject of the observation, after the name of the check
+    "gone": "not valid",
+    "failing": "failing",
+    "limits": "over its limits",
+    "changed": "changed",
+    "weakened": "weakened",
+}
 
 
 def watch_label(watch: Watch) -> str:
@@ -38,12 +46,21 @@ def problem_name(problem: Problem) -> str:
 
 
 def problems_summary(problems: Sequence[Problem]) -> str:
-    """`on Spamhaus ZEN`, `on 3 blocklists and a problem with SPF`."""
+    """`on Spamhaus ZEN`, `on 3 blocklists, SPF failing, PTR changed`."""
     lists = list(dict.fromkeys(problem_name(p) for p in problems if p.last_observation.check == BLOCKLIST))
-    checks = list(dict.fromkeys(problem_name(p) for p in problems if p.last_observation.check != BLOCKLIST))
-    on = f"on {lists[0]}" if len(lists) == 1 else f"on {len(lists)} blocklists" if lists else ""
-    wrong = f"a problem with {' and '.join(checks)}" if checks else ""
-    return " and ".join(part for part in (on, wrong) if part)
+    config = dict.fromkeys(_config_problem(p) for p in problems if p.last_observation.check != BLOCKLIST)
+    on = [f"on {lists[0]}" if len(lists) == 1 else f"on {len(lists)} blocklists"] if lists else []
+    return ", ".join((*on, *config))
+
+
+def _config_problem(problem: Problem) -> str:
+    """What is wrong with a DNS record, in a few words: `SPF over its limits`, `PTR changed`."""
+    observation = problem.last_observation
+    _, _, word = observation.code.partition(".")
+    what = CONFIG_PROBLEMS.get(observation.subject) or CONFIG_PROBLEMS.get(word)
+    if what or not word:
+        return f"{problem_name(problem)} {what or CONFIG_PROBLEMS['failing']}"
+    return f"{problem_name(problem)}: {word.replace('-', ' ')}"
 
 
 def names_with_addresses(problems: Sequence[Problem]) -> str:
@@ -90,11 +107,11 @@ def problem_lines(watch: Watch, problems: Sequence[Problem], step: str = "") -> 
 def _problem_line(problem: Problem, shown_step: str, similar_count: int) -> Line:
     observation = problem.last_observation
     change = (
-        f"{observation.previous_value} → {observation.value or 'nothing'}"
+        f"{observation.previous_value} → {observation.value or 'no record'}"
         if observation.previous_value and observation.previous_value != observation.value
         else ""
     )
-    same_elsewhere = f"The same at {pluralize(similar_count, 'more address')}." if similar_count else ""
+    same_elsewhere = f"Also on {pluralize(similar_count, 'more address')}." if similar_count else ""
     detail = " ".join(
         filter(None, (same_elsewhere, "" if observation.remediation == shown_step else observation.remediation))
     )
@@ -144,7 +161,7 @@ def known_lines(problems: Sequence[Problem]) -> list[Line]:
 
 
 def unverified_lines(problems: Sequence[Problem]) -> list[Line]:
-    note = "not asked for a week, so it is not known whether it is still there"
+    note = "not checked for a week, so it is not known whether it is still listed"
     return [Line(f"{names_with_addresses(problems)}: {note}.", Tone.UNSURE)] if problems else []
 
 

@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bot.checks.registry import CHECK_NAMES
 from bot.models import CheckRequest, Finding, Report, Role, Verdict
 from handlers.message import Button, Card, Fact, Line, Table, TextBlock, Tone
 from handlers.messages.formatting import (
-    CHECK_NAMES,
     REASON_TEXTS,
     TONES,
     finding_line,
@@ -52,7 +52,7 @@ def spf_tree_block(findings: Iterable[Finding], requested: bool = False) -> Text
     if not rows or not (is_broken or requested):
         return None
     total = rows[0]["lookups"]
-    total_text = "a circle" if total is None else f"{pluralize(total, 'lookup')}, 10 allowed"
+    total_text = "include loop" if total is None else f"{pluralize(total, 'lookup')}, 10 allowed"
     return TextBlock(f"SPF of {sanitize(str(rows[0]['text']))}: {total_text}", tuple(_tree_lines(rows)))
 
 
@@ -81,6 +81,7 @@ def _branch_marks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return branches[::-1]
 
 
+RESOLVER_FAULT = "dns.resolver-fault"  # it stands for all lists that fail for its reason
 MAX_PROBLEMS = 8
 MAX_WITH_STEP = 4  # of these, with their own step: more cannot be read in ten seconds
 MIN_TABLE_LISTINGS = 3  # fewer are separate lines, with their own step
@@ -102,16 +103,21 @@ IMPROVEMENTS = {
     "mta-sts.missing": "an MTA-STS policy",
     "mta-sts.testing": "MTA-STS in mode enforce",
     "mta-sts.off": "an MTA-STS policy that is switched on",
-    "mta-sts.short-age": "an MTA-STS policy that senders remember for weeks",
+    "mta-sts.short-age": "an MTA-STS policy with a longer max_age",
     "tls-rpt.missing": "reports about failed TLS",
 }
-RECEIVER_VERDICTS = {Verdict.PASS: "yes", Verdict.UNKNOWN: "not known", Verdict.WARN: "perhaps not", Verdict.FAIL: "no"}
+RECEIVER_VERDICTS = {
+    Verdict.PASS: "{name} accepts",
+    Verdict.UNKNOWN: "{name} not known",
+    Verdict.WARN: "{name} may reject",
+    Verdict.FAIL: "{name} rejects",
+}
 
 
 def progress_text(completed: int, requests: Sequence[CheckRequest]) -> str:
-    """Progress of a check of several targets: `12 of 16 addresses looked at`."""
+    """Progress of a check of several targets: `12 of 16 addresses checked`."""
     unit = "addresses" if all(request.target.ip for request in requests) else "targets"
-    return f"{completed} of {len(requests)} {unit} looked at"
+    return f"{completed} of {len(requests)} {unit} checked"
 
 
 def report_card(report: Report, with_tree: bool = False) -> Card:
@@ -123,8 +129,14 @@ def report_card(report: Report, with_tree: bool = False) -> Card:
     listings = [f for f in problems if f.check == "blocklist"]
     uses_table = len(listings) >= MIN_TABLE_LISTINGS
     detailed = [f for f in problems if not (uses_table and f.check == "blocklist")]
+    explained = {f.facts["reason"] for f in problems if f.code == RESOLVER_FAULT}
     unanswered = [
-        f for f in report.findings if f.verdict is Verdict.UNKNOWN and f not in problems and f.check == "blocklist"
+        f
+        for f in report.findings
+        if f.verdict is Verdict.UNKNOWN
+        and f not in problems
+        and f.check == "blocklist"
+        and f.facts.get("reason") not in explained
     ]
     step = next((f.remediation for f in (*problems, *unanswered) if f.remediation), "")
     spf_tree = spf_tree_block(report.findings, requested=with_tree)
@@ -161,9 +173,7 @@ def reports_card(reports: Sequence[Report]) -> Card:
     ranked = sorted(reports, key=lambda report: -report.verdict)
     worst = ranked[0].verdict
     bad = sum(report.verdict is Verdict.FAIL for report in reports)
-    rows = tuple(
-        (request_label(report.request), verdict_word(report.verdict), summarize_report(report)) for report in ranked
-    )
+    rows = tuple((request_label(report.request), _report_word(report), summarize_report(report)) for report in ranked)
     steps = (
         f.remediation
         for report in ranked
@@ -176,7 +186,7 @@ def reports_card(reports: Sequence[Report]) -> Card:
         else _overall_verdict(reports, worst),
         tone=TONES[worst],
         step=next(steps, ""),
-        table=Table(("Target", "Verdict", "What was found"), rows),
+        table=Table(("Target", "Verdict", "Problems"), rows),
         buttons=tuple(_details_button(report) for report in ranked if report.verdict is Verdict.FAIL)[:4],
         footnote=(f"{pluralize(len(reports), 'target')} checked · {elapsed_text(max(r.elapsed_ms for r in reports))}"),
     )
@@ -196,7 +206,7 @@ def report_footnote(report: Report) -> str:
     if states:
         unanswered = states.count("unknown") + states.count("unusable")
         listed = sum(map(is_listing, report.findings))
-        queried = f"{pluralize(len(states), 'list')} asked: {states.count('not_listed')} clean, {listed} listed"
+        queried = f"{pluralize(len(states), 'list')} queried: {states.count('not_listed')} clean, {listed} listed"
         parts.append(f"{queried}, {unanswered} without an answer" if unanswered else queried)
     parts.append("from the cache" if report.cached else elapsed_text(report.elapsed_ms))
     return " · ".join((*parts, *report.notes))
@@ -252,8 +262,8 @@ def _passed_lines(findings: Sequence[Finding]) -> Iterable[Line]:
     good = [CHECK_NAMES[f.check] for f in present if f.check in CHECK_NAMES]
     bad = {CHECK_NAMES.get(f.check, f.check) for f in findings if f.verdict is not Verdict.PASS}
     names = [name for name in dict.fromkeys(good) if name not in bad]
-    parts = names + ([f"clean on {pluralize(clean, 'blocklist')}"] if clean else [])
-    return [Line(f"In order: {', '.join(parts)}.", Tone.GOOD)] if parts else []
+    parts = names + ([f"not listed on {pluralize(clean, 'blocklist')}"] if clean else [])
+    return [Line(f"Passed: {', '.join(parts)}.", Tone.GOOD)] if parts else []
 
 
 def _improvement_lines(findings: Iterable[Finding]) -> Iterable[Line]:
@@ -282,11 +292,11 @@ def _receiver_facts(report: Report) -> tuple[Fact, ...]:
     verdicts = [finding for finding in report.findings if finding.check == "senders"]
     if all(finding.verdict is Verdict.PASS for finding in verdicts):
         return ()
-    return (Fact("Would take this mail", " · ".join(map(_receiver_verdict, verdicts))),)
+    return (Fact("Likely", " · ".join(map(_receiver_verdict, verdicts))),)
 
 
 def _receiver_verdict(finding: Finding) -> str:
-    verdict = f"{finding.facts.get('name', finding.subject)} {RECEIVER_VERDICTS[finding.verdict]}"
+    verdict = RECEIVER_VERDICTS[finding.verdict].format(name=finding.facts.get("name", finding.subject))
     broken = (rule for rule in finding.facts.get("rules", ()) if rule["state"] == "broken")
     replies = list(dict.fromkeys(reply for rule in broken for reply in rule["replies"]))[:2]
     return f"{verdict} ({', '.join(replies)})" if replies and finding.verdict >= Verdict.WARN else verdict
@@ -304,9 +314,18 @@ def _removal_buttons(problems: Sequence[Finding]) -> tuple[Button, ...]:
     return tuple(buttons[:MAX_REMOVAL_BUTTONS])
 
 
+def _report_word(report: Report) -> str:
+    """The verdict of a report in a word; a listing that is no problem is not called good."""
+    if report.verdict is Verdict.PASS and any(map(is_listing, report.findings)):
+        return "listed"
+    return verdict_word(report.verdict)
+
+
 def _overall_verdict(reports: Sequence[Report], worst: Verdict) -> str:
-    endings = {Verdict.PASS: "all good", Verdict.UNKNOWN: "not everything could be checked"}
-    return f"{pluralize(len(reports), 'target')}: {endings.get(worst, 'nothing that stops mail, but have a look')}"
+    endings = {Verdict.PASS: "no problems found", Verdict.UNKNOWN: "not everything could be checked"}
+    if worst is Verdict.PASS and any(is_listing(finding) for report in reports for finding in report.findings):
+        return f"{pluralize(len(reports), 'target')}: no problems, but listed"
+    return f"{pluralize(len(reports), 'target')}: {endings.get(worst, 'nothing that stops mail, but some warnings')}"
 
 
 def _details_button(report: Report) -> Button:

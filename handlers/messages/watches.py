@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.inputs.durations import format_duration
 from bot.models import Report
-from bot.monitoring.dnsbl_quarantine import RoundCounts
-from bot.monitoring.interfaces import ChannelSettings, StoredWatch, UpdateMode
+from bot.monitoring.interfaces import ChannelSettings, StoredWatch
+from bot.monitoring.list_counts import RoundCounts
 from bot.monitoring.models import Incident, Muted, Phase, Problem, Watch, unique_problems
-from handlers.message import Button, Card, Fact, Line, Table, Tone
+from handlers.message import Button, Card, Fact, Line, Table, Tone, UpdateMode
 from handlers.messages.formatting import MUTE_DURATIONS, pluralize
 from handlers.messages.problems import SEVERITY_TONES, format_time, names_with_addresses, problems_summary, watch_label
 from handlers.messages.report import report_card
 
 MAX_KNOWN_PROBLEMS = 8
+KNOWN_NOTE = "What was wrong when the watch began raises no alert; you are notified when it clears."
 COMMANDS_NOTE = "history, unwatch, mute, unmute and ack take a target or an id"
-INTERVAL_NOTE = "an interval is longer than wished where the lists can be asked no more often"
+INTERVAL_NOTE = "an interval is longer than requested where the query quotas of the lists allow no shorter one"
 SETTINGS_NOTE = (
     "Change one with settings updates thread, settings reminder off, settings restrict on, "
-    "settings digest weekly, or settings lists here (for the one channel of a workspace that looks "
-    "after mailcheck)"
+    "settings digest weekly, or settings lists here (for the one channel of a workspace whose "
+    "members run mailcheck)"
 )
-UPDATE_MODE_TEXTS = {
+UPDATE_MODE_TEXTS: Mapping[str, str] = {
     UpdateMode.THREAD: "in the thread of the alert",
-    UpdateMode.BROADCAST: ("in the thread, and for the whole channel what is newly bad and what is clear again"),
+    UpdateMode.BROADCAST: "in the thread, and in the channel as well when a problem is new or cleared",
     UpdateMode.EDIT_ONLY: "only by editing the alert itself",
 }
 
@@ -59,7 +60,7 @@ class AddedWatch:
 def first_poll_card(target_count: int, target: str) -> Card:
     """Acknowledgement before the first poll."""
     subject = target if target_count == 1 else pluralize(target_count, "target")
-    return Card(f"Taking a first look at {subject} …", private=True)
+    return Card(f"Running the first check of {subject} …", private=True)
 
 
 def added_card(added: Sequence[AddedWatch], notes: Sequence[str] = ()) -> Card:
@@ -71,16 +72,14 @@ def added_card(added: Sequence[AddedWatch], notes: Sequence[str] = ()) -> Card:
     watch, requested = first.watch, first.watch.interval
     if first.interval > requested:
         lines += (
-            Line(
-                (f"You asked for every {format_duration(requested)}; the lists allow no more than that."), Tone.UNSURE
-            ),
+            Line(f"Requested every {format_duration(requested)}; limited by the lists' query quotas.", Tone.UNSURE),
         )
     start = "Watching" if first.is_new else "Already watching"
     return Card(
         f"{start} {watch_label(watch)}, every {format_duration(first.interval)}",
         Tone.GOOD if not first.problems else Tone.WARN,
         lines=(*_known_problem_lines(first.problems), *_unanswered_lines(first), *lines),
-        facts=(Fact("Alerts", "here, when something changes and a second look confirms it"),),
+        facts=(Fact("Alerts", "here, when something changes and a second check confirms it"),),
         buttons=(unwatch_button(watch),),
         footnote=f"Watch {watch.id} · as {watch.role}",
     )
@@ -89,7 +88,7 @@ def added_card(added: Sequence[AddedWatch], notes: Sequence[str] = ()) -> Card:
 def report_watched_card(report: Report, added: AddedWatch) -> Card:
     """The report whose Watch button was used, now marked as watched."""
     card = report_card(report)
-    watched = Fact("Watched", f"every {format_duration(added.interval)}; what changes is told here")
+    watched = Fact("Watched", f"every {format_duration(added.interval)}; changes are posted here")
     buttons = (button for button in card.buttons if not button.command.startswith("watch "))
     return replace(card, facts=(*card.facts, watched), buttons=(*buttons, unwatch_button(added.watch)))
 
@@ -101,7 +100,7 @@ def unwatch_button(watch: Watch) -> Button:
 def watches_card(watches: Sequence[StoredWatch]) -> Card:
     """All watches of a channel, those with an open incident first."""
     if not watches:
-        step = "Type `watch 203.0.113.5 example.com`, and you hear of it when something changes."
+        step = "Type `watch 203.0.113.5 example.com` to be alerted when something changes."
         return Card("Nothing is watched in this channel", step=step, private=True)
     ranked = sorted(watches, key=lambda stored: (stored.incident.opened_at is None, stored.watch.subject))
     rows = tuple(
@@ -120,7 +119,7 @@ def watches_card(watches: Sequence[StoredWatch]) -> Card:
 
 
 def posted_in_channel_card(added: int) -> Card:
-    return Card(f"{_watch_count(added)} added; the channel has been told.", Tone.GOOD, private=True)
+    return Card(f"{_watch_count(added)} added and announced in the channel.", Tone.GOOD, private=True)
 
 
 def removed_card(watch: Watch, actor: str) -> Card:
@@ -139,7 +138,7 @@ def removed_card(watch: Watch, actor: str) -> Card:
 def muted_card(watch: Watch, muted: Muted) -> Card:
     return Card(
         f"{muted.actor} muted {watch_label(watch)} until {format_time(muted.until)}",
-        lines=(Line("What is still different then is told at once."),),
+        lines=(Line("What is still wrong when the mute ends is reported then."),),
         buttons=(Button("Unmute", f"unmute {watch.id}", in_place=True),),
     )
 
@@ -149,9 +148,7 @@ def unmuted_card(watch: Watch, actor: str) -> Card:
 
 
 def acknowledged_card(watch: Watch, actor: str) -> Card:
-    return Card(
-        f"{actor} has {watch_label(watch)} in hand", lines=(Line("No reminders until something new comes on top."),)
-    )
+    return Card(f"{watch_label(watch)}: acknowledged by {actor}", lines=(Line("Reminders stop unless it gets worse."),))
 
 
 def mute_duration_card(watch: Watch) -> Card:
@@ -168,7 +165,7 @@ def mute_duration_card(watch: Watch) -> Card:
 
 def settings_card(settings: ChannelSettings, actor: str = "") -> Card:
     """Settings of a channel; public after a change by `actor`."""
-    owners = "only the one who made a watch" if settings.creator_only else "everybody in this channel"
+    owners = "only the creator of a watch" if settings.creator_only else "everybody in this channel"
     return Card(
         f"{actor} changed the settings of this channel" if actor else "Settings of this channel",
         facts=(
@@ -176,7 +173,9 @@ def settings_card(settings: ChannelSettings, actor: str = "") -> Card:
             Fact("Reminder", "after a day in the thread" if settings.reminders else "off"),
             Fact("May end or mute a watch", owners),
             Fact("Digest", "on Monday mornings (UTC), of the week before" if settings.weekly_digest else "off"),
-            Fact("When a blocklist itself is broken", "told here, once" if settings.list_notices else "not told here"),
+            Fact(
+                "When a blocklist itself is broken", "posted here, once" if settings.list_notices else "not posted here"
+            ),
         ),
         footnote=SETTINGS_NOTE,
         private=not actor,
@@ -186,16 +185,18 @@ def settings_card(settings: ChannelSettings, actor: str = "") -> Card:
 def not_in_channel_card() -> Card:
     """The bot cannot post in the channel, so no watch is stored."""
     return Card(
-        "mailcheck is not in this channel and could not alert it, so nothing is watched yet",
+        "mailcheck is not in this channel and cannot post alerts, so no watch was added",
         Tone.WARN,
-        step="Add mailcheck to the channel (in Slack: /invite @mailcheck), then ask again.",
+        step="Add mailcheck to the channel (in Slack: /invite @mailcheck), then try again.",
         private=True,
     )
 
 
 def resumed_card() -> Card:
     return Card(
-        "The watches of this channel go on", Tone.GOOD, lines=(Line("They had rested since mailcheck was gone."),)
+        "The watches of this channel are resumed",
+        Tone.GOOD,
+        lines=(Line("They were paused while mailcheck was not here."),),
     )
 
 
@@ -203,7 +204,7 @@ def _added_watches_card(added: Sequence[AddedWatch], lines: tuple[Line, ...]) ->
     rows = tuple(
         (
             watch_label(item.watch),
-            problems_summary(item.problems) or "nothing is wrong",
+            problems_summary(item.problems) or "no problems found",
             format_duration(item.interval),
             item.watch.id,
         )
@@ -212,8 +213,8 @@ def _added_watches_card(added: Sequence[AddedWatch], lines: tuple[Line, ...]) ->
     return Card(
         f"Watching {pluralize(len(added), 'target')}",
         Tone.WARN if any(item.problems for item in added) else Tone.GOOD,
-        lines=(Line("What is wrong already is known now; you hear of changes only."), *lines),
-        table=Table(("Target", "Found at the first look", "Every", "Id"), rows),
+        lines=(Line(KNOWN_NOTE), *lines),
+        table=Table(("Target", "First check", "Every", "Id"), rows),
     )
 
 
@@ -221,16 +222,13 @@ def _unanswered_lines(added: AddedWatch) -> list[Line]:
     """Warn about unanswered lists: a later listing there raises an alert."""
     if not added.unanswered:
         return []
-    note = (
-        f"{added.unanswered} of {len(added.list_counts)} blocklists gave no answer that can be "
-        "believed; `lists` shows which."
-    )
+    note = f"{added.unanswered} of {len(added.list_counts)} blocklists gave no reliable answer; `lists` shows which."
     return [Line(note, Tone.UNSURE)]
 
 
 def _known_problem_lines(problems: Sequence[Problem]) -> list[Line]:
     if not problems:
-        return [Line("Nothing is wrong at the first look.", Tone.GOOD)]
+        return [Line("No problems found by the first check.", Tone.GOOD)]
     shown = [
         Line(
             p.last_observation.summary or names_with_addresses([p]),
@@ -240,24 +238,24 @@ def _known_problem_lines(problems: Sequence[Problem]) -> list[Line]:
         for p in problems[:MAX_KNOWN_PROBLEMS]
     ]
     more = [Line(f"{len(problems) - MAX_KNOWN_PROBLEMS} more.")] if len(problems) > MAX_KNOWN_PROBLEMS else []
-    return [*shown, *more, Line("This is known now and raises no alert; its end is told.")]
+    return [*shown, *more, Line(KNOWN_NOTE)]
 
 
 def watch_state(stored: StoredWatch) -> str:
     """State of a watch in a few words: problems, acknowledged, muted, paused."""
     incident = stored.incident
     notified = [p for p in incident.problems if p.notified and p.phase is not Phase.CLEAN]
-    states = [problems_summary(unique_problems(notified)) or "all good"]
+    states = [problems_summary(unique_problems(notified)) or "no problems"]
     states += ["acknowledged"] if incident.acknowledged and incident.opened_at else []
     states += [f"muted until {format_time(incident.muted.until)}"] if incident.muted else []
-    states += ["resting: mailcheck is not in this channel"] if stored.paused else []
+    states += ["paused: mailcheck is not in this channel"] if stored.paused else []
     return ", ".join(states)
 
 
 def watch_interval(stored: StoredWatch) -> str:
     """The effective interval, and the requested one if it is shorter."""
     requested, actual = stored.watch.interval, stored.interval or stored.watch.interval
-    return format_duration(actual) + (f" (wished: {format_duration(requested)})" if actual > requested else "")
+    return format_duration(actual) + (f" (requested: {format_duration(requested)})" if actual > requested else "")
 
 
 def _watch_count(number: int) -> str:

@@ -14,17 +14,14 @@ from functools import partial
 import structlog
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
-from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from handlers.background import AckCircuitBreaker, RequestDeduplicator, SharedDeduplicator
+from bot.storage.deduplicator import Deduplicator
 from handlers.message import Card
 from handlers.messages import refusal_card
-from handlers.ports import Ack, Channel, CommandHandler
+from handlers.ports import Channel, CommandHandler
 from handlers.request_dispatcher import Enqueue, RequestDispatcher
 from handlers.slack.app_home import AppHomePublisher, AppHomeResponder, OverviewLoader, empty_overview
 from handlers.slack.clients import (
@@ -42,12 +39,11 @@ from handlers.slack.clients import (
 )
 from handlers.slack.files import SlackFiles, file_server_for
 from handlers.slack.http_endpoint import SlackEndpoint
-from handlers.slack.listeners import register_listeners
+from handlers.slack.listeners import accept_request, register_listeners
 from handlers.slack.modals import View
 from handlers.slack.oauth import OAuthApp, install_routes
-from handlers.slack.payload_shape import SHAPE_ERRORS, check_shape
 from handlers.slack.poster import SlackPoster
-from handlers.slack.requests import SlackRequest
+from handlers.slack.requests import RequestContext, SlackRequest
 from handlers.slack.responder import SlackResponder, SlackTimeouts
 from handlers.slack.socket_mode import SlackConnectionRefused, Watchdog, listen
 
@@ -83,7 +79,7 @@ class SlackPlatform:
 
     `enqueue` hands a job to a process that calls `deliver`; while it fails, requests are answered
     in this process. `deduplicator` is shared by all processes, so that each event and each signed
-    request is handled once; without it, or while it fails, every process uses its own.
+    request is handled once.
     """
 
     name = "slack"
@@ -93,18 +89,20 @@ class SlackPlatform:
         credentials: Credentials,
         commands: CommandHandler,
         enqueue: Enqueue,
-        deduplicator: SharedDeduplicator | None = None,
+        deduplicator: Deduplicator | None = None,
         timeouts: SlackTimeouts | None = None,
         load_overview: OverviewLoader = empty_overview,
     ) -> None:
         self._credentials, self._commands, self._timeouts = (credentials, commands, timeouts or SlackTimeouts())
-        breaker = AckCircuitBreaker()  # shared by both, so that a hanging store delays a request only once
-        self._deduplicator = RequestDeduplicator(deduplicator, breaker)
+        self._deduplicator = deduplicator or Deduplicator()
         self._clients = Clients(credentials.token_lookup, credentials.api_url)
         self._poster = SlackPoster(self._clients.without_retries, self._timeouts.sleep)
         self._files = SlackFiles(self._clients.with_retries, file_server_for(credentials.api_url))
         self._app_home = AppHomePublisher(self._clients, load_overview, self._timeouts)
-        self._dispatcher = RequestDispatcher(commands, enqueue, breaker, self._responder, self._timeouts.progress_after)
+        self.dispatcher = RequestDispatcher(
+            commands, enqueue, self._read_job, self._responder, self._timeouts.progress_after
+        )
+        self.deliver = self.dispatcher.deliver
         self._workspace = ""  # workspace of the token, from auth.test
         self._bolt = build_bolt_app(credentials)
         register_listeners(self._bolt, self)
@@ -116,7 +114,7 @@ class SlackPlatform:
             self._credentials.oauth_app,
             self._credentials.token_store,
         )
-        endpoint = SlackEndpoint(secret, self._dispatch, self._deduplicator, self._timeouts.now)
+        endpoint = SlackEndpoint(secret, self._bolt, self._deduplicator, self._timeouts.now)
         events_route = [Route(EVENTS_PATH, endpoint.respond, methods=["POST"])] if secret else []
         return events_route + (
             install_routes(oauth_app, partial(self._on_installed, token_store)) if oauth_app and token_store else []
@@ -134,36 +132,24 @@ class SlackPlatform:
             await self.drain()
 
     async def drain(self) -> None:
-        await self._dispatcher.drain()
+        await self.dispatcher.drain()
 
     # Called by the listeners
 
-    def now(self) -> float:
-        return self._timeouts.now()
+    def context(self) -> RequestContext:
+        return RequestContext(self._timeouts.now(), self._commands.verbs, self._workspace, self._files.file)
 
     async def is_duplicate(self, request: SlackRequest) -> bool:
         """Whether the event was handled; Slack redelivers, sometimes under another event_id."""
         return await self._deduplicator(f"slack:event:{request.team}:{request.id}")
 
-    async def accept(self, request: SlackRequest) -> Ack:
-        """Acknowledge first and enqueue right after."""
-        return self._dispatcher.accept_nowait(self._with_own_workspace(request))
-
-    async def wait_enqueued(self) -> None:
-        """Wait until all accepted requests are queued or running here."""
-        await self._dispatcher.wait_enqueued()
-
-    def send(self, request: SlackRequest, card: Card) -> None:
-        """Send a card where an acknowledgement cannot carry it."""
-        self._dispatcher.send(request, card)
-
     def open_form(self, request: SlackRequest, form: View) -> None:
         """Open a modal; if that fails, answer the request without it."""
-        self._dispatcher.tasks.start(self._open_form(request, form))
+        self.dispatcher.tasks.start(self._open_form(request, form))
 
     def on_joined(self, team: str, channel: str) -> None:
         """The bot joined a channel: resume its paused watches."""
-        self._dispatcher.tasks.start(self._resume_watches(Channel(self.name, self._workspace or team, channel)))
+        self.dispatcher.tasks.start(self._resume_watches(Channel(self.name, self._workspace or team, channel)))
 
     async def on_token_revoked(self, team: str) -> None:
         if self._credentials.token_store:
@@ -173,11 +159,11 @@ class SlackPlatform:
     def on_home_opened(self, team: str, user: str) -> None:
         """The user opened the App Home."""
         if self._workspace in ("", team):  # external users of a shared channel have no App Home here
-            self._dispatcher.tasks.start(self._app_home.publish(team, user))
+            self.dispatcher.tasks.start(self._app_home.publish(team, user))
 
     def open_home_form(self, team: str, user: str, trigger: str, form: View) -> None:
         """Open a modal from the App Home; a failure is shown on the page."""
-        self._dispatcher.tasks.start(self._open_home_form(team, user, trigger, form))
+        self.dispatcher.tasks.start(self._open_home_form(team, user, trigger, form))
 
     async def on_uninstalled(self, team: str) -> None:
         if self._credentials.token_store:
@@ -190,9 +176,7 @@ class SlackPlatform:
             await client.views_open(trigger_id=request.id, view=form)
         except CALL_ERRORS as error:
             log.info("modal not opened", platform="slack", error=error_code(error))
-            ack = await self.accept(request)
-            if not ack.needs_work:
-                self.send(request, ack.card)
+            accept_request(self, request)
 
     async def _open_home_form(self, team: str, user: str, trigger: str, form: View) -> None:
         try:
@@ -205,21 +189,8 @@ class SlackPlatform:
         if card := await self._commands.on_channel_joined(channel):
             await self.post(channel, card)
 
-    def _with_own_workspace(self, request: SlackRequest) -> SlackRequest:
-        """The request under the bot's workspace.
-
-        In a Slack Connect channel the payload names the user's workspace, which may be another one.
-        """
-        request = replace(request, open_file=self._files.file)
-        if not self._workspace or request.team == self._workspace:
-            return request
-        return replace(request, team=self._workspace, is_external=True)
-
-    # Queued requests
-
-    async def deliver(self, job: Mapping[str, str]) -> None:
-        """Answer a queued request."""
-        await self._dispatcher.answer_job(replace(SlackRequest.from_job(job), open_file=self._files.file))
+    def _read_job(self, job: Mapping[str, str]) -> SlackRequest:
+        return replace(SlackRequest.from_job(job, self._commands.verbs), open_file=self._files.file)
 
     # Unsolicited messages
 
@@ -242,21 +213,9 @@ class SlackPlatform:
 
     # Slack API and Bolt
 
-    async def _dispatch(self, body: str, headers: Headers) -> Response:
-        """Pass a verified request to Bolt."""
-        try:
-            request = AsyncBoltRequest(body=body, headers=dict(headers))
-            check_shape(request.body)
-            response = await self._bolt.async_dispatch(request)
-        except SHAPE_ERRORS as error:  # Bolt parses before it validates
-            reason = type(error).__name__
-            log.info("request refused", platform="slack", status=400, reason=reason)
-            return JSONResponse({"error": "not a request of Slack's"}, 400)
-        return Response(response.body, response.status, response.first_headers())
-
     async def _on_installed(self, token_store: TokenStore, team: str, token: str) -> None:
         await token_store.save(team, token)
-        self._dispatcher.tasks.start(self._commands.on_token_restored(self.name, team))
+        self.dispatcher.tasks.start(self._commands.on_token_restored(self.name, team))
 
     async def _check_token(self) -> None:
         """Call auth.test, so that a bad token fails at start and not on the first request."""
@@ -272,7 +231,7 @@ class SlackPlatform:
                 ) from None
             log.warning("slack unreachable at start", platform="slack", error=code)
         else:
-            self._dispatcher.tasks.start(self._commands.on_token_restored(self.name, self._workspace))
+            self.dispatcher.tasks.start(self._commands.on_token_restored(self.name, self._workspace))
 
 
 def build_bolt_app(credentials: Credentials) -> AsyncApp:

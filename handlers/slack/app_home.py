@@ -26,7 +26,7 @@ View = dict[str, Any]
 
 ADD_WATCH, REFRESH = "home-watch", "home-again"  # action ids
 MAX_BLOCKS = 100  # docs.slack.dev, Home tab views
-VISIBILITY_NOTE = "You see the channels that you are in; nobody else sees this page."
+VISIBILITY_NOTE = "You see the channels that you are in; only you see this page."
 TRUNCATED_NOTE = "There is more than this page can hold: type `watches` in a channel."
 
 
@@ -42,8 +42,8 @@ def home_view(overview: Overview, at: datetime, result: Card | None = None) -> V
 def _header_blocks(at: datetime) -> list[Block]:
     card = Card(
         "mailcheck",
-        footnote=f"As things are at {format_time(at)}. {VISIBILITY_NOTE}",
-        buttons=(_button("Watch something …", True), _button("Look again")),
+        footnote=f"Status at {format_time(at)}. {VISIBILITY_NOTE}",
+        buttons=(_button("Watch something …", True), _button("Refresh")),
     )
     *blocks, actions = render_message(card)["blocks"]
     for element, action in zip(actions["elements"], (ADD_WATCH, REFRESH), strict=True):

@@ -106,7 +106,7 @@ def stored_tokens(token_store: TokenStore) -> TokenLookup:
         try:
             token = await token_store.token(team)
         except StoreUnavailable:
-            raise RetryAfter("the store is away", STORE_RETRY_S) from None
+            raise RetryAfter("the store is unavailable", STORE_RETRY_S) from None
         if token is None:
             raise WorkspaceUnavailable("the bot is not installed there")
         return token

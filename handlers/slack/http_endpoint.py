@@ -11,32 +11,37 @@ import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
+import structlog
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from handlers.http_limits import RequestRefused, read_body, refusal_response
+from handlers.slack.payload_shape import SHAPE_ERRORS, check_shape
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_AGE_S = 300  # docs.slack.dev, "Verifying requests from Slack"
 MAX_CLOCK_SKEW_S = 5
+NOT_SLACK = "not a request of Slack's"
 
-Handler = Callable[[str, Headers], Awaitable[Response]]
+log = structlog.get_logger()
 
 
 class SlackEndpoint:
-    """Verifies requests and passes them to `handler`; `is_replay` checks a signature."""
+    """Verifies requests and passes them to Bolt; `is_replay` checks a signature."""
 
     def __init__(
         self,
         signing_secret: str,
-        handler: Handler,
+        bolt: AsyncApp,
         is_replay: Callable[[str], Awaitable[bool]],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._verifier = SignatureVerifier(signing_secret)
-        self._handler, self._is_replay, self._now = handler, is_replay, now
+        self._bolt, self._is_replay, self._now = bolt, is_replay, now
 
     async def respond(self, request: Request) -> Response:
         try:
@@ -48,7 +53,14 @@ class SlackEndpoint:
                 raise RequestRefused(401, "the signature was used before")
         except RequestRefused as refusal:
             return refusal_response("slack", refusal)
-        return await self._handler(body, request.headers)
+        try:
+            bolt_request = AsyncBoltRequest(body=body, headers=dict(request.headers))
+            check_shape(bolt_request.body)
+            response = await self._bolt.async_dispatch(bolt_request)
+        except SHAPE_ERRORS as error:  # Bolt parses before it validates
+            log.info("request refused", platform="slack", status=400, reason=type(error).__name__)
+            return JSONResponse({"error": NOT_SLACK}, 400)
+        return Response(response.body, response.status, response.first_headers())
 
     def verify(self, body: str, headers: Headers) -> str:
         """The signature, after checking it and its age. Raises RequestRefused."""

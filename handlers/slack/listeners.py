@@ -11,13 +11,15 @@ from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.response import BoltResponse
 
 from handlers.message import Card
-from handlers.messages import internal_error_card, refusal_card
-from handlers.ports import Ack
+from handlers.messages import internal_error_card
+from handlers.request_dispatcher import RequestDispatcher
 from handlers.slack.app_home import ADD_WATCH, REFRESH
 from handlers.slack.block_kit import OPEN_PREFIX, RUN_PREFIX, Payload, render_message
+from handlers.slack.http_endpoint import NOT_SLACK
 from handlers.slack.modals import FORMS, View, first_input, form_for, from_form, home_watch_form
+from handlers.slack.payload_shape import MalformedPayload, SlackPayload
 from handlers.slack.requests import (
-    SlackPayload,
+    RequestContext,
     SlackRequest,
     from_bounce,
     from_button,
@@ -33,7 +35,6 @@ CHECK_SHORTCUT, BOUNCE_SHORTCUT = "check_message", "explain_bounce"
 RUN_ACTION = re.compile(f"^{RUN_PREFIX}")
 OPEN_ACTION = re.compile(f"^{OPEN_PREFIX}")
 FORM_VIEW = re.compile(f"^({'|'.join(FORMS)})$")
-NO_TARGETS = "That message names no address and no domain."
 
 log = structlog.get_logger()
 
@@ -41,13 +42,12 @@ log = structlog.get_logger()
 class SlackEvents(Protocol):
     """What the listeners call on the platform."""
 
-    def now(self) -> float: ...
+    @property
+    def dispatcher(self) -> RequestDispatcher[SlackRequest]: ...
+
+    def context(self) -> RequestContext: ...
 
     async def is_duplicate(self, request: SlackRequest) -> bool: ...
-
-    async def accept(self, request: SlackRequest) -> Ack: ...
-
-    def send(self, request: SlackRequest, card: Card) -> None: ...
 
     def open_form(self, request: SlackRequest, form: View) -> None: ...
 
@@ -79,35 +79,30 @@ def register_commands(app: AsyncApp, slack: SlackEvents) -> None:
 
     @app.command(COMMAND)
     async def on_command(ack: AsyncAck, command: dict[str, Any]) -> None:
-        request = from_command(command, slack.now())
+        request = from_command(command, slack.context())
         if form := form_for(request):
             slack.open_form(request, form)
             await ack()
             return
-        request_ack = await slack.accept(request)
-        await ack(ephemeral(request_ack.card))
+        await ack(ephemeral(slack.dispatcher.accept_nowait(request).card))
 
     @app.event("app_mention")
     async def on_mention(body: dict[str, Any]) -> None:
-        await accept_event(slack, from_mention(body, slack.now()))
+        await accept_event(slack, from_mention(body, slack.context()))
 
     @app.event("message")
     async def on_message(body: dict[str, Any]) -> None:
-        if request := from_direct_message(body, slack.now()):
+        if request := from_direct_message(body, slack.context()):
             await accept_event(slack, request)
 
     @app.shortcut({"type": "message_action", "callback_id": CHECK_SHORTCUT})
     async def on_shortcut(ack: AsyncAck, shortcut: dict[str, Any]) -> None:
-        request = from_shortcut(shortcut, slack.now())
-        if request.text:
-            await accept_request(slack, request)
-        else:
-            slack.send(request, refusal_card(NO_TARGETS))
+        accept_request(slack, from_shortcut(shortcut, slack.context()))
         await ack()
 
     @app.shortcut({"type": "message_action", "callback_id": BOUNCE_SHORTCUT})
     async def on_bounce(ack: AsyncAck, shortcut: dict[str, Any]) -> None:
-        await accept_request(slack, from_bounce(shortcut, slack.now()))
+        accept_request(slack, from_bounce(shortcut, slack.context()))
         await ack()
 
 
@@ -116,16 +111,16 @@ def register_interactions(app: AsyncApp, slack: SlackEvents) -> None:
 
     @app.action(RUN_ACTION)
     async def on_button(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
-        request = from_button(body, action, slack.now())
+        request = from_button(body, action, slack.context())
         if form := form_for(request):
             slack.open_form(request, form)
         else:
-            await accept_request(slack, request)
+            accept_request(slack, request)
         await ack()
 
     @app.view(FORM_VIEW)
     async def on_form(ack: AsyncAck, body: dict[str, Any]) -> None:
-        request_ack = await slack.accept(from_form(body, slack.now()))
+        request_ack = slack.dispatcher.accept_nowait(from_form(body, slack.context()))
         if request_ack.needs_work:
             await ack()
         else:
@@ -151,7 +146,7 @@ def register_home(app: AsyncApp, slack: SlackEvents) -> None:
 
     @app.action(ADD_WATCH)
     async def on_add(ack: AsyncAck, body: dict[str, Any]) -> None:
-        form = home_watch_form(body, slack.now())
+        form = home_watch_form(slack.context().now)
         slack.open_home_form(body["team"]["id"], body["user"]["id"], body["trigger_id"], form)
         await ack()
 
@@ -177,24 +172,27 @@ def register_membership(app: AsyncApp, slack: SlackEvents) -> None:
 
 async def accept_event(slack: SlackEvents, request: SlackRequest) -> None:
     if not await slack.is_duplicate(request):
-        await accept_request(slack, request)
+        accept_request(slack, request)
 
 
-async def accept_request(slack: SlackEvents, request: SlackRequest) -> None:
+def accept_request(slack: SlackEvents, request: SlackRequest) -> None:
     """Enqueue a request; an immediate answer is sent, since only a slash command's ack shows it."""
-    ack = await slack.accept(request)
+    ack = slack.dispatcher.accept_nowait(request)
     if not ack.needs_work:
-        slack.send(request, ack.card)
+        slack.dispatcher.send(request, ack.card)
 
 
 def error_response(error: Exception, body: SlackPayload) -> BoltResponse:
     """Response to a failed listener: an error card for a slash command, otherwise 200.
 
-    Any other status would make Slack redeliver the event.
+    Any other status would make Slack redeliver the event, so only what is not Slack's gets one.
     """
     if isinstance(error, BoltUnhandledRequestError):
         log.info("unhandled request", platform="slack", type=str(body.get("type", "")))
         return BoltResponse(status=200)
+    if isinstance(error, MalformedPayload):
+        log.info("request refused", platform="slack", status=400, reason=str(error))
+        return BoltResponse(status=400, body={"error": NOT_SLACK})
     log.error("listener failed", platform="slack", exc_info=error)
     return BoltResponse(status=200, body=ephemeral(internal_error_card()) if "command" in body else "")
 

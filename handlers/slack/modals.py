@@ -1,4 +1,4 @@
-"""Modals for watching, muting and pasting; their input becomes a typed command."""
+"""Modals for watching, muting and pasting; their input becomes a command."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from handlers.commands.parser import PASTE_VERBS
+from handlers.commands.watch_parser import MuteOptions
 from handlers.messages.formatting import MUTE_DURATIONS
 from handlers.sanitize import sanitize
-from handlers.slack.requests import SlackPayload, SlackRequest, file_ids
+from handlers.slack.payload_shape import SlackPayload, well_formed
+from handlers.slack.requests import RequestContext, SlackRequest, file_ids, is_external_user, user_name
+from handlers.verbs import Command, Refusal, VerbTable
 
 View = dict[str, Any]
 
-WATCH, MUTE = "watch", "mute"
-FORMS = (WATCH, MUTE, *PASTE_VERBS)
+WATCH, MUTE, BOUNCE, HEADERS = FORMS = ("watch", "mute", "bounce", "headers")  # named after their verbs
 TARGETS, INTERVAL, ROLE, NAME, DURATION, TEXT, FILE = ("targets", "every", "role", "name", "length", "text", "file")
 CHANNEL = "channel"
 FIRST_INPUT = {WATCH: TARGETS, MUTE: DURATION}
@@ -29,6 +30,7 @@ INTERVAL_OPTIONS = (
 ROLE_OPTIONS = (("mta", "It sends mail to the world itself"), ("client", "It submits mail with a password"))
 DEFAULT_OPTION = "usual"  # Slack rejects empty option values
 MAX_INPUT = 3_000  # characters, Slack's limit
+MAX_WATCH = 255  # characters of a name or target; it is in the metadata, which Slack limits to 3,000
 EXAMPLE_REPLY = "550 5.7.1 Service unavailable; client [203.0.113.5] blocked using …"
 EXAMPLE_HEADER = "Received: from mail.example.com (mail.example.com [203.0.113.5]) by …"
 TOO_LONG = f"Slack takes up to {MAX_INPUT:,} characters here; attach what is longer as a file."
@@ -36,56 +38,52 @@ TOO_LONG = f"Slack takes up to {MAX_INPUT:,} characters here; attach what is lon
 
 def form_for(request: SlackRequest) -> View | None:
     """The modal for the arguments that the command lacks; None if it is complete."""
-    match request.text.lower().split():
-        case ["watch"]:
-            return _view(WATCH, "Watch", request, "", _watch_blocks())
-        case ["mute", watch]:
-            return _view(
-                MUTE, "Mute", request, watch, [_select(DURATION, MUTE_DURATIONS.question, MUTE_DURATIONS.options, 2)]
-            )
-        case ["bounce"] if not request.files:
-            return _view(
-                "bounce",
-                "Explain a bounce",
-                request,
-                "",
-                _pasted_blocks("The bounce, or lines of a log", EXAMPLE_REPLY),
-            )
-        case ["headers"] if not request.files:
-            return _view(
-                "headers", "Follow a message", request, "", _pasted_blocks("The header of the message", EXAMPLE_HEADER)
-            )
+    metadata = {"channel": request.channel, "thread": request.thread, "watch": ""}
+    metadata |= {"response_url": request.response_url, "asked": str(request.requested_at)}
+    match request.command:
+        case Command("watch", Refusal(is_empty=True)):
+            return _view(WATCH, "Watch", metadata, _watch_blocks())
+        case Command("mute", MuteOptions(watch, None)) if len(watch.text) <= MAX_WATCH:
+            durations = _select(DURATION, MUTE_DURATIONS.question, MUTE_DURATIONS.options, 2)
+            return _view(MUTE, "Mute", metadata | {"watch": watch.text}, [durations])
+        case Command("bounce", "") if not request.files:
+            blocks = _pasted_blocks("The bounce, or lines of a log", EXAMPLE_REPLY)
+            return _view(BOUNCE, "Explain a bounce", metadata, blocks)
+        case Command("headers", "") if not request.files:
+            blocks = _pasted_blocks("The header of the message", EXAMPLE_HEADER)
+            return _view(HEADERS, "Follow a message", metadata, blocks)
     return None
 
 
-def home_watch_form(body: SlackPayload, now: float) -> View:
+def home_watch_form(now: float) -> View:
     """The watch modal of the App Home, with a channel select."""
-    request = SlackRequest(
-        id=body["trigger_id"], team="", channel="", user=body["user"]["id"], text="watch", requested_at=now
-    )
-    return _view(WATCH, "Watch", request, "", [*_watch_blocks(), _channel_select()])
+    metadata = {"channel": "", "thread": "", "watch": "", "response_url": "", "asked": str(now)}
+    return _view(WATCH, "Watch", metadata, [*_watch_blocks(), _channel_select()])
 
 
-def from_form(body: SlackPayload, now: float) -> SlackRequest:
+@well_formed
+def from_form(body: SlackPayload, context: RequestContext) -> SlackRequest:
     """Request with the command of a submitted modal, answered where the modal was opened."""
     view = body["view"]
     metadata = json.loads(view["private_metadata"])
     inputs = {block: next(iter(elements.values())) for block, elements in view["state"]["values"].items()}
     values = {block: _value(element) for block, element in inputs.items()}
     user = body["user"]
-    return SlackRequest(
-        id=body["trigger_id"],
-        team=body["team"]["id"],
-        channel=metadata["channel"] or values[CHANNEL],
-        user=user["id"],
-        text=_command(view["callback_id"], metadata["watch"], values),
-        requested_at=min(now, float(metadata["asked"])),
-        thread=metadata["thread"],
-        response_url=metadata["response_url"],
-        name=user.get("name") or user.get("username") or "",
-        is_external=user.get("team_id", body["team"]["id"]) != body["team"]["id"],
-        files=file_ids(inputs.get(FILE, {})),
-        from_app_home=not metadata["channel"],
+    return context.complete(
+        SlackRequest(
+            id=body["trigger_id"],
+            team=body["team"]["id"],
+            channel=metadata["channel"] or values[CHANNEL],
+            user=user["id"],
+            command=_command(view["callback_id"], metadata["watch"], values, context.verbs),
+            requested_at=min(context.now, float(metadata["asked"])),
+            thread=metadata["thread"],
+            response_url=metadata["response_url"],
+            name=user_name(user),
+            is_external=is_external_user(body),
+            files=file_ids(inputs.get(FILE, {})),
+            from_app_home=not metadata["channel"],
+        )
     )
 
 
@@ -94,15 +92,15 @@ def first_input(body: SlackPayload) -> str:
     return FIRST_INPUT.get(body["view"]["callback_id"], TEXT)
 
 
-def _command(form: str, watch: str, values: dict[str, str]) -> str:
+def _command(form: str, watch: str, values: dict[str, str], verbs: VerbTable[Any]) -> Command:
     if form == MUTE:
-        return f"mute {watch} {values[DURATION]}"
-    if form in PASTE_VERBS:
-        return f"{form} {values[TEXT]}".strip()
+        return verbs.read(form, f"{watch} {values[DURATION]}")
+    if form in (BOUNCE, HEADERS):
+        return verbs.read(form, values[TEXT])
     interval = f" every {values[INTERVAL]}" if values.get(INTERVAL) not in (None, "", DEFAULT_OPTION) else ""
     name = sanitize(values.get(NAME, "")).replace('"', "")
     name_option = f' name "{name}"' if name else ""
-    return f"watch {values[TARGETS]}{interval} as {values[ROLE]}{name_option}"
+    return verbs.read(form, f"{values[TARGETS]}{interval} as {values[ROLE]}{name_option}")
 
 
 def _value(element: SlackPayload) -> str:
@@ -110,9 +108,7 @@ def _value(element: SlackPayload) -> str:
     return str(option["value"] if option else element.get("selected_conversation") or element.get("value") or "")
 
 
-def _view(form: str, title: str, request: SlackRequest, watch: str, blocks: list[View]) -> View:
-    metadata = {"channel": request.channel, "thread": request.thread, "watch": watch}
-    metadata |= {"response_url": request.response_url, "asked": str(request.requested_at)}
+def _view(form: str, title: str, metadata: dict[str, str], blocks: list[View]) -> View:
     return {
         "type": "modal",
         "callback_id": form,

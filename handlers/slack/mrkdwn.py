@@ -1,4 +1,4 @@
-"""Strips Slack markup from text and extracts check targets."""
+"""Undoes Slack's markup, once per message, and extracts check targets."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bot.inputs.targets import BadTarget, parse_targets
 from bot.models import Target
 
 # Excluding `<` keeps matching linear on a text of many `<`.
-LINK = re.compile(r"<(?:https?://|mailto:|tel:)([^<|>\s]+)(?:\|[^<>]*)?>")
-PASTED_LINK = re.compile(r"<(?:(https?://[^<|>\s]+)|(?:mailto:|tel:)([^<|>\s]+))(?:\|([^<>]*))?>")
+LINK = re.compile(r"<(https?://|mailto:|tel:)([^<|>\s]+)(?:\|([^<>]*))?>")
 MENTION = re.compile(r"<[@#!][^<>]*>")
 ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))  # ampersand last: `&amp;lt;` must become `&lt;`
 TEXT_FIELDS = ("text", "url", "fallback", "title", "pretext", "value")
 WORD_SEPARATORS = re.compile(r"[\s,;|<>()\[\]{}\"'`]+")
+MAX_MESSAGE = 40_000  # characters; Slack cuts longer ones
 MAX_CHARACTERS = 20_000
 MAX_WORDS = 300  # parsed before the acknowledgement
 MAX_ADDRESSES = 8
@@ -24,20 +24,22 @@ MAX_DOMAINS = 4
 
 
 def strip_markup(text: str) -> str:
-    """Text without Slack markup: links and entities undone, mentions removed."""
-    return _unescape(LINK.sub(r"\1", text))
-
-
-def strip_pasted_markup(text: str) -> str:
-    """The same for pasted replies and headers, where URLs stay, since they name the list."""
-    return _unescape(PASTED_LINK.sub(lambda link: link[3] or link[2] or link[1], text))
-
-
-def _unescape(text: str) -> str:
-    text_only = MENTION.sub(" ", text)
+    """Text as typed: links and entities undone, mentions removed."""
+    text_only = MENTION.sub(" ", LINK.sub(_link_text, text[:MAX_MESSAGE]))
     for entity, character in ENTITIES:
         text_only = text_only.replace(entity, character)
     return text_only.strip()
+
+
+def _link_text(link: re.Match[str]) -> str:
+    """The label that Slack made of the typed address or number; for another label, the address.
+
+    A URL stays whole, as it names the list in a pasted reply.
+    """
+    scheme, rest, label = link.groups()
+    if label and (label in rest or scheme == "tel:" or label == scheme + rest):
+        return label
+    return scheme + rest if scheme.startswith("http") else rest
 
 
 def iter_texts(message: Any) -> Iterator[str]:

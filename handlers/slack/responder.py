@@ -98,7 +98,7 @@ class SlackResponder:
         if not request.posts_first:
             if self._response_url.uses_left > RESERVED_USES:
                 await self._response_url.send(self._url_payload(render_message(card), ephemeral=True))
-        elif not request.private:
+        elif not request.command.private:
             try:
                 self._progress_ts = await self._show_progress(render_message(card))
             except CALL_ERRORS as error:
@@ -113,7 +113,7 @@ class SlackResponder:
         return self._progress_ts
 
     async def send(self, card: Card) -> None:
-        ephemeral = card.private or self._request.private
+        ephemeral = card.private or self._request.command.private
         if card.chart and await self._send_with_image(card, ephemeral):
             return
         payload = render_message(card)

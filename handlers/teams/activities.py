@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from starlette.responses import JSONResponse, Response
@@ -27,6 +27,7 @@ from handlers.teams.requests import (
     tenant_of,
     text_at,
 )
+from handlers.verbs import VerbTable
 
 BUTTON = "adaptiveCard/action"
 BAR = "application/vnd.microsoft.activity.message"  # a sentence below the card
@@ -37,6 +38,9 @@ log = structlog.get_logger()
 
 class TeamsEvents(Protocol):
     """What the platform does with an activity."""
+
+    @property
+    def verbs(self) -> VerbTable[Any]: ...
 
     async def is_duplicate(self, key: str) -> bool: ...
 
@@ -63,7 +67,7 @@ async def handle_activity(teams: TeamsEvents, activity: ActivityJson) -> Respons
 
 
 async def on_message(teams: TeamsEvents, activity: ActivityJson) -> Response:
-    request = from_message(activity)
+    request = from_message(activity, teams.verbs)
     if request and not await teams.is_duplicate(request.id):
         ack = await teams.accept(request)
         if not ack.needs_work:
@@ -75,7 +79,7 @@ async def on_invoke(teams: TeamsEvents, activity: ActivityJson) -> Response:
     """Answer a card action with the new card, or with a sentence below the old one."""
     if text_at(activity, "name") != BUTTON:
         return Response(status_code=501)  # "not implemented" in the protocol; Teams does not resend
-    request = from_action(activity)
+    request = from_action(activity, teams.verbs)
     if request is None:
         error = {"code": "BadRequest", "message": "The button carries no command."}
         return JSONResponse({"statusCode": 400, "type": ERROR, "value": error})

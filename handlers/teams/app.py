@@ -16,8 +16,9 @@ import structlog
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bot.storage import StoreUnavailable
+from bot.storage.deduplicator import Deduplicator
 from bot.storage.record_store import UnreadableRecord
-from handlers.background import AckCircuitBreaker, RequestDeduplicator, SharedDeduplicator, StoreTimeout
 from handlers.message import Card
 from handlers.messages import help_card
 from handlers.ports import (
@@ -52,8 +53,8 @@ log = structlog.get_logger()
 class TeamsPlatform:
     """`enqueue` hands a job to a process that calls `deliver`; when it fails, it runs here.
 
-    `conversations` and `seen` are shared by all processes, so that any can post and none answers
-    an activity twice; without `seen`, or while it fails, each process deduplicates its own.
+    `conversations` and `deduplicator` are shared by all processes, so that any can post and none
+    answers an activity twice.
     """
 
     name = "teams"
@@ -64,27 +65,27 @@ class TeamsPlatform:
         commands: CommandHandler,
         enqueue: Enqueue,
         conversations: ConversationReferences,
-        seen: SharedDeduplicator | None = None,
+        deduplicator: Deduplicator | None = None,
         timeouts: TeamsTimeouts | None = None,
     ) -> None:
-        self._credentials, self._commands = credentials, commands
+        self._credentials, self._commands, self.verbs = credentials, commands, commands.verbs
         self._conversations, self._timeouts = conversations, timeouts or TeamsTimeouts()
-        self._breaker = AckCircuitBreaker()  # shared, so that a hanging store costs one timeout
-        self._deduplicator = RequestDeduplicator(seen, self._breaker)
+        self._deduplicator = deduplicator or Deduplicator()
         self._http = httpx.AsyncClient(timeout=httpx.Timeout(10.0))
         self._token_source = TokenSource(self._http, credentials, self._timeouts)
         self._connector = ConnectorClient(self._http, self._token_source, credentials.cloud, self._timeouts)
-        self._membership = MembershipCheck(self._connector, commands, self._timeouts)
+        self._membership = MembershipCheck(self._connector, commands.verbs, self._timeouts)
         self._dispatcher = RequestDispatcher(
-            commands, enqueue, self._breaker, self._responder, self._timeouts.progress_after
+            commands, enqueue, self._read_job, self._responder, self._timeouts.progress_after
         )
+        self.deliver = self._dispatcher.deliver
         self._invokes = CardInvokes(commands, self._dispatcher.tasks, self._responder, self._timeouts.action_timeout_s)
 
     def routes(self, host: str) -> list[Route]:
         """The endpoint. Raises CannotServe if callers are not verified and the host is public."""
         app, cloud = self._credentials, self._credentials.cloud
         if not app.has_secret and not is_loopback(host):
-            raise CannotServe(f"Teams without TEAMS_CLIENT_SECRET believes every caller; it is not served on {host}.")
+            raise CannotServe(f"Teams without TEAMS_CLIENT_SECRET accepts every caller; it is not served on {host}.")
         verifier = (
             TokenVerifier(app.client_id, SigningKeys(self._http, cloud, self._timeouts), cloud, self._timeouts)
             if app.has_secret
@@ -127,8 +128,8 @@ class TeamsPlatform:
 
     async def on_added(self, conversation: ConversationReference) -> None:
         """The bot was added: post help, and what was resumed."""
-        request = TeamsRequest(f"{conversation.id}:arrival", conversation, user="", text="help")
-        self.send(request, help_card())
+        request = TeamsRequest(f"{conversation.id}:arrival", conversation, user="", command=self.verbs.parse(""))
+        self.send(request, help_card(self.verbs.usages))
         if card := await self._commands.on_channel_joined(conversation.channel):
             self.send(request, card)
 
@@ -138,10 +139,6 @@ class TeamsPlatform:
             await self._commands.on_channel_left(channel)
 
     # The platform interface; handlers.ports names what it raises
-
-    async def deliver(self, job: Mapping[str, str]) -> None:
-        """Answer a queued request."""
-        await self._dispatcher.answer_job(self._with_files(TeamsRequest.of(job)))
 
     async def post(self, channel: Channel, card: Card, thread: str = "", key: str = "", broadcast: bool = False) -> str:
         """Post a card, in a thread if given."""
@@ -163,14 +160,17 @@ class TeamsPlatform:
 
     async def _reference(self, channel: Channel) -> ConversationReference:
         try:
-            conversation = await self._breaker.call(lambda: self._conversations.get(channel))
-        except StoreTimeout:
+            conversation = await self._conversations.get(channel)
+        except StoreUnavailable:
             raise RetryAfter("the store is unavailable", STORE_RETRY_S) from None
         except UnreadableRecord:
             raise Rejected("the stored reference of this conversation cannot be read") from None
         if conversation is None:
             raise ChannelUnavailable("the bot is not installed there")
         return conversation
+
+    def _read_job(self, job: Mapping[str, str]) -> TeamsRequest:
+        return self._with_files(TeamsRequest.from_job(job, self.verbs))
 
     def _with_files(self, request: TeamsRequest) -> TeamsRequest:
         return replace(request, open_file=lambda address: TeamsFile(address, self._credentials.cloud))
@@ -184,8 +184,8 @@ class TeamsPlatform:
         """Handle an authenticated activity."""
         if conversation := conversation_of(activity):
             try:
-                await self._breaker.call(lambda: self._conversations.store(conversation))
-            except StoreTimeout:
+                await self._conversations.store(conversation)
+            except StoreUnavailable:
                 log.warning("conversation reference not stored", platform="teams", channel=conversation.id)
         return await activities.handle_activity(self, activity)
 

@@ -15,6 +15,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from handlers.commands import VERBS
+from handlers.verbs import VerbTable
+
 Point = tuple[float, float]
 Stroke = tuple[Point, Point]
 Color = tuple[int, int, int]
@@ -88,28 +91,14 @@ SITE = "https://example.com"  # required; a sideloaded app may name any page
 SCOPES = ("personal", "team", "groupChat")
 FIXED_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # fixed, so that the package is reproducible
 
-# Selecting one inserts its title into the message box.
-COMMANDS = (
-    ("check", "An address, a domain, or both: check 203.0.113.5 example.com"),
-    ("watch", "Tell this conversation when something changes: watch 203.0.113.5"),
-    ("watches", "What this conversation watches"),
-    ("unwatch", "Stop watching: unwatch 203.0.113.5"),
-    ("mute", "No alerts for a while: mute 203.0.113.5 24h"),
-    ("history", "What happened to a watched address or domain"),
-    ("bounce", ("What a bounce means, and what to do: paste it after the word, or send a file to mailcheck alone")),
-    ("headers", "The way of one message: paste its headers after the word"),
-    ("lists", "Which blocklists answer, and which do not"),
-    ("help", "What mailcheck can do"),
-)
-
 
 class BadPackage(Exception):
     """The package cannot be built; the message is one sentence that says what to change."""
 
 
-def app_package(client_id: str, version: str, site: str = SITE) -> bytes:
+def app_package(client_id: str, version: str, site: str = SITE, verbs: VerbTable[Any] = VERBS) -> bytes:
     """A zip file with the manifest and its two icons. Raises BadPackage."""
-    manifest_json = json.dumps(manifest(client_id, version, site), indent=2, ensure_ascii=False)
+    manifest_json = json.dumps(manifest(client_id, version, site, verbs), indent=2, ensure_ascii=False)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as package:
         parts = (
@@ -122,11 +111,12 @@ def app_package(client_id: str, version: str, site: str = SITE) -> bytes:
     return buffer.getvalue()
 
 
-def manifest(client_id: str, version: str, site: str = SITE) -> dict[str, Any]:
+def manifest(client_id: str, version: str, site: str = SITE, verbs: VerbTable[Any] = VERBS) -> dict[str, Any]:
     """The manifest; requests no permission. Raises BadPackage."""
     bot = _bot_id(client_id)
     home = _web_site(site)
-    commands = [{"title": title, "description": description} for title, description in COMMANDS]
+    # Selecting a command inserts its title into the message box.
+    commands = [{"title": verb.name, "description": verb.teams} for verb in verbs.rows if verb.teams]
     return {
         "$schema": SCHEMA,
         "manifestVersion": VERSION,
@@ -141,12 +131,12 @@ def manifest(client_id: str, version: str, site: str = SITE) -> dict[str, Any]:
         "icons": {"color": "color.png", "outline": "outline.png"},
         "name": {"short": "mailcheck", "full": "mailcheck: can this server send mail?"},
         "description": {
-            "short": "Blocklists, reverse names, SPF, DMARC, and the one next thing to do.",
+            "short": "Blocklists, PTR, SPF, DMARC, and the one next step.",
             "full": (
                 "Type an address, a domain, or both. mailcheck says within a second or two"
-                " whether the address is on a blocklist, whether its reverse name, SPF, DMARC and"
-                " MX are right, and what to do next. Watched addresses are looked at every hour,"
-                " and the conversation hears when something changes."
+                " whether the address is on a blocklist, whether its PTR record, SPF, DMARC and"
+                " MX are valid, and what to do next. Watched addresses are checked every hour,"
+                " and the conversation is alerted when something changes."
             ),
         },
         "accentColor": "#1F4F82",

@@ -14,12 +14,13 @@ from urllib.parse import quote
 
 import httpx
 
+from bot.resilience.rate_limit import RateLimiter
 from handlers.ports import ChannelUnavailable, DeliveryUnknown, MessageNotFound, Rejected, RetryAfter
 from handlers.teams.adaptive_card import Payload
 from handlers.teams.cloud import Cloud
 from handlers.teams.conversation_references import ConversationReference, ConversationType
 from handlers.teams.outbound_auth import LoginFailed, LoginRefused, TokenSource
-from handlers.teams.throttle import CONVERSATION_RATE, TENANT_RATE, MessageThrottle, TeamsTimeouts
+from handlers.teams.throttle import CONVERSATION_RATE, TENANT_RATE, TeamsTimeouts
 
 NOT_DONE = frozenset((412, 429))
 CALL_TIMEOUT_S = 7.0  # with the rate-limit wait below the 10 s after which delivery gives a call up
@@ -38,10 +39,8 @@ class ConnectorClient:
         self, http: httpx.AsyncClient, token_source: TokenSource, cloud: Cloud, timeouts: TeamsTimeouts
     ) -> None:
         self._http, self._token_source, self._cloud, self._timeouts = (http, token_source, cloud, timeouts)
-        self._conversation_throttle, self._tenant_throttle = (
-            MessageThrottle(CONVERSATION_RATE, timeouts.now),
-            MessageThrottle(TENANT_RATE, timeouts.now),
-        )
+        self._conversation_limit = RateLimiter(CONVERSATION_RATE, timeouts.now)
+        self._tenant_limit = RateLimiter(TENANT_RATE, timeouts.now)
 
     async def post(self, conversation: ConversationReference, payload: Payload, thread: str = "") -> str:
         """Post a message, in a thread if given; returns its id."""
@@ -106,13 +105,11 @@ class ConnectorClient:
         return response
 
     async def _wait_for_rate_limit(self, conversation: ConversationReference) -> None:
-        wait = max(
-            self._conversation_throttle.wait(_key(conversation)), self._tenant_throttle.wait(conversation.tenant)
-        )
+        wait = max(self._conversation_limit.wait_s(_key(conversation)), self._tenant_limit.wait_s(conversation.tenant))
         if wait > MAX_RATE_LIMIT_WAIT_S:
             raise RetryAfter("many messages at once", wait)
-        self._conversation_throttle.take(_key(conversation))
-        self._tenant_throttle.take(conversation.tenant)
+        self._conversation_limit.reserve(_key(conversation))
+        self._tenant_limit.reserve(conversation.tenant)
         if wait > 0:
             await self._timeouts.sleep(wait)
 
@@ -123,7 +120,7 @@ class ConnectorClient:
         status, reason = (response.status_code, f"status {response.status_code} {_reason(response)}".strip())
         if status in NOT_DONE:
             wait = max(MIN_RETRY_S, retry_after_s(response.headers.get("Retry-After", ""), self._timeouts.now()))
-            self._conversation_throttle.block(_key(conversation), wait)
+            self._conversation_limit.block(_key(conversation), wait)
             return RetryAfter(reason, wait)
         if status >= 500:
             return DeliveryUnknown(reason)

@@ -60,7 +60,10 @@ class ConversationReference:
 
 
 class ConversationReferences(Protocol):
-    """Conversation references, shared by all processes while the bot is installed."""
+    """Conversation references, shared by all processes while the bot is installed.
+
+    `store` and `get` raise StoreUnavailable.
+    """
 
     async def store(self, conversation: ConversationReference, /) -> None: ...
 

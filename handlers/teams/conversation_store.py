@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from bot.storage.circuit_breaker import CircuitBreaker
 from bot.storage.record_store import RecordStore
 from handlers.ports import Channel
 from handlers.teams.conversation_references import ConversationReference
 
 
 class StoredConversationReferences:
-    """Conversation references over a record store; a missing team keeps the known one."""
+    """Conversation references over a record store; a missing team keeps the known one.
 
-    def __init__(self, records: RecordStore) -> None:
-        self._records = records
+    `store` and `get` raise StoreUnavailable where the store does not answer at once.
+    """
+
+    def __init__(self, records: RecordStore, breaker: CircuitBreaker) -> None:
+        self._records, self._breaker = records, breaker
 
     async def store(self, conversation: ConversationReference) -> None:
         owners = [owner for owner in (conversation.id, conversation.team) if owner]
         groups = [_key(conversation.tenant, owner) for owner in owners]
-        await self._records.put(_key(conversation.tenant, conversation.id), conversation.to_record(), groups)
+        key, record = _key(conversation.tenant, conversation.id), conversation.to_record()
+        await self._breaker.call(lambda: self._records.put(key, record, groups))
 
     async def get(self, channel: Channel) -> ConversationReference | None:
         """Raises UnreadableRecord."""
         key = _key(channel.workspace, channel.id)
-        record = await self._records.get(key)
+        record = await self._breaker.call(lambda: self._records.get(key))
         try:
             defaults = {"team": "", "tenant": "", "bot": ""}
             return ConversationReference.from_record({**defaults, **record}) if record else None

@@ -5,7 +5,6 @@ Source: "Authenticate requests from the Bot Connector service" at learn.microsof
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from jwt.types import Options
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bot.resilience.single_flight import SingleFlight
 from handlers.http_limits import RequestRefused, read_body, refusal_response
 from handlers.teams.cloud import Cloud
 from handlers.teams.requests import ActivityJson, tenant_of, text_at
@@ -52,23 +52,16 @@ class SigningKeys:
     def __init__(self, http: httpx.AsyncClient, cloud: Cloud, timeouts: TeamsTimeouts) -> None:
         self._http, self._cloud, self._timeouts = http, cloud, timeouts
         self._known: dict[str, SigningKey] = {}
-        self._stale_at = self._next_fetch = float("-inf")
-        self._fetching = asyncio.Lock()
+        self._stale_at = float("-inf")
+        self._refreshes: SingleFlight[str, None] = SingleFlight(MIN_REFETCH_S, clock=timeouts.now)
 
     async def get(self, key_id: str) -> SigningKey | None:
-        if key_id not in self._known or self._is_refresh_due(key_id):
-            async with self._fetching:  # concurrent requests share one fetch
-                if self._is_refresh_due(key_id):
-                    await self._refresh()
+        if key_id not in self._known or self._timeouts.now() >= self._stale_at:
+            await self._refreshes(self._cloud.openid, self._refresh)
         return self._known.get(key_id)
-
-    def _is_refresh_due(self, key_id: str) -> bool:
-        now = self._timeouts.now()
-        return now >= self._next_fetch and (key_id not in self._known or now >= self._stale_at)
 
     async def _refresh(self) -> None:
         """Fetch the keys; a failure keeps the known ones, which stay valid."""
-        self._next_fetch = self._timeouts.now() + MIN_REFETCH_S
         try:
             jwks_uri = str((await self._fetch(self._cloud.openid))["jwks_uri"])
             if _origin(jwks_uri) != _origin(self._cloud.openid):

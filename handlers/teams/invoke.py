@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from handlers.background import TaskSet
 from handlers.message import Card
 from handlers.ports import Channel, CommandHandler
-from handlers.request_dispatcher import answer_request, busy_ack
+from handlers.request_dispatcher import busy_ack
 from handlers.teams.requests import TeamsRequest
 from handlers.teams.responder import TeamsResponder
 
@@ -68,7 +68,7 @@ class CardInvokes:
     async def _run(self, action: _Action) -> Card:
         self._pending.add(action)
         try:
-            return await answer_request(self._commands, action.request.chat_request)
+            return await self._commands.handle(action.request.chat_request)
         finally:
             self._pending.discard(action)
 

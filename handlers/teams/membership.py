@@ -7,16 +7,19 @@ has a `tenantId`, and a `userRole` that is `user`, `guest` or `anonymous`.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import structlog
 
-from handlers.ports import ChannelUnavailable, CommandHandler, DeliveryUnknown, MessageNotFound, Rejected, RetryAfter
+from bot.resilience.single_flight import SingleFlight
+from handlers.ports import ChannelUnavailable, DeliveryUnknown, MessageNotFound, Rejected, RetryAfter
 from handlers.teams.connector_client import ConnectorClient
 from handlers.teams.conversation_references import ConversationReference, ConversationType
 from handlers.teams.requests import TeamsRequest, text_at
 from handlers.teams.throttle import TeamsTimeouts
+from handlers.verbs import VerbTable
 
 MEMBER_ROLE = "user"
 LOOKUP_TIMEOUT_S = 2.0
@@ -33,38 +36,33 @@ class MembershipCheck:
     among people who share a channel, and every action carries a name.
     """
 
-    def __init__(self, connector: ConnectorClient, commands: CommandHandler, timeouts: TeamsTimeouts) -> None:
-        self._connector, self._commands, self._timeouts = connector, commands, timeouts
-        self._known: OrderedDict[tuple[str, str], tuple[float, bool]] = OrderedDict()
+    def __init__(self, connector: ConnectorClient, verbs: VerbTable[Any], timeouts: TeamsTimeouts) -> None:
+        self._connector, self._verbs = connector, verbs
+        self._external: SingleFlight[tuple[str, str], bool] = SingleFlight(
+            CACHE_TTL_S, size=MAX_CACHED, clock=timeouts.now
+        )
 
     async def mark_external(self, request: TeamsRequest) -> TeamsRequest:
         """The request, marked external if a guest sent it and may not run it."""
-        as_external, acknowledge = replace(request, is_external=True), self._commands.acknowledge
         if request.is_external or request.conversation.kind is ConversationType.PERSONAL:
             return request
-        if acknowledge(as_external.chat_request) == acknowledge(request.chat_request):
+        if not self._verbs.changes(request.command):
             return request
-        return as_external if await self._is_external(request.conversation, request.user) else request
+        is_external = await self._is_external(request.conversation, request.user)
+        return replace(request, is_external=True) if is_external else request
 
     async def _is_external(self, conversation: ConversationReference, user: str) -> bool:
-        key, now = (conversation.id, user), self._timeouts.now()
-        until, is_external = self._known.get(key, (now, False))
-        if now < until:
-            return is_external
+        try:
+            return await self._external((conversation.id, user), partial(self._query_role, conversation, user))
+        except (RetryAfter, DeliveryUnknown, ChannelUnavailable, Rejected, TimeoutError) as error:
+            log.info("role of user unknown", platform="teams", channel=conversation.id, reason=str(error))
+            return False
+
+    async def _query_role(self, conversation: ConversationReference, user: str) -> bool:
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT_S):
                 member = await self._connector.member(conversation, user)
         except MessageNotFound:
-            is_external = True  # a member of another team of the shared channel
-        except (RetryAfter, DeliveryUnknown, ChannelUnavailable, Rejected, TimeoutError) as error:
-            log.info("role of user unknown", platform="teams", channel=conversation.id, reason=str(error))
-            return False
-        else:
-            is_external = text_at(member, "userRole") not in ("", MEMBER_ROLE) or text_at(member, "tenantId") not in (
-                "",
-                conversation.tenant,
-            )
-        self._known[key] = (now + CACHE_TTL_S, is_external)
-        while len(self._known) > MAX_CACHED:
-            self._known.popitem(last=False)
-        return is_external
+            return True  # a member of another team of the shared channel
+        is_member = text_at(member, "userRole") in ("", MEMBER_ROLE)
+        return not is_member or text_at(member, "tenantId") not in ("", conversation.tenant)

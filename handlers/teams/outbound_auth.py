@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
 import httpx
 import structlog
 
+from bot.resilience.single_flight import SingleFlight
 from handlers.teams.cloud import Cloud
 from handlers.teams.throttle import TeamsTimeouts
 
@@ -43,29 +43,35 @@ class LoginRefused(Exception):
     """Microsoft rejects the credentials; the message is one sentence that says what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token and for how many seconds it is valid."""
+
+    text: str = field(repr=False)
+    lasts_s: float
+
+
 class TokenSource:
     """Token for all calls, renewed before expiry; concurrent calls share one fetch."""
 
     def __init__(self, http: httpx.AsyncClient, credentials: Credentials, timeouts: TeamsTimeouts) -> None:
-        self._http, self._credentials, self._timeouts = http, credentials, timeouts
-        self._token, self._valid_until = "", 0.0
-        self._fetching = asyncio.Lock()
+        self._http, self._credentials = http, credentials
+        self._tokens: SingleFlight[str, Token] = SingleFlight(_usable_s, clock=timeouts.now)
 
     async def headers(self) -> dict[str, str]:
         """Headers of a call. Raises LoginFailed and LoginRefused."""
         if not self._credentials.has_secret:
             return {}
-        async with self._fetching:
-            if self._timeouts.now() >= self._valid_until:
-                await self._fetch()
-        return {"Authorization": f"Bearer {self._token}"}
+        token = await self._tokens(self._credentials.client_id, self._fetch)
+        return {"Authorization": f"Bearer {token.text}"}
 
     def discard(self, headers: dict[str, str]) -> None:
         """Drop the token that Teams rejected in these headers."""
-        if headers.get("Authorization") == f"Bearer {self._token}":
-            self._valid_until = 0.0
+        for token in self._tokens.results():
+            if headers.get("Authorization") == f"Bearer {token.text}":
+                self._tokens.forget(self._credentials.client_id)
 
-    async def _fetch(self) -> None:
+    async def _fetch(self) -> Token:
         app = self._credentials
         url = f"{app.cloud.login}/{app.tenant or MULTI_TENANT}/oauth2/v2.0/token"
         form = {"grant_type": "client_credentials", "client_id": app.client_id, "client_secret": app.secret}
@@ -80,5 +86,9 @@ class TokenSource:
             raise LoginRefused(f"{reason}: make a new client secret for the bot.")
         if not isinstance(token, str) or not token:
             raise LoginFailed(str(document.get("error", response.status_code))[:60])
-        self._token, self._valid_until = (token, self._timeouts.now() + max(lasts - RENEW_BEFORE_S, 30.0))
         log.info("token fetched", platform="teams", lasts_s=int(lasts))
+        return Token(token, lasts)
+
+
+def _usable_s(token: Token) -> float:
+    return max(token.lasts_s - RENEW_BEFORE_S, 30.0)

@@ -9,12 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.inputs.targets import BadTarget
-from handlers.commands import BadCommand, read_check, split_verb
-from handlers.commands.parser import PASTE_VERBS, strip_private
 from handlers.ports import ChatRequest, File
 from handlers.teams.adaptive_card import IN_PLACE, SELECT_ID
 from handlers.teams.conversation_references import ConversationReference, ConversationType
+from handlers.verbs import Command, VerbTable
 
 BREAK = re.compile(r"<br\s*/?>|</(?:p|div|li|pre)>", re.IGNORECASE)
 # Known tags only: `<postmaster@example.com>` in a pasted header is not one.
@@ -47,19 +45,18 @@ class TeamsRequest:
     """A request from Teams; empty strings mean "none".
 
     `thread` is where the answer goes; `action_message` is the message whose button was used, which
-    the answer replaces if `in_place`. `private`: only this user may see the answer. `is_external`
-    users belong to another tenant or are guests. `files` are secret download URLs, an empty one
-    for a file that Teams withheld; `open_file` opens one.
+    the answer replaces if `in_place`. `is_external` users belong to another tenant or are guests.
+    `files` are secret download URLs, an empty one for a file that Teams withheld; `open_file`
+    opens one.
     """
 
     id: str
     conversation: ConversationReference
     user: str
-    text: str = field(repr=False)
+    command: Command = field(repr=False)
     thread: str = ""
     action_message: str = ""
     in_place: bool = False
-    private: bool = False
     name: str = ""
     is_external: bool = False
     files: tuple[str, ...] = field(default=(), repr=False)
@@ -68,37 +65,35 @@ class TeamsRequest:
     @property
     def chat_request(self) -> ChatRequest:
         room, files = (self.conversation.channel, tuple(map(self.open_file, self.files)) if self.open_file else ())
-        return ChatRequest(room, self.user, self.text, self.private, self.name, self.is_external, files, self.replaces)
+        return ChatRequest(room, self.user, self.command, self.name, self.is_external, files, self.replaces)
 
     @property
     def replaces(self) -> str:
         """Id of the message that the answer replaces."""
         return self.action_message if self.in_place else ""
 
-    def to_job(self) -> dict[str, str]:
+    def to_job(self, verbs: VerbTable[Any]) -> dict[str, str]:
         """Serialize for the queue; card actions are answered without one."""
         return {
             "errand": self.id,
             "user": self.user,
-            "text": self.text,
             "thread": self.thread,
-            "private": str(self.private),
             "name": self.name,
             "stranger": str(self.is_external),
             "files": json.dumps(self.files),
             **self.conversation.to_record(),
+            **verbs.to_job(self.command),
         }
 
     @classmethod
-    def of(cls, job: Mapping[str, str]) -> TeamsRequest:
-        """Parse a queued job. Raises KeyError or ValueError."""
+    def from_job(cls, job: Mapping[str, str], verbs: VerbTable[Any]) -> TeamsRequest:
+        """Request from its serialized form. Raises KeyError or ValueError."""
         return cls(
             id=job["errand"],
             conversation=ConversationReference.from_record(job),
             user=job["user"],
-            text=job["text"],
+            command=verbs.from_job(job),
             thread=job["thread"],
-            private=job["private"] == "True",
             name=job["name"],
             is_external=job.get("stranger") == "True",  # absent in jobs of the previous version
             files=tuple(map(str, json.loads(job.get("files", "[]")))),
@@ -121,17 +116,19 @@ def conversation_of(activity: ActivityJson) -> ConversationReference | None:
     )
 
 
-def from_message(activity: ActivityJson) -> TeamsRequest | None:
+def from_message(activity: ActivityJson, verbs: VerbTable[Any]) -> TeamsRequest | None:
     """A message to the bot; None if it has no mention, no text, or is from a bot."""
-    request, text, files = _from_sender(activity), value_at(activity, "text"), files_of(activity)
-    if request is None or not (isinstance(text, str) or files) or text_at(activity, "from", "role") == "bot":
+    conversation, text, files = conversation_of(activity), value_at(activity, "text"), files_of(activity)
+    if conversation is None or not (isinstance(text, str) or files) or text_at(activity, "from", "role") == "bot":
         return None
-    is_personal = request.conversation.kind is ConversationType.PERSONAL
+    is_personal = conversation.kind is ConversationType.PERSONAL
     if not is_personal and not is_addressed(activity):
         return None
-    typed, private = strip_private(plain_command(text if isinstance(text, str) else ""))
-    typed, files = pair_files(typed, files)
-    return replace(request, text=typed, private=private and not is_personal, files=files)
+    command = verbs.parse(plain_command(text if isinstance(text, str) else ""), has_files=bool(files))
+    if verbs[command.verb].pastes and command.arguments and not any(files):
+        files = ()  # a withheld file may be only the message that this one replies to
+    request = _from_sender(activity, conversation, replace(command, private=command.private and not is_personal))
+    return replace(request, files=files) if request else None
 
 
 def files_of(activity: ActivityJson) -> tuple[str, ...]:
@@ -145,53 +142,31 @@ def files_of(activity: ActivityJson) -> tuple[str, ...]:
     return tuple(available[:MAX_FILES])
 
 
-def pair_files(text: str, files: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """Pair a command with its files: a file without a command is a log for `bounce`.
-
-    Pasted text ignores a withheld file, which may be only the message it replies to.
-    """
-    verb, rest = split_verb(text)
-    if not files or (verb in PASTE_VERBS and rest and not any(files)):
-        return text, ()
-    if not text or (verb == "check" and not names_target(rest)):
-        return f"bounce {text}".strip(), files
-    return text, files
-
-
-def names_target(text: str) -> bool:
-    try:
-        read_check(text)
-    except (BadCommand, BadTarget):
-        return False
-    return True
-
-
-def from_action(activity: ActivityJson) -> TeamsRequest | None:
+def from_action(activity: ActivityJson, verbs: VerbTable[Any]) -> TeamsRequest | None:
     """The command of a card action with its selected value; None without a command."""
-    request, data = _from_sender(activity), value_at(activity, "value", "action", "data")
-    command, action_message = text_at(data, "command"), text_at(activity, "replyToId")
-    if request is None or not command:
+    conversation, data = conversation_of(activity), value_at(activity, "value", "action", "data")
+    text, action_message = text_at(data, "command"), text_at(activity, "replyToId")
+    if conversation is None or not text:
         return None
-    text = f"{command} {text_at(data, SELECT_ID)}".strip()
-    return replace(
+    request = _from_sender(activity, conversation, verbs.parse(f"{text} {text_at(data, SELECT_ID)}"))
+    return request and replace(
         request,
-        text=text,
         thread=request.thread or action_message,
         action_message=action_message,
         in_place=value_at(data, IN_PLACE) is True,
     )
 
 
-def _from_sender(activity: ActivityJson) -> TeamsRequest | None:
-    """Sender and conversation; None where either is missing."""
-    conversation, user = conversation_of(activity), text_at(activity, "from", "id")
-    if conversation is None or not user:
+def _from_sender(activity: ActivityJson, conversation: ConversationReference, command: Command) -> TeamsRequest | None:
+    """None without a sender."""
+    user = text_at(activity, "from", "id")
+    if not user:
         return None
     return TeamsRequest(
         id=f"{conversation.id}:{text_at(activity, 'id')}",
         conversation=conversation,
         user=user,
-        text="",
+        command=command,
         thread=thread_of(activity),
         name=text_at(activity, "from", "name"),
         is_external=is_external_sender(activity),

@@ -113,7 +113,7 @@ class TeamsResponder:
 
     async def _ensure_private(self) -> bool:
         """Switch to the personal chat for private answers; False if there is none."""
-        if not self._request.private or self._is_personal:
+        if not self._request.command.private or self._is_personal:
             return True
         try:
             self._conversation = await self._retry(

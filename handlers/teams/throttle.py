@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+
+from bot.resilience.rate_limit import Rate
 
 # Teams allows a bot 7 messages in one second and 60 in thirty in a conversation, and 30 requests
 # a second in a tenant ("Optimize your bot with rate limiting", learn.microsoft.com); these stay
 # well below, since the figures are estimates.
-CONVERSATION_RATE = (1.0, 3.0)
-TENANT_RATE = (20.0, 20.0)
+CONVERSATION_RATE = Rate(per_second=1.0, burst=3.0)
+TENANT_RATE = Rate(per_second=20.0, burst=20.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +37,3 @@ class TeamsTimeouts:
     def wait(self, failures: int) -> float:
         """Backoff after so many failures in a row, with full jitter."""
         return self.random_fraction() * min(self.max_backoff, self.backoff * 2.0 ** (failures - 1))
-
-
-class MessageThrottle:
-    """Token buckets by key: a rate per second and a burst."""
-
-    MAX_KEYS = 10_000
-
-    def __init__(self, rate: tuple[float, float], now: Callable[[], float]) -> None:
-        (self._per_second, self._burst), self._now = rate, now
-        self._free_at: OrderedDict[str, float] = OrderedDict()  # time when a bucket is full again
-
-    def wait(self, key: str) -> float:
-        """Seconds until a token is available."""
-        now = self._now()
-        full_at = max(self._free_at.get(key, now), now)
-        return max(0.0, full_at - now - (self._burst - 1) / self._per_second)
-
-    def take(self, key: str) -> None:
-        now = self._now()
-        self._free_at[key] = max(self._free_at.pop(key, now), now) + 1 / self._per_second
-        while len(self._free_at) > self.MAX_KEYS:
-            self._free_at.popitem(last=False)
-
-    def block(self, key: str, seconds: float) -> None:
-        """Block a key for so long, after a Retry-After."""
-        until = self._now() + seconds + (self._burst - 1) / self._per_second
-        self._free_at[key] = max(self._free_at.pop(key, until), until)

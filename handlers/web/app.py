@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -16,17 +16,17 @@ import structlog
 from starlette.routing import Mount
 
 from bot.demo import Demo
+from bot.resilience.rate_limit import RateLimiter
 from bot.settings import HostPort
 from handlers.background import TaskSet
-from handlers.commands.parser import strip_private
 from handlers.message import Card
 from handlers.messages.overview import Overview
 from handlers.ports import Channel, ChatRequest, CommandHandler, File, MessageNotFound
-from handlers.request_dispatcher import DRAIN_S, Progress, answer_request, busy_ack, progress_card
-from handlers.web.dashboard import DashboardSource, OverviewLoader, empty_overview
+from handlers.request_dispatcher import DRAIN_S, Progress, busy_ack, progress_card
+from handlers.web.dashboard import OverviewLoader, cached_overview, empty_overview
 from handlers.web.message_log import Message, MessageLog, display_name, new_message
 from handlers.web.pages import Pages
-from handlers.web.sessions import PUBLIC_PATHS, LoginAttempts, SessionGate, required_password
+from handlers.web.sessions import FAILED_LOGINS, PUBLIC_PATHS, SessionGate, required_password
 
 WORKSPACE = "local"
 PROGRESS_AFTER_S = 2.0
@@ -60,7 +60,7 @@ class WebChat:
         self._commands, self._demo, self._timeouts = commands, demo, timeouts or WebTimeouts()
         self._tasks = TaskSet()
         self.message_log = MessageLog(self._timeouts.now)
-        self._dashboard = DashboardSource(load_overview, self._timeouts.clock)
+        self._load_overview = cached_overview(load_overview, self._timeouts.clock)
 
     def routes(self, address: HostPort, password: str = "", publish_status: bool = False) -> list[Mount]:
         """The page behind its session gate; to be mounted last.
@@ -76,7 +76,7 @@ class WebChat:
                 app=SessionGate(
                     pages,
                     secret,
-                    LoginAttempts(self._timeouts.clock),
+                    RateLimiter(FAILED_LOGINS, self._timeouts.clock),
                     public_paths=PUBLIC_PATHS if publish_status else (),
                 ),
             )
@@ -101,14 +101,15 @@ class WebChat:
 
         Raises ChannelUnavailable or MessageNotFound.
         """
-        command, private = parse_typed(text)
+        typed = without_prefix(text)
+        command = self._commands.verbs.parse(typed, has_files=bool(files))
         request = ChatRequest(
-            Channel(self.name, WORKSPACE, channel), person, command, private, display_name(person), files=files
+            Channel(self.name, WORKSPACE, channel), person, command, display_name(person), files=files
         )
         ack = self._commands.acknowledge(request)
-        only_for = person if private or not ack.needs_work else ""
+        only_for = person if command.private or not ack.needs_work else ""
         self.message_log.append(
-            new_message(channel, thread, author=person, text=command[:MAX_STORED_TEXT], only_for=only_for)
+            new_message(channel, thread, author=person, text=typed[:MAX_STORED_TEXT], only_for=only_for)
         )
         reply = self.message_log.append(
             new_message(channel, thread, card=ack.card, only_for=person, pending=ack.needs_work)
@@ -118,11 +119,11 @@ class WebChat:
 
     async def _answer(self, request: ChatRequest, message: Message, ack_card: Card) -> None:
         progress = Progress()
-        answer = asyncio.create_task(answer_request(self._commands, request, progress))
+        answer = asyncio.create_task(self._commands.handle(request, progress))
         async for progress_text in progress.updates(answer, self._timeouts.progress_after):
             self._show(message, progress_card(ack_card, progress_text), message.only_for, pending=True)
         card = await answer
-        self._show(message, card, request.user if request.private or card.private else "")
+        self._show(message, card, request.user if request.command.private or card.private else "")
 
     def _show(self, message: Message, card: Card, only_for: str, pending: bool = False) -> None:
         try:
@@ -131,8 +132,13 @@ class WebChat:
         except MessageNotFound:
             log.info("message already dropped", platform=self.name, channel=message.channel)
 
+    @property
+    def usages(self) -> Sequence[tuple[str, str]]:
+        """What to type, and what it does."""
+        return tuple(self._commands.verbs.usages)
+
     async def overview(self) -> Overview:
-        return await self._dashboard.overview()
+        return await self._load_overview()
 
     # Unsolicited messages
 
@@ -160,7 +166,7 @@ class WebChat:
         self.message_log.append(new_message(channel.id, "", card=card, only_for=user))
 
 
-def parse_typed(text: str) -> tuple[str, bool]:
-    """The command without `/mailcheck` or `@mailcheck`; True if the answer is private."""
+def without_prefix(text: str) -> str:
+    """The command without `/mailcheck` or `@mailcheck`, as people are used to type it elsewhere."""
     prefix = COMMAND_PREFIX.match(text)
-    return strip_private(text[prefix.end() :] if prefix else text)
+    return (text[prefix.end() :] if prefix else text).strip()

@@ -5,7 +5,6 @@ The status page has no forms, no buttons and no text of users' commands.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
@@ -21,12 +20,14 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from bot.resilience.rate_limit import RateLimiter
+from bot.resilience.single_flight import SingleFlight
 from handlers.message import Card, Table, Tone
 from handlers.messages.formatting import pluralize
 from handlers.messages.overview import Overview, Section
 from handlers.web.message_log import Message
 from handlers.web.render import SYMBOLS, TONE_LABELS, card_view, format_time, template_environment
-from handlers.web.sessions import PUBLIC_PATHS, LoginAttempts, SessionGate, text_response
+from handlers.web.sessions import FAILED_LOGINS, PUBLIC_PATHS, SessionGate, text_response
 
 CACHE_TTL_S = 2.0
 MAX_RECENT = 12
@@ -34,20 +35,10 @@ MAX_RECENT = 12
 OverviewLoader = Callable[[], Awaitable[Overview]]
 
 
-class DashboardSource:
-    """Overview cached for CACHE_TTL_S, shared by concurrent viewers."""
-
-    def __init__(self, load_overview: OverviewLoader, clock: Callable[[], float]) -> None:
-        self._load_overview, self._clock = load_overview, clock
-        self._cached: asyncio.Future[Overview] | None = None
-        self._loaded_at = float("-inf")
-
-    async def overview(self) -> Overview:
-        cached = self._cached
-        if cached is None or (cached.done() and self._clock() - self._loaded_at >= CACHE_TTL_S):
-            cached = self._cached = asyncio.ensure_future(self._load_overview())
-            self._loaded_at = self._clock()
-        return await asyncio.shield(cached)
+def cached_overview(load_overview: OverviewLoader, clock: Callable[[], float]) -> OverviewLoader:
+    """Overview that is kept for CACHE_TTL_S and shared by concurrent viewers."""
+    overviews: SingleFlight[str, Overview] = SingleFlight(CACHE_TTL_S, clock=clock)
+    return lambda: overviews("all", load_overview)
 
 
 async def empty_overview() -> Overview:
@@ -88,10 +79,12 @@ def status_route(overview: Callable[[], Awaitable[Overview]], environment: Envir
 
 def status_page_routes(load_overview: OverviewLoader) -> list[Mount]:
     """The published status page without the web chat; to be mounted last."""
-    source = DashboardSource(load_overview, time.monotonic)
-    routes = [status_route(source.overview, template_environment()), Mount("/static", StaticFiles(directory=STATIC))]
+    overview = cached_overview(load_overview, time.monotonic)
+    routes = [status_route(overview, template_environment()), Mount("/static", StaticFiles(directory=STATIC))]
     pages = Starlette(routes=routes, exception_handlers={HTTPException: http_error_response})
-    return [Mount("/", app=SessionGate(pages, "", LoginAttempts(time.monotonic), public_paths=PUBLIC_PATHS))]
+    return [
+        Mount("/", app=SessionGate(pages, "", RateLimiter(FAILED_LOGINS, time.monotonic), public_paths=PUBLIC_PATHS))
+    ]
 
 
 def overview_context(overview: Overview, *extra_sections: Section) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from bot.demo import EXAMPLES, WATCH_EXAMPLES, Demo, Example
 from bot.settings import HostPort
 from handlers.charts import layout_timeline, render_svg
 from handlers.charts.scene import DARK, LIGHT
-from handlers.messages import help_card
 from handlers.messages.formatting import MUTE_DURATIONS
 from handlers.messages.overview import Overview
 from handlers.ports import ChannelUnavailable, File, MessageNotFound
@@ -35,7 +34,7 @@ HOME_PATH = f"/c/{CHANNELS[0].name}"
 OWN_PATH = re.compile(r"/c/[a-z]+(/t/[0-9]+)?|/dashboard")
 FIRST_STEPS = (
     Example("example.com", "a domain: SPF, DMARC, MX, blocklists"),
-    Example("lists", "which blocklists answer here, and which do not"),
+    Example("lists", "which blocklists are working here"),
     Example("help", "all that you can type"),
 )
 
@@ -45,6 +44,9 @@ class ChatBackend(Protocol):
 
     @property
     def message_log(self) -> MessageLog: ...
+
+    @property
+    def usages(self) -> Sequence[tuple[str, str]]: ...
 
     def receive(self, channel: str, thread: str, person: str, text: str, files: tuple[File, ...] = ()) -> None:
         """Accept a command. Raises ChannelUnavailable or MessageNotFound."""
@@ -97,9 +99,8 @@ class Pages:
         person, message_log = request.state.visitor.person, self._chat.message_log
         channel_log = message_log.channel_log(channel)
         if thread and not message_log.find(channel, thread).visible_to(person):
-            raise MessageNotFound("it is for somebody else")
+            raise MessageNotFound("it is for another person")
         messages = message_log.visible(channel, person)
-        usages = help_card().table
         return self._page(
             "chat",
             request,
@@ -116,8 +117,8 @@ class Pages:
             pending=any(message.pending for message in messages),
             after=message_log.last_event_number,
             examples=self._examples(channel),
-            usages=[row[:2] for row in usages.rows] if usages else (),
-            can_watch=any(row[0].startswith("watch") for row in (usages.rows if usages else ())),
+            usages=self._chat.usages,
+            can_watch=any(typed.startswith("watch") for typed, _ in self._chat.usages),
             longest=MAX_TEXT,
             mute_for=MUTE_DURATIONS,
             intervals=INTERVALS,
@@ -129,7 +130,7 @@ class Pages:
         message = self._chat.message_log.find(params["channel"], params["message"])
         palette = PALETTES.get(params["paper"])
         if not message.visible_to(request.state.visitor.person) or palette is None:
-            raise MessageNotFound("it is for somebody else")
+            raise MessageNotFound("it is for another person")
         if message.card is None or message.card.chart is None:
             raise MessageNotFound("it has no picture")
         chart = message.card.chart

@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
@@ -22,13 +21,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bot.resilience.rate_limit import Rate, RateLimiter
 from bot.settings import HostPort, split_port
 from handlers.ports import CannotServe
 from handlers.web.form_parser import Form, read_form
 from handlers.web.multipart_form import MalformedForm
 
 COOKIE = "mailcheck_session"
-MAX_LOGIN_FAILURES, LOGIN_WINDOW_S = 10, 60.0
+FAILED_LOGINS = Rate(per_second=10 / 60, burst=10.0)  # of all clients together
 LOGIN_PATHS = ("/login", "/static/")
 PUBLIC_PATHS = ("/status", "/static/")
 PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
@@ -74,20 +74,6 @@ class SignedCookie:
         return hmac.new(self.secret, f"{purpose} {person}".encode(), hashlib.sha256).hexdigest()
 
 
-class LoginAttempts:
-    """Failed logins of all clients together; after ten in a minute logins are refused."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._failures: deque[float] = deque(maxlen=MAX_LOGIN_FAILURES)
-
-    def exhausted(self) -> bool:
-        return len(self._failures) == MAX_LOGIN_FAILURES and self._clock() - self._failures[0] < LOGIN_WINDOW_S
-
-    def record_failure(self) -> None:
-        self._failures.append(self._clock())
-
-
 @dataclass(frozen=True, slots=True)
 class SessionGate:
     """ASGI middleware in front of the pages; sets visitor and form in `request.state`.
@@ -98,7 +84,7 @@ class SessionGate:
 
     app: ASGIApp
     password: str = field(repr=False)
-    attempts: LoginAttempts
+    failed_logins: RateLimiter
     signed_cookie: SignedCookie = field(default_factory=SignedCookie)
     public_paths: tuple[str, ...] = ()
 
@@ -152,11 +138,11 @@ class SessionGate:
 
     def _log_in(self, request: Request) -> Response | None:
         """None to show the login page again, with the error in `request.state.wrong`."""
-        if self.password and not self.attempts.exhausted():
+        if self.password and not self.failed_logins.wait_s("all"):
             if constant_time_equal(dict(request.state.form).get("password", ""), self.password):
                 self._issue_cookie(request)
                 return RedirectResponse("/", 303)
-            self.attempts.record_failure()
+            self.failed_logins.reserve("all")
             request.state.wrong = "That is not the password."
         else:
             request.state.wrong = "Too many wrong passwords; please wait a minute."

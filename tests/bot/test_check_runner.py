@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.check_runner import NOT_CACHED, CheckRunner
+from bot.checks.registry import CheckSpec, Need
 from bot.models import Check, CheckRequest, Finding, Lookup, LookupFailed, Report, Target, Verdict
 from tests.support.dns_world import World
 
@@ -31,8 +32,13 @@ async def is_broken(_request: CheckRequest, _lookup: Lookup, /) -> Sequence[Find
 
 
 def runner(*checks: tuple[str, Check], world: World | None = None, allow_special: bool = True) -> CheckRunner:
+    """A runner of these checks; that of "network" sees special-purpose addresses, too."""
     lookup = world or World({})
-    return CheckRunner(checks, frozenset({"network"}), lookup, lookup, lambda: AT, allow_special=allow_special)
+    specs = [
+        CheckSpec(name, name.upper(), 1, check, {Need.SPECIAL_ADDRESSES} if name == "network" else frozenset())
+        for name, check in checks
+    ]
+    return CheckRunner(specs, lookup, lookup, lambda: AT, allow_special=allow_special)
 
 
 async def test_broken_check_is_unknown_and_others_still_run() -> None:
@@ -92,14 +98,14 @@ class FakeReportCache:
     """A report cache that can be unavailable."""
 
     def __init__(self, unavailable: bool = False) -> None:
-        self.texts: dict[str, str] = {}
+        self.reports: dict[str, Report] = {}
         self.unavailable = unavailable
 
-    async def fetch(self, key: str, make: Callable[[], Awaitable[str]], fresh: bool = False) -> tuple[str, bool]:
-        if key in self.texts and not fresh and not self.unavailable:
-            return self.texts[key], True
-        self.texts[key] = await make()
-        return self.texts[key], False
+    async def fetch(self, key: str, make: Callable[[], Awaitable[Report]], fresh: bool = False) -> tuple[Report, bool]:
+        if key in self.reports and not fresh and not self.unavailable:
+            return self.reports[key], True
+        self.reports[key] = await make()
+        return self.reports[key], False
 
 
 async def test_same_request_is_answered_from_cache_and_marked() -> None:

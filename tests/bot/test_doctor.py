@@ -14,9 +14,11 @@ from bot.doctor import (
     list_findings,
     port_finding,
     resolver_findings,
+    source_findings,
     store_finding,
 )
-from bot.models import DnsAnswer, LookupFailed
+from bot.models import DnsAnswer, LookupFailed, Verdict
+from tests.bot.checks.dnsbl.lists import CATALOG
 
 
 def lists(good: int, bad: int, reason: str, zen: tuple[TrustLevel, str] = (TrustLevel.GOOD, "")) -> list[ListStatus]:
@@ -103,6 +105,13 @@ async def test_resolver_findings_for_rewriting_and_dnssec(
     assert [finding.code.removeprefix("doctor.") for finding in findings] == codes
 
 
+def test_outdated_sources_are_named_and_counted() -> None:
+    assert source_findings(()) == []
+    (finding,) = source_findings(CATALOG.lists[:6])
+    assert (finding.code, finding.verdict) == ("doctor.lists-outdated", Verdict.WARN)
+    assert "Spamhaus ZEN, Spamhaus DBL, Barracuda, SpamCop and 2 more" in finding.summary
+
+
 def test_doctor_findings_have_documented_unique_codes() -> None:
     ip = ip_address("198.51.100.1")
     findings = [
@@ -115,7 +124,7 @@ def test_doctor_findings_have_documented_unique_codes() -> None:
         *egress_finding(ip, None),
         store_finding("embedded store", ()),
         store_finding("embedded store", ("It keeps nothing.",)),
-        store_finding("embedded store", (), "It is away."),
+        store_finding("embedded store", (), available=False),
         chat_finding([]),
         chat_finding(["Slack"]),
     ]

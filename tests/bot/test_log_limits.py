@@ -105,7 +105,7 @@ async def test_count_without_further_lines_is_logged() -> None:
 
 
 def test_configured_log_is_limited(capsys: pytest.CaptureFixture[str]) -> None:
-    from bot.logging_config import configure
+    from handlers.logging_config import configure
 
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level

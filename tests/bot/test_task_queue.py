@@ -9,10 +9,13 @@ from datetime import timedelta
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from bot import task_queue as queue_module
+from bot.storage import StoreUnavailable
+from bot.storage.circuit_breaker import CircuitBreaker
 from bot.storage.redis_client import open_client
-from bot.task_queue import PAYLOAD_TTL_S, REDELIVERIES, TaskQueue, TaskQueueUnavailable
+from bot.task_queue import PAYLOAD_TTL_S, REDELIVERIES, TaskQueue
 from tests.support.redis_server import RedisServer
 
 STREAM, GROUP = "mailcheck:stream", "docket-workers"
@@ -70,7 +73,7 @@ async def worker(task_queue: TaskQueue) -> AsyncIterator[None]:
 
 
 async def test_task_gets_the_ids_it_was_enqueued_with(task_queue: TaskQueue, tasks: Tasks) -> None:
-    assert await task_queue.enqueue("report", "id-1", timeout_s=TIMEOUT_S)
+    assert await task_queue.enqueue("report", "id-1")
     async with worker(task_queue):
         assert await tasks.next_started() == "id-1"
 
@@ -81,7 +84,7 @@ async def test_payload_is_readable_on_every_run_of_its_task(
     payload = {"words": "192.0.2.1 example.com", "response_url": "https://hooks.slack.example/hush-1"}
     async with worker(task_queue):
         with caplog.at_level("DEBUG"):
-            payload_id = await task_queue.submit("report", payload, timeout_s=TIMEOUT_S)
+            payload_id = await task_queue.submit("report", payload)
             assert await tasks.next_started() == payload_id
     assert await task_queue.payload(payload_id) == await task_queue.payload(payload_id) == payload
     assert 0 < await redis.ttl(f"mc1:ask:{payload_id}") <= PAYLOAD_TTL_S
@@ -94,23 +97,23 @@ async def test_payload_that_does_not_exist_is_none(task_queue: TaskQueue) -> Non
 
 async def test_key_allows_one_task_at_a_time(task_queue: TaskQueue, tasks: Tasks) -> None:
     tasks.released.clear()
-    assert await task_queue.enqueue("report", "first", key="channel-1", timeout_s=TIMEOUT_S)
-    assert not await task_queue.enqueue("report", "second", key="channel-1", timeout_s=TIMEOUT_S)
+    assert await task_queue.enqueue("report", "first", key="channel-1")
+    assert not await task_queue.enqueue("report", "second", key="channel-1")
     async with worker(task_queue):
         assert await tasks.next_started() == "first"
-        assert not await task_queue.enqueue("report", "third", key="channel-1", timeout_s=TIMEOUT_S)
+        assert not await task_queue.enqueue("report", "third", key="channel-1")
         tasks.released.set()
     assert tasks.finished == ["first"]
 
 
 async def test_stop_waits_for_the_running_task(task_queue: TaskQueue, tasks: Tasks) -> None:
     tasks.released.clear()
-    await task_queue.enqueue("report", "id-1", timeout_s=TIMEOUT_S)
+    await task_queue.enqueue("report", "id-1")
     stop = asyncio.Event()
     running = asyncio.create_task(task_queue.work(stop))
     await tasks.next_started()
     stop.set()
-    await task_queue.enqueue("report", "id-2", timeout_s=TIMEOUT_S)
+    await task_queue.enqueue("report", "id-2")
     tasks.released.set()
     await asyncio.wait_for(running, TIMEOUT_S)
     assert tasks.finished[:1] == ["id-1"]
@@ -121,7 +124,7 @@ async def test_task_that_outlasts_the_stop_runs_again(
 ) -> None:
     monkeypatch.setattr(queue_module, "DRAIN_S", 0.1)
     tasks.released.clear()
-    await task_queue.enqueue("report", "id-1", timeout_s=TIMEOUT_S)
+    await task_queue.enqueue("report", "id-1")
     async with worker(task_queue):
         await tasks.next_started()
     assert tasks.finished == []
@@ -135,7 +138,7 @@ async def test_task_runs_again_after_its_worker_was_killed(task_queue: TaskQueue
         sys.executable, "-m", "tests.support.task_queue_worker", redis_url, stdout=PIPE
     )
     assert victim.stdout is not None
-    await task_queue.enqueue("report", "id-1", timeout_s=TIMEOUT_S)
+    await task_queue.enqueue("report", "id-1")
     assert (await victim.stdout.readline()).decode().strip() == "id-1"
     victim.kill()
     await victim.wait()
@@ -148,7 +151,7 @@ async def test_task_runs_again_after_its_worker_was_killed(task_queue: TaskQueue
 async def test_task_that_repeatedly_kills_workers_is_dropped(
     task_queue: TaskQueue, tasks: Tasks, redis: Redis, caplog: pytest.LogCaptureFixture, redeliveries: int
 ) -> None:
-    await task_queue.enqueue("report", "poison", key="key-1", timeout_s=TIMEOUT_S)
+    await task_queue.enqueue("report", "poison", key="key-1")
     stream_id = await redis.hget("mailcheck:runs:key-1", "stream_id")
     # Assigned to a dead worker, after so many deliveries.
     await redis.xgroup_create(STREAM, GROUP, id="$")
@@ -167,46 +170,46 @@ async def until_empty(redis: Redis) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_enqueue_is_bounded_when_redis_hangs(
+async def test_enqueue_within_the_breaker_is_bounded_when_redis_hangs(
     task_queue: TaskQueue, tasks: Tasks, redis: Redis, redis_server: RedisServer
 ) -> None:
-    await task_queue.enqueue("report", "before", timeout_s=TIMEOUT_S)
+    await task_queue.enqueue("report", "before")
     with redis_server.hung():
         async with asyncio.timeout(TIMEOUT_S):
-            with pytest.raises(TaskQueueUnavailable):
-                await task_queue.enqueue("report", "during", timeout_s=0.1)
-            with pytest.raises(TaskQueueUnavailable):
-                await task_queue.submit("report", {"words": ""}, timeout_s=0.1)
-    assert await task_queue.enqueue("report", "after", timeout_s=TIMEOUT_S)
+            with pytest.raises(StoreUnavailable):
+                await CircuitBreaker(timeout_s=0.1).call(lambda: task_queue.enqueue("report", "during"))
+            with pytest.raises(StoreUnavailable):
+                await CircuitBreaker(timeout_s=0.1).call(lambda: task_queue.submit("report", {"words": ""}))
+    assert await task_queue.enqueue("report", "after")
 
 
 async def test_stop_is_bounded_when_redis_hangs(
     task_queue: TaskQueue, tasks: Tasks, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue_module, "DRAIN_S", 0.2)
-    await task_queue.enqueue("report", "id-1", timeout_s=TIMEOUT_S)
+    await task_queue.enqueue("report", "id-1")
     async with worker(task_queue):
         await tasks.next_started()
         redis_server.pause()
     redis_server.resume()
 
 
-async def test_unreachable_queue_raises_unavailable(tasks: Tasks) -> None:
+async def test_unreachable_queue_raises_redis_error(tasks: Tasks) -> None:
     async with open_queue("redis://127.0.0.1:1", tasks) as unreachable:
-        with pytest.raises(TaskQueueUnavailable):
-            await unreachable.enqueue("report", "id-1", timeout_s=0.1)
+        with pytest.raises(RedisError):
+            await unreachable.enqueue("report", "id-1")
 
 
 async def test_worker_continues_after_redis_restart(tasks: Tasks, tmp_path_factory: pytest.TempPathFactory) -> None:
     server = RedisServer(tmp_path_factory.mktemp("restarted"))
     try:
         async with open_client(server.url, 5) as redis, open_queue(server.url, tasks) as task_queue, worker(task_queue):
-            await task_queue.enqueue("report", "before", timeout_s=TIMEOUT_S)
+            await task_queue.enqueue("report", "before")
             assert await tasks.next_started() == "before"
             await until_empty(redis)
             await asyncio.to_thread(server.kill)
             await asyncio.to_thread(server.start)
-            await task_queue.enqueue("report", "after", timeout_s=TIMEOUT_S)
+            await task_queue.enqueue("report", "after")
             assert await tasks.next_started() == "after"
     finally:
         server.stop()

@@ -23,7 +23,6 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bot.models import CheckRequest, Finding, Lookup
-from bot.monitoring.interfaces import AlertMessage
 from handlers.delivery import DeliveryTimeouts, DeliveryWorker
 from handlers.message import Card
 from handlers.messages import report_card
@@ -38,6 +37,7 @@ from tests.support.dns_world import World
 from tests.support.incident_stories import T0
 from tests.support.memory_conversations import MemoryConversationReferences
 from tests.support.memory_repository import InMemoryRepository
+from tests.support.outbox_messages import WatchedAlert
 from tests.support.outbox_messages import messages_of_incident as story_of
 from tests.support.stored_watches import Clock
 
@@ -76,10 +76,10 @@ class Bot:
     async def _enqueue(self, job: dict[str, str]) -> None:
         self._jobs.add(asyncio.create_task(self.teams.deliver(job)))
 
-    async def deliver_alert(self, message: AlertMessage) -> None:
+    async def deliver_alert(self, message: WatchedAlert) -> None:
         """Deliver one alert of an incident."""
         self.clock.now = message.alert.at
-        self.repository.enqueue(message)
+        self.repository.enqueue(message.message)
         assert await self.delivery.deliver_next(CHANNEL)
 
     @asynccontextmanager
@@ -158,7 +158,7 @@ async def check_watch_and_check_again(page: Page, bot: Bot) -> None:
     await page.picture("teams-watched")
     bot.is_clean = True
     await page.do("press", "Check again")
-    await page.do("see", f"{TARGET_SHOWN}: all good")
+    await page.do("see", f"{TARGET_SHOWN}: no problems found")
     await page.do("miss", listed)
 
 
@@ -171,7 +171,7 @@ async def run_alert_to_resolution(page: Page, bot: Bot) -> None:
     await page.do("see", f"{TARGET_SHOWN}: on a")
     await page.do("press", "Acknowledge")
     await page.do("see", "Acknowledged: by Person 0")
-    await page.do("see", f"Person 0 has {TARGET_SHOWN} in hand")
+    await page.do("see", f"{TARGET_SHOWN}: acknowledged by Person 0")
     await page.do("press", "Mute…")
     await page.do("see", "For how long?")
     await page.picture("teams-mute")

@@ -25,7 +25,7 @@ from tests.e2e.emulator import free_port
 ROOT = Path(__file__).parents[2]
 MAX_TOTAL_S = float(os.environ.get("FIRST_ANSWER_WITHIN_S") or 60)
 ABORT_TIMEOUT_S = 300
-COMMAND_TEXT, ANSWER = "192.0.2.10 example.com", "192.0.2.10 · example.com: all good"
+COMMAND_TEXT, ANSWER = "192.0.2.10 example.com", "192.0.2.10 · example.com: no problems found"
 INHERITED_VARIABLES = ("PATH", "LANG", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
 
 

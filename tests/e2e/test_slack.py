@@ -9,6 +9,8 @@ import httpx
 import pytest_asyncio
 from starlette.applications import Starlette
 
+from bot.storage import StoreUnavailable
+from handlers.commands import VERBS
 from handlers.slack.app import Credentials, SlackPlatform
 from handlers.slack.responder import SlackTimeouts
 from tests.e2e.emulator import CHANNEL, TEAM, EmulatorProxy, emulator
@@ -69,7 +71,7 @@ class Person:
 @pytest_asyncio.fixture
 async def person() -> AsyncIterator[Person]:
     async def fail(job: dict[str, str]) -> None:
-        raise ConnectionError
+        raise StoreUnavailable("down")
 
     commands = ScriptedCommands()
     commands.released.set()
@@ -98,7 +100,8 @@ async def test_command_is_acked_answered_and_rechecked(person: Person) -> None:
         await person.send(*interaction_body(button_action(recheck, person.response_url) | INTERACTION_LOCATION))
     ).status_code == 200
     assert len(await person.wait_for_messages(2)) == 2
-    assert [request.text for request in person.commands.requests] == [COMMAND_TEXT, "check 203.0.113.5 fresh"]
+    commands = [VERBS.parse(COMMAND_TEXT), VERBS.parse("check 203.0.113.5 fresh")]
+    assert [request.command for request in person.commands.requests] == commands
     assert person.emulator.ephemeral == []
 
 

@@ -136,7 +136,7 @@ async def test_listing_is_one_thread_from_alert_to_resolution(channel: WatchedCh
     assert [reply for reply in channel.replies(root) if "now also" in reply] == [f"! {SUBJECT}: now also on SpamCop"]
 
     await channel.click_button("Acknowledge", root)
-    await channel.wait_for_text(f"ada has {SUBJECT} in hand")
+    await channel.wait_for_text(f"{SUBJECT}: acknowledged by ada")
     [root] = channel.roots
     assert "Acknowledge" not in [element["text"]["text"] for element in buttons(root)]
     assert "by ada" in json.dumps(root)
@@ -148,7 +148,7 @@ async def test_listing_is_one_thread_from_alert_to_resolution(channel: WatchedCh
     )
     [root] = channel.roots
     assert colors(root) == {"#2b9c61"}
-    await channel.run_command("watches", "all good")
+    await channel.run_command("watches", "no problems")
     assert [reply for reply in channel.replies(root) if "clear again" in reply] == [headline(root)]
 
 

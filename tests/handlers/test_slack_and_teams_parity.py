@@ -125,7 +125,7 @@ async def play_story(
     messages = messages_of_incident(watch(channel=side.channel))
     store.store(messages[0].watch, messages[0].incident)
     for message in messages:
-        store.enqueue(message)
+        store.enqueue(message.message)
     assert await worker.deliver_next(side.channel)
     await side.acknowledge()
     while await worker.deliver_next(side.channel):

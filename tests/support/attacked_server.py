@@ -15,12 +15,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.logging_config import configure
 from bot.metrics import build_metrics
 from bot.settings import HostPort
 from handlers.host_check import HostCheck
 from handlers.http_app import HealthProbes, build_http_app
 from handlers.http_server import Server
+from handlers.logging_config import configure
 from handlers.service import listen
 from handlers.web.app import WebChat
 from tests.handlers.web.conftest import ScriptedCommands

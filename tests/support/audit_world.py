@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
-from bot.app import BRIEF_PROBE_TIMEOUT_S, NetworkClients, checks
+from bot.app import BRIEF_PROBE_TIMEOUT_S
 from bot.check_runner import CheckRunner
 from bot.checks import sender_requirements
-from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
+from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check
 from bot.checks.lookups import reverse_name, reversed_ip
 from bot.checks.rdap import RdapClient
-from bot.models import Check, CheckRequest, Lookup, Target
+from bot.checks.registry import CheckSpec, Clients, SmtpProbe, bind
+from bot.models import CheckRequest, Lookup, Target
 from bot.net.smtp_probe import SmtpProbeCache
 from bot.probe_results import Certificate, HttpPage, SmtpProbeResult
 from tests.bot.checks.dkim.keys import rsa_record
+from tests.support.builtin_catalog import CATALOG
 from tests.support.dns_world import Zone
 from tests.support.mail_world import mail_world
 
@@ -121,27 +123,17 @@ class FakeServers:
         return SmtpProbeResult(name, offers_tls=True, tls_version="TLSv1.3", certificate=certificate)
 
 
-def audit_checks(servers: FakeServers) -> tuple[tuple[str, Check], ...]:
+def audit_checks(servers: FakeServers) -> tuple[CheckSpec, ...]:
     """All checks, composed as in the bot."""
-    blocklists = blocklist_check(load(), {}, InMemoryTrustCache(), "audit", lambda: AT)
-    clients = NetworkClients(
-        servers.fetch, RdapClient(servers.fetch), SmtpProbeCache(servers.probe), BRIEF_PROBE_TIMEOUT_S
-    )
-    return checks(blocklists, True, clients)
+    blocklists = blocklist_check(CATALOG, {}, InMemoryTrustCache(), "audit", lambda: AT)
+    probe = SmtpProbeCache(servers.probe)
+    smtp_probe = SmtpProbe(probe, probe.port_open, BRIEF_PROBE_TIMEOUT_S)
+    return bind(Clients(blocklists, True, servers.fetch, RdapClient(servers.fetch), smtp_probe))
 
 
-def audit_runner(lookup: Lookup, selected: tuple[tuple[str, Check], ...]) -> CheckRunner:
-    name_checks = frozenset({"spf", "dmarc", "mx", "dkim", "dane", "bimi"})
-    return CheckRunner(
-        selected,
-        frozenset({"network"}),
-        lookup,
-        lookup,
-        lambda: AT,
-        judge=sender_requirements.judge,
-        allow_special=True,
-        name_checks=name_checks,
-    )
+def audit_runner(lookup: Lookup, selected: Sequence[CheckSpec]) -> CheckRunner:
+    judge = sender_requirements.judge
+    return CheckRunner(selected, lookup, lookup, lambda: AT, judge=judge, allow_special=True)
 
 
 REQUESTS: Mapping[str, CheckRequest] = {

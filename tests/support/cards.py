@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from bot.models import Verdict
 from bot.monitoring.models import Muted
+from handlers.commands import VERBS
 from handlers.message import Card
 from handlers.messages import help_card, internal_error_card, lists_card, refusal_card, report_card, reports_card
 from handlers.messages.alerts import undeliverable_card
@@ -49,7 +50,7 @@ def checks() -> Mapping[str, GalleryCard]:
             report_card(listed),
             ("An address is on blocklists that matter: which, why, and the button to the removal form."),
         ),
-        "clean": GalleryCard(report_card(clean), "Nothing is wrong."),
+        "clean": GalleryCard(report_card(clean), "No problems found, and what was checked."),
         "half-unknown": GalleryCard(
             report_card(half), "Many lists did not answer: that is said, and never taken for clean."
         ),
@@ -62,7 +63,7 @@ def checks() -> Mapping[str, GalleryCard]:
             "A check that finds a lot: what stops mail first comes first.",
         ),
         "audit-in-order": GalleryCard(
-            report_card(real_reports.whole_audit("in order")), "The whole audit of a domain in good order."
+            report_card(real_reports.whole_audit("in order")), "The whole audit of a domain without problems."
         ),
         "spf-tree": GalleryCard(
             report_card(real_reports.whole_audit("a domain in disorder")),
@@ -80,19 +81,19 @@ def watches() -> Mapping[str, GalleryCard]:
     return {
         "watch-added": GalleryCard(
             cards["watch-added"],
-            ("`watch`: said in the channel, with what the first look found. That is known then, and raises no alert."),
+            "`watch`: posted in the channel, with what the first check found. That raises no alert.",
         ),
-        "watches": GalleryCard(cards["watches"], "`watches`: seen by whoever asked."),
+        "watches": GalleryCard(cards["watches"], "`watches`: only the person who asked sees it."),
         "mute-choice": GalleryCard(mute_duration_card(egress), "`mute` without a length, where no form can be shown."),
         "muted": GalleryCard(
             muted_card(egress, Muted("ada", T0 + timedelta(hours=24))), "After a mute, for the channel."
         ),
         "unmuted": GalleryCard(unmuted_card(egress, "ada"), "After `unmute`."),
-        "unwatched": GalleryCard(removed_card(egress, "ada"), "After `unwatch`, with the way back."),
-        "settings": GalleryCard(cards["settings"], "`settings`, once somebody changed one."),
+        "unwatched": GalleryCard(removed_card(egress, "ada"), "After `unwatch`, with a button to watch again."),
+        "settings": GalleryCard(cards["settings"], "`settings`, after a change."),
         "not-here": GalleryCard(
             not_in_channel_card(),
-            ("`watch` in a channel that the bot cannot speak in: nothing is kept that could not be told."),
+            "`watch` in a channel that the bot cannot post to: no watch is stored without its alerts.",
         ),
     }
 
@@ -104,22 +105,20 @@ def alerts() -> Mapping[str, GalleryCard]:
             cards["alert"], "A listing was seen twice: the message that begins the thread, and is kept up to date."
         ),
         "alert-grew": GalleryCard(cards["alert-grew"], "A reply in the thread: one more list."),
-        "alert-acknowledged": GalleryCard(
-            cards["alert-acknowledged"], "The first message after somebody took it in hand."
-        ),
+        "alert-acknowledged": GalleryCard(cards["alert-acknowledged"], "The first message after an acknowledgement."),
         "alert-cleared": GalleryCard(cards["alert-cleared"], "The first message once everything is gone for good."),
         "alert-range": GalleryCard(cards["alert-range"], "Several addresses of one range: one thread, one table."),
         "alert-set-up": GalleryCard(
-            cards["alert-set-up"], "A setting was changed: told once, and then taken as the new normal."
+            cards["alert-set-up"], "A DNS record was changed: one alert, then it is the new normal."
         ),
-        "alert-policy-gone": GalleryCard(cards["alert-policy-gone"], "A record is gone that mail depends on."),
+        "alert-policy-gone": GalleryCard(cards["alert-policy-gone"], "A record that mail depends on was removed."),
         "list-note": GalleryCard(
             cards["list-note"],
-            ("A list that suddenly lists everything: one note to whoever runs the bot, and no alert."),
+            "A list that suddenly lists everything: one note to the channel of the admins, and no alert.",
         ),
         "silenced": GalleryCard(
             undeliverable_card(real_alerts.EGRESS, "is_archived"),
-            "Told to the one who made a watch, when its channel is closed to the bot.",
+            "Sent to the creator of a watch when the bot can no longer post to its channel.",
         ),
     }
 
@@ -127,12 +126,10 @@ def alerts() -> Mapping[str, GalleryCard]:
 def pasted() -> Mapping[str, GalleryCard]:
     cards = real_bounces.cards()
     return {
-        "bounce": GalleryCard(
-            cards["bounce"], "`bounce`: one refusal, who has to fix it, and the check one press away."
-        ),
+        "bounce": GalleryCard(cards["bounce"], "`bounce`: one refusal, who has to fix it, and a button for the check."),
         "bounce-log": GalleryCard(
             cards["bounce-log"],
-            "A log: what others refused, by message and cause, apart from what the own server refused.",
+            "A log: what others refused, by message and cause, apart from what your own server refused.",
         ),
         "headers": GalleryCard(
             cards["headers"], "`headers`: the route of a message, and the address that receivers judge it by."
@@ -149,12 +146,12 @@ def bot_cards() -> Mapping[str, GalleryCard]:
     lists += [("Abusix", Verdict.UNKNOWN, "no-key", 0), ("SpamRATS", Verdict.WARN, "public-resolver", 18)]
     return {
         "lists": GalleryCard(
-            lists_card(lists), "`lists`: which lists can be believed through the resolver in use, and why not."
+            lists_card(lists), "`lists`: which blocklists are working through the resolver in use, and why not."
         ),
-        "help": GalleryCard(help_card(), "`help`, or the command alone."),
+        "help": GalleryCard(help_card(VERBS.usages), "`help`, or the command alone."),
         "refused": GalleryCard(
             refusal_card("“1.2.3” is not a full IPv4 address; type four numbers, like 203.0.113.5."),
-            "What was typed cannot be done: one sentence, seen by whoever typed it.",
+            "What was typed cannot be done: one sentence, only the person who typed it sees it.",
         ),
         "broken": GalleryCard(internal_error_card(), "A fault of ours: the details are for the log."),
     }

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 
 from bot.check_runner import CheckRunner
+from bot.checks.registry import CheckSpec
 from bot.models import Check, CheckRequest, Finding, Lookup, Report, Verdict
 from bot.monitoring.models import Watch
 from bot.monitoring.poll import run_first_poll
 from bot.monitoring.repository import RedisRepository
-from handlers.commands import CommandRouter, WatchCommands
+from handlers.commands import VERBS, CommandRouter, WatchCommands
 from handlers.message import Card
 from handlers.ports import MessagePoster
 from tests.support.memory_repository import InMemoryRepository
+from tests.support.parsing import pasted_text_commands
 from tests.support.reports import listing
 from tests.support.stored_watches import Clock
 
@@ -48,8 +50,10 @@ def build_commands(
     async def health() -> Card:
         return Card("the lists")
 
-    checks = (("mx", check or mail_is_fine),)
-    runner = CheckRunner(checks, frozenset(), lookup, lookup, lambda: datetime.now(UTC), allow_special=True)
+    checks = (CheckSpec("mx", "MX", 1, check or mail_is_fine),)
+    runner = CheckRunner(checks, lookup, lookup, lambda: datetime.now(UTC), allow_special=True)
     first_poll = (lambda watch: run_first_poll(watch, runner)) if check else fake_first_poll
     watch_commands = WatchCommands(store, store, first_poll, lookup, platforms, clock, allow_special=True)
-    return CommandRouter(runner, lambda _: LISTS, health, watch_commands=watch_commands)
+    return CommandRouter(
+        VERBS, runner, lambda _: LISTS, health, watch_commands=watch_commands, pasted_text=pasted_text_commands()
+    )

@@ -16,7 +16,7 @@ from typing import Any
 import bot
 import handlers
 from bot.bounces.rules import load_rules
-from bot.checks.dnsbl.catalog import load as load_catalog
+from bot.checks.dnsbl.catalog_file import load as load_catalog
 from bot.checks.hosting_providers import providers
 
 METHODS = ("search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer")
@@ -50,6 +50,7 @@ def modules() -> tuple[ModuleType, ...]:
     return (bot, handlers, *(importlib.import_module(name) for name in names))
 
 
+@cache
 def compiled_patterns() -> list[CompiledPattern]:
     """The patterns of all modules, and those of the data files, which are used as FROM_DATA_FILES says."""
     uses = _uses()
@@ -86,15 +87,15 @@ def _members(value: Any) -> Iterator[Any]:
     elif type(value).__module__.partition(".")[0] in ("bot", "handlers") or (
         isinstance(value, type) and value.__module__.partition(".")[0] in ("bot", "handlers")
     ):
-        yield from getattr(value, "__dict__", {}).values()
+        yield from tuple(getattr(value, "__dict__", {}).values())  # pydantic adds to it while it is read
         names = getattr(type(value), "__slots__", ())
         yield from (getattr(value, name, None) for name in ([names] if isinstance(names, str) else names))
 
 
-def source_trees() -> Iterator[tuple[Path, ast.Module]]:
-    for package in ("bot", "handlers"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def source_trees() -> list[tuple[Path, ast.Module]]:
+    paths = [path for package in ("bot", "handlers") for path in sorted((ROOT / package).rglob("*.py"))]
+    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
 
 
 def _uses() -> dict[str, set[str]]:

@@ -96,6 +96,11 @@ class Story:
             self.incident = unmute(self.incident)
 
 
+def networks(count: int) -> frozenset[str]:
+    """Networks that are neighbors of none of the others."""
+    return frozenset(f"10.{n // 256}.{n % 256}.0/24" for n in range(count))
+
+
 def read_offset(when: str) -> timedelta:
     return timedelta(0) if when == "0s" else parse_duration(when)
 

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 
-from bot.checks.dnsbl import load
 from bot.checks.dnsbl.catalog import Blocklist
 from bot.checks.dnsbl.return_codes import Effect
 from bot.checks.dnsbl.zones import usable_zones
 from bot.checks.lookups import reverse_name, reversed_ip
+from tests.support.builtin_catalog import CATALOG
 from tests.support.dns_world import Zone
 
 GOOD, LISTED, DYNAMIC = "192.0.2.25", "192.0.2.66", "192.0.2.77"
@@ -43,7 +43,7 @@ LISTINGS: Mapping[tuple[str, str], Sequence[str]] = {
 
 def mail_world(listings: Mapping[tuple[str, str], Sequence[str]] = LISTINGS, domain: Zone = DOMAIN) -> Zone:
     """The zones; `listings` maps (address, list id) to return codes."""
-    catalog = load()
+    catalog = CATALOG
     records = dict(domain)
     for zone in usable_zones(catalog, {}):
         records[zone.apex] = {"NS": [f"ns.{zone.apex}"]}
@@ -54,7 +54,7 @@ def mail_world(listings: Mapping[tuple[str, str], Sequence[str]] = LISTINGS, dom
 
 def listing_records(listings: Mapping[tuple[str, str], Sequence[str]]) -> Zone:
     """DNSBL records of these listings: (address, list id) to return codes."""
-    catalog, entries = load(), {}
+    catalog, entries = CATALOG, {}
     for (ip, list_id), codes in listings.items():
         blocklist = catalog.get(list_id)
         assert blocklist, list_id

@@ -30,6 +30,7 @@ class StoreContents:
     delays: dict[Channel, datetime] = field(default_factory=dict)
     threads: dict[tuple[Channel, str], str] = field(default_factory=dict)
     audit_lines: list[tuple[str, ...]] = field(default_factory=list)
+    removed: dict[tuple[Channel, str], Watch] = field(default_factory=dict)
 
 
 @dataclass
@@ -52,6 +53,7 @@ class InMemoryRepository:
         snapshot = StoreContents(
             dict(contents.watches), dict(contents.histories), dict(contents.settings), set(contents.paused), messages
         )
+        snapshot.removed = dict(contents.removed)
         snapshot.delays, snapshot.threads, snapshot.audit_lines = (
             dict(contents.delays),
             dict(contents.threads),
@@ -80,6 +82,12 @@ class InMemoryRepository:
                 return stored
         return None
 
+    async def get(self, channel: Channel, watch_id: str) -> StoredWatch | None:
+        if stored := next((s for s in await self.list_watches(channel) if s.watch.id == watch_id), None):
+            return stored
+        watch = self.contents.removed.get((channel, watch_id))
+        return StoredWatch(watch, Incident(watch_id, watch.created_at), removed=True) if watch else None
+
     async def list_watches(self, channel: Channel) -> Sequence[StoredWatch]:
         paused = channel in self.contents.paused or (channel.platform, channel.workspace) in self.contents.paused
         return [replace(stored, paused=paused) for (key, _), stored in self.contents.watches.items() if key == channel]
@@ -90,7 +98,10 @@ class InMemoryRepository:
 
     async def remove(self, channel: Channel, watch_id: str) -> bool:
         self.contents.histories.pop((channel, watch_id), None)
-        return self.contents.watches.pop((channel, watch_id), None) is not None
+        stored = self.contents.watches.pop((channel, watch_id), None)
+        if stored and self.contents.outbox.get(channel):
+            self.contents.removed[channel, watch_id] = stored.watch
+        return stored is not None
 
     async def update_incident(self, channel: Channel, watch_id: str, incident: Incident, expected: Incident) -> bool:
         stored = self.contents.watches.get((channel, watch_id))
@@ -142,6 +153,7 @@ class InMemoryRepository:
 
     async def purge_channel(self, channel: Channel) -> None:
         self.contents.watches = {key: stored for key, stored in self.contents.watches.items() if key[0] != channel}
+        self.contents.removed = {key: watch for key, watch in self.contents.removed.items() if key[0] != channel}
         self.contents.outbox.pop(channel, None)
 
     async def purge_workspace(self, platform: str, workspace: str) -> None:

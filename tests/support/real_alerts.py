@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 
 from bot.models import CheckRequest
 from bot.monitoring.alert_state import acknowledge, advance, initial_incident
@@ -57,7 +58,7 @@ class WatchScenario:
 
     @property
     def root(self) -> Card:
-        return root_card(self.watch, self.incident, self.alerts[-1])
+        return root_card(self.watch, self.alerts[-1])
 
     @property
     def reply(self) -> Card:
@@ -69,7 +70,8 @@ class WatchScenario:
         return observe_reports(reports, self.incident, self.watch)
 
 
-def cards() -> dict[str, Card]:
+@cache
+def cards() -> Mapping[str, Card]:
     """Cards by screenshot name."""
     hour = timedelta(hours=1)
     single = WatchScenario(EGRESS)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from handlers.commands.pasted_text import explain
+from bot.bounces.pasted_text import analyze_text
 from handlers.message import Card
+from handlers.messages.bounces import analysis_card
 
 REFUSED = (
     "550 5.7.1 Service unavailable; client [203.0.113.5] blocked using zen.spamhaus.org; "
@@ -46,7 +47,7 @@ Subject: The minutes of Monday
 def cards() -> dict[str, Card]:
     """Cards by content."""
     return {
-        "bounce": explain("bounce", [REFUSED.encode()]),
-        "bounce-log": explain("bounce", [LOG.encode()]),
-        "headers": explain("headers", [HEADER.encode()]),
+        "bounce": analysis_card(analyze_text("bounce", [REFUSED.encode()])),
+        "bounce-log": analysis_card(analyze_text("bounce", [LOG.encode()])),
+        "headers": analysis_card(analyze_text("headers", [HEADER.encode()])),
     }

@@ -6,12 +6,13 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from bot.app import checks
 from bot.check_runner import CheckRunner
 from bot.checks import sender_requirements
-from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
+from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check
+from bot.checks.registry import Clients, bind
 from bot.models import CheckRequest, DnsAnswer, LookupFailed, Report, Role, Target
 from tests.support.audit_world import REQUESTS, FakeServers, audit_checks, audit_runner, audit_zone
+from tests.support.builtin_catalog import CATALOG
 from tests.support.dns_world import World
 from tests.support.mail_world import DYNAMIC, GOOD, LISTED, mail_world
 from tests.support.signed_world import SignedWorld
@@ -37,10 +38,9 @@ class HalfUnresponsive(World):
 
 
 def report(request: CheckRequest, world: World) -> Report:
-    list_check = blocklist_check(load(), {}, InMemoryTrustCache(), "resolver", lambda: AT)
+    list_check = blocklist_check(CATALOG, {}, InMemoryTrustCache(), "resolver", lambda: AT)
     runner = CheckRunner(
-        checks(list_check, True),
-        frozenset({"network"}),
+        bind(Clients(list_check, allow_special=True)),
         world,
         world,
         lambda: AT,

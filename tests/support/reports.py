@@ -43,7 +43,7 @@ CLEAN = report(
 LISTED = report(
     listing("Spamhaus ZEN", txt=["https://check.spamhaus.org/query/ip/192.0.2.25"], sublists=["spamhaus-xbl"]),
     *(listing(f"List {n}", Verdict.PASS, "not_listed") for n in range(59)),
-    finding("ptr", Verdict.FAIL, "192.0.2.25 has no reverse name.", "Ask your provider to set one."),
+    finding("ptr", Verdict.FAIL, "192.0.2.25 has no PTR record.", "Ask your provider to set one."),
     finding("spf", Verdict.WARN, "SPF softfails for this address.", "Add ip4:192.0.2.25."),
     finding("dmarc"),
     finding("mx"),
@@ -52,7 +52,7 @@ HALF_UNKNOWN = report(
     *(listing(f"List {n}", Verdict.PASS, "not_listed") for n in range(30)),
     *(listing(f"Silent {n}", Verdict.UNKNOWN, "unknown", reason="timeout") for n in range(25)),
     *(listing(f"Shy {n}", Verdict.UNKNOWN, "unusable", reason="public-resolver") for n in range(5)),
-    finding("ptr", Verdict.UNKNOWN, "DNS did not answer, so the reverse name is not known."),
+    finding("ptr", Verdict.UNKNOWN, "DNS did not answer, so the PTR record is not known."),
     finding("spf"),
 )
 PBL_ON_A_CLIENT = report(

@@ -12,9 +12,10 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from bot.monitoring.dnsbl_quarantine import ListHealth, ListNotice, RoundCounts
+from bot.monitoring.dnsbl_quarantine import ListHealth, ListNotice
 from bot.monitoring.history import History, Span
 from bot.monitoring.interfaces import AlertMessage, ChannelSettings, DigestMessage, OutboxMessage, StoredWatch
+from bot.monitoring.list_counts import RoundCounts
 from bot.monitoring.models import Alert, Channel, Incident, Problem
 from bot.monitoring.repository import RedisRepository
 from tests.support.stored_watches import stored_notices
@@ -184,8 +185,8 @@ def message_facts(message: OutboxMessage) -> Facts:
         tries=message.attempts,
     )
     if isinstance(message, AlertMessage):
-        watch = watch_facts(StoredWatch(message.watch, message.incident))
-        return common | {"watch": watch, "alert": alert_facts(message.alert)}
+        assert message.snapshot, "an earlier version stored the watch with every alert"
+        return common | {"watch": watch_facts(message.snapshot), "alert": alert_facts(message.alert)}
     if isinstance(message, DigestMessage):
         return common
     return common | {"list": message.list_name, "note": notice_facts(message.notice)}
@@ -202,7 +203,7 @@ def alert_facts(alert: Alert) -> Facts:
         root=alert.is_root,
         loud=alert.is_alerting,
         opened=at(alert.opened_at),
-        broadcast=alert.broadcast,
+        broadcast=alert.is_escalation,
         addresses=list(alert.addresses),
         **{name: [problem_facts(problem) for problem in problems] for name, problems in groups.items()},
     )
@@ -243,7 +244,6 @@ def health_facts(health: ListHealth) -> Facts:
         asked=health.answered,
         flipped=health.newly_listed,
         held_since=at(health.quarantined_since),
-        trusted_until=at(health.trusted_until),
         good=health.good_rounds,
         silent=health.silent_rounds,
         degraded=health.degraded,

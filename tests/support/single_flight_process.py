@@ -33,7 +33,7 @@ async def main() -> None:
         await redis.ping()
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
-        cache = AnswerCache(CircuitBreaker(redis))
+        cache = AnswerCache(redis, CircuitBreaker())
         answers = await asyncio.gather(*(fetch(number) for number in range(QUERY_COUNT)))
         await cache.flush()
     print(sent, len({answer.records for answer in answers}))

@@ -12,7 +12,8 @@ from redis.asyncio import Redis
 from bot.models import CheckRequest, Report, Verdict
 from bot.monitoring.models import Channel
 from bot.monitoring.poll_health import PollMonitor
-from bot.monitoring.poller import PLAN_INTERVAL_S, Poller, PollerConfig
+from bot.monitoring.poller import PLAN_INTERVAL_S, Poller
+from bot.monitoring.poller_config import PollerConfig
 from bot.monitoring.repository import RedisRepository
 from bot.storage.redis_clock import RedisClock
 from bot.storage.watch_store import NOTIFY_SCHEDULE, POLL_SCHEDULE, RECHECK_SCHEDULE

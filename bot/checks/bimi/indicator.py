@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from xml.etree import ElementTree
 
+from bot.checks.finding_codes import Problem
+
 SVG = "{http://www.w3.org/2000/svg}"
 MAX_BYTES = 32 * 1024
 ALLOWED_ELEMENTS = frozenset(
@@ -30,22 +32,22 @@ NOT_IN_NAMES = re.compile(r"\W")
 LEADING_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
-def logo_problems(svg: str) -> list[str]:
-    """Why the logo would not be shown, each as the end of “the logo …”; empty if it is valid."""
+def logo_problems(svg: str) -> list[Problem]:
+    """Why clients would not show the logo, by keys of `messages.LOGO_PROBLEMS`; empty if it is valid."""
     if len(svg.encode("utf-8", "replace")) > MAX_BYTES:
-        return ["is larger than 32 KB"]
+        return [Problem("size")]
     if DTD.search(svg):  # before a parser can expand entities
-        return ["has a DOCTYPE or entities"]
+        return [Problem("doctype")]
     try:
         root = ElementTree.fromstring(svg)
     except (ElementTree.ParseError, ValueError):
-        return ["is not well-formed XML"]
+        return [Problem("xml")]
     if root.tag != f"{SVG}svg":
-        return ["is not an SVG picture"]
-    problems = [problem for problem, applies in RULES if applies(root)]
+        return [Problem("not-svg")]
+    problems = [Problem(key) for key, applies in RULES if applies(root)]
     return [
         *problems,
-        *(["has processing instructions"] if PROCESSING_INSTRUCTION.search(svg) else []),
+        *([Problem("instructions")] if PROCESSING_INSTRUCTION.search(svg) else []),
         *_unknown_elements(root),
     ]
 
@@ -86,10 +88,10 @@ def _attributes(root: ElementTree.Element) -> Iterator[tuple[str, str]]:
             yield name.rpartition("}")[2], value
 
 
-def _unknown_elements(root: ElementTree.Element) -> list[str]:
+def _unknown_elements(root: ElementTree.Element) -> list[Problem]:
     names = (element.tag.removeprefix(SVG) for element in _outside_metadata(root))
     unknown = dict.fromkeys(name for name in names if name not in ALLOWED_ELEMENTS)
-    return [f"has the element {_safe_name(name)}, which the profile does not allow" for name in unknown]
+    return [Problem("element", {"element": _safe_name(name)}) for name in unknown]
 
 
 def _outside_metadata(root: ElementTree.Element) -> Iterator[ElementTree.Element]:
@@ -107,11 +109,11 @@ def _safe_name(name: str) -> str:
 
 
 RULES: Sequence[tuple[str, Callable[[ElementTree.Element], bool]]] = (
-    ('is not marked version="1.2"', lambda root: root.get("version") != "1.2"),
-    ('is not marked baseProfile="tiny-ps"', lambda root: root.get("baseProfile") != "tiny-ps"),
-    ("has no title", lambda root: not _title(root)),
-    ("has x or y on its svg element", lambda root: "x" in root.attrib or "y" in root.attrib),
-    ("is not square", _not_square),
-    ("has event handlers", _has_event_handlers),
-    ("refers to something outside itself", _has_external_reference),
+    ("version", lambda root: root.get("version") != "1.2"),
+    ("profile", lambda root: root.get("baseProfile") != "tiny-ps"),
+    ("title", lambda root: not _title(root)),
+    ("position", lambda root: "x" in root.attrib or "y" in root.attrib),
+    ("square", _not_square),
+    ("events", _has_event_handlers),
+    ("external", _has_external_reference),
 )

@@ -6,12 +6,14 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from bot.checks.finding_codes import BadText
+
 VERSION = re.compile(r"v[ \t]*=[ \t]*BIMI1[ \t]*")  # must come first, case-sensitive
 SPACE = " \t"
 
 
-class BadBimiRecord(ValueError):
-    """Receivers ignore the record; the message says why, as the end of a sentence about it."""
+class BadBimiRecord(BadText):
+    """Receivers ignore the record; the problem is a key of `messages.RECORD_PROBLEMS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,12 @@ def parse(text: str) -> Assertion:
     for part in parts:
         name, equals, value = (piece.strip(SPACE) for piece in part.partition("="))
         if not equals and name:
-            raise BadBimiRecord("one of its parts is not of the form tag=value")
+            raise BadBimiRecord("tag")
         if name in tags:
-            raise BadBimiRecord(f"it has {name[:20]}= twice")
+            raise BadBimiRecord("duplicate", tag=name[:20])
         tags[name] = value
     if "l" not in tags:
-        raise BadBimiRecord("it does not say where the logo is (l=)")
+        raise BadBimiRecord("no-location")
     return Assertion(location=_parse_url("l", tags["l"]), evidence=_parse_url("a", tags.get("a", "")))
 
 
@@ -54,9 +56,9 @@ def _parse_url(tag: str, value: str) -> str:
         parts = urlsplit(value)
         host = parts.hostname or ""
     except ValueError:
-        raise BadBimiRecord(f"{tag}= is no web address") from None
+        raise BadBimiRecord("not-a-url", tag=tag) from None
     if parts.scheme.lower() != "https":
-        raise BadBimiRecord(f"{tag}= has to start with https://")
+        raise BadBimiRecord("not-https", tag=tag)
     if "." not in host or "," in value:
-        raise BadBimiRecord(f"{tag}= has to name one full host")
+        raise BadBimiRecord("host", tag=tag)
     return value

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.checks.dkim.key_record import BadKey, BadRecord, KeyRecord, is_key_record, parse
-from bot.checks.dkim.messages import CODES, ED25519_OK, GUESSED_REVOKED, TEMPLATES
+from bot.checks.dkim.messages import CODES, PROBLEMS
 from bot.checks.dkim.selectors import MAX_SELECTORS, candidate_selectors, recognize, spf_domains
-from bot.checks.finding_codes import FindingTemplate
+from bot.checks.finding_codes import FindingText
 from bot.checks.lookups import lookup_concurrently, readable
 from bot.inputs.domain_names import display_domain
 from bot.models import CheckRequest, DnsAnswer, Finding, Lookup, LookupFailed, LookupResult
@@ -50,7 +50,7 @@ class SelectorResult:
 async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
     """Return a finding per key: of requested selectors, or of common ones that exist."""
     domain = request.target.domain
-    if domain is None:
+    if domain is None or not (request.selectors or request.discovers_selectors):
         return []
     if request.selectors:
         return requested_findings(domain, await _lookup_selectors(domain, request.selectors[:MAX_SELECTORS], lookup))
@@ -93,9 +93,9 @@ def evaluate_selector(selector: SelectorRecords) -> SelectorResult:
     try:
         record = parse(selector.texts[0])
     except BadRecord as error:
-        return SelectorResult(selector, "dkim.bad-record", problem=str(error))
+        return SelectorResult(selector, "dkim.bad-record", problem=error.problem.phrase(PROBLEMS))
     except BadKey as error:
-        return SelectorResult(selector, "dkim.broken-key", problem=str(error))
+        return SelectorResult(selector, "dkim.broken-key", problem=error.problem.phrase(PROBLEMS))
     return SelectorResult(selector, next((code for code, matches in RULES if matches(record)), "dkim.ok"), record)
 
 
@@ -136,7 +136,7 @@ def _records(reply: LookupResult) -> tuple[str, ...]:
 def _finding(domain: str, result: SelectorResult, guessed: bool = False) -> Finding:
     record, name = result.record, result.selector.name
     key_type = record.key_type if record else ""
-    template = _template(result.code, key_type, guessed)
+    text = _text(result.code, key_type, guessed)
     values = {
         "name": readable(name),
         "domain": display_domain(domain),
@@ -145,28 +145,24 @@ def _finding(domain: str, result: SelectorResult, guessed: bool = False) -> Find
         "problem": result.problem,
     }
     facts = {
-        "records": [text[:MAX_RECORD_CHARS] for text in result.selector.texts],
+        "records": [record_text[:MAX_RECORD_CHARS] for record_text in result.selector.texts],
         "kind": key_type or None,
         "bits": result.bits or None,
         "flags": sorted(record.flags) if record else [],
         "guessed": guessed,
     }
-    return Finding(
-        "dkim", name, template.verdict, result.code, template.summary.format_map(values), template.remediation, facts
-    )
+    return Finding("dkim", name, text.verdict, result.code, *text.fill(values), facts)
 
 
-def _template(code: str, key_type: str, guessed: bool) -> FindingTemplate:
-    if code == "dkim.revoked" and guessed:
-        return GUESSED_REVOKED
-    return ED25519_OK if (code, key_type) == ("dkim.ok", "ed25519") else TEMPLATES[code]
+def _text(code: str, key_type: str, guessed: bool) -> FindingText:
+    if code == "dkim.revoked":
+        return CODES[code].variant("guessed" if guessed else "")
+    return CODES[code].variant("ed25519" if key_type == "ed25519" else "")
 
 
 def _domain_finding(domain: str, code: str, selectors: Sequence[SelectorRecords]) -> Finding:
-    template = TEMPLATES[code]
+    text = CODES[code]
     problem = next((records.unanswered for records in selectors if records.unanswered), "")
     values = {"domain": display_domain(domain), "name": f"_domainkey.{readable(domain)}", "problem": problem}
     facts = {"asked": [records.name.partition(".")[0] for records in selectors], "guessed": True}
-    return Finding(
-        "dkim", domain, template.verdict, code, template.summary.format_map(values), template.remediation, facts
-    )
+    return Finding("dkim", domain, text.verdict, code, *text.fill(values), facts)

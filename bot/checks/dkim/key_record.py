@@ -10,13 +10,15 @@ import binascii
 import re
 from dataclasses import dataclass
 
+from bot.checks.finding_codes import BadText
+
 SEQUENCE, INTEGER, BIT_STRING = 0x30, 0x02, 0x03
 ED25519_OCTETS = 32
 ED25519_IN_DER = bytes.fromhex("302a300506032b6570032100")  # DER prefix of a key as OpenSSL writes it
 
 
-class BadKey(ValueError):
-    """The text is not a usable key; the message completes a sentence about the record."""
+class BadKey(BadText):
+    """The text is not a usable key; the problem is a key of `messages.PROBLEMS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ def parse_key(kind: str, text: str) -> Key:
         if len(octets) == ED25519_OCTETS:
             return Key(kind, 8 * ED25519_OCTETS)
         if octets.startswith(ED25519_IN_DER):
-            raise BadKey("its Ed25519 key is wrapped in DER where the 32 bare bytes belong")
-        raise BadKey(f"its Ed25519 key has {len(octets)} bytes where 32 belong")
+            raise BadKey("der")
+        raise BadKey("ed25519-size", size=len(octets))
     return Key("rsa", rsa_bits(octets))
 
 
@@ -49,20 +51,20 @@ def rsa_bits(der: bytes) -> int:
     modulus, rest = _der_element(content, INTEGER)
     exponent, _ = _der_element(rest, INTEGER)
     if not int.from_bytes(modulus) or not int.from_bytes(exponent):
-        raise BadKey("its RSA key is empty")
+        raise BadKey("empty")
     return int.from_bytes(modulus).bit_length()
 
 
 def _der_element(der: bytes, tag: int) -> tuple[bytes, bytes]:
     """Return the content of the first DER element, which must have this tag, and the rest."""
     if len(der) < 2 or der[0] != tag:
-        raise BadKey("it holds no RSA key that receivers can read")
+        raise BadKey("not-rsa")
     start, length = 2, der[1]
     if length & 0x80:
         start = 2 + (length & 0x7F)
         length = int.from_bytes(der[2:start])
     if start + length > len(der):
-        raise BadKey("its key is cut off")
+        raise BadKey("truncated")
     return der[start : start + length], der[start + length :]
 
 
@@ -71,7 +73,7 @@ def _decode(text: str) -> bytes:
     try:
         return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise BadKey("its key is not base64, as when a part is missing or a quotation mark got in") from None
+        raise BadKey("base64") from None
 
 
 TAG = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -79,8 +81,8 @@ KEY_TAG = re.compile(r"(^|;)p=")
 WHITESPACE = " \t\r\n"
 
 
-class BadRecord(ValueError):
-    """The record is unusable; the message completes a sentence about it."""
+class BadRecord(BadText):
+    """The record is unusable; the problem is a key of `messages.PROBLEMS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +128,9 @@ def parse(text: str) -> KeyRecord:
     """
     tags = _tags(text)
     if "v" in tags and (next(iter(tags)) != "v" or tags["v"] != "DKIM1"):
-        raise BadRecord("v=DKIM1 has to come first and be written just so")
+        raise BadRecord("version")
     if "p" not in tags:
-        raise BadRecord("it has no key (p=)")
+        raise BadRecord("no-key")
     key_type = tags.get("k") or "rsa"
     revoked = not tags["p"]
     return KeyRecord(
@@ -147,9 +149,9 @@ def _tags(text: str) -> dict[str, str]:
     for part in parts:
         name, equals, value = (piece.strip(WHITESPACE) for piece in part.partition("="))
         if not equals or not TAG.fullmatch(name):
-            raise BadRecord("one of its parts is not of the form tag=value")
+            raise BadRecord("tag")
         if name in tags:
-            raise BadRecord(f"it has {name[:20]}= twice")
+            raise BadRecord("duplicate", tag=name[:20])
         tags[name] = value
     return tags
 

@@ -1,183 +1,178 @@
-"""Texts of the DKIM check: finding codes, and a template per code.
+"""Words of the DKIM check: one row per finding code, and why a record or key is invalid.
 
-Placeholders: {name} of the key record, {domain}, {bits} of the key, {problem} (why it is invalid),
-{kind} (key type in the record).
+Placeholders: {name} of the key record, {domain}, {bits} of the key, {problem} (why it is invalid, or why DNS did not
+answer), {kind} (key type in the record).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.checks.finding_codes import FindingCode, FindingTemplate
+from bot.checks.finding_codes import FindingCode, FindingText
 from bot.models import Verdict
 
+NEW_KEY = "Make a new key of 2048 bits in your mail system, publish it under a new selector and sign with that one."
+
 CODES: Mapping[str, FindingCode] = {
-    "dkim.ok": FindingCode("The selector has a key that receivers can verify signatures with.", "RFC 6376 §3.6.1"),
+    "dkim.ok": FindingCode(
+        "The selector has a key that receivers can verify signatures with.",
+        "RFC 6376 §3.6.1",
+        verdict=Verdict.PASS,
+        summary="Receivers can verify mail of {domain} with the {kind} key at {name} ({bits} bits).",
+        variants={
+            "ed25519": FindingText(
+                verdict=Verdict.PASS,
+                summary="The Ed25519 key at {name} is valid; receivers that support only RSA need a second signature "
+                "with an RSA key.",
+            )
+        },
+    ),
     "dkim.short-key": FindingCode(
-        "The RSA key has less than the 2048 bits that RFC 8301 and the large receivers advise.",
+        "The RSA key has fewer than the 2048 bits that RFC 8301 and the large receivers advise.",
         "RFC 8301 §3.2",
         "Make a key of 2048 bits under a new selector, and remove the old one a week after the change.",
+        verdict=Verdict.WARN,
+        summary="The key at {name} has {bits} bits; receivers accept that, but advise 2048, because a short key can be "
+        "broken.",
+        remediation=NEW_KEY,
     ),
     "dkim.weak-key": FindingCode(
-        "The RSA key has less than 1024 bits, so receivers must not accept its signatures (RFC 8301).",
+        "The RSA key has fewer than 1024 bits, so receivers must not accept its signatures (RFC 8301).",
         "RFC 8301 §3.2",
         "Make a key of 2048 bits under a new selector.",
+        verdict=Verdict.FAIL,
+        summary="The key at {name} has only {bits} bits, so receivers do not accept its signatures.",
+        remediation=NEW_KEY,
     ),
     "dkim.long-key": FindingCode(
         "The RSA key has more than the 4096 bits that receivers have to be able to verify (RFC 8301).",
         "RFC 8301 §3.2",
         "Make a key of 2048 bits under a new selector.",
+        verdict=Verdict.WARN,
+        summary="The key at {name} has {bits} bits, more than every receiver can verify.",
+        remediation=NEW_KEY,
     ),
     "dkim.ed25519-alone": FindingCode(
         "There is an Ed25519 key and no RSA key beside it, and many receivers verify only RSA.",
         "RFC 8463 §6",
         "Sign with an RSA key of 2048 bits as well.",
+        verdict=Verdict.WARN,
+        summary="The key at {name} is Ed25519 and no RSA key was seen beside it, so many receivers cannot verify the "
+        "mail.",
+        remediation="Sign with an RSA key of 2048 bits as well, under a selector of its own.",
     ),
     "dkim.missing-key": FindingCode(
         "The named selector has no key record.",
         "RFC 6376 §6.1.2",
         "Publish the key at the name that the finding gives, or sign with the selector that has one.",
+        verdict=Verdict.FAIL,
+        summary="There is no key at {name}, so mail signed with that selector fails DKIM.",
+        remediation="Publish the TXT or CNAME record that your mail system shows for this selector, or correct the "
+        "selector.",
     ),
     "dkim.revoked": FindingCode(
-        "The key of the selector is taken back (empty p=).",
+        "The key of the selector is revoked (empty p=).",
         "RFC 6376 §3.6.1",
-        "Sign with another selector; this one has been given up.",
+        "Sign with another selector; this one is revoked.",
+        verdict=Verdict.FAIL,
+        summary="The key at {name} is revoked (empty p=), so mail signed with it fails DKIM.",
+        remediation="Sign with another selector, or publish the key again.",
+        variants={
+            "guessed": FindingText(
+                verdict=Verdict.PASS,
+                summary="The key at {name} is revoked (empty p=), as is usual when a newer key is in use.",
+            )
+        },
     ),
     "dkim.testing": FindingCode(
         "The key is marked as a test (t=y), so receivers treat signed mail like unsigned mail.",
         "RFC 6376 §3.6.1",
-        "Remove t=y when mail is signed rightly.",
+        "Remove t=y once mail is signed correctly.",
+        verdict=Verdict.WARN,
+        summary="The key at {name} is marked as a test (t=y), so receivers may treat signed mail like unsigned mail.",
+        remediation="Remove t=y from that record once signed mail passes DKIM.",
     ),
     "dkim.broken-key": FindingCode(
         "The key in the record cannot be read.",
         "RFC 6376 §3.6.1",
         "Copy the whole key into the record again, without spaces or line ends in it.",
+        verdict=Verdict.FAIL,
+        summary="The DKIM key at {name} is invalid: {problem}.",
+        remediation="Copy the record again, whole, from your mail system; a long key is split into strings that are "
+        "joined without spaces.",
     ),
     "dkim.bad-record": FindingCode(
-        "The record breaks the form of RFC 6376, so receivers ignore it.",
+        "The record breaks the format of RFC 6376, so receivers ignore it.",
         "RFC 6376 §3.6.1",
         "Correct the record, or copy it again from the mail server or the provider.",
+        verdict=Verdict.FAIL,
+        summary="The DKIM record at {name} is invalid: {problem}.",
+        remediation="Publish the record exactly as your mail system shows it: v=DKIM1; k=rsa; p=…",
     ),
     "dkim.several-records": FindingCode(
         "The selector has more than one TXT record, so it is not defined which one counts.",
         "RFC 6376 §3.6.2.2",
         "Leave one of the records and remove the others.",
+        verdict=Verdict.FAIL,
+        summary="There is more than one TXT record at {name}, so receivers may use the wrong one and DKIM fails.",
+        remediation="Leave the record with the key in use and remove the others.",
     ),
     "dkim.only-sha1": FindingCode(
-        "The record allows only SHA-1, which receivers must not accept any more (RFC 8301).",
+        "The record allows only SHA-1, which receivers must no longer accept (RFC 8301).",
         "RFC 8301 §3.1",
-        "Remove h=, or let it name sha256.",
+        "Remove h=, or list sha256 in it.",
+        verdict=Verdict.FAIL,
+        summary="The record at {name} allows only SHA-1 (h=sha1), which receivers no longer accept.",
+        remediation="Remove h= from that record, and sign with rsa-sha256.",
     ),
     "dkim.not-for-mail": FindingCode(
-        "The record says that the key is for something else than mail (s=).",
+        "The record says that the key is not for mail (s=).",
         "RFC 6376 §3.6.1",
-        "Remove s=, or let it name email.",
+        "Remove s=, or list email in it.",
+        verdict=Verdict.FAIL,
+        summary="The record at {name} says that its key is not for mail (s=), so mail signed with it fails DKIM.",
+        remediation="Remove s= from that record.",
     ),
     "dkim.unknown-kind": FindingCode(
-        "The key is of a kind that receivers do not know (k=).",
+        "The key type (k=) is one that receivers do not support.",
         "RFC 8463 §4.2",
-        "Use a key of the kind rsa, with ed25519 beside it at most.",
+        "Use a key of type rsa, with ed25519 beside it at most.",
+        verdict=Verdict.FAIL,
+        summary="The key at {name} is of type {kind}, which receivers do not support, so mail signed with it fails "
+        "DKIM.",
+        remediation="Publish an RSA key (k=rsa) of 2048 bits.",
     ),
     "dkim.no-selector-known": FindingCode(
-        "No key was found at the usual selectors, which says nothing: a domain can use any name.",
+        "No key was found at the common selectors, which proves nothing: a domain can use any name.",
         "RFC 6376 §3.1",
         "Name the selector: it is s= in the DKIM-Signature of a message that was sent.",
+        verdict=Verdict.PASS,
+        summary="DKIM of {domain}: no selector known, not checked; name one to have its key checked (s= in a "
+        "DKIM-Signature).",
     ),
     "dkim.never-signs": FindingCode(
-        "Every selector has an empty key, the mark of a domain whose mail is never signed.", "RFC 6376 §3.6.1"
+        "Every selector has an empty key, the mark of a domain whose mail is never signed.",
+        "RFC 6376 §3.6.1",
+        verdict=Verdict.PASS,
+        summary="{domain} revokes every DKIM selector (empty p=), as a domain does that never sends mail.",
     ),
     "dkim.no-answer": FindingCode(
-        "The DNS did not answer for the key.", "RFC 6376 §6.1.2", "Check again in a few minutes."
+        "DNS did not answer for the key.",
+        "RFC 6376 §6.1.2",
+        verdict=Verdict.UNKNOWN,
+        summary="DNS did not answer for the key at {name} ({problem}), so it is not known whether DKIM works.",
+        remediation="Check again in a few minutes.",
     ),
 }
-
-
-DKIM_FAILS = "so mail signed with it fails DKIM"
-NEW_KEY = "Make a new key of 2048 bits in your mail system, publish it under a new selector and sign with that one."
-TEMPLATES: Mapping[str, FindingTemplate] = {
-    "dkim.ok": FindingTemplate(
-        Verdict.PASS, "Receivers can verify mail of {domain} with the {kind} key at {name} ({bits} bits)."
-    ),
-    "dkim.short-key": FindingTemplate(
-        Verdict.WARN,
-        "The key at {name} has {bits} bits; receivers accept that, but advise 2048, because a short key can be broken.",
-        NEW_KEY,
-    ),
-    "dkim.weak-key": FindingTemplate(
-        Verdict.FAIL, "The key at {name} has only {bits} bits, so receivers do not accept what it signs.", NEW_KEY
-    ),
-    "dkim.long-key": FindingTemplate(
-        Verdict.WARN, "The key at {name} has {bits} bits, more than every receiver can verify.", NEW_KEY
-    ),
-    "dkim.ed25519-alone": FindingTemplate(
-        Verdict.WARN,
-        "The key at {name} is Ed25519 and no RSA key was seen beside it, so many receivers cannot verify the mail.",
-        "Sign with an RSA key of 2048 bits as well, under a selector of its own.",
-    ),
-    "dkim.missing-key": FindingTemplate(
-        Verdict.FAIL,
-        "There is no key at {name}, so mail signed with that selector fails DKIM.",
-        "Publish the TXT or CNAME record that your mail system shows for this selector, or correct the selector.",
-    ),
-    "dkim.revoked": FindingTemplate(
-        Verdict.FAIL,
-        "The key at {name} is taken back (empty p=), " + DKIM_FAILS + ".",
-        "Sign with another selector, or publish the key again.",
-    ),
-    "dkim.testing": FindingTemplate(
-        Verdict.WARN,
-        "The key at {name} is marked as a test (t=y), so receivers may treat signed mail like unsigned mail.",
-        "Remove t=y from that record once signed mail arrives well.",
-    ),
-    "dkim.broken-key": FindingTemplate(
-        Verdict.FAIL,
-        "Receivers cannot use the record at {name}: {problem}.",
-        "Copy the record again, whole, from your mail system; a long key is split into strings "
-        "that are joined without spaces.",
-    ),
-    "dkim.bad-record": FindingTemplate(
-        Verdict.FAIL,
-        "Receivers cannot use the record at {name}: {problem}.",
-        "Publish the record just as your mail system shows it: v=DKIM1; k=rsa; p=…",
-    ),
-    "dkim.several-records": FindingTemplate(
-        Verdict.FAIL,
-        "There is more than one TXT record at {name}, so receivers may take the wrong one and DKIM fails.",
-        "Leave the record with the key in use and remove the others.",
-    ),
-    "dkim.only-sha1": FindingTemplate(
-        Verdict.FAIL,
-        "The record at {name} allows only SHA-1 (h=sha1), which receivers do not accept any more.",
-        "Remove h= from that record, and sign with rsa-sha256.",
-    ),
-    "dkim.not-for-mail": FindingTemplate(
-        Verdict.FAIL,
-        "The record at {name} says that its key is not for mail (s=), " + DKIM_FAILS + ".",
-        "Remove s= from that record.",
-    ),
-    "dkim.unknown-kind": FindingTemplate(
-        Verdict.FAIL,
-        "The key at {name} is of the kind {kind}, which receivers do not know, " + DKIM_FAILS + ".",
-        "Publish an RSA key (k=rsa) of 2048 bits.",
-    ),
-    "dkim.no-selector-known": FindingTemplate(
-        Verdict.PASS,
-        "It is not known which selectors {domain} signs with; name one to have its key checked "
-        "(s= in a DKIM-Signature).",
-    ),
-    "dkim.never-signs": FindingTemplate(
-        Verdict.PASS, "{domain} takes back every DKIM key in advance, as a domain does that never sends mail."
-    ),
-    "dkim.no-answer": FindingTemplate(
-        Verdict.UNKNOWN,
-        "The DNS did not answer about the key at {name} ({problem}), so it is not known whether DKIM works.",
-        "Check again in a few minutes.",
-    ),
+PROBLEMS: Mapping[str, str] = {
+    "version": "v=DKIM1 must come first and be written exactly so",
+    "no-key": "it has no key (p=)",
+    "tag": "one of its parts is not of the form tag=value",
+    "duplicate": "it has {tag}= twice",
+    "der": "its Ed25519 key is wrapped in DER where the 32 bare bytes belong",
+    "ed25519-size": "its Ed25519 key has {size} bytes where 32 belong",
+    "empty": "its RSA key is empty",
+    "not-rsa": "it holds no RSA key that receivers can read",
+    "truncated": "its key is cut off",
+    "base64": "its key is not base64, as when a part is missing or a quotation mark was copied",
 }
-GUESSED_REVOKED = FindingTemplate(
-    Verdict.PASS, "The key at {name} is taken back (empty p=), as is usual when a newer key is in use."
-)
-ED25519_OK = FindingTemplate(
-    Verdict.PASS,
-    "The Ed25519 key at {name} is in order; receivers that know only RSA need a second signature with an RSA key.",
-)

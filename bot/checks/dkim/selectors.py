@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from bot.inputs.toml_tables import Flag, Table, Tables, Text, Texts, load_toml
 
 MAX_SELECTORS = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """A service or server type that signs mail with known selectors."""
+class Sender(Table):
+    """A service or server type that signs mail with known selectors: one of `[[senders]]`."""
 
-    name: str
-    selectors: tuple[str, ...]
-    spf: tuple[str, ...] = ()
-    mx: tuple[str, ...] = ()
-    common: bool = False
+    name: Text
+    selectors: Annotated[Texts, Field(min_length=1)]
+    spf: Texts = ()
+    mx: Texts = ()
+    common: Flag = False
+
+
+class SelectorsFile(Table):
+    senders: Annotated[tuple[Sender, ...], Tables]
 
 
 def recognize(include_domains: Iterable[str], mx_hosts: Iterable[str]) -> tuple[Sender, ...]:
@@ -48,17 +54,7 @@ def spf_domains(texts: Iterable[str]) -> tuple[str, ...]:
 @cache
 def known_senders() -> tuple[Sender, ...]:
     """Return all known senders, in file order."""
-    text = files("bot.checks.dkim").joinpath("selectors.toml").read_text("utf-8")
-    return tuple(
-        Sender(
-            name=table["name"],
-            selectors=tuple(table["selectors"]),
-            spf=tuple(table.get("spf", ())),
-            mx=tuple(table.get("mx", ())),
-            common=table.get("common", False),
-        )
-        for table in tomllib.loads(text)["senders"]
-    )
+    return load_toml(files("bot.checks.dkim").joinpath("selectors.toml"), TypeAdapter(SelectorsFile)).senders
 
 
 def _any_below(names: Iterable[str], suffixes: tuple[str, ...]) -> bool:

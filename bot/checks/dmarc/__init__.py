@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.checks.dmarc.discovery import Discovery, discover
+from bot.checks.dmarc.messages import CODES
 from bot.checks.dmarc.record import parse
-from bot.checks.finding_codes import FindingCode, FindingTemplate
 from bot.checks.lookups import lookup_concurrently, organizational_domain, readable
 from bot.inputs.domain_names import MAX_OCTETS, display_domain
-from bot.models import CheckRequest, Finding, Lookup, LookupFailed, LookupResult, Verdict
+from bot.models import CheckRequest, Finding, Lookup, LookupFailed, LookupResult
 
 MAX_REPORT_HOSTS = 10
 
@@ -44,128 +44,6 @@ def _is_authorized(reply: LookupResult) -> bool:
 
 
 __all__ = ["CODES", "Discovery", "check", "discover"]
-
-CODES: Mapping[str, FindingCode] = {
-    "dmarc.ok": FindingCode("A policy of quarantine or reject applies to the domain.", "RFC 9989 §5.3.6"),
-    "dmarc.missing": FindingCode(
-        "No DMARC record applies to the domain.",
-        "RFC 9989 §4.10",
-        "Publish a TXT record at _dmarc of the domain: v=DMARC1; p=none; rua=mailto:… to begin with.",
-    ),
-    "dmarc.several": FindingCode(
-        "There is more than one DMARC record at one name, so all of them are ignored.",
-        "RFC 9989 §4.10",
-        "Leave one of the records and remove the others.",
-    ),
-    "dmarc.invalid": FindingCode(
-        "The record has no right policy and asks for no reports, so it is ignored.",
-        "RFC 9989 §4.10.1",
-        "Let the record say p=none, p=quarantine or p=reject.",
-    ),
-    "dmarc.no-policy": FindingCode(
-        "The record has no right policy, so it counts as p=none.",
-        "RFC 9989 §4.10.1",
-        "Let the record say p=none, p=quarantine or p=reject.",
-    ),
-    "dmarc.monitoring-only": FindingCode(
-        "The policy is none: receivers report, and deliver forged mail.",
-        "RFC 9989 §5.1.7",
-        "When the reports show all of your own mail as aligned, move on to p=quarantine.",
-    ),
-    "dmarc.testing": FindingCode(
-        "The record is in test mode (t=y), so its policy is applied one level lower.",
-        "RFC 9989 §4.7",
-        "Remove t=y when the reports show no mail of your own that fails.",
-    ),
-    "dmarc.sp-none": FindingCode(
-        "The domain is protected and its subdomains are not (sp=none).",
-        "RFC 9989 §4.7",
-        "Remove sp=none, or give it the policy of the domain.",
-    ),
-    "dmarc.partial": FindingCode(
-        "Pct is below 100: receivers by RFC 9989 ignore it, older ones apply the policy to a part of the mail.",
-        "RFC 9989 §A.6",
-        "Remove pct.",
-    ),
-    "dmarc.removed-tag": FindingCode(
-        "The record holds tags that RFC 9989 removed.", "RFC 9989 §C.5.2", "Remove the tags that the finding names."
-    ),
-    "dmarc.report-unauthorised": FindingCode(
-        "A domain that is to get the reports does not say that it takes them.",
-        "RFC 9990 §3",
-        "Let the receiving domain publish v=DMARC1 at the name that the finding gives, or send the reports elsewhere.",
-    ),
-    "dmarc.no-answer": FindingCode(
-        "The DNS did not answer, so it is not known which policy applies.",
-        "RFC 9989 §4.10",
-        "Check again in a few minutes.",
-    ),
-}
-
-
-# Placeholders are filled in from `_values`.
-TEMPLATES: Mapping[str, FindingTemplate] = {
-    "dmarc.ok": FindingTemplate(
-        Verdict.PASS, "Receivers are told to {do} mail that forges {domain} ({tag}={policy} at {record_at})."
-    ),
-    "dmarc.missing": FindingTemplate(
-        Verdict.WARN,
-        "{domain} has no DMARC record, so anyone can forge it, and Gmail, Yahoo and Outlook.com refuse its bulk mail.",
-        "Publish a TXT record at _dmarc.{registered}: v=DMARC1; p=none; rua=mailto:dmarc@{registered}",
-    ),
-    "dmarc.several": FindingTemplate(
-        Verdict.FAIL,
-        "There is more than one DMARC record at {several_at}, so receivers ignore them all.",
-        "Leave one of the records and remove the others.",
-    ),
-    "dmarc.invalid": FindingTemplate(
-        Verdict.FAIL,
-        "The DMARC record at {record_at} has no valid policy, so receivers ignore it.",
-        "Set p to none, quarantine or reject in that record.",
-    ),
-    "dmarc.no-policy": FindingTemplate(
-        Verdict.FAIL,
-        "The DMARC record at {record_at} has a missing or wrong policy ({wrong}), so receivers take it as p=none.",
-        "Set {wrong} to none, quarantine or reject in that record.",
-    ),
-    "dmarc.monitoring-only": FindingTemplate(
-        Verdict.WARN,
-        "DMARC of {domain} only watches ({tag}=none at {record_at}): mail that forges it is still delivered.",
-        "{watch}",
-    ),
-    "dmarc.testing": FindingTemplate(
-        Verdict.WARN,
-        "DMARC of {domain} is in test mode (t=y at {record_at}): {tag}={policy} is applied as {effective}.",
-        "Remove t=y once the reports show that your own mail passes.",
-    ),
-    "dmarc.sp-none": FindingTemplate(
-        Verdict.WARN,
-        "{domain} is protected, but mail that forges one of its subdomains is delivered (sp=none at {record_at}).",
-        "Remove sp=none, or publish records for the subdomains that send mail.",
-    ),
-    "dmarc.partial": FindingTemplate(
-        Verdict.WARN,
-        "pct={percent} at {record_at} was removed in RFC 9989: new receivers ignore it, older ones still use it.",
-        "Remove pct; for a trial use t=y instead.",
-    ),
-    "dmarc.removed-tag": FindingTemplate(
-        Verdict.PASS, "The DMARC record at {record_at} holds {removed}, which RFC 9989 removed; it does no harm."
-    ),
-    "dmarc.report-unauthorised": FindingTemplate(
-        Verdict.WARN,
-        "{hosts} does not say that it takes DMARC reports for {domain}, so receivers send it none.",
-        "Have this TXT record published: {report_name} with the text v=DMARC1",
-    ),
-    "dmarc.no-answer": FindingTemplate(
-        Verdict.UNKNOWN,
-        "The DNS did not answer about the DMARC policy of {domain} ({unanswered}), so it is not known.",
-        "Check again in a few minutes.",
-    ),
-}
-QUARANTINE_NEXT = "Go on to p=quarantine once the reports show that your own mail passes."
-ADD_REPORTS_FIRST = (
-    "Add rua=mailto:… with an address for reports, to see which mail passes before you set p=quarantine."
-)
 
 
 async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
@@ -227,14 +105,12 @@ def _values(discovery: Discovery, unauthorized: tuple[str, ...]) -> dict[str, st
         "tag": discovery.tag or "",
         "policy": discovery.policy or "",
         "effective": discovery.effective or "",
-        "do": "refuse" if discovery.policy == "reject" else "put into the spam folder",
         "wrong": ", ".join(invalid_tags),
         "percent": readable(record.percent or "") if record else "",
         "removed": " and ".join(record.obsolete_tags) if record else "",
-        "watch": QUARANTINE_NEXT if record and record.report_uris else ADD_REPORTS_FIRST,
         "hosts": " and ".join(map(readable, unauthorized)),
         "report_name": " and ".join(readable(f"{owner}._report._dmarc.{host}") for host in unauthorized),
-        "unanswered": discovery.unanswered or "",
+        "reason": discovery.unanswered or "",
     }
 
 
@@ -251,6 +127,11 @@ def _facts(discovery: Discovery, unauthorized: tuple[str, ...]) -> dict[str, Any
 
 
 def _finding(discovery: Discovery, code: str, values: Mapping[str, str], facts: Mapping[str, Any]) -> Finding:
-    template = TEMPLATES[code]
-    summary, remediation = (template.summary.format_map(values), template.remediation.format_map(values))
-    return Finding("dmarc", discovery.domain, template.verdict, code, summary, remediation, facts)
+    text = CODES[code].variant(_variant(discovery, code))
+    return Finding("dmarc", discovery.domain, text.verdict, code, *text.fill(values), facts)
+
+
+def _variant(discovery: Discovery, code: str) -> str:
+    if code == "dmarc.monitoring-only":
+        return "" if discovery.record and discovery.record.report_uris else "no-reports"
+    return (discovery.policy or "") if code == "dmarc.ok" else ""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.checks.dnsbl.catalog import Kind
 from bot.checks.dnsbl.classify import Classification, ListState, classify_with_trust, is_nxdomain
-from bot.checks.dnsbl.findings import list_finding, not_listed_finding
+from bot.checks.dnsbl.findings import not_listed_finding
+from bot.checks.dnsbl.merged import NameResult, merged_finding
+from bot.checks.dnsbl.names import ADDRESS_KINDS, QueriedName, names_by_kind, ptr_name_of, query_label
 from bot.checks.dnsbl.query import listing_txt, query_batches
 from bot.checks.dnsbl.test_points import trust_of
 from bot.checks.dnsbl.trust import ListTrust, TrustCache, TrustLevel
-from bot.checks.dnsbl.zones import Zone, query_labels
-from bot.models import BulkLookup, CheckRequest, Finding
+from bot.checks.dnsbl.zones import Zone
+from bot.models import BulkLookup, CheckRequest, Finding, LookupResult
 
 TEST_POINTS_TIMEOUT_S = 2.0
 RETRY_AFTER = timedelta(minutes=1)  # of a list whose trust is unknown
@@ -115,30 +118,59 @@ class BulkCheck:
     async def run(
         self, request: CheckRequest, lookup: BulkLookup, bulk_trust: BulkTrust, at: datetime
     ) -> list[Finding]:
-        """Return one finding per list that covers the target, in catalog order."""
+        """Return one finding per list that covers a name of the target, in catalog order."""
+        ip = request.target.ip
+        names = names_by_kind(request, await ptr_name_of(ip, lookup) if ip and self._zones[Kind.DOMAIN] else None)
         findings: list[Finding] = []
-        kinds = query_labels(request.target)
-        for kind, (label, subject) in kinds.items():
-            trust = await bulk_trust.trust_by_apex(self._zones[kind], lookup, at)
-            apexes = [zone.apex for zone in self._zones[kind] if trust[zone.apex].level is TrustLevel.GOOD]
-            results = dict(zip(apexes, await lookup.lookup_many(label, apexes), strict=True))
-            for zone in self._zones[kind]:
-                result = results.get(zone.apex)
-                if is_nxdomain(result):
-                    findings.append(not_listed_finding(zone, subject))
+        for kind, queried in names.items():
+            zones = self._zones[kind]
+            trust = await bulk_trust.trust_by_apex(zones, lookup, at)
+            apexes = [zone.apex for zone in zones if trust[zone.apex].level is TrustLevel.GOOD]
+            results = [await _query(name, apexes, zones, lookup) for name in queried]
+            for zone in zones:
+                if kind in ADDRESS_KINDS.values() and is_nxdomain(results[0].get(zone.apex)):
+                    findings.append(not_listed_finding(zone, queried[0].display))
                     continue
-                list_trust = trust[zone.apex]
-                classification = (
-                    classify_with_trust(zone.blocklist, result, list_trust) if result else not_queried(list_trust)
-                )
-                if result and classification.state is ListState.LISTED and lookup.fresh:
-                    classification = classify_with_trust(
-                        zone.blocklist, result, await bulk_trust.recheck(zone, lookup, at)
-                    )
-                listed = classification.state is ListState.LISTED
-                txt = await listing_txt(lookup, f"{label}.{zone.apex}") if listed else ()
-                findings.append(list_finding(zone, subject, request.role, classification, txt))
-        return findings if len(kinds) == 1 else sorted(findings, key=lambda finding: self._positions[finding.subject])
+                judge = Judge(zone, trust[zone.apex], lookup, bulk_trust, at)
+                judged = [
+                    await judge(name, by_apex.get(zone.apex)) for name, by_apex in zip(queried, results, strict=True)
+                ]
+                findings.append(merged_finding(zone, request.role, judged))
+        return findings if len(names) == 1 else sorted(findings, key=lambda finding: self._positions[finding.subject])
+
+
+async def _query(
+    name: QueriedName, apexes: Sequence[str], zones: Sequence[Zone], lookup: BulkLookup
+) -> Mapping[str, LookupResult]:
+    """Query the lists about a name; those of mail addresses each hash it in their own way."""
+    if name.label:
+        return dict(zip(apexes, await lookup.lookup_many(name.label, apexes), strict=True))
+    labels = {zone.apex: query_label(zone.blocklist, name) for zone in zones if zone.apex in set(apexes)}
+    return {apex: (await lookup.lookup_many(label, [apex]))[0] for apex, label in labels.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Classifies the results of one list; a listing that a fresh lookup confirms has its list rechecked."""
+
+    zone: Zone
+    trust: ListTrust
+    lookup: BulkLookup
+    bulk_trust: BulkTrust
+    at: datetime
+
+    async def __call__(self, name: QueriedName, result: LookupResult | None) -> NameResult:
+        if result is None:
+            return NameResult(name, not_queried(self.trust))
+        blocklist = self.zone.blocklist
+        classification = classify_with_trust(blocklist, result, self.trust)
+        if classification.state is ListState.LISTED and self.lookup.fresh:
+            recheck = await self.bulk_trust.recheck(self.zone, self.lookup, self.at)
+            classification = classify_with_trust(blocklist, result, recheck)
+        if classification.state is not ListState.LISTED:
+            return NameResult(name, classification)
+        txt = await listing_txt(self.lookup, f"{query_label(blocklist, name)}.{self.zone.apex}")
+        return NameResult(name, classification, txt)
 
 
 def not_queried(trust: ListTrust) -> Classification:

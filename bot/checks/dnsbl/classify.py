@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.checks.dnsbl.catalog import Blocklist, Controls
+from bot.checks.dnsbl.catalog import Blocklist
 from bot.checks.dnsbl.return_codes import ReturnCode, octets_of
 from bot.checks.dnsbl.trust import ListTrust, TrustLevel
 from bot.models import DnsAnswer, LookupFailed, LookupResult
@@ -56,7 +56,7 @@ def classify_with_trust(blocklist: Blocklist, result: LookupResult, trust: ListT
         return classification
     if trust.level is TrustLevel.UNUSABLE:
         return Classification(ListState.UNUSABLE, trust.reason, classification.answers)
-    if classification.reason == STRIPPED and good and blocklist.controls is Controls.BOTH:
+    if classification.reason == STRIPPED and good and blocklist.controls.has_listed_entry:
         return NOT_LISTED  # the listed test point came through, so the resolver strips nothing
     if classification.state is ListState.UNKNOWN:
         return classification

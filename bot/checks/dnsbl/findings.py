@@ -2,51 +2,82 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv6Network
 from typing import Any
+from urllib.parse import quote
 
-from bot.checks.dnsbl.catalog import Blocklist, Key
+from bot.checks.dnsbl.catalog import Blocklist, Nature
 from bot.checks.dnsbl.classify import Classification, ListState
 from bot.checks.dnsbl.messages import (
-    DEFAULT_REASON,
-    EFFECT_CODES,
-    IMPACT_TEXTS,
-    OR_KEY,
-    REASON_TEXTS,
+    CODES,
+    IMPACTS,
+    IPV6_NOTE,
+    LOOKUP_PAGE,
+    NO_REASON,
+    OWN_RESOLVER,
+    OWN_RESOLVER_OR_KEY,
+    REASONS,
     REGISTER_RESOLVER,
-    REMEDIATIONS,
-    SEVERITY_VERDICTS,
-    UNREGISTERED_REASONS,
+    REGISTRATION_PAGE,
+    REMOVAL_FORM,
+    REMOVAL_STEPS,
+    UNKNOWN_MEANING,
 )
+from bot.checks.dnsbl.names import QueriedName
 from bot.checks.dnsbl.return_codes import Effect, Removal, ReturnCode, Severity
 from bot.checks.dnsbl.zones import Zone
 from bot.models import Finding, Link, Role, Verdict
 
 CHECK = "blocklist"
-FORM_LABEL, LOOKUP_LABEL = "Removal form", "Look it up"
-EFFECTS_WORST_FIRST = [Effect.LISTED, Effect.POLICY, Effect.INFO, Effect.ALLOW]
+PLACEHOLDER = re.compile(r"\{(ip|domain|email)\}")
+EFFECT_CODES = {  # worst first
+    Effect.LISTED: "blocklist.listed",
+    Effect.POLICY: "blocklist.policy",
+    Effect.INFO: "blocklist.noted",
+    Effect.ALLOW: "blocklist.allowed",
+}
+EFFECTS_WORST_FIRST = [*EFFECT_CODES]
+SEVERITY_VERDICTS = {
+    Severity.HIGH: Verdict.FAIL,
+    Severity.MEDIUM: Verdict.FAIL,
+    Severity.LOW: Verdict.WARN,
+    Severity.NONE: Verdict.PASS,
+}
+# A listing whose code is not in the catalog; severity none and lists that are no evidence still pass.
+UNRECOGNIZED = "blocklist.unrecognised"
+UNKNOWN_EFFECTS = {Nature.POLICY: Effect.POLICY, Nature.INFO: Effect.INFO, Nature.ALLOW: Effect.INFO}
+UNKNOWN_SEVERITIES = {
+    Severity.HIGH: Severity.HIGH,
+    Severity.MEDIUM: Severity.LOW,
+    Severity.LOW: Severity.LOW,
+    Severity.NONE: Severity.NONE,
+}
+# Reasons seen when a list serves only registered resolvers and this one is not registered.
+UNREGISTERED_REASONS = frozenset({"timeout", "refused", "blocked", "public-resolver", "quota", "emptied"})
 
 
 def list_finding(
-    zone: Zone, subject: str, role: Role, classification: Classification, txt: Sequence[str] = ()
+    zone: Zone, name: QueriedName, role: Role, classification: Classification, txt: Sequence[str] = ()
 ) -> Finding:
-    """Return the finding about one list; `subject` is the queried address or domain as text."""
+    """Return the finding about one list and one name."""
     match classification.state:
         case ListState.NOT_LISTED:
-            return not_listed_finding(zone, subject)
-        case ListState.LISTED if classification.codes:
-            return _listed(zone, subject, role, classification, txt)
+            return not_listed_finding(zone, name.display)
         case ListState.LISTED:
-            return _unrecognized(zone, subject, classification, txt)
+            return _listed(zone, name, role, classification, txt)
         case _:
-            return _no_answer(zone, subject, classification)
+            return _no_answer(zone, name.display, classification)
 
 
 def not_listed_finding(zone: Zone, subject: str) -> Finding:
     """Return the finding for a target that is not listed."""
     blocklist = zone.blocklist
-    summary = f"{subject} is not on {blocklist.name}."
+    summary = zone.not_listed_summary.replace("{subject}", subject)
+    if " and " in subject:
+        text = CODES["blocklist.not-listed"].variant("several")
+        summary, _ = text.fill({"subject": subject, "list": blocklist.name})
     return Finding(CHECK, blocklist.id, Verdict.PASS, "blocklist.not-listed", summary, "", zone.not_listed_facts)
 
 
@@ -60,15 +91,30 @@ def verdict_of(code: ReturnCode, role: Role) -> Verdict:
     return Verdict.PASS
 
 
-def _listed(zone: Zone, subject: str, role: Role, classification: Classification, txt: Sequence[str]) -> Finding:
-    codes = sorted(classification.codes, key=lambda code: _rank(code, role))
+def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classification, txt: Sequence[str]) -> Finding:
+    unknown = _unknown_code(zone.blocklist, classification.unrecognized)
+    codes = sorted((*classification.codes, *unknown), key=lambda code: _rank(code, role, code in unknown))
     worst, verdict = codes[0], verdict_of(codes[0], role)
-    list_names = " and ".join(dict.fromkeys(code.name for code in codes))
+    code = UNRECOGNIZED if worst in unknown else EFFECT_CODES[worst.effect]
+    text = CODES[code].variant(role)
+    if name.is_providers:  # its user can neither change nor delist it
+        code, verdict = EFFECT_CODES[Effect.INFO], Verdict.PASS
+        text = CODES[code].variant("provider")
+    values = {
+        "subject": name.display,
+        "list": " and ".join(dict.fromkeys(code.name for code in codes)),
+        "meaning": worst.meaning,
+        "impact": IMPACTS[worst.severity],
+        "note": _ipv6_note(name.text),
+        "operator": zone.blocklist.operator,
+        "step": _removal_step(zone.blocklist, worst.removal),
+    }
+    summary, remediation = text.fill(values)
     facts = {
         "sublists": list(dict.fromkeys(code.sublist for code in codes if code.sublist)),
         "txt": [zone.redact(text) for text in txt],
         "severity": worst.severity.value,
-        "effect": worst.effect.value,
+        "effect": Effect.INFO.value if name.is_providers else worst.effect.value,
         "means": list(dict.fromkeys(code.meaning for code in codes)),
         "removed_by": worst.removal.party.value,
         "preconditions": list(worst.removal.preconditions),
@@ -78,39 +124,45 @@ def _listed(zone: Zone, subject: str, role: Role, classification: Classification
         check=CHECK,
         subject=zone.blocklist.id,
         verdict=verdict,
-        code=EFFECT_CODES[worst.effect],
-        summary=(
-            f"{subject} is on {list_names}: {worst.meaning}{_impact(worst, role)}.{_ipv6_network_note(subject, worst)}"
-        ),
-        remediation=_remediation(zone.blocklist, worst.removal) if verdict > Verdict.PASS else "",
+        code=code,
+        summary=summary,
+        remediation=remediation if verdict > Verdict.PASS else "",
         facts=_facts(zone, classification) | facts,
-        links=_removal_links([code.removal for code in codes], subject),
+        links=_removal_links([code.removal for code in codes], name.text),
     )
 
 
-def _rank(code: ReturnCode, role: Role) -> tuple[int, int, int]:
-    """Sort key of a return code, worst first."""
+def _unknown_code(blocklist: Blocklist, answers: Sequence[str]) -> tuple[ReturnCode, ...]:
+    """Return the answers that the catalog does not know as one code of unknown meaning.
+
+    Every A record means "listed" (RFC 5782 section 2.1); what for decides only how bad that is.
+    """
+    if not answers:
+        return ()
+    code = ReturnCode(
+        effect=UNKNOWN_EFFECTS.get(blocklist.nature, Effect.LISTED),
+        meaning=UNKNOWN_MEANING.format(answers=" and ".join(answers)),
+        name=blocklist.name,
+        severity=UNKNOWN_SEVERITIES[blocklist.severity],
+        removal=blocklist.removal,
+    )
+    return (code,)
+
+
+def _rank(code: ReturnCode, role: Role, is_unknown: bool) -> tuple[int, bool, int, int]:
+    """Sort key of a return code, worst first; of equal verdicts the explained one leads."""
     severity = list(Severity).index(code.severity)
-    return -verdict_of(code, role), EFFECTS_WORST_FIRST.index(code.effect), severity
+    return -verdict_of(code, role), is_unknown, EFFECTS_WORST_FIRST.index(code.effect), severity
 
 
-def _impact(worst: ReturnCode, role: Role) -> str:
-    if worst.effect is Effect.POLICY and role is Role.CLIENT:
-        return "; this is expected for an address that does not send mail itself"
-    return f"; {IMPACT_TEXTS[worst.severity]}" if worst.effect in (Effect.LISTED, Effect.POLICY) else ""
-
-
-def _ipv6_network_note(subject: str, worst: ReturnCode) -> str:
+def _ipv6_note(subject: str) -> str:
     """Mention the /64: lists and receivers treat an IPv6 /64 as one sender."""
-    if ":" not in subject or worst.effect not in (Effect.LISTED, Effect.POLICY):
-        return ""
-    network = IPv6Network((subject, 64), strict=False)
-    return f" An IPv6 entry is mostly for the whole network {network}, so look at the other addresses in it, too."
+    return IPV6_NOTE.format(network=IPv6Network((subject, 64), strict=False)) if ":" in subject else ""
 
 
-def _remediation(blocklist: Blocklist, removal: Removal) -> str:
+def _removal_step(blocklist: Blocklist, removal: Removal) -> str:
     expiry = f" {removal.expiry}" if removal.expiry else ""
-    return removal.remediation or REMEDIATIONS[removal.party].format(operator=blocklist.operator, expiry=expiry)
+    return removal.remediation or REMOVAL_STEPS[removal.party].format(operator=blocklist.operator, expiry=expiry)
 
 
 def _removal_links(removals: Sequence[Removal], subject: str) -> tuple[Link, ...]:
@@ -120,48 +172,31 @@ def _removal_links(removals: Sequence[Removal], subject: str) -> tuple[Link, ...
     """
     labels: dict[str, str] = {}
     for removal in removals:
-        for label, page in ((FORM_LABEL, removal.form_url), (LOOKUP_LABEL, removal.lookup_url)):
+        for label, page in ((REMOVAL_FORM, removal.form_url), (LOOKUP_PAGE, removal.lookup_url)):
             if page:
-                url = page.replace("{ip}", subject).replace("{domain}", subject)
-                labels[url] = FORM_LABEL if labels.get(url) == FORM_LABEL else label
+                url = PLACEHOLDER.sub(quote(subject, safe=":"), page)
+                labels[url] = REMOVAL_FORM if labels.get(url) == REMOVAL_FORM else label
     return tuple(Link(label, url) for url, label in labels.items())
-
-
-def _unrecognized(zone: Zone, subject: str, classification: Classification, txt: Sequence[str]) -> Finding:
-    blocklist = zone.blocklist
-    answers = ", ".join(classification.unrecognized)
-    facts = {
-        "txt": [zone.redact(text) for text in txt],
-        "severity": Severity.NONE.value,
-        "unrecognised": list(classification.unrecognized),
-    }
-    return Finding(
-        check=CHECK,
-        subject=blocklist.id,
-        verdict=Verdict.PASS,
-        code="blocklist.unrecognised",
-        summary=(f"{blocklist.name} answers {answers} for {subject} and does not say what that means for its mail."),
-        facts=_facts(zone, classification) | facts,
-        links=_removal_links([blocklist.removal], subject),
-    )
 
 
 def _no_answer(zone: Zone, subject: str, classification: Classification) -> Finding:
     blocklist = zone.blocklist
-    cause, remediation = REASON_TEXTS.get(classification.reason, DEFAULT_REASON)
+    cause, step = REASONS.get(classification.reason, NO_REASON)
     links: tuple[Link, ...] = ()
+    if step == OWN_RESOLVER and blocklist.key == "spamhaus" and not zone.secret:
+        step = OWN_RESOLVER_OR_KEY
     if blocklist.registration_url and classification.reason in UNREGISTERED_REASONS:
-        remediation, links = (REGISTER_RESOLVER, (Link("Make your resolver known", blocklist.registration_url),))
-    or_key = OR_KEY if blocklist.key is Key.SPAMHAUS and not zone.secret else ""
+        step, links = REGISTER_RESOLVER, (Link(REGISTRATION_PAGE, blocklist.registration_url),)
+    code = "blocklist.no-answer" if classification.state is ListState.UNKNOWN else "blocklist.unusable"
+    text = CODES[code]
+    values = {
+        "list": blocklist.name,
+        "subject": subject,
+        "cause": cause,
+        "step": step.format(operator=blocklist.operator),
+    }
     return Finding(
-        check=CHECK,
-        subject=blocklist.id,
-        verdict=Verdict.UNKNOWN,
-        code="blocklist.no-answer" if classification.state is ListState.UNKNOWN else "blocklist.unusable",
-        summary=f"{blocklist.name} does not tell whether {subject} is listed: {cause}.",
-        remediation=remediation.format(operator=blocklist.operator, or_key=or_key),
-        facts=_facts(zone, classification),
-        links=links,
+        CHECK, blocklist.id, text.verdict, code, *text.fill(values), facts=_facts(zone, classification), links=links
     )
 
 

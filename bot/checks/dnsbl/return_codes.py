@@ -48,7 +48,8 @@ class RemovalParty(StrEnum):
 class Removal:
     """How an entry is removed.
 
-    `form_url` removes, `lookup_url` only shows; `{ip}` and `{domain}` stand for the queried name.
+    `form_url` removes, `lookup_url` only shows; `{ip}`, `{domain}` and `{email}` stand for the
+    queried name. `note` says why nobody removes an entry.
     """
 
     party: RemovalParty
@@ -57,6 +58,7 @@ class Removal:
     expiry: str = ""
     remediation: str = ""
     preconditions: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

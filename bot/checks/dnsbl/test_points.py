@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.checks.dnsbl.catalog import Blocklist, Catalog
+from bot.checks.dnsbl.catalog import Blocklist, Catalog, Controls
 from bot.checks.dnsbl.classify import Classification, ListState, classify_result
 from bot.checks.dnsbl.query import QueryResults, query_all
 from bot.checks.dnsbl.trust import ListTrust, TrustLevel
@@ -34,6 +34,9 @@ def evaluate_test_points(
 
     None stands for a test point that the list does not publish; a list without test points is good.
     """
+    if blocklist.controls is Controls.TWO_SETS and must_list and must_not_list:
+        assessment = _assess_two_sets(*(classify_result(blocklist, result) for result in (must_list, must_not_list)))
+        return ListTrust(*assessment, at)
     listed = None if must_list is None else _assess_listed(classify_result(blocklist, must_list))
     unlisted = (
         None if must_not_list is None else _assess_unlisted(classify_result(blocklist, must_not_list), listed == GOOD)
@@ -68,6 +71,19 @@ def _assess_unlisted(classification: Classification, answers_pass: bool) -> Asse
             return TrustLevel.UNKNOWN, classification.reason
 
 
+def _assess_two_sets(first: Classification, second: Classification) -> Assessment:
+    """Assess a list that lists both test points: what answers everything alike is not that list."""
+    silent = next((point for point in (first, second) if point.state is ListState.UNKNOWN), None)
+    refused = next((point for point in (first, second) if point.state is ListState.UNUSABLE), None)
+    if refused:
+        return TrustLevel.UNUSABLE, refused.reason
+    if silent:
+        return TrustLevel.UNKNOWN, silent.reason
+    if first.state is ListState.NOT_LISTED:
+        return TrustLevel.UNUSABLE, "emptied"
+    return (TrustLevel.UNUSABLE, "lists-everything") if first.answers == second.answers else GOOD
+
+
 def _worst(left: Assessment, right: Assessment) -> Assessment:
     order = [TrustLevel.GOOD, TrustLevel.UNKNOWN, TrustLevel.UNUSABLE]
     return max(left, right, key=lambda assessment: order.index(assessment[0]))
@@ -94,7 +110,7 @@ async def list_statuses(
     now: Callable[[], datetime],
     timeout_s: float = STATUS_TIMEOUT_S,
 ) -> AsyncIterator[ListStatus]:
-    """Yield the status of every list as soon as it is known.
+    """Yield the status of every enabled list as soon as it is known.
 
     A list whose required key is missing is `unknown` with reason `no-key`.
     """
@@ -111,7 +127,7 @@ async def list_statuses(
             blocklist.id, blocklist.name, trust.level, trust.reason, round((loop.time() - started_at) * 1e3)
         )
 
-    tasks = [asyncio.ensure_future(check_list(blocklist)) for blocklist in catalog.lists]
+    tasks = [asyncio.ensure_future(check_list(blocklist)) for blocklist in catalog.lists if blocklist.enabled]
     try:
         for next_status in asyncio.as_completed(tasks):
             yield await next_status

@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from bot.checks.dnsbl.catalog import Blocklist, Catalog, Controls, Kind
-from bot.checks.lookups import organizational_domain, reversed_ip
-from bot.models import SharedFacts, Target
+from bot.checks.dnsbl.messages import CODES
+from bot.checks.dnsbl.names import NamesByKind, QueriedName, mailbox_label, query_label
+from bot.checks.lookups import reversed_ip
+from bot.inputs.redaction import redact
+from bot.models import SharedFacts
 
-ADDRESS_KINDS = {4: Kind.IP4, 6: Kind.IP6}
+MAX_QUERY_LENGTH = 253
+HOLDS = {Kind.IP4: "addresses", Kind.IP6: "addresses", Kind.DOMAIN: "domains", Kind.EMAIL: "mail addresses"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +22,9 @@ class Zone:
     """One list to query. `apex` is the suffix of every query and may contain the API key `secret`.
 
     Neither is ever displayed. `must_list` and `must_not_list` are the query names of the test
-    points, None where the list has none; `not_listed_facts` are the facts of a "not listed"
-    finding.
+    points, None where the list has none. `not_listed_summary` (but for {subject}) and
+    `not_listed_facts` are those of a "not listed" finding, made once: a bulk check makes about
+    fifty such findings per address.
     """
 
     blocklist: Blocklist
@@ -27,6 +32,7 @@ class Zone:
     secret: str = field(repr=False, default="")
     must_list: str | None = field(repr=False, default=None)
     must_not_list: str | None = field(repr=False, default=None)
+    not_listed_summary: str = field(repr=False, default="")
     not_listed_facts: SharedFacts = field(repr=False, default_factory=SharedFacts)
 
     @property
@@ -38,16 +44,16 @@ class Zone:
         return f"{resolver_id} {self.blocklist.zone}{' key' if self.secret else ''}"
 
     def redact(self, text: str) -> str:
-        return text.replace(self.secret, "…") if self.secret else text
+        return redact(text, [self.secret])
 
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """A query to one list: `name` may contain an API key, `subject` is what is displayed."""
+    """A query to one list: `name` may contain an API key, `queried` is what is displayed."""
 
     zone: Zone
     name: str = field(repr=False)
-    subject: str
+    queried: QueriedName
 
     @property
     def label(self) -> str:
@@ -63,21 +69,25 @@ def usable_zones(catalog: Catalog, keys: Mapping[str, str]) -> tuple[Zone, ...]:
 def zone_of(blocklist: Blocklist, keys: Mapping[str, str]) -> Zone | None:
     """Return the zone to query: the key zone where its key is set.
 
-    None for a list whose required key is missing.
+    None for a list that is not enabled, or whose required key is missing.
     """
+    if not blocklist.enabled:
+        return None
     secret = keys.get(blocklist.key, "") if blocklist.key else ""
     if blocklist.needs_key and not secret:
         return None
     apex = blocklist.key_zone.format(key=secret) if secret else blocklist.zone
     must_list, must_not_list = (
-        f"{_test_point_label(test_point)}.{apex}" for test_point in (blocklist.must_list, blocklist.must_not_list)
+        f"{_test_point_label(blocklist, test_point)}.{apex}"
+        for test_point in (blocklist.must_list, blocklist.must_not_list)
     )
     return Zone(
         blocklist,
         apex,
         secret,
-        must_list if blocklist.controls is Controls.BOTH else None,
+        must_list if blocklist.controls.has_listed_entry else None,
         None if blocklist.controls is Controls.NONE else must_not_list,
+        CODES["blocklist.not-listed"].summary.replace("{list}", blocklist.name),
         _not_listed_facts(blocklist),
     )
 
@@ -92,33 +102,25 @@ def _not_listed_facts(blocklist: Blocklist) -> SharedFacts:
         severity=blocklist.severity.value,
         name=blocklist.name,
         zone=blocklist.zone,
-        holds="domains" if Kind.DOMAIN in blocklist.kinds else "addresses",
+        holds=HOLDS[next(iter(blocklist.kinds))],
     )
 
 
-def list_queries(list_zones: Iterable[Zone], target: Target) -> list[ListQuery]:
-    """Return the queries about a target: its address, and its registered domain at domain lists."""
-    labels_by_kind = query_labels(target)
+def list_queries(list_zones: Iterable[Zone], names: NamesByKind) -> list[ListQuery]:
+    """Return the queries about these names, in catalog order."""
     return [
-        ListQuery(zone, f"{label}.{zone.apex}", subject)
+        ListQuery(zone, name, queried)
         for zone in list_zones
-        for kind, (label, subject) in labels_by_kind.items()
+        for kind, queried_names in names.items()
         if kind in zone.blocklist.kinds
+        for queried in queried_names
+        if len(name := f"{query_label(zone.blocklist, queried)}.{zone.apex}") <= MAX_QUERY_LENGTH
     ]
 
 
-def query_labels(target: Target) -> dict[Kind, tuple[str, str]]:
-    """Return, by kind of list, the label to query and its display form."""
-    labels_by_kind: dict[Kind, tuple[str, str]] = {}
-    if target.ip is not None:
-        labels_by_kind[ADDRESS_KINDS[target.ip.version]] = reversed_ip(target.ip), str(target.ip)
-    if target.domain is not None:
-        registered = organizational_domain(target.domain)
-        labels_by_kind[Kind.DOMAIN] = registered, registered
-    return labels_by_kind
-
-
-def _test_point_label(test_point: str) -> str:
+def _test_point_label(blocklist: Blocklist, test_point: str) -> str:
+    if "@" in test_point:
+        return mailbox_label(test_point, blocklist.mailbox_hash)
     try:
         return reversed_ip(ip_address(test_point))
     except ValueError:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.checks.finding_codes import BadText
 from bot.checks.lookups import readable
 from bot.probe_results import name_covers
 
@@ -21,8 +22,8 @@ MAX_AGE_LIMIT_S = 31_557_600  # one year
 SPACE = " \t"
 
 
-class BadMtaSts(ValueError):
-    """Senders ignore the record or policy; the message completes "… cannot be used: "."""
+class BadMtaSts(BadText):
+    """Senders ignore the record or policy; the problem is a key of `messages.PROBLEMS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,15 @@ def find_records(texts: Sequence[str]) -> list[str]:
 def parse_record_id(record: str) -> str:
     """The id of a record. Raises BadMtaSts."""
     if not record.startswith(VERSION):
-        raise BadMtaSts(f"it does not begin with {VERSION}")
+        raise BadMtaSts("version")
     fields: dict[str, str] = {}
     for part in record.removeprefix(VERSION).strip(SPACE).removesuffix(";").split(";"):
         match = FIELD.fullmatch(part.strip(SPACE))
         if match is None:
-            raise BadMtaSts(f"“{readable(part.strip(SPACE))}” is not of the form name=value")
+            raise BadMtaSts("field", text=readable(part.strip(SPACE)))
         fields.setdefault(match[1], match[2])
     if not ID.fullmatch(fields.get("id", "")):
-        raise BadMtaSts("its id is not 1 to 32 letters and digits")
+        raise BadMtaSts("id")
     return fields["id"]
 
 
@@ -65,13 +66,13 @@ def parse_policy(text: str) -> MtaStsPolicy:
     for line in filter(None, (line.rstrip("\r \t") for line in text.split("\n"))):
         key, colon, value = line.partition(":")
         if not colon or not KEY.fullmatch(key):
-            raise BadMtaSts(f"the line “{readable(line)}” is not of the form key: value")
+            raise BadMtaSts("line", text=readable(line))
         fields.setdefault(key, []).append(value.strip(SPACE))
     first = {key: values[0] for key, values in fields.items()}
     if first.get("version") != "STSv1":
-        raise BadMtaSts("it has no line “version: STSv1”")
+        raise BadMtaSts("policy-version")
     if first.get("mode") not in MODES:
-        raise BadMtaSts("its mode is none of enforce, testing and none")
+        raise BadMtaSts("mode")
     return MtaStsPolicy(
         first["mode"], _parse_max_age(first.get("max_age", "")), _parse_mx_patterns(first["mode"], fields.get("mx", []))
     )
@@ -79,14 +80,14 @@ def parse_policy(text: str) -> MtaStsPolicy:
 
 def _parse_max_age(text: str) -> int:
     if not SECONDS.fullmatch(text) or int(text) > MAX_AGE_LIMIT_S:
-        raise BadMtaSts(f"its max_age is not a number of seconds up to {MAX_AGE_LIMIT_S} (a year)")
+        raise BadMtaSts("max-age", limit=MAX_AGE_LIMIT_S)
     return int(text)
 
 
 def _parse_mx_patterns(mode: str, names: Sequence[str]) -> tuple[str, ...]:
     if not names and mode != "none":
-        raise BadMtaSts("it names no mail server (mx)")
+        raise BadMtaSts("no-mx")
     bad_name = next((name for name in names if not HOST.fullmatch(name)), None)
     if bad_name is not None:
-        raise BadMtaSts(f"“{readable(bad_name)}” is not the name of a mail server")
+        raise BadMtaSts("mx", text=readable(bad_name))
     return tuple(name.lower() for name in names)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from bot.checks.finding_codes import FindingCode
+from bot.checks.sender_requirements.messages import BULK_SENDERS, CHECK_AGAIN, CODES, EITHER_REPLY, RULE_TEXTS
 from bot.checks.sender_requirements.rules import (
     RECEIVERS,
     RULES,
@@ -25,41 +25,7 @@ from bot.models import Finding, SharedFacts, Verdict
 
 __all__ = ["CODES", "judge"]
 
-SOURCES = (
-    "[Gmail](https://support.google.com/a/answer/81126),"
-    " [Yahoo](https://senders.yahooinc.com/best-practices/),"
-    " [Outlook.com](https://sendersupport.olc.protection.outlook.com/pm/)"
-)
-CODES: Mapping[str, FindingCode] = {
-    "senders.would-take": FindingCode("Nothing that was seen speaks against the receiver taking the mail.", SOURCES),
-    "senders.would-refuse": FindingCode(
-        "The mail breaks a rule that the receiver holds every sender to.",
-        SOURCES,
-        "Put right the rule that the finding names; its reply codes are those in the bounces.",
-    ),
-    "senders.would-refuse-bulk": FindingCode(
-        "The mail breaks a rule that the receiver holds those to who send much.",
-        SOURCES,
-        "Put right the rule that the finding names before you send much.",
-    ),
-    "senders.may-refuse": FindingCode(
-        "The mail breaks a rule that lowers the trust of the receiver.",
-        SOURCES,
-        "Put right the rule that the finding names.",
-    ),
-    "senders.not-known": FindingCode(
-        "Something that the receiver asks for could not be checked.", SOURCES, "Check again in a few minutes."
-    ),
-}
-SUMMARIES: Mapping[str, str] = {
-    "senders.would-take": ("Nothing that can be seen from outside keeps {name} from taking this mail."),
-    "senders.would-refuse": "{name} would refuse this mail: {why}.",
-    "senders.would-refuse-bulk": "{name} would refuse this mail from {bulk}: {why}.",
-    "senders.may-refuse": "{name} may refuse this mail or call it spam: {why}.",
-    "senders.not-known": "It is not known whether {name} would take this mail; not checked: {why}.",
-}
 NOT_VISIBLE = "not-visible"
-CHECK_AGAIN = "Check again in a few minutes."
 
 
 class RelevantFinding(NamedTuple):
@@ -150,14 +116,16 @@ def _receiver_finding(receiver: Receiver, signals: Mapping[str, Assessment]) -> 
     code, deciding = _decide(statuses)
     causes = [status.assessment.finding for status in deciding if status.assessment.finding]
     worst = max(causes, key=lambda finding: finding.verdict, default=None)
-    ceiling = Verdict.FAIL if code == "senders.would-refuse" else Verdict.WARN
+    text = CODES[code]
+    values = {"name": receiver.name, "bulk": BULK_SENDERS[receiver.id], "why": _why(deciding)}
+    summary, remediation = text.fill(values)
     return Finding(
         check="senders",
         subject=receiver.id,
-        verdict=min(worst.verdict, ceiling) if worst else Verdict.PASS,
+        verdict=min(worst.verdict, text.verdict) if worst else Verdict.PASS,
         code=code,
-        summary=SUMMARIES[code].format(name=receiver.name, bulk=receiver.bulk, why=_why(deciding)),
-        remediation=(worst.remediation or CHECK_AGAIN) if worst else "",
+        summary=summary,
+        remediation=(worst.remediation or CHECK_AGAIN) if worst else remediation,
         facts=SharedFacts(name=receiver.name, rules=[_row(status) for status in statuses]),
         links=receiver.links,
     )
@@ -179,16 +147,17 @@ def _why(statuses: Sequence[RequirementStatus]) -> str:
 
 def _reason(status: RequirementStatus) -> str:
     if status.assessment.state is RuleState.UNKNOWN:
-        return status.rule.label
-    replies = " or ".join(status.requirement.reply_codes)
-    return f"{status.rule.violation} ({replies})" if replies else status.rule.violation
+        return RULE_TEXTS[status.rule.id].label
+    violation = RULE_TEXTS[status.rule.id].violation
+    replies = EITHER_REPLY.join(status.requirement.reply_codes)
+    return f"{violation} ({replies})" if replies else violation
 
 
 def _row(status: RequirementStatus) -> dict[str, Any]:
     rule = status.rule
     return {
         "rule": rule.id,
-        "asks": rule.label,
+        "asks": RULE_TEXTS[rule.id].label,
         "of": "bulk" if status.requirement.bulk else "all",
         "state": status.assessment.state.value if rule.signals else NOT_VISIBLE,
         "replies": list(status.requirement.reply_codes),

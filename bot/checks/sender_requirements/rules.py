@@ -44,14 +44,12 @@ class SignalRow:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: `label` names it in tables, `violation` says what is wrong inside a sentence.
+    """A rule; with `any_signal` one met signal is enough, otherwise all must be met.
 
-    With `any_signal` one met signal is enough, otherwise all must be met.
+    Its words are in `messages.RULE_TEXTS`.
     """
 
     id: str
-    label: str
-    violation: str = ""
     signals: tuple[str, ...] = ()
     any_signal: bool = False
     effect: Effect = Effect.REFUSED
@@ -68,11 +66,10 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """A receiver; `bulk` defines its bulk senders, inside a sentence about mail “from …”."""
+    """A receiver; `messages.BULK_SENDERS` has the words for its bulk senders."""
 
     id: str
     name: str
-    bulk: str
     requirements: tuple[Requirement, ...]
     links: tuple[Link, ...]
 
@@ -137,47 +134,26 @@ SIGNALS: Mapping[str, tuple[SignalRow, ...]] = {
 RULES: Mapping[str, Rule] = {
     rule.id: rule
     for rule in (
-        Rule(
-            "reverse-name",
-            "a reverse name of the address that leads back to it",
-            "the address has no reverse name that leads back to it",
-            ("reverse-name",),
-        ),
-        Rule(
-            "spf-or-dkim", "SPF or DKIM in order", "neither SPF nor DKIM is in order", ("spf", "dkim"), any_signal=True
-        ),
-        Rule("spf", "SPF in order", "SPF is not in order", ("spf",)),
-        Rule("dkim", "DKIM in order", "DKIM is not in order", ("dkim",)),
-        Rule("dkim-key", "DKIM keys of at least 1024 bits", "a DKIM key is too short", ("dkim-key",)),
-        Rule("dmarc", "a DMARC record, p=none at least", "there is no valid DMARC record", ("dmarc",)),
-        Rule(
-            "helo",
-            "a HELO name that leads to an address",
-            "the HELO name leads nowhere",
-            ("helo",),
-            effect=Effect.DISTRUSTED,
-        ),
-        Rule(
-            "lists",
-            "an address and a domain that are on no large blocklist",
-            "a large blocklist has the address or the domain",
-            ("lists",),
-            effect=Effect.DISTRUSTED,
-        ),
-        Rule("alignment", "a From domain that SPF or DKIM vouches for"),
-        Rule("tls", "delivery over TLS"),
-        Rule("spam-rate", "less than 0.3 % of the mail reported as spam"),
-        Rule("unsubscribe", "one-click unsubscribe in marketing mail (RFC 8058)"),
-        Rule("format", "messages in the form of RFC 5322"),
+        Rule("reverse-name", ("reverse-name",)),
+        Rule("spf-or-dkim", ("spf", "dkim"), any_signal=True),
+        Rule("spf", ("spf",)),
+        Rule("dkim", ("dkim",)),
+        Rule("dkim-key", ("dkim-key",)),
+        Rule("dmarc", ("dmarc",)),
+        Rule("helo", ("helo",), effect=Effect.DISTRUSTED),
+        Rule("lists", ("lists",), effect=Effect.DISTRUSTED),
+        Rule("alignment"),
+        Rule("tls"),
+        Rule("spam-rate"),
+        Rule("unsubscribe"),
+        Rule("format"),
     )
 }
 
-OVER_5000 = "a sender of more than 5,000 mails a day"
 RECEIVERS: tuple[Receiver, ...] = (
     Receiver(
         "gmail",
         "Gmail",
-        OVER_5000,
         (
             Requirement("reverse-name", ("4.7.23", "5.7.25")),
             Requirement("spf-or-dkim", ("5.7.26",)),
@@ -194,14 +170,13 @@ RECEIVERS: tuple[Receiver, ...] = (
             Requirement("unsubscribe", bulk=True),
         ),
         (
-            Link("Gmail: what senders must do", "https://support.google.com/a/answer/81126"),
-            Link("Gmail: your spam rate and compliance", "https://postmaster.google.com/"),
+            Link("Gmail: sender guidelines", "https://support.google.com/a/answer/81126"),
+            Link("Gmail: Postmaster Tools", "https://postmaster.google.com/"),
         ),
     ),
     Receiver(
         "yahoo",
         "Yahoo",
-        "a bulk sender",
         (
             Requirement("reverse-name"),
             Requirement("spf-or-dkim"),
@@ -214,12 +189,11 @@ RECEIVERS: tuple[Receiver, ...] = (
             Requirement("alignment", bulk=True),
             Requirement("unsubscribe", bulk=True),
         ),
-        (Link("Yahoo: what senders must do", "https://senders.yahooinc.com/best-practices/"),),
+        (Link("Yahoo: best practices", "https://senders.yahooinc.com/best-practices/"),),
     ),
     Receiver(
         "microsoft",
         "Outlook.com",
-        OVER_5000,
         (
             Requirement("lists"),
             Requirement("spf", ("5.7.515",), bulk=True),
@@ -228,8 +202,8 @@ RECEIVERS: tuple[Receiver, ...] = (
             Requirement("alignment", ("5.7.515",), bulk=True),
         ),
         (
-            Link("Outlook.com: what senders must do", "https://sendersupport.olc.protection.outlook.com/pm/"),
-            Link("Outlook.com: how it sees your addresses", "https://sendersupport.olc.protection.outlook.com/snds/"),
+            Link("Outlook.com: sender policies", "https://sendersupport.olc.protection.outlook.com/pm/"),
+            Link("Outlook.com: SNDS", "https://sendersupport.olc.protection.outlook.com/snds/"),
         ),
     ),
 )

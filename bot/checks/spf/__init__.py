@@ -9,11 +9,11 @@ from bot.checks.spf.dns_session import DEFAULT_LIMITS, DnsSession
 from bot.checks.spf.findings import helo_finding, mail_from_findings
 from bot.checks.spf.include_tree import read_include_tree
 from bot.checks.spf.lint import lint
-from bot.checks.spf.messages import CODES
+from bot.checks.spf.messages import CODES, PROBLEMS
 from bot.checks.spf.result import ResultCode, SpfResult, to_json
 from bot.models import Address, CheckRequest, Finding, Lookup
 
-__all__ = ["CODES", "ResultCode", "SpfResult", "check", "check_host", "to_json"]
+__all__ = ["CODES", "PROBLEMS", "ResultCode", "SpfResult", "check", "check_host", "to_json"]
 
 
 async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from bot.checks.finding_codes import Problem
 from bot.checks.lookups import reverse_name
 from bot.checks.spf.dns_session import DEFAULT_LIMITS, BudgetExceeded, DnsSession, Limits, Query
 from bot.checks.spf.macros import BadSyntax, MacroString, expand, is_queryable, macro_values, parse_explanation, to_name
@@ -47,11 +48,12 @@ QUALIFIERS: Mapping[str, ResultCode] = {
 
 
 class PermError(Exception):
-    """The records are invalid and every receiver stops here; the message is one plain sentence."""
+    """The records are invalid and every receiver stops here; the problem is a key of `messages.PROBLEMS`."""
 
-    def __init__(self, cause: PermErrorCause, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, cause: PermErrorCause, problem: Problem) -> None:
+        super().__init__(cause)
         self.cause = cause
+        self.problem = problem
 
 
 async def check_host(
@@ -87,15 +89,14 @@ async def evaluate(
         async with asyncio.timeout_at(session.deadline):
             match = await evaluation.check(domain, ())
     except PermError as error:
-        return evaluation.ended(ResultCode.PERMERROR, str(error), error.cause)
+        return evaluation.ended(ResultCode.PERMERROR, error.problem, error.cause)
     except LookupFailed as failure:
-        return evaluation.ended(
-            ResultCode.TEMPERROR, f"DNS gave no answer about {failure.question} ({failure.reason})."
-        )
-    except (BudgetExceeded, TimeoutError) as error:
-        return evaluation.ended(
-            ResultCode.UNKNOWN, str(error) or "The check stopped by itself because DNS was too slow."
-        )
+        problem = Problem("unanswered", {"query": failure.question, "reason": failure.reason})
+        return evaluation.ended(ResultCode.TEMPERROR, problem)
+    except BudgetExceeded as error:
+        return evaluation.ended(ResultCode.UNKNOWN, error.problem)
+    except TimeoutError:
+        return evaluation.ended(ResultCode.UNKNOWN, Problem("slow"))
     return (
         evaluation.matched(match, await evaluation.explanation(match)) if match else evaluation.ended(ResultCode.NONE)
     )
@@ -127,7 +128,9 @@ class _Evaluation:
         self.path: list[str] = []
         self.counts_voids = True
 
-    def ended(self, result: ResultCode, problem: str = "", cause: PermErrorCause | None = None) -> SpfResult:
+    def ended(
+        self, result: ResultCode, problem: Problem | None = None, cause: PermErrorCause | None = None
+    ) -> SpfResult:
         return SpfResult(
             result,
             lookups=self.term_count,
@@ -165,10 +168,8 @@ class _Evaluation:
         target = await self.target_name(record.redirect, domain)
         match = await self.check(target, chain)
         if match is None:
-            raise PermError(
-                PermErrorCause.MISSING_RECORD,
-                f"The record of {domain} hands over to {quoted(target)}, which has no SPF record.",
-            )
+            problem = Problem("redirect", {"domain": domain, "target": quoted(target)})
+            raise PermError(PermErrorCause.MISSING_RECORD, problem)
         return match
 
     async def read(self, domain: str) -> Record | None:
@@ -180,13 +181,12 @@ class _Evaluation:
             return None
         self.path.append(domain)
         if len(spf_texts) > 1:
-            raise PermError(
-                PermErrorCause.MULTIPLE_RECORDS, f"{domain} has {len(spf_texts)} SPF records; one is allowed."
-            )
+            problem = Problem("multiple", {"domain": domain, "count": len(spf_texts)})
+            raise PermError(PermErrorCause.MULTIPLE_RECORDS, problem)
         try:
             record = parse_record(spf_texts[0])
         except BadSyntax as error:
-            raise PermError(PermErrorCause.SYNTAX, str(error)) from None
+            raise PermError(PermErrorCause.SYNTAX, error.problem) from None
         prefetch_terms(self.session, record, self.ip, {**self.values, "d": domain})
         return record
 
@@ -204,10 +204,8 @@ class _Evaluation:
         target = await self.target_name(mechanism.domain, chain[-1])
         inner = await self.check(target, chain)
         if inner is None:
-            raise PermError(
-                PermErrorCause.MISSING_RECORD,
-                f"The record of {chain[-1]} includes {quoted(target)}, which has no SPF record.",
-            )
+            problem = Problem("include", {"domain": chain[-1], "target": quoted(target)})
+            raise PermError(PermErrorCause.MISSING_RECORD, problem)
         return inner if inner.result is ResultCode.PASS else None
 
     async def matches(self, mechanism: Mechanism, domain: str) -> bool:
@@ -226,14 +224,13 @@ class _Evaluation:
                 return await self.first_validated(names) is not None
             case Hosts():
                 return await self.matches_hosts(mechanism, target)
-        raise TypeError(f"{mechanism} is no mechanism of RFC 7208")
+        raise TypeError(mechanism)
 
     async def matches_hosts(self, mechanism: Hosts, target: str) -> bool:
         names = [target] if mechanism.name == "a" else mx_hosts(await self.records(target, "MX"))
         if len(names) > MAX_NAMES:
-            raise PermError(
-                PermErrorCause.MX_HOSTS, f"{target} has {len(names)} MX records; SPF looks at no more than 10."
-            )
+            problem = Problem("mx-hosts", {"domain": target, "count": len(names)})
+            raise PermError(PermErrorCause.MX_HOSTS, problem)
         self.start_queries(names)
         prefix = mechanism.v4 if self.ip.version == 4 else mechanism.v6
         addresses = [address for name in names for address in await self.records(name, self.address_rdtype)]
@@ -295,20 +292,15 @@ class _Evaluation:
         if not records and self.counts_voids:
             self.void_queries.append((name, rdtype))
             if len(self.void_queries) > MAX_VOID_LOOKUPS:
-                dead_names = join_names(list(dict.fromkeys(name for name, _ in self.void_queries)))
-                raise PermError(
-                    PermErrorCause.VOID_LOOKUPS,
-                    f"{dead_names} lead to nothing; SPF allows {MAX_VOID_LOOKUPS} such questions.",
-                )
+                names = join_names(list(dict.fromkeys(name for name, _ in self.void_queries)))
+                raise PermError(PermErrorCause.VOID_LOOKUPS, Problem("voids", {"names": names}))
         return records
 
     def count_term(self) -> None:
         self.term_count += 1
         if self.term_count > MAX_LOOKUP_TERMS:
             self.term_count = MAX_LOOKUP_TERMS
-            raise PermError(
-                PermErrorCause.LOOKUPS, f"The record needs more than {MAX_LOOKUP_TERMS} terms that ask DNS."
-            )
+            raise PermError(PermErrorCause.LOOKUPS, Problem("lookups"))
 
 
 def _ranked(names: Iterable[str], domain: str) -> list[str]:

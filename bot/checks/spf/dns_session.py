@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from bot.checks.finding_codes import Problem
 from bot.models import DnsAnswer, Lookup, LookupFailed
 
 Query = tuple[str, str]
@@ -33,7 +34,11 @@ DEFAULT_LIMITS = Limits()
 
 
 class BudgetExceeded(Exception):
-    """The session ran out of its budget, whatever the record; the message is one sentence."""
+    """The session ran out of its budget, whatever the record; the problem is a key of `messages.PROBLEMS`."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.problem = Problem(key, values)
 
 
 class DnsSession:
@@ -78,7 +83,7 @@ class DnsSession:
         if not isinstance(result, LookupFailed):
             return result
         if result.reason == "budget":
-            raise BudgetExceeded("The whole check had asked as many DNS questions as it may, so SPF was not finished.")
+            raise BudgetExceeded("budget")
         raise LookupFailed(result.reason, f"{name} {rdtype}")
 
     def prefetch(self, name: str, rdtype: str, on_answer: OnAnswer | None = None) -> None:
@@ -89,12 +94,12 @@ class DnsSession:
     def _task(self, query: Query) -> asyncio.Task[DnsAnswer | LookupFailed]:
         task = self._tasks.get(query)
         if asyncio.get_running_loop().time() > self.deadline or (task and task.cancelled()):
-            raise BudgetExceeded(f"The check stopped by itself after {self._limits.timeout_s:g} seconds.")
+            raise BudgetExceeded("timeout", seconds=self._limits.timeout_s)
         self._prefetched.discard(query)
         if task:
             return task
         if self.queries >= self._limits.max_queries:
-            raise BudgetExceeded(f"The check stopped by itself after {self._limits.max_queries} DNS questions.")
+            raise BudgetExceeded("queries", count=self._limits.max_queries)
         return self._create_task(query, None)
 
     def _create_task(self, query: Query, on_answer: OnAnswer | None) -> asyncio.Task[DnsAnswer | LookupFailed]:

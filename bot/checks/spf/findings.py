@@ -6,33 +6,48 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bot.checks.finding_codes import FindingText
 from bot.checks.spf.include_tree import UNBOUNDED, IncludeTree, tree_rows
-from bot.checks.spf.lint import MAX_RECORD_BYTES, MAX_RECORD_CHARS, lint
+from bot.checks.spf.lint import MAX_RECORD_BYTES, MAX_RECORD_CHARS, lint, lookup_count
 from bot.checks.spf.messages import (
-    CLIENT_NOT_LISTED,
-    HELO_TEMPLATES,
-    INCLUDE_LOOP,
-    MAIL_FROM_TEMPLATES,
-    NO_IPV6_HOSTS,
+    ADD_ADDRESS,
+    CAUSE_STEPS,
+    CHAIN,
+    CODES,
+    LOOKUPS_USED,
+    MATCH,
+    NO_MATCH,
+    PROBLEMS,
     RECORD_TOO_LONG,
-    REMEDIATIONS,
-    TOO_MANY_LOOKUPS,
-    SpfTemplate,
+    THE_NAMES,
+    VOIDS_USED,
 )
 from bot.checks.spf.record import VERSION
-from bot.checks.spf.result import (
-    MAX_LOOKUP_TERMS,
-    MAX_VOID_LOOKUPS,
-    PermErrorCause,
-    ResultCode,
-    SpfResult,
-    join_names,
-    to_json,
-)
+from bot.checks.spf.result import MAX_LOOKUP_TERMS, PermErrorCause, ResultCode, SpfResult, join_names, to_json
 from bot.inputs.domain_names import quoted
 from bot.models import Address, Finding, Role, Verdict
 
 NOT_LISTED = frozenset({ResultCode.FAIL, ResultCode.SOFTFAIL, ResultCode.NEUTRAL})
+MAIL_FROM_CODES: Mapping[ResultCode, str] = {
+    ResultCode.PASS: "spf.pass",
+    ResultCode.FAIL: "spf.fail",
+    ResultCode.SOFTFAIL: "spf.softfail",
+    ResultCode.NEUTRAL: "spf.neutral",
+    ResultCode.NONE: "spf.missing-record",
+    ResultCode.PERMERROR: "spf.permanent-error",
+    ResultCode.TEMPERROR: "spf.temporary-error",
+    ResultCode.UNKNOWN: "spf.not-finished",
+}
+HELO_CODES: Mapping[ResultCode, str] = {
+    ResultCode.PASS: "spf.helo-pass",
+    ResultCode.NONE: "spf.helo-no-record",
+    ResultCode.NEUTRAL: "spf.helo-neutral",
+    ResultCode.SOFTFAIL: "spf.helo-softfail",
+    ResultCode.FAIL: "spf.helo-fail",
+    ResultCode.PERMERROR: "spf.helo-error",
+    ResultCode.TEMPERROR: "spf.helo-no-answer",
+    ResultCode.UNKNOWN: "spf.helo-no-answer",
+}
 
 # Codes of record findings that the finding about the address already covers.
 COVERED_CODES: Mapping[PermErrorCause | ResultCode, frozenset[str]] = {
@@ -55,22 +70,26 @@ def mail_from_findings(ip: Address, role: Role, result: SpfResult, include_tree:
     others = [
         finding for finding in lint(include_tree) if finding.verdict >= Verdict.WARN and finding.code not in covered
     ]
-    template = _template(ip, role, result, include_tree)
-    values = {**_values(ip, include_tree.domain, result), **_record_values(ip, include_tree)}
+    code = "spf.client-not-listed" if _is_unlisted_client(result, role) else MAIL_FROM_CODES[result.code]
+    text = _text(code, role, result, include_tree)
+    record = include_tree.root.texts[0] if include_tree.root.texts else VERSION
+    values = _values(ip, include_tree.domain, result) | {
+        "size": len(with_address(ip, record).encode()),
+        "count": lookup_count(include_tree),
+    }
     facts = {**_facts(result), "tree": tree_rows(include_tree)}
     facts |= _record_to_add(ip, include_tree) if result.code in NOT_LISTED else {}
     return [
-        _finding(include_tree.domain, template, values, facts),
+        _finding(include_tree.domain, code, text, values | {"step": _step(result, values)}, facts),
         *(finding._replace(verdict=Verdict.WARN) for finding in others),
     ]
 
 
 def helo_finding(ip: Address, helo: str, result: SpfResult) -> Finding:
     """Return the finding about the HELO identity (§2.3): used for bounces, by some for all mail."""
-    template = HELO_TEMPLATES[result.code]
-    if result.cause:
-        template = replace(template, remediation=REMEDIATIONS[result.cause])
-    return _finding(helo, template, _values(ip, helo, result), _facts(result))
+    code, values = HELO_CODES[result.code], _values(ip, helo, result)
+    step = CAUSE_STEPS[result.cause].format_map(values) if result.cause else ""
+    return _finding(helo, code, CODES[code], values | {"step": step}, _facts(result))
 
 
 def mechanism_for(ip: Address) -> str:
@@ -83,24 +102,34 @@ def with_address(ip: Address, record: str) -> str:
     return f"{VERSION} {mechanism_for(ip)}{record[len(VERSION) :]}"
 
 
-def _template(ip: Address, role: Role, result: SpfResult, include_tree: IncludeTree) -> SpfTemplate:
-    template = MAIL_FROM_TEMPLATES[result.code]
-    if result.code in NOT_LISTED and role is Role.CLIENT:
-        return CLIENT_NOT_LISTED
-    if result.code in NOT_LISTED and _record_values(ip, include_tree)["size"] > MAX_RECORD_BYTES:
-        return replace(template, remediation=RECORD_TOO_LONG)
-    if result.code is ResultCode.NONE and role is Role.CLIENT:
-        return replace(template, verdict=Verdict.WARN)
+def _is_unlisted_client(result: SpfResult, role: Role) -> bool:
+    return role is Role.CLIENT and result.code in NOT_LISTED
+
+
+def _text(code: str, role: Role, result: SpfResult, include_tree: IncludeTree) -> FindingText:
+    row = CODES[code]
+    if code == "spf.missing-record":
+        text = row.variant("address")
+        return replace(text, verdict=Verdict.WARN) if role is Role.CLIENT else text
     if result.cause is PermErrorCause.LOOKUPS and include_tree.lookup_terms > MAX_LOOKUP_TERMS:
-        return INCLUDE_LOOP if include_tree.lookup_terms >= UNBOUNDED else TOO_MANY_LOOKUPS
+        return row.variant("loop" if include_tree.lookup_terms >= UNBOUNDED else "lookups")
     if result.cause is PermErrorCause.VOID_LOOKUPS and all(rdtype == "AAAA" for _, rdtype in result.void_queries):
-        return NO_IPV6_HOSTS
-    return replace(template, remediation=REMEDIATIONS[result.cause]) if result.cause else template
+        return row.variant("no-ipv6")
+    return row
 
 
-def _finding(subject: str, template: SpfTemplate, values: Mapping[str, Any], facts: Mapping[str, Any]) -> Finding:
-    summary, remediation = (template.summary.format_map(values), template.remediation.format_map(values))
-    return Finding("spf", subject, template.verdict, template.code, summary, remediation, facts)
+def _step(result: SpfResult, values: Mapping[str, Any]) -> str:
+    """Return how to list the address, or how to correct the record."""
+    if result.cause:
+        return CAUSE_STEPS[result.cause].format_map(values)
+    template = RECORD_TOO_LONG if values["size"] > MAX_RECORD_BYTES else ADD_ADDRESS
+    return template.format_map(values)
+
+
+def _finding(
+    subject: str, code: str, text: FindingText, values: Mapping[str, Any], facts: Mapping[str, Any]
+) -> Finding:
+    return Finding("spf", subject, text.verdict, code, *text.fill(values), facts)
 
 
 def _values(ip: Address, domain: str, result: SpfResult) -> dict[str, Any]:
@@ -109,35 +138,23 @@ def _values(ip: Address, domain: str, result: SpfResult) -> dict[str, Any]:
         "domain": domain,
         "why": _match_text(result),
         "used": _limits_text(result),
-        "problem": _after_colon(result.problem),
+        "problem": result.problem.phrase(PROBLEMS) if result.problem else "",
         "where": result.path[-1] if result.path else domain,
         "term": mechanism_for(ip),
-        "names": join_names(list(dict.fromkeys(name for name, _ in result.void_queries)) or ["the names"]),
+        "names": join_names(list(dict.fromkeys(name for name, _ in result.void_queries)) or [THE_NAMES]),
     }
-
-
-def _record_values(ip: Address, include_tree: IncludeTree) -> dict[str, Any]:
-    record = include_tree.root.texts[0] if include_tree.root.texts else VERSION
-    count = f"at least {include_tree.lookup_terms}" if include_tree.stop_reason else str(include_tree.lookup_terms)
-    return {"size": len(with_address(ip, record).encode()), "count": count}
-
-
-def _after_colon(sentence: str) -> str:
-    """Format a sentence to follow a colon."""
-    start = sentence[:1].lower() if sentence[1:2].islower() else sentence[:1]
-    return f"{start}{sentence[1:].removesuffix('.')}"
 
 
 def _match_text(result: SpfResult) -> str:
     if result.mechanism is None:
-        return "no term of its record matches"
-    path = f", reached over {' → '.join(result.chain)}" if len(result.chain) > 1 else ""
-    return f"{quoted(result.mechanism)} matches{path}"
+        return NO_MATCH
+    chain = CHAIN.format(chain=" → ".join(result.chain)) if len(result.chain) > 1 else ""
+    return MATCH.format(term=quoted(result.mechanism)) + chain
 
 
 def _limits_text(result: SpfResult) -> str:
-    voids = f", {result.void_lookups} of {MAX_VOID_LOOKUPS} dead names" if result.void_lookups else ""
-    return f"{result.lookups} of {MAX_LOOKUP_TERMS} lookups{voids}"
+    voids = VOIDS_USED.format(count=result.void_lookups) if result.void_lookups else ""
+    return LOOKUPS_USED.format(count=result.lookups) + voids
 
 
 def _facts(result: SpfResult) -> dict[str, Any]:

@@ -14,8 +14,10 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate, islice
 from typing import Any
 
+from bot.checks.finding_codes import Problem
 from bot.checks.spf.dns_session import BudgetExceeded, DnsSession, Query
 from bot.checks.spf.macros import BadSyntax, MacroString, expand, is_queryable, to_name
+from bot.checks.spf.messages import TREE_NOTES
 from bot.checks.spf.prefetch import mx_hosts
 from bot.checks.spf.record import All, Directive, Exists, Hosts, Include, Network, Ptr, Record, is_spf, parse_record
 from bot.checks.spf.result import MAX_LOOKUP_TERMS, MAX_NAMES
@@ -41,7 +43,7 @@ class RecordNode:
     unanswered: str = ""
     texts: tuple[str, ...] = ()
     near_miss: str = ""
-    error: str = ""
+    error: Problem | None = None
     record: Record = field(default_factory=Record)
     targets: tuple[str, ...] = ()
     redirect_target: str = ""
@@ -79,7 +81,7 @@ class IncludeTree:
     domain: str
     nodes: Mapping[str, RecordNode]
     answers: Mapping[Query, tuple[str, ...]] = field(default_factory=dict)
-    stop_reason: str = ""
+    stop_reason: Problem | None = None
 
     @property
     def root(self) -> RecordNode:
@@ -120,13 +122,15 @@ async def read_include_tree(domain: str, session: DnsSession) -> IncludeTree:
     """Read the tree level by level, then look up its names. Never raises."""
     nodes: dict[str, RecordNode] = {}
     answers: dict[Query, tuple[str, ...]] = {}
-    stop_reason = ""
+    stop_reason = None
     try:
         async with asyncio.timeout_at(session.deadline):
             await _read_nodes(domain, session, nodes)
             await _lookup_names(IncludeTree(domain, nodes, answers), session, answers)
-    except (BudgetExceeded, TimeoutError) as error:
-        stop_reason = str(error) or "The check stopped by itself because DNS was too slow."
+    except BudgetExceeded as error:
+        stop_reason = error.problem
+    except TimeoutError:
+        stop_reason = Problem("slow")
     return IncludeTree(domain, nodes, answers, stop_reason)
 
 
@@ -134,9 +138,7 @@ async def _read_nodes(domain: str, session: DnsSession, nodes: dict[str, RecordN
     level = [domain]
     while level:
         if len(nodes) + len(level) > MAX_RECORDS:
-            raise BudgetExceeded(
-                f"More than {MAX_RECORDS} SPF records hang together under {domain}; the rest was not read."
-            )
+            raise BudgetExceeded("records", count=MAX_RECORDS, domain=domain)
         for name in level:
             session.start(name, "TXT")
         for name in level:
@@ -159,7 +161,7 @@ async def _read_node(domain: str, top: str, session: DnsSession) -> RecordNode:
     try:
         record = parse_record(texts[0])
     except BadSyntax as error:
-        return RecordNode(domain, texts=texts, error=str(error))
+        return RecordNode(domain, texts=texts, error=error.problem)
     values = {"d": domain, "o": top}
     targets = tuple(_target(directive, values) for directive in record.reachable)
     redirect_target = _name(record.redirect, values) if record.redirect and record.default_directive is None else ""
@@ -253,7 +255,6 @@ def _lookup_terms(domain: str, nodes: Mapping[str, RecordNode], counts: dict[str
 
 
 MAX_ROWS = 24  # every row but the first costs a lookup, so the limit is passed well before the end
-DEAD_NAME_NOTE = "leads to nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +282,7 @@ def tree_rows(include_tree: IncludeTree) -> list[dict[str, Any]]:
     used = list(accumulate(row.cost for row in rows))
     over_index = next((index for index, total in enumerate(used) if total > MAX_LOOKUP_TERMS), None)
     marked = [replace(row, over=index == over_index) for index, row in enumerate(rows[:MAX_ROWS])]
-    return [asdict(row) for row in (*marked, *[TreeRow(1, "…", 0, None, "and more")][: len(rows) - MAX_ROWS])]
+    return [asdict(row) for row in (*marked, *[TreeRow(1, "…", 0, None, TREE_NOTES["more"])][: len(rows) - MAX_ROWS])]
 
 
 def _record_rows(
@@ -292,7 +293,7 @@ def _record_rows(
     total = include_tree.lookup_terms_under(domain)
     lookups = None if total >= UNBOUNDED else own + total
     if domain in ancestors or domain in rendered:
-        note = "leads back: a circle" if domain in ancestors else "as above"
+        note = TREE_NOTES["loop" if domain in ancestors else "repeated"]
         yield TreeRow(len(ancestors), text, own if lookups is None else lookups, lookups, note)
         return
     rendered.add(domain)
@@ -322,7 +323,7 @@ def _term_rows(
         if node.redirect_target:
             yield from _record_rows(redirect, node.redirect_target, include_tree, ancestors, rendered)
         else:
-            yield TreeRow(len(ancestors), redirect, 1, 1, "depends on the sender")
+            yield TreeRow(len(ancestors), redirect, 1, 1, TREE_NOTES["sender"])
 
 
 def _joined_row(plain: list[str], ancestors: tuple[str, ...]) -> Iterable[TreeRow]:
@@ -334,9 +335,9 @@ def _joined_row(plain: list[str], ancestors: tuple[str, ...]) -> Iterable[TreeRo
 
 def _term_note(directive: Directive, target: str, include_tree: IncludeTree) -> str:
     if isinstance(directive.mechanism, Include):
-        return "depends on the sender"
+        return TREE_NOTES["sender"]
     return (
-        DEAD_NAME_NOTE
+        TREE_NOTES["void"]
         if {*include_tree.dead_names(directive, target, "A")} & {*include_tree.dead_names(directive, target, "AAAA")}
         else ""
     )
@@ -344,11 +345,11 @@ def _term_note(directive: Directive, target: str, include_tree: IncludeTree) -> 
 
 def _node_note(node: RecordNode | None) -> str:
     if node is None:
-        return "not read"
+        return TREE_NOTES["unread"]
     if node.unanswered:
-        return "no answer"
+        return TREE_NOTES["unanswered"]
     if node.error:
-        return "breaks the grammar"
+        return TREE_NOTES["syntax"]
     if not node.texts:
-        return "no SPF record" if node.exists else "does not exist"
-    return f"{len(node.texts)} records" if len(node.texts) > 1 else ""
+        return TREE_NOTES["no-record" if node.exists else "no-domain"]
+    return TREE_NOTES["several"].format(count=len(node.texts)) if len(node.texts) > 1 else ""

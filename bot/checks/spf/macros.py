@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from bot.checks.finding_codes import BadText
 from bot.inputs.domain_names import quoted
 from bot.models import Address
 
@@ -21,8 +22,8 @@ _LITERAL_OR_SPACE = re.compile(r"[\x20-\x24\x26-\x7e]*")
 _ESCAPES = {"%": "%", "_": " ", "-": "%20"}
 
 
-class BadSyntax(ValueError):
-    """The text violates the grammar of RFC 7208; the message is a sentence that quotes it."""
+class BadSyntax(BadText):
+    """The text violates the grammar of RFC 7208; the problem is a key of `messages.PROBLEMS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def parse(text: str) -> MacroString:
     """Parse a macro-string of a record: visible ASCII, no letters c, r and t. Raises BadSyntax."""
     parsed = MacroString(text, _pieces(text, _LITERAL))
     if invalid := sorted(parsed.variables & ONLY_IN_EXPLANATIONS):
-        raise BadSyntax(f"The macro %{{{invalid[0]}}} in {quoted(text)} is allowed only in the text of an explanation.")
+        raise BadSyntax("macro-in-record", letter=invalid[0], text=quoted(text))
     return parsed
 
 
@@ -71,12 +72,12 @@ def parse_domain(text: str) -> MacroString:
     Raises BadSyntax.
     """
     if not text:
-        raise BadSyntax("A domain name is missing.")
+        raise BadSyntax("domain-missing")
     parsed = parse(text)
     last = _EXPAND.split(text)[-1]
     dot, label = last.removesuffix(".").rpartition(".")[1:]
     if last and not (dot and _is_top_label(label)):
-        raise BadSyntax(f"{quoted(text)} is not a full domain name.")
+        raise BadSyntax("not-a-domain", text=quoted(text))
     return parsed
 
 
@@ -140,8 +141,8 @@ def _plain(text: str, piece: str, literal: re.Pattern[str]) -> str:
     if literal.fullmatch(piece):
         return piece
     if "%" in piece:
-        raise BadSyntax(f"The % in {quoted(text)} does not start a macro that SPF knows.")
-    raise BadSyntax(f"{quoted(text)} contains a character that SPF does not allow.")
+        raise BadSyntax("not-a-macro", text=quoted(text))
+    raise BadSyntax("character", text=quoted(text))
 
 
 def _macro(match: re.Match[str]) -> str | Macro:
@@ -149,7 +150,7 @@ def _macro(match: re.Match[str]) -> str | Macro:
     if escape:
         return _ESCAPES[escape]
     if part_count and not part_count.strip("0"):
-        raise BadSyntax(f"{quoted(match.group())} keeps 0 parts of its value; the number must be at least 1.")
+        raise BadSyntax("no-parts", text=quoted(match.group()))
     # Python refuses to parse numbers of thousands of digits.
     return Macro(letter.lower(), int(part_count.lstrip("0")[:9] or 0), bool(reverse), delimiters, letter.isupper())
 

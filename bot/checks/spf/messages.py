@@ -1,277 +1,399 @@
-"""Texts of the SPF check: finding codes, and a template per result of an address or HELO name.
+"""Words of the SPF check: one row per finding code, sentences about problems, and notes of the include tree.
 
-Placeholders, filled in by `findings`: {ip}, {domain}, {why} (the matching term and its path),
-{used} (the limits used up), {problem} (of an error), {where} (the domain of the record), {term}
-(the mechanism to add), {size} (of the record with it), {names} (dead names), {count} (of lookups).
+Placeholders: {domain}, {ip}, {why} (the matching term and its chain), {used} (the limits used up), {problem} (a
+sentence below), {step} (a remediation below), {where} (the domain of the record), {term} (the mechanism to add),
+{size} in bytes, {names}, {count} (of lookups or records), {parent}, {text} (as published), {reason} (of a DNS error).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from bot.checks.finding_codes import FindingCode
-from bot.checks.spf.result import PermErrorCause, ResultCode
+from bot.checks.finding_codes import FindingCode, FindingText
+from bot.checks.spf.result import PermErrorCause
 from bot.models import Verdict
 
+CHECK_AGAIN = "Check again in a few minutes."
+ADD_FIX = "If the address sends your mail, add it at the start of the record as ip4: or ip6:, which needs no lookup."
+FEWER_LOOKUPS = (
+    "Remove the includes of services you no longer use, or replace a and mx by ip4 and ip6, which need no lookup."
+)
+
 CODES: Mapping[str, FindingCode] = {
-    "spf.pass": FindingCode("The domain lets the address send its mail.", "RFC 7208 §2.6.3"),
+    "spf.pass": FindingCode(
+        "The domain allows the address to send its mail.",
+        "RFC 7208 §2.6.3",
+        verdict=Verdict.PASS,
+        summary="SPF pass: {domain} allows {ip} ({why}; {used}).",
+    ),
     "spf.fail": FindingCode(
-        "The domain forbids the address to send its mail.",
+        "The domain does not allow the address to send its mail.",
         "RFC 7208 §2.6.4",
-        "If the address sends your mail, add it in front of the record: ip4: or ip6: costs no lookup.",
+        ADD_FIX,
+        verdict=Verdict.FAIL,
+        summary="SPF fail: {domain} does not allow {ip}, so receivers may reject its mail ({why}; {used}).",
+        remediation="{step}",
     ),
     "spf.softfail": FindingCode(
-        "The domain does not list the address and asks for suspicion.",
+        "The domain does not list the address and asks receivers to treat its mail as suspicious.",
         "RFC 7208 §2.6.5",
-        "If the address sends your mail, add it in front of the record: ip4: or ip6: costs no lookup.",
+        ADD_FIX,
+        verdict=Verdict.WARN,
+        summary="SPF softfail: {domain} does not list {ip}, so its mail may go to spam ({why}; {used}).",
+        remediation="{step}",
     ),
     "spf.neutral": FindingCode(
-        "The domain says nothing about the address.",
+        "The domain neither allows nor forbids the address.",
         "RFC 7208 §2.6.2",
-        "If the address sends your mail, add it in front of the record: ip4: or ip6: costs no lookup.",
+        ADD_FIX,
+        verdict=Verdict.WARN,
+        summary="SPF neutral: {domain} neither allows nor forbids {ip}, so SPF does not help ({why}; {used}).",
+        remediation="{step}",
     ),
     "spf.missing-record": FindingCode(
         "The domain has no SPF record.",
         "RFC 7208 §2.6.1",
         "Publish a TXT record that lists every server that sends for the domain; v=spf1 -all where none does.",
+        verdict=Verdict.WARN,
+        summary="{domain} has no SPF record, so receivers cannot tell which servers may send its mail.",
+        remediation="Publish a TXT record at {domain}: v=spf1 mx -all if its mail servers send, v=spf1 -all if "
+        "nothing does.",
+        variants={
+            "address": FindingText(
+                verdict=Verdict.FAIL,
+                summary="{domain} has no SPF record, so receivers cannot tell that {ip} may send its mail.",
+                remediation="Publish a TXT record at {domain} that lists every server that sends for it: "
+                "v=spf1 {term} ~all",
+            ),
+            "near-miss": FindingText(
+                verdict=Verdict.FAIL,
+                summary="{domain} has no SPF record: {text} does not start with v=spf1 and a space.",
+                remediation="Start that TXT record with v=spf1 and a space.",
+            ),
+        },
     ),
     "spf.permanent-error": FindingCode(
         "The records of the domain end in an error for this address (RFC 7208 permerror).",
         "RFC 7208 §2.6.7",
         "Correct the part of the record that the finding names.",
+        verdict=Verdict.FAIL,
+        summary="SPF permerror: receivers cannot evaluate the record of {domain}. {problem}",
+        remediation="{step}",
+        variants={
+            "lookups": FindingText(
+                verdict=Verdict.FAIL,
+                summary="SPF permerror: {domain} needs {count} DNS lookups for {ip}; the limit is 10.",
+                remediation=FEWER_LOOKUPS,
+            ),
+            "loop": FindingText(
+                verdict=Verdict.FAIL,
+                summary="SPF permerror: the records under {domain} include each other in a loop, so receivers cannot "
+                "evaluate {ip}.",
+                remediation="Remove the include or redirect that closes the loop.",
+            ),
+            "no-ipv6": FindingText(
+                verdict=Verdict.FAIL,
+                summary="SPF permerror for {ip}: {names} have no AAAA record; the limit is 2 void lookups.",
+                remediation="If {ip} sends your mail, add {term} after v=spf1 in the TXT record of {domain}, in front "
+                "of a and mx.",
+            ),
+        },
     ),
     "spf.temporary-error": FindingCode(
         "DNS gave no answer about something the result depends on (RFC 7208 temperror).",
         "RFC 7208 §2.6.6",
-        "Check again in a few minutes.",
+        verdict=Verdict.UNKNOWN,
+        summary="SPF temperror: not known whether {domain} allows {ip}. {problem}",
+        remediation=CHECK_AGAIN,
     ),
     "spf.not-finished": FindingCode(
-        "The check stopped at its own limit of 130 questions or 8 seconds; this is no result of SPF.",
+        "The check stopped at its own limit of 130 queries or 8 seconds; this is no result of SPF.",
         "RFC 7208 §4.6.4",
-        "Check again in a few minutes.",
+        verdict=Verdict.UNKNOWN,
+        summary="SPF: not known whether {domain} allows {ip}. {problem}",
+        remediation=CHECK_AGAIN,
     ),
     "spf.client-not-listed": FindingCode(
-        "The domain does not list the address, and need not: it submits its mail with a password.", "RFC 6409 §4.3"
+        "The domain does not list the address, and need not: it submits its mail with authentication.",
+        "RFC 6409 §4.3",
+        verdict=Verdict.PASS,
+        summary="SPF of {domain} does not list {ip}, and need not: receivers check the server a client submits to.",
     ),
-    "spf.helo-pass": FindingCode("The record of the HELO name lists the address.", "RFC 7208 §2.3"),
-    "spf.helo-no-record": FindingCode("The HELO name has no SPF record, which is allowed.", "RFC 7208 §2.3"),
-    "spf.helo-neutral": FindingCode("The record of the HELO name says nothing about the address.", "RFC 7208 §2.3"),
+    "spf.helo-pass": FindingCode(
+        "The record of the HELO name lists the address.",
+        "RFC 7208 §2.3",
+        verdict=Verdict.PASS,
+        summary="SPF pass: the record of the HELO name {domain} lists {ip}.",
+    ),
+    "spf.helo-no-record": FindingCode(
+        "The HELO name has no SPF record, which is allowed.",
+        "RFC 7208 §2.3",
+        verdict=Verdict.PASS,
+        summary="The HELO name {domain} has no SPF record of its own, which is allowed.",
+    ),
+    "spf.helo-neutral": FindingCode(
+        "The record of the HELO name neither allows nor forbids the address.",
+        "RFC 7208 §2.3",
+        verdict=Verdict.PASS,
+        summary="SPF neutral: the record of the HELO name {domain} neither allows nor forbids {ip}.",
+    ),
     "spf.helo-softfail": FindingCode(
-        "The record of the HELO name does not list the address and asks for suspicion.",
+        "The record of the HELO name does not list the address and asks receivers to treat it as suspicious.",
         "RFC 7208 §2.3",
         "Add the address to the record of the HELO name.",
+        verdict=Verdict.WARN,
+        summary="SPF softfail: the record of the HELO name {domain} does not list {ip}, so its bounces may go to spam "
+        "({why}).",
+        remediation="Add {term} to the TXT record of {domain}.",
     ),
     "spf.helo-fail": FindingCode(
-        "The record of the HELO name forbids the address to use it.",
+        "The record of the HELO name does not allow the address to use it.",
         "RFC 7208 §2.3",
         "Add the address to the record of the HELO name.",
+        verdict=Verdict.FAIL,
+        summary="SPF fail: the record of the HELO name {domain} does not allow {ip}, so receivers may reject its mail "
+        "({why}).",
+        remediation="Add {term} to the TXT record of {domain}.",
     ),
     "spf.helo-error": FindingCode(
         "The record of the HELO name ends in an error (RFC 7208 permerror).",
         "RFC 7208 §2.3",
         "Correct the record of the HELO name.",
+        verdict=Verdict.FAIL,
+        summary="SPF permerror: receivers cannot evaluate the record of the HELO name {domain}. {problem}",
+        remediation="{step}",
     ),
     "spf.helo-no-answer": FindingCode(
-        "The HELO name could not be checked.", "RFC 7208 §2.3", "Check again in a few minutes."
+        "The HELO name could not be checked.",
+        "RFC 7208 §2.3",
+        verdict=Verdict.UNKNOWN,
+        summary="SPF of the HELO name {domain}: not known. {problem}",
+        remediation=CHECK_AGAIN,
     ),
-    "spf.valid-record": FindingCode("The domain has one valid SPF record that stays within the limits.", "RFC 7208 §3"),
+    "spf.valid-record": FindingCode(
+        "The domain has one valid SPF record that stays within the limits.",
+        "RFC 7208 §3",
+        verdict=Verdict.PASS,
+        summary="The SPF record of {domain} is valid and needs {count} of 10 DNS lookups.",
+        variants={
+            "-": FindingText(
+                verdict=Verdict.PASS,
+                summary="The SPF record of {domain} is valid and needs {count} of 10 DNS lookups; every other sender "
+                "fails (-all).",
+            ),
+            "~": FindingText(
+                verdict=Verdict.PASS,
+                summary="The SPF record of {domain} is valid and needs {count} of 10 DNS lookups; every other sender "
+                "softfails (~all).",
+            ),
+            "no-sender": FindingText(
+                verdict=Verdict.PASS, summary="The SPF record of {domain} allows no sender (v=spf1 -all)."
+            ),
+        },
+    ),
     "spf.no-such-domain": FindingCode(
         "The domain does not exist in DNS.",
         "RFC 7208 §4.3",
-        "Look for a typing mistake, or for an expired registration.",
+        "Check for a typing mistake, or for an expired registration.",
+        verdict=Verdict.FAIL,
+        summary="{domain} does not exist in DNS, so many receivers reject mail from it.",
+        remediation="Check how the domain is spelled.",
     ),
     "spf.multiple-records": FindingCode(
-        "A domain has more than one SPF record, which receivers answer with permerror.",
+        "A domain has more than one SPF record, which is a permerror.",
         "RFC 7208 §4.5",
         "Merge the records into one TXT record and delete the others.",
+        verdict=Verdict.FAIL,
+        summary="SPF permerror: {domain} has {count} SPF records; one is allowed.",
+        remediation="Merge the SPF records of {domain} into one TXT record and delete the others.",
     ),
     "spf.syntax-error": FindingCode(
-        "A record breaks the grammar of RFC 7208, which receivers answer with permerror.",
+        "A record breaks the grammar of RFC 7208, which is a permerror.",
         "RFC 7208 §12",
         "Correct the term that the finding quotes.",
+        verdict=Verdict.FAIL,
+        summary="SPF permerror: receivers cannot evaluate the record of {domain}. {problem}",
+        remediation="Correct that part of the TXT record of {domain}.",
     ),
     "spf.missing-include": FindingCode(
         "Include or redirect names a domain without an SPF record.",
         "RFC 7208 §5.2",
         "Remove the name from the record, or correct its spelling.",
+        verdict=Verdict.FAIL,
+        summary="SPF permerror: the record of {parent} refers to {domain}, which has no SPF record.",
+        remediation="Remove {domain} from the TXT record of {parent}, or correct its spelling.",
     ),
     "spf.too-many-lookups": FindingCode(
-        "The record can need more than 10 terms that ask DNS.",
+        "The record needs more than 10 DNS lookups.",
         "RFC 7208 §4.6.4",
-        "Remove the includes of services you no longer use, or write a and mx as ip4 and ip6, which cost nothing.",
+        verdict=Verdict.FAIL,
+        summary="SPF of {domain} needs {count} DNS lookups; the limit is 10 (permerror unless a term matches early).",
+        remediation=FEWER_LOOKUPS,
+        variants={
+            "loop": FindingText(
+                verdict=Verdict.FAIL,
+                summary="SPF permerror: the records under {domain} include each other in a loop.",
+                remediation="Remove the include or redirect that closes the loop.",
+            )
+        },
     ),
     "spf.too-many-hosts": FindingCode(
         "An mx term names a domain with more than 10 mail servers.",
         "RFC 7208 §4.6.4",
         "List the mail servers as ip4 and ip6 instead of mx.",
+        verdict=Verdict.FAIL,
+        summary="SPF permerror at mx: {names} has more than 10 MX records; the limit is 10.",
+        remediation="List its mail servers as ip4 and ip6 instead of mx.",
     ),
     "spf.too-many-voids": FindingCode(
-        "More than 2 names of the record lead to nothing, which receivers answer with permerror.",
+        "More than 2 names of the record have no DNS records (void lookups), which is a permerror.",
         "RFC 7208 §4.6.4",
-        "Remove the names that lead to nothing.",
+        "Remove the names without DNS records.",
+        verdict=Verdict.FAIL,
+        summary="SPF permerror: {names} have no DNS records; the limit is 2 void lookups.",
+        remediation="Remove these names from the SPF record.",
     ),
     "spf.dead-name": FindingCode(
-        "A name in the record leads to nothing.", "RFC 7208 §4.6.4", "Remove the name from the record."
+        "A name in the record has no DNS records (a void lookup).",
+        "RFC 7208 §4.6.4",
+        "Remove the name from the record.",
+        verdict=Verdict.WARN,
+        summary="The SPF record names {names}, which has no DNS records; the limit is 2 such void lookups.",
+        remediation="Remove {names} from the SPF record.",
     ),
     "spf.ipv6-voids": FindingCode(
-        "Over IPv6 more than 2 names lead to nothing, because mail servers have no AAAA record.",
+        "For an IPv6 sender more than 2 names are void lookups, because mail servers have no AAAA record.",
         "RFC 7208 §4.6.4",
-        "Give the mail servers AAAA records, or move ip6 and include in front of a and mx.",
+        "Add AAAA records for the mail servers, or move ip6 and include in front of a and mx.",
+        verdict=Verdict.WARN,
+        summary="{names} have no AAAA record; the limit is 2 void lookups, so IPv6 senders get a permerror before "
+        "receivers reach the IPv6 addresses in the record.",
+        remediation="Add AAAA records for these hosts, or move ip6 and include in front of a and mx.",
     ),
     "spf.allows-everyone": FindingCode(
-        "The record lets any address send.",
+        "The record allows any address to send.",
         "RFC 7208 §11.1",
-        "Write ~all or -all, and name the servers that send for the domain.",
+        "Use ~all or -all, and list the servers that send for the domain.",
+        verdict=Verdict.FAIL,
+        summary="{text} in the SPF record of {where} lets any address send as {domain}.",
+        remediation="Use -all or ~all instead, and list the servers that send for {where}.",
     ),
     "spf.neutral-default": FindingCode(
-        "The record ends in ?all, which says nothing about other senders.",
+        "The record ends in ?all, which neither allows nor forbids other senders.",
         "RFC 7208 §2.6.2",
-        "Replace ?all by ~all or -all.",
+        verdict=Verdict.WARN,
+        summary="The SPF record of {where} ends in ?all, so it neither allows nor forbids servers it does not list.",
+        remediation="Replace ?all by ~all or -all.",
     ),
     "spf.no-default": FindingCode(
-        "The record ends without all or redirect.", "RFC 7208 §4.7", "Put ~all or -all at the end of the record."
+        "The record ends without all or redirect.",
+        "RFC 7208 §4.7",
+        verdict=Verdict.WARN,
+        summary="The SPF record of {where} ends without all, so it neither allows nor forbids servers it does not "
+        "list.",
+        remediation="Put ~all or -all at the end of the record.",
     ),
     "spf.uses-ptr": FindingCode(
         "The record uses ptr, which RFC 7208 says not to publish.",
         "RFC 7208 §5.5",
-        "List the servers as ip4, ip6, a or mx instead.",
+        verdict=Verdict.WARN,
+        summary="The SPF record of {where} uses ptr, which is slow and which some receivers ignore.",
+        remediation="List the servers as ip4, ip6, a or mx instead.",
     ),
     "spf.long-record": FindingCode(
-        "The record has more than 450 bytes, so its answer may not fit into one packet.",
+        "The record has more than 450 bytes, so the DNS answer may not fit into one packet.",
         "RFC 7208 §3.4",
         "Move some terms into a record of their own, and include that.",
+        verdict=Verdict.WARN,
+        summary="The SPF record of {where} has {size} bytes, more than the recommended 450: receivers whose network "
+        "drops long DNS answers see no record.",
+        remediation="Move some terms of {where} into a record of their own, and include that.",
     ),
     "spf.no-answer": FindingCode(
-        "DNS gave no answer about a record, or the check stopped by itself.",
+        "DNS gave no answer about a record, or the check stopped at its own limit.",
         "RFC 7208 §4.4",
-        "Check again in a few minutes.",
+        verdict=Verdict.UNKNOWN,
+        summary="DNS gave no answer about the SPF record of {where} ({reason}).",
+        remediation=CHECK_AGAIN,
+        variants={
+            "stopped": FindingText(
+                verdict=Verdict.UNKNOWN,
+                summary="SPF of {domain}: not all records were read. {problem}",
+                remediation="Check again with one address.",
+            )
+        },
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class SpfTemplate:
-    """Verdict, code and texts for one situation."""
-
-    verdict: Verdict
-    code: str
-    summary: str
-    remediation: str = ""
-
 
 ADD_ADDRESS = (
-    "If {ip} sends your mail, add {term} after v=spf1 in the TXT record of {domain}: no lookup more, {size} bytes."
+    "If {ip} sends your mail, add {term} after v=spf1 in the TXT record of {domain}: that adds no DNS lookups, and the "
+    "record becomes {size} bytes."
 )
 RECORD_TOO_LONG = (
-    "If {ip} sends your mail, add {term} to the SPF record of {domain}, but first move other terms "
-    "into a record that it includes: {size} bytes are more than the 450 that are safe."
+    "If {ip} sends your mail, add {term} to the SPF record of {domain}, but first move other terms into a record that "
+    "it includes: {size} bytes are more than the recommended 450."
 )
-CHECK_AGAIN = "Check again in a few minutes."
-NOT_KNOWN = "It is not known whether {domain} lets {ip} send its mail: {problem}."
-USE_FEWER_LOOKUPS = (
-    "Remove the includes of services you no longer use, or write a and mx as ip4 and ip6, which cost nothing."
-)
-
-MAIL_FROM_TEMPLATES: Mapping[ResultCode, SpfTemplate] = {
-    ResultCode.PASS: SpfTemplate(Verdict.PASS, "spf.pass", "{domain} lets {ip} send its mail: {why}; {used}."),
-    ResultCode.FAIL: SpfTemplate(
-        Verdict.FAIL,
-        "spf.fail",
-        "{domain} forbids {ip} to send its mail, so receivers may reject it: {why}; {used}.",
-        ADD_ADDRESS,
-    ),
-    ResultCode.SOFTFAIL: SpfTemplate(
-        Verdict.WARN,
-        "spf.softfail",
-        "{domain} does not list {ip}, so its mail may count as spam: {why}; {used}.",
-        ADD_ADDRESS,
-    ),
-    ResultCode.NEUTRAL: SpfTemplate(
-        Verdict.WARN,
-        "spf.neutral",
-        "{domain} says nothing about {ip}, so SPF does not help its mail: {why}; {used}.",
-        ADD_ADDRESS,
-    ),
-    ResultCode.NONE: SpfTemplate(
-        Verdict.FAIL,
-        "spf.missing-record",
-        "{domain} has no SPF record, so receivers cannot tell that {ip} may send its mail.",
-        "Publish a TXT record at {domain} that lists every server that sends for it: v=spf1 {term} ~all",
-    ),
-    ResultCode.PERMERROR: SpfTemplate(
-        Verdict.FAIL, "spf.permanent-error", "Receivers stop at the SPF record of {domain} with an error: {problem}."
-    ),
-    ResultCode.TEMPERROR: SpfTemplate(Verdict.UNKNOWN, "spf.temporary-error", NOT_KNOWN, CHECK_AGAIN),
-    ResultCode.UNKNOWN: SpfTemplate(Verdict.UNKNOWN, "spf.not-finished", NOT_KNOWN, CHECK_AGAIN),
-}
-CLIENT_NOT_LISTED = SpfTemplate(
-    Verdict.PASS,
-    "spf.client-not-listed",
-    "{domain} does not list {ip}, and need not: a client hands its mail to a server with a "
-    "password, and receivers see that server.",
-)
-
-REMEDIATIONS: Mapping[PermErrorCause, str] = {
+CAUSE_STEPS: Mapping[PermErrorCause, str] = {
     PermErrorCause.SYNTAX: "Correct that part of the TXT record of {where}.",
-    PermErrorCause.MULTIPLE_RECORDS: ("Merge the SPF records of {where} into one TXT record and delete the others."),
-    PermErrorCause.MISSING_RECORD: ("Remove that name from the TXT record of {where}, or correct its spelling."),
-    PermErrorCause.LOOKUPS: USE_FEWER_LOOKUPS,
-    PermErrorCause.VOID_LOOKUPS: ("Remove {names} from the SPF record of {domain} and of what it includes."),
+    PermErrorCause.MULTIPLE_RECORDS: "Merge the SPF records of {where} into one TXT record and delete the others.",
+    PermErrorCause.MISSING_RECORD: "Remove that name from the TXT record of {where}, or correct its spelling.",
+    PermErrorCause.LOOKUPS: FEWER_LOOKUPS,
+    PermErrorCause.VOID_LOOKUPS: "Remove {names} from the SPF record of {domain} and of what it includes.",
     PermErrorCause.MX_HOSTS: "List the mail servers as ip4 and ip6 instead of mx.",
 }
-TOO_MANY_LOOKUPS = SpfTemplate(
-    Verdict.FAIL,
-    "spf.permanent-error",
-    "The SPF record of {domain} can need {count} lookups; 10 are allowed, so receivers stop with an error for {ip}.",
-    USE_FEWER_LOOKUPS,
-)
-INCLUDE_LOOP = SpfTemplate(
-    Verdict.FAIL,
-    "spf.permanent-error",
-    "The SPF records under {domain} include each other in a circle, so receivers stop with an error for {ip}.",
-    "Remove the include or redirect that leads back.",
-)
-NO_IPV6_HOSTS = SpfTemplate(
-    Verdict.FAIL,
-    "spf.permanent-error",
-    "{names} have no IPv6 address and SPF allows 2 such names, so receivers stop with an error for mail from {ip}.",
-    "If {ip} sends your mail, add {term} after v=spf1 in the TXT record of {domain}, in front of a and mx.",
-)
+NO_MATCH, MATCH, CHAIN = "no term matches", "{term} matches", ", via {chain}"
+LOOKUPS_USED, VOIDS_USED = "{count} of 10 lookups", ", {count} of 2 void lookups"
+AT_LEAST, THE_NAMES = "at least {count}", "the names"
 
-HELO_TEMPLATES: Mapping[ResultCode, SpfTemplate] = {
-    ResultCode.PASS: SpfTemplate(Verdict.PASS, "spf.helo-pass", "The SPF record of the HELO name {domain} lists {ip}."),
-    ResultCode.NONE: SpfTemplate(
-        Verdict.PASS, "spf.helo-no-record", "The HELO name {domain} has no SPF record of its own, which is allowed."
-    ),
-    ResultCode.NEUTRAL: SpfTemplate(
-        Verdict.PASS, "spf.helo-neutral", "The SPF record of the HELO name {domain} says nothing about {ip}."
-    ),
-    ResultCode.SOFTFAIL: SpfTemplate(
-        Verdict.WARN,
-        "spf.helo-softfail",
-        "The SPF record of the HELO name {domain} does not list {ip}, so its bounces may count as spam: {why}.",
-        "Add {term} to the TXT record of {domain}.",
-    ),
-    ResultCode.FAIL: SpfTemplate(
-        Verdict.FAIL,
-        "spf.helo-fail",
-        "The SPF record of the HELO name {domain} forbids {ip} to use it, so mail may be refused: {why}.",
-        "Add {term} to the TXT record of {domain}.",
-    ),
-    ResultCode.PERMERROR: SpfTemplate(
-        Verdict.FAIL, "spf.helo-error", "Receivers stop at the SPF record of the HELO name {domain}: {problem}."
-    ),
-    ResultCode.TEMPERROR: SpfTemplate(
-        Verdict.UNKNOWN,
-        "spf.helo-no-answer",
-        "SPF of the HELO name {domain} could not be checked: {problem}.",
-        CHECK_AGAIN,
-    ),
-    ResultCode.UNKNOWN: SpfTemplate(
-        Verdict.UNKNOWN,
-        "spf.helo-no-answer",
-        "SPF of the HELO name {domain} could not be checked: {problem}.",
-        CHECK_AGAIN,
-    ),
+PROBLEMS: Mapping[str, str] = {
+    # of a record
+    "version": "{text} does not start with v=spf1 and a space.",
+    "duplicate": "{name}= occurs twice in the record; it may occur once.",
+    "unknown": "{term} is not a term of SPF.",
+    "unknown-colon": "{term} is not a term of SPF; write {name}= instead of {name}:.",
+    "unknown-mistake": "{term} is not a term of SPF; write {right} instead of {name}.",
+    "unknown-comma": "{term} is not a term of SPF; terms are separated by spaces, not by commas.",
+    "joined": "{term} is two terms run together; put a space in front of {second}: TXT strings are joined without one.",
+    "all": "{term} is wrong: all takes nothing after it.",
+    "prefix": "{term} ends in something that is not a prefix length such as /24 or /24//64.",
+    "long-prefix": "{term} has a prefix length above /{limit}.",
+    "no-colon": "{term} needs a colon and a domain name.",
+    "no-domain": "{term} names no domain.",
+    "address": "{term} holds an address; an address is written as ip4: or ip6:.",
+    "not-a-network": "{term} is not an address or a network; write it like {example}.",
+    "not-a-network-4": "{term} is not an IPv4 address or network.",
+    "not-a-network-6": "{term} is not an IPv6 address or network.",
+    "domain-missing": "A domain name is missing.",
+    "not-a-domain": "{text} is not a full domain name.",
+    "macro-in-record": "The macro %{{{letter}}} in {text} is allowed only in the text of an explanation.",
+    "not-a-macro": "The % in {text} does not start a macro of SPF.",
+    "character": "{text} contains a character that SPF does not allow.",
+    "no-parts": "{text} keeps 0 parts of its value; the number must be at least 1.",
+    # of an evaluation
+    "redirect": "The record of {domain} redirects to {target}, which has no SPF record.",
+    "include": "The record of {domain} includes {target}, which has no SPF record.",
+    "multiple": "{domain} has {count} SPF records; one is allowed.",
+    "mx-hosts": "{domain} has {count} MX records; the limit is 10.",
+    "voids": "{names} have no DNS records; the limit is 2 void lookups.",
+    "lookups": "The record needs more than 10 DNS lookups.",
+    "unanswered": "DNS gave no answer about {query} ({reason}).",
+    # of the check itself
+    "slow": "The check stopped because DNS was too slow.",
+    "timeout": "The check stopped after {seconds:g} seconds.",
+    "queries": "The check stopped after {count} DNS queries.",
+    "budget": "The whole check had used up its DNS queries, so SPF was not finished.",
+    "records": "More than {count} SPF records are connected under {domain}; the rest was not read.",
+}
+TREE_NOTES: Mapping[str, str] = {
+    "void": "no DNS records",
+    "loop": "include loop",
+    "repeated": "as above",
+    "sender": "depends on the sender",
+    "unread": "not read",
+    "unanswered": "no answer",
+    "syntax": "syntax error",
+    "no-record": "no SPF record",
+    "no-domain": "does not exist",
+    "several": "{count} records",
+    "more": "and more",
 }

@@ -138,7 +138,7 @@ def is_spf(text: str) -> bool:
 def parse_record(text: str) -> Record:
     """Parse a text that is_spf. Raises BadSyntax about the first invalid term."""
     if not is_spf(text):
-        raise BadSyntax(f"{quoted(text)} does not start with {VERSION} and a space.")
+        raise BadSyntax("version", text=quoted(text))
     directives: list[Directive] = []
     named: dict[str, MacroString] = {}
     unknown: list[tuple[str, MacroString]] = []
@@ -148,7 +148,7 @@ def parse_record(text: str) -> Record:
         elif (name := modifier[1].lower()) not in ("redirect", "exp"):
             unknown.append((modifier[1], parse(modifier[2])))
         elif name in named:
-            raise BadSyntax(f"{name}= stands in the record twice; it may stand there once.")
+            raise BadSyntax("duplicate", name=name)
         else:
             named[name] = _domain(term, modifier[2])
     return Record(tuple(directives), named.get("redirect"), named.get("exp"), tuple(unknown))
@@ -159,32 +159,27 @@ def _directive(term: str) -> Directive:
     name = parts[2].lower() if parts else ""
     parse_mechanism = _MECHANISMS.get(name)
     if parts is None or parse_mechanism is None:
-        raise BadSyntax(f"{quoted(term)} is not a term that SPF knows{_hint(term, name)}.")
+        raise _unknown(term, name)
     try:
         return Directive(parts[1] or "+", parse_mechanism(term, name, parts[3]), term)
     except BadSyntax:
         if second_term := _SECOND_TERM.search(parts[3][1:]):
-            raise BadSyntax(
-                f"{quoted(term)} is two terms run together; put a space in front of "
-                f"{quoted(second_term.group()[1:])}, since the strings of a TXT record are joined "
-                "without one."
-            ) from None
+            second = quoted(second_term.group()[1:])
+            raise BadSyntax("joined", term=quoted(term), second=second) from None
         raise
 
 
-def _hint(term: str, name: str) -> str:
+def _unknown(term: str, name: str) -> BadSyntax:
     if name in ("redirect", "exp"):
-        return f"; write {name}= instead of {name}:"
+        return BadSyntax("unknown-colon", term=quoted(term), name=name)
     if name in _MISTAKES:
-        return f"; write {_MISTAKES[name]} instead of {name}"
-    if term.endswith(","):
-        return "; terms are separated by spaces, not by commas"
-    return ""
+        return BadSyntax("unknown-mistake", term=quoted(term), name=name, right=_MISTAKES[name])
+    return BadSyntax("unknown-comma" if term.endswith(",") else "unknown", term=quoted(term))
 
 
 def _all(term: str, _name: str, rest: str) -> All:
     if rest:
-        raise BadSyntax(f"{quoted(term)} is wrong: all takes nothing after it.")
+        raise BadSyntax("all", term=quoted(term))
     return All()
 
 
@@ -203,7 +198,7 @@ def _ptr(term: str, _name: str, rest: str) -> Ptr:
 def _hosts(term: str, name: str, rest: str) -> Hosts:
     parts = _HOSTS.fullmatch(rest)
     if parts is None:
-        raise BadSyntax(f"{quoted(term)} ends in something that is not a prefix length such as /24 or /24//64.")
+        raise BadSyntax("prefix", term=quoted(term))
     spec, v4, v6 = parts.groups()
     domain = None if spec is None else _domain(term, spec)
     return Hosts(name, domain, _prefix(term, v4, MAX_PREFIX_V4), _prefix(term, v6, MAX_PREFIX_V6))
@@ -214,7 +209,7 @@ def _ip4(term: str, _name: str, rest: str) -> Network:
     try:
         return Network(IPv4Network((IPv4Address(address), _prefix(term, prefix, MAX_PREFIX_V4)), strict=False))
     except ValueError as error:
-        raise _not_a_network(term, error, "an IPv4") from None
+        raise _not_a_network(term, error, "not-a-network-4") from None
 
 
 def _ip6(term: str, _name: str, rest: str) -> Network:
@@ -222,7 +217,7 @@ def _ip6(term: str, _name: str, rest: str) -> Network:
     try:
         return Network(IPv6Network((IPv6Address(address), _prefix(term, prefix, MAX_PREFIX_V6)), strict=False))
     except ValueError as error:
-        raise _not_a_network(term, error, "an IPv6") from None
+        raise _not_a_network(term, error, "not-a-network-6") from None
 
 
 _MECHANISMS: Mapping[str, Callable[[str, str, str], Mechanism]] = {
@@ -239,37 +234,35 @@ _MECHANISMS: Mapping[str, Callable[[str, str, str], Mechanism]] = {
 
 def _required(term: str, rest: str) -> MacroString:
     if not rest.startswith(":"):
-        raise BadSyntax(f"{quoted(term)} needs a colon and a domain name after its word.")
+        raise BadSyntax("no-colon", term=quoted(term))
     return _domain(term, rest[1:])
 
 
 def _domain(term: str, text: str) -> MacroString:
     if not text:
-        raise BadSyntax(f"{quoted(term)} names no domain.")
+        raise BadSyntax("no-domain", term=quoted(term))
     try:
         return parse_domain(text)
     except BadSyntax:
         if _is_address(text):
-            raise BadSyntax(f"{quoted(term)} holds an address; an address is written as ip4: or ip6:.") from None
+            raise BadSyntax("address", term=quoted(term)) from None
         raise
 
 
 def _network(term: str, rest: str, example: str) -> tuple[str, str | None]:
     parts = _NETWORK.fullmatch(rest)
     if parts is None:
-        raise BadSyntax(f"{quoted(term)} is not an address or a network; write it like {example}.")
+        raise BadSyntax("not-a-network", term=quoted(term), example=example)
     return parts[1], parts[2]
 
 
-def _not_a_network(term: str, error: ValueError, kind: str) -> BadSyntax:
-    if isinstance(error, BadSyntax):
-        return error
-    return BadSyntax(f"{quoted(term)} is not {kind} address or network.")
+def _not_a_network(term: str, error: ValueError, key: str) -> BadSyntax:
+    return error if isinstance(error, BadSyntax) else BadSyntax(key, term=quoted(term))
 
 
 def _prefix(term: str, digits: str | None, limit: int) -> int:
     if digits is not None and int(digits) > limit:
-        raise BadSyntax(f"{quoted(term)} has a prefix length above /{limit}.")
+        raise BadSyntax("long-prefix", term=quoted(term), limit=limit)
     return limit if digits is None else int(digits)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from bot.checks.finding_codes import Problem
 from bot.checks.spf.dns_session import Query
 
 MAX_LOOKUP_TERMS = 10
@@ -46,8 +47,8 @@ class SpfResult:
     which leads there from the sender's domain over include and redirect. `path` holds the domains
     whose records were read, in order. `lookups` counts the terms that need DNS (limit 10),
     `void_lookups` the queries of such terms that returned no records (limit 2; listed in
-    `void_queries`), `queries` all queries sent, prefetched ones included. `problem` is one sentence
-    about a permerror (with its `cause`), a temperror or an unknown.
+    `void_queries`), `queries` all queries sent, prefetched ones included. `problem` is set for a
+    permerror (with its `cause`), a temperror and an unknown.
     """
 
     code: ResultCode
@@ -58,7 +59,7 @@ class SpfResult:
     void_queries: tuple[Query, ...] = ()
     queries: int = 0
     path: tuple[str, ...] = ()
-    problem: str = ""
+    problem: Problem | None = None
     cause: PermErrorCause | None = None
 
     @property

@@ -29,33 +29,54 @@ local function changed(room, id, was, operation, incident, history, letters)
     return true
 end
 
-local function plan(name, due, subject)
+-- What goes into and out of each schedule, written with one command each.
+local dues = { ['mc1:looks'] = {}, ['mc1:asks'] = {}, ['mc1:tells'] = {} }
+local over = { ['mc1:asks'] = {}, ['mc1:tells'] = {} }
+
+local function plan(name, due, subject, stored)
+    if not stored and name == schedule then
+        due = again_at
+    end
     if due ~= '' then
-        -- Looks are built anew where they cannot be read; the others begin again.
-        local add = name == 'mc1:looks' and try or renew
-        add('ZADD', name, due, subject)
+        local list = dues[name]
+        list[#list + 1], list[#list + 2] = due, subject
     elseif name ~= 'mc1:looks' then
-        try('ZREM', name, subject)
+        local list = over[name]
+        list[#list + 1] = subject
     end
 end
 
-for _, look in ipairs(cjson.decode(ARGV[4])) do
+local looks, subjects = cjson.decode(ARGV[4]), {}
+for i, look in ipairs(looks) do
+    subjects[i] = look[1]
+end
+local scores = try('ZMSCORE', schedule, unpack(subjects))
+for i, look in ipairs(looks) do
     local subject, lease, look_due, ask_due, tell_due, changes = unpack(look)
-    local score = try('ZSCORE', schedule, subject)
+    local score = scores and scores[i]
     if not score or tonumber(score) ~= tonumber(lease) then
-        ends[#ends + 1] = 'late'
+        ends[i] = 'late'
     else
         local all = true
         for _, change in ipairs(changes) do
             all = changed(unpack(change)) and all
         end
-        plan('mc1:looks', look_due, subject)
-        plan('mc1:asks', ask_due, subject)
-        plan('mc1:tells', tell_due, subject)
-        if not all then
-            try('ZADD', schedule, again_at, subject)
-        end
-        ends[#ends + 1] = all and 'done' or 'again'
+        plan('mc1:looks', look_due, subject, all)
+        plan('mc1:asks', ask_due, subject, all)
+        plan('mc1:tells', tell_due, subject, all)
+        ends[i] = all and 'done' or 'again'
+    end
+end
+for name, list in pairs(dues) do
+    if #list > 0 then
+        -- Looks are built anew where they cannot be read; the others begin again.
+        local add = name == 'mc1:looks' and try or renew
+        add('ZADD', name, unpack(list))
+    end
+end
+for name, list in pairs(over) do
+    if #list > 0 then
+        try('ZREM', name, unpack(list))
     end
 end
 return answer_list(ends)

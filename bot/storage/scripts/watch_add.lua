@@ -25,7 +25,7 @@ if history ~= '' then
     renew('HSET', 'mc1:history:' .. room, id, history)
 end
 count('mc1:rooms:' .. space, room, 1)
-renew('SADD', 'mc1:subject:' .. subject, id .. ' ' .. room)
+try('SADD', 'mc1:subject:' .. subject, id .. ' ' .. room)  -- one of another type is built anew from all watches
 try('ZADD', 'mc1:looks', 'LT', due, subject)
 for i = 12, #ARGV, 2 do
     count('mc1:wishes', ARGV[i], ARGV[i + 1])

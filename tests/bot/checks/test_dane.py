@@ -135,7 +135,3 @@ def test_parse_records_any_text_gives_one_record(text: str) -> None:
     (record,) = parse_records([text])
     with suppress(BadTlsa):
         assert record == parse_tlsa(text)
-
-
-def test_dane_templates_match_documented_codes() -> None:
-    assert dane.TEMPLATES.keys() == dane.CODES.keys()

@@ -33,7 +33,3 @@ async def test_dnssec_without_domain_sends_no_query() -> None:
     world = World({})
     assert await dnssec.check(CheckRequest(Target.of("203.0.113.5")), world) == []
     assert world.queries == []
-
-
-def test_dnssec_summaries_match_documented_codes() -> None:
-    assert dnssec.SUMMARIES.keys() == dnssec.CODES.keys()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
-from bot.checks.hosting_providers import BadProviders, parse_providers, provider_of, provider_of_network, providers
+from bot.checks.hosting_providers import parse_providers, provider_of, provider_of_network, providers
+from bot.inputs.toml_tables import DataFileError
 
 VALID = 'name = "Example"\nsuffixes = []\ndefault_names = []\nhow = "Ask."\n'
 
@@ -59,18 +62,21 @@ def test_providers_texts_are_sentences() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[a\n", "providers: "),
-        ("a = 1\n", "a: a provider is a table"),
-        ("[a]\nname = 'x'\n", "a: missing or unknown key default_names, how, suffixes"),
-        (f"[a]\n{VALID}extra = 1\n", "a: missing or unknown key extra"),
-        ("[a]\n" + VALID.replace('"Ask."', "7"), "a.how: a str is wanted"),
-        ("[a]\n" + VALID.replace("default_names = []", 'default_names = ["("]'), "a.default_names: “(”"),
-        (f"[a]\n{VALID}asns = 64496\n", "a.asns: a list is wanted"),
-        (f"[a]\n{VALID}port_25_link = {{ label = 'x' }}\n", "a.port_25_link: "),
-        (f"[a]\n{VALID}link = {{ label = 'x', url = 'http://example.com' }}\n", "a.link: "),
+        ("a = 1", "the providers: a must be a table, not 1."),
+        ("[a]\nname = 'x'", "a: suffixes is missing."),
+        (f"[a]\n{VALID}extra = 1", "a: extra is not a key of this table."),
+        ("[a]\n" + VALID.replace('"Ask."', "7"), "a: how must be text in quotation marks, not 7."),
+        (
+            "[a]\n" + VALID.replace("default_names = []", 'default_names = ["("]'),
+            'a: default_names has "(", which is not a regular expression: ',
+        ),
+        (f"[a]\n{VALID}asns = 64496", "a: asns must be a list in square brackets, "),
+        (f"[a]\n{VALID}asns = ['AS64496']", 'a: asns must be a whole number, not "AS64496".'),
+        (f"[a]\n{VALID}port_25_link = {{ label = 'x' }}", "a, port_25_link: url is missing."),
+        (f"[a]\n{VALID}link = {{ label = 'x', url = 'example.com' }}", "a, link: url must start with https://"),
     ],
 )
 def test_parse_providers_bad_toml_names_table_and_key(text: str, message: str) -> None:
-    with pytest.raises(BadProviders) as error:
-        parse_providers(text)
+    with pytest.raises(DataFileError) as error:
+        parse_providers(tomllib.loads(text))
     assert str(error.value).startswith(message)

@@ -61,7 +61,7 @@ async def test_ip_owner_without_as_name_shows_asn() -> None:
 async def test_ip_owner_known_provider_adds_rdns_and_port_25(provider: Provider) -> None:
     for asn in provider.asns:
         (finding,) = await run_check({ORIGIN: {"TXT": [f"{asn} | 203.0.113.0/24 | US | arin |"]}})
-        assert f"{provider.name} sets the reverse name." in finding.summary
+        assert f"{provider.name} sets its PTR record." in finding.summary
         assert finding.summary.endswith(provider.port_25)
         assert finding.facts["reverse_name"] == provider.rdns_steps
         assert set(finding.links) == {link for link in (provider.link, provider.port_25_link) if link}

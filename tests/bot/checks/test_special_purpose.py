@@ -14,10 +14,10 @@ from tests.support.dns_world import World
 @pytest.mark.parametrize(
     ("ip", "sentence"),
     [
-        ("203.0.113.5", "203.0.113.5 is a documentation address: "),
-        ("10.0.0.1", "10.0.0.1 is a private address: "),
-        ("fe80::1", "fe80::1 is a link-local address: "),
-        ("168.63.129.16", "168.63.129.16 is a Microsoft Azure service address: "),
+        ("203.0.113.5", "203.0.113.5 is a documentation address. "),
+        ("10.0.0.1", "10.0.0.1 is a private address. "),
+        ("fe80::1", "fe80::1 is a link-local address. "),
+        ("168.63.129.16", "168.63.129.16 is a Microsoft Azure service address. "),
     ],
 )
 async def test_special_address_is_named(ip: str, sentence: str) -> None:

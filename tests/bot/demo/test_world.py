@@ -12,13 +12,13 @@ import dns.rcode
 import pytest
 
 from bot.app import Core, open_core
-from bot.checks.dnsbl import load
 from bot.demo import EXAMPLES, Demo, run_demo
 from bot.demo.dns_server import reply_to
 from bot.demo.world import CLEAN, DOMAINS, DYNAMIC, LISTED, DemoZones
 from bot.inputs.special_addresses import special_purpose_of
 from bot.models import CheckRequest, Report, Role, Target, Verdict
 from bot.settings import Settings, SpecialAddresses
+from tests.support.builtin_catalog import CATALOG
 
 
 @asynccontextmanager
@@ -95,11 +95,11 @@ def test_demo_examples_use_names_of_the_demo() -> None:
 
 @pytest.mark.parametrize("packet", [b"", b"\0" * 11, b"\xff" * 600], ids=["empty", "short", "noise"])
 def test_invalid_query_gets_no_reply(packet: bytes) -> None:
-    assert reply_to(packet, DemoZones(load())) is None
+    assert reply_to(packet, DemoZones(CATALOG)) is None
 
 
 def test_unknown_name_is_nxdomain_and_reply_gets_no_reply() -> None:
-    zones = DemoZones(load())
+    zones = DemoZones(CATALOG)
     query = dns.message.make_query("nobody.example.net", "A")
     reply = reply_to(query.to_wire(), zones)
     assert reply

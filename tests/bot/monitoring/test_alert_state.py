@@ -514,7 +514,7 @@ def test_high_severity_listing_after_acknowledgement_is_broadcast() -> None:
     ]
     for when, results in rows:
         story.row(when, results.split())
-    assert [(describe_alert(alert), alert.broadcast) for alert in story.alerts] == [
+    assert [(describe_alert(alert), alert.is_escalation) for alert in story.alerts] == [
         ("opened +a", False),
         ("grew +b +low", True),
     ]

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from ipaddress import ip_address
 
 import pytest
 
 from bot.monitoring.dnsbl_quarantine import (
-    ListCounts,
     ListHealth,
     ListNotice,
     QuarantinePolicy,
+    QuarantineState,
     RoundResult,
+    apply_proofs,
     apply_quarantine,
-    count_listings,
+    cap_sample,
     finish_list_round,
+    lists_much,
+    lists_to_prove,
     merge_notices,
     quarantined_ids,
     record_counts,
+    record_polls,
 )
-from tests.support.incident_stories import T0, Story, describe_alert, parse_observations
+from bot.monitoring.list_counts import ListCounts, ListResult, RoundCounts, count_listings, neighborhood
+from bot.monitoring.models import Observation, ObservedState
+from tests.support.incident_stories import T0, Story, describe_alert, networks, parse_observations
 
 GOOD, FALSE_POSITIVE, SILENT = (
     RoundResult(answered=True),
@@ -36,18 +44,32 @@ class Fleet:
     """Many watches of the same lists, polled one after another when due."""
 
     stories: list[Story]
+    broken: frozenset[str] = frozenset({"a"})
     healths: dict[str, ListHealth] = field(default_factory=dict)
     notices: list[ListNotice] = field(default_factory=list)
 
     def poll(self, story: Story, results: str) -> list[str]:
         observations = parse_observations(results, story.now)
-        for name, tally in count_listings(story.incident, observations).items():
-            health = self.healths.setdefault(name, ListHealth(name))
-            self.healths[name], notice = record_counts(health, tally, story.now, LIMITS)
-            self.notices += [notice] if notice else []
+        for name, counts in count_listings(story.incident, self.results(story, observations)).items():
+            health = record_counts(self.healths.get(name, ListHealth(name)), counts)
+            if health.newly_listed and not health.quarantined_since:
+                state, notices = apply_proofs(
+                    QuarantineState(T0, (health,)), {name: name in self.broken}, frozenset(), story.now, LIMITS
+                )
+                self.notices += notices
+                (health,) = state.healths
+            self.healths[name] = health
         return [
             describe_alert(alert)
             for alert in story.observe(apply_quarantine(observations, quarantined_ids(self.healths)))
+        ]
+
+    def results(self, story: Story, observations: Sequence[Observation]) -> list[ListResult]:
+        network = f"network {self.stories.index(story)}"
+        return [
+            ListResult(item.subject, item.address, network, item.state is ObservedState.LISTED)
+            for item in observations
+            if item.state in (ObservedState.LISTED, ObservedState.NOT_LISTED)
         ]
 
     def poll_all(self, results: str, confirm: bool = True) -> list[str]:
@@ -94,6 +116,7 @@ def test_listing_alerts_after_three_good_rounds() -> None:
     ] == [[]] * 8
     assert fleet.poll_all("a+ b-") == []
     assert fleet.finish_round("a", GOOD) == ["trusted"]
+    fleet.broken = frozenset()
     alerts = fleet.poll_all("a+ b-")
     assert alerts == ["opened +a"] * 300
     assert [str(notice.reason) for notice in fleet.notices] == ["quarantined", "trusted"]
@@ -126,30 +149,67 @@ def test_resolver_stripping_answers_clears_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answered", "newly_listed", "enters"),
+    ("answered", "newly_listed", "much"),
     [(4, 4, False), (5, 5, True), (25, 5, True), (26, 5, False), (1000, 199, False), (1000, 200, True), (10, 4, False)],
 )
-def test_quarantine_needs_five_newly_listed_and_a_fifth(answered: int, newly_listed: int, enters: bool) -> None:
-    health, notice = record_counts(ListHealth("a"), ListCounts(answered, newly_listed), T0, LIMITS)
-    assert bool(notice) is bool(health.quarantined_since) is enters
+def test_much_is_five_networks_and_a_fifth_of_targets(answered: int, newly_listed: int, much: bool) -> None:
+    counts = ListCounts(answered, newly_listed, networks(newly_listed))
+    assert lists_much(record_counts(ListHealth("a"), counts), LIMITS) is much
 
 
 def test_quiet_day_does_not_mask_new_listings() -> None:
     health = ListHealth("a")
     for _ in range(5000):
-        health, _notice = record_counts(health, ListCounts(1, 0), T0, LIMITS)
+        health = cap_sample(record_counts(health, ListCounts(1)), LIMITS)
     newly_listed = 0
-    while not health.quarantined_since and newly_listed < 100:
-        health, _notice = record_counts(health, ListCounts(1, 1), T0, LIMITS)
+    while not lists_much(health, LIMITS) and newly_listed < 100:
         newly_listed += 1
+        health = cap_sample(record_counts(health, ListCounts(1, 1, frozenset({str(newly_listed)}))), LIMITS)
     assert newly_listed <= 10
 
 
-def test_occasional_listings_cause_no_quarantine() -> None:
+def test_occasional_listings_are_not_much() -> None:
     health = ListHealth("a")
     for index in range(10_000):
-        health, notice = record_counts(health, ListCounts(1, int(index % 10 == 0)), T0, LIMITS)
-        assert notice is None
+        counts = ListCounts(1, 1, frozenset({str(index)})) if index % 10 == 0 else ListCounts(1)
+        health = record_counts(health, counts)
+        assert not lists_much(health, LIMITS)
+        health = cap_sample(health, LIMITS)
+        assert len(health.neighborhoods) <= LIMITS.sample_size
+
+
+APART = ListCounts(20, 20, networks(20))  # listed in networks far from each other
+TOGETHER = ListCounts(256, 256, networks(1))
+
+
+@pytest.mark.parametrize("has_test_point", [True, False])
+@pytest.mark.parametrize("counts", [APART, TOGETHER])
+@pytest.mark.parametrize("proof", [True, False, None])
+def test_proof_decides_and_without_one_the_test_point(
+    has_test_point: bool, counts: ListCounts, proof: bool | None
+) -> None:
+    without = frozenset() if has_test_point else frozenset({"a"})
+    state, _ = record_polls(QuarantineState(T0), {"a": counts}, (), T0)
+    assert lists_to_prove(state, without, T0, LIMITS) == {"a"}
+    state, notices = apply_proofs(state, {"a": proof}, without, T0, LIMITS)
+    broken = (not has_test_point and counts == APART) if proof is None else proof
+    assert bool(state.quarantined) is bool(notices) is broken
+
+
+def test_every_new_listing_needs_a_proof() -> None:
+    state = QuarantineState(T0)
+    for _ in range(2):
+        state, _notices = record_polls(state, {"a": ListCounts(1000, 1, networks(1)), "b": ListCounts(1000)}, (), T0)
+        assert lists_to_prove(state, frozenset(), T0, LIMITS) == {"a"}
+        state, _notices = apply_proofs(state, {"a": False}, frozenset(), T0, LIMITS)
+        assert lists_to_prove(state, frozenset(), T0, LIMITS) == frozenset()
+
+
+def test_list_proven_clean_is_believed_and_its_listings_alert() -> None:
+    fleet = watches(30)
+    fleet.broken = frozenset()
+    assert fleet.poll_all("a+ b-") == ["opened +a"] * 30
+    assert fleet.notices == []
 
 
 def test_negative_test_point_quarantines_with_single_watch() -> None:
@@ -159,24 +219,28 @@ def test_negative_test_point_quarantines_with_single_watch() -> None:
     assert fleet.poll_all("a+ b-") == []
 
 
-def test_trusted_list_is_quarantined_by_test_point_only() -> None:
-    trusted = ListHealth("a", trusted_until=T0 + HOUR)
-    health, notice = record_counts(trusted, ListCounts(100, 100), T0, LIMITS)
-    assert notice is None
-    health, notices = finish_list_round(health, FALSE_POSITIVE, T0, LIMITS)
-    assert [str(item.reason) for item in notices] == ["quarantined"]
-    health, notice = record_counts(ListHealth("a", trusted_until=T0), ListCounts(100, 100), T0, LIMITS)
-    assert notice is not None
-
-
 def test_first_poll_has_no_newly_listed() -> None:
-    assert count_listings(None, parse_observations("a+ b- c?", T0)) == {"a": ListCounts(1, 0), "b": ListCounts(1, 0)}
-    story = Story()
+    story, results = Story(), [ListResult("a", "", "10.0.0.0/24", True), ListResult("b", "", "10.0.0.0/24", False)]
+    assert count_listings(None, results) == {"a": ListCounts(1), "b": ListCounts(1)}
     story.poll("a+ b-")
-    assert count_listings(story.incident, parse_observations("a+ b+ c!", T0)) == {
-        "a": ListCounts(1, 0),
-        "b": ListCounts(1, 1),
+    again = [replace(result, listed=True) for result in results]
+    assert count_listings(story.incident, again) == {
+        "a": ListCounts(1),
+        "b": ListCounts(1, 1, frozenset({"10.0.0.0/24"})),
     }
+
+
+@pytest.mark.parametrize(
+    ("addresses", "networks_counted"),
+    [
+        ([f"203.0.113.{n}" for n in range(16)], 1),
+        (["203.0.113.1", "203.0.112.1"], 2),
+        ([f"2001:db8:0:{n:x}::1" for n in range(16)], 1),
+        (["2001:db8:1::1", "2001:db8:2::1"], 2),
+    ],
+)
+def test_neighbors_count_as_one(addresses: list[str], networks_counted: int) -> None:
+    assert len({neighborhood(ip_address(text)) for text in addresses}) == networks_counted
 
 
 def test_silent_list_sends_one_notice_and_one_on_return() -> None:
@@ -208,3 +272,12 @@ def test_notice_keys_are_unique() -> None:
             fleet.finish_round("a", result)
     keys = [notice.key for notice in fleet.notices]
     assert len(set(keys)) == len(keys) == 12
+
+
+@pytest.mark.parametrize(("quarantined", "merged"), [(29, 29), (30, 1)])
+def test_lists_that_all_list_everything_at_once_are_one_notice(quarantined: int, merged: int) -> None:
+    """That is a resolver which answers everything alike, so no channel hears of it."""
+    everything = [RoundCounts(f"list-{n:02}", 1, 0, lists_everything=True) for n in range(quarantined)]
+    state, notices = record_polls(QuarantineState(T0), {}, everything, T0)
+    assert len(state.quarantined) == quarantined
+    assert len(merge_notices(notices, list_count=60)) == merged

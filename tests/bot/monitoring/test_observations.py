@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.models import CheckRequest, Report, Target, Verdict
+from bot.models import CheckRequest, Finding, Report, Target, Verdict
 from bot.monitoring.models import ObservedState, Severity
 from bot.monitoring.observations import observe, split_by_sublist
 from tests.support.incident_stories import T0, Story, describe_alert, parse_observations
@@ -55,8 +55,33 @@ def test_range_observation_has_address_unless_about_domain() -> None:
         listing("Some list", holds="addresses"), about_domain, finding("dmarc", Verdict.UNKNOWN), request=request
     )
     keys = [observation.key for observation in observe(document, is_range=True)]
-    assert keys == ["blocklist:some-list@192.0.2.25", "blocklist:domain-list", "dmarc:gone", "dmarc:weakened"]
+    assert keys == ["blocklist:some-list@192.0.2.25", "blocklist:domain-list", "dmarc:", "dmarc:weakened"]
     assert all("@" not in observation.key for observation in observe(document))
+
+
+def domain_listing(state: str, hit: str | None, typed: bool = True) -> Finding:
+    names = (["example.com"] if typed else []) + ["mx.example.net"]
+    verdict = Verdict.FAIL if state == "listed" else Verdict.PASS
+    return listing("DBL", verdict, state, holds="domains", names=names, address_names=["mx.example.net"], hit=hit)
+
+
+@pytest.mark.parametrize(
+    ("state", "hit", "typed", "expected"),
+    [
+        ("not_listed", None, True, {"": "not_listed", "192.0.2.25": "not_listed"}),
+        ("listed", "example.com", True, {"": "listed", "192.0.2.25": "unknown"}),
+        ("listed", "mx.example.net", True, {"": "not_listed", "192.0.2.25": "listed"}),
+        ("unknown", None, True, {"": "unknown", "192.0.2.25": "unknown"}),
+        ("listed", "mx.example.net", False, {"192.0.2.25": "listed"}),
+        ("not_listed", None, False, {"192.0.2.25": "not_listed"}),
+    ],
+)
+def test_range_observes_typed_domain_and_ptr_name_apart(state, hit, typed, expected) -> None:
+    request = CheckRequest(Target.of("192.0.2.25", "example.com" if typed else None))
+    document = report(domain_listing(state, hit, typed), request=request)
+    assert {part.address: part.state for part in observe(document, is_range=True)} == expected
+    (single,) = observe(document)
+    assert (single.address, single.state) == ("", state)
 
 
 def test_timed_out_check_is_unknown() -> None:

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.app import checks
 from bot.check_runner import CheckRunner
-from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
+from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check
+from bot.checks.registry import CHECKS, Clients, bind
 from bot.models import BulkLookup, CheckRequest, DnsAnswer, LookupFailed, OnAnswer, Report, Target, Verdict
 from bot.monitoring.alert_state import advance
 from bot.monitoring.models import ObservedState, Phase
@@ -22,6 +22,7 @@ from bot.monitoring.poll import (
     observe_reports,
     run_checks,
 )
+from tests.support.builtin_catalog import CATALOG
 from tests.support.dns_world import World
 from tests.support.mail_world import GOOD, LISTED, mail_world
 from tests.support.reports import listing, report
@@ -51,16 +52,17 @@ class BulkWorld(BulkLookup):
 
 
 def check_runner(lookup: BulkWorld, clock: Clock) -> CheckRunner:
-    lists = blocklist_check(load(), {}, InMemoryTrustCache(), "test", clock)
-    interactive = CheckRunner(
-        checks(lists, True), frozenset({"network"}), World({}), World({}), clock, allow_special=True
-    )
+    lists = blocklist_check(CATALOG, {}, InMemoryTrustCache(), "test", clock)
+    clients = Clients(lists, allow_special=True)
+    interactive = CheckRunner(bind(clients), World({}), World({}), clock, allow_special=True)
     return monitoring_runner(interactive, lookup, lookup)
 
 
 async def test_monitoring_runs_only_monitored_checks() -> None:
     result = await check_runner(BulkWorld(), Clock()).run(CheckRequest(Target.of(GOOD, "example.com")))
-    assert {finding.check for finding in result.findings} == {"blocklist", "ptr", "spf", "dmarc", "mx"}
+    watched = {spec.id for spec in CHECKS if spec.watched}
+    assert {finding.check for finding in result.findings} == watched
+    assert watched >= {"blocklist", "ptr", "spf", "dmarc", "mx", "dkim", "dane", "tls-rpt", "bimi"}
 
 
 async def test_first_poll_stores_listings_without_alert() -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from redis.asyncio import Redis
@@ -17,7 +17,8 @@ from bot.monitoring.alert_state import acknowledge, mute
 from bot.monitoring.interfaces import AlertMessage, ChannelSettings, ListNoticeMessage, OutboxMessage
 from bot.monitoring.models import Alert, Channel, Problem, Watch
 from bot.monitoring.poll import baseline
-from bot.monitoring.poller import LEASES_S, Poller, PollerConfig
+from bot.monitoring.poller import LEASES_S, Poller
+from bot.monitoring.poller_config import PollerConfig
 from bot.monitoring.repository import RedisRepository
 from bot.monitoring.schedule import Budget, KindBudget
 from bot.storage.watch_store import MAX_OUTBOX_MESSAGES, NOTIFY_SCHEDULE, POLL_SCHEDULE, RECHECK_SCHEDULE
@@ -38,6 +39,7 @@ class FakeRunner:
         self.overrides: dict[str, States] = {}
         self.polled: list[tuple[str, bool]] = []
         self.reasons: dict[str, str] = {}
+        self.broken: set[str] = set()  # lists that list everything
 
     async def run(self, request: CheckRequest, fresh: bool = False) -> Report:
         self.polled.append((str(request.target), fresh))
@@ -47,6 +49,9 @@ class FakeRunner:
     def _finding(self, name: str, state: str) -> Finding:
         return listing(name, SEVERITIES.get(state, Verdict.UNKNOWN), state, reason=self.reasons.get(name, ""))
 
+    async def lists_everything(self, name: str, _: datetime) -> bool:
+        return name in self.broken
+
 
 class PollWorld:
     """Repository, check runner and one worker."""
@@ -54,7 +59,7 @@ class PollWorld:
     def __init__(self, redis: Redis, clock: Clock, runner: FakeRunner, rules: PollerConfig | None = None) -> None:
         self.redis, self.clock, self.runner = redis, clock, runner
         self.repository = RedisRepository(redis, clock)
-        self.rules = rules or PollerConfig()
+        self.rules = rules or PollerConfig(lists_everything=runner.lists_everything)
         self.worker = self.new_worker()
 
     def new_worker(self, runner: FakeRunner | None = None) -> Poller:
@@ -120,7 +125,7 @@ async def test_listing_alerts_after_confirmation_and_hold_down(world: PollWorld)
     assert summaries([opened]) == ["opened a"]
     first_seen = opened.alert.new[0].since
     assert timedelta(seconds=90) <= opened.alert.at - first_seen <= timedelta(seconds=125)
-    assert (opened.channel, opened.watch, opened.incident.opened_at) == (CHANNEL, watch(), opened.alert.at)
+    assert (opened.channel, opened.alert.watch_id, opened.alert.opened_at) == (CHANNEL, watch().id, opened.alert.at)
     world.runner.states["a"] = "not_listed"
     assert summaries(await world.advance(3 * HOUR)) == ["resolved a"]
 
@@ -435,17 +440,14 @@ async def test_plan_runs_in_one_worker_per_minute(world: PollWorld) -> None:
 async def test_list_listing_everything_sends_one_notice_and_no_alert(
     redis: Redis, clock: Clock, has_test_points: bool
 ) -> None:
-    """With test points they reveal it after ten minutes; without, the targets do."""
+    """Names that no list has reveal it, before the resolver asks for the test points again."""
     lists = [f"list-{n}" for n in range(5)]
-    world = PollWorld(
-        redis,
-        clock,
-        FakeRunner(clock, *lists),
-        PollerConfig(without_test_points=frozenset() if has_test_points else frozenset({"list-3"})),
-    )
+    runner, without = FakeRunner(clock, *lists), frozenset[str]() if has_test_points else frozenset({"list-3"})
+    rules = PollerConfig(without_test_points=without, lists_everything=runner.lists_everything)
+    world = PollWorld(redis, clock, runner, rules)
     channels = [Channel("slack", f"T{n // 500}", f"C{n // 50}") for n in range(1000)]
     await world.add(*(numbered_watch(n, channel) for n, channel in enumerate(channels)))
-    world.runner.states["list-3"] = "listed"
+    world.runner.states["list-3"], world.runner.broken = "listed", {"list-3"}
     messages = await world.advance(timedelta(minutes=10), step=60)
     if has_test_points:
         world.runner.states["list-3"], world.runner.reasons["list-3"] = ("unusable", "lists-everything")
@@ -457,7 +459,9 @@ async def test_list_listing_everything_sends_one_notice_and_no_alert(
 async def test_broken_list_notifies_only_the_subscribed_channel(redis: Redis, clock: Clock) -> None:
     """A thousand watches in two workspaces get no alert; the last notice edits the first."""
     names = {f"list-{n}": f"List {n}" for n in range(5)}
-    world = PollWorld(redis, clock, FakeRunner(clock, *names), PollerConfig(list_names=names))
+    runner = FakeRunner(clock, *names)
+    rules = PollerConfig(list_names=names, lists_everything=runner.lists_everything)
+    world = PollWorld(redis, clock, runner, rules)
     channels = [Channel("slack", f"T{n // 500}", f"C{n // 50}") for n in range(1000)]
     await world.add(*(numbered_watch(n, channel) for n, channel in enumerate(channels)))
     operators = Channel("slack", "T0", "C-operators")
@@ -465,7 +469,7 @@ async def test_broken_list_notifies_only_the_subscribed_channel(redis: Redis, cl
         await world.repository.set_settings(channel, ChannelSettings(list_notices=True))
     assert not (await world.repository.settings(channels[0])).list_notices
 
-    world.runner.states["list-3"] = "listed"
+    world.runner.states["list-3"], world.runner.broken = "listed", {"list-3"}
     messages = await world.advance(timedelta(minutes=10), step=60)
     world.runner.states["list-3"], world.runner.reasons["list-3"] = "unusable", "lists-everything"
     messages += await world.advance(HOUR, step=60)
@@ -475,6 +479,7 @@ async def test_broken_list_notifies_only_the_subscribed_channel(redis: Redis, cl
     assert await world.repository.quarantined_lists() == {"list-3"}
 
     world.runner.states["list-3"], world.runner.reasons["list-3"] = "not_listed", ""
+    world.runner.broken.clear()
     (last,) = await world.advance(HOUR, step=60)
     assert isinstance(last, ListNoticeMessage)
     assert (last.channel, last.is_root, last.thread_key) == (operators, False, first.thread_key)
@@ -485,11 +490,13 @@ async def test_list_after_quarantine_alerts_real_listing(redis: Redis, clock: Cl
     world = PollWorld(redis, clock, FakeRunner(clock, "a", "b", "c"))
     await world.add(*(numbered_watch(n, replace(CHANNEL, id=f"C{n // 50}")) for n in range(400)))
     world.runner.states["a"], world.runner.overrides = "listed", {"10.0.0.7": {"b": "listed"}}
+    world.runner.broken = {"a"}
     assert summaries(await world.advance(timedelta(minutes=12))) == ["opened b"]
     world.runner.states["a"], world.runner.overrides = (
         "not_listed",
         {"10.0.0.7": {"b": "listed"}, "10.0.0.8": {"a": "listed"}},
     )
+    world.runner.broken.clear()
     assert summaries(await world.advance(2 * HOUR, step=60)) == ["opened a"]
     assert await notes(world) == [("trusted", ["a"]), ("quarantined", ["a"])]
 

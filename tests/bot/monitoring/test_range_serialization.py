@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -15,20 +16,16 @@ from hypothesis import strategies as st
 from bot.checks.dnsbl import load
 from bot.checks.dnsbl.classify import Classification, ListState
 from bot.checks.dnsbl.findings import list_finding
+from bot.checks.dnsbl.names import QueriedName
 from bot.checks.dnsbl.zones import Zone, usable_zones
 from bot.models import CheckRequest, Finding, Link, Report, Role, Target
 from bot.monitoring.alert_state import advance
-from bot.monitoring.dnsbl_quarantine import ListCounts, count_listings
+from bot.monitoring.list_counts import ListCounts, count_listings, list_results
 from bot.monitoring.models import Alert, Incident, Phase, Problem
 from bot.monitoring.poll import observe_reports
-from bot.monitoring.serialization import (
-    ADDRESS_PLACEHOLDER,
-    dump_incident,
-    from_json,
-    pack_problems,
-    to_json,
-    unpack_problem,
-)
+from bot.monitoring.serialization import dump_incident, from_json, to_json
+from bot.monitoring.stored_types import ADDRESS_PLACEHOLDER
+from bot.storage.unreadable import UNREADABLE_ERRORS
 from tests.support.incident_stories import T0, parse_observation
 from tests.support.mail_world import listed_code as code_of
 from tests.support.stored_watches import baseline, watch
@@ -52,12 +49,15 @@ def problems(draw: st.DrawFn) -> Problem:
     return replace(Problem(observation, draw(st.sampled_from(Phase)), T0, T0, T0), notified=draw(st.booleans()))
 
 
+def stored_and_read(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    return from_json(Incident, json.loads(json.dumps(to_json(Incident("w1", T0, tuple(problems)))))).problems
+
+
 @given(st.lists(problems(), max_size=20, unique_by=lambda problem: problem.key))
 def test_packed_problems_unpack_unchanged(original: list[Problem]) -> None:
-    restored = [problem for common, ranges in pack_problems(original) for problem in unpack_problem(common, ranges)]
+    restored = stored_and_read(original)
     assert sorted(map(str, restored)) == sorted(map(str, original))
-    repacked = [problem for common, ranges in pack_problems(restored) for problem in unpack_problem(common, ranges)]
-    assert repacked == restored, "repacking is stable"
+    assert stored_and_read(restored) == restored, "repacking is stable"
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,21 @@ def test_packed_problems_unpack_unchanged(original: list[Problem]) -> None:
     ],
 )
 def test_consecutive_addresses_are_packed_as_range(hosts: str, expected: str) -> None:
-    listed_problems = [
+    listed_problems = tuple(
         Problem(parse_observation(f"a@203.0.113.{n}+", T0), Phase.LISTED, T0, T0, T0) for n in hosts.split()
-    ]
-    assert [at for _, at in pack_problems(listed_problems)] == [expected]
+    )
+    (packed,) = to_json(Incident("w1", T0, listed_problems))["problems"]
+    assert packed["at"] == expected
+
+
+@pytest.mark.parametrize(
+    "at", ["0.0.0.0-255.255.255.255", "203.0.113.9-203.0.113.1", "2001:db8::-203.0.113.1", "all", 5]
+)
+def test_damaged_range_raises(at: object) -> None:
+    problem = Problem(parse_observation("a+", T0), Phase.LISTED, T0, T0, T0)
+    (packed,) = to_json(Incident("w1", T0, (problem,)))["problems"]
+    with pytest.raises(UNREADABLE_ERRORS):
+        from_json(Incident, {"watch": "w1", "began": T0.timestamp(), "problems": [{**packed, "at": at}]})
 
 
 @cache
@@ -108,7 +119,9 @@ def listed(zone: Zone, target: Target) -> Finding:
     subject = str(target.domain if "domain" in zone.blocklist.kinds else target.ip)
     code = code_of(zone.blocklist)
     reading = Classification(ListState.LISTED, answers=(code,), codes=tuple(zone.blocklist.codes.find(code)))
-    return list_finding(zone, subject, Role.MTA, reading, [f"https://{zone.blocklist.zone}/?{subject}"])
+    return list_finding(
+        zone, QueriedName(subject, subject), Role.MTA, reading, [f"https://{zone.blocklist.zone}/?{subject}"]
+    )
 
 
 def test_range_on_every_list_is_stored_in_25_kilobytes() -> None:
@@ -126,6 +139,6 @@ def test_domain_listing_of_range_counts_once() -> None:
     about_domain = [problem.last_observation for problem in incident.problems if not problem.last_observation.address]
     assert "spamhaus-dbl" in {observation.subject for observation in about_domain}
     assert len(about_domain) == len({observation.key for observation in about_domain}) < 20
-    counts = count_listings(baseline(OFFICE), observe_reports(everything_listed(60), incident, OFFICE))
-    assert counts["spamhaus-dbl"] == ListCounts(1, 1)
-    assert counts["spamhaus-zen"] == ListCounts(256, 256)
+    counts = count_listings(baseline(OFFICE), list_results(everything_listed(60), is_range=True))
+    assert counts["spamhaus-dbl"] == ListCounts(1, 1, frozenset({str(OFFICE.domain)}))
+    assert counts["spamhaus-zen"] == ListCounts(256, 256, frozenset({str(OFFICE.network)}))

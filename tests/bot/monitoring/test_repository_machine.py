@@ -24,7 +24,8 @@ from bot.monitoring.dnsbl_quarantine import QuarantinePolicy
 from bot.monitoring.interfaces import AlertMessage
 from bot.monitoring.models import Alert, AlertPolicy, Incident
 from bot.monitoring.poll import baseline, observe_reports
-from bot.monitoring.poller import LEASES_S, Poller, PollerConfig
+from bot.monitoring.poller import LEASES_S, Poller
+from bot.monitoring.poller_config import PollerConfig
 from bot.monitoring.repository import RedisRepository
 from bot.monitoring.serialization import poll_subject
 from bot.storage.redis_client import open_client

@@ -133,7 +133,7 @@ def test_next_poll_is_within_jitter_and_deterministic() -> None:
 
 @pytest.mark.parametrize("interval", ["1s", "4m59s", "3d"])
 def test_interval_out_of_range_is_refused_with_reason(interval: str) -> None:
-    with pytest.raises(BadInterval, match=r"^A watch looks at (most every 5m|least every 2d).*\.$"):
+    with pytest.raises(BadInterval, match=r"^The (shortest|longest) interval of a watch is (5m|2d).*\.$"):
         validate_interval(parse_duration(interval))
     assert validate_interval(timedelta(minutes=5)) == timedelta(minutes=5)
 

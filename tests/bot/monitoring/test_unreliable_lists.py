@@ -15,10 +15,12 @@ from benchmarks.world import write_catalog
 from bot.check_runner import CheckRunner
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check, load
 from bot.checks.dnsbl.zones import usable_zones
+from bot.checks.registry import CheckSpec
 from bot.monitoring.interfaces import AlertMessage
 from bot.monitoring.models import Channel
 from bot.monitoring.poll import monitoring_runner
-from bot.monitoring.poller import Poller, PollerConfig
+from bot.monitoring.poller import Poller
+from bot.monitoring.poller_config import PollerConfig, list_proof
 from bot.monitoring.query_budget import lists_without_test_points
 from bot.monitoring.repository import RedisRepository
 from bot.net.dns_client import DnsClient
@@ -26,7 +28,7 @@ from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
 from bot.storage.watch_store import NOTIFY_SCHEDULE, POLL_SCHEDULE, RECHECK_SCHEDULE
 from tests.support.dns_server import DnsServer, serve
-from tests.support.stored_watches import Clock, baseline, numbered_watch, stored_notices
+from tests.support.stored_watches import Clock, baseline, numbered_watch, stored_notices, watch
 
 LISTS = ("wild.example", "other.example")
 POINTS = {f"2.0.0.127.{zone}": {"A": ["127.0.0.2"]} for zone in LISTS}
@@ -71,19 +73,21 @@ class Monitored:
 
 
 @asynccontextmanager
-async def monitored(redis: Redis, folder: Path) -> AsyncIterator[Monitored]:
+async def monitored(redis: Redis, folder: Path, test_points: bool = True) -> AsyncIterator[Monitored]:
     clock = Clock()
-    write_catalog(folder / "lists.toml", LISTS, severity="high")
+    write_catalog(folder / "lists.toml", LISTS, severity="high", controls="both" if test_points else "none")
     catalogue = load(folder / "lists.toml")
     async with serve(POINTS) as dns, DnsClient([Server(dns.host, dns.port)]) as transport:
         resolver = Resolver(transport, identity="here")
         lists = blocklist_check(catalogue, {}, InMemoryTrustCache(), "here", clock)
-        interactive = CheckRunner(
-            (("blocklist", lists),), frozenset(), resolver, resolver.fresh(), clock, allow_special=True
-        )
+        checks = (CheckSpec("blocklist", "Blocklists", 1, lists, watched=True),)
+        interactive = CheckRunner(checks, resolver, resolver.fresh(), clock, allow_special=True)
         runner = monitoring_runner(interactive, resolver.bulk(), resolver.bulk(fresh=True))
         repository = RedisRepository(redis, clock)
-        rules = PollerConfig(without_test_points=lists_without_test_points(usable_zones(catalogue, {})))
+        zones = usable_zones(catalogue, {})
+        rules = PollerConfig(
+            without_test_points=lists_without_test_points(zones), lists_everything=list_proof(zones, resolver.fresh())
+        )
         yield Monitored(dns, redis, repository, Poller(repository, runner, clock, rules), clock)
 
 
@@ -108,7 +112,9 @@ async def test_repaired_list_alerts_again(redis: Redis, tmp_path: Path) -> None:
         assert await fleet.advance(HOUR) == []
         fleet.dns.update_records({"7.0.0.10.wild.example": {"A": ["127.0.0.2"]}})
         (message,) = await fleet.advance(1.2 * HOUR)
-        assert (message.watch.subject, message.alert.reason) == ("10.0.0.7", "opened")
+        stored = await fleet.repository.get(message.channel, message.alert.watch_id)
+        assert stored
+        assert (stored.watch.subject, message.alert.reason) == ("10.0.0.7", "opened")
         assert await fleet.notices() == ["trusted wild-example", "quarantined wild-example"]
 
 
@@ -125,3 +131,39 @@ async def test_resolver_stripping_loopback_answers_clears_nothing(redis: Redis, 
         fleet.break_lists("nodata", *LISTS)
         assert await fleet.advance(6 * HOUR, step=300) == []
         assert await fleet.notices() == ["degraded other-example wild-example"]
+
+
+WHOLE_NETWORK = {f"{n}.2.0.192.wild.example": {"A": ["127.0.0.4"]} for n in range(16, 32)}
+CONFIRM_AFTER = timedelta(seconds=90)
+
+
+async def test_wholly_listed_range_alerts_once_within_an_interval(redis: Redis, tmp_path: Path) -> None:
+    """Its addresses are on a list whose test points are right, as in an SBL or CSS entry of a network."""
+    async with monitored(redis, tmp_path) as fleet:
+        office = watch("192.0.2.16/28")
+        assert await fleet.repository.add(office, baseline(office, now=fleet.clock()), fleet.clock() + HOUR)
+        await fleet.advance(timedelta(minutes=10))
+        fleet.dns.update_records(WHOLE_NETWORK)
+        started = fleet.clock()
+        (message,) = await fleet.advance(1.2 * HOUR, step=10)
+        assert message.alert.at - started <= timedelta(minutes=50) + CONFIRM_AFTER + timedelta(seconds=10)
+        assert len(message.alert.addresses) == 16
+        assert await fleet.notices() == []
+
+
+@pytest.mark.parametrize(
+    ("count", "fault"), [(1, "lie"), (12, "lie"), (12, "lie-but-test-point"), (1000, "lie-but-test-point")]
+)
+@pytest.mark.parametrize("test_points", [True, False], ids=["test-points", "no-test-points"])
+async def test_wildcard_list_never_alerts(
+    redis: Redis, tmp_path: Path, count: int, fault: str, test_points: bool
+) -> None:
+    """A resolver may still have the old answer of the negative test point in its cache."""
+    async with monitored(redis, tmp_path, test_points) as fleet:
+        await fleet.add(count)
+        assert await fleet.advance(timedelta(minutes=10)) == []
+        fleet.break_lists("lie", "wild.example")
+        if fault == "lie-but-test-point":
+            fleet.break_lists("nxdomain", "1.0.0.127.wild.example")
+        assert await fleet.advance(1.2 * HOUR) == []
+        assert await fleet.notices() == ["quarantined wild-example"]

@@ -8,10 +8,9 @@ import pytest
 
 from bot.models import DnsAnswer, LookupFailed
 from bot.net.dns_client import DnsClient
-from bot.net.dns_query import MAX_CONSECUTIVE_TIMEOUTS, NXDOMAIN_ANSWER
+from bot.net.dns_query import MAX_CONSECUTIVE_TIMEOUTS, NXDOMAIN_ANSWER, RateLimit
 from bot.net.dns_upstream import CaseHandling
 from bot.net.nameservers import Server
-from bot.net.rate_limit import RateLimit
 from tests.support.dns_replies import FORGERIES
 from tests.support.dns_server import DnsServer, serve
 from tests.support.eventually import eventually

@@ -4,7 +4,7 @@ import pytest
 
 from bot.models import DnsAnswer, LookupFailed
 from bot.net.dns_message import Alias, parse_reply
-from bot.net.dns_wire import encode_question
+from bot.net.dns_wire import encode_question, parse_plain_reply
 from tests.bot.net.test_dns_wire import SOA, response
 
 
@@ -70,3 +70,17 @@ def test_error_reply_raises_lookup_failed(lines: list[str], rcode: int, reason: 
     with pytest.raises(LookupFailed) as error:
         parse_reply(encode_question("n.example", "A"), response("n.example", "A", *lines, rcode=rcode))
     assert error.value.reason == reason
+
+
+@pytest.mark.parametrize(("strings", "accepted"), [(64, True), (66, False)])
+def test_record_too_long_to_be_parsed_is_malformed(strings: int, accepted: bool) -> None:
+    question = encode_question("n.example", "TXT")
+    line = "answer n.example. 60 TXT " + " ".join([f'"{" " * 255}"'] * strings)
+    reply = response("n.example", "TXT", line)
+    assert (parse_plain_reply(question, reply) is not None) is accepted
+    if accepted:
+        assert parse_reply(question, reply) == parse_plain_reply(question, reply)
+        return
+    with pytest.raises(LookupFailed) as error:
+        parse_reply(question, reply)
+    assert error.value.reason == "malformed"

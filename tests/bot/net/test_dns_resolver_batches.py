@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from bot.models import DnsAnswer, LookupFailed, LookupResult, OnAnswer
-from bot.net.dns_resolver import CachedBatches
-from bot.net.ttl_cache import TtlCache
+from bot.net.dns_resolver import AnswerMemory, CachedBatches
 from tests.support.eventually import eventually
 
 APEXES = ["a.example", "b.example", "c.example"]
@@ -79,7 +78,7 @@ def batches(client: FakeClient, shared_cache: FakeSharedCache) -> CachedBatches:
 
 
 def make_batches(client: FakeClient, shared_cache: FakeSharedCache | None) -> CachedBatches:
-    return CachedBatches(client, TtlCache(lambda: 0.0, 100, 3600.0), shared_cache)
+    return CachedBatches(client, AnswerMemory(), shared_cache)
 
 
 async def run_batch(batches: CachedBatches, apexes: Sequence[str] = APEXES, fresh: bool = False) -> list[object]:

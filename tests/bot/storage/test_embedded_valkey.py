@@ -193,7 +193,7 @@ async def test_foreign_socket_directory_is_refused(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     state_dir = tmp_path / ("long-" * 20)
     socket_path(state_dir.resolve() / "redis").parent.symlink_to(tmp_path)  # another user's link in its place
-    with pytest.raises(StoreUnavailable, match="belongs to somebody else"):
+    with pytest.raises(StoreUnavailable, match="belongs to another user"):
         async with EmbeddedValkey(state_dir):
             pass
 

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from bot.models import LookupFailed
 from bot.storage.circuit_breaker import CircuitBreaker
-from bot.storage.single_flight import MAX_BATCH_SIZE, CacheEntry, RequestBatcher, SingleFlight, load_script
+from bot.storage.single_flight import MAX_BATCH_SIZE, CacheEntry, CrossProcessSingleFlight, RequestBatcher, load_script
 
 REMAINING = pytest.approx(9000, abs=500)
 CASES = {
@@ -22,7 +22,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("lease_ms", [0, 3500])
+@pytest.mark.parametrize("lease_ms", [0, 9500])
 @pytest.mark.parametrize(("stored", "expected"), CASES.values(), ids=CASES)
 async def test_claim_script_is_idempotent(redis: Redis, stored: str | None, expected: object, lease_ms: int) -> None:
     if stored is not None:
@@ -88,7 +88,7 @@ async def test_cancelled_request_affects_no_other() -> None:
     await batch.flush()
 
 
-async def fetch(single_flight: SingleFlight, make: Callable[[], Awaitable[str]]) -> str:
+async def fetch(single_flight: CrossProcessSingleFlight, make: Callable[[], Awaitable[str]]) -> str:
     text, _ = await single_flight.fetch("key", make, lambda text: CacheEntry(text, 60.0), lambda entry: entry.text)
     return text
 
@@ -111,7 +111,8 @@ async def text() -> str:
 
 @pytest.mark.parametrize("wait_timeout_s", [60.0, 0.1])
 async def test_follower_fetches_once_leader_fails_or_is_late(redis: Redis, wait_timeout_s: float) -> None:
-    single_flight, leader = SingleFlight(CircuitBreaker(redis), lease_s=60.0, wait_timeout_s=wait_timeout_s), Leader()
+    single_flight = CrossProcessSingleFlight(redis, CircuitBreaker(), lease_s=60.0, wait_timeout_s=wait_timeout_s)
+    leader = Leader()
     first = asyncio.create_task(fetch(single_flight, leader))
     await leader.started.wait()
     second = asyncio.create_task(fetch(single_flight, text))

@@ -15,9 +15,7 @@ from bot.monitoring.interfaces import ChannelSettings
 from bot.monitoring.models import Incident
 from bot.monitoring.repository import RedisRepository
 from bot.monitoring.serialization import dump
-from bot.storage.circuit_breaker import CircuitBreaker
 from bot.storage.poll_store import PollStore
-from bot.storage.rate_limits import RateLimiter
 from bot.storage.record_store import RecordStore, UnreadableRecord
 from bot.storage.unreadable import UnreadableValues
 from bot.storage.watch_store import POLL_SCHEDULE
@@ -68,7 +66,7 @@ async def test_unreadable_watch_is_logged_once_without_its_content(repository: R
             await repository.list_watches(CHANNEL)
     (line,) = lines
     assert line["event"] == "stored value unreadable"
-    assert (line["key"], line["field"], line["reason"]) == (WATCHES, numbered_watch(1).id, "TypeError")
+    assert (line["key"], line["field"], line["reason"]) == (WATCHES, numbered_watch(1).id, "ValidationError")
     assert "confidential" not in str(line)
 
 
@@ -82,7 +80,7 @@ async def test_unreadable_values_are_counted_by_kind(redis: Redis, clock: Clock)
 
 
 async def test_unreadable_message_is_set_aside_and_the_next_is_read(repository: RedisRepository, redis: Redis) -> None:
-    message = messages_of_incident(numbered_watch(1))[0]
+    message = messages_of_incident(numbered_watch(1))[0].message
     outbox, bad = f"mc1:outbox:{message.channel}", b"an-id\n{\xff"
     await redis.rpush(outbox, bad, f"{message.id}\n{dump(message)}")
     assert await repository.peek(message.channel) == message
@@ -132,13 +130,6 @@ async def test_spoiled_counters_do_not_stop_a_new_watch(repository: RedisReposit
 async def test_spoiled_bucket_counts_as_full(redis: Redis, fields: dict[str, str]) -> None:
     await redis.hset("mc1:bucket:a", mapping=fields)
     assert await PollStore(redis).take_tokens("a", 1e9, 5, 1.0, 10.0) == 5
-
-
-async def test_spoiled_counter_of_a_user_opens_no_circuit(redis: Redis) -> None:
-    circuit = CircuitBreaker(redis)
-    await redis.rpush("mc1:asked:a:0", "x")
-    assert await RateLimiter(circuit, clock=lambda: 0.0).acquire({"a": 1, "b": 1}) == 0
-    assert not circuit.is_open
 
 
 async def test_task_claim_without_expiry_ends(redis: Redis) -> None:

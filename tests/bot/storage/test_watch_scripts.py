@@ -29,7 +29,7 @@ ADD = [
     "slack/T1 ip4 3600",
     "1",
 ]
-REMOVE = ["op2", "slack/T1/C1", "slack/T1", "id1", "mta x", "slack/T1 ip4 3600", "1"]
+REMOVE = ["op2", "slack/T1/C1", "slack/T1", "id1", "mta x", "60", "slack/T1 ip4 3600", "1"]
 CHANGE = ["op3", "slack/T1/C1", "id1", "op1", "{changed}", "{history}", "mta x", "150"]
 CLAIM = ["mc1:looks", "200", "260", "500", "10", "900"]
 POLL_RESULTS = [
@@ -62,6 +62,7 @@ CASES: dict[str, tuple[Sequence[Step], Step]] = {
         [*SETUP[:1], ("watch_add", [*ADD[:1], "slack/T1/C2", *ADD[2:]])],
         ("watch_remove", REMOVE),
     ),
+    "remove with waiting messages": (SETUP, ("watch_remove", REMOVE)),
     "change": (SETUP[:1], ("watch_update", CHANGE)),
     "apply": (SETUP[:2], ("poll_apply", APPLY)),
     "apply without the lease": (SETUP[:1], ("poll_apply", APPLY)),
@@ -145,6 +146,17 @@ async def test_poll_of_changed_watch_is_rescheduled(redis: Redis) -> None:
     assert contents["mc1:incidents:slack/T1/C1"] == {"id1": "op3 {changed}"}
     assert contents["mc1:looks"] == [("mta x", 201.0)]
     assert "mc1:outbox:slack/T1/C1" not in contents
+
+
+async def test_removed_watch_stays_only_while_messages_wait(redis: Redis) -> None:
+    await run(redis, SETUP[0])
+    await run(redis, ("watch_remove", REMOVE))
+    assert await redis.exists("mc1:removed:slack/T1/C1") == 0
+    for step in SETUP:
+        await run(redis, step)
+    await run(redis, ("watch_remove", ["op12", *REMOVE[1:]]))
+    assert await redis.hgetall("mc1:removed:slack/T1/C1") == {"id1": "{watch}"}
+    assert 0 < await redis.ttl("mc1:removed:slack/T1/C1") <= 60
 
 
 async def test_lost_claim_is_due_after_lease(redis: Redis) -> None:

@@ -10,12 +10,14 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from bot import logging_config
 from bot.app import open_core
 from bot.demo import run_demo
 from bot.settings import HostPort, Settings, SpecialAddresses
+from handlers import logging_config
 from handlers.ports import ServeRole
 from handlers.service import serve
+from handlers.settings import ServiceSettings
+from handlers.web.settings import WebSettings
 
 
 async def main(port: int, folder: Path) -> None:
@@ -24,14 +26,14 @@ async def main(port: int, folder: Path) -> None:
             nameservers=(world.server,),
             special_addresses=SpecialAddresses.ALLOW,
             state_dir=folder,
-            http=HostPort("127.0.0.1", port),
             watch_every=timedelta(seconds=2),
             confirm_after=timedelta(seconds=1),
             clear_after=timedelta(seconds=3),
             group_for=timedelta(seconds=1),
         )
+        service = ServiceSettings(settings, WebSettings(http=HostPort("127.0.0.1", port)))
         async with open_core(settings, needs_store=True) as core:
-            await serve(core, ServeRole.ALL, world)
+            await serve(core, service, ServeRole.ALL, world)
 
 
 if __name__ == "__main__":

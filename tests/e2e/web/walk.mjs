@@ -54,13 +54,13 @@ async function desktop(page) {
   await page.keyboard.press("Tab");
   check((await page.locator(".composer textarea").inputValue()) === "/mailcheck lists", "Tab takes the command");
   await page.keyboard.press("Enter");
-  await page.getByRole("heading", { name: /lists answer their own test entries right/ }).waitFor();
+  await page.getByRole("heading", { name: /blocklists are working/ }).waitFor();
 
   await alerts(page);
   await page.goto(`${address}/dashboard`);
-  await page.getByText("lists answer their own test entries right").waitFor();
+  await page.getByText("blocklists are working").waitFor();
   await page.getByText("192.0.2.66 · example.com").first().waitFor();
-  await page.getByText("Watches keep within what every list allows").waitFor();
+  await page.getByText("Watches stay within the limits of every list").waitFor();
   await keep(page, "web-dashboard");
   await status(page);
 }
@@ -81,9 +81,9 @@ async function awayAndBack(page) {
   await other.goto(`${address}/c/mail`);
   await other.keyboard.type("192.0.2.10");
   await other.keyboard.press("Enter");
-  await other.getByRole("heading", { name: /192\.0\.2\.10: all good/ }).waitFor();
+  await other.getByRole("heading", { name: /192\.0\.2\.10: no problems found/ }).waitFor();
   await other.close();
-  const told = page.getByRole("heading", { name: /192\.0\.2\.10: all good/ });
+  const told = page.getByRole("heading", { name: /192\.0\.2\.10: no problems found/ });
   check((await told.count()) === 0, "a page that nobody sees hears nothing");
   await shown(page, "visible");
   await told.waitFor();
@@ -166,11 +166,11 @@ async function turn(page, name) {
 
 async function phone(page) {
   await page.goto(`${address}/dashboard`);
-  await page.getByText("lists answer their own test entries right").waitFor();
+  await page.getByText("blocklists are working").waitFor();
   await keep(page, "web-phone-dashboard");
   await fits(page);
   await page.goto(`${address}/status`);
-  await page.getByText("lists answer their own test entries right").waitFor();
+  await page.getByText("blocklists are working").waitFor();
   await fits(page);
   await page.goto(`${address}/c/scratch`);
   await page.getByRole("heading", { name: "Is this address on a blocklist?" }).waitFor();
@@ -200,7 +200,7 @@ async function withoutScript(page) {
   await page.goto(address);
   await page.locator(".composer textarea").fill("192.0.2.10 example.com");
   await page.getByRole("button", { name: "Send" }).click();
-  await page.getByRole("heading", { name: /192\.0\.2\.10.*all good/ }).waitFor();
+  await page.getByRole("heading", { name: /192\.0\.2\.10.*no problems found/ }).waitFor();
 }
 
 async function opened(viewport, more = {}) {

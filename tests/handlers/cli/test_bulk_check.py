@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from bot.check_runner import CheckRunner
+from bot.checks.registry import CheckSpec
 from bot.models import Check, CheckRequest, Finding, Lookup, Target, Verdict
 from handlers.cli.bulk_check import CONCURRENCY, Line, ReportPrinter, count_lines, read_lines, run_lines
 from handlers.cli.checkpoint import Checkpoint
@@ -31,7 +32,9 @@ async def passes(request: CheckRequest, lookup: Lookup, /) -> list[Finding]:
 
 def check_runner(check: Check = passes) -> CheckRunner:
     world = World({})
-    return CheckRunner((("ptr", check),), frozenset(), world, world, lambda: datetime.now(UTC), allow_special=True)
+    return CheckRunner(
+        (CheckSpec("ptr", "PTR", 1, check),), world, world, lambda: datetime.now(UTC), allow_special=True
+    )
 
 
 def addresses(count: int) -> list[str]:

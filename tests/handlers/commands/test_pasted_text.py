@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
 
 from bot.bounces.mail_log import MAX_BYTES
-from handlers.commands import CommandRouter
-from handlers.commands.pasted_text import NOTHING_PASTED, PROGRESS_INTERVAL_LINES
+from bot.bounces.pasted_text import TextAnalysis, analyze_text
+from bot.parser_process.process import TextUnreadable
+from handlers.commands import VERBS, CommandRouter
+from handlers.commands.pasted_text import NOTHING_PASTED, PastedTextCommands
 from handlers.ports import Channel, ChatRequest, File, FileUnreadable
 from tests.handlers.commands.test_router import commands
 from tests.handlers.messages.test_bounces import HEADER, LISTED
 
-REQUEST = ChatRequest(Channel("slack", "T0", "C0"), "U0", "")
+REQUEST = ChatRequest(Channel("slack", "T0", "C0"), "U0", VERBS.parse("bounce"))
 LOG = "\n".join(
     f"Nov 24 07:40:13 mail postfix/smtp[2213]: {number:06X}: to=<a@example.com>,"
     " relay=mx.example.com[198.51.100.1]:25, dsn=5.7.1, status=bounced"
@@ -37,9 +40,11 @@ class Attached:
 async def run(text: str, *files: bytes | File, router: CommandRouter | None = None) -> tuple[str, bool]:
     """Title of the response, and whether it needed work after the acknowledgement."""
     attached = tuple(Attached(file) if isinstance(file, bytes) else file for file in files)
-    request = replace(REQUEST, text=text, files=attached)
+    request = replace(REQUEST, command=VERBS.parse(text), files=attached)
     commands_in_use = router or commands()
-    return (await commands_in_use.handle(request)).title, commands_in_use.acknowledge(request).needs_work
+    ack = commands_in_use.acknowledge(request)
+    card = await commands_in_use.handle(request) if ack.needs_work else ack.card
+    return card.title, ack.needs_work
 
 
 @pytest.mark.parametrize("prefix", ["bounce ", "bounce\n", "BOUNCE  ", "bounce ```", "bounce\n```\n"])
@@ -92,8 +97,19 @@ async def test_rate_limit_applies_to_pasted_text() -> None:
     )
 
 
-async def test_long_log_reports_progress() -> None:
+async def test_lines_read_are_reported_as_progress() -> None:
+    async def parse(verb: str, chunks: Sequence[bytes], on_progress: Callable[[int], None]) -> TextAnalysis:
+        on_progress(5_000)
+        return analyze_text(verb, chunks)
+
     updates: list[str] = []
-    content = b"nothing to see here\n" * (2 * PROGRESS_INTERVAL_LINES + 10)
-    await commands().handle(replace(REQUEST, text="bounce", files=(Attached(content),)), updates.append)
-    assert updates == ["5,000 lines read", "10,000 lines read"]
+    await PastedTextCommands(parse).handle("bounce", LISTED, (), updates.append)
+    assert updates == ["5,000 lines read"]
+
+
+async def test_text_that_cannot_be_parsed_is_refused_with_its_reason() -> None:
+    async def parse(*_: object) -> TextAnalysis:
+        raise TextUnreadable("It takes too long.")
+
+    router = replace(commands(), pasted_text=PastedTextCommands(parse))
+    assert await run(f"bounce {LISTED}", router=router) == ("It takes too long.", True)

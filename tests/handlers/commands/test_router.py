@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.check_runner import CheckRunner
+from bot.checks.registry import CheckSpec
 from bot.inputs.targets import BadTarget
 from bot.models import CheckRequest, Finding, Lookup, Role, Target, Verdict
-from handlers.commands import BadCommand, CommandRouter, read_check, split_verb
+from handlers.commands import VERBS, BadCommand, CommandRouter, read_check
 from handlers.message import Card
+from handlers.messages import internal_error_card
 from handlers.ports import Channel, ChatRequest
 from tests.support.dns_world import World
+from tests.support.parsing import pasted_text_commands
 
 ROOM = Channel("slack", "T0", "C0")
 
@@ -28,28 +33,20 @@ def commands(refusal: str = "") -> CommandRouter:
         return Card("the lists")
 
     world = World({"mail.example.com": {"A": ["192.0.2.1", "192.0.2.2"]}})
-    checkup = CheckRunner((("mx", good),), frozenset(), world, world, lambda: datetime.now(UTC), allow_special=True)
-    return CommandRouter(checkup, lambda _: 62, health, allowed)
+    checkup = CheckRunner(
+        (CheckSpec("mx", "MX", 1, good),), world, world, lambda: datetime.now(UTC), allow_special=True
+    )
+    return CommandRouter(VERBS, checkup, lambda _: 62, health, allowed, pasted_text=pasted_text_commands())
 
 
 def chat_request(text: str) -> ChatRequest:
-    return ChatRequest(ROOM, "U0", text)
+    return ChatRequest(ROOM, "U0", VERBS.parse(text))
 
 
-@pytest.mark.parametrize(
-    ("text", "verb", "rest"),
-    [
-        ("", "help", ""),
-        ("  ", "help", ""),
-        ("HELP me", "help", ""),
-        ("192.0.2.1 example.com", "check", "192.0.2.1 example.com"),
-        ("check 192.0.2.1", "check", "192.0.2.1"),
-        ("lists", "lists", ""),
-        ("watch 192.0.2.1", "watch", "192.0.2.1"),
-    ],
-)
-def test_bare_target_means_check_and_empty_text_means_help(text: str, verb: str, rest: str) -> None:
-    assert split_verb(text) == (verb, rest)
+async def answer(router: CommandRouter, text: str) -> Card:
+    """The card that ends a command: the acknowledgement if it is the whole answer."""
+    ack = router.acknowledge(chat_request(text))
+    return await router.handle(chat_request(text)) if ack.needs_work else ack.card
 
 
 @pytest.mark.parametrize(
@@ -90,33 +87,37 @@ def test_invalid_check_is_refused_in_the_acknowledgement(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "title"),
     [
-        ("192.0.2.1 example.com", "192.0.2.1 · example.com: all good"),
-        ("192.0.2.0/30", "4 targets: all good"),
-        ("mail.example.com", "2 targets: all good"),
+        ("192.0.2.1 example.com", "192.0.2.1 · example.com: no problems found"),
+        ("192.0.2.0/30", "4 targets: no problems found"),
+        ("mail.example.com", "2 targets: no problems found"),
         ("lists", "the lists"),
         ("help", "What mailcheck can do"),
         ("history 192.0.2.1", "Nothing can be watched here: this bot keeps no watches."),
     ],
 )
 async def test_each_verb_returns_its_card(text: str, title: str) -> None:
-    assert (await commands().handle(chat_request(text))).title == title
+    assert (await answer(commands(), text)).title == title
 
 
 async def test_rate_limited_user_gets_the_wait_time_but_still_help() -> None:
-    card = await commands(refusal="Please ask again in 12 s.").handle(chat_request("192.0.2.1"))
+    router = commands(refusal="Please ask again in 12 s.")
+    card = await answer(router, "192.0.2.1")
     assert (card.title, card.private) == ("Please ask again in 12 s.", True)
-    assert (
-        await commands(refusal="Please ask again in 12 s.").handle(chat_request("help"))
-    ).title == "What mailcheck can do"
+    assert (await answer(router, "help")).title == "What mailcheck can do"
+
+
+async def test_failed_command_answers_with_an_error_card_and_logs_details() -> None:
+    async def failing() -> Card:
+        raise RuntimeError("a secret detail of ours")
+
+    with capture_logs() as logs:
+        card = await replace(commands(), list_status=failing).handle(chat_request("lists"))
+    assert (card, [line["event"] for line in logs]) == (internal_error_card(), ["command failed"])
 
 
 @pytest.mark.parametrize(
     ("text", "last"),
-    [
-        ("192.0.2.0/30", "4 of 4 addresses looked at"),
-        ("mail.example.com", "2 of 2 addresses looked at"),
-        ("192.0.2.1", ""),
-    ],
+    [("192.0.2.0/30", "4 of 4 addresses checked"), ("mail.example.com", "2 of 2 addresses checked"), ("192.0.2.1", "")],
 )
 async def test_check_of_several_targets_reports_progress(text: str, last: str) -> None:
     updates: list[str] = []

@@ -15,7 +15,7 @@ from bot.monitoring.alert_state import initial_incident
 from bot.monitoring.interfaces import MAX_WATCHES_PER_CHANNEL, ChannelSettings
 from bot.monitoring.models import Channel, Watch
 from bot.monitoring.repository import RedisRepository
-from handlers.commands import CommandRouter
+from handlers.commands import VERBS, CommandRouter
 from handlers.message import Card, Tone
 from handlers.ports import ChannelUnavailable, ChatRequest, DeliveryUnknown
 from tests.support.commands import build_commands
@@ -53,7 +53,10 @@ class ChannelHarness:
     async def type(
         self, text: str, user: str = "U1", name: str = "ada", channel: Channel = CHANNEL, **flags: bool
     ) -> Card:
-        return await self.commands.handle(ChatRequest(channel, user, text, name=name, **flags))
+        """Acknowledge and answer a command, as a platform does."""
+        request = ChatRequest(channel, user, VERBS.parse(text), name=name, **flags)
+        ack = self.commands.acknowledge(request)
+        return await self.commands.handle(request) if ack.needs_work else ack.card
 
     async def watches(self, channel: Channel = CHANNEL) -> list[Watch]:
         return [stored.watch for stored in await self.store.list_watches(channel)]
@@ -141,9 +144,9 @@ async def test_watch_addresses_lists_what_is_left_out(channel: ChannelHarness) -
         ("watch 203.0.113.0/99", "is not a range"),
         ("watch 203.0.113.5 a.example b.example", "Give one domain"),
         ("watch 203.0.113.0/28 a.example b.example", "Give one domain"),
-        ("watch 203.0.113.5 every 1s", "at most every 5m: lists change more slowly than that"),
+        ("watch 203.0.113.5 every 1s", "shortest interval of a watch is 5m: blocklists change more slowly than that"),
         ("watch 203.0.113.5 every -1h", "is not understood: write a length of time"),
-        ("watch 203.0.113.5 every 30d", "at least every 2d"),
+        ("watch 203.0.113.5 every 30d", "longest interval of a watch is 2d"),
         ("watch 203.0.113.5 every", "needs a word after it"),
         ("watch 203.0.113.5 as king", "`as king` is not known"),
         ("watch 203.0.113.5 addresses", "goes with a domain alone"),
@@ -175,7 +178,7 @@ async def test_default_interval_of_operator_may_be_shorter_than_limit(channel: C
         channel.commands, watch_commands=replace(channel.commands.watch_commands, default_interval=timedelta(seconds=2))
     )
     channel.commands = quick
-    assert "at most every 5m" in (await channel.type("watch 203.0.113.5 every 1s")).title
+    assert "interval of a watch is 5m" in (await channel.type("watch 203.0.113.5 every 1s")).title
     await channel.type("watch 203.0.113.5 every 3s")
     assert [watch.interval for watch in await channel.watches()] == [timedelta(seconds=3)]
 
@@ -203,13 +206,13 @@ async def test_unanswered_lists_of_the_first_poll_are_reported(channel: ChannelH
     )
     await channel.type("watch 203.0.113.5")
     lines = [line.text for line in channel.platform.posted[0].card.lines]
-    assert "1 of 2 blocklists gave no answer that can be believed; `lists` shows which." in lines
+    assert "1 of 2 blocklists gave no reliable answer; `lists` shows which." in lines
 
 
 async def test_list_notices_go_to_one_channel_per_workspace(channel: ChannelHarness) -> None:
     for target_channel in (CHANNEL, OTHER_CHANNEL):
         card = await channel.type("settings lists here", channel=target_channel)
-        assert "told here, once" in str(card.facts)
+        assert "posted here, once" in str(card.facts)
     assert [
         (await channel.store.settings(target_channel)).list_notices for target_channel in (CHANNEL, OTHER_CHANNEL)
     ] == [False, True]
@@ -238,7 +241,7 @@ async def test_interval_longer_than_requested_is_reported(channel: ChannelHarnes
     await channel.type("watch 203.0.113.5 every 15m")
     card = channel.platform.posted[0].card
     assert card.title == "Watching 203.0.113.5, every 6h"
-    assert any("You asked for every 15m" in line.text for line in card.lines)
+    assert any("Requested every 15m" in line.text for line in card.lines)
 
 
 async def test_watch_in_unavailable_channel_is_not_stored(channel: ChannelHarness) -> None:
@@ -311,7 +314,7 @@ async def test_mute_without_duration_offers_choices(typed: str, channel: Channel
 
 async def test_acknowledgement_is_shown_on_root_and_made_once(channel: ChannelHarness) -> None:
     watch = await channel.open_incident()
-    assert (await channel.type(f"ack {watch}")).title == "ada has 203.0.113.5 in hand"
+    assert (await channel.type(f"ack {watch}")).title == "203.0.113.5: acknowledged by ada"
     again = await channel.type(f"ack {watch}", user="U2", name="grace")
     assert again.title == "203.0.113.5 was acknowledged by ada already."
     if isinstance(channel.store, InMemoryRepository):
@@ -330,7 +333,7 @@ async def test_restricted_channel_allows_only_creator_to_change_watch(verb: str,
     await channel.type("watch 203.0.113.5")
     await channel.type("settings restrict on")
     refused = await channel.type(verb.format("203.0.113.5"), user="U2")
-    assert "only the one who made a watch" in refused.title
+    assert "only the creator of a watch" in refused.title
     assert len(await channel.watches()) == 1
     assert (await channel.type(verb.format("203.0.113.5"))).tone is not Tone.WARN
 
@@ -384,7 +387,7 @@ async def test_rejoined_channel_gets_card_only_if_watches_were_paused(channel: C
     await channel.store.pause_channel(CHANNEL)
     card = await channel.commands.on_channel_joined(CHANNEL)
     assert card is not None
-    assert card.title == "The watches of this channel go on"
+    assert card.title == "The watches of this channel are resumed"
 
 
 async def test_uninstall_purges_the_workspace(channel: ChannelHarness) -> None:

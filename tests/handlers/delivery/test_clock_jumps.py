@@ -22,7 +22,7 @@ MINUTE = timedelta(minutes=1)
 async def enqueue(world: WatchingWorld) -> str:
     message = messages_of_incident(watch())[0]
     await world.repository.add(message.watch, message.incident, world.clocks() + timedelta(hours=1))
-    await world.redis.rpush(f"mc1:outbox:{CHANNEL}", f"{message.id}\n{dump(message)}")
+    await world.redis.rpush(f"mc1:outbox:{CHANNEL}", f"{message.id}\n{dump(message.message)}")
     await world.redis.zadd("mc1:waiting", {str(CHANNEL): 0})
     return message.id
 
@@ -50,13 +50,15 @@ async def test_channel_that_waits_a_year_is_ready(redis: Redis) -> None:
 
 def test_retry_after_a_year_is_an_hour() -> None:
     timeouts = DeliveryTimeouts(now=Clock(LATER))
-    decision = retry_decision(messages_of_incident(watch())[0], RetryAfter("busy", 365 * 86_400), True, timeouts)
+    decision = retry_decision(
+        messages_of_incident(watch())[0].message, RetryAfter("busy", 365 * 86_400), True, timeouts
+    )
     assert decision.retry_at == LATER + timeouts.unavailable_retry
 
 
 @pytest.mark.parametrize(("error", "attempts"), [(Rejected("no"), 288), (ChannelUnavailable("left"), 720)])
 def test_message_from_a_clock_ahead_is_dropped_after_its_attempts(error: Rejected, attempts: int) -> None:
-    message = messages_of_incident(watch())[0]
+    message = messages_of_incident(watch())[0].message
     timeouts = DeliveryTimeouts(now=Clock(message.at - timedelta(days=365)))
     assert retry_decision(replace(message, attempts=attempts - 1), error, True, timeouts).retry_at is not None
     assert retry_decision(replace(message, attempts=attempts), error, True, timeouts).retry_at is None

@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 
-from bot.monitoring.interfaces import AlertMessage
 from bot.monitoring.models import Channel
 from handlers.delivery import DeliveryTimeouts, DeliveryWorker
 from handlers.message import Tone
 from handlers.ports import DeliveryUnknown, RetryAfter
 from tests.support.fake_channel import FakeChannel
 from tests.support.memory_repository import InMemoryRepository, StoreContents
-from tests.support.outbox_messages import LATER, make_channels, message_for, messages_of_incident
+from tests.support.outbox_messages import LATER, WatchedAlert, make_channels, message_for, messages_of_incident
 from tests.support.stored_watches import Clock, numbered_watch
 
 CHANNELS, WATCHES = 20, 25  # four messages per watch
@@ -31,7 +30,7 @@ STEPS = {
         InMemoryRepository.mark_sent,
         InMemoryRepository.revert_attempt,
         InMemoryRepository.root_message_id,
-        InMemoryRepository.find,
+        InMemoryRepository.get,
         InMemoryRepository.settings,
         InMemoryRepository.store_started_at,
     )
@@ -107,7 +106,7 @@ class Simulation:
         self.platform = FakeChannel(self.clock, self.faults.before, self.faults.after)
         self.wanted = [message for channel in make_channels(CHANNELS) for message in messages_in(channel)]
         for message in self.wanted:
-            self.store.enqueue(message)
+            self.store.enqueue(message.message)
             self.store.store(message.watch, message.incident)
         self.snapshots: list[tuple[datetime, StoreContents]] = []
 
@@ -161,7 +160,7 @@ class Simulation:
         )
 
 
-def messages_in(channel: Channel) -> list[AlertMessage]:
+def messages_in(channel: Channel) -> list[WatchedAlert]:
     """Messages of a channel's incidents, interleaved: all opened, then all grew, and so on."""
     watches = [numbered_watch(number, channel) for number in range(WATCHES)]
     return [message_for(message, watch) for message in TEMPLATE for watch in watches]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,14 +19,14 @@ from bot.monitoring.interfaces import (
     ListNoticeMessage,
     Outbox,
     OutboxMessage,
-    UpdateMode,
+    StoredWatch,
     WatchRepository,
 )
 from bot.monitoring.models import Acknowledged, AlertReason, Channel
 from bot.monitoring.repository import RedisRepository
 from bot.monitoring.serialization import dump
 from handlers.delivery import DeliveryTimeouts, DeliveryWorker
-from handlers.message import Card, Tone
+from handlers.message import Card, Tone, UpdateMode
 from handlers.ports import (
     ChannelUnavailable,
     DeliveryUnknown,
@@ -38,8 +39,8 @@ from handlers.ports import (
 from tests.support.fake_channel import FakeChannel
 from tests.support.incident_stories import T0
 from tests.support.memory_repository import InMemoryRepository
-from tests.support.outbox_messages import LATER, REASONS, messages_of, messages_of_incident
-from tests.support.stored_watches import CHANNEL, OTHER_CHANNEL, Clock, numbered_watch, watch
+from tests.support.outbox_messages import LATER, REASONS, WatchedAlert, messages_of, messages_of_incident
+from tests.support.stored_watches import CHANNEL, OTHER_CHANNEL, Clock, baseline, numbered_watch, watch
 
 
 class Crash(BaseException):
@@ -67,14 +68,15 @@ class Harness:
     platform: FakeChannel
     delivery: DeliveryWorker
 
-    async def put(self, *messages: OutboxMessage) -> None:
-        for message in messages:
-            if isinstance(message, AlertMessage) and await self.store.find(message.channel, message.watch.id) is None:
-                await self.store.add(message.watch, message.incident, LATER)
+    async def put(self, *messages: WatchedAlert | OutboxMessage) -> None:
+        for given in messages:
+            message = given.message if isinstance(given, WatchedAlert) else given
+            if isinstance(given, WatchedAlert) and await self.store.get(given.channel, given.watch.id) is None:
+                await self.store.add(given.watch, given.incident, LATER)
             if isinstance(self.store, InMemoryRepository):
                 self.store.enqueue(message)
             else:
-                await self.redis.rpush(f"mc1:outbox:{message.channel}", f"{message.id}\n{dump(message)}")
+                await self.redis.rpush(f"mc1:outbox:{message.channel}", f"{message.id}\n{stored_text(message)}")
                 await self.redis.zadd("mc1:waiting", {str(message.channel): 0}, nx=True)
 
     async def deliver(self, channel: Channel = CHANNEL) -> int:
@@ -96,6 +98,16 @@ class Harness:
                 raise error
 
         self.platform.before, self.platform.after = (raises, lambda _: None) if before else (lambda _: None, raises)
+
+
+def stored_text(message: OutboxMessage) -> str:
+    """As this version stores it, or an earlier one if it has a snapshot of the watch."""
+    if not isinstance(message, AlertMessage) or message.snapshot is None:
+        return dump(message)
+    document = json.loads(dump(replace(message, snapshot=None)))
+    del document["alert"]["began"]
+    watch, incident = (json.loads(dump(part)) for part in (message.snapshot.watch, message.snapshot.incident))
+    return json.dumps({**document, "watch": watch, "incident": incident})
 
 
 def build_worker(store: WatchRepository | Outbox, platform: FakeChannel, clock: Clock) -> DeliveryWorker:
@@ -142,7 +154,7 @@ async def test_list_notice_is_one_message_edited_at_its_end(harness: Harness) ->
     assert await harness.deliver() == 4
     assert [message.thread for message in harness.platform.posted] == ["", "", harness.platform.posted[0].id]
     notice = harness.platform.posted[1]
-    assert (notice.key, notice.card.title, notice.edits) == (BEGUN.id, "Some list is believed again", 1)
+    assert (notice.key, notice.card.title, notice.edits) == (BEGUN.id, "Some list is reliable again", 1)
 
 
 async def test_list_notice_is_not_posted_again_after_crash(harness: Harness) -> None:
@@ -369,6 +381,53 @@ async def test_root_shows_acknowledgement_made_since_alert(harness: Harness) -> 
     assert "by ada" in str(harness.platform.posted[0].card.facts)
 
 
+@pytest.mark.parametrize("sent_before", [0, 2])
+async def test_alerts_of_removed_watch_are_still_posted(sent_before: int, harness: Harness) -> None:
+    await harness.put(OPENED, GREW, EASED, RESOLVED)
+    for _ in range(sent_before):
+        assert await harness.delivery.deliver_next(CHANNEL)
+    assert await harness.store.remove(CHANNEL, WATCH.id)
+    await harness.deliver()
+    root, *replies = harness.platform.posted
+    assert [message.key for message in (root, *replies)] == [m.id for m in (OPENED, GREW, EASED, RESOLVED)]
+    assert (root.card.title, root.edits) == ("203.0.113.5: clear again after 4h 58m", 3)
+    assert await harness.store.list_watches(CHANNEL) == []
+
+
+async def test_alert_of_watch_removed_and_added_again_is_posted_once(harness: Harness) -> None:
+    await harness.put(OPENED)
+    assert await harness.store.remove(CHANNEL, WATCH.id)
+    renamed = replace(WATCH, name="HQ egress")
+    assert await harness.store.add(renamed, baseline(renamed, now=LATER), LATER)
+    assert await harness.deliver() == 1
+    assert [message.card.title for message in harness.platform.posted] == ["HQ egress (203.0.113.5): on a"]
+
+
+async def test_alert_of_removed_watch_in_unavailable_channel_is_dropped(harness: Harness) -> None:
+    await harness.put(OPENED)
+    assert await harness.store.remove(CHANNEL, WATCH.id)
+    harness.fail_next(ChannelUnavailable("channel_not_found"))
+    assert await harness.deliver() == 1
+    assert (harness.platform.posted, harness.platform.direct_messages) == ([], [])
+
+
+async def test_alert_stored_with_its_watch_is_posted_after_removal(harness: Harness) -> None:
+    """Earlier versions stored a copy of the watch with every alert, and nothing of a removed watch."""
+    acknowledged = replace(OPENED.incident, acknowledged=Acknowledged("ada", T0))
+    await harness.put(replace(OPENED.message, snapshot=StoredWatch(WATCH, acknowledged, removed=True)))
+    assert await harness.deliver() == 1
+    [message] = harness.platform.posted
+    assert (message.key, message.card.title) == (OPENED.id, "203.0.113.5: on a")
+    assert "by ada" in str(message.card.facts)
+
+
+async def test_alert_of_unknown_watch_is_dropped_and_does_not_block(harness: Harness) -> None:
+    other = messages_of_incident(numbered_watch(1))[0]
+    await harness.put(OPENED.message, other)
+    assert await harness.deliver() == 2
+    assert [message.key for message in harness.platform.posted] == [other.id]
+
+
 @pytest.mark.parametrize(
     ("settings", "posted", "broadcast"),
     [
@@ -439,7 +498,7 @@ async def test_worker_drains_every_channel_despite_store_errors() -> None:
     platform = FakeChannel(clock)
     for channel in (CHANNEL, OTHER_CHANNEL):
         for message in messages_of_incident(watch(channel=channel)):
-            store.enqueue(message)
+            store.enqueue(message.message)
             store.store(message.watch, message.incident)
     failures = iter([True, False, True])
     ready_channels = store.ready_channels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handlers.commands.parser import read_check
+from handlers.commands import read_check
 from handlers.message import Card
 from handlers.messages import report_card
 from handlers.messages.report import MAX_WITH_STEP

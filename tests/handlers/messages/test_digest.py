@@ -160,4 +160,4 @@ def test_digest_shows_limited_number_of_watches() -> None:
     history = History((Track("blocklist:psbl", "PSBL", (span(24, 20),)),))
     stored = [StoredWatch(stored_watch, baseline(stored_watch)) for stored_watch in watches]
     card = digest_card(stored, {stored_watch.id: history for stored_watch in watches}, NOW - 7 * DAY, NOW)
-    assert card.lines[-1].text == "And 5 more; `history` tells of each."
+    assert card.lines[-1].text == "And 5 more; `history` shows each."

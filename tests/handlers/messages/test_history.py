@@ -18,6 +18,7 @@ from handlers.commands.watch_parser import DEFAULT_RANGE, FULL_RANGE, history_st
 from handlers.message import Card, Tone
 from handlers.messages.history import history_card
 from handlers.ports import ChatRequest
+from handlers.verbs import Command
 from tests.handlers.charts.timelines import DAY, NOW, busy, ordinary
 from tests.support.dns_world import World
 from tests.support.incident_stories import T0
@@ -42,7 +43,7 @@ def test_history_card_states_its_numbers_in_text() -> None:
         "Last": "Spamhaus ZEN, since 22 Dec, 10:48 UTC",
         "SPF": "2d 1h, last until 2 Dec, 07:00 UTC",
         "MX changed": "2 times, last on 17 Dec, 06:00 UTC",
-        "in hand": "2 times, 3d 1h so far, since 22 Dec, 20:24 UTC by Bo",
+        "acknowledged": "2 times, 3d 1h so far, since 22 Dec, 20:24 UTC by Bo",
         "muted": "1d, last until 9 Dec, 06:00 UTC by Ada",
     }
     assert card.tone is Tone.WARN  # it is listed now
@@ -57,7 +58,7 @@ def test_chart_alt_text_contains_all_facts() -> None:
 def test_history_card_is_limited_to_requested_range() -> None:
     card = card_of(ordinary(), 7 * DAY)
     assert card.chart
-    assert [row.label for row in card.chart.timeline.rows] == ["Spamhaus ZEN", "MX changed", "in hand"]
+    assert [row.label for row in card.chart.timeline.rows] == ["Spamhaus ZEN", "MX changed", "acknowledged"]
     assert card.chart.timeline.start == NOW - 7 * DAY
 
 
@@ -68,7 +69,7 @@ def test_problem_without_listings_is_not_called_other() -> None:
 
 def test_empty_history_has_no_chart() -> None:
     card = card_of(History())
-    assert (card.title, card.chart) == ("HQ egress (203.0.113.5): nothing wrong since 24 Nov, 06:00 UTC", None)
+    assert (card.title, card.chart) == ("HQ egress (203.0.113.5): no problems since 24 Nov, 06:00 UTC", None)
     assert card.tone is Tone.GOOD
 
 
@@ -90,7 +91,8 @@ def test_history_card_names_limited_number_of_lists() -> None:
     ],
 )
 def test_history_range_after_watch_is_parsed(typed: str, expected: tuple[str, timedelta | None]) -> None:
-    assert read_history(typed) == expected
+    options = read_history(typed)
+    assert (options.watch.text, options.lookback) == expected
 
 
 def test_invalid_history_range_is_refused() -> None:
@@ -114,8 +116,8 @@ def watch_commands(store: InMemoryRepository) -> WatchCommands:
     return WatchCommands(store, store, no_poll, World({}), {}, store.clock)
 
 
-def request(text: str) -> ChatRequest:
-    return ChatRequest(CHANNEL, "U1", text, name="Ada")
+def request(verb: str) -> ChatRequest:
+    return ChatRequest(CHANNEL, "U1", Command(verb), name="Ada")
 
 
 async def test_history_command_shows_listing_and_acknowledgement() -> None:
@@ -127,13 +129,13 @@ async def test_history_command_shows_listing_and_acknowledgement() -> None:
     await store.update_incident(CHANNEL, WATCH.id, incident, initial)
     await store.update_incident(CHANNEL, WATCH.id, acknowledge(incident, "Ada", store.clock()), incident)
     store.clock.now = T0 + timedelta(hours=5)
-    card = await watch_commands(store).history(request("history"), "HQ egress all")
+    card = await watch_commands(store).history(request("history"), read_history("HQ egress all"))
     assert [(fact.label, fact.value) for fact in card.facts] == [
         ("Lists", "a"),
         ("Listed", "4h, each list counted by itself"),
         ("Longest", "4h on a"),
         ("Last", "a, since 24 Nov, 07:00 UTC"),
-        ("in hand", "3h so far, since 24 Nov, 08:00 UTC by Ada"),
+        ("acknowledged", "3h so far, since 24 Nov, 08:00 UTC by Ada"),
     ]
 
 
@@ -141,12 +143,12 @@ async def test_history_of_other_channels_watch_is_not_found() -> None:
     store = InMemoryRepository(Clock())
     await store.add(watch(channel=OTHER_CHANNEL), baseline(watch(channel=OTHER_CHANNEL), "a+"), T0)
     with pytest.raises(BadCommand, match="not watched in this channel"):
-        await watch_commands(store).history(request("history"), watch(channel=OTHER_CHANNEL).id)
+        await watch_commands(store).history(request("history"), read_history(watch(channel=OTHER_CHANNEL).id))
 
 
 def test_range_button_commands_are_parsed() -> None:
     for button in card_of(ordinary()).buttons:
         verb, _, arguments = button.command.partition(" ")
-        name, lookback = read_history(arguments)
-        assert (verb, name) == ("history", WATCH.id)
-        assert lookback is None if arguments.endswith(FULL_RANGE) else lookback
+        options = read_history(arguments)
+        assert (verb, options.watch.text) == ("history", WATCH.id)
+        assert options.lookback is None if arguments.endswith(FULL_RANGE) else options.lookback

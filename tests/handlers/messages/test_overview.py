@@ -77,9 +77,9 @@ def test_open_incident_shows_problem_channel_and_owner() -> None:
     sections = cards_of([stored, quiet()])
     assert "1 incident is open" in sections["Incidents"]
     assert f"{stored.watch.subject}: on " in sections["Incidents"]
-    assert "#mail · nobody has it in hand yet" in sections["Incidents"]
+    assert "#mail · not acknowledged" in sections["Incidents"]
     acknowledged = replace(stored, incident=acknowledge(stored.incident, "ada", NOW))
-    assert "ada has it in hand" in cards_of([acknowledged])["Incidents"]
+    assert "acknowledged by ada" in cards_of([acknowledged])["Incidents"]
 
 
 def test_watches_are_grouped_by_channel_problems_first() -> None:
@@ -90,7 +90,7 @@ def test_watches_are_grouped_by_channel_problems_first() -> None:
     assert list(cards) == ["#abuse: 1 watch", "#mail: 2 watches, 1 with an open incident"]
     table = cards["#mail: 2 watches, 1 with an open incident"].table
     assert table
-    assert table.columns == ("Watch", "State", "Every", "Next look")
+    assert table.columns == ("Watch", "State", "Every", "Next check")
     assert [row[0] for row in table.rows] == [listed().watch.subject, quiet().watch.subject]
     assert [row[3] for row in table.rows] == ["now", "07:10 UTC"]
 
@@ -98,9 +98,9 @@ def test_watches_are_grouped_by_channel_problems_first() -> None:
 @pytest.mark.parametrize(
     ("stored", "text"),
     [
-        (replace(quiet(), paused=True), "none while it rests"),
+        (replace(quiet(), paused=True), "none while paused"),
         (replace(quiet(), next_poll_at=None), "not planned yet"),
-        (replace(quiet(), interval=timedelta(hours=3)), "3h (wished: 1h)"),
+        (replace(quiet(), interval=timedelta(hours=3)), "3h (requested: 1h)"),
     ],
     ids=["resting", "no plan", "stretched"],
 )
@@ -121,7 +121,7 @@ def test_unusable_lists_are_grouped_by_reason() -> None:
         ("C", Verdict.UNKNOWN, "timeout", 1),
     ]
     [card] = lists_section(rows, (), NAMES).cards
-    assert card.title == "2 of 5 lists answer their own test entries right"
+    assert card.title == "2 of 5 blocklists are working"
     assert [line.text for line in card.lines] == ["A, B: it refuses this resolver", "C: no answer in time"]
 
 
@@ -130,8 +130,8 @@ def test_quarantined_and_silent_lists_are_named() -> None:
     for rows in (GOOD, None):
         [card] = lists_section(rows, list_states, NAMES).cards
         assert [line.text for line in card.lines] == [
-            "Kempt: held back since 24 Nov, 06:00 UTC",
-            "Silent for some rounds: Spamhaus ZEN",
+            "Kempt: results ignored since 24 Nov, 06:00 UTC",
+            "No answer for some rounds: Spamhaus ZEN",
         ]
 
 
@@ -148,7 +148,7 @@ def test_unresponsive_name_server_is_reported(unresponsive: Sequence[int], tone:
 def test_unused_name_server_shows_no_figures() -> None:
     [card] = resolver_section([ServerHealth("192.0.2.53", False, 0, 0, 0, None)]).cards
     assert card.table
-    assert card.table.rows == (("192.0.2.53", "not asked yet", "–", "0", "–"),)
+    assert card.table.rows == (("192.0.2.53", "not queried yet", "–", "0", "–"),)
 
 
 FEW = (QueryUsage("kempt", 300_000, 1_000),)
@@ -161,14 +161,14 @@ def test_nearly_used_budget_is_a_warning(used: int, tone: Tone) -> None:
     assert card.table
     assert card.table.rows[0] == ("Spamhaus ZEN", f"{used:,}", "100,000", "80.0%")
     assert (
-        "1 more list with a limit: not asked today"
+        "1 more list with a limit: not queried today"
         in budgets_section([*FEW, QueryUsage("kempt", 9, 0)], NAMES).cards[0].footnote
     )
 
 
 def test_unused_budgets_have_no_table() -> None:
     [card] = budgets_section([QueryUsage("kempt", 300_000, 0)], NAMES).cards
-    assert (card.title, card.table) == ("No watch has asked a list with a daily limit today", None)
+    assert (card.title, card.table) == ("No watch has queried a list with a daily limit today", None)
 
 
 @dataclass
@@ -250,7 +250,7 @@ async def test_failing_section_does_not_hide_others() -> None:
     sections = texts((*overview.watched, *overview.health))
     assert list(sections) == ["Watches", "Blocklists", "Resolver", "Budgets"]
     assert "The store of the watches does not answer" in sections["Watches"]
-    assert "Something broke here" in sections["Blocklists"]
+    assert "Internal error" in sections["Blocklists"]
 
 
 async def test_list_status_is_cached_for_five_minutes() -> None:
@@ -267,7 +267,7 @@ async def test_failed_list_status_is_queried_again() -> None:
     builder = build_overviews(FakeOverviewSource(), lists)
     await builder.build_all()
     lists.broken = False
-    assert "2 of 2 lists" in str(await builder.build_all())
+    assert "2 of 2 blocklists" in str(await builder.build_all())
 
 
 async def test_overview_does_not_wait_for_list_status() -> None:
@@ -276,7 +276,7 @@ async def test_overview_does_not_wait_for_list_status() -> None:
     lists.free.clear()
     overview: Overview = await builder.build_all()
     assert overview.lists_pending
-    assert "Asking every blocklist" in str(overview)
+    assert "Querying the test points" in str(overview)
     lists.free.set()
     await asyncio.sleep(0)
     assert not (await replace(builder, list_timeout_s=1).build_all()).lists_pending

@@ -22,10 +22,12 @@ def words(card: Card) -> str:
 @pytest.mark.parametrize(
     ("report", "expected"),
     [
-        (CLEAN, "all good"),
+        (CLEAN, "no problems found"),
         (LISTED, "on Spamhaus ZEN, and 2 more problems"),
-        (HALF_UNKNOWN, "1 problem (reverse name)"),
-        (PBL_ON_A_CLIENT, "all good"),
+        (HALF_UNKNOWN, "1 problem (PTR)"),
+        (PBL_ON_A_CLIENT, "no problems, but listed on Spamhaus ZEN"),
+        (report(*(listing(name, Verdict.PASS) for name in "ABC")), "no problems, but listed on A and 2 more"),
+        (report(listing("Praise", Verdict.PASS, effect="allow")), "no problems found"),
         (report(listing("A"), listing("B"), listing("C")), "on A and 2 more blocklists"),
         (report(listing("Silent", Verdict.UNKNOWN, "unknown")), "not everything could be checked"),
         (report(finding("spf", Verdict.WARN), finding("spf", Verdict.FAIL)), "2 problems (SPF)"),
@@ -42,7 +44,7 @@ def test_report_card_starts_with_worst_problem_and_its_step() -> None:
     assert card.tone is Tone.BAD
     assert [line.text for line in card.lines[:3]] == [
         "Spamhaus ZEN says listed.",
-        "192.0.2.25 has no reverse name.",
+        "192.0.2.25 has no PTR record.",
         "SPF softfails for this address.",
     ]
     assert card.step == "Fix the cause, then ask for removal."
@@ -59,13 +61,13 @@ def test_unanswered_lists_are_not_counted_as_clean() -> None:
     text = words(report_card(HALF_UNKNOWN))
     assert ("25 lists not known (no answer in time): Silent 0, Silent 1, Silent 2, Silent 3 and 21 more.") in text
     assert "5 lists not known (it refuses this resolver)" in text
-    assert "60 lists asked: 30 clean, 0 listed, 30 without an answer" in text
+    assert "60 lists queried: 30 clean, 0 listed, 30 without an answer" in text
 
 
 def test_passed_checks_are_one_line_without_failed_ones() -> None:
     mixed = report(finding("spf"), finding("spf", Verdict.WARN), finding("mx"))
-    (passed,) = (line.text for line in report_card(mixed).lines if line.text.startswith("In order"))
-    assert passed == "In order: MX."
+    (passed,) = (line.text for line in report_card(mixed).lines if line.text.startswith("Passed"))
+    assert passed == "Passed: MX."
 
 
 def test_three_listings_are_shown_only_in_table() -> None:
@@ -90,7 +92,9 @@ def test_problems_over_the_limit_are_counted() -> None:
 
 def test_report_footnote_shows_cache_and_notes() -> None:
     assert "from the cache" in report_card(report(finding("mx"), cached=True)).footnote
-    assert "The store is away." in report_card(report(finding("mx"), notes=("The store is away.",))).footnote
+    assert (
+        "The store is unavailable." in report_card(report(finding("mx"), notes=("The store is unavailable.",))).footnote
+    )
 
 
 def test_several_reports_are_one_table_worst_first() -> None:
@@ -98,6 +102,13 @@ def test_several_reports_are_one_table_worst_first() -> None:
     assert card.title == "1 of 2 targets has a problem that stops mail"
     assert card.table is not None
     assert [row[1] for row in card.table.rows] == ["bad", "good"]
+
+
+def test_several_reports_with_harmless_listing_are_not_called_good() -> None:
+    card = reports_card([CLEAN, PBL_ON_A_CLIENT])
+    assert card.title == "2 targets: no problems, but listed"
+    assert card.table is not None
+    assert [row[1] for row in card.table.rows] == ["good", "listed"]
 
 
 def test_checking_card_names_target_and_list_count() -> None:
@@ -109,14 +120,12 @@ def test_checking_card_names_target_and_list_count() -> None:
 
 def test_receiver_verdicts_are_one_fact_and_no_problem() -> None:
     rules = [{"state": "broken", "replies": ["5.7.25"]}, {"state": "met", "replies": ["5.7.26"]}]
-    gmail = finding("senders", Verdict.FAIL, "Gmail would refuse this mail.")
+    gmail = finding("senders", Verdict.FAIL, "Gmail is likely to reject this mail.")
     gmail = gmail._replace(facts={"name": "Gmail", "rules": rules})
     yahoo = finding("senders")._replace(facts={"name": "Yahoo", "rules": rules[1:]})
     card = report_card(report(finding("ptr", Verdict.FAIL, "No name."), gmail, yahoo))
-    assert [(fact.label, fact.value) for fact in card.facts] == [
-        ("Would take this mail", "Gmail no (5.7.25) · Yahoo yes")
-    ]
-    assert card.title.endswith("1 problem (reverse name)")
+    assert [(fact.label, fact.value) for fact in card.facts] == [("Likely", "Gmail rejects (5.7.25) · Yahoo accepts")]
+    assert card.title.endswith("1 problem (PTR)")
 
 
 HOLDER = finding("network")._replace(
@@ -133,7 +142,7 @@ HOLDER = finding("network")._replace(
         (finding("spf", Verdict.FAIL), HOLDER, []),
         (finding("ptr"), HOLDER, []),
     ],
-    ids=["listed", "no reverse name, and little is known", "not the network's business", "all good"],
+    ids=["listed", "no PTR record, and little is known", "not the network's business", "all good"],
 )
 def test_network_owner_is_shown_only_if_it_may_have_to_act(
     problem: Finding, holder: Finding, expected: list[str]

@@ -8,18 +8,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
 
 import httpx
 import pytest_asyncio
 import uvicorn
 from starlette.applications import Starlette
 
+from bot.storage.deduplicator import Deduplicator
 from handlers.charts import Bar, Row, RowKind, Timeline
+from handlers.commands import VERBS
 from handlers.message import Button, Card, Chart, Line, Tone
+from handlers.messages import internal_error_card, refusal_card
 from handlers.ports import Ack, Channel, ChatRequest, CommandHandler, ProgressCallback, ignore_progress
 from handlers.slack.app import Credentials, SlackPlatform
 from handlers.slack.app_home import OverviewLoader, empty_overview
 from handlers.slack.responder import SlackTimeouts
+from handlers.verbs import Refusal, VerbTable
 from tests.support.fake_slack import TOKEN, FakeSlack
 from tests.support.slack_payloads import SECRET, form_body, signed_headers, slash_command
 
@@ -27,12 +32,12 @@ ANSWER = Card(
     "203.0.113.5 · example.com: on Example List",
     Tone.BAD,
     step="Ask Example List to remove 203.0.113.5.",
-    lines=(Line("Listed by Example List.", Tone.BAD, quote="spam seen"), Line("In order: SPF, DMARC.", Tone.GOOD)),
+    lines=(Line("Listed by Example List.", Tone.BAD, quote="spam seen"), Line("Passed: SPF, DMARC.", Tone.GOOD)),
     buttons=(
         Button("Removal form", url="https://list.example/remove"),
         Button("Check again", "check 203.0.113.5 fresh", in_place=True),
     ),
-    footnote="62 lists asked",
+    footnote="62 lists queried",
 )
 MORNING = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 ROW = Row("Example List", RowKind.LISTED, (Bar(MORNING, MORNING + timedelta(hours=6)),), "6h")
@@ -41,16 +46,18 @@ CHART_CARD = Card(
     Tone.GOOD,
     chart=Chart(Timeline("203.0.113.5", MORNING, MORNING + timedelta(days=1), (ROW,)), "Listed for 6h."),
 )
-BAD_INPUT = Card("“nonsense” is not an address or a domain.", Tone.WARN, private=True)
+BAD_INPUT = refusal_card("“nonsense” is not an address or a domain; type something like 203.0.113.5 or example.com.")
+BROKEN = "broken.example"
 
 
 @dataclass
 class ScriptedCommands:
-    """Command handler: `nonsense` is refused, `broken` raises, anything else is answered.
+    """Command handler: BROKEN fails, anything else that can be parsed is answered.
 
     Answers wait until `released` is set.
     """
 
+    verbs: ClassVar[VerbTable[Any]] = VERBS
     requests: list[ChatRequest] = field(default_factory=list)
     resumed_channels: list[Channel] = field(default_factory=list)
     uninstalled: list[tuple[str, str]] = field(default_factory=list)
@@ -59,16 +66,18 @@ class ScriptedCommands:
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def acknowledge(self, request: ChatRequest) -> Ack:
-        if request.text == "nonsense":
-            return Ack(BAD_INPUT, needs_work=False)
-        return Ack(Card(f"Checking {request.text} …", private=True), needs_work=True)
+        arguments = request.command.arguments
+        if isinstance(arguments, Refusal):
+            return Ack(refusal_card(arguments.sentence), needs_work=False)
+        about = ", ".join(str(check.target) for check in getattr(arguments, "requests", ())) or request.command.verb
+        return Ack(Card(f"Checking {about} …", private=True), needs_work=True)
 
     async def handle(self, request: ChatRequest, on_progress: ProgressCallback = ignore_progress) -> Card:
         self.requests.append(request)
         await self.released.wait()
-        if request.text == "broken":
-            raise RuntimeError("a secret detail of ours")
-        return CHART_CARD if request.text.startswith("history") else ANSWER
+        if request.command == VERBS.parse(BROKEN):
+            return internal_error_card()
+        return CHART_CARD if request.command.verb == "history" else ANSWER
 
     async def on_channel_joined(self, channel: Channel) -> Card | None:
         self.resumed_channels.append(channel)
@@ -102,7 +111,7 @@ class Workspace:
 
     async def send(self, body: str, kind: str) -> httpx.Response:
         answer = await self.http.post("/slack/events", content=body, headers=signed_headers(body, kind))
-        await self.slack.wait_enqueued()
+        await self.slack.dispatcher.wait_enqueued()
         return answer
 
     async def type_command(self, text: str, trigger: str = "1.1") -> httpx.Response:
@@ -136,7 +145,7 @@ async def serve_app(app: Starlette) -> AsyncIterator[str]:
 @asynccontextmanager
 async def open_workspace(
     enqueue: Callable[[dict[str, str]], Awaitable[None]] | None = None,
-    deduplicator: Callable[[str], Awaitable[bool]] | None = None,
+    deduplicator: Deduplicator | None = None,
     timeouts: SlackTimeouts | None = None,
     load_overview: OverviewLoader = empty_overview,
     commands: CommandHandler | None = None,

@@ -37,7 +37,7 @@ async def test_delivery_with_api_failures_posts_each_alert_once_in_order() -> No
         for number in range(12)
     ]
     for message in expected:
-        repository.enqueue(message)
+        repository.enqueue(message.message)
         repository.store(message.watch, message.incident)
     async with serve_app(fake.app) as url:
         speaker = SlackPoster(Clients(single_token(TOKEN), f"{url}/api/").without_retries)

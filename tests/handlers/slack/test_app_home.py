@@ -11,6 +11,7 @@ from itertools import count
 
 import pytest
 
+from handlers.commands import VERBS
 from handlers.message import Button, Card, Fact, Line, Table, Tone
 from handlers.messages.overview import ChannelWatch, Overview, Section, watch_sections
 from handlers.slack.app_home import ADD_WATCH, MAX_BLOCKS, REFRESH, TRUNCATED_NOTE, home_view
@@ -134,7 +135,8 @@ async def test_watch_added_on_home_shows_result_there() -> None:
         await workspace.send(*interaction_body(view_submission(view, {"targets": "203.0.113.5", "channel": "C5"})))
         await workspace.run_job()
         [request] = workspace.commands.requests
-        assert (request.channel.id, request.user, request.text) == ("C5", "U1", "watch 203.0.113.5 as mta")
+        assert (request.channel.id, request.user) == ("C5", "U1")
+        assert request.command == VERBS.parse("watch 203.0.113.5 as mta")
         [home] = workspace.fake.published_homes
         text = json.dumps(home["view"], ensure_ascii=False)
         assert text.index("on Example List") < text.index("#mail: 1 watch")
@@ -167,8 +169,8 @@ def test_home_view_lists_watch_state_and_next_poll() -> None:
     text = " ".join(_texts(home_view(Overview(sections), NOW)))
     for text_part in (
         "1 incident is open",
-        f"{quiet().watch.subject}: all good",
-        "Every 1h · Next look 07:10 UTC",
+        f"{quiet().watch.subject}: no problems",
+        "Every 1h · Next check 07:10 UTC",
         "Nothing is muted",
     ):
         assert text_part in text, text_part

@@ -55,8 +55,8 @@ def test_card_blocks_are_in_reading_order() -> None:
         "Listed by Example List.",
         "spam seen",
         "✓  ",
-        "In order: SPF, DMARC.",
-        "62 lists asked",
+        "Passed: SPF, DMARC.",
+        "62 lists queried",
         "Removal form",
         "Check again",
     ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from handlers.commands import VERBS
 from handlers.ports import File, FileUnreadable
 from handlers.slack.files import (
     EXTERNAL_FILE,
@@ -17,6 +18,7 @@ from handlers.slack.files import (
     file_server_for,
 )
 from handlers.slack.requests import SlackRequest
+from handlers.verbs import Command
 from tests.handlers.slack.conftest import Workspace
 from tests.support.slack_payloads import (
     direct_message,
@@ -44,7 +46,7 @@ async def requested_files(workspace: Workspace) -> list[File]:
     [
         ("<@UBOT>", "bounce"),
         ("<@UBOT> bounce", "bounce"),
-        ("<@UBOT> what does this say?", "bounce what does this say?"),
+        ("<@UBOT> what does this say?", "bounce"),
         ("<@UBOT> headers", "headers"),
         ("<@UBOT> 192.0.2.66", "192.0.2.66"),
         ("<@UBOT> watches", "watches"),
@@ -54,7 +56,7 @@ async def test_mention_with_file_reads_it_as_bounce(text: str, command: str, wor
     file = workspace.fake.add_file(workspace.url, "F1", LOG)
     await workspace.send(*json_body(event_callback(mention(text, files=[file]))))
     [read] = await requested_files(workspace)
-    assert workspace.commands.requests[0].text == command
+    assert workspace.commands.requests[0].command == VERBS.parse(command)
     assert await read.read(MAX_BYTES) == LOG
 
 
@@ -62,7 +64,7 @@ async def test_direct_message_with_file_is_bounce(workspace: Workspace) -> None:
     file = workspace.fake.add_file(workspace.url, "F1", LOG)
     await workspace.send(*json_body(event_callback(direct_message("", subtype="file_share", files=[file]))))
     [read] = await requested_files(workspace)
-    assert (workspace.commands.requests[0].text, await read.read(MAX_BYTES)) == ("bounce", LOG)
+    assert (workspace.commands.requests[0].command, await read.read(MAX_BYTES)) == (VERBS.parse("bounce"), LOG)
 
 
 async def test_bounce_shortcut_reads_message_and_files(workspace: Workspace) -> None:
@@ -76,7 +78,8 @@ async def test_bounce_shortcut_reads_message_and_files(workspace: Workspace) -> 
     await workspace.send(*interaction_body(action))
     assert [job["thread"] for job in workspace.jobs] == ["1.2"]
     [read] = await requested_files(workspace)
-    assert workspace.commands.requests[0].text == "bounce see <a@example.com>\nhttps://list.example/?ip=192.0.2.66"
+    pasted = "see <a@example.com>\nhttps://list.example/?ip=192.0.2.66"
+    assert workspace.commands.requests[0].command == Command("bounce", pasted)
     assert await read.read(MAX_BYTES) == LOG
 
 
@@ -90,9 +93,9 @@ async def test_form_file_is_read(workspace: Workspace) -> None:
 
 
 def test_request_files_are_queued_as_ids() -> None:
-    request = SlackRequest("1.1", "T1", "C1", "U1", "bounce", requested_at=1.0, files=("F1", "F2"))
-    assert SlackRequest.from_job(request.to_job()) == request
-    assert "opens" not in request.to_job()
+    request = SlackRequest("1.1", "T1", "C1", "U1", VERBS.parse("bounce"), requested_at=1.0, files=("F1", "F2"))
+    assert SlackRequest.from_job(request.to_job(VERBS), VERBS) == request
+    assert "opens" not in request.to_job(VERBS)
 
 
 # Downloading

@@ -67,7 +67,7 @@ async def test_request_with_bad_signature_is_refused(case: str, workspace: Works
 async def test_signed_request_enqueues_job(workspace: Workspace) -> None:
     answer = await workspace.http.post("/slack/events", content=BODY, headers=signed_headers(BODY))
     assert answer.status_code == 200
-    await workspace.slack.wait_enqueued()
+    await workspace.slack.dispatcher.wait_enqueued()
     assert len(workspace.jobs) == 1
 
 
@@ -83,7 +83,7 @@ async def test_replayed_request_runs_once(workspace: Workspace) -> None:
     headers = signed_headers(BODY)
     answers = [await workspace.http.post("/slack/events", content=BODY, headers=headers) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 401, 401]
-    await workspace.slack.wait_enqueued()
+    await workspace.slack.dispatcher.wait_enqueued()
     assert len(workspace.jobs) == 1
 
 

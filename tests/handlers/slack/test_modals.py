@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from handlers.commands import VERBS
 from handlers.ports import Ack, ChatRequest
 from handlers.slack.modals import form_for, from_form
-from handlers.slack.requests import SlackRequest
+from handlers.slack.requests import RequestContext, SlackRequest
+from handlers.verbs import Command
 from tests.handlers.slack.conftest import BAD_INPUT, ScriptedCommands, Workspace, open_workspace
 from tests.handlers.slack.hostile import HOSTILE
 from tests.support.slack_payloads import button_action, event_callback, interaction_body, json_body, view_submission
 from tests.support.slack_validator import form_faults
 
-REQUEST = SlackRequest(
-    "1.1", "T1", "C1", "U1", "watch", requested_at=1_700_000_000.0, response_url="https://hooks.example/x"
-)
+RESPONSE_URL = "https://hooks.example/x"
+CONTEXT = RequestContext(2.0, VERBS)
+
+
+def typed(text: str) -> SlackRequest:
+    command = VERBS.parse(text)
+    return SlackRequest("1.1", "T1", "C1", "U1", command, requested_at=1.0, thread="1.5", response_url=RESPONSE_URL)
 
 
 def form(text: str) -> dict[str, Any]:
-    view = form_for(
-        SlackRequest("1.1", "T1", "C1", "U1", text, requested_at=1.0, thread="1.5", response_url=REQUEST.response_url)
-    )
+    view = form_for(typed(text))
     assert view is not None
     return view
 
@@ -38,7 +43,7 @@ def test_every_form_is_a_valid_view(text: str) -> None:
     "text", ["watch 203.0.113.5", "mute 0123456789 1h", "unmute 0123456789", "check watch", "bounce 550", ""]
 )
 def test_complete_command_opens_no_form(text: str) -> None:
-    assert form_for(SlackRequest("1.1", "T1", "C1", "U1", text, requested_at=1.0)) is None
+    assert form_for(typed(text)) is None
 
 
 @pytest.mark.parametrize(
@@ -53,33 +58,34 @@ def test_complete_command_opens_no_form(text: str) -> None:
     ],
 )
 def test_watch_form_becomes_command(filled: dict[str, str], command: str) -> None:
-    request = from_form(view_submission(form("watch"), filled), now=2.0)
-    assert request.text == command
-    assert (request.channel, request.thread, request.response_url) == ("C1", "1.5", REQUEST.response_url)
+    request = from_form(view_submission(form("watch"), filled), CONTEXT)
+    assert request.command == VERBS.parse(command)
+    assert (request.channel, request.thread, request.response_url) == ("C1", "1.5", RESPONSE_URL)
 
 
 @pytest.mark.parametrize("verb", ["bounce", "headers"])
 def test_paste_form_preserves_lines_and_files(verb: str) -> None:
-    pasted = from_form(view_submission(form(verb), {"text": "550-one\n550 two"}), now=2.0)
-    assert (pasted.text, pasted.files) == (f"{verb} 550-one\n550 two", ())
-    with_file = from_form(view_submission(form(verb), {"file": [{"id": "F1"}]}), now=2.0)
-    assert (with_file.text, with_file.files) == (verb, ("F1",))
+    pasted = from_form(view_submission(form(verb), {"text": "550-one\n550 two"}), CONTEXT)
+    assert (pasted.command, pasted.files) == (Command(verb, "550-one\n550 two"), ())
+    with_file = from_form(view_submission(form(verb), {"file": [{"id": "F1"}]}), CONTEXT)
+    assert (with_file.command, with_file.files) == (Command(verb, ""), ("F1",))
 
 
 def test_mute_form_includes_watch_id() -> None:
-    assert from_form(view_submission(form("mute 0123456789"), {"length": "8h"}), now=2.0).text == "mute 0123456789 8h"
+    submitted = from_form(view_submission(form("mute 203.0.113.5 example.com"), {"length": "8h"}), CONTEXT)
+    assert submitted.command == VERBS.parse("mute 203.0.113.5 example.com 8h")
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_form_with_hostile_name_stays_one_quoted_line(text: str) -> None:
-    request = from_form(view_submission(form("watch"), {"targets": "203.0.113.5", "name": text}), now=2.0)
-    assert request.text.count('"') in (0, 2)
-    assert "\n" not in request.text
+def test_form_with_hostile_name_stays_one_name(text: str) -> None:
+    request = from_form(view_submission(form("watch"), {"targets": "203.0.113.5", "name": text}), CONTEXT)
+    assert replace(request.command.arguments, name="") == VERBS.parse("watch 203.0.113.5").arguments
+    assert "\n" not in request.command.arguments.name
 
 
 def test_form_from_other_workspace_is_external() -> None:
     body = view_submission(form("watch"), {"targets": "203.0.113.5"}, team_id="T9")
-    assert from_form(body, now=2.0).chat_request.is_external
+    assert from_form(body, CONTEXT).chat_request.is_external
 
 
 async def test_bare_watch_command_opens_form(workspace: Workspace) -> None:
@@ -104,7 +110,7 @@ async def test_form_open_failure_runs_command(workspace: Workspace) -> None:
     action = button_action({"type": "button", "action_id": "run-2", "value": "mute 0123456789"}, workspace.response_url)
     await workspace.send(*interaction_body(action))
     await workspace.slack.drain()
-    assert [job["text"] for job in workspace.jobs] == ["mute 0123456789"]
+    assert [VERBS.from_job(job) for job in workspace.jobs] == [VERBS.parse("mute 0123456789")]
 
 
 async def test_form_answers_where_it_was_opened(workspace: Workspace) -> None:
@@ -116,7 +122,7 @@ async def test_form_answers_where_it_was_opened(workspace: Workspace) -> None:
     await workspace.run_job()
     [(method, _)] = workspace.fake.sent
     assert method == "response_url"
-    assert workspace.commands.requests[0].text == "watch 203.0.113.5 as mta"
+    assert workspace.commands.requests[0].command == VERBS.parse("watch 203.0.113.5 as mta")
 
 
 class RefusingCommands(ScriptedCommands):
@@ -184,4 +190,4 @@ async def test_button_from_other_workspace_is_external(workspace: Workspace) -> 
     action = button_action({"type": "button", "action_id": "run-0", "value": "ack 1"}, workspace.response_url)
     action["user"] = action["user"] | {"team_id": "T9"}
     await workspace.send(*interaction_body(action))
-    assert SlackRequest.from_job(workspace.jobs[0]).chat_request.is_external
+    assert SlackRequest.from_job(workspace.jobs[0], VERBS).chat_request.is_external

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.inputs.targets import parse_targets
-from handlers.commands.parser import strip_private
-from handlers.slack.mrkdwn import extract_targets, iter_texts, strip_markup
+from handlers.slack.mrkdwn import MAX_MESSAGE, extract_targets, iter_texts, strip_markup
 from tests.support.cpu_growth import LINEAR, cpu_growth
 
 
@@ -14,33 +13,22 @@ from tests.support.cpu_growth import LINEAR, cpu_growth
     ("markup", "typed"),
     [
         ("<@U012AB> 203.0.113.5", "203.0.113.5"),
-        ("<http://example.com|example.com> and <https://example.net/a?b=c>", "example.com and example.net/a?b=c"),
+        (
+            "<http://example.com|example.com> and <https://example.net/a?b=c>",
+            "example.com and https://example.net/a?b=c",
+        ),
         ("<mailto:postmaster@example.com|postmaster@example.com>", "postmaster@example.com"),
         ("&lt;user@example.com&gt; &amp; more", "<user@example.com> & more"),
         ("&amp;lt;not a bracket&amp;gt;", "&lt;not a bracket&gt;"),
         ("<!here> <#C012|general> <!subteam^S1|ops> hello", "hello"),
+        ("see <https://list.example/why?ip=192.0.2.66|the list>", "see https://list.example/why?ip=192.0.2.66"),
+        ("<mailto:postmaster@example.com|our postmaster>", "postmaster@example.com"),
+        ("reply <tel:550571|550 5.7.1>", "reply 550 5.7.1"),
+        ("&lt;203.0.113.5&gt;", "<203.0.113.5>"),
     ],
 )
 def test_slack_markup_is_stripped(markup: str, typed: str) -> None:
     assert " ".join(strip_markup(markup).split()) == typed
-
-
-@pytest.mark.parametrize(
-    ("text", "rest", "private"),
-    [
-        ("private example.com", "example.com", True),
-        ("example.com PRIVATE", "example.com", True),
-        ("example.com", "example.com", False),
-        ("private", "", True),
-        ("private private", "private", True),
-        ("privateer example.com", "privateer example.com", False),
-        ("notprivate", "notprivate", False),
-        ("", "", False),
-        ("watch example.com name private mail", "watch example.com name private mail", False),
-    ],
-)
-def test_private_option_at_either_end_is_split_off(text: str, rest: str, private: bool) -> None:
-    assert strip_private(text) == (rest, private)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +44,10 @@ def test_private_option_at_either_end_is_split_off(text: str, rest: str, private
 )
 def test_extract_targets_finds_addresses_and_domains(text: str, targets: list[str]) -> None:
     assert extract_targets(text) == targets
+
+
+def test_markup_is_stripped_of_what_slack_sends_at_most() -> None:
+    assert strip_markup("x" * (MAX_MESSAGE - 1) + "<@U1>") == "x" * (MAX_MESSAGE - 1) + "<"
 
 
 def test_texts_in_nested_blocks_are_found() -> None:

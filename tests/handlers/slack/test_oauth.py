@@ -81,7 +81,7 @@ async def installed_bot() -> AsyncIterator[InstalledBot]:
     commands.released.set()
 
     async def fail(job: dict[str, str]) -> None:
-        raise OSError("no queue: run in process")
+        raise StoreUnavailable("no queue: run in process")
 
     async with serve_app(fake.app) as url:
         app = OAuthApp("1.2", "a client secret", f"{url}/api/")

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from structlog.testing import capture_logs
 
+from handlers.commands import VERBS
 from handlers.slack.app_home import ADD_WATCH, REFRESH
 from handlers.slack.block_kit import RUN_PREFIX
-from handlers.slack.modals import form_for
-from handlers.slack.payload_shape import SHAPE_ERRORS, check_shape
-from handlers.slack.requests import SlackRequest
+from handlers.slack.modals import from_form, home_watch_form
+from handlers.slack.payload_shape import SHAPE_ERRORS, MalformedPayload, check_shape
+from handlers.slack.requests import (
+    RequestContext,
+    from_bounce,
+    from_button,
+    from_direct_message,
+    from_mention,
+    from_shortcut,
+    installed_team,
+)
 from tests.handlers.slack.conftest import Workspace
 from tests.support.slack_payloads import (
     FORM_TYPE,
@@ -35,11 +44,10 @@ from tests.support.slack_payloads import (
 Path = tuple[str | int, ...]
 URL = "http://127.0.0.1:1/actions/x"
 WRONG: tuple[Any, ...] = (None, 5, 1.5, True, "x", [], {}, [5], [[]], {"x": []}, "\ud800")
-REQUEST = SlackRequest(id="1.1", team="T1", channel="C1", user="U1", text="watch", requested_at=0.0, response_url=URL)
 BUTTON = {"type": "button", "action_id": f"{RUN_PREFIX}-1", "value": "check 203.0.113.5"}
 FILE = {"id": "F1", "mode": "hosted"}
 MESSAGE = {"type": "message", "ts": "1.2", "text": "203.0.113.5", "user": "U2", "files": [FILE]}
-WATCH = form_for(REQUEST) or {}
+WATCH = home_watch_form(0.0)
 
 SAMPLES: dict[str, dict[str, Any]] = {
     "mention": event_callback(mention("check 203.0.113.5", files=[FILE])),
@@ -53,7 +61,17 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "home add": home_button_action(ADD_WATCH),
     "shortcut": shortcut(MESSAGE, URL),
     "bounce": shortcut(MESSAGE, URL, "explain_bounce"),
-    "form": view_submission(WATCH, {"targets": "example.com", "role": "mta"}),
+    "form": view_submission(WATCH, {"targets": "example.com", "role": "mta", "channel": "C5"}),
+}
+CONTEXT = RequestContext(0.0, VERBS)
+READERS: dict[str, Callable[[Any], object]] = {
+    "mention": lambda body: from_mention(body, CONTEXT),
+    "direct message": lambda body: from_direct_message(body, CONTEXT),
+    "uninstalled": installed_team,
+    "button": lambda body: from_button(body, body["actions"][0], CONTEXT),
+    "shortcut": lambda body: from_shortcut(body, CONTEXT),
+    "bounce": lambda body: from_bounce(body, CONTEXT),
+    "form": lambda body: from_form(body, CONTEXT),
 }
 
 
@@ -96,15 +114,18 @@ def encoded(kind: str, body: Any) -> tuple[str, str]:
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_valid_payload_passes(kind: str) -> None:
     check_shape(SAMPLES[kind])
+    READERS.get(kind, bool)(SAMPLES[kind])
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
-def test_corrupted_payload_raises_shape_errors_only(kind: str) -> None:
+def test_corrupted_payload_is_refused_before_or_by_its_reader(kind: str) -> None:
     refused = 0
     for body in corrupted(SAMPLES[kind]):
         try:
             check_shape(body)
-        except SHAPE_ERRORS:
+            if body.get("type") == SAMPLES[kind]["type"]:  # otherwise Bolt finds no listener
+                READERS.get(kind, bool)(body)
+        except (*SHAPE_ERRORS, MalformedPayload):
             refused += 1
     assert refused > len(WRONG)
 

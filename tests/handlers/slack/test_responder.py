@@ -7,15 +7,17 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
+from handlers.commands import VERBS
 from handlers.message import Card
 from handlers.slack.clients import Clients, single_token
 from handlers.slack.requests import SlackRequest
 from handlers.slack.responder import SlackResponder, SlackTimeouts
-from tests.handlers.slack.conftest import ANSWER, Workspace, open_workspace
+from tests.handlers.slack.conftest import ANSWER, BROKEN, Workspace, open_workspace
 from tests.support.fake_slack import MAX_USES, TOKEN
 from tests.support.slack_payloads import SECRET, event_callback, json_body, mention
 
-REQUEST = SlackRequest("1.1", "T1", "C1", "U1", "203.0.113.5 example.com", requested_at=0.0)
+COMMAND_TEXT = "203.0.113.5 example.com"
+REQUEST = SlackRequest("1.1", "T1", "C1", "U1", VERBS.parse(COMMAND_TEXT), requested_at=0.0)
 URL, POST, EPHEMERAL = "response_url", "chat.postMessage", "chat.postEphemeral"
 HALF_AN_HOUR = 1_800.0
 
@@ -39,7 +41,7 @@ async def test_answer_falls_back_to_next_method(
     failures: list[tuple[str, int | str]], methods: list[str], slept: list[float], workspace: Workspace
 ) -> None:
     workspace.fake.failures += failures
-    await workspace.type_command(REQUEST.text)
+    await workspace.type_command(COMMAND_TEXT)
     await workspace.run_job()
     assert [method for method, _ in workspace.fake.sent] == methods
     assert workspace.slept == slept
@@ -49,7 +51,7 @@ async def test_answer_falls_back_to_next_method(
 
 async def test_rejected_blocks_fall_back_to_text(workspace: Workspace) -> None:
     workspace.fake.failures.append((URL, "invalid_blocks"))
-    await workspace.type_command(REQUEST.text)
+    await workspace.type_command(COMMAND_TEXT)
     await workspace.run_job()
     [(_, message)] = workspace.fake.sent
     assert "blocks" not in message
@@ -59,14 +61,14 @@ async def test_rejected_blocks_fall_back_to_text(workspace: Workspace) -> None:
 async def test_expired_response_url_is_not_used() -> None:
     async with open_workspace(timeouts=SlackTimeouts(now=lambda: HALF_AN_HOUR - 30)) as workspace:
         old = replace(REQUEST, response_url=workspace.response_url)
-        await workspace.slack.deliver(old.to_job())
+        await workspace.slack.deliver(old.to_job(VERBS))
         assert [method for method, _ in workspace.fake.sent] == [POST]
         assert workspace.fake.response_url_uses == {}
 
 
 async def test_private_answer_falls_back_to_ephemeral_message(workspace: Workspace) -> None:
     workspace.fake.failures.append((URL, "used_url"))
-    await workspace.type_command(f"private {REQUEST.text}")
+    await workspace.type_command(f"private {COMMAND_TEXT}")
     await workspace.run_job()
     [(method, message)] = workspace.fake.sent
     assert (method, message["user"]) == (EPHEMERAL, "U1")
@@ -74,23 +76,18 @@ async def test_private_answer_falls_back_to_ephemeral_message(workspace: Workspa
 
 @pytest.mark.parametrize(
     "slack_request",
-    [
-        REQUEST,
-        replace(
-            REQUEST, private=True, thread="1.2", response_url="https://slack.example/x", replaces=True, posts_first=True
-        ),
-    ],
+    [REQUEST, replace(REQUEST, thread="1.2", response_url="https://slack.example/x", replaces=True, posts_first=True)],
 )
 def test_request_survives_job_round_trip(slack_request: SlackRequest) -> None:
-    job = slack_request.to_job()
+    job = slack_request.to_job(VERBS)
     assert all(isinstance(value, str) for value in job.values())
-    assert SlackRequest.from_job(job) == slack_request
+    assert SlackRequest.from_job(job, VERBS) == slack_request
 
 
 def test_request_repr_hides_secrets() -> None:
     representation = repr(replace(REQUEST, response_url="https://slack.example/secret"))
     assert "secret" not in representation
-    assert REQUEST.text not in representation
+    assert COMMAND_TEXT not in representation
 
 
 async def test_logs_contain_no_secrets_or_message_text(caplog: pytest.LogCaptureFixture) -> None:
@@ -99,15 +96,15 @@ async def test_logs_contain_no_secrets_or_message_text(caplog: pytest.LogCapture
         async with open_workspace() as workspace:
             secrets = [TOKEN, SECRET, workspace.response_url, "abcdef", "203.0.113.5"]
             workspace.fake.failures += [(URL, 503), (URL, "used_url"), (POST, "internal_error"), (POST, "fatal_error")]
-            await workspace.type_command(REQUEST.text)
+            await workspace.type_command(COMMAND_TEXT)
             await workspace.run_job()
-            await workspace.type_command("broken")
+            await workspace.type_command(BROKEN)
             await workspace.run_job()
             await workspace.http.post(
-                "/slack/events", content=f"text={REQUEST.text}", headers={"X-Slack-Signature": "v0=0"}
+                "/slack/events", content=f"text={COMMAND_TEXT}", headers={"X-Slack-Signature": "v0=0"}
             )
-            await workspace.send(*json_body(event_callback({"type": "reaction_added", "item": REQUEST.text})))
-            await workspace.send(*json_body(event_callback(mention(REQUEST.text))))
+            await workspace.send(*json_body(event_callback({"type": "reaction_added", "item": COMMAND_TEXT})))
+            await workspace.send(*json_body(event_callback(mention(COMMAND_TEXT))))
             await workspace.run_job()
     written = caplog.text + "".join(str({k: v for k, v in line.items() if k != "exc_info"}) for line in log_lines)
     assert len(log_lines) >= 5

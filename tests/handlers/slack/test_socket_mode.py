@@ -12,6 +12,7 @@ import pytest
 from aiohttp import WSCloseCode, web
 from aiohttp.test_utils import TestServer
 
+from handlers.commands import VERBS
 from handlers.slack.app import Credentials, SlackPlatform
 from handlers.slack.socket_mode import SlackConnectionRefused, Watchdog
 from tests.handlers.slack.conftest import ScriptedCommands
@@ -116,8 +117,8 @@ async def test_socket_command_is_acked_in_envelope() -> None:
         assert answer["envelope_id"] == "e1"
         assert message_faults(answer["payload"], "acknowledgement") == []
         assert answer["payload"]["text"] == "Checking example.com …"
-        await bot.slack.wait_enqueued()
-        assert [job["text"] for job in bot.jobs] == ["example.com"]
+        await bot.slack.dispatcher.wait_enqueued()
+        assert [VERBS.from_job(job) for job in bot.jobs] == [VERBS.parse("example.com")]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ async def test_socket_button_is_acked(element: dict[str, Any], jobs: int) -> Non
     async with connected_bot() as bot:
         answer = await bot.send(await bot.connection(), "interactive", button_action(element, RESPONSE_URL))
         assert answer == {"envelope_id": "e1"}
-        await bot.slack.wait_enqueued()
+        await bot.slack.dispatcher.wait_enqueued()
         assert len(bot.jobs) == jobs
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from bot.models import Verdict
+from handlers.commands import VERBS
 from handlers.message import Button, Card, Fact, Line, Table, TextBlock, Tone
 from handlers.messages import help_card, lists_card, refusal_card, report_card, reports_card
 from handlers.messages.alerts import reply_card, root_card
@@ -57,8 +58,8 @@ def test_card_renders_title_step_problems_passed_footnote_actions() -> None:
         "Next step: Ask Example List to remove 203.0.113.5.",
         "✕  Listed by Example List.",
         "spam seen",
-        "✓  In order: SPF, DMARC.",
-        "62 lists asked",
+        "✓  Passed: SPF, DMARC.",
+        "62 lists queried",
         "Removal form",
         "Check again",
     ]
@@ -194,10 +195,10 @@ STORY = [
     report_card(report(*(listing(f"List {n}") for n in range(5)))),
     reports_card([CLEAN, LISTED]),
     refusal_card("“nonsense” is not an address or a domain."),
-    help_card(),
+    help_card(VERBS.usages),
     ANSWER,
     replace(ANSWER, facts=(Fact("Watched by", "Ada"), Fact("Since", "06:00"))),
-    *(root_card(letter.watch, letter.incident, letter.alert) for letter in INCIDENT),
+    *(root_card(letter.watch, letter.alert) for letter in INCIDENT),
     *(reply_card(letter.watch, letter.alert) for letter in INCIDENT),
 ]
 

@@ -41,7 +41,7 @@ class ChannelHarness:
         await self.tenant.conversations.store(known)
         await self.kept.add(self.letters[0].watch, self.letters[0].incident, LATER)
         for letter in self.letters:
-            self.kept.enqueue(letter)
+            self.kept.enqueue(letter.message)
 
     async def deliver(self, tries: int = 40) -> None:
         """Deliver until the outbox is empty, a minute after each delay."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from bot.monitoring.interfaces import AlertMessage
 from bot.monitoring.models import Channel
 from handlers.delivery import DeliveryTimeouts, DeliveryWorker
 from handlers.message import Card
@@ -19,7 +18,7 @@ from handlers.teams.conversation_references import ConversationReference, Conver
 from tests.handlers.delivery.test_crashes import Crash, CrashingStore, RandomFaults
 from tests.handlers.teams.conftest import Tenant
 from tests.support.memory_repository import InMemoryRepository
-from tests.support.outbox_messages import LATER, message_for, messages_of_incident
+from tests.support.outbox_messages import LATER, WatchedAlert, message_for, messages_of_incident
 from tests.support.stored_watches import Clock, numbered_watch
 from tests.support.teams_activities import BOT, TENANT
 
@@ -70,8 +69,8 @@ class Unwritten(CrashingStore):
         self._faults.maybe_crash()
 
 
-def title(message: AlertMessage) -> str:
-    drawn = root_card(message.watch, message.incident, message.alert) if message.alert.is_root else None
+def title(message: WatchedAlert) -> str:
+    drawn = root_card(message.watch, message.alert) if message.alert.is_root else None
     return (drawn or reply_card(message.watch, message.alert)).title
 
 
@@ -88,7 +87,7 @@ async def test_alerts_are_delivered_at_least_once_over_http(seed: int, tenant: T
         message_for(letter, numbered_watch(n, room)) for room in ROOMS for letter in template for n in range(WATCHES)
     ]
     for letter in wanted:
-        kept.enqueue(letter)
+        kept.enqueue(letter.message)
         kept.store(letter.watch, letter.incident)
     for room in ROOMS:
         await tenant.conversations.store(
@@ -122,7 +121,7 @@ async def test_alerts_are_delivered_at_least_once_over_http(seed: int, tenant: T
     assert in_order(posts, wanted)
 
 
-def in_order(posts: list[Any], wanted: list[AlertMessage]) -> bool:
+def in_order(posts: list[Any], wanted: list[WatchedAlert]) -> bool:
     """Each room's alerts as they came, those said twice next to each other."""
     by_room: dict[str, list[str]] = defaultdict(list)
     for said in posts:

@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from bot.storage import StoreUnavailable
+from handlers.commands import VERBS
 from handlers.message import Card
 from handlers.ports import CannotServe, Channel
 from handlers.teams.connector_client import ConnectorClient
@@ -52,7 +54,8 @@ async def test_answer_goes_to_the_thread_of_the_request(
     [said] = tenant.microsoft.said
     assert (said.method, said.conversation) == ("POST", conversation)
     assert said.payload["summary"] == "203.0.113.5 · example.com: on Example List"
-    assert (tenant.commands.requests[0].text, tenant.commands.requests[0].name) == (QUESTION, "Ada")
+    [request] = tenant.commands.requests
+    assert (request.command, request.name) == (VERBS.parse(QUESTION), "Ada")
 
 
 async def test_chart_is_attached_below_card_with_alt_text(tenant: Tenant) -> None:
@@ -113,7 +116,7 @@ async def test_progress_updates_one_message(tenant: Tenant) -> None:
         )
         tokens = TokenSource(http, credentials, TeamsTimeouts())
         connector = ConnectorClient(http, tokens, credentials.cloud, TeamsTimeouts())
-        responder = TeamsResponder(TeamsRequest.of(tenant.jobs.pop()), connector, TeamsTimeouts())
+        responder = TeamsResponder(TeamsRequest.from_job(tenant.jobs.pop(), VERBS), connector, TeamsTimeouts())
         for number in range(3):
             await responder.progress(Card("Checking …", footnote=f"{number} of 10 addresses checked"))
         await responder.send(ANSWER)
@@ -220,7 +223,7 @@ async def test_newest_service_url_is_used(tenant: Tenant) -> None:
 
 async def test_unavailable_queue_answers_in_process() -> None:
     async def down(job: dict[str, str]) -> None:
-        raise ConnectionError
+        raise StoreUnavailable
 
     async with open_tenant(down) as tenant:
         assert (await tenant.send(message(QUESTION, tenant.service))).status_code == 200
@@ -229,10 +232,11 @@ async def test_unavailable_queue_answers_in_process() -> None:
 
 async def test_unavailable_store_does_not_stop_answers(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     async def unavailable(_: object) -> None:
-        raise ConnectionError
+        raise StoreUnavailable
 
     monkeypatch.setattr(tenant.conversations, "store", unavailable)
     await tenant.send(message(QUESTION, tenant.service))
+    await tenant.run_job()
     await tenant.microsoft.until(lambda calls: len(calls) == 1)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from handlers.commands import split_verb
+from handlers.commands import VERBS
 from handlers.teams.app_package import BadPackage, app_package, manifest
 from tests.support.teams_activities import CLIENT_ID
 
@@ -75,8 +75,7 @@ def test_manifest_matches_schema_limits(described: dict[str, Any]) -> None:
 
 def test_command_list_holds_only_known_commands(described: dict[str, Any]) -> None:
     for command in described["bots"][0]["commandLists"][0]["commands"]:
-        verb, _ = split_verb(f"{command['title']} 203.0.113.5")
-        assert verb == command["title"]
+        assert VERBS.parse(f"{command['title']} 203.0.113.5").verb == command["title"]
 
 
 def test_manifest_supports_files(described: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from bot.storage import StoreUnavailable
 from handlers.message import Card, Tone
 from handlers.ports import (
     Channel,
@@ -22,7 +23,7 @@ from handlers.teams.cloud import Cloud
 from handlers.teams.connector_client import ConnectorClient, retry_after_s
 from handlers.teams.conversation_references import ConversationReference, ConversationType
 from handlers.teams.outbound_auth import Credentials, TokenSource
-from handlers.teams.throttle import CONVERSATION_RATE, MessageThrottle, TeamsTimeouts
+from handlers.teams.throttle import TeamsTimeouts
 from tests.handlers.teams.conftest import Tenant
 from tests.support.fake_microsoft import DOWN
 from tests.support.teams_activities import BOT, CHANNEL, CLIENT_ID, TEAM, TENANT, message
@@ -64,12 +65,6 @@ async def test_retries_are_limited_and_skip_unavailable_channels(status: int, ca
     await requested(tenant, *[(status, {})] * 9)
     assert tenant.microsoft.said == []
     assert tenant.microsoft.calls["connector"] == calls
-
-
-async def test_retry_after_blocks_one_conversation_only() -> None:
-    turns = MessageThrottle(CONVERSATION_RATE, lambda: 1_700_000_000.0)
-    turns.block("told to wait", 30.0)
-    assert (turns.wait("another"), turns.wait("told to wait")) == (0.0, pytest.approx(30.0))
 
 
 MEANINGS = [
@@ -114,7 +109,7 @@ async def test_post_to_unknown_conversation_is_channel_unavailable(tenant: Tenan
 
 async def test_unavailable_store_is_retry_after(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     async def unavailable(_: object) -> None:
-        raise ConnectionError
+        raise StoreUnavailable
 
     monkeypatch.setattr(tenant.conversations, "get", unavailable)
     with pytest.raises(RetryAfter, match="store"):
@@ -232,30 +227,6 @@ async def test_stored_service_url_is_checked_before_login(tenant: Tenant) -> Non
     with pytest.raises(ChannelUnavailable, match="service address"):
         await tenant.teams.post(ROOM, ALERT)
     assert tenant.microsoft.calls == {}
-
-
-def test_throttle_allows_burst_then_one_per_second() -> None:
-    clock = [1_700_000_000.0]
-    turns = MessageThrottle(CONVERSATION_RATE, lambda: clock[0])
-
-    def turn(key: str) -> float:
-        wait = turns.wait(key)
-        turns.take(key)
-        return wait
-
-    assert [turn("a") for _ in range(6)] == [0.0, 0.0, 0.0, 1.0, 2.0, 3.0]
-    assert turn("b") == 0.0
-    clock[0] += 60.0
-    assert [turn("a") for _ in range(4)] == [0.0, 0.0, 0.0, 1.0]
-
-
-def test_throttle_beyond_max_keys_forgets_the_oldest() -> None:
-    turns = MessageThrottle(CONVERSATION_RATE, lambda: 0.0)
-    keys = [str(number) for number in range(turns.MAX_KEYS + 100)]
-    for key in keys:
-        for _ in range(3):
-            turns.take(key)
-    assert [turns.wait(key) for key in keys] == [0.0] * 100 + [1.0] * turns.MAX_KEYS
 
 
 async def test_alert_burst_stays_within_the_rate(tenant: Tenant) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
+from bot.storage.circuit_breaker import CircuitBreaker
 from bot.storage.record_store import RecordStore
 from handlers.ports import Channel
 from handlers.teams.conversation_references import ConversationReference, ConversationReferences, ConversationType
@@ -22,7 +23,7 @@ def known(request: pytest.FixtureRequest, redis: Redis) -> ConversationReference
     return (
         MemoryConversationReferences()
         if request.param == "memory"
-        else StoredConversationReferences(RecordStore(redis, "teams"))
+        else StoredConversationReferences(RecordStore(redis, "teams"), CircuitBreaker())
     )
 
 
@@ -62,5 +63,5 @@ async def test_delete_removes_one_conversation_or_team(
 
 
 async def test_references_have_no_ttl(redis: Redis) -> None:
-    await StoredConversationReferences(RecordStore(redis, "teams")).store(IN_CHANNEL)
+    await StoredConversationReferences(RecordStore(redis, "teams"), CircuitBreaker()).store(IN_CHANNEL)
     assert {await redis.ttl(key) async for key in redis.scan_iter("mc1:teams:*")} == {-1}

@@ -25,7 +25,7 @@ def test_escape_leaves_no_formatting_in_any_text(text: str) -> None:
 
 def test_markdown_oracle_detects_formatting() -> None:
     assert all(map(formats, ("*a*", "[a](b)", "# a", "- a", "1. a", "`a`", "~~a~~", "---", "<b>", "&amp;*a*")))
-    assert not formats("203.0.113.5 has no reverse name.")
+    assert not formats("203.0.113.5 has no PTR record.")
 
 
 @pytest.mark.parametrize(

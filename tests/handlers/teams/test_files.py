@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from handlers.commands import VERBS
 from handlers.ports import File, FileUnreadable
 from handlers.teams.cloud import Cloud
 from handlers.teams.files import FILE_WITHHELD, LINK_EXPIRED, NOT_SHAREPOINT, UNAVAILABLE, TeamsFile
@@ -28,7 +29,7 @@ def attachment(address: str) -> Activity:
 
 
 def request_of(sent: Activity) -> TeamsRequest:
-    errand = from_message(sent)
+    errand = from_message(sent, VERBS)
     assert errand is not None
     return errand
 
@@ -64,7 +65,7 @@ def stored(tenant: Tenant, octets: bytes = LOG) -> str:
         (None, "bounce"),
         ("bounce", "bounce"),
         ("headers", "headers"),
-        ("what does this say?", "bounce what does this say?"),
+        ("what does this say?", "bounce"),
         ("192.0.2.66", "192.0.2.66"),
         ("watches", "watches"),
     ],
@@ -72,7 +73,7 @@ def stored(tenant: Tenant, octets: bytes = LOG) -> str:
 def test_personal_file_without_command_is_a_bounce_log(typed: str | None, command: str) -> None:
     address = f"{DRIVE}/a.log?{SECRET}"
     errand = request_of(message("", SERVICE, attachments=[attachment(address)]) | {"text": typed})
-    assert (errand.text, errand.files) == (command, (address,))
+    assert (errand.command, errand.files) == (VERBS.parse(command), (address,))
 
 
 @pytest.mark.parametrize("place", [in_channel("17"), in_group()], ids=["channel", "group"])
@@ -82,6 +83,7 @@ def test_personal_file_without_command_is_a_bounce_log(typed: str | None, comman
         ("bounce", "bounce", ("",)),
         ("headers", "headers", ("",)),
         ("", "bounce", ("",)),
+        ("what does this say?", "bounce", ("",)),
         ("bounce 550 5.7.1 no", "bounce 550 5.7.1 no", ()),
     ],
 )
@@ -89,7 +91,7 @@ def test_withheld_file_is_reported_unless_text_was_pasted(
     typed: str, command: str, files: tuple[str, ...], place: Activity
 ) -> None:
     errand = request_of(mention(typed, SERVICE, attachments=KEPT_BACK, **place))
-    assert (errand.text, errand.files) == (command, files)
+    assert (errand.command, errand.files) == (VERBS.parse(command), files)
 
 
 @pytest.mark.parametrize(
@@ -102,14 +104,14 @@ def test_odd_attachments_are_ignored(attachments: object) -> None:
 def test_download_url_is_queued_but_never_shown() -> None:
     address = f"{DRIVE}/a b.log?{SECRET}"
     errand = request_of(message("bounce", SERVICE, attachments=[attachment(address), attachment("")]))
-    assert TeamsRequest.of(errand.to_job()).files == errand.files == (address, "")
+    assert TeamsRequest.from_job(errand.to_job(VERBS), VERBS).files == errand.files == (address, "")
     assert SECRET not in f"{errand!r} {TeamsFile(address, Cloud())!r}"
 
 
 def test_job_of_previous_version_has_no_files() -> None:
-    job = request_of(message("bounce", SERVICE)).to_job()
+    job = request_of(message("bounce", SERVICE)).to_job(VERBS)
     del job["files"]
-    assert TeamsRequest.of(job).files == ()
+    assert TeamsRequest.from_job(job, VERBS).files == ()
 
 
 # Had from SharePoint, or not at all
@@ -136,7 +138,7 @@ async def test_withheld_file_is_one_sentence(tenant: Tenant) -> None:
 async def test_download_error_is_one_sentence_without_url_in_log(
     status: int, sentence: str, tenant: Tenant, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    caplog.set_level(logging.WARNING)  # as bot.logging_config sets it for httpx, which would tell each address
+    caplog.set_level(logging.WARNING)  # as handlers.logging_config sets it for httpx, which would tell each address
     tenant.microsoft.file_status = status
     assert await refusal(tenant, stored(tenant)) == sentence
     assert SECRET not in caplog.text + "".join(capsys.readouterr())

@@ -271,7 +271,7 @@ async def test_endpoint_without_secret_is_loopback_only(host: str) -> None:
     teams = TeamsPlatform(
         Credentials(CLIENT_ID), ScriptedCommands(), lambda _: asyncio.sleep(0), MemoryConversationReferences()
     )
-    with pytest.raises(CannotServe, match="believes every caller"):
+    with pytest.raises(CannotServe, match="accepts every caller"):
         teams.routes(host)
     assert teams.routes("127.0.0.1")
     await teams.close()

@@ -11,14 +11,14 @@ import pytest
 import pytest_asyncio
 
 from bot.monitoring.models import Channel
-from handlers.commands import CommandRouter
+from handlers.commands import VERBS, CommandRouter
 from handlers.messages import report_card
 from handlers.messages.alerts import reply_card, root_card
 from handlers.ports import MessagePoster
 from handlers.teams.activities import BAR
 from handlers.teams.adaptive_card import CARD, card_content
 from handlers.teams.throttle import TeamsTimeouts
-from tests.handlers.slack.conftest import ANSWER, BAD_INPUT
+from tests.handlers.slack.conftest import ANSWER, BAD_INPUT, BROKEN
 from tests.handlers.teams.conftest import Tenant, open_tenant
 from tests.support.commands import build_commands
 from tests.support.dns_world import World
@@ -73,7 +73,8 @@ async def test_check_again_updates_the_card_for_everyone(tenant: Tenant) -> None
     assert answer["value"] == drawn(first)
     _, change = await tenant.microsoft.until(lambda calls: len(calls) == 2)
     assert (change.method, change.message, change.conversation) == ("PUT", first.message, first.conversation)
-    assert [ask.text for ask in tenant.commands.requests] == [QUESTION, "check 203.0.113.5 fresh"]
+    commands = [VERBS.parse(QUESTION), VERBS.parse("check 203.0.113.5 fresh")]
+    assert [request.command for request in tenant.commands.requests] == commands
 
 
 async def test_slow_action_replaces_the_card_afterwards() -> None:
@@ -82,16 +83,16 @@ async def test_slow_action_replaces_the_card_afterwards() -> None:
         tenant.commands.released.clear()
         pressed = card_action(button(drawn(first), "Check again"), tenant.service, first.message)
         answer = (await tenant.send(pressed)).json()
-        assert (answer["type"], answer["value"]) == (BAR, "Checking check 203.0.113.5 fresh …")
+        assert (answer["type"], answer["value"]) == (BAR, "Checking 203.0.113.5 …")
         tenant.commands.released.set()
         _, change = await tenant.microsoft.until(lambda calls: len(calls) == 2)
         assert (change.method, change.message) == ("PUT", first.message)
 
 
 async def test_failed_action_shows_text_and_leaves_card(tenant: Tenant) -> None:
-    action = {"verb": "check", "data": {"command": "broken", "in_place": True}}
+    action = {"verb": "check", "data": {"command": BROKEN, "in_place": True}}
     answer = (await tenant.send(card_action(action, tenant.service, "42"))).json()
-    assert (answer["type"], answer["value"][:24]) == (BAR, "✕ Something broke here, ")
+    assert (answer["type"], answer["value"][:24]) == (BAR, "✕ Internal error, logged")
     await tenant.teams.drain()
     assert tenant.microsoft.said == []
 
@@ -182,7 +183,7 @@ async def channel() -> AsyncIterator[ChannelHarness]:
         assert await kept.update_incident(made.room, one.watch.id, opened.incident, one.incident)
         tenant.microsoft.said.clear()
         made.watch = one.watch.id
-        made.root = await tenant.teams.post(made.room, root_card(one.watch, opened.incident, opened.alert))
+        made.root = await tenant.teams.post(made.room, root_card(one.watch, opened.alert))
         made.reminder = await tenant.teams.post(made.room, reply_card(one.watch, reminder.alert), made.root)
         kept.contents.threads[made.room, opened.alert.thread_key] = made.root
         clock.now = LATER
@@ -195,7 +196,7 @@ async def test_acknowledge_updates_alert_and_posts_in_thread(channel: ChannelHar
     card = channel.stands_in_place(await channel.card_action(root, "Acknowledge", channel.root), channel.root)
     assert titles(card) == ["Mute…", "Check again"]
     assert "by Ada" in channel.last(channel.root).words
-    assert channel.replies() == ["Ada has 203.0.113.5 in hand"]
+    assert channel.replies() == ["203.0.113.5: acknowledged by Ada"]
 
 
 async def test_second_acknowledge_is_text_below_card(channel: ChannelHarness) -> None:
@@ -209,7 +210,7 @@ async def test_second_acknowledge_is_text_below_card(channel: ChannelHarness) ->
 async def test_acknowledged_reminder_names_user_and_updates_alert(channel: ChannelHarness) -> None:
     answer = await channel.card_action(drawn(channel.last(channel.reminder)), "Acknowledge", channel.reminder)
     channel.stands_in_place(answer, channel.reminder)
-    assert channel.last(channel.reminder).payload["summary"] == "Ada has 203.0.113.5 in hand"
+    assert channel.last(channel.reminder).payload["summary"] == "203.0.113.5: acknowledged by Ada"
     assert "by Ada" in channel.last(channel.root).words
     assert channel.replies() == []
 
@@ -241,7 +242,7 @@ async def test_check_from_alert_does_not_replace_alert(channel: ChannelHarness) 
     answer = await channel.card_action(root, "Check again", channel.root)
     assert answer["type"] == BAR
     assert drawn(channel.last(channel.root)) == root
-    assert channel.replies() == ["203.0.113.5: all good"]
+    assert channel.replies() == ["203.0.113.5: no problems found"]
 
 
 async def test_watch_button_toggles_on_report(channel: ChannelHarness) -> None:
@@ -296,7 +297,7 @@ async def test_guest_may_read_but_not_change(person: dict[str, str], who: Activi
     )
     assert drawn(channel.last(channel.root)) == root
     await channel.card_action(root, "Check again", channel.root, **who)
-    assert channel.replies() == ["203.0.113.5: all good"]
+    assert channel.replies() == ["203.0.113.5: no problems found"]
 
 
 async def test_member_role_is_queried_hourly_before_changes(channel: ChannelHarness) -> None:

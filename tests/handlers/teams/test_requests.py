@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handlers.commands import VERBS
 from handlers.teams.conversation_references import ConversationType
 from handlers.teams.requests import (
     ActivityJson,
@@ -74,9 +75,9 @@ def test_message_text_has_no_mention_or_nbsp(text: str) -> None:
     ],
 )
 def test_request_has_thread_of_message(place: Activity, kind: ConversationType, thread: str) -> None:
-    errand = from_message(mention(QUESTION, SERVICE, **place))
+    errand = from_message(mention(QUESTION, SERVICE, **place), VERBS)
     assert errand is not None
-    assert (errand.text, errand.conversation.kind, errand.thread) == (QUESTION, kind, thread)
+    assert (errand.command, errand.conversation.kind, errand.thread) == (VERBS.parse(QUESTION), kind, thread)
     assert (errand.chat_request.channel.platform, errand.chat_request.channel.workspace) == ("teams", TENANT)
 
 
@@ -104,21 +105,24 @@ def test_thread_id_exists_in_channels_only() -> None:
     ],
 )
 def test_message_not_for_bot_is_no_request(sent: Activity) -> None:
-    assert from_message(sent) is None
+    assert from_message(sent, VERBS) is None
 
 
 def test_slash_command_needs_no_mention() -> None:
     sent = message(QUESTION, SERVICE, **in_channel()) | {"recipient": {"id": BOT, "isTargeted": True}}
-    assert from_message(sent) is not None
+    assert from_message(sent, VERBS) is not None
 
 
 @pytest.mark.parametrize("typed", [f"private {QUESTION}", f"{QUESTION} Private"])
 def test_private_is_ignored_in_personal_chat(typed: str) -> None:
-    among, alone = (from_message(mention(typed, SERVICE, **in_channel())), from_message(message(typed, SERVICE)))
+    among, alone = (
+        from_message(mention(typed, SERVICE, **in_channel()), VERBS),
+        from_message(message(typed, SERVICE), VERBS),
+    )
     assert among is not None
     assert alone is not None
-    assert (among.text, among.private) == (QUESTION, True)
-    assert (alone.text, alone.private) == (QUESTION, False)
+    assert among.command == VERBS.parse(f"{QUESTION} private")
+    assert alone.command == VERBS.parse(QUESTION)
 
 
 @pytest.mark.parametrize(
@@ -132,23 +136,23 @@ def test_private_is_ignored_in_personal_chat(typed: str) -> None:
     ],
 )
 def test_action_carries_target_and_selection(data: Activity, text: str, place: str) -> None:
-    errand = from_action(card_action({"verb": "x", "data": data}, SERVICE, "42", **in_channel("17")))
+    errand = from_action(card_action({"verb": "x", "data": data}, SERVICE, "42", **in_channel("17")), VERBS)
     assert errand is not None
-    assert (errand.text, errand.thread, errand.action_message) == (text, "17", "42")
+    assert (errand.command, errand.thread, errand.action_message) == (VERBS.parse(text), "17", "42")
     assert errand.chat_request.replaces == place
 
 
 def test_action_outside_thread_is_answered_below() -> None:
-    errand = from_action(card_action({"verb": "x", "data": {"command": "ack 1"}}, SERVICE, "42", **in_channel()))
+    errand = from_action(card_action({"verb": "x", "data": {"command": "ack 1"}}, SERVICE, "42", **in_channel()), VERBS)
     assert errand is not None
     assert errand.thread == "42"
 
 
 @pytest.mark.parametrize("place", [{}, in_channel("17"), in_group()])
 def test_request_survives_the_queue(place: Activity) -> None:
-    errand = from_message(mention(f"private {QUESTION}", SERVICE, **place))
+    errand = from_message(mention(f"private {QUESTION}", SERVICE, **place), VERBS)
     assert errand is not None
-    assert TeamsRequest.of(errand.to_job()) == errand
+    assert TeamsRequest.from_job(errand.to_job(VERBS), VERBS) == errand
 
 
 def update(**more: Any) -> Activity:
@@ -207,7 +211,7 @@ def test_left_conversation_is_channel_team_or_chat(sent: Activity, removed: str)
 )
 def test_external_sender_is_of_another_tenant(change: Activity, external: bool) -> None:
     sent = mention(QUESTION, SERVICE, **in_channel("17")) | change
-    errand = from_message(sent)
+    errand = from_message(sent, VERBS)
     assert errand is not None
     assert (errand.chat_request.is_external, tenant_of(sent)) == (external, TENANT)
 
@@ -242,8 +246,8 @@ shapes = st.recursive(
 def test_activity_of_any_shape_is_accepted(sent: ActivityJson) -> None:
     for read in (
         conversation_of,
-        from_message,
-        from_action,
+        lambda activity: from_message(activity, VERBS),
+        lambda activity: from_action(activity, VERBS),
         is_added,
         left_conversation,
         is_external_sender,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -13,37 +14,49 @@ from starlette.applications import Starlette
 
 from bot.demo import Demo
 from bot.settings import HostPort
+from handlers.commands import VERBS
 from handlers.message import Card, Tone
+from handlers.messages import internal_error_card, refusal_card
 from handlers.ports import Ack, Channel, ChatRequest, ProgressCallback, ignore_progress
+from handlers.verbs import Refusal, VerbTable
 from handlers.web.app import WebChat, WebTimeouts
 from handlers.web.dashboard import OverviewLoader, empty_overview
 
 ADDRESS = HostPort("127.0.0.1", 3000)
+BROKEN = "broken.example"
 BASE_URL = f"http://{ADDRESS}"
 SAME_ORIGIN = {"origin": BASE_URL, "sec-fetch-site": "same-origin"}
 
 
 @dataclass
 class ScriptedCommands:
-    """Command handler: `lists` is private, `help` immediate, `broken` raises.
+    """Command handler: `lists` is private, `help` immediate, BROKEN fails.
 
     Answers wait until `released` is set.
     """
 
+    verbs: ClassVar[VerbTable[Any]] = VERBS
     released: asyncio.Event = field(default_factory=asyncio.Event)
     requests: list[ChatRequest] = field(default_factory=list)
 
     def acknowledge(self, request: ChatRequest) -> Ack:
-        if request.text == "help":
+        arguments = request.command.arguments
+        if isinstance(arguments, Refusal):
+            return Ack(refusal_card(arguments.sentence), needs_work=False)
+        if request.command.verb == "help":
             return Ack(Card("What mailcheck can do", private=True), needs_work=False)
-        return Ack(Card(f"Checking {request.text} …", private=True), needs_work=True)
+        return Ack(Card(f"Checking {self._about(request)} …", private=True), needs_work=True)
 
     async def handle(self, request: ChatRequest, on_progress: ProgressCallback = ignore_progress) -> Card:
         self.requests.append(request)
         await self.released.wait()
-        if request.text == "broken":
-            raise RuntimeError("the command failed")
-        return Card(f"{request.text}: all good", Tone.GOOD, private=request.text == "lists")
+        if request.command == VERBS.parse(BROKEN):
+            return internal_error_card()
+        return Card(f"{self._about(request)}: all good", Tone.GOOD, private=request.command.verb == "lists")
+
+    def _about(self, request: ChatRequest) -> str:
+        checks = getattr(request.command.arguments, "requests", ())
+        return ", ".join(str(check.target) for check in checks) or request.command.verb
 
     async def on_channel_joined(self, channel: Channel) -> Card | None:
         return None

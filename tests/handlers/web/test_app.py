@@ -11,13 +11,14 @@ import pytest
 
 from bot.demo import run_demo
 from handlers.charts import Bar, Row, RowKind, Timeline
+from handlers.commands import VERBS
 from handlers.message import Button, Card, Chart, Tone
 from handlers.ports import Channel, ChannelUnavailable, MessageNotFound, MessagePoster, Platform
 from handlers.request_dispatcher import SLOW_NOTE
-from handlers.web.app import parse_typed
+from handlers.web.app import without_prefix
 from handlers.web.message_log import MAX_MESSAGES
 from handlers.web.pages import MAX_TEXT, command_from_form
-from tests.handlers.web.conftest import SAME_ORIGIN, WebChatFixture, build_chat, csrf_token, submit_form
+from tests.handlers.web.conftest import BROKEN, SAME_ORIGIN, WebChatFixture, build_chat, csrf_token, submit_form
 
 ALERTS_CHANNEL = Channel("web", "local", "alerts")
 MAIL_CHANNEL = Channel("web", "local", "mail")
@@ -44,11 +45,7 @@ async def test_command_answer_is_public(chat: WebChatFixture, page: httpx.AsyncC
     assert "Guest" in html
     assert "<b>You</b>" in await page_html(page)
     [request] = chat.commands.requests
-    assert (request.channel, request.text, request.private) == (
-        Channel("web", "local", "mail"),
-        "192.0.2.25 example.com",
-        False,
-    )
+    assert (request.channel, request.command) == (MAIL_CHANNEL, VERBS.parse("192.0.2.25 example.com"))
 
 
 @pytest.mark.parametrize("typed", ["192.0.2.25 private", "private 192.0.2.25", "lists"])
@@ -90,11 +87,10 @@ async def test_slow_command_shows_progress_until_answer(chat: WebChatFixture) ->
 
 
 async def test_failing_command_shows_error_card(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
-    await submit_form(page, "/c/mail", "broken")
+    await submit_form(page, "/c/mail", BROKEN)
     await chat.wait_answered()
     html = await page_html(page)
-    assert "Something broke here, and it is logged" in html
-    assert "RuntimeError" not in html
+    assert "Internal error, logged" in html
 
 
 async def test_too_many_concurrent_checks_are_refused(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
@@ -143,17 +139,15 @@ def test_form_fields_become_command(form: Sequence[tuple[str, str]], command: st
 @pytest.mark.parametrize(
     ("text", "typed"),
     [
-        ("/mailcheck 192.0.2.1", ("192.0.2.1", False)),
-        ("@mailcheck: 192.0.2.1 private", ("192.0.2.1", True)),
-        ("/MailCheck", ("", False)),
-        ("private", ("", True)),
-        ("privateer.example", ("privateer.example", False)),
-        ("/mailchecker.example", ("/mailchecker.example", False)),
-        (" bounce 550 5.7.1\n  refused ", ("bounce 550 5.7.1\n  refused", False)),
+        ("/mailcheck 192.0.2.1", "192.0.2.1"),
+        ("@mailcheck: 192.0.2.1 private", "192.0.2.1 private"),
+        ("/MailCheck", ""),
+        ("/mailchecker.example", "/mailchecker.example"),
+        (" bounce 550 5.7.1\n  refused ", "bounce 550 5.7.1\n  refused"),
     ],
 )
-def test_command_prefix_is_stripped(text: str, typed: tuple[str, bool]) -> None:
-    assert parse_typed(text) == typed
+def test_command_prefix_is_stripped(text: str, typed: str) -> None:
+    assert without_prefix(text) == typed
 
 
 async def test_alert_root_is_edited_and_reply_is_threaded(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
@@ -287,7 +281,7 @@ async def test_chart_is_served_as_light_and_dark_svg(chat: WebChatFixture, page:
 
 async def test_private_or_missing_chart_is_404(chat: WebChatFixture, page: httpx.AsyncClient) -> None:
     picture = Chart(Timeline("t", MORNING, MORNING), "alt")
-    await chat.web.notify_user(MAIL_CHANNEL, "somebody else", Card("History", chart=picture))
+    await chat.web.notify_user(MAIL_CHANNEL, "another person", Card("History", chart=picture))
     [private_message] = chat.web.message_log.channel_log("mail").messages
     message_without_chart = await chat.web.post(MAIL_CHANNEL, Card("Words"))
     for message in (private_message, message_without_chart, "1"):

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from handlers.ports import FileUnreadable
+from handlers.verbs import Command
 from handlers.web.form_parser import MAX_FIELDS, MAX_FORM_BYTES, MAX_UPLOAD_BYTES
 from tests.handlers.web.conftest import SAME_ORIGIN, WebChatFixture, build_chat, csrf_token
 
@@ -22,7 +23,7 @@ async def test_uploaded_file_reaches_command_unchanged(chat: WebChatFixture, pag
     await chat.wait_answered()
     [request] = chat.commands.requests
     [file] = request.files
-    assert (request.text, await file.read(1_000)) == ("bounce", LOG)
+    assert (request.command, await file.read(1_000)) == (Command("bounce", ""), LOG)
     with pytest.raises(FileUnreadable):
         await file.read(10)
 
@@ -31,7 +32,7 @@ async def test_pasted_lines_are_preserved_and_empty_file_dropped(chat: WebChatFi
     await upload(page, b"", await csrf_token(page), "bounce", "550-one\n550 two ü")
     await chat.wait_answered()
     [request] = chat.commands.requests
-    assert (request.text, request.files) == ("bounce 550-one\n550 two ü", ())
+    assert (request.command, request.files) == (Command("bounce", "550-one\n550 two ü"), ())
 
 
 async def test_upload_without_csrf_token_is_refused(chat: WebChatFixture, page: httpx.AsyncClient) -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
+from handlers.commands import VERBS
 from handlers.web import multipart_form
 from handlers.web.form_parser import MAX_FIELDS
 from handlers.web.multipart_form import FormLimits, MalformedForm, parse_multipart
@@ -126,4 +127,4 @@ async def test_multipart_form_with_csrf_token_is_accepted(chat: WebChatFixture, 
     answer = await page.post("/c/mail", content=body, headers=SAME_ORIGIN | {"content-type": TYPE})
     assert answer.status_code == 303
     await chat.wait_answered()
-    assert [request.text for request in chat.commands.requests] == ["example.com"]
+    assert [request.command for request in chat.commands.requests] == [VERBS.parse("example.com")]

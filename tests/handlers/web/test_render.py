@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handlers.commands import VERBS
 from handlers.message import Button, Card, Fact, Line, Table, TextBlock, Tone
 from handlers.messages import help_card, report_card
 from handlers.sanitize import sanitize
@@ -138,7 +139,7 @@ def test_text_block_is_labeled_and_focusable() -> None:
 
 @pytest.mark.parametrize(
     "card",
-    [report_card(reports.LISTED), report_card(reports.HALF_UNKNOWN), help_card()],
+    [report_card(reports.LISTED), report_card(reports.HALF_UNKNOWN), help_card(VERBS.usages)],
     ids=["listed", "half", "help"],
 )
 def test_page_contains_all_card_text(card: Card) -> None:

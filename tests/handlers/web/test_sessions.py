@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from bot.settings import HostPort
+from handlers.commands import VERBS
 from handlers.ports import CannotServe
 from handlers.web.form_parser import MAX_FORM_BYTES
 from handlers.web.sessions import SignedCookie, required_password
@@ -175,7 +176,7 @@ async def test_correct_password_logs_in(locked: tuple[WebChatFixture, httpx.Asyn
     assert (await visitor.get("/c/mail")).status_code == 200
     assert (await submit_form(visitor, "/c/mail", "example.com")).status_code == 303
     await chat.wait_answered()
-    assert [request.text for request in chat.commands.requests] == ["example.com"]
+    assert [request.command for request in chat.commands.requests] == [VERBS.parse("example.com")]
 
 
 async def test_password_allows_any_host_name(locked: tuple[WebChatFixture, httpx.AsyncClient]) -> None:

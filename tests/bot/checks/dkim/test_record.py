@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.checks.dkim.key_record import BadKey, BadRecord, Key, is_key_record, parse
+from bot.checks.dkim.messages import PROBLEMS
 from tests.bot.checks.dkim.keys import BRISBANE, FOOTBALL_ED25519, FOOTBALL_RSA, rsa_record
 
 
@@ -62,8 +63,9 @@ def test_parse_empty_key_is_revoked(text: str) -> None:
     ],
 )
 def test_parse_invalid_record_raises_with_reason(text: str, message: str) -> None:
-    with pytest.raises(BadRecord, match=message):
+    with pytest.raises(BadRecord) as error:
         parse(text)
+    assert message in error.value.problem.phrase(PROBLEMS)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
-from bot.checks.dnsbl.catalog import Blocklist, Catalog, load
+from bot.checks.dnsbl.catalog import Blocklist, Catalog
 from bot.checks.dnsbl.zones import Zone, zone_of
 from bot.models import CheckRequest, Role, Target
+from tests.support.builtin_catalog import CATALOG
 
-CATALOG = load()
 ADDRESS = Target(ip_address("203.0.113.5"))
 DOMAIN = Target(domain="example.com")
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import tomllib
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.checks.dnsbl.catalog import BUILT_IN, Blocklist, CatalogError, Controls, Kind, load, parse_catalog
+from bot.checks.dnsbl.catalog import Blocklist, Catalog, Kind
+from bot.checks.dnsbl.catalog_file import BUILT_IN, CodeRow, ListTable, RemovalTable, load, parse_catalog
 from bot.checks.dnsbl.return_codes import Effect, Pattern, RemovalParty, Severity, octets_of
 from bot.checks.dnsbl.zones import usable_zones
+from bot.inputs.toml_tables import DataFileError
 from tests.bot.checks.dnsbl.lists import CATALOG, get_blocklist
 
 DEAD_ZONES = Path(__file__).with_name("dead_zones.txt").read_text(encoding="utf-8").splitlines()[1:]
@@ -23,7 +27,7 @@ ZEN_SUBLISTS = ("sbl", "xbl", "pbl", "css", "sbl-xbl", "drop")
 def test_catalog_has_sixty_lists_of_every_kind():
     assert len(CATALOG.lists) >= 60
     assert len(usable_zones(CATALOG, {})) >= 60
-    for kind, minimum in ((Kind.IP4, 40), (Kind.IP6, 10), (Kind.DOMAIN, 12)):
+    for kind, minimum in ((Kind.IP4, 40), (Kind.IP6, 10), (Kind.DOMAIN, 12), (Kind.EMAIL, 2)):
         assert sum(kind in blocklist.kinds for blocklist in CATALOG.lists) >= minimum
 
 
@@ -62,9 +66,26 @@ def test_catalog_allow_and_info_lists_have_no_listing_codes(blocklist: Blocklist
         assert not effects & {Effect.LISTED, Effect.POLICY}
 
 
-def test_catalog_severe_lists_have_both_test_points():
-    severe = [b for b in CATALOG.lists if b.severity in (Severity.HIGH, Severity.MEDIUM) and b.id != "abusix-dblack"]
-    assert {b.id for b in severe if b.controls is not Controls.BOTH} == set()
+# Nobody publishes a listed entry of these.
+NO_LISTED_ENTRY = {"validity-rpbl", "invaluement-sip", "invaluement-sip24", "invaluement-uri"}
+
+
+def test_catalog_severe_lists_have_a_listed_test_point():
+    severe = [blocklist for blocklist in CATALOG.lists if blocklist.severity in (Severity.HIGH, Severity.MEDIUM)]
+    assert {item.id for item in severe if not item.controls.has_listed_entry} == NO_LISTED_ENTRY
+
+
+def test_catalog_lists_name_their_terms_and_the_date_of_their_source():
+    for blocklist in CATALOG.lists:
+        assert blocklist.free_use, blocklist.id
+        assert blocklist.source_seen, blocklist.id
+
+
+def test_outdated_lists_are_those_read_more_than_eighteen_months_ago():
+    fresh, old = CATALOG.lists[0], replace(CATALOG.lists[1], source_seen=date(2025, 5, 1))
+    undated = replace(CATALOG.lists[2], source_seen=None)
+    assert Catalog((fresh, old, undated)).outdated(date(2026, 10, 31)) == ()
+    assert Catalog((fresh, old, undated)).outdated(date(2026, 11, 1)) == (old,)
 
 
 def test_catalog_lists_are_sorted_by_severity():
@@ -100,8 +121,10 @@ def test_zen_return_code_names_sublist_and_removal_party(answer: str, sublist: s
         ("surbl", "test.surbl.org.multi.surbl.org", "invalid.multi.surbl.org"),
         ("uribl", "test.uribl.com.multi.uribl.com", "invalid.multi.uribl.com"),
         ("sem-urired", "_dnsbl_.test.urired.spameatingmonkey.net", "_dnsblneg_.test.urired.spameatingmonkey.net"),
-        ("nordspam-dbl", None, "invalid.dbl.nordspam.com"),
-        ("hostkarma", None, None),
+        ("nordspam-dbl", "test.dbl.nordspam.com", "invalid.dbl.nordspam.com"),
+        ("hostkarma", "2.0.0.127.hostkarma.junkemailfilter.com", "1.0.0.127.hostkarma.junkemailfilter.com"),
+        ("cymru-bogons", None, "8.8.8.8.bogons.cymru.com"),
+        ("polspam", None, "1.0.0.127.bl.rbl.polspam.pl"),
     ],
 )
 def test_zone_test_points_match_the_list(list_id, must_list, must_not_list):
@@ -125,52 +148,85 @@ def test_load_unreadable_file_is_named(tmp_path, content, message):
     file = tmp_path / "lists.toml"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(CatalogError) as error:
+    with pytest.raises(DataFileError) as error:
         load(file)
     assert str(error.value).startswith(f"{file} {message}")
 
 
 MISSING = object()
+CODE = {"effect": "listed", "means": "it sent spam"}
+# Where a wrong value is put in the first list, the value, and what the message says of it.
 INVALID = [
-    (("id",), "Has Spaces", "id"),
-    (("name",), "", "name"),
-    (("operator",), MISSING, "operator"),
-    (("zone",), "zen.spamhaus.org.", "zone"),
-    (("severity",), "fatal", "severity"),
-    (("nature",), MISSING, "nature"),
-    (("kinds",), [], "kinds"),
-    (("kinds",), ["ip4", "domain"], "kinds"),
-    (("kinds",), ["ip5"], "kinds"),
-    (("kinds",), "ip4", "kinds"),
-    (("controls",), "some", "controls"),
-    (("colour",), "red", "colour"),
-    (("per_day",), 0, "per_day"),
-    (("per_day",), True, "per_day"),
-    (("source",), "ftp://example.net/", "source"),
-    (("key",), MISSING, "key_zone"),
-    (("key",), "sorbs", "key"),
-    (("key_zone",), "zen.dq.spamhaus.net", "key_zone"),
-    (("key_zone",), "{key}.{user}.example.net", "key_zone"),
-    (("needs_key",), "yes", "needs_key"),
-    (("removal",), MISSING, "who"),
-    (("removal", "who"), "anybody", "who"),
-    (("removal", "form"), MISSING, "form"),
-    (("removal", "form"), "https://example.net/{domain}", "form"),
-    (("removal", "preconditions"), "static", "preconditions"),
-    (("codes",), MISSING, "codes"),
-    (("codes",), ["127.0.0.2"], "codes"),
-    (("codes", "10.0.0.1"), {"effect": "listed", "means": "x"}, "10.0.0.1"),
-    (("codes", "127.0.0.9-4"), {"effect": "listed", "means": "x"}, "127.0.0.9-4"),
-    (("codes", "127.0.0.3", "effect"), "maybe", "effect"),
-    (("codes", "127.0.0.3", "means"), MISSING, "means"),
-    (("codes", "127.0.0.3", "reason"), "quota", "reason"),
-    (("codes", "127.0.0.3", "effect"), "refused", "reason"),
-    (("reads",), "bits", "127.0.0.2"),
+    (("id",), "Has Spaces", "id must be lower-case words with hyphens between them, such as spamhaus-zen"),
+    (("name",), "", 'name must be text that is not empty, not ""'),
+    (("operator",), MISSING, "operator is missing"),
+    (("zone",), "zen.spamhaus.org.", "zone must be a lower-case domain without a dot at its end"),
+    (("severity",), "fatal", "severity must be 'high', 'medium', 'low' or 'none', not \"fatal\""),
+    (("nature",), MISSING, "nature is missing"),
+    (("kinds",), [], "kinds must not be empty"),
+    (("kinds",), ["ip4", "domain"], "kinds mixes addresses, domains and mail addresses"),
+    (("kinds",), ["ip5"], "kinds must be 'ip4', 'ip6', 'domain' or 'email', not \"ip5\""),
+    (("controls",), "some", "controls must be 'both', 'two_sets', 'must_not_only' or 'none'"),
+    (("colour",), "red", "colour is not a key of this table"),
+    (("per_days",), 7, "per_days is not a key of this table; per_day is"),
+    (("per_day",), 0, "per_day must be a whole number above 0, not 0"),
+    (("server",), "dns.example.net", "server must be the address of a name server, such as 10.0.0.53"),
+    (("source",), "ftp://example.net/", "source must start with https:// or http://"),
+    (("key",), MISSING, "key_zone and key go together"),
+    (("key",), "S3cret Key", "key must be a name in lower case, such as abusix; the key itself is in"),
+    (("key_zone",), "zen.dq.spamhaus.net", "key_zone must hold {key}"),
+    (("key_zone",), "{key}.{user}.example.net", "key_zone may have no placeholder but {key}"),
+    (("removal",), MISSING, "removal is missing"),
+    (("removal", "who"), "anybody", "who must be 'owner', 'provider', 'self-service'"),
+    (("removal", "who"), "nobody", "note is missing: say why"),
+    (("removal", "form"), MISSING, "form and look are both missing"),
+    (("removal", "form"), "https://example.net/{domain}", "form may have no placeholder but {ip}"),
+    (("removal", "preconditions"), ["static", ""], "preconditions must be text that is not empty"),
+    (("codes",), MISSING, "codes is missing"),
+    (("codes",), {}, "codes must not be empty"),
+    (("codes", "10.0.0.1"), CODE, "10.0.0.1 is not an answer such as 127.0.0.2"),
+    (("codes", "127.0.0.9-4"), CODE, "127.0.0.9-4 is not an answer"),
+    (("codes", "127.0.0.3", "effect"), "maybe", "effect must be 'listed', 'policy'"),
+    (("codes", "127.0.0.3", "means"), MISSING, "means is missing"),
+    (("codes", "127.0.0.3", "reason"), "quota", "reason belongs to the effects refused and error"),
+    (("codes", "127.0.0.3", "effect"), "refused", "reason belongs to the effects refused and error"),
+    (("codes", "127.0.0.3", "removal", "look"), "https://example.net/{user}", "look may have no placeholder"),
 ]
+# One value of each kind that TOML has.
+VALUES = {
+    "text": "x y",
+    "number": 7,
+    "fraction": 0.5,
+    "boolean": True,
+    "list": [["x"]],
+    "table": {"x": 1},
+    "date": date(2026, 1, 1),
+}
+# The kind of value that each key takes, by the tables that lead to it.
+KINDS = {
+    (): {
+        **dict.fromkeys(("id", "name", "operator", "zone", "nature", "severity", "controls", "reads"), "text"),
+        **dict.fromkeys(
+            ("source", "register", "must_list", "must_not_list", "key", "key_zone", "mailbox_hash"), "text"
+        ),
+        **dict.fromkeys(("per_day", "per_second", "ip6_prefix"), "number"),
+        **dict.fromkeys(("removal", "codes"), "table"),
+        "kinds": "list",
+        **dict.fromkeys(("free_use", "commercial", "server"), "text"),
+        **dict.fromkeys(("needs_key", "enabled"), "boolean"),
+        "source_seen": "date",
+    },
+    ("removal",): {**dict.fromkeys(("who", "form", "look", "expiry", "step", "note"), "text"), "preconditions": "list"},
+    ("codes", "127.0.0.3"): {
+        **dict.fromkeys(("effect", "means", "name", "severity", "sublist", "reason"), "text"),
+        "removal": "table",
+    },
+}
+WRONG_KINDS = [(tables, key, kind) for tables, keys in KINDS.items() for key, kind in keys.items()]
 
 
-@pytest.mark.parametrize(("path", "value", "key"), INVALID)
-def test_parse_catalog_invalid_value_names_table_and_key(path, value, key):
+def problem_with(path, value):
+    """What the message says if the first list has this value, after the name of the file and the list."""
     document = builtin_document()
     table = document["list"][0]
     for part in path[:-1]:
@@ -179,36 +235,76 @@ def test_parse_catalog_invalid_value_names_table_and_key(path, value, key):
         del table[path[-1]]
     else:
         table[path[-1]] = value
-    with pytest.raises(CatalogError) as error:
-        parse_catalog(document)
+    with pytest.raises(DataFileError) as error:
+        parse_catalog(document, Path("lists.toml"))
     message = str(error.value)
-    assert message.startswith(f'list "{document["list"][0]["id"]}"')
-    assert f": {key} " in message
     assert message.endswith(".")
     assert "\n" not in message
+    first = document["list"][0]
+    list_name = f'"{first["id"]}"' if isinstance(first["id"], str) else f'"{first["name"]}"'
+    prefix = f"lists.toml: list {list_name}"
+    assert message.startswith(prefix)
+    return message.removeprefix(prefix)
+
+
+@pytest.mark.parametrize(("path", "value", "problem"), INVALID)
+def test_parse_catalog_invalid_value_names_table_and_key(path, value, problem):
+    tables = "".join(f", {table}" for table in path[:-1])
+    assert problem_with(path, value).startswith(f"{tables}: {problem}")
+
+
+def test_parse_catalog_address_among_flags_is_named():
+    assert problem_with(("reads",), "bits").startswith(", codes: 127.0.0.2 must be a flag: 1, 2, 4")
+
+
+@pytest.mark.parametrize(("tables", "key", "kind"), WRONG_KINDS)
+def test_parse_catalog_wrong_kind_of_value_is_rejected(tables, key, kind):
+    for wrong in VALUES.keys() - {kind}:
+        problem = problem_with((*tables, key), VALUES[wrong])
+        assert problem.startswith("".join(f", {table}" for table in tables) + f": {key} must be ")
+
+
+def test_wrong_kinds_of_values_are_tried_for_every_key():
+    for keys, table in zip(KINDS.values(), (ListTable, RemovalTable, CodeRow), strict=True):
+        assert set(keys) == {field.alias or name for name, field in table.model_fields.items()}
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.pop("refusals"), "refusals is missing"),
-        (lambda d: d.pop("list"), "list is missing"),
-        (lambda d: d.update(list={}), "list must be a list of tables"),
-        (lambda d: d["list"].append(copy.deepcopy(d["list"][0])), "id spamhaus-zen is in two lists"),
-        (lambda d: d["list"].append({**copy.deepcopy(d["list"][0]), "id": "again"}), "is in two lists"),
-        (lambda d: d["list"].append("zen.example.net"), "must be a table"),
+        (lambda d: d.pop("refusals"), "the catalog: refusals is missing."),
+        (lambda d: d.pop("list"), "the catalog: list is missing."),
+        (lambda d: d.update(list=[]), "the catalog: list must not be empty."),
+        (lambda d: d.update(list={}), "the catalog: list must be a list of tables, each under [[list]]."),
+        (lambda d: d["list"].append(copy.deepcopy(d["list"][0])), "the catalog: id spamhaus-zen is in two lists."),
+        (
+            lambda d: d["list"].append({**copy.deepcopy(d["list"][0]), "id": "again"}),
+            "the catalog: zone zen.spamhaus.org (ip4) is in two lists.",
+        ),
+        (lambda d: d["list"].append("zen.example.net"), 'the catalog: list must be a table, not "zen.example.net".'),
         (
             lambda d: d["refusals"]["127.0.0.1"].update(effect="listed", reason=""),
-            "127.0.0.1 must have the effect refused",
+            "refusals: 127.0.0.1 must have the effect refused or error.",
         ),
-        (lambda d: d.update(lists=[]), "lists is not a key"),
+        (lambda d: d["refusals"].update({"128.0.0.1": {}}), "refusals, 128.0.0.1: effect is missing."),
+        (lambda d: d.update(lists=[]), "the catalog: lists is not a key of this table; list is."),
     ],
 )
 def test_parse_catalog_invalid_document_is_one_sentence(change, message):
     document = builtin_document()
     change(document)
-    with pytest.raises(CatalogError, match=message):
+    with pytest.raises(DataFileError) as error:
         parse_catalog(document)
+    assert str(error.value) == message
+
+
+def test_parse_catalog_reports_every_problem():
+    document = builtin_document()
+    for entry in document["list"][:3]:
+        entry["per_day"] = "many"
+    with pytest.raises(DataFileError) as error:
+        parse_catalog(document)
+    assert len(error.value.problems) == 3
 
 
 @given(st.text(max_size=20))

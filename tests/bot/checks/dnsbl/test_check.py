@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
 
 from bot.checks.dnsbl import CODES, InMemoryTrustCache, blocklist_check
-from bot.checks.dnsbl.catalog import Blocklist
+from bot.checks.dnsbl.catalog import Blocklist, Catalog
 from bot.checks.dnsbl.classify import classify_result
 from bot.checks.dnsbl.findings import list_finding
-from bot.checks.dnsbl.messages import REASON_TEXTS
+from bot.checks.dnsbl.messages import REASONS
+from bot.checks.dnsbl.names import QueriedName
 from bot.checks.dnsbl.return_codes import Severity
 from bot.checks.dnsbl.zones import usable_zones, zone_of
 from bot.models import Check, DnsAnswer, Finding, LookupFailed, LookupResult, Role, Target, Verdict
@@ -63,14 +65,6 @@ async def test_check_returns_one_finding_per_matching_list_in_order(target, kind
     assert {finding.verdict for finding in findings} == {Verdict.PASS}
 
 
-async def test_check_domain_lists_query_the_registered_domain_only():
-    world = healthy_world()
-    await make_check()(make_request(Target(ip_address("203.0.113.5"), "mail.example.co.uk")), world)
-    names = {name for name, _ in world.queries}
-    assert "example.co.uk.dbl.spamhaus.org" in names
-    assert not {name for name in names if name.startswith("mail.") or name.startswith("5.113.0.203.dbl.")}
-
-
 async def test_check_ipv6_queries_nibbles_and_ipv4_test_points():
     world = healthy_world()
     await make_check(catalog_of("spamhaus-zen"))(make_request(Target(ip_address("2001:db8::5"))), world)
@@ -99,6 +93,37 @@ async def test_check_without_key_skips_lists_that_need_one():
     without = {finding.subject for finding in await make_check()(make_request(), healthy_world())}
     with_key = {finding.subject for finding in await make_check(keys=KEYS)(make_request(), healthy_world(keys=KEYS))}
     assert with_key - without == {"abusix", "spamhaus-authbl"}
+
+
+async def test_check_disabled_list_is_not_queried_until_enabled():
+    world = healthy_world({"5.113.0.203.bl.score.senderscore.com": {"A": ["127.0.0.20"]}})
+    assert await make_check(catalog_of("validity-rpbl"))(make_request(), world) == []
+    enabled = Catalog((replace(get_blocklist("validity-rpbl"), enabled=True),))
+    (finding,) = await make_check(enabled)(make_request(), world)
+    assert (finding.code, finding.verdict) == ("blocklist.listed", Verdict.FAIL)
+    assert len(finding.facts["means"]) == 2  # spam traps and a low score
+    refusing = World({"5.113.0.203.bl.score.senderscore.com": {"A": ["127.255.255.255"]}})
+    (finding,) = await make_check(enabled)(make_request(), refusing)
+    assert (finding.facts["state"], finding.facts["reason"]) == ("unusable", "quota")
+    assert finding.remediation == "Register your resolver with Validity, which answers no other."
+
+
+@pytest.mark.parametrize(
+    ("list_id", "keys", "name"),
+    [
+        ("msbl-ebl", {}, "85e20fa15f500fa17c1b6975c6647445094c26d9.ebl.msbl.org"),
+        ("spamhaus-hbl", KEYS, "_email.s3cretspamhauskey0123456789.hbl.dq.spamhaus.net"),
+    ],
+)
+async def test_check_mail_address_is_queried_by_its_hash(list_id, keys, name):
+    target = Target(domain="example.com", mailbox="Ann+x@example.com")
+    world = healthy_world(keys=keys)
+    (finding,) = await make_check(catalog_of(list_id), keys)(make_request(target), world)
+    assert finding.summary == f"Ann+x@example.com is not on {get_blocklist(list_id).name}."
+    assert finding.facts["holds"] == "mail addresses"
+    asked = [query for query, _ in world.queries]
+    assert any(query.endswith(name) for query in asked)
+    assert not [query for query in asked if "ann" in query.lower()]
 
 
 async def test_check_key_is_queried_and_never_displayed():
@@ -161,7 +186,7 @@ async def test_check_trusted_list_gets_one_query():
     clock.advance(minutes=9)
     world = healthy_world()
     findings = await check(make_request(), world)
-    assert len(world.queries) == len(findings)
+    assert len(world.queries) == len(findings) + 1  # and the PTR name
 
 
 async def test_check_refreshes_trust_early_and_survives_timeout():
@@ -245,7 +270,7 @@ async def test_check_listing_without_txt_answer_is_listed():
     [
         ("127.0.0.10", Role.CLIENT, Verdict.PASS, ""),
         ("127.0.0.11", Role.CLIENT, Verdict.PASS, ""),
-        ("127.0.0.10", Role.MTA, Verdict.FAIL, "then ask your provider, which entered this range"),
+        ("127.0.0.10", Role.MTA, Verdict.FAIL, "then ask your provider, which added this range"),
         ("127.0.0.11", Role.MTA, Verdict.FAIL, "then use the removal form for this one address"),
     ],
 )
@@ -275,7 +300,7 @@ async def test_finding_worst_code_decides_and_all_are_named(role):
 @pytest.mark.parametrize(
     ("list_id", "target", "answer", "verdict", "code", "step"),
     [
-        ("spamhaus-zen", ADDRESS, "127.0.0.2", Verdict.FAIL, "blocklist.listed", "have your provider ask"),
+        ("spamhaus-zen", ADDRESS, "127.0.0.2", Verdict.FAIL, "blocklist.listed", "have your provider request"),
         ("spamhaus-zen", ADDRESS, "127.0.0.3", Verdict.FAIL, "blocklist.listed", "first, then use the removal form"),
         (
             "spamhaus-zen",
@@ -287,16 +312,23 @@ async def test_finding_worst_code_decides_and_all_are_named(role):
         ),
         ("spamhaus-dbl", DOMAIN, "127.0.1.2", Verdict.FAIL, "blocklist.listed", "then use the removal form"),
         ("spamhaus-dbl", DOMAIN, "127.0.1.255", Verdict.UNKNOWN, "blocklist.unusable", ""),
-        ("spamcop", ADDRESS, "127.0.0.2", Verdict.FAIL, "blocklist.listed", "ends by itself about 24 hours"),
+        ("spamcop", ADDRESS, "127.0.0.2", Verdict.FAIL, "blocklist.listed", "expires by itself about 24 hours"),
         ("uceprotect-1", ADDRESS, "127.0.0.2", Verdict.WARN, "blocklist.listed", "wait, do not pay"),
         ("uceprotect-2", ADDRESS, "127.0.0.2", Verdict.WARN, "blocklist.listed", "Wait, do not pay"),
         ("uceprotect-3", ADDRESS, "127.0.0.2", Verdict.PASS, "blocklist.listed", ""),
-        ("spamrats-all", ADDRESS, "127.0.0.37", Verdict.WARN, "blocklist.policy", "Give the address a reverse name"),
+        ("spamrats-all", ADDRESS, "127.0.0.37", Verdict.WARN, "blocklist.policy", "Set a PTR record for the address"),
         ("tor-dnsel", ADDRESS, "127.0.0.2", Verdict.PASS, "blocklist.noted", ""),
         ("dnswl", ADDRESS, "127.0.5.3", Verdict.PASS, "blocklist.allowed", ""),
         ("dnswl", ADDRESS, "127.0.0.255", Verdict.UNKNOWN, "blocklist.unusable", "Use your own resolver."),
         ("hostkarma", ADDRESS, "127.0.0.5", Verdict.PASS, "blocklist.allowed", ""),
-        ("spamhaus-zen", ADDRESS, "127.0.0.99", Verdict.PASS, "blocklist.unrecognised", ""),
+        ("dnswl", ADDRESS, "127.0.10.0", Verdict.UNKNOWN, "blocklist.unusable", "Use your own resolver."),
+        ("dnswl", ADDRESS, "127.0.10.3", Verdict.UNKNOWN, "blocklist.unusable", "Use your own resolver."),
+        ("spamhaus-zen", ADDRESS, "127.0.0.40", Verdict.FAIL, "blocklist.unrecognised", "Look it up at Spamhaus"),
+        ("spamcop", ADDRESS, "127.0.0.3", Verdict.WARN, "blocklist.unrecognised", "Look it up at SpamCop"),
+        ("psbl", ADDRESS, "127.0.0.3", Verdict.WARN, "blocklist.unrecognised", "Look it up at PSBL"),
+        ("kempt", ADDRESS, "127.0.0.3", Verdict.PASS, "blocklist.unrecognised", ""),
+        ("tor-dnsel", ADDRESS, "127.0.0.3", Verdict.PASS, "blocklist.unrecognised", ""),
+        ("mailspike-wl", ADDRESS, "127.0.0.3", Verdict.PASS, "blocklist.unrecognised", ""),
         ("spamhaus-zen", ADDRESS, "127.255.255.254", Verdict.UNKNOWN, "blocklist.unusable", "or a Spamhaus DQS key"),
     ],
 )
@@ -309,6 +341,24 @@ async def test_finding_verdict_code_and_remediation_match_answer(list_id, target
     assert (finding.verdict, finding.code) == (verdict, code)
     assert step in finding.remediation
     assert step or not finding.remediation
+
+
+@pytest.mark.parametrize(
+    ("answers", "role", "code", "verdict", "summary"),
+    [
+        (["127.0.0.40"], Role.CLIENT, "blocklist.unrecognised", Verdict.FAIL, "the meaning of 127.0.0.40 is not"),
+        (["127.0.0.11", "127.0.0.40"], Role.CLIENT, "blocklist.unrecognised", Verdict.FAIL, "Spamhaus ZEN and"),
+        (["127.0.0.11", "127.0.0.40"], Role.MTA, "blocklist.policy", Verdict.FAIL, "should not send mail directly"),
+        (["127.0.0.40", "127.0.0.77"], Role.MTA, "blocklist.unrecognised", Verdict.FAIL, "127.0.0.40 and 127.0.0.77"),
+    ],
+)
+async def test_finding_unknown_code_counts_beside_known_ones(answers, role, code, verdict, summary):
+    finding = await zen_finding_for(answers, role)
+    assert (finding.code, finding.verdict) == (code, verdict)
+    assert summary in finding.summary
+    assert finding.facts["answers"] == answers
+    assert finding.facts["unrecognised"] == [answer for answer in answers if answer != "127.0.0.11"]
+    assert FORM in {link.url for link in finding.links}
 
 
 async def test_finding_spamhaus_link_is_form_or_lookup_by_removal_party():
@@ -325,7 +375,7 @@ async def test_finding_spamhaus_link_is_form_or_lookup_by_removal_party():
 async def test_finding_barracuda_without_answer_suggests_registration():
     (finding,) = await make_check(catalog_of("barracuda"))(make_request(), World({}))
     assert finding.facts["reason"] == "emptied"
-    assert finding.remediation == "Make your resolver known to Barracuda, which answers no other."
+    assert finding.remediation == "Register your resolver with Barracuda, which answers no other."
     assert finding.links[0].url == get_blocklist("barracuda").registration_url
 
 
@@ -345,16 +395,19 @@ def all_answers():
         cases += [
             pytest.param(blocklist, DnsAnswer("q", "A", (answer,)), id=f"{blocklist.id}-{answer}") for answer in answers
         ]
-    reasons = [*REASON_TEXTS, "never-heard-of"]
+    reasons = [*REASONS, "never-heard-of"]
     return cases + [pytest.param(get_blocklist("spamhaus-zen"), LookupFailed(reason), id=reason) for reason in reasons]
+
+
+SUBJECTS = {"ip4": "203.0.113.5", "ip6": "203.0.113.5", "domain": "example.com", "email": "ann@example.com"}
 
 
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize(("blocklist", "result"), all_answers())
 def test_finding_texts_are_single_sentences_with_known_code(blocklist: Blocklist, result: LookupResult, role: Role):
-    zone = zone_of(blocklist, KEYS)
-    subject = "example.com" if "domain" in blocklist.kinds else "203.0.113.5"
-    finding = list_finding(zone, subject, role, classify_result(blocklist, result))
+    zone = zone_of(replace(blocklist, enabled=True), {blocklist.key: "key"} if blocklist.key else {})
+    subject = SUBJECTS[next(iter(blocklist.kinds))]
+    finding = list_finding(zone, QueriedName(subject, subject), role, classify_result(blocklist, result))
     assert finding.code in CODES
     for sentence in (finding.summary, finding.remediation) if finding.remediation else (finding.summary,):
         assert sentence.endswith(".")

@@ -106,7 +106,8 @@ async def test_classify_nxdomain_with_address_is_contradiction(kind):
 
 
 async def test_check_list_code_overrides_common_refusal():
-    world = World({"5.113.0.203.hostkarma.junkemailfilter.com": {"A": ["127.0.0.1"]}})
+    zone = "hostkarma.junkemailfilter.com"
+    world = World({f"5.113.0.203.{zone}": {"A": ["127.0.0.1"]}, f"2.0.0.127.{zone}": {"A": ["127.0.0.2"]}})
     finding = await only_finding("hostkarma", ADDRESS, world)
     assert (finding.code, finding.verdict) == ("blocklist.allowed", Verdict.PASS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.checks.dnsbl import ListTrust, TrustLevel, list_statuses
+from bot.checks.dnsbl.catalog import Catalog, Controls
 from bot.checks.dnsbl.test_points import evaluate_test_points
 from bot.models import DnsAnswer, LookupFailed
 from tests.bot.checks.dnsbl.lists import CATALOG, FakeClock, catalog_of, get_blocklist
@@ -50,6 +52,31 @@ def test_evaluate_test_points_gives_trust(must_list, must_not_list, trust, reaso
     assert evaluate_test_points(get_blocklist("spamcop"), must_list, must_not_list, AT) == ListTrust(trust, reason, AT)
 
 
+WHITE, BLACK, NOBL = (DnsAnswer("q", "A", (f"127.0.0.{n}",)) for n in (1, 2, 5))
+
+
+@pytest.mark.parametrize(
+    ("must_list", "must_not_list", "trust", "reason"),
+    [
+        (BLACK, WHITE, TrustLevel.GOOD, ""),
+        (BLACK, NXDOMAIN, TrustLevel.GOOD, ""),
+        (BLACK, BLACK, TrustLevel.UNUSABLE, "lists-everything"),
+        (NOBL, NOBL, TrustLevel.UNUSABLE, "lists-everything"),
+        (NXDOMAIN, NXDOMAIN, TrustLevel.UNUSABLE, "emptied"),
+        (NXDOMAIN, WHITE, TrustLevel.UNUSABLE, "emptied"),
+        (BLACK, PARKED, TrustLevel.UNUSABLE, "parked"),
+        (REFUSED, TIMEOUT, TrustLevel.UNUSABLE, "quota"),
+        (BLACK, TIMEOUT, TrustLevel.UNKNOWN, "timeout"),
+        (NODATA, WHITE, TrustLevel.UNKNOWN, "stripped"),
+        (BLACK, NODATA, TrustLevel.UNKNOWN, "stripped"),
+    ],
+)
+def test_evaluate_test_points_with_two_sets_compares_them(must_list, must_not_list, trust, reason):
+    assert evaluate_test_points(get_blocklist("hostkarma"), must_list, must_not_list, AT) == ListTrust(
+        trust, reason, AT
+    )
+
+
 @pytest.mark.parametrize(
     ("trust", "minutes", "fresh", "valid"),
     [
@@ -80,18 +107,22 @@ async def test_list_statuses_have_reason_and_time():
         {
             "2.0.0.127.bl.spamcop.net": {"A": ["127.0.0.2"]},
             "2.0.0.127.zen.spamhaus.org": {"A": ["127.255.255.254"]},
-            "hostkarma.junkemailfilter.com": {"A": "servfail"},
+            "no-test-points.example": {"A": "servfail"},
         }
     )
-    catalog = catalog_of("spamcop", "spamhaus-zen", "psbl", "abusix", "hostkarma", "cymru-bogons")
+    listed = catalog_of("spamcop", "spamhaus-zen", "psbl", "abusix", "hostkarma").lists
+    untested = replace(get_blocklist("s5h"), controls=Controls.NONE)
+    failing = replace(untested, id="failing", zone="no-test-points.example")
+    catalog = Catalog((*listed, failing, untested))
     statuses = {status.id: status async for status in list_statuses(catalog, {}, world, FakeClock())}
     assert {key: (status.trust, status.reason) for key, status in statuses.items()} == {
         "spamcop": (TrustLevel.GOOD, ""),
         "spamhaus-zen": (TrustLevel.UNUSABLE, "public-resolver"),
         "psbl": (TrustLevel.UNUSABLE, "emptied"),
         "abusix": (TrustLevel.UNKNOWN, "no-key"),
-        "hostkarma": (TrustLevel.UNKNOWN, "servfail"),
-        "cymru-bogons": (TrustLevel.GOOD, ""),
+        "hostkarma": (TrustLevel.UNUSABLE, "emptied"),
+        "failing": (TrustLevel.UNKNOWN, "servfail"),
+        "s5h": (TrustLevel.GOOD, ""),
     }
     assert all(status.ms >= 0 for status in statuses.values())
     assert statuses["spamcop"].name == "SpamCop"
@@ -103,6 +134,6 @@ async def test_list_statuses_timeout_leaves_no_task_running():
 
     async with asyncio.timeout(5):
         statuses = [status async for status in list_statuses(CATALOG, {}, silent, FakeClock(), timeout_s=0.05)]
-    assert len(statuses) == len(CATALOG.lists)
+    assert len(statuses) == sum(blocklist.enabled for blocklist in CATALOG.lists)
     assert {status.reason for status in statuses} == {"timeout", "no-key"}
     assert len(asyncio.all_tasks()) == 1

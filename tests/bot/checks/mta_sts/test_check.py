@@ -8,8 +8,9 @@ import pytest
 
 from bot.checks import mta_sts
 from bot.checks.mta_sts import policy_url
+from bot.checks.mta_sts.messages import FETCH_ERRORS
 from bot.models import CheckRequest, Finding, Target, Verdict
-from bot.probe_results import ERROR_TEXTS, HttpPage, ProbeError, ProbeFailed
+from bot.probe_results import HttpPage, ProbeError, ProbeFailed
 from tests.bot.checks.mta_sts.test_policy import RFC_POLICY
 from tests.support.dns_world import World, Zone
 
@@ -132,6 +133,6 @@ async def test_mta_sts_foreign_text_is_sanitized() -> None:
         assert not set("<>*`") & set(finding.summary + finding.remediation)
 
 
-def test_mta_sts_templates_and_error_texts_are_complete() -> None:
-    assert mta_sts.TEMPLATES.keys() == mta_sts.CODES.keys()
-    assert ERROR_TEXTS.keys() == set(ProbeError)
+def test_mta_sts_every_error_of_a_fetch_has_a_phrase() -> None:
+    smtp_only, never_of_our_url = {ProbeError.REFUSED, ProbeError.TLS_REFUSED}, {ProbeError.BAD_URL}
+    assert FETCH_ERRORS.keys() | smtp_only | never_of_our_url | {ProbeError.REDIRECT} == set(ProbeError)

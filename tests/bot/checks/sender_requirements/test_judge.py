@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.checks import dkim, dmarc, dnsbl, ptr, sender_requirements, spf
+from bot.checks.sender_requirements.messages import BULK_SENDERS, RULE_TEXTS
 from bot.checks.sender_requirements.rules import RECEIVERS, RULES, SIGNALS
 from bot.finding_reference import SHARED_CODES
 from bot.models import Finding, Verdict
@@ -71,12 +72,15 @@ def test_judge_codes_differ_by_receiver(codes: dict[str, Verdict], expected: dic
 def test_judge_summary_names_cause_and_reply_codes() -> None:
     gmail, yahoo, microsoft = sender_requirements.judge(findings_of({"ptr.missing": FAIL, "dmarc.missing": WARN}))
     assert gmail.summary == (
-        "Gmail would refuse this mail: the address has no reverse name that leads back to it (4.7.23 or 5.7.25)."
+        "Gmail is likely to reject this mail: the address has no PTR record that resolves back to it "
+        "(4.7.23 or 5.7.25)."
     )
     assert gmail.remediation == "Mend ptr.missing."
-    assert yahoo.summary == "Yahoo would refuse this mail: the address has no reverse name that leads back to it."
+    assert (
+        yahoo.summary == "Yahoo is likely to reject this mail: the address has no PTR record that resolves back to it."
+    )
     assert microsoft.summary == (
-        "Outlook.com would refuse this mail from a sender of more than 5,000 mails a day: "
+        "Outlook.com is likely to reject this mail from a sender of more than 5,000 mails a day: "
         "there is no valid DMARC record (5.7.515)."
     )
 
@@ -113,5 +117,6 @@ def test_rules_signals_and_receivers_are_consistent() -> None:
     required = {requirement.rule for receiver in RECEIVERS for requirement in receiver.requirements}
     assert required == RULES.keys()
     assert {name for rule in RULES.values() for name in rule.signals} == SIGNALS.keys()
-    assert all(rule.violation for rule in RULES.values() if rule.signals)
-    assert sender_requirements.SUMMARIES.keys() == sender_requirements.CODES.keys()
+    assert RULE_TEXTS.keys() == RULES.keys()
+    assert all(RULE_TEXTS[rule.id].violation for rule in RULES.values() if rule.signals)
+    assert BULK_SENDERS.keys() == {receiver.id for receiver in RECEIVERS}

@@ -21,8 +21,8 @@ from tests.support.dns_world import World
             "example.com",
             Verdict.PASS,
             "spf.pass",
-            "example.com lets 203.0.113.5 send its mail: “ip4:203.0.113.0/28” matches, reached "
-            "over example.com → _spf.example.net → a.example.net; 2 of 10 lookups.",
+            "SPF pass: example.com allows 203.0.113.5 (“ip4:203.0.113.0/28” matches, via "
+            "example.com → _spf.example.net → a.example.net; 2 of 10 lookups).",
             "",
         ),
         (
@@ -30,41 +30,41 @@ from tests.support.dns_world import World
             "example.com",
             Verdict.FAIL,
             "spf.fail",
-            "example.com forbids 203.0.113.99 to send its mail, so receivers may reject it: “-all” "
-            "matches; 3 of 10 lookups.",
-            "If 203.0.113.99 sends your mail, add ip4:203.0.113.99 after v=spf1 in the TXT record "
-            "of example.com: no lookup more, 73 bytes.",
+            "SPF fail: example.com does not allow 203.0.113.99, so receivers may reject its mail (“-all” "
+            "matches; 3 of 10 lookups).",
+            "If 203.0.113.99 sends your mail, add ip4:203.0.113.99 after v=spf1 in the TXT record of "
+            "example.com: that adds no DNS lookups, and the record becomes 73 bytes.",
         ),
         (
             "2001:db8::99",
             "soft.example",
             Verdict.WARN,
             "spf.softfail",
-            "soft.example does not list 2001:db8::99, so its mail may count as spam: “~all” "
-            "matches; 2 of 10 lookups, 2 of 2 dead names.",
-            "If 2001:db8::99 sends your mail, add ip6:2001:db8::99 after v=spf1 in the TXT record "
-            "of soft.example: no lookup more, 46 bytes.",
+            "SPF softfail: soft.example does not list 2001:db8::99, so its mail may go to spam (“~all” "
+            "matches; 2 of 10 lookups, 2 of 2 void lookups).",
+            "If 2001:db8::99 sends your mail, add ip6:2001:db8::99 after v=spf1 in the TXT record of "
+            "soft.example: that adds no DNS lookups, and the record becomes 46 bytes.",
         ),
         (
             "203.0.113.99",
             "open-ended.example",
             Verdict.WARN,
             "spf.neutral",
-            "open-ended.example says nothing about 203.0.113.99, so SPF does not help its mail: no "
-            "term of its record matches; 0 of 10 lookups.",
-            "If 203.0.113.99 sends your mail, add ip4:203.0.113.99 after v=spf1 in the TXT record "
-            "of open-ended.example: no lookup more, 37 bytes.",
+            "SPF neutral: open-ended.example neither allows nor forbids 203.0.113.99, so SPF does not help "
+            "(no term matches; 0 of 10 lookups).",
+            "If 203.0.113.99 sends your mail, add ip4:203.0.113.99 after v=spf1 in the TXT record of "
+            "open-ended.example: that adds no DNS lookups, and the record becomes 37 bytes.",
         ),
         (
             "203.0.113.99",
             "long.example",
             Verdict.FAIL,
             "spf.fail",
-            "long.example forbids 203.0.113.99 to send its mail, so receivers may reject it: "
-            "“-all” matches; 0 of 10 lookups.",
-            "If 203.0.113.99 sends your mail, add ip4:203.0.113.99 to the SPF record of "
-            "long.example, but first move other terms into a record that it includes: 476 bytes "
-            "are more than the 450 that are safe.",
+            "SPF fail: long.example does not allow 203.0.113.99, so receivers may reject its mail (“-all” "
+            "matches; 0 of 10 lookups).",
+            "If 203.0.113.99 sends your mail, add ip4:203.0.113.99 to the SPF record of long.example, but "
+            "first move other terms into a record that it includes: 476 bytes are more than the recommended "
+            "450.",
         ),
         (
             "203.0.113.99",
@@ -80,8 +80,8 @@ from tests.support.dns_world import World
             "wrong-below.example",
             Verdict.FAIL,
             "spf.permanent-error",
-            "Receivers stop at the SPF record of wrong-below.example with an error: "
-            "“ipv4:192.0.2.1” is not a term that SPF knows; write ip4 instead of ipv4.",
+            "SPF permerror: receivers cannot evaluate the record of wrong-below.example. “ipv4:192.0.2.1” "
+            "is not a term of SPF; write ip4 instead of ipv4.",
             "Correct that part of the TXT record of wrong.example.",
         ),
         (
@@ -89,26 +89,26 @@ from tests.support.dns_world import World
             "big.example",
             Verdict.FAIL,
             "spf.permanent-error",
-            "The SPF record of big.example can need 24 lookups; 10 are allowed, so receivers stop "
-            "with an error for 203.0.113.99.",
-            "Remove the includes of services you no longer use, or write a and mx as ip4 and ip6, which cost nothing.",
+            "SPF permerror: big.example needs 24 DNS lookups for 203.0.113.99; the limit is 10.",
+            "Remove the includes of services you no longer use, or replace a and mx by ip4 and ip6, which "
+            "need no lookup.",
         ),
         (
             "203.0.113.99",
             "loop.example",
             Verdict.FAIL,
             "spf.permanent-error",
-            "The SPF records under loop.example include each other in a circle, so receivers stop "
-            "with an error for 203.0.113.99.",
-            "Remove the include or redirect that leads back.",
+            "SPF permerror: the records under loop.example include each other in a loop, so receivers "
+            "cannot evaluate 203.0.113.99.",
+            "Remove the include or redirect that closes the loop.",
         ),
         (
             "203.0.113.99",
             "dead.example",
             Verdict.FAIL,
             "spf.permanent-error",
-            "Receivers stop at the SPF record of dead.example with an error: x1.example, "
-            "x2.example and x3.example lead to nothing; SPF allows 2 such questions.",
+            "SPF permerror: receivers cannot evaluate the record of dead.example. x1.example, x2.example "
+            "and x3.example have no DNS records; the limit is 2 void lookups.",
             "Remove x1.example, x2.example and x3.example from the SPF record of dead.example and of what it includes.",
         ),
         (
@@ -116,8 +116,8 @@ from tests.support.dns_world import World
             "dual.example",
             Verdict.FAIL,
             "spf.permanent-error",
-            "mx1.example.com, mx2.example.com and mx3.example.com have no IPv6 address and SPF "
-            "allows 2 such names, so receivers stop with an error for mail from 2001:db8:5::1.",
+            "SPF permerror for 2001:db8:5::1: mx1.example.com, mx2.example.com and mx3.example.com have no "
+            "AAAA record; the limit is 2 void lookups.",
             "If 2001:db8:5::1 sends your mail, add ip6:2001:db8:5::1 after v=spf1 in the TXT "
             "record of dual.example, in front of a and mx.",
         ),
@@ -126,8 +126,8 @@ from tests.support.dns_world import World
             "slow-below.example",
             Verdict.UNKNOWN,
             "spf.temporary-error",
-            "It is not known whether slow-below.example lets 203.0.113.99 send its mail: DNS gave "
-            "no answer about slow.example TXT (timeout).",
+            "SPF temperror: not known whether slow-below.example allows 203.0.113.99. DNS gave no answer "
+            "about slow.example TXT (timeout).",
             "Check again in a few minutes.",
         ),
     ],
@@ -164,8 +164,7 @@ async def test_spf_unlisted_client_passes(domain: str, code: str) -> None:
     finding = (await findings("203.0.113.99", domain, Role.CLIENT))[0]
     assert (finding.verdict, finding.code) == (Verdict.PASS, code)
     assert finding.summary == (
-        f"{domain} does not list 203.0.113.99, and need not: a client hands its mail to a server "
-        "with a password, and receivers see that server."
+        f"SPF of {domain} does not list 203.0.113.99, and need not: receivers check the server a client submits to."
     )
 
 
@@ -203,30 +202,30 @@ async def test_spf_findings_have_distinct_codes() -> None:
             "helo.example",
             "pass",
             "helo-pass",
-            "The SPF record of the HELO name helo.example lists 192.0.2.1.",
+            "SPF pass: the record of the HELO name helo.example lists 192.0.2.1.",
         ),
         (
             "192.0.2.2",
             "helo.example",
             "fail",
             "helo-fail",
-            "The SPF record of the HELO name helo.example forbids 192.0.2.2 to use it, so mail "
-            "may be refused: “-all” matches.",
+            "SPF fail: the record of the HELO name helo.example does not allow 192.0.2.2, so receivers may "
+            "reject its mail (“-all” matches).",
         ),
         (
             "192.0.2.2",
             "helo-soft.example",
             "warn",
             "helo-softfail",
-            "The SPF record of the HELO name helo-soft.example does not list 192.0.2.2, so its "
-            "bounces may count as spam: “~all” matches.",
+            "SPF softfail: the record of the HELO name helo-soft.example does not list 192.0.2.2, so its "
+            "bounces may go to spam (“~all” matches).",
         ),
         (
             "192.0.2.2",
             "neutral.example",
             "pass",
             "helo-neutral",
-            "The SPF record of the HELO name neutral.example says nothing about 192.0.2.2.",
+            "SPF neutral: the record of the HELO name neutral.example neither allows nor forbids 192.0.2.2.",
         ),
         (
             "192.0.2.2",
@@ -240,16 +239,15 @@ async def test_spf_findings_have_distinct_codes() -> None:
             "two.example",
             "fail",
             "helo-error",
-            "Receivers stop at the SPF record of the HELO name two.example: two.example has 2 SPF "
-            "records; one is allowed.",
+            "SPF permerror: receivers cannot evaluate the record of the HELO name two.example. two.example "
+            "has 2 SPF records; one is allowed.",
         ),
         (
             "192.0.2.2",
             "slow.example",
             "unknown",
             "helo-no-answer",
-            "SPF of the HELO name slow.example could not be checked: DNS gave no answer about "
-            "slow.example TXT (timeout).",
+            "SPF of the HELO name slow.example: not known. DNS gave no answer about slow.example TXT (timeout).",
         ),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 
 from bot.checks.spf.check_host import check_host
 from bot.checks.spf.dns_session import DEFAULT_LIMITS, Limits
+from bot.checks.spf.messages import PROBLEMS
 from bot.checks.spf.result import PermErrorCause, ResultCode, SpfResult, to_json
 from bot.models import DnsAnswer, Lookup, LookupFailed
 from tests.support.dns_world import World
@@ -27,6 +28,11 @@ ZONE: Mapping[str, Mapping[str, Any]] = {
     "why.example.com": {"TXT": ["%{i} is not ours, says %{d}"]},
     "twice.example": {"TXT": ["v=spf1 include:open.example include:open.example -all"]},
 }
+
+
+def sentence_of(result: SpfResult) -> str:
+    assert result.problem is not None
+    return result.problem.phrase(PROBLEMS)
 
 
 async def evaluate(
@@ -77,7 +83,7 @@ async def test_check_host_repeated_include_is_queried_once_counted_twice() -> No
 
 async def test_check_host_no_record_is_none() -> None:
     result = await evaluate("192.0.2.1", "nothing.example")
-    assert (result.code, result.problem, result.path) == (ResultCode.NONE, "", ())
+    assert (result.code, result.problem, result.path) == (ResultCode.NONE, None, ())
 
 
 @pytest.mark.parametrize("domain", ["com", "a..example", "[192.0.2.1]", "x" * 64 + ".example", ""])
@@ -90,7 +96,7 @@ async def test_check_host_malformed_domain_is_none_without_query(domain: str) ->
 @pytest.mark.parametrize(
     ("record", "cause", "problem"),
     [
-        ("moo", PermErrorCause.SYNTAX, "“moo” is not a term that SPF knows."),
+        ("moo", PermErrorCause.SYNTAX, "“moo” is not a term of SPF."),
         (
             "include:no.example",
             PermErrorCause.MISSING_RECORD,
@@ -99,15 +105,15 @@ async def test_check_host_malformed_domain_is_none_without_query(domain: str) ->
         (
             "redirect=no.example",
             PermErrorCause.MISSING_RECORD,
-            "The record of bad.example hands over to “no.example”, which has no SPF record.",
+            "The record of bad.example redirects to “no.example”, which has no SPF record.",
         ),
         (
             "a:1.example a:2.example a:3.example",
             PermErrorCause.VOID_LOOKUPS,
-            "1.example, 2.example and 3.example lead to nothing; SPF allows 2 such questions.",
+            "1.example, 2.example and 3.example have no DNS records; the limit is 2 void lookups.",
         ),
-        ("mx", PermErrorCause.MX_HOSTS, "bad.example has 11 MX records; SPF looks at no more than 10."),
-        ("include:bad.example", PermErrorCause.LOOKUPS, "The record needs more than 10 terms that ask DNS."),
+        ("mx", PermErrorCause.MX_HOSTS, "bad.example has 11 MX records; the limit is 10."),
+        ("include:bad.example", PermErrorCause.LOOKUPS, "The record needs more than 10 DNS lookups."),
     ],
 )
 async def test_check_host_permerror_has_cause_and_sentence(record: str, cause: PermErrorCause, problem: str) -> None:
@@ -115,12 +121,15 @@ async def test_check_host_permerror_has_cause_and_sentence(record: str, cause: P
     result = await evaluate(
         "192.0.2.1", "bad.example", World({"bad.example": {"TXT": [f"v=spf1 {record}"], "MX": servers}})
     )
-    assert (result.code, result.cause, result.problem) == (ResultCode.PERMERROR, cause, problem)
+    assert (result.code, result.cause, sentence_of(result)) == (ResultCode.PERMERROR, cause, problem)
 
 
 async def test_check_host_two_identical_records_are_permerror() -> None:
     result = await evaluate("192.0.2.1", "two.example", World({"two.example": {"TXT": ["v=spf1 -all", "v=spf1 -all"]}}))
-    assert (result.code, result.problem) == (ResultCode.PERMERROR, "two.example has 2 SPF records; one is allowed.")
+    assert (result.code, sentence_of(result)) == (
+        ResultCode.PERMERROR,
+        "two.example has 2 SPF records; one is allowed.",
+    )
 
 
 @pytest.mark.parametrize("reason", ["timeout", "servfail", "refused", "malformed"])
@@ -132,8 +141,8 @@ async def test_check_host_dns_error_is_temperror(record: str, reason: str) -> No
     world = World({"a.example": {"TXT": [f"v=spf1 {record}"]}, "dark.example": {"*": reason}})
     result = await evaluate("192.0.2.1", "a.example", world)
     assert result.code is ResultCode.TEMPERROR
-    assert result.problem.startswith("DNS gave no answer about dark.example ")
-    assert result.problem.endswith(f" ({reason}).")
+    assert sentence_of(result).startswith("DNS gave no answer about dark.example ")
+    assert sentence_of(result).endswith(f" ({reason}).")
 
 
 async def test_check_host_ptr_dns_error_does_not_match() -> None:
@@ -174,14 +183,14 @@ class SilentLookup:
 async def test_check_host_time_limit_is_unknown() -> None:
     result = await evaluate("203.0.113.5", lookup=SilentLookup("_spf.example.net"), limits=Limits(timeout_s=0.05))
     assert result.code is ResultCode.UNKNOWN
-    assert result.problem == "The check stopped by itself because DNS was too slow."
+    assert sentence_of(result) == "The check stopped because DNS was too slow."
     assert result.path == ("example.com",)
 
 
 async def test_check_host_query_limit_is_unknown() -> None:
     result = await evaluate("198.51.100.7", limits=Limits(max_queries=4, max_prefetched=0))
     assert (result.code, result.queries) == (ResultCode.UNKNOWN, 4)
-    assert result.problem == "The check stopped by itself after 4 DNS questions."
+    assert sentence_of(result) == "The check stopped after 4 DNS queries."
 
 
 async def test_check_host_lookup_budget_exhausted_is_unknown() -> None:

@@ -19,21 +19,22 @@ from tests.support.dns_world import World
             "example.com",
             "pass",
             "valid-record",
-            "The SPF record of example.com is valid and needs 3 of 10 lookups; every other sender is refused.",
+            "The SPF record of example.com is valid and needs 3 of 10 DNS lookups; every other sender fails (-all).",
         ),
         (
             "_spf.example.net",
             "pass",
             "valid-record",
-            "The SPF record of _spf.example.net is valid and needs 1 of 10 lookups; every other "
-            "sender is marked as suspicious.",
+            "The SPF record of _spf.example.net is valid and needs 1 of 10 DNS lookups; every other sender "
+            "softfails (~all).",
         ),
-        ("parked.example", "pass", "valid-record", "The SPF record of parked.example says that nobody sends its mail."),
+        ("parked.example", "pass", "valid-record", "The SPF record of parked.example allows no sender (v=spf1 -all)."),
         (
             "doubted.example",
             "pass",
             "valid-record",
-            "The SPF record of doubted.example is valid and needs 1 of 10 lookups; every other sender is refused.",
+            "The SPF record of doubted.example is valid and needs 1 of 10 DNS lookups; every other sender "
+            "fails (-all).",
         ),
         (
             "none.example",
@@ -51,41 +52,39 @@ from tests.support.dns_world import World
             "nowhere.example",
             "fail",
             "no-such-domain",
-            "nowhere.example does not exist in DNS, so mail from it is refused by many receivers.",
+            "nowhere.example does not exist in DNS, so many receivers reject mail from it.",
         ),
-        ("two.example", "fail", "multiple-records", "two.example has 2 SPF records, so receivers stop with an error."),
+        ("two.example", "fail", "multiple-records", "SPF permerror: two.example has 2 SPF records; one is allowed."),
         (
             "wrong-below.example",
             "fail",
             "syntax-error",
-            "Receivers stop at the SPF record of wrong.example with an error: “ipv4:192.0.2.1” is "
-            "not a term that SPF knows; write ip4 instead of ipv4.",
+            "SPF permerror: receivers cannot evaluate the record of wrong.example. “ipv4:192.0.2.1” is not "
+            "a term of SPF; write ip4 instead of ipv4.",
         ),
         (
             "lost.example",
             "fail",
             "missing-include",
-            "The SPF record of lost.example points at none.example, which has no SPF record, so "
-            "receivers stop there with an error.",
+            "SPF permerror: the record of lost.example refers to none.example, which has no SPF record.",
         ),
         (
             "big.example",
             "fail",
             "too-many-lookups",
-            "The SPF record of big.example can need 24 lookups where 10 are allowed, so receivers "
-            "stop with an error for every sender that is not found early.",
+            "SPF of big.example needs 24 DNS lookups; the limit is 10 (permerror unless a term matches early).",
         ),
         (
             "loop.example",
             "fail",
             "too-many-lookups",
-            "The SPF records under loop.example include each other in a circle, so receivers stop with an error.",
+            "SPF permerror: the records under loop.example include each other in a loop.",
         ),
         (
             "crowd.example",
             "fail",
             "too-many-hosts",
-            "crowd.example has more than 10 MX records, so receivers stop at mx with an error.",
+            "SPF permerror at mx: crowd.example has more than 10 MX records; the limit is 10.",
         ),
         (
             "open.example",
@@ -109,39 +108,42 @@ from tests.support.dns_world import World
             "dead.example",
             "fail",
             "too-many-voids",
-            "x1.example, x2.example and x3.example lead to nothing; SPF allows 2 such names, so receivers stop there.",
+            "SPF permerror: x1.example, x2.example and x3.example have no DNS records; the limit is 2 void lookups.",
         ),
         (
             "soft.example",
             "warn",
             "dead-name",
-            "The SPF record asks for gone.example, which leads to nothing; SPF allows 2 such names.",
+            "The SPF record names gone.example, which has no DNS records; the limit is 2 such void lookups.",
         ),
         (
             "dual.example",
             "warn",
             "ipv6-voids",
-            "mx1.example.com, mx2.example.com and mx3.example.com have no IPv6 address; SPF allows "
-            "2 such names, so receivers stop with an error before they come to the IPv6 addresses "
-            "in the record.",
+            "mx1.example.com, mx2.example.com and mx3.example.com have no AAAA record; the limit is 2 void "
+            "lookups, so IPv6 senders get a permerror before receivers reach the IPv6 addresses in the "
+            "record.",
         ),
         (
             "neutral.example",
             "warn",
             "neutral-default",
-            "The SPF record of neutral.example ends in ?all, so it says nothing about servers it does not list.",
+            "The SPF record of neutral.example ends in ?all, so it neither allows nor forbids servers it "
+            "does not list.",
         ),
         (
             "moved.example",
             "warn",
             "neutral-default",
-            "The SPF record of _spf.moved.example ends in ?all, so it says nothing about servers it does not list.",
+            "The SPF record of _spf.moved.example ends in ?all, so it neither allows nor forbids servers it "
+            "does not list.",
         ),
         (
             "open-ended.example",
             "warn",
             "no-default",
-            "The SPF record of open-ended.example ends without all, so it says nothing about servers it does not list.",
+            "The SPF record of open-ended.example ends without all, so it neither allows nor forbids "
+            "servers it does not list.",
         ),
         (
             "ptr.example",
@@ -153,16 +155,16 @@ from tests.support.dns_world import World
             "too-long.example",
             "warn",
             "long-record",
-            "The SPF record of too-long.example has 491 bytes, more than the 450 that are safe: "
-            "receivers whose network loses long DNS answers see no record.",
+            "The SPF record of too-long.example has 491 bytes, more than the recommended 450: receivers "
+            "whose network drops long DNS answers see no record.",
         ),
         (
             "joined.example",
             "fail",
             "syntax-error",
-            "Receivers stop at the SPF record of joined.example with an error: "
-            "“ip4:192.0.2.1include:_spf.example.net” is two terms run together; put a space in "
-            "front of “include:”, since the strings of a TXT record are joined without one.",
+            "SPF permerror: receivers cannot evaluate the record of joined.example. "
+            "“ip4:192.0.2.1include:_spf.example.net” is two terms run together; put a space in front of "
+            "“include:”: TXT strings are joined without one.",
         ),
         ("slow.example", "unknown", "no-answer", "DNS gave no answer about the SPF record of slow.example (timeout)."),
         (
@@ -198,4 +200,4 @@ async def test_spf_endless_tree_stops_after_forty_records() -> None:
 
     results = await check(CheckRequest(Target(domain="tree.example")), endless)
     assert [finding.code for finding in results] == ["spf.too-many-lookups", "spf.no-answer"]
-    assert "can need at least 40 lookups" in results[0].summary
+    assert "needs at least 40 DNS lookups" in results[0].summary

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.checks.spf.macros import BadSyntax, parse, parse_domain
+from bot.checks.spf.messages import PROBLEMS
 from bot.checks.spf.record import (
     All,
     Directive,
@@ -70,18 +71,15 @@ def test_parse_record_separates_modifiers_from_directives() -> None:
 @pytest.mark.parametrize(
     ("term", "sentence"),
     [
-        ("moo", "“moo” is not a term that SPF knows."),
-        ("-all.", "“-all.” is not a term that SPF knows."),
-        ("ipv4:192.0.2.1", "“ipv4:192.0.2.1” is not a term that SPF knows; write ip4 instead of ipv4."),
-        (
-            "redirect:example.com",
-            "“redirect:example.com” is not a term that SPF knows; write redirect= instead of redirect:.",
-        ),
-        ("mx,", "“mx,” is not a term that SPF knows; terms are separated by spaces, not by commas."),
-        ("a\rmx", "“a�mx” is not a term that SPF knows."),
+        ("moo", "“moo” is not a term of SPF."),
+        ("-all.", "“-all.” is not a term of SPF."),
+        ("ipv4:192.0.2.1", "“ipv4:192.0.2.1” is not a term of SPF; write ip4 instead of ipv4."),
+        ("redirect:example.com", "“redirect:example.com” is not a term of SPF; write redirect= instead of redirect:."),
+        ("mx,", "“mx,” is not a term of SPF; terms are separated by spaces, not by commas."),
+        ("a\rmx", "“a�mx” is not a term of SPF."),
         ("all:x", "“all:x” is wrong: all takes nothing after it."),
-        ("include", "“include” needs a colon and a domain name after its word."),
-        ("exists/24", "“exists/24” needs a colon and a domain name after its word."),
+        ("include", "“include” needs a colon and a domain name."),
+        ("exists/24", "“exists/24” needs a colon and a domain name."),
         ("include:", "“include:” names no domain."),
         ("a:", "“a:” names no domain."),
         ("redirect=", "“redirect=” names no domain."),
@@ -98,14 +96,14 @@ def test_parse_record_separates_modifiers_from_directives() -> None:
         ("ip4:192.0.2.1//32", "“ip4:192.0.2.1//32” is not an address or a network; write it like ip4:192.0.2.0/24."),
         ("ip6:fe80::1%eth0", "“ip6:fe80::1%eth0” is not an address or a network; write it like ip6:2001:db8::/32."),
         ("ip6::2001::1", "“ip6::2001::1” is not an IPv6 address or network."),
-        ("x=%abc", "The % in “%abc” does not start a macro that SPF knows."),
-        ("exp=a.example exp=b.example", "exp= stands in the record twice; it may stand there once."),
+        ("x=%abc", "The % in “%abc” does not start a macro of SPF."),
+        ("exp=a.example exp=b.example", "exp= occurs twice in the record; it may occur once."),
     ],
 )
 def test_parse_record_invalid_term_raises_its_sentence(term: str, sentence: str) -> None:
     with pytest.raises(BadSyntax) as error:
         parse_record(f"v=spf1 {term} -all")
-    assert str(error.value) == sentence
+    assert error.value.problem.phrase(PROBLEMS) == sentence
 
 
 @pytest.mark.parametrize(
@@ -164,11 +162,11 @@ terms = st.lists(st.sampled_from(tokens.split())).map("".join)
 
 
 def parse_or_error(text: str) -> Record | str:
-    """Return the record, or the message of BadSyntax, the only error the parser may raise."""
+    """Return the record, or the sentence about BadSyntax, the only error the parser may raise."""
     try:
         return parse_record(text)
     except BadSyntax as error:
-        return str(error)
+        return error.problem.phrase(PROBLEMS)
 
 
 @given(st.text(max_size=80) | terms | st.lists(terms, max_size=5).map(" ".join))

@@ -1,4 +1,4 @@
-"""Bot tokens of the workspaces that installed the app, encrypted at rest."""
+"""Bot tokens of the workspaces that installed the Slack app, encrypted at rest."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class OAuthTokens:
     installation.
     """
 
-    def __init__(self, redis: Redis, platform: str, secret: str) -> None:
+    def __init__(self, redis: Redis, secret: str) -> None:
         self._redis: Any = redis  # redis-py types allow bytes; this client decodes
-        self._key, self._unreadable = f"mc1:{platform}:installed", UnreadableValues(redis)
+        self._key, self._unreadable = "mc1:slack:installed", UnreadableValues(redis)
         self._fernet = Fernet(_derive_key(secret))
 
     async def save(self, workspace: str, token: str) -> None:

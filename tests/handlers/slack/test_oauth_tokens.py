@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from redis.asyncio import Redis
 
-from bot.storage.oauth_tokens import OAuthTokens
+from handlers.slack.oauth_tokens import OAuthTokens
 
 TOKEN = "xoxb-a-token-for-tests"
 
@@ -14,25 +14,25 @@ async def dump(redis: Redis) -> str:
 
 
 async def test_token_is_stored_until_deleted(redis: Redis) -> None:
-    tokens = OAuthTokens(redis, "slack", "a client secret")
+    tokens = OAuthTokens(redis, "a client secret")
     await tokens.save("T1", TOKEN)
-    assert await OAuthTokens(redis, "slack", "a client secret").token("T1") == TOKEN
+    assert await OAuthTokens(redis, "a client secret").token("T1") == TOKEN
     await tokens.delete("T1")
     assert await tokens.token("T1") is None
 
 
 async def test_stored_token_is_encrypted(redis: Redis) -> None:
-    await OAuthTokens(redis, "slack", "a client secret").save("T1", TOKEN)
+    await OAuthTokens(redis, "a client secret").save("T1", TOKEN)
     assert TOKEN not in await dump(redis)
 
 
 async def test_token_is_unreadable_with_another_secret(redis: Redis) -> None:
-    await OAuthTokens(redis, "slack", "a client secret").save("T1", TOKEN)
-    assert await OAuthTokens(redis, "slack", "a newer client secret").token("T1") is None
+    await OAuthTokens(redis, "a client secret").save("T1", TOKEN)
+    assert await OAuthTokens(redis, "a newer client secret").token("T1") is None
 
 
 async def test_token_is_bound_to_its_workspace(redis: Redis) -> None:
-    tokens = OAuthTokens(redis, "slack", "a client secret")
+    tokens = OAuthTokens(redis, "a client secret")
     await tokens.save("T1", TOKEN)
     await redis.hset("mc1:slack:installed", "T2", await redis.hget("mc1:slack:installed", "T1"))
     assert await tokens.token("T2") is None

@@ -1,6 +1,6 @@
 import pytest
 
-from bot.logging_config import redact_secrets
+from handlers.logging_config import redact_secrets
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,198 @@
+"""The chat verbs: a row each, from which the parser, the router, `help` and the Teams package follow."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from handlers.commands.parser import CheckCommand, read_check
+from handlers.commands.router import CommandRouter
+from handlers.commands.watch import WatchCommands
+from handlers.commands.watch_parser import (
+    HistoryOptions,
+    MuteOptions,
+    WatchName,
+    WatchOptions,
+    read_history,
+    read_mute,
+    read_setting,
+    read_watch,
+    read_watch_name,
+)
+from handlers.message import Card
+from handlers.messages import help_card
+from handlers.ports import ChatRequest, ProgressCallback
+from handlers.verbs import ImpliedBy, Verb, VerbTable, always
+
+ArgumentsT = TypeVar("ArgumentsT")
+
+
+def no_arguments(_text: str) -> None:
+    """Parser of verbs that take nothing; what follows is ignored."""
+
+
+def acknowledge_soon(router: CommandRouter, _request: ChatRequest, _arguments: object) -> Card:
+    router.watching()
+    return Card("One moment …", private=True)
+
+
+def on_watches(
+    handle: Callable[[WatchCommands, ChatRequest, ArgumentsT], Awaitable[Card]],
+) -> Callable[[CommandRouter, ChatRequest, ArgumentsT, ProgressCallback], Awaitable[Card]]:
+    """A method of WatchCommands as a handler."""
+    return lambda router, request, arguments, _progress: handle(router.watching(), request, arguments)
+
+
+def pasted(
+    name: str, usage: tuple[str, str], teams: str, implied_by: ImpliedBy | None = None
+) -> Verb[CommandRouter, str]:
+    """A row of a verb about pasted or attached text."""
+    return Verb(
+        name,
+        str,
+        str.strip,
+        lambda router, request, text: router.pasted_text.acknowledge_request(name, text, request.files),
+        lambda router, request, text, progress: router.pasted_text.handle(name, text, request.files, progress),
+        usages=(usage,),
+        teams=teams,
+        pastes=True,
+        implied_by=implied_by,
+    )
+
+
+async def _list_status(router: CommandRouter, _request: ChatRequest, _none: None, _progress: ProgressCallback) -> Card:
+    return await router.list_status()
+
+
+VERBS: VerbTable[CommandRouter] = VerbTable(
+    (
+        Verb(
+            "check",
+            CheckCommand,
+            read_check,
+            CommandRouter.acknowledge_check,
+            CommandRouter.check,
+            usages=(
+                ("203.0.113.5 example.com", "check an address, a domain, or both"),
+                ("203.0.113.0/28", "check up to 16 addresses"),
+                ("203.0.113.5 as client", "the address submits mail with authentication: a policy listing is expected"),
+                ("203.0.113.5 helo mail.example.com", "check the HELO name of the server, too"),
+                ("example.com tree", "show the include tree of its SPF record"),
+                ("203.0.113.5 example.com private", "only you see the answer"),
+            ),
+            teams="An address, a domain, or both: check 203.0.113.5 example.com",
+            implied_by=ImpliedBy.TARGET,
+        ),
+        Verb(
+            "watch",
+            WatchOptions,
+            read_watch,
+            lambda router, request, options: router.watching().acknowledge_watch(request, options),
+            on_watches(WatchCommands.watch),
+            usages=(
+                (
+                    "watch 203.0.113.0/28 every 1h",
+                    "this channel is alerted when something changes; up to 256 addresses",
+                ),
+                ("watch example.com addresses", "the same for the domain's mail servers and the addresses in its SPF"),
+            ),
+            teams="Alert this conversation when something changes: watch 203.0.113.5",
+            changes=always,
+        ),
+        Verb(
+            "watches",
+            None,
+            no_arguments,
+            acknowledge_soon,
+            on_watches(WatchCommands.list_watches),
+            usages=(("watches", "the watches of this channel and their state"),),
+            teams="What this conversation watches",
+        ),
+        Verb(
+            "history",
+            HistoryOptions,
+            read_history,
+            acknowledge_soon,
+            on_watches(WatchCommands.history),
+            usages=(("history 203.0.113.5 7d", "the history of a watch, as a picture; also: 30d, all"),),
+            teams="What happened to a watched address or domain",
+        ),
+        Verb(
+            "mute",
+            MuteOptions,
+            read_mute,
+            acknowledge_soon,
+            on_watches(WatchCommands.mute),
+            usages=(("mute 203.0.113.5 24h", "no alerts for a while; also: unmute, ack, unwatch"),),
+            teams="No alerts for a while: mute 203.0.113.5 24h",
+            changes=always,
+            in_thread=True,
+        ),
+        Verb(
+            "unmute",
+            WatchName,
+            read_watch_name,
+            acknowledge_soon,
+            on_watches(WatchCommands.unmute),
+            changes=always,
+            in_thread=True,
+        ),
+        Verb(
+            "ack",
+            WatchName,
+            read_watch_name,
+            acknowledge_soon,
+            on_watches(WatchCommands.acknowledge),
+            changes=always,
+            in_thread=True,
+        ),
+        Verb(
+            "unwatch",
+            WatchName,
+            read_watch_name,
+            acknowledge_soon,
+            on_watches(WatchCommands.unwatch),
+            teams="Stop watching: unwatch 203.0.113.5",
+            changes=always,
+        ),
+        Verb(
+            "settings",
+            str,
+            read_setting,
+            acknowledge_soon,
+            on_watches(WatchCommands.settings),
+            usages=(("settings", "when and how this channel is notified"),),
+            changes=bool,  # without a setting, it shows them
+        ),
+        pasted(
+            "bounce",
+            ("bounce 550 5.7.1 …", "what a bounce or a log means: who has to fix it, which list, what to do"),
+            "What a bounce means, and what to do: paste it after the word, or send a file to mailcheck alone",
+            ImpliedBy.FILE,
+        ),
+        pasted(
+            "headers",
+            ("headers Received: …", "the route of a message, and the address it left from"),
+            "The route of one message: paste its headers after the word",
+        ),
+        Verb(
+            "lists",
+            None,
+            no_arguments,
+            lambda _router, _request, _none: Card("Querying the test points of every blocklist …", private=True),
+            _list_status,
+            usages=(("lists", "which blocklists are working"),),
+            teams="Which blocklists are working",
+        ),
+        Verb(
+            "help",
+            None,
+            no_arguments,
+            lambda router, _request, _none: help_card(router.verbs.usages),
+            usages=(("help", "this page"),),
+            teams="What mailcheck can do",
+            implied_by=ImpliedBy.NOTHING,
+            aliases=("?",),
+        ),
+    )
+)
