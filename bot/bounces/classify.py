@@ -283,7 +283,7 @@ def _known_link(line: str, hosts: frozenset[str]) -> str | None:
     """The first http(s) link to a known host, without a port or unusual characters."""
     for link in smtp_codes.links(line)[:20]:
         url = link if "//" in link[:8] else f"http://{link}"
-        if len(url) > MAX_LINK_CHARS or not url.isascii() or set(url) & set("[]{}|^`"):
+        if len(url) > MAX_LINK_CHARS or not url.isascii() or set(url) & set("[]{}|^`") or url.endswith(("=", "?")):
             continue
         parts = urlsplit(url)
         if parts.netloc.lower() in hosts and parts.scheme.lower() in ("http", "https"):
@@ -294,6 +294,8 @@ def _known_link(line: str, hosts: frozenset[str]) -> str | None:
 def _advice_page(rule: Rule, listing: Listing | None, receiver: Receiver | None, ip: str | None) -> str | None:
     pages = (rule.page, listing.page if listing else "", receiver.page if receiver else "")
     page = next((page for page in pages if page), None)
+    if page and "{ip}" in page and not ip:
+        return page.partition("?")[0].replace("{ip}", "")  # a query with nothing in it finds nothing
     return page.replace("{ip}", ip or "") if page else None
 
 
