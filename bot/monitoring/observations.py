@@ -17,11 +17,15 @@ from bot.monitoring.messages import DMARC_WEAKENED, MX_CHANGED, PTR_CHANGED, RES
 from bot.monitoring.models import Observation, ObservedState, Severity
 
 BLOCKLIST = "blocklist"
+RESOLVER = "dns"  # findings about the resolver are for the operator, not for the channel of a watch
 FOLLOWED = "checks"  # config key: ids of the checks that a watch has seen a result of
 SELECTORS = "selectors"  # config key: DKIM selectors that were seen to have a key
 KEY_LABEL = "._domainkey."
 CONCLUSIVE = (ObservedState.LISTED, ObservedState.NOT_LISTED)
-WATCHED_CHECKS = frozenset(id for spec in CHECKS if spec.watched for id in (spec.id, *spec.names)) - {BLOCKLIST}
+WATCHED_CHECKS = frozenset(id for spec in CHECKS if spec.watched for id in (spec.id, *spec.names)) - {
+    BLOCKLIST,
+    RESOLVER,
+}
 ADDRESS_CHECKS = frozenset({"ptr", "helo", "spf"})  # their result differs between the addresses of a range
 MAX_VALUE_LENGTH = 300  # of a stored value; fits ten mail servers
 POLICY_STRENGTH = ("none", "quarantine", "reject")
