@@ -29,7 +29,7 @@ RECEIVER_PATTERNS = tuple(
         (("relay=",), r"relay=(?:[^\s,]{0,90}\[|\"?)\0"),
         (
             ("ip=", "ip:", 'ip":', "server"),
-            r"\b(?:lastattemptedip|remotemtaip|(?:remote|mx|dest|destination|peer|to)[_ -]?ip)"
+            r"\b(?:lastattemptedip|remote[_ -]?ip|remotemtaip|mx[_ -]?ip|dest(?:ination)?[_ -]?ip|peer[_ -]?ip)"
             r"[=:\"' \[]{1,5}\0",
         ),
         (("host: ",), r"\bhost: ?[^\s(\[]{1,80} ?[(\[]\0"),

@@ -98,6 +98,11 @@ def test_explain_domain_list_is_not_about_the_address() -> None:
             "554 203.0.113.5 listed at bl.spamcop.net, see https://evil.example/bl",
             "https://www.spamcop.net/bl.shtml?203.0.113.5",
         ),
+        ("554 Client host [mx] blocked using zen.spamhaus.org", "https://check.spamhaus.org/results/"),
+        (
+            "554 203.0.113.5 blocked, see https://check.spamhaus.org/results/?query=",
+            "https://check.spamhaus.org/results/?query=203.0.113.5",
+        ),
         ("550 no such user, see https://mail.i.ua.evil.example/x", None),
         ("550 no such user, see https://mail.i.ua@evil.example/x", None),
         ("550 no such user, see https://mail.i.ua:8443/x", None),
