@@ -184,7 +184,7 @@ def _build_bounce(
         enhanced_code=evidence.enhanced_code,
         advice_url=_known_link(line, ruleset.link_hosts) or _advice_page(rule, listing, receiver, ip),
         summary=_fill(rule.summary or _summary_template(category, listing), values),
-        remediation=_fill(_remediation_template(rule, listing, category), values),
+        remediation=_fill(_remediation_template(rule, listing, category, _is_temporary(evidence)), values),
         side=rule.side or category.side,
         cause=rule.cause or rule.category,
         certain=match.certain,
@@ -265,14 +265,23 @@ UNNAMED_LIST_REMEDIATION = (
 )
 
 
-def _remediation_template(rule: Rule, listing: Listing | None, category: CategoryTable) -> str:
+def _remediation_template(rule: Rule, listing: Listing | None, category: CategoryTable, is_temporary: bool) -> str:
+    """The step of the rule, the list or the category; after a 4xx reply the one for that, where there is one."""
+    if is_temporary and listing is None and (temporary := _temporary_template(rule, category)):
+        return temporary
     if rule.remediation or listing is None:
         return rule.remediation or (UNNAMED_LIST_REMEDIATION if rule.category == "blocklist" else category.remediation)
-    return listing.remediation or (
-        category.remediation_domain
-        if listing.entry_type != "ip" and category.remediation_domain
-        else category.remediation
-    )
+    is_domain = listing.entry_type != "ip" and category.remediation_domain
+    return listing.remediation or (category.remediation_domain if is_domain else category.remediation)
+
+
+def _temporary_template(rule: Rule, category: CategoryTable) -> str:
+    return rule.remediation_temporary or ("" if rule.remediation else category.remediation_temporary)
+
+
+def _is_temporary(evidence: Evidence) -> bool:
+    code = str(evidence.smtp_code or "") or evidence.enhanced_code or ""
+    return code.startswith("4")
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:

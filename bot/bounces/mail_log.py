@@ -27,6 +27,7 @@ MAX_STATEMENT = 4_000
 MAX_PENDING = 10_000  # attempts whose result has not come yet
 MAX_EXPLAINED = 2  # refusals returned with a summary
 UNDATED = ('"SMTPC"\t', '"SMTPD"\t')  # hMailServer's time is in the fourth field
+TERMINAL_WIDTHS = (80, 100, 120, 132, 160, 200)  # lines of such a length were cut anywhere, not between words
 STARTS_REPLY = re.compile(r"[45]\d\d[ -]")
 
 __all__ = ["MAX_BYTES", "LogSummary", "LogTooBig", "NotText", "decode_lines", "find_bounces", "summarize_with_examples"]
@@ -75,7 +76,9 @@ def _read(lines: Iterable[str]) -> Iterator[Reading]:
 def _log_lines(lines: Iterable[str]) -> Iterator[LogLine]:
     """The lines of a log; one without a time goes on with the line before, unless it is a reply of its own."""
     current: LogLine | None = None
+    width = 0  # of the line before
     for text in lines:
+        previous_width, width = width, len(text)
         if line := split_line(text):
             if current:
                 yield current
@@ -85,7 +88,7 @@ def _log_lines(lines: Iterable[str]) -> Iterator[LogLine]:
                 yield current
             current = LogLine(text, text.strip()) if text.strip() else None
         elif len(current.text) < MAX_STATEMENT:
-            addition = f" {text.strip()}"
+            addition = text if previous_width in TERMINAL_WIDTHS else f" {text.strip()}"
             current = replace(current, text=current.text + addition, body=current.body + addition)
     if current:
         yield current

@@ -13,17 +13,21 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from bot.bounces.classify import Bounce
 from bot.bounces.mail_log import decode_lines, find_bounces
 from bot.bounces.message_headers import HeaderAnalysis, analyze_headers
+from bot.bounces.rule_files import Side
 from bot.bounces.rules import load_rules
 
 VARIABLE = "MAILCHECK_FIELD_DATA"
 OWN_FOLDER = Path(__file__).parents[1] / "data" / "bounces"
 ACCEPTABLE = re.compile(r"also acceptable: ([a-z, -]+)")
+CAUSE_COLUMNS = 6
+SIDE_NAMES = get_args(Side)
 OWN_ID_OR_NULL = "the receiver's own id or null"
 # Sides that can be right for a category; a note may say more.
 SIDES: Mapping[str, frozenset[str]] = {
@@ -87,14 +91,12 @@ def rows(folder: Path, name: str) -> list[dict[str, Any]]:
 
 
 def _columns(line: str) -> dict[str, Any]:
-    """`category | ip | list | line`, with - for none."""
-    category, ip, list_id, text = line.split(" | ", 3)
-    return {
-        "category": category,
-        "ip": ip.strip("-") or None,
-        "list": list_id if list_id != "-" else None,
-        "text": text,
-    }
+    """`category | ip | list | line`, or with `cause | side` before the line; - is none."""
+    parts = line.split(" | ")
+    has_cause = len(parts) >= CAUSE_COLUMNS and parts[4] in SIDE_NAMES
+    category, ip, list_id, *rest = line.split(" | ", 5 if has_cause else 3)
+    row = {"category": category, "ip": ip.strip("-") or None, "list": list_id if list_id != "-" else None}
+    return row | ({"cause": rest[0], "side": rest[1]} if has_cause else {}) | {"text": rest[-1]}
 
 
 def judge_line(row: Mapping[str, Any]) -> Judged:
@@ -112,6 +114,8 @@ def judge_line(row: Mapping[str, Any]) -> Judged:
         "list": bounce.list in lists,
         "side": bounce.side in _sides(row, categories),
     }
+    if "cause" in row:
+        right["cause"] = bounce.cause == row["cause"]
     return Judged(line, right, describe(bounce))
 
 
@@ -140,8 +144,12 @@ JUDGES = (("bounces", judge_line), ("pasted", judge_pasted), ("headers", judge_h
 
 def shares(judged: Sequence[Judged]) -> dict[str, float]:
     """The share of right answers of each part, and of cases right in all parts."""
-    parts = judged[0].right if judged else ()
-    result = {part: sum(case.right[part] for case in judged) / len(judged) for part in parts}
+    parts = dict.fromkeys(chain.from_iterable(case.right for case in judged))
+    result = {
+        part: sum(case.right[part] for case in judged if part in case.right)
+        / sum(part in case.right for case in judged)
+        for part in parts
+    }
     return result | ({"whole": sum(all(case.right.values()) for case in judged) / len(judged)} if judged else {})
 
 

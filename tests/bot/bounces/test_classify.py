@@ -39,12 +39,6 @@ def table() -> list[list[str]]:
     return [line.split(" | ", 3) for line in lines]
 
 
-@pytest.mark.parametrize(("category", "ip", "list_id", "line"), table())
-def test_explain_table_line_gives_expected_result(category: str, ip: str, list_id: str, line: str) -> None:
-    bounce = explain(line)
-    assert (bounce.category, bounce.ip or "-", bounce.list or "-") == (category, ip, list_id)
-
-
 @pytest.mark.parametrize(
     ("remote_host", "category", "expected_text"),
     [("gmail-smtp-in.l.google.com", "spf", "SPF"), ("mx.example.com", "other", "null MX"), (None, "other", "null MX")],
