@@ -59,13 +59,13 @@ def test_summary_closes_messages_after_five_days_of_the_log() -> None:
     assert (summary.deferred, summary.recovered) == (2, 0)
 
 
-def test_summary_of_more_open_messages_than_are_kept_says_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_summary_of_more_open_messages_than_the_limit_is_a_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_summary, "MAX_OPEN", 3)
     summary = summary_of(*(attempt(f"AAA{number}", "deferred") for number in range(5)))
     assert (summary.deferred, summary.at_least) == (5, True)
 
 
-def test_summary_keeps_refusals_by_the_own_server_apart() -> None:
+def test_summary_separates_refusals_by_the_own_server() -> None:
     reject = (
         "Nov  1 07:40:11 mail postfix/smtpd[9]: NOQUEUE: reject: RCPT from x[203.0.113.77]: 554 5.7.1 Client host"
         " [203.0.113.77] blocked using {}; from=<x@y> to=<a@b> proto=ESMTP helo=<x>"
