@@ -27,7 +27,7 @@ setup: .venv/.ready
 run: setup
 	@$(BIN)/mailcheck serve
 test: .venv/.ready-dev
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 check: .venv/.ready-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports \
 		&& $(BIN)/vulture && $(BIN)/python -m tests.module_size \

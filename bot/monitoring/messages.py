@@ -1,6 +1,6 @@
 """Sentences of monitoring: what a changed setting means, and why a watch cannot be added.
 
-Placeholders: {count} of watches, {interval}.
+Placeholders: {value} that the record had, {count} of watches, {interval}.
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ from __future__ import annotations
 PTR_CHANGED = "The PTR record has changed: receivers compare it with the HELO name of the server."
 DMARC_WEAKENED = "The DMARC policy is weaker now: receivers deliver more mail that forges this domain."
 MX_CHANGED = "The MX records of the domain have changed: mail to it now goes to other servers."
+PTR_GONE = "Restore the PTR record: {value}. The provider of the address sets it."
+DMARC_GONE = "Restore the previous DMARC record (its policy was {value}), unless it was removed on purpose."
+MX_GONE = "Restore the MX records: {value}."
 RESTORE_RECORD = "Restore the old record unless this change was planned."
 
 END_A_WATCH = "End one that you no longer need, or watch a whole range instead, such as 203.0.113.0/28."

@@ -13,15 +13,27 @@ from hashlib import blake2b
 
 from bot.checks.registry import CHECKS
 from bot.models import Finding, Report, Verdict
-from bot.monitoring.messages import DMARC_WEAKENED, MX_CHANGED, PTR_CHANGED, RESTORE_RECORD
+from bot.monitoring.messages import (
+    DMARC_GONE,
+    DMARC_WEAKENED,
+    MX_CHANGED,
+    MX_GONE,
+    PTR_CHANGED,
+    PTR_GONE,
+    RESTORE_RECORD,
+)
 from bot.monitoring.models import Observation, ObservedState, Severity
 
 BLOCKLIST = "blocklist"
+RESOLVER = "dns"  # findings about the resolver are for the operator, not for the channel of a watch
 FOLLOWED = "checks"  # config key: ids of the checks that a watch has seen a result of
 SELECTORS = "selectors"  # config key: DKIM selectors that were seen to have a key
 KEY_LABEL = "._domainkey."
 CONCLUSIVE = (ObservedState.LISTED, ObservedState.NOT_LISTED)
-WATCHED_CHECKS = frozenset(id for spec in CHECKS if spec.watched for id in (spec.id, *spec.names)) - {BLOCKLIST}
+WATCHED_CHECKS = frozenset(id for spec in CHECKS if spec.watched for id in (spec.id, *spec.names)) - {
+    BLOCKLIST,
+    RESOLVER,
+}
 ADDRESS_CHECKS = frozenset({"ptr", "helo", "spf"})  # their result differs between the addresses of a range
 MAX_VALUE_LENGTH = 300  # of a stored value; fits ten mail servers
 POLICY_STRENGTH = ("none", "quarantine", "reject")
@@ -33,7 +45,8 @@ ValueReader = Callable[[Finding], str | None]
 class ConfigSetting:
     """A DNS value whose change is reported once, where `is_regression` holds for the previous and the current one.
 
-    `read` takes it from a finding of `check` (empty: no record; None: unknown). `per_address`: each
+    `read` takes it from a finding of `check` (empty: no record; None: unknown). `restore` is the step
+    where the record is gone. `per_address`: each
     address of a range has its own value.
     """
 
@@ -42,6 +55,7 @@ class ConfigSetting:
     read: ValueReader
     change_subject: str
     change_summary: str
+    restore: str
     is_regression: Callable[[str, str], bool] = str.__ne__
     per_address: bool = False
 
@@ -77,6 +91,9 @@ def _observe_subject(
     worst = max(findings, key=lambda finding: finding.verdict)
     states = {Verdict.PASS: ObservedState.NOT_LISTED, Verdict.UNKNOWN: ObservedState.UNKNOWN}
     setting = SETTING_OF_CHECK.get(check) if not subject else None
+    previous_value = previous.get(setting.key(address), "") if setting else ""
+    value = (setting.value(findings) or "") if setting else ""
+    is_removed = setting is not None and previous_value and not value
     return Observation(
         check=check,
         subject=subject,
@@ -85,10 +102,11 @@ def _observe_subject(
         address=address,
         severity=Severity.HIGH if worst.verdict is Verdict.FAIL else Severity.MEDIUM,
         summary=worst.summary,
-        remediation=worst.remediation,
+        # What was there before is better than what a domain without the record is advised to publish.
+        remediation=setting.restore.format(value=previous_value) if setting and is_removed else worst.remediation,
         links=worst.links[:2],
-        previous_value=previous.get(setting.key(address), "") if setting else "",
-        value=(setting.value(findings) or "") if setting else "",
+        previous_value=previous_value,
+        value=value,
         code=worst.code,
     )
 
@@ -168,9 +186,9 @@ def _is_weaker(previous: str, value: str) -> bool:
 
 
 CONFIG_SETTINGS = (
-    ConfigSetting("ptr", "ptr", _joined_values("confirmed"), "changed", PTR_CHANGED, per_address=True),
-    ConfigSetting("dmarc", "dmarc", _effective_policy, "weakened", DMARC_WEAKENED, _is_weaker),
-    ConfigSetting("mx", "mx", _joined_values("exchanges"), "changed", MX_CHANGED),
+    ConfigSetting("ptr", "ptr", _joined_values("confirmed"), "changed", PTR_CHANGED, PTR_GONE, per_address=True),
+    ConfigSetting("dmarc", "dmarc", _effective_policy, "weakened", DMARC_WEAKENED, DMARC_GONE, _is_weaker),
+    ConfigSetting("mx", "mx", _joined_values("exchanges"), "changed", MX_CHANGED, MX_GONE),
 )
 SETTING_OF_CHECK = {setting.check: setting for setting in CONFIG_SETTINGS}
 

@@ -96,23 +96,23 @@ def _each_address(common: Any, addresses: str) -> Iterator[Any]:
 
 def _without_address(document: Document) -> Document | None:
     """None for a problem without address, or one whose texts contain the placeholder."""
-    sight = document["sight"]
-    address = sight.get("address")
+    observation = document["sight"]
+    address = observation.get("address")
     if not address:
         return None
-    common = _with_address(sight, "", address, ADDRESS_PLACEHOLDER)
+    common = _with_address(observation, "", address, ADDRESS_PLACEHOLDER)
     restored = _with_address(common, address, ADDRESS_PLACEHOLDER, address)
-    return {**document, "sight": common} if restored == sight else None
+    return {**document, "sight": common} if restored == observation else None
 
 
-def _with_address(sight: Document, address: str, old: str, new: str) -> Document:
+def _with_address(observation: Document, address: str, old: str, new: str) -> Document:
     """The observation with another address (none if empty), in its texts and links too."""
-    changed = {key: sight[key].replace(old, new) for key in ("says", "step") if key in sight}
-    if "links" in sight:
-        changed["links"] = [{**link, "url": link["url"].replace(old, new)} for link in sight["links"]]
+    changed = {key: observation[key].replace(old, new) for key in ("says", "step") if key in observation}
+    if "links" in observation:
+        changed["links"] = [{**link, "url": link["url"].replace(old, new)} for link in observation["links"]]
     if address:
-        return {**sight, **changed, "address": address}
-    return {key: value for key, value in {**sight, **changed}.items() if key != "address"}
+        return {**observation, **changed, "address": address}
+    return {key: value for key, value in {**observation, **changed}.items() if key != "address"}
 
 
 def _to_ranges(addresses: Iterable[str]) -> str:

@@ -85,6 +85,18 @@ async def test_config_change_alerts_with_both_values(
     assert [text for sent in polls for text in sent] == ([reverted] if reverted else [])
 
 
+@pytest.mark.parametrize("name", [PTR, DMARC, DOMAIN])
+async def test_removed_record_is_to_be_restored_not_replaced(name: str) -> None:
+    """The advice for a domain that never had the record would be weaker."""
+    story = Story()
+    await poll(story, ZONE)
+    await poll_twice(story, ZONE | {name: {"TXT": ["v=spf1 ip4:192.0.2.25 -all"]} if name == DOMAIN else {}})
+    (problem,) = story.alerts[0].new
+    assert problem.last_observation.remediation.startswith("Restore the ")
+    assert problem.last_observation.previous_value in problem.last_observation.remediation
+    assert "p=none" not in problem.last_observation.remediation
+
+
 async def test_dns_failure_changes_no_config() -> None:
     story = Story()
     await poll(story, ZONE)
