@@ -115,9 +115,14 @@ def is_refusal(text: str) -> bool:
 def _without_original(lines: Sequence[str]) -> Iterator[str]:
     for line in lines:
         words = line.strip(EDGES).lower()
-        if words and words.startswith(load_phrases().copied_original):
+        if words and any(_starts_with(words, phrase) for phrase in load_phrases().copied_original):
             return
         yield line
+
+
+def _starts_with(words: str, phrase: str) -> bool:
+    """Whether the words start with the phrase, and its last word is not a part of a longer one."""
+    return words.startswith(phrase) and not (words[len(phrase) : len(phrase) + 1].isalpha() and phrase[-1].isascii())
 
 
 def _is_bounce_mail(text: str) -> bool:

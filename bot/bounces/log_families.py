@@ -90,9 +90,10 @@ QMAIL_END = re.compile(r"end msg (\d{1,20})")
 QMAIL_SAID = "Remote host said: "
 
 # A reply in a line of a program that is not known: after a mark, with a code of the registry.
+REGISTERED_CODES = r"(?:4(?:21|22|3[12]|5[0-9])|5(?:0[0-4]|1[0-2]|2[1-5]|3[0-8]|4[0-9]|5[0-9]|7[01]))"
 QUOTED_REPLY = re.compile(
-    r"(?:^|[:=>\"'(\[{] ?|\b(?:said|reply|response|error|returned|code|status|smtp;) )"
-    r"(?=(?:4(?:21|22|3[12]|5[0-9])|5(?:0[0-4]|1[0-2]|2[1-5]|3[0-8]|4[0-9]|5[0-9]|7[01]))[ -])"
+    r"(?:^|[:=>\"'(\[{] ?|[45]\.\d{1,3}\.\d{1,3} |\b(?:said|reply|response|error|returned|code|status|smtp;) )"
+    rf"(?={REGISTERED_CODES}[ -])|\b(?:code|status|reply|response) ?[=:] ?\"?(?={REGISTERED_CODES}[,\"])"
 )
 GENERIC_RECIPIENT = re.compile(r"\b(?:to|rcpt|recipient)[=:] ?\"?<?([^\s<>,;\"]{1,255}@[^\s<>,;\"]{1,255})")
 GENERIC_SENT = re.compile(r"\bstatus=sent\b|\b250 2\.\d\.\d ")

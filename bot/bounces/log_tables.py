@@ -14,6 +14,8 @@ from bot.bounces.protocol_logs import exchange_events
 FIELDS_LINE = "#Fields:"
 TRACKING_COLUMNS = {"event-id", "recipient-address"}
 PROTOCOL_COLUMNS = {"session-id", "event", "data"}
+ACCOUNTING_COLUMNS = {"type", "rcpt", "dsndiag"}
+ACCOUNTING_STATES = {"b": State.BOUNCED, "rb": State.BOUNCED, "t": State.DEFERRED, "tq": State.DEFERRED}
 TRACKING_STATES = {
     "FAIL": State.BOUNCED,
     "DEFER": State.DEFERRED,
@@ -31,9 +33,13 @@ QUEUE_REASON = re.compile(r"\s*\((.{3,2000})\)\s*$")
 
 def is_table(first: str) -> bool:
     """Whether the first line is that of a table."""
+    if first[:1].isdigit():
+        return False
     columns = _columns(first)
     return first.startswith(("#Software:", "#Version:", "#Log-type:", "#Date:", FIELDS_LINE)) or bool(
-        columns >= TRACKING_COLUMNS or (len(columns) > 1 and columns & set(load_exports().columns.line))
+        columns >= TRACKING_COLUMNS
+        or columns >= ACCOUNTING_COLUMNS
+        or (len(columns) > 1 and columns & set(load_exports().columns.line))
     )
 
 
@@ -73,6 +79,8 @@ def _row_events(
 ) -> Iterator[LogEvent | LogLine]:
     if values.keys() >= TRACKING_COLUMNS:
         yield from _tracking_events(values, text)
+    elif values.keys() >= ACCOUNTING_COLUMNS:
+        yield from _accounting_events(values, text)
     elif values.keys() >= PROTOCOL_COLUMNS:
         yield from exchange_events(values, text, log_type, sessions)
     else:
@@ -95,6 +103,15 @@ def _tracking_events(values: Mapping[str, str], text: str) -> Iterator[LogEvent]
             state, text, values.get("message-id") or values.get("internal-message-id", ""), recipient,
             error[1] if error else context, host=host[1] if host else values.get("server-hostname") or None,
         )  # fmt: skip
+
+
+def _accounting_events(values: Mapping[str, str], text: str) -> Iterator[LogEvent]:
+    """A row of PowerMTA's accounting file; https://www.postmastery.com/powermta-accounting-files/"""
+    state = ACCOUNTING_STATES.get(values["type"])
+    if state:
+        host = values.get("dsnmta", "").partition(" ")[0] or None
+        status = values.get("dsnstatus", "").partition(" ")[0] or None
+        yield LogEvent(state, text, recipient=values["rcpt"], reply=values["dsndiag"], status=status, host=host)
 
 
 def read_queue(lines: Iterable[str]) -> Iterator[LogEvent]:

@@ -13,7 +13,7 @@ RCPT = re.compile(r"RCPT TO: ?<?([^<>\s]{1,320})", re.IGNORECASE)
 HMAILSERVER = re.compile(
     r'"(SMTPC|SMTPD)"\t\d{1,10}\t(\d{1,12})\t"[^"]{0,40}"\t"([0-9A-Fa-f.:]{2,45})"\t"(RECEIVED|SENT): (.*?)"?$'
 )
-MDAEMON = re.compile(r"(?:\[([\d:]{1,20})\] |(\d\d): )?(<--|-->) ?\*?(.*)$")
+MDAEMON = re.compile(r"(?:\d\d: )?(?:\[([\d:]{1,20})\] )?(<--|-->) ?\*?(.*)$")
 MAILENABLE = re.compile(r"(SMTP-OU|SMTP-IN)\t([^\t]{0,80})\t[^\t]{0,20}\t([0-9A-Fa-f.:]{2,45})\t([^\t]{0,20})\t(.*)$")
 
 
@@ -43,9 +43,9 @@ def parse_mdaemon(line: LogLine, sessions: Sessions) -> LogEvent | None:
     match = MDAEMON.match(line.body)
     if match is None:
         return None
-    is_reply = bool(REPLY.match(match[4]))
-    is_client = is_reply == (match[3] == "<--")
-    return _event(line, sessions, Turn(f"MDaemon {match[1] or match[2] or ''}", match[4], is_client), is_reply)
+    is_reply = bool(REPLY.match(match[3]))
+    is_client = is_reply == (match[2] == "<--")
+    return _event(line, sessions, Turn(f"MDaemon {match[1] or ''}", match[3], is_client), is_reply)
 
 
 def parse_mailenable(line: LogLine, sessions: Sessions) -> LogEvent | None:

@@ -15,6 +15,7 @@ from handlers.commands.pasted_text import NOTHING_PASTED, PastedTextCommands
 from handlers.ports import Channel, ChatRequest, File, FileUnreadable
 from tests.handlers.commands.test_router import commands
 from tests.handlers.messages.test_bounces import HEADER, LISTED
+from tests.support.field_data import OWN_FOLDER, rows
 
 REQUEST = ChatRequest(Channel("slack", "T0", "C0"), "U0", VERBS.parse("bounce"))
 LOG = "\n".join(
@@ -75,6 +76,11 @@ async def test_paste_verb_without_text_explains_what_to_paste(verb: str) -> None
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 async def test_attached_log_is_summarized(encoding: str) -> None:
     assert await run("bounce", LOG.encode(encoding)) == ("20 messages not delivered: blocklist (Spamhaus ZEN)", True)
+
+
+@pytest.mark.parametrize("text", [row["text"] for row in rows(OWN_FOLDER, "pasted") if "text" in row])
+async def test_pasted_text_and_its_file_give_the_same_answer(text: str) -> None:
+    assert await run(f"bounce\n{text}") == await run("bounce", text.encode())
 
 
 async def test_several_files_are_read_as_one_log() -> None:
