@@ -37,7 +37,7 @@ POSTFIX_ATTEMPT = re.compile(
 )
 POSTFIX_REJECT = re.compile(
     r"(?:NOQUEUE|[0-9A-Za-z]{1,20}): (?:milter-)?reject: (?:[A-Z]{3,8}|END-OF-MESSAGE|CONNECT|header|body)\b.{0,600}? "
-    r"from [^\s\[]{0,255}\[(?P<client>[0-9A-Fa-f.:]{2,45})\](?::\d{1,5})?[:;] "
+    r"from [^\s\[]{0,255}(?:\[(?P<client>[0-9A-Fa-f.:]{2,45})\](?::\d{1,5})?)?[:;] "
 )
 POSTFIX_RECIPIENT = re.compile(r" to=<([^<>]{1,320})>")
 POSTFIX_REMOVED = re.compile(r"([0-9A-Za-z]{1,20}): removed$")

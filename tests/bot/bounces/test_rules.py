@@ -10,10 +10,11 @@ from typing import get_args
 from urllib.parse import urlsplit
 
 import pytest
+from pydantic import ValidationError
 
 from bot.bounces.classify import explain
 from bot.bounces.phrases import TextNormalizer
-from bot.bounces.rule_files import CategoryName
+from bot.bounces.rule_files import CategoryName, VendorsFile, load_file
 from bot.bounces.rules import Listing, Rule, load_rules
 
 CATEGORIES = get_args(CategoryName)
@@ -62,6 +63,25 @@ def test_refusal_with_catalog_zone_names_its_list(entry: dict[str, str]) -> None
     zone = entry["zone"].replace("{key}.", "")
     bounce = explain(f"554 5.7.1 Service unavailable; Client host [203.0.113.5] blocked using {zone}")
     assert bounce.list == entry["id"]
+
+
+def test_codes_of_vendors_have_a_source() -> None:
+    table = load_file("vendors.toml", VendorsFile)
+    assert [rule.words or rule.enhanced for rule in table.code if not rule.source] == []
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ({"words": ["x"], "category": "spam"}, "category"),
+        ({"words": ["x"], "colour": "red"}, "colour"),
+        ({"enhanced": ["5.7"], "category": "spf"}, "enhanced"),
+        ({"words": ["x"], "category": "spf", "side": "sender's"}, "side"),
+    ],
+)
+def test_wrong_rule_is_refused_by_its_key(table: dict[str, object], key: str) -> None:
+    with pytest.raises(ValidationError, match=rf"code\.0\.{key}"):
+        VendorsFile.model_validate({"code": [table]})
 
 
 def test_pages_are_web_urls() -> None:
