@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -62,9 +63,14 @@ Reader = Callable[[str], object]
 
 
 def cpu_seconds(run: Reader, text: str) -> float:
-    start = process_time()
-    run(text)
-    return process_time() - start
+    """CPU time without the garbage collector's, which depends on all that the process holds."""
+    gc.disable()
+    try:
+        start = process_time()
+        run(text)
+        return process_time() - start
+    finally:
+        gc.enable()
 
 
 def least_seconds(run: Reader, text: str) -> float:
@@ -195,6 +201,11 @@ LOG_READERS: dict[str, Reader] = {
     "bounce": lambda text: summarize_with_examples(decode_lines([text.encode()])),
     "log": lambda text: deque(find_bounces([f"Nov 24 07:40:13 mail postfix/smtp[1]: status=bounced {text}"]), 0),
     "report": lambda text: deque(find_bounces(f"Content-Type: multipart/report\n{text}".splitlines()), 0),
+    "bounce mail": lambda text: deque(find_bounces(f"Undelivered mail\n<a@b.example>: x\n{text}".splitlines()), 0),
+    "quoted": lambda text: deque(find_bounces([f"> {line}" for line in text.splitlines()]), 0),
+    "JSON": lambda text: deque(find_bounces(f'[{{"message": "550 {text}'.splitlines()), 0),
+    "table": lambda text: deque(find_bounces(f"#Fields: event-id,recipient-address\nFAIL,{text}".splitlines()), 0),
+    "queue": lambda text: deque(find_bounces(f"-Queue ID- --Size--\nA1 9 Tue x\n ({text}".splitlines()), 0),
 }
 
 
@@ -207,7 +218,6 @@ def suppressed_line(line: str) -> None:
 def test_parser_reads_64_kilobytes_of_any_repetition_in_linear_time(name: str) -> None:
     run = (PARSERS | LOG_READERS)[name]
     explain("550 rules are loaded once")
-    analyze_headers("Received: from a.example.org (a.example.org [203.0.113.5]) by b.example.com")  # so are its tables
     analyze_headers("Received: from mail.example.com by mx.example.net")
     for repetition in general_repetitions():
         assert growth(run, repetition, MAX_PARSE_S) <= MAX_RATIO, repetition

@@ -49,6 +49,7 @@ REFUSAL_WORDS = re.compile(
 )
 REPLY_CONTINUES = re.compile(r"^([45]\d\d)-(?:([45]\.\d{1,3}\.\d{1,3}) )?")
 MIN_REPLY_WORDS = 2
+MAX_COMPARED = 200  # verdicts without a recipient
 CONSEQUENCE_CODES = (503, 354)  # what follows in a session after the refusal
 
 
@@ -115,7 +116,8 @@ def is_refusal(text: str) -> bool:
 def _without_original(lines: Sequence[str]) -> Iterator[str]:
     for line in lines:
         words = line.strip(EDGES).lower()
-        if words and any(_starts_with(words, phrase) for phrase in load_phrases().copied_original):
+        phrases = load_phrases().copied_original
+        if words.startswith(phrases) and any(_starts_with(words, phrase) for phrase in phrases):
             return
         yield line
 
@@ -185,13 +187,20 @@ def _one_per_recipient(statements: Sequence[Statement]) -> list[tuple[str, Bounc
         ]
         return [(statement.recipient, explain_statement(statement.text)) for statement in certain[:1]]
     best: list[tuple[str, Bounce]] = []
+    places: dict[str, int] = {}
     for statement in refusals:
         bounce = _explain_reply(statement.text)
-        place = next((n for n, other in enumerate(best) if _is_same(other, statement.recipient, bounce)), None)
+        place = places.get(statement.recipient.lower()) if statement.recipient else None
         if place is None:
+            place = _find_same(best, statement.recipient, bounce)
+        if place is None:
+            place = len(best)
             best.append((statement.recipient, bounce))
-        elif _rank(bounce) > _rank(best[place][1]):
-            best[place] = (statement.recipient or best[place][0], bounce)
+        else:
+            recipient, other = best[place]
+            best[place] = (recipient or statement.recipient, bounce if _rank(bounce) > _rank(other) else other)
+        if recipient := best[place][0].lower():
+            places[recipient] = place
     has_certain = any(bounce.certain for _, bounce in best)
     return [(recipient, bounce) for recipient, bounce in best if bounce.certain or not has_certain]
 
@@ -209,13 +218,16 @@ def _is_reason(statement: Statement) -> bool:
     return statement.is_block and (is_refusal(statement.text) or explain(statement.text).certain)
 
 
-def _is_same(other: tuple[str, Bounce], recipient: str, bounce: Bounce) -> bool:
-    """Whether two verdicts are of one refusal: of the same recipient, or the same codes where one has none."""
-    if other[0] and recipient:
-        return other[0].lower() == recipient.lower()
-    if bounce.smtp_code in CONSEQUENCE_CODES:
-        return True
-    return _fits(other[1].smtp_code, bounce.smtp_code) and _fits(other[1].enhanced_code, bounce.enhanced_code)
+def _find_same(best: Sequence[tuple[str, Bounce]], recipient: str, bounce: Bounce) -> int | None:
+    """The place of a verdict on the same refusal: one of them has no recipient, and the codes fit."""
+    for place in range(max(0, len(best) - MAX_COMPARED), len(best)):
+        other_recipient, other = best[place]
+        if other_recipient and recipient:
+            continue
+        same_codes = _fits(other.smtp_code, bounce.smtp_code) and _fits(other.enhanced_code, bounce.enhanced_code)
+        if same_codes or bounce.smtp_code in CONSEQUENCE_CODES:
+            return place
+    return None
 
 
 def _fits(one: object, other: object) -> bool:
