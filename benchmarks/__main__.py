@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import ack, behind_unbound, bulk_check, cold_check, endurance, faults, limits
+from benchmarks import ack, behind_unbound, bulk_check, cold_check, endurance, faults, limits, mail_logs
 from benchmarks.running import ROOT, find_program, peers_python
 from benchmarks.tables import Table
 
@@ -41,7 +41,7 @@ the absolute figures.
 """
 
 
-PARTS = (bulk_check, behind_unbound, faults, cold_check, endurance, ack, limits)
+PARTS = (bulk_check, behind_unbound, faults, cold_check, endurance, ack, limits, mail_logs)
 
 
 def tables(quick: bool) -> Iterator[Table]:

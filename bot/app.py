@@ -273,7 +273,7 @@ def build_monitoring(core: Core, store: RedisConnection) -> Monitoring:
     clock = core.clock
     unreadable = UnreadableValues(store.worker, lambda kind: core.metrics.unreadable_values.labels(kind=kind).inc())
     repository, interactive = (RedisRepository(redis, clock, unreadable) for redis in (store.worker, store.interactive))
-    budget = QueryBudget(repository.polls, core.zones, clock, DayBudgetStore(store.worker, unreadable))
+    budget = QueryBudget(repository.polls, core.zones, clock, people=DayBudgetStore(store.worker, unreadable))
     poll_runner = monitoring_runner(
         core.check_runner,
         BudgetedLookup(core.resolver.bulk(), budget),

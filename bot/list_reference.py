@@ -29,9 +29,9 @@ WHO_REMOVES: Mapping[RemovalParty, str] = {
     RemovalParty.OWNER: "the operator, on request",
     RemovalParty.PROVIDER: "the operator, on request of the network's owner",
     RemovalParty.SELF_SERVICE: "you, by a form",
-    RemovalParty.AUTOMATIC: "nobody, it expires",
-    RemovalParty.DO_NOT_PAY: "nobody, it expires: do not pay",
-    RemovalParty.NOBODY: "nobody",
+    RemovalParty.AUTOMATIC: "the entry expires by itself",
+    RemovalParty.DO_NOT_PAY: "the entry expires by itself: do not pay",
+    RemovalParty.NOBODY: "none",
 }
 OWN_LISTS = """## Lists of your own
 

@@ -71,6 +71,7 @@ class CheckRequest:
     role: Role = Role.MTA
     helo: str | None = None
     selectors: tuple[str, ...] = ()
+    discovers_selectors: bool = True  # without `selectors`, tries the common ones
     charged_to: str = field(default="", compare=False)
 
     def __str__(self) -> str:

@@ -30,6 +30,7 @@ def _frame(report: Report) -> dict[str, Any]:
     target = report.request.target
     return {
         "target": {"ip": str(target.ip) if target.ip else None, "domain": target.domain},
+        **({"mailbox": target.mailbox} if target.mailbox else {}),
         "as": str(report.request.role),
         "helo": report.request.helo,
         "selectors": list(report.request.selectors),
@@ -83,7 +84,7 @@ def report_from_json(document: dict[str, Any]) -> Report:
     """The inverse of `report_to_json`, for cached reports."""
     target = document["target"]
     order = CheckRequest(
-        Target(ip_address(target["ip"]) if target["ip"] else None, target["domain"]),
+        Target(ip_address(target["ip"]) if target["ip"] else None, target["domain"], document.get("mailbox")),
         Role(document["as"]),
         document["helo"],
         tuple(document["selectors"]),

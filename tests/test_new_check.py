@@ -42,7 +42,7 @@ async def run_module(source: Path, *arguments: str, **settings: str) -> str:
 @pytest.mark.parametrize(
     ("zone", "verdict", "sentence"),
     [
-        (GREETING, "pass", r"In order: .*MX, greeting, "),
+        (GREETING, "pass", r"Passed: .*MX, greeting, "),
         ({}, "fail", r"problem.* \(greeting\)(.|\n)*There is no greeting"),
     ],
     ids=["passes", "fails"],
@@ -75,7 +75,7 @@ async def test_new_check_is_in_the_reference(source: Path) -> None:
 
 async def test_new_watched_check_alerts_and_resolves(source: Path, redis_url: str) -> None:
     alerts = await run_module(source, "tests.support.new_check", redis_url)
-    assert alerts.splitlines() == ["opened: a problem with greeting", "resolved: a problem with greeting"]
+    assert alerts.splitlines() == ["opened: greeting: missing", "resolved: greeting: missing"]
 
 
 def lint_imports(source: Path) -> str:

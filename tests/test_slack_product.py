@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.support.mail_world import LISTED, mail_world
 from tests.support.redis_server import RedisServer
 from tests.support.slack_payloads import button_action, interaction_body
@@ -22,7 +20,7 @@ async def test_command_is_acknowledged_answered_and_rechecked(
     async with product(tmp_path, mail_world(), REDIS_URL=redis_server.url) as bot:
         ack = await bot.type(f"{LISTED} example.com")
         assert message_faults(ack.json(), "acknowledgement") == []
-        assert ack.json()["text"] == f"Checking {LISTED} · example.com against 60 blocklists …"
+        assert ack.json()["text"] == f"Checking {LISTED} · example.com against 61 blocklists …"
         (answer,) = await bot.slack.wait_for_messages(lambda sent: len(sent) == 1, timeout_s=15)
         assert answer["response_type"] == "in_channel"
         assert f"{LISTED} · example.com: on Spamhaus ZEN and 1 more blocklist" in answer["text"]
@@ -37,14 +35,14 @@ async def test_command_is_acknowledged_answered_and_rechecked(
         assert bot.slack.rejected == []
 
 
-@pytest.mark.parametrize("text", ["1.2.3", "watch 192.0.2.1", "help", "0.0.0.0/0"])
 async def test_command_without_work_is_answered_ephemerally(
-    text: str, redis: Any, redis_server: RedisServer, tmp_path: Path
+    redis: Any, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     async with product(tmp_path, mail_world(), REDIS_URL=redis_server.url) as bot:
-        ack = await bot.type(text)
-        assert message_faults(ack.json(), "acknowledgement") == []
-        assert ack.json()["response_type"] == "ephemeral"
+        for text in ("1.2.3", "watch 192.0.2.1", "help", "0.0.0.0/0"):
+            ack = await bot.type(text)
+            assert message_faults(ack.json(), "acknowledgement") == [], text
+            assert ack.json()["response_type"] == "ephemeral", text
         assert bot.dns.queries == [(".", "NS")]
 
 

@@ -58,7 +58,7 @@ for words in json.load(sys.stdin):
 
 # Commands that end, with their exit status and a part of their output.
 RUNS = {
-    "bounce replies --json": (0, '"list": "spamhaus-zen"'),
+    "bounce replies --json": (1, '"list": "spamhaus-zen"'),
     "headers message --json": (0, GOOD),
     f"spf --ip {LISTED} --sender a@example.com --helo x.example --json": (1, '"result": "fail"'),
     "spf example.com": (0, "three.example.net"),
@@ -195,7 +195,7 @@ async def test_serve_and_demo_start_beside_foreign_packages(install: Install, co
             assert (await get(f"http://{http}/static/chat.css")).status_code == 200
             async with httpx.AsyncClient(base_url=f"http://{http}", timeout=10) as browser:
                 await submit_command(browser, await csrf_token(browser), f"headers {HEADER}")
-                await until_shown(browser, f"left its organisation from {GOOD}")
+                await until_shown(browser, f"left its organization from {GOOD}")
             process.send_signal(signal.SIGTERM)
             status, _, errors = await install.result_of(process)
         finally:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from bot.bounces.bounce_text import restore_text, text_parts
-from bot.bounces.classify import Bounce, explain, sanitize_line
+from bot.bounces.classify import Bounce, explain, remote_host, sanitize_line
 from bot.bounces.dsn import parse_fields, parse_report
 from bot.bounces.log_families import parse_line
 from bot.bounces.log_lines import REFUSED_STATES, LogLine, Sessions, explain_event, split_program
@@ -42,11 +42,13 @@ HEADER = re.compile(
 REFUSAL_WORDS = re.compile(
     r"(?:^|[\s:;\"'(])[45]\d\d[- ]|(?<![\w.])[45]\.\d{1,3}\.\d{1,3}(?![\w.])"
     r"|reject|refus|den(?:y|ied)|block|defer|bounce|undeliver|unknown"
-    r"|not (?:accept|allow|permit|found|exist|authori)|blacklist|spam|timed out|unreachable"
-    r"|over ?quota|exceed|too (?:many|large|long)|limit|unable to|failed|relay|reputation"
-    r"|退信|拒绝|拒絕|黑名单|拒否"
+    r"|not (?:accept|allow|permit|found|exist|authori|recogni|listed|known)|blacklist|spam|timed out|unreachable"
+    r"|over ?quota|exceed|too (?:many|large|long)|limit|unable to|failed|relay|reputation|full|invalid|no longer"
+    r"|disabled|could ?n[o']t|cannot|can't|no such|doesn't|malformed"
+    r"|退信|拒绝|拒絕|黑名单|拒否|一杯|不存在"
 )
 REPLY_CONTINUES = re.compile(r"^([45]\d\d)-(?:([45]\.\d{1,3}\.\d{1,3}) )?")
+MIN_REPLY_WORDS = 2
 CONSEQUENCE_CODES = (503, 354)  # what follows in a session after the refusal
 
 
@@ -66,26 +68,39 @@ def load_phrases() -> BounceMailFile:
 
 
 def read_text(lines: Sequence[str]) -> Iterator[Bounce]:
-    """The refusals in a bounce mail, in a part of one, or in a list of replies."""
+    """The refusals in a bounce mail, in a part of one, or in a list of replies.
+
+    The fields of a delivery report are exact; the text beside them counts where they give no reason.
+    """
     text = restore_text(lines)
-    if reported := parse_report(text):
-        yield from reported
-        return
+    reported = parse_report(text)
     bodies, is_message = text_parts(text)
     for body in bodies:
         body_lines = list(_without_original(body.split("\n")))
-        reported = parse_fields(body_lines)
-        if reported:
-            yield from reported
-            return
+        reported = reported or parse_fields(body_lines)
+        if reported and all(bounce.certain for _, bounce in reported):
+            break
         statements = list(split_statements(body_lines))
-        if is_message or _is_bounce_mail(body):
-            yield from _one_per_recipient(statements)
+        if is_message or reported or _is_bounce_mail(body):
+            read = _one_per_recipient(statements)
         else:
-            yield from _replies(statements)
-        # An HTML part repeats the text part.
-        if statements:
-            return
+            read = [("", bounce) for bounce in _replies(statements)]
+        reported = _with_reasons(reported, read) if reported else read
+        if reported:  # an HTML part repeats the text part
+            break
+    yield from (bounce for _, bounce in reported)
+
+
+def _with_reasons(
+    reported: Sequence[tuple[str, Bounce]], read: Sequence[tuple[str, Bounce]]
+) -> list[tuple[str, Bounce]]:
+    """The reported refusals, with the reason that the text gives where the report has only a general status."""
+    by_recipient = {recipient.lower(): bounce for recipient, bounce in read if bounce.certain}
+    only = read[0][1] if len(reported) == len(read) == 1 and read[0][1].certain else None
+    return [
+        (recipient, bounce if bounce.certain else by_recipient.get(recipient) or only or bounce)
+        for recipient, bounce in reported
+    ]
 
 
 def is_refusal(text: str) -> bool:
@@ -112,8 +127,8 @@ def _is_bounce_mail(text: str) -> bool:
 
 def split_statements(lines: Sequence[str]) -> Iterator[Statement]:
     """Join lines with their continuations: indented ones, multiline replies (550-… 550 …), a recipient's reason."""
-    current, indent, recipient, block = "", 0, "", False
-    for raw_line in lines:
+    current, indent, recipient, block, is_reason = "", 0, "", False, False
+    for raw_line in (*lines, ""):
         line = raw_line.rstrip()
         text = TRANSCRIPT.sub("", line.strip(), count=1)
         line_indent = len(line) - len(line.lstrip())
@@ -122,20 +137,19 @@ def split_statements(lines: Sequence[str]) -> Iterator[Statement]:
             current = f"{current} {text}"[:MAX_STATEMENT]
             continue
         if current:
-            yield _statement(current, recipient)
+            yield _statement(current, recipient, is_reason)
+            is_reason = current.rstrip(EDGES).lower().endswith(load_phrases().reason_follows)
         current, indent, block = "", line_indent, False
         if address:
             recipient, block = address[1], bool(address[2])
             current = f"{address[1]}:"
         elif text and not SENT_COMMAND.match(text):
             current = text
-    if current:
-        yield _statement(current, recipient)
 
 
-def _statement(text: str, recipient: str) -> Statement:
+def _statement(text: str, recipient: str, is_reason: bool) -> Statement:
     block = RECIPIENT_BLOCK.match(text)
-    return Statement(text, block[1] if block else recipient, bool(block))
+    return Statement(text, block[1] if block else recipient, bool(block) or is_reason)
 
 
 def continues(statement: str, line: str) -> bool:
@@ -157,24 +171,33 @@ def _replies(statements: Sequence[Statement]) -> Iterator[Bounce]:
             yield explain_statement(statement.text)
 
 
-def _one_per_recipient(statements: Sequence[Statement]) -> Iterator[Bounce]:
+def _one_per_recipient(statements: Sequence[Statement]) -> list[tuple[str, Bounce]]:
     """The best verdict for each recipient; prose counts only where nothing has a code."""
     refusals = [statement for statement in statements if CODED.search(statement.text) or _is_reason(statement)]
     if not refusals:
-        prose = [statement for statement in statements if is_refusal(statement.text)]
-        certain = [statement for statement in prose if explain(statement.text).certain]
-        yield from (explain_statement(statement.text) for statement in certain[:1])
-        return
+        certain = [
+            statement for statement in statements if is_refusal(statement.text) and explain(statement.text).certain
+        ]
+        return [(statement.recipient, explain_statement(statement.text)) for statement in certain[:1]]
     best: list[tuple[str, Bounce]] = []
     for statement in refusals:
-        bounce = explain_statement(statement.text)
+        bounce = _explain_reply(statement.text)
         place = next((n for n, other in enumerate(best) if _is_same(other, statement.recipient, bounce)), None)
         if place is None:
             best.append((statement.recipient, bounce))
         elif _rank(bounce) > _rank(best[place][1]):
             best[place] = (statement.recipient or best[place][0], bounce)
     has_certain = any(bounce.certain for _, bounce in best)
-    yield from (bounce for recipient, bounce in best if bounce.certain or not has_certain)
+    return [(recipient, bounce) for recipient, bounce in best if bounce.certain or not has_certain]
+
+
+def _explain_reply(text: str) -> Bounce:
+    """The verdict on what a server replied; the prose before its code does not count, if words follow the code."""
+    code = CODED.search(text)
+    if code is None or text[code.end() :].count(" ") < MIN_REPLY_WORDS:
+        return explain_statement(text)
+    reply = text[code.start() :].lstrip(" :;(<[\"'«“‘=>")
+    return replace(explain(reply, None, remote_host(text[: code.start()])), line=sanitize_line(text))
 
 
 def _is_reason(statement: Statement) -> bool:

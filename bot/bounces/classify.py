@@ -22,7 +22,7 @@ from bot.inputs.domain_names import BadDomain, organizational_domain, parse_doma
 OUTBOUND, INBOUND = "outbound", "inbound"
 MAX_CHARS = 4_000  # read of one line; a reply line has at most 512 (RFC 5321 §4.5.3.1.5)
 MAX_LINK_CHARS = 300
-WITHOUT_OWN_LIST = ("mailbox", "connection", "relay", "greylist")
+WITHOUT_OWN_LIST = ("mailbox", "connection", "relay", "greylist", "other")
 UNKNOWN_RECEIVER = "The receiver"
 RESOLVER_REFUSED, LIST_ENDED = "resolver-refused", "list-ended"
 REMOTE_HOST = re.compile(
@@ -163,7 +163,7 @@ class _Match:
 
 
 def _build_bounce(
-    ruleset: RuleSet, line: str, evidence: Evidence, receiver: Receiver | None, remote_host: str | None
+    ruleset: RuleSet, line: str, evidence: Evidence, receiver: Receiver | None, server: str | None
 ) -> Bounce:
     match = _match(ruleset, line, evidence)
     rule, listing = match.rule, match.listing
@@ -179,7 +179,7 @@ def _build_bounce(
         category=rule.category,
         ip=ip,
         list=list_id,
-        receiver=values["name"] or _organization(remote_host or _remote_host(line)),
+        receiver=values["name"] or _organization(server or remote_host(line)),
         smtp_code=evidence.smtp_code,
         enhanced_code=evidence.enhanced_code,
         advice_url=_known_link(line, ruleset.link_hosts) or _advice_page(rule, listing, receiver, ip),
@@ -283,7 +283,7 @@ def _known_link(line: str, hosts: frozenset[str]) -> str | None:
     """The first http(s) link to a known host, without a port or unusual characters."""
     for link in smtp_codes.links(line)[:20]:
         url = link if "//" in link[:8] else f"http://{link}"
-        if len(url) > MAX_LINK_CHARS or not url.isascii() or set(url) & set("[]{}|^`"):
+        if len(url) > MAX_LINK_CHARS or not url.isascii() or set(url) & set("[]{}|^`") or url.endswith(("=", "?")):
             continue
         parts = urlsplit(url)
         if parts.netloc.lower() in hosts and parts.scheme.lower() in ("http", "https"):
@@ -294,10 +294,13 @@ def _known_link(line: str, hosts: frozenset[str]) -> str | None:
 def _advice_page(rule: Rule, listing: Listing | None, receiver: Receiver | None, ip: str | None) -> str | None:
     pages = (rule.page, listing.page if listing else "", receiver.page if receiver else "")
     page = next((page for page in pages if page), None)
+    if page and "{ip}" in page and not ip:
+        return page.partition("?")[0].replace("{ip}", "")  # a query with nothing in it finds nothing
     return page.replace("{ip}", ip or "") if page else None
 
 
-def _remote_host(line: str) -> str | None:
+def remote_host(line: str) -> str | None:
+    """The name of the server that refused, as the line writes it."""
     match = REMOTE_HOST.search(FROM_HERE.sub(" ", line))
     return match[1] if match else None
 

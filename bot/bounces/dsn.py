@@ -18,15 +18,15 @@ REFUSED_ACTIONS = ("failed", "delayed", "")
 RECIPIENT_FIELDS = ("final-recipient", "original-recipient")
 
 
-def parse_report(text: str) -> list[Bounce]:
-    """One bounce per recipient that was refused or delayed; none without a delivery-status part."""
+def parse_report(text: str) -> list[tuple[str, Bounce]]:
+    """Each recipient that was refused or delayed, with the bounce; none without a delivery-status part."""
     if not is_mime(text):
         return []
     blocks = [block for part in own_parts(parse_message(text)) for block in _blocks(part)]
     return [bounce for block in blocks for bounce in _bounces({name.lower(): str(block[name]) for name in block})]
 
 
-def parse_fields(lines: Sequence[str]) -> list[Bounce]:
+def parse_fields(lines: Sequence[str]) -> list[tuple[str, Bounce]]:
     """The same from the fields alone, as people paste them: groups are parted by a blank line or the next recipient."""
     groups: list[dict[str, str]] = [{}]
     name = ""
@@ -52,12 +52,13 @@ def _blocks(part: Message) -> Iterator[Message]:
         yield from (block for block in part.get_payload() if isinstance(block, Message))
 
 
-def _bounces(fields: Mapping[str, str]) -> Iterator[Bounce]:
+def _bounces(fields: Mapping[str, str]) -> Iterator[tuple[str, Bounce]]:
     diagnostic, status = _value(fields, "diagnostic-code"), _value(fields, "status")
     action = _value(fields, "action").lower().partition(" ")[0]
-    has_recipient = any(fields.get(name) for name in RECIPIENT_FIELDS)
-    if action in REFUSED_ACTIONS and (diagnostic or status) and has_recipient:
-        yield explain(diagnostic or f"Status: {status}", status, _host(_value(fields, "remote-mta")))
+    recipient = next((fields[name] for name in RECIPIENT_FIELDS if fields.get(name)), "")
+    if action in REFUSED_ACTIONS and (diagnostic or status) and recipient:
+        bounce = explain(diagnostic or f"Status: {status}", status, _host(_value(fields, "remote-mta")))
+        yield recipient.rpartition(";")[2].strip(" <>").lower(), bounce
 
 
 def _value(fields: Mapping[str, str], name: str) -> str:

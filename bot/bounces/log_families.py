@@ -315,6 +315,8 @@ PARSERS_BY_PROGRAM: dict[str, Parser] = {
     "sm-mta": parse_sendmail,
     "sm-msp-queue": parse_sendmail,
     "smtpd": parse_opensmtpd,
+    "relay": parse_opensmtpd,
+    "mta": parse_opensmtpd,
     "qmail": parse_qmail,
     "qmail-send": parse_qmail,
     "haraka": parse_haraka,

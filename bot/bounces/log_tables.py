@@ -86,9 +86,9 @@ def _tracking_events(values: Mapping[str, str], text: str) -> Iterator[LogEvent]
     if state is None:
         return
     recipients = values["recipient-address"].split(";")
-    statuses = values.get("recipient-status", "").split(";") if "{" not in values.get("recipient-status", "") else ()
+    statuses = values.get("recipient-status", "").split(";")  # a reply may have a semicolon of its own
     for number, recipient in enumerate(recipients):
-        status = statuses[number] if number < len(statuses) else values.get("recipient-status", "")
+        status = statuses[number] if len(statuses) == len(recipients) else values.get("recipient-status", "")
         context = status or values.get("source-context", "")
         error, host = LAST_ERROR.search(context), LAST_HOST.search(context)
         yield LogEvent(

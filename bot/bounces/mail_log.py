@@ -26,6 +26,7 @@ MAX_TEXT_LINES = 20_000
 MAX_STATEMENT = 4_000
 MAX_PENDING = 10_000  # attempts whose result has not come yet
 MAX_EXPLAINED = 2  # refusals returned with a summary
+UNDATED = ('"SMTPC"\t', '"SMTPD"\t')  # hMailServer's time is in the fourth field
 STARTS_REPLY = re.compile(r"[45]\d\d[ -]")
 
 __all__ = ["MAX_BYTES", "LogSummary", "LogTooBig", "NotText", "decode_lines", "find_bounces", "summarize_with_examples"]
@@ -63,7 +64,7 @@ def _read(lines: Iterable[str]) -> Iterator[Reading]:
         yield from _read_events(read_table(everything))
     elif is_queue(start):
         yield from _read_events(read_queue(everything))
-    elif not HEADER.match(start) and any(map(split_line, first)):
+    elif not HEADER.match(start) and any(split_line(line) or line.startswith(UNDATED) for line in first):
         yield from _read_events(_log_lines(everything))
     else:
         text = list(islice(everything, MAX_TEXT_LINES))
@@ -79,7 +80,7 @@ def _log_lines(lines: Iterable[str]) -> Iterator[LogLine]:
             if current:
                 yield current
             current = line
-        elif not text.strip() or STARTS_REPLY.match(text) or current is None:
+        elif not text.strip() or STARTS_REPLY.match(text) or current is None or text.startswith(UNDATED):
             if current:
                 yield current
             current = LogLine(text, text.strip()) if text.strip() else None

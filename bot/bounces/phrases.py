@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-WORD = re.compile(r"[^\W_]+")
-PHRASE_WORD = re.compile(r"[^\W_]+(?:#(?![^\W_]))?")
+# Chinese and Japanese have no spaces between words, so each of their characters is one.
+IDEOGRAPH = "\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff"
+WORD = re.compile(rf"[{IDEOGRAPH}]|[^\W_{IDEOGRAPH}]+")
+PHRASE_WORD = re.compile(rf"[{IDEOGRAPH}]|[^\W_{IDEOGRAPH}]+(?:#(?![^\W_]))?")
 NUMBERED = re.compile(r"\b([a-z]{1,20})[0-9]+")
 GAP_MARK = " * "
 MAX_GAP = 60  # characters; words further apart are unrelated

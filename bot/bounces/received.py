@@ -53,11 +53,6 @@ class Hop:
         return self.ip is not None and (kind is None or kind.name == "a documentation address")
 
     @property
-    def sender_organization(self) -> str | None:
-        """The organization of the sending server, by its reverse name, else by its HELO name."""
-        return organization(self.resolved) or organization(self.name)
-
-    @property
     def receiver_organization(self) -> str | None:
         """The organization of the receiving server."""
         return organization(self.by)

@@ -203,6 +203,7 @@ class BounceMailFile(Table):
     """bounce_mail.toml."""
 
     copied_original: tuple[str, ...]
+    reason_follows: tuple[str, ...]
     bounce_phrases: tuple[str, ...]
 
 

@@ -26,7 +26,19 @@ DNSBL_QUERY = re.compile(
 RECEIVER_PATTERNS = tuple(
     (words, re.compile(pattern))
     for words, pattern in (
-        (("relay=",), r"relay=[^\s,]{0,90}\[\0"),
+        (("relay=",), r"relay=(?:[^\s,]{0,90}\[|\"?)\0"),
+        (
+            ("ip=", "ip:", 'ip":', "server"),
+            r"\b(?:lastattemptedip|remote[_ -]?ip|remotemtaip|mx[_ -]?ip|dest(?:ination)?[_ -]?ip|peer[_ -]?ip)"
+            r"[=:\"' \[]{1,5}\0",
+        ),
+        (("host: ",), r"\bhost: ?[^\s(\[]{1,80} ?[(\[]\0"),
+        (
+            ("mailserver", "mail server"),
+            r"(?<!your )(?<!sending )(?<!sender's )(?<!client )\b(?:remote |recipient |recipient's |destination )?"
+            r"mail ?server [(\[]\0[)\]](?! ?(?:is|was|has|blocked|listed))",
+        ),
+        (("policy", "rule", "engine", "build", "release"), r"\b(?:policy|rule|engine|build|release) ?[(#]?v?\0"),
         (
             ("to ", "with ", "from "),
             r"\b(?:connect(?:ed|ing|ion)? (?:to|with)|conversation with|talking to"

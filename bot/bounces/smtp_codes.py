@@ -22,7 +22,7 @@ LOG_CONTEXT = re.compile(
     r" from [^\s\[]{1,200}\[[0-9a-f.:]{2,45}\](?::\d{1,5})?:"
     r"|h=(?<!\wh=)[^\s]{0,200} ?(?:\([^)]{0,100}\) )?\[[0-9a-f.:]{2,45}\](?::\d{1,5})?"
     r"|smtp error from remote mail(?: server|er)|remote (?:host|server) (?:said|returned|replied):?"
-    r"|diagnostic-code\s?:"
+    r"|diagnostic-code\s?:|recipient address rejected: (?!access denied)"
     r"|host (?<!\whost )(?<!client host )(?<!connecting host )(?<!sending host )(?!h=)"
     r"[^\s\[]{1,80} ?\[[0-9a-f.:]{2,45}\]"
     r"(?= said| refused| smtp error|:)(?: said)?:?"

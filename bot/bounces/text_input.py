@@ -23,7 +23,8 @@ GB_PAIRS = re.compile(rb"(?:[\xa1-\xf7][\xa1-\xfe])+")
 HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
 # A NUL or such bytes at the start are of no text, unless it is UTF-16.
 BINARY_STARTS = (b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"%PDF", b"PK\x03\x04", b"\x7fELF", b"MZ", b"\xd0\xcf\x11\xe0")
-MAX_CONTROL_SHARE = 0.1
+MAX_CONTROL_SHARE, MAX_NUL_SHARE = 0.1, 0.01
+ISO_2022_JP = (b"\x1b$B", b"\x1b$@", b"\x1b(J")
 TEXT_CONTROLS = b"\t\n\r\f\x1b"
 
 
@@ -161,7 +162,12 @@ def _utf16_encoding(start: bytes) -> str | None:
 
 def _refuse_binary(start: bytes) -> None:
     controls = sum(byte < 32 and byte not in TEXT_CONTROLS for byte in start)
-    if b"\0" in start or start.startswith(BINARY_STARTS) or controls > len(start) * MAX_CONTROL_SHARE:
+    nuls = start.count(0)
+    if (
+        start.startswith(BINARY_STARTS)
+        or nuls > len(start) * MAX_NUL_SHARE
+        or controls > len(start) * MAX_CONTROL_SHARE
+    ):
         raise NotText("The file is not text, so there is nothing to read in it; give the log or the message as text.")
 
 
@@ -180,6 +186,8 @@ def _split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _decode(line: bytes) -> str:
     """The line as UTF-8, else in the encoding that its bytes look like."""
+    if b"\x1b" in line and any(mark in line for mark in ISO_2022_JP):
+        return line.decode("iso2022_jp", "replace")
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError:

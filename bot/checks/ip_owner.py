@@ -114,9 +114,9 @@ def parse_origin(text: str) -> Origin:
     try:
         network = ip_network(prefix)
     except ValueError:
-        raise BadRow("the second field is no prefix") from None
+        raise BadRow(prefix) from None
     if not numbers:
-        raise BadRow("the first field is no number of an autonomous system")
+        raise BadRow(asns)
     country_code = country if country.isascii() and country.isalpha() and len(country) == 2 else ""
     return Origin(numbers, str(network), country_code, registry.lower())
 

@@ -152,7 +152,7 @@ ROWS = (
     CheckSpec("spf", "SPF", 30, spf.check, {Need.NAME}, spf.CODES, watched=True, names={"spf": "SPF"}),
     CheckSpec("dmarc", "DMARC", 40, dmarc.check, {Need.DOMAIN}, dmarc.CODES, watched=True, names={"dmarc": "DMARC"}),
     CheckSpec("mx", "MX", 50, mx.check, {Need.DOMAIN}, mx.CODES, watched=True, names={"mx": "MX"}),
-    CheckSpec("dkim", "DKIM", 60, dkim.check, {Need.DOMAIN}, dkim.CODES, names={"dkim": "DKIM"}),
+    CheckSpec("dkim", "DKIM", 60, dkim.check, {Need.DOMAIN}, dkim.CODES, watched=True, names={"dkim": "DKIM"}),
     CheckSpec(
         "mta-sts", "MTA-STS", 70, mta_sts.check, {Need.DOMAIN, Need.FETCH}, mta_sts.CODES, names={"mta-sts": "MTA-STS"}
     ),
@@ -167,12 +167,28 @@ ROWS = (
     ),
     CheckSpec("network", NETWORK, 90, special_purpose.check, {Need.SPECIAL_ADDRESSES}, special_purpose.CODES),
     CheckSpec("network", NETWORK, 91, ip_owner.check, {Need.ADDRESS, Need.FIND_CONTACT}, ip_owner.CODES),
-    CheckSpec("network", NETWORK, 92, dnssec.check, {Need.DOMAIN}, dnssec.CODES),
+    CheckSpec("network", NETWORK, 92, dnssec.check, {Need.DOMAIN}, dnssec.CODES, watched=True),
     CheckSpec(
-        "tls-rpt", "TLS reporting", 100, tls_rpt.check, {Need.DOMAIN}, tls_rpt.CODES, names={"tls-rpt": "TLS reports"}
+        "tls-rpt",
+        "TLS reporting",
+        100,
+        tls_rpt.check,
+        {Need.DOMAIN},
+        tls_rpt.CODES,
+        watched=True,
+        names={"tls-rpt": "TLS reports"},
     ),
-    CheckSpec("dane", "DANE", 110, dane.check, {Need.DOMAIN}, dane.CODES, names={"dane": "DANE"}),
-    CheckSpec("bimi", "BIMI", 120, bimi.bimi_check(dmarc.discover), {Need.DOMAIN}, bimi.CODES, names={"bimi": "BIMI"}),
+    CheckSpec("dane", "DANE", 110, dane.check, {Need.DOMAIN}, dane.CODES, watched=True, names={"dane": "DANE"}),
+    CheckSpec(
+        "bimi",
+        "BIMI",
+        120,
+        bimi.bimi_check(dmarc.discover),
+        {Need.DOMAIN},
+        bimi.CODES,
+        watched=True,
+        names={"bimi": "BIMI"},
+    ),
 )
 CHECKS = tuple(sorted(ROWS, key=attrgetter("order")))
 CHECK_NAMES = {id: name for spec in CHECKS for id, name in spec.names.items()}

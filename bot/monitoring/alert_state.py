@@ -22,13 +22,18 @@ from bot.monitoring.models import (
     ObservedState,
     Phase,
     Problem,
+    Severity,
 )
 from bot.monitoring.notify_decision import decide_alerts, deferred_until
-from bot.monitoring.observations import split_by_sublist
+from bot.monitoring.observations import FOLLOWED, split_by_sublist
 
 CONCLUSIVE = (ObservedState.LISTED, ObservedState.NOT_LISTED)
 # Results that only increment a counter.
 COUNTED_ONLY = {(Phase.SUSPECT, ObservedState.UNKNOWN), (Phase.CLEARING, ObservedState.NOT_LISTED)}
+
+
+# Of broken records, until each subject of each check was a problem of its own.
+EARLIER_SUBJECTS = {("ptr", "gone"), ("spf", "failing"), ("spf", "limits"), ("dmarc", "gone"), ("mx", "gone")}
 
 
 def new_suspect(observation: Observation) -> Problem:
@@ -121,6 +126,8 @@ def _next_phase(problem: Problem, observation: Observation, policy: AlertPolicy)
             )
         case Phase.SUSPECT, ObservedState.UNKNOWN:
             return replace(problem, unanswered_polls=min(problem.unanswered_polls + 1, policy.max_confirm_polls))
+        case Phase.LISTED, ObservedState.LISTED if _is_worse(observation, problem.last_observation):
+            return replace(problem, last_observation=observation, notified=False, informational=False)
         case Phase.LISTED, ObservedState.LISTED:
             return replace(problem, last_observation=observation)
         case Phase.LISTED, ObservedState.NOT_LISTED:
@@ -136,6 +143,16 @@ def _next_phase(problem: Problem, observation: Observation, policy: AlertPolicy)
         case Phase.CLEARING, ObservedState.NOT_LISTED:
             return _count_clean_poll(problem, observation, policy)
     return problem
+
+
+def _is_worse(observation: Observation, before: Observation) -> bool:
+    """Whether the same subject has another, more severe finding: a change to be told in the same thread."""
+    codes = {observation.code, before.code}
+    return "" not in codes and len(codes) > 1 and observation.severity.alerts and _rank(observation) < _rank(before)
+
+
+def _rank(observation: Observation) -> int:
+    return list(Severity).index(observation.severity)
 
 
 def _confirm(problem: Problem, observation: Observation, policy: AlertPolicy) -> Problem:
@@ -193,10 +210,23 @@ def advance(
 ) -> Transition:
     """Advance an incident by one poll, or with no observations by time alone."""
     policy = policy or AlertPolicy()
-    observed = _apply_observations(_clamp_incident(incident, now), observations, now, policy)
+    observed = _apply_observations(_clamp_incident(_current_subjects(incident), now), observations, now, policy)
     notified, alerts = decide_alerts(observed, now, policy)
     after = replace(notified, problems=tuple(p for p in notified.problems if _is_needed(p, now, policy)))
     return Transition(after, alerts, *_next_poll(after, now, policy))
+
+
+def _current_subjects(incident: Incident) -> Incident:
+    """Rename the subjects under which earlier versions stored broken records; the incident and its thread go on."""
+    problems: dict[str, Problem] = {}
+    for problem in incident.problems:
+        before = problem.last_observation
+        if (before.check, before.subject) in EARLIER_SUBJECTS:
+            renamed = replace(before, subject="", config_key="", code=f"{before.check}.{before.subject}")
+            problems.setdefault(renamed.key, replace(problem, last_observation=renamed))
+        else:
+            problems[problem.key] = problem
+    return replace(incident, problems=tuple(problems.values()))
 
 
 def acknowledge(incident: Incident, actor: str, now: datetime) -> Incident:
@@ -217,17 +247,45 @@ def _apply_observations(
     incident: Incident, observations: Iterable[Observation], now: datetime, policy: AlertPolicy
 ) -> Incident:
     problems = {problem.key: problem for problem in incident.problems}
-    config = dict(incident.config)
+    config, followed = dict(incident.config), incident.config.get(FOLLOWED, "").split()
     known = [problem.last_observation for problem in incident.problems]
-    for observation in _best_per_key(split_by_sublist(_relevant(observations, known), known)):
+    observed = _best_per_key(split_by_sublist(_relevant(observations, known), known))
+    for observation in (*observed, *_subjects_not_mentioned(observed, known, now)):
         if observation.key in problems:
             problems[observation.key] = advance_problem(problems[observation.key], observation, policy)
-        elif observation.state is ObservedState.LISTED:
-            problems[observation.key] = new_suspect(observation)
+        elif observation.state is ObservedState.LISTED and not _is_reported_as_problem(observation, problems.values()):
+            is_first = bool(observation.code) and observation.check not in followed
+            problems[observation.key] = known_problem(observation) if is_first else new_suspect(observation)
         if observation.config_key and observation.state is ObservedState.NOT_LISTED:
             config[observation.config_key] = observation.value
     decayed = tuple(decay_flapping(problem, now, policy) for problem in problems.values())
     return replace(incident, problems=decayed, config=config)
+
+
+def _is_reported_as_problem(change: Observation, problems: Iterable[Problem]) -> bool:
+    """Whether a change is what broke the record: the problem is reported with both values, and the change is not."""
+    record = (change.check, "", change.address)
+    return change.notify_once and any(
+        (p.last_observation.check, p.last_observation.subject, p.last_observation.address) == record
+        and not p.informational
+        and p.phase is not Phase.CLEAN
+        for p in problems
+    )
+
+
+def _subjects_not_mentioned(
+    observed: Iterable[Observation], known: Iterable[Observation], now: datetime
+) -> Iterable[Observation]:
+    """Clear what a check no longer mentions, such as a former mail server, once all its results are known."""
+    states: dict[tuple[str, str], set[ObservedState]] = {}
+    for observation in observed:
+        if observation.code:
+            states.setdefault((observation.check, observation.address), set()).add(observation.state)
+    keys = {observation.key for observation in observed}
+    for before in known:
+        results = states.get((before.check, before.address), {ObservedState.UNKNOWN})
+        if before.code and before.key not in keys and ObservedState.UNKNOWN not in results:
+            yield replace(before, state=ObservedState.NOT_LISTED, at=now)
 
 
 def _relevant(observations: Iterable[Observation], known: Iterable[Observation]) -> Iterable[Observation]:
@@ -236,7 +294,7 @@ def _relevant(observations: Iterable[Observation], known: Iterable[Observation])
     return (
         o
         for o in observations
-        if o.state is ObservedState.LISTED or o.config_key or (o.check, o.subject) in known_subjects
+        if o.state is ObservedState.LISTED or o.config_key or o.code or (o.check, o.subject) in known_subjects
     )
 
 

@@ -9,7 +9,8 @@ from bot.monitoring.interfaces import DigestMessage
 from bot.monitoring.models import Channel
 from bot.monitoring.repository import RedisRepository
 from bot.monitoring.schedule import next_digest
-from bot.monitoring.serialization import dump, from_timestamp
+from bot.monitoring.serialization import dump
+from bot.monitoring.stored_types import from_timestamp
 from bot.storage.unreadable import printable
 
 DIGEST_BATCH = 100

@@ -20,6 +20,7 @@ from math import ceil
 from bot.monitoring.list_counts import ListCounts, RoundCounts
 from bot.monitoring.models import Observation, ObservedState
 from bot.monitoring.observations import BLOCKLIST
+from bot.monitoring.stored_types import Timestamp
 
 LIST_ROUND_LENGTH = timedelta(minutes=5)
 BUDGET = "budget"
@@ -56,7 +57,7 @@ class ListHealth:
     answered: float = 0
     newly_listed: float = 0
     neighborhoods: tuple[str, ...] = ()
-    quarantined_since: datetime | None = None
+    quarantined_since: Timestamp | None = None
     good_rounds: int = 0
     silent_rounds: int = 0
     degraded: bool = False
@@ -232,7 +233,7 @@ def _notice(health: ListHealth, reason: NoticeReason) -> ListNotice:
 class QuarantineState:
     """Health of every list, and the counts of the current round."""
 
-    round_started_at: datetime
+    round_started_at: Timestamp
     healths: tuple[ListHealth, ...] = ()
     round_counts: tuple[RoundCounts, ...] = ()
 

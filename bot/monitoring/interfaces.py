@@ -12,7 +12,8 @@ from typing import Protocol
 
 from bot.monitoring.dnsbl_quarantine import ListNotice
 from bot.monitoring.history import History
-from bot.monitoring.models import Alert, Channel, Incident, Watch
+from bot.monitoring.models import Alert, Channel, ChannelText, Incident, Watch
+from bot.monitoring.stored_types import Timestamp
 
 MAX_WATCHES_PER_CHANNEL = 50
 MAX_WATCHES_PER_WORKSPACE = 500
@@ -125,9 +126,9 @@ class AlertMessage:
     """
 
     id: str
-    channel: Channel
+    channel: ChannelText
     alert: Alert
-    send_started_at: datetime | None = None
+    send_started_at: Timestamp | None = None
     attempts: int = 0
     snapshot: StoredWatch | None = None
 
@@ -154,11 +155,11 @@ class ListNoticeMessage:
     """A notice about the list called `list_name`. One that ends a condition edits the first one."""
 
     id: str
-    channel: Channel
+    channel: ChannelText
     notice: ListNotice
     list_name: str
-    at: datetime
-    send_started_at: datetime | None = None
+    at: Timestamp
+    send_started_at: Timestamp | None = None
     attempts: int = 0
 
     @property
@@ -179,9 +180,9 @@ class DigestMessage:
     """A digest of the week before `at`; its content is read when it is sent."""
 
     id: str
-    channel: Channel
-    at: datetime
-    send_started_at: datetime | None = None
+    channel: ChannelText
+    at: Timestamp
+    send_started_at: Timestamp | None = None
     attempts: int = 0
 
     @property

@@ -1,6 +1,6 @@
 """Sentences of monitoring: what a changed setting means, and why a watch cannot be added.
 
-Placeholders: {lookups} and {voids} of an SPF record, {count} of watches, {interval}.
+Placeholders: {count} of watches, {interval}.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ PTR_CHANGED = "The PTR record has changed: receivers compare it with the HELO na
 DMARC_WEAKENED = "The DMARC policy is weaker now: receivers deliver more mail that forges this domain."
 MX_CHANGED = "The MX records of the domain have changed: mail to it now goes to other servers."
 RESTORE_RECORD = "Restore the old record unless this change was planned."
-SPF_OVER_LIMITS = "{lookups} lookups, {voids} void lookups"
-SPF_ENDLESS = "endless"
 
 END_A_WATCH = "End one that you no longer need, or watch a whole range instead, such as 203.0.113.0/28."
 CHANNEL_LIMIT = "This channel has {count} watches, which is the limit. " + END_A_WATCH

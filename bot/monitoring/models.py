@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from hashlib import blake2b
 from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated
+
+from pydantic import PlainSerializer, PlainValidator
 
 from bot.models import Link, Role, Target
+from bot.monitoring.stored_types import PACKED, UNPACKED, NetworkText, Seconds, Timestamp
 
 Network = IPv4Network | IPv6Network
 MAX_ADDRESSES = 256
@@ -34,6 +38,9 @@ class Channel:
         return f"{self.platform}/{self.workspace}/{self.id}"
 
 
+ChannelText = Annotated[Channel, PlainValidator(Channel.parse), PlainSerializer(str)]
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """A channel's watch of an address, a range of up to 256 addresses, a domain, or both.
@@ -41,13 +48,13 @@ class Watch:
     Its id is derived from channel, subject and role, so adding the same watch twice is idempotent.
     """
 
-    channel: Channel
-    network: Network | None
+    channel: ChannelText
+    network: NetworkText | None
     domain: str | None
     role: Role
-    interval: timedelta
+    interval: Seconds
     created_by: str
-    created_at: datetime
+    created_at: Timestamp
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -116,13 +123,14 @@ class Observation:
 
     A config change carries the previous and the current value (untrusted text) and the config key
     under which the incident stores it. `notify_once`: reported once, then taken as the new normal.
-    `name` is the display name of the list, `text` its TXT reason (untrusted).
+    `name` is the display name of the list, `text` its TXT reason (untrusted); `code` is that of the
+    finding, for checks other than blocklists.
     """
 
     check: str
     subject: str
     state: ObservedState
-    at: datetime
+    at: Timestamp
     address: str = ""
     sublist: str = ""
     sublists: tuple[str, ...] = ()
@@ -136,6 +144,7 @@ class Observation:
     notify_once: bool = False
     name: str = ""
     text: str = ""
+    code: str = ""
 
     @property
     def key(self) -> str:
@@ -172,12 +181,12 @@ class Problem:
 
     last_observation: Observation
     phase: Phase
-    since: datetime
-    phase_changed_at: datetime
-    last_polled_at: datetime
+    since: Timestamp
+    phase_changed_at: Timestamp
+    last_polled_at: Timestamp
     clean_polls: int = 0
     unanswered_polls: int = 0
-    confirmations: tuple[datetime, ...] = ()
+    confirmations: tuple[Timestamp, ...] = ()
     notified: bool = False
     informational: bool = False
     flapping: bool = False
@@ -193,12 +202,15 @@ class Problem:
         return self.notified and not self.informational
 
 
+Problems = Annotated[tuple[Problem, ...], UNPACKED, PACKED]
+
+
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
     """Reminders are off until the incident resolves or grows."""
 
     actor: str
-    at: datetime
+    at: Timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +218,7 @@ class Muted:
     """Alerts are deferred until then."""
 
     actor: str
-    until: datetime
+    until: Timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,13 +230,13 @@ class Incident:
     """
 
     watch_id: str
-    started_at: datetime
-    problems: tuple[Problem, ...] = ()
+    started_at: Timestamp
+    problems: Problems = ()
     config: Mapping[str, str] = field(default_factory=dict)
-    opened_at: datetime | None = None
+    opened_at: Timestamp | None = None
     episode: int = 0
     alert_count: int = 0
-    notified_at: datetime | None = None
+    notified_at: Timestamp | None = None
     acknowledged: Acknowledged | None = None
     muted: Muted | None = None
 
@@ -264,16 +276,16 @@ class Alert:
     key: str
     watch_id: str
     reason: AlertReason
-    at: datetime
-    watching_since: datetime
+    at: Timestamp
+    watching_since: Timestamp
     thread_key: str
     is_root: bool
     is_alerting: bool
-    opened_at: datetime | None = None
-    new: tuple[Problem, ...] = ()
-    remaining: tuple[Problem, ...] = ()
-    cleared: tuple[Problem, ...] = ()
-    unverified: tuple[Problem, ...] = ()
+    opened_at: Timestamp | None = None
+    new: Problems = ()
+    remaining: Problems = ()
+    cleared: Problems = ()
+    unverified: Problems = ()
     is_escalation: bool = False
 
     @property

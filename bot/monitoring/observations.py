@@ -1,136 +1,148 @@
-"""Observations of a report: one per blocklist, and broken or changed DNS config of the domain.
+"""Observations of a report: one per blocklist and per subject of every other watched check, and changed values.
 
-Broken config stays a problem until it is right again. A change that may be intended is reported
-once, with both values, and is then the new normal.
+What a check calls a warning or a failure is a problem until it is right again. A change that may be
+intended is reported once, with both values, and is then the new normal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 
-from bot.checks.registry import CHECKS, CheckSpec, Need
-from bot.checks.spf.result import MAX_LOOKUP_TERMS, MAX_VOID_LOOKUPS
+from bot.checks.registry import CHECKS
 from bot.models import Finding, Report, Verdict
-from bot.monitoring.messages import (
-    DMARC_WEAKENED,
-    MX_CHANGED,
-    PTR_CHANGED,
-    RESTORE_RECORD,
-    SPF_ENDLESS,
-    SPF_OVER_LIMITS,
-)
+from bot.monitoring.messages import DMARC_WEAKENED, MX_CHANGED, PTR_CHANGED, RESTORE_RECORD
 from bot.monitoring.models import Observation, ObservedState, Severity
 
 BLOCKLIST = "blocklist"
+RESOLVER = "dns"  # findings about the resolver are for the operator, not for the channel of a watch
+FOLLOWED = "checks"  # config key: ids of the checks that a watch has seen a result of
+SELECTORS = "selectors"  # config key: DKIM selectors that were seen to have a key
+KEY_LABEL = "._domainkey."
+CONCLUSIVE = (ObservedState.LISTED, ObservedState.NOT_LISTED)
+WATCHED_CHECKS = frozenset(id for spec in CHECKS if spec.watched for id in (spec.id, *spec.names)) - {
+    BLOCKLIST,
+    RESOLVER,
+}
+ADDRESS_CHECKS = frozenset({"ptr", "helo", "spf"})  # their result differs between the addresses of a range
 MAX_VALUE_LENGTH = 300  # of a stored value; fits ten mail servers
 POLICY_STRENGTH = ("none", "quarantine", "reject")
-OVER_LIMIT_CODES = {"spf.too-many-lookups", "spf.too-many-voids", "spf.too-many-hosts"}
-WITHIN_LIMITS = "within the limits"
 
 ValueReader = Callable[[Finding], str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigSetting:
-    """A DNS config value and how it is judged.
+    """A DNS value whose change is reported once, where `is_regression` holds for the previous and the current one.
 
-    `read` takes it from a finding of `check` (empty: no record; None: unknown). It is broken when
-    the finding does not pass and `is_valid` is false, and changed when `is_regression` holds for
-    the previous and the current value; both have their own subject. `per_address`: each address of
-    a range has its own value.
+    `read` takes it from a finding of `check` (empty: no record; None: unknown). `per_address`: each
+    address of a range has its own value.
     """
 
     name: str
     check: str
     read: ValueReader
-    broken_subject: str
-    is_valid: Callable[[str], bool] = bool
-    changed_subject: str = ""
-    change_summary: str = ""
+    change_subject: str
+    change_summary: str
     is_regression: Callable[[str, str], bool] = str.__ne__
     per_address: bool = False
 
-    def relevance(self, finding: Finding) -> tuple[bool, bool, Verdict]:
-        """Sort key: the most relevant finding of a check for this value is the largest."""
-        value = self.read(finding)
-        return value is not None, value is not None and not self.is_valid(value), finding.verdict
+    def key(self, address: str) -> str:
+        return f"{self.name}@{address}" if self.per_address and address else self.name
+
+    def value(self, findings: Iterable[Finding]) -> str | None:
+        """The value; None where the check did not learn it."""
+        values = [self.read(finding) for finding in findings if finding.verdict is not Verdict.UNKNOWN]
+        known = [value for value in values if value is not None]
+        return _shortened(max(known, key=len)) if known else None
 
 
-def observe_config(previous: Mapping[str, str], report: Report, address: str = "") -> tuple[Observation, ...]:
+def observe_findings(previous: Mapping[str, str], report: Report, address: str = "") -> Iterable[Observation]:
+    """Observe every subject of every watched check: a problem while its worst finding warns or fails.
+
+    `previous` holds the values that the incident stores. A subject that is the target itself is
+    empty, so that the same problem has the same key for every target.
+    """
+    own_names = {str(report.request.target.ip), str(report.request.target.domain)}
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in report.findings:
+        if finding.check in WATCHED_CHECKS:
+            subject = "" if finding.subject in own_names else finding.subject
+            groups.setdefault((finding.check, subject), []).append(finding)
+    for (check, subject), findings in groups.items():
+        yield _observe_subject(check, subject, findings, previous, report.at, _own_address(check, address))
+
+
+def _observe_subject(
+    check: str, subject: str, findings: Sequence[Finding], previous: Mapping[str, str], at: datetime, address: str
+) -> Observation:
+    worst = max(findings, key=lambda finding: finding.verdict)
+    states = {Verdict.PASS: ObservedState.NOT_LISTED, Verdict.UNKNOWN: ObservedState.UNKNOWN}
+    setting = SETTING_OF_CHECK.get(check) if not subject else None
+    return Observation(
+        check=check,
+        subject=subject,
+        state=states.get(worst.verdict, ObservedState.LISTED),
+        at=at,
+        address=address,
+        severity=Severity.HIGH if worst.verdict is Verdict.FAIL else Severity.MEDIUM,
+        summary=worst.summary,
+        remediation=worst.remediation,
+        links=worst.links[:2],
+        previous_value=previous.get(setting.key(address), "") if setting else "",
+        value=(setting.value(findings) or "") if setting else "",
+        code=worst.code,
+    )
+
+
+def observe_changes(previous: Mapping[str, str], report: Report, address: str = "") -> Iterable[Observation]:
     """Observe every config value against the stored `previous` ones (empty at the first poll)."""
-    observations: list[Observation] = []
     for setting in CONFIG_SETTINGS:
         findings = [finding for finding in report.findings if finding.check == setting.check]
-        if findings:
-            poll = _ConfigPoll(setting, report.at, address if setting.per_address else "")
-            observations += poll.observations(max(findings, key=setting.relevance), previous)
-    return tuple(observations)
-
-
-@dataclass(frozen=True, slots=True)
-class _ConfigPoll:
-    """One poll of one config value."""
-
-    setting: ConfigSetting
-    at: datetime
-    address: str
-
-    def observations(self, finding: Finding, previous: Mapping[str, str]) -> Iterable[Observation]:
-        setting = self.setting
-        value = None if finding.verdict is Verdict.UNKNOWN else setting.read(finding)
-        if value is None:
-            return [self._unknown(about) for about in (setting.broken_subject, setting.changed_subject) if about]
-        previous_value, value = previous.get(self.name, ""), _shortened(value)
-        if not setting.changed_subject:
-            return [self._broken(finding, previous_value, value, remember=True)]
-        # A removed value is not stored: when it returns, it is compared with the last one.
-        return [
-            self._broken(finding, previous_value, value),
-            *([self._changed(previous_value, value)] if value else []),
-        ]
-
-    @property
-    def name(self) -> str:
-        return f"{self.setting.name}@{self.address}" if self.address else self.setting.name
-
-    def _unknown(self, about: str) -> Observation:
-        return Observation(self.setting.check, about, ObservedState.UNKNOWN, self.at, self.address)
-
-    def _broken(self, finding: Finding, previous: str, value: str, remember: bool = False) -> Observation:
-        is_broken = finding.verdict >= Verdict.WARN and not self.setting.is_valid(value)
-        return Observation(
-            check=self.setting.check,
-            subject=self.setting.broken_subject,
-            state=ObservedState.LISTED if is_broken else ObservedState.NOT_LISTED,
-            at=self.at,
-            address=self.address,
-            severity=Severity.HIGH if finding.verdict is Verdict.FAIL else Severity.MEDIUM,
-            summary=finding.summary,
-            remediation=finding.remediation,
-            links=finding.links[:2],
-            config_key=self.name if remember else "",
-            previous_value=previous,
-            value=value,
-        )
-
-    def _changed(self, previous: str, value: str) -> Observation:
-        is_changed = bool(previous) and self.setting.is_regression(previous, value)
-        return Observation(
-            check=self.setting.check,
-            subject=self.setting.changed_subject,
-            state=ObservedState.LISTED if is_changed else ObservedState.NOT_LISTED,
-            at=self.at,
-            address=self.address,
-            summary=self.setting.change_summary,
+        value = setting.value(findings)
+        if not findings or value == "":
+            continue  # a removed value is not stored: when it returns, it is compared with the last one
+        key = setting.key(address)
+        before = previous.get(key, "")
+        state = ObservedState.LISTED if before and value and setting.is_regression(before, value) else None
+        yield Observation(
+            check=setting.check,
+            subject=setting.change_subject,
+            state=ObservedState.UNKNOWN if value is None else state or ObservedState.NOT_LISTED,
+            at=report.at,
+            address=_own_address(setting.check, address),
+            summary=setting.change_summary,
             remediation=RESTORE_RECORD,
-            config_key=self.name,
-            previous_value=previous,
-            value=value,
+            config_key=key,
+            previous_value=before,
+            value=value or "",
             notify_once=True,
         )
+
+
+def _own_address(check: str, address: str) -> str:
+    return address if check in ADDRESS_CHECKS else ""
+
+
+def observe_memory(
+    previous: Mapping[str, str], observations: Iterable[Observation], at: datetime
+) -> Iterable[Observation]:
+    """What to remember of this poll.
+
+    The checks that gave a result, so that a new check does not alert at once, and the DKIM selectors
+    that have keys, since DNS does not tell them.
+    """
+    conclusive = [observation for observation in observations if observation.state in CONCLUSIVE]
+    memory = {
+        FOLLOWED: {observation.check for observation in conclusive},
+        SELECTORS: {o.subject.partition(KEY_LABEL)[0] for o in conclusive if KEY_LABEL in o.subject},
+    }
+    for key, values in memory.items():
+        value = " ".join(sorted(values.union(previous.get(key, "").split())))
+        if value:
+            yield Observation(key, "", ObservedState.NOT_LISTED, at, config_key=key, value=value)
 
 
 def _shortened(value: str) -> str:
@@ -151,22 +163,6 @@ def _effective_policy(finding: Finding) -> str | None:
     return str(finding.facts["effective"] or "") if "effective" in finding.facts else None
 
 
-def _spf_limits(finding: Finding) -> str | None:
-    if "lookups" not in finding.facts:
-        return None
-    lookups, voids = int(finding.facts["lookups"] or 0), int(finding.facts.get("voids") or 0)
-    if finding.code in OVER_LIMIT_CODES or lookups > MAX_LOOKUP_TERMS or voids > MAX_VOID_LOOKUPS:
-        return SPF_OVER_LIMITS.format(lookups=lookups or SPF_ENDLESS, voids=voids)
-    return WITHIN_LIMITS
-
-
-def _spf_result(finding: Finding) -> str | None:
-    """None where DNS failed, or where the lookup limits are the cause: one cause, one problem."""
-    result = finding.facts.get("result")
-    over_limits = _spf_limits(finding) not in (None, WITHIN_LIMITS)
-    return None if result in (None, "unknown", "temperror") or over_limits else str(result)
-
-
 def _is_weaker(previous: str, value: str) -> bool:
     return (
         previous in POLICY_STRENGTH
@@ -175,57 +171,12 @@ def _is_weaker(previous: str, value: str) -> bool:
     )
 
 
-SETTINGS_OF_CHECKS = (
-    ConfigSetting(
-        name="ptr",
-        check="ptr",
-        read=_joined_values("confirmed"),
-        broken_subject="gone",
-        changed_subject="changed",
-        change_summary=PTR_CHANGED,
-        per_address=True,
-    ),
-    ConfigSetting(
-        name="spf", check="spf", read=_spf_result, broken_subject="failing", is_valid="pass".__eq__, per_address=True
-    ),
-    ConfigSetting(
-        name="spf-limits", check="spf", read=_spf_limits, broken_subject="limits", is_valid=WITHIN_LIMITS.__eq__
-    ),
-    ConfigSetting(
-        name="dmarc",
-        check="dmarc",
-        read=_effective_policy,
-        broken_subject="gone",
-        changed_subject="weakened",
-        change_summary=DMARC_WEAKENED,
-        is_regression=_is_weaker,
-    ),
-    ConfigSetting(
-        name="mx",
-        check="mx",
-        read=_joined_values("exchanges"),
-        broken_subject="gone",
-        changed_subject="changed",
-        change_summary=MX_CHANGED,
-    ),
+CONFIG_SETTINGS = (
+    ConfigSetting("ptr", "ptr", _joined_values("confirmed"), "changed", PTR_CHANGED, per_address=True),
+    ConfigSetting("dmarc", "dmarc", _effective_policy, "weakened", DMARC_WEAKENED, _is_weaker),
+    ConfigSetting("mx", "mx", _joined_values("exchanges"), "changed", MX_CHANGED),
 )
-
-
-def _verdict_setting(spec: CheckSpec) -> ConfigSetting:
-    """For a watched check without settings of its own: broken while its worst finding warns or fails."""
-    return ConfigSetting(
-        name=spec.id,
-        check=spec.id,
-        read=lambda finding: str(finding.verdict),
-        broken_subject="failing",
-        is_valid=str(Verdict.PASS).__eq__,
-        per_address=Need.ADDRESS in spec.needs,
-    )
-
-
-_WITH_SETTINGS = {BLOCKLIST, *(setting.check for setting in SETTINGS_OF_CHECKS)}
-_BY_VERDICT = {spec.id: _verdict_setting(spec) for spec in CHECKS if spec.watched and spec.id not in _WITH_SETTINGS}
-CONFIG_SETTINGS = (*SETTINGS_OF_CHECKS, *_BY_VERDICT.values())
+SETTING_OF_CHECK = {setting.check: setting for setting in CONFIG_SETTINGS}
 
 
 def observe(report: Report, config: Mapping[str, str] | None = None, is_range: bool = False) -> tuple[Observation, ...]:
@@ -234,7 +185,9 @@ def observe(report: Report, config: Mapping[str, str] | None = None, is_range: b
     address = str(ip) if is_range and ip is not None else ""
     findings = (finding for finding in report.findings if finding.check == BLOCKLIST)
     lists = tuple(part for finding in findings for part in _listings(finding, report.at, address))
-    return lists + observe_config(config or {}, report, address)
+    problems = tuple(observe_findings(config or {}, report, address))
+    memory = observe_memory(config or {}, problems, report.at) if problems else ()
+    return (*lists, *problems, *observe_changes(config or {}, report, address), *memory)
 
 
 def is_about_domain(finding: Finding) -> bool:

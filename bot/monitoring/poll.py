@@ -15,8 +15,9 @@ from bot.models import BulkLookup, CheckRequest, Report, Target
 from bot.monitoring.alert_state import initial_incident
 from bot.monitoring.dnsbl_quarantine import NOT_QUERIED
 from bot.monitoring.models import Incident, Observation, Phase, Watch
-from bot.monitoring.observations import BLOCKLIST, observe
+from bot.monitoring.observations import BLOCKLIST, FOLLOWED, SELECTORS, observe
 
+DKIM = "dkim"
 MAX_CONCURRENT_CHECKS = 32  # per watch; the DNS client limits the rate
 POLL_TIMEOUT_S, RANGE_POLL_TIMEOUT_S = 45.0, 270.0
 PENDING_PHASES = (Phase.SUSPECT, Phase.CLEARING)
@@ -48,16 +49,27 @@ async def run_first_poll(watch: Watch, runner: CheckRunnerProtocol) -> tuple[Rep
 
 
 async def run_checks(
-    targets: Iterable[Target], watch: Watch, runner: CheckRunnerProtocol, fresh: bool = False
+    targets: Iterable[Target],
+    watch: Watch,
+    runner: CheckRunnerProtocol,
+    fresh: bool = False,
+    selectors: Sequence[str] | None = None,
 ) -> tuple[Report, ...]:
-    """Reports on these targets of a watch; those that time out or fail are left out."""
+    """Reports on these targets of a watch; those that time out or fail are left out.
+
+    `selectors` are the known DKIM selectors of the domain; None tries the common ones. They are
+    looked up once for all addresses.
+    """
     slots = asyncio.Semaphore(MAX_CONCURRENT_CHECKS)
 
-    async def report(target: Target) -> Report:
+    async def report(target: Target, is_first: bool) -> Report:
+        known = tuple(selectors or ()) if is_first else ()
+        discovers = is_first and selectors is None
         async with slots:
-            return await runner.run(CheckRequest(target, watch.role), fresh)
+            request = CheckRequest(target, watch.role, selectors=known, discovers_selectors=discovers)
+            return await runner.run(request, fresh)
 
-    tasks = [asyncio.create_task(report(target)) for target in targets]
+    tasks = [asyncio.create_task(report(target, number == 0)) for number, target in enumerate(targets)]
     if not tasks:
         return ()
     try:
@@ -90,6 +102,14 @@ def drop_unqueried(report: Report) -> Report:
         if finding.check != BLOCKLIST or finding.facts.get("reason") not in NOT_QUERIED
     )
     return report if len(findings) == len(report.findings) else replace(report, findings=findings)
+
+
+def known_selectors(incidents: Iterable[Incident]) -> Sequence[str] | None:
+    """DKIM selectors of the watches of one target; None where they were never looked for."""
+    configs = [incident.config for incident in incidents]
+    if any(DKIM not in config.get(FOLLOWED, "").split() for config in configs):
+        return None
+    return sorted({selector for config in configs for selector in config.get(SELECTORS, "").split()})
 
 
 def pending_addresses(incidents: Iterable[Incident]) -> frozenset[str]:

@@ -34,7 +34,7 @@ from bot.monitoring.index_rebuild import rebuild_indexes
 from bot.monitoring.interfaces import AlertMessage, Clock
 from bot.monitoring.list_counts import ListCounts, count_listings, counts_by_list, list_results
 from bot.monitoring.models import AlertPolicy, Incident, Watch
-from bot.monitoring.poll import CheckRunnerProtocol, observe_reports, pending_addresses, run_checks
+from bot.monitoring.poll import CheckRunnerProtocol, known_selectors, observe_reports, pending_addresses, run_checks
 from bot.monitoring.poller_config import PollerConfig
 from bot.monitoring.repository import RedisRepository
 from bot.monitoring.schedule import Multipliers, next_due, plan_intervals, watch_interval
@@ -117,7 +117,8 @@ class PollTarget:
         if schedule == RECHECK_SCHEDULE and watch.is_range:
             targets = tuple(t for t in targets if str(t.ip) in pending) or targets[:1]
         fresh = schedule == RECHECK_SCHEDULE or bool(pending)
-        return PollResult(self, await run_checks(targets, watch, runner, fresh))
+        selectors = known_selectors(member.incident for member in self.watches)
+        return PollResult(self, await run_checks(targets, watch, runner, fresh, selectors))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,18 @@ Queries for targets, test points and TXT records all count. People's checks are 
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from bot.checks.dnsbl.zones import Zone
 from bot.models import BulkLookup, DnsAnswer, LookupFailed, OnAnswer
 from bot.monitoring.dnsbl_quarantine import BUDGET, QueryUsage
 from bot.monitoring.schedule import Budget, KindBudget
+from bot.resilience.single_flight import SingleFlight
 from bot.storage import StoreUnavailable
 from bot.storage.day_budget import DAY_SHARE, DayBudgetStore
 from bot.storage.poll_store import PollStore
@@ -32,8 +34,6 @@ class LocalTokens:
     list_id: str
     budget: Budget
     remaining: int = 0
-    empty_until: float = 0.0
-    refill_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class QueryBudget:
@@ -44,11 +44,15 @@ class QueryBudget:
         store: PollStore,
         zones: Iterable[Zone],
         clock: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
         people: DayBudgetStore | None = None,
     ) -> None:
         self._store = store
         self._people = people
         self._clock = clock
+        self._refills: SingleFlight[str, int] = SingleFlight(
+            lambda taken: 0.0 if taken else EMPTY_RETRY_S, clock=monotonic
+        )
         limited = [(zone, zone.blocklist.per_day) for zone in zones]
         self._tokens_by_apex = {
             zone.apex.lower(): LocalTokens(zone.blocklist.id, Budget(per_day)) for zone, per_day in limited if per_day
@@ -59,11 +63,9 @@ class QueryBudget:
         tokens = self._tokens_by_apex.get(apex)
         if tokens is None:
             return True
-        if not tokens.remaining:
-            async with tokens.refill_lock:
-                await self._refill(tokens)
-        if not tokens.remaining:
-            return False
+        while not tokens.remaining:
+            if not await self._refills(tokens.list_id, partial(self._refill, tokens)):
+                return False
         tokens.remaining -= 1
         return True
 
@@ -81,24 +83,17 @@ class QueryBudget:
         """Apex of the list with a budget that serves this name; empty if there is none."""
         return next((apex for apex in suffixes(name.lower()) if apex in self._tokens_by_apex), "")
 
-    async def _refill(self, tokens: LocalTokens) -> None:
-        now = self._clock().timestamp()
-        if tokens.remaining or now < tokens.empty_until <= now + EMPTY_RETRY_S:
-            return
-        capacity, rate = tokens.budget.burst_size, tokens.budget.per_second
+    async def _refill(self, tokens: LocalTokens) -> int:
+        now, capacity, rate = self._clock().timestamp(), tokens.budget.burst_size, tokens.budget.per_second
+        wanted = max(1, min(MAX_LOCAL_TOKENS, int(capacity / 4)))
         try:
+            day_limit = int(tokens.budget.per_day * DAY_SHARE)
             tokens.remaining = await self._store.take_tokens(
-                tokens.list_id,
-                now,
-                max(1, min(MAX_LOCAL_TOKENS, int(capacity / 4))),
-                rate,
-                capacity,
-                day_limit=int(tokens.budget.per_day * DAY_SHARE),
+                tokens.list_id, now, wanted, rate, capacity, day_limit=day_limit
             )
         except StoreUnavailable:
-            tokens.remaining = 0  # no query without a token
-        if not tokens.remaining:
-            tokens.empty_until = now + EMPTY_RETRY_S
+            return 0  # no query without a token
+        return tokens.remaining
 
 
 class TokenBudget(Protocol):

@@ -28,7 +28,6 @@ from bot.monitoring.serialization import (
     channel_location,
     dump,
     dump_incident,
-    from_timestamp,
     load,
     parse_incident,
     parse_message,
@@ -38,6 +37,7 @@ from bot.monitoring.serialization import (
     updated_history,
     watch_entry,
 )
+from bot.monitoring.stored_types import from_timestamp
 from bot.storage.channel_store import LIST_NOTICES_KEY, ChannelStore
 from bot.storage.outbox_store import DigestStore, OutboxHead, OutboxStore
 from bot.storage.poll_store import PollStore

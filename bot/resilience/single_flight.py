@@ -49,7 +49,7 @@ class SingleFlight(Generic[K, T]):
         return len(self._calls) + len(self._results)
 
     async def __call__(self, key: K, function: Callable[[], Awaitable[T]]) -> T:
-        if kept := self._results.get(key):
+        if self._ttl_s and (kept := self._results.get(key)):
             return kept[0]
         call = self._calls.get(key)
         if call is None:
@@ -74,7 +74,7 @@ class SingleFlight(Generic[K, T]):
 
     def _finished(self, key: K, call: _Call[T], task: asyncio.Future[T]) -> None:
         self._remove(key, call)
-        if task.cancelled() or task.exception():
+        if task.cancelled() or task.exception() or not self._ttl_s:
             return
         result = task.result()
         self._results.put(key, result, self._ttl_s(result) if callable(self._ttl_s) else self._ttl_s)

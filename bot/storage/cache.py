@@ -38,17 +38,11 @@ class AnswerCache:
     """
 
     def __init__(self, redis: Redis, circuit: CircuitBreaker, view: str = "", secrets: Collection[str] = ()) -> None:
-        self._circuit = circuit
         self._prefix = key_prefix("dns", view)
         self._secrets = tuple(secrets)
         # A follower gives up early enough to still answer within an interactive timeout.
         self._single_flight = CrossProcessSingleFlight(redis, circuit, lease_s=3.5, wait_timeout_s=1.5)
         self._delayed = RequestBatcher(self._store_all, after_s=STORE_DELAY_S)
-
-    @property
-    def unavailable(self) -> bool:
-        """Whether Redis is unavailable right now, so that answers are not cached."""
-        return self._circuit.is_open
 
     async def fetch(
         self, name: str, rdtype: str, query: Callable[[], Awaitable[DnsAnswer]], fresh: bool = False

@@ -55,8 +55,12 @@ def problems_summary(problems: Sequence[Problem]) -> str:
 
 def _config_problem(problem: Problem) -> str:
     """What is wrong with a DNS record, in a few words: `SPF over its limits`, `PTR changed`."""
-    what = CONFIG_PROBLEMS.get(problem.last_observation.subject, CONFIG_PROBLEMS["failing"])
-    return f"{problem_name(problem)} {what}"
+    observation = problem.last_observation
+    _, _, word = observation.code.partition(".")
+    what = CONFIG_PROBLEMS.get(observation.subject) or CONFIG_PROBLEMS.get(word)
+    if what or not word:
+        return f"{problem_name(problem)} {what or CONFIG_PROBLEMS['failing']}"
+    return f"{problem_name(problem)}: {word.replace('-', ' ')}"
 
 
 def names_with_addresses(problems: Sequence[Problem]) -> str:

@@ -16,6 +16,7 @@ import structlog
 from starlette.routing import Mount
 
 from bot.demo import Demo
+from bot.resilience.rate_limit import RateLimiter
 from bot.settings import HostPort
 from handlers.background import TaskSet
 from handlers.message import Card
@@ -25,7 +26,7 @@ from handlers.request_dispatcher import DRAIN_S, Progress, busy_ack, progress_ca
 from handlers.web.dashboard import OverviewLoader, cached_overview, empty_overview
 from handlers.web.message_log import Message, MessageLog, display_name, new_message
 from handlers.web.pages import Pages
-from handlers.web.sessions import PUBLIC_PATHS, SessionGate, login_limit, required_password
+from handlers.web.sessions import FAILED_LOGINS, PUBLIC_PATHS, SessionGate, required_password
 
 WORKSPACE = "local"
 PROGRESS_AFTER_S = 2.0
@@ -75,7 +76,7 @@ class WebChat:
                 app=SessionGate(
                     pages,
                     secret,
-                    login_limit(self._timeouts.clock),
+                    RateLimiter(FAILED_LOGINS, self._timeouts.clock),
                     public_paths=PUBLIC_PATHS if publish_status else (),
                 ),
             )

@@ -20,13 +20,14 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from bot.resilience.rate_limit import RateLimiter
 from bot.resilience.single_flight import SingleFlight
 from handlers.message import Card, Table, Tone
 from handlers.messages.formatting import pluralize
 from handlers.messages.overview import Overview, Section
 from handlers.web.message_log import Message
 from handlers.web.render import SYMBOLS, TONE_LABELS, card_view, format_time, template_environment
-from handlers.web.sessions import PUBLIC_PATHS, SessionGate, login_limit, text_response
+from handlers.web.sessions import FAILED_LOGINS, PUBLIC_PATHS, SessionGate, text_response
 
 CACHE_TTL_S = 2.0
 MAX_RECENT = 12
@@ -81,7 +82,9 @@ def status_page_routes(load_overview: OverviewLoader) -> list[Mount]:
     overview = cached_overview(load_overview, time.monotonic)
     routes = [status_route(overview, template_environment()), Mount("/static", StaticFiles(directory=STATIC))]
     pages = Starlette(routes=routes, exception_handlers={HTTPException: http_error_response})
-    return [Mount("/", app=SessionGate(pages, "", login_limit(time.monotonic), public_paths=PUBLIC_PATHS))]
+    return [
+        Mount("/", app=SessionGate(pages, "", RateLimiter(FAILED_LOGINS, time.monotonic), public_paths=PUBLIC_PATHS))
+    ]
 
 
 def overview_context(overview: Overview, *extra_sections: Section) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
@@ -28,7 +28,7 @@ from handlers.web.form_parser import Form, read_form
 from handlers.web.multipart_form import MalformedForm
 
 COOKIE = "mailcheck_session"
-FAILED_LOGINS = Rate(per_second=10 / 60, burst=10.0)
+FAILED_LOGINS = Rate(per_second=10 / 60, burst=10.0)  # of all clients together
 LOGIN_PATHS = ("/login", "/static/")
 PUBLIC_PATHS = ("/status", "/static/")
 PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
@@ -72,11 +72,6 @@ class SignedCookie:
 
     def _sign(self, purpose: str, person: str) -> str:
         return hmac.new(self.secret, f"{purpose} {person}".encode(), hashlib.sha256).hexdigest()
-
-
-def login_limit(clock: Callable[[], float]) -> RateLimiter:
-    """Limit of the failed logins of all clients together."""
-    return RateLimiter(FAILED_LOGINS, clock)
 
 
 @dataclass(frozen=True, slots=True)

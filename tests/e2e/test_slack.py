@@ -9,6 +9,7 @@ import httpx
 import pytest_asyncio
 from starlette.applications import Starlette
 
+from bot.storage import StoreUnavailable
 from handlers.commands import VERBS
 from handlers.slack.app import Credentials, SlackPlatform
 from handlers.slack.responder import SlackTimeouts
@@ -70,7 +71,7 @@ class Person:
 @pytest_asyncio.fixture
 async def person() -> AsyncIterator[Person]:
     async def fail(job: dict[str, str]) -> None:
-        raise ConnectionError
+        raise StoreUnavailable("down")
 
     commands = ScriptedCommands()
     commands.released.set()

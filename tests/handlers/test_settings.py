@@ -16,7 +16,8 @@ from handlers.web.settings import WebSettings
 
 BOT, APP, SIGNING = "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"
 PARTS: tuple[type[EnvironmentSettings], ...] = (Settings, WebSettings, SlackSettings, TeamsSettings)
-VARIABLES = {str(field.validation_alias): field for part in PARTS for field in part.model_fields.values()}
+FIELDS = {str(field.validation_alias): field for part in PARTS for field in part.model_fields.values()}
+VARIABLES = {name: field for name, field in FIELDS.items() if name != "list_keys"}  # from MAILCHECK_KEY_<NAME>
 TOKENS = {BOT: "xoxb-1-secret", APP: "xapp-1-secret", SIGNING: "signing-secret"}
 
 

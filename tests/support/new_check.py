@@ -22,16 +22,24 @@ from bot.checks.finding_codes import FindingCode
 from bot.models import CheckRequest, Finding, Lookup, Verdict
 
 CODES = {
-    "greeting.ok": FindingCode("The domain has a greeting.", "mailcheck itself"),
-    "greeting.missing": FindingCode("The domain has no greeting.", "mailcheck itself", "Publish one."),
+    "greeting.ok": FindingCode(
+        "The domain has a greeting.", "mailcheck itself", verdict=Verdict.PASS, summary="There is a greeting."
+    ),
+    "greeting.missing": FindingCode(
+        "The domain has no greeting.",
+        "mailcheck itself",
+        verdict=Verdict.FAIL,
+        summary="There is no greeting.",
+        remediation="Publish one.",
+    ),
 }
 
 
 async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
     domain = request.target.domain or ""
-    if (await lookup(f"_greeting.{domain}", "TXT")).records:
-        return [Finding("greeting", domain, Verdict.PASS, "greeting.ok", "There is a greeting.")]
-    return [Finding("greeting", domain, Verdict.FAIL, "greeting.missing", "There is no greeting.", "Publish one.")]
+    records = (await lookup(f"_greeting.{domain}", "TXT")).records
+    code = "greeting.ok" if records else "greeting.missing"
+    return [Finding("greeting", domain, CODES[code].verdict, code, *CODES[code].fill({}))]
 '''
 ROW = """
     CheckSpec("greeting", "Greetings", 55, greeting.check, {Need.DOMAIN}, greeting.CODES, watched=True,

@@ -8,13 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-CODE = ("bot/checks", "bot/doctor", "bot/monitoring", "bot/inputs", "bot/storage", "bot/demo", "handlers")
+CODE = (
+    "bot/checks",
+    "bot/bounces",
+    "bot/doctor",
+    "bot/monitoring",
+    "bot/inputs",
+    "bot/storage",
+    "bot/demo",
+    "handlers",
+)
 MODULES = ("bot/__main__.py", "bot/check_runner.py", "bot/finding_reference.py", "bot/settings.py")
-# Literals that no person reads: events of the log, patterns, and the texts of bounces, which are being rewritten.
+# Literals that no person reads: events of the log, and patterns.
 UNREAD_CALLS = frozenset({"debug", "info", "warning", "error", "exception", "compile"})
-COMMENT_OF = {".js": re.compile(r"(^|\s)//.*"), ".toml": re.compile(r'^#.*|who = "nobody"')}
+COMMENT_OF = {".js": re.compile(r"(^|\s)//.*"), ".toml": re.compile(r'^#.*|(who|side) = "nobody"|^\s+".*')}
 NO_COMMENT = re.compile(r"(?!)")
-REWRITTEN_ELSEWHERE = frozenset({"handlers/messages/bounces.py"})
 
 
 def literals(path: Path) -> Iterator[tuple[int, str]]:
@@ -51,7 +59,7 @@ def pages() -> Iterator[tuple[str, int, str]]:
     `docs/checks.md` is made of texts that are read here, too, and `docs/performance.md` of measurements.
     """
     paths = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "manifest.yml", *(ROOT / "docs").glob("*.md")]
-    paths += [*(ROOT / "bot/checks").rglob("*.toml"), *(ROOT / "handlers/web/templates").glob("*.html")]
+    paths += [*(ROOT / "bot").rglob("*.toml"), *(ROOT / "handlers/web/templates").glob("*.html")]
     paths += [*(ROOT / "handlers/web/static").glob("*.js")]
     for path in sorted(set(paths) - {ROOT / "docs/checks.md", ROOT / "docs/performance.md"}):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
@@ -63,7 +71,5 @@ def visible_texts() -> Iterator[tuple[str, int, str]]:
     modules = [ROOT / name for name in MODULES]
     modules += [path for folder in CODE for path in sorted((ROOT / folder).rglob("*.py"))]
     for path in modules:
-        name = str(path.relative_to(ROOT))
-        if name not in REWRITTEN_ELSEWHERE:
-            yield from ((name, line, text) for line, text in literals(path) if " " in text)
+        yield from ((str(path.relative_to(ROOT)), line, text) for line, text in literals(path) if " " in text)
     yield from pages()

@@ -50,7 +50,7 @@ class SelectorResult:
 async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
     """Return a finding per key: of requested selectors, or of common ones that exist."""
     domain = request.target.domain
-    if domain is None:
+    if domain is None or not (request.selectors or request.discovers_selectors):
         return []
     if request.selectors:
         return requested_findings(domain, await _lookup_selectors(domain, request.selectors[:MAX_SELECTORS], lookup))

@@ -1,7 +1,7 @@
 """Words of the DNSBL check: one row per finding code, and the phrases for severities, reasons and removal.
 
-Placeholders: {subject} (address or domain), {list}, {operator}, {meaning} (phrases of `catalog.toml`), {impact}, {note}
-and {step} (of a removal or reason below), {answers}, {cause}. What a list means by a return code, and how it removes
+Placeholders: {subject} (names, as below), {list}, {operator}, {meaning} (of `catalog.toml`), {impact}, {note},
+{step} (of a removal or reason below), {answers}, {cause}. What a list means by a return code, and how it removes
 an entry, are facts about that list: they stand in `catalog.toml`.
 """
 
@@ -113,14 +113,17 @@ RESOLVER_CAUSES: Mapping[str, str] = {
     "emptied": "the lists seem to be empty through it",
     "lists-everything": "every address seems to be listed through it",
 }
-UNKNOWN_MEANING = "the meaning of {answers} is not documented"
 IMPACTS: Mapping[Severity, str] = {
     Severity.HIGH: "large receivers reject its mail",
     Severity.MEDIUM: "many filters score its mail as spam, and some servers reject it",
     Severity.LOW: "a few servers reject or score down its mail",
     Severity.NONE: "no large receiver uses this list",
 }
+UNKNOWN_MEANING = "the meaning of {answers} is not documented"
 IPV6_NOTE = " IPv6 listings usually cover the whole /64 ({network}), so check the other addresses in it, too."
+
+NAME_OF_SERVER = "{name} (the {source} name)"
+NAME_OF_PROVIDER = "{name} (the provider's {source} name)"
 
 REMOVAL_STEPS: Mapping[RemovalParty, str] = {
     RemovalParty.OWNER: "Fix the cause first, then ask {operator} for removal and say what you changed.",

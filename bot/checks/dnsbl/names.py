@@ -14,6 +14,7 @@ from enum import StrEnum
 from hashlib import sha1, sha256
 
 from bot.checks.dnsbl.catalog import Blocklist, Kind, MailboxHash
+from bot.checks.dnsbl.messages import NAME_OF_PROVIDER, NAME_OF_SERVER
 from bot.checks.generic_rdns import why_generic
 from bot.checks.hosting_providers import provider_of
 from bot.checks.lookups import organizational_domain, reverse_name, reversed_ip
@@ -49,11 +50,8 @@ class QueriedName:
     def display(self) -> str:
         if self.source is NameSource.TYPED:
             return self.text
-        return f"{self.text} (the provider's {self.source} name)" if self.is_providers else self._sourced
-
-    @property
-    def _sourced(self) -> str:
-        return f"{self.text} (the {self.source} name)"
+        template = NAME_OF_PROVIDER if self.is_providers else NAME_OF_SERVER
+        return template.format(name=self.text, source=self.source)
 
 
 NamesByKind = Mapping[Kind, tuple[QueriedName, ...]]

@@ -170,8 +170,8 @@ RECEIVERS: tuple[Receiver, ...] = (
             Requirement("unsubscribe", bulk=True),
         ),
         (
-            Link("Gmail: what senders must do", "https://support.google.com/a/answer/81126"),
-            Link("Gmail: your spam rate and compliance", "https://postmaster.google.com/"),
+            Link("Gmail: sender guidelines", "https://support.google.com/a/answer/81126"),
+            Link("Gmail: Postmaster Tools", "https://postmaster.google.com/"),
         ),
     ),
     Receiver(
@@ -189,7 +189,7 @@ RECEIVERS: tuple[Receiver, ...] = (
             Requirement("alignment", bulk=True),
             Requirement("unsubscribe", bulk=True),
         ),
-        (Link("Yahoo: what senders must do", "https://senders.yahooinc.com/best-practices/"),),
+        (Link("Yahoo: best practices", "https://senders.yahooinc.com/best-practices/"),),
     ),
     Receiver(
         "microsoft",
@@ -202,8 +202,8 @@ RECEIVERS: tuple[Receiver, ...] = (
             Requirement("alignment", ("5.7.515",), bulk=True),
         ),
         (
-            Link("Outlook.com: what senders must do", "https://sendersupport.olc.protection.outlook.com/pm/"),
-            Link("Outlook.com: how it sees your addresses", "https://sendersupport.olc.protection.outlook.com/snds/"),
+            Link("Outlook.com: sender policies", "https://sendersupport.olc.protection.outlook.com/pm/"),
+            Link("Outlook.com: SNDS", "https://sendersupport.olc.protection.outlook.com/snds/"),
         ),
     ),
 )

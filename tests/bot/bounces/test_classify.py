@@ -83,7 +83,7 @@ def test_explain_pbl_is_policy_block() -> None:
 
 def test_explain_domain_list_is_not_about_the_address() -> None:
     bounce = explain("550 5.7.1 Message from 203.0.113.5 contains a link listed in multi.surbl.org")
-    assert "the sender's address is not the matter" in bounce.summary
+    assert "the sending address is not the problem" in bounce.summary
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,11 @@ def test_explain_domain_list_is_not_about_the_address() -> None:
         (
             "554 203.0.113.5 listed at bl.spamcop.net, see https://evil.example/bl",
             "https://www.spamcop.net/bl.shtml?203.0.113.5",
+        ),
+        ("554 Client host [mx] blocked using zen.spamhaus.org", "https://check.spamhaus.org/results/"),
+        (
+            "554 203.0.113.5 blocked, see https://check.spamhaus.org/results/?query=",
+            "https://check.spamhaus.org/results/?query=203.0.113.5",
         ),
         ("550 no such user, see https://mail.i.ua.evil.example/x", None),
         ("550 no such user, see https://mail.i.ua@evil.example/x", None),

@@ -71,7 +71,7 @@ def test_dsn_status_without_diagnostic_is_enough() -> None:
         ),
         "",
     )
-    assert [bounce.enhanced_code for bounce in parse_report(text)] == ["5.7.1", "4.7.27"]
+    assert [bounce.enhanced_code for _, bounce in parse_report(text)] == ["5.7.1", "4.7.27"]
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ async def test_without_a_store_the_file_of_the_host_counts(tmp_path: Path) -> No
     assert (await second(""))["spamcop"].facts["reason"] == "day-limit"
 
 
-async def test_store_that_is_away_is_replaced_by_the_file(tmp_path: Path) -> None:
+async def test_store_that_does_not_answer_is_replaced_by_the_file(tmp_path: Path) -> None:
     nobody = Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.1)
     people = People(budget(tmp_path, nobody))
     for _ in range(ALLOWED):

@@ -10,7 +10,7 @@ import pytest
 
 from bot.check_runner import CheckRunner
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check
-from bot.checks.registry import Clients, bind
+from bot.checks.registry import CHECKS, Clients, bind
 from bot.models import BulkLookup, CheckRequest, DnsAnswer, LookupFailed, OnAnswer, Report, Target, Verdict
 from bot.monitoring.alert_state import advance
 from bot.monitoring.models import ObservedState, Phase
@@ -60,7 +60,9 @@ def check_runner(lookup: BulkWorld, clock: Clock) -> CheckRunner:
 
 async def test_monitoring_runs_only_monitored_checks() -> None:
     result = await check_runner(BulkWorld(), Clock()).run(CheckRequest(Target.of(GOOD, "example.com")))
-    assert {finding.check for finding in result.findings} == {"blocklist", "ptr", "spf", "dmarc", "mx"}
+    watched = {spec.id for spec in CHECKS if spec.watched}
+    assert {finding.check for finding in result.findings} == watched
+    assert watched >= {"blocklist", "ptr", "spf", "dmarc", "mx", "dkim", "dane", "tls-rpt", "bimi"}
 
 
 async def test_first_poll_stores_listings_without_alert() -> None:

@@ -102,7 +102,7 @@ async def test_test_points_and_txt_queries_use_tokens(redis: Redis) -> None:
 
 async def test_two_processes_share_one_refilling_bucket(redis: Redis) -> None:
     clock, (first, second) = Clock(), limited(14_400)
-    budgets = [QueryBudget(PollStore(redis), [first, second], clock) for _ in range(2)]
+    budgets = [QueryBudget(PollStore(redis), [first, second], clock, lambda: clock().timestamp()) for _ in range(2)]
     apex = first.apex.lower()
     assert sum([await budget.try_take(apex) for budget in budgets for _ in range(20)]) == 9
     clock.add(30)
@@ -182,7 +182,8 @@ def test_demand_key_has_workspace_kind_and_interval() -> None:
 async def test_usage_is_shared_and_resets_at_midnight_utc(redis: Redis) -> None:
     """Another process reads the same usage; an unused bucket reports zero."""
     clock, (first, second) = Clock(), limited(14_400)
-    budget, other_process = (QueryBudget(PollStore(redis), [first, second], clock) for _ in range(2))
+    store, elapsed = PollStore(redis), lambda: clock().timestamp()
+    budget, other_process = (QueryBudget(store, [first, second], clock, elapsed) for _ in range(2))
     assert [(usage.list_id, usage.per_day, usage.used) for usage in await other_process.usage()] == [
         (first.blocklist.id, 14_400, 0)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -22,14 +23,9 @@ from bot.monitoring.alert_state import advance
 from bot.monitoring.list_counts import ListCounts, count_listings, list_results
 from bot.monitoring.models import Alert, Incident, Phase, Problem
 from bot.monitoring.poll import observe_reports
-from bot.monitoring.serialization import (
-    ADDRESS_PLACEHOLDER,
-    dump_incident,
-    from_json,
-    pack_problems,
-    to_json,
-    unpack_problem,
-)
+from bot.monitoring.serialization import dump_incident, from_json, to_json
+from bot.monitoring.stored_types import ADDRESS_PLACEHOLDER
+from bot.storage.unreadable import UNREADABLE_ERRORS
 from tests.support.incident_stories import T0, parse_observation
 from tests.support.mail_world import listed_code as code_of
 from tests.support.stored_watches import baseline, watch
@@ -53,12 +49,15 @@ def problems(draw: st.DrawFn) -> Problem:
     return replace(Problem(observation, draw(st.sampled_from(Phase)), T0, T0, T0), notified=draw(st.booleans()))
 
 
+def stored_and_read(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    return from_json(Incident, json.loads(json.dumps(to_json(Incident("w1", T0, tuple(problems)))))).problems
+
+
 @given(st.lists(problems(), max_size=20, unique_by=lambda problem: problem.key))
 def test_packed_problems_unpack_unchanged(original: list[Problem]) -> None:
-    restored = [problem for common, ranges in pack_problems(original) for problem in unpack_problem(common, ranges)]
+    restored = stored_and_read(original)
     assert sorted(map(str, restored)) == sorted(map(str, original))
-    repacked = [problem for common, ranges in pack_problems(restored) for problem in unpack_problem(common, ranges)]
-    assert repacked == restored, "repacking is stable"
+    assert stored_and_read(restored) == restored, "repacking is stable"
 
 
 @pytest.mark.parametrize(
@@ -70,10 +69,21 @@ def test_packed_problems_unpack_unchanged(original: list[Problem]) -> None:
     ],
 )
 def test_consecutive_addresses_are_packed_as_range(hosts: str, expected: str) -> None:
-    listed_problems = [
+    listed_problems = tuple(
         Problem(parse_observation(f"a@203.0.113.{n}+", T0), Phase.LISTED, T0, T0, T0) for n in hosts.split()
-    ]
-    assert [at for _, at in pack_problems(listed_problems)] == [expected]
+    )
+    (packed,) = to_json(Incident("w1", T0, listed_problems))["problems"]
+    assert packed["at"] == expected
+
+
+@pytest.mark.parametrize(
+    "at", ["0.0.0.0-255.255.255.255", "203.0.113.9-203.0.113.1", "2001:db8::-203.0.113.1", "all", 5]
+)
+def test_damaged_range_raises(at: object) -> None:
+    problem = Problem(parse_observation("a+", T0), Phase.LISTED, T0, T0, T0)
+    (packed,) = to_json(Incident("w1", T0, (problem,)))["problems"]
+    with pytest.raises(UNREADABLE_ERRORS):
+        from_json(Incident, {"watch": "w1", "began": T0.timestamp(), "problems": [{**packed, "at": at}]})
 
 
 @cache

@@ -37,7 +37,7 @@ async def test_watching_recovers_from_a_time_that_is_a_year_ahead(redis: Redis, 
     await load_store(redis, put_ahead(SAVED_KEYS, place))
     world = WatchingWorld(redis, SAVED_AT)
     world.runner.state = "listed"
-    await world.advance(BOUND, step=120)
+    await world.advance(BOUND, step=270)
     alerted: dict[str, int] = {}
     for watched in await alerted_channels(world):
         alerted[watched] = alerted.get(watched, 0) + 1

@@ -151,8 +151,9 @@ async def test_wholly_listed_range_alerts_once_within_an_interval(redis: Redis, 
         assert await fleet.notices() == []
 
 
-@pytest.mark.parametrize("count", [1, 12, 1000])
-@pytest.mark.parametrize("fault", ["lie", "lie-but-test-point"])
+@pytest.mark.parametrize(
+    ("count", "fault"), [(1, "lie"), (12, "lie"), (12, "lie-but-test-point"), (1000, "lie-but-test-point")]
+)
 @pytest.mark.parametrize("test_points", [True, False], ids=["test-points", "no-test-points"])
 async def test_wildcard_list_never_alerts(
     redis: Redis, tmp_path: Path, count: int, fault: str, test_points: bool

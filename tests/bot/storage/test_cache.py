@@ -10,8 +10,10 @@ import pytest
 from redis.asyncio import Redis
 
 from bot.models import DnsAnswer, LookupFailed, Report, SharedFacts
+from bot.storage import StoreUnavailable
 from bot.storage.cache import MAX_ANSWER_TTL_S, REPORT_TTL_S, AnswerCache, RedisTextCache, ReportCache
 from bot.storage.circuit_breaker import CircuitBreaker
+from bot.storage.deduplicator import Deduplicator
 from bot.storage.redis_client import open_client
 from tests.support.redis_server import RedisServer
 from tests.support.reports import CLEAN, HALF_UNKNOWN, LISTED, finding
@@ -197,8 +199,9 @@ async def test_entry_from_before_the_clock_was_set_back_is_replaced(
     assert await redis.ttl(key) <= MAX_ANSWER_TTL_S
 
 
-async def test_entry_of_wrong_type_affects_no_other_key(redis: Redis, cache: AnswerCache) -> None:
-    query = FakeQuery()
+async def test_entry_of_wrong_type_affects_no_other_key(redis: Redis) -> None:
+    query, breaker = FakeQuery(), CircuitBreaker()
+    cache = AnswerCache(redis, breaker)
     await fetch(cache, query)
     (key,) = await redis.keys("*")
     await redis.delete(key)
@@ -207,7 +210,7 @@ async def test_entry_of_wrong_type_affects_no_other_key(redis: Redis, cache: Ans
     answers = await asyncio.gather(*(cache.fetch(name, "A", query) for name in (ANSWER.name, "b.example", "c.example")))
     await cache.flush()
     assert {answer.records for answer in answers} == {ANSWER.records}
-    assert not cache.unavailable
+    assert not breaker.is_open
 
 
 async def test_two_hundred_fetches_cost_few_round_trips(redis: Redis, cache: AnswerCache) -> None:
@@ -248,7 +251,7 @@ class CountingBreaker(CircuitBreaker):
         return await super().call(counted)
 
 
-async def test_hung_redis_costs_one_timeout(redis: Redis, redis_server: RedisServer) -> None:
+async def test_hung_redis_costs_the_process_one_timeout(redis: Redis, redis_server: RedisServer) -> None:
     clock = Clock()
     async with open_client(redis_server.url, 1.0) as hung_client:
         breaker = CountingBreaker(clock=clock)
@@ -258,29 +261,32 @@ async def test_hung_redis_costs_one_timeout(redis: Redis, redis_server: RedisSer
             RedisTextCache(hung_client, breaker, "health"),
         )
         await fetch(cache, FakeQuery())
+        seen_before = Deduplicator(hung_client, breaker)
         breaker.sent = 0
         with redis_server.hung():
             query = FakeQuery()
             answers = await asyncio.gather(*(cache.fetch(f"{n}.example", "A", query) for n in range(200)))
             assert [answer.records for answer in answers] == [ANSWER.records] * 200
-            assert cache.unavailable
+            assert breaker.is_open
             assert await reports.fetch("order", makes(CLEAN)) == (CLEAN, False)
             assert await texts.get_many(["zen"]) == {}
             await texts.set_many({"zen": "alive"}, 60)
+            assert [await seen_before(key) for key in ("event", "event")] == [False, True]
+            with pytest.raises(StoreUnavailable):
+                await breaker.call(hung_client.ping)
             assert breaker.sent == 1
-        assert cache.unavailable  # until the breaker closes, even though Redis is back
+        assert breaker.is_open  # until the breaker closes, even though Redis is back
         clock.now += 5
-        assert not cache.unavailable
+        assert not breaker.is_open
         assert (await fetch(cache, query)).records == ANSWER.records
         assert query.calls == 200  # cached before
 
 
 async def test_unreachable_redis_is_skipped() -> None:
     async with open_client("redis://127.0.0.1:1", 1.0) as unreachable:
-        cache = AnswerCache(unreachable, CircuitBreaker())
-        assert not cache.unavailable
-        assert await fetch(cache, FakeQuery()) == ANSWER
-        assert cache.unavailable
+        breaker = CircuitBreaker()
+        assert await fetch(AnswerCache(unreachable, breaker), FakeQuery()) == ANSWER
+        assert breaker.is_open
 
 
 def makes(report: Report) -> Callable[[], Awaitable[Report]]:

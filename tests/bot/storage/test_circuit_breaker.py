@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 import pytest
-from redis.asyncio import Redis
 
 from bot.storage import StoreUnavailable
-from bot.storage.cache import RedisTextCache, ReportCache
 from bot.storage.circuit_breaker import CircuitBreaker
-from bot.storage.deduplicator import Deduplicator
 from bot.storage.record_store import UnreadableRecord
-from bot.storage.redis_client import open_client
-from tests.support.redis_server import RedisServer
-
-T = TypeVar("T")
 
 
 class Clock:
@@ -72,33 +63,3 @@ async def test_breaker_unreadable_record_does_not_open() -> None:
     with pytest.raises(UnreadableRecord):
         await breaker.call(FakeStore("unreadable"))
     assert not breaker.is_open
-
-
-class CountingBreaker(CircuitBreaker):
-    """Counts the calls that it lets through."""
-
-    sent = 0
-
-    async def call(self, call: Callable[[], Awaitable[T]]) -> T:
-        async def counted() -> T:
-            self.sent += 1
-            return await call()
-
-        return await super().call(counted)
-
-
-async def make_report() -> str:
-    return "{}"
-
-
-async def test_hung_store_costs_a_process_one_timeout(redis: Redis, redis_server: RedisServer) -> None:
-    async with open_client(redis_server.url, 5.0) as client:
-        breaker = CountingBreaker(clock=Clock())
-        seen_before = Deduplicator(client, breaker)
-        with redis_server.hung():
-            assert [await seen_before(key) for key in ("signature", "event", "event")] == [False, False, True]
-            with pytest.raises(StoreUnavailable):
-                await breaker.call(client.ping)
-            assert await ReportCache(client, breaker).fetch("request", make_report) == ("{}", False)
-            assert await RedisTextCache(client, breaker, "health").get_many(["zen"]) == {}
-        assert breaker.sent == 1

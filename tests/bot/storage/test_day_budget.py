@@ -21,7 +21,7 @@ async def charge(
     return granted
 
 
-async def test_one_workspace_cannot_use_what_is_left_for_others(redis: Redis) -> None:
+async def test_one_workspace_cannot_use_the_last_tenth(redis: Redis) -> None:
     assert await charge(redis, "slack/A", 5000) == 882  # 90 % of 98 %
     assert await charge(redis, "slack/A", 1) == 0
     assert await charge(redis, "slack/B", 5000) == 98
@@ -61,7 +61,7 @@ async def test_day_begins_anew_at_midnight(redis: Redis) -> None:
         (100, MIDNIGHT + 600, 72),  # early in the day the most is expected: 90 %
     ],
 )
-async def test_room_is_left_for_the_watches_of_the_day(redis: Redis, watched: int, now: float, granted: int) -> None:
+async def test_people_leave_what_watches_need_for_the_day(redis: Redis, watched: int, now: float, granted: int) -> None:
     await PollStore(redis).take_tokens("zen", now, watched, 0.01, 1000)
     assert await charge(redis, "A", 5000, now=now) == granted
 

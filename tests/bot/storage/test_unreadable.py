@@ -66,7 +66,7 @@ async def test_unreadable_watch_is_logged_once_without_its_content(repository: R
             await repository.list_watches(CHANNEL)
     (line,) = lines
     assert line["event"] == "stored value unreadable"
-    assert (line["key"], line["field"], line["reason"]) == (WATCHES, numbered_watch(1).id, "TypeError")
+    assert (line["key"], line["field"], line["reason"]) == (WATCHES, numbered_watch(1).id, "ValidationError")
     assert "confidential" not in str(line)
 
 

@@ -60,7 +60,7 @@ async function desktop(page) {
   await page.goto(`${address}/dashboard`);
   await page.getByText("blocklists are working").waitFor();
   await page.getByText("192.0.2.66 · example.com").first().waitFor();
-  await page.getByText("Watches keep within what every list allows").waitFor();
+  await page.getByText("Watches stay within the limits of every list").waitFor();
   await keep(page, "web-dashboard");
   await status(page);
 }
