@@ -461,6 +461,6 @@ async def test_check_without_time_left_does_not_query():
     assert (finding.facts["state"], finding.facts["reason"], world.queries) == ("unknown", "time", [])
 
 
-async def test_finding_txt_keeps_the_order_of_the_answer():
+async def test_finding_txt_is_in_the_order_of_the_answer():
     texts = ["zebra", "apple", "mango"]
     assert (await zen_finding_for(["127.0.0.4"], txt=texts)).facts["txt"] == texts
