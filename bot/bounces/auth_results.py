@@ -121,15 +121,15 @@ def _alignment_summary(from_org: str, spf: bool | None, dkim: bool | None) -> st
     if spf is None and dkim is None:
         return f"SPF and DKIM for {from_org}: not checked; no result here is from the receiving server itself."
     if spf and dkim:
-        return f"SPF and DKIM both passed and are aligned with {from_org}, the domain in the From line."
+        return f"SPF and DKIM both passed in alignment with {from_org}, the domain in the From line."
     if dkim:
-        return f"DKIM passed and is aligned with {from_org}; SPF is not, and one of them is enough for DMARC."
+        return f"DKIM passed in alignment with {from_org}; SPF did not, and one of them is enough for DMARC."
     if spf:
-        return f"SPF passed and is aligned with {from_org}; DKIM is not, so a forwarded copy fails DMARC."
+        return f"SPF passed in alignment with {from_org}; DKIM did not, so a forwarded copy fails DMARC."
     if spf is None or dkim is None:
         missing = "SPF" if spf is None else "DKIM"
-        return f"No aligned pass for {from_org}; the receiving server gave no result for {missing}."
-    return f"Neither SPF nor DKIM passed and is aligned with {from_org}, the domain in the From line: DMARC fails."
+        return f"No pass in alignment with {from_org}; the receiving server gave no result for {missing}."
+    return f"Neither SPF nor DKIM passed in alignment with {from_org}, the domain in the From line: DMARC fails."
 
 
 def _parse_result(part: str) -> MethodResult | None:

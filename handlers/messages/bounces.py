@@ -79,7 +79,7 @@ def log_card(bounces: Sequence[Bounce], summary: LogSummary) -> Card:
             step=("Paste the lines of the mail log that say bounced, deferred or rejected, or the bounce itself."),
         )
     causes = summary.causes or summary.own_causes
-    own_causes = [f"{_cause_label(cause)} ({cause.messages:,})" for cause in summary.own_causes[:MAX_NAMED]]
+    own_causes = [f"{_cause_name(cause)} ({cause.messages:,})" for cause in summary.own_causes[:MAX_NAMED]]
     facts = (
         ("Your addresses", _counts(summary.addresses)),
         ("Receivers", _counts(summary.receivers)),
@@ -94,7 +94,7 @@ def log_card(bounces: Sequence[Bounce], summary: LogSummary) -> Card:
         step=_log_step(summary),
         lines=tuple(
             Line(
-                f"{pluralize(cause.messages, 'refusal')} by your own server: {_cause_label(cause)}. {cause.step}",
+                f"{pluralize(cause.messages, 'refusal')} by your own server: {_cause_name(cause)}. {cause.step}",
                 Tone.BAD,
             )
             for cause in summary.own_faults
@@ -121,12 +121,12 @@ def _log_title(summary: LogSummary) -> str:
     at_least = "At least " if summary.at_least else ""
     title = f"{at_least}{pluralize(summary.refusals, 'message')} not delivered"
     if len(summary.causes) == 1 and not first.receiver_total:
-        return f"{title}: {_cause_label(first)}"
+        return f"{title}: {_cause_name(first)}"
     share = ""
     if first.receiver_total:
         percent = round(100 * first.receiver_messages / first.receiver_total)
         share = f", {percent} % of the mail to {first.receiver}"
-    return f"{title}; {first.messages:,} of them: {_cause_label(first)}{share}"
+    return f"{title}; {first.messages:,} of them: {_cause_name(first)}{share}"
 
 
 def _log_tone(summary: LogSummary) -> Tone:
@@ -221,7 +221,7 @@ def _check_buttons(addresses: Sequence[str]) -> tuple[Button, ...]:
 
 def _cause_bars(causes: Sequence[CauseCount], total: int) -> Iterator[str]:
     max_messages = max(cause.messages for cause in causes)
-    labels = [_cause_label(cause) for cause in causes]
+    labels = [sanitize_monospaced(_cause_name(cause), MAX_LABEL_LENGTH) for cause in causes]
     width = max(map(len, labels))
     for label, cause in zip(labels, causes, strict=True):
         bar = BAR_CHARACTER * max(1, round(cause.messages / max_messages * BAR_LENGTH))
@@ -230,10 +230,9 @@ def _cause_bars(causes: Sequence[CauseCount], total: int) -> Iterator[str]:
         yield f"{'everything else':<{width}}  {'':<{BAR_LENGTH}} {rest:>6,}"
 
 
-def _cause_label(cause: CauseCount) -> str:
+def _cause_name(cause: CauseCount) -> str:
     label = load_rules().label(cause.cause)
-    name = f"{label} ({load_rules().list_name(cause.list)})" if cause.list else label
-    return sanitize_monospaced(name, MAX_LABEL_LENGTH)
+    return f"{label} ({load_rules().list_name(cause.list)})" if cause.list else label
 
 
 def _route_lines(path: HeaderAnalysis) -> Iterator[str]:

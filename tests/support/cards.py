@@ -127,12 +127,18 @@ def pasted() -> Mapping[str, GalleryCard]:
     cards = real_bounces.cards()
     return {
         "bounce": GalleryCard(cards["bounce"], "`bounce`: one refusal, who has to fix it, and a button for the check."),
+        "bounce-ndr": GalleryCard(
+            cards["bounce-ndr"], "A whole bounce mail: only what the server wrote decides, never the prose around it."
+        ),
         "bounce-log": GalleryCard(
             cards["bounce-log"],
-            "A log: what others refused, by message and cause, apart from what your own server refused.",
+            "A log: what others refused, by message and cause, apart from what the own server refused.",
         ),
         "headers": GalleryCard(
             cards["headers"], "`headers`: the route of a message, and the address that receivers judge it by."
+        ),
+        "headers-forged": GalleryCard(
+            cards["headers-forged"], "Results that the sender wrote itself are shown as claims."
         ),
     }
 
