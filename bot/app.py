@@ -22,9 +22,10 @@ from bot.checks.dnsbl.zones import Zone, list_queries, usable_zones
 from bot.checks.rdap import RdapClient
 from bot.checks.registry import Clients, SmtpProbe, bind
 from bot.metrics import Metrics, build_metrics
-from bot.models import Check, CheckRequest, Lookup, Report, ServerHealth, Target
+from bot.models import BulkLookup, Check, CheckRequest, Lookup, Report, ServerHealth, Target
 from bot.monitoring.dnsbl_quarantine import QueryUsage
 from bot.monitoring.models import Watch
+from bot.monitoring.people_budget import DAY_LIMIT, ChunkedTokens, PeopleBudget, charged_check
 from bot.monitoring.poll import monitoring_runner, run_first_poll
 from bot.monitoring.poll_health import PollMonitor
 from bot.monitoring.poller import Poller
@@ -42,6 +43,7 @@ from bot.settings import ProbeSmtp, Settings, SettingsError, SpecialAddresses, n
 from bot.storage import StoreUnavailable
 from bot.storage.cache import AnswerCache, RedisTextCache, ReportCache
 from bot.storage.circuit_breaker import CircuitBreaker
+from bot.storage.day_budget import DayBudgetStore, DayFile
 from bot.storage.redis_client import RedisConnection, connect
 from bot.storage.redis_clock import RedisClock, redis_clock
 from bot.storage.unreadable import UNREADABLE_ERRORS, UnreadableValues
@@ -50,6 +52,7 @@ log = structlog.get_logger()
 
 BRIEF_PROBE_TIMEOUT_S = 1.0  # how long a report waits for SMTP probes unless they are switched on
 LIST_TRUST_TTL_S = 900
+DAY_FILE = "day-limits.json"  # in the state directory, where no store is reachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Core:
     breaker: CircuitBreaker
     dns_client: DnsClient
     clock: RedisClock
+    people_budget: PeopleBudget
 
     def list_count(self, target: Target) -> int:
         """Number of blocklist queries for a target."""
@@ -75,8 +79,12 @@ class Core:
 
     def bulk_runner(self, *, fresh: bool = False) -> CheckRunner:
         """The checks for bulk runs: interactive queries go first, and reports are not cached."""
-        lookup = self.resolver.bulk(fresh=fresh)
+        lookup = self.charged_bulk(ChunkedTokens(self.people_budget, ""), fresh=fresh)
         return replace(self.check_runner, lookup=lookup, fresh_lookup=lookup, reports=None)
+
+    def charged_bulk(self, tokens: ChunkedTokens, *, fresh: bool = False) -> BulkLookup:
+        """A bulk lookup of people, charged to the daily limits of lists."""
+        return BudgetedLookup(self.resolver.bulk(fresh=fresh), tokens, DAY_LIMIT)
 
     def resolver_health(self) -> list[ServerHealth]:
         """State of each name server, in the order of the settings."""
@@ -114,6 +122,9 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
                 stack.push_async_callback(cache.flush)
         resolver = Resolver(querier, identity=identity, shared_cache=answers)
         lists = blocklist_check(catalog, keys, _trust_cache(redis, breaker, identity), identity, clock)
+        day_store = DayBudgetStore(redis) if redis else None
+        people = PeopleBudget(zones, day_store, breaker, DayFile(settings.state_dir / DAY_FILE), clock)
+        lists = charged_check(lists, zones, people)
         registry = build_metrics()
         special_allowed = settings.special_addresses is SpecialAddresses.ALLOW
         check_runner = CheckRunner(
@@ -127,7 +138,7 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
             reports=reports,
         )
         parts = (settings, nameservers, catalog, keys, zones, resolver)
-        yield Core(*parts, check_runner, registry, store, breaker, dns_client, clock)
+        yield Core(*parts, check_runner, registry, store, breaker, dns_client, clock, people)
 
 
 async def _clock(store: RedisConnection | None) -> RedisClock:
@@ -262,16 +273,17 @@ def build_monitoring(core: Core, store: RedisConnection) -> Monitoring:
     clock = core.clock
     unreadable = UnreadableValues(store.worker, lambda kind: core.metrics.unreadable_values.labels(kind=kind).inc())
     repository, interactive = (RedisRepository(redis, clock, unreadable) for redis in (store.worker, store.interactive))
-    budget = QueryBudget(repository.polls, core.zones, clock)
+    budget = QueryBudget(repository.polls, core.zones, clock, people=DayBudgetStore(store.worker, unreadable))
     poll_runner = monitoring_runner(
         core.check_runner,
         BudgetedLookup(core.resolver.bulk(), budget),
         BudgetedLookup(core.resolver.bulk(fresh=True), budget),
     )
-    interactive_runner = monitoring_runner(core.check_runner, core.resolver.bulk(), core.resolver.bulk(fresh=True))
 
     async def first_poll(watch: Watch) -> Sequence[Report]:
-        return await run_first_poll(watch, interactive_runner)
+        tokens = ChunkedTokens(core.people_budget, f"{watch.channel.platform}/{watch.channel.workspace}")
+        lookups = (core.charged_bulk(tokens), core.charged_bulk(tokens, fresh=True))
+        return await run_first_poll(watch, monitoring_runner(core.check_runner, *lookups))
 
     return Monitoring(
         repository,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from functools import cached_property
@@ -61,13 +61,18 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
-    """A target to check and the options given with it."""
+    """A target to check and the options given with it.
+
+    `charged_to` is the workspace whose share of the lists' daily limits the check uses; empty in
+    the terminal. It is no part of what is checked.
+    """
 
     target: Target
     role: Role = Role.MTA
     helo: str | None = None
     selectors: tuple[str, ...] = ()
     discovers_selectors: bool = True  # without `selectors`, tries the common ones
+    charged_to: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         parts = [str(self.target), f"as {self.role}"]

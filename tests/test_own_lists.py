@@ -109,7 +109,7 @@ async def test_own_list_opens_an_incident_of_a_watch(tmp_path: Path, redis_url: 
         await monitoring.repository.add(watched, first, core.clock())
         own.update_records(own_zone(listed=True))
         assert await monitoring.poller.run_round(POLL_SCHEDULE) == 1
-        stored = await monitoring.repository.find(CHANNEL, IP)
+        (stored,) = await monitoring.repository.find(CHANNEL, IP)
     assert stored
     assert LIST in [problem.last_observation.subject for problem in stored.incident.problems]
     assert not [name for name, _ in resolver.queries if name.lower().endswith(ZONE)]

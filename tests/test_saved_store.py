@@ -331,7 +331,7 @@ async def test_saved_incident_that_clears_resolves_in_its_thread(upgraded: Upgra
     assert len(opened) == 13
     for watch in opened:
         channel, thread = Channel.parse(watch["room"]), watch["incident"]["thread"]
-        stored = await upgraded.repository.find(channel, watch["id"])
+        (stored,) = await upgraded.repository.find(channel, watch["id"])
         assert stored
         assert stored.incident.opened_at is None, watch["subject"]
         root = await upgraded.repository.root_message_id(channel, thread)

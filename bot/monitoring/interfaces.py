@@ -70,8 +70,8 @@ class WatchRepository(Protocol):
     async def add(self, watch: Watch, incident: Incident, due: datetime) -> bool:
         """Store a watch with its baseline; False if it exists. Raises TooManyWatches."""
 
-    async def find(self, channel: Channel, query: str) -> StoredWatch | None:
-        """Find a watch by id, by subject as typed, or by name."""
+    async def find(self, channel: Channel, query: str) -> Sequence[StoredWatch]:
+        """The watches that the query names, as `find_watches` matches them; several where it is ambiguous."""
 
     async def get(self, channel: Channel, watch_id: str) -> StoredWatch | None:
         """The watch with this id, without its due time; a removed one while alerts about it wait."""

@@ -1,7 +1,7 @@
 """Query budgets of lists: every bulk query takes a token from the shared bucket of its list first.
 
-Queries for targets, test points and TXT records all count. Interactive checks are exempt: a tenth
-of every budget is reserved for them.
+Queries for targets, test points and TXT records all count. People's checks are charged to the day
+(`people_budget`): a tenth of every budget is reserved for them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 
 from bot.checks.dnsbl.zones import Zone
 from bot.models import BulkLookup, DnsAnswer, LookupFailed, OnAnswer
@@ -18,6 +19,7 @@ from bot.monitoring.dnsbl_quarantine import BUDGET, QueryUsage
 from bot.monitoring.schedule import Budget, KindBudget
 from bot.resilience.single_flight import SingleFlight
 from bot.storage import StoreUnavailable
+from bot.storage.day_budget import DAY_SHARE, DayBudgetStore
 from bot.storage.poll_store import PollStore
 
 MAX_LOCAL_TOKENS = 20
@@ -43,8 +45,10 @@ class QueryBudget:
         zones: Iterable[Zone],
         clock: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
+        people: DayBudgetStore | None = None,
     ) -> None:
         self._store = store
+        self._people = people
         self._clock = clock
         self._refills: SingleFlight[str, int] = SingleFlight(
             lambda taken: 0.0 if taken else EMPTY_RETRY_S, clock=monotonic
@@ -66,9 +70,13 @@ class QueryBudget:
         return True
 
     async def usage(self) -> list[QueryUsage]:
-        """Usage of every list with a budget today. Raises StoreUnavailable."""
+        """Usage of every list with a budget today, by watches and people. Raises StoreUnavailable."""
         lists = {tokens.list_id: tokens.budget.per_day for tokens in self._tokens_by_apex.values()}
-        counts = await self._store.used_today(list(lists), self._clock().timestamp())
+        now = self._clock().timestamp()
+        counts = await self._store.used_today(list(lists), now)
+        if self._people:
+            by_people = await self._people.used_today(list(lists), now)
+            counts = [watched + checked for watched, checked in zip(counts, by_people, strict=True)]
         return [QueryUsage(name, per_day, used) for (name, per_day), used in zip(lists.items(), counts, strict=True)]
 
     def budgeted_apex(self, name: str) -> str:
@@ -79,18 +87,30 @@ class QueryBudget:
         now, capacity, rate = self._clock().timestamp(), tokens.budget.burst_size, tokens.budget.per_second
         wanted = max(1, min(MAX_LOCAL_TOKENS, int(capacity / 4)))
         try:
-            tokens.remaining = await self._store.take_tokens(tokens.list_id, now, wanted, rate, capacity)
+            day_limit = int(tokens.budget.per_day * DAY_SHARE)
+            tokens.remaining = await self._store.take_tokens(
+                tokens.list_id, now, wanted, rate, capacity, day_limit=day_limit
+            )
         except StoreUnavailable:
             return 0  # no query without a token
         return tokens.remaining
 
 
-class BudgetedLookup(BulkLookup):
-    """Bulk lookup within the budgets; queries beyond raise LookupFailed("budget")."""
+class TokenBudget(Protocol):
+    """Tokens for queries, by zone apex."""
 
-    def __init__(self, lookup: BulkLookup, budget: QueryBudget) -> None:
+    async def try_take(self, apex: str, /) -> bool: ...
+
+    def budgeted_apex(self, name: str, /) -> str: ...
+
+
+class BudgetedLookup(BulkLookup):
+    """Bulk lookup within the budgets; queries beyond fail with `exhausted`."""
+
+    def __init__(self, lookup: BulkLookup, budget: TokenBudget, exhausted: LookupFailed = BUDGET_EXHAUSTED) -> None:
         self._lookup = lookup
         self._budget = budget
+        self._exhausted = exhausted
 
     @property
     def fresh(self) -> bool:
@@ -98,7 +118,7 @@ class BudgetedLookup(BulkLookup):
 
     async def __call__(self, name: str, rdtype: str, /) -> DnsAnswer:
         if not await self._budget.try_take(self._budget.budgeted_apex(name)):
-            raise LookupFailed(BUDGET)
+            raise self._exhausted
         return await self._lookup(name, rdtype)
 
     async def lookup_many(
@@ -110,13 +130,13 @@ class BudgetedLookup(BulkLookup):
             if await self._budget.try_take(apex.lower()):
                 positions.append(position)
             else:
-                report(position, BUDGET_EXHAUSTED)
+                report(position, self._exhausted)
         allowed = [apexes[position] for position in positions]
         results = await self._lookup.lookup_many(
             label, allowed, on_answer=lambda position, result: report(positions[position], result)
         )
         by_position = dict(zip(positions, results, strict=True))
-        return [by_position.get(position, BUDGET_EXHAUSTED) for position in range(len(apexes))]
+        return [by_position.get(position, self._exhausted) for position in range(len(apexes))]
 
 
 def published_budgets(zones: Iterable[Zone]) -> list[KindBudget]:

@@ -38,17 +38,13 @@ from bot.monitoring.serialization import (
     watch_entry,
 )
 from bot.monitoring.stored_types import from_timestamp
+from bot.monitoring.watch_search import find_watches
 from bot.storage.channel_store import LIST_NOTICES_KEY, ChannelStore
 from bot.storage.outbox_store import DigestStore, OutboxHead, OutboxStore
 from bot.storage.poll_store import PollStore
 from bot.storage.unreadable import UNREADABLE_ERRORS, UnreadableValues, check_text, is_text
 from bot.storage.watch_store import PAUSED_RECHECK_S, POLL_SCHEDULE, WatchRow, WatchStore, WatchUpdate
 
-_NAMES: tuple[Callable[[StoredWatch], str], ...] = (
-    lambda stored: stored.watch.id,
-    lambda stored: stored.watch.subject,
-    lambda stored: stored.watch.name,
-)
 PAUSE_TTL = timedelta(days=30)
 MAX_DELAY = timedelta(hours=1, minutes=1)  # of a channel: longer than any retry
 UNKNOWN_ATTEMPT_AGE = timedelta(days=1)  # so far back an attempt is looked up whose time is not known
@@ -87,11 +83,9 @@ class RedisRepository:
         await self.polls.mark_finished(self._clock().timestamp())
         return status == "added"
 
-    async def find(self, channel: Channel, query: str) -> StoredWatch | None:
-        normalized = " ".join(query.lower().split())
-        watches = await self.list_watches(channel)
-        matches = (stored for name in _NAMES for stored in watches if normalized and name(stored).lower() == normalized)
-        return next(matches, None)
+    async def find(self, channel: Channel, query: str) -> Sequence[StoredWatch]:
+        """The watches of a channel that the query names; several where it is ambiguous."""
+        return find_watches(query, await self.list_watches(channel), lambda stored: stored.watch)
 
     async def get(self, channel: Channel, watch_id: str) -> StoredWatch | None:
         row, removed = await self.watches.get(str(channel), watch_id)

@@ -37,9 +37,14 @@ class PollStore:
             LuaScript(redis, f"{name}.lua", self._unreadable) for name in ("bucket_take", "quarantine_swap")
         )
 
-    async def take_tokens(self, bucket: str, now: float, wanted: int, rate: float, capacity: float) -> int:
-        """Take up to `wanted` tokens; the bucket refills at `rate` a second up to `capacity`."""
-        limits = (rate, capacity, MAX_CLOCK_SKEW_S)
+    async def take_tokens(
+        self, bucket: str, now: float, wanted: int, rate: float, capacity: float, *, day_limit: int = 0
+    ) -> int:
+        """Take up to `wanted` tokens; the bucket refills at `rate` a second up to `capacity`.
+
+        With a `day_limit`, tokens and people's queries (`day_budget`) together stay below it.
+        """
+        limits = (rate, capacity, MAX_CLOCK_SKEW_S, day_limit)
         return int(await self._take_script(new_operation_id(), bucket, format_timestamp(now), wanted, *limits))
 
     async def take_token(self, bucket: str, now: float, per_minute: int) -> float:

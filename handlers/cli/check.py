@@ -66,7 +66,7 @@ def check(
     if file is None:
         run(check_targets)
     else:
-        run(check_file, uses_store=False)
+        run(check_file)
     raise typer.Exit(status.code)
 
 

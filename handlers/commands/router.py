@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -72,9 +72,10 @@ class CommandRouter:
     def acknowledge_check(self, _request: ChatRequest, command: CheckCommand) -> Card:
         return checking_card(command.requests, self.list_count(command.requests[0].target))
 
-    async def check(self, _request: ChatRequest, command: CheckCommand, on_progress: ProgressCallback) -> Card:
+    async def check(self, request: ChatRequest, command: CheckCommand, on_progress: ProgressCallback) -> Card:
+        charged_to = f"{request.channel.platform}/{request.channel.workspace}"
         expanded = await asyncio.gather(*(self.check_runner.expand(request) for request in command.requests))
-        requests = [request for batch in expanded for request in batch]
+        requests = [replace(each, charged_to=charged_to) for batch in expanded for each in batch]
         done = 0
 
         async def run_check(request: CheckRequest) -> Report:

@@ -38,6 +38,7 @@ from handlers.message import Card
 from handlers.messages import watches as cards
 from handlers.messages.alerts import current_root_card
 from handlers.messages.history import history_card
+from handlers.messages.problems import watch_label
 from handlers.messages.watches import AddedWatch
 from handlers.ports import (
     ChannelUnavailable,
@@ -63,6 +64,8 @@ UPDATE_CONFLICT = "That watch is being changed right now; please try again in a 
 POST_ERRORS = (RetryAfter, DeliveryUnknown, ChannelUnavailable, WorkspaceUnavailable, Rejected, MessageNotFound)
 
 FirstPoll = Callable[[Watch], Awaitable[Sequence[Report]]]
+
+MAX_NAMED = 5  # watches in the answer to an ambiguous name
 
 log = structlog.get_logger()
 
@@ -234,10 +237,13 @@ class WatchCommands:
         return cards.posted_in_channel_card(len(added))
 
     async def _find(self, channel: Channel, name: WatchName) -> StoredWatch:
-        stored = await self.watches.find(channel, name.text) or await self.watches.find(channel, name.target)
-        if stored is None:
+        found = await self.watches.find(channel, name.text) or await self.watches.find(channel, name.target)
+        if not found:
             raise BadCommand(f"{quoted(name.text)} is not watched in this channel; `watches` shows what is.")
-        return stored
+        if len(found) > 1:
+            names = ", ".join(f"{watch_label(stored.watch)} (id {stored.watch.id})" for stored in found[:MAX_NAMED])
+            raise BadCommand(f"{quoted(name.text)} is in {len(found)} watches; name one by its id: {names}.")
+        return found[0]
 
     async def _find_allowed(self, request: ChatRequest, name: WatchName) -> StoredWatch:
         stored = await self._find(request.channel, name)

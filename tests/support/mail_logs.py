@@ -86,15 +86,15 @@ def messages(number: int) -> Iterator[Message]:
     return (make(index) for index, make in enumerate(islice(cycle(KINDS), number)))
 
 
-def truth(of: Iterable[Message], *, records_sent: bool, records_received: bool) -> Truth:
-    """The truth of the messages, in a log that tells of deliveries and of the own server's refusals or not."""
+def truth(of: Iterable[Message], *, has_sent: bool, has_inbound: bool) -> Truth:
+    """The truth of the messages, in a log that has deliveries and of the own server's refusals or not."""
     totals: Counter[str] = Counter()
     causes: Counter[tuple[str, str]] = Counter()
     for message in of:
         if message.inbound:
-            totals["inbound"] += records_received
+            totals["inbound"] += has_inbound
             continue
-        if message.delivered and records_sent:
+        if message.delivered and has_sent:
             totals["sent"] += 1
             totals["recovered"] += bool(message.deferrals)
         elif message.bounce or message.deferrals:
@@ -110,15 +110,15 @@ Render = Callable[[Message], Iterable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A family of logs: how a message looks in it, and what it tells."""
+    """A family of logs: how a message looks in it, and what it has."""
 
     name: str
     render: Render
     head: tuple[str, ...] = ()
     tail: tuple[str, ...] = ()
     between: str = ""
-    records_sent: bool = True
-    records_received: bool = False
+    has_sent: bool = True
+    has_inbound: bool = False
 
     def lines(self, of: Iterable[Message]) -> Iterator[str]:
         """The lines of the log."""
@@ -132,7 +132,7 @@ class Family:
 
     def truth(self, of: Iterable[Message]) -> Truth:
         """What the sum of this log has to say."""
-        return truth(of, records_sent=self.records_sent, records_received=self.records_received)
+        return truth(of, has_sent=self.has_sent, has_inbound=self.has_inbound)
 
 
 def postfix_bodies(message: Message) -> Iterator[tuple[str, str]]:
@@ -384,54 +384,46 @@ def sparkpost(message: Message, state: str, reply: str) -> Mapping[str, object]:
 
 SYSLOG = "Nov 24 07:40:11 mail "
 FAMILIES: tuple[Family, ...] = (
-    Family("postfix", postfix(SYSLOG), records_received=True),
-    Family("postfix, ISO time", postfix("2026-11-24T07:40:11.123456+01:00 mail "), records_received=True),
-    Family("postfix, year", postfix("2026 Nov 24 07:40:11 mail "), records_received=True),
+    Family("postfix", postfix(SYSLOG), has_inbound=True),
+    Family("postfix, ISO time", postfix("2026-11-24T07:40:11.123456+01:00 mail "), has_inbound=True),
+    Family("postfix, year", postfix("2026 Nov 24 07:40:11 mail "), has_inbound=True),
     Family(
         "postfix, RFC 5424",
         lambda message: [
             f"<22>1 2026-11-24T07:40:11.1Z mail {program} 7 - - {text}" for program, text in postfix_bodies(message)
         ],
-        records_received=True,
+        has_inbound=True,
     ),
     Family(
         "postfix, second instance",
         lambda message: [line.replace("postfix/", "postfix-out/") for line in postfix(SYSLOG)(message)],
-        records_received=True,
+        has_inbound=True,
     ),
-    Family("journald", journald(False), records_received=True),
-    Family("journald, bytes", journald(True), records_received=True),
-    Family("docker", wrapped(lambda line: json.dumps({"log": f"{line}\n", "stream": "stdout"})), records_received=True),
-    Family(
-        "cloudwatch", wrapped(lambda line: json.dumps({"@timestamp": "x", "@message": line})), records_received=True
-    ),
+    Family("journald", journald(False), has_inbound=True),
+    Family("journald, bytes", journald(True), has_inbound=True),
+    Family("docker", wrapped(lambda line: json.dumps({"log": f"{line}\n", "stream": "stdout"})), has_inbound=True),
+    Family("cloudwatch", wrapped(lambda line: json.dumps({"@timestamp": "x", "@message": line})), has_inbound=True),
     Family(
         "graylog",
         wrapped(lambda line: f'"2026-11-24T07:40:11.000Z","mail","{line}"'),
         head=('"timestamp","source","message"',),
-        records_received=True,
+        has_inbound=True,
     ),
-    Family("exim", exim, records_received=True),
-    Family("sendmail", sendmail, records_received=True),
-    Family("opensmtpd", opensmtpd, records_received=True),
+    Family("exim", exim, has_inbound=True),
+    Family("sendmail", sendmail, has_inbound=True),
+    Family("opensmtpd", opensmtpd, has_inbound=True),
     Family("opensmtpd, old", opensmtpd_old),
     Family("qmail", qmail),
     Family("haraka", haraka),
     Family("exchange tracking", exchange_tracking, head=(TRACKING_FIELDS,)),
-    Family(
-        "exchange protocol",
-        protocol(exchange_protocol),
-        head=(PROTOCOL_FIELDS,),
-        records_sent=False,
-        records_received=True,
-    ),
-    Family("hmailserver", protocol(hmailserver), records_sent=False, records_received=True),
-    Family("mdaemon", protocol(mdaemon), records_sent=False, records_received=True),
-    Family("mailenable", protocol(mailenable), records_sent=False, records_received=True),
+    Family("exchange protocol", protocol(exchange_protocol), head=(PROTOCOL_FIELDS,), has_sent=False, has_inbound=True),
+    Family("hmailserver", protocol(hmailserver), has_sent=False, has_inbound=True),
+    Family("mdaemon", protocol(mdaemon), has_sent=False, has_inbound=True),
+    Family("mailenable", protocol(mailenable), has_sent=False, has_inbound=True),
     Family("ses", ses),
     Family("ses in sns", ses_in_sns),
     Family("sendgrid", service(sendgrid, pretty=True), head=("[",), tail=("]",), between=","),
-    Family("mailgun", service(mailgun), records_sent=False),
-    Family("postmark", service(postmark), records_sent=False),
+    Family("mailgun", service(mailgun), has_sent=False),
+    Family("postmark", service(postmark), has_sent=False),
     Family("sparkpost", service(sparkpost)),
 )

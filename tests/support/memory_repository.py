@@ -15,6 +15,7 @@ from bot.monitoring.interfaces import (
     TooManyWatches,
 )
 from bot.monitoring.models import Channel, Incident, Watch
+from bot.monitoring.watch_search import find_watches
 from tests.support.stored_watches import Clock
 
 
@@ -75,12 +76,8 @@ class InMemoryRepository:
         self._record_history(watch, Incident(watch.id, incident.started_at), incident)
         return True
 
-    async def find(self, channel: Channel, query: str) -> StoredWatch | None:
-        normalized = query.lower()
-        for stored in await self.list_watches(channel):
-            if normalized in (stored.watch.id, stored.watch.subject.lower(), stored.watch.name.lower() or None):
-                return stored
-        return None
+    async def find(self, channel: Channel, query: str) -> Sequence[StoredWatch]:
+        return find_watches(query, await self.list_watches(channel), lambda stored: stored.watch)
 
     async def get(self, channel: Channel, watch_id: str) -> StoredWatch | None:
         if stored := next((s for s in await self.list_watches(channel) if s.watch.id == watch_id), None):

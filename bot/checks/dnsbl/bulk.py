@@ -12,7 +12,7 @@ from bot.checks.dnsbl.classify import Classification, ListState, classify_with_t
 from bot.checks.dnsbl.findings import not_listed_finding
 from bot.checks.dnsbl.merged import NameResult, merged_finding
 from bot.checks.dnsbl.names import ADDRESS_KINDS, QueriedName, names_by_kind, ptr_name_of, query_label
-from bot.checks.dnsbl.query import listing_txt, query_batches
+from bot.checks.dnsbl.query import listing_txt, may_be_retried, query_batches
 from bot.checks.dnsbl.test_points import trust_of
 from bot.checks.dnsbl.trust import ListTrust, TrustCache, TrustLevel
 from bot.checks.dnsbl.zones import Zone
@@ -144,7 +144,10 @@ async def _query(
 ) -> Mapping[str, LookupResult]:
     """Query the lists about a name; those of mail addresses each hash it in their own way."""
     if name.label:
-        return dict(zip(apexes, await lookup.lookup_many(name.label, apexes), strict=True))
+        results = dict(zip(apexes, await lookup.lookup_many(name.label, apexes), strict=True))
+        failed = [apex for apex, result in results.items() if may_be_retried(result)]
+        again = await lookup.lookup_many(name.label, failed) if failed else ()
+        return results | dict(zip(failed, again, strict=True))
     labels = {zone.apex: query_label(zone.blocklist, name) for zone in zones if zone.apex in set(apexes)}
     return {apex: (await lookup.lookup_many(label, [apex]))[0] for apex, label in labels.items()}
 

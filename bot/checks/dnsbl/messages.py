@@ -158,9 +158,10 @@ REASONS: Mapping[str, Reason] = {
     "notimp": Reason("its name servers did not accept the query", OWN_RESOLVER),
     "truncated": Reason("its answer was truncated", CHECK_AGAIN),
     "loop": Reason("its names form a CNAME loop", CHECK_AGAIN),
-    "budget": Reason("there was no time left to query it", CHECK_AGAIN),
+    "time": Reason("there was no time left to query it", CHECK_AGAIN),
     "day-limit": Reason(
-        "a sweep has used up what its operator allows in a day", "Check again tomorrow, or check the address by itself."
+        "mailcheck has used up its share of the queries that the list allows in a day",
+        "Check again after midnight UTC.",
     ),
     "contradiction": Reason("its answer contradicts itself", CHECK_AGAIN),
     "stripped": Reason(

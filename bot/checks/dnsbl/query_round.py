@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,9 +15,12 @@ from bot.checks.dnsbl.merged import NameResult, merged_finding
 from bot.checks.dnsbl.names import names_by_kind, ptr_name_of
 from bot.checks.dnsbl.query import QueryResults, query_all, query_batches
 from bot.checks.dnsbl.test_points import trust_of
-from bot.checks.dnsbl.trust import ListTrust
+from bot.checks.dnsbl.trust import ListTrust, TrustLevel
 from bot.checks.dnsbl.zones import ListQuery, Zone, list_queries
-from bot.models import BatchLookup, CheckRequest, Finding, Lookup, Role
+from bot.models import BatchLookup, CheckRequest, Finding, Lookup, LookupFailed, Role
+
+MIN_TIME_S = 0.02  # with less time left, a query is not sent
+NO_TIME = LookupFailed("time")
 
 
 @dataclass(slots=True)
@@ -57,6 +61,9 @@ class QueryRound:
     async def _query(self, queries: Sequence[ListQuery]) -> None:
         queried = {query.zone.apex for query in self.queries}
         self.queries += queries
+        if self.deadline - asyncio.get_running_loop().time() < MIN_TIME_S:
+            self.results.by_name.update(dict.fromkeys((query.name for query in queries), NO_TIME))
+            queries = ()
         zones = {query.zone.apex: query.zone for query in queries if query.zone.apex not in queried}
         stale = [zone for apex, zone in zones.items() if not _is_fresh(self.known.get(apex), self.at)]
         if isinstance(self.lookup, BatchLookup):
@@ -70,7 +77,8 @@ class QueryRound:
 
     def findings(self, role: Role) -> list[Finding]:
         """Return one finding per list, in catalog order."""
-        trust = merge_trust(self.known, self.checked)
+        trust: dict[str, ListTrust] = defaultdict(lambda: ListTrust(TrustLevel.UNKNOWN, NO_TIME.reason, self.at))
+        trust |= merge_trust(self.known, self.checked)
         by_apex: dict[str, list[ListQuery]] = {}
         for query in self.queries:
             by_apex.setdefault(query.zone.apex, []).append(query)

@@ -1,7 +1,8 @@
 -- Takes questions from the bucket of a list, which fills by itself.
--- ARGV: operation, list, now, wanted, tokens a second, most tokens, how many seconds clocks may differ.
+-- ARGV: operation, list, now, wanted, tokens a second, most tokens, how many seconds clocks may differ,
+-- and how many watches and people together may ask in a day; 0 or nothing where there is no such limit.
 -- Returns how many were taken. Sent again as the next command for this list it says the same and takes none.
-local operation, list, now, wanted, pace, most, apart = unpack(ARGV, 1, 7)
+local operation, list, now, wanted, pace, most, apart, limit = unpack(ARGV, 1, 8)
 local key = 'mc1:bucket:' .. list
 local tokens, at, by, had, day, used = unpack(renew('HMGET', key, 'tokens', 'at', 'by', 'had', 'day', 'used'))
 if by == operation then
@@ -16,11 +17,18 @@ elseif at > now + tonumber(apart) then
     at = now  -- filled by a clock that was wrong
 end
 local filled = math.min(most, tokens + math.max(0, now - at) * pace)
-local taken = math.max(0, math.min(tonumber(wanted), math.floor(filled)))
--- What was taken since midnight UTC is counted, to be looked at.
+-- What was taken since midnight UTC is counted.
 local today = math.floor(now / 86400)
 used = tonumber(day) == today and tonumber(used) or 0
-used = taken + (used >= 0 and used < 2 ^ 53 and used or 0)
+used = used >= 0 and used < 2 ^ 53 and used or 0
+limit = tonumber(limit) or 0
+if limit > 0 then
+    local people = try('HMGET', 'mc1:day:' .. list, 'day', 'total')
+    local asked = people and tonumber(people[1]) == today and tonumber(people[2]) or 0
+    wanted = math.min(tonumber(wanted), limit - used - asked)
+end
+local taken = math.max(0, math.min(tonumber(wanted), math.floor(filled)))
+used = used + taken
 redis.call('HSET', key, 'day', today, 'used', used)
 -- A clock that is a little behind fills nothing until it has caught up.
 redis.call('HSET', key, 'tokens', filled - taken, 'at', string.format('%.3f', math.max(now, at)), 'by', operation, 'had', taken)

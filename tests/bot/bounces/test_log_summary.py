@@ -59,7 +59,7 @@ def test_summary_closes_messages_after_five_days_of_the_log() -> None:
     assert (summary.deferred, summary.recovered) == (2, 0)
 
 
-def test_summary_of_more_open_messages_than_the_limit_is_a_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_summary_of_more_open_messages_than_the_limit_is_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_summary, "MAX_OPEN", 3)
     summary = summary_of(*(attempt(f"AAA{number}", "deferred") for number in range(5)))
     assert (summary.deferred, summary.at_least) == (5, True)

@@ -98,15 +98,15 @@ async def test_add_same_watch_twice_stores_one(repository: RedisRepository) -> N
 async def test_find_accepts_id_subject_or_name(repository: RedisRepository, query: str, expected: bool) -> None:
     await repository.add(watch(name="HQ egress"), baseline(watch()), DUE)
     await repository.add(watch(channel=OTHER_CHANNEL), baseline(watch(channel=OTHER_CHANNEL)), DUE)
-    stored = await repository.find(CHANNEL, query)
-    assert (stored is not None and stored.watch.channel == CHANNEL) is expected
+    found = await repository.find(CHANNEL, query)
+    assert [stored.watch.channel for stored in found] == ([CHANNEL] if expected else [])
 
 
 async def test_watch_of_other_channel_is_not_found(repository: RedisRepository) -> None:
     hidden = watch(channel=OTHER_CHANNEL)
     incident = baseline(hidden)
     await repository.add(hidden, incident, DUE)
-    assert await repository.find(CHANNEL, hidden.id) is None
+    assert not await repository.find(CHANNEL, hidden.id)
     assert not await repository.remove(CHANNEL, hidden.id)
     assert not await repository.update_incident(CHANNEL, hidden.id, mute(incident, "U1", DUE), incident)
     assert [stored.incident for stored in await repository.list_watches(OTHER_CHANNEL)] == [incident]

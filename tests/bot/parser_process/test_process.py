@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,9 @@ from bot.parser_process.process import (
 )
 from tests.support.adversarial_text import build, general_repetitions
 from tests.support.eventually import eventually
-from tests.support.real_bounces import HEADER, LOG, REFUSED
+from tests.support.real_bounces import HEADER, REFUSED, log_lines
+
+LOG = "\n".join(islice(log_lines(), 50))
 
 MISBEHAVING = (sys.executable, "-m", "tests.support.misbehaving_parser")
 LINUX_ONLY = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="/proc")

@@ -50,6 +50,7 @@ SENT = ["op7", "sent", "slack/T1/C1", "l1", "", "0", "thread", "1.0", "90"]
 DROPPED = ["op8", "dropped", "slack/T1/C1", "l1", "", "0", "", "", "90"]
 AUDIT = ["op9", "slack/T1", "10000", "who", "U1", "what", "watch"]
 TAKE = ["op10", "zen", "100", "7", "0.5", "60", "5"]
+CHARGE = ["op14", "100", "slack/T1", "1", "0.98", "0.9", "0.9", "zen", "1000", "5", "dbl", "10", "50"]
 POST = ["slack/T1/C1", "100", "700", "d1\n{digest}"]
 SWAP = ["op11", "", "{lists}", "1000", "1", "{note}", "slack/T1/C1", "l9\n{letter}"]
 
@@ -73,6 +74,7 @@ CASES: dict[str, tuple[Sequence[Step], Step]] = {
     "dropped": (SETUP, ("outbox_step", DROPPED)),
     "note": ((), ("audit_append", AUDIT)),
     "take": ((), ("bucket_take", TAKE)),
+    "charge": ((), ("day_charge", CHARGE)),
     "swap": ((), ("quarantine_swap", SWAP)),
     "digest": ((), ("digest_enqueue", POST)),
 }

@@ -124,3 +124,16 @@ async def test_check_of_several_targets_reports_progress(text: str, last: str) -
     await commands().handle(chat_request(text), updates.append)
     assert (updates[-1] if updates else "") == last
     assert [update.partition(" ")[0] for update in updates] == [str(number) for number in range(1, len(updates) + 1)]
+
+
+async def test_check_is_charged_to_the_workspace_of_its_channel() -> None:
+    charged: list[str] = []
+
+    async def record(request: CheckRequest, lookup: Lookup, /) -> Sequence[Finding]:
+        charged.append(request.charged_to)
+        return await good(request, lookup)
+
+    router = commands()
+    runner = replace(router.check_runner, checks=(CheckSpec("mx", "MX", 1, record),))
+    await answer(replace(router, check_runner=runner), "192.0.2.1 192.0.2.2")
+    assert charged == ["slack/T0", "slack/T0"]

@@ -64,8 +64,7 @@ class ChannelHarness:
     async def open_incident(self, text: str = "203.0.113.5") -> str:
         """Add a watch with an open, notified incident; returns its id."""
         await self.type(f"watch {text}")
-        stored = await self.store.find(CHANNEL, text)
-        assert stored is not None
+        (stored,) = await self.store.find(CHANNEL, text)
         opened = messages_of_incident(stored.watch)[0]
         assert await self.store.update_incident(CHANNEL, stored.watch.id, opened.incident, stored.incident)
         if isinstance(self.store, InMemoryRepository):
@@ -404,3 +403,30 @@ async def test_watch_from_terminal_is_refused(channel: ChannelHarness) -> None:
 async def test_watch_name_is_sanitized_without_mentions(channel: ChannelHarness) -> None:
     await channel.type('watch 203.0.113.5 name "<!channel> \u202eevil"')
     assert [watch.name for watch in await channel.watches()] == ["<!channel> evil"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mute 203.0.113.5 24h",
+        "unmute example.com",
+        'history "hq EGRESS" 7d',
+        "history 203.0.113.5 30d",
+        "unwatch example.com",
+    ],
+)
+async def test_verb_finds_a_watch_by_address_domain_or_name(channel: ChannelHarness, line: str) -> None:
+    await channel.type('watch 203.0.113.5 example.com name "HQ egress"')
+    card = await channel.type(line)
+    assert "is not watched" not in card.title
+    assert "HQ egress" in card.title
+
+
+async def test_ambiguous_name_lists_the_ids(channel: ChannelHarness) -> None:
+    await channel.type("watch 203.0.113.5 example.com")
+    await channel.type("watch 203.0.113.9 example.com")
+    card = await channel.type("unwatch example.com")
+    assert "is in 2 watches" in card.title
+    watches = await channel.watches()
+    assert all(watch.id in card.title for watch in watches)
+    assert len(watches) == 2

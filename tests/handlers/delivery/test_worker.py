@@ -268,7 +268,7 @@ async def test_unavailable_channel_pauses_and_notifies_creator_once(harness: Har
     assert await harness.deliver() == 0
     [(user, card)] = harness.platform.direct_messages
     assert (user, card.tone) == ("U1", Tone.WARN)
-    stored = await harness.store.find(CHANNEL, WATCH.id)
+    (stored,) = await harness.store.find(CHANNEL, WATCH.id)
     assert stored is not None
     assert stored.paused
     harness.clock.add(3_601)
@@ -373,7 +373,7 @@ async def test_failed_root_edit_delays_reply(harness: Harness) -> None:
 async def test_root_shows_acknowledgement_made_since_alert(harness: Harness) -> None:
     await harness.put(OPENED, GREW)
     await harness.delivery.deliver_next(CHANNEL)
-    stored = await harness.store.find(CHANNEL, WATCH.id)
+    (stored,) = await harness.store.find(CHANNEL, WATCH.id)
     assert stored is not None
     acknowledged = replace(stored.incident, acknowledged=Acknowledged("ada", T0))
     assert await harness.store.update_incident(CHANNEL, WATCH.id, acknowledged, stored.incident)

@@ -131,8 +131,7 @@ async def test_alert_is_posted_twice_only_after_crash_in_call(
 async def test_unavailable_channel_pauses_its_watches(status: int, channel: ChannelHarness, tenant: Tenant) -> None:
     tenant.microsoft.mishaps = [(status, {})] * 9
     await channel.deliver(tries=1)
-    kept = await channel.kept.find(ROOM, channel.letters[0].watch.id)
-    assert kept is not None
+    (kept,) = await channel.kept.find(ROOM, channel.letters[0].watch.id)
     assert kept.paused
     assert tenant.microsoft.said == []
 

@@ -20,6 +20,7 @@ from bot.checks.dnsbl.zones import usable_zones, zone_of
 from bot.models import Check, DnsAnswer, Finding, LookupFailed, LookupResult, Role, Target, Verdict
 from bot.report_json import finding_to_json
 from tests.bot.checks.dnsbl.lists import ADDRESS, CATALOG, DOMAIN, FakeClock, catalog_of, get_blocklist, make_request
+from tests.bot.checks.dnsbl.test_bulk import FakeBulkLookup
 from tests.support.dns_world import World
 
 KEYS = {"spamhaus": "s3cretspamhauskey0123456789", "abusix": "s3cretabusixkey"}
@@ -421,3 +422,45 @@ def test_finding_texts_are_single_sentences_with_known_code(blocklist: Blocklist
         assert finding.links
         assert finding.facts["severity"] != Severity.NONE
     json.dumps(dict(finding.facts))
+
+
+class FailingWorld(World):
+    """The first `failures` queries for a name fail."""
+
+    def __init__(self, records, name: str, failures: int) -> None:
+        super().__init__(healthy_world(records).zone)
+        self.name, self.failures = name, failures
+
+    def answer(self, name: str, rdtype: str) -> DnsAnswer:
+        if name == self.name and rdtype == "A" and self.failures:
+            self.failures -= 1
+            raise LookupFailed("servfail")
+        return super().answer(name, rdtype)
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+@pytest.mark.parametrize(
+    ("name", "failures", "expected"),
+    [
+        (ZEN, 1, ("listed", "")),
+        (ZEN, 9, ("unknown", "servfail")),
+        ("2.0.0.127.zen.spamhaus.org", 2, ("listed", "")),
+        ("2.0.0.127.zen.spamhaus.org", 9, ("unknown", "servfail")),
+    ],
+)
+async def test_check_server_that_failed_is_queried_again(name, failures, expected, bulk):
+    world = FailingWorld({ZEN: {"A": ["127.0.0.4"], "TXT": ["why"]}}, name, failures)
+    check = make_check(catalog_of("spamhaus-zen"))
+    (finding,) = await check(make_request(), FakeBulkLookup(world) if bulk else world)
+    assert (finding.facts["state"], finding.facts["reason"]) == expected
+    assert finding.facts["txt"] == (["why"] if expected == ("listed", "") else [])
+
+
+async def test_check_without_time_left_does_not_query():
+    (finding,) = await make_check(catalog_of("spamhaus-zen"), timeout_s=0)(make_request(), world := healthy_world())
+    assert (finding.facts["state"], finding.facts["reason"], world.queries) == ("unknown", "time", [])
+
+
+async def test_finding_txt_is_in_the_order_of_the_answer():
+    texts = ["zebra", "apple", "mango"]
+    assert (await zen_finding_for(["127.0.0.4"], txt=texts)).facts["txt"] == texts
