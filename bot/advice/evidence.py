@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.checks.dkim.selectors import Sender, known_senders, spf_domains
-from bot.checks.hosting_providers import Provider, provider_of, providers
+from bot.checks.hosting_providers import Provider, providers
 from bot.checks.lookups import organizational_domain
 from bot.checks.spf.lint import MAX_RECORD_BYTES
 from bot.inputs.domain_names import display_domain
@@ -86,12 +86,6 @@ class Evidence:
     def address_service(self) -> Sender | None:
         """The service whose shared address is checked, by the PTR names."""
         return next((service for service in known_senders() if _any_below(self.ptr_names, service.ptr)), None)
-
-    @property
-    def address_provider(self) -> Provider | None:
-        """Who can set the PTR record of the address."""
-        by_name = next((provider for name in self.ptr_names if (provider := provider_of(name))), None)
-        return by_name or self.network_provider
 
     @property
     def services(self) -> tuple[Sender, ...]:

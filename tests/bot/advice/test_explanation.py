@@ -21,7 +21,7 @@ SHOP: dict[str, Any] = {
 }
 
 
-async def test_explanation_says_who_may_send_and_by_what_they_align() -> None:
+async def test_explanation_lists_senders_and_how_they_align() -> None:
     explanation = explain(await report_of(SHOP))
     assert explanation
     assert explanation.senders == (
@@ -54,7 +54,7 @@ async def test_explanation_has_at_most_three_changes_worst_first() -> None:
     assert [steps[text] for text in explanation.changes] == sorted(steps[text] for text in explanation.changes)[::-1]
 
 
-async def test_explanation_card_says_that_nothing_may_send() -> None:
+async def test_explanation_card_without_senders_allows_none() -> None:
     explanation = explain(await report_of({D: {"MX": ["0 ."], "TXT": ["v=spf1 -all"]}}))
     assert explanation
     card = explanation_card(explanation)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot.advice import STEPS
+from bot.advice import STEPS, advise
 from bot.check_runner import CheckRunner
 from bot.checks.registry import CHECKS
-from bot.models import CheckRequest, Finding, Report, Role, Target
+from bot.models import CheckRequest, Finding, Report, Role, Target, Verdict
 from tests.support.dns_world import World
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -118,6 +118,22 @@ async def test_first_dmarc_record_fits_what_the_domain_does(apex: dict[str, Any]
     finding = finding_with(await report_of({D: apex}), "dmarc.missing")
     assert finding.facts["change"]["new"] == new
     assert new is None or new in finding.remediation
+
+
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        ("cato", "Ask Cato Support to set the PTR record; PTR is not available for addresses in Cato's China PoPs."),
+        ("hetzner", "Set the reverse DNS entry of the address in the Hetzner console."),
+    ],
+)
+async def test_missing_ptr_step_is_that_of_the_network_of_the_address(provider: str, words: str) -> None:
+    report = await report_of({}, "203.0.113.9")
+    holder = Finding("network", "203.0.113.9", Verdict.PASS, "network.holder", "", "", {"provider": provider})
+    advised = advise(report.request, [*report.findings, holder])
+    missing = next(finding for finding in advised if finding.code == "ptr.missing")
+    assert words in missing.remediation
+    assert ("Cato" in missing.remediation) == (provider == "cato")
 
 
 @pytest.mark.parametrize(
