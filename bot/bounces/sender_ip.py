@@ -63,6 +63,7 @@ RECEIVER_PATTERNS = tuple(
             r"\b(?:server|mta|host|mx) \(?[^\s\[(]{1,70} ?[\[(]\0[\])]"
             r" (?:said|responded|refused|replied)",
         ),
+        ((". \0",), r"\[[^\s\[\]]{1,90}\. \0"),
         (("remote-mta",), r"remote-mta:[^\0]{0,80}\0"),
         (("returnc/",), r"returnc/[a-z]{1,10}/\0"),
         (("resolver",), r"\bresolver\W{1,3}\0"),
