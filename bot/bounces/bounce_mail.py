@@ -41,6 +41,7 @@ HEADER = re.compile(
     re.IGNORECASE,
 )
 COPIED_FIELD = re.compile(r"(?:subject|from|to|cc|date|sender address|betreff|objet|asunto|oggetto)\s?:", re.IGNORECASE)
+STANDARD_TEXT = "action not taken: mailbox unavailable"
 NUMBER_LIKE_CODE = re.compile(r"(?<![\w.])[45](?:\d\d|\.\d{1,3}\.\d{1,3})(?![\w.])")  # in prose: a price, a date
 REFUSAL_WORDS = re.compile(
     r"(?:^|[\s:;\"'(])[45]\d\d[- ]|(?<![\w.])[45]\.\d{1,3}\.\d{1,3}(?![\w.])"
@@ -184,8 +185,16 @@ def continues(statement: str, line: str) -> bool:
     code, enhanced = reply[1], reply[2]
     if enhanced:
         return line[len(code) + 1 :].startswith(enhanced)
-    has_more = f" {code}-" in statement or line[len(code) : len(code) + 1] == "-"
-    return has_more or (line[len(code) : len(code) + 1] == " " and not explain(statement).certain)
+    if f" {code}-" in statement or line[len(code) : len(code) + 1] == "-":
+        return True
+    return line[len(code) : len(code) + 1] == " " and not _is_other_reply(statement, line)
+
+
+def _is_other_reply(statement: str, line: str) -> bool:
+    """Whether two lines with one code, the first with a dash, each name a cause: a list of replies, cut short."""
+    first, second = explain(statement), explain(line)
+    is_preamble = STANDARD_TEXT in statement.lower()  # RFC 5321 §4.2.3, the reason follows
+    return first.certain and second.certain and first.cause != second.cause and not is_preamble
 
 
 def _replies(statements: Sequence[Statement]) -> Iterator[Bounce]:

@@ -26,6 +26,7 @@ DNSBL_QUERY = re.compile(
 RECEIVER_PATTERNS = tuple(
     (words, re.compile(pattern))
     for words, pattern in (
+        (("{ip=",), r"\{ip=\0"),
         (("relay=",), r"relay=(?:[^\s,]{0,90}\[|\"?)\0"),
         (
             ("ip=", "ip:", 'ip":', "server"),
