@@ -18,6 +18,7 @@ from bot.monitoring.stored_types import PACKED, UNPACKED, NetworkText, Seconds, 
 Network = IPv4Network | IPv6Network
 MAX_ADDRESSES = 256
 MAX_MUTE = timedelta(days=30)
+DIGEST_MARK = "#"  # earlier versions stored values as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,11 @@ class Watch:
         return str(self.network) if self.is_range else str(self.network.network_address)
 
 
+def value_digest(value: str) -> str:
+    """Digest of a record's value, as incidents store it; empty for no record."""
+    return f"{DIGEST_MARK}{blake2b(value.encode(errors='replace'), digest_size=4).hexdigest()}" if value else ""
+
+
 class ObservedState(StrEnum):
     """Result of one poll for one subject.
 
@@ -151,6 +157,14 @@ class Observation:
         """`blocklist:spamhaus-zen/spamhaus-xbl@203.0.113.5`; sublist and address are optional."""
         sublist = f"/{self.sublist}" if self.sublist else ""
         return f"{self.check}:{self.subject}{sublist}" + (f"@{self.address}" if self.address else "")
+
+    @property
+    def config_value(self) -> str:
+        """What the incident stores of the value: of a change its digest, since the text is stored with its domain.
+
+        The PTR record belongs to the address and is stored as it is.
+        """
+        return value_digest(self.value) if self.notify_once and self.check != "ptr" else self.value
 
     @property
     def opens_incident(self) -> bool:
@@ -249,6 +263,24 @@ class Incident:
     def thread_key(self) -> str:
         """Thread key of the open, or the last, incident."""
         return f"{self.lifetime_id}.{self.episode}"
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRecords:
+    """Texts of a domain's records by key (`spf`, `dkim.s1`), stored once for all watches of the domain.
+
+    `good` are the last records that passed their check, `flawed` the last ones of records that never did.
+    `values` are the last two values that a watch took as normal, the newest first. `stored_at`: last written.
+    """
+
+    stored_at: Timestamp
+    good: Mapping[str, str] = field(default_factory=dict)
+    flawed: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def value_of(self, key: str, digest: str) -> str:
+        """The value with this digest; empty if it is not stored."""
+        return next((value for value in self.values.get(key, ()) if value_digest(value) == digest), "")
 
 
 class AlertReason(StrEnum):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import blake2b
+from typing import Any
 
 from bot.checks.spf.include_tree import UNBOUNDED, IncludeTree, RecordNode, tree_rows
 from bot.checks.spf.messages import AT_LEAST, CODES, PROBLEMS
 from bot.checks.spf.record import All, Directive, Network, Ptr
 from bot.checks.spf.result import MAX_LOOKUP_TERMS, MAX_NAMES, MAX_VOID_LOOKUPS, join_names
-from bot.inputs.domain_names import quoted
+from bot.inputs.domain_names import organizational_domain, quoted
 from bot.models import Finding
 
 MAX_RECORD_BYTES = 450  # RFC 7208 §3.4: a longer record may not fit into one UDP response
@@ -23,9 +25,30 @@ def lint(include_tree: IncludeTree) -> list[Finding]:
     """
     for rule in FINAL_RULES:
         if findings := list(rule(include_tree)):
-            return findings
+            return [_with_facts(findings[0], record_facts(include_tree)), *findings[1:]]
     first, *others = [finding for rule in RULES for finding in rule(include_tree)] or [_valid(include_tree)]
-    return [first._replace(facts={**first.facts, "tree": tree_rows(include_tree)}), *others]
+    return [_with_facts(first, {"tree": tree_rows(include_tree), **record_facts(include_tree)}), *others]
+
+
+def record_facts(include_tree: IncludeTree) -> dict[str, Any]:
+    """Return the domain's own records, and a digest of those below it that others publish.
+
+    Nothing where DNS did not answer for the domain; no digest where the tree is incomplete.
+    """
+    root = include_tree.root
+    if include_tree.domain not in include_tree.nodes or root.unanswered:
+        return {}
+    owner = organizational_domain(include_tree.domain)
+    nodes = [node for node in include_tree.nodes.values() if organizational_domain(node.domain) != owner]
+    records = {"records": list(root.texts or filter(None, [root.near_miss]))}
+    if not nodes or include_tree.stop_reason or any(node.unanswered for node in nodes):
+        return records
+    texts = sorted(f"{node.domain} {text}" for node in nodes for text in node.texts)
+    return records | {"included": blake2b("\n".join(texts).encode(), digest_size=6).hexdigest()}
+
+
+def _with_facts(finding: Finding, facts: Mapping[str, Any]) -> Finding:
+    return finding._replace(facts={**finding.facts, **facts})
 
 
 def lookup_count(include_tree: IncludeTree) -> str:
