@@ -13,6 +13,7 @@ from hashlib import blake2b
 from bot.checks.dmarc.record import parse as parse_dmarc
 from bot.inputs.domain_names import organizational_domain
 from bot.models import Finding, Report, Verdict
+from bot.monitoring.models import value_digest
 
 DKIM_LABEL = "._domainkey."
 MAX_VALUE_LENGTH = 300  # of a value that is shown; fits ten mail servers
@@ -103,9 +104,15 @@ def _txt(key: str) -> Reader:
 
 
 def _spf(finding: Finding, domain: str) -> Iterator[RecordValue]:
-    yield from _txt("spf")(finding, domain)
-    if included := finding.facts.get("included"):
-        yield RecordValue("spf.includes", f"#{included}", for_history=True)
+    records = finding.facts.get("own_records")
+    if records is None:
+        return
+    texts = list(map(str, records))
+    yield RecordValue("spf", " | ".join(sorted(texts)), _single(texts))
+    by_domain = finding.facts.get("records", {}).items()
+    included = sorted(f"{name} {text}" for name, text in by_domain if not _is_own(name, domain))
+    if included and not finding.facts.get("unread"):
+        yield RecordValue("spf.includes", value_digest("\n".join(included)), for_history=True)
 
 
 def _dmarc(finding: Finding, domain: str) -> Iterator[RecordValue]:
@@ -145,9 +152,9 @@ def _dkim(finding: Finding, _: str) -> Iterator[RecordValue]:
     key = f"dkim.{selector}"
     name = f"{KEY_NAMES.get(str(finding.facts.get('kind')), '')} {finding.facts.get('bits') or ''}".strip()
     value = f"{name or 'key'} {_digest(' | '.join(sorted(records)))}" if records else ""
-    if alias := finding.facts.get("alias"):
+    if alias := finding.facts.get("cname"):
         yield RecordValue(key, f"CNAME {alias}", f"{finding.subject} CNAME {alias}")
-        yield RecordValue(f"{key}.key", f"#{_digest(value)}", for_history=True)
+        yield RecordValue(f"{key}.key", value_digest(value), for_history=True)
     else:
         yield RecordValue(key, value, _single(records))
 

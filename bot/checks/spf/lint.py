@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from hashlib import blake2b
-from typing import Any
+from collections.abc import Callable, Iterator
 
-from bot.checks.spf.include_tree import UNBOUNDED, IncludeTree, RecordNode, tree_rows
+from bot.checks.spf.include_tree import UNBOUNDED, IncludeTree, RecordNode, published, tree_rows
 from bot.checks.spf.messages import AT_LEAST, CODES, PROBLEMS
 from bot.checks.spf.record import All, Directive, Network, Ptr
 from bot.checks.spf.result import MAX_LOOKUP_TERMS, MAX_NAMES, MAX_VOID_LOOKUPS, join_names
-from bot.inputs.domain_names import organizational_domain, quoted
+from bot.inputs.domain_names import quoted
 from bot.models import Finding
 
 MAX_RECORD_BYTES = 450  # RFC 7208 §3.4: a longer record may not fit into one UDP response
@@ -21,34 +19,14 @@ Findings = Iterator[Finding]
 def lint(include_tree: IncludeTree) -> list[Finding]:
     """Return the findings about a domain, worst rules first, or one spf.valid-record.
 
-    The first has the include tree in its facts.
+    The first has the include tree and what was read in its facts.
     """
     for rule in FINAL_RULES:
         if findings := list(rule(include_tree)):
-            return [_with_facts(findings[0], record_facts(include_tree)), *findings[1:]]
+            return [finding._replace(facts={**finding.facts, **published(include_tree)}) for finding in findings]
     first, *others = [finding for rule in RULES for finding in rule(include_tree)] or [_valid(include_tree)]
-    return [_with_facts(first, {"tree": tree_rows(include_tree), **record_facts(include_tree)}), *others]
-
-
-def record_facts(include_tree: IncludeTree) -> dict[str, Any]:
-    """Return the domain's own records, and a digest of those below it that others publish.
-
-    Nothing where DNS did not answer for the domain; no digest where the tree is incomplete.
-    """
-    root = include_tree.root
-    if include_tree.domain not in include_tree.nodes or root.unanswered:
-        return {}
-    owner = organizational_domain(include_tree.domain)
-    nodes = [node for node in include_tree.nodes.values() if organizational_domain(node.domain) != owner]
-    records = {"records": list(root.texts or filter(None, [root.near_miss]))}
-    if not nodes or include_tree.stop_reason or any(node.unanswered for node in nodes):
-        return records
-    texts = sorted(f"{node.domain} {text}" for node in nodes for text in node.texts)
-    return records | {"included": blake2b("\n".join(texts).encode(), digest_size=6).hexdigest()}
-
-
-def _with_facts(finding: Finding, facts: Mapping[str, Any]) -> Finding:
-    return finding._replace(facts={**finding.facts, **facts})
+    facts = {**first.facts, "tree": tree_rows(include_tree), **published(include_tree)}
+    return [first._replace(facts=facts), *others]
 
 
 def lookup_count(include_tree: IncludeTree) -> str:
@@ -59,10 +37,12 @@ def lookup_count(include_tree: IncludeTree) -> str:
 
 def _finding(include_tree: IncludeTree, code: str, variant: str = "", **values: object) -> Finding:
     text = CODES[code].variant(variant)
+    published_text = next(iter(include_tree.root.texts), include_tree.root.near_miss)
     facts = {
-        "record": include_tree.root.texts[0][:MAX_RECORD_CHARS] if include_tree.root.texts else None,
+        "record": published_text[:MAX_RECORD_CHARS] or None,
         "lookups": None if include_tree.lookup_terms >= UNBOUNDED else include_tree.lookup_terms,
         "path": list(include_tree.nodes),
+        "where": values.get("where", values.get("parent", values.get("domain", include_tree.domain))),
     }
     filled = text.fill({"domain": include_tree.domain, **values})
     return Finding("spf", include_tree.domain, text.verdict, code, *filled, facts)
