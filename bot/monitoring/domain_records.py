@@ -19,7 +19,7 @@ from bot.monitoring.serialization import dump, load
 from bot.storage.poll_store import PollStore
 from bot.storage.unreadable import UnreadableValues
 
-MAX_PACKED = 1_700  # bytes; with its key, what the store allocates for it stays below 2 KB
+MAX_PACKED = 1_500  # bytes; with the longest key, what the store allocates for it stays below 2 KB
 MAX_UNPACKED = 65_536  # no text that was stored unpacks to more
 MAX_VALUES = 2  # of a record: what watches take as normal now, and what some of them took before
 RENEW_AFTER = timedelta(days=7)
