@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from bot.monitoring.models import DIGEST_MARK, Incident, Phase, Problem
+from bot.monitoring.models import Incident, Phase, Problem
 from bot.monitoring.observations import BLOCKLIST, FOLLOWED, SELECTORS
+from bot.monitoring.stored_types import DIGEST_MARK
 
 MAX_SPANS = 64
 MAX_TRACKS = 16

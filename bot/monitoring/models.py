@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,12 +14,20 @@ from typing import Annotated
 from pydantic import PlainSerializer, PlainValidator
 
 from bot.models import Link, Role, Target
-from bot.monitoring.stored_types import PACKED, UNPACKED, NetworkText, Seconds, Timestamp
+from bot.monitoring.stored_types import (
+    DIGEST_MARK,
+    PACKED,
+    PACKED_CONFIG,
+    UNPACKED,
+    UNPACKED_CONFIG,
+    NetworkText,
+    Seconds,
+    Timestamp,
+)
 
 Network = IPv4Network | IPv6Network
 MAX_ADDRESSES = 256
 MAX_MUTE = timedelta(days=30)
-DIGEST_MARK = "#"  # earlier versions stored values as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,8 @@ class Watch:
 
 def value_digest(value: str) -> str:
     """Digest of a record's value, as incidents store it; empty for no record."""
-    return f"{DIGEST_MARK}{blake2b(value.encode(errors='replace'), digest_size=4).hexdigest()}" if value else ""
+    digest = blake2b(value.encode(errors="replace"), digest_size=4).digest()
+    return f"{DIGEST_MARK}{urlsafe_b64encode(digest).decode().rstrip('=')}" if value else ""
 
 
 class ObservedState(StrEnum):
@@ -217,6 +227,7 @@ class Problem:
 
 
 Problems = Annotated[tuple[Problem, ...], UNPACKED, PACKED]
+Config = Annotated[Mapping[str, str], UNPACKED_CONFIG, PACKED_CONFIG]
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +257,7 @@ class Incident:
     watch_id: str
     started_at: Timestamp
     problems: Problems = ()
-    config: Mapping[str, str] = field(default_factory=dict)
+    config: Config = field(default_factory=dict)
     opened_at: Timestamp | None = None
     episode: int = 0
     alert_count: int = 0

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.monitoring.messages import CHANGES, DMARC_WEAKENED, RECORD_REMOVED, RESTORE_RECORD, RESTORE_TEXT
-from bot.monitoring.models import DIGEST_MARK, DomainRecords, Observation, ObservedState, value_digest
+from bot.monitoring.models import DomainRecords, Observation, ObservedState, value_digest
 from bot.monitoring.record_values import DKIM_LABEL, MX_HOST, RecordValue
+from bot.monitoring.stored_types import DIGEST_MARK
 
 POLICY_STRENGTH = ("none", "quarantine", "reject")
 MAX_RESTORED = 850  # characters of a record in a step: a longer one would be cut, and a cut record is wrong

@@ -88,8 +88,10 @@ def typical() -> DomainRecords:
 
 
 async def stored_bytes(redis: Redis, records: DomainRecords) -> int:
-    await RedisRepository(redis, lambda: T0).domain_records.write({DOMAIN: records})
-    return int(await redis.memory_usage(KEY))
+    """What the server allocates, for the longer of this domain's name and the longest one there is."""
+    longest = ".".join(["n" * 60] * 4)
+    await RedisRepository(redis, lambda: T0).domain_records.write({DOMAIN: records, longest: records})
+    return max([int(await redis.memory_usage(f"mc1:records:{name}")) for name in (DOMAIN, longest)])
 
 
 async def test_records_of_a_typical_domain_are_stored_whole_within_2_kb(redis: Redis) -> None:
@@ -100,7 +102,7 @@ async def test_records_of_a_typical_domain_are_stored_whole_within_2_kb(redis: R
     assert (await RedisRepository(redis, lambda: T0).domain_records.read([DOMAIN]))[DOMAIN] == records
 
 
-@pytest.mark.parametrize("count", [3, 6, 20])
+@pytest.mark.parametrize("count", [4, 8, 20])
 async def test_records_of_any_domain_stay_within_2_kb(redis: Redis, count: int) -> None:
     keys = {f"dkim.s{n}": dkim_key(2048 + 512 * (n % 5)) for n in range(count)}
     records = fit(replace(typical(), good=typical().good | keys))
@@ -175,15 +177,7 @@ async def test_dropped_record_leaves_the_step_of_its_check() -> None:
     assert all("Restore" not in problem.last_observation.remediation for problem in sent.new)
 
 
-DAMAGES = (
-    b"",
-    b"\xff\xfe\x80",
-    b"}garbage{",
-    b"9" * 400,
-    pack(STORED)[:-4],
-    zlib.compress(b"null"),
-    zlib.compress(b"[1]"),
-)
+DAMAGES = (b"", b"\xff\xfe\x80", b"}garbage{", pack(STORED)[:-4], zlib.compress(b"null"), zlib.compress(b"[1]"))
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=range(len(DAMAGES)))

@@ -13,7 +13,7 @@ from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check
 from bot.checks.registry import CHECKS, Clients, bind
 from bot.models import BulkLookup, CheckRequest, DnsAnswer, LookupFailed, OnAnswer, Report, Target, Verdict
 from bot.monitoring.alert_state import advance
-from bot.monitoring.models import DIGEST_MARK, ObservedState, Phase
+from bot.monitoring.models import ObservedState, Phase
 from bot.monitoring.poll import (
     MAX_CONCURRENT_CHECKS,
     baseline,
@@ -71,7 +71,7 @@ async def test_first_poll_stores_listings_without_alert() -> None:
     assert [str(item.request.target) for item in reports] == [f"{LISTED} example.com"]
     assert {problem.last_observation.subject for problem in incident.problems} >= {"spamhaus-zen", "spamcop"}
     assert all(problem.phase is Phase.LISTED and problem.notified for problem in incident.problems)
-    assert incident.config["dmarc"].startswith(DIGEST_MARK)
+    assert incident.config["dmarc"].startswith("#")
     assert incident.opened_at is None
 
 
