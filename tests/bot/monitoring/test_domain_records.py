@@ -47,7 +47,7 @@ class RecordRunner(FakeRunner):
 
     async def run(self, request: CheckRequest, fresh: bool = False) -> Report:
         self.polled.append((str(request.target), fresh))
-        return replace(await self.world.report(), request=request, at=self.clock())
+        return replace(await self.world.report(request.target), request=request, at=self.clock())
 
 
 class RecordWorld(PollWorld):

@@ -11,9 +11,10 @@ import pytest
 
 from bot.checks import bimi, dkim, dmarc, dnssec, mta_sts, mx, ptr, spf, tls_rpt
 from bot.models import CheckRequest, Finding, Report, Target
+from bot.monitoring.alert_state import mute
 from bot.monitoring.domain_records import accept_records
 from bot.monitoring.history import History, record_changes
-from bot.monitoring.models import Alert, DomainRecords, Incident
+from bot.monitoring.models import Alert, DomainRecords, Incident, Watch
 from bot.monitoring.poll import observe_reports
 from bot.monitoring.record_values import read_records
 from bot.probe_results import HttpPage
@@ -59,10 +60,13 @@ class Watched:
     story: Story = field(default_factory=Story)
     records: DomainRecords | None = None
     history: History = field(default_factory=History)
-    watch = watch(f"{ADDRESS}/32", DOMAIN)
+    watch: Watch = field(default_factory=lambda: watch(f"{ADDRESS}/32", DOMAIN))
 
-    async def report(self) -> Report:
-        request = CheckRequest(Target.of(ADDRESS, DOMAIN), selectors=("s1", "s2"))
+    async def reports(self) -> list[Report]:
+        return [await self.report(target) for target in self.watch.targets]
+
+    async def report(self, target: Target) -> Report:
+        request = CheckRequest(target, selectors=("s1", "s2"))
         lookup = World(self.zone)
         checks = (ptr.check, spf.check, dmarc.check, mx.check, dkim.check, tls_rpt.check, dnssec.check)
         findings: list[Finding] = [finding for check in checks for finding in await check(request, lookup)]
@@ -75,11 +79,12 @@ class Watched:
 
     async def poll(self, after: timedelta = HOUR) -> list[Alert]:
         self.story.now += after
-        report, before = await self.report(), self.story.incident or Incident(self.watch.id, self.story.now)
-        sent = self.story.observe(observe_reports([report], before, self.watch, self.records))
+        reports, before = await self.reports(), self.story.incident or Incident(self.watch.id, self.story.now)
+        sent = self.story.observe(observe_reports(reports, before, self.watch, self.records))
         assert self.story.incident is not None
         self.history = record_changes(self.history, before, self.story.incident, self.story.now)
-        accepted = accept_records(self.records, read_records(report), [self.story.incident.config], self.story.now)
+        records = [record for report in reports for record in read_records(report)]
+        accepted = accept_records(self.records, records, [self.story.incident.config], self.story.now)
         self.records = accepted or self.records
         return sent
 
@@ -252,3 +257,72 @@ async def test_record_that_never_passed_its_check_is_restored_when_removed() -> 
     (sent,) = await world.change(DMARC, TXT=[])
     assert world.card(sent).title.endswith("DMARC record removed (was p=none)")
     assert f"Restore: `{monitoring}`" in [line.detail for line in world.card(sent).lines]
+
+
+EARLIER_CONFIG = {
+    "ptr": HOST,
+    "spf": "pass",
+    "spf-limits": "within the limits",
+    "dmarc": "quarantine",
+    "mx": "10 mail.example.com, 20 mx.provider.example",
+    "checks": "dkim dmarc mx ptr spf",
+}
+
+
+async def test_config_of_an_earlier_version_is_taken_over_in_silence() -> None:
+    world = Watched()
+    world.story.incident = Incident(world.watch.id, world.story.now, config=EARLIER_CONFIG)
+    assert [await world.poll() for _ in range(3)] == [[], [], []]
+    assert world.history == History()
+    (sent,) = await world.change(DOMAIN, TXT=[])
+    assert world.card(sent).step == f"Restore: `{SPF}`"
+
+
+async def test_record_removed_since_an_earlier_version_is_named_with_its_policy() -> None:
+    world = Watched()
+    world.story.incident = Incident(world.watch.id, world.story.now, config=EARLIER_CONFIG)
+    (sent,) = await world.change(DMARC, TXT=[])
+    assert "DMARC record removed (was p=quarantine)" in world.card(sent).title
+
+
+async def test_addresses_of_a_host_that_is_no_mail_server_are_forgotten() -> None:
+    world = await watched()
+    await world.change(DOMAIN, MX=["20 mx.provider.example"])
+    assert world.story.incident is not None
+    assert "mx.mail.example.com" not in world.story.incident.config
+    await world.change(HOST, A=[ADDRESS, "192.0.2.26"])
+    assert world.story.alerts[-1].new[0].key == "mx:changed"
+
+
+async def test_range_reports_a_change_of_its_domain_once_and_of_an_address_by_itself() -> None:
+    world = Watched(watch=watch("192.0.2.24/30", DOMAIN))
+    world.zone[DOMAIN] = {**ZONE[DOMAIN], "TXT": ["v=spf1 ip4:192.0.2.24/30 -all"]}
+    for last in (24, 26, 27):
+        world.zone[f"{last}.2.0.192.in-addr.arpa"] = {"PTR": [f"m{last}.example.com"]}
+        world.zone[f"m{last}.example.com"] = {"A": [f"192.0.2.{last}"]}
+    await world.poll(timedelta(0))
+    (sent,) = await world.change(DOMAIN, TXT=["v=spf1 ip4:192.0.2.0/24 -all"])
+    assert [problem.key for problem in sent.new] == ["spf:changed"]
+    world.zone["m99.example.com"] = {"A": ["192.0.2.26"]}
+    (sent,) = await world.change("26.2.0.192.in-addr.arpa", PTR=["m99.example.com"])
+    assert [problem.key for problem in sent.new] == ["ptr:changed@192.0.2.26"]
+    assert sent.new[0].last_observation.previous_value == "m26.example.com"
+
+
+async def test_removed_record_of_a_muted_watch_is_reported_with_its_text_later() -> None:
+    world = await watched()
+    assert world.story.incident is not None
+    world.story.incident = mute(world.story.incident, "U1", world.story.now + 12 * HOUR)
+    assert await world.change(TLS, TXT=[]) == []
+    (sent,) = [alert for _ in range(8) for alert in await world.poll()]
+    assert "TLS-RPT record removed" in world.card(sent).title
+
+
+@pytest.mark.parametrize("failure", ["timeout", "servfail", "refused"])
+async def test_record_without_an_answer_neither_changes_nor_is_removed(failure: str) -> None:
+    world = await watched()
+    for name in ZONE:
+        world.zone[name] = {"*": failure}
+    assert [await world.poll() for _ in range(4)] == [[], [], [], []]
+    world.zone.update(ZONE)
+    assert [await world.poll() for _ in range(4)] == [[], [], [], []]
