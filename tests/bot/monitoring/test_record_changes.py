@@ -204,7 +204,7 @@ async def test_rotation_by_a_provider_is_in_the_history_only(name: str, records:
     assert [item.key for item in world.history.problems] == ([track] if track else [])
 
 
-MX_SETS = [["10 a.provider.example"], ["10 b.provider.example"], ["10 c.provider.example"]]
+MX_SETS = [[f"10 {host}.provider.example"] for host in "abcdef"]
 
 
 async def test_answers_that_alternate_alert_nothing() -> None:
