@@ -17,6 +17,11 @@ CHANGES = {  # by the key of the record; with a dot: of one of several
     "tls-rpt": "The TLS-RPT record of {domain} has changed: senders report failed TLS as the new one says.",
     "bimi": "The BIMI record of {domain} has changed: mail clients show the logo of the new one.",
 }
+REMOVALS = {  # of records that a domain may do without
+    "mta-sts": "{domain} no longer publishes an MTA-STS record: senders that learn of it no longer require TLS.",
+    "tls-rpt": "{domain} no longer publishes a TLS-RPT record: you do not learn when TLS fails.",
+    "bimi": "{domain} no longer publishes a BIMI record: mail clients no longer show its logo.",
+}
 RECORD_REMOVED = "{domain} no longer publishes this record."
 DMARC_WEAKENED = "The DMARC policy is weaker now: receivers deliver more mail that forges this domain."
 RESTORE_RECORD = "Restore the old record unless this change was planned."

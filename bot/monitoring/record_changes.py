@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.monitoring.messages import CHANGES, DMARC_WEAKENED, RECORD_REMOVED, RESTORE_RECORD, RESTORE_TEXT
+from bot.monitoring.messages import CHANGES, DMARC_WEAKENED, RECORD_REMOVED, REMOVALS, RESTORE_RECORD, RESTORE_TEXT
 from bot.monitoring.models import DomainRecords, Observation, ObservedState, value_digest
 from bot.monitoring.record_values import DKIM_LABEL, MX_HOST, RecordValue
 from bot.monitoring.stored_types import DIGEST_MARK
@@ -118,7 +118,7 @@ def _observe_change(record: RecordValue, history: RecordHistory, domain: str, at
 def _summary(record: RecordValue, previous: str, domain: str) -> str:
     kind, _, detail = record.key.partition(".")
     if not record.value:
-        return RECORD_REMOVED.format(domain=domain)
+        return REMOVALS.get(kind, RECORD_REMOVED).format(domain=domain)
     if kind == "dmarc" and is_weaker(previous, record.value):
         return DMARC_WEAKENED
     return CHANGES[f"{kind}." if detail else kind].format(domain=domain, detail=detail)

@@ -54,7 +54,8 @@ def _render_grew(watch: Watch, alert: Alert) -> Card:
 
 def _render_noted(watch: Watch, alert: Alert) -> Card:
     title = f"{watch_label(watch)}: {problems_summary(alert.new)}"
-    return Card(title, worst_tone(alert.new), lines=tuple(problem_lines(watch, alert.new)))
+    step = next((p.last_observation.remediation for p in alert.new if p.last_observation.notify_once), "")
+    return Card(title, worst_tone(alert.new), step, lines=tuple(problem_lines(watch, alert.new, step)))
 
 
 def _render_eased(watch: Watch, alert: Alert) -> Card:
