@@ -7,7 +7,7 @@ expire when no watch has followed the domain for some time.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -47,17 +47,28 @@ class DomainRecordStore:
         }
         return {domain: records for domain, records in parsed.items() if records}
 
-    async def accept(self, domain: str, reports: Iterable[Report], incident: Incident, now: datetime) -> None:
+    async def accept(self, domain: str, reports: Sequence[Report], incident: Incident, now: datetime) -> None:
         """Store the records of a first poll."""
-        records = [record for report in reports for record in read_records(report)]
-        stored = await self.read([domain]) if records else {}
-        if after := accept_records(stored.get(domain), records, [incident.config], now):
-            await self.write({domain: after})
+        stored = await self.read([domain]) if reports else {}
+        await self.write(accept_reports(domain, reports, [incident.config], stored, now))
 
     async def write(self, records: Mapping[str, DomainRecords]) -> None:
         """Store these records instead of those that were there."""
         packed = {domain: pack(domain_records) for domain, domain_records in records.items()}
         await self._polls.set_domain_records(packed, EXPIRE_AFTER.total_seconds())
+
+
+def accept_reports(
+    domain: str,
+    reports: Sequence[Report],
+    configs: Collection[Mapping[str, str]],
+    stored: Mapping[str, DomainRecords],
+    now: datetime,
+) -> dict[str, DomainRecords]:
+    """The records of the domain to store after these reports; empty for no change."""
+    records = [record for report in reports for record in read_records(report)] if domain else []
+    accepted = accept_records(stored.get(domain), records, configs, now)
+    return {domain: accepted} if accepted else {}
 
 
 def accept_records(

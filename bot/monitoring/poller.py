@@ -29,7 +29,7 @@ from bot.monitoring.dnsbl_quarantine import (
     merge_notices,
     record_polls,
 )
-from bot.monitoring.domain_records import accept_records
+from bot.monitoring.domain_records import accept_reports
 from bot.monitoring.due_times import clamp_due_times
 from bot.monitoring.index_rebuild import rebuild_indexes
 from bot.monitoring.interfaces import AlertMessage, Clock
@@ -37,7 +37,6 @@ from bot.monitoring.list_counts import ListCounts, count_listings, counts_by_lis
 from bot.monitoring.models import AlertPolicy, DomainRecords, Incident, Watch
 from bot.monitoring.poll import CheckRunnerProtocol, known_selectors, observe_reports, pending_addresses, run_checks
 from bot.monitoring.poller_config import PollerConfig
-from bot.monitoring.record_values import read_records
 from bot.monitoring.repository import RedisRepository
 from bot.monitoring.schedule import Multipliers, next_due, plan_intervals, watch_interval
 from bot.monitoring.serialization import (
@@ -162,13 +161,6 @@ class PollResult:
                 )
             )
         ]
-
-    def accepted_records(
-        self, transitions: Sequence[tuple[ClaimedWatch, Transition]], stored: DomainRecords | None, now: datetime
-    ) -> DomainRecords | None:
-        """Records of the domain to store: those with a value that a watch now takes as normal; None for no change."""
-        records = [record for report in self.reports for record in read_records(report)]
-        return accept_records(stored, records, [transition.incident.config for _, transition in transitions], now)
 
     def to_row(
         self,
@@ -306,17 +298,17 @@ class Poller:
         quarantined = await self._update_list_health(polls)
         multipliers = await self._repository.interval_multipliers()
         now, policy = self._clock(), self._config.policy
-        stored = await self._repository.domain_records.read({poll.domain for poll in polls if poll.domain})
+        store = self._repository.domain_records
+        stored = await store.read({poll.domain for poll in polls if poll.domain})
         accepted: dict[str, DomainRecords] = {}
         rows: list[PollResultRow] = []
         for poll in polls:
             transitions = replace(poll, records=stored.get(poll.domain)).advance(quarantined, now, policy, unreadable)
             rows.append(poll.to_row(schedule, transitions, now, multipliers, unreadable))
-            before = accepted.get(poll.domain) or stored.get(poll.domain)
-            if poll.domain and (after := poll.accepted_records(transitions, before, now)):
-                accepted[poll.domain] = after
+            configs = [transition.incident.config for _, transition in transitions]
+            accepted |= accept_reports(poll.domain, poll.reports, configs, stored | accepted, now)
         statuses = await self._repository.watches.apply(rows, (now + RETRY_AFTER).timestamp(), schedule)
-        await self._repository.domain_records.write(accepted)
+        await store.write(accepted)
         if schedule == POLL_SCHEDULE and "done" in statuses:
             await self._repository.polls.mark_finished(now.timestamp())
         if unfinished := [status for status in statuses if status != "done"]:
