@@ -61,7 +61,7 @@ class RecordWorld(PollWorld):
         return self.records.world.zone
 
     async def alerts(self, length: timedelta = HOUR) -> list[AlertMessage]:
-        return [message for message in await self.advance(length) if isinstance(message, AlertMessage)]
+        return [message for message in await self.advance(length, step=120) if isinstance(message, AlertMessage)]
 
 
 @pytest.fixture
