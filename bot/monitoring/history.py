@@ -13,7 +13,8 @@ from itertools import pairwise
 from typing import Any
 
 from bot.monitoring.models import Incident, Phase, Problem
-from bot.monitoring.observations import BLOCKLIST
+from bot.monitoring.observations import BLOCKLIST, FOLLOWED, SELECTORS
+from bot.monitoring.stored_types import DIGEST_MARK
 
 MAX_SPANS = 64
 MAX_TRACKS = 16
@@ -173,10 +174,11 @@ def _ended_at(before: Incident, key: str, now: datetime) -> datetime:
 
 
 def _changed_config(before: Incident, after: Incident) -> Iterable[str]:
-    """Track keys of config values that changed: a point in time, not a state."""
+    """Track keys of records that changed: a point in time, not a state."""
     for name, value in after.config.items():
-        previous = before.config.get(name)
-        if previous and value and previous != value:
+        previous = before.config.get(name, "")
+        is_same_form = previous.startswith(DIGEST_MARK) == value.startswith(DIGEST_MARK)
+        if is_same_form and previous not in ("", value) and name not in (FOLLOWED, SELECTORS):
             yield f"{name.partition('@')[0]}:changed"
 
 

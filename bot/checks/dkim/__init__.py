@@ -26,12 +26,16 @@ KEY_TYPE_NAMES = {"rsa": "RSA", "ed25519": "Ed25519"}
 
 @dataclass(frozen=True, slots=True)
 class SelectorRecords:
-    """TXT records at one selector, the name that it is an alias for, or the reason of a DNS error."""
+    """TXT records at one selector, the name that it is an alias for, or the reason of a DNS error.
+
+    `cname` is the content of the selector's own CNAME record, where the chain to `alias` begins.
+    """
 
     name: str
     texts: tuple[str, ...] = ()
     unanswered: str | None = None
     alias: str | None = None
+    cname: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,12 @@ async def _lookup_selectors(domain: str, selectors: Sequence[str], lookup: Looku
     names = [f"{selector.lower()}._domainkey.{domain}" for selector in selectors]
     replies = await lookup_concurrently(lookup, [(name, "TXT") for name in names])
     return [
-        SelectorRecords(name, reply.records, alias=reply.aliases[-1].lower() if reply.aliases else None)
+        SelectorRecords(
+            name,
+            reply.records,
+            alias=reply.aliases[-1].lower() if reply.aliases else None,
+            cname=reply.aliases[0].lower() if reply.aliases else None,
+        )
         if isinstance(reply, DnsAnswer)
         else SelectorRecords(name, unanswered=reply.reason)
         for name, reply in zip(names, replies, strict=True)
@@ -154,6 +163,7 @@ def _finding(domain: str, result: SelectorResult, guessed: bool = False) -> Find
         "flags": sorted(record.flags) if record else [],
         "guessed": guessed,
         "alias": result.selector.alias,
+        "cname": result.selector.cname,
     }
     return Finding("dkim", name, text.verdict, result.code, *text.fill(values), facts)
 

@@ -277,9 +277,11 @@ class TreeRow:
 
 
 def published(include_tree: IncludeTree) -> dict[str, Any]:
-    """Return what was read as plain data: `records` by domain, `aliases` of domains, and `hosts`.
+    """Return what was read as plain data: `records` by domain, `aliases` of domains, `hosts` and `own_records`.
 
     `hosts` holds the addresses that a term compares with the sender's, by its name and type: `mx example.com`.
+    `own_records` are the texts of the domain itself that are, or were meant as, SPF; None where DNS did not answer.
+    `unread` are domains without an answer.
     """
     hosts = {
         f"{directive.mechanism.name} {target}": [
@@ -296,7 +298,16 @@ def published(include_tree: IncludeTree) -> dict[str, Any]:
         "records": {node.domain: node.texts[0] for node in nodes if len(node.texts) == 1},
         "aliases": {node.domain: node.alias for node in nodes if node.alias},
         "hosts": hosts,
+        "own_records": _own_records(include_tree),
+        "unread": [node.domain for node in nodes if node.unanswered],
     }
+
+
+def _own_records(include_tree: IncludeTree) -> list[str] | None:
+    root = include_tree.nodes.get(include_tree.domain)
+    if root is None or root.unanswered:
+        return None
+    return list(root.texts or filter(None, [root.near_miss]))
 
 
 def tree_rows(include_tree: IncludeTree) -> list[dict[str, Any]]:
