@@ -17,7 +17,9 @@ from bot.bounces.rule_files import BounceMailFile, load_file
 MAX_STATEMENT = 4_000
 MAX_REPLY = 1_500  # of one multiline reply; real ones have at most ten lines of 80
 EDGES = " \t-—–=*_#>|\"'«»“”.:"
-TRANSCRIPT = re.compile(r"(?:mta: 0x[0-9a-f]{1,16}: )?(?:<<<|<--|<-|S:|<) ?(?=\d{3}[ -])")
+TRANSCRIPT = re.compile(
+    r"(?:mta: 0x[0-9a-f]{1,16}: )?(?:<<<|<--|<-|S:|<|(?:LOG|Log|Reply|Response|Error): ) ?(?=\d{3}[ -])"
+)
 SENT_COMMAND = re.compile(r"(?:>>>|-->|->|C:) ?")
 ADDRESS = r"[^\s<>@,;:\"'()\[\]]{1,64}@[^\s<>@,;:\"'()\[\]]{1,255}"
 ADDRESS_LINE = re.compile(rf"<?({ADDRESS})>?( ?\([^()]{{0,320}}\)| ?<{ADDRESS}>)?(:?)$")
@@ -41,6 +43,8 @@ HEADER = re.compile(
     re.IGNORECASE,
 )
 COPIED_FIELD = re.compile(r"(?:subject|from|to|cc|date|sender address|betreff|objet|asunto|oggetto)\s?:", re.IGNORECASE)
+HTTP = re.compile(r"\bHTTP/[123](?:\.\d)?\b")  # its status codes are not those of SMTP
+SENTENCE_ENDS = (".", "!", "?", '"', "'", ")", "]")
 STANDARD_TEXT = "action not taken: mailbox unavailable"
 NUMBER_LIKE_CODE = re.compile(r"(?<![\w.])[45](?:\d\d|\.\d{1,3}\.\d{1,3})(?![\w.])")  # in prose: a price, a date
 REFUSAL_WORDS = re.compile(
@@ -116,7 +120,7 @@ def _with_reasons(
 
 def is_refusal(text: str) -> bool:
     """Whether a statement that is no log line says of a refusal."""
-    if HEADER.match(text):
+    if HEADER.match(text) or HTTP.search(text):
         return False
     return bool(REFUSAL_WORDS.search(text.lower())) and (
         bool(CODED.search(text)) or explain(NUMBER_LIKE_CODE.sub(" ", text)).certain
@@ -194,7 +198,8 @@ def _is_other_reply(statement: str, line: str) -> bool:
     """Whether two lines with one code, the first with a dash, each name a cause: a list of replies, cut short."""
     first, second = explain(statement), explain(line)
     is_preamble = STANDARD_TEXT in statement.lower()  # RFC 5321 §4.2.3, the reason follows
-    return first.certain and second.certain and first.cause != second.cause and not is_preamble
+    ends = statement.endswith(SENTENCE_ENDS)
+    return ends and first.certain and second.certain and first.cause != second.cause and not is_preamble
 
 
 def _replies(statements: Sequence[Statement]) -> Iterator[Bounce]:

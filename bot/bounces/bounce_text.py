@@ -21,6 +21,7 @@ BOUNDARY = re.compile(r"boundary\s*=", re.IGNORECASE)
 FIRST_HEADER = re.compile(r"[!-9;-~]{1,76}[ \t]?:")
 LOOSE_PART = re.compile(r"--(?P<boundary>[^\s]{1,70})\nContent-", re.IGNORECASE)
 MIME_HEADER = re.compile(r"^(?:content-type|content-transfer-encoding|mime-version)\s?:", re.IGNORECASE | re.MULTILINE)
+DEFANGED = re.compile(r"(?<=[A-Za-z0-9])(?:\[\.\]|\(\.\))(?=[A-Za-z0-9])")  # 203[.]0[.]113[.]9
 BASE64_LINE = re.compile(r"[A-Za-z0-9+/]{4,100}={0,2}")
 MIN_BASE64_CHARS = 200
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})(?:\s[^<>]{0,4000})?/?>")
@@ -45,6 +46,7 @@ MIN_LOST_ENDS = 3
 
 def restore_text(lines: Sequence[str]) -> str:
     """The text without quotes, common indent, unusual spaces and, if it is HTML, tags; lost line ends restored."""
+    lines = [DEFANGED.sub(".", line) if "[.]" in line or "(.)" in line else line for line in lines]
     cleaned = [
         INVISIBLE.sub("", SPACES.sub(" ", line)).rstrip() if not line.isascii() else line.rstrip() for line in lines
     ]
