@@ -241,8 +241,9 @@ def _current_subjects(incident: Incident) -> Incident:
 
 
 def acknowledge(incident: Incident, actor: str, now: datetime) -> Incident:
-    """Stop reminders until the incident resolves or grows."""
-    return replace(incident, acknowledged=Acknowledged(actor, now)) if incident.opened_at else incident
+    """Stop reminders until the incident resolves or grows, also about what was there when the watch began."""
+    can_be = incident.opened_at or any(problem.known_from_start for problem in incident.problems)
+    return replace(incident, acknowledged=Acknowledged(actor, now)) if can_be else incident
 
 
 def mute(incident: Incident, actor: str, until: datetime) -> Incident:

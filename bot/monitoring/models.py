@@ -225,6 +225,11 @@ class Problem:
         """Whether the incident cannot resolve while the problem is present."""
         return self.notified and not self.informational
 
+    @property
+    def known_from_start(self) -> bool:
+        """Whether it was there when the watch began, and would have opened an incident later."""
+        return self.informational and self.phase is not Phase.CLEAN and self.last_observation.opens_incident
+
 
 Problems = Annotated[tuple[Problem, ...], UNPACKED, PACKED]
 Config = Annotated[Mapping[str, str], UNPACKED_CONFIG, PACKED_CONFIG]

@@ -5,6 +5,7 @@ A mute, a grouping delay or a replay therefore neither duplicates nor loses an a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
@@ -83,20 +84,44 @@ def _unverified_alert(incident: Incident, now: datetime, policy: AlertPolicy) ->
 
 
 def _reminder_alert(incident: Incident, now: datetime, policy: AlertPolicy) -> tuple[Incident, Alert | None]:
-    due = incident.notified_at and now - incident.notified_at >= policy.remind_after
-    if not due or incident.acknowledged or not any(p.blocks_resolution and not p.flapping for p in incident.problems):
+    if incident.acknowledged or not _needs_reminder(incident, now, policy):
         return incident, None
-    alert = _alert(incident, AlertReason.REMINDER, now, _Changes(), is_root=False)
+    alert = _alert(incident, AlertReason.REMINDER, now, _Changes(), is_root=incident.opened_at is None)
     return replace(incident, notified_at=now, alert_count=incident.alert_count + 1), alert
+
+
+def _needs_reminder(incident: Incident, now: datetime, policy: AlertPolicy) -> bool:
+    """Every `remind_after` of an open incident; once about what was there when the watch began.
+
+    That one is due on the second day only, so that an upgrade reminds of no old watch.
+    """
+    if incident.notified_at:
+        is_due = now - incident.notified_at >= policy.remind_after
+        return is_due and any(p.blocks_resolution and not p.flapping for p in incident.problems)
+    watched_for = now - incident.started_at
+    is_second_day = policy.remind_after <= watched_for < 2 * policy.remind_after
+    return is_second_day and any(p.known_from_start and not p.flapping for p in incident.problems)
 
 
 def _pending_changes(incident: Incident, now: datetime, policy: AlertPolicy) -> _Changes:
     problems = [problem for problem in incident.problems if not problem.flapping]
     unverified = tuple(p for p in incident.problems if p.notified and now - p.last_polled_at >= policy.forget_after)
+    new = tuple(p for p in problems if p.phase is Phase.LISTED and not p.notified)
     return _Changes(
-        new=tuple(p for p in problems if p.phase is Phase.LISTED and not p.notified),
-        cleared=tuple(p for p in problems if p.phase is Phase.CLEAN and p.notified and p not in unverified),
+        new=new,
+        cleared=tuple(p for p in problems if p.notified and p not in unverified and _is_cleared(p, new)),
         unverified=unverified,
+    )
+
+
+def _is_cleared(problem: Problem, new: Iterable[Problem]) -> bool:
+    """Whether a listing ended, or the list now gives another reason for it: both are one change of one listing."""
+    if problem.phase is not Phase.CLEARING:
+        return problem.phase is Phase.CLEAN
+    before = problem.last_observation
+    return bool(before.sublist) and any(
+        o.sublist and (o.check, o.subject, o.address) == (before.check, before.subject, before.address)
+        for o in (other.last_observation for other in new)
     )
 
 
@@ -173,7 +198,7 @@ def _after_alert(incident: Incident, alert: Alert, changes: _Changes) -> Inciden
                 )
             )
         elif problem.key in cleared:
-            problems.append(replace(problem, notified=False, informational=False))
+            problems.append(replace(problem, notified=False, informational=False, phase=Phase.CLEAN, clean_polls=0))
         elif problem.key not in unverified:
             problems.append(problem)
     resolved = alert.reason is AlertReason.RESOLVED

@@ -36,7 +36,7 @@ from handlers.commands.watch_parser import (
 )
 from handlers.message import Card
 from handlers.messages import watches as cards
-from handlers.messages.alerts import current_root_card
+from handlers.messages.alerts import current_root_card, ended_root_card
 from handlers.messages.history import history_card
 from handlers.messages.problems import watch_label
 from handlers.messages.watches import AddedWatch
@@ -121,6 +121,9 @@ class WatchCommands:
         stored = await self._find_allowed(request, name)
         await self.watches.remove(request.channel, stored.watch.id)
         await self.watches.audit(request.channel, request.user, "unwatch", old=stored.watch.subject)
+        await self._edit_root(
+            stored.watch, stored.incident, ended_root_card(stored.watch, stored.incident, _display_name(request))
+        )
         return cards.removed_card(stored.watch, _display_name(request))
 
     async def list_watches(self, request: ChatRequest, _arguments: None) -> Card:
@@ -148,7 +151,7 @@ class WatchCommands:
 
     async def acknowledge(self, request: ChatRequest, name: WatchName) -> Card:
         stored = await self._find(request.channel, name)
-        if stored.incident.opened_at is None:
+        if stored.incident.opened_at is None and not any(p.known_from_start for p in stored.incident.problems):
             raise BadCommand(f"Nothing is open for {stored.watch.subject}, so there is nothing to acknowledge.")
         if acknowledged := stored.incident.acknowledged:
             raise BadCommand(f"{stored.watch.subject} was acknowledged by {acknowledged.actor} already.")
@@ -259,17 +262,17 @@ class WatchCommands:
             if incident == stored.incident or await self.watches.update_incident(
                 channel, watch.id, incident, stored.incident
             ):
-                await self._update_root(watch, incident)
+                await self._edit_root(watch, incident, current_root_card(watch, incident))
                 return replace(stored, incident=incident)
             stored = await self._find(channel, WatchName(watch.id, watch.id))
         raise BadCommand(UPDATE_CONFLICT)
 
-    async def _update_root(self, watch: Watch, incident: Incident) -> None:
+    async def _edit_root(self, watch: Watch, incident: Incident, card: Card) -> None:
         poster = self.posters.get(watch.channel.platform)
         message = await self.outbox.root_message_id(watch.channel, incident.thread_key) if incident.opened_at else None
         if poster and message:
             try:
-                await poster.update(watch.channel, message, current_root_card(watch, incident))
+                await poster.update(watch.channel, message, card)
             except POST_ERRORS as error:  # the next event edits it again
                 log.info("root message not edited", channel=watch.channel.id, error=str(error))
 

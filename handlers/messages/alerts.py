@@ -16,13 +16,17 @@ from handlers.messages.formatting import MUTE_DURATIONS
 from handlers.messages.problems import (
     address_table,
     cleared_lines,
+    flapping_lines,
     format_time,
     known_lines,
+    names_with_addresses,
     problem_lines,
     problem_name,
     problem_sort_key,
     problems_summary,
     remaining_lines,
+    sublist_change_text,
+    sublist_changes,
     unverified_lines,
     watch_label,
     worst_tone,
@@ -31,12 +35,32 @@ from handlers.messages.problems import (
 
 def render_reply(watch: Watch, alert: Alert) -> Card:
     """The reply for an alert, by its reason."""
-    return REPLY_RENDERERS[alert.reason](watch, alert)
+    return _changed_sublists(watch, alert) or REPLY_RENDERERS[alert.reason](watch, alert)
 
 
 def resolved_title(watch: Watch, alert: Alert) -> str:
+    """`clear` only where nothing is left; else what ended, and what did not."""
+    if left := (*alert.remaining, *alert.new):
+        return f"{watch_label(watch)}: {_ended(alert)}; still {problems_summary(left)}"
     after = f" after {format_duration(alert.at - alert.opened_at)}" if alert.opened_at else ""
     return f"{watch_label(watch)}: clear again{after}"
+
+
+def _ended(alert: Alert) -> str:
+    if alert.cleared:
+        return f"{names_with_addresses(alert.cleared)} cleared"
+    return f"{names_with_addresses(alert.unverified)} no longer checked"
+
+
+def _changed_sublists(watch: Watch, alert: Alert) -> Card | None:
+    """The card of an alert that is only about listings with another reason: `Spamhaus ZEN: PBL → XBL`."""
+    changes = sublist_changes(alert.cleared, alert.new)
+    if not changes or len(changes) < max(len(alert.cleared), len(alert.new)):
+        return None
+    title = "; ".join(dict.fromkeys(sublist_change_text(before, now) for before, now in changes))
+    left = (*alert.new, *alert.remaining)
+    lines = (*problem_lines(watch, alert.new), *unverified_lines(alert.unverified), *remaining_lines(alert.remaining))
+    return Card(f"{watch_label(watch)}: {title}", worst_tone(left), lines=lines)
 
 
 def _render_opened(watch: Watch, alert: Alert) -> Card:
@@ -65,14 +89,25 @@ def _render_eased(watch: Watch, alert: Alert) -> Card:
         *remaining_lines(alert.remaining),
         *problem_lines(watch, alert.new),
     )
-    ended = f"no longer {problems_summary(alert.cleared)}" if alert.cleared else "no longer checked on a blocklist"
-    title = "better" if alert.remaining else ended
-    return Card(f"{watch_label(watch)}: {title}", Tone.WARN if alert.remaining else Tone.GOOD, lines=lines)
+    left = (*alert.remaining, *alert.new)
+    title = f"{_ended(alert)}; still {problems_summary(left)}" if left else _ended(alert)
+    return Card(f"{watch_label(watch)}: {title}", worst_tone(left) if left else Tone.GOOD, lines=lines)
 
 
 def _render_resolved(watch: Watch, alert: Alert) -> Card:
-    lines = (*cleared_lines(alert.cleared), *unverified_lines(alert.unverified), *remaining_lines(alert.remaining))
-    return Card(resolved_title(watch, alert), Tone.GOOD, lines=lines)
+    return Card(resolved_title(watch, alert), _resolved_tone(alert), lines=tuple(_resolved_lines(watch, alert)))
+
+
+def _resolved_tone(alert: Alert) -> Tone:
+    left = (*alert.remaining, *alert.new)
+    return worst_tone(left) if left else Tone.GOOD
+
+
+def _resolved_lines(watch: Watch, alert: Alert) -> Iterable[Line]:
+    yield from cleared_lines(alert.cleared)
+    yield from unverified_lines(alert.unverified)
+    yield from remaining_lines(alert.remaining)
+    yield from problem_lines(watch, alert.new)
 
 
 def _render_reminder(watch: Watch, alert: Alert) -> Card:
@@ -90,10 +125,11 @@ def _render_reminder(watch: Watch, alert: Alert) -> Card:
 
 
 def _render_unstable(watch: Watch, alert: Alert) -> Card:
-    note = "No more alerts about it until it has been stable for 12 hours."
     names = ", ".join(dict.fromkeys(map(problem_name, alert.new)))
     return Card(
-        f"{watch_label(watch)}: {names} is unstable", Tone.WARN, lines=(*problem_lines(watch, alert.new), Line(note))
+        f"{watch_label(watch)}: {names} comes and goes",
+        Tone.WARN,
+        lines=(*problem_lines(watch, alert.new), *flapping_lines(alert.new)),
     )
 
 
@@ -115,6 +151,7 @@ REPLY_RENDERERS: Mapping[AlertReason, Callable[[Watch, Alert], Card]] = {
 }
 
 
+NOT_WATCHED = "It is not watched any more, so this message no longer follows it."
 MAX_CHECKED = 16  # addresses per check
 INVITE_STEP = "Add mailcheck to the channel again (in Slack: /invite @mailcheck) to resume its watches."
 
@@ -146,6 +183,13 @@ def root_card(watch: Watch, alert: Alert, current: Incident | None = None) -> Ca
 def current_root_card(watch: Watch, incident: Incident) -> Card:
     """The root message between two alerts, after an acknowledgement or a mute."""
     return _open_root_card(watch, incident, tuple(p for p in incident.problems if p.notified))
+
+
+def ended_root_card(watch: Watch, incident: Incident, actor: str) -> Card:
+    """The root message of an open incident whose watch was removed: what was wrong then, and nothing to press."""
+    card = current_root_card(watch, incident)
+    title = f"{watch_label(watch)}: watch removed by {actor}"
+    return replace(card, title=title, tone=Tone.PLAIN, step="", lines=(*card.lines, Line(NOT_WATCHED)), buttons=())
 
 
 def reply_card(watch: Watch, alert: Alert) -> Card:
@@ -182,7 +226,12 @@ def _open_root_card(
         title=_title(watch, ranked, known_problems),
         tone=Tone.UNSURE if incident.muted else Tone.WARN if incident.acknowledged else worst_tone(ranked),
         step=step,
-        lines=(*problem_lines(watch, ranked, step), *extra_lines, *known_lines(known_problems)),
+        lines=(
+            *problem_lines(watch, ranked, step),
+            *flapping_lines(ranked),
+            *extra_lines,
+            *known_lines(known_problems),
+        ),
         facts=(Fact("Since", format_time(opened)), *acknowledged, *mute),
         table=address_table(ranked) if watch.is_range else None,
         buttons=(*_removal_button(ranked), *_incident_buttons(watch, incident), *_check_button(watch, ranked)),
@@ -193,8 +242,8 @@ def _open_root_card(
 def _resolved_root_card(watch: Watch, alert: Alert) -> Card:
     return Card(
         resolved_title(watch, alert),
-        Tone.GOOD,
-        lines=(*cleared_lines(alert.cleared), *unverified_lines(alert.unverified), *remaining_lines(alert.remaining)),
+        _resolved_tone(alert),
+        lines=tuple(_resolved_lines(watch, alert)),
         facts=(Fact("Since", format_time(alert.opened_at or alert.at)), Fact("Until", format_time(alert.at))),
         buttons=_check_button(watch, (*alert.cleared, *alert.unverified)),
         footnote=_footnote(watch),

@@ -8,13 +8,14 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from bot.checks.registry import CHECK_NAMES
 from bot.inputs.domain_names import display_domain
-from bot.monitoring.models import Problem, Severity, Watch, unique_problems
+from bot.monitoring.models import Observation, Problem, Severity, Watch, unique_problems
 from bot.monitoring.observations import BLOCKLIST
 from handlers.message import Line, Table, Tone
 from handlers.messages.formatting import pluralize
 from handlers.messages.record_titles import record_title
 
 MAX_NAMES = 8
+STABLE_NOTE = "The next alert about it comes when it has been stable for 12 hours."
 CONFIG_PROBLEMS = {  # by the subject of the observation, after the name of the check
     "gone": "not valid",
     "failing": "failing",
@@ -52,6 +53,30 @@ def problems_summary(problems: Sequence[Problem]) -> str:
     config = dict.fromkeys(_config_problem(p) for p in problems if p.last_observation.check != BLOCKLIST)
     on = [f"on {lists[0]}" if len(lists) == 1 else f"on {len(lists)} blocklists"] if lists else []
     return ", ".join((*on, *config))
+
+
+def sublist_changes(cleared: Sequence[Problem], new: Sequence[Problem]) -> list[tuple[Problem, Problem]]:
+    """Listings that a list now explains by another sublist: the problem before and the one now."""
+    return [
+        (before, now)
+        for now in new
+        for before in cleared
+        if before.last_observation.sublist
+        and now.last_observation.sublist
+        and _listing(before.last_observation) == _listing(now.last_observation)
+    ]
+
+
+def _listing(observation: Observation) -> tuple[str, str, str]:
+    return observation.check, observation.subject, observation.address
+
+
+def sublist_change_text(before: Problem, now: Problem) -> str:
+    """`Spamhaus ZEN: PBL → XBL, which is worse`."""
+    ranks = [SEVERITY_ORDER.index(problem.last_observation.severity) for problem in (before, now)]
+    judgment = ", which is worse" if ranks[1] < ranks[0] else ", which is better" if ranks[1] > ranks[0] else ""
+    labels = " → ".join(problem.last_observation.sublist.rpartition("-")[2].upper() for problem in (before, now))
+    return f"{problem_name(now)}: {labels}{judgment}"
 
 
 def _config_problem(problem: Problem) -> str:
@@ -157,6 +182,15 @@ def cleared_lines(problems: Sequence[Problem]) -> list[Line]:
 
 def remaining_lines(problems: Sequence[Problem]) -> list[Line]:
     return [Line(f"Still there: {names_with_addresses(problems)}.", Tone.WARN)] if problems else []
+
+
+def flapping_lines(problems: Sequence[Problem]) -> list[Line]:
+    """Problems that come and go: alerts about them wait until they are stable."""
+    flapping = [problem for problem in problems if problem.flapping]
+    if not flapping:
+        return []
+    since = format_time(min(min(problem.confirmations, default=problem.since) for problem in flapping))
+    return [Line(f"{names_with_addresses(flapping)}: comes and goes since {since}. {STABLE_NOTE}", Tone.WARN)]
 
 
 def known_lines(problems: Sequence[Problem]) -> list[Line]:

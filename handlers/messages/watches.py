@@ -13,7 +13,14 @@ from bot.monitoring.list_counts import RoundCounts
 from bot.monitoring.models import Incident, Muted, Phase, Problem, Watch, unique_problems
 from handlers.message import Button, Card, Fact, Line, Table, Tone, UpdateMode
 from handlers.messages.formatting import MUTE_DURATIONS, pluralize
-from handlers.messages.problems import SEVERITY_TONES, format_time, names_with_addresses, problems_summary, watch_label
+from handlers.messages.problems import (
+    SEVERITY_TONES,
+    format_time,
+    names_with_addresses,
+    problems_summary,
+    watch_label,
+    worst_tone,
+)
 from handlers.messages.report import report_card
 
 MAX_KNOWN_PROBLEMS = 8
@@ -102,16 +109,16 @@ def watches_card(watches: Sequence[StoredWatch]) -> Card:
     if not watches:
         step = "Type `watch 203.0.113.5 example.com` to be alerted when something changes."
         return Card("Nothing is watched in this channel", step=step, private=True)
-    ranked = sorted(watches, key=lambda stored: (stored.incident.opened_at is None, stored.watch.subject))
+    ranked = sorted(watches, key=lambda stored: (not _present(stored), stored.watch.subject))
     rows = tuple(
         (watch_label(stored.watch), watch_state(stored), watch_interval(stored), stored.watch.id) for stored in ranked
     )
     is_limited = any(stored.interval and stored.interval > stored.watch.interval for stored in watches)
-    is_open = sum(stored.incident.opened_at is not None for stored in watches)
+    with_problem = sum(bool(_present(stored)) for stored in watches)
     title = f"{_watch_count(len(watches))} in this channel"
     return Card(
-        f"{title}, {is_open} with a problem" if is_open else title,
-        Tone.WARN if is_open else Tone.GOOD,
+        f"{title}, {with_problem} with a problem" if with_problem else title,
+        worst_tone([p for stored in watches for p in _present(stored)]) if with_problem else Tone.GOOD,
         table=Table(("Target", "State", "Every", "Id"), rows),
         footnote=f"{COMMANDS_NOTE} · {INTERVAL_NOTE}" if is_limited else COMMANDS_NOTE,
         private=True,
@@ -243,13 +250,22 @@ def _known_problem_lines(problems: Sequence[Problem]) -> list[Line]:
 
 def watch_state(stored: StoredWatch) -> str:
     """State of a watch in a few words: problems, acknowledged, muted, paused."""
-    incident = stored.incident
-    notified = [p for p in incident.problems if p.notified and p.phase is not Phase.CLEAN]
-    states = [problems_summary(unique_problems(notified)) or "no problems"]
-    states += ["acknowledged"] if incident.acknowledged and incident.opened_at else []
+    incident, present = stored.incident, _present(stored)
+    known = [p for p in present if p.known_from_start]
+    states = [problems_summary(unique_problems([p for p in present if p not in known]))]
+    states += [f"known when the watch began: {names_with_addresses(known)}"] if known else []
+    flapping = [p for p in incident.problems if p.flapping]
+    states += [f"{names_with_addresses(flapping)} comes and goes"] if flapping else []
+    states = list(filter(None, states)) or ["no problems"]
+    states += ["acknowledged"] if incident.acknowledged else []
     states += [f"muted until {format_time(incident.muted.until)}"] if incident.muted else []
     states += ["paused: mailcheck is not in this channel"] if stored.paused else []
     return ", ".join(states)
+
+
+def _present(stored: StoredWatch) -> list[Problem]:
+    """The problems that the channel knows and that are still there."""
+    return [p for p in stored.incident.problems if p.notified and p.phase is not Phase.CLEAN]
 
 
 def watch_interval(stored: StoredWatch) -> str:

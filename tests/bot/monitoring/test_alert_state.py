@@ -29,16 +29,40 @@ TABLES = {
         +30s | a+ |
         +60s | a+ | opened +a
     """,
-    "listed-at-first-poll-reports-only-end": """
+    "listed-at-first-poll-reports-reminder-and-end": """
         0s   | a+ |
         1h   | a+ |
-        1d   | a+ |
+        1d   | a+ | reminder
         2d   | a+ |
         +1h  | a- |
         +20m | a- |
         +20m | a- | eased -a
         +1h  | a+ |
         +90s | a+ | opened +a
+    """,
+    "acknowledged-at-first-poll-reports-only-end": """
+        0s   | a+ |
+        1h   | a+ |
+        +1m  | ack |
+        1d   | a+ |
+        2d   | a+ |
+        +1h  | a- |
+        +20m | a- |
+        +20m | a- | eased -a
+    """,
+    "watch-of-before-the-upgrade-is-not-reminded": """
+        0s   | a+ |
+        3d   | a+ |
+        5d   | a+ |
+    """,
+    "another-reason-of-one-list-is-one-alert": """
+        0s   | z- |
+        1h   | z/pbl+ |
+        +90s | z/pbl+ | opened +z/pbl
+        3h   | z/xbl+ |
+        +90s | z/xbl+ | grew +z/xbl -z/pbl
+        5h   | z/xbl+ |
+        +20m | z/xbl+ |
     """,
     "list-unknown-at-first-poll-opens-later": """
         0s   | a? b- |

@@ -120,6 +120,38 @@ def test_root_tone_follows_incident_state(
     assert fact in [item.value for item in card.facts] or not fact
 
 
+def test_end_with_a_listing_left_names_it_and_is_not_green() -> None:
+    ended = alert(AlertReason.RESOLVED, WATCH, cleared=(ZEN,), remaining=(BARRACUDA,))
+    for card in (alerts.root_card(WATCH, ended), alerts.reply_card(WATCH, ended)):
+        assert card.title.endswith("Spamhaus ZEN cleared; still on Barracuda")
+        assert card.tone is not Tone.GOOD
+
+
+def test_another_reason_of_one_list_is_named_by_sublists() -> None:
+    pbl, xbl = (
+        replace(ZEN, last_observation=replace(ZEN.last_observation, sublist=sublist, severity=severity))
+        for sublist, severity in (("spamhaus-pbl", Severity.LOW), ("spamhaus-xbl", Severity.HIGH))
+    )
+    worse = alerts.reply_card(WATCH, alert(AlertReason.GREW, WATCH, xbl, cleared=(pbl,)))
+    assert worse.title.endswith("Spamhaus ZEN: PBL → XBL, which is worse")
+    better = alerts.reply_card(WATCH, alert(AlertReason.RESOLVED, WATCH, pbl, cleared=(xbl,)))
+    assert better.title.endswith("Spamhaus ZEN: XBL → PBL, which is better")
+    assert "No longer" not in str(worse.lines), "one change, not an end and a beginning"
+
+
+def test_root_explains_a_problem_that_comes_and_goes() -> None:
+    flapping = replace(ZEN, flapping=True, confirmations=(T0,))
+    card = alerts.root_card(WATCH, alert(AlertReason.FLAPPING, WATCH, flapping))
+    assert any("comes and goes since 24 Nov, 06:00 UTC" in line.text for line in card.lines)
+
+
+def test_root_of_a_removed_watch_has_no_buttons() -> None:
+    card = alerts.ended_root_card(WATCH, INCIDENT, "ada")
+    assert card.title.endswith("watch removed by ada")
+    assert card.buttons == ()
+    assert card.tone is Tone.PLAIN
+
+
 def test_range_alert_is_one_root_with_table() -> None:
     office_watch = watch("203.0.113.0/28")
     problems = (listing_problem("Spamhaus ZEN", f"203.0.113.{n}") for n in (1, 2, 3))
@@ -155,10 +187,13 @@ def test_check_again_of_large_range_uses_listed_addresses() -> None:
     ("sent_alert", "title"),
     [
         (alert(AlertReason.GREW, WATCH, BARRACUDA, remaining=(ZEN,)), "now also on Barracuda"),
-        (alert(AlertReason.EASED, WATCH, cleared=(ZEN,), remaining=(BARRACUDA,)), "better"),
+        (
+            alert(AlertReason.EASED, WATCH, cleared=(ZEN,), remaining=(BARRACUDA,)),
+            "Spamhaus ZEN cleared; still on Barracuda",
+        ),
         (alert(AlertReason.RESOLVED, WATCH, cleared=(ZEN,)), "clear again after 3h"),
         (alert(AlertReason.REMINDER, WATCH, remaining=(ZEN,)), "still on Spamhaus ZEN after 3h"),
-        (alert(AlertReason.FLAPPING, WATCH, ZEN), "Spamhaus ZEN is unstable"),
+        (alert(AlertReason.FLAPPING, WATCH, ZEN), "Spamhaus ZEN comes and goes"),
         (alert(AlertReason.DEGRADED, WATCH, ZEN), "not confirmed: on Spamhaus ZEN"),
         (alert(AlertReason.NOTED, WATCH, ZEN), "on Spamhaus ZEN"),
     ],
