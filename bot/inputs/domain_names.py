@@ -100,6 +100,12 @@ def organizational_domain(domain: str) -> str:
     return _suffixes(icann_only=False).privatesuffix(domain) or domain
 
 
+def registered_domain(domain: str) -> str | None:
+    """The domain that a registry registered: `a.github.io` gives `github.io`. None for a public suffix."""
+    registered: str | None = _suffixes(icann_only=True).privatesuffix(domain)
+    return registered
+
+
 def is_public_suffix(domain: str) -> bool:
     """Whether a registry sells names below it; private suffixes (github.io) do not count."""
     suffixes = _suffixes(icann_only=True)

@@ -146,9 +146,9 @@ def _next_phase(problem: Problem, observation: Observation, policy: AlertPolicy)
 
 
 def _is_worse(observation: Observation, before: Observation) -> bool:
-    """Whether the same subject has another, more severe finding: a change to be told in the same thread."""
+    """Whether the same subject has another finding, as severe or more: a change to be told in the same thread."""
     codes = {observation.code, before.code}
-    return "" not in codes and len(codes) > 1 and observation.severity.alerts and _rank(observation) < _rank(before)
+    return "" not in codes and len(codes) > 1 and observation.severity.alerts and _rank(observation) <= _rank(before)
 
 
 def _rank(observation: Observation) -> int:

@@ -13,6 +13,7 @@ from hashlib import blake2b
 
 from bot.checks.registry import CHECKS
 from bot.models import Finding, Report, Verdict
+from bot.monitoring.check_schedule import observe_run
 from bot.monitoring.messages import (
     DMARC_GONE,
     DMARC_WEAKENED,
@@ -35,6 +36,7 @@ WATCHED_CHECKS = frozenset(id for spec in CHECKS if spec.watched for id in (spec
     RESOLVER,
 }
 ADDRESS_CHECKS = frozenset({"ptr", "helo", "spf"})  # their result differs between the addresses of a range
+NOT_CHECKED = frozenset({"starttls.not-checked"})  # passes in a report, and shows nothing to a watch
 MAX_VALUE_LENGTH = 300  # of a stored value; fits ten mail servers
 POLICY_STRENGTH = ("none", "quarantine", "reject")
 
@@ -97,7 +99,7 @@ def _observe_subject(
     return Observation(
         check=check,
         subject=subject,
-        state=states.get(worst.verdict, ObservedState.LISTED),
+        state=ObservedState.UNKNOWN if worst.code in NOT_CHECKED else states.get(worst.verdict, ObservedState.LISTED),
         at=at,
         address=address,
         severity=Severity.HIGH if worst.verdict is Verdict.FAIL else Severity.MEDIUM,
@@ -200,7 +202,9 @@ def observe(report: Report, config: Mapping[str, str] | None = None, is_range: b
     findings = (finding for finding in report.findings if finding.check == BLOCKLIST)
     lists = tuple(part for finding in findings for part in _listings(finding, report.at, address))
     problems = tuple(observe_findings(config or {}, report, address))
-    memory = observe_memory(config or {}, problems, report.at) if problems else ()
+    memory: Iterable[Observation] = ()
+    if problems:
+        memory = (*observe_memory(config or {}, problems, report.at), *observe_run(config or {}, report))
     return (*lists, *problems, *observe_changes(config or {}, report, address), *memory)
 
 

@@ -19,6 +19,7 @@ import structlog
 
 from bot.models import Report
 from bot.monitoring.alert_state import Transition, advance
+from bot.monitoring.check_schedule import checks_to_leave_out
 from bot.monitoring.digests import enqueue_digests
 from bot.monitoring.dnsbl_quarantine import (
     ListNotice,
@@ -103,7 +104,7 @@ class PollTarget:
         ]
         return cls(claimed, [watch for watch in watches if watch])
 
-    async def poll(self, schedule: str, runner: CheckRunnerProtocol) -> PollResult:
+    async def poll(self, schedule: str, runner: CheckRunnerProtocol, now: datetime) -> PollResult:
         """Run the checks of all addresses, or of the pending ones in a confirmation poll.
 
         Confirmation polls bypass the caches: a cached answer confirms nothing. The notify schedule
@@ -118,7 +119,8 @@ class PollTarget:
             targets = tuple(t for t in targets if str(t.ip) in pending) or targets[:1]
         fresh = schedule == RECHECK_SCHEDULE or bool(pending)
         selectors = known_selectors(member.incident for member in self.watches)
-        return PollResult(self, await run_checks(targets, watch, runner, fresh, selectors))
+        left_out = checks_to_leave_out([member.incident for member in self.watches], watch.domain, now)
+        return PollResult(self, await run_checks(targets, watch, runner, fresh, selectors, left_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +285,7 @@ class Poller:
     async def _poll_claimed(self, schedule: str, claimed: Sequence[ClaimedTarget]) -> None:
         unreadable = self._repository.unreadable
         targets = [PollTarget.from_claim(row, unreadable) for row in claimed]
-        polls = await asyncio.gather(*(target.poll(schedule, self._runner) for target in targets))
+        polls = await asyncio.gather(*(target.poll(schedule, self._runner, self._clock()) for target in targets))
         quarantined = await self._update_list_health(polls)
         multipliers = await self._repository.interval_multipliers()
         now, policy = self._clock(), self._config.policy
