@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,11 +21,12 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.bulk_check import Task, mailcheck
-from benchmarks.running import CLIENT_CORE, CORES, SERVER_CORE, free_port, list_server
+from benchmarks.running import CLIENT_CORE, CORES, SERVER_CORE, list_server
 from benchmarks.tables import Table, percentile, ratio, show
 from benchmarks.world import addresses, write_catalog, zone_names
 from tests.support.fake_slack import TOKEN
 from tests.support.slack_payloads import SECRET, form_body, signed_headers, slash_command
+from tests.support.unused_port import unused_port
 
 MAILCHECK = Path(sys.executable).with_name("mailcheck")
 PAUSE_S = 0.1
@@ -40,16 +40,16 @@ RATE_LIMITS = {IDLE: None, "beside a paced sweep": RATE_LIMIT, "beside a sweep f
 @contextmanager
 def bot(folder: Path) -> Iterator[int]:
     """Run the bot; yields its port."""
-    port, unused_port = _free_tcp_port(), free_port()
+    port, closed_port = unused_port(), unused_port()
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "MAILCHECK_STATE_DIR": str(folder),
-        "MAILCHECK_NAMESERVERS": f"127.0.0.1:{unused_port}",
+        "MAILCHECK_NAMESERVERS": f"127.0.0.1:{closed_port}",
         "MAILCHECK_HTTP": f"127.0.0.1:{port}",
         "SLACK_BOT_TOKEN": TOKEN,
         "SLACK_SIGNING_SECRET": SECRET,
-        "SLACK_API_URL": f"http://127.0.0.1:{unused_port}/api/",
+        "SLACK_API_URL": f"http://127.0.0.1:{closed_port}/api/",
     }
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([MAILCHECK, "serve"], env=environment, stdin=subprocess.DEVNULL, stderr=log)
@@ -131,12 +131,6 @@ def connect(port: int) -> http.client.HTTPConnection:
         else:
             return connection
     raise SystemExit("the bot did not start")
-
-
-def _free_tcp_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def tables(quick: bool) -> Iterator[Table]:

@@ -12,9 +12,10 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.bulk_check import DNSPERF, ENGINE, OURS, Program, Task, programs
-from benchmarks.running import RunResult, find_program, free_port, list_server, process_on_server, run
+from benchmarks.running import RunResult, find_program, list_server, process_on_server, run
 from benchmarks.tables import Table, ratio, show
 from benchmarks.world import addresses, zone_names
+from tests.support.unused_port import unused_port
 
 CLIENTS = (DNSPERF, ENGINE, OURS)
 READY = "start of service"
@@ -47,7 +48,7 @@ def unbound(lists: int) -> Iterator[int]:
     program = find_program("unbound")
     if program is None:
         raise SystemExit("These runs go through unbound, which is not installed: apt-get install unbound")
-    port = free_port()
+    port = unused_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "unbound.conf"
         config.write_text(CONFIG.format(port=port, lists=lists))

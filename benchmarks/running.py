@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.world import write_zones
+from tests.support.unused_port import unused_port
 
 ROOT = Path(__file__).parent.parent
 PEERS = ROOT / ".cache" / "bench-venv"
@@ -90,7 +90,7 @@ def list_server(addresses: int, lists: int = 50) -> Iterator[int]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # the daemon drops its privileges before it reads
         zones = write_zones(Path(folder), addresses, lists)
-        port = free_port()
+        port = unused_port()
         command = [daemon, "-n", "-b", f"127.0.0.1/{port}", "-c", "0", "-w", folder, *zones]
         with process_on_server(command, READY):
             yield port
@@ -133,11 +133,3 @@ def process_on_server(command: Sequence[str], ready: str) -> Iterator[str]:
         process.terminate()
         process.wait()
         process.stdout.close()
-
-
-def free_port() -> int:
-    """A free UDP port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port

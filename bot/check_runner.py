@@ -1,4 +1,4 @@
-"""Runs all checks of a request side by side under one time budget and builds the report."""
+"""Runs all checks of a request side by side under one time budget, then advises, and builds the report."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Protocol
 
 import structlog
 
+from bot.advice import advise
 from bot.checks.finding_codes import ANY_CHECK
 from bot.checks.registry import CheckSpec, Need, missing_parts
 from bot.checks.special_purpose import runs_ip_checks
@@ -99,7 +100,7 @@ class CheckRunner:
             # answers would delay them.
             tasks = (_run(spec, part, counted) for spec, part in reversed(selected))
             rows = (await asyncio.gather(*tasks))[::-1]
-        findings = [finding for row in rows for finding in row]
+        findings = advise(request, [finding for row in rows for finding in row])
         return Report(
             request=request,
             at=self.clock(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from bot import doctor
+from bot import advice, doctor
 from bot.bounces import classify
 from bot.checks import sender_requirements
 from bot.checks.finding_codes import ANY_CHECK, FindingCode
@@ -21,6 +21,7 @@ SECTIONS: Mapping[str, Mapping[str, FindingCode]] = {
         spec.title: {code: row for other in CHECKS if other.title == spec.title for code, row in other.codes.items()}
         for spec in CHECKS
     },
+    "Advice from the whole report": advice.CODES,
     "Sender requirements": sender_requirements.CODES,
     "`mailcheck doctor`": doctor.CODES,
 }

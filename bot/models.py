@@ -150,7 +150,8 @@ class DnsAnswer:
     space (bytes that are not UTF-8 become U+FFFD), MX as `10 mx.example.com`, names without the
     trailing dot (the root is `.`). No records and `exists` is NODATA; not `exists` is NXDOMAIN.
     `ttl` is in seconds: of the records, or the negative TTL of RFC 2308. `authentic` is the AD
-    bit: meaningful only over a trusted path to a validating resolver.
+    bit: meaningful only over a trusted path to a validating resolver. `aliases` are the names that
+    CNAME records lead to, in order: whoever owns the last one publishes the records.
     """
 
     name: str
@@ -159,6 +160,7 @@ class DnsAnswer:
     exists: bool = True
     ttl: int = 0
     authentic: bool = False
+    aliases: tuple[str, ...] = ()
 
 
 class LookupFailed(Exception):

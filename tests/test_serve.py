@@ -19,14 +19,9 @@ from bot.storage.redis_client import open_client
 from tests.support.dns_server import serve
 from tests.support.mail_world import LISTED, mail_world
 from tests.support.redis_server import RedisServer
+from tests.support.unused_port import unused_port
 
 MAILCHECK = Path(sys.executable).with_name("mailcheck")
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @asynccontextmanager
@@ -34,7 +29,7 @@ async def running(
     state: Path, stdin: int = asyncio.subprocess.DEVNULL, **variables: str
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     async with serve(mail_world()) as server:
-        address = f"127.0.0.1:{free_port()}"
+        address = f"127.0.0.1:{unused_port()}"
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(state),
@@ -110,7 +105,7 @@ async def start_up_error(state: Path, **variables: str) -> str:
 
 
 async def test_unreachable_redis_is_one_line_without_password(tmp_path: Path) -> None:
-    error = await start_up_error(tmp_path, REDIS_URL=f"redis://:s3cret@127.0.0.1:{free_port()}/0")
+    error = await start_up_error(tmp_path, REDIS_URL=f"redis://:s3cret@127.0.0.1:{unused_port()}/0")
     assert error.count("\n") == 0
     assert "cannot be reached" in error
     assert "s3cret" not in error

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import httpx
 
-from tests.test_serve import free_port, get, running, start_up_error
+from tests.support.unused_port import unused_port
+from tests.test_serve import get, running, start_up_error
 
 
 async def test_metrics_listener_is_the_only_one_with_metrics(tmp_path: Path) -> None:
-    metrics_address = f"127.0.0.1:{free_port()}"
+    metrics_address = f"127.0.0.1:{unused_port()}"
     more = {"MAILCHECK_METRICS": metrics_address, "MAILCHECK_PUBLIC_HOSTS": "bot.example.com"}
     async with running(tmp_path, **more) as (url, _):
         assert (await get(f"{url}/healthz")).status_code == 200
@@ -37,6 +38,6 @@ async def test_metrics_address_in_use_is_reported(tmp_path: Path) -> None:
 
 
 async def test_metrics_address_equal_to_http_is_reported(tmp_path: Path) -> None:
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{unused_port()}"
     error = await start_up_error(tmp_path, MAILCHECK_HTTP=address, MAILCHECK_METRICS=address)
     assert "set MAILCHECK_METRICS to another address" in error

@@ -25,9 +25,10 @@ import typer
 from bot.__main__ import app
 from tests.support.dns_server import serve
 from tests.support.mail_world import GOOD, LISTED, mail_world
+from tests.support.unused_port import unused_port
 from tests.support.web_page import csrf_token, submit_command, until_shown
 from tests.test_command_line import HEADER, REPLIES
-from tests.test_serve import free_port, get
+from tests.test_serve import get
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("bot", "handlers")
@@ -184,7 +185,7 @@ async def test_every_entry_point_finds_its_own_packages(install: Install) -> Non
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
 async def test_serve_and_demo_start_beside_foreign_packages(install: Install, command: str) -> None:
-    http = f"127.0.0.1:{free_port()}"
+    http = f"127.0.0.1:{unused_port()}"
     async with serve(mail_world()) as server:
         more = {"MAILCHECK_NAMESERVERS": server.address, "MAILCHECK_HTTP": http}
         process = await install.start(install.programs / "mailcheck", command, **more)

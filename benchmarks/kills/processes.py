@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from bot.storage.embedded_valkey import EmbeddedValkey
 from bot.storage.redis_client import open_client
 from tests.support.fake_slack import TOKEN
 from tests.support.slack_payloads import SECRET
+from tests.support.unused_port import unused_port
 
 MAILCHECK = Path(sys.executable).with_name("mailcheck")
 START_TIMEOUT_S = 60.0
@@ -39,12 +39,6 @@ def environment(state: Path, poll_interval_s: int, dns: str, slack_url: str) -> 
     }
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 @dataclass(slots=True)
 class BotProcess:
     """A `mailcheck serve` process."""
@@ -60,7 +54,7 @@ class BotProcess:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        self.port = free_port()
+        self.port = unused_port()
         with self.log.open("a") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *(MAILCHECK, "serve", "--role", self.role),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from bot.bounces.bounce_text import restore_text, text_parts
+from bot.bounces.bounce_text import attached_messages, restore_text, text_parts
 from bot.bounces.classify import Bounce, explain, remote_host, sanitize_line
 from bot.bounces.dsn import parse_fields, parse_report
 from bot.bounces.log_families import parse_line
@@ -17,11 +17,14 @@ from bot.bounces.rule_files import BounceMailFile, load_file
 MAX_STATEMENT = 4_000
 MAX_REPLY = 1_500  # of one multiline reply; real ones have at most ten lines of 80
 EDGES = " \t-—–=*_#>|\"'«»“”.:"
-TRANSCRIPT = re.compile(r"(?:mta: 0x[0-9a-f]{1,16}: )?(?:<<<|<--|<-|S:|<) ?(?=\d{3}[ -])")
+TRANSCRIPT = re.compile(
+    r"(?:mta: 0x[0-9a-f]{1,16}: )?(?:<<<|<--|<-|S:|<|(?:LOG|Log|Reply|Response|Error): ) ?(?=\d{3}[ -])"
+)
 SENT_COMMAND = re.compile(r"(?:>>>|-->|->|C:) ?")
 ADDRESS = r"[^\s<>@,;:\"'()\[\]]{1,64}@[^\s<>@,;:\"'()\[\]]{1,255}"
-ADDRESS_LINE = re.compile(rf"<?({ADDRESS})>?(?: ?\([^()]{{0,320}}\)| ?<{ADDRESS}>)?(:?)$")
+ADDRESS_LINE = re.compile(rf"<?({ADDRESS})>?( ?\([^()]{{0,320}}\)| ?<{ADDRESS}>)?(:?)$")
 RECIPIENT_BLOCK = re.compile(rf"<?({ADDRESS})>?(?:: | ?\([^()]{{0,320}}\):? |:? (?=\S))")
+POSTFIX_BLOCK = re.compile(rf"<{ADDRESS}>(?: \(expanded from <{ADDRESS}>\))?: ")
 CODE = r"(?:4[2-5]\d|5[0-57]\d)"
 ENHANCED = r"[45]\.\d{1,3}\.\d{1,3}"
 # A reply or a code as servers and reports write it: at the start, after a mark, or code and enhanced code together.
@@ -39,6 +42,11 @@ HEADER = re.compile(
     r"|auto-submitted|list-[a-z-]+|references|in-reply-to|user-agent|precedence)\s?:",
     re.IGNORECASE,
 )
+COPIED_FIELD = re.compile(r"(?:subject|from|to|cc|date|sender address|betreff|objet|asunto|oggetto)\s?:", re.IGNORECASE)
+HTTP = re.compile(r"\bHTTP/[123](?:\.\d)?\b")  # its status codes are not those of SMTP
+SENTENCE_ENDS = (".", "!", "?", '"', "'", ")", "]")
+STANDARD_TEXT = "action not taken: mailbox unavailable"
+NUMBER_LIKE_CODE = re.compile(r"(?<![\w.])[45](?:\d\d|\.\d{1,3}\.\d{1,3})(?![\w.])")  # in prose: a price, a date
 REFUSAL_WORDS = re.compile(
     r"(?:^|[\s:;\"'(])[45]\d\d[- ]|(?<![\w.])[45]\.\d{1,3}\.\d{1,3}(?![\w.])"
     r"|reject|refus|den(?:y|ied)|block|defer|bounce|undeliver|unknown"
@@ -49,6 +57,7 @@ REFUSAL_WORDS = re.compile(
 )
 REPLY_CONTINUES = re.compile(r"^([45]\d\d)-(?:([45]\.\d{1,3}\.\d{1,3}) )?")
 MIN_REPLY_WORDS = 2
+MAX_DEPTH = 3  # of bounces that were forwarded as attachments
 MAX_COMPARED = 200  # verdicts without a recipient
 CONSEQUENCE_CODES = (503, 354)  # what follows in a session after the refusal
 
@@ -68,8 +77,8 @@ def load_phrases() -> BounceMailFile:
     return load_file("bounce_mail.toml", BounceMailFile)
 
 
-def read_text(lines: Sequence[str]) -> Iterator[Bounce]:
-    """The refusals in a bounce mail, in a part of one, or in a list of replies.
+def read_text(lines: Sequence[str], depth: int = 0) -> Iterator[Bounce]:
+    """The refusals in a bounce mail, in one that is attached, in a part of one, or in a list of replies.
 
     The fields of a delivery report are exact; the text beside them counts where they give no reason.
     """
@@ -83,12 +92,17 @@ def read_text(lines: Sequence[str]) -> Iterator[Bounce]:
             break
         statements = list(split_statements(body_lines))
         if is_message or reported or _is_bounce_mail(body):
-            read = _one_per_recipient(statements)
+            read = _one_per_recipient(statements, prose_counts=reported != [] or _is_bounce_mail(text))
         else:
             read = [("", bounce) for bounce in _replies(statements)]
         reported = _with_reasons(reported, read) if reported else read
         if reported:  # an HTML part repeats the text part
             break
+    if not reported and depth < MAX_DEPTH:
+        for attached in attached_messages(text):
+            if _is_bounce_mail(attached):
+                yield from read_text(attached.split("\n"), depth + 1)
+                return
     yield from (bounce for _, bounce in reported)
 
 
@@ -106,19 +120,21 @@ def _with_reasons(
 
 def is_refusal(text: str) -> bool:
     """Whether a statement that is no log line says of a refusal."""
-    if HEADER.match(text):
+    if HEADER.match(text) or HTTP.search(text):
         return False
     return bool(REFUSAL_WORDS.search(text.lower())) and (
-        any(mark in text for mark in "0123456789") or explain(text).certain
+        bool(CODED.search(text)) or explain(NUMBER_LIKE_CODE.sub(" ", text)).certain
     )
 
 
 def _without_original(lines: Sequence[str]) -> Iterator[str]:
+    """The lines above the copied original; a phrase in the midst of a wrapped sentence does not announce one."""
+    phrases, in_sentence = load_phrases().copied_original, False
     for line in lines:
         words = line.strip(EDGES).lower()
-        phrases = load_phrases().copied_original
-        if words.startswith(phrases) and any(_starts_with(words, phrase) for phrase in phrases):
+        if not in_sentence and words.startswith(phrases) and any(_starts_with(words, phrase) for phrase in phrases):
             return
+        in_sentence = line[-1:].isalnum() or line.endswith(",")
         yield line
 
 
@@ -140,7 +156,13 @@ def split_statements(lines: Sequence[str]) -> Iterator[Statement]:
         text = TRANSCRIPT.sub("", line.strip(), count=1)
         line_indent = len(line) - len(line.lstrip())
         address = ADDRESS_LINE.match(text)
-        if current and text and not address and (line_indent > indent or block or continues(current, text)):
+        in_paragraph = text and POSTFIX_BLOCK.match(current) and not POSTFIX_BLOCK.match(text)
+        if (
+            current
+            and text
+            and not address
+            and (line_indent > indent or block or in_paragraph or continues(current, text))
+        ):
             current = f"{current} {text}"[:MAX_STATEMENT]
             continue
         if current:
@@ -148,8 +170,8 @@ def split_statements(lines: Sequence[str]) -> Iterator[Statement]:
             is_reason = current.rstrip(EDGES).lower().endswith(load_phrases().reason_follows)
         current, indent, block = "", line_indent, False
         if address:
-            recipient, block = address[1], bool(address[2])
-            current = f"{address[1]}:"
+            recipient, block = address[1], bool(address[3])
+            current = f"{address[1]}: {address[2] or ''}".rstrip()
         elif text and not SENT_COMMAND.match(text):
             current = text
 
@@ -167,8 +189,17 @@ def continues(statement: str, line: str) -> bool:
     code, enhanced = reply[1], reply[2]
     if enhanced:
         return line[len(code) + 1 :].startswith(enhanced)
-    has_more = f" {code}-" in statement or line[len(code) : len(code) + 1] == "-"
-    return has_more or (line[len(code) : len(code) + 1] == " " and not explain(statement).certain)
+    if f" {code}-" in statement or line[len(code) : len(code) + 1] == "-":
+        return True
+    return line[len(code) : len(code) + 1] == " " and not _is_other_reply(statement, line)
+
+
+def _is_other_reply(statement: str, line: str) -> bool:
+    """Whether two lines with one code, the first with a dash, each name a cause: a list of replies, cut short."""
+    first, second = explain(statement), explain(line)
+    is_preamble = STANDARD_TEXT in statement.lower()  # RFC 5321 §4.2.3, the reason follows
+    ends = statement.endswith(SENTENCE_ENDS)
+    return ends and first.certain and second.certain and first.cause != second.cause and not is_preamble
 
 
 def _replies(statements: Sequence[Statement]) -> Iterator[Bounce]:
@@ -178,12 +209,17 @@ def _replies(statements: Sequence[Statement]) -> Iterator[Bounce]:
             yield explain_statement(statement.text)
 
 
-def _one_per_recipient(statements: Sequence[Statement]) -> list[tuple[str, Bounce]]:
-    """The best verdict for each recipient; prose counts only where nothing has a code."""
-    refusals = [statement for statement in statements if CODED.search(statement.text) or _is_reason(statement)]
+def _one_per_recipient(statements: Sequence[Statement], prose_counts: bool) -> list[tuple[str, Bounce]]:
+    """The best verdict for each recipient; prose counts only in a bounce mail where nothing has a code."""
+    refusals = [
+        statement
+        for statement in statements
+        if not COPIED_FIELD.match(statement.text) and (CODED.search(statement.text) or _is_reason(statement))
+    ]
     if not refusals:
+        readable = statements if prose_counts else ()
         certain = [
-            statement for statement in statements if is_refusal(statement.text) and explain(statement.text).certain
+            statement for statement in readable if is_refusal(statement.text) and explain(statement.text).certain
         ]
         return [(statement.recipient, explain_statement(statement.text)) for statement in certain[:1]]
     best: list[tuple[str, Bounce]] = []

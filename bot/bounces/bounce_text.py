@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import email
 import html
 import re
@@ -20,30 +21,15 @@ BOUNDARY = re.compile(r"boundary\s*=", re.IGNORECASE)
 FIRST_HEADER = re.compile(r"[!-9;-~]{1,76}[ \t]?:")
 LOOSE_PART = re.compile(r"--(?P<boundary>[^\s]{1,70})\nContent-", re.IGNORECASE)
 MIME_HEADER = re.compile(r"^(?:content-type|content-transfer-encoding|mime-version)\s?:", re.IGNORECASE | re.MULTILINE)
+DEFANGED = re.compile(r"(?<=[A-Za-z0-9])(?:\[\.\]|\(\.\))(?=[A-Za-z0-9])")  # 203[.]0[.]113[.]9
+BASE64_LINE = re.compile(r"[A-Za-z0-9+/]{4,100}={0,2}")
+MIN_BASE64_CHARS = 200
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})(?:\s[^<>]{0,4000})?/?>")
 BLOCK_TAGS = frozenset(
-    (
-        "br",
-        "p",
-        "div",
-        "tr",
-        "td",
-        "th",
-        "table",
-        "li",
-        "ul",
-        "ol",
-        "hr",
-        "pre",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "body",
-        "html",
-        "title",
-    )
+    ("br", "p", "div", "tr", "table", "li", "ul", "ol", "hr", "pre", "h1", "h2", "h3", "h4", "body", "html", "title")
 )
+CELL_TAGS = frozenset(("td", "th"))
+LINE_TAGS = re.compile(r"<(?:br|p|div|tr|li)\b", re.IGNORECASE)
 HIDDEN_TAGS = frozenset(("style", "script", "head"))
 MIN_TAGS = 4
 # Fields and parts of a report whose line ends were lost; one that has them has each on a line of its own.
@@ -60,6 +46,7 @@ MIN_LOST_ENDS = 3
 
 def restore_text(lines: Sequence[str]) -> str:
     """The text without quotes, common indent, unusual spaces and, if it is HTML, tags; lost line ends restored."""
+    lines = [DEFANGED.sub(".", line) if "[.]" in line or "(.)" in line else line for line in lines]
     cleaned = [
         INVISIBLE.sub("", SPACES.sub(" ", line)).rstrip() if not line.isascii() else line.rstrip() for line in lines
     ]
@@ -76,7 +63,21 @@ def restore_text(lines: Sequence[str]) -> str:
         and len(LOST_LINE_END.findall(text)) >= MIN_LOST_ENDS
     ):
         text = LOST_LINE_END.sub("\n", text)
+    text = _from_base64(text)
     return text if is_mime(text) else _without_tags(text)
+
+
+def _from_base64(text: str) -> str:
+    """The text of a body that was pasted without the header which says that it is base64."""
+    lines = text.split("\n")
+    if len(text) < MIN_BASE64_CHARS or not all(map(BASE64_LINE.fullmatch, filter(None, lines))):
+        return text
+    try:
+        content = base64.b64decode("".join(lines), validate=True)
+    except ValueError:
+        return text
+    decoded = decode_bytes(content, "utf-8")
+    return decoded if decoded.replace("\n", "").replace("\r", "").replace("\t", "").isprintable() else text
 
 
 def _common_indent(lines: Sequence[str]) -> int:
@@ -132,16 +133,34 @@ def _without_tags(text: str) -> str:
     """HTML as text; text with only a few tags, or none, as it is."""
     if len(TAG.findall(text)) < MIN_TAGS:
         return text
-    parts, position, hidden = [], 0, ""
+    parts: list[str] = []
+    position, hidden, source_lines = 0, "", not LINE_TAGS.search(text) or "<pre" in text.lower()
     for tag in TAG.finditer(text):
         name = tag[2].lower()
         if not hidden:
-            parts.append(text[position : tag.start()])
-            parts.append("\n" if name in BLOCK_TAGS else "")
+            parts.append(_between_tags(text[position : tag.start()], source_lines, parts))
+            parts.append("\n" if name in BLOCK_TAGS else "\t" if name in CELL_TAGS and not tag[1] else "")
         if hidden == name and tag[1]:
             hidden = ""
         elif not hidden and name in HIDDEN_TAGS and not tag[1]:
             hidden = name
         position = tag.end()
-    parts.append("" if hidden else text[position:])
+    parts.append("" if hidden else _between_tags(text[position:], source_lines, parts))
     return html.unescape("".join(parts))
+
+
+def _between_tags(text: str, source_lines: bool, before: Sequence[str]) -> str:
+    """Text between tags; where tags end the lines, a line end of the source is a space, and none after such a tag."""
+    if source_lines:
+        return text
+    if before and before[-1] == "\n":
+        text = text.removeprefix("\n")
+    return text.replace("\n", " ")
+
+
+def attached_messages(text: str) -> Iterator[str]:
+    """The messages attached to a message, as when a bounce is forwarded."""
+    if is_mime(text):
+        for part in parse_message(text).walk():
+            if part.get_content_type() == "message/rfc822" and part.is_multipart():
+                yield from (inner.as_string() for inner in part.get_payload() if isinstance(inner, Message))

@@ -6,7 +6,7 @@ A parser gives None for a line that tells of no recipient. Formats: the logs' ow
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bot.bounces.log_lines import LogEvent, LogLine, Sessions, State
 from bot.bounces.protocol_logs import RCPT, parse_hmailserver, parse_mailenable, parse_mdaemon
@@ -66,6 +66,7 @@ SENDMAIL_RELAY = re.compile(rf" relay={HOST}")
 SENDMAIL_CLIENT = re.compile(r" relay=[^\s,]{0,255} ?\[([0-9A-Fa-f.:]{2,45})\]")
 SENDMAIL_ARGUMENT = re.compile(r" arg1=<?([^\s<>,]{1,320})")
 SENDMAIL_STATUS = re.compile(r" dsn=([45]\.\d{1,3}\.\d{1,3})(?:,|$)")
+SENDMAIL_RECIPIENTS = re.compile(r" to=((?:<[^<>]{0,320}>,?|[^\s,]{1,320},(?! )){0,100}[^\s,]{0,320})")
 SENDMAIL_REPLY = re.compile(r"\((?=[45]\d\d)(.{4,2000})\)$")
 
 # https://man.openbsd.org/smtpd.8; the older form is that of OpenSMTPD 5
@@ -80,6 +81,9 @@ OPENSMTPD_STATES = {
     "error": State.BOUNCED,
 }
 HARAKA_ID = re.compile(r"\[([0-9A-Z][0-9A-F-]{0,40}(?:\.\d{1,6}){1,3})\]")
+HARAKA_DENIED = re.compile(r"\bdeny(?:soft)?(?:\([a-z?]{0,10}\))?:? .{0,400}?\bplugin=\S{1,80} (.{1,2000})")
+HARAKA_RECIPIENT = re.compile(r"\brcpt_to: <?([^\s<>]{1,320})")
+HARAKA_CLIENT = re.compile(r"\[?([0-9A-Fa-f.:]{7,45})\]?")
 PARENTHESES = re.compile(r"\(([^()\s]{1,255})\)")
 
 # https://cr.yp.to/proto/qsbmf.txt and qmail-log(5)
@@ -205,14 +209,16 @@ def parse_sendmail(line: LogLine, _sessions: Sessions) -> LogEvent | None:
     if not has_status or queue_id is None or " to=" not in fields:
         return None
     state = _sendmail_state(result)
-    host, status, reply_text = (
+    host, status, quoted = (
         SENDMAIL_RELAY.search(fields),
         SENDMAIL_STATUS.search(fields),
         SENDMAIL_REPLY.search(result),
     )
+    recipients = SENDMAIL_RECIPIENTS.search(fields)
+    reply = fields.partition(", reply=")[2] or (quoted[1] if quoted else result)
     return state and LogEvent(
-        state, line.text, queue_id[1], fields.partition(" to=")[2].partition(",")[0].strip("<>"),
-        reply_text[1] if reply_text else result, status[1] if status else None, host["host"] if host else None,
+        state, line.text, queue_id[1], re.sub("[<>]", "", recipients[1]).strip(",") if recipients else "",
+        reply, status[1] if status else None, host["host"] if host else None,
         queue_id[1], day=line.day,
     )  # fmt: skip
 
@@ -243,9 +249,14 @@ def parse_opensmtpd(line: LogLine, _sessions: Sessions) -> LogEvent | None:
     relay = fields.get("relay", "").strip('"')
     host = PARENTHESES.search(relay) or PARENTHESES.search(line.body.partition("relay=")[2])
     return LogEvent(
-        state, line.text, old[2] if old else line.body.partition(" ")[0], fields.get("to", "").strip("<>"),
+        state, line.text, _opensmtpd_id(line, old, fields), fields.get("to", "").strip("<>"),
         line.body.partition("stat=")[2].strip('"') or reply, host=host[1] if host else None, day=line.day,
     )  # fmt: skip
+
+
+def _opensmtpd_id(line: LogLine, old: re.Match[str] | None, fields: Mapping[str, str]) -> str:
+    """The envelope, which every attempt names; the session in front differs for each."""
+    return old[2] if old else fields.get("evpid") or line.body.partition(" ")[0]
 
 
 def parse_qmail(line: LogLine, sessions: Sessions) -> LogEvent | None:
@@ -267,7 +278,16 @@ def parse_qmail(line: LogLine, sessions: Sessions) -> LogEvent | None:
 
 
 def parse_haraka(line: LogLine, _sessions: Sessions) -> LogEvent | None:
-    """Haraka's outbound: `hmail bounced`, `delivered file=…`, `deferred`."""
+    """Haraka's outbound: `hmail bounced`, `delivered file=…`, `deferred`; and what its own server denied."""
+    if denied := HARAKA_DENIED.search(line.body):
+        recipient = HARAKA_RECIPIENT.search(line.body)
+        client = HARAKA_CLIENT.search(denied[1])
+        return LogEvent(
+            State.REFUSED, line.text, recipient=recipient[1] if recipient else "", reply=denied[1],
+            client=client[1] if client else None, day=line.day,
+        )  # fmt: skip
+    if "[PROTOCOL]" in line.body and "[outbound]" not in line.body:
+        return LogEvent(State.REMOVED, line.text)  # the dialogue, which the notice repeats
     if "[outbound]" not in line.body:
         return None
     fields = {name: value.strip('"') for name, value in FIELD.findall(line.body)}
@@ -325,6 +345,7 @@ PARSERS_BY_PROGRAM: dict[str, Parser] = {
 # By a mark in a line whose program is not named: the first parser that reads it.
 PARSERS_BY_MARK: tuple[tuple[str, Parser], ...] = (
     ("[outbound]", parse_haraka),
+    ("] [core] ", parse_haraka),
     ("SMTP-", parse_mailenable),
     ('"SMTP', parse_hmailserver),
     ("--", parse_mdaemon),

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from bot.bounces.classify import INBOUND, Bounce, receiver_of
 from bot.bounces.log_lines import LogEvent, State
+from bot.bounces.text_input import FileCutShort
 
 MAX_OPEN = 200_000  # messages that are in the queue at a time
 MAX_OPEN_DAYS = 5  # of log time; a mail server gives up after that
@@ -49,7 +50,8 @@ class LogSummary:
     `refusals` are messages (per recipient) that others refused and that were not delivered:
     `bounced` and, at the end of the log, `deferred` ones. `recovered` were delivered after all;
     `attempts` are all refused attempts. `refused_by_us` are refusals by our own server, with
-    `own_causes`; `own_faults` of them are our server's fault. `at_least`: more may have been.
+    `own_causes`; `own_faults` of them are our server's fault. `at_least`: more may have been;
+    `cut_short`: because the file ends before its content does.
     """
 
     lines: int
@@ -61,6 +63,7 @@ class LogSummary:
     sent: int = 0
     refused_by_us: int = 0
     at_least: bool = False
+    cut_short: bool = False
     causes: tuple[CauseCount, ...] = ()
     own_causes: tuple[CauseCount, ...] = ()
     own_faults: tuple[CauseCount, ...] = ()
@@ -90,12 +93,16 @@ class DeliveryCounter:
         self._open: OrderedDict[str, dict[str, _OpenMessage]] = OrderedDict()
         self._open_count = 0
         self._at_least = False
+        self._cut_short = False
 
     def count_lines(self, lines: Iterable[str]) -> Iterator[str]:
-        """Pass the lines through, counting them."""
-        for line in lines:
-            self.lines += 1
-            yield line
+        """Pass the lines through, counting them; a file that is cut short ends there."""
+        try:
+            for line in lines:
+                self.lines += 1
+                yield line
+        except FileCutShort:
+            self._cut_short = self._at_least = True
 
     def add(self, event: LogEvent | None, bounce: Bounce | None) -> None:
         """Count one event of a log, or one refusal that was in no log."""
@@ -138,6 +145,7 @@ class DeliveryCounter:
             sent=totals["sent"],
             refused_by_us=totals["refused_by_us"],
             at_least=self._at_least,
+            cut_short=self._cut_short,
             causes=causes[:limit],
             own_causes=own_causes[:limit],
             own_faults=tuple(cause for cause in own_causes if cause.side == "you")[:limit],

@@ -26,6 +26,7 @@ TRACKING_STATES = {
 # In a tracking log: [{LED=550 5.1.1 …};{MSG=…};{FQDN=mx.example.com};{IP=192.0.2.4};…]
 LAST_ERROR = re.compile(r"\{LED=([^{}]{1,2000})")
 LAST_HOST = re.compile(r"\{FQDN=([^{}]{1,255})")
+STATUS_END = re.compile(r"(?<=\]);(?=\[)|(?<![\]}]);(?![{\[])")
 QUEUE_ENTRY = re.compile(r"(?P<id>[0-9A-Za-z]{5,20})[*!#X-]? {1,12}\d{1,12} [A-Z][a-z]{2} ")
 QUEUE_HEAD = re.compile(r"-{1,10} ?Q(?:ueue)?[ -]ID ?-{1,10}", re.IGNORECASE)
 QUEUE_REASON = re.compile(r"\s*\((.{3,2000})\)\s*$")
@@ -93,8 +94,13 @@ def _tracking_events(values: Mapping[str, str], text: str) -> Iterator[LogEvent]
     state = TRACKING_STATES.get(values["event-id"].upper())
     if state is None:
         return
+    if state is State.BOUNCED and values.get("source", "").upper() == "AGENT":
+        client = values.get("client-ip") or None
+        reply = values.get("recipient-status") or values.get("source-context", "")
+        yield LogEvent(State.REFUSED, text, recipient=values["recipient-address"], reply=reply, client=client)
+        return
     recipients = values["recipient-address"].split(";")
-    statuses = values.get("recipient-status", "").split(";")  # a reply may have a semicolon of its own
+    statuses = STATUS_END.split(values.get("recipient-status", ""))  # a reply may have a semicolon of its own
     for number, recipient in enumerate(recipients):
         status = statuses[number] if len(statuses) == len(recipients) else values.get("recipient-status", "")
         context = status or values.get("source-context", "")

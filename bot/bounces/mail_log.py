@@ -109,7 +109,8 @@ def _read_events(items: Iterable[LogEvent | LogLine]) -> Iterator[Reading]:
             continue
         if event.attempt:
             pending.pop(event.attempt, None)
-        yield _reading(event)
+        for recipient in event.recipient.split(","):  # Sendmail tells of several in one line
+            yield _reading(replace(event, recipient=recipient) if recipient != event.recipient else event)
     yield from map(_reading, pending.values())
 
 

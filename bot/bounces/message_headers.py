@@ -115,7 +115,7 @@ def analyze_headers(text: str) -> HeaderAnalysis:
     signatures = tuple(filter(None, map(_parse_signature, header.values.get("dkim-signature", ())[:20])))
     from_domain = _address_domain(header.last("from"))
     authentication = tuple(_authentication(header, border, len(hops)))
-    egress, last_hop = _find_egress(header, hops, border)
+    egress, last_hop = _find_egress(header, hops, border, _envelope_domain(header, authentication))
     return HeaderAnalysis(
         is_header=bool(header.values.keys() & HEADER_NAMES),
         hops=hops,
@@ -202,14 +202,18 @@ def _blocks(lines: Sequence[str]) -> Iterator[list[tuple[str, str]]]:
             fields[-1][1].append(line.strip())
         elif match := FIELD.match(line):
             fields.append((match[1].lower(), [match[2].strip()]))
+        elif fields:  # the indent of a folded line was lost
+            fields[-1][1].append(line.strip())
 
 
 def _authentication(header: Header, border: Border, hops: int) -> Iterator[AuthenticationResults]:
     """All results. Trusted are those of the receiving organization, above the first hop that others wrote.
 
-    Behind a gateway none are: its address was checked, not the sender's.
+    Behind a gateway none are: its address was checked, not the sender's. A server writes on top, so
+    a result below another one of the same method is not its own.
     """
     received = 0
+    checked: set[str] = set()
     for name, value in header.order:
         if name == "received":
             received += 1
@@ -221,18 +225,29 @@ def _authentication(header: Header, border: Border, hops: int) -> Iterator[Authe
                 if field.authserv_id
                 else received < hops - (border.hop or 0) and MICROSOFT in border.organizations
             )
-            is_trusted = is_above and is_own and border.gateway is None and name == RESULT_FIELDS[0]
+            is_first = checked.isdisjoint(result.method for result in field.results)
+            is_trusted = is_first and is_above and is_own and border.gateway is None and name == RESULT_FIELDS[0]
+            if is_trusted:
+                checked.update(result.method for result in field.results)
             yield replace(field, is_trusted=is_trusted)
 
 
-def _find_egress(header: Header, hops: Sequence[Hop], border: Border) -> tuple[Egress | None, Egress | None]:
+def _envelope_domain(header: Header, authentication: Sequence[AuthenticationResults]) -> str | None:
+    """The domain of the envelope sender: of Return-Path, else the one that the receiver evaluated SPF for."""
+    checked = (r.domain for field in authentication if field.is_trusted for r in field.results if r.method == "spf")
+    return _address_domain(header.last("return-path")) or next(checked, None)
+
+
+def _find_egress(
+    header: Header, hops: Sequence[Hop], border: Border, envelope_domain: str | None
+) -> tuple[Egress | None, Egress | None]:
     """The egress, and the last hop where that is a forwarder or a mailing list."""
     if border.hop is None:
         return _egress_inside(hops), None
     hop = hops[border.hop]
     if hop.submitted or hop.ip is None:
         return None, None
-    forwarder = _forwarder(header, hop)
+    forwarder = _forwarder(header, hop, envelope_domain)
     author = find_author_hop(hops, border.hop, forwarder) if forwarder else None
     if forwarder and author is not None:
         return (
@@ -252,14 +267,14 @@ def _egress_inside(hops: Sequence[Hop]) -> Egress | None:
     return None
 
 
-def _forwarder(header: Header, hop: Hop) -> str | None:
+def _forwarder(header: Header, hop: Hop, envelope_domain: str | None) -> str | None:
     """The organization that forwarded the message: a rewritten return path, or a list's fields, and its own server."""
     return_path = header.last("return-path").strip("<> ")
     is_rewritten = bool(SRS.match(return_path)) or FORWARDED_BY_GMAIL in return_path
     if not is_rewritten and not any(name in header.values for name in LIST_FIELDS):
         return None
     sender = operator_of(organization(hop.resolved) or organization(hop.name))
-    return sender if sender and sender == operator_of(organization(_address_domain(return_path))) else None
+    return sender if sender and sender == operator_of(organization(envelope_domain)) else None
 
 
 def _parse_signature(value: str) -> DkimSignature | None:

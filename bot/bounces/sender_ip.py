@@ -26,6 +26,7 @@ DNSBL_QUERY = re.compile(
 RECEIVER_PATTERNS = tuple(
     (words, re.compile(pattern))
     for words, pattern in (
+        (("{ip=",), r"\{ip=\0"),
         (("relay=",), r"relay=(?:[^\s,]{0,90}\[|\"?)\0"),
         (
             ("ip=", "ip:", 'ip":', "server"),
@@ -63,6 +64,8 @@ RECEIVER_PATTERNS = tuple(
             r"\b(?:server|mta|host|mx) \(?[^\s\[(]{1,70} ?[\[(]\0[\])]"
             r" (?:said|responded|refused|replied)",
         ),
+        (("server at", "endpoint"), r"\b(?:server at [^\s(]{1,90} \(|last endpoint attempted was )\0"),
+        ((". \0",), r"\[[^\s\[\]]{1,90}\. \0"),
         (("remote-mta",), r"remote-mta:[^\0]{0,80}\0"),
         (("returnc/",), r"returnc/[a-z]{1,10}/\0"),
         (("resolver",), r"\bresolver\W{1,3}\0"),

@@ -36,6 +36,10 @@ class NotText(ValueError):
     """The file is no text, or packed in a way that is not read; the message is one sentence for the user."""
 
 
+class FileCutShort(NotText):
+    """A packed file ends before its content does; raised after all that could be read."""
+
+
 class Unpacker(Protocol):
     """What the modules of the standard library for packed files have in common."""
 
@@ -91,6 +95,8 @@ def _decompress(make_unpacker: Callable[[], Unpacker], chunks: Iterable[bytes]) 
                     data = unpacker.unused_data if unpacker.eof else b""
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
         raise NotText("The file is packed, but damaged: it cannot be unpacked.") from None
+    if not unpacker.eof:
+        raise FileCutShort("The packed file is cut short; give the whole file.")
 
 
 class _Gzip:

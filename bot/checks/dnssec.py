@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.checks.finding_codes import FindingCode
-from bot.checks.lookups import lookup_concurrently
+from bot.checks.lookups import lookup_concurrently, organizational_domain
 from bot.inputs.domain_names import display_domain
 from bot.models import CheckRequest, DnsAnswer, Finding, Lookup, LookupResult, Verdict
 
@@ -38,14 +38,16 @@ ROOT = "."
 
 
 async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
-    """Compare the AD bits of the domain's MX answer and of the root's SOA."""
+    """Compare the AD bits of the domain's MX answer and of the root's SOA; the facts name the name servers."""
     domain = request.target.domain
     if domain is None:
         return []
-    mx, root_soa = await lookup_concurrently(lookup, [(domain, "MX"), (ROOT, "SOA")])
+    queries = [(domain, "MX"), (ROOT, "SOA"), (organizational_domain(domain), "NS")]
+    mx, root_soa, servers = await lookup_concurrently(lookup, queries)
     code = judge(mx, root_soa)
     text = CODES[code]
-    return [Finding("network", domain, text.verdict, code, *text.fill({"domain": display_domain(domain)}))]
+    facts = {"name_servers": sorted(servers.records)} if isinstance(servers, DnsAnswer) and servers.records else {}
+    return [Finding("network", domain, text.verdict, code, *text.fill({"domain": display_domain(domain)}), facts)]
 
 
 def judge(mx: LookupResult, root_soa: LookupResult) -> str:

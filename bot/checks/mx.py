@@ -205,5 +205,12 @@ def _finding(code: str, domain: str, records: list[MxRecord] | None = None, bad:
     text = CODES[code]
     names = [record.name for record in records or []]
     values = {"domain": display_domain(domain), "hosts": ", ".join(map(readable, names[:3])), "bad": bad or ""}
-    facts = {"exchanges": [f"{record.preference} {record.name}" for record in records or []]}
+    facts = {
+        "exchanges": [f"{record.preference} {record.name}" for record in records or []],
+        "addresses": {
+            record.name: sorted(record.host.addresses)
+            for record in records or []
+            if record.host and not record.host.unanswered
+        },
+    }
     return Finding("mx", domain, text.verdict, code, *text.fill(values), facts)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from bot.checks.finding_codes import FindingCode, FindingText
 from bot.checks.generic_rdns import ADDRESS, why_generic
-from bot.checks.hosting_providers import Provider, provider_of, providers
+from bot.checks.hosting_providers import Provider, provider_of
 from bot.checks.lookups import Host, lookup_host, lookup_or_failure, readable, reverse_name
 from bot.inputs.domain_names import BadDomain, parse_domain
 from bot.models import Address, CheckRequest, Finding, Lookup, LookupFailed, Role, Verdict
 
 # Placeholders: {ip}, {name} (PTR record), {names} (all of them), {rdtype} (A or AAAA), {count}, {generic} (word in
-# the name), {provider}, {how} and {cato} (a sentence of a provider), {reason}, {helo}.
+# the name), {provider}, {how} (a sentence of the provider), {reason}, {helo}.
 CODES: Mapping[str, FindingCode] = {
     "helo.ok": FindingCode(
         "The HELO name is the forward-confirmed PTR name of the address.",
@@ -75,8 +75,7 @@ CODES: Mapping[str, FindingCode] = {
         "Have the provider of the address set its PTR record to the name of the mail server.",
         verdict=Verdict.FAIL,
         summary="{ip} has no PTR record; Gmail and many others reject mail from such an address.",
-        remediation="Ask the provider of the address to set its PTR record to the name of your mail server. "
-        "For a Cato address: {cato}",
+        remediation="Ask the provider of the address to set its PTR record to the name of your mail server.",
     ),
     "ptr.not-confirmed": FindingCode(
         "The address has a PTR record, but no name in it resolves back to the address (FCrDNS fails).",
@@ -283,7 +282,6 @@ def _values(rdns: ReverseDns) -> dict[str, str]:
         "generic": why_generic(name, rdns.ip) or "",
         "provider": provider.name if provider else THE_PROVIDER,
         "how": provider.rdns_steps if provider else PROVIDER_SETS_PTR,
-        "cato": providers()["cato"].rdns_steps,
         "reason": rdns.unanswered or "",
     }
 

@@ -94,8 +94,10 @@ async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
     records = find_records(result.records)
     if not records:
         takes_mail = await _takes_mail(lookup, domain)
-        return [_finding("tls-rpt.missing" if takes_mail else "tls-rpt.not-needed", domain)]
-    return [judge(domain, records)]
+        missing = _finding("tls-rpt.missing" if takes_mail else "tls-rpt.not-needed", domain)
+        return [missing._replace(facts={"records": []})]
+    finding = judge(domain, records)
+    return [finding._replace(facts={**finding.facts, "records": records})]
 
 
 def judge(domain: str, records: Sequence[str]) -> Finding:

@@ -26,6 +26,7 @@ from bot.monitoring.models import (
 )
 from bot.monitoring.notify_decision import decide_alerts, deferred_until
 from bot.monitoring.observations import FOLLOWED, split_by_sublist
+from bot.monitoring.record_changes import is_about_record
 
 CONCLUSIVE = (ObservedState.LISTED, ObservedState.NOT_LISTED)
 # Results that only increment a counter.
@@ -114,7 +115,7 @@ def _next_phase(problem: Problem, observation: Observation, policy: AlertPolicy)
                 phase_changed_at=observation.at,
                 unanswered_polls=0,
             )
-        case Phase.SUSPECT, ObservedState.LISTED if observation.at - problem.since >= policy.confirm_after:
+        case Phase.SUSPECT, ObservedState.LISTED:
             return _confirm(problem, observation, policy)
         case Phase.SUSPECT, ObservedState.NOT_LISTED | ObservedState.QUARANTINED:
             return replace(
@@ -145,6 +146,11 @@ def _next_phase(problem: Problem, observation: Observation, policy: AlertPolicy)
     return problem
 
 
+def _is_other_value(observation: Observation, before: Observation) -> bool:
+    """Whether a change is not the one that the poll before saw: round robin, or servers that differ."""
+    return observation.notify_once and observation.value != before.value
+
+
 def _is_worse(observation: Observation, before: Observation) -> bool:
     """Whether the same subject has another finding, as severe or more: a change to be told in the same thread."""
     codes = {observation.code, before.code}
@@ -156,6 +162,11 @@ def _rank(observation: Observation) -> int:
 
 
 def _confirm(problem: Problem, observation: Observation, policy: AlertPolicy) -> Problem:
+    if _is_other_value(observation, problem.last_observation):
+        unanswered_polls = min(problem.unanswered_polls + 1, policy.max_confirm_polls)
+        return replace(problem, last_observation=observation, since=observation.at, unanswered_polls=unanswered_polls)
+    if observation.at - problem.since < policy.confirm_after:
+        return problem
     confirmations = (
         *(at for at in problem.confirmations if observation.at - at < policy.flapping_window),
         observation.at,
@@ -198,9 +209,9 @@ def initial_incident(watch_id: str, observations: Iterable[Observation], now: da
     unique = _best_per_key(split_by_sublist(observations, ()))
     problems = tuple(known_problem(observation) for observation in unique if observation.state is ObservedState.LISTED)
     config = {
-        observation.config_key: observation.value
+        observation.config_key: observation.config_value
         for observation in unique
-        if observation.config_key and observation.state in CONCLUSIVE
+        if observation.config_value and observation.config_key and observation.state in CONCLUSIVE
     }
     return Incident(watch_id, started_at=now, problems=problems, config=config)
 
@@ -250,27 +261,33 @@ def _apply_observations(
     config, followed = dict(incident.config), incident.config.get(FOLLOWED, "").split()
     known = [problem.last_observation for problem in incident.problems]
     observed = _best_per_key(split_by_sublist(_relevant(observations, known), known))
-    for observation in (*observed, *_subjects_not_mentioned(observed, known, now)):
+    for observed_now in (*observed, *_subjects_not_mentioned(observed, known, now)):
+        observation = _without_known_change(observed_now, problems.values())
         if observation.key in problems:
             problems[observation.key] = advance_problem(problems[observation.key], observation, policy)
-        elif observation.state is ObservedState.LISTED and not _is_reported_as_problem(observation, problems.values()):
+        elif observation.state is ObservedState.LISTED:
             is_first = bool(observation.code) and observation.check not in followed
             problems[observation.key] = known_problem(observation) if is_first else new_suspect(observation)
         if observation.config_key and observation.state is ObservedState.NOT_LISTED:
-            config[observation.config_key] = observation.value
+            config[observation.config_key] = observation.config_value
+    config = {key: value for key, value in config.items() if value}
     decayed = tuple(decay_flapping(problem, now, policy) for problem in problems.values())
     return replace(incident, problems=decayed, config=config)
 
 
-def _is_reported_as_problem(change: Observation, problems: Iterable[Problem]) -> bool:
-    """Whether a change is what broke the record: the problem is reported with both values, and the change is not."""
-    record = (change.check, "", change.address)
-    return change.notify_once and any(
-        (p.last_observation.check, p.last_observation.subject, p.last_observation.address) == record
-        and not p.informational
-        and p.phase is not Phase.CLEAN
-        for p in problems
-    )
+def _without_known_change(observation: Observation, problems: Iterable[Problem]) -> Observation:
+    """Withdraw a change that the channel learns from a problem of the same record.
+
+    A problem that the change causes carries both values. One that was there at the first poll ends with the change,
+    and the mended value is the new normal.
+    """
+    if not observation.notify_once or observation.state is not ObservedState.LISTED:
+        return observation
+    about_record = [p for p in problems if is_about_record(p.last_observation, observation)]
+    if any(p.phase is not Phase.CLEAN and not p.informational for p in about_record):
+        return replace(observation, state=ObservedState.NOT_LISTED, config_key="")
+    is_mended = any(p.phase is Phase.CLEARING for p in about_record)
+    return replace(observation, state=ObservedState.NOT_LISTED) if is_mended else observation
 
 
 def _subjects_not_mentioned(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from bot.models import Report
 from bot.monitoring.dnsbl_quarantine import ListNotice
 from bot.monitoring.history import History
 from bot.monitoring.models import Alert, Channel, ChannelText, Incident, Watch
@@ -67,8 +68,11 @@ class StoredWatch:
 class WatchRepository(Protocol):
     """Watches by channel. A watch of another channel is treated as missing."""
 
-    async def add(self, watch: Watch, incident: Incident, due: datetime) -> bool:
-        """Store a watch with its baseline; False if it exists. Raises TooManyWatches."""
+    async def add(self, watch: Watch, incident: Incident, due: datetime, reports: Sequence[Report] = ()) -> bool:
+        """Store a watch with its baseline; False if it exists. Raises TooManyWatches.
+
+        `reports` of the first poll hold the texts of the domain's records.
+        """
 
     async def find(self, channel: Channel, query: str) -> Sequence[StoredWatch]:
         """The watches that the query names, as `find_watches` matches them; several where it is ambiguous."""

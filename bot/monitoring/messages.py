@@ -1,17 +1,31 @@
 """Sentences of monitoring: what a changed setting means, and why a watch cannot be added.
 
-Placeholders: {value} that the record had, {count} of watches, {interval}.
+Placeholders: {domain}, {detail} (selector or host), {record} as it was published, {count} of watches, {interval}.
 """
 
 from __future__ import annotations
 
-PTR_CHANGED = "The PTR record has changed: receivers compare it with the HELO name of the server."
+CHANGES = {  # by the key of the record; with a dot: of one of several
+    "ptr": "The PTR record has changed: receivers compare it with the HELO name of the server.",
+    "spf": "The SPF record of {domain} has changed: receivers check senders against the new one.",
+    "dmarc": "The DMARC record of {domain} has changed: receivers follow the new one.",
+    "mx": "The MX records of {domain} have changed: mail to it now goes to other servers.",
+    "mx.": "The addresses of the mail server {detail} have changed: mail to {domain} now goes there.",
+    "ns": "The name servers of {domain} have changed: they answer for all records of the domain.",
+    "dkim.": "The DKIM record of selector {detail} has changed: receivers verify signatures with the new key.",
+    "mta-sts": "The MTA-STS policy of {domain} has changed: senders follow the new one.",
+    "tls-rpt": "The TLS-RPT record of {domain} has changed: senders report failed TLS as the new one says.",
+    "bimi": "The BIMI record of {domain} has changed: mail clients show the logo of the new one.",
+}
+REMOVALS = {  # of records that a domain may do without
+    "mta-sts": "{domain} no longer publishes an MTA-STS record: senders that learn of it no longer require TLS.",
+    "tls-rpt": "{domain} no longer publishes a TLS-RPT record: you do not learn when TLS fails.",
+    "bimi": "{domain} no longer publishes a BIMI record: mail clients no longer show its logo.",
+}
+RECORD_REMOVED = "{domain} no longer publishes this record."
 DMARC_WEAKENED = "The DMARC policy is weaker now: receivers deliver more mail that forges this domain."
-MX_CHANGED = "The MX records of the domain have changed: mail to it now goes to other servers."
-PTR_GONE = "Restore the PTR record: {value}. The provider of the address sets it."
-DMARC_GONE = "Restore the previous DMARC record (its policy was {value}), unless it was removed on purpose."
-MX_GONE = "Restore the MX records: {value}."
 RESTORE_RECORD = "Restore the old record unless this change was planned."
+RESTORE_TEXT = "Restore: `{record}`"
 
 END_A_WATCH = "End one that you no longer need, or watch a whole range instead, such as 203.0.113.0/28."
 CHANNEL_LIMIT = "This channel has {count} watches, which is the limit. " + END_A_WATCH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,7 +14,16 @@ from typing import Annotated
 from pydantic import PlainSerializer, PlainValidator
 
 from bot.models import Link, Role, Target
-from bot.monitoring.stored_types import PACKED, UNPACKED, NetworkText, Seconds, Timestamp
+from bot.monitoring.stored_types import (
+    DIGEST_MARK,
+    PACKED,
+    PACKED_CONFIG,
+    UNPACKED,
+    UNPACKED_CONFIG,
+    NetworkText,
+    Seconds,
+    Timestamp,
+)
 
 Network = IPv4Network | IPv6Network
 MAX_ADDRESSES = 256
@@ -90,6 +100,12 @@ class Watch:
         return str(self.network) if self.is_range else str(self.network.network_address)
 
 
+def value_digest(value: str) -> str:
+    """Digest of a record's value, as incidents store it; empty for no record."""
+    digest = blake2b(value.encode(errors="replace"), digest_size=4).digest()
+    return f"{DIGEST_MARK}{urlsafe_b64encode(digest).decode().rstrip('=')}" if value else ""
+
+
 class ObservedState(StrEnum):
     """Result of one poll for one subject.
 
@@ -153,6 +169,14 @@ class Observation:
         return f"{self.check}:{self.subject}{sublist}" + (f"@{self.address}" if self.address else "")
 
     @property
+    def config_value(self) -> str:
+        """What the incident stores of the value: of a change its digest, since the text is stored with its domain.
+
+        The PTR record belongs to the address and is stored as it is.
+        """
+        return value_digest(self.value) if self.notify_once and self.check != "ptr" else self.value
+
+    @property
     def opens_incident(self) -> bool:
         """Whether a listing opens an incident: it alerts, and is not a one-time change."""
         return self.severity.alerts and not self.notify_once
@@ -203,6 +227,7 @@ class Problem:
 
 
 Problems = Annotated[tuple[Problem, ...], UNPACKED, PACKED]
+Config = Annotated[Mapping[str, str], UNPACKED_CONFIG, PACKED_CONFIG]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +257,7 @@ class Incident:
     watch_id: str
     started_at: Timestamp
     problems: Problems = ()
-    config: Mapping[str, str] = field(default_factory=dict)
+    config: Config = field(default_factory=dict)
     opened_at: Timestamp | None = None
     episode: int = 0
     alert_count: int = 0
@@ -249,6 +274,24 @@ class Incident:
     def thread_key(self) -> str:
         """Thread key of the open, or the last, incident."""
         return f"{self.lifetime_id}.{self.episode}"
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRecords:
+    """Texts of a domain's records by key (`spf`, `dkim.s1`), stored once for all watches of the domain.
+
+    `good` are the last records that passed their check, `flawed` the last ones of records that never did.
+    `values` are the last two values that a watch took as normal, the newest first. `stored_at`: last written.
+    """
+
+    stored_at: Timestamp
+    good: Mapping[str, str] = field(default_factory=dict)
+    flawed: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def value_of(self, key: str, digest: str) -> str:
+        """The value with this digest; empty if it is not stored."""
+        return next((value for value in self.values.get(key, ()) if value_digest(value) == digest), "")
 
 
 class AlertReason(StrEnum):

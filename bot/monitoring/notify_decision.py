@@ -73,7 +73,7 @@ def _unverified_alert(incident: Incident, now: datetime, policy: AlertPolicy) ->
         for p in incident.problems
         if p.phase is Phase.SUSPECT
         and p.unanswered_polls >= policy.max_confirm_polls
-        and not (p.noted or p.notified or p.flapping)
+        and not (p.noted or p.notified or p.flapping or p.last_observation.notify_once)
     )
     if not unverified:
         return incident, None
@@ -161,7 +161,7 @@ def _after_alert(incident: Incident, alert: Alert, changes: _Changes) -> Inciden
     config = dict(incident.config)
     for problem in incident.problems:
         if problem.key in new and problem.last_observation.notify_once:
-            config[problem.last_observation.config_key] = problem.last_observation.value
+            config[problem.last_observation.config_key] = problem.last_observation.config_value
             problems.append(replace(problem, phase=Phase.CLEAN, noted=problem.flapping))
         elif problem.key in new:
             problems.append(
@@ -183,7 +183,7 @@ def _after_alert(incident: Incident, alert: Alert, changes: _Changes) -> Inciden
     return replace(
         incident,
         problems=tuple(problems),
-        config=config,
+        config={key: value for key, value in config.items() if value},
         opened_at=None if resolved else incident.opened_at,
         acknowledged=incident.acknowledged if stays_acknowledged else None,
         notified_at=alert.at,

@@ -6,30 +6,21 @@ intended is reported once, with both values, and is then the new normal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from hashlib import blake2b
 
 from bot.checks.registry import CHECKS
 from bot.models import Finding, Report, Verdict
 from bot.monitoring.check_schedule import observe_run
-from bot.monitoring.messages import (
-    DMARC_GONE,
-    DMARC_WEAKENED,
-    MX_CHANGED,
-    MX_GONE,
-    PTR_CHANGED,
-    PTR_GONE,
-    RESTORE_RECORD,
-)
-from bot.monitoring.models import Observation, ObservedState, Severity
+from bot.monitoring.models import DomainRecords, Observation, ObservedState, Severity
+from bot.monitoring.record_changes import RecordHistory, main_record, observe_changes
+from bot.monitoring.record_values import DKIM_LABEL, RecordValue, read_records
 
 BLOCKLIST = "blocklist"
 RESOLVER = "dns"  # findings about the resolver are for the operator, not for the channel of a watch
 FOLLOWED = "checks"  # config key: ids of the checks that a watch has seen a result of
 SELECTORS = "selectors"  # config key: DKIM selectors that were seen to have a key
-KEY_LABEL = "._domainkey."
 CONCLUSIVE = (ObservedState.LISTED, ObservedState.NOT_LISTED)
 WATCHED_CHECKS = frozenset(id for spec in CHECKS if spec.watched for id in (spec.id, *spec.names)) - {
     BLOCKLIST,
@@ -37,44 +28,13 @@ WATCHED_CHECKS = frozenset(id for spec in CHECKS if spec.watched for id in (spec
 }
 ADDRESS_CHECKS = frozenset({"ptr", "helo", "spf"})  # their result differs between the addresses of a range
 NOT_CHECKED = frozenset({"starttls.not-checked"})  # passes in a report, and shows nothing to a watch
-MAX_VALUE_LENGTH = 300  # of a stored value; fits ten mail servers
-POLICY_STRENGTH = ("none", "quarantine", "reject")
-
-ValueReader = Callable[[Finding], str | None]
+MAX_REASON_LENGTH = 300  # of the reason that a list gives
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigSetting:
-    """A DNS value whose change is reported once, where `is_regression` holds for the previous and the current one.
-
-    `read` takes it from a finding of `check` (empty: no record; None: unknown). `restore` is the step
-    where the record is gone. `per_address`: each
-    address of a range has its own value.
-    """
-
-    name: str
-    check: str
-    read: ValueReader
-    change_subject: str
-    change_summary: str
-    restore: str
-    is_regression: Callable[[str, str], bool] = str.__ne__
-    per_address: bool = False
-
-    def key(self, address: str) -> str:
-        return f"{self.name}@{address}" if self.per_address and address else self.name
-
-    def value(self, findings: Iterable[Finding]) -> str | None:
-        """The value; None where the check did not learn it."""
-        values = [self.read(finding) for finding in findings if finding.verdict is not Verdict.UNKNOWN]
-        known = [value for value in values if value is not None]
-        return _shortened(max(known, key=len)) if known else None
-
-
-def observe_findings(previous: Mapping[str, str], report: Report, address: str = "") -> Iterable[Observation]:
+def observe_findings(report: Report, records: Sequence[RecordValue], history: RecordHistory) -> Iterable[Observation]:
     """Observe every subject of every watched check: a problem while its worst finding warns or fails.
 
-    `previous` holds the values that the incident stores. A subject that is the target itself is
+    A problem of a record that has changed carries both values. A subject that is the target itself is
     empty, so that the same problem has the same key for every target.
     """
     own_names = {str(report.request.target.ip), str(report.request.target.domain)}
@@ -84,58 +44,36 @@ def observe_findings(previous: Mapping[str, str], report: Report, address: str =
             subject = "" if finding.subject in own_names else finding.subject
             groups.setdefault((finding.check, subject), []).append(finding)
     for (check, subject), findings in groups.items():
-        yield _observe_subject(check, subject, findings, previous, report.at, _own_address(check, address))
+        record = main_record(records, check, subject)
+        yield _observe_subject(check, subject, findings, record, history, report.at)
 
 
 def _observe_subject(
-    check: str, subject: str, findings: Sequence[Finding], previous: Mapping[str, str], at: datetime, address: str
+    check: str,
+    subject: str,
+    findings: Sequence[Finding],
+    record: RecordValue | None,
+    history: RecordHistory,
+    at: datetime,
 ) -> Observation:
     worst = max(findings, key=lambda finding: finding.verdict)
     states = {Verdict.PASS: ObservedState.NOT_LISTED, Verdict.UNKNOWN: ObservedState.UNKNOWN}
-    setting = SETTING_OF_CHECK.get(check) if not subject else None
-    previous_value = previous.get(setting.key(address), "") if setting else ""
-    value = (setting.value(findings) or "") if setting else ""
-    is_removed = setting is not None and previous_value and not value
+    previous_value = history.previous_value(record) if record else ""
     return Observation(
         check=check,
         subject=subject,
         state=ObservedState.UNKNOWN if worst.code in NOT_CHECKED else states.get(worst.verdict, ObservedState.LISTED),
         at=at,
-        address=address,
+        address=_own_address(check, history.address),
         severity=Severity.HIGH if worst.verdict is Verdict.FAIL else Severity.MEDIUM,
         summary=worst.summary,
         # What was there before is better than what a domain without the record is advised to publish.
-        remediation=setting.restore.format(value=previous_value) if setting and is_removed else worst.remediation,
+        remediation=(history.restoring_step(record) if record else "") or worst.remediation,
         links=worst.links[:2],
         previous_value=previous_value,
-        value=value,
+        value=record.value if record and previous_value else "",
         code=worst.code,
     )
-
-
-def observe_changes(previous: Mapping[str, str], report: Report, address: str = "") -> Iterable[Observation]:
-    """Observe every config value against the stored `previous` ones (empty at the first poll)."""
-    for setting in CONFIG_SETTINGS:
-        findings = [finding for finding in report.findings if finding.check == setting.check]
-        value = setting.value(findings)
-        if not findings or value == "":
-            continue  # a removed value is not stored: when it returns, it is compared with the last one
-        key = setting.key(address)
-        before = previous.get(key, "")
-        state = ObservedState.LISTED if before and value and setting.is_regression(before, value) else None
-        yield Observation(
-            check=setting.check,
-            subject=setting.change_subject,
-            state=ObservedState.UNKNOWN if value is None else state or ObservedState.NOT_LISTED,
-            at=report.at,
-            address=_own_address(setting.check, address),
-            summary=setting.change_summary,
-            remediation=RESTORE_RECORD,
-            config_key=key,
-            previous_value=before,
-            value=value or "",
-            notify_once=True,
-        )
 
 
 def _own_address(check: str, address: str) -> str:
@@ -153,7 +91,7 @@ def observe_memory(
     conclusive = [observation for observation in observations if observation.state in CONCLUSIVE]
     memory = {
         FOLLOWED: {observation.check for observation in conclusive},
-        SELECTORS: {o.subject.partition(KEY_LABEL)[0] for o in conclusive if KEY_LABEL in o.subject},
+        SELECTORS: {o.subject.partition(DKIM_LABEL)[0] for o in conclusive if DKIM_LABEL in o.subject},
     }
     for key, values in memory.items():
         value = " ".join(sorted(values.union(previous.get(key, "").split())))
@@ -161,51 +99,24 @@ def observe_memory(
             yield Observation(key, "", ObservedState.NOT_LISTED, at, config_key=key, value=value)
 
 
-def _shortened(value: str) -> str:
-    """Truncate a long value and append a digest, so that every change is still detected."""
-    if len(value) <= MAX_VALUE_LENGTH:
-        return value
-    return f"{value[:MAX_VALUE_LENGTH]}… ({blake2b(value.encode(), digest_size=4).hexdigest()})"
-
-
-def _joined_values(fact: str) -> ValueReader:
-    def read(finding: Finding) -> str | None:
-        return ", ".join(sorted(map(str, finding.facts[fact]))) if fact in finding.facts else None
-
-    return read
-
-
-def _effective_policy(finding: Finding) -> str | None:
-    return str(finding.facts["effective"] or "") if "effective" in finding.facts else None
-
-
-def _is_weaker(previous: str, value: str) -> bool:
-    return (
-        previous in POLICY_STRENGTH
-        and value in POLICY_STRENGTH
-        and POLICY_STRENGTH.index(value) < POLICY_STRENGTH.index(previous)
-    )
-
-
-CONFIG_SETTINGS = (
-    ConfigSetting("ptr", "ptr", _joined_values("confirmed"), "changed", PTR_CHANGED, PTR_GONE, per_address=True),
-    ConfigSetting("dmarc", "dmarc", _effective_policy, "weakened", DMARC_WEAKENED, DMARC_GONE, _is_weaker),
-    ConfigSetting("mx", "mx", _joined_values("exchanges"), "changed", MX_CHANGED, MX_GONE),
-)
-SETTING_OF_CHECK = {setting.check: setting for setting in CONFIG_SETTINGS}
-
-
-def observe(report: Report, config: Mapping[str, str] | None = None, is_range: bool = False) -> tuple[Observation, ...]:
-    """Observations of one report, against the stored `config` of the incident."""
+def observe(
+    report: Report,
+    config: Mapping[str, str] | None = None,
+    is_range: bool = False,
+    domain_records: DomainRecords | None = None,
+) -> tuple[Observation, ...]:
+    """Observations of one report, against the stored `config` of the incident and the records of its domain."""
     ip = report.request.target.ip
     address = str(ip) if is_range and ip is not None else ""
     findings = (finding for finding in report.findings if finding.check == BLOCKLIST)
     lists = tuple(part for finding in findings for part in _listings(finding, report.at, address))
-    problems = tuple(observe_findings(config or {}, report, address))
+    records, history = read_records(report), RecordHistory(config or {}, domain_records, address)
+    problems = tuple(observe_findings(report, records, history))
     memory: Iterable[Observation] = ()
     if problems:
         memory = (*observe_memory(config or {}, problems, report.at), *observe_run(config or {}, report))
-    return (*lists, *problems, *observe_changes(config or {}, report, address), *memory)
+    changes = observe_changes(records, history, report.request.target.domain or "", report.at)
+    return (*lists, *problems, *changes, *memory)
 
 
 def is_about_domain(finding: Finding) -> bool:
@@ -290,5 +201,5 @@ def _listing(finding: Finding, at: datetime, address: str) -> Observation:
         links=finding.links[:2],
         name=str(facts.get("name", finding.subject)),
         # Not stored for a range, where every address has its own reason; a check shows it.
-        text="" if address else str((facts.get("txt") or ("",))[0])[:MAX_VALUE_LENGTH],
+        text="" if address else str((facts.get("txt") or ("",))[0])[:MAX_REASON_LENGTH],
     )

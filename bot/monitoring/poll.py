@@ -16,7 +16,7 @@ from bot.models import BulkLookup, CheckRequest, Report, Target
 from bot.monitoring.alert_state import initial_incident
 from bot.monitoring.check_schedule import PENDING_PHASES, SLOW_CHECKS
 from bot.monitoring.dnsbl_quarantine import NOT_QUERIED
-from bot.monitoring.models import Incident, Observation, Watch
+from bot.monitoring.models import DomainRecords, Incident, Observation, Watch
 from bot.monitoring.observations import BLOCKLIST, FOLLOWED, SELECTORS, observe
 
 DKIM = "dkim"
@@ -106,12 +106,14 @@ async def run_checks(
     return tuple(drop_unqueried(task.result()) for task in tasks if task in finished and not task.exception())
 
 
-def observe_reports(reports: Sequence[Report], incident: Incident, watch: Watch) -> tuple[Observation, ...]:
+def observe_reports(
+    reports: Sequence[Report], incident: Incident, watch: Watch, records: DomainRecords | None = None
+) -> tuple[Observation, ...]:
     """Observations of all targets, with one timestamp so that a range is stored compactly."""
     at = max((report.at for report in reports), default=None)
     same_time = [replace(report, at=at) for report in reports] if at and watch.is_range else reports
     return tuple(
-        observation for report in same_time for observation in observe(report, incident.config, watch.is_range)
+        observation for report in same_time for observation in observe(report, incident.config, watch.is_range, records)
     )
 
 

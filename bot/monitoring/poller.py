@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -30,11 +30,12 @@ from bot.monitoring.dnsbl_quarantine import (
     merge_notices,
     record_polls,
 )
+from bot.monitoring.domain_records import accept_reports
 from bot.monitoring.due_times import clamp_due_times
 from bot.monitoring.index_rebuild import rebuild_indexes
 from bot.monitoring.interfaces import AlertMessage, Clock
 from bot.monitoring.list_counts import ListCounts, count_listings, counts_by_list, list_results
-from bot.monitoring.models import AlertPolicy, Incident, Watch
+from bot.monitoring.models import AlertPolicy, DomainRecords, Incident, Watch
 from bot.monitoring.poll import CheckRunnerProtocol, known_selectors, observe_reports, pending_addresses, run_checks
 from bot.monitoring.poller_config import PollerConfig
 from bot.monitoring.repository import RedisRepository
@@ -125,10 +126,16 @@ class PollTarget:
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """A poll target with the reports of one poll."""
+    """A poll target with the reports of one poll, and the stored records of its domain."""
 
     target: PollTarget
     reports: Sequence[Report]
+    records: DomainRecords | None = None
+
+    @property
+    def domain(self) -> str:
+        """The domain whose records the poll saw; empty for none."""
+        return (self.target.watches[0].watch.domain or "") if self.reports else ""
 
     def list_counts(self) -> dict[str, ListCounts]:
         """Counts by list, once for all channels that share the target."""
@@ -137,17 +144,11 @@ class PollResult:
         first = self.target.watches[0]
         return count_listings(first.incident, list_results(self.reports, first.watch.is_range))
 
-    def to_row(
-        self,
-        schedule: str,
-        quarantined: frozenset[str],
-        now: datetime,
-        policy: AlertPolicy,
-        multipliers: Mapping[str, Multipliers],
-        unreadable: UnreadableValues,
-    ) -> PollResultRow:
-        """Advance every watch; the rows to store, and the next poll times."""
-        transitions = [
+    def advance(
+        self, quarantined: frozenset[str], now: datetime, policy: AlertPolicy, unreadable: UnreadableValues
+    ) -> list[tuple[ClaimedWatch, Transition]]:
+        """Advance every watch."""
+        return [
             (member, transition)
             for member in self.target.watches
             if (
@@ -162,6 +163,16 @@ class PollResult:
                 )
             )
         ]
+
+    def to_row(
+        self,
+        schedule: str,
+        transitions: Sequence[tuple[ClaimedWatch, Transition]],
+        now: datetime,
+        multipliers: Mapping[str, Multipliers],
+        unreadable: UnreadableValues,
+    ) -> PollResultRow:
+        """The rows to store, and the next poll times."""
         rechecks = [
             (transition.recheck_at.timestamp(), bool(transition.recheck_keys))
             for _, transition in transitions
@@ -182,7 +193,7 @@ class PollResult:
     def _transition(
         self, member: ClaimedWatch, quarantined: frozenset[str], now: datetime, policy: AlertPolicy
     ) -> Transition:
-        observed = observe_reports(self.reports, member.incident, member.watch)
+        observed = observe_reports(self.reports, member.incident, member.watch, self.records)
         return advance(member.incident, apply_quarantine(observed, quarantined), now, policy)
 
     def _next_poll_at(self, now: datetime, multipliers: Mapping[str, Multipliers]) -> float:
@@ -289,8 +300,17 @@ class Poller:
         quarantined = await self._update_list_health(polls)
         multipliers = await self._repository.interval_multipliers()
         now, policy = self._clock(), self._config.policy
-        rows = [poll.to_row(schedule, quarantined, now, policy, multipliers, unreadable) for poll in polls]
+        store = self._repository.domain_records
+        stored = await store.read({poll.domain for poll in polls if poll.domain})
+        accepted: dict[str, DomainRecords] = {}
+        rows: list[PollResultRow] = []
+        for poll in polls:
+            transitions = replace(poll, records=stored.get(poll.domain)).advance(quarantined, now, policy, unreadable)
+            rows.append(poll.to_row(schedule, transitions, now, multipliers, unreadable))
+            configs = [transition.incident.config for _, transition in transitions]
+            accepted |= accept_reports(poll.domain, poll.reports, configs, stored | accepted, now)
         statuses = await self._repository.watches.apply(rows, (now + RETRY_AFTER).timestamp(), schedule)
+        await store.write(accepted)
         if schedule == POLL_SCHEDULE and "done" in statuses:
             await self._repository.polls.mark_finished(now.timestamp())
         if unfinished := [status for status in statuses if status != "done"]:

@@ -9,8 +9,9 @@ from ipaddress import ip_network
 
 from redis.asyncio import Redis
 
-from bot.models import Address
+from bot.models import Address, Report
 from bot.monitoring.dnsbl_quarantine import ListNotice, NoticeReason, QuarantineState
+from bot.monitoring.domain_records import DomainRecordStore
 from bot.monitoring.history import History, dump_history, load_history, record_changes
 from bot.monitoring.interfaces import (
     MAX_WATCHES_PER_CHANNEL,
@@ -70,9 +71,10 @@ class RedisRepository:
         self.outbox = OutboxStore(redis, self.unreadable)
         self.digests = DigestStore(redis, self.unreadable)
         self.polls = PollStore(redis, self.unreadable)
+        self.domain_records = DomainRecordStore(self.polls, self.unreadable)
         self._clock = clock
 
-    async def add(self, watch: Watch, incident: Incident, due: datetime) -> bool:
+    async def add(self, watch: Watch, incident: Incident, due: datetime, reports: Sequence[Report] = ()) -> bool:
         limits = (MAX_WATCHES_PER_CHANNEL, MAX_WATCHES_PER_WORKSPACE)
         history = dump_history(
             record_changes(History(), Incident(watch.id, incident.started_at), incident, incident.started_at)
@@ -81,6 +83,8 @@ class RedisRepository:
         if status in LIMIT_MESSAGES:
             raise TooManyWatches(LIMIT_MESSAGES[status])
         await self.polls.mark_finished(self._clock().timestamp())
+        if watch.domain:
+            await self.domain_records.accept(watch.domain, reports, incident, self._clock())
         return status == "added"
 
     async def find(self, channel: Channel, query: str) -> Sequence[StoredWatch]:

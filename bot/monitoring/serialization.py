@@ -27,7 +27,17 @@ from bot.monitoring.interfaces import (
     StoredWatch,
 )
 from bot.monitoring.list_counts import RoundCounts
-from bot.monitoring.models import Acknowledged, Alert, Channel, Incident, Muted, Observation, Problem, Watch
+from bot.monitoring.models import (
+    Acknowledged,
+    Alert,
+    Channel,
+    DomainRecords,
+    Incident,
+    Muted,
+    Observation,
+    Problem,
+    Watch,
+)
 from bot.monitoring.schedule import demand_of
 from bot.monitoring.stored_types import check_seconds
 from bot.storage.unreadable import check_text
@@ -106,6 +116,7 @@ STORED_KEYS: Mapping[Any, Mapping[str, str]] = {
         "silent_rounds": "silent",
     },
     RoundCounts: {"list_id": "list", "queried": "asked"},
+    DomainRecords: {"stored_at": "at"},
     QuarantineState: {"round_started_at": "since", "round_counts": "heard"},
 }
 

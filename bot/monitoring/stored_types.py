@@ -8,6 +8,7 @@ them, and every poll reads and writes them all.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,8 @@ from pydantic import (
 Address = IPv4Address | IPv6Address
 Document = Mapping[str, Any]  # a problem, by its stored keys
 
+DIGEST_MARK = "#"  # of a value that is stored as its digest; earlier versions stored values as they are
+DIGEST, CONFIG_KEY = re.compile(r"#[\w-]+", re.ASCII), re.compile(r"\S+")
 ADDRESS_PLACEHOLDER = "{address}"  # placeholder for the address in texts and links
 MAX_RANGE = 4096  # more than any watch has; a damaged range must not fill the memory
 MAX_NUMBER = 1e10  # seconds since 1970 in the year 2286, and more than any count
@@ -139,5 +142,25 @@ def _serialize_packed(problems: Any, serialize: SerializerFunctionWrapHandler) -
     return pack_problems(serialize(problems))
 
 
-# Around a tuple of problems.
+def _serialize_config(config: Any, serialize: SerializerFunctionWrapHandler) -> dict[str, str]:
+    """Digests stand together in one text, `spf#AbCdEf mx#GhIjKl`: many of them are most of a quiet watch."""
+    values: dict[str, str] = serialize(config)
+    digests = {key: value for key, value in values.items() if DIGEST.fullmatch(value) and CONFIG_KEY.fullmatch(key)}
+    packed = " ".join(f"{key}{value}" for key, value in digests.items())
+    return {key: value for key, value in values.items() if key not in digests} | (
+        {DIGEST_MARK: packed} if packed else {}
+    )
+
+
+def _unpack_config(config: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    values = dict(validate(config))
+    for item in values.pop(DIGEST_MARK, "").split():
+        key, mark, digest = item.rpartition(DIGEST_MARK)
+        if key:
+            values[key] = mark + digest
+    return values
+
+
+# Around a tuple of problems, and around the config of an incident.
 UNPACKED, PACKED = WrapValidator(unpack_problems), WrapSerializer(_serialize_packed)
+UNPACKED_CONFIG, PACKED_CONFIG = WrapValidator(_unpack_config), WrapSerializer(_serialize_config)

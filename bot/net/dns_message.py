@@ -31,9 +31,13 @@ class MalformedReply(Exception):
 class Alias:
     """A reply that ends at a CNAME without the records of its target."""
 
-    target: str
+    aliases: tuple[str, ...]
     ttl: int
     authentic: bool
+
+    @property
+    def target(self) -> str:
+        return self.aliases[-1]
 
 
 def parse_reply(question: Question, reply: bytes) -> DnsAnswer | Alias:
@@ -65,20 +69,20 @@ def _answer(question: Question, message: dns.message.QueryMessage, exists: bool)
     except dns.exception.DNSException as error:
         raise MalformedReply from error
     authentic = bool(message.flags & dns.flags.AD)
+    aliases = tuple(_relative_text(rrset[0].target) for rrset in chain.cnames)
     if chain.answer is not None:
         records = tuple(rdata_text(record) for record in chain.answer)
         if any(len(record) > MAX_RECORD_CHARS for record in records):
             raise LookupFailed("malformed", _describe(question))  # cut, it would mean something else
-        return DnsAnswer(question.name, question.rdtype, records, True, chain.minimum_ttl, authentic)
+        return DnsAnswer(question.name, question.rdtype, records, True, chain.minimum_ttl, authentic, aliases)
     alias_ttls = [alias.ttl for alias in chain.cnames]
     negative_ttls = [min(rrset.ttl, rrset[0].minimum) for rrset in message.authority if rrset.rdtype == RdataType.SOA]
-    if exists and alias_ttls and not negative_ttls:
-        return Alias(_relative_text(chain.canonical_name), min(alias_ttls), authentic)
+    if exists and aliases and not negative_ttls:
+        return Alias(aliases, min(alias_ttls), authentic)
     if exists and not negative_ttls and _is_referral(message):
         raise LookupFailed("refused", _describe(question))  # a referral is not a denial
-    return DnsAnswer(
-        question.name, question.rdtype, (), exists, min(negative_ttls + alias_ttls) if negative_ttls else 0, authentic
-    )
+    ttl = min(negative_ttls + alias_ttls) if negative_ttls else 0
+    return DnsAnswer(question.name, question.rdtype, (), exists, ttl, authentic, aliases)
 
 
 def rdata_text(record: dns.rdata.Rdata) -> str:
@@ -120,7 +124,7 @@ async def follow_cnames(
 
     Raises LookupFailed("loop"), and what `query` raises.
     """
-    visited, ttl, authentic = {question.name.lower()}, alias.ttl, alias.authentic
+    visited, aliases, ttl, authentic = {question.name.lower()}, alias.aliases, alias.ttl, alias.authentic
     result: DnsAnswer | Alias = alias
     while isinstance(result, Alias):
         target = result.target
@@ -128,5 +132,6 @@ async def follow_cnames(
             raise LookupFailed("loop", f"{question.name} {question.rdtype}")
         visited.add(target.lower())
         result = await query(encode_question(target, question.rdtype))
+        aliases += result.aliases
         ttl, authentic = min(ttl, result.ttl), authentic and result.authentic
-    return replace(result, name=question.name, ttl=ttl, authentic=authentic)
+    return replace(result, name=question.name, ttl=ttl, authentic=authentic, aliases=aliases)

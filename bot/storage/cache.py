@@ -171,16 +171,18 @@ class RedisTextCache:
 
 
 def dump_answer(answer: DnsAnswer) -> CacheEntry:
-    text = json.dumps([answer.exists, answer.authentic, answer.records], separators=(",", ":"))
+    aliases = [answer.aliases] if answer.aliases else []
+    text = json.dumps([answer.exists, answer.authentic, answer.records, *aliases], separators=(",", ":"))
     return CacheEntry(text, max(0, min(answer.ttl, MAX_ANSWER_TTL_S)))
 
 
 def load_answer(name: str, rdtype: str, entry: CacheEntry) -> DnsAnswer:
     """Raises ValueError or TypeError for a text that `dump_answer` did not write."""
-    exists, authentic, records = json.loads(current_text(entry, MAX_ANSWER_TTL_S))
-    if not isinstance(records, list) or not all(isinstance(record, str) for record in records):
-        raise TypeError("records are texts")
-    return DnsAnswer(name, rdtype, tuple(records), exists=exists, ttl=int(entry.ttl_s), authentic=authentic)
+    exists, authentic, records, *aliases = json.loads(current_text(entry, MAX_ANSWER_TTL_S))
+    for texts in (records, *aliases):
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise TypeError("records and aliases are texts")
+    return DnsAnswer(name, rdtype, tuple(records), exists, int(entry.ttl_s), authentic, *map(tuple, aliases))
 
 
 def dump_report(report: Report) -> CacheEntry:

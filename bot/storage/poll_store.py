@@ -3,6 +3,7 @@
 mc1:bucket:LIST        tokens, at, by, had
 mc1:lists, mc1:notes   quarantine state and notices of the lists
 mc1:stretched          workspace → interval multipliers
+mc1:records:DOMAIN     texts of the records of a domain, compressed; expires
 mc1:turn:WORK          the worker that runs the task now
 mc1:swept              time of the last poll round
 mc1:polled             time of the last finished poll, or of the first one of a watch
@@ -19,6 +20,7 @@ from bot.storage.lua_script import LuaScript, store_errors
 from bot.storage.unreadable import UnreadableValues
 from bot.storage.watch_store import MAX_CLOCK_SKEW_S, format_timestamp, new_operation_id
 
+RECORDS_PREFIX = "mc1:records:"
 MAX_NOTICES = 1000
 POLLED_TTL_S = 3600
 FINISHED_TTL_S = 30 * 86_400  # far longer than any interval
@@ -104,6 +106,23 @@ class PollStore:
             pipeline.delete("mc1:stretched")
             if multipliers:
                 pipeline.hset("mc1:stretched", mapping=multipliers)
+            await pipeline.execute()
+
+    async def domain_records(self, domains: Sequence[str]) -> dict[str, bytes]:
+        """Compressed texts of those domains that have some."""
+        if not domains:
+            return {}
+        async with store_errors():
+            texts = await self._redis.mget([f"{RECORDS_PREFIX}{domain}" for domain in domains])
+        stored = zip(domains, texts, strict=True)
+        return {domain: text.encode("utf-8", "surrogateescape") for domain, text in stored if text is not None}
+
+    async def set_domain_records(self, records: Mapping[str, bytes], ttl_s: float) -> None:
+        if not records:
+            return
+        async with store_errors(), self._redis.pipeline(transaction=False) as pipeline:
+            for domain, packed in records.items():
+                pipeline.set(f"{RECORDS_PREFIX}{domain}", packed, ex=int(ttl_s))
             await pipeline.execute()
 
     async def claim_task(self, task: str, interval_s: float) -> bool:

@@ -15,17 +15,18 @@ from typing import Annotated, TextIO
 import typer
 from rich.console import Console
 
+from bot.advice.explanation import Explanation, explain
 from bot.app import Core
 from bot.check_runner import CheckRunner
 from bot.inputs.domain_names import parse_domain
 from bot.inputs.targets import parse_targets
 from bot.models import CheckRequest, Report, Role, Target
-from bot.report_json import report_to_line
+from bot.report_json import dumps, report_to_json, report_to_line
 from handlers.cli.bulk_check import ReportPrinter, count_lines, read_lines, run_lines
 from handlers.cli.checkpoint import Checkpoint
 from handlers.cli.command import BadInput, ExitStatus, Json, error_console, progress_bar, run
 from handlers.cli.render import RenderedCard
-from handlers.messages import report_card
+from handlers.messages import explanation_card, report_card
 
 PLACEHOLDER = Target(domain="example.com")  # of the template, until an input line names a target
 CONCURRENCY = 16  # reports; each makes some 70 DNS queries
@@ -39,6 +40,9 @@ def check(
     selector: Annotated[list[str] | None, typer.Option(help="A DKIM selector; can be repeated.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Query everything again, past the caches.")] = False,
     resume: Annotated[Path | None, typer.Option(help="With --file: notes how far the run is, to go on there.")] = None,
+    explained: Annotated[
+        bool, typer.Option("--explain", help="Also who may send as the domain, and what to change first.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check addresses and domains: blocklists, PTR, SPF, DMARC, MX."""
@@ -51,7 +55,7 @@ def check(
 
     async def check_targets(core: Core) -> None:
         reports = run_requests(core.check_runner, typed, no_cache)
-        await print_reports(reports, status, sys.stdout, as_json=as_json, total=len(typed))
+        await print_reports(reports, status, sys.stdout, as_json=as_json, total=len(typed), explained=explained)
 
     async def check_file(core: Core) -> None:
         checkpoint = Checkpoint(resume, source)
@@ -97,7 +101,13 @@ async def run_requests(
 
 
 async def print_reports(
-    reports: AsyncIterator[Report], status: ExitStatus, out: TextIO, *, as_json: bool, total: int | None
+    reports: AsyncIterator[Report],
+    status: ExitStatus,
+    out: TextIO,
+    *,
+    as_json: bool,
+    total: int | None,
+    explained: bool = False,
 ) -> None:
     """Print every report as it arrives; progress goes to stderr, and only to a terminal."""
     console = Console(file=out, highlight=False)
@@ -105,12 +115,18 @@ async def print_reports(
         task = bar.add_task("Checking", total=total)
         async for report in reports:
             status.record(report)
+            explanation = explain(report) if explained else None
             if as_json:
-                out.write(report_to_line(report) + "\n")
+                out.write((_explained_line(report, explanation) if explanation else report_to_line(report)) + "\n")
                 out.flush()
             else:
                 console.print(RenderedCard(report_card(report)))
+                console.print(*([RenderedCard(explanation_card(explanation))] if explanation else []))
             bar.advance(task)
+
+
+def _explained_line(report: Report, explanation: Explanation) -> str:
+    return dumps({**report_to_json(report), "explanation": explanation.to_json()})
 
 
 async def _run(check_runner: CheckRunner, request: CheckRequest, fresh: bool) -> list[Report]:

@@ -58,24 +58,28 @@ def parse_arguments(words: Sequence[str], options: Collection[str], flags: Colle
 
 @dataclass(frozen=True, slots=True)
 class CheckCommand:
-    """A parsed `check`: `fresh` bypasses the caches, `with_tree` shows the SPF include tree."""
+    """A parsed `check`: `fresh` bypasses the caches, `with_tree` shows the SPF include tree.
+
+    `explained`: the summary of the domain's set-up instead of the report.
+    """
 
     requests: tuple[CheckRequest, ...]
     fresh: bool = False
     with_tree: bool = False
+    explained: bool = False
 
 
 def read_check(text: str) -> CheckCommand:
-    """Parse `TARGET… [as mta|client] [helo NAME] [selector NAME]… [fresh] [tree]`.
+    """Parse `TARGET… [as mta|client] [helo NAME] [selector NAME]… [fresh] [tree] [explain]`.
 
     Raises BadCommand or BadTarget with one sentence.
     """
-    arguments = parse_arguments(text.split(), ("as", "helo", "selector"), ("fresh", "tree"))
+    arguments = parse_arguments(text.split(), ("as", "helo", "selector"), ("fresh", "tree", "explain"))
     role, helo = arguments.role, arguments.last_value("helo")
     helo = parse_targets(helo)[0].domain if helo else None
     selectors = tuple(arguments.options.get("selector", ()))
     targets = parse_targets(arguments.text)
     return CheckCommand(
         tuple(CheckRequest(target, role, helo, selectors) for target in targets),
-        *(flag in arguments.flags for flag in ("fresh", "tree")),
+        *(flag in arguments.flags for flag in ("fresh", "tree", "explain")),
     )

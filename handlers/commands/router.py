@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from bot.advice.explanation import explain
 from bot.check_runner import CheckRunner
 from bot.models import CheckRequest, Report, Target
 from bot.storage import StoreUnavailable
@@ -16,7 +17,15 @@ from handlers.commands.parser import CheckCommand
 from handlers.commands.pasted_text import READ_ERRORS, PastedTextCommands
 from handlers.commands.watch import WatchCommands
 from handlers.message import Card
-from handlers.messages import checking_card, internal_error_card, progress_text, refusal_card, report_card, reports_card
+from handlers.messages import (
+    checking_card,
+    explanation_card,
+    internal_error_card,
+    progress_text,
+    refusal_card,
+    report_card,
+    reports_card,
+)
 from handlers.ports import Ack, Channel, ChatRequest, ProgressCallback, ignore_progress
 from handlers.verbs import PARSE_ERRORS, BadCommand, Refusal, VerbTable
 
@@ -87,6 +96,8 @@ class CommandRouter:
             return report
 
         reports = await asyncio.gather(*map(run_check, requests))
+        if command.explained and len(reports) == 1 and (explanation := explain(reports[0])):
+            return explanation_card(explanation)
         return report_card(reports[0], command.with_tree) if len(reports) == 1 else reports_card(reports)
 
     def watching(self) -> WatchCommands:

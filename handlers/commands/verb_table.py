@@ -78,6 +78,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
                 ("203.0.113.5 as client", "the address submits mail with authentication: a policy listing is expected"),
                 ("203.0.113.5 helo mail.example.com", "check the HELO name of the server, too"),
                 ("example.com tree", "show the include tree of its SPF record"),
+                ("example.com explain", "who may send as the domain, and what to change first"),
                 ("203.0.113.5 example.com private", "only you see the answer"),
             ),
             teams="An address, a domain, or both: check 203.0.113.5 example.com",

@@ -202,7 +202,7 @@ class WatchCommands:
         now = self.clock()
         incident = initial_incident(watch.id, observe_reports(reports, Incident(watch.id, now), watch), now)
         due = first_due(f"{watch.role} {watch.subject}", watch.interval, now)
-        is_new = await self.watches.add(watch, incident, due)
+        is_new = await self.watches.add(watch, incident, due, reports)
         if is_new:
             await self.watches.audit(
                 request.channel, request.user, "watch", new=f"{watch.subject} every {format_duration(watch.interval)}"

@@ -53,10 +53,9 @@ def _render_grew(watch: Watch, alert: Alert) -> Card:
 
 
 def _render_noted(watch: Watch, alert: Alert) -> Card:
-    names = list(dict.fromkeys(problem_name(problem) for problem in alert.new))
-    changed = all(problem.last_observation.notify_once for problem in alert.new)
-    what = f"{' and '.join(names)} changed" if changed else problems_summary(alert.new)
-    return Card(f"{watch_label(watch)}: {what}", worst_tone(alert.new), lines=tuple(problem_lines(watch, alert.new)))
+    title = f"{watch_label(watch)}: {problems_summary(alert.new)}"
+    step = next((p.last_observation.remediation for p in alert.new if p.last_observation.notify_once), "")
+    return Card(title, worst_tone(alert.new), step, lines=tuple(problem_lines(watch, alert.new, step)))
 
 
 def _render_eased(watch: Watch, alert: Alert) -> Card:

@@ -67,6 +67,9 @@ def bounce_card(bounce: Bounce) -> Card:
     )
 
 
+CUT_SHORT = "The packed file is cut short: only what stands before the cut was read."
+
+
 def log_card(bounces: Sequence[Bounce], summary: LogSummary) -> Card:
     """The sum of a log: what others refused, apart from what this server refused, and the step for the first cause."""
     refusals = summary.refusals + summary.refused_by_us + summary.recovered
@@ -77,6 +80,7 @@ def log_card(bounces: Sequence[Bounce], summary: LogSummary) -> Card:
             f"No refusal in {pluralize(summary.lines, 'line')}",
             Tone.UNSURE,
             step=("Paste the lines of the mail log that say bounced, deferred or rejected, or the bounce itself."),
+            lines=(Line(CUT_SHORT, Tone.WARN),) if summary.cut_short else (),
         )
     causes = summary.causes or summary.own_causes
     own_causes = [f"{_cause_name(cause)} ({cause.messages:,})" for cause in summary.own_causes[:MAX_NAMED]]
@@ -92,12 +96,15 @@ def log_card(bounces: Sequence[Bounce], summary: LogSummary) -> Card:
         _log_title(summary),
         _log_tone(summary),
         step=_log_step(summary),
-        lines=tuple(
-            Line(
-                f"{pluralize(cause.messages, 'refusal')} by your own server: {_cause_name(cause)}. {cause.step}",
-                Tone.BAD,
-            )
-            for cause in summary.own_faults
+        lines=(
+            *((Line(CUT_SHORT, Tone.WARN),) if summary.cut_short else ()),
+            *(
+                Line(
+                    f"{pluralize(cause.messages, 'refusal')} by your own server: {_cause_name(cause)}. {cause.step}",
+                    Tone.BAD,
+                )
+                for cause in summary.own_faults
+            ),
         ),
         facts=tuple(Fact(label, value) for label, value in facts if value),
         text_block=TextBlock(
@@ -248,7 +255,14 @@ def _route_lines(path: HeaderAnalysis) -> Iterator[str]:
     yield sanitize_monospaced(path.hops[-1].by or "unnamed", MAX_HOST_LENGTH)
 
 
+def _tls(hop: Hop) -> str:
+    """Whether the hop was encrypted; empty where its line names no protocol, so that nothing is known."""
+    if hop.encrypted:
+        return "TLS"
+    return "no TLS" if hop.protocol else ""
+
+
 def _transfer_text(hop: Hop) -> str:
-    details = [hop.protocol or "", "TLS" if hop.encrypted else "no TLS", "authenticated" if hop.submitted else ""]
+    details = [hop.protocol or "", _tls(hop), "authenticated" if hop.submitted else ""]
     delay = f"{hop.delay_s} s" if hop.delay_s is not None else ""
     return ", ".join(part for part in (*details, delay) if part)

@@ -19,6 +19,7 @@ from handlers.messages.problems import format_time, watch_label
 
 MIN_RANGE = timedelta(hours=1)  # shortest range of a chart
 MAX_NAMED = 4
+NAME_SERVERS = "name servers"
 RANGE_BUTTONS = (("7 days", "7d"), ("30 days", "30d"), ("Everything", "all"))
 MERGED_NOTE = "Paler: several short times with pauses between them."
 
@@ -116,8 +117,9 @@ def track_name(track: Track) -> str:
         return "other lists"
     if check == BLOCKLIST:
         return track.name or subject
-    name = CHECK_NAMES.get(check, check)
-    return f"{name} changed" if subject == "changed" else name
+    kind, _, detail = check.partition(".")
+    name = CHECK_NAMES.get(kind, NAME_SERVERS if kind == "ns" else kind)
+    return f"{f'{name} {detail}'.strip()} changed" if subject == "changed" else name
 
 
 def track_summary(track: TrackInRange) -> str:

@@ -12,6 +12,7 @@ from bot.monitoring.models import Problem, Severity, Watch, unique_problems
 from bot.monitoring.observations import BLOCKLIST
 from handlers.message import Line, Table, Tone
 from handlers.messages.formatting import pluralize
+from handlers.messages.record_titles import record_title
 
 MAX_NAMES = 8
 CONFIG_PROBLEMS = {  # by the subject of the observation, after the name of the check
@@ -56,6 +57,8 @@ def problems_summary(problems: Sequence[Problem]) -> str:
 def _config_problem(problem: Problem) -> str:
     """What is wrong with a DNS record, in a few words: `SPF over its limits`, `PTR changed`."""
     observation = problem.last_observation
+    if title := record_title(observation):
+        return title
     _, _, word = observation.code.partition(".")
     what = CONFIG_PROBLEMS.get(observation.subject) or CONFIG_PROBLEMS.get(word)
     if what or not word:

@@ -12,6 +12,7 @@ from typing import Any
 from bot.checks.registry import CHECK_NAMES
 from bot.models import CheckRequest, Finding, Report, Role, Verdict
 from handlers.message import Button, Card, Fact, Line, Table, TextBlock, Tone
+from handlers.messages.explanation import explain_button
 from handlers.messages.formatting import (
     REASON_TEXTS,
     TONES,
@@ -161,6 +162,7 @@ def report_card(report: Report, with_tree: bool = False) -> Card:
         buttons=(
             *_removal_buttons(problems),
             *_tree_button(report.request, spf_tree, shows_tree),
+            *explain_button(report.request),
             check_again_button(report.request),
             watch_button(report.request),
         ),

@@ -20,6 +20,7 @@ from handlers.sanitize import sanitize, sanitize_monospaced
 FALLBACK_TEXT = 3_000  # Slack cuts at 40,000 and advises less than 4,000
 HEADER_TEXT = 150
 ALT_TEXT = 2_000
+STEP_TEXT = 900  # the longest record that a step restores
 SENTENCE_TEXT = 600  # of the 3,000 that a section may have
 BUTTON_LABEL = 75
 BUTTON_VALUE = 2_000
@@ -33,7 +34,7 @@ RESPONSE_URL_SECONDS = 30 * 60
 
 # Character budget of one message, so that a long part never displaces a more important one.
 # The text block gets what the others leave, then the table.
-STEP_SHARE = 600
+STEP_SHARE = 1_000
 LINES_SHARE = 4_000
 FACTS_SHARE = 1_000
 TEXT_BLOCK_SHARE = 2_600
@@ -136,7 +137,7 @@ def _header(card: Card) -> Block:
 
 
 def _step(step: str) -> list[Block]:
-    text = sanitize(step, STEP_SHARE - 100)
+    text = sanitize(step, STEP_TEXT)
     return [_rich_text(_rich_section(("Next step: ", True), (text, False)))] if text else []
 
 
@@ -167,8 +168,8 @@ def _problems(lines: Sequence[Line]) -> tuple[list[Block], int]:
 
 def _line_parts(line: Line) -> list[Block]:
     symbol = f"{SYMBOLS[line.tone]}  " if SYMBOLS[line.tone] else ""
-    detail = sanitize(line.detail, STEP_SHARE)
-    text = sanitize(line.text, STEP_SHARE) or EMPTY_TEXT
+    detail = sanitize(line.detail, STEP_TEXT)
+    text = sanitize(line.text, SENTENCE_TEXT) or EMPTY_TEXT
     quote = sanitize(line.quote)
     parts = [
         _rich_section((symbol, True), (text, line.tone in PROBLEM_TONES), (f"\n{detail}" if detail else "", False))

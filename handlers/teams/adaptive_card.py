@@ -35,7 +35,7 @@ ENVELOPE_SHARE = 1_500  # the message around the card, its summary, and the fixe
 # In characters.
 TITLE_TEXT = 150
 ALT_TEXT = 1_000
-STEP_TEXT = 500
+STEP_TEXT = 900  # the longest record that a step restores
 LINE_TEXT = 500
 PASSED_TEXT = 600
 LABEL_TEXT = 60
@@ -223,7 +223,7 @@ def _problems(lines: Sequence[Line]) -> tuple[list[Element], int]:
 def _line(line: Line) -> list[Element]:
     mark, colour = SYMBOLS[line.tone], {"color": COLORS[line.tone]} if line.tone in COLORS else {}
     text = _text(line.text, LINE_TEXT) or EMPTY_TEXT
-    detail = _text(line.detail, LINE_TEXT)
+    detail = _text(line.detail, STEP_TEXT)
     quote = _text(line.quote, MAX_CHARACTERS)
     runs = [_run(f"{mark}  ", weight="bolder", **colour)] if mark else []
     elements = [_rich(*runs, _run(text, weight="bolder") if line.tone in PROBLEM_TONES else text)]

@@ -9,7 +9,6 @@ are stored here.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from tests.support.slack_validator import ENVELOPE, message_faults
+from tests.support.unused_port import unused_port
 
 T = TypeVar("T")
 
@@ -109,7 +109,7 @@ class EmulatorProxy:
 @asynccontextmanager
 async def emulator() -> AsyncIterator[EmulatorProxy]:
     """A fresh emulator in its own process on a free port."""
-    port = free_port()
+    port = unused_port()
     command = (NODE, EMULATE, "start", "-s", "slack", "-p", str(port), "--seed", HERE / "emulate.yaml")
     process = await asyncio.create_subprocess_exec(
         *command, cwd=HERE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
@@ -134,9 +134,3 @@ async def wait_until_ready(client: httpx.AsyncClient, process: asyncio.subproces
                 await asyncio.sleep(0.1)
             else:
                 return
-
-
-def free_port() -> int:
-    with socket.socket() as probe_socket:
-        probe_socket.bind(("127.0.0.1", 0))
-        return int(probe_socket.getsockname()[1])

@@ -14,10 +14,11 @@ from bot.net.dns_client import DnsClient
 from bot.net.dns_resolver import Resolver
 from bot.net.nameservers import Server
 from bot.storage.redis_clock import RedisClock
-from tests.e2e.test_unbound import PROGRAM, free_port
+from tests.e2e.test_unbound import PROGRAM
 from tests.e2e.test_unbound import UNBOUND_CONFIG as BELOW_EXAMPLE
 from tests.support.dns_server import serve
 from tests.support.mail_world import GOOD, LISTED, mail_world
+from tests.support.unused_port import unused_port
 
 SETTINGS = BELOW_EXAMPLE.replace('name: "example."', 'name: "."').replace(
     "outbound-msg-retry: 1", "outbound-msg-retry: 5"
@@ -29,7 +30,7 @@ CONTROLS_BOTH = {item.id for item in load().lists if item.controls == "both"}
 async def resolver_behind(folder: Path, protection: str) -> AsyncIterator[Resolver]:
     assert PROGRAM
     async with serve(mail_world()) as upstream:
-        port = free_port()
+        port = unused_port()
         settings = folder / "unbound.conf"
         settings.write_text(
             SETTINGS.format(

@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 
 from bot.demo import run_demo
-from tests.e2e.emulator import free_port
+from tests.support.unused_port import unused_port
 
 ROOT = Path(__file__).parents[2]
 MAX_TOTAL_S = float(os.environ.get("FIRST_ANSWER_WITHIN_S") or 60)
@@ -98,7 +98,7 @@ async def first_answer(page: httpx.AsyncClient, run: asyncio.subprocess.Process)
 
 
 async def test_first_answer_comes_within_a_minute_of_clone(tmp_path: Path) -> None:
-    checkout, http = tmp_path / "mailcheck", f"127.0.0.1:{free_port()}"
+    checkout, http = tmp_path / "mailcheck", f"127.0.0.1:{unused_port()}"
     async with run_demo() as world, asyncio.timeout(ABORT_TIMEOUT_S):
         environment = clean_environment(tmp_path, str(world.server), http)
         started = time.monotonic()

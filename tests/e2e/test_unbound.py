@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from bot.models import DnsAnswer, LookupFailed
 from bot.net.dns_client import DnsClient
 from bot.net.nameservers import Server
 from tests.support.dns_server import serve
+from tests.support.unused_port import unused_port
 
 PROGRAM = shutil.which("unbound") or shutil.which("unbound", path="/usr/sbin:/usr/local/sbin")
 assert PROGRAM, "These tests need the program unbound; tests/e2e/run installs it."
@@ -54,18 +54,12 @@ remote-control:
 PROTECTED = "private-address: 127.0.0.0/8"
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe_socket:
-        probe_socket.bind(("127.0.0.1", 0))
-        return int(probe_socket.getsockname()[1])
-
-
 @asynccontextmanager
 async def unbound(directory: Path, protection: str, faults: Mapping[str, str] = FAULTS) -> AsyncIterator[DnsClient]:
     """A client of a fresh unbound, which forwards `example` to the test server."""
     assert PROGRAM
     async with serve(ZONE, faults=faults) as upstream:
-        port = free_port()
+        port = unused_port()
         settings = directory / "unbound.conf"
         settings.write_text(
             UNBOUND_CONFIG.format(

@@ -30,7 +30,7 @@ class World:
         return self.answer(name, rdtype)
 
     def answer(self, name: str, rdtype: str) -> DnsAnswer:
-        owner = name.lower().rstrip(".")
+        owner, aliases = name.lower().rstrip("."), ()
         for _ in range(9):
             by_type = self.zone.get(owner, {})
             records = by_type.get(rdtype, by_type.get("*", ()))
@@ -38,6 +38,7 @@ class World:
                 raise LookupFailed(records, f"{name} {rdtype}")
             if records or "CNAME" not in by_type:
                 exists = owner in self.zone or any(existing.endswith("." + owner) for existing in self.zone)
-                return DnsAnswer(name, rdtype, tuple(records), exists=exists, ttl=self.ttl)
+                return DnsAnswer(name, rdtype, tuple(records), exists=exists, ttl=self.ttl, aliases=aliases)
+            aliases = (*aliases, by_type["CNAME"][0].rstrip("."))
             owner = str(by_type["CNAME"][0]).lower().rstrip(".")
         raise LookupFailed("loop", f"{name} {rdtype}")

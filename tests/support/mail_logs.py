@@ -223,9 +223,10 @@ def opensmtpd(message: Message) -> Iterator[str]:
             f"{prefix} {message.id}ab smtp failed-command address={CLIENT} host=x"
             f' command="RCPT TO:<{message.recipient}>" result="{message.inbound}"'
         )
-    for state, reply in message.attempts:
+    for session, (state, reply) in enumerate(message.attempts):  # each attempt is a session of its own
         yield (
-            f"{prefix} {message.id}ab mta delivery evpid={message.id}cd from=<b@example.org> to=<{message.recipient}>"
+            f"{prefix} {message.id}{session:02x} mta delivery evpid={message.id}cd from=<b@example.org>"
+            f" to=<{message.recipient}>"
             f' rcpt=<-> source="{SENDER}" relay="{RECEIVER_IP} ({RECEIVER})" delay=2s'
             f' result="{OPENSMTPD_RESULTS[state]}" stat="{reply}"'
         )
@@ -255,6 +256,10 @@ def qmail(message: Message) -> Iterator[str]:
 
 
 def haraka(message: Message) -> Iterator[str]:
+    if message.inbound:
+        prefix = f"2026-11-24T07:40:11.000Z [{{}}] [{message.id}.1] [core]"
+        yield (f"{prefix.format('NOTICE')} deny(soft?): rcpt_to: {message.recipient} plugin=dnsbl {message.inbound}")
+        yield f"{prefix.format('PROTOCOL')} S: {message.inbound}"
     for state, reply in message.attempts:
         prefix = f"2026-11-24T07:40:11.000Z [NOTICE] [{message.id}.1.1] [outbound]"
         if state == "sent":
@@ -265,16 +270,21 @@ def haraka(message: Message) -> Iterator[str]:
 
 
 TRACKING_FIELDS = (
-    "#Fields: date-time,client-ip,server-ip,server-hostname,source-context,event-id,message-id,recipient-address,"
-    "recipient-status"
+    "#Fields: date-time,client-ip,server-ip,server-hostname,source-context,source,event-id,message-id,"
+    "recipient-address,recipient-status"
 )
 
 
 def exchange_tracking(message: Message) -> Iterator[str]:
     events = {"sent": "SEND", "deferred": "DEFER", "bounced": "FAIL"}
+    if message.inbound:
+        yield (
+            f"2026-11-24T07:40:11.123Z,{CLIENT},10.0.0.5,{RECEIVER},Connection Filtering Agent,AGENT,FAIL,"
+            f"<{message.id}@example.net>,{message.recipient},{message.inbound}"
+        )
     for state, reply in message.attempts:
         yield (
-            f"2026-11-24T07:40:11.123Z,10.0.0.5,{RECEIVER_IP},{RECEIVER},,{events[state]},<{message.id}@example.org>,"
+            f"2026-11-24T07:40:11.123Z,10.0.0.5,{RECEIVER_IP},{RECEIVER},,SMTP,{events[state]},<{message.id}@example.org>,"
             f"{message.recipient},{reply.replace(',', '')}"
         )
 
@@ -414,8 +424,8 @@ FAMILIES: tuple[Family, ...] = (
     Family("opensmtpd", opensmtpd, has_inbound=True),
     Family("opensmtpd, old", opensmtpd_old),
     Family("qmail", qmail),
-    Family("haraka", haraka),
-    Family("exchange tracking", exchange_tracking, head=(TRACKING_FIELDS,)),
+    Family("haraka", haraka, has_inbound=True),
+    Family("exchange tracking", exchange_tracking, head=(TRACKING_FIELDS,), has_inbound=True),
     Family("exchange protocol", protocol(exchange_protocol), head=(PROTOCOL_FIELDS,), has_sent=False, has_inbound=True),
     Family("hmailserver", protocol(hmailserver), has_sent=False, has_inbound=True),
     Family("mdaemon", protocol(mdaemon), has_sent=False, has_inbound=True),

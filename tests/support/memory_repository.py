@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from bot.models import Report
 from bot.monitoring.history import History, record_changes
 from bot.monitoring.interfaces import (
     MAX_WATCHES_PER_CHANNEL,
@@ -67,7 +68,7 @@ class InMemoryRepository:
 
     # WatchRepository
 
-    async def add(self, watch: Watch, incident: Incident, due: datetime) -> bool:
+    async def add(self, watch: Watch, incident: Incident, due: datetime, reports: Sequence[Report] = ()) -> bool:
         if (watch.channel, watch.id) in self.contents.watches:
             return False
         if len(await self.list_watches(watch.channel)) >= MAX_WATCHES_PER_CHANNEL:

@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 
-from bot.models import CheckRequest
+from bot.models import CheckRequest, Report
 from bot.monitoring.alert_state import acknowledge, advance, initial_incident
 from bot.monitoring.dnsbl_quarantine import ListNotice, NoticeReason
+from bot.monitoring.domain_records import accept_records
 from bot.monitoring.interfaces import ChannelSettings, StoredWatch
-from bot.monitoring.models import Alert, Incident, Observation, Watch
+from bot.monitoring.models import Alert, DomainRecords, Incident, Observation, Watch
 from bot.monitoring.poll import observe_reports
+from bot.monitoring.record_values import read_records
 from handlers.message import Card
 from handlers.messages.alerts import current_root_card, reply_card, root_card
 from handlers.messages.blocklists import list_notice_card
@@ -43,8 +45,11 @@ class WatchScenario:
 
     def __init__(self, watched: Watch, initial_listings: Listings | None = None) -> None:
         self.watch, self.now = watched, T0
-        self.incident = Incident(watched.id, T0)
-        self.incident = initial_incident(watched.id, self._observe(World(mail_world(initial_listings or {}))), T0)
+        self.incident, self.records = Incident(watched.id, T0), DomainRecords(T0)
+        world = World(mail_world(initial_listings or {}))
+        self.incident = initial_incident(watched.id, self._observe(world), T0)
+        records = [record for report in self._reports(world) for record in read_records(report)]
+        self.records = accept_records(None, records, [self.incident.config], T0) or self.records
         self.alerts: list[Alert] = []
 
     def poll(self, delay: timedelta, listings: Listings, changed: Zone | None = None) -> WatchScenario:
@@ -65,9 +70,11 @@ class WatchScenario:
         return reply_card(self.watch, self.alerts[-1])
 
     def _observe(self, world: World) -> Sequence[Observation]:
+        return observe_reports(self._reports(world), self.incident, self.watch, self.records)
+
+    def _reports(self, world: World) -> Sequence[Report]:
         requests = [CheckRequest(target, self.watch.role) for target in self.watch.targets]
-        reports = [replace(report(request, world), at=self.now) for request in requests]
-        return observe_reports(reports, self.incident, self.watch)
+        return [replace(report(request, world), at=self.now) for request in requests]
 
 
 @cache

@@ -76,9 +76,11 @@ def bimi_check(discover: DiscoverPolicy, fetch: FetchIndicator | None = None) ->
         if isinstance(result, LookupFailed):
             return [_finding("bimi.no-answer", domain, at, result.reason)]
         if len(texts) != 1:
-            return [_finding("bimi.several" if texts else "bimi.missing", domain, at)]
-        org_policy = policy if policy.org_domain == domain else await discover(policy.org_domain, lookup)
-        return [await _judge(domain, at, texts[0], (policy, org_policy), fetch)]
+            finding = _finding("bimi.several" if texts else "bimi.missing", domain, at)
+        else:
+            org_policy = policy if policy.org_domain == domain else await discover(policy.org_domain, lookup)
+            finding = await _judge(domain, at, texts[0], (policy, org_policy), fetch)
+        return [finding._replace(facts={**finding.facts, "records": texts})]
 
     return check
 

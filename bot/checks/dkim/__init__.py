@@ -15,7 +15,7 @@ from bot.checks.dkim.selectors import MAX_SELECTORS, candidate_selectors, recogn
 from bot.checks.finding_codes import FindingText
 from bot.checks.lookups import lookup_concurrently, readable
 from bot.inputs.domain_names import display_domain
-from bot.models import CheckRequest, DnsAnswer, Finding, Lookup, LookupFailed, LookupResult
+from bot.models import CheckRequest, DnsAnswer, Finding, Lookup, LookupResult
 
 __all__ = ["CODES", "SelectorRecords", "check", "common_findings", "evaluate_selector", "requested_findings"]
 
@@ -26,11 +26,16 @@ KEY_TYPE_NAMES = {"rsa": "RSA", "ed25519": "Ed25519"}
 
 @dataclass(frozen=True, slots=True)
 class SelectorRecords:
-    """TXT records at one selector, or the reason of a DNS error."""
+    """TXT records at one selector, the name that it is an alias for, or the reason of a DNS error.
+
+    `cname` is the content of the selector's own CNAME record, where the chain to `alias` begins.
+    """
 
     name: str
     texts: tuple[str, ...] = ()
     unanswered: str | None = None
+    alias: str | None = None
+    cname: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +129,14 @@ async def _lookup_selectors(domain: str, selectors: Sequence[str], lookup: Looku
     names = [f"{selector.lower()}._domainkey.{domain}" for selector in selectors]
     replies = await lookup_concurrently(lookup, [(name, "TXT") for name in names])
     return [
-        SelectorRecords(name, _records(reply), reply.reason if isinstance(reply, LookupFailed) else None)
+        SelectorRecords(
+            name,
+            reply.records,
+            alias=reply.aliases[-1].lower() if reply.aliases else None,
+            cname=reply.aliases[0].lower() if reply.aliases else None,
+        )
+        if isinstance(reply, DnsAnswer)
+        else SelectorRecords(name, unanswered=reply.reason)
         for name, reply in zip(names, replies, strict=True)
     ]
 
@@ -150,6 +162,8 @@ def _finding(domain: str, result: SelectorResult, guessed: bool = False) -> Find
         "bits": result.bits or None,
         "flags": sorted(record.flags) if record else [],
         "guessed": guessed,
+        "alias": result.selector.alias,
+        "cname": result.selector.cname,
     }
     return Finding("dkim", name, text.verdict, result.code, *text.fill(values), facts)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -15,13 +15,20 @@ MAX_SELECTORS = 40
 
 
 class Sender(Table):
-    """A service or server type that signs mail with known selectors: one of `[[senders]]`."""
+    """A service or server type that sends mail: one of `[[senders]]`, see the head of the file."""
 
     name: Text
     selectors: Annotated[Texts, Field(min_length=1)]
     spf: Texts = ()
     mx: Texts = ()
+    ptr: Texts = ()
+    dkim: Texts = ()
     common: Flag = False
+    include: str = ""
+    lookups: int = 0
+    return_path: Literal["own", "customer"] = "customer"
+    receives: Flag = False
+    console: str = ""
 
 
 class SelectorsFile(Table):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.checks.lookups import lookup_or_failure, mx_hosts, readable
@@ -64,7 +64,14 @@ async def _evaluate(domain: str, lookup: Lookup, fetch: Fetch) -> Evaluation:
         return Evaluation(("mta-sts.no-answer",), {"reason": result.reason})
     records = find_records(result.records)
     if not records:
-        return Evaluation(("mta-sts.missing" if hosts != () else "mta-sts.not-needed",))
+        return Evaluation(("mta-sts.missing" if hosts != () else "mta-sts.not-needed",), facts={"records": []})
+    evaluation = await _evaluate_records(domain, records, hosts, fetch)
+    return replace(evaluation, facts={**evaluation.facts, "records": records})
+
+
+async def _evaluate_records(
+    domain: str, records: Sequence[str], hosts: tuple[str, ...] | LookupFailed, fetch: Fetch
+) -> Evaluation:
     if len(records) > 1:
         return Evaluation(("mta-sts.several",))
     try:

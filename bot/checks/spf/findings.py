@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.checks.finding_codes import FindingText
-from bot.checks.spf.include_tree import UNBOUNDED, IncludeTree, tree_rows
+from bot.checks.spf.include_tree import UNBOUNDED, IncludeTree, published, tree_rows
 from bot.checks.spf.lint import MAX_RECORD_BYTES, MAX_RECORD_CHARS, lint, lookup_count
 from bot.checks.spf.messages import (
     ADD_ADDRESS,
@@ -77,7 +77,7 @@ def mail_from_findings(ip: Address, role: Role, result: SpfResult, include_tree:
         "size": len(with_address(ip, record).encode()),
         "count": lookup_count(include_tree),
     }
-    facts = {**_facts(result), "tree": tree_rows(include_tree)}
+    facts = {**_facts(result), "tree": tree_rows(include_tree), **published(include_tree)}
     facts |= _record_to_add(ip, include_tree) if result.code in NOT_LISTED else {}
     return [
         _finding(include_tree.domain, code, text, values | {"step": _step(result, values)}, facts),

@@ -35,11 +35,12 @@ class RecordNode:
     `unanswered` is the reason of a DNS error, `error` a syntax error, `near_miss` a TXT record that
     was meant as SPF but does not start like it. `targets` are the names that the reachable
     directives refer to and `redirect_target` that of redirect, empty if absent or dependent on the
-    sender.
+    sender. `alias` is the name whose owner publishes the records, if the domain is an alias (CNAME).
     """
 
     domain: str
     exists: bool = True
+    alias: str = ""
     unanswered: str = ""
     texts: tuple[str, ...] = ()
     near_miss: str = ""
@@ -155,17 +156,18 @@ async def _read_node(domain: str, top: str, session: DnsSession) -> RecordNode:
     except LookupFailed as failure:
         return RecordNode(domain, unanswered=failure.reason)
     texts = tuple(text for text in answer.records if is_spf(text))
+    alias = answer.aliases[-1].lower().rstrip(".") if answer.aliases else ""
     if len(texts) != 1:
         near_miss = next((text for text in answer.records if not texts and _is_near_miss(text)), "")
-        return RecordNode(domain, answer.exists, texts=texts, near_miss=near_miss)
+        return RecordNode(domain, answer.exists, alias, texts=texts, near_miss=near_miss)
     try:
         record = parse_record(texts[0])
     except BadSyntax as error:
-        return RecordNode(domain, texts=texts, error=error.problem)
+        return RecordNode(domain, alias=alias, texts=texts, error=error.problem)
     values = {"d": domain, "o": top}
     targets = tuple(_target(directive, values) for directive in record.reachable)
     redirect_target = _name(record.redirect, values) if record.redirect and record.default_directive is None else ""
-    return RecordNode(domain, texts=texts, record=record, targets=targets, redirect_target=redirect_target)
+    return RecordNode(domain, alias=alias, texts=texts, record=record, targets=targets, redirect_target=redirect_target)
 
 
 def _is_near_miss(text: str) -> bool:
@@ -272,6 +274,40 @@ class TreeRow:
     lookups: int | None
     note: str = ""
     over: bool = False
+
+
+def published(include_tree: IncludeTree) -> dict[str, Any]:
+    """Return what was read as plain data: `records` by domain, `aliases` of domains, `hosts` and `own_records`.
+
+    `hosts` holds the addresses that a term compares with the sender's, by its name and type: `mx example.com`.
+    `own_records` are the texts of the domain itself that are, or were meant as, SPF; None where DNS did not answer.
+    `unread` are domains without an answer.
+    """
+    hosts = {
+        f"{directive.mechanism.name} {target}": [
+            address
+            for host in include_tree.host_names(directive, target)[:MAX_NAMES]
+            for rdtype in ADDRESS_RDTYPES
+            for address in include_tree.answers.get((host, rdtype), ())
+        ]
+        for _, directive, target in include_tree.walk()
+        if isinstance(directive.mechanism, Hosts) and target
+    }
+    nodes = include_tree.nodes.values()
+    return {
+        "records": {node.domain: node.texts[0] for node in nodes if len(node.texts) == 1},
+        "aliases": {node.domain: node.alias for node in nodes if node.alias},
+        "hosts": hosts,
+        "own_records": _own_records(include_tree),
+        "unread": [node.domain for node in nodes if node.unanswered],
+    }
+
+
+def _own_records(include_tree: IncludeTree) -> list[str] | None:
+    root = include_tree.nodes.get(include_tree.domain)
+    if root is None or root.unanswered:
+        return None
+    return list(root.texts or filter(None, [root.near_miss]))
 
 
 def tree_rows(include_tree: IncludeTree) -> list[dict[str, Any]]:

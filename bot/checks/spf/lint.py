@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from bot.checks.spf.include_tree import UNBOUNDED, IncludeTree, RecordNode, tree_rows
+from bot.checks.spf.include_tree import UNBOUNDED, IncludeTree, RecordNode, published, tree_rows
 from bot.checks.spf.messages import AT_LEAST, CODES, PROBLEMS
 from bot.checks.spf.record import All, Directive, Network, Ptr
 from bot.checks.spf.result import MAX_LOOKUP_TERMS, MAX_NAMES, MAX_VOID_LOOKUPS, join_names
@@ -19,13 +19,14 @@ Findings = Iterator[Finding]
 def lint(include_tree: IncludeTree) -> list[Finding]:
     """Return the findings about a domain, worst rules first, or one spf.valid-record.
 
-    The first has the include tree in its facts.
+    The first has the include tree and what was read in its facts.
     """
     for rule in FINAL_RULES:
         if findings := list(rule(include_tree)):
-            return findings
+            return [finding._replace(facts={**finding.facts, **published(include_tree)}) for finding in findings]
     first, *others = [finding for rule in RULES for finding in rule(include_tree)] or [_valid(include_tree)]
-    return [first._replace(facts={**first.facts, "tree": tree_rows(include_tree)}), *others]
+    facts = {**first.facts, "tree": tree_rows(include_tree), **published(include_tree)}
+    return [first._replace(facts=facts), *others]
 
 
 def lookup_count(include_tree: IncludeTree) -> str:
@@ -36,10 +37,12 @@ def lookup_count(include_tree: IncludeTree) -> str:
 
 def _finding(include_tree: IncludeTree, code: str, variant: str = "", **values: object) -> Finding:
     text = CODES[code].variant(variant)
+    published_text = next(iter(include_tree.root.texts), include_tree.root.near_miss)
     facts = {
-        "record": include_tree.root.texts[0][:MAX_RECORD_CHARS] if include_tree.root.texts else None,
+        "record": published_text[:MAX_RECORD_CHARS] or None,
         "lookups": None if include_tree.lookup_terms >= UNBOUNDED else include_tree.lookup_terms,
         "path": list(include_tree.nodes),
+        "where": values.get("where", values.get("parent", values.get("domain", include_tree.domain))),
     }
     filled = text.fill({"domain": include_tree.domain, **values})
     return Finding("spf", include_tree.domain, text.verdict, code, *filled, facts)

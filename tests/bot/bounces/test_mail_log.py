@@ -98,6 +98,28 @@ def test_find_bounces_separate_replies_are_not_joined() -> None:
     assert len(categories(text)) == 3
 
 
+NO_PTR = "550-client 203.0.113.5 has no reverse DNS, ask your ISP\n550 mail from hosts without reverse DNS is refused"
+
+
+@pytest.mark.parametrize(
+    ("text", "causes"),
+    [
+        (NO_PTR, ["no-ptr"]),
+        (
+            "450-Requested action not taken: mailbox unavailable\n450 Mail send limit exceeded, mx.gmx.net",
+            ["rate-limit"],
+        ),
+        ("550-Mail refused, too many\n550 complaints about 203.0.113.5", ["ip-reputation"]),
+        ("LOG: 552-5.2.2 this mailbox\n552-5.2.2 is full, write\n552 5.2.2 later", ["mailbox-full"]),
+        ("We pay 550 EUR for 554 pieces and reject 5.1.1 of them.", []),
+        ('198.51.100.7 - - [24/Nov/2026:07:40:11 +0100] "GET / HTTP/1.1" 503 512 "-" "curl"', []),
+        ("Our phone: +49 550 5719922, room 552, failed on 5.2.2026", []),
+    ],
+)
+def test_reply_of_several_lines_is_one_and_prose_is_none(text: str, causes: list[str]) -> None:
+    assert [bounce.cause for bounce in find_bounces(text.splitlines())] == causes
+
+
 REPLY = "Service refused: client [203.0.113.5] has a poor reputation"
 
 

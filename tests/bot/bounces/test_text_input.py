@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from bot.bounces.mail_log import summarize_with_examples
 from bot.bounces.text_input import MAX_BYTES, LogTooBig, NotText, decode_lines, is_text
+from handlers.messages import log_card
 
 LINES = ["550 5.1.1 grüße", "zweite Zeile", "dritte"]
 TEXT = "\n".join(LINES)
@@ -96,3 +98,16 @@ def test_decode_zstandard_names_the_pipe_to_type() -> None:
 
 def test_decode_cut_utf16_mark_alone_gives_nothing() -> None:
     assert list(decode_lines([codecs.BOM_UTF16_LE])) == []
+
+
+def test_packed_log_that_is_cut_short_is_read_up_to_the_cut() -> None:
+    lines = [
+        f"Nov 24 07:40:11 mail postfix/smtp[9]: {n:X}: to=<a@example.com>, relay=mx.example.com[198.51.100.1]:25,"
+        f" dsn=5.1.1, status=bounced (host mx.example.com[198.51.100.1] said: 550 5.1.1 User {n} unknown)"
+        for n in range(3_000)
+    ]
+    packed = gzip.compress("\n".join(lines).encode())
+    _, summary = summarize_with_examples(decode_lines([packed[: len(packed) // 2]]))
+    assert (summary.cut_short, summary.at_least) == (True, True)
+    assert 0 < summary.bounced < len(lines)
+    assert "cut short" in log_card((), summary).lines[0].text

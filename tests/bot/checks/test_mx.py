@@ -72,7 +72,8 @@ async def test_mx_resolves_at_most_ten_hosts() -> None:
 
 async def test_mx_facts_are_ordered_by_preference() -> None:
     (finding,) = await run_check({DOMAIN: {"MX": ["20 mx2.example.com", "5 mx1.example.com"]}})
-    assert finding.facts == {"exchanges": ["5 mx1.example.com", "20 mx2.example.com"]}
+    assert finding.facts["exchanges"] == ["5 mx1.example.com", "20 mx2.example.com"]
+    assert finding.facts["addresses"] == {"mx1.example.com": ["203.0.113.5"], "mx2.example.com": ["2001:db8::5"]}
 
 
 async def test_mx_without_domain_sends_no_query() -> None:

@@ -72,7 +72,7 @@ async def test_first_poll_stores_listings_without_alert() -> None:
     assert [str(item.request.target) for item in reports] == [f"{LISTED} example.com"]
     assert {problem.last_observation.subject for problem in incident.problems} >= {"spamhaus-zen", "spamcop"}
     assert all(problem.phase is Phase.LISTED and problem.notified for problem in incident.problems)
-    assert incident.config["dmarc"] == "reject"
+    assert incident.config["dmarc"].startswith("#")
     assert incident.opened_at is None
 
 

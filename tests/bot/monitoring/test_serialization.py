@@ -31,6 +31,7 @@ from bot.monitoring.models import (
     Severity,
     Watch,
     unique_problems,
+    value_digest,
 )
 from bot.monitoring.serialization import STORED_KEYS, from_json, to_json
 from bot.storage.unreadable import UNREADABLE_ERRORS
@@ -247,3 +248,20 @@ def test_sublists_with_same_summary_are_shown_once() -> None:
     assert len(alert.new) == 3
     assert [problem.last_observation.subject for problem in unique_problems(alert.new)] == ["zen", "b"]
     assert parse_observation("zen+", T0).key == "blocklist:zen"
+
+
+DIGESTS = {"spf": value_digest("v=spf1 -all"), "mx.a_#b.example": value_digest("192.0.2.1"), "ptr": "mail.example.com"}
+
+
+def test_digests_of_a_config_are_stored_as_one_text() -> None:
+    incident = Incident("w1", T0, config=DIGESTS)
+    stored = to_json(incident)["settings"]
+    assert stored.keys() == {"#", "ptr"}
+    assert round_trip(incident).config == DIGESTS
+
+
+@pytest.mark.parametrize("damaged", ["", "garbage", "# #", "spf", " spf#a  #b "])
+def test_damaged_digests_of_a_config_are_left_out(damaged: str) -> None:
+    document = to_json(Incident("w1", T0, config=DIGESTS))
+    incident = from_json(Incident, {**document, "settings": {"#": damaged, "ptr": "mail.example.com"}})
+    assert {key: value for key, value in incident.config.items() if key != "spf"} == {"ptr": "mail.example.com"}

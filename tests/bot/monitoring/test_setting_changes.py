@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 
 from bot.checks import dmarc, mx, ptr, spf
 from bot.models import CheckRequest, Report, Role, Target
-from bot.monitoring.observations import MAX_VALUE_LENGTH, observe
+from bot.monitoring.domain_records import accept_records
+from bot.monitoring.models import DomainRecords
+from bot.monitoring.observations import observe
+from bot.monitoring.record_values import MAX_VALUE_LENGTH, read_records
 from tests.support.dns_world import World, Zone
 from tests.support.incident_stories import Story, describe_alert
 
@@ -20,22 +24,40 @@ ZONE: Zone = {
     "_dmarc.example.com": {"TXT": ["v=DMARC1; p=reject; rua=mailto:dmarc@example.com"]},
 }
 PTR, DMARC, DOMAIN = "25.2.0.192.in-addr.arpa", "_dmarc.example.com", "example.com"
+SPF, REJECT = "v=spf1 ip4:192.0.2.25 -all", "p=reject; rua=mailto:dmarc@example.com"
 ELEVEN_LOOKUPS = f"v=spf1 {' '.join(['exists:mail.example.com'] * 11)} -all"
 VOID_LOOKUPS = "v=spf1 a:one.example.com a:two.example.com a:three.example.com ip4:192.0.2.25 -all"
 
 
-async def poll(story: Story, zone: Zone, role: Role = Role.MTA) -> list[str]:
+@dataclass
+class RecordStory(Story):
+    """A story whose domain has stored records."""
+
+    records: DomainRecords | None = None
+
+
+async def poll(story: RecordStory, zone: Zone, role: Role = Role.MTA) -> list[str]:
     request = CheckRequest(Target.of("192.0.2.25", "example.com"), role)
     checks = (ptr.check, spf.check, dmarc.check, mx.check)
     findings = [finding for check in checks for finding in await check(request, World(zone))]
     report = Report(request, story.now, tuple(findings), elapsed_ms=1, queries=1)
-    return [
-        describe_alert(alert)
-        for alert in story.observe(observe(report, story.incident.config if story.incident else {}))
-    ]
+    config = story.incident.config if story.incident else {}
+    alerts = story.observe(observe(report, config, domain_records=story.records))
+    assert story.incident is not None
+    story.records = accept_records(story.records, read_records(report), [story.incident.config], story.now) or (
+        story.records
+    )
+    return [describe_alert(alert) for alert in alerts]
 
 
-async def poll_twice(story: Story, zone: Zone, role: Role = Role.MTA) -> list[str]:
+LAST_GOOD = {
+    PTR: "mail.example.com",
+    DMARC: "v=DMARC1; p=reject; rua=mailto:dmarc@example.com",
+    DOMAIN: "10 mail.example.com",
+}
+
+
+async def poll_twice(story: RecordStory, zone: Zone, role: Role = Role.MTA) -> list[str]:
     """A regular poll an hour later, and the confirmation poll."""
     story.now += timedelta(hours=1)
     alerts = await poll(story, zone, role)
@@ -47,15 +69,15 @@ async def poll_twice(story: Story, zone: Zone, role: Role = Role.MTA) -> list[st
     ("name", "records", "alert", "previous", "value"),
     [
         (PTR, {}, "opened +ptr:", "mail.example.com", ""),
-        (PTR, {"PTR": ["unknown.example.com"]}, "opened +ptr:", "mail.example.com", ""),
+        (PTR, {"PTR": ["unknown.example.com"]}, "opened +ptr:", "mail.example.com", "unknown.example.com"),
         (PTR, {"PTR": ["other.example.com"]}, "noted +ptr:changed", "mail.example.com", "other.example.com"),
-        (DOMAIN, {"TXT": ["v=spf1 -all"], "MX": ["10 mail.example.com"]}, "opened +spf:", "", ""),
-        (DOMAIN, {"TXT": ["v=spf1 ~all"], "MX": ["10 mail.example.com"]}, "opened +spf:", "", ""),
-        (DOMAIN, {"TXT": ["x"], "MX": ["10 mail.example.com"]}, "opened +spf:", "", ""),
-        (DOMAIN, {"TXT": [VOID_LOOKUPS], "MX": ["10 mail.example.com"]}, "opened +spf:", "", ""),
-        (DMARC, {}, "opened +dmarc:", "reject", ""),
-        (DMARC, {"TXT": ["v=DMARC1; p=none"]}, "opened +dmarc:", "reject", "none"),
-        (DMARC, {"TXT": ["v=DMARC1; p=reject; t=y"]}, "opened +dmarc:", "reject", "quarantine"),
+        (DOMAIN, {"TXT": ["v=spf1 -all"], "MX": ["10 mail.example.com"]}, "opened +spf:", SPF, "v=spf1 -all"),
+        (DOMAIN, {"TXT": ["v=spf1 ~all"], "MX": ["10 mail.example.com"]}, "opened +spf:", SPF, "v=spf1 ~all"),
+        (DOMAIN, {"TXT": ["x"], "MX": ["10 mail.example.com"]}, "opened +spf:", SPF, ""),
+        (DOMAIN, {"TXT": [VOID_LOOKUPS], "MX": ["10 mail.example.com"]}, "opened +spf:", SPF, VOID_LOOKUPS),
+        (DMARC, {}, "opened +dmarc:", REJECT, ""),
+        (DMARC, {"TXT": ["v=DMARC1; p=none"]}, "opened +dmarc:", REJECT, "p=none"),
+        (DMARC, {"TXT": ["v=DMARC1; p=reject; t=y"]}, "opened +dmarc:", REJECT, "p=reject; t=y"),
         (
             DOMAIN,
             {"TXT": ["v=spf1 ip4:192.0.2.25 -all"], "MX": ["10 other.example.com"]},
@@ -69,7 +91,7 @@ async def poll_twice(story: Story, zone: Zone, role: Role = Role.MTA) -> list[st
 async def test_config_change_alerts_with_both_values(
     name: str, records: dict[str, list[str]], alert: str, previous: str, value: str
 ) -> None:
-    story = Story()
+    story = RecordStory()
     assert await poll(story, ZONE) == []
     assert await poll_twice(story, ZONE | {name: records}) == [alert]
     (problem,) = story.alerts[0].new
@@ -79,26 +101,22 @@ async def test_config_change_alerts_with_both_values(
     polls = [await poll_twice(story, ZONE) for _ in range(3)]
     key = problem.key
     # Broken config resolves when repaired; a change that is reverted is another change.
-    reverted = {"opened": f"resolved -{key}", "noted": "" if key == "dmarc:weakened" else f"noted +{key}"}[
-        alert.partition(" ")[0]
-    ]
-    assert [text for sent in polls for text in sent] == ([reverted] if reverted else [])
+    reverted = {"opened": f"resolved -{key}", "noted": f"noted +{key}"}[alert.partition(" ")[0]]
+    assert [text for sent in polls for text in sent] == [reverted]
 
 
 @pytest.mark.parametrize("name", [PTR, DMARC, DOMAIN])
 async def test_removed_record_is_to_be_restored_not_replaced(name: str) -> None:
     """The advice for a domain that never had the record would be weaker."""
-    story = Story()
+    story = RecordStory()
     await poll(story, ZONE)
     await poll_twice(story, ZONE | {name: {"TXT": ["v=spf1 ip4:192.0.2.25 -all"]} if name == DOMAIN else {}})
     (problem,) = story.alerts[0].new
-    assert problem.last_observation.remediation.startswith("Restore the ")
-    assert problem.last_observation.previous_value in problem.last_observation.remediation
-    assert "p=none" not in problem.last_observation.remediation
+    assert problem.last_observation.remediation == f"Restore: `{LAST_GOOD[name]}`"
 
 
 async def test_dns_failure_changes_no_config() -> None:
-    story = Story()
+    story = RecordStory()
     await poll(story, ZONE)
     for error in ("timeout", "servfail", "refused"):
         failing: Zone = {name: {"*": error} for name in ZONE}
@@ -107,7 +125,7 @@ async def test_dns_failure_changes_no_config() -> None:
 
 
 async def test_dns_failure_clears_no_config_problem() -> None:
-    story = Story()
+    story = RecordStory()
     await poll(story, ZONE)
     broken = {name: {} if name != DOMAIN else {"TXT": ["v=spf1 -all"]} for name in ZONE}
     assert await poll_twice(story, broken) == ["opened +ptr: +spf: +dmarc: +mx:"]
@@ -117,7 +135,7 @@ async def test_dns_failure_clears_no_config_problem() -> None:
 
 
 async def test_config_broken_at_first_poll_reports_only_repair() -> None:
-    story = Story()
+    story = RecordStory()
     bare: Zone = {"example.com": {"MX": ["10 mail.example.com"]}, "mail.example.com": {"A": ["192.0.2.25"]}}
     await poll(story, bare)
     assert await poll_twice(story, bare) == []
@@ -126,13 +144,13 @@ async def test_config_broken_at_first_poll_reports_only_repair() -> None:
 
 
 async def test_missing_ptr_of_client_sends_no_alert() -> None:
-    story = Story()
+    story = RecordStory()
     await poll(story, ZONE, Role.CLIENT)
     assert await poll_twice(story, ZONE | {PTR: {}}, Role.CLIENT) == []
 
 
 async def test_flapping_config_is_reported_once() -> None:
-    story = Story()
+    story = RecordStory()
     await poll(story, ZONE)
     changed: Zone = {**ZONE, PTR: {"PTR": ["other.example.com"]}}
     alerts = [text for hour in range(24) for text in await poll_twice(story, ZONE if hour % 2 else changed)]
@@ -144,16 +162,16 @@ async def test_flapping_config_is_reported_once() -> None:
     assert story.incident.config["ptr"] == "other.example.com"
 
 
-async def test_stronger_dmarc_policy_sends_no_alert() -> None:
-    story = Story()
+async def test_mended_dmarc_policy_sends_no_alert() -> None:
+    story = RecordStory()
     await poll(story, ZONE | {DMARC: {"TXT": ["v=DMARC1; p=none"]}})
     assert await poll_twice(story, ZONE) == []
-    assert await poll_twice(story, ZONE | {DMARC: {"TXT": ["v=DMARC1; p=none"]}}) == ["noted +dmarc:weakened"]
+    assert await poll_twice(story, ZONE | {DMARC: {"TXT": ["v=DMARC1; p=none"]}}) == ["noted +dmarc:changed"]
 
 
 async def test_spf_limits_count_the_whole_record() -> None:
     """A mechanism that matches early does not reduce the count for other addresses."""
-    story = Story()
+    story = RecordStory()
     await poll(story, ZONE)
     zone = ZONE | {
         DOMAIN: {"TXT": [ELEVEN_LOOKUPS.replace("v=spf1", "v=spf1 ip4:192.0.2.25")], "MX": ["10 mail.example.com"]}
@@ -164,7 +182,7 @@ async def test_spf_limits_count_the_whole_record() -> None:
 
 async def test_long_value_is_truncated_and_still_compared() -> None:
     hosts = [f"10 {'m' * 40}{number}.example.com" for number in range(10)]
-    story = Story()
+    story = RecordStory()
     await poll(story, ZONE | {DOMAIN: {"MX": hosts}})
     assert story.incident is not None
     assert len(story.incident.config["mx"]) < MAX_VALUE_LENGTH + 20

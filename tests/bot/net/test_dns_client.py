@@ -33,6 +33,7 @@ ZONE = {
     "a.deep.example": {"A": ["192.0.2.1"]},
     "many.example": {"A": [f"127.0.0.{last}" for last in range(2, 60)]},
 }
+ALIASES = {"www.example": ("next.example", "t.example"), "astray.example": ("nowhere.example",)}
 SHORT_TIMEOUT_S = 0.3
 
 
@@ -77,7 +78,8 @@ async def test_query_returns_records_or_denial(
 ) -> None:
     async with serve(ZONE, host=host) as server, DnsClient([address_of(server)]) as client:
         answer = await client.query(name, rdtype)
-    assert answer == DnsAnswer(name, rdtype, tuple(records), exists=exists, ttl=300)
+    aliases = () if rdtype == "CNAME" else ALIASES.get(name, ())
+    assert answer == DnsAnswer(name, rdtype, tuple(records), exists=exists, ttl=300, aliases=aliases)
 
 
 @pytest.mark.parametrize("rdtype", ["A", "TXT"])
@@ -173,7 +175,7 @@ async def test_cname_without_target_is_followed() -> None:
         DnsClient([address_of(server)]) as client,
     ):
         answer = await client.query("www.example", "A")
-        assert answer == DnsAnswer("www.example", "A", ("192.0.2.9",), ttl=300)
+        assert answer == DnsAnswer("www.example", "A", ("192.0.2.9",), ttl=300, aliases=ALIASES["www.example"])
         assert server.queries == [("www.example", "A"), ("next.example", "A")]
 
 

@@ -35,26 +35,28 @@ def test_rdata_is_rendered_as_text(rdtype: str, line: str, text: str) -> None:
 def test_cname_chain_has_its_shortest_ttl() -> None:
     lines = ["answer n.example. 30 CNAME other.example.", "answer other.example. 600 A 192.0.2.1"]
     assert parse_reply(encode_question("n.example", "A"), response("n.example", "A", *lines)) == DnsAnswer(
-        "n.example", "A", ("192.0.2.1",), ttl=30
+        "n.example", "A", ("192.0.2.1",), ttl=30, aliases=("other.example",)
     )
 
 
 def test_cname_to_missing_name_is_nxdomain() -> None:
     lines = ["answer n.example. 600 CNAME gone.example.", f"authority example. 600 SOA {SOA}"]
     reply = response("n.example", "A", *lines, rcode=3)
-    assert parse_reply(encode_question("n.example", "A"), reply) == DnsAnswer("n.example", "A", exists=False, ttl=150)
+    assert parse_reply(encode_question("n.example", "A"), reply) == DnsAnswer(
+        "n.example", "A", exists=False, ttl=150, aliases=("gone.example",)
+    )
 
 
 def test_cname_to_name_without_record_is_nodata() -> None:
     lines = ["answer n.example. 600 CNAME other.example.", f"authority example. 600 SOA {SOA}"]
     assert parse_reply(encode_question("n.example", "A"), response("n.example", "A", *lines)) == DnsAnswer(
-        "n.example", "A", ttl=150
+        "n.example", "A", ttl=150, aliases=("other.example",)
     )
 
 
 def test_cname_without_target_is_an_alias() -> None:
     reply = response("n.example", "A", "answer n.example. 600 CNAME other.example.")
-    assert parse_reply(encode_question("n.example", "A"), reply) == Alias("other.example", 600, False)
+    assert parse_reply(encode_question("n.example", "A"), reply) == Alias(("other.example",), 600, False)
 
 
 def test_denial_without_soa_has_ttl_zero() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from redis.exceptions import RedisError
 from bot.storage import StoreUnavailable
 from bot.storage.redis_client import connect, normalize_url, open_client
 from tests.support.redis_server import RedisServer
+from tests.support.unused_port import unused_port
 
 UNREACHABLE_URL = "redis://anna:hush-1@127.0.0.1:1/0"
 
@@ -135,8 +135,7 @@ async def test_interactive_client_times_out_before_the_worker(
 
 async def test_closed_connection_is_not_reused(tmp_path: Path) -> None:
     """Managed servers close idle connections; no command must fail for that."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = unused_port()
     server = RedisServer(tmp_path, port=str(port))
     try:
         async with open_client(f"redis://127.0.0.1:{port}", 5) as redis, open_client(server.url, 5) as admin:

@@ -29,10 +29,10 @@ from handlers.message import Button, Card, Chart, Fact, Line, Table, TextBlock, 
 from handlers.messages.overview import Overview, Section
 from handlers.ports import Channel
 from handlers.web.app import WebChat
-from tests.e2e.emulator import free_port
 from tests.e2e.picture import BROWSERS, NODE
 from tests.handlers.web.conftest import ScriptedCommands
 from tests.handlers.web.hostile import HOSTILE
+from tests.support.unused_port import unused_port
 
 HERE = Path(__file__).parent
 SCRIPT_TIMEOUT_S = 150
@@ -44,7 +44,7 @@ assert NODE.exists(), "These tests need Node and a browser; tests/e2e/run brings
 @asynccontextmanager
 async def run_bot(state: Path) -> AsyncIterator[str]:
     """The bot in its own process; it must exit cleanly although pages are open."""
-    port = free_port()
+    port = unused_port()
     command = (sys.executable, "-m", "tests.e2e.web.served", str(port), str(state))
     bot = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     try:
@@ -115,7 +115,7 @@ async def hostile_overview() -> Overview:
 
 @asynccontextmanager
 async def hostile_chat() -> AsyncIterator[str]:
-    address = HostPort("127.0.0.1", free_port())
+    address = HostPort("127.0.0.1", unused_port())
     web, channel = WebChat(ScriptedCommands(), hostile_overview), Channel("web", "local", "scratch")
 
     async def post_cards(_: Request) -> Response:

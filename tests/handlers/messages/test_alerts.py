@@ -180,7 +180,7 @@ def test_config_change_shows_both_values_and_check_again() -> None:
     card = alerts.root_card(
         WATCH, alert(AlertReason.NOTED, WATCH, replace(ZEN, last_observation=changed), opened=False)
     )
-    assert card.title.endswith(": PTR changed")
+    assert card.title.endswith(": PTR record changed")
     assert card.lines[0].quote == "mail.example.com → host.example.net"
     assert [button.label for button in card.buttons] == ["Check again"]
 

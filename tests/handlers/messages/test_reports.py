@@ -50,9 +50,10 @@ def test_report_card_starts_with_worst_problem_and_its_step() -> None:
     assert card.step == "Fix the cause, then ask for removal."
 
 
-def test_report_card_buttons_are_removal_recheck_and_watch() -> None:
-    form, recheck, watch = report_card(LISTED).buttons
+def test_report_card_buttons_are_removal_explain_recheck_and_watch() -> None:
+    form, explain, recheck, watch = report_card(LISTED).buttons
     assert form.url == FORM
+    assert explain.command == "check 192.0.2.25 example.com as mta explain"
     assert recheck.command == "check 192.0.2.25 example.com as mta fresh"
     assert watch.command == "watch 192.0.2.25 example.com as mta"
 

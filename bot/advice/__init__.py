@@ -1,0 +1,94 @@
+"""Next steps over the whole report: who sends, who owns each record, and what a change would break. Pure.
+
+A check sees its own records only, so its remediation is what holds for everybody. Here a step is
+replaced where other findings of the report show a better one. STEPS has one row per finding code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from bot.advice.codes import CODES, UNNEEDED_TERM
+from bot.advice.domain_steps import missing_dmarc, missing_mx, reverse_name, service_key
+from bot.advice.evidence import Evidence, gather
+from bot.advice.spf_steps import foreign_record, missing_record, not_listed, permanent_error, unneeded_terms
+from bot.advice.steps import Change, Step
+from bot.models import CheckRequest, Finding, Verdict
+
+__all__ = ["CODES", "STEPS", "Change", "Step", "advise"]
+
+FindStep = Callable[[Evidence, Finding], Step | None]
+STEPS: Mapping[str, FindStep] = {
+    "spf.missing-record": missing_record,
+    "spf.fail": not_listed,
+    "spf.softfail": not_listed,
+    "spf.neutral": not_listed,
+    "spf.permanent-error": permanent_error,
+    **dict.fromkeys(
+        (
+            "spf.allows-everyone",
+            "spf.neutral-default",
+            "spf.no-default",
+            "spf.uses-ptr",
+            "spf.long-record",
+            "spf.syntax-error",
+            "spf.multiple-records",
+            "spf.missing-include",
+        ),
+        foreign_record,
+    ),
+    "dmarc.missing": missing_dmarc,
+    "mx.missing": missing_mx,
+    "mx.implicit": missing_mx,
+    **dict.fromkeys(
+        (
+            "dkim.missing-key",
+            "dkim.weak-key",
+            "dkim.short-key",
+            "dkim.testing",
+            "dkim.only-sha1",
+            "dkim.broken-key",
+            "dkim.bad-record",
+            "dkim.revoked",
+        ),
+        service_key,
+    ),
+    "ptr.missing": reverse_name,
+    "ptr.generic": reverse_name,
+    "ptr.not-confirmed": reverse_name,
+    "ptr.several": reverse_name,
+}
+FALLBACK_FACTS = frozenset({"add", "add_to", "new_record", "fits"})  # of the step that is replaced
+
+
+def advise(request: CheckRequest, findings: Sequence[Finding]) -> list[Finding]:
+    """The findings with the steps that hold in view of the whole report, and findings about unneeded terms."""
+    if all(finding.verdict is Verdict.PASS and finding.check != "spf" for finding in findings):
+        return list(findings)
+    evidence = gather(request, findings)
+    return [*(_with_step(evidence, finding) for finding in findings), *_unneeded(evidence)]
+
+
+def _with_step(evidence: Evidence, finding: Finding) -> Finding:
+    find_step = STEPS.get(finding.code)
+    if find_step is None or finding.verdict < Verdict.WARN or (step := find_step(evidence, finding)) is None:
+        return finding
+    facts = {key: value for key, value in finding.facts.items() if key not in FALLBACK_FACTS}
+    if step.change:
+        facts["change"] = step.change.to_json()
+    return finding._replace(remediation=step.text, facts=facts)
+
+
+def _unneeded(evidence: Evidence) -> list[Finding]:
+    text = CODES[UNNEEDED_TERM]
+    return [
+        Finding(
+            "spf",
+            evidence.domain,
+            text.verdict,
+            UNNEEDED_TERM,
+            *text.fill({"domain": evidence.shown_domain, "term": term, "why": why}),
+            {"term": term},
+        )
+        for term, why in unneeded_terms(evidence).items()
+    ]
