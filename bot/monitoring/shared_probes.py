@@ -45,7 +45,7 @@ class SharedResults(Generic[T]):
     async def _find(self, key: str, function: Callable[[], Awaitable[T]], max_age: timedelta) -> T:
         texts = await self._cache.get_many([key]) if self._cache else {}
         now = self._clock()
-        with suppress(*UNREADABLE_ERRORS, KeyError):  # asked for anew
+        with suppress(*UNREADABLE_ERRORS):  # asked for anew
             document = json.loads(texts[key])
             if timedelta(0) <= now - datetime.fromtimestamp(document["at"], now.tzinfo) <= max_age:
                 return self._adapter.validate_python(document["result"])
