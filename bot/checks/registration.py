@@ -47,7 +47,7 @@ CODES: Mapping[str, FindingCode] = {
         "RFC 9083 §4.5, RFC 8056 §2",
         "Renew the domain at its registrar now; while it is in redemption, only that registrar can restore it.",
         verdict=Verdict.FAIL,
-        summary="The registration of {domain} has expired ({date}); anybody can register it once it is deleted.",
+        summary="The registration of {domain} has expired; anybody can register it once the registry deletes it.",
         remediation="Renew {domain} at its registrar now; while it is in redemption, only that registrar can "
         "restore it.",
     ),
@@ -186,7 +186,7 @@ def _parse_date(text: object) -> datetime | None:
 def _finding(code: str, domain: str, registration: Registration | None = None) -> Finding:
     text = CODES[code]
     expires = registration.expires if registration else None
-    date = f"{expires:%-d %B %Y}" if expires else "the registry is about to delete it"
+    date = f"{expires:%-d %B %Y}" if expires else ""
     facts = {"domain": domain, "expires": expires.isoformat() if expires else None}
     return Finding(
         "registration", domain, text.verdict, code, *text.fill({"domain": display_domain(domain), "date": date}), facts

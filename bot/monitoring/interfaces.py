@@ -13,7 +13,7 @@ from typing import Protocol
 from bot.models import Report
 from bot.monitoring.dnsbl_quarantine import ListNotice
 from bot.monitoring.history import History
-from bot.monitoring.models import Alert, Channel, ChannelText, Incident, Watch
+from bot.monitoring.models import Alert, Channel, ChannelText, Follow, Incident, Watch
 from bot.monitoring.stored_types import Timestamp
 
 MAX_WATCHES_PER_CHANNEL = 50
@@ -40,7 +40,8 @@ class ChannelSettings:
 
     `update_mode`: how updates of an alert are shown, in a word of the delivery. `creator_only`: only
     its creator may mute or remove a watch. `list_notices`: this channel, one per workspace, gets
-    notices about unreliable lists. `weekly_digest`: it gets a weekly digest.
+    notices about unreliable lists. `weekly_digest`: it gets a weekly digest. `follow`: what its
+    watches follow that do not say it themselves.
     """
 
     update_mode: str = "thread"
@@ -48,6 +49,7 @@ class ChannelSettings:
     creator_only: bool = False
     list_notices: bool = False
     weekly_digest: bool = False
+    follow: Follow = Follow.ALL
 
 
 @dataclass(frozen=True, slots=True)

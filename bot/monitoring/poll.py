@@ -16,6 +16,7 @@ from bot.models import BulkLookup, CheckRequest, Report, Target
 from bot.monitoring.alert_state import initial_incident
 from bot.monitoring.check_schedule import PENDING_PHASES, SLOW_CHECKS
 from bot.monitoring.dnsbl_quarantine import NOT_QUERIED
+from bot.monitoring.following import unfollowed_checks
 from bot.monitoring.models import DomainRecords, Incident, Observation, Watch
 from bot.monitoring.observations import BLOCKLIST, FOLLOWED, SELECTORS, observe
 
@@ -59,7 +60,7 @@ async def baseline(watch: Watch, runner: CheckRunnerProtocol, now: datetime) -> 
 
 async def run_first_poll(watch: Watch, runner: CheckRunnerProtocol) -> tuple[Report, ...]:
     """Reports on all targets of a watch to be added."""
-    return await run_checks(watch.targets, watch, runner)
+    return await run_checks(watch.targets, watch, runner, left_out=unfollowed_checks([watch.follow]))
 
 
 async def run_checks(

@@ -19,6 +19,7 @@ import structlog
 
 from bot.models import Report
 from bot.monitoring.alert_state import Transition, advance
+from bot.monitoring.channel_follows import read_follows
 from bot.monitoring.check_schedule import checks_to_leave_out
 from bot.monitoring.digests import enqueue_digests
 from bot.monitoring.dnsbl_quarantine import (
@@ -32,10 +33,11 @@ from bot.monitoring.dnsbl_quarantine import (
 )
 from bot.monitoring.domain_records import accept_reports
 from bot.monitoring.due_times import clamp_due_times
+from bot.monitoring.following import followed, followed_observations, restricted, unfollowed_checks
 from bot.monitoring.index_rebuild import rebuild_indexes
 from bot.monitoring.interfaces import AlertMessage, Clock
 from bot.monitoring.list_counts import ListCounts, count_listings, counts_by_list, list_results
-from bot.monitoring.models import AlertPolicy, DomainRecords, Incident, Watch
+from bot.monitoring.models import AlertPolicy, Channel, DomainRecords, Follow, Incident, Watch
 from bot.monitoring.poll import CheckRunnerProtocol, known_selectors, observe_reports, pending_addresses, run_checks
 from bot.monitoring.poller_config import PollerConfig
 from bot.monitoring.repository import RedisRepository
@@ -84,10 +86,16 @@ class ClaimedWatch:
     row: WatchRow
     watch: Watch
     incident: Incident
+    follow: Follow = Follow.ALL
 
     @classmethod
     def parse(cls, row: WatchRow) -> ClaimedWatch:
         return cls(row, parse_watch(row), parse_incident(row))
+
+    def following(self, of_channels: Mapping[Channel, Follow]) -> ClaimedWatch:
+        """The watch with what it follows, which its channel may say."""
+        follow = followed(self.watch, of_channels.get(self.watch.channel, Follow.ALL))
+        return self if follow is self.follow else replace(self, follow=follow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,7 @@ class PollTarget:
         fresh = schedule == RECHECK_SCHEDULE or bool(pending)
         selectors = known_selectors(member.incident for member in self.watches)
         left_out = checks_to_leave_out([member.incident for member in self.watches], watch.domain, now)
+        left_out |= unfollowed_checks([member.follow for member in self.watches])
         return PollResult(self, await run_checks(targets, watch, runner, fresh, selectors, left_out))
 
 
@@ -193,8 +202,10 @@ class PollResult:
     def _transition(
         self, member: ClaimedWatch, quarantined: frozenset[str], now: datetime, policy: AlertPolicy
     ) -> Transition:
-        observed = observe_reports(self.reports, member.incident, member.watch, self.records)
-        return advance(member.incident, apply_quarantine(observed, quarantined), now, policy)
+        incident = restricted(member.incident, member.follow)
+        observed = observe_reports(self.reports, incident, member.watch, self.records)
+        followed_now = followed_observations(observed, member.follow)
+        return advance(incident, apply_quarantine(followed_now, quarantined), now, policy)
 
     def _next_poll_at(self, now: datetime, multipliers: Mapping[str, Multipliers]) -> float:
         watches = [member.watch for member in self.target.watches]
@@ -295,7 +306,7 @@ class Poller:
 
     async def _poll_claimed(self, schedule: str, claimed: Sequence[ClaimedTarget]) -> None:
         unreadable = self._repository.unreadable
-        targets = [PollTarget.from_claim(row, unreadable) for row in claimed]
+        targets = await self._with_follows([PollTarget.from_claim(row, unreadable) for row in claimed])
         polls = await asyncio.gather(*(target.poll(schedule, self._runner, self._clock()) for target in targets))
         quarantined = await self._update_list_health(polls)
         multipliers = await self._repository.interval_multipliers()
@@ -317,6 +328,11 @@ class Poller:
             log.info(
                 "polls discarded", schedule=schedule, again=unfinished.count("again"), late=unfinished.count("late")
             )
+
+    async def _with_follows(self, targets: Sequence[PollTarget]) -> list[PollTarget]:
+        channels = {member.watch.channel for target in targets for member in target.watches}
+        follows = await read_follows(self._repository.channels, self._repository.unreadable, channels)
+        return [replace(target, watches=[w.following(follows) for w in target.watches]) for target in targets]
 
     async def _update_list_health(self, polls: Sequence[PollResult]) -> frozenset[str]:
         """Count these polls; returns the lists in quarantine, including those they caused."""

@@ -10,6 +10,7 @@ from ipaddress import ip_network
 from redis.asyncio import Redis
 
 from bot.models import Address, Report
+from bot.monitoring.channel_follows import parse_settings
 from bot.monitoring.dnsbl_quarantine import ListNotice, NoticeReason, QuarantineState
 from bot.monitoring.domain_records import DomainRecordStore
 from bot.monitoring.history import History, dump_history, load_history, record_changes
@@ -156,9 +157,7 @@ class RedisRepository:
 
     async def settings(self, channel: Channel) -> ChannelSettings:
         text = await self.channels.settings(channel_location(channel))
-        key = f"mc1:settings:{channel_location(channel).workspace}"
-        parsed = self.unreadable.parse(key, str(channel), lambda: load(ChannelSettings, text or "{}"))
-        settings = parsed or ChannelSettings()
+        settings = parse_settings(self.unreadable, channel, text)
         return replace(settings, list_notices=await self.channels.gets_list_notices(channel_location(channel)))
 
     async def set_settings(self, channel: Channel, settings: ChannelSettings) -> None:

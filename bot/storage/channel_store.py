@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from redis.asyncio import Redis
@@ -32,6 +32,14 @@ class ChannelStore:
             key = f"mc1:settings:{channel.workspace}"
             text: str | None = await self._unreadable.read(key, self._redis.hget(key, channel.channel), None)
         return text
+
+    async def settings_of(self, channels: Collection[ChannelLocation]) -> dict[str, str]:
+        """The settings of those channels that have some, in one round trip."""
+        async with store_errors(), self._redis.pipeline(transaction=False) as pipeline:
+            for channel in channels:
+                pipeline.hget(f"mc1:settings:{channel.workspace}", channel.channel)
+            texts = await pipeline.execute(raise_on_error=False)
+        return {channel.channel: text for channel, text in zip(channels, texts, strict=True) if isinstance(text, str)}
 
     async def set_settings(
         self, channel: ChannelLocation, text: str, list_notices: bool, digest_at: float | None = None

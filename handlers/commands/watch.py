@@ -16,6 +16,7 @@ from bot.inputs.domain_names import quoted
 from bot.inputs.durations import format_duration
 from bot.models import Lookup, Report
 from bot.monitoring.alert_state import acknowledge, initial_incident, mute, unmute
+from bot.monitoring.following import followed
 from bot.monitoring.interfaces import MAX_WATCHES_PER_CHANNEL, Outbox, StoredWatch, TooManyWatches, WatchRepository
 from bot.monitoring.list_counts import counts_by_list
 from bot.monitoring.models import MAX_ADDRESSES, Channel, Incident, Watch
@@ -198,7 +199,8 @@ class WatchCommands:
         return targets, notes
 
     async def _add(self, request: ChatRequest, watch: Watch) -> AddedWatch:
-        reports = await self.first_poll(watch)
+        of_channel = (await self.watches.settings(request.channel)).follow
+        reports = await self.first_poll(replace(watch, follow=followed(watch, of_channel)))
         now = self.clock()
         incident = initial_incident(watch.id, observe_reports(reports, Incident(watch.id, now), watch), now)
         due = first_due(f"{watch.role} {watch.subject}", watch.interval, now)
@@ -285,7 +287,17 @@ def _added_card(request: ChatRequest, added: Sequence[AddedWatch], notes: Sequen
 def _new_watch(
     request: ChatRequest, options: WatchOptions, target: WatchTarget, every: timedelta, now: datetime
 ) -> Watch:
-    return Watch(request.channel, target.network, target.domain, options.role, every, request.user, now, options.name)
+    return Watch(
+        request.channel,
+        target.network,
+        target.domain,
+        options.role,
+        every,
+        request.user,
+        now,
+        options.name,
+        options.follow,
+    )
 
 
 def _display_name(request: ChatRequest) -> str:

@@ -16,7 +16,7 @@ from bot.inputs.targets import parse_targets
 from bot.models import Role
 from bot.monitoring.history import History
 from bot.monitoring.interfaces import ChannelSettings
-from bot.monitoring.models import MAX_ADDRESSES, MAX_MUTE, Network, Watch
+from bot.monitoring.models import MAX_ADDRESSES, MAX_MUTE, Follow, Network, Watch
 from bot.monitoring.schedule import validate_interval
 from handlers.commands.parser import parse_arguments
 from handlers.message import UpdateMode
@@ -34,7 +34,8 @@ TOO_MANY_ADDRESSES = f"That is too much for one command: watch up to {MAX_ADDRES
 SETTINGS_USAGE = (
     "Type `settings updates thread`, `thread+broadcast` or `edit-only`, "
     "`settings reminder on` or `off`, `settings restrict on` or `off`, "
-    "`settings lists here` or `off`, or `settings digest weekly` or `off`."
+    "`settings lists here` or `off`, `settings digest weekly` or `off`, "
+    "or `settings follow all`, `lists` or `setup`."
 )
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "updates thread": {"update_mode": UpdateMode.THREAD},
@@ -48,7 +49,10 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "lists off": {"list_notices": False},
     "digest weekly": {"weekly_digest": True},
     "digest off": {"weekly_digest": False},
+    **{f"follow {follow}": {"follow": follow} for follow in Follow},
 }
+ONLY = {"blocklists": Follow.LISTS, "lists": Follow.LISTS, "setup": Follow.SETUP}
+ONLY_USAGE = "After `only` goes what to watch: `only blocklists`, or `only setup` for all the rest."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class WatchOptions:
     role: Role
     name: str = ""
     discover_addresses: bool = False
+    follow: Follow = Follow.ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +110,23 @@ class HistoryOptions:
 
 
 def read_watch(text: str) -> WatchOptions:
-    """Parse `TARGET… [addresses] [every 1h] [as mta|client] [name "HQ egress"]`."""
+    """Parse `TARGET… [addresses] [every 1h] [as mta|client] [only blocklists|setup] [name "HQ egress"]`."""
     name = ""
     if match := NAME_OPTION.search(text):
         name = sanitize(match["quoted"] if match["quoted"] is not None else match["rest"], MAX_NAME_LENGTH)
         text = f"{text[: match.start()]} {text[match.end() :]}"
-    arguments = parse_arguments(text.split(), ("every", "as"), ("addresses",))
+    arguments = parse_arguments(text.split(), ("every", "as", "only"), ("addresses",))
     targets = read_watch_targets(arguments.positional)
     addresses = "addresses" in arguments.flags
     if addresses and any(target.network for target in targets):
         raise BadCommand("`addresses` goes with a domain alone: its own addresses are then found and watched.")
-    interval = arguments.last_value("every")
-    return WatchOptions(targets, parse_duration(interval) if interval else None, arguments.role, name, addresses)
+    interval, only = arguments.last_value("every"), arguments.last_value("only")
+    if only and only not in ONLY:
+        raise BadCommand(ONLY_USAGE)
+    follow = ONLY[only] if only else Follow.ALL
+    return WatchOptions(
+        targets, parse_duration(interval) if interval else None, arguments.role, name, addresses, follow
+    )
 
 
 def validate_watch(options: WatchOptions, default_interval: timedelta, allow_special: bool) -> None:
@@ -192,6 +202,7 @@ def settings_words(settings: ChannelSettings) -> str:
         "restrict": "on" if settings.creator_only else "off",
         "lists": "here" if settings.list_notices else "off",
         "digest": "weekly" if settings.weekly_digest else "off",
+        "follow": str(settings.follow),
     }
     return " ".join(f"{name}={word}" for name, word in words.items())
 

@@ -10,7 +10,7 @@ from bot.inputs.durations import format_duration
 from bot.models import Report
 from bot.monitoring.interfaces import ChannelSettings, StoredWatch
 from bot.monitoring.list_counts import RoundCounts
-from bot.monitoring.models import Incident, Muted, Phase, Problem, Watch, unique_problems
+from bot.monitoring.models import Follow, Incident, Muted, Phase, Problem, Watch, unique_problems
 from handlers.message import Button, Card, Fact, Line, Table, Tone, UpdateMode
 from handlers.messages.formatting import MUTE_DURATIONS, pluralize
 from handlers.messages.problems import SEVERITY_TONES, format_time, names_with_addresses, problems_summary, watch_label
@@ -22,13 +22,18 @@ COMMANDS_NOTE = "history, unwatch, mute, unmute and ack take a target or an id"
 INTERVAL_NOTE = "an interval is longer than requested where the query quotas of the lists allow no shorter one"
 SETTINGS_NOTE = (
     "Change one with settings updates thread, settings reminder off, settings restrict on, "
-    "settings digest weekly, or settings lists here (for the one channel of a workspace whose "
+    "settings follow lists, settings digest weekly, or settings lists here (for the one channel of a workspace whose "
     "members run mailcheck)"
 )
 UPDATE_MODE_TEXTS: Mapping[str, str] = {
     UpdateMode.THREAD: "in the thread of the alert",
     UpdateMode.BROADCAST: "in the thread, and in the channel as well when a problem is new or cleared",
     UpdateMode.EDIT_ONLY: "only by editing the alert itself",
+}
+FOLLOW_TEXTS: Mapping[Follow, str] = {
+    Follow.ALL: "blocklists and the mail setup",
+    Follow.LISTS: "blocklists only, unless a watch says otherwise",
+    Follow.SETUP: "the mail setup only (PTR, SPF, DKIM, DMARC and so on), unless a watch says otherwise",
 }
 
 
@@ -172,6 +177,7 @@ def settings_card(settings: ChannelSettings, actor: str = "") -> Card:
             Fact("Updates", f"{settings.update_mode}: {UPDATE_MODE_TEXTS.get(settings.update_mode, '')}"),
             Fact("Reminder", "after a day in the thread" if settings.reminders else "off"),
             Fact("May end or mute a watch", owners),
+            Fact("Watches follow", FOLLOW_TEXTS[settings.follow]),
             Fact("Digest", "on Monday mornings (UTC), of the week before" if settings.weekly_digest else "off"),
             Fact(
                 "When a blocklist itself is broken", "posted here, once" if settings.list_notices else "not posted here"

@@ -88,6 +88,7 @@ EXAMPLES = (
     "192.0.2.1 2001:db8::1 as client helo mail.example.com selector s1 selector s2 fresh tree private",
     "unmute HQ egress",
     "ack 0123456789",
+    "watch example.com only blocklists",
     "unwatch 192.0.2.7/28",
     "mute example.com",
     "history example.com all",

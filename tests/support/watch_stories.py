@@ -1,6 +1,6 @@
 """Stories of every finding that can turn bad: broken, unknown for a while, mended; generated from the registry.
 
-`python -m tests.support.watch_stories` prints how many pairs of a code and a form of target were tried, told and
+`python -m tests.support.watch_stories` prints how many pairs of a code and a form of target were tried, notified and
 cleared, and how many alerts were false.
 """
 
@@ -123,39 +123,39 @@ class World:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the channel of a pair was told: the break, the end, and what was neither."""
+class StoryResult:
+    """What the channel of a pair was notified: the break, the end, and what was neither."""
 
-    told: bool
+    notified: bool
     cleared: bool
     false: int
 
 
-async def play(pair: Pair) -> Outcome:
+async def play(pair: Pair) -> StoryResult:
     """Right, broken, unknown for a while, right again."""
     world = World(pair)
     early = await world.poll(timedelta(0)) + await world.poll_for(pair.promise)
     world.report(pair.code, pair.verdict)
-    told = await world.poll_for(pair.promise)
+    notified = await world.poll_for(pair.promise)
     world.report(f"{pair.check}.no-answer", Verdict.UNKNOWN)
     unknown = await world.poll_for(pair.promise)
     world.report()
     cleared = await world.poll_for(pair.promise + 2 * HOLD_DOWN)
-    is_told = [alert.reason for alert in told] == [AlertReason.OPENED] and {
-        problem.last_observation.code for problem in told[0].new
+    is_notified = [alert.reason for alert in notified] == [AlertReason.OPENED] and {
+        problem.last_observation.code for problem in notified[0].new
     } == {pair.code}
     is_cleared = [alert.reason for alert in cleared] == [AlertReason.RESOLVED]
-    false = len(early) + len(unknown) + len(told) - is_told + len(cleared) - is_cleared
-    return Outcome(is_told, is_cleared, false)
+    false = len(early) + len(unknown) + len(notified) - is_notified + len(cleared) - is_cleared
+    return StoryResult(is_notified, is_cleared, false)
 
 
 async def play_all() -> Counter[str]:
     counts: Counter[str] = Counter()
     for pair in pairs():
-        outcome = await play(pair)
-        columns = {"tried": 1, "told": outcome.told, "cleared": outcome.cleared}
+        result = await play(pair)
+        columns = {"tried": 1, "told": result.notified, "cleared": result.cleared}
         counts += Counter({f"{pair.spec.id} {column}": int(count) for column, count in columns.items()})
-        counts[f"{pair.spec.id} false"] += outcome.false
+        counts[f"{pair.spec.id} false"] += result.false
     return counts
 
 

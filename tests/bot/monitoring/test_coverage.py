@@ -19,8 +19,8 @@ from tests.support.watch_stories import (
     HOUR,
     SPECS,
     WATCHES,
-    Outcome,
     Pair,
+    StoryResult,
     World,
     bad_codes,
     earlier_version,
@@ -35,10 +35,10 @@ HELD_DOWN = timedelta(minutes=45)
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.id} {spec.order}")
 async def test_every_bad_finding_alerts_in_its_interval_and_clears(spec: object) -> None:
     """At every form of target; `python -m tests.support.watch_stories` prints the table."""
-    outcomes = {f"{pair.code} {pair.form}": await play(pair) for pair in PAIRS if pair.spec is spec}
-    expected = Outcome(told=True, cleared=True, false=0)
-    assert {name: outcome for name, outcome in outcomes.items() if outcome != expected} == {}
-    assert outcomes
+    results = {f"{pair.code} {pair.form}": await play(pair) for pair in PAIRS if pair.spec is spec}
+    expected = StoryResult(notified=True, cleared=True, false=0)
+    assert {name: result for name, result in results.items() if result != expected} == {}
+    assert results
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.id} {spec.order}")

@@ -45,31 +45,31 @@ class Servers:
 
     clock: Clock = field(default_factory=Clock)
     cache: SharedTexts = field(default_factory=SharedTexts)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     error: ProbeError | None = None
 
     def process(self) -> SharedProbes:
         return SharedProbes.build(self.page, self.registry, SmtpProbe(self.probe), self.cache, self.clock)
 
     async def page(self, url: str, /) -> HttpPage:
-        self._ask(url)
+        self._record(url)
         return HttpPage(url, "text/plain", b"version: STSv1\n\xff")
 
     async def registry(self, url: str, /) -> HttpPage:
-        self._ask(url)
+        self._record(url)
         if url == BOOTSTRAP_URL:
             return HttpPage(url, "", json.dumps({"services": [[["com"], ["https://rdap.example/"]]]}).encode())
         events = [{"eventAction": "expiration", "eventDate": EXPIRES}]
         return HttpPage(url, "", json.dumps({"events": events, "status": ["pending delete"]}).encode())
 
     async def probe(self, host: str, /) -> SmtpProbeResult:
-        self.asked.append(host)
+        self.requests.append(host)
         await asyncio.sleep(0)
         certificate = Certificate((host,), self.clock() + timedelta(days=9))
         return SmtpProbeResult(host, ip_address("192.0.2.1"), offers_tls=True, certificate=certificate)
 
-    def _ask(self, url: str) -> None:
-        self.asked.append(url)
+    def _record(self, url: str) -> None:
+        self.requests.append(url)
         if self.error:
             raise ProbeFailed(self.error, "why")
 
@@ -82,7 +82,7 @@ def clients(probes: SharedProbes) -> Any:
     return probes.clients(Clients(finds_nothing))
 
 
-async def test_two_processes_ask_a_server_once() -> None:
+async def test_two_processes_send_one_request() -> None:
     servers = Servers()
     first, second = clients(servers.process()), clients(servers.process())
     for name, key in (("fetch", URL), ("find_registration", "example.com")):
@@ -91,7 +91,7 @@ async def test_two_processes_ask_a_server_once() -> None:
     results = [await process.smtp_probe.probe(HOST) for process in (first, second)]
     assert results[0] == results[1]
     assert results[0].certificate.names == (HOST,)
-    assert servers.asked == [URL, BOOTSTRAP_URL, "https://rdap.example/domain/example.com", HOST]
+    assert servers.requests == [URL, BOOTSTRAP_URL, "https://rdap.example/domain/example.com", HOST]
 
 
 async def test_registration_is_read_from_the_store_as_from_the_registry() -> None:
@@ -106,11 +106,11 @@ async def test_many_watches_of_one_host_cost_one_probe() -> None:
     servers = Servers()
     probe = clients(servers.process()).smtp_probe.probe
     await asyncio.gather(*(probe(HOST) for _ in range(50)))
-    assert servers.asked == [HOST]
+    assert servers.requests == [HOST]
 
 
 @pytest.mark.parametrize(
-    ("confirming", "age", "asks_again"),
+    ("confirming", "age", "is_repeated"),
     [
         (False, SHARED_FOR - timedelta(seconds=1), False),
         (False, SHARED_FOR + timedelta(seconds=1), True),
@@ -119,13 +119,13 @@ async def test_many_watches_of_one_host_cost_one_probe() -> None:
         (False, timedelta(seconds=-60), True),  # the clock was set back
     ],
 )
-async def test_result_that_is_too_old_is_asked_for_anew(confirming: bool, age: timedelta, asks_again: bool) -> None:
+async def test_result_that_is_too_old_is_requested_again(confirming: bool, age: timedelta, is_repeated: bool) -> None:
     servers = Servers()
     await servers.process().fetch(URL)
     servers.clock.now += age
     process = servers.process()
     await (process.confirming() if confirming else process).fetch(URL)
-    assert servers.asked == [URL] * (2 if asks_again else 1)
+    assert servers.requests == [URL] * (2 if is_repeated else 1)
 
 
 async def test_failure_is_shared_with_its_reason() -> None:
@@ -133,19 +133,19 @@ async def test_failure_is_shared_with_its_reason() -> None:
     for _ in range(2):
         with pytest.raises(ProbeFailed, match="wrong-name: why"):
             await servers.process().fetch(URL)
-    assert servers.asked == [URL]
+    assert servers.requests == [URL]
     for _ in range(2):
         with pytest.raises(ProbeFailed, match="wrong-name"):
             await servers.process().find_registration("example.com")
-    assert servers.asked == [URL, BOOTSTRAP_URL]
+    assert servers.requests == [URL, BOOTSTRAP_URL]
 
 
 @pytest.mark.parametrize("text", ["", "[", "[]", "7", '{"at": 1}', '{"at": "x", "result": {}}', '{"at": 1e99}'])
-async def test_stored_result_that_cannot_be_read_is_asked_for_anew(text: str) -> None:
+async def test_stored_result_that_cannot_be_read_is_requested_again(text: str) -> None:
     servers = Servers()
     servers.cache.texts[f"page {URL}"] = text
     assert (await servers.process().fetch(URL)).body == b"version: STSv1\n\xff"
-    assert servers.asked == [URL]
+    assert servers.requests == [URL]
 
 
 async def test_stored_results_expire() -> None:

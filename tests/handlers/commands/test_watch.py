@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from bot.models import CheckRequest, Report, Role, Verdict
 from bot.monitoring.alert_state import initial_incident
 from bot.monitoring.interfaces import MAX_WATCHES_PER_CHANNEL, ChannelSettings
-from bot.monitoring.models import Channel, Watch
+from bot.monitoring.models import Channel, Follow, Watch
 from bot.monitoring.repository import RedisRepository
 from handlers.commands import VERBS, CommandRouter
 from handlers.message import Card, Tone
@@ -149,6 +149,8 @@ async def test_watch_addresses_lists_what_is_left_out(channel: ChannelHarness) -
         ("watch 203.0.113.5 every", "needs a word after it"),
         ("watch 203.0.113.5 as king", "`as king` is not known"),
         ("watch 203.0.113.5 addresses", "goes with a domain alone"),
+        ("watch 203.0.113.5 only spf", "`only blocklists`, or `only setup`"),
+        ("settings follow nothing", "is no setting"),
         ("watch nothing.example addresses", "No address to watch was found there"),
         ("unwatch", "Name a watch by its target or its id"),
         ("unwatch 0123456789", "“0123456789” is not watched in this channel"),
@@ -192,6 +194,32 @@ async def test_special_purpose_address_is_not_watched(typed: str, kind: str, cha
     assert kind in card.title
     assert card.title.endswith("Watch the public address that your mail leaves from.")
     assert await channel.watches() == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "settings", "stored", "polled"),
+    [
+        ("watch example.com", "follow all", Follow.ALL, Follow.ALL),
+        ("watch example.com only blocklists", "follow setup", Follow.LISTS, Follow.LISTS),
+        ("watch example.com Only Setup every 2h", "follow all", Follow.SETUP, Follow.SETUP),
+        ("watch example.com", "follow lists", Follow.ALL, Follow.LISTS),
+    ],
+)
+async def test_new_watch_follows_its_own_choice_else_that_of_its_channel(
+    typed: str, settings: str, stored: Follow, polled: Follow, channel: ChannelHarness
+) -> None:
+    watches: list[Watch] = []
+
+    async def first_poll(watch: Watch) -> Sequence[Report]:
+        watches.append(watch)
+        return []
+
+    commands = replace(channel.commands.watch_commands, first_poll=first_poll)
+    channel.commands = replace(channel.commands, watch_commands=commands)
+    await channel.type(f"settings {settings}")
+    await channel.type(typed)
+    assert [watch.follow for watch in await channel.watches()] == [stored]
+    assert [watch.follow for watch in watches] == [polled]
 
 
 async def test_unanswered_lists_of_the_first_poll_are_reported(channel: ChannelHarness) -> None:
@@ -375,8 +403,8 @@ async def test_every_change_is_audited(redis: Redis) -> None:
     assert [note[2] for note in notes] == ["watch", "ack", "mute", "unmute", "settings", "unwatch"]
     assert {note[1] for note in notes} == {"U1"}
     assert notes[4][3:] == (
-        "updates=thread reminder=on restrict=off lists=off digest=off",
-        "updates=thread reminder=off restrict=off lists=off digest=off",
+        "updates=thread reminder=on restrict=off lists=off digest=off follow=all",
+        "updates=thread reminder=off restrict=off lists=off digest=off follow=all",
     )
 
 
