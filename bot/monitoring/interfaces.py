@@ -204,7 +204,31 @@ class DigestMessage:
         return self.at
 
 
-OutboxMessage = AlertMessage | ListNoticeMessage | DigestMessage
+@dataclass(frozen=True, slots=True)
+class FollowMessage:
+    """Which checks, by id, the watches of a channel follow since an upgrade; sent once."""
+
+    id: str
+    channel: ChannelText
+    follows: tuple[str, ...]
+    at: Timestamp
+    send_started_at: Timestamp | None = None
+    attempts: int = 0
+
+    @property
+    def is_root(self) -> bool:
+        return True
+
+    @property
+    def thread_key(self) -> str:
+        return self.id
+
+    @property
+    def earliest_post_at(self) -> datetime:
+        return self.at
+
+
+OutboxMessage = AlertMessage | ListNoticeMessage | DigestMessage | FollowMessage
 
 
 class Outbox(Protocol):

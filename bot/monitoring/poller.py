@@ -19,11 +19,10 @@ import structlog
 
 from bot.models import Report
 from bot.monitoring.alert_state import Transition, advance
-from bot.monitoring.channel_follows import read_follows
+from bot.monitoring.channel_follows import announce_checks, read_follows
 from bot.monitoring.check_schedule import checks_to_leave_out
 from bot.monitoring.digests import enqueue_digests
 from bot.monitoring.dnsbl_quarantine import (
-    ListNotice,
     apply_proofs,
     apply_quarantine,
     finish_round,
@@ -38,6 +37,7 @@ from bot.monitoring.index_rebuild import rebuild_indexes
 from bot.monitoring.interfaces import AlertMessage, Clock
 from bot.monitoring.list_counts import ListCounts, count_listings, counts_by_list, list_results
 from bot.monitoring.models import AlertPolicy, Channel, DomainRecords, Follow, Incident, Watch
+from bot.monitoring.operator_log import ResolverFaultLog, log_notice
 from bot.monitoring.poll import CheckRunnerProtocol, known_selectors, observe_reports, pending_addresses, run_checks
 from bot.monitoring.poller_config import PollerConfig
 from bot.monitoring.repository import RedisRepository
@@ -246,6 +246,7 @@ class Poller:
         self._runner = runner
         self._clock = clock
         self._config = config
+        self._resolver_faults = ResolverFaultLog(clock)
         self._loop_started_at: dict[LoopBody, float] = {}  # start of the last iteration, loop time
         self._ticked_at: float | None = None  # loop time; None while this process does not poll
 
@@ -308,6 +309,7 @@ class Poller:
         unreadable = self._repository.unreadable
         targets = await self._with_follows([PollTarget.from_claim(row, unreadable) for row in claimed])
         polls = await asyncio.gather(*(target.poll(schedule, self._runner, self._clock()) for target in targets))
+        self._resolver_faults.record([report for poll in polls for report in poll.reports])
         quarantined = await self._update_list_health(polls)
         multipliers = await self._repository.interval_multipliers()
         now, policy = self._clock(), self._config.policy
@@ -319,6 +321,8 @@ class Poller:
             transitions = replace(poll, records=stored.get(poll.domain)).advance(quarantined, now, policy, unreadable)
             rows.append(poll.to_row(schedule, transitions, now, multipliers, unreadable))
             configs = [transition.incident.config for _, transition in transitions]
+            changes = [(member.watch.channel, member.incident, after.incident) for member, after in transitions]
+            await announce_checks(self._repository.outbox, changes, self._config.switched_off, now)
             accepted |= accept_reports(poll.domain, poll.reports, configs, stored | accepted, now)
         statuses = await self._repository.watches.apply(rows, (now + RETRY_AFTER).timestamp(), schedule)
         await store.write(accepted)
@@ -387,14 +391,3 @@ class Poller:
             if count < CLAIM_BATCH:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), TICK_S)
-
-
-def log_notice(notice: ListNotice) -> None:
-    """Log a list notice for the operator; one about many lists is about the resolver."""
-    log.warning(
-        "list notice" if len(notice.list_ids) == 1 else "the resolver changed: run mailcheck doctor",
-        reason=str(notice.reason),
-        lists=list(notice.list_ids),
-        newly_listed=notice.newly_listed,
-        answered=notice.answered,
-    )

@@ -131,6 +131,7 @@ class ChannelStore:
                 keys = (f"mc1:{part}:{name}" for part in ("outbox", "intent", "history", "removed"))
                 pipeline.delete(*keys, *threads)
                 pipeline.hdel(f"mc1:settings:{channel.workspace}", name)
+                pipeline.hdel(f"mc1:announced:{channel.workspace}", name)
                 pipeline.zrem("mc1:waiting", name)
                 pipeline.zrem(DIGESTS_KEY, name)
                 pipeline.hdel(PAUSED_KEY, name)
@@ -142,7 +143,7 @@ class ChannelStore:
     async def delete_workspace(self, workspace: str) -> None:
         """Delete what is left of a workspace after its channels."""
         async with store_errors():
-            await self._redis.delete(f"mc1:settings:{workspace}", f"mc1:audit:{workspace}")
+            await self._redis.delete(*(f"mc1:{part}:{workspace}" for part in ("settings", "announced", "audit")))
             for key in (PAUSED_KEY, LIST_NOTICES_KEY):
                 await self._unreadable.read(key, self._redis.hdel(key, workspace), 0)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from bot.checks.registry import CHECK_NAMES
 from bot.inputs.durations import format_duration
 from bot.models import Report
 from bot.monitoring.interfaces import ChannelSettings, StoredWatch
@@ -30,6 +31,8 @@ UPDATE_MODE_TEXTS: Mapping[str, str] = {
     UpdateMode.BROADCAST: "in the thread, and in the channel as well when a problem is new or cleared",
     UpdateMode.EDIT_ONLY: "only by editing the alert itself",
 }
+FOLLOWS_MORE = "The watches here now also follow {names}; what is already wrong raises no alert"
+FOLLOWS_LESS = "Type `settings follow lists` for blocklists only, or `watch … only blocklists` for one watch."
 FOLLOW_TEXTS: Mapping[Follow, str] = {
     Follow.ALL: "blocklists and the mail setup",
     Follow.LISTS: "blocklists only, unless a watch says otherwise",
@@ -186,6 +189,12 @@ def settings_card(settings: ChannelSettings, actor: str = "") -> Card:
         footnote=SETTINGS_NOTE,
         private=not actor,
     )
+
+
+def follows_card(checks: Sequence[str]) -> Card:
+    """What the watches of a channel follow since an upgrade: one line, posted once."""
+    names = ", ".join(CHECK_NAMES[check] for check in checks if check in CHECK_NAMES)
+    return Card(FOLLOWS_MORE.format(names=names), footnote=FOLLOWS_LESS)
 
 
 def not_in_channel_card() -> Card:
