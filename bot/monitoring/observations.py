@@ -13,6 +13,7 @@ from datetime import datetime
 from bot.checks.registry import CHECKS
 from bot.models import Finding, Report, Verdict
 from bot.monitoring.check_schedule import observe_run
+from bot.monitoring.domain_answers import observe_answers
 from bot.monitoring.models import DomainRecords, Observation, ObservedState, Severity
 from bot.monitoring.record_changes import RecordHistory, main_record, observe_changes
 from bot.monitoring.record_values import DKIM_LABEL, RecordValue, read_records
@@ -114,6 +115,7 @@ def observe(
     problems = tuple(observe_findings(report, records, history))
     memory: Iterable[Observation] = ()
     if problems:
+        problems = (*problems, *observe_answers(config or {}, report))
         memory = (*observe_memory(config or {}, problems, report.at), *observe_run(config or {}, report))
     changes = observe_changes(records, history, report.request.target.domain or "", report.at)
     return (*lists, *problems, *changes, *memory)

@@ -8,12 +8,14 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from bot.checks.registry import CHECK_NAMES
 from bot.inputs.domain_names import display_domain
+from bot.monitoring.domain_answers import DOMAIN_DNS
 from bot.monitoring.models import Problem, Severity, Watch, unique_problems
 from bot.monitoring.observations import BLOCKLIST
 from handlers.message import Line, Table, Tone
 from handlers.messages.formatting import pluralize
 from handlers.messages.record_titles import record_title
 
+PROBLEM_NAMES = {**CHECK_NAMES, DOMAIN_DNS: "DNS"}
 MAX_NAMES = 8
 CONFIG_PROBLEMS = {  # by the subject of the observation, after the name of the check
     "gone": "not valid",
@@ -43,7 +45,7 @@ def problem_name(problem: Problem) -> str:
     observation = problem.last_observation
     if observation.check == BLOCKLIST:
         return observation.name or observation.subject
-    return CHECK_NAMES.get(observation.check, observation.check)
+    return PROBLEM_NAMES.get(observation.check, observation.check)
 
 
 def problems_summary(problems: Sequence[Problem]) -> str:
