@@ -65,12 +65,13 @@ class StoredPage:
     body: str = ""
     error: ProbeError | None = None
     detail: str = ""
+    expires: datetime | None = None  # of the certificate
 
     def page(self, url: str) -> HttpPage:
         """Raises ProbeFailed."""
         if self.error:
             raise ProbeFailed(self.error, self.detail)
-        return HttpPage(url, self.media_type, self.body.encode(BODY_ENCODING))
+        return HttpPage(url, self.media_type, self.body.encode(BODY_ENCODING), self.expires)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ class SharedProbes:
             page = await self.fetch_page(url)
         except ProbeFailed as error:
             return StoredPage(error=error.error, detail=error.detail)
-        return StoredPage(page.media_type, page.body.decode(BODY_ENCODING))
+        return StoredPage(page.media_type, page.body.decode(BODY_ENCODING), expires=page.certificate_expires)
 
     async def _probe(self, probe: Probe, host: str, /) -> SmtpProbeResult:
         return await self.probes(f"smtp {host}", partial(probe, host), self.max_age)

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
@@ -53,7 +53,7 @@ class Servers:
 
     async def page(self, url: str, /) -> HttpPage:
         self._record(url)
-        return HttpPage(url, "text/plain", b"version: STSv1\n\xff")
+        return HttpPage(url, "text/plain", b"version: STSv1\n\xff", datetime(2027, 3, 1, tzinfo=UTC))
 
     async def registry(self, url: str, /) -> HttpPage:
         self._record(url)
