@@ -32,7 +32,7 @@ from bot.monitoring.poller import Poller
 from bot.monitoring.poller_config import poller_config
 from bot.monitoring.query_budget import BudgetedLookup, QueryBudget
 from bot.monitoring.repository import RedisRepository
-from bot.monitoring.shared_probes import CONFIRMING_AGE, SharedProbes
+from bot.monitoring.shared_probes import SharedProbes
 from bot.net.dns_client import DnsClient
 from bot.net.dns_query import RateLimit
 from bot.net.dns_resolver import Querier, Resolver
@@ -280,7 +280,9 @@ def build_monitoring(core: Core, store: RedisConnection) -> Monitoring:
     budget = QueryBudget(repository.polls, core.zones, clock, people=DayBudgetStore(store.worker, unreadable))
     probes = _shared_probes(core, store)
     lookups = (BudgetedLookup(core.resolver.bulk(), budget), BudgetedLookup(core.resolver.bulk(fresh=True), budget))
-    checks, confirming_checks = (bind(shared.clients(core.clients)) for shared in (probes, probes.confirming()))
+    checks, confirming_checks = (
+        bind(shared.clients(core.clients)) for shared in (probes, probes.confirming(core.settings.confirm_after))
+    )
     poll_runner = PollRunner(
         monitoring_runner(core.check_runner, *lookups, checks),
         monitoring_runner(core.check_runner, *lookups, confirming_checks),
@@ -307,7 +309,9 @@ def _shared_probes(core: Core, store: RedisConnection) -> SharedProbes:
     fetch_registry = partial(fetch_page, max_bytes=MAX_REGISTRY_BYTES)
     smtp_probe = None
     if core.settings.probe_smtp is not ProbeSmtp.OFF:
-        probe = SmtpProbeCache(partial(probe_host, lookup=core.resolver), ttl_s=CONFIRMING_AGE.total_seconds())
+        probe = SmtpProbeCache(
+            partial(probe_host, lookup=core.resolver), ttl_s=core.settings.confirm_after.total_seconds() / 2
+        )
         smtp_probe = SmtpProbe(probe, probe.port_open)
     cache = RedisTextCache(store.worker, core.breaker, "probe")
     return SharedProbes.build(fetch_page, fetch_registry, smtp_probe, cache, core.clock)

@@ -25,7 +25,6 @@ from bot.storage.unreadable import UNREADABLE_ERRORS
 
 T = TypeVar("T")
 
-CONFIRMING_AGE = timedelta(seconds=45)  # less than a second poll waits: an old result confirms nothing
 BOOTSTRAP_AGE = timedelta(days=7)
 BODY_ENCODING = "latin-1"  # any bytes as text
 
@@ -109,9 +108,9 @@ class SharedProbes:
         servers = SharedResults(dict[str, str], cache, clock)
         return cls(fetch_page, fetch_registry, smtp_probe, pages, probes, registrations, servers)
 
-    def confirming(self) -> SharedProbes:
-        """The same, for polls that confirm what another one found."""
-        return replace(self, max_age=CONFIRMING_AGE)
+    def confirming(self, confirm_after: timedelta) -> SharedProbes:
+        """The same, for polls that confirm what another one found so long before: its result confirms nothing."""
+        return replace(self, max_age=confirm_after / 2)
 
     def clients(self, clients: Clients) -> Clients:
         """The clients with these in the place of their own; without probes of mail servers where those are off."""

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from bot.checks.registry import WATCH_EVERY
+from bot.checks.registry import CHECKS, WATCH_EVERY
 from bot.models import CheckRequest, Finding, Report, Target, Verdict
-from bot.monitoring.alert_state import advance, initial_incident
+from bot.monitoring.alert_state import NEXT_CODES, advance, initial_incident
 from bot.monitoring.check_schedule import RAN_AT, SHARED_FOR, SLOW_CHECKS, checks_to_leave_out
 from bot.monitoring.models import AlertReason, Incident
 from bot.monitoring.poll import observe_reports, run_checks
@@ -148,3 +148,17 @@ async def test_range_runs_the_checks_of_its_domain_at_one_address() -> None:
 
 def test_every_daily_check_promises_more_than_results_are_shared() -> None:
     assert all(every > SHARED_FOR for every in WATCH_EVERY.values())
+
+
+def test_codes_that_follow_each_other_are_codes_of_their_checks() -> None:
+    codes = {code for spec in CHECKS for code in spec.codes}
+    assert {code for first, later in NEXT_CODES.items() for code in (first, *later)} <= codes
+
+
+async def test_other_code_of_the_same_severity_is_no_new_problem() -> None:
+    """Such as the second of two warnings, once the first is mended: it was there all the time."""
+    watched = Watched()
+    watched.runner.code = "starttls.missing"
+    await watched.poll(timedelta(0))
+    watched.runner.code = "starttls.wrong-name"
+    assert await watched.poll_for(50) == []

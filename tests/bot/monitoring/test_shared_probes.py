@@ -16,10 +16,11 @@ from bot.checks.registration import BOOTSTRAP_URL, Registration
 from bot.checks.registry import Clients, SmtpProbe, bind
 from bot.models import CheckRequest, Finding, Lookup
 from bot.monitoring.check_schedule import SHARED_FOR
-from bot.monitoring.shared_probes import CONFIRMING_AGE, SharedProbes
+from bot.monitoring.shared_probes import SharedProbes
 from bot.probe_results import Certificate, HttpPage, ProbeError, ProbeFailed, SmtpProbeResult
 from tests.support.stored_watches import Clock
 
+CONFIRM_AFTER, CONFIRMING_AGE = timedelta(seconds=90), timedelta(seconds=45)
 HOST, URL = "mx.provider.example", "https://mta-sts.example.com/.well-known/mta-sts.txt"
 EXPIRES = "2027-03-01T00:00:00Z"
 
@@ -124,7 +125,7 @@ async def test_result_that_is_too_old_is_requested_again(confirming: bool, age: 
     await servers.process().fetch(URL)
     servers.clock.now += age
     process = servers.process()
-    await (process.confirming() if confirming else process).fetch(URL)
+    await (process.confirming(CONFIRM_AFTER) if confirming else process).fetch(URL)
     assert servers.requests == [URL] * (2 if is_repeated else 1)
 
 
