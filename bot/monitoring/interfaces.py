@@ -87,6 +87,9 @@ class WatchRepository(Protocol):
     async def list_channels(self, platform: str, workspace: str) -> Sequence[Channel]:
         """Channels of a workspace with watches; may include some whose watches were removed."""
 
+    async def set_follow(self, watch: Watch, follow: Follow) -> bool:
+        """Change what a stored watch follows; False if it does not exist."""
+
     async def remove(self, channel: Channel, watch_id: str) -> bool: ...
 
     async def update_incident(self, channel: Channel, watch_id: str, incident: Incident, expected: Incident) -> bool:

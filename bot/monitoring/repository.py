@@ -24,7 +24,7 @@ from bot.monitoring.interfaces import (
     TooManyWatches,
 )
 from bot.monitoring.messages import CHANNEL_LIMIT, WORKSPACE_LIMIT
-from bot.monitoring.models import Channel, Incident, Watch
+from bot.monitoring.models import Channel, Follow, Incident, Watch
 from bot.monitoring.schedule import JITTER, Multipliers, first_due, next_digest, watch_interval
 from bot.monitoring.serialization import (
     channel_location,
@@ -125,6 +125,9 @@ class RedisRepository:
     async def effective_interval(self, watch: Watch) -> timedelta:
         """Effective interval of a watch, longer than requested if a list budget requires it."""
         return watch_interval(watch, await self._multipliers(watch.channel))
+
+    async def set_follow(self, watch: Watch, follow: Follow) -> bool:
+        return await self.watches.change(watch_entry(replace(watch, follow=follow)))
 
     async def remove(self, channel: Channel, watch_id: str) -> bool:
         row = await self._row(channel, watch_id)

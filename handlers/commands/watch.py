@@ -19,7 +19,7 @@ from bot.monitoring.alert_state import acknowledge, initial_incident, mute, unmu
 from bot.monitoring.following import followed
 from bot.monitoring.interfaces import MAX_WATCHES_PER_CHANNEL, Outbox, StoredWatch, TooManyWatches, WatchRepository
 from bot.monitoring.list_counts import counts_by_list
-from bot.monitoring.models import MAX_ADDRESSES, Channel, Incident, Watch
+from bot.monitoring.models import MAX_ADDRESSES, Channel, Follow, Incident, Watch
 from bot.monitoring.poll import observe_reports
 from bot.monitoring.schedule import first_due
 from bot.monitoring.sender_discovery import discover_senders
@@ -112,11 +112,21 @@ class WatchCommands:
             raise BadCommand(
                 f"A channel has {MAX_WATCHES_PER_CHANNEL} watches at most; end some first, `watches` shows them."
             )
+        if options.follow is not None:
+            await self._change_follows(request, [watch for watch in watches if watch.id in existing_ids])
         try:
             added = [await self._add(request, watch) for watch in watches]
         except TooManyWatches as error:
             raise BadCommand(str(error)) from None
         return await self._confirm(request, added, _added_card(request, added, notes))
+
+    async def _change_follows(self, request: ChatRequest, watches: Sequence[Watch]) -> None:
+        """Change what watches follow that the channel has already."""
+        for watch in watches:
+            stored = await self._find_allowed(request, WatchName(watch.id, watch.id))
+            if stored.watch.follow is not watch.follow and await self.watches.set_follow(stored.watch, watch.follow):
+                old, new = (f"{watch.subject} only {follow}" for follow in (stored.watch.follow, watch.follow))
+                await self.watches.audit(request.channel, request.user, "watch", old, new)
 
     async def unwatch(self, request: ChatRequest, name: WatchName) -> Card:
         stored = await self._find_allowed(request, name)
@@ -296,7 +306,7 @@ def _new_watch(
         request.user,
         now,
         options.name,
-        options.follow,
+        options.follow or Follow.ALL,
     )
 
 

@@ -51,8 +51,10 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "digest off": {"weekly_digest": False},
     **{f"follow {follow}": {"follow": follow} for follow in Follow},
 }
-ONLY = {"blocklists": Follow.LISTS, "lists": Follow.LISTS, "setup": Follow.SETUP}
-ONLY_USAGE = "After `only` goes what to watch: `only blocklists`, or `only setup` for all the rest."
+ONLY = {"blocklists": Follow.LISTS, "lists": Follow.LISTS, "setup": Follow.SETUP, "all": Follow.ALL}
+ONLY_USAGE = (
+    "After `only` goes what to watch: `only blocklists`, or `only setup` for all the rest; `only all` ends the limit."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class WatchTarget:
 class WatchOptions:
     """Parsed arguments of `watch`.
 
-    `interval` is None if not given. `discover_addresses`: watch the addresses of the domain's MX
+    `interval` and `follow` are None if not given. `discover_addresses`: watch the addresses of the domain's MX
     and SPF.
     """
 
@@ -82,7 +84,7 @@ class WatchOptions:
     role: Role
     name: str = ""
     discover_addresses: bool = False
-    follow: Follow = Follow.ALL
+    follow: Follow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def read_watch(text: str) -> WatchOptions:
     interval, only = arguments.last_value("every"), arguments.last_value("only")
     if only and only not in ONLY:
         raise BadCommand(ONLY_USAGE)
-    follow = ONLY[only] if only else Follow.ALL
+    follow = ONLY[only] if only else None
     return WatchOptions(
         targets, parse_duration(interval) if interval else None, arguments.role, name, addresses, follow
     )

@@ -154,6 +154,17 @@ async def test_check_that_is_followed_again_records_what_is_wrong(redis: Redis) 
     }
 
 
+async def test_stored_watch_is_changed_and_a_removed_one_is_not(redis: Redis) -> None:
+    polled, watched = Polled(redis), watch(None, DOMAIN)
+    await polled.add(watched)
+    assert await polled.repository.set_follow(watched, LISTS)
+    (stored,) = await polled.repository.list_watches(CHANNEL)
+    assert stored.watch == replace(watched, follow=LISTS)
+    await polled.repository.remove(CHANNEL, watched.id)
+    assert not await polled.repository.set_follow(watched, SETUP)
+    assert await polled.repository.list_watches(CHANNEL) == []
+
+
 async def test_settings_that_cannot_be_read_follow_everything(redis: Redis) -> None:
     repository = RedisRepository(redis, Clock())
     await redis.hset("mc1:settings:slack/T0123ABCD", str(CHANNEL), '{"follow": "nothing"}')

@@ -222,6 +222,14 @@ async def test_new_watch_follows_its_own_choice_else_that_of_its_channel(
     assert [watch.follow for watch in watches] == [polled]
 
 
+async def test_only_of_a_watch_that_exists_changes_what_it_follows(channel: ChannelHarness) -> None:
+    follows = []
+    for words in ("", "only blocklists", "", "only setup", "only all"):
+        await channel.type(f"watch example.com {words}")
+        follows += [watch.follow for watch in await channel.watches()]
+    assert follows == [Follow.ALL, Follow.LISTS, Follow.LISTS, Follow.SETUP, Follow.ALL]
+
+
 async def test_unanswered_lists_of_the_first_poll_are_reported(channel: ChannelHarness) -> None:
     async def first_poll(watch: Watch) -> Sequence[Report]:
         unanswered = listing("Spamhaus ZEN", Verdict.UNKNOWN, "unknown", reason="timeout")
