@@ -89,7 +89,7 @@ def added_card(added: Sequence[AddedWatch], notes: Sequence[str] = ()) -> Card:
         lines=(*_known_problem_lines(first.problems), *_unanswered_lines(first), *lines),
         facts=(Fact("Alerts", "here, when something changes and a second check confirms it"),),
         buttons=(unwatch_button(watch),),
-        footnote=f"Watch {watch.id} · as {watch.role}",
+        footnote=" · ".join(filter(None, (f"Watch {watch.id}", f"as {watch.role}", _limit(watch)))),
     )
 
 
@@ -131,16 +131,16 @@ def posted_in_channel_card(added: int) -> Card:
 
 
 def removed_card(watch: Watch, actor: str) -> Card:
+    options = (f"every {_compact_duration(watch.interval)}", f"as {watch.role}", _limit(watch))
     return Card(
         f"{actor} ended the watch of {watch_label(watch)}",
-        buttons=(
-            Button(
-                "Watch again",
-                f"watch {watch.subject} every {_compact_duration(watch.interval)} as {watch.role}",
-                in_place=True,
-            ),
-        ),
+        buttons=(Button("Watch again", " ".join(filter(None, (f"watch {watch.subject}", *options))), in_place=True),),
     )
+
+
+def _limit(watch: Watch) -> str:
+    """`only lists`, as `watch` reads it; empty for a watch that follows everything."""
+    return f"only {watch.follow}" if watch.follow is not Follow.ALL else ""
 
 
 def muted_card(watch: Watch, muted: Muted) -> Card:

@@ -222,6 +222,14 @@ async def test_new_watch_follows_its_own_choice_else_that_of_its_channel(
     assert [watch.follow for watch in watches] == [polled]
 
 
+async def test_watch_again_button_follows_the_same(channel: ChannelHarness) -> None:
+    await channel.type("watch example.com only blocklists")
+    assert channel.platform.posted[-1].card.footnote.endswith(" · as mta · only lists")
+    card = await channel.type("unwatch example.com")
+    await channel.type(card.buttons[0].command)
+    assert [watch.follow for watch in await channel.watches()] == [Follow.LISTS]
+
+
 async def test_only_of_a_watch_that_exists_changes_what_it_follows(channel: ChannelHarness) -> None:
     follows = []
     for words in ("", "only blocklists", "", "only setup", "only all"):
