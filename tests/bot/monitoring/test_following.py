@@ -135,6 +135,9 @@ async def test_channels_of_one_target_are_notified_of_what_each_follows(redis: R
     await polled.poll_for(2)
     assert await polled.notified_checks(CHANNEL) == ["blocklist"]
     assert await polled.notified_checks(OTHER_CHANNEL) == ["blocklist", "spf"]
+    (stored,) = await polled.repository.list_watches(CHANNEL)
+    assert {problem.last_observation.check for problem in stored.incident.problems} == {"blocklist"}
+    assert stored.incident.config == {}
 
 
 async def test_check_that_is_followed_again_records_what_is_wrong(redis: Redis) -> None:
