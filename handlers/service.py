@@ -78,9 +78,10 @@ async def _serve(core: Core, settings: ServiceSettings, role: ServeRole, demo: D
     address = settings.web.http
     listening_socket = listen(address)
     metrics_socket = listen_metrics(settings.web)
-    async with TaskQueue(core.store.url) as task_queue, aclosing(ParserProcess()) as parser:
+    monitoring = build_monitoring(core, core.store)
+    task_queue = TaskQueue(core.store.url, report=monitoring.repository.unreadable.report)
+    async with task_queue, aclosing(ParserProcess()) as parser:
         posters: dict[str, MessagePoster] = {}
-        monitoring = build_monitoring(core, core.store)
         commands = build_commands(core, settings.web, monitoring, posters, PastedTextCommands(parser.parse))
         dependencies = PlatformDependencies(
             settings, core.store, core.breaker, commands, task_queue, posters, build_overview(core, monitoring), demo
