@@ -193,7 +193,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             usages=(("help", "this page"),),
             teams="What mailcheck can do",
             implied_by=ImpliedBy.NOTHING,
-            aliases=("?",),
+            aliases=("?", "h"),
         ),
     )
 )
