@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from enum import Enum
@@ -115,6 +115,7 @@ class Verb(Generic[RouterT, ArgumentsT]):
     `teams` is the description in the command list of Teams, empty to leave the verb out.
     `changes`: external users may not run it with these arguments. `in_thread`: in an alert, a
     button with it is answered in the alert's thread. `pastes`: its arguments are a pasted text.
+    `alerts`: it works only where alerts can be posted.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Verb(Generic[RouterT, ArgumentsT]):
     changes: Callable[[ArgumentsT], bool] = never
     in_thread: bool = False
     pastes: bool = False
+    alerts: bool = False
     implied_by: ImpliedBy | None = None
     aliases: tuple[str, ...] = ()
 
@@ -208,9 +210,13 @@ class VerbTable(Generic[RouterT]):
             type_adapter(row.arguments)
 
     @property
-    def usages(self) -> Iterator[tuple[str, str]]:
+    def usages(self) -> tuple[tuple[str, str], ...]:
         """Rows of the help card."""
-        return (usage for row in self.rows for usage in row.usages)
+        return self.usages_in(alerts=True)
+
+    def usages_in(self, alerts: bool) -> tuple[tuple[str, str], ...]:
+        """Those of a place where alerts can be posted, or cannot."""
+        return tuple(usage for row in self.rows if alerts or not row.alerts for usage in row.usages)
 
     def _implied_by(self, what: ImpliedBy) -> Verb[RouterT, Any]:
         return next(row for row in self.rows if row.implied_by is what)

@@ -20,6 +20,7 @@ from handlers.message import Card
 from handlers.messages import (
     checking_card,
     explanation_card,
+    help_card,
     internal_error_card,
     progress_text,
     refusal_card,
@@ -100,11 +101,17 @@ class CommandRouter:
             return explanation_card(explanation)
         return report_card(reports[0], command.with_tree) if len(reports) == 1 else reports_card(reports)
 
-    def watching(self) -> WatchCommands:
-        """Raises BadCommand where this bot keeps no watches."""
+    def watching(self, channel: Channel) -> WatchCommands:
+        """Raises BadCommand where this bot keeps no watches, or has no channel to alert."""
         if self.watch_commands is None:
             raise BadCommand(WATCHES_DISABLED)
+        if not self.watch_commands.alerts_in(channel):
+            raise self.watch_commands.no_channel()
         return self.watch_commands
+
+    def help(self, request: ChatRequest, _none: None) -> Card:
+        alerts = self.watch_commands is not None and self.watch_commands.alerts_in(request.channel)
+        return help_card(self.verbs.usages_in(alerts))
 
     async def on_channel_joined(self, channel: Channel) -> Card | None:
         return await self.watch_commands.on_channel_joined(channel) if self.watch_commands else None
