@@ -187,7 +187,6 @@ def build_commands(
     return CommandRouter(
         VERBS,
         core.check_runner,
-        core.list_count,
         list_health,
         command_rate_limit(settings, monitoring.interactive.polls, core.breaker, core.clock),
         watch_commands,

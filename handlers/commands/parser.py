@@ -85,7 +85,7 @@ def read_check(text: str) -> CheckCommand:
     selectors = tuple(arguments.options.get("selector", ()))
     targets = parse_targets(arguments.text)
     for flag in sorted(arguments.flags & ONE_DOMAIN):
-        if len(targets) > 1 or not targets[0].domain:
+        if len(targets) > 1 or not (targets[0].domain or helo):
             raise BadCommand(f"`{flag}` shows one domain: type it like `example.com {flag}`.")
     return CheckCommand(
         tuple(CheckRequest(target, role, helo, selectors) for target in targets),

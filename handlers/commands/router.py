@@ -11,7 +11,7 @@ import structlog
 
 from bot.advice.explanation import explain
 from bot.check_runner import CheckRunner
-from bot.models import CheckRequest, Report, Target
+from bot.models import CheckRequest, Report
 from bot.storage import StoreUnavailable
 from handlers.commands.parser import CheckCommand
 from handlers.commands.pasted_text import READ_ERRORS, PastedTextCommands
@@ -43,13 +43,11 @@ log = structlog.get_logger()
 class CommandRouter:
     """Handles commands on every platform.
 
-    `list_count` is the number of blocklists queried for a target. `rate_limit` returns a sentence
-    for users over their limit, else an empty string.
+    `rate_limit` returns a sentence for users over their limit, else an empty string.
     """
 
     verbs: VerbTable[CommandRouter]
     check_runner: CheckRunner
-    list_count: Callable[[Target], int]
     list_status: Callable[[], Awaitable[Card]]
     rate_limit: Callable[[ChatRequest], Awaitable[str]] = field(default=lambda _: _no_limit())
     watch_commands: WatchCommands | None = None
@@ -80,7 +78,7 @@ class CommandRouter:
             return internal_error_card()
 
     def acknowledge_check(self, _request: ChatRequest, command: CheckCommand) -> Card:
-        return checking_card(command.requests, self.list_count(command.requests[0].target))
+        return checking_card(command.requests)
 
     async def check(self, request: ChatRequest, command: CheckCommand, on_progress: ProgressCallback) -> Card:
         charged_to = f"{request.channel.platform}/{request.channel.workspace}"
