@@ -16,13 +16,12 @@ from bot.check_runner import CheckRunner
 from bot.checks import sender_requirements
 from bot.checks.dnsbl import InMemoryTrustCache, ListTrust, TrustCache, blocklist_check, list_statuses, load
 from bot.checks.dnsbl.catalog import Catalog
-from bot.checks.dnsbl.names import names_by_kind
 from bot.checks.dnsbl.test_points import ListStatus
-from bot.checks.dnsbl.zones import Zone, list_queries, usable_zones
+from bot.checks.dnsbl.zones import Zone, usable_zones
 from bot.checks.rdap import RdapClient
 from bot.checks.registry import Clients, SmtpProbe, bind
 from bot.metrics import Metrics, build_metrics
-from bot.models import BulkLookup, Check, CheckRequest, Lookup, Report, ServerHealth, Target
+from bot.models import BulkLookup, Check, Lookup, Report, ServerHealth
 from bot.monitoring.dnsbl_quarantine import QueryUsage
 from bot.monitoring.models import Watch
 from bot.monitoring.people_budget import DAY_LIMIT, ChunkedTokens, PeopleBudget, charged_check
@@ -75,10 +74,6 @@ class Core:
     clock: RedisClock
     people_budget: PeopleBudget
     clients: Clients
-
-    def list_count(self, target: Target) -> int:
-        """Number of blocklist queries for a target."""
-        return len({query.zone.apex for query in list_queries(self.zones, names_by_kind(CheckRequest(target)))})
 
     def bulk_runner(self, *, fresh: bool = False) -> CheckRunner:
         """The checks for bulk runs: interactive queries go first, and reports are not cached."""

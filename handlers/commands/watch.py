@@ -55,7 +55,8 @@ from handlers.sanitize import sanitize
 from handlers.verbs import BadCommand
 
 MAX_UPDATE_ATTEMPTS = 5  # of an update that conflicts with concurrent ones
-NO_CHANNEL = "There is no channel here to alert; watches work in Slack and Teams."
+PLACES = {"web": "on the page of this bot", "slack": "in Slack", "teams": "in Teams"}
+NO_CHANNEL = "There is no channel here to alert; watches work {places}."
 # Any member may turn the setting off, so that watches of people who left can be removed.
 CREATOR_ONLY = (
     "In this channel only the creator of a watch may end or mute it; `settings restrict off` "
@@ -93,10 +94,16 @@ class WatchCommands:
     allow_special: bool = False
     effective_interval: Callable[[Watch], Awaitable[timedelta]] = field(default=_requested_interval)
 
-    def acknowledge_watch(self, request: ChatRequest, options: WatchOptions) -> Card:
-        """The acknowledgement of `watch`; pure. Raises PARSE_ERRORS for what may not be watched here."""
-        if request.channel.platform not in self.posters:
-            raise BadCommand(NO_CHANNEL)
+    def alerts_in(self, channel: Channel) -> bool:
+        """Whether alerts can be posted there; not at the prompt."""
+        return channel.platform in self.posters
+
+    def no_channel(self) -> BadCommand:
+        places = " and ".join(place for platform, place in PLACES.items() if platform in self.posters)
+        return BadCommand(NO_CHANNEL.format(places=places or "in Slack and in Teams"))
+
+    def acknowledge_watch(self, options: WatchOptions) -> Card:
+        """The acknowledgement of `watch`; pure. Raises PARSE_ERRORS for what may not be watched."""
         validate_watch(options, self.default_interval, self.allow_special)
         return cards.first_poll_card(len(options.targets), str(options.targets[0]))
 

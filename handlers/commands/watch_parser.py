@@ -31,6 +31,9 @@ MAX_NAME_LENGTH = 60
 DEFAULT_RANGE = timedelta(days=30)  # of `history`
 FULL_RANGE = "all"
 TOO_MANY_ADDRESSES = f"That is too much for one command: watch up to {MAX_ADDRESSES} addresses at once."
+NOTHING_TO_WATCH = (
+    "Tell me what to watch: an address like 203.0.113.5, a range like 203.0.113.0/28, or a domain like example.com."
+)
 SETTINGS_USAGE = (
     "Type `settings updates thread`, `thread+broadcast` or `edit-only`, "
     "`settings reminder on` or `off`, `settings restrict on` or `off`, "
@@ -118,6 +121,8 @@ def read_watch(text: str) -> WatchOptions:
         name = sanitize(match["quoted"] if match["quoted"] is not None else match["rest"], MAX_NAME_LENGTH)
         text = f"{text[: match.start()]} {text[match.end() :]}"
     arguments = parse_arguments(text.split(), ("every", "as", "only"), ("addresses",))
+    if not arguments.positional:
+        raise BadCommand(NOTHING_TO_WATCH)
     targets = read_watch_targets(arguments.positional)
     addresses = "addresses" in arguments.flags
     if addresses and any(target.network for target in targets):
@@ -188,6 +193,9 @@ def read_setting(text: str) -> str:
     """Parse `updates thread`, `reminder off` and so on, a key of SETTINGS; empty text changes nothing."""
     setting = " ".join(text.lower().split())
     if setting and setting not in SETTINGS:
+        name = setting.partition(" ")[0]
+        if values := [f"`{known.partition(' ')[2]}`" for known in SETTINGS if known.startswith(f"{name} ")]:
+            raise BadCommand(f"`settings {name}` takes {', '.join(values[:-1])} or {values[-1]}.")
         raise BadCommand(f"{quoted(text)} is no setting. {SETTINGS_USAGE}")
     return setting
 

@@ -135,7 +135,7 @@ async def test_watch_addresses_lists_what_is_left_out(channel: ChannelHarness) -
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ("watch", "Tell me what to check"),
+        ("watch", "Tell me what to watch"),
         ("watch 0.0.0.0/0", "holds more than 256 addresses"),
         ("watch ::/0", "holds more than 256 addresses"),
         ("watch 203.0.113.0/23", "holds more than 256 addresses"),
@@ -160,8 +160,8 @@ async def test_watch_addresses_lists_what_is_left_out(channel: ChannelHarness) -
         ("mute 203.0.113.5 24", "is not understood"),
         ("mute 203.0.113.5 0h", "is not possible"),
         ("mute 203.0.113.5 31d", "30 days at most"),
-        ("settings updates loudly", "is no setting"),
-        ("settings lists there", "is no setting"),
+        ("settings updates loudly", "takes `thread`, `thread+broadcast` or `edit-only`"),
+        ("settings lists there", "takes `here` or `off`"),
     ],
 )
 async def test_invalid_watch_command_is_refused_without_changes(
