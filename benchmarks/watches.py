@@ -55,7 +55,8 @@ DOMAIN_CONFIG = {
     **{key: value_digest(text) for key, text in RECORD_TEXTS.items()},
     **{f"mx.mx{number}.example.com": value_digest(f"192.0.2.{number}") for number in (1, 2)},
     "spf.includes": value_digest("v=spf1 ip4:198.51.100.0/24 -all"),
-    "checks": "bimi dane dkim dmarc mta-sts mx network ptr spf starttls tls-rpt",
+    "checks": "bimi dane dkim dmarc domain-dns mta-sts mx network ptr registration spf starttls tls-rpt",
+    "ran": f"{NOW.timestamp():.0f}",
     "selectors": " ".join(DKIM_SELECTORS),
 }
 DOMAINS = 1_000  # whose texts are measured

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 
 from bot.bounces.mail_log import LogTooBig
 from bot.inputs.domain_names import BadDomain
-from bot.inputs.targets import BadTarget
+from bot.inputs.targets import BadTarget, parse_targets
 from bot.inputs.toml_tables import DataFileError
 from bot.settings import SettingsError
 from bot.storage import StoreUnavailable
@@ -29,11 +30,22 @@ from handlers.cli.spf import spf
 from handlers.ports import CannotServe, ServeRole
 from handlers.settings import read_settings
 from handlers.teams.app_package import SITE, BadPackage, app_package
+from handlers.verbs import PRIVATE, BadCommand, is_plain_word, unknown_verb
 
 BAD_INPUT = 2
 
 # Errors whose text is one sentence that says what to change.
-USER_ERRORS = (BadDomain, BadTarget, BadInput, LogTooBig, DataFileError, StoreUnavailable, CannotServe, BadPackage)
+USER_ERRORS = (
+    BadDomain,
+    BadTarget,
+    BadInput,
+    LogTooBig,
+    DataFileError,
+    StoreUnavailable,
+    CannotServe,
+    BadPackage,
+    BadCommand,
+)
 
 app = typer.Typer(
     name="mailcheck",
@@ -48,6 +60,12 @@ for verb in (check, spf, dmarc, bounce, headers, doctor, export):
     app.command()(verb)
 app.add_typer(lists_app, name="lists")
 app.add_typer(teams_app, name="teams")
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mailcheck {version('mailcheck')}")
+        raise typer.Exit
 
 
 @app.command("serve")
@@ -84,11 +102,43 @@ def teams_package(
     out.write_bytes(app_package((teams and teams.client_id) or "", version("mailcheck"), site))
 
 
+@app.callback()
+def mailcheck(
+    _version: Annotated[
+        bool, typer.Option("--version", "-V", callback=print_version, is_eager=True, help="The version, and exit.")
+    ] = False,
+) -> None: ...
+
+
+def with_verb(arguments: Sequence[str]) -> list[str]:
+    """Arguments of which the first is a command: targets alone are checked, and `help` is an option.
+
+    Raises BadInput for a word that is no command.
+    """
+    named = [(each.name, each.callback) for each in app.registered_commands] + [("lists", None), ("teams", None)]
+    verbs = sorted(name or getattr(function, "__name__", "") for name, function in named)
+    if not arguments or arguments[0] in verbs or arguments[0].startswith("-"):
+        return list(arguments)
+    first, *rest = arguments
+    if first == "help":
+        return [*rest[:1], "--help"]
+    if is_plain_word(first) and not is_target(first) and first.lower() != PRIVATE:
+        raise BadInput(unknown_verb(first, bool(rest) and is_target(rest[0]), [*verbs, "help"]))
+    return ["check", *arguments]
+
+
+def is_target(word: str) -> bool:
+    try:
+        return bool(parse_targets(word))
+    except BadTarget:
+        return False
+
+
 def main() -> None:
     """Run the command; bad usage or input prints one line per problem and exits with 2."""
     logging_config.configure()
     try:
-        app()
+        app(with_verb(sys.argv[1:]))
     except SettingsError as wrong:
         fail(*wrong.problems)
     except USER_ERRORS as wrong:

@@ -16,22 +16,22 @@ from bot.check_runner import CheckRunner
 from bot.checks import sender_requirements
 from bot.checks.dnsbl import InMemoryTrustCache, ListTrust, TrustCache, blocklist_check, list_statuses, load
 from bot.checks.dnsbl.catalog import Catalog
-from bot.checks.dnsbl.names import names_by_kind
 from bot.checks.dnsbl.test_points import ListStatus
-from bot.checks.dnsbl.zones import Zone, list_queries, usable_zones
+from bot.checks.dnsbl.zones import Zone, usable_zones
 from bot.checks.rdap import RdapClient
 from bot.checks.registry import Clients, SmtpProbe, bind
 from bot.metrics import Metrics, build_metrics
-from bot.models import BulkLookup, Check, CheckRequest, Lookup, Report, ServerHealth, Target
+from bot.models import BulkLookup, Check, Lookup, Report, ServerHealth
 from bot.monitoring.dnsbl_quarantine import QueryUsage
 from bot.monitoring.models import Watch
 from bot.monitoring.people_budget import DAY_LIMIT, ChunkedTokens, PeopleBudget, charged_check
-from bot.monitoring.poll import monitoring_runner, run_first_poll
+from bot.monitoring.poll import PollRunner, monitoring_runner, run_first_poll
 from bot.monitoring.poll_health import PollMonitor
 from bot.monitoring.poller import Poller
 from bot.monitoring.poller_config import poller_config
 from bot.monitoring.query_budget import BudgetedLookup, QueryBudget
 from bot.monitoring.repository import RedisRepository
+from bot.monitoring.shared_probes import SharedProbes
 from bot.net.dns_client import DnsClient
 from bot.net.dns_query import RateLimit
 from bot.net.dns_resolver import Querier, Resolver
@@ -50,6 +50,7 @@ from bot.storage.unreadable import UNREADABLE_ERRORS, UnreadableValues
 
 log = structlog.get_logger()
 
+MAX_REGISTRY_BYTES = 1 << 20
 BRIEF_PROBE_TIMEOUT_S = 1.0  # how long a report waits for SMTP probes unless they are switched on
 LIST_TRUST_TTL_S = 900
 DAY_FILE = "day-limits.json"  # in the state directory, where no store is reachable
@@ -72,10 +73,7 @@ class Core:
     dns_client: DnsClient
     clock: RedisClock
     people_budget: PeopleBudget
-
-    def list_count(self, target: Target) -> int:
-        """Number of blocklist queries for a target."""
-        return len({query.zone.apex for query in list_queries(self.zones, names_by_kind(CheckRequest(target)))})
+    clients: Clients
 
     def bulk_runner(self, *, fresh: bool = False) -> CheckRunner:
         """The checks for bulk runs: interactive queries go first, and reports are not cached."""
@@ -127,8 +125,9 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
         lists = charged_check(lists, zones, people)
         registry = build_metrics()
         special_allowed = settings.special_addresses is SpecialAddresses.ALLOW
+        clients = _clients(lists, special_allowed, resolver, settings.probe_smtp, redis, breaker)
         check_runner = CheckRunner(
-            checks=bind(_clients(lists, special_allowed, resolver, settings.probe_smtp, redis, breaker)),
+            checks=bind(clients),
             lookup=resolver,
             fresh_lookup=resolver.fresh(),
             clock=clock,
@@ -138,7 +137,7 @@ async def open_core(settings: Settings, *, needs_store: bool, uses_store: bool =
             reports=reports,
         )
         parts = (settings, nameservers, catalog, keys, zones, resolver)
-        yield Core(*parts, check_runner, registry, store, breaker, dns_client, clock, people)
+        yield Core(*parts, check_runner, registry, store, breaker, dns_client, clock, people, clients)
 
 
 async def _clock(store: RedisConnection | None) -> RedisClock:
@@ -274,16 +273,20 @@ def build_monitoring(core: Core, store: RedisConnection) -> Monitoring:
     unreadable = UnreadableValues(store.worker, lambda kind: core.metrics.unreadable_values.labels(kind=kind).inc())
     repository, interactive = (RedisRepository(redis, clock, unreadable) for redis in (store.worker, store.interactive))
     budget = QueryBudget(repository.polls, core.zones, clock, people=DayBudgetStore(store.worker, unreadable))
-    poll_runner = monitoring_runner(
-        core.check_runner,
-        BudgetedLookup(core.resolver.bulk(), budget),
-        BudgetedLookup(core.resolver.bulk(fresh=True), budget),
+    probes = _shared_probes(core, store)
+    lookups = (BudgetedLookup(core.resolver.bulk(), budget), BudgetedLookup(core.resolver.bulk(fresh=True), budget))
+    checks, confirming_checks = (
+        bind(shared.clients(core.clients)) for shared in (probes, probes.confirming(core.settings.confirm_after))
+    )
+    poll_runner = PollRunner(
+        monitoring_runner(core.check_runner, *lookups, checks),
+        monitoring_runner(core.check_runner, *lookups, confirming_checks),
     )
 
     async def first_poll(watch: Watch) -> Sequence[Report]:
         tokens = ChunkedTokens(core.people_budget, f"{watch.channel.platform}/{watch.channel.workspace}")
-        lookups = (core.charged_bulk(tokens), core.charged_bulk(tokens, fresh=True))
-        return await run_first_poll(watch, monitoring_runner(core.check_runner, *lookups))
+        people_lookups = (core.charged_bulk(tokens), core.charged_bulk(tokens, fresh=True))
+        return await run_first_poll(watch, monitoring_runner(core.check_runner, *people_lookups, checks))
 
     return Monitoring(
         repository,
@@ -293,6 +296,20 @@ def build_monitoring(core: Core, store: RedisConnection) -> Monitoring:
         budget.usage,
         PollMonitor(interactive, clock, clock()),
     )
+
+
+def _shared_probes(core: Core, store: RedisConnection) -> SharedProbes:
+    """What watches ask of web and mail servers and of registries, whose lists are longer than pages."""
+    fetch_page = partial(fetch, lookup=core.resolver)
+    fetch_registry = partial(fetch_page, max_bytes=MAX_REGISTRY_BYTES)
+    smtp_probe = None
+    if core.settings.probe_smtp is not ProbeSmtp.OFF:
+        probe = SmtpProbeCache(
+            partial(probe_host, lookup=core.resolver), ttl_s=core.settings.confirm_after.total_seconds() / 2
+        )
+        smtp_probe = SmtpProbe(probe, probe.port_open)
+    cache = RedisTextCache(store.worker, core.breaker, "probe")
+    return SharedProbes.build(fetch_page, fetch_registry, smtp_probe, cache, core.clock)
 
 
 async def update_gauges(monitor: PollMonitor, metrics: Metrics) -> None:

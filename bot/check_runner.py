@@ -117,7 +117,8 @@ class CheckRunner:
         return [
             (spec, part)
             for spec in self.checks
-            if (part := request if special in spec.needs else public)
+            if spec.id not in request.left_out
+            and (part := request if special in spec.needs else public)
             and spec.needs.isdisjoint(missing if part is request else missing_in_public)
         ]
 

@@ -64,7 +64,7 @@ class CheckRequest:
     """A target to check and the options given with it.
 
     `charged_to` is the workspace whose share of the lists' daily limits the check uses; empty in
-    the terminal. It is no part of what is checked.
+    the terminal. It is no part of what is checked. Checks whose ids are in `left_out` are not run.
     """
 
     target: Target
@@ -73,6 +73,7 @@ class CheckRequest:
     selectors: tuple[str, ...] = ()
     discovers_selectors: bool = True  # without `selectors`, tries the common ones
     charged_to: str = field(default="", compare=False)
+    left_out: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         parts = [str(self.target), f"as {self.role}"]

@@ -46,11 +46,15 @@ class ProbeFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HttpPage:
-    """An HTTP response with status 200; `media_type` is lower-case, without parameters."""
+    """An HTTP response with status 200; `media_type` is lower-case, without parameters.
+
+    `certificate_expires` is that of the server; None where it is not known.
+    """
 
     url: str
     media_type: str
     body: bytes
+    certificate_expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import secrets
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from itertools import chain, repeat
 from typing import Any
 
-from docket import Disposition, Docket, Execution, Worker
+from docket import Disposition, Docket, Execution
 from docket.dependencies import current_execution
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
+
+from bot.queue_worker import MEND_INTERVAL_S, QueueWorker, Report, mend
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +28,8 @@ POLL_INTERVAL = timedelta(milliseconds=20)  # docket's default interval limits a
 REDELIVER_AFTER = timedelta(seconds=30)
 REDELIVERIES = 5
 DRAIN_S = 8.0
+RECONNECT_AFTER_S = 1.0
+RESTART_DELAYS_S = (1, 2, 4, 8, 16, 30)  # after faults in a row
 # redis-py's default limit is 100 connections, and over RESP3 it hands out pooled connections
 # that the server has closed.
 CONNECTIONS = "max_connections=500&protocol=2"
@@ -31,19 +38,28 @@ PAYLOAD_TTL_S = 1800  # an answer that is later finds nobody waiting
 Task = Callable[..., Awaitable[None]]
 
 
+def log_unreadable(key: str, entry: str, reason: str) -> None:
+    log.error("Of the queue, %s %s cannot be read (%s); it is dropped.", key, entry, reason)
+
+
 class TaskQueue:
     """At-least-once tasks shared by all processes on the same Redis.
 
     A task whose worker died runs again; one that keeps killing its worker is dropped with an
     error in the log. Use as an async context manager; processes that only enqueue register the
-    same tasks. A call that fails may have added its task: retry with the same key.
+    same tasks. A call that fails may have added its task: retry with the same key. `report` gets
+    each entry and key that cannot be read, and is dropped.
     """
 
-    def __init__(self, redis_url: str, *, redeliver_after: timedelta = REDELIVER_AFTER) -> None:
+    def __init__(
+        self, redis_url: str, *, redeliver_after: timedelta = REDELIVER_AFTER, report: Report = log_unreadable
+    ) -> None:
         url = f"{redis_url}{'&' if '?' in redis_url else '?'}{CONNECTIONS}"
         # execution_ttl 0: the record of a finished task is not needed.
         self._docket = Docket(name=NAME, url=url, execution_ttl=timedelta(0))
         self._redeliver_after = redeliver_after
+        self._report = report
+        self._worker_name = f"{socket.gethostname()}#{os.getpid()}"
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> TaskQueue:
@@ -96,26 +112,52 @@ class TaskQueue:
 
     async def work(self, stop: asyncio.Event) -> None:
         """Run tasks until `stop` is set; then finish running ones, leaving slow ones to others."""
-        async with Worker(
-            self._docket,
-            concurrency=CONCURRENCY,
-            minimum_check_interval=POLL_INTERVAL,
-            scheduling_resolution=timedelta(milliseconds=250),
-            redelivery_timeout=self._redeliver_after,
-            reconnection_delay=timedelta(seconds=1),
-        ) as worker:
-            running = asyncio.create_task(worker.run_forever(), name="jobs")
-            stopping = asyncio.create_task(stop.wait())
-            await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            # The first cancel makes docket drain, the second abandons a Redis that does not answer.
+        running = asyncio.create_task(self._run_worker(), name="jobs")
+        mending = asyncio.create_task(self._mend_regularly(), name="jobs: mend")
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        # The first cancel makes docket drain, the second abandons a Redis that does not answer.
+        running.cancel()
+        _, late = await asyncio.wait((running,), timeout=DRAIN_S)
+        if late:
             running.cancel()
-            _, late = await asyncio.wait((running,), timeout=DRAIN_S)
-            if late:
-                running.cancel()
-                await asyncio.wait((running,))
-            if not running.cancelled():
-                running.result()
+            await asyncio.wait((running,))
+        mending.cancel()
+        await asyncio.wait((mending,))
+        if not running.cancelled():
+            running.result()
+
+    async def _run_worker(self) -> None:
+        """Run docket's worker until this is cancelled; after a fault it starts again."""
+        for delay_s in chain(RESTART_DELAYS_S, repeat(RESTART_DELAYS_S[-1])):
+            worker = QueueWorker(
+                self._docket,
+                self._report,
+                name=self._worker_name,
+                concurrency=CONCURRENCY,
+                minimum_check_interval=POLL_INTERVAL,
+                scheduling_resolution=timedelta(milliseconds=250),
+                redelivery_timeout=self._redeliver_after,
+                reconnection_delay=timedelta(seconds=RECONNECT_AFTER_S),
+            )
+            try:
+                async with worker:
+                    await worker.run_forever()
+                return
+            except Exception:
+                log.exception("The worker of the queue failed; it starts again in %d s.", delay_s)
+            await asyncio.sleep(delay_s)
+
+    async def _mend_regularly(self) -> None:
+        while True:
+            try:
+                await mend(self._docket, self._worker_name, self._report)
+            except RedisError as error:
+                log.debug("The queue was not looked through: %s", error)
+            except Exception:
+                log.exception("The queue was not looked through.")
+            await asyncio.sleep(MEND_INTERVAL_S)
 
     def _with_redelivery_limit(self, task: Task) -> Task:
         async def attempt(*ids: str) -> None:

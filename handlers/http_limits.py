@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from types import MappingProxyType
 
 import httpx
@@ -14,6 +15,8 @@ from starlette.responses import JSONResponse, Response
 from handlers.ports import FileUnreadable
 
 BODY_TIMEOUT_S = 5.0
+SMALL_BODY_BYTES = 64 * 1024  # what each connection may hold in memory
+LARGE_BODIES = 16  # read at a time
 
 log = structlog.get_logger()
 
@@ -26,15 +29,20 @@ class RequestRefused(Exception):
         self.status = status
 
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Read the body. Raises RequestRefused as soon as it is too large or too slow."""
+async def read_body(request: Request, max_bytes: int, large_bodies: asyncio.Semaphore | None = None) -> bytes:
+    """Read the body. Raises RequestRefused as soon as it is too large or too slow.
+
+    `large_bodies` limits how many above SMALL_BODY_BYTES are read at a time; others wait for their turn.
+    """
     announced = request.headers.get("content-length", "0")
     if len(announced) > 9 or (announced.isdecimal() and int(announced) > max_bytes):
         raise RequestRefused(413, "the body is too large")
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with AsyncExitStack() as turn, asyncio.timeout(BODY_TIMEOUT_S):
             async for chunk in request.stream():
+                if large_bodies and len(body) <= SMALL_BODY_BYTES < len(body) + len(chunk):
+                    await turn.enter_async_context(large_bodies)
                 body += chunk
                 if len(body) > max_bytes:
                     raise RequestRefused(413, "the body is too large")

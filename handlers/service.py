@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing, nullcontext, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from bot.storage.circuit_breaker import CircuitBreaker
 from bot.storage.poll_store import PollStore
 from bot.storage.redis_clock import RedisClock
 from bot.task_queue import TaskQueue
+from handlers import logging_config
 from handlers.cli.repl import run_repl
 from handlers.commands import VERBS, CommandRouter
 from handlers.commands.overview import ListStatusCache, OverviewBuilder
@@ -55,6 +56,7 @@ from handlers.web.settings import WebSettings
 
 PER_USER = 10
 PER_CHANNEL = 20
+LOG_FILE = "mailcheck.log"  # while the terminal is a prompt
 
 log = structlog.get_logger()
 
@@ -78,9 +80,10 @@ async def _serve(core: Core, settings: ServiceSettings, role: ServeRole, demo: D
     address = settings.web.http
     listening_socket = listen(address)
     metrics_socket = listen_metrics(settings.web)
-    async with TaskQueue(core.store.url) as task_queue, aclosing(ParserProcess()) as parser:
+    monitoring = build_monitoring(core, core.store)
+    task_queue = TaskQueue(core.store.url, report=monitoring.repository.unreadable.report)
+    async with task_queue, aclosing(ParserProcess()) as parser:
         posters: dict[str, MessagePoster] = {}
-        monitoring = build_monitoring(core, core.store)
         commands = build_commands(core, settings.web, monitoring, posters, PastedTextCommands(parser.parse))
         dependencies = PlatformDependencies(
             settings, core.store, core.breaker, commands, task_queue, posters, build_overview(core, monitoring), demo
@@ -108,7 +111,7 @@ async def _serve(core: Core, settings: ServiceSettings, role: ServeRole, demo: D
                 print(f"mailcheck is at http://{address}", flush=True)
             listeners = [chat.platform.run() for chat in platforms] if serves_chat else []
             if serves_chat and sys.stdin.isatty():
-                listeners.append(_run_repl(address, commands, stop))
+                listeners.append(_run_repl(address, commands, settings.core.state_dir / LOG_FILE, stop))
             listening = [group.create_task(listener) for listener in listeners]
             await stop.wait()
             await _shut_down(platforms, listening, workers, web)
@@ -150,9 +153,12 @@ async def _shut_down(
         await chat.close()
 
 
-async def _run_repl(address: HostPort, commands: CommandRouter, stop: asyncio.Event) -> None:
-    """Run the REPL on the terminal; its end stops the bot."""
-    await run_repl(commands, Console(highlight=False), sys.stdin, f"http://{address}")
+async def _run_repl(address: HostPort, commands: CommandRouter, log_file: Path, stop: asyncio.Event) -> None:
+    """Run the REPL on the terminal; its end stops the bot. Log lines do not go between what is typed."""
+    shares_terminal = sys.stderr.isatty()
+    with logging_config.to_file(log_file) if shares_terminal else nullcontext():
+        note = str(log_file) if shares_terminal else ""
+        await run_repl(commands, Console(highlight=False), sys.stdin, f"http://{address}", note)
     stop.set()
 
 
@@ -181,7 +187,6 @@ def build_commands(
     return CommandRouter(
         VERBS,
         core.check_runner,
-        core.list_count,
         list_health,
         command_rate_limit(settings, monitoring.interactive.polls, core.breaker, core.clock),
         watch_commands,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from enum import Enum
 from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
+from bot.inputs.domain_names import quoted
 from bot.inputs.durations import BadDuration
 from bot.inputs.targets import BadTarget
 from bot.monitoring.models import Channel
@@ -18,6 +21,11 @@ from bot.monitoring.schedule import BadInterval
 from handlers.message import Card
 
 PRIVATE = "private"  # only the author sees the answer
+COMMAND_NAMES = ("/mailcheck", "mailcheck")  # typed before the verb, as the README writes it
+DASHES = "\u2010\u2011\u2013\u2014-"  # before an option; some keyboards make one long dash of two
+PRIVATE_FIRST = re.compile(rf"[{DASHES}]{{0,2}}{PRIVATE}(?!\S)", re.IGNORECASE)
+PRIVATE_LAST = re.compile(rf"(?<=\s)[{DASHES}]{{0,2}}{PRIVATE}$", re.IGNORECASE)
+MIN_SIMILARITY = 0.7  # of a verb to what was typed
 
 RouterT = TypeVar("RouterT")
 ArgumentsT = TypeVar("ArgumentsT")
@@ -107,6 +115,7 @@ class Verb(Generic[RouterT, ArgumentsT]):
     `teams` is the description in the command list of Teams, empty to leave the verb out.
     `changes`: external users may not run it with these arguments. `in_thread`: in an alert, a
     button with it is answered in the alert's thread. `pastes`: its arguments are a pasted text.
+    `alerts`: it works only where alerts can be posted.
     """
 
     name: str
@@ -119,6 +128,7 @@ class Verb(Generic[RouterT, ArgumentsT]):
     changes: Callable[[ArgumentsT], bool] = never
     in_thread: bool = False
     pastes: bool = False
+    alerts: bool = False
     implied_by: ImpliedBy | None = None
     aliases: tuple[str, ...] = ()
 
@@ -138,14 +148,15 @@ class VerbTable(Generic[RouterT]):
         return self._by_name[name]
 
     def parse(self, text: str, has_files: bool = False) -> Command:
-        """The command that a text means: `[private] [VERB] ARGUMENTS [private]`.
+        """The command that a text means: `[/mailcheck] [private] [VERB] ARGUMENTS [private]`.
 
         A text without a verb is a check. Beside files, a text that is no command is a comment on
         them, and the files are a mail log.
         """
-        typed, private = _split_private(text)
+        typed, private = _split_private(_without_command_name(text))
         first, *rest = typed.split(maxsplit=1) or [""]
-        if row := self._by_name.get(first.lower()):
+        typed_verb = self._by_name.get(first.lower()) or self._by_name.get(option_name(first))
+        if row := typed_verb:
             command = self.read(row.name, "".join(rest), private)
         else:
             row = self._implied_by(ImpliedBy.TARGET if typed else ImpliedBy.NOTHING)
@@ -153,7 +164,19 @@ class VerbTable(Generic[RouterT]):
         is_check = row.implied_by is ImpliedBy.TARGET
         if has_files and (not typed or (is_check and isinstance(command.arguments, Refusal))):
             return self.read(self._implied_by(ImpliedBy.FILE).name, "", private)
+        if typed_verb is None and isinstance(command.arguments, Refusal):
+            return replace(command, arguments=self._explain_refusal(command.arguments, first, "".join(rest)))
         return command
+
+    def _explain_refusal(self, refusal: Refusal, first: str, rest: str) -> Refusal:
+        """Of a text without a verb: where its first word seems to be one, what to type instead."""
+        if not is_plain_word(first) or not self._is_refused(first):
+            return refusal
+        is_check = bool(rest) and not self._is_refused(rest)
+        return Refusal(unknown_verb(first, is_check, [row.name for row in self.rows]))
+
+    def _is_refused(self, text: str) -> bool:
+        return isinstance(self.read(self._implied_by(ImpliedBy.TARGET).name, text).arguments, Refusal)
 
     def read(self, verb: str, text: str, private: bool = False) -> Command:
         """The command of a verb that a form or a shortcut stands for, with its arguments as text."""
@@ -187,9 +210,13 @@ class VerbTable(Generic[RouterT]):
             type_adapter(row.arguments)
 
     @property
-    def usages(self) -> Iterator[tuple[str, str]]:
+    def usages(self) -> tuple[tuple[str, str], ...]:
         """Rows of the help card."""
-        return (usage for row in self.rows for usage in row.usages)
+        return self.usages_in(alerts=True)
+
+    def usages_in(self, alerts: bool) -> tuple[tuple[str, str], ...]:
+        """Those of a place where alerts can be posted, or cannot."""
+        return tuple(usage for row in self.rows if alerts or not row.alerts for usage in row.usages)
 
     def _implied_by(self, what: ImpliedBy) -> Verb[RouterT, Any]:
         return next(row for row in self.rows if row.implied_by is what)
@@ -201,14 +228,40 @@ def type_adapter(arguments: Any) -> TypeAdapter[Any]:
     return TypeAdapter(arguments)
 
 
+def unknown_verb(word: str, is_check: bool, verbs: Sequence[str]) -> str:
+    """What to type instead of a word that is no verb; `is_check`: an address or a domain follows it."""
+    typed = quoted(word)
+    if near := get_close_matches(word.strip(DASHES).lower(), verbs, n=1, cutoff=MIN_SIMILARITY):
+        return f"{typed} is not a command. Did you mean `{near[0]}`?"
+    if is_check:
+        return (
+            f"{typed} is not a command: type the address or the domain alone, and all of it is checked;"
+            " `help` shows the commands."
+        )
+    return f"{typed} is not an address or a domain, and not a command; type `help` to see what there is."
+
+
+def is_plain_word(text: str) -> bool:
+    """Whether it may be a mistyped verb or option: letters first, and no dots, colons or slashes."""
+    name = text.lstrip(DASHES)
+    return name[:1].isalpha() and all(char.isalnum() or char in DASHES for char in name)
+
+
+def option_name(word: str) -> str:
+    """An option as chats write it: `--Private` is `private`."""
+    return word.lower().lstrip(DASHES)
+
+
+def _without_command_name(text: str) -> str:
+    first, *rest = text.split(maxsplit=1) or [""]
+    return "".join(rest) if first.lower() in COMMAND_NAMES else text
+
+
 def _split_private(text: str) -> tuple[str, bool]:
     """Split the option `private` off either end."""
     typed = text.strip()
-    if typed[: len(PRIVATE)].lower() == PRIVATE and (not (rest := typed[len(PRIVATE) :]) or rest[0].isspace()):
-        return rest.strip(), True
-    rest = typed[: -len(PRIVATE)]
-    if typed[-len(PRIVATE) :].lower() == PRIVATE and rest[-1:].isspace():
-        return rest.strip(), True
+    if match := PRIVATE_FIRST.match(typed) or PRIVATE_LAST.search(typed):
+        return (typed[: match.start()] + typed[match.end() :]).strip(), True
     return typed, False
 
 

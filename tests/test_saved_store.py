@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from copy import deepcopy
@@ -70,12 +71,14 @@ EXPECTED = read(FIXTURES / "store_26e3500_read.json")
 NOW = datetime.fromisoformat(SAVED["at"])
 VIEW = "resolver"  # through which the caches of the saved store were filled
 DAY = timedelta(days=1)
+NEW_CHECKS = ("dkim", "mta-sts", "starttls", "tls-rpt", "bimi", "registration")
 
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 OPS, MAIL, LEFT = (Channel("slack", "T0ORANGE", name) for name in ("C0OPS", "C0MAIL", "C0LEFT"))
 BULK, CLOSED = Channel("slack", "T0BULK", "C0SENDERS"), Channel("slack", "T0CLOSED", "C0OLD")
 CHANNEL, CHAT = (Channel("teams", TENANT, "19:mail/ops@thread.tacv2"), Channel("teams", TENANT, "a:1personal"))
 PAGE = Channel("web", "local", "alerts")
+NEW = Channel("slack", "T0ORANGE", "C0NEW")  # has no watch yet
 CHANNELS = (BULK, CLOSED, LEFT, MAIL, OPS, CHANNEL, CHAT, PAGE)
 POSTED = "e19fd0e228.6b0d6540.3.5.grew.e2d46775"  # by the interrupted delivery; the store does not know it
 EDIT_ONLY = "9b2290e15c.6b0d6630.3.5.grew.e2d46775"  # delivered by an edit, as its channel is set
@@ -94,6 +97,7 @@ class PassingRunner:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.targets: list[str] = []
+        self.is_broken = False  # what the version that saved the store did not follow
 
     async def run(self, request: CheckRequest, fresh: bool = False) -> Report:
         self.targets.append(f"{request.role} {request.target}")
@@ -102,6 +106,8 @@ class PassingRunner:
         findings = [listing(name, Verdict.PASS, "not_listed") for name in names]
         findings.append(passing("dmarc", domain, effective="reject"))
         findings.append(passing("spf", domain, result="pass", lookups=3, voids=0))
+        if self.is_broken and domain:
+            findings += [Finding(check, domain, Verdict.FAIL, f"{check}.bad", "It is wrong.") for check in NEW_CHECKS]
         return Report(request, self.clock(), tuple(findings), 1, len(findings))
 
 
@@ -342,6 +348,28 @@ async def test_saved_incident_that_clears_resolves_in_its_thread(upgraded: Upgra
         assert bool(replies) == (channel != MAIL), "MAIL is edit-only"
         history = await upgraded.repository.history(channel, watch["id"])
         assert not any(track.is_open for track in history.tracks)
+
+
+async def test_new_checks_record_what_is_wrong_and_each_channel_gets_one_line(upgraded: Upgraded) -> None:
+    upgraded.runner.is_broken = True
+    await upgraded.send(NEW, "watch example.com")
+    upgraded.clock.now = NOW + DAY
+    await upgraded.run_for(timedelta(hours=3), step_s=300)
+    posted = upgraded.channels.posted
+    lines = [message for message in posted if message.key.startswith("follows.")]
+    has_domain = {watch["room"] for watch in EXPECTED["watches"] if watch.get("domain")}
+    assert sorted(str(message.channel) for message in lines) == sorted(has_domain)
+    assert {message.card.title for message in lines} == {
+        "The watches here now also follow DKIM, MTA-STS, STARTTLS, TLS reports, DANE, BIMI, domain registration; "
+        "what is already wrong raises no alert"
+    }
+    alerts = [message for message in posted if re.search(r"\.(opened|grew|noted|unstable)\.", message.key)]
+    assert not any(check in str(message.card.title).lower() for message in alerts for check in NEW_CHECKS)
+    for channel in CHANNELS:
+        for stored in await upgraded.repository.list_watches(channel):
+            problems = {p.last_observation.check: p for p in stored.incident.problems}
+            assert set(problems) >= (set(NEW_CHECKS) if stored.watch.domain else set())
+            assert all(problems[check].informational for check in problems if check in NEW_CHECKS)
 
 
 async def watched_targets(repository: RedisRepository) -> set[str]:

@@ -7,6 +7,7 @@ does not set the AD bit on its SOA does not validate.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from bot.checks.finding_codes import FindingCode
 from bot.checks.lookups import lookup_concurrently, organizational_domain
@@ -46,7 +47,9 @@ async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
     mx, root_soa, servers = await lookup_concurrently(lookup, queries)
     code = judge(mx, root_soa)
     text = CODES[code]
-    facts = {"name_servers": sorted(servers.records)} if isinstance(servers, DnsAnswer) and servers.records else {}
+    facts: dict[str, Any] = {"root_answers": isinstance(root_soa, DnsAnswer)}
+    if isinstance(servers, DnsAnswer) and servers.records:
+        facts["name_servers"] = sorted(servers.records)
     return [Finding("network", domain, text.verdict, code, *text.fill({"domain": display_domain(domain)}), facts)]
 
 

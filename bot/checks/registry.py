@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from operator import attrgetter
@@ -19,6 +20,7 @@ from bot.checks import (
     mta_sts,
     mx,
     ptr,
+    registration,
     special_purpose,
     spf,
     starttls,
@@ -26,6 +28,7 @@ from bot.checks import (
 )
 from bot.checks.finding_codes import FindingCode
 from bot.checks.rdap import AbuseContact, FindContact
+from bot.checks.registration import FindRegistration
 from bot.models import Address, Check, CheckRequest, Finding, Lookup
 from bot.probe_results import Fetch, Probe
 
@@ -45,6 +48,7 @@ class Need(StrEnum):
     BLOCKLISTS = "blocklists"
     FETCH = "fetch"
     FIND_CONTACT = "find_contact"
+    FIND_REGISTRATION = "find_registration"
     SMTP_PROBE = "smtp_probe"
 
 
@@ -76,6 +80,7 @@ class Clients:
     fetch: Fetch | None = None
     find_contact: FindContact = _no_contact
     smtp_probe: SmtpProbe | None = None
+    find_registration: FindRegistration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,9 @@ class CheckSpec:
 
     `id` begins its finding codes; several checks may share it. `title` is its section in
     `docs/checks.md`. `order` is its place in a report, among the problems on a card and on that
-    page: by impact on delivery. A watch follows the findings of a `watched` check. `names` is what
-    a card calls its findings, by the id that they carry; what has none is not counted as in order.
+    page: by impact on delivery. A watch follows the findings of a `watched` check: at each of its
+    polls, or at least once in `watch_every`. `names` is what a card calls its findings, by the id
+    that they carry; what has none is not counted as in order.
     """
 
     id: str
@@ -95,6 +101,7 @@ class CheckSpec:
     needs: Set[Need] = frozenset()
     codes: Mapping[str, FindingCode] = field(default_factory=dict)
     watched: bool = False
+    watch_every: timedelta | None = None
     names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -128,6 +135,7 @@ async def _check_starttls(request: CheckRequest, lookup: Lookup, *, smtp_probe: 
 
 
 NETWORK = "Address and domain"
+DAILY = timedelta(hours=24)  # what asks the servers of others, or hardly changes
 ROWS = (
     CheckSpec(
         "blocklist",
@@ -154,7 +162,15 @@ ROWS = (
     CheckSpec("mx", "MX", 50, mx.check, {Need.DOMAIN}, mx.CODES, watched=True, names={"mx": "MX"}),
     CheckSpec("dkim", "DKIM", 60, dkim.check, {Need.DOMAIN}, dkim.CODES, watched=True, names={"dkim": "DKIM"}),
     CheckSpec(
-        "mta-sts", "MTA-STS", 70, mta_sts.check, {Need.DOMAIN, Need.FETCH}, mta_sts.CODES, names={"mta-sts": "MTA-STS"}
+        "mta-sts",
+        "MTA-STS",
+        70,
+        mta_sts.check,
+        {Need.DOMAIN, Need.FETCH},
+        mta_sts.CODES,
+        watched=True,
+        watch_every=DAILY,
+        names={"mta-sts": "MTA-STS"},
     ),
     CheckSpec(
         "starttls",
@@ -163,6 +179,8 @@ ROWS = (
         _check_starttls,
         {Need.DOMAIN, Need.SMTP_PROBE},
         starttls.CODES,
+        watched=True,
+        watch_every=DAILY,
         names={"starttls": "STARTTLS"},
     ),
     CheckSpec("network", NETWORK, 90, special_purpose.check, {Need.SPECIAL_ADDRESSES}, special_purpose.CODES),
@@ -187,9 +205,22 @@ ROWS = (
         {Need.DOMAIN},
         bimi.CODES,
         watched=True,
+        watch_every=DAILY,
         names={"bimi": "BIMI"},
+    ),
+    CheckSpec(
+        "registration",
+        "Domain registration",
+        130,
+        registration.check,
+        {Need.DOMAIN, Need.FIND_REGISTRATION},
+        registration.CODES,
+        watched=True,
+        watch_every=DAILY,
+        names={"registration": "domain registration"},
     ),
 )
 CHECKS = tuple(sorted(ROWS, key=attrgetter("order")))
+WATCH_EVERY = {spec.id: spec.watch_every for spec in CHECKS if spec.watched and spec.watch_every}
 CHECK_NAMES = {id: name for spec in CHECKS for id, name in spec.names.items()}
 CHECK_IDS = tuple(dict.fromkeys(id for spec in CHECKS for id in (spec.id, *spec.names)))

@@ -86,6 +86,15 @@ CODES: Mapping[str, FindingCode] = {
         summary="The certificate of {hosts} expires on {date}; after that some senders do not deliver to {domain}.",
         remediation="Renew the certificate of {first} before that day.",
     ),
+    "starttls.expires-in-3-days": FindingCode(
+        "The certificate of a mail server expires within three days.",
+        "RFC 5280 §4.1.2.5",
+        "Renew the certificate now.",
+        verdict=Verdict.WARN,
+        summary="The certificate of {hosts} expires on {date}, in less than three days; after that some senders do not "
+        "deliver to {domain}.",
+        remediation="Renew the certificate of {first} now.",
+    ),
     "starttls.early-data": FindingCode(
         "A mail server sent more after it agreed to TLS and before TLS began (RFC 3207 §5).",
         "RFC 3207 §5",
@@ -133,7 +142,7 @@ PROBE_ERRORS: Mapping[ProbeError, str] = {
     ProbeError.REFUSED: "it rejects the SMTP session from this host",
 }
 MAX_PROBED_HOSTS = 4
-EXPIRY_WARNING = timedelta(days=14)
+EXPIRY_WARNING, LAST_EXPIRY_WARNING = timedelta(days=14), timedelta(days=3)
 
 
 CODE_BY_ERROR: Mapping[ProbeError, str] = {
@@ -215,11 +224,12 @@ def judge(domain: str, results: Sequence[SmtpProbeResult], checked_at: datetime)
 
 def codes(result: SmtpProbeResult, checked_at: datetime) -> Iterable[str]:
     """Finding codes of one mail server; `starttls.ok` if there is no other."""
-    expires = result.certificate.expires if result.certificate else checked_at + 2 * EXPIRY_WARNING
+    days_left = result.certificate.expires - checked_at if result.certificate else 2 * EXPIRY_WARNING
     conditions = {
         "starttls.missing": result.offers_tls is False,
         "starttls.early-data": result.early_bytes > 0,
-        "starttls.expires-soon": result.error is None and expires < checked_at + EXPIRY_WARNING,
+        "starttls.expires-in-3-days": result.error is None and days_left < LAST_EXPIRY_WARNING,
+        "starttls.expires-soon": result.error is None and LAST_EXPIRY_WARNING <= days_left < EXPIRY_WARNING,
     }
     holding = [code for code, holds in conditions.items() if holds]
     if result.error:

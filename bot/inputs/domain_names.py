@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
+from ipaddress import ip_address
 
 import idna
 from publicsuffixlist import PublicSuffixList
@@ -50,6 +51,8 @@ def parse_domain(text: str) -> str:
     typed = quoted(text)
     if len(text.encode("utf-8", "replace")) > MAX_OCTETS + 1:  # before idna, which takes quadratic time
         raise BadDomain(f"{typed} is too long for a domain name: at most {MAX_OCTETS} characters.")
+    if _is_address(text):
+        raise BadDomain(f"{typed} is an address; type a domain here, like example.com.")
     name = _to_ascii(text.removesuffix("."), typed)
     labels = name.split(".")
     _refuse_bad_labels(labels, typed)
@@ -64,6 +67,15 @@ def parse_domain(text: str) -> str:
     if len(labels) == 1:
         raise BadDomain(NOT_A_TARGET.format(typed))
     return name
+
+
+def _is_address(text: str) -> bool:
+    if not (":" in text or text[-1:].isdigit()):
+        return False
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return False
 
 
 def quoted(text: str) -> str:
@@ -98,6 +110,12 @@ def organizational_domain(domain: str) -> str:
     A public suffix gives itself. RFC 9989 uses a DNS tree walk instead; the results can differ.
     """
     return _suffixes(icann_only=False).privatesuffix(domain) or domain
+
+
+def registered_domain(domain: str) -> str | None:
+    """The domain that a registry registered: `a.github.io` gives `github.io`. None for a public suffix."""
+    registered: str | None = _suffixes(icann_only=True).privatesuffix(domain)
+    return registered
 
 
 def is_public_suffix(domain: str) -> bool:

@@ -35,6 +35,14 @@ COUNTED_ONLY = {(Phase.SUSPECT, ObservedState.UNKNOWN), (Phase.CLEARING, Observe
 
 # Of broken records, until each subject of each check was a problem of its own.
 EARLIER_SUBJECTS = {("ptr", "gone"), ("spf", "failing"), ("spf", "limits"), ("dmarc", "gone"), ("mx", "gone")}
+# What follows in time if nobody acts.
+NEXT_CODES = {
+    "starttls.expires-soon": ("starttls.expires-in-3-days", "starttls.expired"),
+    "starttls.expires-in-3-days": ("starttls.expired",),
+    "mta-sts.certificate-expires-soon": ("mta-sts.certificate-expires-in-3-days", "mta-sts.bad-certificate"),
+    "mta-sts.certificate-expires-in-3-days": ("mta-sts.bad-certificate",),
+    "registration.expires-this-week": ("registration.expired",),
+}
 
 
 def new_suspect(observation: Observation) -> Problem:
@@ -154,7 +162,9 @@ def _is_other_value(observation: Observation, before: Observation) -> bool:
 def _is_worse(observation: Observation, before: Observation) -> bool:
     """Whether the same subject has another, more severe finding: a change to be told in the same thread."""
     codes = {observation.code, before.code}
-    return "" not in codes and len(codes) > 1 and observation.severity.alerts and _rank(observation) < _rank(before)
+    is_next = observation.code in NEXT_CODES.get(before.code, ())  # of the same severity
+    is_worse = is_next or _rank(observation) < _rank(before)
+    return "" not in codes and len(codes) > 1 and observation.severity.alerts and is_worse
 
 
 def _rank(observation: Observation) -> int:

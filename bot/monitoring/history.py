@@ -12,10 +12,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from bot.monitoring.check_schedule import RAN_AT
+from bot.monitoring.domain_answers import UNANSWERED_SINCE
 from bot.monitoring.models import Incident, Phase, Problem
 from bot.monitoring.observations import BLOCKLIST, FOLLOWED, SELECTORS
 from bot.monitoring.stored_types import DIGEST_MARK
 
+MEMORY_KEYS = (FOLLOWED, SELECTORS, RAN_AT, UNANSWERED_SINCE)  # of the config; all others are records
 MAX_SPANS = 64
 MAX_TRACKS = 16
 ACKNOWLEDGED, MUTED, OTHERS = "acknowledged", "muted", "others"
@@ -178,7 +181,7 @@ def _changed_config(before: Incident, after: Incident) -> Iterable[str]:
     for name, value in after.config.items():
         previous = before.config.get(name, "")
         is_same_form = previous.startswith(DIGEST_MARK) == value.startswith(DIGEST_MARK)
-        if is_same_form and previous not in ("", value) and name not in (FOLLOWED, SELECTORS):
+        if is_same_form and previous not in ("", value) and name not in MEMORY_KEYS:
             yield f"{name.partition('@')[0]}:changed"
 
 

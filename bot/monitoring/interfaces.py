@@ -13,7 +13,7 @@ from typing import Protocol
 from bot.models import Report
 from bot.monitoring.dnsbl_quarantine import ListNotice
 from bot.monitoring.history import History
-from bot.monitoring.models import Alert, Channel, ChannelText, Incident, Watch
+from bot.monitoring.models import Alert, Channel, ChannelText, Follow, Incident, Watch
 from bot.monitoring.stored_types import Timestamp
 
 MAX_WATCHES_PER_CHANNEL = 50
@@ -40,7 +40,8 @@ class ChannelSettings:
 
     `update_mode`: how updates of an alert are shown, in a word of the delivery. `creator_only`: only
     its creator may mute or remove a watch. `list_notices`: this channel, one per workspace, gets
-    notices about unreliable lists. `weekly_digest`: it gets a weekly digest.
+    notices about unreliable lists. `weekly_digest`: it gets a weekly digest. `follow`: what its
+    watches follow that do not say it themselves.
     """
 
     update_mode: str = "thread"
@@ -48,6 +49,7 @@ class ChannelSettings:
     creator_only: bool = False
     list_notices: bool = False
     weekly_digest: bool = False
+    follow: Follow = Follow.ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,9 @@ class WatchRepository(Protocol):
 
     async def list_channels(self, platform: str, workspace: str) -> Sequence[Channel]:
         """Channels of a workspace with watches; may include some whose watches were removed."""
+
+    async def set_follow(self, watch: Watch, follow: Follow) -> bool:
+        """Change what a stored watch follows; False if it does not exist."""
 
     async def remove(self, channel: Channel, watch_id: str) -> bool: ...
 
@@ -202,7 +207,31 @@ class DigestMessage:
         return self.at
 
 
-OutboxMessage = AlertMessage | ListNoticeMessage | DigestMessage
+@dataclass(frozen=True, slots=True)
+class FollowMessage:
+    """Which checks, by id, the watches of a channel follow since an upgrade; sent once."""
+
+    id: str
+    channel: ChannelText
+    follows: tuple[str, ...]
+    at: Timestamp
+    send_started_at: Timestamp | None = None
+    attempts: int = 0
+
+    @property
+    def is_root(self) -> bool:
+        return True
+
+    @property
+    def thread_key(self) -> str:
+        return self.id
+
+    @property
+    def earliest_post_at(self) -> datetime:
+        return self.at
+
+
+OutboxMessage = AlertMessage | ListNoticeMessage | DigestMessage | FollowMessage
 
 
 class Outbox(Protocol):

@@ -1,6 +1,7 @@
 """Sentences of monitoring: what a changed setting means, and why a watch cannot be added.
 
-Placeholders: {domain}, {detail} (selector or host), {record} as it was published, {count} of watches, {interval}.
+Placeholders: {domain}, {detail} (selector or host), {record} as it was published, {count} of watches, {interval},
+{since} (a time).
 """
 
 from __future__ import annotations
@@ -26,6 +27,14 @@ RECORD_REMOVED = "{domain} no longer publishes this record."
 DMARC_WEAKENED = "The DMARC policy is weaker now: receivers deliver more mail that forges this domain."
 RESTORE_RECORD = "Restore the old record unless this change was planned."
 RESTORE_TEXT = "Restore: `{record}`"
+
+UNANSWERED = (
+    "DNS has not answered for {domain} since {since}: mail to it is deferred, and receivers cannot check mail from it."
+)
+UNANSWERED_STEP = (
+    "Check that the name servers of {domain} answer, and its delegation and DS record at the registrar: a DNSSEC error "
+    "shows in the same way."
+)
 
 END_A_WATCH = "End one that you no longer need, or watch a whole range instead, such as 203.0.113.0/28."
 CHANNEL_LIMIT = "This channel has {count} watches, which is the limit. " + END_A_WATCH

@@ -51,6 +51,14 @@ class Channel:
 ChannelText = Annotated[Channel, PlainValidator(Channel.parse), PlainSerializer(str)]
 
 
+class Follow(StrEnum):
+    """What a watch follows: blocklists, the set-up of mail (all other checks), or both."""
+
+    ALL = "all"
+    LISTS = "lists"
+    SETUP = "setup"
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """A channel's watch of an address, a range of up to 256 addresses, a domain, or both.
@@ -66,6 +74,7 @@ class Watch:
     created_by: str
     created_at: Timestamp
     name: str = ""
+    follow: Follow = Follow.ALL
 
     def __post_init__(self) -> None:
         if self.network is None and self.domain is None:

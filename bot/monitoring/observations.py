@@ -12,6 +12,8 @@ from datetime import datetime
 
 from bot.checks.registry import CHECKS
 from bot.models import Finding, Report, Verdict
+from bot.monitoring.check_schedule import observe_run
+from bot.monitoring.domain_answers import observe_answers
 from bot.monitoring.models import DomainRecords, Observation, ObservedState, Severity
 from bot.monitoring.record_changes import RecordHistory, main_record, observe_changes
 from bot.monitoring.record_values import DKIM_LABEL, RecordValue, read_records
@@ -26,6 +28,7 @@ WATCHED_CHECKS = frozenset(id for spec in CHECKS if spec.watched for id in (spec
     RESOLVER,
 }
 ADDRESS_CHECKS = frozenset({"ptr", "helo", "spf"})  # their result differs between the addresses of a range
+NOT_CHECKED = frozenset({"starttls.not-checked"})  # passes in a report, and shows nothing to a watch
 MAX_REASON_LENGTH = 300  # of the reason that a list gives
 
 
@@ -60,7 +63,7 @@ def _observe_subject(
     return Observation(
         check=check,
         subject=subject,
-        state=states.get(worst.verdict, ObservedState.LISTED),
+        state=ObservedState.UNKNOWN if worst.code in NOT_CHECKED else states.get(worst.verdict, ObservedState.LISTED),
         at=at,
         address=_own_address(check, history.address),
         severity=Severity.HIGH if worst.verdict is Verdict.FAIL else Severity.MEDIUM,
@@ -110,7 +113,10 @@ def observe(
     lists = tuple(part for finding in findings for part in _listings(finding, report.at, address))
     records, history = read_records(report), RecordHistory(config or {}, domain_records, address)
     problems = tuple(observe_findings(report, records, history))
-    memory = observe_memory(config or {}, problems, report.at) if problems else ()
+    memory: Iterable[Observation] = ()
+    if problems:
+        problems = (*problems, *observe_answers(config or {}, report))
+        memory = (*observe_memory(config or {}, problems, report.at), *observe_run(config or {}, report))
     changes = observe_changes(records, history, report.request.target.domain or "", report.at)
     return (*lists, *problems, *changes, *memory)
 

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 import structlog
 
 from bot.check_runner import CheckRunner
+from bot.checks.registry import CheckSpec
 from bot.models import BulkLookup, CheckRequest, Report, Target
 from bot.monitoring.alert_state import initial_incident
+from bot.monitoring.check_schedule import PENDING_PHASES, SLOW_CHECKS
 from bot.monitoring.dnsbl_quarantine import NOT_QUERIED
-from bot.monitoring.models import DomainRecords, Incident, Observation, Phase, Watch
+from bot.monitoring.following import unfollowed_checks
+from bot.monitoring.models import DomainRecords, Incident, Observation, Watch
 from bot.monitoring.observations import BLOCKLIST, FOLLOWED, SELECTORS, observe
 
 DKIM = "dkim"
 MAX_CONCURRENT_CHECKS = 32  # per watch; the DNS client limits the rate
 POLL_TIMEOUT_S, RANGE_POLL_TIMEOUT_S = 45.0, 270.0
-PENDING_PHASES = (Phase.SUSPECT, Phase.CLEARING)
 
 log = structlog.get_logger()
 
@@ -31,10 +33,23 @@ class CheckRunnerProtocol(Protocol):
     async def run(self, request: CheckRequest, fresh: bool = False) -> Report: ...
 
 
-def monitoring_runner(runner: CheckRunner, lookup: BulkLookup, fresh_lookup: BulkLookup) -> CheckRunner:
-    """A runner for the watched checks with bulk lookups; without report cache or judgement."""
-    checks = tuple(spec for spec in runner.checks if spec.watched)
-    return replace(runner, checks=checks, lookup=lookup, fresh_lookup=fresh_lookup, reports=None, judge=lambda _: ())
+def monitoring_runner(
+    runner: CheckRunner, lookup: BulkLookup, fresh_lookup: BulkLookup, checks: Sequence[CheckSpec] = ()
+) -> CheckRunner:
+    """A runner for the watched checks, or those of `checks`, with bulk lookups; without report cache or judgement."""
+    watched = tuple(spec for spec in checks or runner.checks if spec.watched)
+    return replace(runner, checks=watched, lookup=lookup, fresh_lookup=fresh_lookup, reports=None, judge=lambda _: ())
+
+
+@dataclass(frozen=True, slots=True)
+class PollRunner:
+    """Runs polls, and with checks of their own the polls that confirm others."""
+
+    regular: CheckRunner
+    confirming: CheckRunner
+
+    async def run(self, request: CheckRequest, fresh: bool = False) -> Report:
+        return await (self.confirming if fresh else self.regular).run(request, fresh)
 
 
 async def baseline(watch: Watch, runner: CheckRunnerProtocol, now: datetime) -> tuple[Incident, tuple[Report, ...]]:
@@ -45,7 +60,7 @@ async def baseline(watch: Watch, runner: CheckRunnerProtocol, now: datetime) -> 
 
 async def run_first_poll(watch: Watch, runner: CheckRunnerProtocol) -> tuple[Report, ...]:
     """Reports on all targets of a watch to be added."""
-    return await run_checks(watch.targets, watch, runner)
+    return await run_checks(watch.targets, watch, runner, left_out=unfollowed_checks([watch.follow]))
 
 
 async def run_checks(
@@ -54,11 +69,12 @@ async def run_checks(
     runner: CheckRunnerProtocol,
     fresh: bool = False,
     selectors: Sequence[str] | None = None,
+    left_out: frozenset[str] = frozenset(),
 ) -> tuple[Report, ...]:
     """Reports on these targets of a watch; those that time out or fail are left out.
 
     `selectors` are the known DKIM selectors of the domain; None tries the common ones. They are
-    looked up once for all addresses.
+    looked up once for all addresses, as is what the checks with a `watch_every` ask; `left_out` are not due.
     """
     slots = asyncio.Semaphore(MAX_CONCURRENT_CHECKS)
 
@@ -66,7 +82,13 @@ async def run_checks(
         known = tuple(selectors or ()) if is_first else ()
         discovers = is_first and selectors is None
         async with slots:
-            request = CheckRequest(target, watch.role, selectors=known, discovers_selectors=discovers)
+            request = CheckRequest(
+                target,
+                watch.role,
+                selectors=known,
+                discovers_selectors=discovers,
+                left_out=left_out if is_first else left_out | SLOW_CHECKS,
+            )
             return await runner.run(request, fresh)
 
     tasks = [asyncio.create_task(report(target, number == 0)) for number, target in enumerate(targets)]

@@ -19,9 +19,10 @@ import structlog
 
 from bot.models import Report
 from bot.monitoring.alert_state import Transition, advance
+from bot.monitoring.channel_follows import announce_checks, read_follows
+from bot.monitoring.check_schedule import checks_to_leave_out
 from bot.monitoring.digests import enqueue_digests
 from bot.monitoring.dnsbl_quarantine import (
-    ListNotice,
     apply_proofs,
     apply_quarantine,
     finish_round,
@@ -31,10 +32,12 @@ from bot.monitoring.dnsbl_quarantine import (
 )
 from bot.monitoring.domain_records import accept_reports
 from bot.monitoring.due_times import clamp_due_times
+from bot.monitoring.following import followed, followed_observations, restricted, unfollowed_checks
 from bot.monitoring.index_rebuild import rebuild_indexes
 from bot.monitoring.interfaces import AlertMessage, Clock
 from bot.monitoring.list_counts import ListCounts, count_listings, counts_by_list, list_results
-from bot.monitoring.models import AlertPolicy, DomainRecords, Incident, Watch
+from bot.monitoring.models import AlertPolicy, Channel, DomainRecords, Follow, Incident, Watch
+from bot.monitoring.operator_log import ResolverFaultLog, log_notice
 from bot.monitoring.poll import CheckRunnerProtocol, known_selectors, observe_reports, pending_addresses, run_checks
 from bot.monitoring.poller_config import PollerConfig
 from bot.monitoring.repository import RedisRepository
@@ -83,10 +86,16 @@ class ClaimedWatch:
     row: WatchRow
     watch: Watch
     incident: Incident
+    follow: Follow = Follow.ALL
 
     @classmethod
     def parse(cls, row: WatchRow) -> ClaimedWatch:
         return cls(row, parse_watch(row), parse_incident(row))
+
+    def following(self, of_channels: Mapping[Channel, Follow]) -> ClaimedWatch:
+        """The watch with what it follows, which its channel may say."""
+        follow = followed(self.watch, of_channels.get(self.watch.channel, Follow.ALL))
+        return self if follow is self.follow else replace(self, follow=follow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +113,7 @@ class PollTarget:
         ]
         return cls(claimed, [watch for watch in watches if watch])
 
-    async def poll(self, schedule: str, runner: CheckRunnerProtocol) -> PollResult:
+    async def poll(self, schedule: str, runner: CheckRunnerProtocol, now: datetime) -> PollResult:
         """Run the checks of all addresses, or of the pending ones in a confirmation poll.
 
         Confirmation polls bypass the caches: a cached answer confirms nothing. The notify schedule
@@ -119,7 +128,9 @@ class PollTarget:
             targets = tuple(t for t in targets if str(t.ip) in pending) or targets[:1]
         fresh = schedule == RECHECK_SCHEDULE or bool(pending)
         selectors = known_selectors(member.incident for member in self.watches)
-        return PollResult(self, await run_checks(targets, watch, runner, fresh, selectors))
+        left_out = checks_to_leave_out([member.incident for member in self.watches], watch.domain, now)
+        left_out |= unfollowed_checks([member.follow for member in self.watches])
+        return PollResult(self, await run_checks(targets, watch, runner, fresh, selectors, left_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +202,10 @@ class PollResult:
     def _transition(
         self, member: ClaimedWatch, quarantined: frozenset[str], now: datetime, policy: AlertPolicy
     ) -> Transition:
-        observed = observe_reports(self.reports, member.incident, member.watch, self.records)
-        return advance(member.incident, apply_quarantine(observed, quarantined), now, policy)
+        incident = restricted(member.incident, member.follow)
+        observed = observe_reports(self.reports, incident, member.watch, self.records)
+        followed_now = followed_observations(observed, member.follow)
+        return advance(incident, apply_quarantine(followed_now, quarantined), now, policy)
 
     def _next_poll_at(self, now: datetime, multipliers: Mapping[str, Multipliers]) -> float:
         watches = [member.watch for member in self.target.watches]
@@ -233,6 +246,7 @@ class Poller:
         self._runner = runner
         self._clock = clock
         self._config = config
+        self._resolver_faults = ResolverFaultLog(clock)
         self._loop_started_at: dict[LoopBody, float] = {}  # start of the last iteration, loop time
         self._ticked_at: float | None = None  # loop time; None while this process does not poll
 
@@ -293,8 +307,9 @@ class Poller:
 
     async def _poll_claimed(self, schedule: str, claimed: Sequence[ClaimedTarget]) -> None:
         unreadable = self._repository.unreadable
-        targets = [PollTarget.from_claim(row, unreadable) for row in claimed]
-        polls = await asyncio.gather(*(target.poll(schedule, self._runner) for target in targets))
+        targets = await self._with_follows([PollTarget.from_claim(row, unreadable) for row in claimed])
+        polls = await asyncio.gather(*(target.poll(schedule, self._runner, self._clock()) for target in targets))
+        self._resolver_faults.record([report for poll in polls for report in poll.reports])
         quarantined = await self._update_list_health(polls)
         multipliers = await self._repository.interval_multipliers()
         now, policy = self._clock(), self._config.policy
@@ -306,6 +321,8 @@ class Poller:
             transitions = replace(poll, records=stored.get(poll.domain)).advance(quarantined, now, policy, unreadable)
             rows.append(poll.to_row(schedule, transitions, now, multipliers, unreadable))
             configs = [transition.incident.config for _, transition in transitions]
+            changes = [(member.watch.channel, member.incident, after.incident) for member, after in transitions]
+            await announce_checks(self._repository.outbox, changes, self._config.switched_off, now)
             accepted |= accept_reports(poll.domain, poll.reports, configs, stored | accepted, now)
         statuses = await self._repository.watches.apply(rows, (now + RETRY_AFTER).timestamp(), schedule)
         await store.write(accepted)
@@ -315,6 +332,11 @@ class Poller:
             log.info(
                 "polls discarded", schedule=schedule, again=unfinished.count("again"), late=unfinished.count("late")
             )
+
+    async def _with_follows(self, targets: Sequence[PollTarget]) -> list[PollTarget]:
+        channels = {member.watch.channel for target in targets for member in target.watches}
+        follows = await read_follows(self._repository.channels, self._repository.unreadable, channels)
+        return [replace(target, watches=[w.following(follows) for w in target.watches]) for target in targets]
 
     async def _update_list_health(self, polls: Sequence[PollResult]) -> frozenset[str]:
         """Count these polls; returns the lists in quarantine, including those they caused."""
@@ -369,14 +391,3 @@ class Poller:
             if count < CLAIM_BATCH:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), TICK_S)
-
-
-def log_notice(notice: ListNotice) -> None:
-    """Log a list notice for the operator; one about many lists is about the resolver."""
-    log.warning(
-        "list notice" if len(notice.list_ids) == 1 else "the resolver changed: run mailcheck doctor",
-        reason=str(notice.reason),
-        lists=list(notice.list_ids),
-        newly_listed=notice.newly_listed,
-        answered=notice.answered,
-    )

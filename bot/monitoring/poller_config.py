@@ -13,7 +13,9 @@ from bot.monitoring.dnsbl_quarantine import QuarantinePolicy
 from bot.monitoring.models import AlertPolicy
 from bot.monitoring.query_budget import lists_without_test_points, published_budgets
 from bot.monitoring.schedule import KindBudget
-from bot.settings import Settings
+from bot.settings import ProbeSmtp, Settings
+
+STARTTLS = "starttls"
 
 # Whether the list of that id lists everything, on a day; None without an answer.
 ListProof = Callable[[str, datetime], Awaitable[bool | None]]
@@ -24,7 +26,7 @@ class PollerConfig:
     """Configuration of the poller.
 
     `budgets` are those of the lists; `without_test_points` are ids of lists; `list_names` maps ids
-    to display names.
+    to display names. `switched_off` are ids of checks that the operator does not allow.
     """
 
     policy: AlertPolicy = field(default_factory=AlertPolicy)
@@ -33,6 +35,7 @@ class PollerConfig:
     without_test_points: frozenset[str] = frozenset()
     list_names: Mapping[str, str] = field(default_factory=dict)
     lists_everything: ListProof = field(default=lambda *_: _no_proof())
+    switched_off: frozenset[str] = frozenset()
 
 
 def poller_config(settings: Settings, zones: Sequence[Zone], lookup: Lookup) -> PollerConfig:
@@ -49,6 +52,7 @@ def poller_config(settings: Settings, zones: Sequence[Zone], lookup: Lookup) -> 
         without_test_points=lists_without_test_points(zones),
         list_names={zone.blocklist.id: zone.blocklist.name for zone in zones},
         lists_everything=list_proof(zones, lookup),
+        switched_off=frozenset({STARTTLS}) if settings.probe_smtp is ProbeSmtp.OFF else frozenset(),
     )
 
 

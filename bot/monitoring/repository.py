@@ -10,6 +10,7 @@ from ipaddress import ip_network
 from redis.asyncio import Redis
 
 from bot.models import Address, Report
+from bot.monitoring.channel_follows import parse_settings
 from bot.monitoring.dnsbl_quarantine import ListNotice, NoticeReason, QuarantineState
 from bot.monitoring.domain_records import DomainRecordStore
 from bot.monitoring.history import History, dump_history, load_history, record_changes
@@ -23,7 +24,7 @@ from bot.monitoring.interfaces import (
     TooManyWatches,
 )
 from bot.monitoring.messages import CHANNEL_LIMIT, WORKSPACE_LIMIT
-from bot.monitoring.models import Channel, Incident, Watch
+from bot.monitoring.models import Channel, Follow, Incident, Watch
 from bot.monitoring.schedule import JITTER, Multipliers, first_due, next_digest, watch_interval
 from bot.monitoring.serialization import (
     channel_location,
@@ -125,6 +126,9 @@ class RedisRepository:
         """Effective interval of a watch, longer than requested if a list budget requires it."""
         return watch_interval(watch, await self._multipliers(watch.channel))
 
+    async def set_follow(self, watch: Watch, follow: Follow) -> bool:
+        return await self.watches.change(watch_entry(replace(watch, follow=follow)))
+
     async def remove(self, channel: Channel, watch_id: str) -> bool:
         row = await self._row(channel, watch_id)
         pair = self._parse_row(row) if row else None
@@ -156,9 +160,7 @@ class RedisRepository:
 
     async def settings(self, channel: Channel) -> ChannelSettings:
         text = await self.channels.settings(channel_location(channel))
-        key = f"mc1:settings:{channel_location(channel).workspace}"
-        parsed = self.unreadable.parse(key, str(channel), lambda: load(ChannelSettings, text or "{}"))
-        settings = parsed or ChannelSettings()
+        settings = parse_settings(self.unreadable, channel, text)
         return replace(settings, list_notices=await self.channels.gets_list_notices(channel_location(channel)))
 
     async def set_settings(self, channel: Channel, settings: ChannelSettings) -> None:

@@ -74,6 +74,15 @@ def next_due(name: str, now: datetime, interval: timedelta) -> datetime:
     return now + interval * jitter
 
 
+def is_due_again(name: str, period: timedelta, last: datetime, now: datetime) -> bool:
+    """Whether one of the times of a period, at a fixed offset derived from the name, is after `last` and not after now.
+
+    So all watches of a domain are due at the same time, and domains are spread over the period.
+    """
+    since_due = (now - EPOCH - period * _fraction(name)) % period
+    return last > now or last < now - since_due
+
+
 def next_digest(channel: str, now: datetime) -> datetime:
     """Next Monday between 8:00 and 9:00 UTC, at a fixed time per channel."""
     first = MONDAY + timedelta(seconds=int(_fraction(channel) * 3600))

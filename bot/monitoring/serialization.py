@@ -22,6 +22,7 @@ from bot.monitoring.interfaces import (
     AlertMessage,
     ChannelSettings,
     DigestMessage,
+    FollowMessage,
     ListNoticeMessage,
     OutboxMessage,
     StoredWatch,
@@ -99,6 +100,7 @@ STORED_KEYS: Mapping[Any, Mapping[str, str]] = {
         "attempts": "tries",
     },
     DigestMessage: {"channel": "room", "send_started_at": "intent", "attempts": "tries"},
+    FollowMessage: {"channel": "room", "send_started_at": "intent", "attempts": "tries"},
     ChannelSettings: {
         "update_mode": "updates",
         "reminders": "reminder",
@@ -186,6 +188,8 @@ def parse_message(text: str) -> OutboxMessage:
         return from_json(ListNoticeMessage, document)
     if "alert" in document:
         return _alert_message(document)
+    if "follows" in document:
+        return from_json(FollowMessage, document)
     return from_json(DigestMessage, document)
 
 

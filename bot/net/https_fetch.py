@@ -18,7 +18,7 @@ import httpcore
 
 from bot.models import Address, Lookup
 from bot.net.ssrf_guard import resolve_public
-from bot.net.tls import handshake_error, web_tls_context
+from bot.net.tls import handshake_error, peer_certificate, web_tls_context
 from bot.probe_results import HttpPage, ProbeError, ProbeFailed
 
 FETCH_TIMEOUT_S = 6.0
@@ -88,8 +88,10 @@ async def _get(url: str, request_url: httpcore.URL, tls_context: ssl.SSLContext,
             raise ProbeFailed(ProbeError.STATUS, str(response.status))
         if headers.get(b"content-encoding", "identity").lower() != "identity":
             raise ProbeFailed(ProbeError.MALFORMED, "packed, which was not asked for")
+        connection = response.extensions["network_stream"].get_extra_info("ssl_object")
         body = await response.aread()
-    return HttpPage(url, headers.get(b"content-type", "").partition(";")[0].strip().lower(), body)
+    media_type = headers.get(b"content-type", "").partition(";")[0].strip().lower()
+    return HttpPage(url, media_type, body, peer_certificate(connection).expires if connection else None)
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):

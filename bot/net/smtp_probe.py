@@ -227,13 +227,11 @@ NEVER_CONNECTED = (ProbeError.UNREACHABLE, ProbeError.SPECIAL, ProbeError.NO_ADD
 
 
 class SmtpProbeCache:
-    """Caches SMTP probes for ten minutes; concurrent callers share one probe."""
+    """Caches SMTP probes for ten minutes or `ttl_s`; concurrent callers share one probe."""
 
-    def __init__(self, probe: Probe, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, probe: Probe, clock: Callable[[], float] = time.monotonic, ttl_s: float = PROBE_TTL_S) -> None:
         self._probe = probe
-        self._probes: SingleFlight[str, SmtpProbeResult] = SingleFlight(
-            PROBE_TTL_S, size=MAX_CACHED_PROBES, clock=clock
-        )
+        self._probes: SingleFlight[str, SmtpProbeResult] = SingleFlight(ttl_s, size=MAX_CACHED_PROBES, clock=clock)
 
     async def __call__(self, name: str, /) -> SmtpProbeResult:
         return await self._probes(name, partial(self._probe, name))

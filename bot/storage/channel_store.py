@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from redis.asyncio import Redis
@@ -32,6 +32,14 @@ class ChannelStore:
             key = f"mc1:settings:{channel.workspace}"
             text: str | None = await self._unreadable.read(key, self._redis.hget(key, channel.channel), None)
         return text
+
+    async def settings_of(self, channels: Collection[ChannelLocation]) -> dict[str, str]:
+        """The settings of those channels that have some, in one round trip."""
+        async with store_errors(), self._redis.pipeline(transaction=False) as pipeline:
+            for channel in channels:
+                pipeline.hget(f"mc1:settings:{channel.workspace}", channel.channel)
+            texts = await pipeline.execute(raise_on_error=False)
+        return {channel.channel: text for channel, text in zip(channels, texts, strict=True) if isinstance(text, str)}
 
     async def set_settings(
         self, channel: ChannelLocation, text: str, list_notices: bool, digest_at: float | None = None
@@ -123,6 +131,7 @@ class ChannelStore:
                 keys = (f"mc1:{part}:{name}" for part in ("outbox", "intent", "history", "removed"))
                 pipeline.delete(*keys, *threads)
                 pipeline.hdel(f"mc1:settings:{channel.workspace}", name)
+                pipeline.hdel(f"mc1:announced:{channel.workspace}", name)
                 pipeline.zrem("mc1:waiting", name)
                 pipeline.zrem(DIGESTS_KEY, name)
                 pipeline.hdel(PAUSED_KEY, name)
@@ -134,7 +143,7 @@ class ChannelStore:
     async def delete_workspace(self, workspace: str) -> None:
         """Delete what is left of a workspace after its channels."""
         async with store_errors():
-            await self._redis.delete(f"mc1:settings:{workspace}", f"mc1:audit:{workspace}")
+            await self._redis.delete(*(f"mc1:{part}:{workspace}" for part in ("settings", "announced", "audit")))
             for key in (PAUSED_KEY, LIST_NOTICES_KEY):
                 await self._unreadable.read(key, self._redis.hdel(key, workspace), 0)
 

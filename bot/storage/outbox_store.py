@@ -45,10 +45,14 @@ class OutboxStore:
     def __init__(self, redis: Redis, unreadable: UnreadableValues | None = None) -> None:
         self._redis: Any = redis  # redis-py types allow bytes; this client decodes
         self._unreadable = unreadable or UnreadableValues(redis)
-        self._step_script, self._set_aside_script, self._clamp_script = (
+        self._step_script, self._set_aside_script, self._clamp_script, self._announce_script = (
             LuaScript(redis, f"{name}.lua", self._unreadable)
-            for name in ("outbox_step", "outbox_set_aside", "field_clamp")
+            for name in ("outbox_step", "outbox_set_aside", "field_clamp", "outbox_announce")
         )
+
+    async def announce(self, workspace: str, channel: str, message: tuple[str, str]) -> bool:
+        """Enqueue a message, an id with its text, that a channel gets once; False if it did already."""
+        return bool(await self._announce_script(workspace, channel, "\n".join(message)))
 
     async def ready_channels(self, now: float, max_delay_s: float) -> list[str]:
         """Channels whose delay is over; one that is longer than `max_delay_s` is ended."""

@@ -133,6 +133,7 @@ class WatchStore:
             for name in ("watch_add", "watch_remove", "watch_update", "poll_claim", "poll_apply")
         )
         self._clamp_script = LuaScript(redis, "due_clamp.lua", self._unreadable)
+        self._change_script = LuaScript(redis, "watch_change.lua", self._unreadable)
 
     async def add(self, entry: WatchEntry, incident: str, history: str, due: float, limits: tuple[int, int]) -> str:
         """Returns `added`, `had` (it exists), `room` or `space` (that limit is reached).
@@ -156,6 +157,10 @@ class WatchStore:
         channel = entry.channel
         arguments = (new_operation_id(), channel.channel, channel.workspace, entry.id, entry.target, REMOVED_TTL_S)
         return bool(await self._remove_script(*arguments, *flatten(entry.demand)))
+
+    async def change(self, entry: WatchEntry) -> bool:
+        """Replace the text of a watch of the same target and demand; False if it does not exist."""
+        return bool(await self._change_script(entry.channel.channel, entry.id, entry.watch))
 
     async def update_incident(self, update: WatchUpdate, target: str, notify_at: float | None) -> bool:
         """Replace an incident unless its version changed; `notify_at`: pending notifications."""

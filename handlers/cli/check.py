@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -19,21 +20,27 @@ from bot.advice.explanation import Explanation, explain
 from bot.app import Core
 from bot.check_runner import CheckRunner
 from bot.inputs.domain_names import parse_domain
-from bot.inputs.targets import parse_targets
 from bot.models import CheckRequest, Report, Role, Target
 from bot.report_json import dumps, report_to_json, report_to_line
 from handlers.cli.bulk_check import ReportPrinter, count_lines, read_lines, run_lines
 from handlers.cli.checkpoint import Checkpoint
 from handlers.cli.command import BadInput, ExitStatus, Json, error_console, progress_bar, run
 from handlers.cli.render import RenderedCard
+from handlers.commands.parser import CheckCommand, read_check
 from handlers.messages import explanation_card, report_card
+from handlers.verbs import PRIVATE, option_name
 
 PLACEHOLDER = Target(domain="example.com")  # of the template, until an input line names a target
 CONCURRENCY = 16  # reports; each makes some 70 DNS queries
 
 
 def check(
-    targets: Annotated[list[str] | None, typer.Argument(help="Addresses, a CIDR up to 16, domains, hosts.")] = None,
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Addresses, a CIDR up to 16, domains, hosts; then options as in chats: as client, tree, fresh."
+        ),
+    ] = None,
     file: Annotated[str | None, typer.Option(help="One target a line; - is standard input.")] = None,
     role: Annotated[Role, typer.Option("--as", help="mta sends mail itself, client submits it.")] = Role.MTA,
     helo: Annotated[str | None, typer.Option(help="The HELO name of the server.")] = None,
@@ -51,18 +58,21 @@ def check(
         raise BadInput("Name a target, like `mailcheck check 203.0.113.5 example.com`, or give --file.")
     if resume and file is None:
         raise BadInput("--resume goes on with a --file; name one.")
-    status, typed, source = ExitStatus(), read_requests(targets or [], template), file or ""
+    command = read_words(targets, template) if targets else CheckCommand(())
+    fresh, explained = no_cache or command.fresh, explained or command.explained
+    status, typed, source = ExitStatus(), command.requests, file or ""
 
     async def check_targets(core: Core) -> None:
-        reports = run_requests(core.check_runner, typed, no_cache)
-        await print_reports(reports, status, sys.stdout, as_json=as_json, total=len(typed), explained=explained)
+        reports = run_requests(core.check_runner, typed, fresh)
+        shown = Shown(as_json, explained, command.with_tree)
+        await print_reports(reports, status, sys.stdout, shown, total=len(typed))
 
     async def check_file(core: Core) -> None:
         checkpoint = Checkpoint(resume, source)
         checkpoint.restore(status)
         with open_text(source) as text:
             lines = read_lines(text, typed, template, checkpoint, status, error_console)
-            results = run_lines(core.bulk_runner(fresh=no_cache), lines, no_cache)
+            results = run_lines(core.bulk_runner(fresh=fresh), lines, fresh)
             total = count_lines(source) if error_console.is_terminal else None
             printer = ReportPrinter(sys.stdout, error_console, as_json, total)
             await printer.print_all(results, checkpoint, status)
@@ -74,9 +84,21 @@ def check(
     raise typer.Exit(status.code)
 
 
-def read_requests(words: list[str], template: CheckRequest) -> list[CheckRequest]:
-    targets = parse_targets(" ".join(words)) if words else ()
-    return [CheckRequest(target, template.role, template.helo, template.selectors) for target in targets]
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is printed of a report."""
+
+    as_json: bool
+    explained: bool = False
+    with_tree: bool = False
+
+
+def read_words(words: Sequence[str], template: CheckRequest) -> CheckCommand:
+    """Targets and options as chats take them; those override the options of the terminal. Raises BadCommand."""
+    typed = [word for word in words if option_name(word) != PRIVATE]  # nobody else sees a terminal
+    options = ["as", str(template.role), *(("helo", template.helo) if template.helo else ())]
+    selectors = [word for selector in template.selectors for word in ("selector", selector)]
+    return read_check(" ".join([*options, *selectors, *typed]))
 
 
 async def run_requests(
@@ -101,13 +123,7 @@ async def run_requests(
 
 
 async def print_reports(
-    reports: AsyncIterator[Report],
-    status: ExitStatus,
-    out: TextIO,
-    *,
-    as_json: bool,
-    total: int | None,
-    explained: bool = False,
+    reports: AsyncIterator[Report], status: ExitStatus, out: TextIO, shown: Shown, total: int | None
 ) -> None:
     """Print every report as it arrives; progress goes to stderr, and only to a terminal."""
     console = Console(file=out, highlight=False)
@@ -115,12 +131,12 @@ async def print_reports(
         task = bar.add_task("Checking", total=total)
         async for report in reports:
             status.record(report)
-            explanation = explain(report) if explained else None
-            if as_json:
+            explanation = explain(report) if shown.explained else None
+            if shown.as_json:
                 out.write((_explained_line(report, explanation) if explanation else report_to_line(report)) + "\n")
                 out.flush()
             else:
-                console.print(RenderedCard(report_card(report)))
+                console.print(RenderedCard(report_card(report, shown.with_tree)))
                 console.print(*([RenderedCard(explanation_card(explanation))] if explanation else []))
             bar.advance(task)
 

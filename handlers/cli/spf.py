@@ -13,7 +13,7 @@ import typer
 
 from bot.app import Core
 from bot.checks.spf import PROBLEMS, ResultCode, SpfResult, check, check_host, to_json
-from bot.inputs.domain_names import parse_domain
+from bot.inputs.domain_names import parse_domain, quoted
 from bot.models import Address, CheckRequest, Target, Verdict
 from bot.report_json import finding_to_json
 from handlers.cli.command import BadInput, ExitStatus, Json, print_card, print_json, print_result, run, run_in_order
@@ -31,6 +31,12 @@ VERDICTS = {
     ResultCode.TEMPERROR: Verdict.UNKNOWN,
     ResultCode.UNKNOWN: Verdict.UNKNOWN,
 }
+
+NOTHING_ASKED = (
+    "Name a domain, like `mailcheck spf example.com`; or an address and a sender, with --ip 203.0.113.5"
+    " --sender postmaster@example.com."
+)
+NO_ADDRESS = "SPF needs the address that sends; give --ip 203.0.113.5, or a domain alone to see its records."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,8 @@ def spf(
     """
     if questions not in (None, "-"):
         print_records(parse_domain(str(questions)), as_json)
+    if questions is None and not (ip or sender or helo):
+        raise BadInput(NOTHING_ASKED)
     queries = read_queries(sys.stdin) if questions else iter((read_query(ip, sender, helo),))
     status = ExitStatus()
 
@@ -93,7 +101,9 @@ def read_query(ip: str, sender: str, helo: str) -> SpfQuery:
     try:
         address = ip_address(ip.strip())
     except ValueError:
-        raise BadInput(f"{ip[:60]} is not an IP address; write one like 203.0.113.5.") from None
+        raise BadInput(
+            f"{quoted(ip)} is not an IP address; write one like 203.0.113.5." if ip else NO_ADDRESS
+        ) from None
     if not (sender.strip() or helo.strip()):
         raise BadInput("SPF needs a sender or a HELO name; give --sender postmaster@example.com, --helo, or both.")
     return SpfQuery(address, sender.strip(), helo.strip())

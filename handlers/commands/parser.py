@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from bot.inputs.domain_names import quoted
 from bot.inputs.targets import parse_targets
 from bot.models import CheckRequest, Role
-from handlers.verbs import BadCommand
+from handlers.verbs import DASHES, BadCommand, is_plain_word, option_name
+
+ONE_DOMAIN = frozenset({"tree", "explain"})  # flags of `check` that show the records of a domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +46,16 @@ def parse_arguments(words: Sequence[str], options: Collection[str], flags: Colle
     raised_flags: set[str] = set()
     remaining = iter(words)
     for word in remaining:
-        lowered = word.lower()
-        if lowered in options:
-            value = next(remaining, None)
+        name, _, inline = option_name(word).partition("=")
+        if name in options:
+            value = inline or next(remaining, None)
             if value is None:
-                raise BadCommand(f"`{lowered}` needs a word after it; type `help` to see how.")
-            values.setdefault(lowered, []).append(value.lower())
-        elif lowered in flags:
-            raised_flags.add(lowered)
+                raise BadCommand(f"`{name}` needs a word after it; type `help` to see how.")
+            values.setdefault(name, []).append(value.lower())
+        elif name in flags and not inline:
+            raised_flags.add(name)
+        elif word[0] in DASHES and is_plain_word(word):
+            raise BadCommand(f"{quoted(word)} is not an option here; type `help` to see those there are.")
         else:
             positional.append(word)
     return Arguments(tuple(positional), values, frozenset(raised_flags))
@@ -79,6 +84,9 @@ def read_check(text: str) -> CheckCommand:
     helo = parse_targets(helo)[0].domain if helo else None
     selectors = tuple(arguments.options.get("selector", ()))
     targets = parse_targets(arguments.text)
+    for flag in sorted(arguments.flags & ONE_DOMAIN):
+        if len(targets) > 1 or not (targets[0].domain or helo):
+            raise BadCommand(f"`{flag}` shows one domain: type it like `example.com {flag}`.")
     return CheckCommand(
         tuple(CheckRequest(target, role, helo, selectors) for target in targets),
         *(flag in arguments.flags for flag in ("fresh", "tree", "explain")),

@@ -11,7 +11,7 @@ import structlog
 
 from bot.advice.explanation import explain
 from bot.check_runner import CheckRunner
-from bot.models import CheckRequest, Report, Target
+from bot.models import CheckRequest, Report
 from bot.storage import StoreUnavailable
 from handlers.commands.parser import CheckCommand
 from handlers.commands.pasted_text import READ_ERRORS, PastedTextCommands
@@ -20,6 +20,7 @@ from handlers.message import Card
 from handlers.messages import (
     checking_card,
     explanation_card,
+    help_card,
     internal_error_card,
     progress_text,
     refusal_card,
@@ -42,13 +43,11 @@ log = structlog.get_logger()
 class CommandRouter:
     """Handles commands on every platform.
 
-    `list_count` is the number of blocklists queried for a target. `rate_limit` returns a sentence
-    for users over their limit, else an empty string.
+    `rate_limit` returns a sentence for users over their limit, else an empty string.
     """
 
     verbs: VerbTable[CommandRouter]
     check_runner: CheckRunner
-    list_count: Callable[[Target], int]
     list_status: Callable[[], Awaitable[Card]]
     rate_limit: Callable[[ChatRequest], Awaitable[str]] = field(default=lambda _: _no_limit())
     watch_commands: WatchCommands | None = None
@@ -79,7 +78,7 @@ class CommandRouter:
             return internal_error_card()
 
     def acknowledge_check(self, _request: ChatRequest, command: CheckCommand) -> Card:
-        return checking_card(command.requests, self.list_count(command.requests[0].target))
+        return checking_card(command.requests)
 
     async def check(self, request: ChatRequest, command: CheckCommand, on_progress: ProgressCallback) -> Card:
         charged_to = f"{request.channel.platform}/{request.channel.workspace}"
@@ -100,11 +99,17 @@ class CommandRouter:
             return explanation_card(explanation)
         return report_card(reports[0], command.with_tree) if len(reports) == 1 else reports_card(reports)
 
-    def watching(self) -> WatchCommands:
-        """Raises BadCommand where this bot keeps no watches."""
+    def watching(self, channel: Channel) -> WatchCommands:
+        """Raises BadCommand where this bot keeps no watches, or has no channel to alert."""
         if self.watch_commands is None:
             raise BadCommand(WATCHES_DISABLED)
+        if not self.watch_commands.alerts_in(channel):
+            raise self.watch_commands.no_channel()
         return self.watch_commands
+
+    def help(self, request: ChatRequest, _none: None) -> Card:
+        alerts = self.watch_commands is not None and self.watch_commands.alerts_in(request.channel)
+        return help_card(self.verbs.usages_in(alerts))
 
     async def on_channel_joined(self, channel: Channel) -> Card | None:
         return await self.watch_commands.on_channel_joined(channel) if self.watch_commands else None

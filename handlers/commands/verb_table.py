@@ -20,7 +20,6 @@ from handlers.commands.watch_parser import (
     read_watch_name,
 )
 from handlers.message import Card
-from handlers.messages import help_card
 from handlers.ports import ChatRequest, ProgressCallback
 from handlers.verbs import ImpliedBy, Verb, VerbTable, always
 
@@ -31,8 +30,8 @@ def no_arguments(_text: str) -> None:
     """Parser of verbs that take nothing; what follows is ignored."""
 
 
-def acknowledge_soon(router: CommandRouter, _request: ChatRequest, _arguments: object) -> Card:
-    router.watching()
+def acknowledge_soon(router: CommandRouter, request: ChatRequest, _arguments: object) -> Card:
+    router.watching(request.channel)
     return Card("One moment …", private=True)
 
 
@@ -40,7 +39,7 @@ def on_watches(
     handle: Callable[[WatchCommands, ChatRequest, ArgumentsT], Awaitable[Card]],
 ) -> Callable[[CommandRouter, ChatRequest, ArgumentsT, ProgressCallback], Awaitable[Card]]:
     """A method of WatchCommands as a handler."""
-    return lambda router, request, arguments, _progress: handle(router.watching(), request, arguments)
+    return lambda router, request, arguments, _progress: handle(router.watching(request.channel), request, arguments)
 
 
 def pasted(
@@ -88,13 +87,15 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             "watch",
             WatchOptions,
             read_watch,
-            lambda router, request, options: router.watching().acknowledge_watch(request, options),
+            lambda router, request, options: router.watching(request.channel).acknowledge_watch(options),
             on_watches(WatchCommands.watch),
+            alerts=True,
             usages=(
                 (
                     "watch 203.0.113.0/28 every 1h",
                     "this channel is alerted when something changes; up to 256 addresses",
                 ),
+                ("watch example.com only blocklists", "only its listings; `only setup` for SPF, DKIM and the rest"),
                 ("watch example.com addresses", "the same for the domain's mail servers and the addresses in its SPF"),
             ),
             teams="Alert this conversation when something changes: watch 203.0.113.5",
@@ -106,6 +107,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             no_arguments,
             acknowledge_soon,
             on_watches(WatchCommands.list_watches),
+            alerts=True,
             usages=(("watches", "the watches of this channel and their state"),),
             teams="What this conversation watches",
         ),
@@ -115,6 +117,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             read_history,
             acknowledge_soon,
             on_watches(WatchCommands.history),
+            alerts=True,
             usages=(("history 203.0.113.5 7d", "the history of a watch, as a picture; also: 30d, all"),),
             teams="What happened to a watched address or domain",
         ),
@@ -124,6 +127,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             read_mute,
             acknowledge_soon,
             on_watches(WatchCommands.mute),
+            alerts=True,
             usages=(("mute 203.0.113.5 24h", "no alerts for a while; also: unmute, ack, unwatch"),),
             teams="No alerts for a while: mute 203.0.113.5 24h",
             changes=always,
@@ -135,6 +139,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             read_watch_name,
             acknowledge_soon,
             on_watches(WatchCommands.unmute),
+            alerts=True,
             changes=always,
             in_thread=True,
         ),
@@ -144,6 +149,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             read_watch_name,
             acknowledge_soon,
             on_watches(WatchCommands.acknowledge),
+            alerts=True,
             changes=always,
             in_thread=True,
         ),
@@ -153,6 +159,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             read_watch_name,
             acknowledge_soon,
             on_watches(WatchCommands.unwatch),
+            alerts=True,
             teams="Stop watching: unwatch 203.0.113.5",
             changes=always,
         ),
@@ -162,6 +169,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             read_setting,
             acknowledge_soon,
             on_watches(WatchCommands.settings),
+            alerts=True,
             usages=(("settings", "when and how this channel is notified"),),
             changes=bool,  # without a setting, it shows them
         ),
@@ -189,11 +197,11 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             "help",
             None,
             no_arguments,
-            lambda router, _request, _none: help_card(router.verbs.usages),
+            CommandRouter.help,
             usages=(("help", "this page"),),
             teams="What mailcheck can do",
             implied_by=ImpliedBy.NOTHING,
-            aliases=("?",),
+            aliases=("?", "h"),
         ),
     )
 )

@@ -16,9 +16,10 @@ from bot.inputs.domain_names import quoted
 from bot.inputs.durations import format_duration
 from bot.models import Lookup, Report
 from bot.monitoring.alert_state import acknowledge, initial_incident, mute, unmute
+from bot.monitoring.following import followed
 from bot.monitoring.interfaces import MAX_WATCHES_PER_CHANNEL, Outbox, StoredWatch, TooManyWatches, WatchRepository
 from bot.monitoring.list_counts import counts_by_list
-from bot.monitoring.models import MAX_ADDRESSES, Channel, Incident, Watch
+from bot.monitoring.models import MAX_ADDRESSES, Channel, Follow, Incident, Watch
 from bot.monitoring.poll import observe_reports
 from bot.monitoring.schedule import first_due
 from bot.monitoring.sender_discovery import discover_senders
@@ -54,7 +55,8 @@ from handlers.sanitize import sanitize
 from handlers.verbs import BadCommand
 
 MAX_UPDATE_ATTEMPTS = 5  # of an update that conflicts with concurrent ones
-NO_CHANNEL = "There is no channel here to alert; watches work in Slack and Teams."
+PLACES = {"web": "on the page of this bot", "slack": "in Slack", "teams": "in Teams"}
+NO_CHANNEL = "There is no channel here to alert; watches work {places}."
 # Any member may turn the setting off, so that watches of people who left can be removed.
 CREATOR_ONLY = (
     "In this channel only the creator of a watch may end or mute it; `settings restrict off` "
@@ -92,10 +94,16 @@ class WatchCommands:
     allow_special: bool = False
     effective_interval: Callable[[Watch], Awaitable[timedelta]] = field(default=_requested_interval)
 
-    def acknowledge_watch(self, request: ChatRequest, options: WatchOptions) -> Card:
-        """The acknowledgement of `watch`; pure. Raises PARSE_ERRORS for what may not be watched here."""
-        if request.channel.platform not in self.posters:
-            raise BadCommand(NO_CHANNEL)
+    def alerts_in(self, channel: Channel) -> bool:
+        """Whether alerts can be posted there; not at the prompt."""
+        return channel.platform in self.posters
+
+    def no_channel(self) -> BadCommand:
+        places = " and ".join(place for platform, place in PLACES.items() if platform in self.posters)
+        return BadCommand(NO_CHANNEL.format(places=places or "in Slack and in Teams"))
+
+    def acknowledge_watch(self, options: WatchOptions) -> Card:
+        """The acknowledgement of `watch`; pure. Raises PARSE_ERRORS for what may not be watched."""
         validate_watch(options, self.default_interval, self.allow_special)
         return cards.first_poll_card(len(options.targets), str(options.targets[0]))
 
@@ -111,11 +119,21 @@ class WatchCommands:
             raise BadCommand(
                 f"A channel has {MAX_WATCHES_PER_CHANNEL} watches at most; end some first, `watches` shows them."
             )
+        if options.follow is not None:
+            await self._change_follows(request, [watch for watch in watches if watch.id in existing_ids])
         try:
             added = [await self._add(request, watch) for watch in watches]
         except TooManyWatches as error:
             raise BadCommand(str(error)) from None
         return await self._confirm(request, added, _added_card(request, added, notes))
+
+    async def _change_follows(self, request: ChatRequest, watches: Sequence[Watch]) -> None:
+        """Change what watches follow that the channel has already."""
+        for watch in watches:
+            stored = await self._find_allowed(request, WatchName(watch.id, watch.id))
+            if stored.watch.follow is not watch.follow and await self.watches.set_follow(stored.watch, watch.follow):
+                old, new = (f"{watch.subject} only {follow}" for follow in (stored.watch.follow, watch.follow))
+                await self.watches.audit(request.channel, request.user, "watch", old, new)
 
     async def unwatch(self, request: ChatRequest, name: WatchName) -> Card:
         stored = await self._find_allowed(request, name)
@@ -201,7 +219,8 @@ class WatchCommands:
         return targets, notes
 
     async def _add(self, request: ChatRequest, watch: Watch) -> AddedWatch:
-        reports = await self.first_poll(watch)
+        of_channel = (await self.watches.settings(request.channel)).follow
+        reports = await self.first_poll(replace(watch, follow=followed(watch, of_channel)))
         now = self.clock()
         incident = initial_incident(watch.id, observe_reports(reports, Incident(watch.id, now), watch), now)
         due = first_due(f"{watch.role} {watch.subject}", watch.interval, now)
@@ -288,7 +307,17 @@ def _added_card(request: ChatRequest, added: Sequence[AddedWatch], notes: Sequen
 def _new_watch(
     request: ChatRequest, options: WatchOptions, target: WatchTarget, every: timedelta, now: datetime
 ) -> Watch:
-    return Watch(request.channel, target.network, target.domain, options.role, every, request.user, now, options.name)
+    return Watch(
+        request.channel,
+        target.network,
+        target.domain,
+        options.role,
+        every,
+        request.user,
+        now,
+        options.name,
+        options.follow or Follow.ALL,
+    )
 
 
 def _display_name(request: ChatRequest) -> str:

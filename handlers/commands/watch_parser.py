@@ -16,7 +16,7 @@ from bot.inputs.targets import parse_targets
 from bot.models import Role
 from bot.monitoring.history import History
 from bot.monitoring.interfaces import ChannelSettings
-from bot.monitoring.models import MAX_ADDRESSES, MAX_MUTE, Network, Watch
+from bot.monitoring.models import MAX_ADDRESSES, MAX_MUTE, Follow, Network, Watch
 from bot.monitoring.schedule import validate_interval
 from handlers.commands.parser import parse_arguments
 from handlers.message import UpdateMode
@@ -31,10 +31,14 @@ MAX_NAME_LENGTH = 60
 DEFAULT_RANGE = timedelta(days=30)  # of `history`
 FULL_RANGE = "all"
 TOO_MANY_ADDRESSES = f"That is too much for one command: watch up to {MAX_ADDRESSES} addresses at once."
+NOTHING_TO_WATCH = (
+    "Tell me what to watch: an address like 203.0.113.5, a range like 203.0.113.0/28, or a domain like example.com."
+)
 SETTINGS_USAGE = (
     "Type `settings updates thread`, `thread+broadcast` or `edit-only`, "
     "`settings reminder on` or `off`, `settings restrict on` or `off`, "
-    "`settings lists here` or `off`, or `settings digest weekly` or `off`."
+    "`settings lists here` or `off`, `settings digest weekly` or `off`, "
+    "or `settings follow all`, `lists` or `setup`."
 )
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "updates thread": {"update_mode": UpdateMode.THREAD},
@@ -48,7 +52,12 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "lists off": {"list_notices": False},
     "digest weekly": {"weekly_digest": True},
     "digest off": {"weekly_digest": False},
+    **{f"follow {follow}": {"follow": follow} for follow in Follow},
 }
+ONLY = {"blocklists": Follow.LISTS, "lists": Follow.LISTS, "setup": Follow.SETUP, "all": Follow.ALL}
+ONLY_USAGE = (
+    "After `only` goes what to watch: `only blocklists`, or `only setup` for all the rest; `only all` ends the limit."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class WatchTarget:
 class WatchOptions:
     """Parsed arguments of `watch`.
 
-    `interval` is None if not given. `discover_addresses`: watch the addresses of the domain's MX
+    `interval` and `follow` are None if not given. `discover_addresses`: watch the addresses of the domain's MX
     and SPF.
     """
 
@@ -78,6 +87,7 @@ class WatchOptions:
     role: Role
     name: str = ""
     discover_addresses: bool = False
+    follow: Follow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +115,25 @@ class HistoryOptions:
 
 
 def read_watch(text: str) -> WatchOptions:
-    """Parse `TARGET… [addresses] [every 1h] [as mta|client] [name "HQ egress"]`."""
+    """Parse `TARGET… [addresses] [every 1h] [as mta|client] [only blocklists|setup] [name "HQ egress"]`."""
     name = ""
     if match := NAME_OPTION.search(text):
         name = sanitize(match["quoted"] if match["quoted"] is not None else match["rest"], MAX_NAME_LENGTH)
         text = f"{text[: match.start()]} {text[match.end() :]}"
-    arguments = parse_arguments(text.split(), ("every", "as"), ("addresses",))
+    arguments = parse_arguments(text.split(), ("every", "as", "only"), ("addresses",))
+    if not arguments.positional:
+        raise BadCommand(NOTHING_TO_WATCH)
     targets = read_watch_targets(arguments.positional)
     addresses = "addresses" in arguments.flags
     if addresses and any(target.network for target in targets):
         raise BadCommand("`addresses` goes with a domain alone: its own addresses are then found and watched.")
-    interval = arguments.last_value("every")
-    return WatchOptions(targets, parse_duration(interval) if interval else None, arguments.role, name, addresses)
+    interval, only = arguments.last_value("every"), arguments.last_value("only")
+    if only and only not in ONLY:
+        raise BadCommand(ONLY_USAGE)
+    follow = ONLY[only] if only else None
+    return WatchOptions(
+        targets, parse_duration(interval) if interval else None, arguments.role, name, addresses, follow
+    )
 
 
 def validate_watch(options: WatchOptions, default_interval: timedelta, allow_special: bool) -> None:
@@ -176,6 +193,9 @@ def read_setting(text: str) -> str:
     """Parse `updates thread`, `reminder off` and so on, a key of SETTINGS; empty text changes nothing."""
     setting = " ".join(text.lower().split())
     if setting and setting not in SETTINGS:
+        name = setting.partition(" ")[0]
+        if values := [f"`{known.partition(' ')[2]}`" for known in SETTINGS if known.startswith(f"{name} ")]:
+            raise BadCommand(f"`settings {name}` takes {', '.join(values[:-1])} or {values[-1]}.")
         raise BadCommand(f"{quoted(text)} is no setting. {SETTINGS_USAGE}")
     return setting
 
@@ -192,6 +212,7 @@ def settings_words(settings: ChannelSettings) -> str:
         "restrict": "on" if settings.creator_only else "off",
         "lists": "here" if settings.list_notices else "off",
         "digest": "weekly" if settings.weekly_digest else "off",
+        "follow": str(settings.follow),
     }
     return " ".join(f"{name}={word}" for name, word in words.items())
 

@@ -14,6 +14,7 @@ from bot.monitoring.interfaces import (
     AlertMessage,
     ChannelSettings,
     DigestMessage,
+    FollowMessage,
     ListNoticeMessage,
     Outbox,
     OutboxMessage,
@@ -35,6 +36,7 @@ from handlers.message import Card, UpdateMode
 from handlers.messages.alerts import reply_card, root_card, undeliverable_card
 from handlers.messages.blocklists import list_notice_card
 from handlers.messages.history import digest_card
+from handlers.messages.watches import follows_card
 from handlers.ports import DeliveryUnknown, HistoryUnavailable, MessageNotFound, MessagePoster, Rejected, RetryAfter
 
 LOG_LEVELS = {RetryAfter: logging.INFO, Rejected: logging.ERROR}  # else WARNING
@@ -106,6 +108,8 @@ class DeliveryWorker:
         """What to post; None for an alert whose watch is not known any more."""
         if isinstance(message, ListNoticeMessage):
             return Content(list_notice_card(message.notice, message.list_name))
+        if isinstance(message, FollowMessage):
+            return Content(follows_card(message.follows))
         if isinstance(message, DigestMessage):
             stored = await self.watches.list_watches(message.channel)
             histories = await self.watches.histories(message.channel)

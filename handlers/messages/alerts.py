@@ -127,7 +127,7 @@ def _render_reminder(watch: Watch, alert: Alert) -> Card:
 def _render_unstable(watch: Watch, alert: Alert) -> Card:
     names = ", ".join(dict.fromkeys(map(problem_name, alert.new)))
     return Card(
-        f"{watch_label(watch)}: {names} comes and goes",
+        f"{watch_label(watch)}: {names} is unstable",
         Tone.WARN,
         lines=(*problem_lines(watch, alert.new), *flapping_lines(alert.new)),
     )

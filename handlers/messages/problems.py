@@ -8,12 +8,14 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from bot.checks.registry import CHECK_NAMES
 from bot.inputs.domain_names import display_domain
+from bot.monitoring.domain_answers import DOMAIN_DNS
 from bot.monitoring.models import Observation, Problem, Severity, Watch, unique_problems
 from bot.monitoring.observations import BLOCKLIST
 from handlers.message import Line, Table, Tone
 from handlers.messages.formatting import pluralize
 from handlers.messages.record_titles import record_title
 
+PROBLEM_NAMES = {**CHECK_NAMES, DOMAIN_DNS: "DNS"}
 MAX_NAMES = 8
 STABLE_NOTE = "The next alert about it comes when it has been stable for 12 hours."
 CONFIG_PROBLEMS = {  # by the subject of the observation, after the name of the check
@@ -44,7 +46,7 @@ def problem_name(problem: Problem) -> str:
     observation = problem.last_observation
     if observation.check == BLOCKLIST:
         return observation.name or observation.subject
-    return CHECK_NAMES.get(observation.check, observation.check)
+    return PROBLEM_NAMES.get(observation.check, observation.check)
 
 
 def problems_summary(problems: Sequence[Problem]) -> str:
@@ -190,7 +192,7 @@ def flapping_lines(problems: Sequence[Problem]) -> list[Line]:
     if not flapping:
         return []
     since = format_time(min(min(problem.confirmations, default=problem.since) for problem in flapping))
-    return [Line(f"{names_with_addresses(flapping)}: comes and goes since {since}. {STABLE_NOTE}", Tone.WARN)]
+    return [Line(f"{names_with_addresses(flapping)}: unstable since {since}. {STABLE_NOTE}", Tone.WARN)]
 
 
 def known_lines(problems: Sequence[Problem]) -> list[Line]:

@@ -194,11 +194,10 @@ def reports_card(reports: Sequence[Report]) -> Card:
     )
 
 
-def checking_card(requests: Sequence[CheckRequest], list_count: int) -> Card:
-    """Acknowledgement before the check."""
+def checking_card(requests: Sequence[CheckRequest]) -> Card:
+    """Acknowledgement before the check; how many lists are queried depends on the PTR name, so the answer says it."""
     what = request_label(requests[0]) if len(requests) == 1 else f"{pluralize(len(requests), 'target')}"
-    against = f" against {pluralize(list_count, 'blocklist')}" if list_count else ""
-    return Card(f"Checking {what}{against} …", private=True)
+    return Card(f"Checking {what} …", private=True)
 
 
 def report_footnote(report: Report) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from bot.checks.registry import CHECK_NAMES
 from bot.inputs.durations import format_duration
 from bot.models import Report
 from bot.monitoring.interfaces import ChannelSettings, StoredWatch
 from bot.monitoring.list_counts import RoundCounts
-from bot.monitoring.models import Incident, Muted, Phase, Problem, Watch, unique_problems
+from bot.monitoring.models import Follow, Incident, Muted, Phase, Problem, Watch, unique_problems
 from handlers.message import Button, Card, Fact, Line, Table, Tone, UpdateMode
 from handlers.messages.formatting import MUTE_DURATIONS, pluralize
 from handlers.messages.problems import (
@@ -29,13 +30,20 @@ COMMANDS_NOTE = "history, unwatch, mute, unmute and ack take a target or an id"
 INTERVAL_NOTE = "an interval is longer than requested where the query quotas of the lists allow no shorter one"
 SETTINGS_NOTE = (
     "Change one with settings updates thread, settings reminder off, settings restrict on, "
-    "settings digest weekly, or settings lists here (for the one channel of a workspace whose "
+    "settings follow lists, settings digest weekly, or settings lists here (for the one channel of a workspace whose "
     "members run mailcheck)"
 )
 UPDATE_MODE_TEXTS: Mapping[str, str] = {
     UpdateMode.THREAD: "in the thread of the alert",
     UpdateMode.BROADCAST: "in the thread, and in the channel as well when a problem is new or cleared",
     UpdateMode.EDIT_ONLY: "only by editing the alert itself",
+}
+FOLLOWS_MORE = "The watches here now also follow {names}; what is already wrong raises no alert"
+FOLLOWS_LESS = "Type `settings follow lists` for blocklists only, or `watch … only blocklists` for one watch."
+FOLLOW_TEXTS: Mapping[Follow, str] = {
+    Follow.ALL: "blocklists and the mail setup",
+    Follow.LISTS: "blocklists only, unless a watch says otherwise",
+    Follow.SETUP: "the mail setup only (PTR, SPF, DKIM, DMARC and so on), unless a watch says otherwise",
 }
 
 
@@ -88,7 +96,7 @@ def added_card(added: Sequence[AddedWatch], notes: Sequence[str] = ()) -> Card:
         lines=(*_known_problem_lines(first.problems), *_unanswered_lines(first), *lines),
         facts=(Fact("Alerts", "here, when something changes and a second check confirms it"),),
         buttons=(unwatch_button(watch),),
-        footnote=f"Watch {watch.id} · as {watch.role}",
+        footnote=" · ".join(filter(None, (f"Watch {watch.id}", f"as {watch.role}", _limit(watch)))),
     )
 
 
@@ -130,16 +138,16 @@ def posted_in_channel_card(added: int) -> Card:
 
 
 def removed_card(watch: Watch, actor: str) -> Card:
+    options = (f"every {_compact_duration(watch.interval)}", f"as {watch.role}", _limit(watch))
     return Card(
         f"{actor} ended the watch of {watch_label(watch)}",
-        buttons=(
-            Button(
-                "Watch again",
-                f"watch {watch.subject} every {_compact_duration(watch.interval)} as {watch.role}",
-                in_place=True,
-            ),
-        ),
+        buttons=(Button("Watch again", " ".join(filter(None, (f"watch {watch.subject}", *options))), in_place=True),),
     )
+
+
+def _limit(watch: Watch) -> str:
+    """`only lists`, as `watch` reads it; empty for a watch that follows everything."""
+    return f"only {watch.follow}" if watch.follow is not Follow.ALL else ""
 
 
 def muted_card(watch: Watch, muted: Muted) -> Card:
@@ -179,6 +187,7 @@ def settings_card(settings: ChannelSettings, actor: str = "") -> Card:
             Fact("Updates", f"{settings.update_mode}: {UPDATE_MODE_TEXTS.get(settings.update_mode, '')}"),
             Fact("Reminder", "after a day in the thread" if settings.reminders else "off"),
             Fact("May end or mute a watch", owners),
+            Fact("Watches follow", FOLLOW_TEXTS[settings.follow]),
             Fact("Digest", "on Monday mornings (UTC), of the week before" if settings.weekly_digest else "off"),
             Fact(
                 "When a blocklist itself is broken", "posted here, once" if settings.list_notices else "not posted here"
@@ -187,6 +196,12 @@ def settings_card(settings: ChannelSettings, actor: str = "") -> Card:
         footnote=SETTINGS_NOTE,
         private=not actor,
     )
+
+
+def follows_card(checks: Sequence[str]) -> Card:
+    """What the watches of a channel follow since an upgrade: one line, posted once."""
+    names = ", ".join(CHECK_NAMES[check] for check in checks if check in CHECK_NAMES)
+    return Card(FOLLOWS_MORE.format(names=names), footnote=FOLLOWS_LESS)
 
 
 def not_in_channel_card() -> Card:
@@ -255,7 +270,7 @@ def watch_state(stored: StoredWatch) -> str:
     states = [problems_summary(unique_problems([p for p in present if p not in known]))]
     states += [f"known when the watch began: {names_with_addresses(known)}"] if known else []
     flapping = [p for p in incident.problems if p.flapping]
-    states += [f"{names_with_addresses(flapping)} comes and goes"] if flapping else []
+    states += [f"{names_with_addresses(flapping)} unstable"] if flapping else []
     states = list(filter(None, states)) or ["no problems"]
     states += ["acknowledged"] if incident.acknowledged else []
     states += [f"muted until {format_time(incident.muted.until)}"] if incident.muted else []

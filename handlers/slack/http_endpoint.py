@@ -6,6 +6,7 @@ whole bodies.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from collections.abc import Awaitable, Callable
@@ -19,10 +20,15 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from handlers.http_limits import RequestRefused, read_body, refusal_response
+from handlers.http_limits import LARGE_BODIES, RequestRefused, read_body, refusal_response
 from handlers.slack.payload_shape import SHAPE_ERRORS, check_shape
 
-MAX_BODY_BYTES = 64 * 1024
+MAX_TEXT = 40_000  # characters of a message; Slack cuts longer ones
+TEXT_COPIES = 2  # `text` and `blocks`
+OCTETS_PER_CHARACTER = len("%5Cud83d%5Cude00")  # an emoji as JSON in a form
+ENVELOPE_BYTES = 64 * 1024
+MAX_BODY_BYTES = MAX_TEXT * TEXT_COPIES * OCTETS_PER_CHARACTER + ENVELOPE_BYTES
+MAX_SSL_CHECK_BYTES = 1024  # parsed before the signature is checked
 MAX_AGE_S = 300  # docs.slack.dev, "Verifying requests from Slack"
 MAX_CLOCK_SKEW_S = 5
 NOT_SLACK = "not a request of Slack's"
@@ -42,10 +48,11 @@ class SlackEndpoint:
     ) -> None:
         self._verifier = SignatureVerifier(signing_secret)
         self._bolt, self._is_replay, self._now = bolt, is_replay, now
+        self._large_bodies = asyncio.Semaphore(LARGE_BODIES)
 
     async def respond(self, request: Request) -> Response:
         try:
-            body = decode_body(await read_body(request, MAX_BODY_BYTES))
+            body = decode_body(await read_body(request, MAX_BODY_BYTES, self._large_bodies))
             if is_ssl_check(body, request.headers):
                 return Response()
             signature = self.verify(body, request.headers)
@@ -90,7 +97,7 @@ def decode_body(body: bytes) -> str:
 def is_ssl_check(body: str, headers: Headers) -> bool:
     """Whether this is Slack's periodic certificate check, which is not signed."""
     form = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
-    return form and dict(parse_qsl(body)).get("ssl_check") == "1"
+    return form and len(body) <= MAX_SSL_CHECK_BYTES and dict(parse_qsl(body)).get("ssl_check") == "1"
 
 
 def single_header(headers: Headers, name: str) -> str:

@@ -59,3 +59,24 @@ async def test_body_of_disconnected_client_is_400() -> None:
     with pytest.raises(RequestRefused) as refused:
         await read(receive)
     assert refused.value.status == 400
+
+
+async def test_large_bodies_wait_for_their_turn_and_small_ones_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_limits, "BODY_TIMEOUT_S", 0.05)
+    turns, reads = asyncio.Semaphore(1), 0
+
+    async def receive() -> dict[str, object]:
+        nonlocal reads
+        reads += 1
+        return {"type": "http.request", "body": b"a" * (LIMIT // 2), "more_body": reads % 4 > 0}
+
+    async def read_large() -> bytes:
+        return await read_body(Request({"type": "http", "method": "POST", "headers": []}, receive), 4 * LIMIT, turns)
+
+    async with turns:
+        with pytest.raises(RequestRefused) as refused:
+            await read_large()
+        reads = 2
+        assert len(await read_large()) == LIMIT
+    reads = 0
+    assert (refused.value.status, len(await read_large())) == (408, 2 * LIMIT)

@@ -1,6 +1,9 @@
+import logging
+from pathlib import Path
+
 import pytest
 
-from handlers.logging_config import redact_secrets
+from handlers.logging_config import redact_secrets, to_file
 
 
 @pytest.mark.parametrize(
@@ -26,3 +29,15 @@ def test_redaction_removes_key_of_blocklist_zone() -> None:
     name = "2.0.0.127.abcdefghijklmnopqrstuvwxyz.zen.dq.spamhaus.net"
     event = redact_secrets(None, "info", {"event": name})
     assert event["event"] == "2.0.0.127.[secret].zen.dq.spamhaus.net"
+
+
+def test_lines_go_to_a_file_while_the_terminal_is_a_prompt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = logging.StreamHandler()
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    with to_file(tmp_path / "mailcheck.log"):
+        logging.getLogger("bot").error("while typing")
+    logging.getLogger("bot").error("afterwards")
+    assert (tmp_path / "mailcheck.log").read_text() == "while typing\n"
+    assert capsys.readouterr().err == "afterwards\n"

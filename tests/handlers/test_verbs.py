@@ -40,6 +40,73 @@ def test_text_is_parsed_into_one_typed_command(text: str, command: Command) -> N
     assert VERBS.parse(text) == command
 
 
+@pytest.mark.parametrize("name", ["/mailcheck", "mailcheck", "/MailCheck", " /mailcheck "])
+@pytest.mark.parametrize(
+    "text", ["192.0.2.1 example.com", "private example.com", "lists", "watch 192.0.2.1", "chek", ""]
+)
+def test_name_of_the_command_before_the_verb_is_dropped_once(name: str, text: str) -> None:
+    assert VERBS.parse(f"{name} {text}") == VERBS.parse(text)
+    assert VERBS.parse(f"{name} {name} lists") != VERBS.parse("lists")
+
+
+@pytest.mark.parametrize("dashes", ["-", "--", "\u2013", "\u2014"])
+@pytest.mark.parametrize(
+    ("dashed", "plain"),
+    [
+        ("{}help", "help"),
+        ("{}private example.com", "private example.com"),
+        ("example.com {}private", "example.com private"),
+        ("example.com {}tree", "example.com tree"),
+        ("192.0.2.1 {}as client", "192.0.2.1 as client"),
+        ("192.0.2.1 {}as=client", "192.0.2.1 as client"),
+        ("watch 192.0.2.1 {}every 2h", "watch 192.0.2.1 every 2h"),
+    ],
+)
+def test_options_may_have_dashes_as_in_a_shell(dashes: str, dashed: str, plain: str) -> None:
+    assert VERBS.parse(dashed.format(dashes)) == VERBS.parse(plain)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("chek 192.0.2.25", "Did you mean `check`?"),
+        ("CHEK 192.0.2.25", "Did you mean `check`?"),
+        ("watchs", "Did you mean `watches`?"),
+        ("hlep", "Did you mean `help`?"),
+        ("--hlep", "Did you mean `help`?"),
+        ("unwach 192.0.2.25", "Did you mean `unwatch`?"),
+        ("bounc 550 5.7.1 no", "Did you mean `bounce`?"),
+        ("spf example.com", "“spf” is not a command: type the address or the domain alone"),
+        ("nonsense", "“nonsense” is not an address or a domain, and not a command"),
+        ("please look at this", "type `help` to see what there is"),
+        ("550 5.7.1 no", "“550” is not a full IPv4 address"),
+        ("check chek", "“chek” is not an address or a domain; type something like"),
+        ("example.com chek", "“chek” is not an address or a domain; type something like"),
+        ("192.0.2.1 --verbose", "“--verbose” is not an option here"),
+        ("watch", "Tell me what to watch"),
+        ("watch every 1h", "Tell me what to watch"),
+        ("settings digest", "`settings digest` takes `weekly` or `off`."),
+        ("settings updates loud", "`settings updates` takes `thread`, `thread+broadcast` or `edit-only`."),
+        ("settings colour", "`settings digest weekly`"),
+        ("192.0.2.25 tree", "`tree` shows one domain"),
+        ("192.0.2.25 explain", "`explain` shows one domain"),
+        ("example.com example.org tree", "`tree` shows one domain"),
+    ],
+)
+def test_refusal_names_what_to_type_instead(text: str, expected: str) -> None:
+    refusal = VERBS.parse(text).arguments
+    assert isinstance(refusal, Refusal)
+    assert expected in refusal.sentence
+
+
+@pytest.mark.parametrize("verb", [row.name for row in VERBS.rows if len(row.name) > 3])
+def test_mistyped_verb_is_suggested(verb: str) -> None:
+    for at in range(1, len(verb) - 1):
+        mistyped = verb[:at] + verb[at + 1] + verb[at] + verb[at + 2 :]
+        refusal = VERBS.parse(mistyped).arguments
+        assert mistyped == verb or f"`{verb}`" in refusal.sentence, mistyped
+
+
 @pytest.mark.parametrize(
     ("text", "without", "private"),
     [
@@ -85,9 +152,11 @@ def test_unreadable_arguments_are_a_refusal_of_one_sentence(text: str, is_empty:
 EXAMPLES = (
     *(text for text, _ in VERBS.usages),
     'watch 192.0.2.0/28 2001:db8::/124 example.com every 90m as client name "HQ egress"',
-    "192.0.2.1 2001:db8::1 as client helo mail.example.com selector s1 selector s2 fresh tree private",
+    "192.0.2.1 example.com fresh tree private",
+    "192.0.2.1 2001:db8::1 as client helo mail.example.com selector s1 selector s2 fresh private",
     "unmute HQ egress",
     "ack 0123456789",
+    "watch example.com only blocklists",
     "unwatch 192.0.2.7/28",
     "mute example.com",
     "history example.com all",

@@ -19,8 +19,6 @@ from tests.support.parsing import pasted_text_commands
 from tests.support.reports import listing
 from tests.support.stored_watches import Clock
 
-LISTS = 62
-
 
 async def mail_is_fine(request: CheckRequest, _lookup: Lookup, /) -> Sequence[Finding]:
     return [Finding("mx", str(request.target), Verdict.PASS, "mx.ok", "It is right.", facts={"exchanges": []})]
@@ -54,6 +52,4 @@ def build_commands(
     runner = CheckRunner(checks, lookup, lookup, lambda: datetime.now(UTC), allow_special=True)
     first_poll = (lambda watch: run_first_poll(watch, runner)) if check else fake_first_poll
     watch_commands = WatchCommands(store, store, first_poll, lookup, platforms, clock, allow_special=True)
-    return CommandRouter(
-        VERBS, runner, lambda _: LISTS, health, watch_commands=watch_commands, pasted_text=pasted_text_commands()
-    )
+    return CommandRouter(VERBS, runner, health, watch_commands=watch_commands, pasted_text=pasted_text_commands())

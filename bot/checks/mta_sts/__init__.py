@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.checks.lookups import lookup_or_failure, mx_hosts, readable
@@ -17,6 +18,10 @@ from bot.probe_results import CERTIFICATE_ERRORS, Fetch, HttpPage, ProbeError, P
 __all__ = ["CODES", "check", "judge", "policy_url"]
 
 SHORT_AGE_S = 86_400
+EXPIRY_WARNINGS = {
+    "mta-sts.certificate-expires-in-3-days": timedelta(days=3),
+    "mta-sts.certificate-expires-soon": timedelta(days=14),
+}
 POLICY_MEDIA_TYPE = "text/plain"
 CODE_BY_ERROR: Mapping[ProbeError, str] = {
     ProbeError.REDIRECT: "mta-sts.redirect",
@@ -36,12 +41,18 @@ class Evaluation:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-async def check(request: CheckRequest, lookup: Lookup, *, fetch: Fetch) -> list[Finding]:
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def check(
+    request: CheckRequest, lookup: Lookup, *, fetch: Fetch, clock: Callable[[], datetime] = utc_now
+) -> list[Finding]:
     """Check the record, the policy, and whether it covers every MX host of the target domain."""
     domain = request.target.domain
     if domain is None:
         return []
-    evaluation = await _evaluate(domain, lookup, fetch)
+    evaluation = await _evaluate(domain, lookup, fetch, clock())
     host = f"mta-sts.{domain}"
     values = {
         "domain": display_domain(domain),
@@ -56,7 +67,7 @@ def policy_url(domain: str) -> str:
     return f"https://mta-sts.{domain}/.well-known/mta-sts.txt"
 
 
-async def _evaluate(domain: str, lookup: Lookup, fetch: Fetch) -> Evaluation:
+async def _evaluate(domain: str, lookup: Lookup, fetch: Fetch, now: datetime) -> Evaluation:
     result, hosts = await asyncio.gather(
         lookup_or_failure(lookup, f"_mta-sts.{domain}", "TXT"), _mx_hosts_or_failure(lookup, domain)
     )
@@ -65,12 +76,12 @@ async def _evaluate(domain: str, lookup: Lookup, fetch: Fetch) -> Evaluation:
     records = find_records(result.records)
     if not records:
         return Evaluation(("mta-sts.missing" if hosts != () else "mta-sts.not-needed",), facts={"records": []})
-    evaluation = await _evaluate_records(domain, records, hosts, fetch)
+    evaluation = await _evaluate_records(domain, records, hosts, fetch, now)
     return replace(evaluation, facts={**evaluation.facts, "records": records})
 
 
 async def _evaluate_records(
-    domain: str, records: Sequence[str], hosts: tuple[str, ...] | LookupFailed, fetch: Fetch
+    domain: str, records: Sequence[str], hosts: tuple[str, ...] | LookupFailed, fetch: Fetch, now: datetime
 ) -> Evaluation:
     if len(records) > 1:
         return Evaluation(("mta-sts.several",))
@@ -87,7 +98,16 @@ async def _evaluate_records(
             {"problem": FETCH_ERRORS.get(error.error, UNFETCHABLE)},
             {"id": policy_id, "trouble": error.error, "detail": error.detail},
         )
-    return judge(policy_id, page, hosts)
+    return _with_expiry(judge(policy_id, page, hosts), page.certificate_expires, now)
+
+
+def _with_expiry(evaluation: Evaluation, expires: datetime | None, now: datetime) -> Evaluation:
+    """Add the code of a certificate of the policy host that expires soon, unless the policy is switched off."""
+    code = next((code for code, limit in EXPIRY_WARNINGS.items() if expires and expires - now < limit), None)
+    if code is None or expires is None or "mta-sts.off" in evaluation.codes:
+        return evaluation
+    values = {**evaluation.values, "date": f"{expires:%-d %B %Y}"}
+    return replace(evaluation, codes=(*evaluation.codes, code), values=values)
 
 
 async def _mx_hosts_or_failure(lookup: Lookup, domain: str) -> tuple[str, ...] | LookupFailed:

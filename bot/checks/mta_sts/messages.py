@@ -1,7 +1,7 @@
 """Words of the MTA-STS check: one row per finding code, and why a record, host or policy does not do.
 
 Placeholders: {domain}, {record_at}, {host} and {url} of the policy, {problem} (a phrase below), {bad} (mail servers),
-{first_bad}, {age} (max_age), {reason} (why DNS did not answer).
+{first_bad}, {age} (max_age), {reason} (why DNS did not answer), {date} (of expiry).
 """
 
 from __future__ import annotations
@@ -86,6 +86,23 @@ CODES: Mapping[str, FindingCode] = {
         verdict=Verdict.WARN,
         summary="Senders do not use the MTA-STS policy from {host}: {problem}.",
         remediation="Install a valid certificate for {host} on the web server.",
+    ),
+    "mta-sts.certificate-expires-soon": FindingCode(
+        "The certificate of the policy host expires within two weeks.",
+        "RFC 8461 §3.3",
+        "Renew the certificate of mta-sts.<domain> before that day.",
+        verdict=Verdict.WARN,
+        summary="The certificate of {host} expires on {date}; after that senders do not use the MTA-STS policy.",
+        remediation="Renew the certificate of {host} before that day.",
+    ),
+    "mta-sts.certificate-expires-in-3-days": FindingCode(
+        "The certificate of the policy host expires within three days.",
+        "RFC 8461 §3.3",
+        "Renew the certificate of mta-sts.<domain> now.",
+        verdict=Verdict.WARN,
+        summary="The certificate of {host} expires on {date}, in less than three days; after that senders do not use "
+        "the MTA-STS policy.",
+        remediation="Renew the certificate of {host} now.",
     ),
     "mta-sts.bad-policy": FindingCode(
         "The policy does not follow RFC 8461 §3.2, so senders do not use it.",

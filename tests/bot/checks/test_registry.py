@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from bot.checks.registration import Registration
 from bot.checks.registry import CHECKS, REQUEST_PARTS, CheckSpec, Clients, Need, SmtpProbe, bind, missing_parts
 from bot.models import CheckRequest, Finding, Lookup, Target
 from bot.probe_results import HttpPage
@@ -16,6 +17,10 @@ async def finds_nothing(_request: CheckRequest, _lookup: Lookup, /) -> Sequence[
 
 async def fetches_nothing(url: str, /) -> HttpPage:
     return HttpPage(url, "text/plain", b"")
+
+
+async def finds_no_registration(_domain: str, /) -> Registration:
+    return Registration()
 
 
 @pytest.mark.parametrize("spec", CHECKS, ids=lambda spec: f"{spec.id} {spec.order}")
@@ -44,9 +49,10 @@ def test_orders_differ_and_checks_stand_in_them() -> None:
 @pytest.mark.parametrize(
     ("clients", "left_out"),
     [
-        (Clients(finds_nothing), {"mta-sts", "starttls"}),
-        (Clients(finds_nothing, fetch=fetches_nothing), {"starttls"}),
-        (Clients(finds_nothing, fetch=fetches_nothing, smtp_probe=SmtpProbe()), set()),
+        (Clients(finds_nothing), {"mta-sts", "starttls", "registration"}),
+        (Clients(finds_nothing, fetch=fetches_nothing), {"starttls", "registration"}),
+        (Clients(finds_nothing, fetch=fetches_nothing, smtp_probe=SmtpProbe()), {"registration"}),
+        (Clients(finds_nothing, find_registration=finds_no_registration), {"mta-sts", "starttls"}),
     ],
 )
 def test_check_without_its_client_is_left_out(clients: Clients, left_out: set[str]) -> None:

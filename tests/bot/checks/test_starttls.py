@@ -44,6 +44,8 @@ CASES: list[tuple[SmtpProbeResult, list[str], Verdict]] = [
         ["starttls.expires-soon"],
         Verdict.WARN,
     ),
+    (probe_result(certificate=certificate(4)), ["starttls.expires-soon"], Verdict.WARN),
+    (probe_result(certificate=certificate(2)), ["starttls.expires-in-3-days"], Verdict.WARN),
     (probe_result(early_bytes=7), ["starttls.early-data"], Verdict.WARN),
     (SmtpProbeResult("mx1.example.com", offers_tls=False), ["starttls.missing"], Verdict.WARN),
     (probe_result(error=ProbeError.WRONG_NAME), ["starttls.wrong-name"], Verdict.WARN),

@@ -55,7 +55,7 @@ def test_range_observation_has_address_unless_about_domain() -> None:
         listing("Some list", holds="addresses"), about_domain, finding("dmarc", Verdict.UNKNOWN), request=request
     )
     keys = [observation.key for observation in observe(document, is_range=True)]
-    assert keys == ["blocklist:some-list@192.0.2.25", "blocklist:domain-list", "dmarc:"]
+    assert keys == ["blocklist:some-list@192.0.2.25", "blocklist:domain-list", "dmarc:", "ran:"]
     assert all("@" not in observation.key for observation in observe(document))
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bot.models import Link, Role
 from bot.monitoring.alert_state import acknowledge, mute
 from bot.monitoring.dnsbl_quarantine import ListHealth, ListNotice, QuarantineState
-from bot.monitoring.interfaces import AlertMessage, ChannelSettings, DigestMessage, ListNoticeMessage
+from bot.monitoring.interfaces import AlertMessage, ChannelSettings, DigestMessage, FollowMessage, ListNoticeMessage
 from bot.monitoring.list_counts import RoundCounts
 from bot.monitoring.models import (
     Acknowledged,
@@ -139,7 +139,7 @@ def test_quiet_watch_is_stored_in_500_bytes() -> None:
 @pytest.mark.parametrize(
     ("kind", "keys"),
     [
-        (Watch, "room network domain role every by since name"),
+        (Watch, "room network domain role every by since name follow"),
         (
             Observation,
             "check about state at address sublist sublists severity says step links "
@@ -153,7 +153,8 @@ def test_quiet_watch_is_stored_in_500_bytes() -> None:
         (AlertMessage, "id room alert intent tries snapshot"),
         (ListNoticeMessage, "id room note name at intent tries"),
         (DigestMessage, "id room at intent tries"),
-        (ChannelSettings, "updates reminder restrict lists digest"),
+        (FollowMessage, "id room follows at intent tries"),
+        (ChannelSettings, "updates reminder restrict lists digest follow"),
         (ListNotice, "key reason lists flipped asked"),
         (ListHealth, "list asked flipped neighborhoods held_since good silent degraded episode"),
         (RoundCounts, "list asked answered listed lists_everything"),

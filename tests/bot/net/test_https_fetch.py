@@ -89,7 +89,8 @@ async def test_page_is_fetched_from_resolved_address(
 
     async with scripted_server(script, server_tls) as network:
         page = await get(network, authority.client_context())
-    assert page == HttpPage(URL, "text/plain", b"hello")
+    assert page.certificate_expires is not None
+    assert page == HttpPage(URL, "text/plain", b"hello", page.certificate_expires)
     assert network.dialled == [(PUBLIC, 443)]
     lines = requests[0].decode().split("\r\n")
     assert lines[0] == "GET /.well-known/mta-sts.txt HTTP/1.1"

@@ -77,9 +77,11 @@ CASES: dict[str, tuple[Sequence[Step], Step]] = {
     "charge": ((), ("day_charge", CHARGE)),
     "swap": ((), ("quarantine_swap", SWAP)),
     "digest": ((), ("digest_enqueue", POST)),
+    "change watch": (SETUP[:1], ("watch_change", ["slack/T1/C1", "id1", "{changed}"])),
+    "announce": ((), ("outbox_announce", ["slack/T1", "slack/T1/C1", "f1\n{follows}"])),
 }
 # Run again, these report that nothing is left to do, and change nothing.
-REPEATED_RESULTS = {"apply": ["late"], "sent": False, "dropped": False, "digest": False}
+REPEATED_RESULTS = {"apply": ["late"], "sent": False, "dropped": False, "digest": False, "announce": False}
 
 
 async def dump(redis: Redis) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def commands(refusal: str = "") -> CommandRouter:
     checkup = CheckRunner(
         (CheckSpec("mx", "MX", 1, good),), world, world, lambda: datetime.now(UTC), allow_special=True
     )
-    return CommandRouter(VERBS, checkup, lambda _: 62, health, allowed, pasted_text=pasted_text_commands())
+    return CommandRouter(VERBS, checkup, health, allowed, pasted_text=pasted_text_commands())
 
 
 def chat_request(text: str) -> ChatRequest:

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from bot.models import CheckRequest, Report, Role, Verdict
 from bot.monitoring.alert_state import initial_incident
 from bot.monitoring.interfaces import MAX_WATCHES_PER_CHANNEL, ChannelSettings
-from bot.monitoring.models import Channel, Watch
+from bot.monitoring.models import Channel, Follow, Watch
 from bot.monitoring.repository import RedisRepository
 from handlers.commands import VERBS, CommandRouter
 from handlers.message import Card, Tone
@@ -135,7 +135,7 @@ async def test_watch_addresses_lists_what_is_left_out(channel: ChannelHarness) -
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ("watch", "Tell me what to check"),
+        ("watch", "Tell me what to watch"),
         ("watch 0.0.0.0/0", "holds more than 256 addresses"),
         ("watch ::/0", "holds more than 256 addresses"),
         ("watch 203.0.113.0/23", "holds more than 256 addresses"),
@@ -149,6 +149,8 @@ async def test_watch_addresses_lists_what_is_left_out(channel: ChannelHarness) -
         ("watch 203.0.113.5 every", "needs a word after it"),
         ("watch 203.0.113.5 as king", "`as king` is not known"),
         ("watch 203.0.113.5 addresses", "goes with a domain alone"),
+        ("watch 203.0.113.5 only spf", "`only blocklists`, or `only setup`"),
+        ("settings follow nothing", "takes `all`, `lists` or `setup`"),
         ("watch nothing.example addresses", "No address to watch was found there"),
         ("unwatch", "Name a watch by its target or its id"),
         ("unwatch 0123456789", "“0123456789” is not watched in this channel"),
@@ -158,8 +160,8 @@ async def test_watch_addresses_lists_what_is_left_out(channel: ChannelHarness) -
         ("mute 203.0.113.5 24", "is not understood"),
         ("mute 203.0.113.5 0h", "is not possible"),
         ("mute 203.0.113.5 31d", "30 days at most"),
-        ("settings updates loudly", "is no setting"),
-        ("settings lists there", "is no setting"),
+        ("settings updates loudly", "takes `thread`, `thread+broadcast` or `edit-only`"),
+        ("settings lists there", "takes `here` or `off`"),
     ],
 )
 async def test_invalid_watch_command_is_refused_without_changes(
@@ -192,6 +194,48 @@ async def test_special_purpose_address_is_not_watched(typed: str, kind: str, cha
     assert kind in card.title
     assert card.title.endswith("Watch the public address that your mail leaves from.")
     assert await channel.watches() == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "settings", "stored", "polled"),
+    [
+        ("watch example.com", "follow all", Follow.ALL, Follow.ALL),
+        ("watch example.com only blocklists", "follow setup", Follow.LISTS, Follow.LISTS),
+        ("watch example.com Only Setup every 2h", "follow all", Follow.SETUP, Follow.SETUP),
+        ("watch example.com", "follow lists", Follow.ALL, Follow.LISTS),
+    ],
+)
+async def test_new_watch_follows_its_own_choice_else_that_of_its_channel(
+    typed: str, settings: str, stored: Follow, polled: Follow, channel: ChannelHarness
+) -> None:
+    watches: list[Watch] = []
+
+    async def first_poll(watch: Watch) -> Sequence[Report]:
+        watches.append(watch)
+        return []
+
+    commands = replace(channel.commands.watch_commands, first_poll=first_poll)
+    channel.commands = replace(channel.commands, watch_commands=commands)
+    await channel.type(f"settings {settings}")
+    await channel.type(typed)
+    assert [watch.follow for watch in await channel.watches()] == [stored]
+    assert [watch.follow for watch in watches] == [polled]
+
+
+async def test_watch_again_button_follows_the_same(channel: ChannelHarness) -> None:
+    await channel.type("watch example.com only blocklists")
+    assert channel.platform.posted[-1].card.footnote.endswith(" · as mta · only lists")
+    card = await channel.type("unwatch example.com")
+    await channel.type(card.buttons[0].command)
+    assert [watch.follow for watch in await channel.watches()] == [Follow.LISTS]
+
+
+async def test_only_of_a_watch_that_exists_changes_what_it_follows(channel: ChannelHarness) -> None:
+    follows = []
+    for words in ("", "only blocklists", "", "only setup", "only all"):
+        await channel.type(f"watch example.com {words}")
+        follows += [watch.follow for watch in await channel.watches()]
+    assert follows == [Follow.ALL, Follow.LISTS, Follow.LISTS, Follow.SETUP, Follow.ALL]
 
 
 async def test_unanswered_lists_of_the_first_poll_are_reported(channel: ChannelHarness) -> None:
@@ -322,6 +366,24 @@ async def test_acknowledgement_is_shown_on_root_and_made_once(channel: ChannelHa
         assert "by ada" in str(root.facts)
 
 
+async def test_unwatch_during_an_incident_ends_its_root(channel: ChannelHarness) -> None:
+    watch = await channel.open_incident()
+    await channel.type(f"unwatch {watch}")
+    if isinstance(channel.store, InMemoryRepository):
+        root = channel.platform.posted[-1].card
+        assert (root.title, root.buttons) == ("203.0.113.5: watch removed by ada", ())
+
+
+async def test_listing_known_from_the_start_can_be_acknowledged(channel: ChannelHarness) -> None:
+    channel.listed.add("203.0.113.5")
+    await channel.type("watch 203.0.113.5")
+    assert (await channel.type("ack 203.0.113.5")).title == "203.0.113.5: acknowledged by ada"
+    listed = await channel.type("watches")
+    assert listed.table is not None
+    assert "known when the watch began: " in listed.table.rows[0][1]
+    assert "acknowledged" in listed.table.rows[0][1]
+
+
 async def test_ack_without_open_incident_is_refused(channel: ChannelHarness) -> None:
     await channel.type("watch 203.0.113.5")
     assert "Nothing is open" in (await channel.type("ack 203.0.113.5")).title
@@ -375,8 +437,8 @@ async def test_every_change_is_audited(redis: Redis) -> None:
     assert [note[2] for note in notes] == ["watch", "ack", "mute", "unmute", "settings", "unwatch"]
     assert {note[1] for note in notes} == {"U1"}
     assert notes[4][3:] == (
-        "updates=thread reminder=on restrict=off lists=off digest=off",
-        "updates=thread reminder=off restrict=off lists=off digest=off",
+        "updates=thread reminder=on restrict=off lists=off digest=off follow=all",
+        "updates=thread reminder=off restrict=off lists=off digest=off follow=all",
     )
 
 

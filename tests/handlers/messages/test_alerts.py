@@ -139,10 +139,10 @@ def test_another_reason_of_one_list_is_named_by_sublists() -> None:
     assert "No longer" not in str(worse.lines), "one change, not an end and a beginning"
 
 
-def test_root_explains_a_problem_that_comes_and_goes() -> None:
+def test_root_explains_an_unstable_problem() -> None:
     flapping = replace(ZEN, flapping=True, confirmations=(T0,))
     card = alerts.root_card(WATCH, alert(AlertReason.FLAPPING, WATCH, flapping))
-    assert any("comes and goes since 24 Nov, 06:00 UTC" in line.text for line in card.lines)
+    assert any("unstable since 24 Nov, 06:00 UTC" in line.text for line in card.lines)
 
 
 def test_root_of_a_removed_watch_has_no_buttons() -> None:
@@ -193,7 +193,7 @@ def test_check_again_of_large_range_uses_listed_addresses() -> None:
         ),
         (alert(AlertReason.RESOLVED, WATCH, cleared=(ZEN,)), "clear again after 3h"),
         (alert(AlertReason.REMINDER, WATCH, remaining=(ZEN,)), "still on Spamhaus ZEN after 3h"),
-        (alert(AlertReason.FLAPPING, WATCH, ZEN), "Spamhaus ZEN comes and goes"),
+        (alert(AlertReason.FLAPPING, WATCH, ZEN), "Spamhaus ZEN is unstable"),
         (alert(AlertReason.DEGRADED, WATCH, ZEN), "not confirmed: on Spamhaus ZEN"),
         (alert(AlertReason.NOTED, WATCH, ZEN), "on Spamhaus ZEN"),
     ],

@@ -46,8 +46,15 @@ CHART_CARD = Card(
     Tone.GOOD,
     chart=Chart(Timeline("203.0.113.5", MORNING, MORNING + timedelta(days=1), (ROW,)), "Listed for 6h."),
 )
-BAD_INPUT = refusal_card("“nonsense” is not an address or a domain; type something like 203.0.113.5 or example.com.")
+BAD_INPUT = refusal_card(
+    "“nonsense” is not an address or a domain, and not a command; type `help` to see what there is."
+)
 BROKEN = "broken.example"
+
+
+def shown(sentence: str) -> str:
+    """A sentence as plain text, which has no code marks."""
+    return sentence.replace("`", "ʹ")
 
 
 @dataclass

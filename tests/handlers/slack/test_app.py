@@ -13,7 +13,7 @@ from bot.storage.deduplicator import Deduplicator
 from bot.storage.redis_client import open_client
 from handlers.commands import VERBS
 from handlers.slack.responder import SlackTimeouts
-from tests.handlers.slack.conftest import BAD_INPUT, BROKEN, Workspace, open_workspace
+from tests.handlers.slack.conftest import BAD_INPUT, BROKEN, Workspace, open_workspace, shown
 from tests.support.redis_server import RedisServer
 from tests.support.slack_payloads import (
     button_action,
@@ -74,7 +74,7 @@ async def test_private_command_answers_ephemerally(typed: str, workspace: Worksp
 
 async def test_invalid_command_acks_error_without_job(workspace: Workspace) -> None:
     ack = (await workspace.type_command("nonsense")).json()
-    assert (ack["text"], ack["response_type"]) == (f"! {BAD_INPUT.title}", "ephemeral")
+    assert (ack["text"], ack["response_type"]) == (f"! {shown(BAD_INPUT.title)}", "ephemeral")
     assert workspace.jobs == []
 
 

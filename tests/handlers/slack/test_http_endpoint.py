@@ -3,12 +3,24 @@
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from handlers.slack.http_endpoint import MAX_BODY_BYTES
 from tests.handlers.slack.conftest import Workspace
-from tests.support.slack_payloads import FORM_TYPE, form_body, json_body, signature, signed_headers, slash_command
+from tests.support.slack_payloads import (
+    FORM_TYPE,
+    event_callback,
+    form_body,
+    interaction_body,
+    json_body,
+    mention,
+    shortcut,
+    signature,
+    signed_headers,
+    slash_command,
+)
 
 BODY, _ = form_body(slash_command("203.0.113.5", "http://127.0.0.1:1/actions/x"))
 Headers = dict[str, str | bytes]
@@ -103,6 +115,30 @@ async def test_maximum_size_body_is_accepted(workspace: Workspace) -> None:
     body = BODY + "&text=" + "a" * (MAX_BODY_BYTES - len(BODY) - 6)
     answer = await workspace.http.post("/slack/events", content=body, headers=signed_headers(body))
     assert len(body) == MAX_BODY_BYTES
+    assert answer.status_code == 200
+
+
+LONG_TEXTS = {"ASCII": "a" * 40_000, "emoji": "\U0001f600" * 40_000, "percent signs": "%" * 40_000}
+
+
+def _in_blocks(text: str) -> dict[str, Any]:
+    elements = [{"type": "text", "text": text}]
+    section = {"type": "rich_text_section", "elements": elements}
+    return {"text": text, "blocks": [{"type": "rich_text", "block_id": "b", "elements": [section]}]}
+
+
+@pytest.mark.parametrize("text", LONG_TEXTS.values(), ids=LONG_TEXTS)
+@pytest.mark.parametrize("way", ["mention", "slash command", "shortcut"])
+async def test_longest_text_that_slack_sends_is_accepted(text: str, way: str, workspace: Workspace) -> None:
+    bodies: dict[str, Callable[[], tuple[str, str]]] = {
+        "mention": lambda: json_body(event_callback(mention("") | _in_blocks(text))),
+        "slash command": lambda: form_body(slash_command(text, "http://127.0.0.1:1/actions/x")),
+        "shortcut": lambda: interaction_body(
+            shortcut(_in_blocks(text) | {"ts": "1.2"}, "http://127.0.0.1:1/actions/x", "explain_bounce")
+        ),
+    }
+    body, kind = bodies[way]()
+    answer = await workspace.http.post("/slack/events", content=body, headers=signed_headers(body, kind))
     assert answer.status_code == 200
 
 

@@ -18,7 +18,7 @@ from handlers.ports import MessagePoster
 from handlers.teams.activities import BAR
 from handlers.teams.adaptive_card import CARD, card_content
 from handlers.teams.throttle import TeamsTimeouts
-from tests.handlers.slack.conftest import ANSWER, BAD_INPUT, BROKEN
+from tests.handlers.slack.conftest import ANSWER, BAD_INPUT, BROKEN, shown
 from tests.handlers.teams.conftest import Tenant, open_tenant
 from tests.support.commands import build_commands
 from tests.support.dns_world import World
@@ -107,7 +107,7 @@ async def test_action_with_own_answer_posts_in_thread(tenant: Tenant) -> None:
 
 async def test_rejected_action_is_text_below_card(tenant: Tenant) -> None:
     pressed = card_action({"verb": "nonsense", "data": {"command": "nonsense"}}, tenant.service, "42")
-    assert (await tenant.send(pressed)).json()["value"] == f"! {BAD_INPUT.title}"
+    assert (await tenant.send(pressed)).json()["value"] == f"! {shown(BAD_INPUT.title)}"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -136,3 +137,25 @@ async def test_mta_sts_foreign_text_is_sanitized() -> None:
 def test_mta_sts_every_error_of_a_fetch_has_a_phrase() -> None:
     smtp_only, never_of_our_url = {ProbeError.REFUSED, ProbeError.TLS_REFUSED}, {ProbeError.BAD_URL}
     assert FETCH_ERRORS.keys() | smtp_only | never_of_our_url | {ProbeError.REDIRECT} == set(ProbeError)
+
+
+NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("days", "policy", "codes"),
+    [
+        (15, RFC_POLICY, ["mta-sts.ok"]),
+        (13, RFC_POLICY, ["mta-sts.ok", "mta-sts.certificate-expires-soon"]),
+        (2, TESTING, ["mta-sts.testing", "mta-sts.certificate-expires-in-3-days"]),
+        (2, "version: STSv1\nmode: none\nmax_age: 1", ["mta-sts.off"]),
+    ],
+)
+async def test_certificate_of_policy_host_warns_14_and_3_days_before(days: int, policy: str, codes: list[str]) -> None:
+    async def fetch(url: str, /) -> HttpPage:
+        return HttpPage(url, "text/plain", policy.encode(), NOW + timedelta(days=days))
+
+    request = CheckRequest(Target(domain=DOMAIN))
+    findings = await mta_sts.check(request, World(RECORD | SERVERS), fetch=fetch, clock=lambda: NOW)
+    assert [finding.code for finding in findings] == codes
+    assert all(f"{NOW + timedelta(days=days):%-d %B %Y}" in finding.summary for finding in findings[1:])
