@@ -67,6 +67,7 @@ SENDMAIL_CLIENT = re.compile(r" relay=[^\s,]{0,255} ?\[([0-9A-Fa-f.:]{2,45})\]")
 SENDMAIL_ARGUMENT = re.compile(r" arg1=<?([^\s<>,]{1,320})")
 SENDMAIL_STATUS = re.compile(r" dsn=([45]\.\d{1,3}\.\d{1,3})(?:,|$)")
 SENDMAIL_RECIPIENTS = re.compile(r" to=((?:<[^<>]{0,320}>,?|[^\s,]{1,320},(?! )){0,100}[^\s,]{0,320})")
+WITHOUT_BRACKETS = str.maketrans("", "", "<>")
 SENDMAIL_REPLY = re.compile(r"\((?=[45]\d\d)(.{4,2000})\)$")
 
 # https://man.openbsd.org/smtpd.8; the older form is that of OpenSMTPD 5
@@ -217,7 +218,7 @@ def parse_sendmail(line: LogLine, _sessions: Sessions) -> LogEvent | None:
     recipients = SENDMAIL_RECIPIENTS.search(fields)
     reply = fields.partition(", reply=")[2] or (quoted[1] if quoted else result)
     return state and LogEvent(
-        state, line.text, queue_id[1], re.sub("[<>]", "", recipients[1]).strip(",") if recipients else "",
+        state, line.text, queue_id[1], recipients[1].translate(WITHOUT_BRACKETS).strip(",") if recipients else "",
         reply, status[1] if status else None, host["host"] if host else None,
         queue_id[1], day=line.day,
     )  # fmt: skip
