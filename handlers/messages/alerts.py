@@ -152,6 +152,7 @@ REPLY_RENDERERS: Mapping[AlertReason, Callable[[Watch, Alert], Card]] = {
 
 
 NOT_WATCHED = "It is not watched any more, so this message no longer follows it."
+MAX_REMOVAL_BUTTONS = 3
 MAX_CHECKED = 16  # addresses per check
 INVITE_STEP = "Add mailcheck to the channel again (in Slack: /invite @mailcheck) to resume its watches."
 
@@ -196,7 +197,8 @@ def reply_card(watch: Watch, alert: Alert) -> Card:
     """The reply for an alert; a notice without an incident also gets a Check again button."""
     card = render_reply(watch, alert)
     alone = alert.is_root and alert.opened_at is None
-    return replace(card, buttons=_check_button(watch, alert.new)) if alone else card
+    check = _check_button(watch, alert.new) if alone else ()
+    return replace(card, buttons=(*removal_buttons(alert.new), *card.buttons, *check))
 
 
 def undeliverable_card(watch: Watch, reason: str) -> Card:
@@ -234,7 +236,7 @@ def _open_root_card(
         ),
         facts=(Fact("Since", format_time(opened)), *acknowledged, *mute),
         table=address_table(ranked) if watch.is_range else None,
-        buttons=(*_removal_button(ranked), *_incident_buttons(watch, incident), *_check_button(watch, ranked)),
+        buttons=(*removal_buttons(ranked), *_incident_buttons(watch, incident), *_check_button(watch, ranked)),
         footnote=_footnote(watch),
     )
 
@@ -269,9 +271,15 @@ def _incident_buttons(watch: Watch, incident: Incident) -> list[Button]:
     return [*acknowledge, mute]
 
 
-def _removal_button(problems: Sequence[Problem]) -> list[Button]:
-    links = ((p, link) for p in problems for link in p.last_observation.links[:1])
-    return [Button(f"{problem_name(p)}: {link.label.lower()}", url=link.url, primary=True) for p, link in links][:1]
+def removal_buttons(problems: Iterable[Problem]) -> tuple[Button, ...]:
+    """Links to the removal forms of the worst lists, one for each page."""
+    links = {
+        link.url: Button(f"{problem_name(p)}: {link.label.lower()}", url=link.url)
+        for p in sorted(problems, key=problem_sort_key)
+        for link in p.last_observation.links[:1]
+    }
+    buttons = tuple(links.values())[:MAX_REMOVAL_BUTTONS]
+    return tuple(replace(button, primary=number == 0) for number, button in enumerate(buttons))
 
 
 def _check_button(watch: Watch, problems: Iterable[Problem]) -> tuple[Button, ...]:

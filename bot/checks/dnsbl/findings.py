@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from ipaddress import IPv6Network
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -128,7 +129,7 @@ def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classific
         summary=summary,
         remediation=remediation if verdict > Verdict.PASS else "",
         facts=_facts(zone, classification) | facts,
-        links=_removal_links([code.removal for code in codes], name.text),
+        links=_removal_links(codes, name.text),
     )
 
 
@@ -165,17 +166,20 @@ def _removal_step(blocklist: Blocklist, removal: Removal) -> str:
     return removal.remediation or REMOVAL_STEPS[removal.party].format(operator=blocklist.operator, expiry=expiry)
 
 
-def _removal_links(removals: Sequence[Removal], subject: str) -> tuple[Link, ...]:
-    """Return the removal links, those of the worst code first.
+def _removal_links(codes: Sequence[ReturnCode], subject: str) -> tuple[Link, ...]:
+    """Return the removal links, those of the worst code first; praise has no removal form.
 
-    A page that both shows and removes an entry is labeled as a removal form.
+    A page that both shows and removes an entry is labeled as a removal form. Of the pages of one
+    list, one that opens with the entry is first: a form where the subject is typed again is second.
     """
     labels: dict[str, str] = {}
-    for removal in removals:
-        for label, page in ((REMOVAL_FORM, removal.form_url), (LOOKUP_PAGE, removal.lookup_url)):
-            if page:
-                url = PLACEHOLDER.sub(quote(subject, safe=":"), page)
-                labels[url] = REMOVAL_FORM if labels.get(url) == REMOVAL_FORM else label
+    for code in codes:
+        pages = [(REMOVAL_FORM, code.removal.form_url), (LOOKUP_PAGE, code.removal.lookup_url)]
+        if code.effect is Effect.ALLOW:
+            pages = pages[1:]
+        for label, page in sorted(filter(itemgetter(1), pages), key=lambda row: not PLACEHOLDER.search(row[1])):
+            url = PLACEHOLDER.sub(quote(subject, safe=":"), page)
+            labels[url] = REMOVAL_FORM if labels.get(url) == REMOVAL_FORM else label
     return tuple(Link(label, url) for url, label in labels.items())
 
 

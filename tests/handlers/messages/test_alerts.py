@@ -217,7 +217,7 @@ def test_config_change_shows_both_values_and_check_again() -> None:
     )
     assert card.title.endswith(": PTR record changed")
     assert card.lines[0].quote == "mail.example.com → host.example.net"
-    assert [button.label for button in card.buttons] == ["Check again"]
+    assert card.buttons[-1].label == "Check again"
 
 
 @pytest.mark.parametrize(

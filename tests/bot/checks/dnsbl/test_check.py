@@ -420,6 +420,19 @@ def test_finding_texts_are_single_sentences_with_known_code(blocklist: Blocklist
     if finding.verdict in (Verdict.WARN, Verdict.FAIL):
         assert finding.remediation
         assert finding.links
+    if finding.facts.get("state") == "listed":
+        assert_links_lead_to(subject, finding)
+
+
+def assert_links_lead_to(subject: str, finding: Finding) -> None:
+    """The first link opens with the listed name where any page of the list does, and opening one changes nothing."""
+    urls = [link.url for link in finding.links]
+    if any(subject in url for url in urls):
+        assert subject in urls[0], urls
+    assert not any("action=" in url.lower() and "remov" in url.lower() for url in urls)
+    assert not any(url.endswith(("=", "?")) for url in urls), "a query with nothing in it"
+    if finding.code == "blocklist.allowed":
+        assert all("removal" not in link.label.lower() for link in finding.links), "praise needs no removal"
         assert finding.facts["severity"] != Severity.NONE
     json.dumps(dict(finding.facts))
 
