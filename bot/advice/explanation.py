@@ -16,6 +16,7 @@ from bot.checks.spf.result import MAX_LOOKUP_TERMS
 from bot.models import Finding, Report, Verdict
 
 MAX_CHANGES = 3
+ABOUT_OTHERS = frozenset({"senders", "blocklist", "ptr", "helo", "network", "dns"})  # not the domain's records
 MANY_LOOKUPS, LONG_RECORD = MAX_LOOKUP_TERMS - 2, MAX_RECORD_BYTES - 50
 NETWORKS = ("ip4:", "ip6:", "a:", "mx:", "a/", "mx/", "exists:", "ptr")
 
@@ -127,6 +128,6 @@ def _next_to_break(findings: Iterable[Finding]) -> Iterator[str]:
 def _changes(findings: Iterable[Finding]) -> Iterator[str]:
     """The steps that matter most, each once: what stops mail first, then in report order."""
     order = {spec.id: spec.order for spec in CHECKS}
-    problems = [f for f in findings if f.verdict >= Verdict.WARN and f.remediation and f.check != "senders"]
+    problems = [f for f in findings if f.verdict >= Verdict.WARN and f.remediation and f.check not in ABOUT_OTHERS]
     ranked = sorted(problems, key=lambda f: (-f.verdict, order.get(f.check, 999)))
     yield from list(dict.fromkeys(f.remediation for f in ranked))[:MAX_CHANGES]

@@ -10,7 +10,15 @@ from bot.models import Verdict
 from bot.monitoring.models import Muted
 from handlers.commands import VERBS
 from handlers.message import Card
-from handlers.messages import help_card, internal_error_card, lists_card, refusal_card, report_card, reports_card
+from handlers.messages import (
+    explanation_card,
+    help_card,
+    internal_error_card,
+    lists_card,
+    refusal_card,
+    report_card,
+    reports_card,
+)
 from handlers.messages.alerts import undeliverable_card
 from handlers.messages.watches import mute_duration_card, muted_card, not_in_channel_card, removed_card, unmuted_card
 from tests.support import real_alerts, real_bounces, real_reports
@@ -69,6 +77,10 @@ def checks() -> Mapping[str, GalleryCard]:
             report_card(real_reports.whole_audit("a domain in disorder")),
             "SPF that cannot be evaluated, with the tree of its records.",
         ),
+        "explanation": GalleryCard(
+            explanation_card(real_reports.explained()),
+            "`explain`: who may send as the domain, what is unused, and what to change first.",
+        ),
         "several": GalleryCard(
             reports_card([listed, clean, half]),
             "Several targets, or a range: one line each, and a button to look closer.",
@@ -107,6 +119,17 @@ def alerts() -> Mapping[str, GalleryCard]:
         "alert-grew": GalleryCard(cards["alert-grew"], "A reply in the thread: one more list."),
         "alert-acknowledged": GalleryCard(cards["alert-acknowledged"], "The first message after an acknowledgement."),
         "alert-cleared": GalleryCard(cards["alert-cleared"], "The first message once everything is gone for good."),
+        "alert-partly-cleared": GalleryCard(cards["alert-partly-cleared"], "One list is left: not yet clear."),
+        "alert-other-reason": GalleryCard(
+            cards["alert-other-reason"], "One list, another reason: one message says from what to what."
+        ),
+        "alert-unstable": GalleryCard(cards["alert-unstable"], "A listing that is there and not there."),
+        "alert-removed-watch": GalleryCard(
+            cards["alert-removed-watch"], "The first message after somebody ended the watch."
+        ),
+        "alert-spf-removed": GalleryCard(
+            cards["alert-spf-removed"], "A record is gone: the step is the exact record from before."
+        ),
         "alert-range": GalleryCard(cards["alert-range"], "Several addresses of one range: one thread, one table."),
         "alert-set-up": GalleryCard(
             cards["alert-set-up"], "A DNS record was changed: one alert, then it is the new normal."

@@ -16,7 +16,7 @@ from bot.monitoring.models import Alert, DomainRecords, Incident, Observation, W
 from bot.monitoring.poll import observe_reports
 from bot.monitoring.record_values import read_records
 from handlers.message import Card
-from handlers.messages.alerts import current_root_card, reply_card, root_card
+from handlers.messages.alerts import current_root_card, ended_root_card, reply_card, root_card
 from handlers.messages.blocklists import list_notice_card
 from handlers.messages.watches import AddedWatch, added_card, settings_card, watches_card
 from tests.support.dns_world import World, Zone
@@ -30,11 +30,13 @@ CAMPUS = watch("203.0.113.0/24", name="Campus")
 EGRESS = watch(f"{GOOD}/32", "example.com", name="HQ egress")
 OFFICE = watch("192.0.2.16/28", "example.com", name="Office")
 ZEN = {(GOOD, "spamhaus-zen"): ("127.0.0.4",)}
+PBL = {(GOOD, "spamhaus-zen"): ("127.0.0.10",)}
 TWO_LISTS = ZEN | {(GOOD, "spamcop"): ("127.0.0.2",)}
 RANGE_LISTINGS = {(f"192.0.2.{n}", "spamhaus-zen"): ("127.0.0.4",) for n in (21, 22, 25)} | {
     (GOOD, "barracuda"): ("127.0.0.2",)
 }
 NO_POLICY: Zone = {"_dmarc.example.com": {}}
+NO_SPF: Zone = {"example.com": {**mail_world({})["example.com"], "TXT": []}}
 NEW_MAIL_SERVERS: Zone = {"example.com": {**mail_world({})["example.com"], "MX": ["10 mx.example.net"]}}
 
 Listings = Mapping[tuple[str, str], Sequence[str]]
@@ -94,6 +96,14 @@ def cards() -> Mapping[str, Card]:
         StoredWatch(quiet_watch, initial_incident(quiet_watch.id, (), T0), interval=quiet_watch.interval * 3)
         for quiet_watch in (SECOND, CAMPUS)
     ]
+    partly = WatchScenario(EGRESS).poll(hour, TWO_LISTS).poll(3 * hour, ZEN)
+    other_reason = WatchScenario(EGRESS).poll(hour, PBL).poll(3 * hour, ZEN)
+    unstable = WatchScenario(EGRESS)
+    for _ in range(3):
+        unstable.poll(hour, ZEN).poll(2 * hour, {})
+    unstable.poll(hour, ZEN)
+    removed = ended_root_card(EGRESS, partly.incident, "ada")
+    spf_removed = WatchScenario(EGRESS).poll(hour, {}, NO_SPF)
     notice = ListNotice("kempt.1.quarantined", NoticeReason.QUARANTINED, ("kempt",), 21, 84)
     return {
         "watch-added": added,
@@ -103,6 +113,11 @@ def cards() -> Mapping[str, Card]:
         "alert-acknowledged": acknowledged,
         "alert-cleared": grew.poll(5 * hour, {}).root,
         "alert-range": office.root,
+        "alert-partly-cleared": partly.reply,
+        "alert-other-reason": other_reason.reply,
+        "alert-unstable": unstable.root,
+        "alert-removed-watch": removed,
+        "alert-spf-removed": spf_removed.root,
         "alert-set-up": changed.root,
         "alert-policy-gone": policy_removed.root,
         "list-note": list_notice_card(notice, "Kempt"),

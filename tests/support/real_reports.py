@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from bot.advice.explanation import Explanation, explain
 from bot.check_runner import CheckRunner
 from bot.checks import sender_requirements
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check
@@ -71,3 +72,9 @@ def whole_audit(kind: str) -> Report:
     world = SignedWorld(audit_zone())
     runner = audit_runner(world, audit_checks(FakeServers(world)))
     return replace(asyncio.run(runner.run(REQUESTS[kind])), elapsed_ms=812)
+
+
+def explained() -> Explanation:
+    explanation = explain(whole_audit("in disorder"))
+    assert explanation
+    return explanation
