@@ -56,6 +56,7 @@ from handlers.web.settings import WebSettings
 
 PER_USER = 10
 PER_CHANNEL = 20
+HANDS_ON_PER_USER = 60  # commands that ask no DNS, such as mute and ack
 LOG_FILE = "mailcheck.log"  # while the terminal is a prompt
 
 log = structlog.get_logger()
@@ -228,17 +229,23 @@ def command_rate_limit(
         if request.channel.platform in single_user:
             return ""
         workspace, now = f"commands:{request.channel.platform}:{request.channel.workspace}", clock().timestamp()
-        limits = {
-            f"{workspace}:user:{request.user}": PER_USER,
-            f"{workspace}:channel:{request.channel.id}": PER_CHANNEL,
-        }
+        hands_on = VERBS[request.command.verb].hands_on
+        limits = (
+            {f"{workspace}:hands-on:{request.user}": HANDS_ON_PER_USER}
+            if hands_on
+            else {
+                f"{workspace}:user:{request.user}": PER_USER,
+                f"{workspace}:channel:{request.channel.id}": PER_CHANNEL,
+            }
+        )
         try:
             waits_s = await breaker.call(
                 lambda: asyncio.gather(*(polls.take_token(key, now, limit) for key, limit in limits.items()))
             )
         except StoreUnavailable:
             return ""
-        rule = f"{PER_USER} checks a minute for a person, {PER_CHANNEL} for a channel"
+        checks = f"{PER_USER} checks a minute for a person, {PER_CHANNEL} for a channel"
+        rule = f"{HANDS_ON_PER_USER} commands a minute for a person" if hands_on else checks
         return f"That is a lot at once ({rule}); please ask again in {max(waits_s):.0f} s." if any(waits_s) else ""
 
     return wait

@@ -115,7 +115,8 @@ class Verb(Generic[RouterT, ArgumentsT]):
     `teams` is the description in the command list of Teams, empty to leave the verb out.
     `changes`: external users may not run it with these arguments. `in_thread`: in an alert, a
     button with it is answered in the alert's thread. `pastes`: its arguments are a pasted text.
-    `alerts`: it works only where alerts can be posted.
+    `alerts`: it works only where alerts can be posted. `hands_on`: it asks no DNS, and has a rate
+    limit of its own.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Verb(Generic[RouterT, ArgumentsT]):
     in_thread: bool = False
     pastes: bool = False
     alerts: bool = False
+    hands_on: bool = False
     implied_by: ImpliedBy | None = None
     aliases: tuple[str, ...] = ()
 

@@ -110,6 +110,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             alerts=True,
             usages=(("watches", "the watches of this channel and their state"),),
             teams="What this conversation watches",
+            hands_on=True,
         ),
         Verb(
             "history",
@@ -120,6 +121,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             alerts=True,
             usages=(("history 203.0.113.5 7d", "the history of a watch, as a picture; also: 30d, all"),),
             teams="What happened to a watched address or domain",
+            hands_on=True,
         ),
         Verb(
             "mute",
@@ -132,6 +134,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             teams="No alerts for a while: mute 203.0.113.5 24h",
             changes=always,
             in_thread=True,
+            hands_on=True,
         ),
         Verb(
             "unmute",
@@ -142,6 +145,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             alerts=True,
             changes=always,
             in_thread=True,
+            hands_on=True,
         ),
         Verb(
             "ack",
@@ -152,6 +156,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             alerts=True,
             changes=always,
             in_thread=True,
+            hands_on=True,
         ),
         Verb(
             "unwatch",
@@ -162,6 +167,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             alerts=True,
             teams="Stop watching: unwatch 203.0.113.5",
             changes=always,
+            hands_on=True,
         ),
         Verb(
             "settings",
@@ -172,6 +178,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             alerts=True,
             usages=(("settings", "when and how this channel is notified"),),
             changes=bool,  # without a setting, it shows them
+            hands_on=True,
         ),
         pasted(
             "bounce",
@@ -202,6 +209,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             teams="What mailcheck can do",
             implied_by=ImpliedBy.NOTHING,
             aliases=("?", "h"),
+            hands_on=True,
         ),
     )
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from bot.storage.poll_store import PollStore
 from bot.storage.redis_client import open_client
 from handlers.commands import VERBS
 from handlers.ports import Channel, ChatRequest
-from handlers.service import PER_CHANNEL, PER_USER, command_rate_limit
+from handlers.service import HANDS_ON_PER_USER, PER_CHANNEL, PER_USER, command_rate_limit
 from handlers.web.settings import WebSettings
 from tests.support.stored_watches import Clock
 
@@ -60,6 +61,19 @@ async def test_user_over_the_limit_gets_the_next_token_in_time(redis: Redis, clo
     assert refusals[-1].endswith(f"please ask again in {60 // PER_USER} s.")
     clock.now += timedelta(seconds=60 / PER_USER)
     assert [bool(await check_limit(request())) for _ in range(2)] == [False, True]
+
+
+async def test_commands_that_ask_no_dns_have_an_allowance_of_their_own(redis: Redis, clock: Clock) -> None:
+    check_limit = limit_of(redis, clock)
+    while not await check_limit(request()):  # every check of the minute is used up
+        pass
+    hands_on = replace(request(), command=VERBS.parse("ack 192.0.2.1"))
+    refusals = [await check_limit(hands_on) for _ in range(HANDS_ON_PER_USER + 1)]
+    assert [bool(refusal) for refusal in refusals] == [False] * HANDS_ON_PER_USER + [True]
+
+
+def test_hands_on_are_the_verbs_that_ask_no_dns() -> None:
+    assert {verb.name for verb in VERBS.rows if not verb.hands_on} == {"check", "watch", "bounce", "headers", "lists"}
 
 
 async def test_channel_limit_counts_all_users(redis: Redis, clock: Clock) -> None:
