@@ -95,7 +95,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
                     "watch 203.0.113.0/28 every 1h",
                     "this channel is alerted when something changes; up to 256 addresses",
                 ),
-                ("watch example.com only blocklists", "only its listings; `only setup` for SPF, DKIM and the rest"),
+                ("watch example.com only blocklists", "only its listings; also: only setup (SPF, DKIM and the rest)"),
                 ("watch example.com addresses", "the same for the domain's mail servers and the addresses in its SPF"),
             ),
             teams="Alert this conversation when something changes: watch 203.0.113.5",
