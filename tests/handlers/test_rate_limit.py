@@ -63,7 +63,7 @@ async def test_user_over_the_limit_gets_the_next_token_in_time(redis: Redis, clo
     assert [bool(await check_limit(request())) for _ in range(2)] == [False, True]
 
 
-async def test_commands_that_ask_no_dns_have_an_allowance_of_their_own(redis: Redis, clock: Clock) -> None:
+async def test_commands_without_dns_queries_have_their_own_allowance(redis: Redis, clock: Clock) -> None:
     check_limit = limit_of(redis, clock)
     while not await check_limit(request()):  # every check of the minute is used up
         pass
@@ -72,7 +72,7 @@ async def test_commands_that_ask_no_dns_have_an_allowance_of_their_own(redis: Re
     assert [bool(refusal) for refusal in refusals] == [False] * HANDS_ON_PER_USER + [True]
 
 
-def test_hands_on_are_the_verbs_that_ask_no_dns() -> None:
+def test_hands_on_verbs_send_no_dns_queries() -> None:
     assert {verb.name for verb in VERBS.rows if not verb.hands_on} == {"check", "watch", "bounce", "headers", "lists"}
 
 

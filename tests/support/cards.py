@@ -125,7 +125,7 @@ def alerts() -> Mapping[str, GalleryCard]:
         ),
         "alert-unstable": GalleryCard(cards["alert-unstable"], "A listing that is there and not there."),
         "alert-removed-watch": GalleryCard(
-            cards["alert-removed-watch"], "The first message after somebody ended the watch."
+            cards["alert-removed-watch"], "The first message after the watch was ended."
         ),
         "alert-spf-removed": GalleryCard(
             cards["alert-spf-removed"], "A record is gone: the step is the exact record from before."
