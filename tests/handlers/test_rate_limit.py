@@ -72,7 +72,7 @@ async def test_commands_without_dns_queries_have_their_own_allowance(redis: Redi
     assert [bool(refusal) for refusal in refusals] == [False] * HANDS_ON_PER_USER + [True]
 
 
-def test_hands_on_verbs_send_no_dns_queries() -> None:
+def test_verbs_with_an_allowance_of_their_own_query_no_dns() -> None:
     assert {verb.name for verb in VERBS.rows if not verb.hands_on} == {"check", "watch", "bounce", "headers", "lists"}
 
 
