@@ -15,7 +15,7 @@ from bot.monitoring.models import Channel, Watch
 
 LISTS = tuple(f"list{number}.example" for number in range(10))
 REASONS = ("opened", "grew", "eased", "resolved")  # of the alerts of a story, in order
-RESOLVED_TEXT = "clear again after"  # in the root message at the end
+RESOLVED_TEXT = "clear"  # in the root message at the end: "clear again", or "cleared; still" what was there before
 
 Message = Mapping[str, Any]
 Records = dict[str, Mapping[str, Sequence[str]] | None]
