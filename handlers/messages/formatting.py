@@ -81,8 +81,8 @@ def is_problem(finding: Finding) -> bool:
 
 
 def is_listing(finding: Finding) -> bool:
-    """Listed for abuse or by policy, not on an allowlist or an informational list."""
-    return finding.facts.get("state") == "listed" and finding.facts.get("effect", "listed") in ("listed", "policy")
+    """Listed for whatever reason, but on an allowlist."""
+    return finding.facts.get("state") == "listed" and finding.facts.get("effect") != "allow"
 
 
 def list_name(finding: Finding) -> str:

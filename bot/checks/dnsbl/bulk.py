@@ -13,6 +13,7 @@ from bot.checks.dnsbl.findings import not_listed_finding
 from bot.checks.dnsbl.merged import NameResult, merged_finding
 from bot.checks.dnsbl.names import ADDRESS_KINDS, QueriedName, names_by_kind, ptr_name_of, query_label
 from bot.checks.dnsbl.query import listing_txt, may_be_retried, query_batches
+from bot.checks.dnsbl.resolver_fault import without_hidden_entries
 from bot.checks.dnsbl.test_points import trust_of
 from bot.checks.dnsbl.trust import ListTrust, TrustCache, TrustLevel
 from bot.checks.dnsbl.zones import Zone
@@ -34,6 +35,8 @@ class BulkTrust:
         self._cache = cache
         self._trust_keys = trust_keys  # trust cache key by apex
         self._known: dict[str, ListTrust] = {}  # by apex
+        self._usable: Mapping[str, ListTrust] = {}  # the same, less where the resolver hides entries
+        self._zones: dict[str, Zone] = {}  # by apex
         self._attempted_at: dict[str, datetime] = {}
         self._last_result: dict[str, ListTrust] = {}  # from the latest test point queries
         self._scanned_at: datetime | None = None
@@ -51,7 +54,7 @@ class BulkTrust:
             due = [zone for zone in zones if self._is_due(zone.apex, at)]
             if due and (self._refresh_task is None or self._refresh_task.done()):
                 self._refresh_task = asyncio.create_task(self._refresh(due, lookup, at))
-        return self._known
+        return self._usable
 
     async def recheck(self, zone: Zone, lookup: BulkLookup, at: datetime) -> ListTrust:
         """Return the trust of a zone from test points queried within the last half second.
@@ -77,6 +80,7 @@ class BulkTrust:
             if (trust := stored.get(self._trust_keys[zone.apex])) and trust.is_valid(at)
         }
         stale = [zone for zone in zones if zone.apex not in cached or not cached[zone.apex].is_fresh(at)]
+        self._zones.update((zone.apex, zone) for zone in zones if zone.apex in cached)
         await self._query_test_points(stale, cached, lookup, at)
         self._attempted_at.update(dict.fromkeys((zone.apex for zone in zones), at))
 
@@ -84,11 +88,13 @@ class BulkTrust:
         self, zones: Collection[Zone], cached: Mapping[str, ListTrust], lookup: BulkLookup, at: datetime
     ) -> None:
         checked = await query_trust(zones, lookup, at)
+        self._zones.update((zone.apex, zone) for zone in zones)
         await self._cache.set_many(
             {self._trust_keys[apex]: trust for apex, trust in checked.items() if trust.level is not TrustLevel.UNKNOWN}
         )
         self._last_result.update(checked)
         self._known.update(merge_trust(cached, checked))
+        self._usable = without_hidden_entries(self._zones.values(), self._known)
 
 
 async def query_trust(zones: Iterable[Zone], lookup: BulkLookup, at: datetime) -> dict[str, ListTrust]:

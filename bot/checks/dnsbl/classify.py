@@ -33,7 +33,7 @@ class ListState(StrEnum):
 class Classification:
     """State of a list with its evidence.
 
-    `answers` holds every A record, `unrecognized` those without a documented meaning.
+    `answers` holds every A record, `unrecognized` those that the list does not explain, or not wholly.
     """
 
     state: ListState
@@ -89,7 +89,8 @@ def _classify_records(blocklist: Blocklist, records: Sequence[str]) -> Classific
     codes = tuple(dict.fromkeys(code for code_group in meanings.values() for code in code_group))
     if refusal := next((code for code in codes if not code.effect.is_answer), None):
         return Classification(ListState.UNUSABLE, refusal.reason, answers)
-    unknown = tuple(answer for answer in answers if not meanings[answer])
+    table = blocklist.codes
+    unknown = tuple(answer for answer in answers if not meanings[answer] or table.has_unassigned_flag(answer))
     return Classification(ListState.LISTED, "", answers, codes, unknown)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +13,7 @@ from bot.checks.dnsbl.classify import classify_with_trust
 from bot.checks.dnsbl.merged import NameResult, merged_finding
 from bot.checks.dnsbl.names import names_by_kind, ptr_name_of
 from bot.checks.dnsbl.query import QueryResults, query_all, query_batches
+from bot.checks.dnsbl.resolver_fault import without_hidden_entries
 from bot.checks.dnsbl.test_points import trust_of
 from bot.checks.dnsbl.trust import ListTrust, TrustLevel
 from bot.checks.dnsbl.zones import ListQuery, Zone, list_queries
@@ -77,15 +77,15 @@ class QueryRound:
 
     def findings(self, role: Role) -> list[Finding]:
         """Return one finding per list, in catalog order."""
-        trust: dict[str, ListTrust] = defaultdict(lambda: ListTrust(TrustLevel.UNKNOWN, NO_TIME.reason, self.at))
-        trust |= merge_trust(self.known, self.checked)
         by_apex: dict[str, list[ListQuery]] = {}
         for query in self.queries:
             by_apex.setdefault(query.zone.apex, []).append(query)
+        zones = [zone for zone in self.list_zones if zone.apex in by_apex]
+        no_time = dict.fromkeys(by_apex, ListTrust(TrustLevel.UNKNOWN, NO_TIME.reason, self.at))
+        trust = without_hidden_entries(zones, {**no_time, **merge_trust(self.known, self.checked)})
         return [
             merged_finding(zone, role, [self._name_result(query, trust[zone.apex]) for query in by_apex[zone.apex]])
-            for zone in self.list_zones
-            if zone.apex in by_apex
+            for zone in zones
         ]
 
     def _name_result(self, query: ListQuery, trust: ListTrust) -> NameResult:

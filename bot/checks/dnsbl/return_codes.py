@@ -123,6 +123,11 @@ class CodeTable:
             return (code,)
         return next(((code,) for pattern, code in self.patterns if pattern.matches(octets)), ())
 
+    def has_unassigned_flag(self, address: str) -> bool:
+        """Whether an answer is a sum of flags of which the list explains only some."""
+        octets = octets_of(address)
+        return bool(self.bits and octets and octets[:3] == (127, 0, 0) and octets[3] & ~sum(self.bits))
+
 
 def octets_of(address: str) -> Octets | None:
     """Return the four octets of an IPv4 address in text form; None for anything else."""
