@@ -28,7 +28,7 @@ WATCHED_CHECKS = frozenset(id for spec in CHECKS if spec.watched for id in (spec
     RESOLVER,
 }
 ADDRESS_CHECKS = frozenset({"ptr", "helo", "spf"})  # their result differs between the addresses of a range
-NOT_CHECKED = frozenset({"starttls.not-checked"})  # passes in a report, and shows nothing to a watch
+NOT_CHECKED = ".not-checked"  # ends codes that pass in a report, and show nothing to a watch
 MAX_REASON_LENGTH = 300  # of the reason that a list gives
 
 
@@ -60,10 +60,11 @@ def _observe_subject(
     worst = max(findings, key=lambda finding: finding.verdict)
     states = {Verdict.PASS: ObservedState.NOT_LISTED, Verdict.UNKNOWN: ObservedState.UNKNOWN}
     previous_value = history.previous_value(record) if record else ""
+    is_unknown = worst.code.endswith(NOT_CHECKED)
     return Observation(
         check=check,
         subject=subject,
-        state=ObservedState.UNKNOWN if worst.code in NOT_CHECKED else states.get(worst.verdict, ObservedState.LISTED),
+        state=ObservedState.UNKNOWN if is_unknown else states.get(worst.verdict, ObservedState.LISTED),
         at=at,
         address=_own_address(check, history.address),
         severity=Severity.HIGH if worst.verdict is Verdict.FAIL else Severity.MEDIUM,

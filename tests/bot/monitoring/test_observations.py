@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.checks.registry import CHECKS
 from bot.models import CheckRequest, Finding, Report, Target, Verdict
 from bot.monitoring.models import ObservedState, Severity
 from bot.monitoring.observations import observe, split_by_sublist
@@ -82,6 +83,18 @@ def test_range_observes_typed_domain_and_ptr_name_apart(state, hit, typed, expec
     assert {part.address: part.state for part in observe(document, is_range=True)} == expected
     (single,) = observe(document)
     assert (single.address, single.state) == ("", state)
+
+
+NOT_CHECKED_CODES = [
+    (spec.id, code) for spec in CHECKS if spec.watched for code in spec.codes if code.endswith(".not-checked")
+]
+
+
+@pytest.mark.parametrize(("check", "code"), NOT_CHECKED_CODES)
+def test_check_that_was_not_carried_out_clears_nothing(check: str, code: str) -> None:
+    passed = Finding(check, "example.com", Verdict.PASS, code, "Not checked.")
+    polled = Report(CheckRequest(Target(domain="example.com")), AT, (passed,), 1, 1)
+    assert [o.state for o in observe(polled) if o.check == check] == [ObservedState.UNKNOWN]
 
 
 def test_timed_out_check_is_unknown() -> None:
