@@ -67,20 +67,34 @@ class PeopleBudget:
         granted = await self.charge(workspace, [Demand(*self.limited[apex], count) for apex, count in charged.items()])
         return frozenset(apex for apex, count in zip(charged, granted, strict=True) if not count)
 
+    async def charge_extra(self, workspace: str, counts: Mapping[str, int]) -> None:
+        """Charge queries that were sent already."""
+        demands = [Demand(*self.limited[apex], count) for apex, count in counts.items() if apex in self.limited]
+        if demands:
+            await self.charge(workspace, demands, whole=False)
+
 
 def charged_check(blocklists: Check, zones: Sequence[Zone], budget: PeopleBudget) -> Check:
-    """The check of blocklists, charged. Bulk lookups, as of watches, have budgets of their own."""
+    """The check of blocklists, charged. Bulk lookups, as of watches, have budgets of their own.
+
+    The queries about the target are charged before they are sent; what came on top of them, which are
+    test points, texts and retries, is charged afterwards.
+    """
 
     async def check(request: CheckRequest, lookup: Lookup, /) -> Sequence[Finding]:
         if isinstance(lookup, BulkLookup):
             return await blocklists(request, lookup)
-        denied = await budget.denied_apexes(request.charged_to, _query_counts(zones, request))
-        return await blocklists(request, _without(denied, lookup) if denied else lookup)
+        counts = _query_counts(zones, request)
+        denied = await budget.denied_apexes(request.charged_to, counts)
+        charged = _charged(denied, frozenset(counts) & budget.limited.keys(), lookup)
+        findings = await blocklists(request, charged)
+        await budget.charge_extra(request.charged_to, charged.sent - counts)
+        return findings
 
     return check
 
 
-def _query_counts(zones: Sequence[Zone], request: CheckRequest) -> Mapping[str, int]:
+def _query_counts(zones: Sequence[Zone], request: CheckRequest) -> Counter[str]:
     """Queries by apex: each name at each list, and the PTR name of the address, which is not known yet."""
     counts = Counter(query.zone.apex.lower() for query in list_queries(zones, names_by_kind(request)))
     if request.target.ip is not None:
@@ -88,28 +102,38 @@ def _query_counts(zones: Sequence[Zone], request: CheckRequest) -> Mapping[str, 
     return counts
 
 
-def _without(denied: Collection[str], lookup: Lookup) -> Lookup:
-    return DenyingBatchLookup(denied, lookup) if isinstance(lookup, BatchLookup) else DenyingLookup(denied, lookup)
+def _charged(denied: Collection[str], limited: Collection[str], lookup: Lookup) -> ChargedLookup:
+    if isinstance(lookup, BatchLookup):
+        return ChargedBatchLookup(denied, limited, lookup)
+    return ChargedLookup(denied, limited, lookup)
 
 
-class DenyingLookup:
-    """A lookup without the denied zones, where queries fail with `day-limit`."""
+class ChargedLookup:
+    """A lookup without the denied zones, where queries fail with `day-limit`.
 
-    def __init__(self, denied: Collection[str], lookup: Lookup) -> None:
+    `sent` are the queries to the other limited zones, by apex.
+    """
+
+    def __init__(self, denied: Collection[str], limited: Collection[str], lookup: Lookup) -> None:
+        self.sent: Counter[str] = Counter()
         self._denied = denied
+        self._limited = limited
         self._lookup = lookup
 
     async def __call__(self, name: str, rdtype: str, /) -> DnsAnswer:
-        if any(apex in self._denied for apex in suffixes(name.lower())):
+        apex = next((apex for apex in suffixes(name.lower()) if apex in self._limited), "")
+        if apex in self._denied:
             raise DAY_LIMIT
+        if apex:
+            self.sent[apex] += 1
         return await self._lookup(name, rdtype)
 
 
-class DenyingBatchLookup(DenyingLookup, BatchLookup):
+class ChargedBatchLookup(ChargedLookup, BatchLookup):
     """The same for batches."""
 
-    def __init__(self, denied: Collection[str], lookup: BatchLookup) -> None:
-        super().__init__(denied, lookup)
+    def __init__(self, denied: Collection[str], limited: Collection[str], lookup: BatchLookup) -> None:
+        super().__init__(denied, limited, lookup)
         self._lookup_many = lookup.lookup_many
 
     async def lookup_many(
@@ -117,6 +141,7 @@ class DenyingBatchLookup(DenyingLookup, BatchLookup):
     ) -> Sequence[DnsAnswer | LookupFailed]:
         results: list[DnsAnswer | LookupFailed] = [DAY_LIMIT] * len(apexes)
         allowed = [position for position, apex in enumerate(apexes) if apex.lower() not in self._denied]
+        self.sent.update(apex for position in allowed if (apex := apexes[position].lower()) in self._limited)
 
         def set_result(index: int, result: DnsAnswer | LookupFailed) -> None:
             results[allowed[index]] = result

@@ -39,6 +39,11 @@ REASON_TEXTS = {
     "wrong-zone": "its zone is misspelled in the catalog",
     "wrong-query": "it does not hold this kind of query",
     "contradiction": "its test points contradict each other",
+    "formerr": "the server did not accept the query",
+    "notimp": "the server did not accept the query",
+    "time": "no time was left",
+    "day-limit": "its queries of today are used up",
+    "budget": "the queries of watches are used up",
 }
 
 

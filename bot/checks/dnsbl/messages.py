@@ -103,7 +103,7 @@ CODES: Mapping[str, FindingCode] = {
         remediation="Run `mailcheck doctor` where the bot runs: it says what to change at the resolver.",
     ),
 }
-# What a resolver does where many lists fail for this reason; the others are causes of REASONS.
+# What a resolver does where many lists fail for this reason; reasons about keys and zones are those of one list.
 RESOLVER_CAUSES: Mapping[str, str] = {
     "parked": "it answers for names that do not exist, or an ad blocker answers in its place",
     "stripped": "it removes answers in 127.0.0.0/8",
@@ -112,6 +112,14 @@ RESOLVER_CAUSES: Mapping[str, str] = {
     "servfail": "it cannot reach their name servers",
     "emptied": "the lists seem to be empty through it",
     "lists-everything": "every address seems to be listed through it",
+    "blocked": "the lists do not serve it, or it answers 127.0.0.1 in their place",
+    "public-resolver": "the lists do not answer a public resolver",
+    "quota": "the lists received too many queries from it",
+    "truncated": "it truncates answers",
+    "loop": "it answers with CNAME loops",
+    "formerr": "it does not accept the queries",
+    "notimp": "it does not accept the queries",
+    "contradiction": "its answers contradict themselves",
 }
 IMPACTS: Mapping[Severity, str] = {
     Severity.HIGH: "large receivers reject its mail",
@@ -162,6 +170,9 @@ REASONS: Mapping[str, Reason] = {
     "day-limit": Reason(
         "mailcheck has used up its share of the queries that the list allows in a day",
         "Check again after midnight UTC.",
+    ),
+    "budget": Reason(
+        "watches have used up their share of the queries that the list allows", "A later poll queries it again."
     ),
     "contradiction": Reason("its answer contradicts itself", CHECK_AGAIN),
     "stripped": Reason(

@@ -27,6 +27,7 @@ FREE = get_blocklist("psbl")
 CATALOG = Catalog((LIMITED, FREE, LIMITED_DOMAINS))
 ZONES = usable_zones(CATALOG, {})
 ALLOWED = 8  # 90 % of 98 % of 10
+CHECKS = ALLOWED - 2  # the two test points of the list, once
 
 
 def noon() -> datetime:
@@ -60,8 +61,9 @@ class People:
 
 async def test_check_beyond_the_day_is_unknown_and_not_sent(redis: Redis, tmp_path: Path) -> None:
     people = People(budget(tmp_path, redis))
-    states = [(await people())["spamcop"].facts["state"] for _ in range(ALLOWED)]
-    assert states == ["not_listed"] * ALLOWED
+    states = [(await people())["spamcop"].facts["state"] for _ in range(CHECKS)]
+    assert states == ["not_listed"] * CHECKS
+    assert len([name for name, _ in people.world.queries if name.endswith(LIMITED.zone)]) == ALLOWED
     people.world.queries.clear()
     findings = await people()
     assert (findings["spamcop"].verdict, findings["spamcop"].facts["reason"]) == (Verdict.UNKNOWN, "day-limit")
@@ -84,6 +86,13 @@ async def test_each_name_at_a_list_is_charged(redis: Redis, tmp_path: Path) -> N
     assert reasons == ["", "", "day-limit"]  # host, registered domain and PTR name: three at once
 
 
+async def test_texts_of_listings_are_charged(redis: Redis, tmp_path: Path) -> None:
+    people = People(budget(tmp_path, redis))
+    people.world.zone |= {f"{number}.113.0.203.{LIMITED.zone}": {"A": ["127.0.0.2"]} for number in range(1, 9)}
+    reasons = [(await people())["spamcop"].facts["reason"] for _ in range(5)]
+    assert reasons == ["", "", "", "day-limit", "day-limit"]  # an address and a text each, and the test points
+
+
 async def test_without_a_store_the_file_of_the_host_counts(tmp_path: Path) -> None:
     first, second = People(budget(tmp_path)), People(budget(tmp_path))
     for _ in range(ALLOWED):
@@ -94,7 +103,7 @@ async def test_without_a_store_the_file_of_the_host_counts(tmp_path: Path) -> No
 async def test_store_that_does_not_answer_is_replaced_by_the_file(tmp_path: Path) -> None:
     nobody = Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.1)
     people = People(budget(tmp_path, nobody))
-    for _ in range(ALLOWED):
+    for _ in range(CHECKS):
         assert (await people())["spamcop"].facts["state"] == "not_listed"
     assert (await people())["spamcop"].facts["reason"] == "day-limit"
     assert (tmp_path / "day.json").exists()
@@ -109,5 +118,5 @@ async def test_bulk_run_is_charged_as_it_goes(redis: Redis, tmp_path: Path) -> N
     for number in range(1, 12):
         findings = await check(CheckRequest(Target(ip_address(f"203.0.113.{number}"))), lookup)
         reasons += [finding.facts["reason"] for finding in findings if finding.subject == "spamcop"]
-    assert reasons == [""] * (ALLOWED - 2) + ["day-limit"] * 5  # its two test points count
+    assert reasons == [""] * CHECKS + ["day-limit"] * 5
     assert await DayBudgetStore(redis).used_today(["spamcop"], noon().timestamp()) == [ALLOWED]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bot.checks.dnsbl import InMemoryTrustCache, blocklist_check
-from bot.checks.dnsbl.resolver_fault import resolver_fault
+from bot.checks.dnsbl.messages import REASONS, RESOLVER_CAUSES
+from bot.checks.dnsbl.resolver_fault import OUR_REASONS, resolver_fault
 from bot.checks.dnsbl.zones import usable_zones
 from bot.models import DnsAnswer, Finding, LookupFailed, Report, Verdict
 from handlers.messages import report_card
+from handlers.messages.formatting import REASON_TEXTS
 from tests.bot.checks.dnsbl.lists import CATALOG, FakeClock, make_request
 from tests.bot.checks.dnsbl.test_bulk import FakeBulkLookup
 from tests.support.dns_world import World
@@ -66,6 +68,12 @@ async def test_fault_of_resolver_is_one_finding(fault: str, reason: str, cause: 
     assert "`mailcheck doctor`" in resolver.remediation
     assert resolver.facts["lists"] * 2 >= resolver.facts["of"] == len(findings)
     assert {finding.check for finding in findings} == {"blocklist"}
+
+
+def test_every_reason_has_words_of_a_resolver_and_of_a_card() -> None:
+    of_one_list = {"key-disabled", "key-misused", "wrong-zone", "wrong-query"}
+    assert REASONS.keys() - RESOLVER_CAUSES.keys() == of_one_list | OUR_REASONS
+    assert REASONS.keys() - REASON_TEXTS.keys() == set()
 
 
 async def test_fault_of_resolver_is_one_line_of_the_card() -> None:
