@@ -15,7 +15,8 @@ OPENING = """# Lists
 
 The lists that mailcheck asks, with the terms of their operators. Read the terms before you use a list: most are free
 for small, non-commercial use only. A list with a daily limit is asked no more often than its operator allows, by
-checks and watches together. Dates say when the operator's page was last read.
+checks and watches together. The date is that of the copy of the page that was read; `mailcheck doctor` warns
+after 18 months.
 """
 HEADINGS = {
     Severity.HIGH: "Large receivers reject",
@@ -78,7 +79,7 @@ def _cells(blocklist: Blocklist) -> tuple[str, ...]:
         blocklist.free_use,
         blocklist.commercial or "not published",
         _key(blocklist),
-        f"{blocklist.per_day:,}" if blocklist.per_day else "not published",
+        _per_day(blocklist),
         "; ".join(dict.fromkeys(code.meaning for code in _codes(blocklist) if code.effect.is_answer)),
         _removal(blocklist.removal),
         str(blocklist.source_seen or ""),
@@ -89,6 +90,12 @@ def _key(blocklist: Blocklist) -> str:
     if not blocklist.key:
         return "no"
     return f"`{blocklist.key}`" + ("" if blocklist.needs_key else ", optional")
+
+
+def _per_day(blocklist: Blocklist) -> str:
+    if not blocklist.per_day:
+        return "not published"
+    return f"{blocklist.per_day:,}" + (f"; {blocklist.key_per_day:,} with a free key" if blocklist.key_per_day else "")
 
 
 def _codes(blocklist: Blocklist) -> Iterable[ReturnCode]:

@@ -59,9 +59,9 @@ class Blocklist:
 
     `zone` may be displayed; `key_zone` contains `{key}` in place of the API key. `must_list` and
     `must_not_list` are the test points. `per_day` and `per_second` are the operator's query limits,
-    `free_use` and `commercial` its terms. `source_seen` is the date of the copy of the source that
-    was read. A list that is not `enabled` is asked only where the operator of mailcheck enables it.
-    `server` is the name server to ask instead of the resolver.
+    `key_per_day` the one of a free key, `free_use` and `commercial` its terms. `source_seen` is the
+    date of the copy of the source that was read. A list that is not `enabled` is asked only where the
+    operator of mailcheck enables it. `server` is the name server to ask instead of the resolver.
     """
 
     id: str
@@ -81,6 +81,7 @@ class Blocklist:
     key_zone: str = ""
     needs_key: bool = False
     per_day: int | None = None
+    key_per_day: int | None = None
     per_second: int | None = None
     registration_url: str = ""
     mailbox_hash: MailboxHash = MailboxHash.SHA1

@@ -157,6 +157,7 @@ class ListTable(Table):
     key_zone: str = ""
     needs_key: Flag = False
     per_day: Count | None = None
+    key_per_day: Count | None = None
     per_second: Count | None = None
     ip6_prefix: Count | None = None
     register_url: Url = Field(default="", alias="register")
@@ -219,6 +220,7 @@ class ListTable(Table):
             key_zone=self.key_zone,
             needs_key=self.needs_key,
             per_day=self.per_day,
+            key_per_day=self.key_per_day,
             per_second=self.per_second,
             registration_url=self.register_url,
             mailbox_hash=self.mailbox_hash,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 from bot.checks.dnsbl.catalog import Blocklist, Catalog, Controls, Kind
@@ -77,6 +77,8 @@ def zone_of(blocklist: Blocklist, keys: Mapping[str, str]) -> Zone | None:
     if blocklist.needs_key and not secret:
         return None
     apex = blocklist.key_zone.format(key=secret) if secret else blocklist.zone
+    if secret and blocklist.key_per_day:
+        blocklist = replace(blocklist, per_day=blocklist.key_per_day)
     must_list, must_not_list = (
         f"{_test_point_label(blocklist, test_point)}.{apex}"
         for test_point in (blocklist.must_list, blocklist.must_not_list)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bot.checks.dnsbl.catalog import Blocklist, Catalog, Kind
 from bot.checks.dnsbl.catalog_file import BUILT_IN, CodeRow, ListTable, RemovalTable, load, parse_catalog
 from bot.checks.dnsbl.return_codes import Effect, Pattern, RemovalParty, Severity, octets_of
-from bot.checks.dnsbl.zones import usable_zones
+from bot.checks.dnsbl.zones import usable_zones, zone_of
 from bot.inputs.toml_tables import DataFileError
 from tests.bot.checks.dnsbl.lists import CATALOG, get_blocklist
 
@@ -132,6 +132,11 @@ def test_zone_test_points_match_the_list(list_id, must_list, must_not_list):
     assert (zone.must_list, zone.must_not_list) == (must_list, must_not_list)
 
 
+def test_zone_with_a_key_has_the_daily_limit_of_the_key():
+    limits = [zone_of(get_blocklist("spamhaus-zen"), keys) for keys in ({}, {"spamhaus": "k3y"})]
+    assert [zone.blocklist.per_day for zone in limits if zone] == [300_000, 100_000]
+
+
 def test_load_file_replaces_builtin_catalog(tmp_path):
     file = tmp_path / "lists.toml"
     file.write_text(
@@ -209,7 +214,7 @@ KINDS = {
         **dict.fromkeys(
             ("source", "register", "must_list", "must_not_list", "key", "key_zone", "mailbox_hash"), "text"
         ),
-        **dict.fromkeys(("per_day", "per_second", "ip6_prefix"), "number"),
+        **dict.fromkeys(("per_day", "key_per_day", "per_second", "ip6_prefix"), "number"),
         **dict.fromkeys(("removal", "codes"), "table"),
         "kinds": "list",
         **dict.fromkeys(("free_use", "commercial", "server"), "text"),
