@@ -32,6 +32,7 @@ from bot.checks.dnsbl.zones import Zone
 from bot.models import Finding, Link, Role, Verdict
 
 CHECK = "blocklist"
+MAX_TXT_CHARS = 300
 PLACEHOLDER = re.compile(r"\{(ip|domain|email)\}")
 EFFECT_CODES = {  # worst first
     Effect.LISTED: "blocklist.listed",
@@ -113,7 +114,7 @@ def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classific
     summary, remediation = text.fill(values)
     facts = {
         "sublists": list(dict.fromkeys(code.sublist for code in codes if code.sublist)),
-        "txt": [zone.redact(text) for text in txt],
+        "txt": [zone.redact(text)[:MAX_TXT_CHARS] for text in txt],  # a key is never cut in half
         "severity": worst.severity.value,
         "effect": Effect.INFO.value if name.is_providers else worst.effect.value,
         "means": list(dict.fromkeys(code.meaning for code in codes)),

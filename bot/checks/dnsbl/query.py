@@ -14,7 +14,6 @@ from bot.models import TIMED_OUT, BatchLookup, Lookup, LookupFailed, LookupResul
 RETRIED = frozenset({"servfail"})  # a lost answer is tried again by the client itself
 RETRY_DELAYS_S = (0.05, 0.25)
 MAX_TXT_RECORDS = 4
-MAX_TXT_CHARS = 300
 
 
 @dataclass(slots=True)
@@ -136,7 +135,7 @@ async def retries(lookup: Lookup, name: str, result: LookupResult) -> AsyncItera
 
 
 async def listing_txt(lookup: Lookup, name: str) -> tuple[str, ...]:
-    """Return the TXT records of an entry, truncated.
+    """Return the first TXT records of an entry.
 
     TXT is optional (RFC 5782 section 2.1), so a failed lookup yields an empty tuple.
     """
@@ -144,4 +143,4 @@ async def listing_txt(lookup: Lookup, name: str) -> tuple[str, ...]:
         answer = await lookup(name, "TXT")
     except LookupFailed:
         return ()
-    return tuple(text[:MAX_TXT_CHARS] for text in answer.records[:MAX_TXT_RECORDS])
+    return tuple(answer.records[:MAX_TXT_RECORDS])

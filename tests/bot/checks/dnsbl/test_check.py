@@ -140,6 +140,15 @@ async def test_check_key_is_queried_and_never_displayed():
         assert key not in repr(usable_zones(CATALOG, KEYS))
 
 
+@pytest.mark.parametrize("before", [280, 290, 299])
+async def test_check_key_at_the_end_of_a_truncated_text_is_not_displayed(before):
+    key = KEYS["spamhaus"]
+    name = f"5.113.0.203.{key}.zen.dq.spamhaus.net"
+    world = healthy_world({name: {"A": ["127.0.0.4"], "TXT": ["-" * before + key.upper()]}}, KEYS)
+    findings = await make_check(keys=KEYS)(make_request(), world)
+    assert findings[0].facts["txt"] == ["-" * before + "…"]
+
+
 async def test_check_txt_is_queried_for_listings_and_truncated():
     finding = await zen_finding_for(["127.0.0.4"], txt=["x" * 5000] * 9)
     assert [len(text) for text in finding.facts["txt"]] == [300] * 4
