@@ -58,3 +58,18 @@ def test_name_parts_are_split_at_capitals_and_underscores() -> None:
     assert {"slack", "errand"} <= parts_of("SlackErrands")
     assert "errand" in parts_of("_from_errand")
     assert not parts_of("handler_keepalive_lookup") & WORDS
+
+
+NOT_OURS = re.compile(r"mc1:[a-z_:]*|math\.floor")  # stored keys, and Lua's own
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "bot/storage/scripts").glob("*.lua")), ids=lambda path: path.name)
+def test_scripts_contain_no_word_to_avoid(path: Path) -> None:
+    """Comments, too: a script is read with them. Names of stored keys stay as they are."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    words = [
+        (number, word)
+        for number, line in enumerate(lines, 1)
+        for word in re.findall(r"[A-Za-z_]+", NOT_OURS.sub("", line))
+    ]
+    assert [(number, word) for number, word in words if parts_of(word) & WORDS] == []

@@ -53,8 +53,8 @@ UNKNOWN_ATTEMPT_AGE = timedelta(days=1)  # so far back an attempt is looked up w
 RESUME_WITHIN = timedelta(minutes=5)  # first poll after a resume
 ANNOUNCED = frozenset({NoticeReason.QUARANTINED, NoticeReason.TRUSTED})
 LIMIT_MESSAGES = {
-    "room": CHANNEL_LIMIT.format(count=MAX_WATCHES_PER_CHANNEL),
-    "space": WORKSPACE_LIMIT.format(count=MAX_WATCHES_PER_WORKSPACE),
+    "channel": CHANNEL_LIMIT.format(count=MAX_WATCHES_PER_CHANNEL),
+    "workspace": WORKSPACE_LIMIT.format(count=MAX_WATCHES_PER_WORKSPACE),
 }
 
 

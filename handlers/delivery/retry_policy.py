@@ -66,9 +66,9 @@ class EarliestAttempt:
 class PauseScope(StrEnum):
     """Which watches to pause after an error."""
 
-    NONE = "nobody"
-    CHANNEL = "room"
-    WORKSPACE = "space"
+    NONE = "none"
+    CHANNEL = "channel"
+    WORKSPACE = "workspace"
 
 
 @dataclass(frozen=True, slots=True)

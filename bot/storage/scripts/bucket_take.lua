@@ -1,8 +1,8 @@
--- Takes questions from the bucket of a list, which fills by itself.
+-- Takes queries from the token bucket of a list.
 -- ARGV: operation, list, now, wanted, tokens a second, most tokens, how many seconds clocks may differ,
--- and how many watches and people together may ask in a day; 0 or nothing where there is no such limit.
--- Returns how many were taken. Sent again as the next command for this list it says the same and takes none.
-local operation, list, now, wanted, pace, most, apart, limit = unpack(ARGV, 1, 8)
+-- and how many watches and people together may query in a day; 0 or nothing where there is no such limit.
+-- Returns how many were taken. Sent again as the next command for this list it returns the same and takes none.
+local operation, list, now, wanted, rate, most, apart, limit = unpack(ARGV, 1, 8)
 local key = 'mc1:bucket:' .. list
 local tokens, at, by, had, day, used = unpack(renew('HMGET', key, 'tokens', 'at', 'by', 'had', 'day', 'used'))
 if by == operation then
@@ -16,7 +16,7 @@ if not tokens or tokens < 0 or tokens ~= tokens or not (at >= 0) then
 elseif at > now + tonumber(apart) then
     at = now  -- filled by a clock that was wrong
 end
-local filled = math.min(most, tokens + math.max(0, now - at) * pace)
+local filled = math.min(most, tokens + math.max(0, now - at) * rate)
 -- What was taken since midnight UTC is counted.
 local today = math.floor(now / 86400)
 used = tonumber(day) == today and tonumber(used) or 0
@@ -24,8 +24,8 @@ used = used >= 0 and used < 2 ^ 53 and used or 0
 limit = tonumber(limit) or 0
 if limit > 0 then
     local people = try('HMGET', 'mc1:day:' .. list, 'day', 'total')
-    local asked = people and tonumber(people[1]) == today and tonumber(people[2]) or 0
-    wanted = math.min(tonumber(wanted), limit - used - asked)
+    local queried = people and tonumber(people[1]) == today and tonumber(people[2]) or 0
+    wanted = math.min(tonumber(wanted), limit - used - queried)
 end
 local taken = math.max(0, math.min(tonumber(wanted), math.floor(filled)))
 used = used + taken

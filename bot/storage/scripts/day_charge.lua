@@ -1,7 +1,7 @@
 -- Charges people's questions to the days of lists: all that are wanted of a list, or as many as are left.
 -- ARGV: operation, now, workspace, 1 if all or none, share of a day that may be used, share of one workspace,
 -- share of watches, then of each list: id, questions a day that its operator allows, questions wanted.
--- Returns how many were granted of each. Sent again as the next command for these lists it says the same.
+-- Returns how many were granted of each. Sent again as the next command for these lists it returns the same.
 local operation, now, workspace, whole = ARGV[1], tonumber(ARGV[2]), 'w:' .. ARGV[3], ARGV[4] == '1'
 local most, own_most, watch_most = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local today = math.floor(now / 86400)

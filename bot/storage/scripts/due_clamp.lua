@@ -1,12 +1,12 @@
 -- Brings back due times that are further ahead than they can be, as a clock that was wrong leaves them.
 -- ARGV: schedule, now, until when the lease holds, until when that of a range holds, when to come back where all rest,
--- furthest a due may be where no watch says it, where to put it then, furthest for a muted watch, jitter, subject, ...
--- A look is due within the interval of its watch times what the budget of its lists stretches it, and goes to a place
--- in that interval that is its own, so that looks do not come all at once.
--- What cannot be read counts as if no watch said it. Returns how many were brought back. Sent again it finds nothing.
-local schedule, now, lease, range_lease, rested, most, back, muted, jitter = unpack(ARGV, 1, 9)
+-- furthest a due may be where no watch limits it, where to put it then, furthest for a muted watch, jitter, subject, ...
+-- A poll is due within the interval of its watch times what the budget of its lists stretches it, and goes to a place
+-- in that interval that is its own, so that polls do not come all at once.
+-- What cannot be read counts as if no watch named it. Returns how many were brought back. Sent again it finds nothing.
+local schedule, now, lease, range_lease, paused_until, most, back, muted, jitter = unpack(ARGV, 1, 9)
 now, most = tonumber(now), tonumber(most)
-local is_looks, is_tells = schedule == 'mc1:looks', schedule == 'mc1:tells'
+local is_polls, is_notices = schedule == 'mc1:looks', schedule == 'mc1:tells'
 local stretched, brought = {}, 0
 
 -- The document of a text as a table; an empty one where it cannot be read.
@@ -15,9 +15,9 @@ local function decode(text)
     return readable and type(document) == 'table' and document or {}
 end
 
-local function factor(space, watch)
-    stretched[space] = stretched[space] or decode(try('HGET', 'mc1:stretched', space))
-    local kinds, factors = stretched[space], 1
+local function factor(workspace, watch)
+    stretched[workspace] = stretched[workspace] or decode(try('HGET', 'mc1:stretched', workspace))
+    local kinds, factors = stretched[workspace], 1
     if type(watch.network) == 'string' then
         factors = math.max(factors, tonumber(kinds[string.find(watch.network, ':', 1, true) and 'ip6' or 'ip4']) or 1)
     end
@@ -27,20 +27,20 @@ local function factor(space, watch)
     return factors
 end
 
-local function furthest(id, room)
-    local space = room and string.match(room, '^[^/]+/[^/]+')
-    if not space then
+local function furthest(id, channel)
+    local workspace = channel and string.match(channel, '^[^/]+/[^/]+')
+    if not workspace then
         return most
     end
-    if try('HEXISTS', 'mc1:resting', room) == 1 or try('HEXISTS', 'mc1:resting', space) == 1 then
-        return tonumber(rested)
+    if try('HEXISTS', 'mc1:resting', channel) == 1 or try('HEXISTS', 'mc1:resting', workspace) == 1 then
+        return tonumber(paused_until)
     end
-    if is_looks then
-        local watch = decode(try('HGET', 'mc1:watches:' .. room, id))
+    if is_polls then
+        local watch = decode(try('HGET', 'mc1:watches:' .. channel, id))
         local every = tonumber(watch.every)
-        return every and every > 0 and now + every * factor(space, watch) * jitter or most
+        return every and every > 0 and now + every * factor(workspace, watch) * jitter or most
     end
-    local incident = is_tells and try('HGET', 'mc1:incidents:' .. room, id)
+    local incident = is_notices and try('HGET', 'mc1:incidents:' .. channel, id)
     local held = decode(incident and string.match(incident, '^%S+ (.*)$'))
     return type(held.muted) == 'table' and tonumber(muted) or most
 end
@@ -55,7 +55,7 @@ for i = 10, #ARGV do
     bound = math.max(bound or most, tonumber(string.find(subject, '/', 1, true) and range_lease or lease))
     if due and tonumber(due) > bound then
         local place = tonumber(string.sub(redis.sha1hex(subject), 1, 8), 16) / 2 ^ 32
-        redis.call('ZADD', schedule, is_looks and string.format('%.3f', now + (bound - now) * place) or back, subject)
+        redis.call('ZADD', schedule, is_polls and string.format('%.3f', now + (bound - now) * place) or back, subject)
         brought = brought + 1
     end
 end

@@ -1,13 +1,13 @@
--- Moves the first letter of a room's outbox one step, if it still is that letter.
--- ARGV: operation, step, room, letter, a time, tries as read, thread ('': none), message, seconds to remember a thread.
--- 'sending' marks the intent for the one who read the letter as it is; 'held' takes back the intent that
--- has so many tries, and lets the room wait until that time; 'waits' only lets it wait, and never shortens a wait; 'sent' and
--- 'dropped' take the letter out.
+-- Moves the first message of a channel's outbox one step, if it still is that message.
+-- ARGV: operation, step, channel, message, a time, tries as read, thread ('': none), message_id, seconds to remember a thread.
+-- 'sending' marks the intent for the one who read the message as it is; 'held' takes back the intent that
+-- has so many tries, and lets the channel wait until that time; 'waits' only lets it wait, and never shortens a wait; 'sent' and
+-- 'dropped' take the message out.
 -- Returns whether the step was made. Sent again, a step has no second effect.
-local operation, step, room, letter, at, tries, thread, message, remembered = unpack(ARGV, 1, 9)
-local outbox, intent = 'mc1:outbox:' .. room, 'mc1:intent:' .. room
+local operation, step, channel, message, at, tries, thread, message_id, remembered = unpack(ARGV, 1, 9)
+local outbox, intent = 'mc1:outbox:' .. channel, 'mc1:intent:' .. channel
 local first = try('LINDEX', outbox, 0)
-if not first or string.sub(first, 1, #letter + 1) ~= letter .. '\n' then
+if not first or string.sub(first, 1, #message + 1) ~= message .. '\n' then
     return answer(false)
 end
 if step == 'sending' then
@@ -23,19 +23,19 @@ elseif step == 'held' then
         return answer(false)
     end
     try('HDEL', intent, 'at')
-    try('ZADD', 'mc1:waiting', at, room)
+    try('ZADD', 'mc1:waiting', at, channel)
 elseif step == 'waits' then
-    try('ZADD', 'mc1:waiting', 'GT', at, room)
+    try('ZADD', 'mc1:waiting', 'GT', at, channel)
 else
     redis.call('LPOP', outbox)
     redis.call('DEL', intent)
     if thread ~= '' then
-        redis.call('SET', 'mc1:thread:' .. room .. ':' .. thread, message, 'EX', remembered)
+        redis.call('SET', 'mc1:thread:' .. channel .. ':' .. thread, message_id, 'EX', remembered)
     end
     if redis.call('EXISTS', outbox) == 0 then
-        try('ZREM', 'mc1:waiting', room)
+        try('ZREM', 'mc1:waiting', channel)
     else
-        try('ZADD', 'mc1:waiting', 0, room)
+        try('ZADD', 'mc1:waiting', 0, channel)
     end
 end
 return answer(true)

@@ -1,30 +1,30 @@
--- Ends looks: what is remembered, what rooms must be told and when to look again change together, or not at all.
--- ARGV: schedule, most letters in a room's outbox, when to look again at what could not be stored, and JSON [[subject,
--- lease, look due or '', ask due or '', tell due or '', [[room, id, was, operation, incident, history or '' (as it was),
--- [letter, ...]], ...]], ...].
--- A letter is its id, a line break, and its text. '' takes the subject out of that schedule, but never out of the looks.
--- A subject whose lease is over, or was ended by this very call sent before, is left as it is. A watch that somebody
--- changed since it was read, or whose room has too many letters, is left as it is and due again.
+-- Ends polls: what is remembered, which messages are due and when to poll again change together, or not at all.
+-- ARGV: schedule, most messages in a channel's outbox, when to poll again at what could not be stored, and JSON [[subject,
+-- lease, poll due or '', recheck due or '', notice due or '', [[channel, id, was, operation, incident, history or '' (as it was),
+-- [message, ...]], ...]], ...].
+-- A message is its id, a line break, and its text. '' takes the subject out of that schedule, but never out of the polls.
+-- A subject whose lease is over, or was ended by this very call sent before, is left as it is. A watch that was
+-- changed since it was read, or whose channel has too many messages, is left as it is and due again.
 -- Returns for each subject 'done', 'again' or 'late'.
 local schedule, most, again_at = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local ends = {}
 
-local function changed(room, id, was, operation, incident, history, letters)
-    local incidents, outbox = 'mc1:incidents:' .. room, 'mc1:outbox:' .. room
+local function changed(channel, id, was, operation, incident, history, messages)
+    local incidents, outbox = 'mc1:incidents:' .. channel, 'mc1:outbox:' .. channel
     local held = try('HGET', incidents, id)
     if not held or string.match(held, '^%S+') ~= was then
         return false
     end
-    if #letters > 0 then
-        if renew('LLEN', outbox) + #letters > most then
+    if #messages > 0 then
+        if renew('LLEN', outbox) + #messages > most then
             return false
         end
-        redis.call('RPUSH', outbox, unpack(letters))
-        try('ZADD', 'mc1:waiting', 'NX', 0, room)
+        redis.call('RPUSH', outbox, unpack(messages))
+        try('ZADD', 'mc1:waiting', 'NX', 0, channel)
     end
     redis.call('HSET', incidents, id, operation .. ' ' .. incident)
     if history ~= '' then
-        renew('HSET', 'mc1:history:' .. room, id, history)
+        renew('HSET', 'mc1:history:' .. channel, id, history)
     end
     return true
 end
@@ -46,13 +46,13 @@ local function plan(name, due, subject, stored)
     end
 end
 
-local looks, subjects = cjson.decode(ARGV[4]), {}
-for i, look in ipairs(looks) do
-    subjects[i] = look[1]
+local polls, subjects = cjson.decode(ARGV[4]), {}
+for i, poll in ipairs(polls) do
+    subjects[i] = poll[1]
 end
 local scores = try('ZMSCORE', schedule, unpack(subjects))
-for i, look in ipairs(looks) do
-    local subject, lease, look_due, ask_due, tell_due, changes = unpack(look)
+for i, poll in ipairs(polls) do
+    local subject, lease, poll_due, recheck_due, notice_due, changes = unpack(poll)
     local score = scores and scores[i]
     if not score or tonumber(score) ~= tonumber(lease) then
         ends[i] = 'late'
@@ -61,15 +61,15 @@ for i, look in ipairs(looks) do
         for _, change in ipairs(changes) do
             all = changed(unpack(change)) and all
         end
-        plan('mc1:looks', look_due, subject, all)
-        plan('mc1:asks', ask_due, subject, all)
-        plan('mc1:tells', tell_due, subject, all)
+        plan('mc1:looks', poll_due, subject, all)
+        plan('mc1:asks', recheck_due, subject, all)
+        plan('mc1:tells', notice_due, subject, all)
         ends[i] = all and 'done' or 'again'
     end
 end
 for name, list in pairs(dues) do
     if #list > 0 then
-        -- Looks are built anew where they cannot be read; the others begin again.
+        -- Polls are built anew where they cannot be read; the others begin again.
         local add = name == 'mc1:looks' and try or renew
         add('ZADD', name, unpack(list))
     end

@@ -1,8 +1,8 @@
--- Replaces what is remembered of all lists, if nobody did so since it was read, and adds the notes that come of it, and the
--- letters that tell rooms of them.
+-- Replaces what is remembered of all lists, if it was not replaced since it was read, and adds the notes that follow, and the
+-- messages about them.
 -- ARGV: operation, the operation that wrote what was read ('': nothing), text, most notes, how many notes, note, ...,
--- room, letter, ... A letter is its id, a line break, and its text.
--- Returns whether it was replaced. Sent again it says the same and adds nothing.
+-- channel, message, ... A message is its id, a line break, and its text.
+-- Returns whether it was replaced. Sent again it returns the same and adds nothing.
 local operation, was, text, most = unpack(ARGV, 1, 4)
 local notes = tonumber(ARGV[5])
 local held = try('GET', 'mc1:lists')

@@ -1,4 +1,4 @@
--- Runs in front of every script: one stored value that cannot be read stops nobody else.
+-- Runs in front of every script: one stored value that cannot be read stops no other.
 -- What could not be read is handed back beside the result, as [key, field, reason].
 local unreadable = {}
 
@@ -24,7 +24,7 @@ local function try(command, key, ...)
     return reply
 end
 
--- Renames a key, so that it stays for the operator and is in nobody's way.
+-- Renames a key, so that it stays for the operator and blocks nothing.
 local function set_aside(key)
     local place = 'mc1:unreadable:' .. string.sub(key, 5)
     local free, number = place, 1

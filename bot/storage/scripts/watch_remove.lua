@@ -1,25 +1,25 @@
--- Ends a watch; the last one of a subject ends its looks too.
--- ARGV: operation, room, space, id, subject, seconds to remember a removed watch, then what the watch wished for: name
--- and number of questions.
--- Messages that wait in the outbox of the room may be about the watch, so its text is kept for them.
--- Returns whether there was such a watch. Sent again within ten minutes it says the same.
-local operation, room, space, id, subject, remembered = unpack(ARGV, 1, 6)
-local done, removed = 'mc1:done:' .. operation, 'mc1:removed:' .. room
-local watch = try('HGET', 'mc1:watches:' .. room, id)
-if (try('HDEL', 'mc1:watches:' .. room, id) or 0) == 0 then
+-- Ends a watch; the last one of a subject ends its polls too.
+-- ARGV: operation, channel, workspace, id, subject, seconds to remember a removed watch, then its demand: name
+-- and number of queries.
+-- Messages that wait in the outbox of the channel may be about the watch, so its text is stored for them.
+-- Returns whether there was such a watch. Sent again within ten minutes it returns the same.
+local operation, channel, workspace, id, subject, remembered = unpack(ARGV, 1, 6)
+local done, removed = 'mc1:done:' .. operation, 'mc1:removed:' .. channel
+local watch = try('HGET', 'mc1:watches:' .. channel, id)
+if (try('HDEL', 'mc1:watches:' .. channel, id) or 0) == 0 then
     return answer(redis.call('EXISTS', done) == 1)
 end
 redis.call('SET', done, 1, 'EX', 600)
-if watch and redis.call('EXISTS', 'mc1:outbox:' .. room) == 1 then
+if watch and redis.call('EXISTS', 'mc1:outbox:' .. channel) == 1 then
     renew('HSET', removed, id, watch)
     redis.call('EXPIRE', removed, remembered)
 end
-try('HDEL', 'mc1:incidents:' .. room, id)
-try('HDEL', 'mc1:history:' .. room, id)
-if count('mc1:rooms:' .. space, room, -1) <= 0 then
-    try('HDEL', 'mc1:rooms:' .. space, room)
+try('HDEL', 'mc1:incidents:' .. channel, id)
+try('HDEL', 'mc1:history:' .. channel, id)
+if count('mc1:rooms:' .. workspace, channel, -1) <= 0 then
+    try('HDEL', 'mc1:rooms:' .. workspace, channel)
 end
-try('SREM', 'mc1:subject:' .. subject, id .. ' ' .. room)
+try('SREM', 'mc1:subject:' .. subject, id .. ' ' .. channel)
 if redis.call('EXISTS', 'mc1:subject:' .. subject) == 0 then
     try('ZREM', 'mc1:looks', subject)
     try('ZREM', 'mc1:asks', subject)

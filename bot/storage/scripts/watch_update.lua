@@ -1,17 +1,17 @@
--- Replaces what is remembered of a watch, if nobody did so since it was read.
--- ARGV: operation, room, id, the operation that wrote what was read, incident, history ('': as it was), subject, when
--- to speak ('': as it was to be).
--- Returns whether it was replaced. Sent again it says the same.
-local operation, room, id, was, incident, history, subject, tell = unpack(ARGV, 1, 8)
-local held = try('HGET', 'mc1:incidents:' .. room, id)
+-- Replaces what is remembered of a watch, if it was not changed since it was read.
+-- ARGV: operation, channel, id, the operation that wrote what was read, incident, history ('': as it was), subject, when
+-- its next message is due ('': as before).
+-- Returns whether it was replaced. Sent again it returns the same.
+local operation, channel, id, was, incident, history, subject, due = unpack(ARGV, 1, 8)
+local held = try('HGET', 'mc1:incidents:' .. channel, id)
 local by = held and string.match(held, '^%S+')
 if by == was then
-    redis.call('HSET', 'mc1:incidents:' .. room, id, operation .. ' ' .. incident)
+    redis.call('HSET', 'mc1:incidents:' .. channel, id, operation .. ' ' .. incident)
     if history ~= '' then
-        renew('HSET', 'mc1:history:' .. room, id, history)
+        renew('HSET', 'mc1:history:' .. channel, id, history)
     end
-    if tell ~= '' then
-        try('ZADD', 'mc1:tells', 'LT', tell, subject)
+    if due ~= '' then
+        try('ZADD', 'mc1:tells', 'LT', due, subject)
     end
 end
 return answer(by == was or by == operation)
