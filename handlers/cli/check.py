@@ -60,28 +60,40 @@ def check(
         raise BadInput("--resume goes on with a --file; name one.")
     command = read_words(targets, template) if targets else CheckCommand(())
     fresh, explained = no_cache or command.fresh, explained or command.explained
-    status, typed, source = ExitStatus(), command.requests, file or ""
+    status, typed = ExitStatus(), command.requests
 
     async def check_targets(core: Core) -> None:
-        reports = run_requests(core.check_runner, typed, fresh)
+        if file is not None:
+            await _check_file(core, FileRun(file, resume, template, as_json), typed, status, fresh=fresh)
+            return
         shown = Shown(as_json, explained, command.with_tree)
-        await print_reports(reports, status, sys.stdout, shown, total=len(typed))
+        await print_reports(run_requests(core.check_runner, typed, fresh), status, sys.stdout, shown, total=len(typed))
 
-    async def check_file(core: Core) -> None:
-        checkpoint = Checkpoint(resume, source)
-        checkpoint.restore(status)
-        with open_text(source) as text:
-            lines = read_lines(text, typed, template, checkpoint, status, error_console)
-            results = run_lines(core.bulk_runner(fresh=fresh), lines, fresh)
-            total = count_lines(source) if error_console.is_terminal else None
-            printer = ReportPrinter(sys.stdout, error_console, as_json, total)
-            await printer.print_all(results, checkpoint, status)
-
-    if file is None:
-        run(check_targets)
-    else:
-        run(check_file)
+    run(check_targets)
     raise typer.Exit(status.code)
+
+
+@dataclass(frozen=True, slots=True)
+class FileRun:
+    """A file to check line by line, and where to note how far the run is."""
+
+    file: str
+    resume: Path | None
+    template: CheckRequest
+    as_json: bool
+
+
+async def _check_file(
+    core: Core, file_run: FileRun, typed: Sequence[CheckRequest], status: ExitStatus, *, fresh: bool
+) -> None:
+    checkpoint = Checkpoint(file_run.resume, file_run.file)
+    checkpoint.restore(status)
+    with open_text(file_run.file) as text:
+        lines = read_lines(text, typed, file_run.template, checkpoint, status, error_console)
+        results = run_lines(core.bulk_runner(fresh=fresh), lines, fresh)
+        total = count_lines(file_run.file) if error_console.is_terminal else None
+        printer = ReportPrinter(sys.stdout, error_console, file_run.as_json, total)
+        await printer.print_all(results, checkpoint, status)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from bot.inputs.durations import format_duration
 from bot.monitoring.models import Alert, AlertReason, Incident, Problem, Watch
 from bot.monitoring.observations import BLOCKLIST
 from handlers.message import Button, Card, Fact, Line, Tone
-from handlers.messages.formatting import MUTE_DURATIONS
+from handlers.messages.formatting import MUTE_DURATIONS, removal_buttons
 from handlers.messages.problems import (
     address_table,
     cleared_lines,
@@ -152,7 +152,6 @@ REPLY_RENDERERS: Mapping[AlertReason, Callable[[Watch, Alert], Card]] = {
 
 
 NOT_WATCHED = "It is not watched any more, so this message no longer follows it."
-MAX_REMOVAL_BUTTONS = 3
 MAX_CHECKED = 16  # addresses per check
 INVITE_STEP = "Add mailcheck to the channel again (in Slack: /invite @mailcheck) to resume its watches."
 
@@ -198,7 +197,7 @@ def reply_card(watch: Watch, alert: Alert) -> Card:
     card = render_reply(watch, alert)
     alone = alert.is_root and alert.opened_at is None
     check = _check_button(watch, alert.new) if alone else ()
-    return replace(card, buttons=(*removal_buttons(alert.new), *card.buttons, *check))
+    return replace(card, buttons=(*problem_buttons(alert.new), *card.buttons, *check))
 
 
 def undeliverable_card(watch: Watch, reason: str) -> Card:
@@ -236,7 +235,7 @@ def _open_root_card(
         ),
         facts=(Fact("Since", format_time(opened)), *acknowledged, *mute),
         table=address_table(ranked) if watch.is_range else None,
-        buttons=(*removal_buttons(ranked), *_incident_buttons(watch, incident), *_check_button(watch, ranked)),
+        buttons=(*problem_buttons(ranked), *_incident_buttons(watch, incident), *_check_button(watch, ranked)),
         footnote=_footnote(watch),
     )
 
@@ -271,15 +270,10 @@ def _incident_buttons(watch: Watch, incident: Incident) -> list[Button]:
     return [*acknowledge, mute]
 
 
-def removal_buttons(problems: Iterable[Problem]) -> tuple[Button, ...]:
-    """Links to the removal forms of the worst lists, one for each page."""
-    links = {
-        link.url: Button(f"{problem_name(p)}: {link.label.lower()}", url=link.url)
-        for p in sorted(problems, key=problem_sort_key)
-        for link in p.last_observation.links[:1]
-    }
-    buttons = tuple(links.values())[:MAX_REMOVAL_BUTTONS]
-    return tuple(replace(button, primary=number == 0) for number, button in enumerate(buttons))
+def problem_buttons(problems: Iterable[Problem]) -> tuple[Button, ...]:
+    """Links to the removal pages of the worst lists."""
+    ranked = sorted(problems, key=problem_sort_key)
+    return removal_buttons((problem_name(p), link) for p in ranked for link in p.last_observation.links[:1])
 
 
 def _check_button(watch: Watch, problems: Iterable[Problem]) -> tuple[Button, ...]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bot.checks.registry import CHECK_IDS, CHECK_NAMES
 from bot.inputs.domain_names import display_domain
-from bot.models import CheckRequest, Finding, Report, Verdict
-from handlers.message import Card, Line, Select, Tone
+from bot.models import CheckRequest, Finding, Link, Report, Verdict
+from handlers.message import Button, Card, Line, Select, Tone
 
 TONES = {Verdict.PASS: Tone.GOOD, Verdict.UNKNOWN: Tone.UNSURE, Verdict.WARN: Tone.WARN, Verdict.FAIL: Tone.BAD}
 SEVERITIES = ("high", "medium", "low", "none")
 SPECIAL_PURPOSE = "network.special-purpose"
+MAX_REMOVAL_BUTTONS = 3
 MUTE_DURATIONS = Select(
     "For how long?",
     (("1h", "1 hour"), ("8h", "8 hours"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days")),
@@ -126,3 +127,12 @@ def findings_card(title: str, findings: Sequence[Finding]) -> Card:
     ranked = sorted(findings, key=lambda finding: -finding.verdict)
     worst = ranked[0].verdict if ranked else Verdict.PASS
     return Card(title, TONES[worst], lines=tuple(finding_line(finding) for finding in ranked))
+
+
+def removal_buttons(pages: Iterable[tuple[str, Link]]) -> tuple[Button, ...]:
+    """Buttons to the first removal pages, one for each page; `pages` are names of lists, worst first, with a page."""
+    labels: dict[str, str] = {}
+    for name, link in pages:
+        labels.setdefault(link.url, f"{name}: {link.label.lower()}")
+    first = list(labels.items())[:MAX_REMOVAL_BUTTONS]
+    return tuple(Button(label, url=url, primary=number == 0) for number, (url, label) in enumerate(first))

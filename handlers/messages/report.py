@@ -22,6 +22,7 @@ from handlers.messages.formatting import (
     is_problem,
     list_name,
     pluralize,
+    removal_buttons,
     request_label,
     summarize_report,
     verdict_word,
@@ -86,7 +87,6 @@ RESOLVER_FAULT = "dns.resolver-fault"  # it stands for all lists that fail for i
 MAX_PROBLEMS = 8
 MAX_WITH_STEP = 4  # of these, with their own step: more cannot be read in ten seconds
 MIN_TABLE_LISTINGS = 3  # fewer are separate lines, with their own step
-MAX_REMOVAL_BUTTONS = 2
 # Neither a problem nor a success.
 NEUTRAL_SUFFIXES = (
     ".missing",
@@ -130,15 +130,7 @@ def report_card(report: Report, with_tree: bool = False) -> Card:
     listings = [f for f in problems if f.check == "blocklist"]
     uses_table = len(listings) >= MIN_TABLE_LISTINGS
     detailed = [f for f in problems if not (uses_table and f.check == "blocklist")]
-    explained = {f.facts["reason"] for f in problems if f.code == RESOLVER_FAULT}
-    unanswered = [
-        f
-        for f in report.findings
-        if f.verdict is Verdict.UNKNOWN
-        and f not in problems
-        and f.check == "blocklist"
-        and f.facts.get("reason") not in explained
-    ]
+    unanswered = _unanswered(report.findings, problems)
     step = next((f.remediation for f in (*problems, *unanswered) if f.remediation), "")
     spf_tree = spf_tree_block(report.findings, requested=with_tree)
     shows_tree = with_tree or any(f.check == "spf" for f in problems[:1])
@@ -160,7 +152,7 @@ def report_card(report: Report, with_tree: bool = False) -> Card:
         text_block=spf_tree if shows_tree else None,
         table=_listing_table(listings) if uses_table else None,
         buttons=(
-            *_removal_buttons(problems),
+            *removal_buttons((list_name(f), link) for f in listings for link in f.links[:1]),
             *_tree_button(report.request, spf_tree, shows_tree),
             *explain_button(report.request),
             check_again_button(report.request),
@@ -168,6 +160,13 @@ def report_card(report: Report, with_tree: bool = False) -> Card:
         ),
         footnote=report_footnote(report),
     )
+
+
+def _unanswered(findings: Sequence[Finding], problems: Sequence[Finding]) -> list[Finding]:
+    """Lists without an answer, but for those that a fault of the resolver explains."""
+    explained = {f.facts["reason"] for f in problems if f.code == RESOLVER_FAULT}
+    unknown = (f for f in findings if f.check == "blocklist" and f.verdict is Verdict.UNKNOWN)
+    return [f for f in unknown if f not in problems and f.facts.get("reason") not in explained]
 
 
 def reports_card(reports: Sequence[Report]) -> Card:
@@ -307,12 +306,6 @@ def _listing_table(listings: Sequence[Finding]) -> Table:
     return Table(
         ("Blocklist", "What it means", "Next step"), tuple((list_name(f), f.summary, f.remediation) for f in listings)
     )
-
-
-def _removal_buttons(problems: Sequence[Finding]) -> tuple[Button, ...]:
-    links = {link.url: (f, link) for f in problems if f.check == "blocklist" for link in f.links[:1]}
-    buttons = [Button(f"{list_name(f)}: {link.label.lower()}", url=link.url) for f, link in links.values()]
-    return tuple(buttons[:MAX_REMOVAL_BUTTONS])
 
 
 def _report_word(report: Report) -> str:

@@ -13,7 +13,7 @@ from bot.monitoring.interfaces import ChannelSettings, StoredWatch
 from bot.monitoring.list_counts import RoundCounts
 from bot.monitoring.models import Follow, Incident, Muted, Phase, Problem, Watch, unique_problems
 from handlers.message import Button, Card, Fact, Line, Table, Tone, UpdateMode
-from handlers.messages.alerts import removal_buttons
+from handlers.messages.alerts import problem_buttons
 from handlers.messages.formatting import MUTE_DURATIONS, pluralize
 from handlers.messages.problems import (
     SEVERITY_TONES,
@@ -96,7 +96,7 @@ def added_card(added: Sequence[AddedWatch], notes: Sequence[str] = ()) -> Card:
         Tone.GOOD if not first.problems else Tone.WARN,
         lines=(*_known_problem_lines(first.problems), *_unanswered_lines(first), *lines),
         facts=(Fact("Alerts", "here, when something changes and a second check confirms it"),),
-        buttons=(*removal_buttons(first.problems), unwatch_button(watch)),
+        buttons=(*problem_buttons(first.problems), unwatch_button(watch)),
         footnote=" · ".join(filter(None, (f"Watch {watch.id}", f"as {watch.role}", _limit(watch)))),
     )
 
