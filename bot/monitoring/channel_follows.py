@@ -56,7 +56,7 @@ async def announce_checks(
     for channel, before, after in changes:
         if checks := tuple(check for check in newly_followed(before, after) if check not in switched_off):
             digest = blake2b(str(channel).encode(), digest_size=5).hexdigest()
-            message = FollowMessage(f"follows.{digest}", channel, checks, now)
+            message = FollowMessage(f"follows.{digest}", channel, now, follows=checks)
             await outbox.announce(channel_location(channel).workspace, str(channel), (message.id, dump(message)))
 
 

@@ -185,8 +185,8 @@ class ListNoticeMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class DigestMessage:
-    """A digest of the week before `at`; its content is read when it is sent."""
+class ChannelMessage:
+    """A message about a channel as a whole: it begins no thread that later ones would join."""
 
     id: str
     channel: ChannelText
@@ -208,27 +208,15 @@ class DigestMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class FollowMessage:
+class DigestMessage(ChannelMessage):
+    """A digest of the week before `at`; its content is read when it is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowMessage(ChannelMessage):
     """Which checks, by id, the watches of a channel follow since an upgrade; sent once."""
 
-    id: str
-    channel: ChannelText
-    follows: tuple[str, ...]
-    at: Timestamp
-    send_started_at: Timestamp | None = None
-    attempts: int = 0
-
-    @property
-    def is_root(self) -> bool:
-        return True
-
-    @property
-    def thread_key(self) -> str:
-        return self.id
-
-    @property
-    def earliest_post_at(self) -> datetime:
-        return self.at
+    follows: tuple[str, ...] = ()
 
 
 OutboxMessage = AlertMessage | ListNoticeMessage | DigestMessage | FollowMessage

@@ -80,7 +80,7 @@ def log_card(bounces: Sequence[Bounce], summary: LogSummary) -> Card:
             f"No refusal in {pluralize(summary.lines, 'line')}",
             Tone.UNSURE,
             step=("Paste the lines of the mail log that say bounced, deferred or rejected, or the bounce itself."),
-            lines=(Line(CUT_SHORT, Tone.WARN),) if summary.cut_short else (),
+            lines=tuple(_log_lines(summary)),
         )
     causes = summary.causes or summary.own_causes
     own_causes = [f"{_cause_name(cause)} ({cause.messages:,})" for cause in summary.own_causes[:MAX_NAMED]]
@@ -96,16 +96,7 @@ def log_card(bounces: Sequence[Bounce], summary: LogSummary) -> Card:
         _log_title(summary),
         _log_tone(summary),
         step=_log_step(summary),
-        lines=(
-            *((Line(CUT_SHORT, Tone.WARN),) if summary.cut_short else ()),
-            *(
-                Line(
-                    f"{pluralize(cause.messages, 'refusal')} by your own server: {_cause_name(cause)}. {cause.step}",
-                    Tone.BAD,
-                )
-                for cause in summary.own_faults
-            ),
-        ),
+        lines=tuple(_log_lines(summary)),
         facts=tuple(Fact(label, value) for label, value in facts if value),
         text_block=TextBlock(
             "Causes, by messages not delivered" if summary.causes else "What your server refused",
@@ -116,6 +107,14 @@ def log_card(bounces: Sequence[Bounce], summary: LogSummary) -> Card:
         buttons=_check_buttons([ip for ip, _ in summary.addresses[:MAX_CHECK_BUTTONS]]),
         footnote="The next step is for the most frequent cause." if len(summary.causes) > 1 else "",
     )
+
+
+def _log_lines(summary: LogSummary) -> Iterator[Line]:
+    if summary.cut_short:
+        yield Line(CUT_SHORT, Tone.WARN)
+    for cause in summary.own_faults:
+        count = pluralize(cause.messages, "refusal")
+        yield Line(f"{count} by your own server: {_cause_name(cause)}. {cause.step}", Tone.BAD)
 
 
 def _log_title(summary: LogSummary) -> str:

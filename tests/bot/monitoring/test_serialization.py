@@ -153,7 +153,7 @@ def test_quiet_watch_is_stored_in_500_bytes() -> None:
         (AlertMessage, "id room alert intent tries snapshot"),
         (ListNoticeMessage, "id room note name at intent tries"),
         (DigestMessage, "id room at intent tries"),
-        (FollowMessage, "id room follows at intent tries"),
+        (FollowMessage, "id room at intent tries follows"),
         (ChannelSettings, "updates reminder restrict lists digest follow"),
         (ListNotice, "key reason lists flipped asked"),
         (ListHealth, "list asked flipped neighborhoods held_since good silent degraded episode"),

@@ -85,6 +85,15 @@ def test_missing_address_of_spf_is_not_quoted() -> None:
         read_query("", "ada@example.com", "")
 
 
+def exit_status(arguments: str, monkeypatch: pytest.MonkeyPatch) -> object:
+    """Run the command line as a program does; returns its exit status."""
+    monkeypatch.setattr("sys.argv", ["mailcheck", *arguments.split()])
+    monkeypatch.setattr("bot.__main__.logging_config.configure", lambda: None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -99,12 +108,9 @@ def test_missing_address_of_spf_is_not_quoted() -> None:
 def test_bad_usage_is_one_sentence(
     arguments: str, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["mailcheck", *arguments.split()])
-    monkeypatch.setattr("bot.__main__.logging_config.configure", lambda: None)
-    with pytest.raises(SystemExit) as ended:
-        main()
+    status = exit_status(arguments, monkeypatch)
     shown = " ".join(capsys.readouterr().err.split())
-    assert (ended.value.code, expected in shown) == (2, True), shown
+    assert (status, expected in shown) == (2, True), shown
     assert "Traceback" not in shown
 
 
@@ -114,8 +120,5 @@ def test_bad_usage_is_one_sentence(
 def test_version_and_help_are_printed(
     arguments: str, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["mailcheck", *arguments.split()])
-    monkeypatch.setattr("bot.__main__.logging_config.configure", lambda: None)
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert (ended.value.code, expected in capsys.readouterr().out) == (0, True)
+    status = exit_status(arguments, monkeypatch)
+    assert (status, expected in capsys.readouterr().out) == (0, True)
