@@ -58,7 +58,6 @@ STEPS: Mapping[str, FindStep] = {
     "ptr.not-confirmed": reverse_name,
     "ptr.several": reverse_name,
 }
-FALLBACK_FACTS = frozenset({"add", "add_to", "new_record", "fits"})  # of the step that is replaced
 
 
 def advise(request: CheckRequest, findings: Sequence[Finding]) -> list[Finding]:
@@ -73,9 +72,11 @@ def _with_step(evidence: Evidence, finding: Finding) -> Finding:
     find_step = STEPS.get(finding.code)
     if find_step is None or finding.verdict < Verdict.WARN or (step := find_step(evidence, finding)) is None:
         return finding
-    facts = {key: value for key, value in finding.facts.items() if key not in FALLBACK_FACTS}
+    facts = dict(finding.facts)
     if step.change:
         facts["change"] = step.change.to_json()
+        if finding.check == "spf":
+            facts["new_record"] = step.change.new or None
     return finding._replace(remediation=step.text, facts=facts)
 
 

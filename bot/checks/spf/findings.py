@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.checks.finding_codes import FindingText
 from bot.checks.spf.include_tree import UNBOUNDED, IncludeTree, published, tree_rows
-from bot.checks.spf.lint import MAX_RECORD_BYTES, MAX_RECORD_CHARS, lint, lookup_count
+from bot.checks.spf.lint import lint, lookup_count
 from bot.checks.spf.messages import (
     ADD_ADDRESS,
     CAUSE_STEPS,
@@ -18,11 +18,9 @@ from bot.checks.spf.messages import (
     MATCH,
     NO_MATCH,
     PROBLEMS,
-    RECORD_TOO_LONG,
     THE_NAMES,
     VOIDS_USED,
 )
-from bot.checks.spf.record import VERSION
 from bot.checks.spf.result import MAX_LOOKUP_TERMS, PermErrorCause, ResultCode, SpfResult, join_names, to_json
 from bot.inputs.domain_names import quoted
 from bot.models import Address, Finding, Role, Verdict
@@ -72,13 +70,8 @@ def mail_from_findings(ip: Address, role: Role, result: SpfResult, include_tree:
     ]
     code = "spf.client-not-listed" if _is_unlisted_client(result, role) else MAIL_FROM_CODES[result.code]
     text = _text(code, role, result, include_tree)
-    record = include_tree.root.texts[0] if include_tree.root.texts else VERSION
-    values = _values(ip, include_tree.domain, result) | {
-        "size": len(with_address(ip, record).encode()),
-        "count": lookup_count(include_tree),
-    }
+    values = _values(ip, include_tree.domain, result) | {"count": lookup_count(include_tree)}
     facts = {**_facts(result), "tree": tree_rows(include_tree), **published(include_tree)}
-    facts |= _record_to_add(ip, include_tree) if result.code in NOT_LISTED else {}
     return [
         _finding(include_tree.domain, code, text, values | {"step": _step(result, values)}, facts),
         *(finding._replace(verdict=Verdict.WARN) for finding in others),
@@ -95,11 +88,6 @@ def helo_finding(ip: Address, helo: str, result: SpfResult) -> Finding:
 def mechanism_for(ip: Address) -> str:
     """Return the mechanism that lists one address without a DNS lookup."""
     return f"ip{ip.version}:{ip}"
-
-
-def with_address(ip: Address, record: str) -> str:
-    """Return the record with the address in front, where no other term is evaluated before it."""
-    return f"{VERSION} {mechanism_for(ip)}{record[len(VERSION) :]}"
 
 
 def _is_unlisted_client(result: SpfResult, role: Role) -> bool:
@@ -120,10 +108,7 @@ def _text(code: str, role: Role, result: SpfResult, include_tree: IncludeTree) -
 
 def _step(result: SpfResult, values: Mapping[str, Any]) -> str:
     """Return how to list the address, or how to correct the record."""
-    if result.cause:
-        return CAUSE_STEPS[result.cause].format_map(values)
-    template = RECORD_TOO_LONG if values["size"] > MAX_RECORD_BYTES else ADD_ADDRESS
-    return template.format_map(values)
+    return (CAUSE_STEPS[result.cause] if result.cause else ADD_ADDRESS).format_map(values)
 
 
 def _finding(
@@ -159,14 +144,3 @@ def _limits_text(result: SpfResult) -> str:
 
 def _facts(result: SpfResult) -> dict[str, Any]:
     return {**to_json(result), "matched_in": result.matched_in, "chain": list(result.chain)}
-
-
-def _record_to_add(ip: Address, include_tree: IncludeTree) -> dict[str, Any]:
-    """Return what to add where: to the domain's own record, which its owner controls."""
-    record = with_address(ip, include_tree.root.texts[0] if include_tree.root.texts else VERSION)
-    return {
-        "add": mechanism_for(ip),
-        "add_to": include_tree.domain,
-        "new_record": record if len(record) <= MAX_RECORD_CHARS else None,
-        "fits": len(record.encode()) <= MAX_RECORD_BYTES,
-    }

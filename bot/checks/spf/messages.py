@@ -325,14 +325,7 @@ CODES: Mapping[str, FindingCode] = {
     ),
 }
 
-ADD_ADDRESS = (
-    "If {ip} sends your mail, add {term} after v=spf1 in the TXT record of {domain}: that adds no DNS lookups, and the "
-    "record becomes {size} bytes."
-)
-RECORD_TOO_LONG = (
-    "If {ip} sends your mail, add {term} to the SPF record of {domain}, but first move other terms into a record that "
-    "it includes: {size} bytes are more than the recommended 450."
-)
+ADD_ADDRESS = "If {ip} sends your mail, add {term} to the SPF record of {domain}."  # the whole report may know better
 CAUSE_STEPS: Mapping[PermErrorCause, str] = {
     PermErrorCause.SYNTAX: "Correct that part of the TXT record of {where}.",
     PermErrorCause.MULTIPLE_RECORDS: "Merge the SPF records of {where} into one TXT record and delete the others.",

@@ -72,7 +72,7 @@ async def test_spf_step_names_the_record_that_is_safe(
     apex: dict[str, Any], ip: str, code: str, new: str | None
 ) -> None:
     finding = finding_with(await report_of({D: apex}, ip), code)
-    assert (finding.facts.get("change") or {}).get("new") == new
+    assert (finding.facts.get("change") or {}).get("new") == finding.facts.get("new_record") == new
     assert "ip4:198.51.100.4" not in finding.remediation, "an address that all customers of a service share"
     assert new is None or new in finding.remediation or "after v=spf1" in finding.remediation
 

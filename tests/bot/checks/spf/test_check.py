@@ -32,8 +32,7 @@ from tests.support.dns_world import World
             "spf.fail",
             "SPF fail: example.com does not allow 203.0.113.99, so receivers may reject its mail (“-all” "
             "matches; 3 of 10 lookups).",
-            "If 203.0.113.99 sends your mail, add ip4:203.0.113.99 after v=spf1 in the TXT record of "
-            "example.com: that adds no DNS lookups, and the record becomes 73 bytes.",
+            "If 203.0.113.99 sends your mail, add ip4:203.0.113.99 to the SPF record of example.com.",
         ),
         (
             "2001:db8::99",
@@ -42,8 +41,7 @@ from tests.support.dns_world import World
             "spf.softfail",
             "SPF softfail: soft.example does not list 2001:db8::99, so its mail may go to spam (“~all” "
             "matches; 2 of 10 lookups, 2 of 2 void lookups).",
-            "If 2001:db8::99 sends your mail, add ip6:2001:db8::99 after v=spf1 in the TXT record of "
-            "soft.example: that adds no DNS lookups, and the record becomes 46 bytes.",
+            "If 2001:db8::99 sends your mail, add ip6:2001:db8::99 to the SPF record of soft.example.",
         ),
         (
             "203.0.113.99",
@@ -52,8 +50,7 @@ from tests.support.dns_world import World
             "spf.neutral",
             "SPF neutral: open-ended.example neither allows nor forbids 203.0.113.99, so SPF does not help "
             "(no term matches; 0 of 10 lookups).",
-            "If 203.0.113.99 sends your mail, add ip4:203.0.113.99 after v=spf1 in the TXT record of "
-            "open-ended.example: that adds no DNS lookups, and the record becomes 37 bytes.",
+            "If 203.0.113.99 sends your mail, add ip4:203.0.113.99 to the SPF record of open-ended.example.",
         ),
         (
             "203.0.113.99",
@@ -62,9 +59,7 @@ from tests.support.dns_world import World
             "spf.fail",
             "SPF fail: long.example does not allow 203.0.113.99, so receivers may reject its mail (“-all” "
             "matches; 0 of 10 lookups).",
-            "If 203.0.113.99 sends your mail, add ip4:203.0.113.99 to the SPF record of long.example, but "
-            "first move other terms into a record that it includes: 476 bytes are more than the recommended "
-            "450.",
+            "If 203.0.113.99 sends your mail, add ip4:203.0.113.99 to the SPF record of long.example.",
         ),
         (
             "203.0.113.99",
@@ -143,18 +138,6 @@ async def test_spf_address_finding_has_summary_and_remediation(
         summary,
         step,
     )
-
-
-async def test_spf_unlisted_address_facts_have_the_new_record() -> None:
-    (finding,) = await findings("203.0.113.99", "example.com")
-    assert finding.facts["add"] == "ip4:203.0.113.99"
-    assert finding.facts["add_to"] == "example.com"
-    assert finding.facts["new_record"] == "v=spf1 ip4:203.0.113.99 ip4:192.0.2.0/24 include:_spf.example.net mx -all"
-    assert finding.facts["fits"] is True
-    assert finding.facts["path"] == ["example.com", "_spf.example.net", "a.example.net"]
-    world = {**ZONE, "example.com": {**ZONE["example.com"], "TXT": [finding.facts["new_record"]]}}
-    (fixed,) = await check(CheckRequest(Target(ip_address("203.0.113.99"), "example.com")), World(world))
-    assert (fixed.code, fixed.facts["lookups"]) == ("spf.pass", 0)
 
 
 @pytest.mark.parametrize(
