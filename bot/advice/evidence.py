@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.checks.dkim.selectors import Sender, known_senders, spf_domains
 from bot.checks.hosting_providers import Provider, providers
 from bot.checks.lookups import organizational_domain
+from bot.checks.mail_services import MailService, any_below, mail_services, spf_domains
 from bot.checks.spf.lint import MAX_RECORD_BYTES
 from bot.inputs.domain_names import display_domain
 from bot.models import CheckRequest, Finding
@@ -72,31 +72,31 @@ class Evidence:
         return self.spf.root.lower().split() == ["v=spf1", "-all"]
 
     @property
-    def mailbox_services(self) -> tuple[Sender, ...]:
+    def mailbox_services(self) -> tuple[MailService, ...]:
         """The services that hold the mailboxes or stand in front of them, by MX."""
-        return tuple(service for service in known_senders() if _any_below(self.exchanges, service.mx))
+        return tuple(service for service in mail_services() if any_below(self.exchanges, service.mx))
 
     @property
-    def receiving_service(self) -> Sender | None:
+    def receiving_service(self) -> MailService | None:
         """The service of every MX host, if its hosts receive mail and never send."""
         receiving = (service for service in self.mailbox_services if service.receives)
-        return next((s for s in receiving if all(_any_below((name,), s.mx) for name in self.exchanges)), None)
+        return next((s for s in receiving if all(any_below((name,), s.mx) for name in self.exchanges)), None)
 
     @property
-    def address_service(self) -> Sender | None:
+    def address_service(self) -> MailService | None:
         """The service whose shared address is checked, by the PTR names."""
-        return next((service for service in known_senders() if _any_below(self.ptr_names, service.ptr)), None)
+        return next((service for service in mail_services() if any_below(self.ptr_names, service.ptr)), None)
 
     @property
-    def services(self) -> tuple[Sender, ...]:
+    def services(self) -> tuple[MailService, ...]:
         """All services that the domain shows to use, by MX, SPF record and DKIM selectors."""
         included = spf_domains([self.spf.root])
         return tuple(
             service
-            for service in known_senders()
-            if _any_below(self.exchanges, service.mx)
-            or _any_below(included, service.spf)
-            or _any_below(self.selectors.values(), service.dkim)
+            for service in mail_services()
+            if any_below(self.exchanges, service.mx)
+            or any_below(included, service.spf)
+            or any_below(self.selectors.values(), service.dkim)
         )
 
     def owns(self, name: str) -> bool:
@@ -104,10 +104,10 @@ class Evidence:
         target = self.spf.aliases.get(name, name)
         return organizational_domain(target) == self.organization
 
-    def service_of(self, selector: str) -> Sender | None:
+    def service_of(self, selector: str) -> MailService | None:
         """The service that publishes a DKIM key: by its alias, or as the mailbox service with such a selector."""
         alias, label = self.selectors.get(selector, ""), selector.partition("._domainkey.")[0]
-        by_alias = (service for service in known_senders() if alias and _any_below((alias,), service.dkim))
+        by_alias = (service for service in mail_services() if alias and any_below((alias,), service.dkim))
         named = (service for service in self.services if label in service.selectors and service.console)
         return next(by_alias, None) or (None if alias else next(named, None))
 
@@ -140,7 +140,3 @@ def _spf_records(request: CheckRequest, findings: Sequence[Finding]) -> SpfRecor
 
 def _texts(finding: Finding | None, key: str) -> list[str]:
     return list(finding.facts.get(key) or ()) if finding else []
-
-
-def _any_below(names: Iterable[str], suffixes: Iterable[str]) -> bool:
-    return any(f".{name}".endswith(f".{suffix}") for name in names for suffix in suffixes)

@@ -9,8 +9,8 @@ from typing import Any
 from bot.advice import messages
 from bot.advice.evidence import MAX_RECORD_BYTES, Evidence, gather
 from bot.advice.spf_steps import owner_of, unneeded_terms
-from bot.checks.dkim.selectors import Sender, known_senders
 from bot.checks.lookups import readable
+from bot.checks.mail_services import MailService, mail_services
 from bot.checks.registry import CHECKS
 from bot.checks.spf.result import MAX_LOOKUP_TERMS
 from bot.models import Finding, Report, Verdict
@@ -66,7 +66,7 @@ def _senders(evidence: Evidence) -> Iterator[SenderRow]:
     terms = [term.lower().lstrip("+") for term in evidence.spf.root.split()[1:]]
     unneeded = unneeded_terms(evidence)
     known: dict[str, SenderRow] = {}
-    for service in known_senders():
+    for service in mail_services():
         spf = tuple(term for term in terms if _is_of(term, service))
         dkim = tuple(
             name for name in evidence.selectors if evidence.service_of(name) is service and _has_key(evidence, name)
@@ -88,12 +88,12 @@ def _senders(evidence: Evidence) -> Iterator[SenderRow]:
             )
 
 
-def _is_of(term: str, service: Sender) -> bool:
+def _is_of(term: str, service: MailService) -> bool:
     name = term.partition(":")[2] if term.startswith("include:") else term.partition("=")[2]
     return bool(name) and any(f".{name}".endswith(f".{suffix}") for suffix in service.spf)
 
 
-def _aligned(service: Sender, spf: tuple[str, ...], dkim: tuple[str, ...], unneeded: Mapping[str, str]) -> str:
+def _aligned(service: MailService, spf: tuple[str, ...], dkim: tuple[str, ...], unneeded: Mapping[str, str]) -> str:
     return messages.ALIGNED[bool(set(spf) - set(unneeded)) and service.return_path != "own", bool(dkim)]
 
 

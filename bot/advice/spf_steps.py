@@ -8,8 +8,8 @@ from bot.advice import messages
 from bot.advice.evidence import MAX_RECORD_BYTES, Evidence
 from bot.advice.spf_networks import passes
 from bot.advice.steps import Change, Step, is_safe
-from bot.checks.dkim.selectors import Sender, known_senders
 from bot.checks.lookups import organizational_domain, readable
+from bot.checks.mail_services import MailService, mail_services
 from bot.checks.spf.macros import BadSyntax
 from bot.checks.spf.record import VERSION, parse_record
 from bot.checks.spf.result import MAX_LOOKUP_TERMS
@@ -82,7 +82,7 @@ def foreign_record(evidence: Evidence, finding: Finding) -> Step | None:
     return Step(text.format_map(values), _change(evidence, evidence.domain, ""))
 
 
-def _service_step(evidence: Evidence, ip: Address, service: Sender) -> Step:
+def _service_step(evidence: Evidence, ip: Address, service: MailService) -> Step:
     """The address is shared by all customers of a service, so it is never listed by itself."""
     values = {"ip": ip, "service": service.name, "domain": evidence.shown_domain, "console": service.console}
     if service.return_path == "own" or not service.include:
@@ -147,7 +147,7 @@ def before_default(record: str, term: str) -> str:
     return " ".join([*words[:index], term, *words[index:]])
 
 
-def _sending(evidence: Evidence) -> Iterable[Sender]:
+def _sending(evidence: Evidence) -> Iterable[MailService]:
     """Services that send with the domain's own return path, and that of the checked address."""
     of_address = [evidence.address_service] if evidence.address_service else []
     services = dict.fromkeys((*evidence.services, *of_address))
@@ -204,7 +204,7 @@ def owner_of(evidence: Evidence, name: str) -> str:
     target = evidence.spf.aliases.get(name, name)
     below = (
         service.name
-        for service in known_senders()
+        for service in mail_services()
         for suffix in (*service.spf, *service.dkim)
         if f".{target}".endswith(f".{suffix}")
     )

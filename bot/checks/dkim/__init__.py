@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from bot.checks.dkim.key_record import BadKey, BadRecord, KeyRecord, is_key_record, parse
 from bot.checks.dkim.messages import CODES, PROBLEMS
-from bot.checks.dkim.selectors import MAX_SELECTORS, candidate_selectors, recognize, spf_domains
+from bot.checks.dkim.selectors import MAX_SELECTORS, candidate_selectors, recognize
 from bot.checks.finding_codes import FindingText
 from bot.checks.lookups import lookup_concurrently, readable
+from bot.checks.mail_services import spf_domains
 from bot.inputs.domain_names import display_domain
 from bot.models import CheckRequest, DnsAnswer, Finding, Lookup, LookupResult
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.checks.dkim.selectors import MAX_SELECTORS, candidate_selectors, known_senders, recognize, spf_domains
+from bot.checks.dkim.selectors import MAX_SELECTORS, candidate_selectors, recognize
+from bot.checks.mail_services import mail_services, spf_domains
 
 
 @pytest.mark.parametrize(
@@ -29,18 +30,27 @@ def test_recognize_similar_name_is_not_a_sender(spf: str) -> None:
 
 
 def test_candidate_selectors_start_with_recognized_sender() -> None:
-    mandrill = [sender for sender in known_senders() if sender.name == "Mandrill"]
+    mandrill = [sender for sender in mail_services() if sender.name == "Mandrill"]
     assert candidate_selectors(mandrill)[:1] == ("mandrill",)
     assert "mandrill" not in candidate_selectors(())
 
 
 def test_candidate_selectors_are_unique_and_limited() -> None:
     assert len(candidate_selectors(())) == len(set(candidate_selectors(()))) < MAX_SELECTORS
-    assert len(candidate_selectors(known_senders())) == MAX_SELECTORS
+    assert len(candidate_selectors(mail_services())) == MAX_SELECTORS
 
 
-def test_known_senders_have_selectors_and_can_be_matched() -> None:
-    for sender in known_senders():
+def test_mail_services_have_selectors_and_can_be_matched() -> None:
+    for sender in mail_services():
         assert sender.selectors
         assert sender.common or sender.spf or sender.mx
         assert all(selector == selector.lower() for selector in sender.selectors)
+
+
+def test_mail_service_with_an_include_says_what_it_costs_and_where_dkim_is() -> None:
+    for service in mail_services():
+        assert bool(service.include) == bool(service.lookups), service.name
+        assert not service.include or any(f".{service.include}".endswith(f".{spf}") for spf in service.spf), (
+            service.name
+        )
+        assert not (service.include or service.ptr or service.dkim) or service.console, service.name
