@@ -12,9 +12,9 @@ CODES: Mapping[str, FindingCode] = {
     UNNEEDED_TERM: FindingCode(
         "A term of the SPF record costs a DNS lookup and lets nobody pass who needs it.",
         "RFC 7208 §4.6.4",
-        "Remove the term, once you know that nothing else of yours sends by it.",
+        "Leave it, or remove it where DNS lookups run short and nothing else of yours sends by it.",
         verdict=Verdict.PASS,
         summary="{term} in the SPF record of {domain} is not needed: {why}.",
-        remediation="Remove {term} from the SPF record to save a DNS lookup.",
+        remediation="It does no harm. Where DNS lookups run short, you can remove {term}.",
     )
 }

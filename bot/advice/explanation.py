@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +16,17 @@ from bot.checks.spf.result import MAX_LOOKUP_TERMS
 from bot.models import Finding, Report, Verdict
 
 MAX_CHANGES = 3
+PERMERRORS = frozenset(
+    {
+        "spf.permanent-error",
+        "spf.syntax-error",
+        "spf.multiple-records",
+        "spf.missing-include",
+        "spf.too-many-lookups",
+        "spf.too-many-hosts",
+        "spf.too-many-voids",
+    }
+)
 ABOUT_OTHERS = frozenset({"senders", "blocklist", "ptr", "helo", "network", "dns"})  # not the domain's records
 MANY_LOOKUPS, LONG_RECORD = MAX_LOOKUP_TERMS - 2, MAX_RECORD_BYTES - 50
 NETWORKS = ("ip4:", "ip6:", "a:", "mx:", "a/", "mx/", "exists:", "ptr")
@@ -72,7 +83,8 @@ def _senders(evidence: Evidence) -> Iterator[SenderRow]:
             name for name in evidence.selectors if evidence.service_of(name) is service and _has_key(evidence, name)
         )
         if spf or dkim:
-            known[service.name] = SenderRow(service.name, spf, dkim, _aligned(service, spf, dkim, unneeded))
+            by_spf = bool(set(spf) - set(unneeded)) and service.return_path != "own"
+            known[service.name] = SenderRow(service.name, spf, dkim, _aligned(evidence, by_spf, bool(dkim)))
     yield from known.values()
     shown = {term for row in known.values() for term in row.spf}
     own = tuple(t for t in terms if t not in unneeded and (t in ("a", "mx") or t.startswith(NETWORKS)))
@@ -80,12 +92,11 @@ def _senders(evidence: Evidence) -> Iterator[SenderRow]:
     own_keys = tuple(name for name in evidence.selectors if name not in of_services and _has_key(evidence, name))
     if own or own_keys:
         sender = messages.OWN_SERVERS if evidence.owns(evidence.domain) else owner_of(evidence, evidence.domain)
-        yield SenderRow(sender, own, own_keys, messages.ALIGNED[bool(own), bool(own_keys)])
+        yield SenderRow(sender, own, own_keys, _aligned(evidence, bool(own), bool(own_keys)))
     for term in terms:
         if term.startswith(("include:", "redirect=")) and term not in shown:
-            yield SenderRow(
-                readable(term.partition(":")[2] or term.partition("=")[2]), (term,), (), messages.ALIGNED[True, False]
-            )
+            name = term.partition(":")[2] or term.partition("=")[2]
+            yield SenderRow(readable(name), (term,), (), _aligned(evidence, True, False))
 
 
 def _is_of(term: str, service: MailService) -> bool:
@@ -93,8 +104,12 @@ def _is_of(term: str, service: MailService) -> bool:
     return bool(name) and any(f".{name}".endswith(f".{suffix}") for suffix in service.spf)
 
 
-def _aligned(service: MailService, spf: tuple[str, ...], dkim: tuple[str, ...], unneeded: Mapping[str, str]) -> str:
-    return messages.ALIGNED[bool(set(spf) - set(unneeded)) and service.return_path != "own", bool(dkim)]
+def _aligned(evidence: Evidence, by_spf: bool, by_dkim: bool) -> str:
+    """What passes DMARC; nothing does by SPF while the record is a permerror."""
+    is_broken = by_spf and any(finding.code in PERMERRORS for finding in evidence.findings)
+    if is_broken and not by_dkim:
+        return messages.BROKEN_SPF
+    return messages.ALIGNED[by_spf and not is_broken, by_dkim]
 
 
 def _has_key(evidence: Evidence, name: str) -> bool:

@@ -74,3 +74,12 @@ async def test_address_alone_has_no_explanation() -> None:
     report = await report_of({}, "203.0.113.9")
     address_only = report.request.__class__(report.request.target.__class__(report.request.target.ip))
     assert explain(report.__class__(address_only, report.at, report.findings, 1, 1)) is None
+
+
+@pytest.mark.parametrize(
+    "record", ["v=spf1 mx include:none.partner.example -all", "v=spf1 mx ip5:1 -all", "v=spf1 mx -all extra,"]
+)
+async def test_explanation_lets_no_sender_pass_by_a_broken_record(record: str) -> None:
+    explanation = explain(await report_of({D: OWN | {"TXT": [record]}}))
+    assert explanation
+    assert {row.aligned for row in explanation.senders} <= {"nothing until the SPF record is valid"}

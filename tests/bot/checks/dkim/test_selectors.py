@@ -47,7 +47,7 @@ def test_mail_services_have_selectors_and_can_be_matched() -> None:
         assert all(selector == selector.lower() for selector in sender.selectors)
 
 
-def test_mail_service_with_an_include_says_what_it_costs_and_where_dkim_is() -> None:
+def test_mail_service_has_the_cost_of_its_include_and_its_console() -> None:
     for service in mail_services():
         assert bool(service.include) == bool(service.lookups), service.name
         assert not service.include or any(f".{service.include}".endswith(f".{spf}") for spf in service.spf), (
