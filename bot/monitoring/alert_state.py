@@ -25,7 +25,7 @@ from bot.monitoring.models import (
     Severity,
 )
 from bot.monitoring.notify_decision import decide_alerts, deferred_until
-from bot.monitoring.observations import FOLLOWED, split_by_sublist
+from bot.monitoring.observations import BLOCKLIST, FOLLOWED, LISTS_ARE_NEW, split_by_sublist
 from bot.monitoring.record_changes import is_about_record
 
 CONCLUSIVE = (ObservedState.LISTED, ObservedState.NOT_LISTED)
@@ -271,16 +271,20 @@ def _apply_observations(
     problems = {problem.key: problem for problem in incident.problems}
     config, followed = dict(incident.config), incident.config.get(FOLLOWED, "").split()
     known = [problem.last_observation for problem in incident.problems]
-    observed = _best_per_key(split_by_sublist(_relevant(observations, known), known))
+    polled = tuple(observations)
+    observed = _best_per_key(split_by_sublist(_relevant(polled, known), known))
     for observed_now in (*observed, *_subjects_not_mentioned(observed, known, now)):
         observation = _without_known_change(observed_now, problems.values())
         if observation.key in problems:
             problems[observation.key] = advance_problem(problems[observation.key], observation, policy)
         elif observation.state is ObservedState.LISTED:
-            is_first = bool(observation.code) and observation.check not in followed
+            is_list = observation.check == BLOCKLIST
+            is_first = LISTS_ARE_NEW in config if is_list else observation.code and observation.check not in followed
             problems[observation.key] = known_problem(observation) if is_first else new_suspect(observation)
         if observation.config_key and observation.state is ObservedState.NOT_LISTED:
             config[observation.config_key] = observation.config_value
+    if any(observation.check == BLOCKLIST and observation.state in CONCLUSIVE for observation in polled):
+        config.pop(LISTS_ARE_NEW, None)
     config = {key: value for key, value in config.items() if value}
     decayed = tuple(decay_flapping(problem, now, policy) for problem in problems.values())
     return replace(incident, problems=decayed, config=config)

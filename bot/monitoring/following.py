@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from bot.checks.registry import CHECKS
 from bot.monitoring.models import Follow, Incident, Observation, Watch
-from bot.monitoring.observations import BLOCKLIST, SELECTORS
+from bot.monitoring.observations import BLOCKLIST, LISTS_ARE_NEW, SELECTORS
 
 LIST_CHECKS = frozenset({BLOCKLIST})
 SETUP_CHECKS = frozenset(spec.id for spec in CHECKS if spec.watched) - LIST_CHECKS
@@ -39,7 +39,9 @@ def restricted(incident: Incident, follow: Follow) -> Incident:
     problems = tuple(p for p in incident.problems if _follows(follow, p.last_observation.check))
     has_config = follow is not Follow.LISTS
     config = {key: value for key, value in incident.config.items() if has_config or key == SELECTORS}
-    if len(problems) == len(incident.problems) and len(config) == len(incident.config):
+    if follow is Follow.SETUP:
+        config[LISTS_ARE_NEW] = "yes"
+    if len(problems) == len(incident.problems) and config == incident.config:
         return incident
     opened_at = incident.opened_at if any(problem.blocks_resolution for problem in problems) else None
     return replace(incident, problems=problems, config=config, opened_at=opened_at)

@@ -15,10 +15,10 @@ from typing import Any
 from bot.monitoring.check_schedule import RAN_AT
 from bot.monitoring.domain_answers import UNANSWERED_SINCE
 from bot.monitoring.models import Incident, Phase, Problem
-from bot.monitoring.observations import BLOCKLIST, FOLLOWED, SELECTORS
+from bot.monitoring.observations import BLOCKLIST, FOLLOWED, LISTS_ARE_NEW, SELECTORS
 from bot.monitoring.stored_types import DIGEST_MARK
 
-MEMORY_KEYS = (FOLLOWED, SELECTORS, RAN_AT, UNANSWERED_SINCE)  # of the config; all others are records
+MEMORY_KEYS = (FOLLOWED, LISTS_ARE_NEW, SELECTORS, RAN_AT, UNANSWERED_SINCE)  # of the config; all others are records
 MAX_SPANS = 64
 MAX_TRACKS = 16
 ACKNOWLEDGED, MUTED, OTHERS = "acknowledged", "muted", "others"

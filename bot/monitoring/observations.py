@@ -20,6 +20,7 @@ from bot.monitoring.record_values import DKIM_LABEL, RecordValue, read_records
 
 BLOCKLIST = "blocklist"
 RESOLVER = "dns"  # findings about the resolver are for the operator, not for the channel of a watch
+LISTS_ARE_NEW = "lists"  # config key: set while a watch does not follow blocklists
 FOLLOWED = "checks"  # config key: ids of the checks that a watch has seen a result of
 SELECTORS = "selectors"  # config key: DKIM selectors that were seen to have a key
 CONCLUSIVE = (ObservedState.LISTED, ObservedState.NOT_LISTED)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
 from redis.asyncio import Redis
 
 from bot.checks.registry import CHECKS
 from bot.models import CheckRequest, Finding, Report, Verdict
-from bot.monitoring.alert_state import initial_incident
+from bot.monitoring.alert_state import advance, initial_incident
 from bot.monitoring.channel_follows import read_follows
 from bot.monitoring.following import followed, restricted, unfollowed_checks
 from bot.monitoring.interfaces import AlertMessage, ChannelSettings
@@ -19,7 +20,7 @@ from bot.monitoring.poller import Poller
 from bot.monitoring.poller_config import PollerConfig
 from bot.monitoring.repository import RedisRepository
 from bot.storage.watch_store import NOTIFY_SCHEDULE, POLL_SCHEDULE, RECHECK_SCHEDULE
-from tests.support.incident_stories import T0, parse_observations
+from tests.support.incident_stories import T0, describe_alert, parse_observations
 from tests.support.reports import listing
 from tests.support.stored_watches import CHANNEL, OTHER_CHANNEL, Clock, watch
 
@@ -57,10 +58,24 @@ def test_what_is_no_longer_followed_ends_in_silence_and_selectors_stay() -> None
     config = {"selectors": "s1", "checks": "spf", "spf": "#1"}
     incident = replace(initial_incident("w1", parse_observations("a+", T0), T0), config=config, opened_at=T0)
     assert restricted(incident, ALL) is incident
-    assert restricted(incident, SETUP) == replace(incident, problems=(), opened_at=None)
+    assert restricted(incident, SETUP) == replace(
+        incident, problems=(), opened_at=None, config=config | {"lists": "yes"}
+    )
     lists = restricted(incident, LISTS)
     assert (lists.config, lists.problems) == ({"selectors": "s1"}, incident.problems)
     assert restricted(lists, LISTS) is lists
+
+
+@pytest.mark.parametrize(("polled", "notified"), [("a+ b-", []), ("a? b-", ["opened +a"]), ("a- b-", ["opened +a"])])
+def test_list_followed_again_only_records_what_it_holds_at_the_first_poll(polled: str, notified: list[str]) -> None:
+    incident = restricted(initial_incident("w1", parse_observations("a-", T0), T0), SETUP)
+    sent = []
+    for hours, results in enumerate(("", polled, *["a+ b-"] * 3), 1):  # nothing is polled while it is not followed
+        for seconds in (0, 90):
+            now = T0 + timedelta(hours=hours, seconds=seconds)
+            transition = advance(incident, parse_observations(results, now), now)
+            incident, sent = transition.incident, [*sent, *map(describe_alert, transition.alerts)]
+    assert sent[:1] == notified
 
 
 class Runner:
