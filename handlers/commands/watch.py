@@ -39,7 +39,6 @@ from handlers.message import Card
 from handlers.messages import watches as cards
 from handlers.messages.alerts import current_root_card, ended_root_card
 from handlers.messages.history import history_card
-from handlers.messages.problems import watch_label
 from handlers.messages.watches import AddedWatch
 from handlers.ports import (
     ChannelUnavailable,
@@ -67,9 +66,15 @@ POST_ERRORS = (RetryAfter, DeliveryUnknown, ChannelUnavailable, WorkspaceUnavail
 
 FirstPoll = Callable[[Watch], Awaitable[Sequence[Report]]]
 
-MAX_NAMED = 5  # watches in the answer to an ambiguous name
-
 log = structlog.get_logger()
+
+
+class SeveralWatches(Exception):
+    """What was typed names more than one watch."""
+
+    def __init__(self, name: str, found: Sequence[StoredWatch]) -> None:
+        super().__init__(name)
+        self.name, self.found = name, found
 
 
 async def _requested_interval(watch: Watch) -> timedelta:
@@ -259,12 +264,12 @@ class WatchCommands:
         return cards.posted_in_channel_card(len(added))
 
     async def _find(self, channel: Channel, name: WatchName) -> StoredWatch:
+        """Raises SeveralWatches where the name fits more than one."""
         found = await self.watches.find(channel, name.text) or await self.watches.find(channel, name.target)
         if not found:
             raise BadCommand(f"{quoted(name.text)} is not watched in this channel; `watches` shows what is.")
         if len(found) > 1:
-            names = ", ".join(f"{watch_label(stored.watch)} (id {stored.watch.id})" for stored in found[:MAX_NAMED])
-            raise BadCommand(f"{quoted(name.text)} is in {len(found)} watches; name one by its id: {names}.")
+            raise SeveralWatches(name.text, found)
         return found[0]
 
     async def _find_allowed(self, request: ChatRequest, name: WatchName) -> StoredWatch:

@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from bot.inputs.domain_names import quoted
-from bot.inputs.durations import BadDuration, parse_duration
+from bot.inputs.durations import BadDuration, compact_duration, parse_duration
 from bot.inputs.special_addresses import special_purpose_of
 from bot.inputs.targets import parse_targets
 from bot.models import Role
@@ -97,6 +97,10 @@ class WatchName:
     text: str
     target: str
 
+    @property
+    def options(self) -> str:
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class MuteOptions:
@@ -105,6 +109,10 @@ class MuteOptions:
     watch: WatchName
     duration: timedelta | None
 
+    @property
+    def options(self) -> str:
+        return compact_duration(self.duration) if self.duration else ""
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryOptions:
@@ -112,6 +120,10 @@ class HistoryOptions:
 
     watch: WatchName
     lookback: timedelta | None
+
+    @property
+    def options(self) -> str:
+        return compact_duration(self.lookback) if self.lookback else FULL_RANGE
 
 
 def read_watch(text: str) -> WatchOptions:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.checks.registry import CHECK_NAMES
-from bot.inputs.durations import format_duration
+from bot.inputs.domain_names import quoted
+from bot.inputs.durations import compact_duration, format_duration
 from bot.models import Report
 from bot.monitoring.interfaces import ChannelSettings, StoredWatch
 from bot.monitoring.list_counts import RoundCounts
@@ -26,6 +27,7 @@ from handlers.messages.problems import (
 from handlers.messages.report import report_card
 
 MAX_KNOWN_PROBLEMS = 8
+MAX_CHOICES = 5  # buttons; Teams shows six
 KNOWN_NOTE = "What was wrong when the watch began raises no alert; you are notified when it clears."
 COMMANDS_NOTE = "history, unwatch, mute, unmute and ack take a target or an id"
 INTERVAL_NOTE = "an interval is longer than requested where the query quotas of the lists allow no shorter one"
@@ -134,12 +136,40 @@ def watches_card(watches: Sequence[StoredWatch]) -> Card:
     )
 
 
+def which_watch_card(name: str, command: str, options: str, found: Sequence[StoredWatch]) -> Card:
+    """Several watches match: a button for each, with the rest of the command, and the ids to type."""
+    watches = [stored.watch for stored in found]
+    labels = [watch_label(watch) for watch in watches]
+    return Card(
+        f"{quoted(name)} is in {len(watches)} watches: which one?",
+        Tone.UNSURE,
+        step=f"Choose one, or type its id: `{_joined(command, watches[0].id, options)}`.",
+        table=Table(
+            ("Target", "Role", "Id"),
+            tuple((label, str(watch.role), watch.id) for label, watch in zip(labels, watches, strict=True)),
+        ),
+        buttons=tuple(
+            Button(
+                f"{label} as {watch.role}" if labels.count(label) > 1 else label,
+                _joined(command, watch.id, options),
+                in_place=True,
+            )
+            for label, watch in zip(labels[:MAX_CHOICES], watches, strict=False)
+        ),
+        private=True,
+    )
+
+
+def _joined(*words: str) -> str:
+    return " ".join(filter(None, words))
+
+
 def posted_in_channel_card(added: int) -> Card:
     return Card(f"{_watch_count(added)} added and announced in the channel.", Tone.GOOD, private=True)
 
 
 def removed_card(watch: Watch, actor: str) -> Card:
-    options = (f"every {_compact_duration(watch.interval)}", f"as {watch.role}", _limit(watch))
+    options = (f"every {compact_duration(watch.interval)}", f"as {watch.role}", _limit(watch))
     return Card(
         f"{actor} ended the watch of {watch_label(watch)}",
         buttons=(Button("Watch again", " ".join(filter(None, (f"watch {watch.subject}", *options))), in_place=True),),
@@ -292,7 +322,3 @@ def watch_interval(stored: StoredWatch) -> str:
 
 def _watch_count(number: int) -> str:
     return "1 watch" if number == 1 else f"{number} watches"
-
-
-def _compact_duration(length: timedelta) -> str:
-    return format_duration(length).replace(" ", "")

@@ -484,11 +484,48 @@ async def test_verb_finds_a_watch_by_address_domain_or_name(channel: ChannelHarn
     assert "HQ egress" in card.title
 
 
-async def test_ambiguous_name_lists_the_ids(channel: ChannelHarness) -> None:
+@pytest.mark.parametrize(
+    ("typed", "options"),
+    [
+        ("unwatch example.com", ""),
+        ("mute example.com 36h", " 1d12h"),
+        ("mute example.com", ""),
+        ("unmute example.com", ""),
+        ("ack example.com", ""),
+        ("history example.com", " 30d"),
+        ("history example.com all", " all"),
+    ],
+)
+async def test_name_of_several_watches_offers_a_button_each(typed: str, options: str, channel: ChannelHarness) -> None:
     await channel.type("watch 203.0.113.5 example.com")
     await channel.type("watch 203.0.113.9 example.com")
-    card = await channel.type("unwatch example.com")
-    assert "is in 2 watches" in card.title
+    card = await channel.type(typed)
+    assert card.title == "“example.com” is in 2 watches: which one?"
+    assert card.private
     watches = await channel.watches()
-    assert all(watch.id in card.title for watch in watches)
-    assert len(watches) == 2
+    verb = typed.partition(" ")[0]
+    assert [(button.label, button.command) for button in card.buttons] == [
+        (f"{watch.network[0]} · example.com", f"{verb} {watch.id}{options}") for watch in watches if watch.network
+    ]
+    assert card.table is not None
+    assert [row[-1] for row in card.table.rows] == [watch.id for watch in watches]
+    assert watches[0].id in card.step
+
+
+async def test_button_of_a_watch_does_what_was_typed(channel: ChannelHarness) -> None:
+    await channel.type("watch 203.0.113.5 example.com")
+    await channel.type("watch 203.0.113.5 example.com as client")
+    choice = await channel.type("mute example.com 36h")
+    assert [button.label.rpartition(" as ")[2] for button in choice.buttons] == ["mta", "client"]
+    card = await channel.type(choice.buttons[1].command)
+    assert card.title == "ada muted 203.0.113.5 · example.com until 25 Nov, 18:00 UTC"
+    muted = [stored.watch.role for stored in await channel.store.list_watches(CHANNEL) if stored.incident.muted]
+    assert muted == [Role.CLIENT]
+
+
+async def test_many_matches_are_listed_with_few_buttons(channel: ChannelHarness) -> None:
+    await channel.type(" ".join(["watch", *(f"203.0.113.{n}" for n in range(8)), "example.com"]))
+    card = await channel.type("unwatch example.com")
+    assert card.table is not None
+    assert (len(card.buttons), len(card.table.rows)) == (5, 8)
+    assert len(await channel.watches()) == 8
