@@ -128,7 +128,7 @@ async def test_documented_chat_lines_are_answered(page: str, redis_url: str, tmp
 
 async def test_lines_of_help_are_answered() -> None:
     clock, posters = Clock(T0), dict[str, MessagePoster]()
-    router = build_router(InMemoryRepository(clock), posters, clock, World(mail_world()))
+    router = build_router(InMemoryRepository(clock), posters, clock, World(mail_world()), {"203.0.113.5"})
     async with open_chats(router, posters) as chats:
         await chats.type(Place.SLACK, "watch 203.0.113.5")
         usages = [usage for usage, _ in VERBS.usages]
