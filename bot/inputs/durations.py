@@ -39,9 +39,18 @@ def format_duration(length: timedelta) -> str:
 
     `parse_duration` accepts it without the space.
     """
+    return " ".join(_parts(length)[:2]) or "0s"
+
+
+def compact_duration(length: timedelta) -> str:
+    """All units without spaces, `1h30m5s`; `parse_duration` reads the same length from it."""
+    return "".join(_parts(length)) or "0s"
+
+
+def _parts(length: timedelta) -> list[str]:
     remaining = max(0, int(length.total_seconds()))
-    parts = []
+    parts: list[str] = []
     for unit, seconds in list(SECONDS.items())[1:]:
         number, remaining = divmod(remaining, seconds)
         parts += [f"{number}{unit}"] if number else []
-    return " ".join(parts[:2]) or "0s"
+    return parts

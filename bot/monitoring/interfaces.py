@@ -87,8 +87,11 @@ class WatchRepository(Protocol):
     async def list_channels(self, platform: str, workspace: str) -> Sequence[Channel]:
         """Channels of a workspace with watches; may include some whose watches were removed."""
 
-    async def set_follow(self, watch: Watch, follow: Follow) -> bool:
-        """Change what a stored watch follows; False if it does not exist."""
+    async def change(self, watch: Watch, changed: Watch) -> bool:
+        """Replace a stored watch by one with the same id; its incident and history stay.
+
+        False if it does not exist, or is no longer as given.
+        """
 
     async def remove(self, channel: Channel, watch_id: str) -> bool: ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from hashlib import blake2b
@@ -64,6 +64,7 @@ class Watch:
     """A channel's watch of an address, a range of up to 256 addresses, a domain, or both.
 
     Its id is derived from channel, subject and role, so adding the same watch twice is idempotent.
+    `first_role` is the role that it was added with, where that has changed: the id stays.
     """
 
     channel: ChannelText
@@ -75,6 +76,7 @@ class Watch:
     created_at: Timestamp
     name: str = ""
     follow: Follow = Follow.ALL
+    first_role: Role | None = None
 
     def __post_init__(self) -> None:
         if self.network is None and self.domain is None:
@@ -84,7 +86,8 @@ class Watch:
 
     @property
     def id(self) -> str:
-        return blake2b(f"{self.channel} {self.subject} {self.role}".encode(), digest_size=5).hexdigest()
+        role = self.first_role or self.role
+        return blake2b(f"{self.channel} {self.subject} {role}".encode(), digest_size=5).hexdigest()
 
     @property
     def subject(self) -> str:
@@ -102,6 +105,11 @@ class Watch:
     def is_range(self) -> bool:
         """Whether the watch covers several addresses; its problems then name theirs."""
         return self.network is not None and self.network.num_addresses > 1
+
+    def with_role(self, role: Role) -> Watch:
+        """The same watch, with the same id, in another role."""
+        first_role = self.first_role or self.role
+        return replace(self, role=role, first_role=None if role is first_role else first_role)
 
     def _address_text(self) -> str:
         if self.network is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from ipaddress import ip_network
 
 from redis.asyncio import Redis
 
@@ -24,7 +23,7 @@ from bot.monitoring.interfaces import (
     TooManyWatches,
 )
 from bot.monitoring.messages import CHANNEL_LIMIT, WORKSPACE_LIMIT
-from bot.monitoring.models import Channel, Follow, Incident, Watch
+from bot.monitoring.models import Channel, Incident, Watch
 from bot.monitoring.schedule import JITTER, Multipliers, first_due, next_digest, watch_interval
 from bot.monitoring.serialization import (
     channel_location,
@@ -40,7 +39,7 @@ from bot.monitoring.serialization import (
     watch_entry,
 )
 from bot.monitoring.stored_types import from_timestamp
-from bot.monitoring.watch_search import find_watches
+from bot.monitoring.watch_search import covers, find_watches
 from bot.storage.channel_store import LIST_NOTICES_KEY, ChannelStore
 from bot.storage.outbox_store import DigestStore, OutboxHead, OutboxStore
 from bot.storage.poll_store import PollStore
@@ -118,7 +117,7 @@ class RedisRepository:
     async def is_watched(self, ip: Address) -> bool:
         """Whether any watch covers this address, alone or in a range."""
         async for subject in self.watches.targets():
-            if _contains(subject, ip):
+            if covers(subject, ip):
                 return True
         return False
 
@@ -126,8 +125,14 @@ class RedisRepository:
         """Effective interval of a watch, longer than requested if a list budget requires it."""
         return watch_interval(watch, await self._multipliers(watch.channel))
 
-    async def set_follow(self, watch: Watch, follow: Follow) -> bool:
-        return await self.watches.change(watch_entry(replace(watch, follow=follow)))
+    async def change(self, watch: Watch, changed: Watch) -> bool:
+        """Polled at once in another role, as that changes what its problems mean."""
+        row = await self._row(watch.channel, watch.id)
+        if row is None or (pair := self._parse_row(row)) is None or pair[0] != watch:
+            return False
+        before, after, now = watch_entry(watch), watch_entry(changed), self._clock()
+        due = now if before.target != after.target else first_due(after.target, changed.interval, now)
+        return await self.watches.change(replace(before, watch=row.watch), after, due.timestamp())
 
     async def remove(self, channel: Channel, watch_id: str) -> bool:
         row = await self._row(channel, watch_id)
@@ -388,10 +393,3 @@ class RedisRepository:
 
 def _channel(name: str) -> Channel:
     return Channel.parse(check_text(name))
-
-
-def _contains(subject: str, ip: Address) -> bool:
-    try:
-        return ip in ip_network(subject.split()[1])
-    except (ValueError, IndexError):
-        return False  # a domain

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 from typing import TypeVar
 
+from bot.models import Address
 from bot.monitoring.models import Network, Watch
 
 QUOTES = "\"'“”„‟‘’‚«»"
@@ -46,6 +47,12 @@ def is_inside(network: Network, whole: Network) -> bool:
     if network.version != whole.version:
         return False
     return int(whole[0]) <= int(network[0]) and int(network[-1]) <= int(whole[-1])
+
+
+def covers(target: str, ip: Address) -> bool:
+    """Whether a poll target, such as `mta 203.0.113.0/28 example.com`, includes an address."""
+    network = _network(" ".join(target.split()[1:2]))
+    return network is not None and ip in network
 
 
 def _network(word: str) -> Network | None:

@@ -158,9 +158,13 @@ class WatchStore:
         arguments = (new_operation_id(), channel.channel, channel.workspace, entry.id, entry.target, REMOVED_TTL_S)
         return bool(await self._remove_script(*arguments, *flatten(entry.demand)))
 
-    async def change(self, entry: WatchEntry) -> bool:
-        """Replace the text of a watch of the same target and demand; False if it does not exist."""
-        return bool(await self._change_script(entry.channel.channel, entry.id, entry.watch))
+    async def change(self, before: WatchEntry, after: WatchEntry, due: float) -> bool:
+        """Replace a watch that still has the text of `before`, and poll it by `due`; else False."""
+        names = before.demand.keys() | after.demand.keys()
+        demand = {name: after.demand.get(name, 0) - before.demand.get(name, 0) for name in sorted(names)}
+        arguments = (before.channel.channel, before.id, before.watch, after.watch, before.target, after.target)
+        changed_demand = flatten({name: number for name, number in demand.items() if number})
+        return bool(await self._change_script(new_operation_id(), *arguments, format_timestamp(due), *changed_demand))
 
     async def update_incident(self, update: WatchUpdate, target: str, notify_at: float | None) -> bool:
         """Replace an incident unless its version changed; `notify_at`: pending notifications."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from handlers.commands.parser import CheckCommand, read_check
 from handlers.commands.router import CommandRouter
-from handlers.commands.watch import WatchCommands
+from handlers.commands.watch import SeveralWatches, WatchCommands
 from handlers.commands.watch_parser import (
+    EditOptions,
     HistoryOptions,
     MuteOptions,
     WatchName,
     WatchOptions,
+    read_edit,
     read_history,
     read_mute,
     read_setting,
@@ -20,10 +22,21 @@ from handlers.commands.watch_parser import (
     read_watch_name,
 )
 from handlers.message import Card
+from handlers.messages.watches import which_watch_card
 from handlers.ports import ChatRequest, ProgressCallback
 from handlers.verbs import ImpliedBy, Verb, VerbTable, always
 
 ArgumentsT = TypeVar("ArgumentsT")
+
+
+class NamesWatch(Protocol):
+    """Arguments that name a watch; `options` is what was typed beside the name."""
+
+    @property
+    def options(self) -> str: ...
+
+
+NamesWatchT = TypeVar("NamesWatchT", bound=NamesWatch)
 
 
 def no_arguments(_text: str) -> None:
@@ -40,6 +53,22 @@ def on_watches(
 ) -> Callable[[CommandRouter, ChatRequest, ArgumentsT, ProgressCallback], Awaitable[Card]]:
     """A method of WatchCommands as a handler."""
     return lambda router, request, arguments, _progress: handle(router.watching(request.channel), request, arguments)
+
+
+def on_one_watch(
+    handle: Callable[[WatchCommands, ChatRequest, NamesWatchT], Awaitable[Card]],
+) -> Callable[[CommandRouter, ChatRequest, NamesWatchT, ProgressCallback], Awaitable[Card]]:
+    """A method of WatchCommands that finds its watch; where the name fits several, they are offered as buttons."""
+
+    async def find_and_handle(
+        router: CommandRouter, request: ChatRequest, arguments: NamesWatchT, _progress: ProgressCallback
+    ) -> Card:
+        try:
+            return await handle(router.watching(request.channel), request, arguments)
+        except SeveralWatches as several:
+            return which_watch_card(several.name, request.command.verb, arguments.options, several.found)
+
+    return find_and_handle
 
 
 def pasted(
@@ -117,7 +146,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             HistoryOptions,
             read_history,
             acknowledge_soon,
-            on_watches(WatchCommands.history),
+            on_one_watch(WatchCommands.history),
             alerts=True,
             usages=(("history 203.0.113.5 7d", "the history of a watch, as a picture; also: 30d, all"),),
             teams="What happened to a watched address or domain",
@@ -128,9 +157,9 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             MuteOptions,
             read_mute,
             acknowledge_soon,
-            on_watches(WatchCommands.mute),
+            on_one_watch(WatchCommands.mute),
             alerts=True,
-            usages=(("mute 203.0.113.5 24h", "no alerts for a while; also: unmute, ack, unwatch"),),
+            usages=(("mute 203.0.113.5 24h", "no alerts for a while; also: unmute"),),
             teams="No alerts for a while: mute 203.0.113.5 24h",
             changes=always,
             in_thread=True,
@@ -141,7 +170,7 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             WatchName,
             read_watch_name,
             acknowledge_soon,
-            on_watches(WatchCommands.unmute),
+            on_one_watch(WatchCommands.unmute),
             alerts=True,
             changes=always,
             in_thread=True,
@@ -152,10 +181,22 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             WatchName,
             read_watch_name,
             acknowledge_soon,
-            on_watches(WatchCommands.acknowledge),
+            on_one_watch(WatchCommands.acknowledge),
             alerts=True,
+            usages=(("ack 203.0.113.5", "acknowledge: no more reminders unless it gets worse"),),
             changes=always,
             in_thread=True,
+            hands_on=True,
+        ),
+        Verb(
+            "edit",
+            EditOptions,
+            read_edit,
+            acknowledge_soon,
+            on_one_watch(WatchCommands.edit),
+            alerts=True,
+            usages=(("edit 203.0.113.5 every 15m", "change a watch: every, as, only, name; its history stays"),),
+            changes=always,
             hands_on=True,
         ),
         Verb(
@@ -163,8 +204,9 @@ VERBS: VerbTable[CommandRouter] = VerbTable(
             WatchName,
             read_watch_name,
             acknowledge_soon,
-            on_watches(WatchCommands.unwatch),
+            on_one_watch(WatchCommands.unwatch),
             alerts=True,
+            usages=(("unwatch 203.0.113.5", "stop watching; like the others, it takes a name or an id, too"),),
             teams="Stop watching: unwatch 203.0.113.5",
             changes=always,
             hands_on=True,

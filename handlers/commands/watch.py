@@ -25,6 +25,7 @@ from bot.monitoring.schedule import first_due
 from bot.monitoring.sender_discovery import discover_senders
 from handlers.commands.watch_parser import (
     TOO_MANY_ADDRESSES,
+    EditOptions,
     HistoryOptions,
     MuteOptions,
     WatchName,
@@ -32,6 +33,7 @@ from handlers.commands.watch_parser import (
     WatchTarget,
     history_start,
     settings_words,
+    validate_requested,
     validate_watch,
     with_setting,
 )
@@ -59,17 +61,25 @@ PLACES = {"web": "on the page of this bot", "slack": "in Slack", "teams": "in Te
 NO_CHANNEL = "There is no channel here to alert; watches work {places}."
 # Any member may turn the setting off, so that watches of people who left can be removed.
 CREATOR_ONLY = (
-    "In this channel only the creator of a watch may end or mute it; `settings restrict off` "
+    "In this channel only the creator of a watch may end, mute or edit it; `settings restrict off` "
     "ends that rule, and the channel sees who did it."
 )
+WATCHED_IN_ROLE = "{subject} is watched as {role} already (id {id}); end one of the two with `unwatch`."
+EDITED_ROLE = "{subject} is watched as {role} now; `edit {id} as {requested}` changes that."
 UPDATE_CONFLICT = "That watch is being changed right now; please try again in a moment."
 POST_ERRORS = (RetryAfter, DeliveryUnknown, ChannelUnavailable, WorkspaceUnavailable, Rejected, MessageNotFound)
 
 FirstPoll = Callable[[Watch], Awaitable[Sequence[Report]]]
 
-MAX_NAMED = 5  # watches in the answer to an ambiguous name
-
 log = structlog.get_logger()
+
+
+class SeveralWatches(Exception):
+    """What was typed names more than one watch."""
+
+    def __init__(self, name: str, found: Sequence[StoredWatch]) -> None:
+        super().__init__(name)
+        self.name, self.found = name, found
 
 
 async def _requested_interval(watch: Watch) -> timedelta:
@@ -114,7 +124,9 @@ class WatchCommands:
         watches = [
             _new_watch(request, options, target, options.interval or self.default_interval, now) for target in targets
         ]
-        existing_ids = {stored.watch.id for stored in await self.watches.list_watches(request.channel)}
+        existing = [stored.watch for stored in await self.watches.list_watches(request.channel)]
+        watches = [_as_stored(watch, existing) for watch in watches]
+        existing_ids = {watch.id for watch in existing}
         if len(existing_ids | {watch.id for watch in watches}) > MAX_WATCHES_PER_CHANNEL:
             raise BadCommand(
                 f"A channel has {MAX_WATCHES_PER_CHANNEL} watches at most; end some first, `watches` shows them."
@@ -131,7 +143,9 @@ class WatchCommands:
         """Change what watches follow that the channel has already."""
         for watch in watches:
             stored = await self._find_allowed(request, WatchName(watch.id, watch.id))
-            if stored.watch.follow is not watch.follow and await self.watches.set_follow(stored.watch, watch.follow):
+            if stored.watch.follow is not watch.follow and await self.watches.change(
+                stored.watch, replace(stored.watch, follow=watch.follow)
+            ):
                 old, new = (f"{watch.subject} only {follow}" for follow in (stored.watch.follow, watch.follow))
                 await self.watches.audit(request.channel, request.user, "watch", old, new)
 
@@ -151,6 +165,24 @@ class WatchCommands:
         stored, now = await self._find(request.channel, options.watch), self.clock()
         history = await self.watches.history(request.channel, stored.watch.id)
         return history_card(stored.watch, history, history_start(stored.watch, history, options.lookback, now), now)
+
+    async def edit(self, request: ChatRequest, options: EditOptions) -> Card:
+        """Change a watch; its history, its incident and its id stay."""
+        stored = await self._find_allowed(request, options.watch)
+        watch, changed = stored.watch, options.apply(stored.watch)
+        if options.interval:
+            validate_requested(options.interval, self.default_interval)
+        if changed == watch:
+            raise BadCommand(f"{watch_label(watch)} is like that already; nothing was changed.")
+        others = await self.watches.list_watches(request.channel)
+        if twin := next((other.watch for other in others if _is_twin(other.watch, changed)), None):
+            raise BadCommand(WATCHED_IN_ROLE.format(subject=twin.subject, role=twin.role, id=twin.id))
+        if not await self.watches.change(watch, changed):
+            raise BadCommand(UPDATE_CONFLICT)
+        old, new = map(cards.watch_command, (watch, changed))
+        await self.watches.audit(request.channel, request.user, "edit", old, new)
+        await self._edit_root(changed, stored.incident, current_root_card(changed, stored.incident))
+        return cards.edited_card(watch, changed, await self.effective_interval(changed), _display_name(request))
 
     async def mute(self, request: ChatRequest, options: MuteOptions) -> Card:
         stored, duration = await self._find_allowed(request, options.watch), options.duration
@@ -259,12 +291,12 @@ class WatchCommands:
         return cards.posted_in_channel_card(len(added))
 
     async def _find(self, channel: Channel, name: WatchName) -> StoredWatch:
+        """Raises SeveralWatches where the name fits more than one."""
         found = await self.watches.find(channel, name.text) or await self.watches.find(channel, name.target)
         if not found:
             raise BadCommand(f"{quoted(name.text)} is not watched in this channel; `watches` shows what is.")
         if len(found) > 1:
-            names = ", ".join(f"{watch_label(stored.watch)} (id {stored.watch.id})" for stored in found[:MAX_NAMED])
-            raise BadCommand(f"{quoted(name.text)} is in {len(found)} watches; name one by its id: {names}.")
+            raise SeveralWatches(name.text, found)
         return found[0]
 
     async def _find_allowed(self, request: ChatRequest, name: WatchName) -> StoredWatch:
@@ -294,6 +326,25 @@ class WatchCommands:
                 await poster.update(watch.channel, message, card)
             except POST_ERRORS as error:  # the next event edits it again
                 log.info("root message not edited", channel=watch.channel.id, error=str(error))
+
+
+def _is_twin(watch: Watch, other: Watch) -> bool:
+    """Whether two watches follow the same subject in the same role."""
+    return watch.id != other.id and (watch.subject, watch.role) == (other.subject, other.role)
+
+
+def _as_stored(watch: Watch, existing: Sequence[Watch]) -> Watch:
+    """A new watch with the id of the one that follows the same already, whatever role that began with.
+
+    Raises BadCommand where its id is that of a watch in another role since.
+    """
+    if twin := next((other for other in existing if _is_twin(other, watch)), None):
+        return replace(watch, first_role=twin.first_role)
+    if edited := next((other for other in existing if other.id == watch.id and other.role is not watch.role), None):
+        raise BadCommand(
+            EDITED_ROLE.format(subject=edited.subject, role=edited.role, id=edited.id, requested=watch.role)
+        )
+    return watch
 
 
 def _added_card(request: ChatRequest, added: Sequence[AddedWatch], notes: Sequence[str]) -> Card:

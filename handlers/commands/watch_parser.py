@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from bot.inputs.domain_names import quoted
-from bot.inputs.durations import BadDuration, parse_duration
+from bot.inputs.durations import BadDuration, compact_duration, parse_duration
 from bot.inputs.special_addresses import special_purpose_of
 from bot.inputs.targets import parse_targets
 from bot.models import Role
@@ -18,7 +18,7 @@ from bot.monitoring.history import History
 from bot.monitoring.interfaces import ChannelSettings
 from bot.monitoring.models import MAX_ADDRESSES, MAX_MUTE, Follow, Network, Watch
 from bot.monitoring.schedule import validate_interval
-from handlers.commands.parser import parse_arguments
+from handlers.commands.parser import Arguments, parse_arguments
 from handlers.message import UpdateMode
 from handlers.sanitize import sanitize
 from handlers.verbs import PARSE_ERRORS, BadCommand
@@ -28,6 +28,10 @@ NAME_OPTION = re.compile(
     r"(?:^|\s)name\s++(?:[\"“”„](?P<quoted>[^\"“”]*+)[\"“”]|(?P<rest>.+))", re.IGNORECASE | re.DOTALL
 )
 MAX_NAME_LENGTH = 60
+EMPTY_NAME = '""'
+NOTHING_TO_EDIT = (
+    "Say what to change: `edit 203.0.113.5 every 15m`, `as client`, `only blocklists` or `name HQ egress`."
+)
 DEFAULT_RANGE = timedelta(days=30)  # of `history`
 FULL_RANGE = "all"
 TOO_MANY_ADDRESSES = f"That is too much for one command: watch up to {MAX_ADDRESSES} addresses at once."
@@ -97,6 +101,10 @@ class WatchName:
     text: str
     target: str
 
+    @property
+    def options(self) -> str:
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class MuteOptions:
@@ -104,6 +112,10 @@ class MuteOptions:
 
     watch: WatchName
     duration: timedelta | None
+
+    @property
+    def options(self) -> str:
+        return compact_duration(self.duration) if self.duration else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +125,44 @@ class HistoryOptions:
     watch: WatchName
     lookback: timedelta | None
 
+    @property
+    def options(self) -> str:
+        return compact_duration(self.lookback) if self.lookback else FULL_RANGE
+
+
+@dataclass(frozen=True, slots=True)
+class EditOptions:
+    """Parsed arguments of `edit`; what is None stays as it is."""
+
+    watch: WatchName
+    interval: timedelta | None = None
+    role: Role | None = None
+    follow: Follow | None = None
+    name: str | None = None
+
+    @property
+    def options(self) -> str:
+        interval = f"every {compact_duration(self.interval)}" if self.interval else ""
+        role, follow = (
+            f"{word} {value}" if value else "" for word, value in (("as", self.role), ("only", self.follow))
+        )
+        name = "" if self.name is None else f"name {self.name or EMPTY_NAME}"
+        return " ".join(filter(None, (interval, role, follow, name)))
+
+    def apply(self, watch: Watch) -> Watch:
+        """The watch with the changes."""
+        changed = replace(
+            watch,
+            interval=self.interval or watch.interval,
+            follow=self.follow or watch.follow,
+            name=watch.name if self.name is None else self.name,
+        )
+        return changed.with_role(self.role) if self.role else changed
+
 
 def read_watch(text: str) -> WatchOptions:
     """Parse `TARGET… [addresses] [every 1h] [as mta|client] [only blocklists|setup] [name "HQ egress"]`."""
-    name = ""
-    if match := NAME_OPTION.search(text):
-        name = sanitize(match["quoted"] if match["quoted"] is not None else match["rest"], MAX_NAME_LENGTH)
-        text = f"{text[: match.start()]} {text[match.end() :]}"
+    text, name = _split_name(text)
     arguments = parse_arguments(text.split(), ("every", "as", "only"), ("addresses",))
     if not arguments.positional:
         raise BadCommand(NOTHING_TO_WATCH)
@@ -127,25 +170,56 @@ def read_watch(text: str) -> WatchOptions:
     addresses = "addresses" in arguments.flags
     if addresses and any(target.network for target in targets):
         raise BadCommand("`addresses` goes with a domain alone: its own addresses are then found and watched.")
-    interval, only = arguments.last_value("every"), arguments.last_value("only")
+    return WatchOptions(targets, _interval(arguments), arguments.role, name or "", addresses, _follow(arguments))
+
+
+def read_edit(text: str) -> EditOptions:
+    """Parse `TARGET|NAME|ID [every 1h] [as mta|client] [only blocklists|setup|all] [name "HQ egress"]`."""
+    text, name = _split_name(text)
+    arguments = parse_arguments(text.split(), ("every", "as", "only"), ())
+    role = arguments.role if "as" in arguments.options else None
+    options = EditOptions(read_watch_name(arguments.text), _interval(arguments), role, _follow(arguments), name)
+    if not options.options:
+        raise BadCommand(NOTHING_TO_EDIT)
+    return options
+
+
+def _split_name(text: str) -> tuple[str, str | None]:
+    """Split the option `name` off; None if it is not there."""
+    match = NAME_OPTION.search(text)
+    if match is None:
+        return text, None
+    name = sanitize(match["quoted"] if match["quoted"] is not None else match["rest"], MAX_NAME_LENGTH)
+    return f"{text[: match.start()]} {text[match.end() :]}", name
+
+
+def _interval(arguments: Arguments) -> timedelta | None:
+    interval = arguments.last_value("every")
+    return parse_duration(interval) if interval else None
+
+
+def _follow(arguments: Arguments) -> Follow | None:
+    only = arguments.last_value("only")
     if only and only not in ONLY:
         raise BadCommand(ONLY_USAGE)
-    follow = ONLY[only] if only else None
-    return WatchOptions(
-        targets, parse_duration(interval) if interval else None, arguments.role, name, addresses, follow
-    )
+    return ONLY[only] if only else None
 
 
 def validate_watch(options: WatchOptions, default_interval: timedelta, allow_special: bool) -> None:
     """Hold options against the settings of the operator. Raises BadInterval or BadCommand.
 
-    An interval down to `default_interval` is always allowed; special-purpose addresses only if the
-    operator allows them.
+    Special-purpose addresses are allowed only if the operator allows them.
     """
     if not allow_special:
         _reject_special(target.network for target in options.targets if target.network)
-    if options.interval and not default_interval <= options.interval <= timedelta(hours=1):
-        validate_interval(options.interval)
+    if options.interval:
+        validate_requested(options.interval, default_interval)
+
+
+def validate_requested(interval: timedelta, default_interval: timedelta) -> None:
+    """Raises BadInterval; an interval down to `default_interval` is always allowed."""
+    if not default_interval <= interval <= timedelta(hours=1):
+        validate_interval(interval)
 
 
 def read_watch_targets(words: Sequence[str]) -> tuple[WatchTarget, ...]:

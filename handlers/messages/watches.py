@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.checks.registry import CHECK_NAMES
-from bot.inputs.durations import format_duration
+from bot.inputs.domain_names import quoted
+from bot.inputs.durations import compact_duration, format_duration
 from bot.models import Report
 from bot.monitoring.interfaces import ChannelSettings, StoredWatch
 from bot.monitoring.list_counts import RoundCounts
@@ -26,8 +27,9 @@ from handlers.messages.problems import (
 from handlers.messages.report import report_card
 
 MAX_KNOWN_PROBLEMS = 8
+MAX_CHOICES = 5  # buttons; Teams shows six
 KNOWN_NOTE = "What was wrong when the watch began raises no alert; you are notified when it clears."
-COMMANDS_NOTE = "history, unwatch, mute, unmute and ack take a target or an id"
+COMMANDS_NOTE = "history, mute, unmute, ack, edit and unwatch take a target, a name or an id"
 INTERVAL_NOTE = "an interval is longer than requested where the query quotas of the lists allow no shorter one"
 SETTINGS_NOTE = (
     "Change one with settings updates thread, settings reminder off, settings restrict on, "
@@ -41,6 +43,11 @@ UPDATE_MODE_TEXTS: Mapping[str, str] = {
 }
 FOLLOWS_MORE = "The watches here now also follow {names}; what is already wrong raises no alert"
 FOLLOWS_LESS = "Type `settings follow lists` for blocklists only, or `watch … only blocklists` for one watch."
+FOLLOWED: Mapping[Follow, str] = {
+    Follow.ALL: "blocklists and mail setup",
+    Follow.LISTS: "blocklists only",
+    Follow.SETUP: "mail setup only",
+}
 FOLLOW_TEXTS: Mapping[Follow, str] = {
     Follow.ALL: "blocklists and the mail setup",
     Follow.LISTS: "blocklists only, unless a watch says otherwise",
@@ -134,15 +141,66 @@ def watches_card(watches: Sequence[StoredWatch]) -> Card:
     )
 
 
+def which_watch_card(name: str, command: str, options: str, found: Sequence[StoredWatch]) -> Card:
+    """Several watches match: a button for each, with the rest of the command, and the ids to type."""
+    watches = [stored.watch for stored in found]
+    labels = [watch_label(watch) for watch in watches]
+    return Card(
+        f"{quoted(name)} is in {len(watches)} watches: which one?",
+        Tone.UNSURE,
+        step=f"Choose one, or type its id: `{_joined(command, watches[0].id, options)}`.",
+        table=Table(
+            ("Target", "Role", "Id"),
+            tuple((label, str(watch.role), watch.id) for label, watch in zip(labels, watches, strict=True)),
+        ),
+        buttons=tuple(
+            Button(
+                f"{label} as {watch.role}" if labels.count(label) > 1 else label,
+                _joined(command, watch.id, options),
+                in_place=True,
+            )
+            for label, watch in zip(labels[:MAX_CHOICES], watches, strict=False)
+        ),
+        private=True,
+    )
+
+
+def _joined(*words: str) -> str:
+    return " ".join(filter(None, words))
+
+
 def posted_in_channel_card(added: int) -> Card:
     return Card(f"{_watch_count(added)} added and announced in the channel.", Tone.GOOD, private=True)
 
 
 def removed_card(watch: Watch, actor: str) -> Card:
-    options = (f"every {_compact_duration(watch.interval)}", f"as {watch.role}", _limit(watch))
     return Card(
         f"{actor} ended the watch of {watch_label(watch)}",
-        buttons=(Button("Watch again", " ".join(filter(None, (f"watch {watch.subject}", *options))), in_place=True),),
+        buttons=(Button("Watch again", watch_command(watch), in_place=True),),
+    )
+
+
+def watch_command(watch: Watch) -> str:
+    """The command that adds a watch as it is."""
+    name = f"name {watch.name}" if watch.name else ""
+    interval = f"every {compact_duration(watch.interval)}"
+    return _joined("watch", watch.subject, interval, f"as {watch.role}", _limit(watch), name)
+
+
+def edited_card(before: Watch, after: Watch, interval: timedelta, actor: str) -> Card:
+    """What was changed; `interval` is the effective one."""
+    values = (
+        ("Name", before.name or "none", after.name or "none"),
+        ("Every", format_duration(before.interval), format_duration(after.interval)),
+        ("Role", str(before.role), str(after.role)),
+        ("Follows", FOLLOWED[before.follow], FOLLOWED[after.follow]),
+    )
+    limited = f"Every {format_duration(interval)} for now: limited by the lists' query quotas."
+    return Card(
+        f"{actor} changed the watch of {watch_label(after)}",
+        lines=(Line(limited, Tone.UNSURE),) if interval > after.interval else (),
+        facts=tuple(Fact(label, f"{new} (was {old})") for label, old, new in values if old != new),
+        footnote=f"Watch {after.id} · its history and open incident stay",
     )
 
 
@@ -187,7 +245,7 @@ def settings_card(settings: ChannelSettings, actor: str = "") -> Card:
         facts=(
             Fact("Updates", f"{settings.update_mode}: {UPDATE_MODE_TEXTS.get(settings.update_mode, '')}"),
             Fact("Reminder", "after a day in the thread" if settings.reminders else "off"),
-            Fact("May end or mute a watch", owners),
+            Fact("May end, mute or edit a watch", owners),
             Fact("Watches follow", FOLLOW_TEXTS[settings.follow]),
             Fact("Digest", "on Monday mornings (UTC), of the week before" if settings.weekly_digest else "off"),
             Fact(
@@ -292,7 +350,3 @@ def watch_interval(stored: StoredWatch) -> str:
 
 def _watch_count(number: int) -> str:
     return "1 watch" if number == 1 else f"{number} watches"
-
-
-def _compact_duration(length: timedelta) -> str:
-    return format_duration(length).replace(" ", "")

@@ -15,7 +15,7 @@ from bot.monitoring.interfaces import (
     StoredWatch,
     TooManyWatches,
 )
-from bot.monitoring.models import Channel, Follow, Incident, Watch
+from bot.monitoring.models import Channel, Incident, Watch
 from bot.monitoring.watch_search import find_watches
 from tests.support.stored_watches import Clock
 
@@ -77,12 +77,12 @@ class InMemoryRepository:
         self._record_history(watch, Incident(watch.id, incident.started_at), incident)
         return True
 
-    async def set_follow(self, watch: Watch, follow: Follow) -> bool:
+    async def change(self, watch: Watch, changed: Watch) -> bool:
         stored = self.contents.watches.get((watch.channel, watch.id))
-        if stored:
-            changed = replace(stored, watch=replace(stored.watch, follow=follow))
-            self.contents.watches[watch.channel, watch.id] = changed
-        return stored is not None
+        if stored is None or stored.watch != watch:
+            return False
+        self.contents.watches[watch.channel, watch.id] = replace(stored, watch=changed)
+        return True
 
     async def find(self, channel: Channel, query: str) -> Sequence[StoredWatch]:
         return find_watches(query, await self.list_watches(channel), lambda stored: stored.watch)

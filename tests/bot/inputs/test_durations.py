@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.inputs.durations import BadDuration, format_duration, parse_duration
+from bot.inputs.durations import BadDuration, compact_duration, format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,12 @@ def test_format_duration_is_parsed_back(seconds: int) -> None:
     parsed = parse_duration(format_duration(length).replace(" ", ""))
     assert parsed <= length
     assert format_duration(parsed) == format_duration(length)
+
+
+@given(st.integers(1, 300 * 86400))
+def test_compact_duration_is_parsed_back_exactly(seconds: int) -> None:
+    length = timedelta(seconds=seconds)
+    assert parse_duration(compact_duration(length)) == length
 
 
 @pytest.mark.parametrize(

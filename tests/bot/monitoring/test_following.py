@@ -175,11 +175,11 @@ async def test_check_that_is_followed_again_records_what_is_wrong(redis: Redis) 
 async def test_stored_watch_is_changed_and_a_removed_one_is_not(redis: Redis) -> None:
     polled, watched = Polled(redis), watch(None, DOMAIN)
     await polled.add(watched)
-    assert await polled.repository.set_follow(watched, LISTS)
+    assert await polled.repository.change(watched, replace(watched, follow=LISTS))
     (stored,) = await polled.repository.list_watches(CHANNEL)
     assert stored.watch == replace(watched, follow=LISTS)
     await polled.repository.remove(CHANNEL, watched.id)
-    assert not await polled.repository.set_follow(watched, SETUP)
+    assert not await polled.repository.change(watched, replace(watched, follow=SETUP))
     assert await polled.repository.list_watches(CHANNEL) == []
 
 

@@ -139,7 +139,7 @@ def test_quiet_watch_is_stored_in_500_bytes() -> None:
 @pytest.mark.parametrize(
     ("kind", "keys"),
     [
-        (Watch, "room network domain role every by since name follow"),
+        (Watch, "room network domain role every by since name follow first_role"),
         (
             Observation,
             "check about state at address sublist sublists severity says step links "

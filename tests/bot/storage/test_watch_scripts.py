@@ -31,6 +31,9 @@ ADD = [
 ]
 REMOVE = ["op2", "slack/T1/C1", "slack/T1", "id1", "mta x", "60", "slack/T1 ip4 3600", "1"]
 CHANGE = ["op3", "slack/T1/C1", "id1", "op1", "{changed}", "{history}", "mta x", "150"]
+WATCH_CHANGE = ["op12", "slack/T1/C1", "id1", "{watch}", "{new}", "mta x", "mta x", "90"]
+WATCH_CHANGE += ["slack/T1 ip4 900", "1", "slack/T1 ip4 3600", "-1"]
+TARGET_CHANGE = ["op15", "slack/T1/C1", "id1", "{watch}", "{new}", "mta x", "client x", "95"]
 CLAIM = ["mc1:looks", "200", "260", "500", "10", "900"]
 POLL_RESULTS = [
     [
@@ -77,9 +80,12 @@ CASES: dict[str, tuple[Sequence[Step], Step]] = {
     "charge": ((), ("day_charge", CHARGE)),
     "swap": ((), ("quarantine_swap", SWAP)),
     "digest": ((), ("digest_enqueue", POST)),
-    "change watch": (SETUP[:1], ("watch_change", ["slack/T1/C1", "id1", "{changed}"])),
+    "change watch": (SETUP[:1], ("watch_change", WATCH_CHANGE)),
+    "change the target of a watch": (SETUP, ("watch_change", TARGET_CHANGE)),
+    "change of a watch that changed": (SETUP[:1], ("watch_change", [*WATCH_CHANGE[:3], "{other}", *WATCH_CHANGE[4:]])),
     "announce": ((), ("outbox_announce", ["slack/T1", "slack/T1/C1", "f1\n{follows}"])),
 }
+WITHOUT_CHANGE = ("apply without the lease", "change of a watch that changed")
 # Run again, these report that nothing is left to do, and change nothing.
 REPEATED_RESULTS = {"apply": ["late"], "sent": False, "dropped": False, "digest": False, "announce": False}
 
@@ -119,7 +125,7 @@ async def test_script_is_idempotent(redis: Redis, case: str) -> None:
     initial = await dump(redis)
     first = await run(redis, step)
     after_first = await dump(redis)
-    assert after_first != initial or case == "apply without the lease"
+    assert (after_first == initial) is (case in WITHOUT_CHANGE)
     assert await run(redis, step) == REPEATED_RESULTS.get(case, first)
     assert await dump(redis) == after_first
 
@@ -201,3 +207,32 @@ async def test_only_watch_data_never_expires(redis: Redis) -> None:
         "mc1:audit:slack/T1",
     }  # one message is still in the outbox
     assert {key async for key in redis.scan_iter("mc1:*")} - permanent
+
+
+async def test_changed_watch_has_its_incident_and_moves_its_polls(redis: Redis) -> None:
+    for step in SETUP:
+        await run(redis, step)
+    await run(redis, ("watch_change", TARGET_CHANGE))
+    contents = await dump(redis)
+    assert contents["mc1:watches:slack/T1/C1"] == {"id1": "{new}"}
+    assert contents["mc1:incidents:slack/T1/C1"] == {"id1": "op15 {seen}"}
+    assert contents["mc1:history:slack/T1/C1"] == {"id1": "{history}"}
+    assert contents["mc1:looks"] == [("client x", 95.0)]
+    assert contents["mc1:subject:client x"] == {"id1 slack/T1/C1"}
+    assert not contents.keys() & {"mc1:subject:mta x", "mc1:asks"}
+
+
+async def test_changed_interval_changes_the_demand(redis: Redis) -> None:
+    await run(redis, SETUP[0])
+    await run(redis, ("watch_change", WATCH_CHANGE))
+    contents = await dump(redis)
+    assert contents["mc1:wishes"] == {"slack/T1 ip4 900": "1"}
+    assert contents["mc1:looks"] == [("mta x", 90.0)]
+
+
+async def test_poll_of_a_watch_whose_target_changed_stores_nothing(redis: Redis) -> None:
+    for step in SETUP[:2]:
+        await run(redis, step)
+    await run(redis, ("watch_change", TARGET_CHANGE))
+    assert await run(redis, SETUP[2]) == ["late"]
+    assert (await dump(redis))["mc1:incidents:slack/T1/C1"] == {"id1": "op15 {incident}"}

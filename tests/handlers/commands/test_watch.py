@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from bot.models import CheckRequest, Report, Role, Verdict
@@ -16,6 +19,7 @@ from bot.monitoring.interfaces import MAX_WATCHES_PER_CHANNEL, ChannelSettings
 from bot.monitoring.models import Channel, Follow, Watch
 from bot.monitoring.repository import RedisRepository
 from handlers.commands import VERBS, CommandRouter
+from handlers.commands.watch_parser import EditOptions, WatchName, read_edit
 from handlers.message import Card, Tone
 from handlers.ports import ChannelUnavailable, ChatRequest, DeliveryUnknown
 from tests.support.commands import build_commands
@@ -325,13 +329,13 @@ async def test_unwatch_accepts_target_id_or_name(name: str, channel: ChannelHarn
     assert await channel.watches() == []
 
 
-@pytest.mark.parametrize("verb", ["unwatch", "mute", "unmute", "ack"])
+@pytest.mark.parametrize("verb", ["unwatch", "mute", "unmute", "ack", "edit"])
 async def test_watch_of_another_channel_is_not_found(verb: str, channel: ChannelHarness) -> None:
     await channel.type("watch 203.0.113.5", channel=OTHER_CHANNEL)
     [watch] = await channel.watches(OTHER_CHANNEL)
     for name in (watch.id, "203.0.113.5"):
-        duration = " 1h" if verb == "mute" else ""
-        assert "is not watched in this channel" in (await channel.type(f"{verb} {name}{duration}")).title
+        options = {"mute": " 1h", "edit": " every 6h"}.get(verb, "")
+        assert "is not watched in this channel" in (await channel.type(f"{verb} {name}{options}")).title
     assert await channel.watches(OTHER_CHANNEL) == [watch]
 
 
@@ -431,10 +435,10 @@ async def test_every_change_is_audited(redis: Redis) -> None:
     channel = open_channel("memory", redis)
     assert isinstance(channel.store, InMemoryRepository)
     await channel.open_incident()
-    for typed in ("ack {}", "mute {} 1h", "unmute {}", "settings reminder off", "unwatch {}"):
+    for typed in ("ack {}", "mute {} 1h", "unmute {}", "settings reminder off", "edit {} every 6h", "unwatch {}"):
         await channel.type(typed.format("203.0.113.5"))
     notes = channel.store.contents.audit_lines
-    assert [note[2] for note in notes] == ["watch", "ack", "mute", "unmute", "settings", "unwatch"]
+    assert [note[2] for note in notes] == ["watch", "ack", "mute", "unmute", "settings", "edit", "unwatch"]
     assert {note[1] for note in notes} == {"U1"}
     assert notes[4][3:] == (
         "updates=thread reminder=on restrict=off lists=off digest=off follow=all",
@@ -484,11 +488,159 @@ async def test_verb_finds_a_watch_by_address_domain_or_name(channel: ChannelHarn
     assert "HQ egress" in card.title
 
 
-async def test_ambiguous_name_lists_the_ids(channel: ChannelHarness) -> None:
+@pytest.mark.parametrize(
+    ("typed", "changes", "fact"),
+    [
+        ("every 15m", {"interval": timedelta(minutes=15)}, "15m (was 1h)"),
+        ("name Paris", {"name": "Paris"}, "Paris (was HQ egress)"),
+        ('name ""', {"name": ""}, "none (was HQ egress)"),
+        ("as client", {"role": Role.CLIENT, "first_role": Role.MTA}, "client (was mta)"),
+        ("only blocklists", {"follow": Follow.LISTS}, "blocklists only (was blocklists and mail setup)"),
+    ],
+)
+async def test_edit_changes_a_watch_with_its_incident_and_history(
+    typed: str, changes: dict[str, Any], fact: str, channel: ChannelHarness
+) -> None:
+    watch_id = await channel.open_incident("203.0.113.5 example.com")
+    await channel.type("edit 203.0.113.5 name HQ egress")
+    (before,) = await channel.store.list_watches(CHANNEL)
+    history = await channel.store.history(CHANNEL, watch_id)
+    card = await channel.type(f"edit hq egress {typed}", user="U2", name="grace")
+    (after,) = await channel.store.list_watches(CHANNEL)
+    assert after.watch == replace(before.watch, **changes)
+    assert (after.watch.id, after.incident) == (watch_id, before.incident)
+    assert history.tracks
+    assert await channel.store.history(CHANNEL, watch_id) == history
+    assert card.title.startswith("grace changed the watch of ")
+    assert [item.value for item in card.facts] == [fact]
+    assert not card.private
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("edit", "Name a watch by its target or its id"),
+        ("edit 203.0.113.5", "Say what to change"),
+        ("edit every 15m", "Name a watch by its target or its id"),
+        ("edit 203.0.113.5 every 1s", "shortest interval of a watch is 5m"),
+        ("edit 203.0.113.5 every", "needs a word after it"),
+        ("edit 203.0.113.5 as king", "`as king` is not known"),
+        ("edit 203.0.113.5 only good", "After `only` goes what to watch"),
+        ("edit 203.0.113.5 every 1h", "is like that already"),
+        ("edit 198.51.100.7 every 15m", "is not watched in this channel"),
+    ],
+)
+async def test_invalid_edit_is_refused_without_changes(typed: str, message: str, channel: ChannelHarness) -> None:
+    await channel.type("watch 203.0.113.5 every 1h")
+    before = await channel.watches()
+    card = await channel.type(typed)
+    assert message in card.title
+    assert (card.private, card.tone) == (True, Tone.WARN)
+    assert await channel.watches() == before
+
+
+async def test_edit_in_a_restricted_channel_is_for_the_creator(channel: ChannelHarness) -> None:
+    await channel.type("watch 203.0.113.5")
+    await channel.type("settings restrict on")
+    refused = await channel.type("edit 203.0.113.5 every 15m", user="U2")
+    assert "only the creator of a watch may end, mute or edit it" in refused.title
+    assert "changed the watch" in (await channel.type("edit 203.0.113.5 every 15m")).title
+
+
+async def test_watch_with_another_role_since_is_not_added_twice(channel: ChannelHarness) -> None:
+    await channel.type("watch 203.0.113.5")
+    await channel.type("edit 203.0.113.5 as client")
+    await channel.type("watch 203.0.113.5 as client")
+    assert channel.platform.titles()[-1].startswith("Already watching")
+    [watch] = await channel.watches()
+    refused = await channel.type("watch 203.0.113.5")
+    assert refused.title == f"203.0.113.5 is watched as client now; `edit {watch.id} as mta` changes that."
+    await channel.type(f"edit {watch.id} as mta")
+    [restored] = await channel.watches()
+    assert restored == replace(watch, role=Role.MTA, first_role=None)
+
+
+async def test_edit_into_the_role_of_another_watch_is_refused(channel: ChannelHarness) -> None:
+    await channel.type("watch 203.0.113.5")
+    await channel.type("watch 203.0.113.5 as client")
+    watches = await channel.watches()
+    client = next(watch for watch in watches if watch.role is Role.CLIENT)
+    choice = await channel.type("edit 203.0.113.5 as client")
+    cards = [await channel.type(button.command) for button in choice.buttons]
+    assert sorted(card.title for card in cards) == [
+        "203.0.113.5 is like that already; nothing was changed.",
+        f"203.0.113.5 is watched as client already (id {client.id}); end one of the two with `unwatch`.",
+    ]
+    assert await channel.watches() == watches
+
+
+async def test_watch_in_another_role_is_polled_at_once(redis: Redis) -> None:
+    channel = open_channel("redis", redis)
+    assert isinstance(channel.store, RedisRepository)
+    await channel.type("watch 203.0.113.5 example.com")
+    await channel.type("edit 203.0.113.5 as client")
+    [claimed] = await channel.store.watches.claim(channel.clock().timestamp(), (60.0, 300.0), 10)
+    [row] = claimed.watches
+    assert (claimed.target, row.id) == ("client 203.0.113.5 example.com", (await channel.watches())[0].id)
+
+
+@given(
+    st.builds(
+        EditOptions,
+        st.just(WatchName("203.0.113.5", "203.0.113.5")),
+        st.none() | st.integers(1, 172_800).map(lambda seconds: timedelta(seconds=seconds)),
+        st.none() | st.sampled_from(Role),
+        st.none() | st.sampled_from(Follow),
+        st.none() | st.sampled_from(["", "Paris", "HQ egress", "every day as usual"]),
+    ).filter(lambda edit: edit.options)
+)
+def test_options_of_edit_are_read_back(edit: EditOptions) -> None:
+    assert read_edit(f"203.0.113.5 {edit.options}") == edit
+
+
+@pytest.mark.parametrize(
+    ("typed", "options"),
+    [
+        ("unwatch example.com", ""),
+        ("mute example.com 36h", " 1d12h"),
+        ("mute example.com", ""),
+        ("unmute example.com", ""),
+        ("ack example.com", ""),
+        ("history example.com", " 30d"),
+        ("history example.com all", " all"),
+        ("edit example.com as client every 90m", " every 1h30m as client"),
+    ],
+)
+async def test_name_of_several_watches_offers_a_button_each(typed: str, options: str, channel: ChannelHarness) -> None:
     await channel.type("watch 203.0.113.5 example.com")
     await channel.type("watch 203.0.113.9 example.com")
-    card = await channel.type("unwatch example.com")
-    assert "is in 2 watches" in card.title
+    card = await channel.type(typed)
+    assert card.title == "“example.com” is in 2 watches: which one?"
+    assert card.private
     watches = await channel.watches()
-    assert all(watch.id in card.title for watch in watches)
-    assert len(watches) == 2
+    verb = typed.partition(" ")[0]
+    assert [(button.label, button.command) for button in card.buttons] == [
+        (f"{watch.network[0]} · example.com", f"{verb} {watch.id}{options}") for watch in watches if watch.network
+    ]
+    assert card.table is not None
+    assert [row[-1] for row in card.table.rows] == [watch.id for watch in watches]
+    assert watches[0].id in card.step
+
+
+async def test_button_of_a_watch_does_what_was_typed(channel: ChannelHarness) -> None:
+    await channel.type("watch 203.0.113.5 example.com")
+    await channel.type("watch 203.0.113.5 example.com as client")
+    choice = await channel.type("mute example.com 36h")
+    assert [button.label.rpartition(" as ")[2] for button in choice.buttons] == ["mta", "client"]
+    card = await channel.type(choice.buttons[1].command)
+    assert card.title == "ada muted 203.0.113.5 · example.com until 25 Nov, 18:00 UTC"
+    muted = [stored.watch.role for stored in await channel.store.list_watches(CHANNEL) if stored.incident.muted]
+    assert muted == [Role.CLIENT]
+
+
+async def test_many_matches_are_listed_with_few_buttons(channel: ChannelHarness) -> None:
+    await channel.type(" ".join(["watch", *(f"203.0.113.{n}" for n in range(8)), "example.com"]))
+    card = await channel.type("unwatch example.com")
+    assert card.table is not None
+    assert (len(card.buttons), len(card.table.rows)) == (5, 8)
+    assert len(await channel.watches()) == 8

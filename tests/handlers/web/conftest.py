@@ -95,12 +95,16 @@ class WebChatFixture:
         return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=BASE_URL)
 
     async def wait_answered(self) -> None:
-        """Wait until every pending command is answered."""
-        log = self.web.message_log
-        with log.subscribe(log.last_event_number) as (_, subscriber):
-            async with asyncio.timeout(5):
-                while any(message.pending for message in log.all_messages()):
-                    await subscriber.queue.get()
+        await wait_answered(self.web)
+
+
+async def wait_answered(web: WebChat) -> None:
+    """Wait until every pending command is answered."""
+    log = web.message_log
+    with log.subscribe(log.last_event_number) as (_, subscriber):
+        async with asyncio.timeout(5):
+            while any(message.pending for message in log.all_messages()):
+                await subscriber.queue.get()
 
 
 def build_chat(
