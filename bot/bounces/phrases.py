@@ -66,7 +66,9 @@ class TextNormalizer:
 
     def __init__(self, same: Mapping[str, Iterable[str]]) -> None:
         replacements = [
-            (f" {spelling} ", f" {canonical} ") for canonical, variants in same.items() for spelling in variants
+            (f" {' '.join(WORD.findall(_fold(spelling)))} ", f" {canonical} ")
+            for canonical, variants in same.items()
+            for spelling in variants
         ]
         longest_first = sorted(replacements, key=lambda pair: -len(pair[0]))
         self._by_first_word: dict[str, list[tuple[int, str, str]]] = {}

@@ -127,7 +127,7 @@ async function alerts(page) {
   await listed(thread).waitFor();
   await tabTo(page, "Acknowledge", true);
   await page.keyboard.press("Enter");
-  await thread.getByText("/mailcheck ack").waitFor();
+  await thread.locator("p.typed", { hasText: "/mailcheck ack" }).waitFor();
   await listed(page.locator("main")).locator("..").getByText(/^by Guest/).waitFor();
 
   await turn(page, "192.0.2.10 is on Spamhaus XBL");
