@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from bot.bounces.bounce_text import attached_messages, restore_text, text_parts
+from bot.bounces.bounce_text import attached_messages, is_by_a_person, restore_text, text_parts
 from bot.bounces.classify import Bounce, explain, remote_host, sanitize_line
-from bot.bounces.dsn import parse_fields, parse_report
+from bot.bounces.dsn import is_delivered_report, parse_fields, parse_report
 from bot.bounces.log_families import parse_line
 from bot.bounces.log_lines import REFUSED_STATES, LogLine, Sessions, explain_event, split_program
 from bot.bounces.rule_files import BounceMailFile, load_file
@@ -22,8 +22,8 @@ TRANSCRIPT = re.compile(
 )
 SENT_COMMAND = re.compile(r"(?:>>>|-->|->|C:) ?")
 ADDRESS = r"[^\s<>@,;:\"'()\[\]]{1,64}@[^\s<>@,;:\"'()\[\]]{1,255}"
-ADDRESS_LINE = re.compile(rf"<?({ADDRESS})>?( ?\([^()]{{0,320}}\)| ?<{ADDRESS}>)?(:?)$")
-RECIPIENT_BLOCK = re.compile(rf"<?({ADDRESS})>?(?:: | ?\([^()]{{0,320}}\):? |:? (?=\S))")
+ADDRESS_LINE = re.compile(rf"<?({ADDRESS}|\|/\S{{1,300}})>?( ?\([^()]{{0,320}}\)| ?<{ADDRESS}>)?(:?)$")
+RECIPIENT_BLOCK = re.compile(rf"<?({ADDRESS}|\|/\S{{1,300}})>?(?:: | ?\([^()]{{0,320}}\):? |:? (?=\S))")
 POSTFIX_BLOCK = re.compile(rf"<{ADDRESS}>(?: \(expanded from <{ADDRESS}>\))?: ")
 CODE = r"(?:4[2-5]\d|5[0-57]\d)"
 ENHANCED = r"[45]\.\d{1,3}\.\d{1,3}"
@@ -44,7 +44,10 @@ HEADER = re.compile(
 )
 COPIED_FIELD = re.compile(r"(?:subject|from|to|cc|date|sender address|betreff|objet|asunto|oggetto)\s?:", re.IGNORECASE)
 HTTP = re.compile(r"\bHTTP/[123](?:\.\d)?\b")  # its status codes are not those of SMTP
+SETTING = re.compile(r"[a-z0-9]{1,30}(?:_[a-z0-9]{1,30}){1,8} = ")  # in a configuration file
+DELIVERED = re.compile(r"successfully delivered|was delivered to the|has been delivered to the")
 SENTENCE_ENDS = (".", "!", "?", '"', "'", ")", "]")
+MAX_STANDARD_TEXT, MAX_FREE_TEXT = 60, 300  # characters of the reply's first line and of what follows without a code
 STANDARD_TEXT = "action not taken: mailbox unavailable"
 NUMBER_LIKE_CODE = re.compile(r"(?<![\w.])[45](?:\d\d|\.\d{1,3}\.\d{1,3})(?![\w.])")  # in prose: a price, a date
 REFUSAL_WORDS = re.compile(
@@ -55,7 +58,8 @@ REFUSAL_WORDS = re.compile(
     r"|disabled|could ?n[o']t|cannot|can't|no such|doesn't|malformed"
     r"|退信|拒绝|拒絕|黑名单|拒否|一杯|不存在"
 )
-REPLY_CONTINUES = re.compile(r"^([45]\d\d)-(?:([45]\.\d{1,3}\.\d{1,3}) )?")
+REPLY_CONTINUES = re.compile(r"(?:^|[\]>:] )([45]\d\d)-(?:([45]\.\d{1,3}\.\d{1,3}) )?")
+STARTS_REPLY = re.compile(r"[245]\d\d[ -]")
 MIN_REPLY_WORDS = 2
 MAX_DEPTH = 3  # of bounces that were forwarded as attachments
 MAX_COMPARED = 200  # verdicts without a recipient
@@ -83,6 +87,11 @@ def read_text(lines: Sequence[str], depth: int = 0) -> Iterator[Bounce]:
     The fields of a delivery report are exact; the text beside them counts where they give no reason.
     """
     text = restore_text(lines)
+    if is_delivered_report(text) or text.startswith("<?xml"):
+        return
+    if is_by_a_person(text) and (attached := _read_attached(text, depth)):
+        yield from attached
+        return
     reported = parse_report(text)
     bodies, is_message = text_parts(text)
     for body in bodies:
@@ -98,12 +107,14 @@ def read_text(lines: Sequence[str], depth: int = 0) -> Iterator[Bounce]:
         reported = _with_reasons(reported, read) if reported else read
         if reported:  # an HTML part repeats the text part
             break
-    if not reported and depth < MAX_DEPTH:
-        for attached in attached_messages(text):
-            if _is_bounce_mail(attached):
-                yield from read_text(attached.split("\n"), depth + 1)
-                return
-    yield from (bounce for _, bounce in reported)
+    yield from [bounce for _, bounce in reported] or _read_attached(text, depth)
+
+
+def _read_attached(text: str, depth: int) -> list[Bounce]:
+    """The refusals in the first attached bounce mail."""
+    attached = attached_messages(text) if depth < MAX_DEPTH else iter(())
+    bounce_mail = next(filter(_is_bounce_mail, attached), None)
+    return list(read_text(bounce_mail.split("\n"), depth + 1)) if bounce_mail else []
 
 
 def _with_reasons(
@@ -120,7 +131,7 @@ def _with_reasons(
 
 def is_refusal(text: str) -> bool:
     """Whether a statement that is no log line says of a refusal."""
-    if HEADER.match(text) or HTTP.search(text):
+    if HEADER.match(text) or HTTP.search(text) or SETTING.match(text) or DELIVERED.search(text.lower()):
         return False
     return bool(REFUSAL_WORDS.search(text.lower())) and (
         bool(CODED.search(text)) or explain(NUMBER_LIKE_CODE.sub(" ", text)).certain
@@ -183,7 +194,9 @@ def _statement(text: str, recipient: str, is_reason: bool) -> Statement:
 
 def continues(statement: str, line: str) -> bool:
     """Whether the line is the next line of the reply that the statement started."""
-    reply = REPLY_CONTINUES.match(statement)
+    if STANDARD_TEXT in statement[:MAX_STANDARD_TEXT].lower() and not STARTS_REPLY.match(line):
+        return len(statement) < MAX_FREE_TEXT  # RFC 5321 §4.2.3: the reason follows
+    reply = REPLY_CONTINUES.search(statement[:MAX_REPLY])
     if not reply or len(statement) > MAX_REPLY or f" {reply[1]} " in statement or not line.startswith(reply[1]):
         return False
     code, enhanced = reply[1], reply[2]

@@ -32,6 +32,7 @@ CELL_TAGS = frozenset(("td", "th"))
 LINE_TAGS = re.compile(r"<(?:br|p|div|tr|li)\b", re.IGNORECASE)
 HIDDEN_TAGS = frozenset(("style", "script", "head"))
 MIN_TAGS = 4
+AUTOMATIC_SENDERS = ("mailer-daemon", "postmaster", "mail delivery", "microsoftexchange", "no-reply", "noreply")
 # Fields and parts of a report whose line ends were lost; one that has them has each on a line of its own.
 LOST_LINE_END = re.compile(
     r"(?<=\S)[ \t](?=(?:reporting-mta|received-from-mta|arrival-date|last-attempt-date|final-recipient"
@@ -159,8 +160,26 @@ def _between_tags(text: str, source_lines: bool, before: Sequence[str]) -> str:
 
 
 def attached_messages(text: str) -> Iterator[str]:
-    """The messages attached to a message, as when a bounce is forwarded."""
-    if is_mime(text):
-        for part in parse_message(text).walk():
-            if part.get_content_type() == "message/rfc822" and part.is_multipart():
-                yield from (inner.as_string() for inner in part.get_payload() if isinstance(inner, Message))
+    """The messages attached to a message, as when a bounce is forwarded; some programs attach them as plain files."""
+    if not is_mime(text):
+        return
+    for part in parse_message(text).walk():
+        if part.get_content_type() == "message/rfc822" and part.is_multipart():
+            yield from (inner.as_string() for inner in part.get_payload() if isinstance(inner, Message))
+        elif (part.get_filename() or "").lower().endswith(".eml") and not part.is_multipart():
+            payload = part.get_payload(decode=True)
+            yield decode_bytes(payload, "utf-8") if isinstance(payload, bytes) else ""
+
+
+def is_by_a_person(text: str) -> bool:
+    """Whether the message was written by a person: it came from an address, and not automatically."""
+    message = parse_message(text)
+    sender = str(message.get("from", "")).lower()
+    automatic = str(message.get("auto-submitted", "no")).strip().lower()
+    return (
+        is_mime(text)
+        and "@" in sender
+        and not any(name in sender for name in AUTOMATIC_SENDERS)
+        and automatic == "no"
+        and str(message.get("return-path", "")).strip() != "<>"
+    )

@@ -41,6 +41,7 @@ CALLERS = re.compile(
     r"|[Cc](?:lient|onnecting) [Hh]ost \[?[^\s\[\]]{1,200}"
 )
 CALLER_MARKS = ("<", "H=", "reject", "ost ")  # every match contains one of these
+LOCAL_PART = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}(?=@[\w-])")  # a name such as anti.spam@ is no reason
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -207,7 +208,7 @@ def _match(ruleset: RuleSet, line: str, evidence: Evidence) -> _Match:
         return _Match(rule, listing_of_rule, certain=True)
     if listing:
         return _Match(Rule(listing.when, listing.category), listing, certain=True)
-    reason = smtp_codes.reason(line)
+    reason = LOCAL_PART.sub(" ", smtp_codes.reason(line))
     masked = smtp_codes.mask_addresses(smtp_codes.strip_links(reason))
     masked_evidence = _with_text(ruleset, evidence, masked)
     rule = ruleset.wordings.first_match(masked_evidence)
@@ -232,6 +233,7 @@ def _with_receiver(evidence: Evidence, receiver: Receiver | None) -> Evidence:
 def _without_callers(line: str, remote_host: str | None) -> str:
     """The line without names of the sender, and with the refusing host of a delivery report."""
     text = CALLERS.sub(" ", line) if any(mark in line for mark in CALLER_MARKS) else line
+    text = LOCAL_PART.sub(" ", text) if "@" in text else text
     return f"{text} {remote_host[:255]}" if remote_host else text
 
 

@@ -15,15 +15,27 @@ REPORT_FIELD = re.compile(
     re.IGNORECASE,
 )
 REFUSED_ACTIONS = ("failed", "delayed", "")
+DELIVERED_ACTIONS = ("delivered", "relayed", "expanded")
 RECIPIENT_FIELDS = ("final-recipient", "original-recipient")
 
 
 def parse_report(text: str) -> list[tuple[str, Bounce]]:
     """Each recipient that was refused or delayed, with the bounce; none without a delivery-status part."""
+    return [bounce for group in _report_groups(text) for bounce in _bounces(group)]
+
+
+def is_delivered_report(text: str) -> bool:
+    """Whether the report says of every recipient that the message was delivered: there is nothing to explain."""
+    actions = [_action(group) for group in _report_groups(text) if any(map(group.get, RECIPIENT_FIELDS))]
+    return bool(actions) and all(action in DELIVERED_ACTIONS for action in actions)
+
+
+def _report_groups(text: str) -> list[dict[str, str]]:
+    """The groups of fields in the delivery-status parts; none if there is no such part."""
     if not is_mime(text):
         return []
     blocks = [block for part in own_parts(parse_message(text)) for block in _blocks(part)]
-    return [bounce for block in blocks for bounce in _bounces({name.lower(): str(block[name]) for name in block})]
+    return [{name.lower(): str(block[name]) for name in block} for block in blocks]
 
 
 def parse_fields(lines: Sequence[str]) -> list[tuple[str, Bounce]]:
@@ -54,11 +66,14 @@ def _blocks(part: Message) -> Iterator[Message]:
 
 def _bounces(fields: Mapping[str, str]) -> Iterator[tuple[str, Bounce]]:
     diagnostic, status = _value(fields, "diagnostic-code"), _value(fields, "status")
-    action = _value(fields, "action").lower().partition(" ")[0]
     recipient = next((fields[name] for name in RECIPIENT_FIELDS if fields.get(name)), "")
-    if action in REFUSED_ACTIONS and (diagnostic or status) and recipient:
+    if _action(fields) in REFUSED_ACTIONS and (diagnostic or status) and recipient:
         bounce = explain(diagnostic or f"Status: {status}", status, _host(_value(fields, "remote-mta")))
         yield recipient.rpartition(";")[2].strip(" <>").lower(), bounce
+
+
+def _action(fields: Mapping[str, str]) -> str:
+    return _value(fields, "action").lower().partition(" ")[0]
 
 
 def _value(fields: Mapping[str, str], name: str) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from bot.bounces.classify import explain
 from bot.bounces.log_lines import LogEvent, LogLine, Sessions, State
 from bot.bounces.protocol_logs import RCPT, parse_hmailserver, parse_mailenable, parse_mdaemon
+from bot.bounces.qmail_logs import parse_qmail, parse_rblsmtpd, parse_spamdyke
 
 Parser = Callable[[LogLine, Sessions], LogEvent | None]
 
@@ -58,6 +60,7 @@ EXIM_REJECT = re.compile(
 )
 EXIM_HOST = re.compile(rf"\bH={HOST}")
 EXIM_CLIENT = re.compile(r"\bH=(?:[^\s\[\]]{1,255} )?(?:\([^()]{0,255}\) )?\[([0-9A-Fa-f.:]{2,45})\]")
+EXIM_BAD_LOGIN = re.compile(r"\bauthenticator failed for .{0,400}?\[([0-9A-Fa-f.:]{2,45})\](?::\d{1,5})?: (?=5\d\d)")
 EXIM_RECIPIENT = re.compile(r"rejected RCPT <?([^\s<>:]{1,320})")
 
 # Sendmail Installation and Operation Guide, chapter 2.1 ("The System Log")
@@ -82,17 +85,16 @@ OPENSMTPD_STATES = {
     "error": State.BOUNCED,
 }
 HARAKA_ID = re.compile(r"\[([0-9A-Z][0-9A-F-]{0,40}(?:\.\d{1,6}){1,3})\]")
-HARAKA_DENIED = re.compile(r"\bdeny(?:soft)?(?:\([a-z?]{0,10}\))?:? .{0,400}?\bplugin=\S{1,80} (.{1,2000})")
-HARAKA_RECIPIENT = re.compile(r"\brcpt_to: <?([^\s<>]{1,320})")
+HARAKA_DENIED = re.compile(
+    r"\bdeny(?:soft)?(?:\([a-z?]{0,10}\))?:? .{0,400}?(?:\bplugin=\S{1,80} |: (?=[45]\d\d ))(.{1,2000})"
+)
+HARAKA_RECIPIENT = re.compile(r"\brcpt[_ ]to:? <?([^\s<>]{1,320})")
+HARAKA_REPLY = re.compile(
+    r"(?:recipient <(?P<refused>[^<>\s]{1,320})> rejected|failure for <(?P<deferred>[^<>\s]{1,320})>): "
+)
+HARAKA_REPEATED = '"Some recipients failed'  # after a line of its own for each of them
 HARAKA_CLIENT = re.compile(r"\[?([0-9A-Fa-f.:]{7,45})\]?")
 PARENTHESES = re.compile(r"\(([^()\s]{1,255})\)")
-
-# https://cr.yp.to/proto/qsbmf.txt and qmail-log(5)
-QMAIL_START = re.compile(r"starting delivery (\d{1,12}): msg (\d{1,20}) to (?:remote|local) (\S{1,320})")
-QMAIL_DELIVERY = re.compile(r"delivery (\d{1,12}): (success|failure|deferral): ?")
-QMAIL_STATES = {"success": State.SENT, "failure": State.BOUNCED, "deferral": State.DEFERRED}
-QMAIL_END = re.compile(r"end msg (\d{1,20})")
-QMAIL_SAID = "Remote host said: "
 
 # A reply in a line of a program that is not known: after a mark, with a code of the registry.
 REGISTERED_CODES = r"(?:4(?:21|22|3[12]|5[0-9])|5(?:0[0-4]|1[0-2]|2[1-5]|3[0-8]|4[0-9]|5[0-9]|7[01]))"
@@ -101,7 +103,9 @@ QUOTED_REPLY = re.compile(
     rf"(?={REGISTERED_CODES}[ -])|\b(?:code|status|reply|response) ?[=:] ?\"?(?={REGISTERED_CODES}[,\"])"
 )
 GENERIC_RECIPIENT = re.compile(r"\b(?:to|rcpt|recipient)[=:] ?\"?<?([^\s<>,;\"]{1,255}@[^\s<>,;\"]{1,255})")
-GENERIC_SENT = re.compile(r"\bstatus=sent\b|\b250 2\.\d\.\d ")
+GENERIC_MESSAGE = re.compile(r"\b(?:job|id|msgid|message-id|queue|queue_id|qid|mail)[=:] ?\"?<?([\w.@+-]{1,200})")
+GENERIC_SENT = re.compile(r"\bstatus=sent\b|\b250 2\.\d\.\d |[=:\"'] ?250[ -]")
+GENERIC_STATUS = re.compile(r"[45]\d\d[ -][45]\.\d{1,3}\.\d{1,3}\b")
 
 
 def parse_postfix(line: LogLine, _sessions: Sessions) -> LogEvent | None:
@@ -185,6 +189,8 @@ def _exim_host(quote: re.Match[str] | None, text: str) -> str | None:
 
 
 def _exim_reject(line: LogLine) -> LogEvent | None:
+    if login := EXIM_BAD_LOGIN.search(line.body):
+        return LogEvent(State.REFUSED, line.text, reply=line.body[login.end() :], client=login[1], day=line.day)
     match = EXIM_REJECT.search(line.body)
     if match is None:
         return None
@@ -260,24 +266,6 @@ def _opensmtpd_id(line: LogLine, old: re.Match[str] | None, fields: Mapping[str,
     return old[2] if old else fields.get("evpid") or line.body.partition(" ")[0]
 
 
-def parse_qmail(line: LogLine, sessions: Sessions) -> LogEvent | None:
-    """qmail-send; a delivery is numbered, and an earlier line says of which message to whom."""
-    if start := QMAIL_START.search(line.body):
-        sessions.set_recipient(f"delivery {start[1]}", f"{start[2]} {start[3]}")
-        return None
-    if end := QMAIL_END.match(line.body):
-        return LogEvent(State.REMOVED, line.text, end[1], day=line.day)
-    delivery = QMAIL_DELIVERY.search(line.body)
-    if delivery is None:
-        return None
-    message, _, recipient = sessions.recipient(f"delivery {delivery[1]}").partition(" ")
-    reason = line.body[delivery.end() :].replace("_", " ")
-    reply = reason.partition(QMAIL_SAID)[2].partition("/Giving up on ")[0] or reason
-    return LogEvent(
-        QMAIL_STATES[delivery[2]], line.text, message or f"delivery {delivery[1]}", recipient, reply, day=line.day
-    )
-
-
 def parse_haraka(line: LogLine, _sessions: Sessions) -> LogEvent | None:
     """Haraka's outbound: `hmail bounced`, `delivered file=…`, `deferred`; and what its own server denied."""
     if denied := HARAKA_DENIED.search(line.body):
@@ -291,6 +279,14 @@ def parse_haraka(line: LogLine, _sessions: Sessions) -> LogEvent | None:
         return LogEvent(State.REMOVED, line.text)  # the dialogue, which the notice repeats
     if "[outbound]" not in line.body:
         return None
+    message = HARAKA_ID.search(line.body)
+    message_id = message[1] if message else ""
+    if quoted := HARAKA_REPLY.search(line.body):
+        state = State.BOUNCED if quoted["refused"] else State.DEFERRED
+        refused = quoted["refused"] or quoted["deferred"]
+        return LogEvent(state, line.text, message_id, refused, line.body[quoted.end() :], day=line.day)
+    if HARAKA_REPEATED in line.body:
+        return None
     fields = {name: value.strip('"') for name, value in FIELD.findall(line.body)}
     if "delivered" in line.body:
         state = State.SENT
@@ -301,32 +297,29 @@ def parse_haraka(line: LogLine, _sessions: Sessions) -> LogEvent | None:
     else:
         return None
     reply = fields.get("response") or fields.get("reason") or fields.get("err") or line.body
-    message = HARAKA_ID.search(line.body)
     return LogEvent(
-        state,
-        line.text,
-        message[1] if message else "",
-        fields.get("rcpt", "").strip("<>"),
-        reply,
-        host=fields.get("host"),
-        day=line.day,
+        state, line.text, message_id, fields.get("rcpt", "").strip("<>"), reply, host=fields.get("host"), day=line.day
     )
 
 
 def parse_unknown(line: LogLine, _sessions: Sessions) -> LogEvent | None:
-    """A line of an unknown program: only if it quotes an SMTP reply."""
+    """A line of an unknown program, if it quotes an SMTP reply.
+
+    A number is a reply only beside a recipient, before an enhanced code, or with a known reason.
+    """
     quote = QUOTED_REPLY.search(line.body)
-    if quote is None or GENERIC_SENT.search(line.body):
+    recipient, message = GENERIC_RECIPIENT.search(line.body), GENERIC_MESSAGE.search(line.body)
+    address, message_id = recipient[1] if recipient else "", message[1] if message else ""
+    if GENERIC_SENT.search(line.body):
+        is_known = bool(address and message_id)
+        return LogEvent(State.SENT, line.text, message_id, address, day=line.day) if is_known else None
+    if quote is None:
         return None
     reply = line.body[quote.end() :]
-    recipient = GENERIC_RECIPIENT.search(line.body)
-    return LogEvent(
-        State.BOUNCED if reply.startswith("5") else State.DEFERRED,
-        line.text,
-        recipient=recipient[1] if recipient else "",
-        reply=line.body,
-        day=line.day,
-    )
+    if not (address or GENERIC_STATUS.match(reply) or explain(reply).certain):
+        return None
+    state = State.BOUNCED if reply.startswith("5") else State.DEFERRED
+    return LogEvent(state, line.text, message_id if address else "", address, line.body, day=line.day)
 
 
 PARSERS_BY_PROGRAM: dict[str, Parser] = {
@@ -341,6 +334,8 @@ PARSERS_BY_PROGRAM: dict[str, Parser] = {
     "mta": parse_opensmtpd,
     "qmail": parse_qmail,
     "qmail-send": parse_qmail,
+    "rblsmtpd": parse_rblsmtpd,
+    "spamdyke": parse_spamdyke,
     "haraka": parse_haraka,
 }
 # By a mark in a line whose program is not named: the first parser that reads it.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bot.bounces.classify import INBOUND, Bounce, receiver_of
@@ -14,6 +15,7 @@ from bot.bounces.text_input import FileCutShort
 MAX_OPEN = 200_000  # messages that are in the queue at a time
 MAX_OPEN_DAYS = 5  # of log time; a mail server gives up after that
 MAX_NAMES = 10_000
+NO_NEW_REASON = re.compile(r"retry time not reached|retry timeout exceeded|message expired|in the queue too long")
 
 Name = TypeVar("Name", str, "Cause")
 
@@ -118,8 +120,9 @@ class DeliveryCounter:
             self._close(event.message, "bounced" if event.state is State.EXPIRED else "deferred")
         elif bounce and event.state is State.BOUNCED:
             self._totals["attempts"] += 1
+            cause = self._cause_so_far(event, bounce)
             self._pop(event)
-            self._count(_cause(event, bounce), bounce.ip, "bounced")
+            self._count(cause, bounce.ip, "bounced")
         elif bounce:
             self._totals["attempts"] += 1
             self._defer(event, bounce)
@@ -161,14 +164,14 @@ class DeliveryCounter:
         self._totals["sent"] += 1
         if receiver := receiver_of(event.host):
             _count(self._sent_by_receiver, receiver)
-        if self._pop(event):
-            self._totals["recovered"] += 1
+        recipients = [event.recipient] if event.recipient else list(self._open.get(event.message, {}))
+        self._totals["recovered"] += sum(self._pop(replace(event, recipient=recipient)) for recipient in recipients)
 
     def _defer(self, event: LogEvent, bounce: Bounce) -> None:
         recipients = self._open.setdefault(event.message, {})
         if event.recipient in recipients:
             message = recipients[event.recipient]
-            message.cause, message.ip = _cause(event, bounce), bounce.ip or message.ip
+            message.cause, message.ip = self._cause_so_far(event, bounce), bounce.ip or message.ip
             return
         recipients[event.recipient] = _OpenMessage(_cause(event, bounce), bounce.ip, event.day)
         self._open_count += 1
@@ -177,6 +180,11 @@ class DeliveryCounter:
             self._close(next(iter(self._open)), "deferred")
         while self._is_old(event.day):
             self._close(next(iter(self._open)), "deferred")
+
+    def _cause_so_far(self, event: LogEvent, bounce: Bounce) -> Cause:
+        """The cause of the refusal, or of the one before where the server only waits or gives up."""
+        before = self._open.get(event.message, {}).get(event.recipient)
+        return before.cause if before and NO_NEW_REASON.search(event.reply.lower()) else _cause(event, bounce)
 
     def _is_old(self, day: int) -> bool:
         """Whether the oldest open message is too old; a day without a year may start over."""

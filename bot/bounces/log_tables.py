@@ -94,7 +94,7 @@ def _tracking_events(values: Mapping[str, str], text: str) -> Iterator[LogEvent]
     state = TRACKING_STATES.get(values["event-id"].upper())
     if state is None:
         return
-    if state is State.BOUNCED and values.get("source", "").upper() == "AGENT":
+    if state is State.BOUNCED and _is_incoming(values):
         client = values.get("client-ip") or None
         reply = values.get("recipient-status") or values.get("source-context", "")
         yield LogEvent(State.REFUSED, text, recipient=values["recipient-address"], reply=reply, client=client)
@@ -109,6 +109,14 @@ def _tracking_events(values: Mapping[str, str], text: str) -> Iterator[LogEvent]
             state, text, values.get("message-id") or values.get("internal-message-id", ""), recipient,
             error[1] if error else context, host=host[1] if host else values.get("server-hostname") or None,
         )  # fmt: skip
+
+
+def _is_incoming(values: Mapping[str, str]) -> bool:
+    """Whether our own server refused the mail: an agent did, or the mail came from outside and never left again."""
+    is_agent = values.get("source", "").upper() == "AGENT"
+    return is_agent or (
+        values.get("directionality", "").lower() == "incoming" and values.get("source", "").upper() == "ROUTING"
+    )
 
 
 def _accounting_events(values: Mapping[str, str], text: str) -> Iterator[LogEvent]:

@@ -28,6 +28,9 @@ RECEIVER_PATTERNS = tuple(
     for words, pattern in (
         (("{ip=",), r"\{ip=\0"),
         (("relay=",), r"relay=(?:[^\s,]{0,90}\[|\"?)\0"),
+        (("remote=", "mx=", "peer=", "dest="), r"\b(?:remote|mx|peer|dest)=\"?(?:[^\s,\[(]{1,90}[\[(])?\0"),
+        (("via ",), r"\bvia [^\s\[(]{1,90} ?[\[(]\0"),
+        (("ホスト", "主机", "хост", "сервер"), r"(?:ホスト|主机|хост|сервер) [^\s\[(]{1,90} ?[\[(]\0[\])]"),
         (
             ("ip=", "ip:", 'ip":', "server"),
             r"\b(?:lastattemptedip|remote[_ -]?ip|remotemtaip|mx[_ -]?ip|dest(?:ination)?[_ -]?ip|peer[_ -]?ip)"

@@ -61,6 +61,9 @@ def test_sender_address_is_found(line: str) -> None:
         "550 at 07:40:11 on 24.11.2026",
         "550 999.1.2.3 is no address",
         "Giving up on 198.51.100.1.",
+        'fail remote=198.51.100.1 reply="550 5.1.1 no such mailbox"',
+        "ホスト mx.example.com[198.51.100.1] の応答: 550 5.1.1 ユーザーが存在しません",
+        "delivery via mx.example.com[198.51.100.1]:25 failed: 550 no",
     ],
 )
 def test_sender_address_other_address_is_ignored(line: str) -> None:
