@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from bot import advice, doctor
-from bot.bounces import classify
+from bot.bounces.rules import load_rules
 from bot.checks import sender_requirements
 from bot.checks.finding_codes import ANY_CHECK, FindingCode
 from bot.checks.hosting_providers import providers
@@ -102,7 +102,8 @@ def _with_link(sentence: str, link: Link | None) -> str:
 
 
 def _bounces() -> str:
-    rows = (f"| `{category}` | {meaning} |\n" for category, meaning in classify.CODES.items())
+    meanings = ((name, category.meaning) for name, category in load_rules().categories.items())
+    rows = (f"| `{category}` | {meaning} |\n" for category, meaning in meanings)
     return f"## What a bounce is about\n\n| category | meaning |\n|---|---|\n{''.join(rows)}"
 
 

@@ -49,7 +49,7 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u
 class Bounce:
     """A refusal and what it means.
 
-    `line` is the input, the only field with foreign text. `category` is one of `CODES`, `cause` is
+    `line` is the input, the only field with foreign text. `category` is a table of causes.toml, `cause` is
     finer; `ip` is the address of the sender, never of the receiver; `list` is a catalog id; `side`
     has to act: sender, provider (or tenant) of the sender, receiver, recipient, forwarder or nobody.
     `advice_url` has a known host or is our own. `certain` is false where only the status code
@@ -70,9 +70,6 @@ class Bounce:
     cause: str
     certain: bool = True
     direction: str = OUTBOUND
-
-
-CODES: Mapping[str, str] = {name: category.meaning for name, category in load_rules().categories.items()}
 
 
 @lru_cache(maxsize=1_024)
