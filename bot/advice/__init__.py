@@ -11,7 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from bot.advice.codes import CODES, UNNEEDED_TERM
 from bot.advice.domain_steps import missing_dmarc, missing_mx, reverse_name, service_key
 from bot.advice.evidence import Evidence, gather
-from bot.advice.spf_steps import foreign_record, missing_record, not_listed, permanent_error, unneeded_terms
+from bot.advice.spf_steps import (
+    foreign_record,
+    missing_record,
+    not_listed,
+    other_return_path,
+    permanent_error,
+    unneeded_terms,
+)
 from bot.advice.steps import Change, Step
 from bot.models import CheckRequest, Finding, Verdict
 
@@ -65,6 +72,7 @@ def advise(request: CheckRequest, findings: Sequence[Finding]) -> list[Finding]:
     if all(finding.verdict is Verdict.PASS and finding.check != "spf" for finding in findings):
         return list(findings)
     evidence = gather(request, findings)
+    findings = [other_return_path(evidence, finding) or finding for finding in findings]
     return [*(_with_step(evidence, finding) for finding in findings), *_unneeded(evidence)]
 
 

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.checks.finding_codes import FindingCode
+from bot.checks.finding_codes import FindingCode, FindingText
 from bot.models import Verdict
 
 UNNEEDED_TERM = "spf.unneeded-term"
+OTHER_RETURN_PATH = "spf.other-return-path"
 CODES: Mapping[str, FindingCode] = {
+    OTHER_RETURN_PATH: FindingCode(
+        "The address is that of a service with a return path of its own, so this SPF record is not evaluated.",
+        "RFC 7208 §2.4",
+        "Sign with DKIM, so that the mail passes DMARC; do not list the address.",
+        verdict=Verdict.WARN,
+        summary=(
+            "{ip} is one of {service}’s shared addresses, which use a return path of their own: receivers do not"
+            " evaluate SPF of {domain} for its mail, and no DKIM key of {service} was seen."
+        ),
+        remediation="Turn on DKIM for {domain} in {console}, so that its mail passes DMARC. Do not list {ip} in SPF.",
+        variants={
+            "signed": FindingText(
+                summary=(
+                    "{ip} is one of {service}’s shared addresses, which use a return path of their own: receivers do"
+                    " not evaluate SPF of {domain} for its mail. DKIM counts, and {selector} has its key."
+                ),
+                verdict=Verdict.PASS,
+            )
+        },
+    ),
     UNNEEDED_TERM: FindingCode(
         "A term of the SPF record costs a DNS lookup and lets nobody pass who needs it.",
         "RFC 7208 §4.6.4",
@@ -16,5 +37,5 @@ CODES: Mapping[str, FindingCode] = {
         verdict=Verdict.PASS,
         summary="{term} in the SPF record of {domain} is not needed: {why}.",
         remediation="It does no harm. Where DNS lookups run short, you can remove {term}.",
-    )
+    ),
 }

@@ -56,9 +56,9 @@ INCLUDE_NO_ROOM = (
 INCLUDED_BUT_NOT_LISTED = (
     "{domain} has {term}, but {service} does not list {ip} there: ask {service} which addresses send for you."
 )
-OWN_RETURN_PATH = (
-    "{ip} is one of {service}’s shared addresses, which use a return path of their own: do not list it in SPF. Turn on "
-    "DKIM for {domain} in {console}, so that its mail passes DMARC."
+INCLUDE_OF_ACCOUNT = (
+    "{ip} is one of {service}’s shared addresses: do not list it by itself. If {service} sends your mail, add the "
+    "include that {console} shows for your account to the SPF record of {domain}."
 )
 ADDRESS_FIRST = (
     "Quickest for {ip}: put {term} right after v=spf1 in the TXT record of {domain}, so that it matches first."

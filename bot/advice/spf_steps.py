@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bot.advice import messages
+from bot.advice.codes import CODES, OTHER_RETURN_PATH
 from bot.advice.evidence import MAX_RECORD_BYTES, Evidence
 from bot.advice.spf_networks import passes
 from bot.advice.steps import Change, Step, is_safe
 from bot.checks.lookups import organizational_domain, readable
-from bot.checks.mail_services import MailService, mail_services
+from bot.checks.mail_services import MailService, any_below, mail_services
 from bot.checks.spf.macros import BadSyntax
 from bot.checks.spf.record import VERSION, parse_record
 from bot.checks.spf.result import MAX_LOOKUP_TERMS
 from bot.inputs.domain_names import display_domain, quoted
 from bot.models import Address, Finding, Role
+
+NOT_PASSED = ("spf.fail", "spf.softfail", "spf.neutral")
 
 
 def missing_record(evidence: Evidence, finding: Finding) -> Step | None:
@@ -54,6 +57,18 @@ def not_listed(evidence: Evidence, _finding: Finding) -> Step | None:
     return _own_address(evidence, ip)
 
 
+def other_return_path(evidence: Evidence, finding: Finding) -> Finding | None:
+    """What stands in the place of a failed SPF result where receivers evaluate another domain's record."""
+    ip, service = evidence.request.target.ip, evidence.address_service
+    if finding.code not in NOT_PASSED or service is None or service.return_path != "own":
+        return None
+    selector = next((name for name, alias in evidence.selectors.items() if any_below((alias,), service.dkim)), "")
+    text = CODES[OTHER_RETURN_PATH].variant("signed" if selector else "")
+    values = {"ip": ip, "service": service.name, "domain": evidence.shown_domain, "console": service.console}
+    summary, remediation = text.fill(values | {"selector": display_domain(selector)})
+    return finding._replace(code=OTHER_RETURN_PATH, verdict=text.verdict, summary=summary, remediation=remediation)
+
+
 def permanent_error(evidence: Evidence, finding: Finding) -> Step | None:
     """The quickest repair for the address: a term in front ends the evaluation before the error."""
     ip = evidence.request.target.ip
@@ -85,9 +100,9 @@ def foreign_record(evidence: Evidence, finding: Finding) -> Step | None:
 def _service_step(evidence: Evidence, ip: Address, service: MailService) -> Step:
     """The address is shared by all customers of a service, so it is never listed by itself."""
     values = {"ip": ip, "service": service.name, "domain": evidence.shown_domain, "console": service.console}
-    if service.return_path == "own" or not service.include:
+    if not service.include:
         return Step(
-            messages.OWN_RETURN_PATH.format_map(values),
+            messages.INCLUDE_OF_ACCOUNT.format_map(values),
             Change(evidence.domain, "TXT", console=service.console, owner=service.name),
         )
     term = f"include:{service.include}"

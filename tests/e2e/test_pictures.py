@@ -16,6 +16,7 @@ from bot.monitoring.alert_state import initial_incident, mute
 from bot.monitoring.dnsbl_quarantine import ListHealth
 from bot.monitoring.interfaces import StoredWatch
 from handlers.message import Card, Line, Tone
+from handlers.messages import explanation_card, report_card
 from handlers.messages.overview import ChannelWatch, Overview, lists_section, watch_sections
 from handlers.slack.app_home import home_view
 from handlers.slack.block_kit import render_message
@@ -23,6 +24,7 @@ from tests.e2e.picture import RenderError, render_png
 from tests.handlers.messages.test_overview import GOOD, NAMES, NOW
 from tests.handlers.slack.hostile import HOSTILE
 from tests.support.cards import gallery
+from tests.support.companies import COMPANIES, Company, explanation_of, report_of
 from tests.support.incident_stories import T0
 from tests.support.real_alerts import EGRESS, OFFICE, SECOND, ZEN, WatchScenario
 
@@ -51,6 +53,16 @@ def test_card_picture_has_all_text(name: str, theme: str, pictures: Path) -> Non
     (pictures / f"{name}{'-dark' if theme == 'dark' else ''}.png").write_bytes(png)
     width, height = size(png)
     assert (width, height > 120) == (1400, True)
+
+
+@pytest.mark.parametrize("company", COMPANIES, ids=lambda company: company.domain)
+def test_company_picture_has_all_text(company: Company, pictures: Path) -> None:
+    explanation = explanation_of(company)
+    assert explanation
+    for name, card in (("report", report_card(report_of(company))), ("explanation", explanation_card(explanation))):
+        png = render_png(render_message(card))
+        (pictures / f"company-{company.domain.partition('.')[0]}-{name}.png").write_bytes(png)
+        assert size(png)[1] > 120
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

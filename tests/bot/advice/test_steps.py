@@ -57,7 +57,7 @@ def finding_with(report: Report, code: str) -> Finding:
         (GOOGLE, "203.0.113.9", "spf.missing-record", "v=spf1 ip4:203.0.113.9 include:_spf.google.com ~all"),
         (OWN, "198.51.100.41", "spf.missing-record", "v=spf1 mx include:_spf.google.com ~all"),
         (OWN | {"TXT": ["v=spf1 mx -all"]}, "198.51.100.41", "spf.fail", "v=spf1 mx include:_spf.google.com -all"),
-        (OWN | {"TXT": ["v=spf1 mx -all"]}, "198.51.100.42", "spf.fail", None),
+        (OWN | {"TXT": ["v=spf1 mx -all"]}, "198.51.100.42", "spf.other-return-path", None),
         (OWN | {"TXT": ["v=spf1 mx ~all"]}, "203.0.113.9", "spf.softfail", "v=spf1 ip4:203.0.113.9 mx ~all"),
         (
             OWN | {"TXT": ["v=spf1 include:none.partner.example ip4:203.0.113.9 -all"]},
@@ -152,3 +152,25 @@ async def test_term_is_unneeded_only_where_no_sender_needs_it(apex: dict[str, An
 
 def test_steps_are_about_codes_that_checks_have() -> None:
     assert set(STEPS) <= {code for spec in CHECKS for code in spec.codes}
+
+
+@pytest.mark.parametrize(
+    ("zone", "verdict"),
+    [({}, Verdict.WARN), ({f"s1._domainkey.{D}": {"CNAME": ["k1.domainkey.u1.wl.sendgrid.net"]}}, Verdict.PASS)],
+    ids=["no key seen", "key seen"],
+)
+async def test_address_with_another_return_path_depends_on_its_key(zone: dict[str, Any], verdict: Verdict) -> None:
+    report = await report_of({D: OWN | {"TXT": ["v=spf1 mx -all"]}, **zone}, "198.51.100.42")
+    finding = finding_with(report, "spf.other-return-path")
+    assert finding.verdict is verdict
+    assert ("s1._domainkey" in finding.summary) == (verdict is Verdict.PASS)
+
+
+async def test_shared_address_without_a_known_include_gets_the_one_of_the_account() -> None:
+    zone = {
+        D: OWN | {"TXT": ["v=spf1 mx -all"]},
+        "60.100.51.198.in-addr.arpa": {"PTR": ["mx0a-firm.pphosted.com"]},
+        "mx0a-firm.pphosted.com": {"A": ["198.51.100.60"]},
+    }
+    finding = finding_with(await report_of(zone, "198.51.100.60"), "spf.fail")
+    assert "add the include that the Proofpoint admin center" in finding.remediation
