@@ -16,17 +16,8 @@ from bot.checks.spf.result import MAX_LOOKUP_TERMS
 from bot.models import Finding, Report, Verdict
 
 MAX_CHANGES = 3
-PERMERRORS = frozenset(
-    {
-        "spf.permanent-error",
-        "spf.syntax-error",
-        "spf.multiple-records",
-        "spf.missing-include",
-        "spf.too-many-lookups",
-        "spf.too-many-hosts",
-        "spf.too-many-voids",
-    }
-)
+OVER_LIMIT = frozenset({"spf.too-many-lookups", "spf.too-many-hosts", "spf.too-many-voids"})
+PERMERRORS = OVER_LIMIT | {"spf.permanent-error", "spf.syntax-error", "spf.multiple-records", "spf.missing-include"}
 ABOUT_OTHERS = frozenset({"senders", "blocklist", "ptr", "helo", "network", "dns"})  # not the domain's records
 MANY_LOOKUPS, LONG_RECORD = MAX_LOOKUP_TERMS - 2, MAX_RECORD_BYTES - 50
 NETWORKS = ("ip4:", "ip6:", "a:", "mx:", "a/", "mx/", "exists:", "ptr")
@@ -105,10 +96,11 @@ def _is_of(term: str, service: MailService) -> bool:
 
 
 def _aligned(evidence: Evidence, by_spf: bool, by_dkim: bool) -> str:
-    """What passes DMARC; nothing does by SPF while the record is a permerror."""
-    is_broken = by_spf and any(finding.code in PERMERRORS for finding in evidence.findings)
+    """What passes DMARC; with a permerror nothing passes by SPF, over a limit only what matches early."""
+    codes = {finding.code for finding in evidence.findings}
+    is_broken = by_spf and not codes.isdisjoint(PERMERRORS)
     if is_broken and not by_dkim:
-        return messages.BROKEN_SPF
+        return messages.LIMITED_SPF if codes.isdisjoint(PERMERRORS - OVER_LIMIT) else messages.BROKEN_SPF
     return messages.ALIGNED[by_spf and not is_broken, by_dkim]
 
 

@@ -106,7 +106,8 @@ ALIGNED = {  # by SPF, by DKIM
     (False, True): "DKIM",
     (False, False): "nothing yet: turn on DKIM",
 }
-BROKEN_SPF = "nothing until the SPF record is valid"
+BROKEN_SPF = "nothing: SPF is invalid"
+LIMITED_SPF = "SPF, if matched early"
 UNUSED = "{term}: {why}."
 OTHERS = "Mail from anyone else: {spf}; {dmarc}."
 NO_SPF = "no SPF record says who may send"

@@ -179,10 +179,7 @@ COMPANIES = (
         "A university with servers of its own; a new one has no reverse DNS.",
         "university.example",
         {
-            "university.example": {
-                "MX": ["10 mx.university.example"],
-                "TXT": ["v=spf1 mx ip4:203.0.113.48/28 -all"],
-            },
+            "university.example": {"MX": ["10 mx.university.example"], "TXT": ["v=spf1 mx ip4:203.0.113.48/28 -all"]},
             **host("mx.university.example", "203.0.113.40"),
             "mail._domainkey.university.example": DKIM,
             **dmarc("university.example", "quarantine", "sp=none"),

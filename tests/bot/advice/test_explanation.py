@@ -82,4 +82,12 @@ async def test_address_alone_has_no_explanation() -> None:
 async def test_explanation_lets_no_sender_pass_by_a_broken_record(record: str) -> None:
     explanation = explain(await report_of({D: OWN | {"TXT": [record]}}))
     assert explanation
-    assert {row.aligned for row in explanation.senders} <= {"nothing until the SPF record is valid"}
+    assert {row.aligned for row in explanation.senders} <= {"nothing: SPF is invalid"}
+
+
+async def test_over_the_limit_of_lookups_only_what_matches_early_passes() -> None:
+    includes = {f"i{n}.{D}": {"TXT": [f"v=spf1 ip4:203.0.113.{n} -all"]} for n in range(11)}
+    record = " ".join(["v=spf1", *(f"include:{name}" for name in includes), "-all"])
+    explanation = explain(await report_of({D: OWN | {"TXT": [record]}, **includes}))
+    assert explanation
+    assert {row.aligned for row in explanation.senders} == {"SPF, if matched early"}
