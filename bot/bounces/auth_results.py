@@ -15,6 +15,9 @@ RESULT = re.compile(r"^\s*([a-z][a-z0-9-]{1,30})\s*=\s*([a-z]{2,20})\b", re.IGNO
 PROPERTY = re.compile(
     r"\b(smtp\.mailfrom|smtp\.helo|header\.d|header\.from|header\.i)\s*=\s*\"?@?([^\s;\"]{1,320})", re.IGNORECASE
 )
+RECEIVED_SPF = re.compile(r"\s*([A-Za-z]{4,9})\b")
+RECEIVED_SPF_FIELD = re.compile(r"\b(receiver|envelope-from|identity)=\"?<?([^\s;\"<>]{1,320})", re.IGNORECASE)
+RECEIVED_SPF_SERVER = re.compile(r"\(([A-Za-z0-9.-]{1,253}): ")
 SERVER_NAME = re.compile(r"[A-Za-z0-9._-]+")
 DOMAIN = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{1,63}")
 KNOWN_METHODS = ("spf", "dkim", "dmarc", "arc", "compauth", "iprev", "bimi")
@@ -99,6 +102,18 @@ def parse_authentication_results(value: str) -> AuthenticationResults:
     return AuthenticationResults(tokens[0][:253] if tokens and SERVER_NAME.fullmatch(tokens[0]) else None, results)
 
 
+def parse_received_spf(value: str) -> AuthenticationResults:
+    """Parse one Received-SPF field (RFC 7208 §9.1), the older form of the same statement."""
+    text = value[:MAX_CHARS]
+    fields = {match[1].lower(): match[2] for match in RECEIVED_SPF_FIELD.finditer(text)}
+    server, result = RECEIVED_SPF_SERVER.search(text), RECEIVED_SPF.match(text)
+    by = fields.get("receiver") or (server[1] if server else "")
+    sender = "smtp.helo" if fields.get("identity", "").lower() == "helo" else "smtp.mailfrom"
+    envelope = fields.get("envelope-from", "")
+    parsed = _parse_result(f"spf={result[1]} {sender}={envelope}") if result else None
+    return AuthenticationResults(by[:253] if SERVER_NAME.fullmatch(by) else None, (parsed,) if parsed else ())
+
+
 def check_alignment(from_domain: str | None, fields: Sequence[AuthenticationResults]) -> Alignment:
     """Whether SPF and DKIM passed for the From domain, by trusted results only; None where there are none."""
     from_org = organization(from_domain)
@@ -123,9 +138,11 @@ def _alignment_summary(from_org: str, spf: bool | None, dkim: bool | None) -> st
     if spf and dkim:
         return f"SPF and DKIM both passed in alignment with {from_org}, the domain in the From line."
     if dkim:
-        return f"DKIM passed in alignment with {from_org}; SPF did not, and one of them is enough for DMARC."
+        other = "SPF did not" if spf is False else "the receiving server gave no result for SPF"
+        return f"DKIM passed in alignment with {from_org}; {other}, and one of them is enough for DMARC."
     if spf:
-        return f"SPF passed in alignment with {from_org}; DKIM did not, so a forwarded copy fails DMARC."
+        other = "DKIM did not" if dkim is False else "the receiving server gave no result for DKIM"
+        return f"SPF passed in alignment with {from_org}; {other}: without it a forwarded copy fails DMARC."
     if spf is None or dkim is None:
         missing = "SPF" if spf is None else "DKIM"
         return f"No pass in alignment with {from_org}; the receiving server gave no result for {missing}."

@@ -29,7 +29,7 @@ CODE = r"(?:4[2-5]\d|5[0-57]\d)"
 ENHANCED = r"[45]\.\d{1,3}\.\d{1,3}"
 # A reply or a code as servers and reports write it: at the start, after a mark, or code and enhanced code together.
 CODED = re.compile(
-    rf"(?:^|[\s:;(<\[\"'«“‘=>]){CODE}[ -]#?{ENHANCED}(?![\w.])"
+    rf"(?:^|[\s:;(<\[\"'«“‘=>#]){CODE}[ -]#?{ENHANCED}(?![\w.])"
     r"|(?:^|[:;(<\[\"'«“‘=>] ?|\b(?:said|returned|error|reply|response|code|was|reason|status|smtp) )"
     rf"{CODE}(?:[ -](?=\S)|$)"
     rf"|(?:^|[:;(<\[\"'«“‘=>] ?|\b(?:code|status|error) ?|#){ENHANCED}(?![\w.])"
@@ -63,6 +63,14 @@ STARTS_REPLY = re.compile(r"[245]\d\d[ -]")
 MIN_REPLY_WORDS = 2
 MAX_DEPTH = 3  # of bounces that were forwarded as attachments
 MAX_COMPARED = 200  # verdicts without a recipient
+# In Sendmail's bounces: what follows is not about the recipient above.
+RULER = re.compile(r"-{3,} ?[A-Z].{3,80}-{3,}$|\.\.\. while talking to ")
+# Somebody tells of their own mail; what a server says of itself ("our system", "we do not accept") is no such text.
+PROSE = re.compile(
+    r"\b(?:I|I've|I'm) |\b(?:we|We) (?:have|had|are|checked|sent|send|use|got|get|see|do have)\b"
+    r"|\b[Oo]ur (?:IP|ip|server|mail|domain|provider|customers?|users?|SPF|DKIM|DMARC)\b"
+    r"|\bunsere? (?:IP|Server|Domain)\b"
+)
 CONSEQUENCE_CODES = (503, 354)  # what follows in a session after the refusal
 
 
@@ -133,9 +141,10 @@ def is_refusal(text: str) -> bool:
     """Whether a statement that is no log line says of a refusal."""
     if HEADER.match(text) or HTTP.search(text) or SETTING.match(text) or DELIVERED.search(text.lower()):
         return False
-    return bool(REFUSAL_WORDS.search(text.lower())) and (
-        bool(CODED.search(text)) or explain(NUMBER_LIKE_CODE.sub(" ", text)).certain
-    )
+    if CODED.search(text):
+        return bool(REFUSAL_WORDS.search(text.lower()))
+    is_told = bool(PROSE.search(text))
+    return bool(REFUSAL_WORDS.search(text.lower())) and not is_told and explain(NUMBER_LIKE_CODE.sub(" ", text)).certain
 
 
 def _without_original(lines: Sequence[str]) -> Iterator[str]:
@@ -176,6 +185,8 @@ def split_statements(lines: Sequence[str]) -> Iterator[Statement]:
         ):
             current = f"{current} {text}"[:MAX_STATEMENT]
             continue
+        if RULER.match(text):
+            recipient = ""
         if current:
             yield _statement(current, recipient, is_reason)
             is_reason = current.rstrip(EDGES).lower().endswith(load_phrases().reason_follows)
@@ -218,7 +229,8 @@ def _is_other_reply(statement: str, line: str) -> bool:
 def _replies(statements: Sequence[Statement]) -> Iterator[Bounce]:
     """Every statement that is a refusal; a single one needs only to be understood."""
     for statement in statements:
-        if is_refusal(statement.text) or (len(statements) == 1 and explain(statement.text).certain):
+        is_single = len(statements) == 1 and not PROSE.search(statement.text)
+        if is_refusal(statement.text) or (is_single and explain(statement.text).certain):
             yield explain_statement(statement.text)
 
 

@@ -230,7 +230,6 @@ def _with_receiver(evidence: Evidence, receiver: Receiver | None) -> Evidence:
 def _without_callers(line: str, remote_host: str | None) -> str:
     """The line without names of the sender, and with the refusing host of a delivery report."""
     text = CALLERS.sub(" ", line) if any(mark in line for mark in CALLER_MARKS) else line
-    text = LOCAL_PART.sub(" ", text) if "@" in text else text
     return f"{text} {remote_host[:255]}" if remote_host else text
 
 

@@ -11,7 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.bounces.auth_results import Alignment, AuthenticationResults, check_alignment, parse_authentication_results
+from bot.bounces.auth_results import (
+    Alignment,
+    AuthenticationResults,
+    check_alignment,
+    parse_authentication_results,
+    parse_received_spf,
+)
 from bot.bounces.bounce_text import restore_text
 from bot.bounces.mail_route import Border, find_author_hop, find_border, operator_of
 from bot.bounces.received import Hop, organization, parse_hops
@@ -38,9 +44,12 @@ EGRESS_BEHIND_GATEWAY = "{ip} is the address that {gateway}, the filter before t
 EGRESS_AUTHOR = "{ip} is the author's egress as {forwarder} recorded it; the receiving server did not see it itself."
 EGRESS_INSIDE = "{ip} handed the message over inside {taker}; it never crossed to another organization."
 LAST_HOP = "{ip} ({forwarder}) forwarded the message and is the last hop: SPF was checked for it, not for the author."
-RESULT_FIELDS = ("authentication-results", "arc-authentication-results")
+RECEIVED_SPF = "received-spf"
+OWN_RESULTS = ("authentication-results", RECEIVED_SPF)
+RESULT_FIELDS = (*OWN_RESULTS, "arc-authentication-results")
 SRS = re.compile(r"SRS[01][=+-]", re.IGNORECASE)
 FORWARDED_BY_GMAIL = "+caf_="
+GOOGLE, GOOGLE_GROUP = "Google", "+bnc"
 LIST_FIELDS = ("list-id", "list-post", "mailing-list", "x-mailman-version", "x-google-group-id")
 
 
@@ -218,18 +227,31 @@ def _authentication(header: Header, border: Border, hops: int) -> Iterator[Authe
         if name == "received":
             received += 1
         elif name in RESULT_FIELDS:
-            field = parse_authentication_results(ARC_INSTANCE.sub("", value, count=1))
-            is_above = border.hop is not None and received <= hops - border.hop
-            is_own = (
-                operator_of(organization(field.authserv_id)) in border.organizations
-                if field.authserv_id
-                else received < hops - (border.hop or 0) and MICROSOFT in border.organizations
+            parse = parse_received_spf if name == RECEIVED_SPF else parse_authentication_results
+            field = parse(ARC_INSTANCE.sub("", value, count=1))
+            below = received - hops + (border.hop or 0)  # 0: between the border's hop and what the sender wrote
+            is_own = _is_own(field, border) if field.authserv_id else below < 0 and MICROSOFT in border.organizations
+            is_trusted = (
+                name in OWN_RESULTS
+                and border.hop is not None
+                and border.gateway is None
+                and below <= 0
+                and is_own
+                and checked.isdisjoint(result.method for result in field.results)
+                and not (below == 0 and _is_spf_claim(name, field))
             )
-            is_first = checked.isdisjoint(result.method for result in field.results)
-            is_trusted = is_first and is_above and is_own and border.gateway is None and name == RESULT_FIELDS[0]
             if is_trusted:
                 checked.update(result.method for result in field.results)
             yield replace(field, is_trusted=is_trusted)
+
+
+def _is_own(field: AuthenticationResults, border: Border) -> bool:
+    return operator_of(organization(field.authserv_id)) in border.organizations
+
+
+def _is_spf_claim(name: str, field: AuthenticationResults) -> bool:
+    """Whether a sender gains by writing this Received-SPF on top of its own fields: no server removes those."""
+    return name == RECEIVED_SPF and any(result.result == "pass" for result in field.results)
 
 
 def _envelope_domain(header: Header, authentication: Sequence[AuthenticationResults]) -> str | None:
@@ -274,6 +296,8 @@ def _forwarder(header: Header, hop: Hop, envelope_domain: str | None) -> str | N
     if not is_rewritten and not any(name in header.values for name in LIST_FIELDS):
         return None
     sender = operator_of(organization(hop.resolved) or organization(hop.name))
+    if sender == GOOGLE and GOOGLE_GROUP in return_path.lower():
+        return sender
     return sender if sender and sender == operator_of(organization(envelope_domain)) else None
 
 

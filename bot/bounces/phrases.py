@@ -14,6 +14,7 @@ WORD = re.compile(rf"[{IDEOGRAPH}]|[^\W_{IDEOGRAPH}]+")
 PHRASE_WORD = re.compile(rf"[{IDEOGRAPH}]|[^\W_{IDEOGRAPH}]+(?:#(?![^\W_]))?")
 NUMBERED = re.compile(r"\b([a-z]{1,20})[0-9]+")
 GAP_MARK = " * "
+LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "ß": "ss", "æ": "ae"})  # NFKD leaves them
 MAX_GAP = 60  # characters; words further apart are unrelated
 
 
@@ -105,4 +106,5 @@ def _fold(text: str) -> str:
     lowered = text.lower()
     if lowered.isascii():
         return lowered
-    return "".join(char for char in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(char))
+    letters = unicodedata.normalize("NFKD", lowered.translate(LETTERS))
+    return "".join(char for char in letters if not unicodedata.combining(char))

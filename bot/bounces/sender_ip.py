@@ -68,7 +68,7 @@ RECEIVER_PATTERNS = tuple(
             r" (?:said|responded|refused|replied)",
         ),
         (("server at", "endpoint"), r"\b(?:server at [^\s(]{1,90} \(|last endpoint attempted was )\0"),
-        ((". \0",), r"\[[^\s\[\]]{1,90}\. \0"),
+        ((". \0", "\0:"), r"\[[^\s\[\]]{1,90}(?:\. \0| \0:)"),
         (("remote-mta",), r"remote-mta:[^\0]{0,80}\0"),
         (("returnc/",), r"returnc/[a-z]{1,10}/\0"),
         (("resolver",), r"\bresolver\W{1,3}\0"),

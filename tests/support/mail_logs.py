@@ -339,8 +339,10 @@ def ses(message: Message) -> Iterator[str]:
         recipient = {"emailAddress": message.recipient, "status": reply[4:9], "diagnosticCode": f"smtp; {reply}"}
         if state == "sent":
             event = {"mail": mail, "delivery": {"recipients": [message.recipient], "smtpResponse": reply}}
+        elif state == "deferred":
+            event = {"eventType": "DeliveryDelay", "mail": mail, "deliveryDelay": {"delayedRecipients": [recipient]}}
         else:
-            kind = "Permanent" if state == "bounced" else "Transient"
+            kind = "Permanent" if reply.startswith("5") else "Transient"
             event = {"mail": mail, "bounce": {"bounceType": kind, "bouncedRecipients": [recipient]}}
         yield json.dumps(event)
 
