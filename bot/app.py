@@ -37,6 +37,7 @@ from bot.net.dns_query import RateLimit
 from bot.net.dns_resolver import Querier, Resolver
 from bot.net.https_fetch import fetch
 from bot.net.nameservers import Server, system_servers
+from bot.net.polite_fetch import PoliteFetch
 from bot.net.smtp_probe import SmtpProbeCache, probe_host
 from bot.net.zone_routing import RoutedClient
 from bot.settings import ProbeSmtp, Settings, SettingsError, SpecialAddresses, nameserver
@@ -165,7 +166,7 @@ def _clients(
     breaker: CircuitBreaker,
 ) -> Clients:
     guarded_fetch = partial(fetch, lookup=lookup)
-    registries = RdapClient(guarded_fetch, RedisTextCache(redis, breaker, "registry") if redis else None)
+    registries = RdapClient(PoliteFetch(guarded_fetch), RedisTextCache(redis, breaker, "registry") if redis else None)
     return Clients(blocklists, allow_special, guarded_fetch, registries, _smtp_probe(lookup, probe_smtp))
 
 
@@ -301,7 +302,7 @@ def build_monitoring(core: Core, store: RedisConnection) -> Monitoring:
 def _shared_probes(core: Core, store: RedisConnection) -> SharedProbes:
     """What watches ask of web and mail servers and of registries, whose lists are longer than pages."""
     fetch_page = partial(fetch, lookup=core.resolver)
-    fetch_registry = partial(fetch_page, max_bytes=MAX_REGISTRY_BYTES)
+    fetch_registry = PoliteFetch(partial(fetch_page, max_bytes=MAX_REGISTRY_BYTES))
     smtp_probe = None
     if core.settings.probe_smtp is not ProbeSmtp.OFF:
         probe = SmtpProbeCache(

@@ -36,12 +36,16 @@ class ProbeError(StrEnum):
 
 
 class ProbeFailed(Exception):
-    """A probe ended with `error`; `detail` (address, status, location, text) may be foreign."""
+    """A probe ended with `error`; `detail` (address, status, location, text) may be foreign.
 
-    def __init__(self, error: ProbeError, detail: str = "") -> None:
+    `retry_after_s` is how long the server asks to be left alone, 0 if it does not say.
+    """
+
+    def __init__(self, error: ProbeError, detail: str = "", retry_after_s: float = 0.0) -> None:
         super().__init__(f"{error}: {detail}" if detail else str(error))
         self.error = error
         self.detail = detail
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True)

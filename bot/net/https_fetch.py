@@ -85,13 +85,18 @@ async def _get(url: str, request_url: httpcore.URL, tls_context: ssl.SSLContext,
         if 300 <= response.status < 400:
             raise ProbeFailed(ProbeError.REDIRECT, headers.get(b"location", ""))
         if response.status != 200:
-            raise ProbeFailed(ProbeError.STATUS, str(response.status))
+            raise ProbeFailed(ProbeError.STATUS, str(response.status), _seconds(headers.get(b"retry-after", "")))
         if headers.get(b"content-encoding", "identity").lower() != "identity":
             raise ProbeFailed(ProbeError.MALFORMED, "packed, which was not asked for")
         connection = response.extensions["network_stream"].get_extra_info("ssl_object")
         body = await response.aread()
     media_type = headers.get(b"content-type", "").partition(";")[0].strip().lower()
     return HttpPage(url, media_type, body, peer_certificate(connection).expires if connection else None)
+
+
+def _seconds(retry_after: str) -> float:
+    """The delay in a Retry-After field (RFC 9110 §10.2.3); 0 for a date, which few servers send."""
+    return float(retry_after) if retry_after.isascii() and retry_after.isdecimal() and len(retry_after) < 8 else 0.0
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):

@@ -188,6 +188,18 @@ async def test_large_response_uses_little_memory(authority: CertificateAuthority
 
 
 @pytest.mark.parametrize(
+    ("field", "seconds"), [("120", 120.0), ("Fri, 31 Dec 2027 23:59:59 GMT", 0.0), ("9" * 20, 0.0)]
+)
+async def test_retry_after_of_busy_server_is_kept(
+    authority: CertificateAuthority, server_tls: ssl.SSLContext, field: str, seconds: float
+) -> None:
+    reply = f"HTTP/1.1 429 Too Many Requests\r\nRetry-After: {field}\r\nContent-Length: 0\r\n\r\n".encode()
+    async with scripted_server(respond_with(reply), server_tls) as network:
+        error = await fetch_error(network, authority.client_context())
+    assert (error.detail, error.retry_after_s) == ("429", seconds)
+
+
+@pytest.mark.parametrize(
     ("head", "part"),
     [(HEAD + b"\r\n", b"x"), (b"HTTP/1.1 200 O", b"K"), (HEAD, b"X-A: b\r\n")],
     ids=["body", "status-line", "headers"],
