@@ -263,7 +263,13 @@ class WatchCommands:
             )
         report = reports[0] if len(reports) == 1 else None
         return AddedWatch(
-            watch, incident, await self.effective_interval(watch), is_new, report, counts_by_list(reports)
+            watch,
+            incident,
+            await self.effective_interval(watch),
+            is_new,
+            report,
+            counts_by_list(reports),
+            frozenset(finding.check for each in reports for finding in each.findings),
         )
 
     async def _confirm(self, request: ChatRequest, added: Sequence[AddedWatch], card: Card) -> Card:

@@ -17,8 +17,8 @@ from bot.monitoring.models import Phase, Problem, unique_problems
 from handlers.message import Card, Line, Table, Tone
 from handlers.messages.blocklists import ListRow, lists_card
 from handlers.messages.formatting import REASON_TEXTS, join_names, pluralize
-from handlers.messages.problems import format_time, problems_summary, watch_label
-from handlers.messages.watches import watch_interval, watch_state
+from handlers.messages.problems import format_time, problems_summary, watch_label, worst_tone
+from handlers.messages.watches import present_problems, watch_interval, watch_state, watches_tone
 
 WATCH_HINT = "Type `watch 203.0.113.5 example.com` in a channel; it is alerted when something changes."
 QUARANTINE_NOTE = (
@@ -59,9 +59,9 @@ class ChannelWatch:
 
 
 def watch_sections(watched: Sequence[ChannelWatch], now: datetime) -> tuple[Section, ...]:
-    """Sections about watches, those with an open incident first."""
+    """Sections about watches, those with a problem first."""
     ranked = sorted(
-        watched, key=lambda item: (item.channel_name, item.stored.incident.opened_at is None, item.stored.watch.subject)
+        watched, key=lambda item: (item.channel_name, not present_problems(item.stored), item.stored.watch.subject)
     )
     channels = [(name, list(group)) for name, group in groupby(ranked, key=lambda item: item.channel_name)]
     cards = tuple(_channel_card(name, [item.stored for item in group], now) for name, group in channels)
@@ -151,11 +151,15 @@ def budgets_section(budgets: Sequence[QueryUsage], list_names: Mapping[str, str]
 
 def _incidents_card(watched: Sequence[ChannelWatch]) -> Card:
     opened = [(since, item) for item in watched if (since := item.stored.incident.opened_at)]
-    if not opened:
-        return Card("No incident is open", Tone.GOOD)
+    known = [item for item in watched if not item.stored.incident.opened_at and present_problems(item.stored)]
     lines = [_incident_line(item, since) for since, item in sorted(opened, key=lambda pair: pair[0])]
-    verb = "is" if len(lines) == 1 else "are"
-    return Card(f"{pluralize(len(lines), 'incident')} {verb} open", Tone.BAD, lines=tuple(lines))
+    lines += map(_known_line, known)
+    title = f"{pluralize(len(opened), 'incident')} {'is' if len(opened) == 1 else 'are'} open"
+    if not opened:
+        title = "No incident is open"
+    if known:
+        title += f"; {pluralize(len(known), 'watch')} with problems known when the watch began"
+    return Card(title, watches_tone(item.stored for item in watched), lines=tuple(lines))
 
 
 def _incident_line(item: ChannelWatch, since: datetime) -> Line:
@@ -169,20 +173,29 @@ def _incident_line(item: ChannelWatch, since: datetime) -> Line:
     )
 
 
+def _known_line(item: ChannelWatch) -> Line:
+    problems = present_problems(item.stored)
+    return Line(
+        f"{watch_label(item.stored.watch)}: {problems_summary(unique_problems(problems))}",
+        worst_tone(problems),
+        f"Known when the watch began · {item.channel_name}",
+    )
+
+
 def _notified(problems: Iterable[Problem]) -> list[Problem]:
     return [problem for problem in problems if problem.notified and problem.phase is not Phase.CLEAN]
 
 
 def _channel_card(name: str, watches: Sequence[StoredWatch], now: datetime) -> Card:
-    is_open = sum(stored.incident.opened_at is not None for stored in watches)
+    with_problem = sum(bool(present_problems(stored)) for stored in watches)
     title = f"{name}: {len(watches)} {'watch' if len(watches) == 1 else 'watches'}"
     rows = tuple(
         (watch_label(stored.watch), watch_state(stored), watch_interval(stored), _next_poll(stored, now))
         for stored in watches
     )
     return Card(
-        f"{title}, {is_open} with an open incident" if is_open else title,
-        Tone.WARN if is_open else Tone.GOOD,
+        f"{title}, {with_problem} with a problem" if with_problem else title,
+        watches_tone(watches),
         table=Table(("Watch", "State", "Every", "Next check"), rows),
     )
 

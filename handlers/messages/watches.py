@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -13,6 +13,7 @@ from bot.models import Report
 from bot.monitoring.interfaces import ChannelSettings, StoredWatch
 from bot.monitoring.list_counts import RoundCounts
 from bot.monitoring.models import Follow, Incident, Muted, Phase, Problem, Watch, unique_problems
+from bot.monitoring.observations import BLOCKLIST
 from handlers.message import Button, Card, Fact, Line, Table, Tone, UpdateMode
 from handlers.messages.alerts import problem_buttons
 from handlers.messages.formatting import MUTE_DURATIONS, pluralize
@@ -41,6 +42,7 @@ UPDATE_MODE_TEXTS: Mapping[str, str] = {
     UpdateMode.BROADCAST: "in the thread, and in the channel as well when a problem is new or cleared",
     UpdateMode.EDIT_ONLY: "only by editing the alert itself",
 }
+FOLLOWED_NAMES: Mapping[str, str] = {BLOCKLIST: "blocklists", **CHECK_NAMES}
 FOLLOWS_MORE = "The watches here now also follow {names}; what is already wrong raises no alert"
 FOLLOWS_LESS = "Type `settings follow lists` for blocklists only, or `watch … only blocklists` for one watch."
 FOLLOWED: Mapping[Follow, str] = {
@@ -60,7 +62,8 @@ class AddedWatch:
     """A watch with the result of its first poll.
 
     `interval` is the effective one, `is_new` is False if the channel had the watch already,
-    `report` is set if there was a single target, `list_counts` has one entry per list.
+    `report` is set if there was a single target, `list_counts` has one entry per list, `checks` are
+    the ids of the checks that ran: what the watch follows.
     """
 
     watch: Watch
@@ -69,6 +72,7 @@ class AddedWatch:
     is_new: bool = True
     report: Report | None = None
     list_counts: tuple[RoundCounts, ...] = ()
+    checks: frozenset[str] = frozenset()
 
     @property
     def unanswered(self) -> int:
@@ -102,7 +106,7 @@ def added_card(added: Sequence[AddedWatch], notes: Sequence[str] = ()) -> Card:
         f"{start} {watch_label(watch)}, every {format_duration(first.interval)}",
         Tone.GOOD if not first.problems else Tone.WARN,
         lines=(*_known_problem_lines(first.problems), *_unanswered_lines(first), *lines),
-        facts=(Fact("Alerts", "here, when something changes and a second check confirms it"),),
+        facts=(*_follow_facts([first]), Fact("Alerts", "here, when something changes and a second check confirms it")),
         buttons=(*problem_buttons(first.problems), unwatch_button(watch)),
         footnote=" · ".join(filter(None, (f"Watch {watch.id}", f"as {watch.role}", _limit(watch)))),
     )
@@ -121,20 +125,20 @@ def unwatch_button(watch: Watch) -> Button:
 
 
 def watches_card(watches: Sequence[StoredWatch]) -> Card:
-    """All watches of a channel, those with an open incident first."""
+    """All watches of a channel, those with a problem first."""
     if not watches:
         step = "Type `watch 203.0.113.5 example.com` to be alerted when something changes."
         return Card("Nothing is watched in this channel", step=step, private=True)
-    ranked = sorted(watches, key=lambda stored: (not _present(stored), stored.watch.subject))
+    ranked = sorted(watches, key=lambda stored: (not present_problems(stored), stored.watch.subject))
     rows = tuple(
         (watch_label(stored.watch), watch_state(stored), watch_interval(stored), stored.watch.id) for stored in ranked
     )
     is_limited = any(stored.interval and stored.interval > stored.watch.interval for stored in watches)
-    with_problem = sum(bool(_present(stored)) for stored in watches)
+    with_problem = sum(bool(present_problems(stored)) for stored in watches)
     title = f"{_watch_count(len(watches))} in this channel"
     return Card(
         f"{title}, {with_problem} with a problem" if with_problem else title,
-        worst_tone([p for stored in watches for p in _present(stored)]) if with_problem else Tone.GOOD,
+        watches_tone(watches),
         table=Table(("Target", "State", "Every", "Id"), rows),
         footnote=f"{COMMANDS_NOTE} · {INTERVAL_NOTE}" if is_limited else COMMANDS_NOTE,
         private=True,
@@ -295,8 +299,16 @@ def _added_watches_card(added: Sequence[AddedWatch], lines: tuple[Line, ...]) ->
         f"Watching {pluralize(len(added), 'target')}",
         Tone.WARN if any(item.problems for item in added) else Tone.GOOD,
         lines=(Line(KNOWN_NOTE), *lines),
+        facts=_follow_facts(added),
         table=Table(("Target", "First check", "Every", "Id"), rows),
     )
+
+
+def _follow_facts(added: Sequence[AddedWatch]) -> tuple[Fact, ...]:
+    """What the watches follow, by the checks that ran."""
+    checks = frozenset[str]().union(*(item.checks for item in added))
+    names = [name for check, name in FOLLOWED_NAMES.items() if check in checks]
+    return (Fact("Follows", ", ".join(names)),) if names else ()
 
 
 def _unanswered_lines(added: AddedWatch) -> list[Line]:
@@ -324,7 +336,7 @@ def _known_problem_lines(problems: Sequence[Problem]) -> list[Line]:
 
 def watch_state(stored: StoredWatch) -> str:
     """State of a watch in a few words: problems, acknowledged, muted, paused."""
-    incident, present = stored.incident, _present(stored)
+    incident, present = stored.incident, present_problems(stored)
     known = [p for p in present if p.known_from_start]
     states = [problems_summary(unique_problems([p for p in present if p not in known]))]
     states += [f"known when the watch began: {names_with_addresses(known)}"] if known else []
@@ -337,7 +349,13 @@ def watch_state(stored: StoredWatch) -> str:
     return ", ".join(states)
 
 
-def _present(stored: StoredWatch) -> list[Problem]:
+def watches_tone(watches: Iterable[StoredWatch]) -> Tone:
+    """The tone of the worst problem, also of one that was known when its watch began; good where there is none."""
+    present = [problem for stored in watches for problem in present_problems(stored)]
+    return worst_tone(present) if present else Tone.GOOD
+
+
+def present_problems(stored: StoredWatch) -> list[Problem]:
     """The problems that the channel knows and that are still there."""
     return [p for p in stored.incident.problems if p.notified and p.phase is not Phase.CLEAN]
 

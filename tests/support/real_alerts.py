@@ -64,6 +64,10 @@ class WatchScenario:
         return self
 
     @property
+    def checks(self) -> frozenset[str]:
+        return frozenset(finding.check for each in self._reports(World(mail_world({}))) for finding in each.findings)
+
+    @property
     def root(self) -> Card:
         return root_card(self.watch, self.alerts[-1])
 
@@ -84,7 +88,7 @@ def cards() -> Mapping[str, Card]:
     """Cards by screenshot name."""
     hour = timedelta(hours=1)
     single = WatchScenario(EGRESS)
-    added = added_card([AddedWatch(EGRESS, single.incident, EGRESS.interval)])
+    added = added_card([AddedWatch(EGRESS, single.incident, EGRESS.interval, checks=single.checks)])
     opened = single.poll(hour, ZEN).root
     grew = single.poll(2 * hour, TWO_LISTS)
     acknowledged = current_root_card(EGRESS, acknowledge(grew.incident, "ada", T0 + 4 * hour))

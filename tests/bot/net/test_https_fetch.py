@@ -190,7 +190,7 @@ async def test_large_response_uses_little_memory(authority: CertificateAuthority
 @pytest.mark.parametrize(
     ("field", "seconds"), [("120", 120.0), ("Fri, 31 Dec 2027 23:59:59 GMT", 0.0), ("9" * 20, 0.0)]
 )
-async def test_retry_after_of_busy_server_is_kept(
+async def test_retry_after_of_busy_server_is_read(
     authority: CertificateAuthority, server_tls: ssl.SSLContext, field: str, seconds: float
 ) -> None:
     reply = f"HTTP/1.1 429 Too Many Requests\r\nRetry-After: {field}\r\nContent-Length: 0\r\n\r\n".encode()

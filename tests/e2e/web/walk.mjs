@@ -145,7 +145,7 @@ async function incident(page) {
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "1 incident is open" }).waitFor();
   await page.getByRole("region", { name: "Incidents" }).getByText("192.0.2.10: on Spamhaus ZEN").waitFor();
-  await page.getByRole("heading", { name: "#alerts: 1 watch, 1 with an open incident" }).waitFor();
+  await page.getByRole("heading", { name: "#alerts: 1 watch, 1 with a problem" }).waitFor();
   await keep(page, "web-incident");
   await page.locator(".cards").focus();
   await page.keyboard.press("End");

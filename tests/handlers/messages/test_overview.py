@@ -31,7 +31,7 @@ from handlers.messages.overview import (
 )
 from tests.support.incident_stories import T0
 from tests.support.outbox_messages import messages_of_incident
-from tests.support.stored_watches import CHANNEL, OTHER_CHANNEL, Clock, numbered_watch, watch
+from tests.support.stored_watches import CHANNEL, OTHER_CHANNEL, Clock, baseline, numbered_watch, watch
 
 NOW = T0 + timedelta(hours=1)
 NAMES = {"spamhaus-zen": "Spamhaus ZEN", "kempt": "Kempt"}
@@ -48,6 +48,12 @@ def quiet(number: int = 5, channel: Channel = CHANNEL) -> StoredWatch:
 def listed(number: int = 7) -> StoredWatch:
     stored_watch = numbered_watch(number)
     return StoredWatch(stored_watch, messages_of_incident(stored_watch)[0].incident, NOW, stored_watch.interval)
+
+
+def known(number: int = 3) -> StoredWatch:
+    """A watch whose target was listed before it began."""
+    stored = quiet(number)
+    return replace(stored, incident=baseline(stored.watch, "a+"))
 
 
 def muted(number: int = 9, hours: int = 5) -> StoredWatch:
@@ -87,12 +93,21 @@ def test_watches_are_grouped_by_channel_problems_first() -> None:
         [ChannelWatch(quiet(), "#mail"), ChannelWatch(listed(), "#mail"), ChannelWatch(quiet(9), "#abuse")], NOW
     )
     cards = {card.title: card for card in sections[1].cards}
-    assert list(cards) == ["#abuse: 1 watch", "#mail: 2 watches, 1 with an open incident"]
-    table = cards["#mail: 2 watches, 1 with an open incident"].table
+    assert list(cards) == ["#abuse: 1 watch", "#mail: 2 watches, 1 with a problem"]
+    table = cards["#mail: 2 watches, 1 with a problem"].table
     assert table
     assert table.columns == ("Watch", "State", "Every", "Next check")
     assert [row[0] for row in table.rows] == [listed().watch.subject, quiet().watch.subject]
     assert [row[3] for row in table.rows] == ["now", "07:10 UTC"]
+
+
+def test_problem_known_from_the_start_is_never_good() -> None:
+    incidents, watches, _ = watch_sections([ChannelWatch(known(), "#mail"), ChannelWatch(quiet(), "#mail")], NOW)
+    (card,) = incidents.cards
+    assert card.title == "No incident is open; 1 watch with problems known when the watch began"
+    assert [line.detail for line in card.lines] == ["Known when the watch began · #mail"]
+    assert {each.tone for each in (card, *watches.cards)}.isdisjoint({Tone.GOOD, Tone.PLAIN})
+    assert watches.cards[0].title == "#mail: 2 watches, 1 with a problem"
 
 
 @pytest.mark.parametrize(
