@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from bot.models import Link
 from handlers.charts import Timeline, render_text
 
 
@@ -28,12 +29,16 @@ class UpdateMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a card. `quote` is foreign text, rendered as a quotation and never as markup."""
+    """One line of a card. `quote` is foreign text, rendered as a quotation and never as markup.
+
+    `links` follow the text, in a row.
+    """
 
     text: str
     tone: Tone = Tone.PLAIN
     detail: str = ""
     quote: str = ""
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

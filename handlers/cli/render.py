@@ -55,6 +55,8 @@ def _line(line: Line) -> Iterator[Padding]:
     yield _indented(_marked(line.text, line.tone, STYLES[line.tone]))
     if line.detail:
         yield _indented(Text(sanitize(line.detail, MAX_SENTENCE)), 2)
+    for link in line.links:
+        yield _indented(Text.assemble(f"{sanitize(link.label)}: ", (sanitize(link.url), "underline")), 2)
     if line.quote:
         yield _indented(Text(f"“{sanitize(line.quote)}”", style="dim italic"), 2)
 

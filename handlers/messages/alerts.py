@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bot.inputs.durations import format_duration
+from bot.models import Link
 from bot.monitoring.models import Alert, AlertReason, Incident, Problem, Watch
 from bot.monitoring.observations import BLOCKLIST
 from handlers.message import Button, Card, Fact, Line, Tone
-from handlers.messages.formatting import MUTE_DURATIONS, removal_buttons
+from handlers.messages.formatting import MUTE_DURATIONS, removal_buttons, removal_links
 from handlers.messages.problems import (
     address_table,
     cleared_lines,
@@ -229,6 +230,7 @@ def _open_root_card(
         step=step,
         lines=(
             *problem_lines(watch, ranked, step),
+            *removal_links(_removal_pages(ranked)),
             *flapping_lines(ranked),
             *extra_lines,
             *known_lines(known_problems),
@@ -272,8 +274,13 @@ def _incident_buttons(watch: Watch, incident: Incident) -> list[Button]:
 
 def problem_buttons(problems: Iterable[Problem]) -> tuple[Button, ...]:
     """Links to the removal pages of the worst lists."""
+    return removal_buttons(_removal_pages(problems))
+
+
+def _removal_pages(problems: Iterable[Problem]) -> list[tuple[str, Link]]:
+    """The names of the lists with their removal pages, worst first."""
     ranked = sorted(problems, key=problem_sort_key)
-    return removal_buttons((problem_name(p), link) for p in ranked for link in p.last_observation.links[:1])
+    return [(problem_name(p), link) for p in ranked for link in p.last_observation.links[:1]]
 
 
 def _check_button(watch: Watch, problems: Iterable[Problem]) -> tuple[Button, ...]:

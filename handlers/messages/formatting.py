@@ -12,7 +12,7 @@ from handlers.message import Button, Card, Line, Select, Tone
 TONES = {Verdict.PASS: Tone.GOOD, Verdict.UNKNOWN: Tone.UNSURE, Verdict.WARN: Tone.WARN, Verdict.FAIL: Tone.BAD}
 SEVERITIES = ("high", "medium", "low", "none")
 SPECIAL_PURPOSE = "network.special-purpose"
-MAX_REMOVAL_BUTTONS = 3
+MAX_REMOVAL_BUTTONS, MAX_REMOVAL_LINKS = 3, 8
 MUTE_DURATIONS = Select(
     "For how long?",
     (("1h", "1 hour"), ("8h", "8 hours"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days")),
@@ -131,8 +131,26 @@ def findings_card(title: str, findings: Sequence[Finding]) -> Card:
 
 def removal_buttons(pages: Iterable[tuple[str, Link]]) -> tuple[Button, ...]:
     """Buttons to the first removal pages, one for each page; `pages` are names of lists, worst first, with a page."""
-    labels: dict[str, str] = {}
+    first = _distinct(pages)[:MAX_REMOVAL_BUTTONS]
+    return tuple(
+        Button(f"{name}: {link.label.lower()}", url=link.url, primary=number == 0)
+        for number, (name, link) in enumerate(first)
+    )
+
+
+def removal_links(pages: Iterable[tuple[str, Link]]) -> tuple[Line, ...]:
+    """A line with the removal pages that have no button; the worst of them where there are many."""
+    others = _distinct(pages)[MAX_REMOVAL_BUTTONS:]
+    if not others:
+        return ()
+    shown = others[:MAX_REMOVAL_LINKS]
+    text = "Other lists:" if shown == others else f"Other lists, the worst {len(shown)} of {len(others)}:"
+    return (Line(text, links=tuple(Link(name, link.url) for name, link in shown)),)
+
+
+def _distinct(pages: Iterable[tuple[str, Link]]) -> list[tuple[str, Link]]:
+    """The first name for each page."""
+    by_url: dict[str, tuple[str, Link]] = {}
     for name, link in pages:
-        labels.setdefault(link.url, f"{name}: {link.label.lower()}")
-    first = list(labels.items())[:MAX_REMOVAL_BUTTONS]
-    return tuple(Button(label, url=url, primary=number == 0) for number, (url, label) in enumerate(first))
+        by_url.setdefault(link.url, (name, link))
+    return list(by_url.values())

@@ -23,6 +23,7 @@ from handlers.messages.formatting import (
     list_name,
     pluralize,
     removal_buttons,
+    removal_links,
     request_label,
     summarize_report,
     verdict_word,
@@ -128,6 +129,7 @@ def report_card(report: Report, with_tree: bool = False) -> Card:
     """
     problems = sorted((f for f in report.findings if is_problem(f)), key=finding_sort_key)
     listings = [f for f in problems if f.check == "blocklist"]
+    pages = [(list_name(f), link) for f in listings for link in f.links[:1]]
     uses_table = len(listings) >= MIN_TABLE_LISTINGS
     detailed = [f for f in problems if not (uses_table and f.check == "blocklist")]
     unanswered = _unanswered(report.findings, problems)
@@ -140,6 +142,7 @@ def report_card(report: Report, with_tree: bool = False) -> Card:
         step=step,
         lines=(
             *_problem_lines(detailed, step),
+            *removal_links(pages),
             *_listing_notes(report.findings),
             *_unanswered_lines(unanswered),
             *(() if problems else _improvement_lines(report.findings)),
@@ -152,7 +155,7 @@ def report_card(report: Report, with_tree: bool = False) -> Card:
         text_block=spf_tree if shows_tree else None,
         table=_listing_table(listings) if uses_table else None,
         buttons=(
-            *removal_buttons((list_name(f), link) for f in listings for link in f.links[:1]),
+            *removal_buttons(pages),
             *_tree_button(report.request, spf_tree, shows_tree),
             *explain_button(report.request),
             check_again_button(report.request),

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from bot.models import Link
 from handlers.message import Button, Card, Fact, Line, Table, TextBlock, Tone
 from handlers.sanitize import sanitize, sanitize_monospaced
 
@@ -75,6 +76,7 @@ EMPTY_TEXT = "–"  # Slack rejects empty text
 OPEN_PREFIX = "open-"  # action id prefix of link buttons
 RUN_PREFIX = "run-"  # action id prefix of command buttons
 
+LINK_TEXT = 80
 WEB_URL = re.compile(r"https?://[!-~]+")
 CUT_ESCAPE = re.compile(r"&[a-z]*$")
 CLOSING_UNDERSCORE = re.compile(r"_(?!\w)")
@@ -174,6 +176,7 @@ def _line_parts(line: Line) -> list[Block]:
     parts = [
         _rich_section((symbol, True), (text, line.tone in PROBLEM_TONES), (f"\n{detail}" if detail else "", False))
     ]
+    parts[0]["elements"] += [run for link in line.links for run in _link_runs(link)]
     return parts + ([{"type": "rich_text_quote", "elements": [_text_run(quote)]}] if quote else [])
 
 
@@ -268,6 +271,13 @@ def _rich_section(*runs: tuple[str, bool]) -> Block:
 
 def _text_run(text: str, bold: bool = False) -> Block:
     return {"type": "text", "text": text} | ({"style": {"bold": True}} if bold else {})
+
+
+def _link_runs(link: Link) -> list[Block]:
+    """A link after the text before it; none to an address that is not a web page's."""
+    if not WEB_URL.fullmatch(link.url) or len(link.url) > BUTTON_URL:
+        return []
+    return [_text_run("  "), {"type": "link", "url": link.url, "text": sanitize(link.label, LINK_TEXT) or EMPTY_TEXT}]
 
 
 def _fit(

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from bot.models import Link
 from handlers.message import Button, Card, Fact, Line, Select, Table, TextBlock, Tone
 from handlers.sanitize import MAX_CHARACTERS, sanitize, sanitize_monospaced
 
@@ -97,6 +98,7 @@ PROBLEM_TONES = (Tone.BAD, Tone.WARN)
 EMPTY_TEXT = "–"
 IN_PLACE, SELECT_ID = "in_place", "choice"  # keys of a button beside its command
 GAP = re.compile(r"^ +| {2,}")  # runs of spaces that HTML would collapse
+LINK_TEXT = 80
 WEB_PAGE = re.compile(r"https?://[!-~]+")
 
 
@@ -228,7 +230,17 @@ def _line(line: Line) -> list[Element]:
     runs = [_run(f"{mark}  ", weight="bolder", **colour)] if mark else []
     elements = [_rich(*runs, _run(text, weight="bolder") if line.tone in PROBLEM_TONES else text)]
     elements += [_rich(detail, spacing="none")] if detail else []
+    links = [run for link in line.links for run in _link(link)]
+    elements += [_rich(*links, spacing="none")] if links else []
     return elements + ([_quotation(quote)] if quote else [])
+
+
+def _link(link: Link) -> list[Element | str]:
+    """A link and the space after it; none to an address that is not a web page's."""
+    if not WEB_PAGE.fullmatch(link.url) or len(link.url) > BUTTON_URL:
+        return []
+    label = _text(link.label, LINK_TEXT) or EMPTY_TEXT
+    return [_run(label, selectAction={"type": "Action.OpenUrl", "title": label, "url": link.url}), "  "]
 
 
 def _quotation(text: str) -> Element:

@@ -135,7 +135,12 @@ def _line_view(line: Line) -> View:
         "detail": sanitize(line.detail, SENTENCE),
         "quote": sanitize(line.quote),
     }
-    return {**_tone_view(line.tone), **texts}
+    links = [
+        {"label": sanitize(link.label, LABEL) or EMPTY_TEXT, "url": link.url}
+        for link in line.links
+        if WEB_URL.fullmatch(link.url)
+    ]
+    return {**_tone_view(line.tone), **texts, "links": links}
 
 
 def _text_block_view(text_block: TextBlock) -> View:

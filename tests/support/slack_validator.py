@@ -223,9 +223,13 @@ def _rich_text(block: dict[str, Any]) -> Faults:
 
 
 def _run(run: dict[str, Any]) -> Faults:
+    if run.get("type") == "link":  # from our own tables
+        yield from _keys(run, "link", {"type", "text", "url"}, set())
+        yield from _length("link", run.get("url"), 1, 3_000)
+        return
     yield from _keys(run, "run", {"type", "text"}, {"style"})
     yield from _length("run", run.get("text"), 1, 3_000)
-    if run.get("type") != "text":  # link, user, usergroup, broadcast and channel are markup
+    if run.get("type") != "text":  # user, usergroup, broadcast and channel are markup
         yield f"a run that is not text: {run.get('type')!r}"
     if run.get("style", {"bold": True}) != {"bold": True}:
         yield "unknown style"

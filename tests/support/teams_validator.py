@@ -121,7 +121,12 @@ def _rich_text(element: dict[str, Any]) -> Faults:
 
 
 def _run(run: Mapping[str, Any]) -> Faults:
-    yield from _keys(run, "TextRun", {"type", "text"}, {"weight", "size", "color", "isSubtle", "fontType"})
+    styles = {"weight", "size", "color", "isSubtle", "fontType"}
+    yield from _keys(run, "TextRun", {"type", "text"}, {*styles, "selectAction"})
+    if action := run.get("selectAction"):
+        yield from _keys(action, "link", {"type", "title", "url"}, set())
+        if action.get("type") != "Action.OpenUrl" or not str(action.get("url")).startswith(("https://", "http://")):
+            yield "a link that opens no page"
     yield from _one_line("run", run.get("text"))
     yield from _one_of("weight", run.get("weight", "default"), {"default", "bolder"})
     yield from _one_of("size", run.get("size", "default"), {"default", "small", "medium", "large"})
