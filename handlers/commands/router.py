@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +33,7 @@ from handlers.verbs import PARSE_ERRORS, BadCommand, Refusal, VerbTable
 
 STORE_UNAVAILABLE = "The store of the watches does not answer, so nothing was changed; please try again in a minute."
 WATCHES_DISABLED = "Nothing can be watched here: this bot keeps no watches."
+RESUMED = "The watches of this channel were paused and go on now"
 EXTERNAL_USER = (
     "You are from another workspace: you can check and look here, and its own members change watches and settings."
 )
@@ -68,7 +70,8 @@ class CommandRouter:
             if refusal := await self.rate_limit(request):
                 return refusal_card(refusal)
             assert verb.handle, "acknowledged as the whole answer"
-            return await verb.handle(self, request, self._allowed(request), on_progress)
+            card = await verb.handle(self, request, self._allowed(request), on_progress)
+            return await self._resumed(request.channel, card)
         except (*PARSE_ERRORS, *READ_ERRORS) as error:
             return refusal_card(str(error))
         except StoreUnavailable:
@@ -110,6 +113,13 @@ class CommandRouter:
     def help(self, request: ChatRequest, _none: None) -> Card:
         alerts = self.watch_commands is not None and self.watch_commands.alerts_in(request.channel)
         return help_card(self.verbs.usages_in(alerts))
+
+    async def _resumed(self, channel: Channel, card: Card) -> Card:
+        """The card of a command that succeeded; the watches of its channel are no longer paused."""
+        with suppress(StoreUnavailable):  # the command was carried out all the same
+            if self.watch_commands and self.watch_commands.alerts_in(channel) and await self.on_channel_joined(channel):
+                return replace(card, footnote=" · ".join(filter(None, (card.footnote, RESUMED))))
+        return card
 
     async def on_channel_joined(self, channel: Channel) -> Card | None:
         return await self.watch_commands.on_channel_joined(channel) if self.watch_commands else None

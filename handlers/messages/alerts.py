@@ -154,6 +154,15 @@ REPLY_RENDERERS: Mapping[AlertReason, Callable[[Watch, Alert], Card]] = {
 
 NOT_WATCHED = "It is not watched any more, so this message no longer follows it."
 MAX_CHECKED = 16  # addresses per check
+ARCHIVED = "is_archived"
+CHANNEL_STATES: Mapping[str, str] = {  # by Slack's error code
+    ARCHIVED: "their channel is archived",
+    "not_in_channel": "it was removed from their channel",
+    "channel_not_found": "their channel is private or was deleted",
+    "restricted_action_read_only_channel": "only some people may post in their channel",
+}
+NOT_POSTED = "their channel refuses its messages"
+UNARCHIVE_STEP = "Unarchive the channel and type any mailcheck command in it, or watch the target from another channel."
 INVITE_STEP = "Add mailcheck to the channel again (in Slack: /invite @mailcheck) to resume its watches."
 
 
@@ -204,11 +213,11 @@ def reply_card(watch: Watch, alert: Alert) -> Card:
 def undeliverable_card(watch: Watch, reason: str) -> Card:
     """Direct message to the watch's creator when the channel can no longer be posted to."""
     return Card(
-        f"mailcheck can no longer post alerts about {watch_label(watch)} in their channel",
+        f"mailcheck can no longer post alerts about {watch_label(watch)}: {CHANNEL_STATES.get(reason, NOT_POSTED)}",
         Tone.WARN,
-        step=INVITE_STEP,
+        step=UNARCHIVE_STEP if reason == ARCHIVED else INVITE_STEP,
         lines=(Line("All watches of that channel are paused; they are removed after 30 days."),),
-        footnote=f"The platform answered: {reason}" if reason else "",
+        footnote=f"The platform answered: {reason}" if reason and reason not in CHANNEL_STATES else "",
     )
 
 

@@ -345,7 +345,7 @@ def watch_state(stored: StoredWatch) -> str:
     states = list(filter(None, states)) or ["no problems"]
     states += ["acknowledged"] if incident.acknowledged else []
     states += [f"muted until {format_time(incident.muted.until)}"] if incident.muted else []
-    states += ["paused: mailcheck is not in this channel"] if stored.paused else []
+    states += ["paused: mailcheck could not post in this channel"] if stored.paused else []
     return ", ".join(states)
 
 

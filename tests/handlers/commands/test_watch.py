@@ -455,6 +455,21 @@ async def test_rejoined_channel_gets_card_only_if_watches_were_paused(channel: C
     assert card.title == "The watches of this channel are resumed"
 
 
+@pytest.mark.parametrize(
+    ("typed", "resumed"),
+    [("watches", True), ("settings", True), ("check 203.0.113.5", True), ("mute nothing-here 1h", False)],
+)
+async def test_paused_channel_resumes_on_any_command_that_succeeds(
+    channel: ChannelHarness, typed: str, resumed: bool
+) -> None:
+    await channel.type("watch 203.0.113.5")
+    await channel.store.pause_channel(CHANNEL)
+    card = await channel.type(typed)
+    assert ("go on now" in card.footnote) is resumed
+    again = await channel.type("watches")
+    assert ("go on now" in again.footnote) is not resumed
+
+
 async def test_uninstall_purges_the_workspace(channel: ChannelHarness) -> None:
     await channel.type("watch 203.0.113.5")
     await channel.commands.on_uninstalled("slack", CHANNEL.workspace)

@@ -305,3 +305,18 @@ def test_every_button_command_has_a_known_verb() -> None:
     cards += [watches.removed_card(WATCH, "ada"), watches.mute_duration_card(WATCH)]
     commands = [button.command for card in cards for button in card.buttons if button.command]
     assert {VERBS.parse(command).verb for command in commands} == {"ack", "mute", "check", "watch"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "title", "step"),
+    [
+        ("is_archived", "their channel is archived", "Unarchive"),
+        ("not_in_channel", "removed from their channel", "Add mailcheck"),
+        ("403 Forbidden", "refuses its messages", "Add mailcheck"),
+    ],
+)
+def test_undeliverable_card_names_the_state_of_the_channel(reason: str, title: str, step: str) -> None:
+    card = alerts.undeliverable_card(WATCH, reason)
+    assert card.title.endswith(title)
+    assert card.step.startswith(step)
+    assert ("The platform answered" in card.footnote) == (reason == "403 Forbidden")
