@@ -74,11 +74,15 @@ def advance_problem(problem: Problem, observation: Observation, policy: AlertPol
 
 
 def decay_flapping(problem: Problem, now: datetime, policy: AlertPolicy) -> Problem:
-    """Drop confirmations older than the flapping window and end flapping that has settled."""
+    """Drop confirmations older than the flapping window and end flapping that has settled.
+
+    What has settled as listed is to be told: the channel knows only that it comes and goes.
+    """
     confirmations = tuple(at for at in problem.confirmations if now - at < policy.flapping_window)
-    settled = problem.flapping and now - problem.phase_changed_at >= policy.flapping_settled_after
-    if settled:
-        return replace(problem, flapping=False, noted=False, confirmations=())
+    is_listed = problem.phase is Phase.LISTED
+    is_seen_once = is_listed and problem.last_observation.at - problem.phase_changed_at < policy.confirm_after
+    if problem.flapping and now - problem.phase_changed_at >= policy.flapping_settled_after and not is_seen_once:
+        return replace(problem, flapping=False, noted=is_listed and problem.notified, confirmations=())
     return problem if confirmations == problem.confirmations else replace(problem, confirmations=confirmations)
 
 
@@ -188,7 +192,7 @@ def _confirm(problem: Problem, observation: Observation, policy: AlertPolicy) ->
         phase_changed_at=observation.at,
         unanswered_polls=0,
         confirmations=confirmations,
-        flapping=problem.flapping or len(confirmations) >= policy.flapping_threshold,
+        flapping=problem.flapping or len(confirmations) > policy.flapping_threshold,
         noted=problem.noted and problem.flapping,
     )
 
@@ -197,7 +201,14 @@ def _count_clean_poll(problem: Problem, observation: Observation, policy: AlertP
     clean_polls = min(problem.clean_polls + 1, policy.clean_polls)
     if clean_polls < policy.clean_polls or observation.at - problem.phase_changed_at < policy.clear_after:
         return replace(problem, clean_polls=clean_polls)
-    return replace(problem, phase=Phase.CLEAN, phase_changed_at=observation.at, clean_polls=0)
+    comes_and_goes = len(problem.confirmations) >= policy.flapping_threshold
+    return replace(
+        problem,
+        phase=Phase.CLEAN,
+        phase_changed_at=observation.at,
+        clean_polls=0,
+        flapping=problem.flapping or comes_and_goes,
+    )
 
 
 @dataclass(frozen=True, slots=True)

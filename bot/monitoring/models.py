@@ -326,6 +326,7 @@ class AlertReason(StrEnum):
     RESOLVED = "resolved"
     REMINDER = "reminder"
     FLAPPING = "unstable"
+    STABLE = "stable"
     DEGRADED = "degraded"
 
 
@@ -373,7 +374,7 @@ class AlertPolicy:
     clean_polls: int = 3
     group_for: timedelta = timedelta(seconds=60)
     remind_after: timedelta = timedelta(hours=24)
-    flapping_threshold: int = 3
+    flapping_threshold: int = 2  # listings within the window, once the last of them has cleared
     flapping_window: timedelta = timedelta(hours=24)
     flapping_settled_after: timedelta = timedelta(hours=12)
     forget_after: timedelta = timedelta(days=7)

@@ -31,7 +31,7 @@ def decide_alerts(incident: Incident, now: datetime, policy: AlertPolicy) -> tup
         return incident, ()
     incident = replace(incident, muted=None)
     alerts: list[Alert] = []
-    for decide in (_change_alert, _flapping_alert, _unverified_alert, _reminder_alert):
+    for decide in (_change_alert, _flapping_alert, _stable_alert, _unverified_alert, _reminder_alert):
         incident, alert = decide(incident, now, policy)
         alerts += [alert] if alert else []
     return incident, tuple(alerts)
@@ -50,14 +50,25 @@ def _change_alert(incident: Incident, now: datetime, policy: AlertPolicy) -> tup
     if not changes or now < _earliest_notification(incident, changes, now, policy):
         return incident, None
     reason = _reason(incident, changes)
-    opened = _open(incident, now) if reason is AlertReason.OPENED else incident
-    alert = _alert(opened, reason, now, changes, is_root=not incident.opened_at)
+    is_back = reason is AlertReason.OPENED and _is_back(incident, changes, now, policy)
+    opened = _open(incident, now, same_thread=is_back) if reason is AlertReason.OPENED else incident
+    alert = _alert(opened, reason, now, changes, is_root=not (incident.opened_at or is_back))
     return _after_alert(opened, alert, changes), alert
 
 
+def _is_back(incident: Incident, changes: _Changes, now: datetime, policy: AlertPolicy) -> bool:
+    """Whether a problem of the last incident is there again so soon that its thread goes on."""
+    is_recent = incident.notified_at is not None and now - incident.notified_at < policy.flapping_window
+    return is_recent and incident.episode > 0 and any(len(problem.confirmations) > 1 for problem in changes.new)
+
+
 def _flapping_alert(incident: Incident, now: datetime, _: AlertPolicy) -> tuple[Incident, Alert | None]:
-    """Report flapping once; it opens an incident where none is open."""
-    flapping = tuple(p for p in incident.problems if p.flapping and not p.noted and p.phase is Phase.LISTED)
+    """Report flapping once, in the place of the second end; it opens an incident where none is open."""
+    flapping = tuple(
+        p
+        for p in incident.problems
+        if p.flapping and not p.noted and (p.phase is Phase.LISTED or (p.phase is Phase.CLEAN and p.notified))
+    )
     if not flapping:
         return incident, None
     opens = incident.opened_at is None and any(p.last_observation.opens_incident for p in flapping)
@@ -65,6 +76,18 @@ def _flapping_alert(incident: Incident, now: datetime, _: AlertPolicy) -> tuple[
     changes = _Changes(new=flapping)
     alert = _alert(opened, AlertReason.FLAPPING, now, changes, is_root=not incident.opened_at)
     return _after_alert(opened, alert, changes), alert
+
+
+def _stable_alert(incident: Incident, now: datetime, _: AlertPolicy) -> tuple[Incident, Alert | None]:
+    """Report that what came and went has stayed."""
+    settled = tuple(
+        p for p in incident.problems if p.noted and p.notified and not p.flapping and p.phase is Phase.LISTED
+    )
+    if not settled:
+        return incident, None
+    changes = _Changes(new=settled)
+    alert = _alert(incident, AlertReason.STABLE, now, changes, is_root=incident.opened_at is None)
+    return _after_alert(incident, alert, changes), alert
 
 
 def _unverified_alert(incident: Incident, now: datetime, policy: AlertPolicy) -> tuple[Incident, Alert | None]:
@@ -151,8 +174,9 @@ def _earliest_notification(incident: Incident, changes: _Changes, now: datetime,
     return max(p.phase_changed_at for p in changes.new) + policy.group_for if waits else now
 
 
-def _open(incident: Incident, now: datetime) -> Incident:
-    return replace(incident, opened_at=now, episode=incident.episode + 1, acknowledged=None)
+def _open(incident: Incident, now: datetime, same_thread: bool = False) -> Incident:
+    episode = incident.episode if same_thread else incident.episode + 1
+    return replace(incident, opened_at=now, episode=episode, acknowledged=None)
 
 
 def _alert(incident: Incident, reason: AlertReason, now: datetime, changes: _Changes, is_root: bool) -> Alert:

@@ -137,10 +137,11 @@ def alert_content(message: AlertMessage, stored: StoredWatch, settings: ChannelS
     alert, incident = message.alert, stored.incident
     current = incident if incident.thread_key == alert.thread_key else None
     is_severe = alert.is_escalation or alert.reason is AlertReason.RESOLVED
+    is_back = alert.reason is AlertReason.OPENED and not alert.is_root  # the channel is to see it
     return Content(
         root_card(stored.watch, alert, current),
         reply_card(stored.watch, alert) if settings.update_mode != UpdateMode.EDIT_ONLY else None,
-        broadcast=is_severe and settings.update_mode == UpdateMode.BROADCAST,
+        broadcast=is_back or (is_severe and settings.update_mode == UpdateMode.BROADCAST),
         is_unwanted=alert.reason is AlertReason.REMINDER and not settings.reminders,
         watch=stored,
     )

@@ -18,6 +18,7 @@ from handlers.messages.problems import (
     address_table,
     cleared_lines,
     flapping_lines,
+    flapping_summary,
     format_time,
     known_lines,
     names_with_addresses,
@@ -65,8 +66,9 @@ def _changed_sublists(watch: Watch, alert: Alert) -> Card | None:
 
 
 def _render_opened(watch: Watch, alert: Alert) -> Card:
+    again = "" if alert.is_root else "again "
     return Card(
-        f"{watch_label(watch)}: {problems_summary(alert.new)}",
+        f"{watch_label(watch)}: {again}{problems_summary(alert.new)}",
         worst_tone(alert.new),
         lines=tuple(problem_lines(watch, alert.new)),
     )
@@ -126,12 +128,16 @@ def _render_reminder(watch: Watch, alert: Alert) -> Card:
 
 
 def _render_unstable(watch: Watch, alert: Alert) -> Card:
-    names = ", ".join(dict.fromkeys(map(problem_name, alert.new)))
     return Card(
-        f"{watch_label(watch)}: {names} is unstable",
+        f"{watch_label(watch)}: {flapping_summary(alert.new)}",
         Tone.WARN,
         lines=(*problem_lines(watch, alert.new), *flapping_lines(alert.new)),
     )
+
+
+def _render_stable(watch: Watch, alert: Alert) -> Card:
+    title = f"{watch_label(watch)}: stable now: {problems_summary(alert.new)}"
+    return Card(title, worst_tone(alert.new), lines=tuple(problem_lines(watch, alert.new)))
 
 
 def _render_degraded(watch: Watch, alert: Alert) -> Card:
@@ -148,6 +154,7 @@ REPLY_RENDERERS: Mapping[AlertReason, Callable[[Watch, Alert], Card]] = {
     AlertReason.RESOLVED: _render_resolved,
     AlertReason.REMINDER: _render_reminder,
     AlertReason.FLAPPING: _render_unstable,
+    AlertReason.STABLE: _render_stable,
     AlertReason.DEGRADED: _render_degraded,
 }
 
@@ -268,6 +275,8 @@ def _title(watch: Watch, problems: Sequence[Problem], known_problems: Sequence[P
     addresses = {observation.address for observation in listed if observation.address}
     if watch.is_range and watch.network and addresses:
         return f"{subject}: {len(addresses)} of {watch.network.num_addresses} addresses listed"
+    if problems and all(problem.flapping for problem in problems):
+        return f"{subject}: {flapping_summary(problems)}"
     return f"{subject}: {problems_summary(problems)}" if problems else f"{subject}: no problems left"
 
 

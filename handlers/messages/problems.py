@@ -192,7 +192,13 @@ def flapping_lines(problems: Sequence[Problem]) -> list[Line]:
     if not flapping:
         return []
     since = format_time(min(min(problem.confirmations, default=problem.since) for problem in flapping))
-    return [Line(f"{names_with_addresses(flapping)}: unstable since {since}. {STABLE_NOTE}", Tone.WARN)]
+    return [Line(f"{flapping_summary(flapping)} since {since}. {STABLE_NOTE}", Tone.WARN)]
+
+
+def flapping_summary(flapping: Sequence[Problem]) -> str:
+    """`Spamhaus ZEN is unstable`."""
+    verb = "is" if len(dict.fromkeys(map(problem_name, flapping))) == 1 else "are"
+    return f"{names_with_addresses(flapping)} {verb} unstable"
 
 
 def known_lines(problems: Sequence[Problem]) -> list[Line]:

@@ -19,6 +19,7 @@ from handlers.messages.alerts import problem_buttons
 from handlers.messages.formatting import MUTE_DURATIONS, pluralize
 from handlers.messages.problems import (
     SEVERITY_TONES,
+    flapping_summary,
     format_time,
     names_with_addresses,
     problems_summary,
@@ -341,7 +342,7 @@ def watch_state(stored: StoredWatch) -> str:
     states = [problems_summary(unique_problems([p for p in present if p not in known]))]
     states += [f"known when the watch began: {names_with_addresses(known)}"] if known else []
     flapping = [p for p in incident.problems if p.flapping]
-    states += [f"{names_with_addresses(flapping)} unstable"] if flapping else []
+    states += [flapping_summary(flapping)] if flapping else []
     states = list(filter(None, states)) or ["no problems"]
     states += ["acknowledged"] if incident.acknowledged else []
     states += [f"muted until {format_time(incident.muted.until)}"] if incident.muted else []

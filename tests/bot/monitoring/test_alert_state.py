@@ -302,7 +302,7 @@ TABLES = {
         +90s | a+ |
         2h   | a+ unmute | opened +a
     """,
-    "third-opening-is-flapping": """
+    "second-end-is-flapping": """
         0s   | a- |
         1h   | a+ |
         +90s | a+ | opened +a
@@ -313,9 +313,9 @@ TABLES = {
         +90s | a+ | opened +a
         4h   | a- |
         +15m | a- |
-        +15m | a- | resolved -a
+        +15m | a- | unstable +a
         5h   | a+ |
-        +90s | a+ | unstable +a
+        +90s | a+ |
         6h   | a- |
         +15m | a- |
         +15m | a- |
@@ -329,7 +329,7 @@ TABLES = {
         +1h  | a+ |
         +90s | a+ | opened +a
     """,
-    "flapping-then-listed-sends-only-reminder": """
+    "flapping-then-listed-for-good-is-told": """
         0s   | a- b- |
         1h   | a+ |
         +90s | a+ | opened +a
@@ -340,11 +340,11 @@ TABLES = {
         +90s | a+ | opened +a
         6h   | a- |
         7h   | a- |
-        8h   | a- | resolved -a
+        8h   | a- | unstable +a
         9h   | a+ |
-        +90s | a+ | unstable +a
-        +13h | a+ |
-        +11h | a+ | reminder
+        +90s | a+ |
+        +13h | a+ | stable +a
+        +24h | a+ | reminder
     """,
     "removed-list-is-unverified-after-a-week": """
         0s   | a- b- |
@@ -495,7 +495,7 @@ def test_same_change_twice_in_incident_sends_two_alerts() -> None:
     for results in ("a- b-", *cycle, *cycle):
         story.poll(results)
         story.now += timedelta(minutes=20)
-    assert [describe_alert(alert) for alert in story.alerts] == ["opened +b +a", "eased -a", "grew +a", "eased -a"]
+    assert [describe_alert(alert) for alert in story.alerts] == ["opened +b +a", "eased -a", "grew +a", "unstable +a"]
     assert len({alert.key for alert in story.alerts}) == 4
 
 
@@ -522,8 +522,29 @@ def test_each_incident_has_its_own_thread() -> None:
     assert [alert.thread_key for alert in story.alerts[2:]] == [opened.thread_key]
     for when in ("6h", "+90s"):
         story.row(when, ["a+"])
+    again = story.alerts[-1]
+    assert (str(again.reason), again.is_root, again.thread_key) == ("opened", False, opened.thread_key)
+    for when in ("8h", "9h", "10h", "36h", "37h", "38h"):
+        story.row(when, ["a-"])
+    for when in ("70h", "+90s"):
+        story.row(when, ["a+"])
     assert story.alerts[-1].is_root
     assert story.alerts[-1].thread_key != opened.thread_key
+
+
+@pytest.mark.parametrize(("then", "end"), [("a+", "stable +a"), ("a-", "resolved -a")])
+def test_six_flaps_are_one_root_and_four_messages_until_they_settle(then: str, end: str) -> None:
+    story = Story()
+    story.row("0s", ["a-"])
+    for _ in range(6):
+        for pause, result in (("1h", "a+"), ("90s", "a+"), ("1h", "a-"), ("15m", "a-"), ("15m", "a-")):
+            story.row(f"+{pause}", [result])
+    assert list(map(describe_alert, story.alerts)) == ["opened +a", "resolved -a", "opened +a", "unstable +a"]
+    assert [alert.is_root for alert in story.alerts] == [True, False, False, False]
+    for _ in range(20):
+        story.row("+1h", [then])
+    assert list(map(describe_alert, story.alerts[4:])) == [end]
+    assert len({alert.thread_key for alert in story.alerts}) == 1
 
 
 def test_high_severity_listing_after_acknowledgement_is_broadcast() -> None:

@@ -46,6 +46,7 @@ class WatchMachine(RuleBasedStateMachine):
         self.story = Story()
         self.story.poll("a- b- low?")
         self.keys: set[str] = set()
+        self.threads: set[str] = set()
         self.is_open = False
         self.first_seen: dict[str, timedelta] = {}  # first of the listed polls in a row
         self.clean_polls: dict[str, list[timedelta]] = defaultdict(list)  # clean polls in a row
@@ -143,9 +144,10 @@ class WatchMachine(RuleBasedStateMachine):
     def _verify_alert(self, alert: Alert) -> None:
         assert alert.key not in self.keys
         self.keys.add(alert.key)
+        self.threads.add(alert.thread_key)
         if alert.reason is AlertReason.OPENED:
             assert not self.is_open
-            assert alert.is_root
+            assert alert.is_root or alert.thread_key in self.threads
             self.is_open = True
         elif alert.reason is AlertReason.RESOLVED:
             assert self.is_open
@@ -154,7 +156,7 @@ class WatchMachine(RuleBasedStateMachine):
             self.is_open = self.is_open or alert.is_alerting
         elif alert.reason in (AlertReason.GREW, AlertReason.REMINDER):
             assert self.is_open
-        if alert.reason in (AlertReason.OPENED, AlertReason.GREW, AlertReason.NOTED, AlertReason.FLAPPING):
+        if alert.reason in (AlertReason.OPENED, AlertReason.GREW, AlertReason.NOTED):
             assert {problem.key for problem in alert.new} <= self.confirmed
         assert all(self._is_clean(problem.key) for problem in alert.cleared)
 

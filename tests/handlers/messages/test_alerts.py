@@ -142,7 +142,7 @@ def test_another_reason_of_one_list_is_named_by_sublists() -> None:
 def test_root_explains_an_unstable_problem() -> None:
     flapping = replace(ZEN, flapping=True, confirmations=(T0,))
     card = alerts.root_card(WATCH, alert(AlertReason.FLAPPING, WATCH, flapping))
-    assert any("unstable since 24 Nov, 06:00 UTC" in line.text for line in card.lines)
+    assert any("is unstable since 24 Nov, 06:00 UTC" in line.text for line in card.lines)
 
 
 def test_root_of_a_removed_watch_has_no_buttons() -> None:
