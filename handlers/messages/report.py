@@ -24,6 +24,7 @@ from handlers.messages.formatting import (
     pluralize,
     removal_buttons,
     request_label,
+    steps_of,
     summarize_report,
     verdict_word,
 )
@@ -304,7 +305,8 @@ def _receiver_verdict(finding: Finding) -> str:
 
 def _listing_table(listings: Sequence[Finding]) -> Table:
     return Table(
-        ("Blocklist", "What it means", "Next step"), tuple((list_name(f), f.summary, f.remediation) for f in listings)
+        ("Blocklist", "What it means", "Next step"),
+        tuple((list_name(f), f.summary, " ".join(steps_of(f))) for f in listings),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from ipaddress import IPv6Network
 from operator import itemgetter
 from typing import Any
@@ -27,7 +27,7 @@ from bot.checks.dnsbl.messages import (
     UNKNOWN_MEANING,
 )
 from bot.checks.dnsbl.names import QueriedName
-from bot.checks.dnsbl.return_codes import Effect, Removal, ReturnCode, Severity
+from bot.checks.dnsbl.return_codes import Effect, Removal, RemovalParty, ReturnCode, Severity
 from bot.checks.dnsbl.zones import Zone
 from bot.models import Finding, Link, Role, Verdict
 
@@ -41,6 +41,9 @@ EFFECT_CODES = {  # worst first
     Effect.ALLOW: "blocklist.allowed",
 }
 EFFECTS_WORST_FIRST = [*EFFECT_CODES]
+PROBLEM_EFFECTS = (Effect.LISTED, Effect.POLICY)
+MAX_MEANINGS = 3  # of one sublist
+READER_MAY_ASK = (RemovalParty.OWNER, RemovalParty.SELF_SERVICE, RemovalParty.DO_NOT_PAY)
 SEVERITY_VERDICTS = {
     Severity.HIGH: Verdict.FAIL,
     Severity.MEDIUM: Verdict.FAIL,
@@ -102,14 +105,14 @@ def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classific
     if name.is_providers:  # its user can neither change nor delist it
         code, verdict = EFFECT_CODES[Effect.INFO], Verdict.PASS
         text = CODES[code].variant("provider")
+    steps = _removal_steps(zone.blocklist, [code for code in codes if code not in unknown], role)
     values = {
         "subject": name.display,
-        "list": " and ".join(dict.fromkeys(code.name for code in codes)),
-        "meaning": worst.meaning,
+        "listing": _listing(codes),
         "impact": IMPACTS[worst.severity],
         "note": _ipv6_note(name.text),
         "operator": zone.blocklist.operator,
-        "step": _removal_step(zone.blocklist, worst.removal),
+        "step": next(iter(steps), ""),
     }
     summary, remediation = text.fill(values)
     facts = {
@@ -121,6 +124,7 @@ def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classific
         "removed_by": worst.removal.party.value,
         "preconditions": list(worst.removal.preconditions),
         "unrecognised": list(classification.unrecognized),
+        "more_steps": [f"{code_name}: {step}" for step, code_name in [*steps.items()][1:]],
     }
     return Finding(
         check=CHECK,
@@ -130,7 +134,7 @@ def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classific
         summary=summary,
         remediation=remediation if verdict > Verdict.PASS else "",
         facts=_facts(zone, classification) | facts,
-        links=_removal_links(codes, name.text),
+        links=_removal_links(codes, unknown, name),
     )
 
 
@@ -151,10 +155,13 @@ def _unknown_code(blocklist: Blocklist, answers: Sequence[str]) -> tuple[ReturnC
     return (code,)
 
 
-def _rank(code: ReturnCode, role: Role, is_unknown: bool) -> tuple[int, bool, int, int]:
-    """Sort key of a return code, worst first; of equal verdicts the explained one leads."""
-    severity = list(Severity).index(code.severity)
-    return -verdict_of(code, role), is_unknown, EFFECTS_WORST_FIRST.index(code.effect), severity
+def _rank(code: ReturnCode, role: Role, is_unknown: bool) -> tuple[int, bool, int, int, bool]:
+    """Sort key of a return code, worst first.
+
+    Of equal verdicts the explained one leads, and then the one that the reader cannot have removed alone.
+    """
+    severity, may_ask = list(Severity).index(code.severity), code.removal.party in READER_MAY_ASK
+    return -verdict_of(code, role), is_unknown, EFFECTS_WORST_FIRST.index(code.effect), severity, may_ask
 
 
 def _ipv6_note(subject: str) -> str:
@@ -162,25 +169,54 @@ def _ipv6_note(subject: str) -> str:
     return IPV6_NOTE.format(network=IPv6Network((subject, 64), strict=False)) if ":" in subject else ""
 
 
+def _listing(codes: Sequence[ReturnCode]) -> str:
+    """`SpamCop: people reported it`, or of several sublists `Spamhaus XBL (…) and Spamhaus PBL (…)`, worst first."""
+    meanings: dict[str, dict[str, None]] = {}
+    for code in [code for code in codes if code.effect in PROBLEM_EFFECTS] or codes:
+        meanings.setdefault(code.name, {})[code.meaning] = None
+    if len(meanings) == 1:
+        return "".join(f"{name}: {_enumerated([*own])}" for name, own in meanings.items())
+    return " and ".join(f"{name} ({_enumerated([*own])})" for name, own in meanings.items())
+
+
+def _enumerated(meanings: Sequence[str]) -> str:
+    if len(meanings) > MAX_MEANINGS:
+        meanings = [*meanings[: MAX_MEANINGS - 1], f"{len(meanings) - MAX_MEANINGS + 1} more reasons"]
+    *others, last = meanings
+    return f"{', '.join(others)}, and {last}" if others else last
+
+
+def _removal_steps(blocklist: Blocklist, codes: Sequence[ReturnCode], role: Role) -> dict[str, str]:
+    """Return the steps of the sublists that are problems, worst first, each with the name of its sublist."""
+    names: dict[str, str] = {}
+    for code in codes:
+        if verdict_of(code, role) > Verdict.PASS:
+            names.setdefault(_removal_step(blocklist, code.removal), code.name)
+    return names
+
+
 def _removal_step(blocklist: Blocklist, removal: Removal) -> str:
     expiry = f" {removal.expiry}" if removal.expiry else ""
     return removal.remediation or REMOVAL_STEPS[removal.party].format(operator=blocklist.operator, expiry=expiry)
 
 
-def _removal_links(codes: Sequence[ReturnCode], subject: str) -> tuple[Link, ...]:
-    """Return the removal links, those of the worst code first; praise has no removal form.
+def _removal_links(codes: Sequence[ReturnCode], unknown: Collection[ReturnCode], name: QueriedName) -> tuple[Link, ...]:
+    """Return the removal links, those of the worst code first.
 
-    A page that both shows and removes an entry is labeled as a removal form. Of the pages of one
-    list, one that opens with the entry is first: a form where the subject is typed again is second.
+    A page is labeled as a removal form only if the reader may request removal there: not praise, not an
+    entry or a name that only the provider can act on, not one of unknown meaning. Several codes may share a
+    page, which then has the label of the worst one. Of the pages of one list, one that opens with the
+    entry is first: a form where the subject is typed again is second.
     """
     labels: dict[str, str] = {}
     for code in codes:
-        pages = [(REMOVAL_FORM, code.removal.form_url), (LOOKUP_PAGE, code.removal.lookup_url)]
+        removal = code.removal
+        may_ask = removal.party in READER_MAY_ASK and code not in unknown and not name.is_providers
+        pages = [(REMOVAL_FORM if may_ask else LOOKUP_PAGE, removal.form_url), (LOOKUP_PAGE, removal.lookup_url)]
         if code.effect is Effect.ALLOW:
             pages = pages[1:]
         for label, page in sorted(filter(itemgetter(1), pages), key=lambda row: not PLACEHOLDER.search(row[1])):
-            url = PLACEHOLDER.sub(quote(subject, safe=":"), page)
-            labels[url] = REMOVAL_FORM if labels.get(url) == REMOVAL_FORM else label
+            labels.setdefault(PLACEHOLDER.sub(quote(name.text, safe=":"), page), label)
     return tuple(Link(label, url) for url, label in labels.items())
 
 
