@@ -3,7 +3,8 @@
 A fault is a word for a name and all names below it:
 
 * another answer: `nxdomain`, `nodata`, `servfail`, `refused`, `formerr`, `notimp`,
-  `nxdomain-with-answer`, `cname-loop`, `stops-at-alias`, `referral`, `parked` (always 203.0.113.7)
+  `nxdomain-with-answer`, `cname-loop`, `stops-at-alias`, `referral`, `parked` (always 203.0.113.7),
+  `sinkhole` (always 0.0.0.0), `rewritten` (203.0.113.7 for names that do not exist), `stripped` (no answers in 127/8)
 * no EDNS: `formerr-with-edns` (a bare header), `badvers`
 * TC=1, and then over TCP: `truncated` (the true reply), `truncated-refused`, `truncated-cut`,
   `truncated-silent`
@@ -36,7 +37,7 @@ from tests.support.dns_world import World
 
 HEADER = 12
 FORGED_ADDRESS = "127.0.0.66"
-PARKED = "203.0.113.7"
+PARKED, SINKHOLE = "203.0.113.7", "0.0.0.0"
 FAULT_OF_FAILURE = {
     "timeout": "silence",
     "malformed": "nxdomain-with-answer",
@@ -148,7 +149,17 @@ class Script:
         self._query_counts[query.name, query.rdtype] += 1
         return self._query_counts[query.name, query.rdtype]
 
+    def _of_resolver(self, query: ReceivedQuery, fault: str) -> str:
+        """The fault of one reply of a resolver that spoils some of its replies."""
+        if fault == "rewritten":
+            return "" if query.name in self.world.zone or query.name in self._parents else "parked"
+        if fault == "stripped":
+            loopback = any(record.startswith("127.") for record in self._records(query.name, "A"))
+            return "nodata" if loopback and query.rdtype == "A" else ""
+        return fault
+
     def _reply(self, query: ReceivedQuery, fault: str) -> bytes:
+        fault = self._of_resolver(query, fault)
         if fault in RCODES:
             return _without_records(query, RCODES[fault], self.world.ttl)
         if fault == "formerr-with-edns" and query.edns:
@@ -259,6 +270,7 @@ def _change_question(reply: bytes) -> bytes:
 REPLY_BUILDERS: dict[str, Callable[[dns.message.Message, ReceivedQuery], None]] = {
     "lie": _address_reply(FORGED_ADDRESS),
     "parked": _address_reply(PARKED),
+    "sinkhole": _address_reply(SINKHOLE),
     "nxdomain-with-answer": _contradiction,
     "cname-loop": _loop,
     "referral": _referral,
