@@ -22,6 +22,7 @@ from bot.report_json import report_to_line
 from bot.settings import HostPort, ProbeSmtp, Settings, SpecialAddresses
 from bot.storage.watch_store import POLL_SCHEDULE
 from handlers.cli.export import all_watches, span_rows, watch_values
+from handlers.messages import report_card
 from tests.bot.storage.test_watch_scripts import dump
 from tests.support.dns_server import DnsServer, serve
 from tests.support.dns_world import Zone
@@ -37,10 +38,12 @@ ENTRY = f"7.100.51.198.{KEY}.{ZONE}".lower()
 
 
 def own_zone(listed: bool) -> Zone:
-    """The zone as our server has it; its text repeats the key, in capitals."""
+    """The zone as our server has it; its texts and the target of its alias repeat the key, in capitals."""
     zone: dict[str, dict[str, list[str]]] = {f"2.0.0.127.{KEY}.{ZONE}".lower(): {"A": ["127.0.0.2"]}}
     if listed:
-        zone[ENTRY] = {"A": ["127.0.0.2"], "TXT": [f"you sent {KEY.upper()} and more"]}
+        mirror = f"7.{KEY}.mirror.{ZONE}"
+        zone[ENTRY] = {"CNAME": [mirror.upper()]}
+        zone[mirror.lower()] = {"A": ["127.0.0.2"], "TXT": [f"you sent {KEY.upper()} and more", "x" * 290 + KEY]}
     return zone
 
 
@@ -118,7 +121,7 @@ async def test_own_list_opens_an_incident_of_a_watch(tmp_path: Path, redis_url: 
 async def test_key_of_a_list_is_found_nowhere(
     tmp_path: Path, redis: Redis, redis_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not in the store, the log, JSON, the export and the metrics, and not in the texts of errors."""
+    """Not in the store with its history, the log, JSON, the export, the metrics, cards and the texts of errors."""
     caplog.set_level(logging.DEBUG)
     with structlog.testing.capture_logs() as logs:
         async with own_core(tmp_path, listed=True, redis_url=redis_url) as (core, _, own):
@@ -138,6 +141,7 @@ async def test_key_of_a_list_is_found_nowhere(
             ]
             metrics = generate_latest(core.metrics.registry).decode()
             shown = [repr(core.settings), repr(core.zones), repr(core.catalog)]
+            cards = [repr(report_card(report)) for report in reports]
     assert await redis.keys("mc1:dns:*")
     assert any("you sent … and more" in report_to_line(report) for report in reports)
     everything = (
@@ -146,6 +150,7 @@ async def test_key_of_a_list_is_found_nowhere(
         json.dumps(exported, default=str),
         metrics,
         *shown,
+        *cards,
         *map(str, logs),
         caplog.text,
     )
