@@ -2,13 +2,15 @@
 
 A fault is a word for a name and all names below it:
 
-* another answer: `nxdomain`, `nodata`, `servfail`, `refused`, `formerr`, `notimp`,
-  `nxdomain-with-answer`, `cname-loop`, `stops-at-alias`, `referral`, `parked` (always 203.0.113.7),
-  `sinkhole` (always 0.0.0.0), `rewritten` (203.0.113.7 for names that do not exist), `stripped` (no answers in 127/8)
+* another answer: `nxdomain`, `nodata`, `servfail` (`servfail-2`: to the first two copies of each query),
+  `refused`, `formerr`, `notimp`, `nxdomain-with-answer`, `cname-loop`, `stops-at-alias`, `referral`,
+  `parked` (always 203.0.113.7), `sinkhole` (always 0.0.0.0)
+* a resolver that spoils some answers: `rewritten` (203.0.113.7 for names that do not exist),
+  `stripped` (none in 127/8)
 * no EDNS: `formerr-with-edns` (a bare header), `badvers`
 * TC=1, and then over TCP: `truncated` (the true reply), `truncated-refused`, `truncated-cut`,
   `truncated-silent`
-* time: `silence`, `late-400` (milliseconds), `delete_group-2` (the first two copies of each query),
+* time: `silence`, `late-400` (milliseconds), `drop-2` (the first two copies of each query),
   `shuffled`
 * a wrong packet, alone or, with `-first`, before the true one: `wrong-id`, `wrong-question`,
   `wrong-case`, `wrong-source`, `no-response-bit`, `garbage`, `empty`, `cut`
@@ -106,6 +108,8 @@ class Script:
         fault_name, _, value = fault.rpartition("-")
         if fault == "silence" or (fault_name == "drop" and self._count(query) <= int(value)):
             return []
+        if fault_name == "servfail":
+            fault = fault_name if self._count(query) <= int(value) else ""
         if fault.startswith("truncated"):
             return [Datagram(query.packet[:2] + TRUNCATED + b"\0\1\0\0\0\0\0\0" + query.question)]
         true_reply = self._reply(query, fault)

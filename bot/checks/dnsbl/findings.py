@@ -15,6 +15,7 @@ from bot.checks.dnsbl.messages import (
     CODES,
     IMPACTS,
     IPV6_NOTE,
+    KEY_ACCOUNT,
     LOOKUP_PAGE,
     NO_REASON,
     OWN_RESOLVER,
@@ -61,6 +62,8 @@ UNKNOWN_SEVERITIES = {
 }
 # Reasons seen when a list serves only registered resolvers and this one is not registered.
 UNREGISTERED_REASONS = frozenset({"timeout", "refused", "blocked", "public-resolver", "quota", "emptied"})
+# Reasons seen where the key is wrong: its zone does not exist, so the test points do not either.
+UNKNOWN_KEY_REASONS = frozenset({"emptied", "refused"})
 
 
 def list_finding(
@@ -226,6 +229,8 @@ def _no_answer(zone: Zone, subject: str, classification: Classification) -> Find
     links: tuple[Link, ...] = ()
     if step == OWN_RESOLVER and blocklist.key == "spamhaus" and not zone.secret:
         step = OWN_RESOLVER_OR_KEY
+    if zone.secret and classification.reason in UNKNOWN_KEY_REASONS:
+        step = KEY_ACCOUNT
     if blocklist.registration_url and classification.reason in UNREGISTERED_REASONS:
         step, links = REGISTER_RESOLVER, (Link(REGISTRATION_PAGE, blocklist.registration_url),)
     code = "blocklist.no-answer" if classification.state is ListState.UNKNOWN else "blocklist.unusable"

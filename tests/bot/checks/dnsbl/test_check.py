@@ -377,6 +377,12 @@ async def test_finding_link_opens_with_the_listed_domain():
     assert finding.links[0].url == "https://check.spamhaus.org/results/?query=example.com"
 
 
+async def test_finding_key_zone_that_does_not_exist_suggests_to_check_the_key():
+    (finding,) = await make_check(catalog_of("spamhaus-zen"), KEYS)(make_request(), World({}))
+    assert finding.facts["reason"] == "emptied"
+    assert finding.remediation == "Check the key in your account with Spamhaus."
+
+
 async def test_finding_barracuda_without_answer_suggests_registration():
     (finding,) = await make_check(catalog_of("barracuda"))(make_request(), World({}))
     assert finding.facts["reason"] == "emptied"
