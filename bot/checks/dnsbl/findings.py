@@ -43,7 +43,7 @@ EFFECT_CODES = {  # worst first
 }
 EFFECTS_WORST_FIRST = [*EFFECT_CODES]
 PROBLEM_EFFECTS = (Effect.LISTED, Effect.POLICY)
-MAX_MEANINGS = 3  # of one sublist
+MAX_MEANINGS, MAX_SUBLISTS, MAX_UNKNOWN_CODES = 3, 4, 3  # that are named, of a sublist and of a list
 READER_MAY_ASK = (RemovalParty.OWNER, RemovalParty.SELF_SERVICE, RemovalParty.DO_NOT_PAY)
 SEVERITY_VERDICTS = {
     Severity.HIGH: Verdict.FAIL,
@@ -127,7 +127,7 @@ def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classific
         "removed_by": worst.removal.party.value,
         "preconditions": list(worst.removal.preconditions),
         "unrecognised": list(classification.unrecognized),
-        "more_steps": [f"{code_name}: {step}" for step, code_name in [*steps.items()][1:]],
+        "more_steps": [f"{code_name}: {step}" for step, code_name in [*steps.items()][1:MAX_SUBLISTS]],
     }
     return Finding(
         check=CHECK,
@@ -150,7 +150,7 @@ def _unknown_code(blocklist: Blocklist, answers: Sequence[str]) -> tuple[ReturnC
         return ()
     code = ReturnCode(
         effect=UNKNOWN_EFFECTS.get(blocklist.nature, Effect.LISTED),
-        meaning=UNKNOWN_MEANING.format(answers=" and ".join(answers)),
+        meaning=UNKNOWN_MEANING.format(answers=_enumerated(answers, MAX_UNKNOWN_CODES, "codes")),
         name=blocklist.name,
         severity=UNKNOWN_SEVERITIES[blocklist.severity],
         removal=blocklist.removal,
@@ -177,16 +177,20 @@ def _listing(codes: Sequence[ReturnCode]) -> str:
     meanings: dict[str, dict[str, None]] = {}
     for code in [code for code in codes if code.effect in PROBLEM_EFFECTS] or codes:
         meanings.setdefault(code.name, {})[code.meaning] = None
-    if len(meanings) == 1:
-        return "".join(f"{name}: {_enumerated([*own])}" for name, own in meanings.items())
-    return " and ".join(f"{name} ({_enumerated([*own])})" for name, own in meanings.items())
+    texts = {name: _enumerated([*own], MAX_MEANINGS, "reasons") for name, own in meanings.items()}
+    if len(texts) == 1:
+        return "".join(f"{name}: {text}" for name, text in texts.items())
+    return _enumerated([f"{name} ({text})" for name, text in texts.items()], MAX_SUBLISTS, "sublists")
 
 
-def _enumerated(meanings: Sequence[str]) -> str:
-    if len(meanings) > MAX_MEANINGS:
-        meanings = [*meanings[: MAX_MEANINGS - 1], f"{len(meanings) - MAX_MEANINGS + 1} more reasons"]
-    *others, last = meanings
-    return f"{', '.join(others)}, and {last}" if others else last
+def _enumerated(texts: Sequence[str], limit: int, noun: str) -> str:
+    """`a`, `a and b`, `a, b, and c`, or with too many `a, b, and 3 more reasons`."""
+    if len(texts) > limit:
+        texts = [*texts[: limit - 1], f"{len(texts) - limit + 1} more {noun}"]
+    *others, last = texts
+    if len(others) < 2:
+        return " and ".join(texts)
+    return f"{', '.join(others)}, and {last}"
 
 
 def _removal_steps(blocklist: Blocklist, codes: Sequence[ReturnCode], role: Role) -> dict[str, str]:

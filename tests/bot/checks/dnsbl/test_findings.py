@@ -7,13 +7,13 @@ from itertools import combinations
 import pytest
 
 from bot.checks.dnsbl.catalog import Kind
-from bot.checks.dnsbl.classify import Classification, ListState
+from bot.checks.dnsbl.classify import Classification, ListState, classify_result
 from bot.checks.dnsbl.findings import list_finding
 from bot.checks.dnsbl.messages import LOOKUP_PAGE, REMOVAL_FORM
 from bot.checks.dnsbl.names import NameSource, QueriedName
 from bot.checks.dnsbl.return_codes import Effect, RemovalParty, ReturnCode
 from bot.checks.dnsbl.zones import Zone, usable_zones
-from bot.models import Finding, Report, Role, Verdict
+from bot.models import DnsAnswer, Finding, Report, Role, Verdict
 from bot.monitoring.observations import observe
 from handlers.messages import report_card
 from handlers.messages.formatting import steps_of
@@ -120,3 +120,21 @@ def test_many_flags_are_counted_beyond_the_third() -> None:
     shown = f"{codes[0].meaning}, {codes[1].meaning}, and {len(codes) - 2} more reasons"
     assert f"is on SURBL: {shown}; " in finding.summary
     assert len(finding.facts["means"]) == len(codes)
+
+
+def test_list_that_answers_with_every_code_has_a_short_finding() -> None:
+    zone = zone_of("spamhaus-zen")
+    answers = tuple(f"127.0.0.{number}" for number in range(2, 256))
+    finding = list_finding(
+        zone,
+        QueriedName("203.0.113.5", "5.113.0.203"),
+        Role.MTA,
+        classify_result(zone.blocklist, DnsAnswer("q", "A", answers)),
+    )
+    assert len(finding.summary) < 600
+    assert "and 4 more sublists" in finding.summary
+    assert len(finding.facts["more_steps"]) == 3
+    assert list(finding.facts["answers"]) == list(answers)
+    unknown = Classification(ListState.LISTED, "", answers, (), answers)
+    finding = list_finding(zone, QueriedName("203.0.113.5", "5.113.0.203"), Role.MTA, unknown)
+    assert "the meaning of 127.0.0.2, 127.0.0.3, and 252 more codes is not documented" in finding.summary
