@@ -37,13 +37,13 @@ IP = "198.51.100.7"
 ENTRY = f"7.100.51.198.{KEY}.{ZONE}".lower()
 
 
-def own_zone(listed: bool) -> Zone:
+def own_zone(listed: bool, code: str = "127.0.0.2") -> Zone:
     """The zone as our server has it; its texts and the target of its alias repeat the key, in capitals."""
     zone: dict[str, dict[str, list[str]]] = {f"2.0.0.127.{KEY}.{ZONE}".lower(): {"A": ["127.0.0.2"]}}
     if listed:
         mirror = f"7.{KEY}.mirror.{ZONE}"
         zone[ENTRY] = {"CNAME": [mirror.upper()]}
-        zone[mirror.lower()] = {"A": ["127.0.0.2"], "TXT": [f"you sent {KEY.upper()} and more", "x" * 290 + KEY]}
+        zone[mirror.lower()] = {"A": [code], "TXT": [f"you sent {KEY.upper()} and more", "x" * 290 + KEY]}
     return zone
 
 
@@ -102,7 +102,11 @@ async def test_own_list_is_checked_from_the_command_line(tmp_path: Path) -> None
     assert not [name for name, _ in resolver.queries if name.lower().endswith(ZONE)]
 
 
-async def test_own_list_opens_an_incident_of_a_watch(tmp_path: Path, redis_url: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [("127.0.0.2", "it sent spam to us"), ("127.0.0.99", "the meaning of 127.0.0.99 is not documented")],
+)
+async def test_own_list_opens_an_incident_of_a_watch(tmp_path: Path, redis_url: str, code: str, text: str) -> None:
     async with own_core(tmp_path, listed=False, redis_url=redis_url) as (core, resolver, own):
         assert core.store
         monitoring = build_monitoring(core, core.store)
@@ -110,11 +114,13 @@ async def test_own_list_opens_an_incident_of_a_watch(tmp_path: Path, redis_url: 
         first, reports = await baseline(watched, core.check_runner, core.clock())
         assert {finding.verdict for finding in reports[0].findings if finding.subject == LIST} == {Verdict.PASS}
         await monitoring.repository.add(watched, first, core.clock())
-        own.update_records(own_zone(listed=True))
+        own.update_records(own_zone(listed=True, code=code))
         assert await monitoring.poller.run_round(POLL_SCHEDULE) == 1
         (stored,) = await monitoring.repository.find(CHANNEL, IP)
     assert stored
-    assert LIST in [problem.last_observation.subject for problem in stored.incident.problems]
+    (listing,) = [p.last_observation for p in stored.incident.problems if p.last_observation.subject == LIST]
+    assert text in listing.summary
+    assert listing.links[0].url == f"https://wiki.example.com/blocklist?ip={IP}"
     assert not [name for name, _ in resolver.queries if name.lower().endswith(ZONE)]
 
 
