@@ -22,6 +22,7 @@ from bot.report_json import report_to_line
 from bot.settings import HostPort, ProbeSmtp, Settings, SpecialAddresses
 from bot.storage.watch_store import POLL_SCHEDULE
 from handlers.cli.export import all_watches, span_rows, watch_values
+from handlers.messages import report_card
 from tests.bot.storage.test_watch_scripts import dump
 from tests.support.dns_server import DnsServer, serve
 from tests.support.dns_world import Zone
@@ -36,11 +37,13 @@ IP = "198.51.100.7"
 ENTRY = f"7.100.51.198.{KEY}.{ZONE}".lower()
 
 
-def own_zone(listed: bool) -> Zone:
-    """The zone as our server has it; its text repeats the key, in capitals."""
+def own_zone(listed: bool, code: str = "127.0.0.2") -> Zone:
+    """The zone as our server has it; its texts and the target of its alias repeat the key, in capitals."""
     zone: dict[str, dict[str, list[str]]] = {f"2.0.0.127.{KEY}.{ZONE}".lower(): {"A": ["127.0.0.2"]}}
     if listed:
-        zone[ENTRY] = {"A": ["127.0.0.2"], "TXT": [f"you sent {KEY.upper()} and more"]}
+        mirror = f"7.{KEY}.mirror.{ZONE}"
+        zone[ENTRY] = {"CNAME": [mirror.upper()]}
+        zone[mirror.lower()] = {"A": [code], "TXT": [f"you sent {KEY.upper()} and more", "x" * 290 + KEY]}
     return zone
 
 
@@ -99,7 +102,11 @@ async def test_own_list_is_checked_from_the_command_line(tmp_path: Path) -> None
     assert not [name for name, _ in resolver.queries if name.lower().endswith(ZONE)]
 
 
-async def test_own_list_opens_an_incident_of_a_watch(tmp_path: Path, redis_url: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [("127.0.0.2", "it sent spam to us"), ("127.0.0.99", "the meaning of 127.0.0.99 is not documented")],
+)
+async def test_own_list_opens_an_incident_of_a_watch(tmp_path: Path, redis_url: str, code: str, text: str) -> None:
     async with own_core(tmp_path, listed=False, redis_url=redis_url) as (core, resolver, own):
         assert core.store
         monitoring = build_monitoring(core, core.store)
@@ -107,18 +114,20 @@ async def test_own_list_opens_an_incident_of_a_watch(tmp_path: Path, redis_url: 
         first, reports = await baseline(watched, core.check_runner, core.clock())
         assert {finding.verdict for finding in reports[0].findings if finding.subject == LIST} == {Verdict.PASS}
         await monitoring.repository.add(watched, first, core.clock())
-        own.update_records(own_zone(listed=True))
+        own.update_records(own_zone(listed=True, code=code))
         assert await monitoring.poller.run_round(POLL_SCHEDULE) == 1
         (stored,) = await monitoring.repository.find(CHANNEL, IP)
     assert stored
-    assert LIST in [problem.last_observation.subject for problem in stored.incident.problems]
+    (listing,) = [p.last_observation for p in stored.incident.problems if p.last_observation.subject == LIST]
+    assert text in listing.summary
+    assert listing.links[0].url == f"https://wiki.example.com/blocklist?ip={IP}"
     assert not [name for name, _ in resolver.queries if name.lower().endswith(ZONE)]
 
 
 async def test_key_of_a_list_is_found_nowhere(
     tmp_path: Path, redis: Redis, redis_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not in the store, the log, JSON, the export and the metrics, and not in the texts of errors."""
+    """Not in the store with its history, the log, JSON, the export, the metrics, cards and the texts of errors."""
     caplog.set_level(logging.DEBUG)
     with structlog.testing.capture_logs() as logs:
         async with own_core(tmp_path, listed=True, redis_url=redis_url) as (core, _, own):
@@ -138,6 +147,7 @@ async def test_key_of_a_list_is_found_nowhere(
             ]
             metrics = generate_latest(core.metrics.registry).decode()
             shown = [repr(core.settings), repr(core.zones), repr(core.catalog)]
+            cards = [repr(report_card(report)) for report in reports]
     assert await redis.keys("mc1:dns:*")
     assert any("you sent … and more" in report_to_line(report) for report in reports)
     everything = (
@@ -146,6 +156,7 @@ async def test_key_of_a_list_is_found_nowhere(
         json.dumps(exported, default=str),
         metrics,
         *shown,
+        *cards,
         *map(str, logs),
         caplog.text,
     )

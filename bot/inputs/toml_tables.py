@@ -112,7 +112,7 @@ def load_toml(file: Path | Traversable, adapter: TypeAdapter[T], title: str = ""
 def read_toml(file: Path | Traversable) -> dict[str, Any]:
     """Read a TOML file. Raises DataFileError if that is not possible."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors write a byte order mark
     except OSError as error:
         raise DataFileError([f"{file} cannot be read: {error.strerror or error}."]) from None
     except ValueError as error:  # not UTF-8, or not TOML

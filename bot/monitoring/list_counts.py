@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
+from bot.checks.dnsbl.resolver_fault import FAULT as RESOLVER_FAULT
 from bot.checks.lookups import organizational_domain
 from bot.models import Finding, Report
 from bot.monitoring.models import Incident
@@ -99,12 +100,13 @@ class RoundCounts:
 
 
 def counts_by_list(reports: Iterable[Report]) -> tuple[RoundCounts, ...]:
-    """Counts by list of these reports."""
+    """Counts by list of these reports, without lists that fail because the resolver does: they are not to blame."""
     by_target: dict[tuple[str, str], RoundCounts] = {}  # a domain counts once for all addresses
     for report in reports:
         ip, domain = str(report.request.target.ip), str(report.request.target.domain)
+        faults = {finding.facts["reason"] for finding in report.findings if finding.code == RESOLVER_FAULT}
         for finding in report.findings:
-            if finding.check == BLOCKLIST:
+            if finding.check == BLOCKLIST and finding.facts.get("reason") not in faults:
                 by_target[finding.subject, domain if is_about_domain(finding) else ip] = _finding_counts(finding)
     totals: dict[str, RoundCounts] = {}
     for counts in by_target.values():

@@ -201,7 +201,7 @@ def _listing(finding: Finding, at: datetime, address: str) -> Observation:
         sublists=tuple(facts.get("sublists", ())),
         severity=severity,
         summary=finding.summary,
-        remediation=finding.remediation,
+        remediation=" ".join((finding.remediation, *facts.get("more_steps", ()))),
         links=finding.links[:2],
         name=str(facts.get("name", finding.subject)),
         # Not stored for a range, where every address has its own reason; a check shows it.

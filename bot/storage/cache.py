@@ -34,7 +34,7 @@ STORE_DELAY_S = 0.01
 class AnswerCache:
     """DNS answers, for their TTL, at most an hour; TTL 0 is not stored (RFC 1035 §3.2.1).
 
-    `secrets` are API keys of lists, which may repeat them in their texts; they are not stored.
+    `secrets` are API keys of lists, which may repeat them in their answers; they are not stored.
     """
 
     def __init__(self, redis: Redis, circuit: CircuitBreaker, view: str = "", secrets: Collection[str] = ()) -> None:
@@ -83,9 +83,7 @@ class AnswerCache:
         await self._single_flight.flush()
 
     def _dump(self, answer: DnsAnswer) -> CacheEntry:
-        if self._secrets and answer.rdtype == "TXT":
-            answer = replace(answer, records=tuple(redact(record, self._secrets) for record in answer.records))
-        return dump_answer(answer)
+        return dump_answer(without_secrets(answer, self._secrets))
 
     def _key(self, name: str, rdtype: str) -> str:
         return self._prefix + digest(f"{name.lower()} {rdtype}")
@@ -168,6 +166,16 @@ class RedisTextCache:
             await self._circuit.call(pipeline.execute)
         except StoreUnavailable:
             return
+
+
+def without_secrets(answer: DnsAnswer, secrets: Collection[str]) -> DnsAnswer:
+    """Redact the texts and aliases of a list that was queried with a key; no other answer is touched."""
+    name = answer.name.lower()
+    used = [secret for secret in secrets if secret.lower() in name]
+    if not used:
+        return answer
+    records, aliases = (tuple(redact(text, used) for text in texts) for texts in (answer.records, answer.aliases))
+    return replace(answer, records=answer.records if answer.rdtype == "A" else records, aliases=aliases)
 
 
 def dump_answer(answer: DnsAnswer) -> CacheEntry:

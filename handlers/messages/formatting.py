@@ -111,10 +111,15 @@ def finding_sort_key(finding: Finding) -> tuple[int, int, int]:
     return (-finding.verdict, check, SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES))
 
 
+def steps_of(finding: Finding) -> list[str]:
+    """The next step, and those of further sublists of a listing."""
+    return [step for step in (finding.remediation, *finding.facts.get("more_steps", ())) if step]
+
+
 def finding_line(finding: Finding, shown_step: str = "") -> Line:
-    """A finding with its step, unless it is `shown_step`."""
+    """A finding with its steps, but for `shown_step`."""
     texts = finding.facts.get("txt") or ()
-    detail = "" if finding.remediation == shown_step else finding.remediation
+    detail = " ".join(step for step in steps_of(finding) if step != shown_step)
     return Line(finding.summary, TONES[finding.verdict], detail, quote=str(texts[0]) if texts else "")
 
 

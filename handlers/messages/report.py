@@ -25,6 +25,7 @@ from handlers.messages.formatting import (
     removal_buttons,
     removal_links,
     request_label,
+    steps_of,
     summarize_report,
     verdict_word,
 )
@@ -307,7 +308,8 @@ def _receiver_verdict(finding: Finding) -> str:
 
 def _listing_table(listings: Sequence[Finding]) -> Table:
     return Table(
-        ("Blocklist", "What it means", "Next step"), tuple((list_name(f), f.summary, f.remediation) for f in listings)
+        ("Blocklist", "What it means", "Next step"),
+        tuple((list_name(f), f.summary, " ".join(steps_of(f))) for f in listings),
     )
 
 

@@ -2,12 +2,15 @@
 
 A fault is a word for a name and all names below it:
 
-* another answer: `nxdomain`, `nodata`, `servfail`, `refused`, `formerr`, `notimp`,
-  `nxdomain-with-answer`, `cname-loop`, `stops-at-alias`, `referral`, `parked` (always 203.0.113.7)
+* another answer: `nxdomain`, `nodata`, `servfail` (`servfail-2`: to the first two copies of each query),
+  `refused`, `formerr`, `notimp`, `nxdomain-with-answer`, `cname-loop`, `stops-at-alias`, `referral`,
+  `parked` (always 203.0.113.7), `sinkhole` (always 0.0.0.0)
+* a resolver that spoils some answers: `rewritten` (203.0.113.7 for names that do not exist),
+  `stripped` (none in 127/8)
 * no EDNS: `formerr-with-edns` (a bare header), `badvers`
 * TC=1, and then over TCP: `truncated` (the true reply), `truncated-refused`, `truncated-cut`,
   `truncated-silent`
-* time: `silence`, `late-400` (milliseconds), `delete_group-2` (the first two copies of each query),
+* time: `silence`, `late-400` (milliseconds), `drop-2` (the first two copies of each query),
   `shuffled`
 * a wrong packet, alone or, with `-first`, before the true one: `wrong-id`, `wrong-question`,
   `wrong-case`, `wrong-source`, `no-response-bit`, `garbage`, `empty`, `cut`
@@ -36,7 +39,7 @@ from tests.support.dns_world import World
 
 HEADER = 12
 FORGED_ADDRESS = "127.0.0.66"
-PARKED = "203.0.113.7"
+PARKED, SINKHOLE = "203.0.113.7", "0.0.0.0"
 FAULT_OF_FAILURE = {
     "timeout": "silence",
     "malformed": "nxdomain-with-answer",
@@ -105,6 +108,8 @@ class Script:
         fault_name, _, value = fault.rpartition("-")
         if fault == "silence" or (fault_name == "drop" and self._count(query) <= int(value)):
             return []
+        if fault_name == "servfail":
+            fault = fault_name if self._count(query) <= int(value) else ""
         if fault.startswith("truncated"):
             return [Datagram(query.packet[:2] + TRUNCATED + b"\0\1\0\0\0\0\0\0" + query.question)]
         true_reply = self._reply(query, fault)
@@ -148,7 +153,17 @@ class Script:
         self._query_counts[query.name, query.rdtype] += 1
         return self._query_counts[query.name, query.rdtype]
 
+    def _of_resolver(self, query: ReceivedQuery, fault: str) -> str:
+        """The fault of one reply of a resolver that spoils some of its replies."""
+        if fault == "rewritten":
+            return "" if query.name in self.world.zone or query.name in self._parents else "parked"
+        if fault == "stripped":
+            loopback = any(record.startswith("127.") for record in self._records(query.name, "A"))
+            return "nodata" if loopback and query.rdtype == "A" else ""
+        return fault
+
     def _reply(self, query: ReceivedQuery, fault: str) -> bytes:
+        fault = self._of_resolver(query, fault)
         if fault in RCODES:
             return _without_records(query, RCODES[fault], self.world.ttl)
         if fault == "formerr-with-edns" and query.edns:
@@ -259,6 +274,7 @@ def _change_question(reply: bytes) -> bytes:
 REPLY_BUILDERS: dict[str, Callable[[dns.message.Message, ReceivedQuery], None]] = {
     "lie": _address_reply(FORGED_ADDRESS),
     "parked": _address_reply(PARKED),
+    "sinkhole": _address_reply(SINKHOLE),
     "nxdomain-with-answer": _contradiction,
     "cname-loop": _loop,
     "referral": _referral,

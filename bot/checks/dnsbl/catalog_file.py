@@ -20,6 +20,7 @@ BUILT_IN = Path(__file__).with_name("catalog.toml")
 SEVERITIES = list(Severity)
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 ZONE = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.){1,126}[a-z0-9-]{1,63}")
+MAX_ZONE_LENGTH = 180
 FLAGS = frozenset(str(1 << bit) for bit in range(8))
 NO_REMOVAL = Removal(RemovalParty.NOBODY)
 # Default test points (RFC 5782 section 5): listed and not listed. IPv6 maps the IPv4 points.
@@ -108,6 +109,8 @@ def _check_key(text: str) -> str:
 def _check_zone(text: str) -> str:
     if not ZONE.fullmatch(text):
         raise ValueError(f"must be a lower-case domain without a dot at its end, such as bl.example.net, not {text!r}")
+    if len(text) > MAX_ZONE_LENGTH:
+        raise ValueError(f"must have at most {MAX_ZONE_LENGTH} characters, so that an address fits before it")
     return text
 
 
@@ -196,6 +199,8 @@ class ListTable(Table):
             raise key_error("must hold {key}", "key_zone")
         if _has_braces(self.key_zone, "key"):
             raise key_error("may have no placeholder but {key}", "key_zone")
+        if self.key_zone and not ZONE.fullmatch(self.key_zone.replace("{key}", "key")):
+            raise key_error("must be a lower-case domain, such as {key}.bl.example.net", "key_zone")
         if self.needs_key and not self.key_zone:
             raise key_error("is missing, and the list needs a key", "key_zone")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from ipaddress import IPv6Network
 from operator import itemgetter
 from typing import Any
@@ -15,6 +15,7 @@ from bot.checks.dnsbl.messages import (
     CODES,
     IMPACTS,
     IPV6_NOTE,
+    KEY_ACCOUNT,
     LOOKUP_PAGE,
     NO_REASON,
     OWN_RESOLVER,
@@ -27,7 +28,7 @@ from bot.checks.dnsbl.messages import (
     UNKNOWN_MEANING,
 )
 from bot.checks.dnsbl.names import QueriedName
-from bot.checks.dnsbl.return_codes import Effect, Removal, ReturnCode, Severity
+from bot.checks.dnsbl.return_codes import Effect, Removal, RemovalParty, ReturnCode, Severity
 from bot.checks.dnsbl.zones import Zone
 from bot.models import Finding, Link, Role, Verdict
 
@@ -41,6 +42,9 @@ EFFECT_CODES = {  # worst first
     Effect.ALLOW: "blocklist.allowed",
 }
 EFFECTS_WORST_FIRST = [*EFFECT_CODES]
+PROBLEM_EFFECTS = (Effect.LISTED, Effect.POLICY)
+MAX_MEANINGS, MAX_SUBLISTS, MAX_UNKNOWN_CODES = 3, 4, 3  # that are named, of a sublist and of a list
+READER_MAY_ASK = (RemovalParty.OWNER, RemovalParty.SELF_SERVICE, RemovalParty.DO_NOT_PAY)
 SEVERITY_VERDICTS = {
     Severity.HIGH: Verdict.FAIL,
     Severity.MEDIUM: Verdict.FAIL,
@@ -58,6 +62,8 @@ UNKNOWN_SEVERITIES = {
 }
 # Reasons seen when a list serves only registered resolvers and this one is not registered.
 UNREGISTERED_REASONS = frozenset({"timeout", "refused", "blocked", "public-resolver", "quota", "emptied"})
+# Reasons seen where the key is wrong: its zone does not exist, so the test points do not either.
+UNKNOWN_KEY_REASONS = frozenset({"emptied", "refused"})
 
 
 def list_finding(
@@ -102,14 +108,14 @@ def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classific
     if name.is_providers:  # its user can neither change nor delist it
         code, verdict = EFFECT_CODES[Effect.INFO], Verdict.PASS
         text = CODES[code].variant("provider")
+    steps = _removal_steps(zone.blocklist, [code for code in codes if code not in unknown], role)
     values = {
         "subject": name.display,
-        "list": " and ".join(dict.fromkeys(code.name for code in codes)),
-        "meaning": worst.meaning,
+        "listing": _listing(codes),
         "impact": IMPACTS[worst.severity],
         "note": _ipv6_note(name.text),
         "operator": zone.blocklist.operator,
-        "step": _removal_step(zone.blocklist, worst.removal),
+        "step": next(iter(steps), ""),
     }
     summary, remediation = text.fill(values)
     facts = {
@@ -121,6 +127,7 @@ def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classific
         "removed_by": worst.removal.party.value,
         "preconditions": list(worst.removal.preconditions),
         "unrecognised": list(classification.unrecognized),
+        "more_steps": [f"{code_name}: {step}" for step, code_name in [*steps.items()][1:MAX_SUBLISTS]],
     }
     return Finding(
         check=CHECK,
@@ -130,7 +137,7 @@ def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classific
         summary=summary,
         remediation=remediation if verdict > Verdict.PASS else "",
         facts=_facts(zone, classification) | facts,
-        links=_removal_links(codes, name.text),
+        links=_removal_links(codes, unknown, name),
     )
 
 
@@ -143,7 +150,7 @@ def _unknown_code(blocklist: Blocklist, answers: Sequence[str]) -> tuple[ReturnC
         return ()
     code = ReturnCode(
         effect=UNKNOWN_EFFECTS.get(blocklist.nature, Effect.LISTED),
-        meaning=UNKNOWN_MEANING.format(answers=" and ".join(answers)),
+        meaning=UNKNOWN_MEANING.format(answers=_enumerated(answers, MAX_UNKNOWN_CODES, "codes")),
         name=blocklist.name,
         severity=UNKNOWN_SEVERITIES[blocklist.severity],
         removal=blocklist.removal,
@@ -151,10 +158,13 @@ def _unknown_code(blocklist: Blocklist, answers: Sequence[str]) -> tuple[ReturnC
     return (code,)
 
 
-def _rank(code: ReturnCode, role: Role, is_unknown: bool) -> tuple[int, bool, int, int]:
-    """Sort key of a return code, worst first; of equal verdicts the explained one leads."""
-    severity = list(Severity).index(code.severity)
-    return -verdict_of(code, role), is_unknown, EFFECTS_WORST_FIRST.index(code.effect), severity
+def _rank(code: ReturnCode, role: Role, is_unknown: bool) -> tuple[int, bool, int, int, bool]:
+    """Sort key of a return code, worst first.
+
+    Of equal verdicts the explained one leads, and then the one that the reader cannot have removed alone.
+    """
+    severity, may_ask = list(Severity).index(code.severity), code.removal.party in READER_MAY_ASK
+    return -verdict_of(code, role), is_unknown, EFFECTS_WORST_FIRST.index(code.effect), severity, may_ask
 
 
 def _ipv6_note(subject: str) -> str:
@@ -162,25 +172,58 @@ def _ipv6_note(subject: str) -> str:
     return IPV6_NOTE.format(network=IPv6Network((subject, 64), strict=False)) if ":" in subject else ""
 
 
+def _listing(codes: Sequence[ReturnCode]) -> str:
+    """`SpamCop: people reported it`, or of several sublists `Spamhaus XBL (…) and Spamhaus PBL (…)`, worst first."""
+    meanings: dict[str, dict[str, None]] = {}
+    for code in [code for code in codes if code.effect in PROBLEM_EFFECTS] or codes:
+        meanings.setdefault(code.name, {})[code.meaning] = None
+    texts = {name: _enumerated([*own], MAX_MEANINGS, "reasons") for name, own in meanings.items()}
+    if len(texts) == 1:
+        return "".join(f"{name}: {text}" for name, text in texts.items())
+    return _enumerated([f"{name} ({text})" for name, text in texts.items()], MAX_SUBLISTS, "sublists")
+
+
+def _enumerated(texts: Sequence[str], limit: int, noun: str) -> str:
+    """`a`, `a and b`, `a, b, and c`, or with too many `a, b, and 3 more reasons`."""
+    if len(texts) > limit:
+        texts = [*texts[: limit - 1], f"{len(texts) - limit + 1} more {noun}"]
+    *others, last = texts
+    if len(others) < 2:
+        return " and ".join(texts)
+    return f"{', '.join(others)}, and {last}"
+
+
+def _removal_steps(blocklist: Blocklist, codes: Sequence[ReturnCode], role: Role) -> dict[str, str]:
+    """Return the steps of the sublists that are problems, worst first, each with the name of its sublist."""
+    names: dict[str, str] = {}
+    for code in codes:
+        if verdict_of(code, role) > Verdict.PASS:
+            names.setdefault(_removal_step(blocklist, code.removal), code.name)
+    return names
+
+
 def _removal_step(blocklist: Blocklist, removal: Removal) -> str:
     expiry = f" {removal.expiry}" if removal.expiry else ""
     return removal.remediation or REMOVAL_STEPS[removal.party].format(operator=blocklist.operator, expiry=expiry)
 
 
-def _removal_links(codes: Sequence[ReturnCode], subject: str) -> tuple[Link, ...]:
-    """Return the removal links, those of the worst code first; praise has no removal form.
+def _removal_links(codes: Sequence[ReturnCode], unknown: Collection[ReturnCode], name: QueriedName) -> tuple[Link, ...]:
+    """Return the removal links, those of the worst code first.
 
-    A page that both shows and removes an entry is labeled as a removal form. Of the pages of one
-    list, one that opens with the entry is first: a form where the subject is typed again is second.
+    A page is labeled as a removal form only if the reader may request removal there: not praise, not an
+    entry or a name that only the provider can act on, not one of unknown meaning. Several codes may share a
+    page, which then has the label of the worst one. Of the pages of one list, one that opens with the
+    entry is first: a form where the subject is typed again is second.
     """
     labels: dict[str, str] = {}
     for code in codes:
-        pages = [(REMOVAL_FORM, code.removal.form_url), (LOOKUP_PAGE, code.removal.lookup_url)]
+        removal = code.removal
+        may_ask = removal.party in READER_MAY_ASK and code not in unknown and not name.is_providers
+        pages = [(REMOVAL_FORM if may_ask else LOOKUP_PAGE, removal.form_url), (LOOKUP_PAGE, removal.lookup_url)]
         if code.effect is Effect.ALLOW:
             pages = pages[1:]
         for label, page in sorted(filter(itemgetter(1), pages), key=lambda row: not PLACEHOLDER.search(row[1])):
-            url = PLACEHOLDER.sub(quote(subject, safe=":"), page)
-            labels[url] = REMOVAL_FORM if labels.get(url) == REMOVAL_FORM else label
+            labels.setdefault(PLACEHOLDER.sub(quote(name.text, safe=":"), page), label)
     return tuple(Link(label, url) for url, label in labels.items())
 
 
@@ -190,6 +233,8 @@ def _no_answer(zone: Zone, subject: str, classification: Classification) -> Find
     links: tuple[Link, ...] = ()
     if step == OWN_RESOLVER and blocklist.key == "spamhaus" and not zone.secret:
         step = OWN_RESOLVER_OR_KEY
+    if zone.secret and classification.reason in UNKNOWN_KEY_REASONS:
+        step = KEY_ACCOUNT
     if blocklist.registration_url and classification.reason in UNREGISTERED_REASONS:
         step, links = REGISTER_RESOLVER, (Link(REGISTRATION_PAGE, blocklist.registration_url),)
     code = "blocklist.no-answer" if classification.state is ListState.UNKNOWN else "blocklist.unusable"

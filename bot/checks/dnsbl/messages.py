@@ -1,8 +1,8 @@
 """Words of the DNSBL check: one row per finding code, and the phrases for severities, reasons and removal.
 
-Placeholders: {subject} (names, as below), {list}, {operator}, {meaning} (of `catalog.toml`), {impact}, {note},
-{step} (of a removal or reason below), {answers}, {cause}. What a list means by a return code, and how it removes
-an entry, are facts about that list: they stand in `catalog.toml`.
+Placeholders: {subject} (names, as below), {list}, {listing} (each sublist with its meaning), {operator}, {impact},
+{note}, {step} (of a removal or reason below), {answers}, {cause}. What a list means by a return code, and how it
+removes an entry, are facts about that list: they stand in `catalog.toml`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CODES: Mapping[str, FindingCode] = {
         "Stop what the list saw first, then use the removal procedure of the list, which the finding names: a form, "
         "the provider, or expiry.",
         verdict=Verdict.FAIL,
-        summary="{subject} is on {list}: {meaning}; {impact}.{note}",
+        summary="{subject} is on {listing}; {impact}.{note}",
         remediation="{step}",
     ),
     "blocklist.policy": FindingCode(
@@ -35,12 +35,12 @@ CODES: Mapping[str, FindingCode] = {
         "Send through a mail server with authentication; request removal only where the address is a mail server "
         "itself, with a fixed address and a correct PTR record.",
         verdict=Verdict.FAIL,
-        summary="{subject} is on {list}: {meaning}; {impact}.{note}",
+        summary="{subject} is on {listing}; {impact}.{note}",
         remediation="{step}",
         variants={
             "client": FindingText(
                 verdict=Verdict.PASS,
-                summary="{subject} is on {list}: {meaning}; this is expected for an address that does not send mail "
+                summary="{subject} is on {listing}; this is expected for an address that does not send mail "
                 "itself.{note}",
             )
         },
@@ -49,11 +49,11 @@ CODES: Mapping[str, FindingCode] = {
         "The list says something neutral about the address or domain, or holds a name that the provider chose.",
         "RFC 5782 §2.1",
         verdict=Verdict.PASS,
-        summary="{subject} is on {list}: {meaning}.",
+        summary="{subject} is on {listing}.",
         variants={
             "provider": FindingText(
                 verdict=Verdict.PASS,
-                summary="{subject} is on {list}: {meaning}; your provider chose that name, so this is only a note.",
+                summary="{subject} is on {listing}; your provider chose that name, so this is only a note.",
             )
         },
     ),
@@ -61,14 +61,14 @@ CODES: Mapping[str, FindingCode] = {
         "The list is an allowlist, and vouches for the address or domain.",
         "[DNSWL](https://www.dnswl.org/)",
         verdict=Verdict.PASS,
-        summary="{subject} is on {list}: {meaning}.",
+        summary="{subject} is on {listing}.",
     ),
     "blocklist.unrecognised": FindingCode(
         "The list holds the address or domain under a code that is not documented.",
         "RFC 5782 §2.1",
         "Look it up on the list's own page to see why it is listed.",
         verdict=Verdict.FAIL,
-        summary="{subject} is on {list}: {meaning}.{note}",
+        summary="{subject} is on {listing}.{note}",
         remediation="Look it up at {operator} to see why it is listed.",
     ),
     "blocklist.not-listed": FindingCode(

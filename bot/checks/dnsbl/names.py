@@ -18,6 +18,7 @@ from bot.checks.dnsbl.messages import NAME_OF_PROVIDER, NAME_OF_SERVER
 from bot.checks.generic_rdns import why_generic
 from bot.checks.hosting_providers import provider_of
 from bot.checks.lookups import organizational_domain, reverse_name, reversed_ip
+from bot.inputs.domain_names import display_domain
 from bot.models import Address, CheckRequest, Lookup, LookupFailed
 
 ADDRESS_KINDS = {4: Kind.IP4, 6: Kind.IP6}
@@ -48,10 +49,11 @@ class QueriedName:
 
     @property
     def display(self) -> str:
+        name = display_domain(self.text)
         if self.source is NameSource.TYPED:
-            return self.text
+            return name
         template = NAME_OF_PROVIDER if self.is_providers else NAME_OF_SERVER
-        return template.format(name=self.text, source=self.source)
+        return template.format(name=name, source=self.source)
 
 
 NamesByKind = Mapping[Kind, tuple[QueriedName, ...]]

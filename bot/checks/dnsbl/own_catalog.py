@@ -13,6 +13,7 @@ from bot.inputs.toml_tables import DataFileError, Table, Tables, Texts, key_erro
 
 TITLE = "the catalog"
 REPLACES = 'needs extends = "builtin" at the top of the file; without it the file replaces the built-in catalog'
+NO_EXTENDS = 'extends = "builtin" is missing at the top of the file; a file that replaces the catalog has [refusals]'
 NO_ID = "is missing: the id of a built-in list changes that list, another id adds one"
 Document = Mapping[str, Any]
 
@@ -46,6 +47,8 @@ def extended_document(own: Document, builtin: Document, file: Path | None = None
     if "extends" not in own:
         if "disable" in own:
             raise _error(f"disable {REPLACES}", file)
+        if "refusals" not in own:
+            raise _error(NO_EXTENDS, file)
         return own
     changes = validate(own, TypeAdapter(OwnCatalogFile), TITLE, file)
     tables = {table["id"]: table for table in builtin["list"]}

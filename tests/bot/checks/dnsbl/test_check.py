@@ -357,7 +357,7 @@ async def test_finding_verdict_code_and_remediation_match_answer(list_id, target
     ("answers", "role", "code", "verdict", "summary"),
     [
         (["127.0.0.40"], Role.CLIENT, "blocklist.unrecognised", Verdict.FAIL, "the meaning of 127.0.0.40 is not"),
-        (["127.0.0.11", "127.0.0.40"], Role.CLIENT, "blocklist.unrecognised", Verdict.FAIL, "Spamhaus ZEN and"),
+        (["127.0.0.11", "127.0.0.40"], Role.CLIENT, "blocklist.unrecognised", Verdict.FAIL, "and Spamhaus PBL ("),
         (["127.0.0.11", "127.0.0.40"], Role.MTA, "blocklist.policy", Verdict.FAIL, "should not send mail directly"),
         (["127.0.0.40", "127.0.0.77"], Role.MTA, "blocklist.unrecognised", Verdict.FAIL, "127.0.0.40 and 127.0.0.77"),
     ],
@@ -371,15 +371,16 @@ async def test_finding_unknown_code_counts_beside_known_ones(answers, role, code
     assert FORM in {link.url for link in finding.links}
 
 
-async def test_finding_spamhaus_link_is_form_or_lookup_by_removal_party():
-    assert [(link.label, link.url) for link in (await zen_finding_for(["127.0.0.4"])).links] == [("Removal form", FORM)]
-    assert [(link.label, link.url) for link in (await zen_finding_for(["127.0.0.2"])).links] == [("Look it up", FORM)]
-    assert [(link.label, link.url) for link in (await zen_finding_for(["127.0.0.2", "127.0.0.4"])).links] == [
-        ("Removal form", FORM)
-    ]
+async def test_finding_link_opens_with_the_listed_domain():
     world = healthy_world({"example.com.dbl.spamhaus.org": {"A": ["127.0.1.2"]}})
     (finding,) = await make_check(catalog_of("spamhaus-dbl"))(make_request(DOMAIN), world)
     assert finding.links[0].url == "https://check.spamhaus.org/results/?query=example.com"
+
+
+async def test_finding_key_zone_that_does_not_exist_suggests_to_check_the_key():
+    (finding,) = await make_check(catalog_of("spamhaus-zen"), KEYS)(make_request(), World({}))
+    assert finding.facts["reason"] == "emptied"
+    assert finding.remediation == "Check the key in your account with Spamhaus."
 
 
 async def test_finding_barracuda_without_answer_suggests_registration():

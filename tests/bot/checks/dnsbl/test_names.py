@@ -172,3 +172,11 @@ def test_mailbox_labels_are_hashes() -> None:
     assert mailbox_label("user@hbltest.com", MailboxHash.HBL) == (
         "f3pdgtmwu6lfigdjc67yniwry5zrm7erletnfo36qaeqpmbpw2da._email"
     )
+
+
+async def test_international_name_is_shown_as_its_owner_writes_it() -> None:
+    name = "xn--mller-kva.example"
+    (finding,) = await dbl_findings(CheckRequest(Target(domain=name)), with_ptr("", name))
+    assert finding.summary.startswith(f"müller.example ({name}) is on Spamhaus DBL")
+    assert finding.facts["hit"] == name
+    assert finding.links[0].url.endswith(f"query={name}")

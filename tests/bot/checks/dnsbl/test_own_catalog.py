@@ -51,6 +51,10 @@ def test_changed_table_has_the_builtin_values_of_other_keys(tmp_path: Path) -> N
     assert [changed.codes.find(f"127.0.0.{n}")[0].effect for n in (2, 3)] == [Effect.LISTED, Effect.INFO]
 
 
+def test_file_with_byte_order_mark_is_read(tmp_path: Path) -> None:
+    assert load_text(tmp_path, f"\ufeff{EXTENDS}") == CATALOG
+
+
 def test_refusals_of_the_file_are_added(tmp_path: Path) -> None:
     text = EXTENDS + '[refusals]\n"127.0.0.200" = { effect = "refused", reason = "quota", means = "too much" }\n'
     refusal = load_text(tmp_path, text).lists[0].codes.find("127.0.0.200")[0]
@@ -72,6 +76,16 @@ def test_full_replacement_still_works(tmp_path: Path) -> None:
             'the catalog: disable names "spamcob", which is not a built-in list; spamcop',
         ),
         ('disable = ["kempt"]', 'the catalog: disable needs extends = "builtin" at the top of the file; '),
+        ("", 'the catalog: extends = "builtin" is missing at the top of the file; '),
+        ('[[list]]\nid = "own"', 'the catalog: extends = "builtin" is missing at the top of the file; '),
+        (
+            f'{EXTENDS}[[list]]\nid = "psbl"\nkey = "our"\nkey_zone = "{{key}}.not a zone"',
+            'list "psbl": key_zone must be a lower-case domain, such as {key}.bl.example.net',
+        ),
+        (
+            f'{EXTENDS}[[list]]\nid = "psbl"\nzone = "{"a." * 100}example"',
+            'list "psbl": zone must have at most 180 characters',
+        ),
         (f"{EXTENDS}lists = []", "the catalog: lists is not a key of this table; list is."),
         (f'{EXTENDS}[[list]]\nname = "Own"', "list 1: id is missing: the id of a built-in list changes that list, "),
         (f'{EXTENDS}[[list]]\nid = "a"\n[[list]]\nid = "a"', "the catalog: id a is in two tables."),
