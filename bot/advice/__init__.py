@@ -34,6 +34,7 @@ STEPS: Mapping[str, FindStep] = {
             "spf.syntax-error",
             "spf.multiple-records",
             "spf.missing-include",
+            "spf.wide-network",
         ),
         foreign_record,
     ),

@@ -48,7 +48,7 @@ QUALIFIERS: Mapping[str, ResultCode] = {
 
 
 class PermError(Exception):
-    """The records are invalid and every receiver stops here; the problem is a key of `messages.PROBLEMS`."""
+    """The records are invalid and every receiver stops here; the problem is a key of `phrases.PROBLEMS`."""
 
     def __init__(self, cause: PermErrorCause, problem: Problem) -> None:
         super().__init__(cause)

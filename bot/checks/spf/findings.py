@@ -9,11 +9,11 @@ from typing import Any
 from bot.checks.finding_codes import FindingText
 from bot.checks.spf.include_tree import UNBOUNDED, IncludeTree, published, tree_rows
 from bot.checks.spf.lint import lint, lookup_count
-from bot.checks.spf.messages import (
+from bot.checks.spf.messages import CODES
+from bot.checks.spf.phrases import (
     ADD_ADDRESS,
     CAUSE_STEPS,
     CHAIN,
-    CODES,
     LOOKUPS_USED,
     MATCH,
     NO_MATCH,
