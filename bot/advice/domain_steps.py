@@ -9,8 +9,10 @@ from bot.inputs.domain_names import display_domain
 from bot.models import Finding
 
 
-def missing_dmarc(evidence: Evidence, _finding: Finding) -> Step | None:
+def missing_dmarc(evidence: Evidence, finding: Finding) -> Step | None:
     """Full protection for a domain that sends nothing; else reports to a mailbox that exists."""
+    if finding.facts.get("near_miss"):  # a record is there, to be corrected
+        return None
     name = f"_dmarc.{evidence.organization}"
     values = {"domain": evidence.shown_domain, "name": name}
     if evidence.sends_no_mail:

@@ -1,6 +1,6 @@
 """Records that were meant as one of a kind and are none, because receivers read the version to the letter. Pure.
 
-One rule for SPF, DMARC, DKIM, BIMI, MTA-STS and TLS reports: such a record is shown with what is wrong, so that
+One rule for every kind of TXT record: such a record is shown with what is wrong, so that
 nobody is told to publish what already stands there.
 """
 
@@ -44,6 +44,7 @@ class Kind:
 
 
 SPF = Kind("v=spf1", "a space", exact_case=False)
+DMARC = Kind("v=DMARC1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,56 +8,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network
 
-from bot.checks.finding_codes import FindingCode, FindingText
 from bot.checks.spf.record import MECHANISM_NAMES, Directive, Network, Record
 from bot.inputs.domain_names import quoted
-from bot.models import Verdict
-
-SKIPPED_TERM = FindingCode(
-    "A term of the record has no effect where it stands, or as it is spelled.",
-    "RFC 7208 §5.1, RFC 7208 §6",
-    "Move, correct or remove the term as the finding says.",
-    verdict=Verdict.FAIL,
-    summary="{term} in the SPF record of {where} has no effect.",
-    variants={
-        "after-all": FindingText(
-            verdict=Verdict.WARN,
-            summary="{term} in the SPF record of {where} stands after {default}, so receivers never read it.",
-            remediation="Move {term} in front of {default}, or remove it if nothing of yours sends by it.",
-        ),
-        "redirect": FindingText(
-            verdict=Verdict.WARN,
-            summary="{term} in the SPF record of {where} has no effect, because the record also has {default}.",
-            remediation="Remove {default} if the other record is to decide; else remove {term}.",
-        ),
-        "modifier": FindingText(
-            verdict=Verdict.FAIL,
-            summary="{term} in the SPF record of {where} means nothing to receivers, so it lets no server send.",
-            remediation="Write {right} instead of {term}.",
-        ),
-        "version": FindingText(
-            verdict=Verdict.WARN,
-            summary="The SPF record of {where} has v=spf1 twice, as if two records were run together; receivers "
-            "skip the second one and some reject the record.",
-            remediation="Remove the second v=spf1, and keep one all, at the end.",
-        ),
-        "mapped": FindingText(
-            verdict=Verdict.FAIL,
-            summary="{term} in the SPF record of {where} never matches: receivers take such a sender as IPv4.",
-            remediation="Write {right} instead of {term}.",
-        ),
-        "shadowed": FindingText(
-            verdict=Verdict.WARN,
-            summary="{term} in the SPF record of {where} forbids nothing: {earlier} in front of it matches first.",
-            remediation="Move {term} in front of {earlier}.",
-        ),
-        "repeated": FindingText(
-            verdict=Verdict.WARN,
-            summary="{term} stands more than once in the SPF record of {where} and costs its lookups each time.",
-            remediation="Remove the repetition of {term}.",
-        ),
-    },
-)
 
 IpNetwork = IPv4Network | IPv6Network
 MAPPED_PREFIX = 96  # ::ffff:0:0/96 holds the IPv4-mapped addresses (RFC 4291 §2.5.5.2)
