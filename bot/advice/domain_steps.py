@@ -17,8 +17,10 @@ def missing_dmarc(evidence: Evidence, finding: Finding) -> Step | None:
     values = {"domain": evidence.shown_domain, "name": name}
     if evidence.sends_no_mail:
         return _publish(name, "v=DMARC1; p=reject", messages.LOCK_DMARC, values)
-    if evidence.takes_no_mail or (evidence.mx_known and not evidence.exchanges):
+    if evidence.takes_no_mail:
         return _publish(name, "v=DMARC1; p=none; rua=mailto:…", messages.DMARC_ELSEWHERE, values)
+    if evidence.mx_known and not evidence.exchanges:
+        return _publish(name, "v=DMARC1; p=none; rua=mailto:…", messages.FIRST_DMARC, values)
     record = f"v=DMARC1; p=none; rua=mailto:dmarc@{evidence.organization}"
     return _publish(name, record, messages.FIRST_DMARC, values)
 

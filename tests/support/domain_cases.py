@@ -13,11 +13,11 @@ from typing import Any
 from bot.advice.explanation import explain
 from bot.app import Core, open_core
 from bot.checks.dmarc import discover
-from bot.inputs.domain_names import BadDomain, parse_domain
+from bot.inputs.domain_names import BadDomain
 from bot.inputs.targets import BadTarget
 from bot.models import Finding, Report, Verdict
 from bot.settings import HostPort, ProbeSmtp, Settings
-from handlers.cli.dmarc import dmarc_verdict
+from handlers.cli.dmarc import dmarc_verdict, parse_policy_domain
 from handlers.commands.parser import read_check
 from handlers.verbs import BadCommand
 from tests.support.dns_replies import ReceivedQuery, Script
@@ -91,7 +91,7 @@ async def _read_run(core: Core, run: str) -> str:
 
 
 async def _read_dmarc(core: Core, words: str) -> str:
-    discovery = await discover(parse_domain(words), core.resolver)
+    discovery = await discover(parse_policy_domain(words), core.resolver)
     return f"{dmarc_verdict(discovery).name} {json.dumps(discovery.to_json(), ensure_ascii=False)}"
 
 

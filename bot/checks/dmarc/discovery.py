@@ -51,6 +51,7 @@ class Discovery:
     policy: str | None = None
     effective: str | None = None
     unanswered: str | None = None
+    exists: bool = True
 
     @property
     def record(self) -> Record | None:
@@ -129,13 +130,13 @@ def policy_from_walk(steps: tuple[WalkStep, ...], exists: bool) -> Discovery:
     prior_steps = steps[: steps.index(source)] if source else steps
     unanswered = next((step.unanswered for step in prior_steps if step.unanswered), None)
     if unanswered or source is None or source.record is None:
-        return Discovery(start.domain, org_domain, steps, unanswered=unanswered)
+        return Discovery(start.domain, org_domain, steps, unanswered=unanswered, exists=exists)
     tag_and_policy = source.record.policy(_policy_tags(source is start, exists))
     if tag_and_policy is None:
-        return Discovery(start.domain, org_domain, steps, source)
+        return Discovery(start.domain, org_domain, steps, source, exists=exists)
     tag, policy = tag_and_policy
     effective = lower_policy(policy) if source.record.testing else policy
-    return Discovery(start.domain, org_domain, steps, source, tag, policy, effective)
+    return Discovery(start.domain, org_domain, steps, source, tag, policy, effective, exists=exists)
 
 
 def _org_domain(steps: tuple[WalkStep, ...]) -> str:

@@ -22,7 +22,7 @@ from bot.checks.spf.phrases import (
     VOIDS_USED,
 )
 from bot.checks.spf.result import MAX_LOOKUP_TERMS, PermErrorCause, ResultCode, SpfResult, join_names, to_json
-from bot.inputs.domain_names import quoted
+from bot.inputs.domain_names import display_domain, quoted
 from bot.models import Address, Finding, Role, Verdict
 
 NOT_LISTED = frozenset({ResultCode.FAIL, ResultCode.SOFTFAIL, ResultCode.NEUTRAL})
@@ -120,11 +120,11 @@ def _finding(
 def _values(ip: Address, domain: str, result: SpfResult) -> dict[str, Any]:
     return {
         "ip": ip,
-        "domain": domain,
+        "domain": display_domain(domain),
         "why": _match_text(result),
         "used": _limits_text(result),
         "problem": result.problem.phrase(PROBLEMS) if result.problem else "",
-        "where": result.path[-1] if result.path else domain,
+        "where": display_domain(result.path[-1] if result.path else domain),
         "term": mechanism_for(ip),
         "names": join_names(list(dict.fromkeys(name for name, _ in result.void_queries)) or [THE_NAMES]),
     }

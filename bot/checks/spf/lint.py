@@ -12,7 +12,7 @@ from bot.checks.spf.phrases import AT_LEAST, PROBLEMS
 from bot.checks.spf.record import All, Network, Ptr
 from bot.checks.spf.result import MAX_LOOKUP_TERMS, MAX_NAMES, MAX_VOID_LOOKUPS, join_names
 from bot.checks.spf.skipped_terms import skipped_terms
-from bot.inputs.domain_names import quoted
+from bot.inputs.domain_names import display_domain, quoted
 from bot.models import Finding
 
 MAX_RECORD_BYTES = 450  # RFC 7208 §3.4: a longer record may not fit into one UDP response
@@ -20,6 +20,7 @@ WIDE_ADDRESSES = 2**22  # a /10; the largest mail services list about a tenth of
 WIDE_PREFIX_V6 = 20  # registries give a provider at most about a /20
 HALF_OF_IPV4 = 2**31
 MAX_RECORD_CHARS = 2000  # characters of a record in a finding's facts
+SHOWN_NAMES = frozenset({"domain", "where", "parent"})
 Findings = Iterator[Finding]
 
 
@@ -53,7 +54,10 @@ def _finding(include_tree: IncludeTree, code: str, variant: str = "", **values: 
         "path": list(include_tree.nodes),
         "where": values.get("where", values.get("parent", values.get("domain", include_tree.domain))),
     }
-    filled = text.fill({"domain": include_tree.domain, **values})
+    names = {"domain": include_tree.domain, **values}
+    filled = text.fill(
+        {key: display_domain(str(value)) if key in SHOWN_NAMES else value for key, value in names.items()}
+    )
     return Finding("spf", include_tree.domain, text.verdict, code, *filled, facts)
 
 
