@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from bot.advice.codes import CODES, UNNEEDED_TERM
+from bot.advice.codes import CODES, NO_SENDER, UNNEEDED_TERM
 from bot.advice.domain_steps import missing_dmarc, missing_mx, reverse_name, service_key
 from bot.advice.evidence import Evidence, gather
 from bot.advice.spf_steps import foreign_record, missing_record, not_listed, permanent_error, unneeded_terms
 from bot.advice.steps import Change, Step
+from bot.checks.lookups import readable
 from bot.models import CheckRequest, Finding, Verdict
 
 __all__ = ["CODES", "STEPS", "Change", "Step", "advise"]
@@ -66,7 +67,8 @@ def advise(request: CheckRequest, findings: Sequence[Finding]) -> list[Finding]:
     if all(finding.verdict is Verdict.PASS and finding.check != "spf" for finding in findings):
         return list(findings)
     evidence = gather(request, findings)
-    return [*(_with_step(evidence, finding) for finding in findings), *_unneeded(evidence)]
+    steps = (_with_step(evidence, finding) for finding in findings)
+    return [*steps, *_unneeded(evidence), *_without_sender(evidence)]
 
 
 def _with_step(evidence: Evidence, finding: Finding) -> Finding:
@@ -94,3 +96,12 @@ def _unneeded(evidence: Evidence) -> list[Finding]:
         )
         for term, why in unneeded_terms(evidence).items()
     ]
+
+
+def _without_sender(evidence: Evidence) -> list[Finding]:
+    """A domain with mailboxes whose record says that nobody sends; without mail servers it is as it should be."""
+    if not evidence.sends_no_mail or not evidence.exchanges or evidence.takes_no_mail or evidence.request.target.ip:
+        return []
+    text = CODES[NO_SENDER]
+    values = {"domain": evidence.shown_domain, "hosts": ", ".join(map(readable, evidence.exchanges[:3]))}
+    return [Finding("spf", evidence.domain, text.verdict, NO_SENDER, *text.fill(values))]

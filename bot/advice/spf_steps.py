@@ -38,7 +38,7 @@ def missing_record(evidence: Evidence, finding: Finding) -> Step | None:
     return _publish(evidence, " ".join([VERSION, *dict.fromkeys(terms), "~all"]), template, services=names)
 
 
-def not_listed(evidence: Evidence, _finding: Finding) -> Step | None:
+def not_listed(evidence: Evidence, finding: Finding) -> Step | None:
     """How the checked address gets a pass, if it is the domain's to send from."""
     ip = evidence.request.target.ip
     if ip is None:
@@ -49,6 +49,13 @@ def not_listed(evidence: Evidence, _finding: Finding) -> Step | None:
             messages.ALIAS.format(domain=evidence.shown_domain, owner=owner, ip=ip),
             _change(evidence, evidence.domain, "", owner=owner),
         )
+    if skipped := [other for other in evidence.findings if other.code == "spf.skipped-term"]:
+        text = " ".join(dict.fromkeys(other.remediation for other in skipped))
+        return Step(messages.CORRECT_FIRST.format(steps=text, ip=ip), _change(evidence, evidence.domain, ""))
+    mechanism, where = str(finding.facts.get("mechanism") or ""), str(finding.facts.get("matched_in") or "")
+    if mechanism[:1] in "-~?" and mechanism[1:].lower() not in ("", "all") and evidence.owns(where):
+        values = {"term": quoted(mechanism), "domain": display_domain(where), "ip": ip}
+        return Step(messages.EXCLUDED.format_map(values), _change(evidence, where, ""))
     if service := evidence.address_service:
         return _service_step(evidence, ip, service)
     return _own_address(evidence, ip)

@@ -26,7 +26,23 @@ from tests.support.dns_world import World
 
 Case = Mapping[str, Any]
 NO_TCP = {"trunc-noTCP": "truncated-refused"}  # faults that the server calls otherwise
+MAX_UDP_BYTES = 1232  # longer answers are truncated, and complete over TCP
 AUTHENTIC = 0x20  # the bit AD in the fourth octet of a reply (RFC 4035 §3.2.3)
+
+
+class Wildcards(dict[str, Mapping[str, Any]]):
+    """Names with their records, also those that a wildcard makes (RFC 4592), without its closest-encloser rule."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name) or super().get(self._wildcard(name), default)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or bool(self._wildcard(str(name)))
+
+    def _wildcard(self, name: str) -> str:
+        labels = name.split(".")
+        candidates = (".".join(["*", *labels[start:]]) for start in range(1, len(labels)))
+        return next((candidate for candidate in candidates if super(Wildcards, self).__contains__(candidate)), "")
 
 
 class PartlySigned(Script):
@@ -50,7 +66,12 @@ def script(case: Case) -> PartlySigned:
             zone.setdefault(name, {})[rdtype] = NO_TCP.get(fault, fault)
         else:
             faults[name] = NO_TCP.get(fault, fault)
-    replies = PartlySigned(World(zone), faults)
+    for name, records in zone.items():
+        if sum(map(len, records.get("TXT", ()))) > MAX_UDP_BYTES:
+            faults.setdefault(name, "truncated")
+    world = World(zone)
+    world.zone = Wildcards(world.zone)
+    replies = PartlySigned(world, faults)
     replies.signed = tuple(case["signed"] or ())
     return replies
 

@@ -52,6 +52,7 @@ COVERED_CODES: Mapping[PermErrorCause | ResultCode, frozenset[str]] = {
     PermErrorCause.SYNTAX: frozenset({"spf.syntax-error"}),
     PermErrorCause.MULTIPLE_RECORDS: frozenset({"spf.multiple-records"}),
     PermErrorCause.MISSING_RECORD: frozenset({"spf.missing-include"}),
+    PermErrorCause.MISSING_FROM_MACRO: frozenset({"spf.missing-include"}),
     PermErrorCause.LOOKUPS: frozenset({"spf.too-many-lookups"}),
     PermErrorCause.VOID_LOOKUPS: frozenset({"spf.too-many-voids", "spf.dead-name", "spf.ipv6-voids"}),
     PermErrorCause.MX_HOSTS: frozenset({"spf.too-many-hosts"}),

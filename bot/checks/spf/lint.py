@@ -166,7 +166,8 @@ def _voids(include_tree: IncludeTree) -> Findings:
         yield _finding(include_tree, "spf.too-many-voids", names=join_names(dead_names))
         return
     for name in dead_names:
-        yield _finding(include_tree, "spf.dead-name", names=name)
+        where, terms = _terms_naming(include_tree, name)
+        yield _finding(include_tree, "spf.dead-name", names=name, where=where, term=terms)
     if ipv6_names := _before_ipv6(include_tree):
         yield _finding(include_tree, "spf.ipv6-voids", names=join_names(ipv6_names))
 
@@ -177,6 +178,17 @@ def _dead(include_tree: IncludeTree, rdtype: str) -> set[str]:
         for _, directive, target in include_tree.walk()
         for name in include_tree.dead_names(directive, target, rdtype)
     }
+
+
+def _terms_naming(include_tree: IncludeTree, name: str) -> tuple[str, str]:
+    """Return the first record with terms that look a dead name up, and these terms as published."""
+    terms = [
+        (node.domain, quoted(directive.text))
+        for node, directive, target in include_tree.walk()
+        if name in include_tree.dead_names(directive, target, "A")
+    ]
+    where = terms[0][0]
+    return where, join_names(list(dict.fromkeys(text for domain, text in terms if domain == where)))
 
 
 def _before_ipv6(include_tree: IncludeTree) -> list[str]:

@@ -252,10 +252,11 @@ CODES: Mapping[str, FindingCode] = {
     "spf.dead-name": FindingCode(
         "A name in the record has no DNS records (a void lookup).",
         "RFC 7208 §4.6.4",
-        "Remove the name from the record.",
+        "Remove the term from the record.",
         verdict=Verdict.WARN,
-        summary="The SPF record names {names}, which has no DNS records; the limit is 2 such void lookups.",
-        remediation="Remove {names} from the SPF record.",
+        summary="{term} in the SPF record of {where} matches nothing: {names} has no such DNS records; the limit is 2 "
+        "void lookups.",
+        remediation="Remove {term} from the TXT record of {where}, or publish the DNS records of {names}.",
     ),
     "spf.ipv6-voids": FindingCode(
         "For an IPv6 sender more than 2 names are void lookups, because mail servers have no AAAA record.",

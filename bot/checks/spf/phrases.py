@@ -18,6 +18,8 @@ CAUSE_STEPS: Mapping[PermErrorCause, str] = {
     PermErrorCause.SYNTAX: "Correct that part of the TXT record of {where}.",
     PermErrorCause.MULTIPLE_RECORDS: "Merge the SPF records of {where} into one TXT record and delete the others.",
     PermErrorCause.MISSING_RECORD: "Remove that name from the TXT record of {where}, or correct its spelling.",
+    PermErrorCause.MISSING_FROM_MACRO: "Macros make that name from the sender: its owner publishes a record for each "
+    "address that may send.",
     PermErrorCause.LOOKUPS: FEWER_LOOKUPS,
     PermErrorCause.VOID_LOOKUPS: "Remove {names} from the SPF record of {domain} and of what it includes.",
     PermErrorCause.MX_HOSTS: "List the mail servers as ip4 and ip6 instead of mx.",

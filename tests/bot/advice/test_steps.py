@@ -152,3 +152,34 @@ async def test_term_is_unneeded_only_where_no_sender_needs_it(apex: dict[str, An
 
 def test_steps_are_about_codes_that_checks_have() -> None:
     assert set(STEPS) <= {code for spec in CHECKS for code in spec.codes}
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ("v=spf1 -all include:_spf.google.com", "Move “include:_spf.google.com” in front of -all"),
+        ("v=spf1 ip4=203.0.113.9 -all", "Write “ip4:203.0.113.9” instead"),
+        ("v=spf1 ip6:::ffff:203.0.113.9 -all", "Write “ip4:203.0.113.9” instead"),
+        ("v=spf1 -ip4:203.0.113.9 mx ~all", "“-ip4:203.0.113.9” in the SPF record of firm.example names 203.0.113.9"),
+        ("v=spf1 ~ip4:203.0.113.0/28 mx -all", "“~ip4:203.0.113.0/28” in the SPF record"),
+    ],
+)
+async def test_unlisted_address_step_corrects_the_term_that_is_there(record: str, words: str) -> None:
+    report = await report_of({D: OWN | {"TXT": [record]}}, "203.0.113.9")
+    finding = next(finding for finding in report.findings if finding.code in ("spf.fail", "spf.softfail"))
+    assert finding.remediation.startswith(words)
+    assert finding.facts["change"]["new"] is None
+
+
+@pytest.mark.parametrize(
+    ("apex", "found"),
+    [
+        (OWN | {"TXT": ["v=spf1 -all"]}, True),
+        (OWN | {"TXT": ["v=spf1 mx -all"]}, False),
+        ({"MX": ["0 ."], "TXT": ["v=spf1 -all"]}, False),
+        ({"A": ["198.51.100.9"], "TXT": ["v=spf1 -all"]}, False),
+    ],
+)
+async def test_record_without_sender_beside_mail_servers_warns(apex: dict[str, Any], found: bool) -> None:
+    codes = [finding.code for finding in (await report_of({D: apex})).findings]
+    assert ("spf.no-sender" in codes) == found

@@ -115,7 +115,8 @@ from tests.support.dns_world import World
             "soft.example",
             "warn",
             "dead-name",
-            "The SPF record names gone.example, which has no DNS records; the limit is 2 such void lookups.",
+            "“a:gone.example” in the SPF record of soft.example matches nothing: gone.example has no such DNS "
+            "records; the limit is 2 void lookups.",
         ),
         (
             "dual.example",
@@ -221,3 +222,17 @@ async def test_spf_misplaced_record_is_shown(name: str, rdtype: str, part: str, 
     finding = (await check(CheckRequest(target), World(zone)))[0]
     assert finding.code == "spf.missing-record"
     assert part in finding.summary
+
+
+async def test_spf_dead_name_has_the_terms_of_the_record() -> None:
+    zone = {"example.com": {"TXT": ["v=spf1 a mx -all"]}}
+    (finding,) = await check(CheckRequest(Target(domain="example.com")), World(zone))
+    assert finding.remediation.startswith("Remove “a” and “mx” from the TXT record of example.com")
+
+
+async def test_spf_name_made_by_a_macro_is_never_to_be_removed() -> None:
+    zone = {"example.com": {"TXT": ["v=spf1 include:%{i}._spf.example.net -all"]}}
+    (finding,) = await check(CheckRequest(Target(ip_address("192.0.2.1"), "example.com")), World(zone))
+    assert finding.code == "spf.permanent-error"
+    assert "Remove" not in finding.remediation
+    assert "Macros make that name from the sender" in finding.remediation
