@@ -100,7 +100,7 @@ def _unneeded(evidence: Evidence) -> list[Finding]:
 
 def _without_sender(evidence: Evidence) -> list[Finding]:
     """A domain with mailboxes whose record says that nobody sends; without mail servers it is as it should be."""
-    if not evidence.sends_no_mail or not evidence.exchanges or evidence.takes_no_mail or evidence.request.target.ip:
+    if not evidence.sends_no_mail or not evidence.takes_mail or evidence.request.target.ip:
         return []
     text = CODES[NO_SENDER]
     values = {"domain": evidence.shown_domain, "hosts": ", ".join(map(readable, evidence.exchanges[:3]))}

@@ -15,7 +15,7 @@ def missing_dmarc(evidence: Evidence, finding: Finding) -> Step | None:
         return None
     name = f"_dmarc.{evidence.organization}"
     values = {"domain": evidence.shown_domain, "name": name}
-    if evidence.sends_no_mail:
+    if evidence.sends_no_mail and not evidence.takes_mail:
         return _publish(name, "v=DMARC1; p=reject", messages.LOCK_DMARC, values)
     if evidence.takes_no_mail:
         return _publish(name, "v=DMARC1; p=none; rua=mailto:…", messages.DMARC_ELSEWHERE, values)

@@ -53,6 +53,7 @@ def dmarc_card(discovery: Discovery) -> Card:
     facts = [
         Fact("Record", str(document["record"])) if document["record"] else None,
         Fact("Found at", str(document["record_at"])) if document["record_at"] else None,
+        Fact("Not accepted", discovery.near_miss.phrase(discovery.near_miss.where)) if discovery.near_miss else None,
         Fact("Organisational domain", discovery.org_domain),
     ]
     return Card(

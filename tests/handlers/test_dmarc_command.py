@@ -24,6 +24,11 @@ async def test_dmarc_card_title_has_the_nonexistent_name(domain: str, title: str
     assert card.title.endswith(title)
 
 
+async def test_dmarc_card_shows_a_near_miss() -> None:
+    card = dmarc_card(await discover("example.net", World({"_dmarc.example.net": {"TXT": [" v=DMARC1; p=none"]}})))
+    assert "starts with a blank" in {fact.label: str(fact.value) for fact in card.facts}["Not accepted"]
+
+
 @pytest.mark.parametrize("typed", ["Example.com", "ada@example.com", "mailto:ada@example.com", "example.com."])
 def test_dmarc_domain_of_a_mail_address_is_taken(typed: str) -> None:
     assert parse_policy_domain(typed) == "example.com"

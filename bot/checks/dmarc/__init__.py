@@ -6,7 +6,6 @@ Includes the report addresses: whether their hosts consent to the reports (RFC 9
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from bot.checks.dmarc.discovery import Discovery, discover
@@ -52,9 +51,8 @@ async def _near_miss(discovery: Discovery, lookup: Lookup) -> NearMiss | None:
     """A record that was meant for this domain, where none applies; only then is anything more queried."""
     if discovery.record or discovery.unanswered or any(step.multiple for step in discovery.steps):
         return None
-    written = (replace(step.near_miss, where=step.name) for step in discovery.steps if step.near_miss)
-    if near_miss := next(written, None):
-        return near_miss
+    if discovery.near_miss:
+        return discovery.near_miss
     domains = dict.fromkeys((discovery.domain, discovery.psl_org_domain))
     places = [(reason, name.format(domain=domain)) for domain in domains for reason, name in PLACES]
     places = [(reason, name) for reason, name in places if len(name) <= MAX_OCTETS]

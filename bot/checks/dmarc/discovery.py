@@ -7,7 +7,7 @@ the answers are evaluated in walk order: same result, one round trip.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.checks.dmarc.record import Record, lower_policy, parse
@@ -68,6 +68,12 @@ class Discovery:
         start = self.steps[0]
         named = (step for step in self.steps if step.domain == self.psl_org_domain)
         return start if start.record else next(named, None)
+
+    @property
+    def near_miss(self) -> NearMiss | None:
+        """A text at one of the names that was meant as a record, where none applies."""
+        written = (replace(step.near_miss, where=step.name) for step in self.steps if step.near_miss)
+        return None if self.record else next(written, None)
 
     @property
     def psl_org_domain(self) -> str:

@@ -129,7 +129,7 @@ CODES: Mapping[str, FindingCode] = {
             "reject": FindingText(
                 verdict=Verdict.WARN,
                 summary="pct={percent} at {record_at} was removed in RFC 9989: new receivers ignore it and reject all "
-                "mail that fails, older ones reject a part and quarantine the rest.",
+                "mail that fails, older ones reject {percent} % of it and quarantine the rest.",
                 remediation="First see in the reports that your own mail passes: removing pct switches p=reject fully "
                 "on at older receivers. Then remove pct; for a trial use t=y instead.",
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bot.checks.dmarc.discovery import Discovery
@@ -38,14 +38,19 @@ async def check_report_hosts(discovery: Discovery, lookup: Lookup) -> ReportHost
         lookup, [*((name, "TXT") for name in queries.values()), *((host, "MX") for host in hosts)]
     )
     authorized = {host for host, reply in zip(queries, replies, strict=False) if _is_authorized(reply)}
-    without_mail = await _without_mail(hosts, replies[len(queries) :], lookup)
-    unauthorized = tuple(host for host in report_names if host not in authorized and host not in without_mail)
-    return ReportHosts(unauthorized, without_mail)
+    without_mail = await _without_mail(hosts, replies[len(queries) :], authorized, lookup)
+    return ReportHosts(tuple(host for host in report_names if host not in authorized), without_mail)
 
 
-async def _without_mail(hosts: Sequence[str], replies: Sequence[LookupResult], lookup: Lookup) -> tuple[str, ...]:
-    """Return the hosts that do not exist, have a null MX, or have neither MX records nor an address."""
+async def _without_mail(
+    hosts: Sequence[str], replies: Sequence[LookupResult], authorized: Collection[str], lookup: Lookup
+) -> tuple[str, ...]:
+    """Return the hosts that do not exist, have a null MX, or have neither MX records nor an address.
+
+    A host that consents to the reports is taken at its word, unless it has a null MX.
+    """
     answers = {host: reply for host, reply in zip(hosts, replies, strict=True) if not isinstance(reply, LookupFailed)}
+    answers = {host: answer for host, answer in answers.items() if answer.records or host not in authorized}
     bare = [host for host, answer in answers.items() if answer.exists and not answer.records]
     addresses = await lookup_concurrently(lookup, [(host, rdtype) for host in bare for rdtype in ("A", "AAAA")])
     addressed = {

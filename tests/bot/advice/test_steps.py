@@ -111,6 +111,8 @@ async def test_key_of_a_service_is_replaced_at_the_service() -> None:
     [
         ({"MX": ["0 ."], "TXT": ["v=spf1 -all"]}, "v=DMARC1; p=reject"),
         (OWN, f"v=DMARC1; p=none; rua=mailto:dmarc@{D}"),
+        (OWN | {"TXT": ["v=spf1 -all"]}, f"v=DMARC1; p=none; rua=mailto:dmarc@{D}"),
+        ({"A": ["198.51.100.9"], "TXT": ["v=spf1 -all"]}, "v=DMARC1; p=reject"),
         ({"MX": ["0 ."]}, None),
     ],
 )
@@ -178,6 +180,7 @@ async def test_unlisted_address_step_corrects_the_term_that_is_there(record: str
         (OWN | {"TXT": ["v=spf1 mx -all"]}, False),
         ({"MX": ["0 ."], "TXT": ["v=spf1 -all"]}, False),
         ({"A": ["198.51.100.9"], "TXT": ["v=spf1 -all"]}, False),
+        ({"MX": ["10 192.0.2.1"], "TXT": ["v=spf1 -all"]}, False),
     ],
 )
 async def test_record_without_sender_beside_mail_servers_warns(apex: dict[str, Any], found: bool) -> None:

@@ -110,6 +110,16 @@ async def test_dmarc_misplaced_record_is_shown(name: str, domain: str) -> None:
     assert MISPLACED[name] in finding.summary
 
 
+@pytest.mark.parametrize(("mx", "codes"), [([], ["dmarc.ok"]), (["0 ."], ["dmarc.ok", "dmarc.report-undeliverable"])])
+async def test_dmarc_host_that_consents_is_believed_unless_it_has_a_null_mx(mx: list[str], codes: list[str]) -> None:
+    zone: Zone = {
+        "_dmarc.example.com": {"TXT": ["v=DMARC1; p=reject; rua=mailto:a@example.net"]},
+        "example.com._report._dmarc.example.net": {"TXT": ["v=DMARC1"]},
+        "example.net": {"MX": mx},
+    }
+    assert [finding.code for finding in await findings(zone)] == codes
+
+
 async def test_dmarc_registry_policy_is_not_that_of_older_receivers() -> None:
     zone: Zone = {"_dmarc.bank": {"TXT": ["v=DMARC1; p=reject; psd=y; rua=mailto:a@registry.bank"]}}
     codes = {finding.code: finding for finding in await findings({**zone, "example.bank": {}}, "example.bank")}
