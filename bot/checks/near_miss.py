@@ -15,6 +15,8 @@ from bot.inputs.domain_names import quoted
 QUOTES = "\"'`“”„‟‘’‚‛«»″′"
 NOISE = re.compile(rf"[\s{QUOTES}\\\u00a0\u200b-\u200d\u2060\ufeff]+")
 DASHES = re.compile("[\u2010-\u2015\u2212]")
+VERSION_TAG = re.compile("v[=:-]+")
+AFTER_WORD = re.compile("v?[0-9]|v=|[^a-z0-9=-]|$")
 MAX_START = 40  # characters of a text in which its version is looked for
 PHRASES: Mapping[str, str] = {
     "blank": "{text} starts with a blank; receivers want {version} as the very first characters.",
@@ -40,7 +42,7 @@ class Kind:
     @property
     def word(self) -> str:
         """The word by which a misspelled version is known: `dmarc` of `v=DMARC1`."""
-        return re.sub("v?[0-9]+$", "", self.version.lower().removeprefix("v="))
+        return self.version.lower().removeprefix("v=").rstrip("v0123456789")
 
 
 SPF = Kind("v=spf1", "a space", exact_case=False)
@@ -77,7 +79,7 @@ def _reason(text: str, kind: Kind) -> str:
     start = DASHES.sub("-", NOISE.sub("", text[:MAX_START])).lower()
     if kind is SPF and start.startswith("spf2.0"):
         return "sender-id"
-    if not re.match(rf"v[=:-]+{kind.word}|v?{kind.word}(?=v?[0-9]|v=|[^a-z0-9=-]|$)", start):
+    if not _names(kind.word, start):
         return ""
     if text[0].isspace() or not text[0].isprintable():
         return "blank"
@@ -87,3 +89,12 @@ def _reason(text: str, kind: Kind) -> str:
         return "backslash"
     wrong_case = text.lower().startswith(kind.version.lower()) and not text.startswith(kind.version)
     return "case" if wrong_case and kind.exact_case else "spelling"
+
+
+def _names(word: str, start: str) -> bool:
+    """Whether a text starts with `v=` and the word, or with the word as if it were a version."""
+    tag = VERSION_TAG.match(start)
+    if tag and start.startswith(word, tag.end()):
+        return True
+    bare = start.removeprefix("v")
+    return bare.startswith(word) and AFTER_WORD.match(bare, len(word)) is not None
