@@ -11,7 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from bot.advice.codes import CODES, NO_SENDER, UNNEEDED_TERM
 from bot.advice.domain_steps import missing_dmarc, missing_mx, reverse_name, service_key
 from bot.advice.evidence import Evidence, gather
-from bot.advice.spf_steps import foreign_record, missing_record, not_listed, permanent_error, unneeded_terms
+from bot.advice.spf_steps import (
+    foreign_record,
+    missing_record,
+    not_listed,
+    permanent_error,
+    syntax_error,
+    unneeded_terms,
+)
 from bot.advice.steps import Change, Step
 from bot.checks.lookups import readable
 from bot.models import CheckRequest, Finding, Verdict
@@ -25,6 +32,7 @@ STEPS: Mapping[str, FindStep] = {
     "spf.softfail": not_listed,
     "spf.neutral": not_listed,
     "spf.permanent-error": permanent_error,
+    "spf.syntax-error": syntax_error,
     **dict.fromkeys(
         (
             "spf.allows-everyone",
@@ -32,7 +40,6 @@ STEPS: Mapping[str, FindStep] = {
             "spf.no-default",
             "spf.uses-ptr",
             "spf.long-record",
-            "spf.syntax-error",
             "spf.multiple-records",
             "spf.missing-include",
             "spf.wide-network",

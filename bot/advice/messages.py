@@ -25,6 +25,7 @@ ALIAS = (
     "{domain} is an alias (CNAME) of {owner}, whose record decides: do not edit it. Find out whether {ip} should send "
     "with this domain at all; if so, ask {owner}."
 )
+CORRECT_RECORD = "Change the TXT record of {domain} to: {new}"
 CORRECT_FIRST = "{steps} Then check {ip} again."
 EXCLUDED = (
     "{term} in the SPF record of {domain} names {ip} as not allowed: remove that term if the address sends your mail "

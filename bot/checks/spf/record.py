@@ -20,7 +20,7 @@ _HOSTS = re.compile(rf"(?::(.*?))?(?:/{_CIDR})?(?://{_CIDR})?", re.DOTALL)
 _NETWORK = re.compile(rf":([0-9a-f.:]+)(?:/{_CIDR})?", re.IGNORECASE)
 _SECOND_TERM = re.compile(r".(?:include:|exists:|ip4:|ip6:|redirect=|v=spf1)", re.IGNORECASE | re.DOTALL)
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.[a-z]{2,}", re.IGNORECASE | re.ASCII)
-_MISTAKES = {"ip": "ip4", "ipv4": "ip4", "ipv6": "ip6", "prt": "ptr", "inc": "include", "exist": "exists"}
+MISTAKES = {"ip": "ip4", "ipv4": "ip4", "ipv6": "ip6", "prt": "ptr", "inc": "include", "exist": "exists"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +175,8 @@ def _directive(term: str) -> Directive:
 def _unknown(term: str, name: str) -> BadSyntax:
     if name in ("redirect", "exp"):
         return BadSyntax("unknown-colon", term=quoted(term), name=name)
-    if name in _MISTAKES:
-        return BadSyntax("unknown-mistake", term=quoted(term), name=name, right=_MISTAKES[name])
+    if name in MISTAKES:
+        return BadSyntax("unknown-mistake", term=quoted(term), name=name, right=MISTAKES[name])
     if "," in term:
         return BadSyntax("unknown-comma", term=quoted(term))
     if network := _bare_network(term):

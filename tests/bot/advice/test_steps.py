@@ -186,3 +186,23 @@ async def test_unlisted_address_step_corrects_the_term_that_is_there(record: str
 async def test_record_without_sender_beside_mail_servers_warns(apex: dict[str, Any], found: bool) -> None:
     codes = [finding.code for finding in (await report_of({D: apex})).findings]
     assert ("spf.no-sender" in codes) == found
+
+
+@pytest.mark.parametrize(
+    ("record", "new"),
+    [
+        ("v=spf1 ip4:203.0.113.9, ip4:203.0.113.10 ~all", "v=spf1 ip4:203.0.113.9 ip4:203.0.113.10 ~all"),
+        ("v=spf1 a,mx -all", "v=spf1 a mx -all"),
+        ("v=spf1 203.0.113.0/28 2001:db8::9 -all", "v=spf1 ip4:203.0.113.0/28 ip6:2001:db8::9 -all"),
+        ("v=spf1 ipv4:203.0.113.9 -all", "v=spf1 ip4:203.0.113.9 -all"),
+        ("v=spf1 ip4:203.0.113.999 -all", None),
+        ("v=spf1 server mx -all", None),
+    ],
+)
+@pytest.mark.parametrize(("ip", "code"), [("", "spf.syntax-error"), ("203.0.113.9", "spf.permanent-error")])
+async def test_misspelled_record_is_corrected_where_its_meaning_is_clear(
+    record: str, new: str | None, ip: str, code: str
+) -> None:
+    finding = finding_with(await report_of({D: OWN | {"TXT": [record]}}, ip), code)
+    assert (finding.facts.get("change") or {}).get("new") == new
+    assert new is None or finding.remediation.endswith(f"to: {new}")
