@@ -46,7 +46,7 @@ def texts_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def block_of_codes(tree: ast.Module) -> range:
-    """Return the lines of the assignments that stand in one run with CODES (ANY_CHECK in `finding_codes.py`)."""
+    """Return the lines of the assignments in one run with CODES, ANY_CHECK, or the PROBLEMS and PHRASES quoted."""
     runs: list[list[ast.stmt]] = [[]]
     for statement in tree.body:
         if isinstance(statement, ast.Assign | ast.AnnAssign):
@@ -55,7 +55,10 @@ def block_of_codes(tree: ast.Module) -> range:
             runs.append([])
     for run in runs:
         targets = [statement.target for statement in run if isinstance(statement, ast.AnnAssign)]
-        if any(isinstance(target, ast.Name) and target.id in ("CODES", "ANY_CHECK") for target in targets):
+        if any(
+            isinstance(target, ast.Name) and target.id in ("CODES", "ANY_CHECK", "PROBLEMS", "PHRASES")
+            for target in targets
+        ):
             return range(run[0].lineno, (run[-1].end_lineno or 0) + 1)
     return range(0)
 

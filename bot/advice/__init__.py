@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from bot.advice.codes import CODES, UNNEEDED_TERM
+from bot.advice.codes import CODES, NO_SENDER, UNNEEDED_TERM
 from bot.advice.domain_steps import missing_dmarc, missing_mx, reverse_name, service_key
 from bot.advice.evidence import Evidence, gather
 from bot.advice.spf_steps import (
@@ -17,9 +17,11 @@ from bot.advice.spf_steps import (
     not_listed,
     other_return_path,
     permanent_error,
+    syntax_error,
     unneeded_terms,
 )
 from bot.advice.steps import Change, Step
+from bot.checks.lookups import readable
 from bot.models import CheckRequest, Finding, Verdict
 
 __all__ = ["CODES", "STEPS", "Change", "Step", "advise"]
@@ -31,6 +33,7 @@ STEPS: Mapping[str, FindStep] = {
     "spf.softfail": not_listed,
     "spf.neutral": not_listed,
     "spf.permanent-error": permanent_error,
+    "spf.syntax-error": syntax_error,
     **dict.fromkeys(
         (
             "spf.allows-everyone",
@@ -38,9 +41,9 @@ STEPS: Mapping[str, FindStep] = {
             "spf.no-default",
             "spf.uses-ptr",
             "spf.long-record",
-            "spf.syntax-error",
             "spf.multiple-records",
             "spf.missing-include",
+            "spf.wide-network",
         ),
         foreign_record,
     ),
@@ -73,7 +76,8 @@ def advise(request: CheckRequest, findings: Sequence[Finding]) -> list[Finding]:
         return list(findings)
     evidence = gather(request, findings)
     findings = [other_return_path(evidence, finding) or finding for finding in findings]
-    return [*(_with_step(evidence, finding) for finding in findings), *_unneeded(evidence)]
+    steps = (_with_step(evidence, finding) for finding in findings)
+    return [*steps, *_unneeded(evidence), *_without_sender(evidence)]
 
 
 def _with_step(evidence: Evidence, finding: Finding) -> Finding:
@@ -101,3 +105,12 @@ def _unneeded(evidence: Evidence) -> list[Finding]:
         )
         for term, why in unneeded_terms(evidence).items()
     ]
+
+
+def _without_sender(evidence: Evidence) -> list[Finding]:
+    """A domain with mailboxes whose record says that nobody sends; without mail servers it is as it should be."""
+    if not evidence.sends_no_mail or not evidence.takes_mail or evidence.request.target.ip:
+        return []
+    text = CODES[NO_SENDER]
+    values = {"domain": evidence.shown_domain, "hosts": ", ".join(map(readable, evidence.exchanges[:3]))}
+    return [Finding("spf", evidence.domain, text.verdict, NO_SENDER, *text.fill(values))]

@@ -9,6 +9,7 @@ from bot.models import Verdict
 
 UNNEEDED_TERM = "spf.unneeded-term"
 OTHER_RETURN_PATH = "spf.other-return-path"
+NO_SENDER = "spf.no-sender"
 CODES: Mapping[str, FindingCode] = {
     OTHER_RETURN_PATH: FindingCode(
         "The address is that of a service with a return path of its own, so this SPF record is not evaluated.",
@@ -37,5 +38,15 @@ CODES: Mapping[str, FindingCode] = {
         verdict=Verdict.PASS,
         summary="{term} in the SPF record of {domain} is not needed: {why}.",
         remediation="It does no harm. Where DNS lookups run short, you can remove {term}.",
+    ),
+    NO_SENDER: FindingCode(
+        "The SPF record allows no sender, while the domain has mail servers, so replies from its mailboxes fail.",
+        "RFC 7208 §2.6.4",
+        "List the servers that send for the domain, unless it only receives mail.",
+        verdict=Verdict.WARN,
+        summary="{domain} takes mail at {hosts}, but its SPF record allows no sender (v=spf1 -all): mail and replies "
+        "from its mailboxes fail SPF.",
+        remediation="If anybody sends mail as {domain}, list the servers or the service in its SPF record in front of "
+        "-all; if the domain only receives, nothing is to be done.",
     ),
 }

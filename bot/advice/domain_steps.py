@@ -9,14 +9,18 @@ from bot.inputs.domain_names import display_domain
 from bot.models import Finding
 
 
-def missing_dmarc(evidence: Evidence, _finding: Finding) -> Step | None:
+def missing_dmarc(evidence: Evidence, finding: Finding) -> Step | None:
     """Full protection for a domain that sends nothing; else reports to a mailbox that exists."""
+    if finding.facts.get("near_miss"):  # a record is there, to be corrected
+        return None
     name = f"_dmarc.{evidence.organization}"
     values = {"domain": evidence.shown_domain, "name": name}
-    if evidence.sends_no_mail:
+    if evidence.sends_no_mail and not evidence.takes_mail:
         return _publish(name, "v=DMARC1; p=reject", messages.LOCK_DMARC, values)
-    if evidence.takes_no_mail or (evidence.mx_known and not evidence.exchanges):
+    if evidence.takes_no_mail:
         return _publish(name, "v=DMARC1; p=none; rua=mailto:…", messages.DMARC_ELSEWHERE, values)
+    if evidence.mx_known and not evidence.exchanges:
+        return _publish(name, "v=DMARC1; p=none; rua=mailto:…", messages.FIRST_DMARC, values)
     record = f"v=DMARC1; p=none; rua=mailto:dmarc@{evidence.organization}"
     return _publish(name, record, messages.FIRST_DMARC, values)
 

@@ -11,7 +11,7 @@ from bot.checks.lookups import organizational_domain
 from bot.checks.mail_services import MailService, any_below, mail_services, spf_domains
 from bot.checks.spf.lint import MAX_RECORD_BYTES
 from bot.inputs.domain_names import display_domain
-from bot.models import CheckRequest, Finding
+from bot.models import CheckRequest, Finding, Verdict
 
 __all__ = ["MAX_RECORD_BYTES", "Evidence", "SpfRecords", "gather"]
 
@@ -66,6 +66,12 @@ class Evidence:
     def takes_no_mail(self) -> bool:
         """Whether the domain says so: a null MX alone."""
         return bool(self.exchanges) and all(name == NULL_MX for name in self.exchanges)
+
+    @property
+    def takes_mail(self) -> bool:
+        """Whether mail servers are named, and at least one of them has an address."""
+        broken = any(finding.check == "mx" and finding.verdict is Verdict.FAIL for finding in self.findings)
+        return bool(self.exchanges) and not self.takes_no_mail and not broken
 
     @property
     def sends_no_mail(self) -> bool:

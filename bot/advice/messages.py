@@ -2,7 +2,7 @@
 
 Placeholders: {domain} (the sender's), {ip}, {term} (of SPF), {record} and {new} (whole records), {size} (its bytes),
 {count} (DNS lookups), {service} (one that sends or receives), {services}, {console} (where it is set up), {owner} and
-{where} (of a record of somebody else's).
+{where} (of a record of somebody else's), {steps} (of other findings).
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ FIRST_RECORD_UNKNOWN = (
 ALIAS = (
     "{domain} is an alias (CNAME) of {owner}, whose record decides: do not edit it. Find out whether {ip} should send "
     "with this domain at all; if so, ask {owner}."
+)
+CORRECT_RECORD = "Change the TXT record of {domain} to: {new}"
+CORRECT_FIRST = "{steps} Then check {ip} again."
+EXCLUDED = (
+    "{term} in the SPF record of {domain} names {ip} as not allowed: remove that term if the address sends your mail "
+    "after all."
 )
 ADD_ADDRESS = (
     "If {ip} sends your mail, add {term} after v=spf1 in the TXT record of {domain}: that adds no DNS lookups, and the "

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from bot.advice import messages
 from bot.advice.codes import CODES, OTHER_RETURN_PATH
 from bot.advice.evidence import MAX_RECORD_BYTES, Evidence
+from bot.advice.spf_corrections import corrected, is_valid
 from bot.advice.spf_networks import passes
 from bot.advice.steps import Change, Step, is_safe
 from bot.checks.lookups import organizational_domain, readable
 from bot.checks.mail_services import MailService, any_below, mail_services
-from bot.checks.spf.macros import BadSyntax
-from bot.checks.spf.record import VERSION, parse_record
+from bot.checks.spf.record import VERSION
 from bot.checks.spf.result import MAX_LOOKUP_TERMS
 from bot.inputs.domain_names import display_domain, quoted
 from bot.models import Address, Finding, Role
@@ -41,7 +41,7 @@ def missing_record(evidence: Evidence, finding: Finding) -> Step | None:
     return _publish(evidence, " ".join([VERSION, *dict.fromkeys(terms), "~all"]), template, services=names)
 
 
-def not_listed(evidence: Evidence, _finding: Finding) -> Step | None:
+def not_listed(evidence: Evidence, finding: Finding) -> Step | None:
     """How the checked address gets a pass, if it is the domain's to send from."""
     ip = evidence.request.target.ip
     if ip is None:
@@ -52,6 +52,13 @@ def not_listed(evidence: Evidence, _finding: Finding) -> Step | None:
             messages.ALIAS.format(domain=evidence.shown_domain, owner=owner, ip=ip),
             _change(evidence, evidence.domain, "", owner=owner),
         )
+    if skipped := [other for other in evidence.findings if other.code == "spf.skipped-term"]:
+        text = " ".join(dict.fromkeys(other.remediation for other in skipped))
+        return Step(messages.CORRECT_FIRST.format(steps=text, ip=ip), _change(evidence, evidence.domain, ""))
+    mechanism, where = str(finding.facts.get("mechanism") or ""), str(finding.facts.get("matched_in") or "")
+    if mechanism[:1] in "-~?" and mechanism[1:].lower() not in ("", "all") and evidence.owns(where):
+        values = {"term": quoted(mechanism), "domain": display_domain(where), "ip": ip}
+        return Step(messages.EXCLUDED.format_map(values), _change(evidence, where, ""))
     if service := evidence.address_service:
         return _service_step(evidence, ip, service)
     return _own_address(evidence, ip)
@@ -74,11 +81,25 @@ def permanent_error(evidence: Evidence, finding: Finding) -> Step | None:
     ip = evidence.request.target.ip
     if ip is None or evidence.address_service or not evidence.spf.root or not evidence.owns(evidence.domain):
         return None
+    if not is_valid(evidence.spf.root):
+        return syntax_error(evidence, finding)
     new = _in_front(evidence.spf.root, f"ip{ip.version}:{ip}")
-    if not _parses(new) or len(new.encode()) > MAX_RECORD_BYTES:
+    if len(new.encode()) > MAX_RECORD_BYTES:
         return None
     text = messages.ADDRESS_FIRST.format(domain=evidence.shown_domain, ip=ip, term=f"ip{ip.version}:{ip}")
     return Step(f"{finding.remediation} {text}".strip(), _change(evidence, evidence.domain, new))
+
+
+def syntax_error(evidence: Evidence, finding: Finding) -> Step | None:
+    """The whole record as it was meant, where that is clear; a fault in a record of somebody else's is theirs."""
+    where = str(finding.facts.get("where") or evidence.domain)
+    if where != evidence.domain or not evidence.owns(where):
+        return foreign_record(evidence, finding)
+    new = corrected(evidence.spf.root)
+    if not new or not is_safe(evidence.spf.root, new, evidence.spf):
+        return None
+    text = messages.CORRECT_RECORD.format(domain=evidence.shown_domain, new=new)
+    return Step(text, _change(evidence, evidence.domain, new))
 
 
 def foreign_record(evidence: Evidence, finding: Finding) -> Step | None:
@@ -185,14 +206,6 @@ def _in_front(record: str, term: str) -> str:
 def _lookups(evidence: Evidence, record: str) -> int:
     result = passes(record, evidence.spf)
     return result.lookups if result else 0
-
-
-def _parses(record: str) -> bool:
-    try:
-        parse_record(record)
-    except BadSyntax:
-        return False
-    return True
 
 
 def _leads_to(evidence: Evidence, term: str, where: str) -> bool:

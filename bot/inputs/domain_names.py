@@ -12,7 +12,8 @@ from publicsuffixlist import PublicSuffixList
 
 MAX_OCTETS = 253  # RFC 1035: 255 on the wire, less the first length octet and the root label
 MAX_LABEL_OCTETS = 63
-LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+LABEL = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9_])?")  # hosts with an underscore exist (RFC 2181 §11)
+DOTS = re.compile("[.\u3002\uff0e\uff61]")  # of IDNA: full stops of East Asian scripts part labels too
 NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 # Special-use names without public mail servers (RFC 6761, 6762, 7686, 9476, ICANN's .internal).
@@ -48,6 +49,18 @@ def parse_domain(text: str) -> str:
     refused: bare public suffixes, special-use names, and abbreviated IPv4 addresses (`127.1`,
     `0x7f.1`).
     """
+    name, typed = parse_dns_name(text), quoted(text)
+    if is_public_suffix(name):
+        raise BadDomain(
+            f"{typed} is a public suffix, shared by many owners; type a domain below it, like example.{name}."
+        )
+    if "." not in name:
+        raise BadDomain(NOT_A_TARGET.format(typed))
+    return name
+
+
+def parse_dns_name(text: str) -> str:
+    """Parse a name as `parse_domain` does, a public suffix too, such as a top-level domain. Raises BadDomain."""
     typed = quoted(text)
     if len(text.encode("utf-8", "replace")) > MAX_OCTETS + 1:  # before idna, which takes quadratic time
         raise BadDomain(f"{typed} is too long for a domain name: at most {MAX_OCTETS} characters.")
@@ -60,12 +73,6 @@ def parse_domain(text: str) -> str:
         raise BadDomain(f"{typed} is not a full IPv4 address; type four plain numbers from 0 to 255, like 203.0.113.5.")
     if reason := SPECIAL_USE.get(labels[-1]):
         raise BadDomain(f"{typed} cannot be checked: {reason}.")
-    if is_public_suffix(name):
-        raise BadDomain(
-            f"{typed} is a public suffix, shared by many owners; type a domain below it, like example.{name}."
-        )
-    if len(labels) == 1:
-        raise BadDomain(NOT_A_TARGET.format(typed))
     return name
 
 
@@ -88,7 +95,8 @@ def display_domain(domain: str) -> str:
     """The domain in Unicode followed by its A-labels: `müller.example (xn--…)`."""
     if "xn--" not in domain:
         return domain
-    return f"{_to_unicode(domain)} ({domain})"
+    shown = _to_unicode(domain)
+    return domain if shown == domain else f"{shown} ({domain})"
 
 
 def find_lookalike(domain: str) -> str | None:
@@ -130,12 +138,12 @@ def _suffixes(icann_only: bool) -> PublicSuffixList:
 
 
 def _to_ascii(name: str, typed: str) -> str:
+    """The A-labels; those that are typed stay as they are, since DNS may hold what IDNA 2008 refuses."""
     if name.isascii():
-        name = name.lower()
-        if "xn--" not in name:
-            return name
+        return name.lower()
     try:
-        return idna.encode(name, uts46=True).decode("ascii")
+        labels = DOTS.split(idna.uts46_remap(name))
+        return ".".join(label if label.isascii() else idna.encode(label).decode("ascii") for label in labels)
     except (idna.IDNAError, UnicodeError):
         raise BadDomain(f"{typed} is not a valid international domain name.") from None
 

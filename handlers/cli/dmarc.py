@@ -8,7 +8,7 @@ import typer
 
 from bot.app import Core
 from bot.checks.dmarc import Discovery, discover
-from bot.inputs.domain_names import parse_domain
+from bot.inputs.domain_names import display_domain, parse_dns_name
 from bot.models import Verdict
 from handlers.cli.command import ExitStatus, Json, print_result, run, run_in_order
 from handlers.message import Card, Fact, Tone
@@ -17,7 +17,7 @@ from handlers.messages import TONES
 
 def dmarc(domains: list[str], as_json: Json = False) -> None:
     """RFC 9989 policy discovery: which DMARC policy applies to a domain, and where it stands."""
-    names = [parse_domain(text) for text in domains]
+    names = [parse_policy_domain(text) for text in domains]
     status = ExitStatus()
 
     async def work(core: Core) -> None:
@@ -30,6 +30,11 @@ def dmarc(domains: list[str], as_json: Json = False) -> None:
     raise typer.Exit(status.code)
 
 
+def parse_policy_domain(text: str) -> str:
+    """Parse a domain, a top-level domain or a mail address. Raises BadDomain."""
+    return parse_dns_name(text.removeprefix("mailto:").rpartition("@")[2])
+
+
 def dmarc_verdict(discovery: Discovery) -> Verdict:
     if discovery.unanswered:
         return Verdict.UNKNOWN
@@ -37,21 +42,22 @@ def dmarc_verdict(discovery: Discovery) -> Verdict:
 
 
 def dmarc_card(discovery: Discovery) -> Card:
+    domain = display_domain(discovery.domain)
     if discovery.unanswered:
-        return Card(
-            f"DMARC of {discovery.domain} is not known: DNS did not answer ({discovery.unanswered})", Tone.UNSURE
-        )
+        return Card(f"DMARC of {domain} is not known: DNS did not answer ({discovery.unanswered})", Tone.UNSURE)
     document = discovery.to_json()
     policy = f"the policy is {discovery.policy}" if discovery.policy else "no policy applies"
     differs = discovery.effective != discovery.policy
     effective = f", in effect {discovery.effective}" if differs else ""
+    missing = "" if discovery.exists else "; this name does not exist in DNS"
     facts = [
         Fact("Record", str(document["record"])) if document["record"] else None,
         Fact("Found at", str(document["record_at"])) if document["record_at"] else None,
+        Fact("Not accepted", discovery.near_miss.phrase(discovery.near_miss.where)) if discovery.near_miss else None,
         Fact("Organisational domain", discovery.org_domain),
     ]
     return Card(
-        f"DMARC of {discovery.domain}: {policy}{effective}",
+        f"DMARC of {domain}: {policy}{effective}{missing}",
         TONES[dmarc_verdict(discovery)],
         facts=tuple(fact for fact in facts if fact),
         footnote=f"{len(document['queries'])} names queried",

@@ -49,6 +49,7 @@ VALID_ZONE: Zone = {
     "two.example.net": {"TXT": ["v=spf1 include:three.example.net ~all"]},
     "three.example.net": {"TXT": ["v=spf1 ip4:192.0.2.0/27 ~all"]},
     "_dmarc.example.com": {"TXT": ["v=DMARC1; p=reject; rua=mailto:dmarc@reports.example.net"]},
+    "reports.example.net": {"MX": ["10 mx.example.com"]},
     "example.com._report._dmarc.reports.example.net": {"TXT": ["v=DMARC1"]},
     "s1._domainkey.example.com": {"TXT": [rsa_record(2048)]},
     "_mta-sts.example.com": {"TXT": ["v=STSv1; id=20260101T000000"]},

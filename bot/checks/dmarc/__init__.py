@@ -1,7 +1,6 @@
 """DMARC check (RFC 9989): what receivers do with mail that forges a domain.
 
-Includes external report authorization (RFC 9990 §4): receivers send reports to another domain only
-with its consent.
+Includes the report addresses: whether their hosts consent to the reports (RFC 9990 §4) and take mail.
 """
 
 from __future__ import annotations
@@ -10,40 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.checks.dmarc.discovery import Discovery, discover
+from bot.checks.dmarc.lint import Flaw, flaws, wrong_policies
 from bot.checks.dmarc.messages import CODES
 from bot.checks.dmarc.record import parse
-from bot.checks.lookups import lookup_concurrently, organizational_domain, readable
+from bot.checks.dmarc.reports import ReportHosts, check_report_hosts
+from bot.checks.lookups import lookup_concurrently, readable
+from bot.checks.near_miss import DMARC, NearMiss
 from bot.inputs.domain_names import MAX_OCTETS, display_domain
-from bot.models import CheckRequest, Finding, Lookup, LookupFailed, LookupResult
-
-MAX_REPORT_HOSTS = 10
-
-
-async def unauthorized_report_hosts(discovery: Discovery, lookup: Lookup) -> tuple[str, ...]:
-    """Return the domains of `rua` and `ruf` that do not authorize reports for the record's domain.
-
-    A domain whose DNS does not answer counts as authorized.
-    """
-    if discovery.source is None or discovery.record is None:
-        return ()
-    owner = discovery.source.domain
-    hosts = [host for host in discovery.record.report_hosts[:MAX_REPORT_HOSTS] if not _same_owner(host, owner)]
-    report_names = {host: f"{owner}._report._dmarc.{host}" for host in hosts}
-    queries = {host: name for host, name in report_names.items() if len(name) <= MAX_OCTETS}
-    replies = await lookup_concurrently(lookup, [(name, "TXT") for name in queries.values()])
-    authorized = {host for host, reply in zip(queries, replies, strict=True) if _is_authorized(reply)}
-    return tuple(host for host in hosts if host not in authorized)
-
-
-def _same_owner(host: str, owner: str) -> bool:
-    return organizational_domain(host) == organizational_domain(owner)
-
-
-def _is_authorized(reply: LookupResult) -> bool:
-    return isinstance(reply, LookupFailed) or any(parse(text) for text in reply.records)
-
+from bot.models import CheckRequest, DnsAnswer, Finding, Lookup
 
 __all__ = ["CODES", "Discovery", "check", "discover"]
+
+# Where records stand that no receiver looks for.
+PLACES = (("place", "{domain}"), ("place", "dmarc.{domain}"), ("doubled", "_dmarc.{domain}.{domain}"))
 
 
 async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
@@ -51,51 +29,66 @@ async def check(request: CheckRequest, lookup: Lookup) -> list[Finding]:
     if request.target.domain is None:
         return []
     discovery = await discover(request.target.domain, lookup)
-    unauthorized = await unauthorized_report_hosts(discovery, lookup)
-    policy_code, *other_codes = policy_codes(discovery, unauthorized)
-    values = _values(discovery, unauthorized)
-    facts = _facts(discovery, unauthorized)
+    hosts = await check_report_hosts(discovery, lookup)
+    near_miss = await _near_miss(discovery, lookup)
+    main, *others = judge(discovery, hosts, near_miss)
+    values = _values(discovery, hosts, near_miss)
     return [
-        _finding(discovery, policy_code, values, facts),
-        *(_finding(discovery, code, values, {}) for code in other_codes),
+        _finding(discovery, main, values, _facts(discovery, hosts, near_miss)),
+        *(_finding(discovery, flaw, values, {}) for flaw in others),
     ]
 
 
-def policy_codes(discovery: Discovery, unauthorized: tuple[str, ...] = ()) -> list[str]:
-    """Return the finding codes: one about the policy, then the other problems."""
-    policy_code = _policy_code(discovery)
-    if discovery.record is None or policy_code == "dmarc.no-answer":
-        return [policy_code]
-    record = discovery.record
-    own_record = discovery.source is discovery.steps[0]
-    partial = (record.percent or "100") != "100"
-    problems = {
-        "dmarc.several": any(step.multiple for step in discovery.steps),
-        "dmarc.sp-none": own_record and record.tags.get("sp") == "none" and discovery.policy not in (None, "none"),
-        "dmarc.partial": partial,
-        "dmarc.removed-tag": bool(set(record.obsolete_tags) - ({"pct"} if partial else set())),
-        "dmarc.report-unauthorised": bool(unauthorized),
-    }
-    return [policy_code, *(code for code, applies in problems.items() if applies)]
+def judge(discovery: Discovery, hosts: ReportHosts, near_miss: NearMiss | None = None) -> list[Flaw]:
+    """Return the codes that apply: one about the policy, then the other problems."""
+    main = _policy_flaw(discovery, near_miss)
+    if discovery.record is None or main.code == "dmarc.no-answer":
+        return [main]
+    return [main, *flaws(discovery, hosts)]
 
 
-def _policy_code(discovery: Discovery) -> str:
+async def _near_miss(discovery: Discovery, lookup: Lookup) -> NearMiss | None:
+    """A record that was meant for this domain, where none applies; only then is anything more queried."""
+    if discovery.record or discovery.unanswered or any(step.multiple for step in discovery.steps):
+        return None
+    if discovery.near_miss:
+        return discovery.near_miss
+    domains = dict.fromkeys((discovery.domain, discovery.psl_org_domain))
+    places = [(reason, name.format(domain=domain)) for domain in domains for reason, name in PLACES]
+    places = [(reason, name) for reason, name in places if len(name) <= MAX_OCTETS]
+    answers = await lookup_concurrently(lookup, [(name, "TXT") for _, name in places])
+    for (reason, name), answer in zip(places, answers, strict=True):
+        texts = answer.records if isinstance(answer, DnsAnswer) else ()
+        if text := next(filter(parse, texts), ""):
+            return NearMiss(DMARC, text, reason, name)
+    return None
+
+
+def _policy_flaw(discovery: Discovery, near_miss: NearMiss | None) -> Flaw:
     record = discovery.record
     if discovery.unanswered:
-        return "dmarc.no-answer"
+        return Flaw("dmarc.no-answer")
     if record is None:
-        return "dmarc.several" if any(step.multiple for step in discovery.steps) else "dmarc.missing"
+        several = any(step.multiple for step in discovery.steps)
+        return Flaw("dmarc.several") if several else Flaw("dmarc.missing", "near-miss" if near_miss else "")
     if not record.has_policy:
-        return "dmarc.no-policy" if discovery.policy else "dmarc.invalid"
+        return _without_policy(discovery)
     if discovery.policy == "none":
-        return "dmarc.monitoring-only"
-    return "dmarc.testing" if record.testing else "dmarc.ok"
+        return Flaw("dmarc.monitoring-only", "" if record.report_uris else "no-reports")
+    return Flaw("dmarc.testing") if record.testing else Flaw("dmarc.ok", discovery.policy or "")
 
 
-def _values(discovery: Discovery, unauthorized: tuple[str, ...]) -> dict[str, str]:
+def _without_policy(discovery: Discovery) -> Flaw:
+    """A record without p counts as p=none if it asks for reports; a wrong value is a fault (§4.10.1)."""
+    wrong = wrong_policies(discovery.record) if discovery.record else ""
+    if discovery.policy is None:
+        return Flaw("dmarc.invalid", "wrong" if wrong else "", {"wrong": wrong})
+    return Flaw("dmarc.no-policy", "", {"wrong": wrong}) if wrong else Flaw("dmarc.monitoring-only", "no-p")
+
+
+def _values(discovery: Discovery, hosts: ReportHosts, near_miss: NearMiss | None) -> dict[str, str]:
     record, source = discovery.record, discovery.source
     multiple = next((step.name for step in discovery.steps if step.multiple), "")
-    invalid_tags = [tag for tag in ("p", "sp", "np") if record and tag in record.invalid_tags] or ["p"]
     owner = source.domain if source else discovery.domain
     return {
         "domain": display_domain(discovery.domain),
@@ -105,33 +98,27 @@ def _values(discovery: Discovery, unauthorized: tuple[str, ...]) -> dict[str, st
         "tag": discovery.tag or "",
         "policy": discovery.policy or "",
         "effective": discovery.effective or "",
-        "wrong": ", ".join(invalid_tags),
         "percent": readable(record.percent or "") if record else "",
-        "removed": " and ".join(record.obsolete_tags) if record else "",
-        "hosts": " and ".join(map(readable, unauthorized)),
-        "report_name": " and ".join(readable(f"{owner}._report._dmarc.{host}") for host in unauthorized),
+        "hosts": " and ".join(map(readable, hosts.unauthorized)),
+        "report_name": " and ".join(readable(f"{owner}._report._dmarc.{host}") for host in hosts.unauthorized),
         "reason": discovery.unanswered or "",
+        "problem": near_miss.phrase(f"_dmarc.{discovery.psl_org_domain}") if near_miss else "",
     }
 
 
-def _facts(discovery: Discovery, unauthorized: tuple[str, ...]) -> dict[str, Any]:
+def _facts(discovery: Discovery, hosts: ReportHosts, near_miss: NearMiss | None) -> dict[str, Any]:
     facts = discovery.to_json() | {"applies": discovery.tag}
     differs = discovery.psl_org_domain != discovery.org_domain
     optional = {
         "psl_org_domain": discovery.psl_org_domain if differs else None,
         "invalid_tags": list(discovery.record.invalid_tags) if discovery.record else [],
-        "unauthorised": list(unauthorized),
+        "unauthorised": list(hosts.unauthorized),
         "unanswered": [step.name for step in discovery.steps if step.unanswered],
+        "near_miss": {"text": near_miss.text, "where": near_miss.where} if near_miss else None,
     }
     return facts | {key: value for key, value in optional.items() if value}
 
 
-def _finding(discovery: Discovery, code: str, values: Mapping[str, str], facts: Mapping[str, Any]) -> Finding:
-    text = CODES[code].variant(_variant(discovery, code))
-    return Finding("dmarc", discovery.domain, text.verdict, code, *text.fill(values), facts)
-
-
-def _variant(discovery: Discovery, code: str) -> str:
-    if code == "dmarc.monitoring-only":
-        return "" if discovery.record and discovery.record.report_uris else "no-reports"
-    return (discovery.policy or "") if code == "dmarc.ok" else ""
+def _finding(discovery: Discovery, flaw: Flaw, values: Mapping[str, str], facts: Mapping[str, Any]) -> Finding:
+    text = CODES[flaw.code].variant(flaw.variant)
+    return Finding("dmarc", discovery.domain, text.verdict, flaw.code, *text.fill({**values, **flaw.values}), facts)

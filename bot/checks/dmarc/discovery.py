@@ -7,11 +7,12 @@ the answers are evaluated in walk order: same result, one round trip.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.checks.dmarc.record import Record, lower_policy, parse
 from bot.checks.lookups import lookup_concurrently, organizational_domain
+from bot.checks.near_miss import DMARC, NearMiss, find_near_miss
 from bot.models import Lookup, LookupFailed, LookupResult
 
 MAX_PARENT_LABELS = 7  # a longer name skips to its last seven labels: at most 8 steps
@@ -25,6 +26,7 @@ class WalkStep:
     record: Record | None = None
     multiple: bool = False
     unanswered: str | None = None
+    near_miss: NearMiss | None = None
 
     @property
     def name(self) -> str:
@@ -49,10 +51,29 @@ class Discovery:
     policy: str | None = None
     effective: str | None = None
     unanswered: str | None = None
+    exists: bool = True
 
     @property
     def record(self) -> Record | None:
         return self.source.record if self.source else None
+
+    @property
+    def is_of_registry(self) -> bool:
+        """Whether the record is that of a public suffix, which receivers by RFC 7489 do not look for."""
+        return self.source is not None and self.source.domain not in (self.domain, self.org_domain)
+
+    @property
+    def psl_step(self) -> WalkStep | None:
+        """The name that receivers by RFC 7489 stop at, the domain or its organizational one; None if not read."""
+        start = self.steps[0]
+        named = (step for step in self.steps if step.domain == self.psl_org_domain)
+        return start if start.record else next(named, None)
+
+    @property
+    def near_miss(self) -> NearMiss | None:
+        """A text at one of the names that was meant as a record, where none applies."""
+        written = (replace(step.near_miss, where=step.name) for step in self.steps if step.near_miss)
+        return None if self.record else next(written, None)
 
     @property
     def psl_org_domain(self) -> str:
@@ -96,7 +117,9 @@ def read_step(domain: str, reply: LookupResult) -> WalkStep:
     if isinstance(reply, LookupFailed):
         return WalkStep(domain, unanswered=reply.reason)
     records = [record for text in reply.records if (record := parse(text))]
-    return WalkStep(domain, records[0]) if len(records) == 1 else WalkStep(domain, multiple=bool(records))
+    if len(records) == 1:
+        return WalkStep(domain, records[0])
+    return WalkStep(domain, multiple=bool(records), near_miss=None if records else find_near_miss(reply.records, DMARC))
 
 
 def truncate_walk(steps: Sequence[WalkStep]) -> tuple[WalkStep, ...]:
@@ -113,13 +136,13 @@ def policy_from_walk(steps: tuple[WalkStep, ...], exists: bool) -> Discovery:
     prior_steps = steps[: steps.index(source)] if source else steps
     unanswered = next((step.unanswered for step in prior_steps if step.unanswered), None)
     if unanswered or source is None or source.record is None:
-        return Discovery(start.domain, org_domain, steps, unanswered=unanswered)
+        return Discovery(start.domain, org_domain, steps, unanswered=unanswered, exists=exists)
     tag_and_policy = source.record.policy(_policy_tags(source is start, exists))
     if tag_and_policy is None:
-        return Discovery(start.domain, org_domain, steps, source)
+        return Discovery(start.domain, org_domain, steps, source, exists=exists)
     tag, policy = tag_and_policy
     effective = lower_policy(policy) if source.record.testing else policy
-    return Discovery(start.domain, org_domain, steps, source, tag, policy, effective)
+    return Discovery(start.domain, org_domain, steps, source, tag, policy, effective, exists=exists)
 
 
 def _org_domain(steps: tuple[WalkStep, ...]) -> str:

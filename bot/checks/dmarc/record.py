@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*")  # must be first; the value is case-sensitive
 POLICIES = ("none", "quarantine", "reject")  # in ascending order of enforcement
@@ -34,16 +34,23 @@ WHITESPACE = " \t"
 class Record:
     """A DMARC record.
 
-    `tags` holds the known tags with a valid value, lower-cased except addresses; `invalid_tags`
-    names known tags with an invalid value; `obsolete_tags` names what RFC 9989 removed (`pct`,
-    `rf`, `ri`, `!size`); `percent` is the value of pct.
+    `tags` holds the known tags with a valid value, lower-cased except addresses; `invalid` the known
+    tags with an invalid one; `unknown` the parts that are no tags of DMARC, as published;
+    `obsolete_tags` names what RFC 9989 removed (`pct`, `rf`, `ri`, `!size`); `percent` is the value
+    of pct; `first_tag` follows the version.
     """
 
     text: str
     tags: Mapping[str, str]
-    invalid_tags: tuple[str, ...] = ()
+    invalid: Mapping[str, str] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
     obsolete_tags: tuple[str, ...] = ()
     percent: str | None = None
+    first_tag: str = ""
+
+    @property
+    def invalid_tags(self) -> tuple[str, ...]:
+        return tuple(self.invalid)
 
     @property
     def public_suffix(self) -> str:
@@ -58,6 +65,12 @@ class Record:
     def report_uris(self) -> tuple[str, ...]:
         """The valid URIs of `rua`."""
         return _uris(self.tags.get("rua", ""))
+
+    @property
+    def bad_report_addresses(self) -> tuple[str, ...]:
+        """The parts of `rua` and `ruf` that are no URI, such as an address without `mailto:`."""
+        values = [self.tags.get(tag) or self.invalid.get(tag, "") for tag in ("rua", "ruf")]
+        return tuple(dict.fromkeys(part for value in values for part in _split_list(value) if part and not _uris(part)))
 
     @property
     def report_hosts(self) -> tuple[str, ...]:
@@ -91,15 +104,22 @@ def parse(text: str) -> Record | None:
         values.setdefault(tag, value)
     known = {tag: value for tag, value in values.items() if tag in TAG_PATTERNS}
     valid = {tag: _normalized(tag, value) for tag, value in known.items() if TAG_PATTERNS[tag].fullmatch(value)}
+    parts = [part.strip(WHITESPACE) for part in parts]
+    unknown = [part for part in parts if part and not _is_tag(part)]
     removed = [tag for tag in OBSOLETE_TAGS if tag in values]
     if any(SIZE.search(uri) for tag in ("rua", "ruf") for uri in _split_list(known.get(tag, ""))):
         removed.append("!size")
-    return Record(text, valid, tuple(tag for tag in known if tag not in valid), tuple(removed), values.get("pct"))
+    invalid = {tag: value for tag, value in known.items() if tag not in valid}
+    return Record(text, valid, invalid, tuple(unknown), tuple(removed), values.get("pct"), next(iter(values), ""))
 
 
 def lower_policy(policy: str) -> str:
     """Return the policy applied under t=y: reject as quarantine, quarantine as none."""
     return POLICIES[max(0, POLICIES.index(policy) - 1)]
+
+
+def _is_tag(part: str) -> bool:
+    return "=" in part and _split_tag(part)[0] in (*TAG_PATTERNS, *OBSOLETE_TAGS)
 
 
 def _split_tag(part: str) -> tuple[str, str]:

@@ -9,7 +9,9 @@ from bot.checks.spf.dns_session import DEFAULT_LIMITS, DnsSession
 from bot.checks.spf.findings import helo_finding, mail_from_findings
 from bot.checks.spf.include_tree import read_include_tree
 from bot.checks.spf.lint import lint
-from bot.checks.spf.messages import CODES, PROBLEMS
+from bot.checks.spf.messages import CODES
+from bot.checks.spf.misplaced import find_misplaced
+from bot.checks.spf.phrases import PROBLEMS
 from bot.checks.spf.result import ResultCode, SpfResult, to_json
 from bot.models import Address, CheckRequest, Finding, Lookup
 
@@ -32,9 +34,10 @@ async def _check_domain(request: CheckRequest, domain: str, lookup: Lookup) -> l
     ip = request.target.ip
     async with DnsSession(lookup, DEFAULT_LIMITS) as session:
         if ip is None:
-            return lint(await read_include_tree(domain, session))
+            return lint(await find_misplaced(await read_include_tree(domain, session), lookup))
         result = await evaluate(ip, f"postmaster@{domain}", request.helo or domain, session)
-        return mail_from_findings(ip, request.role, result, await read_include_tree(domain, session))
+        include_tree = await find_misplaced(await read_include_tree(domain, session), lookup)
+        return mail_from_findings(ip, request.role, result, include_tree)
 
 
 async def _check_helo(ip: Address, helo: str, lookup: Lookup) -> list[Finding]:

@@ -48,7 +48,7 @@ QUALIFIERS: Mapping[str, ResultCode] = {
 
 
 class PermError(Exception):
-    """The records are invalid and every receiver stops here; the problem is a key of `messages.PROBLEMS`."""
+    """The records are invalid and every receiver stops here; the problem is a key of `phrases.PROBLEMS`."""
 
     def __init__(self, cause: PermErrorCause, problem: Problem) -> None:
         super().__init__(cause)
@@ -169,7 +169,7 @@ class _Evaluation:
         match = await self.check(target, chain)
         if match is None:
             problem = Problem("redirect", {"domain": domain, "target": quoted(target)})
-            raise PermError(PermErrorCause.MISSING_RECORD, problem)
+            raise PermError(_missing(record.redirect), problem)
         return match
 
     async def read(self, domain: str) -> Record | None:
@@ -205,7 +205,7 @@ class _Evaluation:
         inner = await self.check(target, chain)
         if inner is None:
             problem = Problem("include", {"domain": chain[-1], "target": quoted(target)})
-            raise PermError(PermErrorCause.MISSING_RECORD, problem)
+            raise PermError(_missing(mechanism.domain), problem)
         return inner if inner.result is ResultCode.PASS else None
 
     async def matches(self, mechanism: Mechanism, domain: str) -> bool:
@@ -310,3 +310,8 @@ def _ranked(names: Iterable[str], domain: str) -> list[str]:
 
 def _is_below(name: str, domain: str) -> bool:
     return f".{name}".lower().endswith(f".{domain}".lower())
+
+
+def _missing(name: MacroString) -> PermErrorCause:
+    """Return the cause if a record is missing: a name that macros make is not in the text of the record."""
+    return PermErrorCause.MISSING_FROM_MACRO if name.variables else PermErrorCause.MISSING_RECORD

@@ -34,7 +34,7 @@ DEFAULT_LIMITS = Limits()
 
 
 class BudgetExceeded(Exception):
-    """The session ran out of its budget, whatever the record; the problem is a key of `messages.PROBLEMS`."""
+    """The session ran out of its budget, whatever the record; the problem is a key of `phrases.PROBLEMS`."""
 
     def __init__(self, key: str, **values: object) -> None:
         super().__init__(key)

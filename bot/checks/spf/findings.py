@@ -9,11 +9,11 @@ from typing import Any
 from bot.checks.finding_codes import FindingText
 from bot.checks.spf.include_tree import UNBOUNDED, IncludeTree, published, tree_rows
 from bot.checks.spf.lint import lint, lookup_count
-from bot.checks.spf.messages import (
+from bot.checks.spf.messages import CODES
+from bot.checks.spf.phrases import (
     ADD_ADDRESS,
     CAUSE_STEPS,
     CHAIN,
-    CODES,
     LOOKUPS_USED,
     MATCH,
     NO_MATCH,
@@ -22,7 +22,7 @@ from bot.checks.spf.messages import (
     VOIDS_USED,
 )
 from bot.checks.spf.result import MAX_LOOKUP_TERMS, PermErrorCause, ResultCode, SpfResult, join_names, to_json
-from bot.inputs.domain_names import quoted
+from bot.inputs.domain_names import display_domain, quoted
 from bot.models import Address, Finding, Role, Verdict
 
 NOT_LISTED = frozenset({ResultCode.FAIL, ResultCode.SOFTFAIL, ResultCode.NEUTRAL})
@@ -52,6 +52,7 @@ COVERED_CODES: Mapping[PermErrorCause | ResultCode, frozenset[str]] = {
     PermErrorCause.SYNTAX: frozenset({"spf.syntax-error"}),
     PermErrorCause.MULTIPLE_RECORDS: frozenset({"spf.multiple-records"}),
     PermErrorCause.MISSING_RECORD: frozenset({"spf.missing-include"}),
+    PermErrorCause.MISSING_FROM_MACRO: frozenset({"spf.missing-include"}),
     PermErrorCause.LOOKUPS: frozenset({"spf.too-many-lookups"}),
     PermErrorCause.VOID_LOOKUPS: frozenset({"spf.too-many-voids", "spf.dead-name", "spf.ipv6-voids"}),
     PermErrorCause.MX_HOSTS: frozenset({"spf.too-many-hosts"}),
@@ -120,11 +121,11 @@ def _finding(
 def _values(ip: Address, domain: str, result: SpfResult) -> dict[str, Any]:
     return {
         "ip": ip,
-        "domain": domain,
+        "domain": display_domain(domain),
         "why": _match_text(result),
         "used": _limits_text(result),
         "problem": result.problem.phrase(PROBLEMS) if result.problem else "",
-        "where": result.path[-1] if result.path else domain,
+        "where": display_domain(result.path[-1] if result.path else domain),
         "term": mechanism_for(ip),
         "names": join_names(list(dict.fromkeys(name for name, _ in result.void_queries)) or [THE_NAMES]),
     }

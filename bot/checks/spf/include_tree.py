@@ -15,9 +15,10 @@ from itertools import accumulate, islice
 from typing import Any
 
 from bot.checks.finding_codes import Problem
+from bot.checks.near_miss import SPF, NearMiss, find_near_miss
 from bot.checks.spf.dns_session import BudgetExceeded, DnsSession, Query
 from bot.checks.spf.macros import BadSyntax, MacroString, expand, is_queryable, to_name
-from bot.checks.spf.messages import TREE_NOTES
+from bot.checks.spf.phrases import TREE_NOTES
 from bot.checks.spf.prefetch import mx_hosts
 from bot.checks.spf.record import All, Directive, Exists, Hosts, Include, Network, Ptr, Record, is_spf, parse_record
 from bot.checks.spf.result import MAX_LOOKUP_TERMS, MAX_NAMES
@@ -32,8 +33,8 @@ ADDRESS_RDTYPES = ("A", "AAAA")
 class RecordNode:
     """What one domain publishes: its SPF records (one is valid), and the parsed record.
 
-    `unanswered` is the reason of a DNS error, `error` a syntax error, `near_miss` a TXT record that
-    was meant as SPF but does not start like it. `targets` are the names that the reachable
+    `unanswered` is the reason of a DNS error, `error` a syntax error, `near_miss` a record that was
+    meant as SPF and is none. `targets` are the names that the reachable
     directives refer to and `redirect_target` that of redirect, empty if absent or dependent on the
     sender. `alias` is the name whose owner publishes the records, if the domain is an alias (CNAME).
     """
@@ -43,7 +44,7 @@ class RecordNode:
     alias: str = ""
     unanswered: str = ""
     texts: tuple[str, ...] = ()
-    near_miss: str = ""
+    near_miss: NearMiss | None = None
     error: Problem | None = None
     record: Record = field(default_factory=Record)
     targets: tuple[str, ...] = ()
@@ -96,6 +97,11 @@ class IncludeTree:
     def lookup_terms_under(self, domain: str) -> int:
         """The same number for one of the records; 0 for one that was not read."""
         return _lookup_terms(domain, self.nodes, {})
+
+    @property
+    def depends_on_sender(self) -> bool:
+        """Whether a record is named by macros of the sender, so that its lookups cannot be counted."""
+        return any(isinstance(directive.mechanism, Include) and not target for _, directive, target in self.walk())
 
     def walk(self) -> Iterator[tuple[RecordNode, Directive, str]]:
         """Yield every directive with its target, in evaluation order; each record once."""
@@ -158,7 +164,7 @@ async def _read_node(domain: str, top: str, session: DnsSession) -> RecordNode:
     texts = tuple(text for text in answer.records if is_spf(text))
     alias = answer.aliases[-1].lower().rstrip(".") if answer.aliases else ""
     if len(texts) != 1:
-        near_miss = next((text for text in answer.records if not texts and _is_near_miss(text)), "")
+        near_miss = None if texts else find_near_miss(answer.records, SPF)
         return RecordNode(domain, answer.exists, alias, texts=texts, near_miss=near_miss)
     try:
         record = parse_record(texts[0])
@@ -168,11 +174,6 @@ async def _read_node(domain: str, top: str, session: DnsSession) -> RecordNode:
     targets = tuple(_target(directive, values) for directive in record.reachable)
     redirect_target = _name(record.redirect, values) if record.redirect and record.default_directive is None else ""
     return RecordNode(domain, alias=alias, texts=texts, record=record, targets=targets, redirect_target=redirect_target)
-
-
-def _is_near_miss(text: str) -> bool:
-    start = text[:12].lower().strip("\"' ")
-    return start.startswith(("v=spf", "v:spf", "v = spf", "spf1", "spf v"))
 
 
 def _target(directive: Directive, values: Mapping[str, str]) -> str:
@@ -307,7 +308,8 @@ def _own_records(include_tree: IncludeTree) -> list[str] | None:
     root = include_tree.nodes.get(include_tree.domain)
     if root is None or root.unanswered:
         return None
-    return list(root.texts or filter(None, [root.near_miss]))
+    near_miss = root.near_miss
+    return list(root.texts) or ([near_miss.text] if near_miss and not near_miss.where else [])
 
 
 def tree_rows(include_tree: IncludeTree) -> list[dict[str, Any]]:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from bot.checks.lookups import organizational_domain
+from bot.checks.spf.allowed_networks import AllowedNetwork, allowed_networks, ipv4_addresses, trusted
 from bot.checks.spf.include_tree import UNBOUNDED, IncludeTree, RecordNode, published, tree_rows
-from bot.checks.spf.messages import AT_LEAST, CODES, PROBLEMS
-from bot.checks.spf.record import All, Directive, Network, Ptr
+from bot.checks.spf.messages import CODES
+from bot.checks.spf.phrases import AT_LEAST, PROBLEMS
+from bot.checks.spf.record import All, Network, Ptr
 from bot.checks.spf.result import MAX_LOOKUP_TERMS, MAX_NAMES, MAX_VOID_LOOKUPS, join_names
-from bot.inputs.domain_names import quoted
+from bot.checks.spf.skipped_terms import skipped_terms
+from bot.inputs.domain_names import display_domain, quoted
 from bot.models import Finding
 
 MAX_RECORD_BYTES = 450  # RFC 7208 §3.4: a longer record may not fit into one UDP response
+WIDE_ADDRESSES = 2**22  # a /10; the largest mail services list about a tenth of that
+WIDE_PREFIX_V6 = 20  # registries give a provider at most about a /20
+HALF_OF_IPV4 = 2**31
 MAX_RECORD_CHARS = 2000  # characters of a record in a finding's facts
+SHOWN_NAMES = frozenset({"domain", "where", "parent"})
 Findings = Iterator[Finding]
 
 
@@ -30,21 +38,26 @@ def lint(include_tree: IncludeTree) -> list[Finding]:
 
 
 def lookup_count(include_tree: IncludeTree) -> str:
-    """Return the number of DNS lookups as text, a lower bound if not all records were read."""
+    """Return the number of DNS lookups as text, a lower bound if not all records could be read."""
     count = str(include_tree.lookup_terms)
-    return AT_LEAST.format(count=count) if include_tree.stop_reason else count
+    is_bound = include_tree.stop_reason or include_tree.depends_on_sender
+    return AT_LEAST.format(count=count) if is_bound else count
 
 
 def _finding(include_tree: IncludeTree, code: str, variant: str = "", **values: object) -> Finding:
     text = CODES[code].variant(variant)
-    published_text = next(iter(include_tree.root.texts), include_tree.root.near_miss)
+    near_miss = include_tree.root.near_miss
+    published_text = next(iter(include_tree.root.texts), near_miss.text if near_miss else "")
     facts = {
         "record": published_text[:MAX_RECORD_CHARS] or None,
         "lookups": None if include_tree.lookup_terms >= UNBOUNDED else include_tree.lookup_terms,
         "path": list(include_tree.nodes),
         "where": values.get("where", values.get("parent", values.get("domain", include_tree.domain))),
     }
-    filled = text.fill({"domain": include_tree.domain, **values})
+    names = {"domain": include_tree.domain, **values}
+    filled = text.fill(
+        {key: display_domain(str(value)) if key in SHOWN_NAMES else value for key, value in names.items()}
+    )
     return Finding("spf", include_tree.domain, text.verdict, code, *filled, facts)
 
 
@@ -62,7 +75,8 @@ def _missing(include_tree: IncludeTree) -> Findings:
         yield _finding(include_tree, "spf.no-such-domain")
     else:
         variant = "near-miss" if node.near_miss else ""
-        yield _finding(include_tree, "spf.missing-record", variant, text=quoted(node.near_miss))
+        problem = node.near_miss.phrase(node.domain) if node.near_miss else ""
+        yield _finding(include_tree, "spf.missing-record", variant, problem=problem)
 
 
 def _multiple(include_tree: IncludeTree) -> Findings:
@@ -103,30 +117,47 @@ def _too_many_hosts(include_tree: IncludeTree) -> Findings:
 
 
 def _allows_everyone(include_tree: IncludeTree) -> Findings:
-    trusted = _trusted(include_tree)
-    for node, directive, _ in include_tree.walk():
-        if node.domain in trusted and directive.qualifier == "+" and _matches_all(directive):
-            yield _finding(include_tree, "spf.allows-everyone", where=node.domain, text=quoted(directive.text))
+    allowed = list(allowed_networks(include_tree))
+    whole = [(network.where, network.term) for network in allowed if network.network.prefixlen == 0]
+    domains = trusted(include_tree)
+    whole += [
+        (node.domain, directive.text)
+        for node, directive, _ in include_tree.walk()
+        if node.domain in domains and directive.qualifier == "+" and isinstance(directive.mechanism, All)
+    ]
+    for where, term in dict.fromkeys(whole):
+        yield _finding(include_tree, "spf.allows-everyone", where=where, text=quoted(term))
+    if not whole:
+        yield from _wide_networks(include_tree, allowed)
 
 
-def _trusted(include_tree: IncludeTree) -> set[str]:
-    """Return the domains whose pass is a pass of the top domain, over + includes and redirects."""
-    trusted: set[str] = set()
-    queue = [include_tree.domain]
-    while queue:
-        node = include_tree.nodes.get(queue.pop())
-        if node and node.domain not in trusted:
-            trusted.add(node.domain)
-            queue += [
-                node.redirect_target,
-                *(target for directive, target in node.directives_with_targets if directive.qualifier == "+"),
-            ]
-    return trusted
+def _wide_networks(include_tree: IncludeTree, allowed: list[AllowedNetwork]) -> Findings:
+    addresses = ipv4_addresses(network.network for network in allowed)
+    millions = {"count": round(addresses / 1_000_000)}
+    if addresses >= HALF_OF_IPV4:
+        yield _finding(include_tree, "spf.allows-everyone", "sum", **millions)
+        return
+    wide = {(network.where, network.term): network.network for network in allowed if _is_wide(network)}
+    for (where, term), network in wide.items():
+        values = {"where": where, "term": quoted(term), "count": round(network.num_addresses / 1_000_000)}
+        yield _finding(include_tree, "spf.wide-network", "ipv6" if network.version == 6 else "", **values)
+    if not wide and addresses >= WIDE_ADDRESSES:
+        yield _finding(include_tree, "spf.wide-network", "sum", **millions)
 
 
-def _matches_all(directive: Directive) -> bool:
-    mechanism = directive.mechanism
-    return isinstance(mechanism, All) or (isinstance(mechanism, Network) and mechanism.network.prefixlen == 0)
+def _is_wide(allowed: AllowedNetwork) -> bool:
+    network = allowed.network
+    return network.prefixlen <= WIDE_PREFIX_V6 if network.version == 6 else network.num_addresses >= WIDE_ADDRESSES
+
+
+def _skipped_terms(include_tree: IncludeTree) -> Findings:
+    """Of the domain's own records: what a provider's record skips changes nothing for the domain."""
+    organization = organizational_domain(include_tree.domain)
+    for node in include_tree.nodes.values():
+        if organizational_domain(node.alias or node.domain) == organization:
+            for skipped in skipped_terms(node.record):
+                values = {"where": node.domain, "term": quoted(skipped.term), **skipped.values}
+                yield _finding(include_tree, "spf.skipped-term", skipped.variant, **values)
 
 
 def _voids(include_tree: IncludeTree) -> Findings:
@@ -135,7 +166,8 @@ def _voids(include_tree: IncludeTree) -> Findings:
         yield _finding(include_tree, "spf.too-many-voids", names=join_names(dead_names))
         return
     for name in dead_names:
-        yield _finding(include_tree, "spf.dead-name", names=name)
+        where, terms = _terms_naming(include_tree, name)
+        yield _finding(include_tree, "spf.dead-name", names=name, where=where, term=terms)
     if ipv6_names := _before_ipv6(include_tree):
         yield _finding(include_tree, "spf.ipv6-voids", names=join_names(ipv6_names))
 
@@ -146,6 +178,17 @@ def _dead(include_tree: IncludeTree, rdtype: str) -> set[str]:
         for _, directive, target in include_tree.walk()
         for name in include_tree.dead_names(directive, target, rdtype)
     }
+
+
+def _terms_naming(include_tree: IncludeTree, name: str) -> tuple[str, str]:
+    """Return the first record with terms that look a dead name up, and these terms as published."""
+    terms = [
+        (node.domain, quoted(directive.text))
+        for node, directive, target in include_tree.walk()
+        if name in include_tree.dead_names(directive, target, "A")
+    ]
+    where = terms[0][0]
+    return where, join_names(list(dict.fromkeys(text for domain, text in terms if domain == where)))
 
 
 def _before_ipv6(include_tree: IncludeTree) -> list[str]:
@@ -199,6 +242,7 @@ RULES: tuple[Callable[[IncludeTree], Findings], ...] = (
     _lookups,
     _too_many_hosts,
     _allows_everyone,
+    _skipped_terms,
     _voids,
     _default,
     _ptr,
@@ -212,7 +256,7 @@ def _valid(include_tree: IncludeTree) -> Finding:
     variant = default.qualifier if default else ""
     if default and variant == "-" and include_tree.root.record.reachable == (default,):
         variant = "no-sender"
-    return _finding(include_tree, "spf.valid-record", variant, count=include_tree.lookup_terms)
+    return _finding(include_tree, "spf.valid-record", variant, count=lookup_count(include_tree))
 
 
 def _default_node(include_tree: IncludeTree) -> RecordNode:

@@ -23,7 +23,7 @@ _ESCAPES = {"%": "%", "_": " ", "-": "%20"}
 
 
 class BadSyntax(BadText):
-    """The text violates the grammar of RFC 7208; the problem is a key of `messages.PROBLEMS`."""
+    """The text violates the grammar of RFC 7208; the problem is a key of `phrases.PROBLEMS`."""
 
 
 @dataclass(frozen=True, slots=True)

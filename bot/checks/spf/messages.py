@@ -1,8 +1,8 @@
-"""Words of the SPF check: one row per finding code, sentences about problems, and notes of the include tree.
+"""Words of the SPF check: one row per finding code.
 
-Placeholders: {domain}, {ip}, {why} (the matching term and its chain), {used} (the limits used up), {problem} (a
-sentence below), {step} (a remediation below), {where} (the domain of the record), {term} (the mechanism to add),
-{size} in bytes, {names}, {count} (of lookups or records), {parent}, {text} (as published), {reason} (of a DNS error).
+Placeholders: {domain}, {ip}, {why} (the matching term and its chain), {used} (the limits used up), {problem} and {step}
+(of `phrases`), {where} (the domain of the record), {term} (to add, or as published), {size} in bytes, {names}, {count}
+(of lookups or records), {parent}, {text} (as published), {reason} (of a DNS error).
 """
 
 from __future__ import annotations
@@ -10,15 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.checks.finding_codes import FindingCode, FindingText
-from bot.checks.spf.result import PermErrorCause
+from bot.checks.spf.phrases import FEWER_LOOKUPS
 from bot.models import Verdict
 
 CHECK_AGAIN = "Check again in a few minutes."
 ADD_FIX = "If the address sends your mail, add it at the start of the record as ip4: or ip6:, which needs no lookup."
-FEWER_LOOKUPS = (
-    "Remove the includes of services you no longer use, or replace a and mx by ip4 and ip6, which need no lookup."
-)
-
 CODES: Mapping[str, FindingCode] = {
     "spf.pass": FindingCode(
         "The domain allows the address to send its mail.",
@@ -67,8 +63,8 @@ CODES: Mapping[str, FindingCode] = {
             ),
             "near-miss": FindingText(
                 verdict=Verdict.FAIL,
-                summary="{domain} has no SPF record: {text} does not start with v=spf1 and a space.",
-                remediation="Start that TXT record with v=spf1 and a space.",
+                summary="{domain} has no SPF record: {problem}",
+                remediation="Publish it as a TXT record at {domain} that starts with v=spf1 and a space.",
             ),
         },
     ),
@@ -256,10 +252,11 @@ CODES: Mapping[str, FindingCode] = {
     "spf.dead-name": FindingCode(
         "A name in the record has no DNS records (a void lookup).",
         "RFC 7208 §4.6.4",
-        "Remove the name from the record.",
+        "Remove the term from the record.",
         verdict=Verdict.WARN,
-        summary="The SPF record names {names}, which has no DNS records; the limit is 2 such void lookups.",
-        remediation="Remove {names} from the SPF record.",
+        summary="{term} in the SPF record of {where} matches nothing: {names} has no such DNS records; the limit is 2 "
+        "void lookups.",
+        remediation="Remove {term} from the TXT record of {where}, or publish the DNS records of {names}.",
     ),
     "spf.ipv6-voids": FindingCode(
         "For an IPv6 sender more than 2 names are void lookups, because mail servers have no AAAA record.",
@@ -277,6 +274,14 @@ CODES: Mapping[str, FindingCode] = {
         verdict=Verdict.FAIL,
         summary="{text} in the SPF record of {where} lets any address send as {domain}.",
         remediation="Use -all or ~all instead, and list the servers that send for {where}.",
+        variants={
+            "sum": FindingText(
+                verdict=Verdict.FAIL,
+                summary="The networks in the SPF record of {domain} add up to {count} million addresses: half of the "
+                "Internet or more may send as {domain}.",
+                remediation="List the networks that really send mail for {domain}, and nothing wider.",
+            )
+        },
     ),
     "spf.neutral-default": FindingCode(
         "The record ends in ?all, which neither allows nor forbids other senders.",
@@ -309,6 +314,72 @@ CODES: Mapping[str, FindingCode] = {
         "drops long DNS answers see no record.",
         remediation="Move some terms of {where} into a record of their own, and include that.",
     ),
+    "spf.skipped-term": FindingCode(
+        "A term of the record has no effect where it stands, or as it is spelled.",
+        "RFC 7208 §5.1, RFC 7208 §6",
+        "Move, correct or remove the term as the finding says.",
+        verdict=Verdict.FAIL,
+        summary="{term} in the SPF record of {where} has no effect.",
+        variants={
+            "after-all": FindingText(
+                verdict=Verdict.WARN,
+                summary="{term} in the SPF record of {where} stands after {default}, so receivers never read it.",
+                remediation="Move {term} in front of {default}, or remove it if nothing of yours sends by it.",
+            ),
+            "redirect": FindingText(
+                verdict=Verdict.WARN,
+                summary="{term} in the SPF record of {where} has no effect, because the record also has {default}.",
+                remediation="Remove {default} if the other record is to decide; else remove {term}.",
+            ),
+            "modifier": FindingText(
+                verdict=Verdict.FAIL,
+                summary="{term} in the SPF record of {where} means nothing to receivers, so it lets no server send.",
+                remediation="Write {right} instead of {term}.",
+            ),
+            "version": FindingText(
+                verdict=Verdict.WARN,
+                summary="The SPF record of {where} has v=spf1 twice, as if two records were run together; receivers "
+                "skip the second one and some reject the record.",
+                remediation="Remove the second v=spf1, and keep one all, at the end.",
+            ),
+            "mapped": FindingText(
+                verdict=Verdict.FAIL,
+                summary="{term} in the SPF record of {where} never matches: receivers take such a sender as IPv4.",
+                remediation="Write {right} instead of {term}.",
+            ),
+            "shadowed": FindingText(
+                verdict=Verdict.WARN,
+                summary="{term} in the SPF record of {where} forbids nothing: {earlier} in front of it matches first.",
+                remediation="Move {term} in front of {earlier}.",
+            ),
+            "repeated": FindingText(
+                verdict=Verdict.WARN,
+                summary="{term} stands more than once in the SPF record of {where} and costs its lookups each time.",
+                remediation="Remove the repetition of {term}.",
+            ),
+        },
+    ),
+    "spf.wide-network": FindingCode(
+        "The record lets millions of addresses send, a /10 of IPv4 or more, or a /20 of IPv6.",
+        "RFC 7208 §11.1",
+        "List the networks that really send your mail.",
+        verdict=Verdict.WARN,
+        summary="{term} in the SPF record of {where} lets {count} million addresses send as {domain}.",
+        remediation="List the networks of {where} that really send mail instead of {term}.",
+        variants={
+            "ipv6": FindingText(
+                verdict=Verdict.WARN,
+                summary="{term} in the SPF record of {where} lets a network as large as a whole provider send as "
+                "{domain}.",
+                remediation="List the networks of {where} that really send mail instead of {term}.",
+            ),
+            "sum": FindingText(
+                verdict=Verdict.WARN,
+                summary="The networks in the SPF record of {domain} add up to {count} million addresses that may send.",
+                remediation="Remove the networks and includes that no longer send your mail.",
+            ),
+        },
+    ),
     "spf.no-answer": FindingCode(
         "DNS gave no answer about a record, or the check stopped at its own limit.",
         "RFC 7208 §4.4",
@@ -323,70 +394,4 @@ CODES: Mapping[str, FindingCode] = {
             )
         },
     ),
-}
-
-ADD_ADDRESS = "If {ip} sends your mail, add {term} to the SPF record of {domain}."  # the whole report may know better
-CAUSE_STEPS: Mapping[PermErrorCause, str] = {
-    PermErrorCause.SYNTAX: "Correct that part of the TXT record of {where}.",
-    PermErrorCause.MULTIPLE_RECORDS: "Merge the SPF records of {where} into one TXT record and delete the others.",
-    PermErrorCause.MISSING_RECORD: "Remove that name from the TXT record of {where}, or correct its spelling.",
-    PermErrorCause.LOOKUPS: FEWER_LOOKUPS,
-    PermErrorCause.VOID_LOOKUPS: "Remove {names} from the SPF record of {domain} and of what it includes.",
-    PermErrorCause.MX_HOSTS: "List the mail servers as ip4 and ip6 instead of mx.",
-}
-NO_MATCH, MATCH, CHAIN = "no term matches", "{term} matches", ", via {chain}"
-LOOKUPS_USED, VOIDS_USED = "{count} of 10 lookups", ", {count} of 2 void lookups"
-AT_LEAST, THE_NAMES = "at least {count}", "the names"
-
-PROBLEMS: Mapping[str, str] = {
-    # of a record
-    "version": "{text} does not start with v=spf1 and a space.",
-    "duplicate": "{name}= occurs twice in the record; it may occur once.",
-    "unknown": "{term} is not a term of SPF.",
-    "unknown-colon": "{term} is not a term of SPF; write {name}= instead of {name}:.",
-    "unknown-mistake": "{term} is not a term of SPF; write {right} instead of {name}.",
-    "unknown-comma": "{term} is not a term of SPF; terms are separated by spaces, not by commas.",
-    "joined": "{term} is two terms run together; put a space in front of {second}: TXT strings are joined without one.",
-    "all": "{term} is wrong: all takes nothing after it.",
-    "prefix": "{term} ends in something that is not a prefix length such as /24 or /24//64.",
-    "long-prefix": "{term} has a prefix length above /{limit}.",
-    "no-colon": "{term} needs a colon and a domain name.",
-    "no-domain": "{term} names no domain.",
-    "address": "{term} holds an address; an address is written as ip4: or ip6:.",
-    "not-a-network": "{term} is not an address or a network; write it like {example}.",
-    "not-a-network-4": "{term} is not an IPv4 address or network.",
-    "not-a-network-6": "{term} is not an IPv6 address or network.",
-    "domain-missing": "A domain name is missing.",
-    "not-a-domain": "{text} is not a full domain name.",
-    "macro-in-record": "The macro %{{{letter}}} in {text} is allowed only in the text of an explanation.",
-    "not-a-macro": "The % in {text} does not start a macro of SPF.",
-    "character": "{text} contains a character that SPF does not allow.",
-    "no-parts": "{text} keeps 0 parts of its value; the number must be at least 1.",
-    # of an evaluation
-    "redirect": "The record of {domain} redirects to {target}, which has no SPF record.",
-    "include": "The record of {domain} includes {target}, which has no SPF record.",
-    "multiple": "{domain} has {count} SPF records; one is allowed.",
-    "mx-hosts": "{domain} has {count} MX records; the limit is 10.",
-    "voids": "{names} have no DNS records; the limit is 2 void lookups.",
-    "lookups": "The record needs more than 10 DNS lookups.",
-    "unanswered": "DNS gave no answer about {query} ({reason}).",
-    # of the check itself
-    "slow": "The check stopped because DNS was too slow.",
-    "timeout": "The check stopped after {seconds:g} seconds.",
-    "queries": "The check stopped after {count} DNS queries.",
-    "budget": "The whole check had used up its DNS queries, so SPF was not finished.",
-    "records": "More than {count} SPF records are connected under {domain}; the rest was not read.",
-}
-TREE_NOTES: Mapping[str, str] = {
-    "void": "no DNS records",
-    "loop": "include loop",
-    "repeated": "as above",
-    "sender": "depends on the sender",
-    "unread": "not read",
-    "unanswered": "no answer",
-    "syntax": "syntax error",
-    "no-record": "no SPF record",
-    "no-domain": "does not exist",
-    "several": "{count} records",
-    "more": "and more",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from bot.checks.spf.macros import BadSyntax, MacroString, parse, parse_domain
 from bot.inputs.domain_names import quoted
@@ -19,7 +19,8 @@ _CIDR = r"(0|[1-9][0-9]{0,2})"
 _HOSTS = re.compile(rf"(?::(.*?))?(?:/{_CIDR})?(?://{_CIDR})?", re.DOTALL)
 _NETWORK = re.compile(rf":([0-9a-f.:]+)(?:/{_CIDR})?", re.IGNORECASE)
 _SECOND_TERM = re.compile(r".(?:include:|exists:|ip4:|ip6:|redirect=|v=spf1)", re.IGNORECASE | re.DOTALL)
-_MISTAKES = {"ip": "ip4", "ipv4": "ip4", "ipv6": "ip6", "prt": "ptr", "inc": "include", "exist": "exists"}
+_HOST_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.[a-z]{2,}", re.IGNORECASE | re.ASCII)
+MISTAKES = {"ip": "ip4", "ipv4": "ip4", "ipv6": "ip6", "prt": "ptr", "inc": "include", "exist": "exists"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,8 @@ def _directive(term: str) -> Directive:
     try:
         return Directive(parts[1] or "+", parse_mechanism(term, name, parts[3]), term)
     except BadSyntax:
+        if "," in term:
+            raise BadSyntax("unknown-comma", term=quoted(term)) from None
         if second_term := _SECOND_TERM.search(parts[3][1:]):
             second = quoted(second_term.group()[1:])
             raise BadSyntax("joined", term=quoted(term), second=second) from None
@@ -172,9 +175,13 @@ def _directive(term: str) -> Directive:
 def _unknown(term: str, name: str) -> BadSyntax:
     if name in ("redirect", "exp"):
         return BadSyntax("unknown-colon", term=quoted(term), name=name)
-    if name in _MISTAKES:
-        return BadSyntax("unknown-mistake", term=quoted(term), name=name, right=_MISTAKES[name])
-    return BadSyntax("unknown-comma" if term.endswith(",") else "unknown", term=quoted(term))
+    if name in MISTAKES:
+        return BadSyntax("unknown-mistake", term=quoted(term), name=name, right=MISTAKES[name])
+    if "," in term:
+        return BadSyntax("unknown-comma", term=quoted(term))
+    if network := _bare_network(term):
+        return BadSyntax("unknown-address", term=quoted(term), right=quoted(f"ip{network.version}:{term}"))
+    return BadSyntax("unknown-name" if _HOST_NAME.fullmatch(term) else "unknown", term=quoted(term))
 
 
 def _all(term: str, _name: str, rest: str) -> All:
@@ -230,6 +237,7 @@ _MECHANISMS: Mapping[str, Callable[[str, str, str], Mechanism]] = {
     "ip6": _ip6,
     "exists": _exists,
 }
+MECHANISM_NAMES = frozenset(_MECHANISMS)
 
 
 def _required(term: str, rest: str) -> MacroString:
@@ -264,6 +272,13 @@ def _prefix(term: str, digits: str | None, limit: int) -> int:
     if digits is not None and int(digits) > limit:
         raise BadSyntax("long-prefix", term=quoted(term), limit=limit)
     return limit if digits is None else int(digits)
+
+
+def _bare_network(term: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(term, strict=False)
+    except ValueError:
+        return None
 
 
 def _is_address(text: str) -> bool:

@@ -34,6 +34,7 @@ class PermErrorCause(StrEnum):
     SYNTAX = "syntax"
     MULTIPLE_RECORDS = "several-records"
     MISSING_RECORD = "no-record"
+    MISSING_FROM_MACRO = "no-record-of-macro"
     LOOKUPS = "lookups"
     VOID_LOOKUPS = "voids"
     MX_HOSTS = "mail-servers"

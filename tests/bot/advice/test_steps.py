@@ -111,6 +111,8 @@ async def test_key_of_a_service_is_replaced_at_the_service() -> None:
     [
         ({"MX": ["0 ."], "TXT": ["v=spf1 -all"]}, "v=DMARC1; p=reject"),
         (OWN, f"v=DMARC1; p=none; rua=mailto:dmarc@{D}"),
+        (OWN | {"TXT": ["v=spf1 -all"]}, f"v=DMARC1; p=none; rua=mailto:dmarc@{D}"),
+        ({"A": ["198.51.100.9"], "TXT": ["v=spf1 -all"]}, "v=DMARC1; p=reject"),
         ({"MX": ["0 ."]}, None),
     ],
 )
@@ -174,3 +176,55 @@ async def test_shared_address_without_a_known_include_gets_the_one_of_the_accoun
     }
     finding = finding_with(await report_of(zone, "198.51.100.60"), "spf.fail")
     assert "add the include that the Proofpoint admin center" in finding.remediation
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ("v=spf1 -all include:_spf.google.com", "Move “include:_spf.google.com” in front of -all"),
+        ("v=spf1 ip4=203.0.113.9 -all", "Write “ip4:203.0.113.9” instead"),
+        ("v=spf1 ip6:::ffff:203.0.113.9 -all", "Write “ip4:203.0.113.9” instead"),
+        ("v=spf1 -ip4:203.0.113.9 mx ~all", "“-ip4:203.0.113.9” in the SPF record of firm.example names 203.0.113.9"),
+        ("v=spf1 ~ip4:203.0.113.0/28 mx -all", "“~ip4:203.0.113.0/28” in the SPF record"),
+    ],
+)
+async def test_unlisted_address_step_corrects_the_term_that_is_there(record: str, words: str) -> None:
+    report = await report_of({D: OWN | {"TXT": [record]}}, "203.0.113.9")
+    finding = next(finding for finding in report.findings if finding.code in ("spf.fail", "spf.softfail"))
+    assert finding.remediation.startswith(words)
+    assert finding.facts["change"]["new"] is None
+
+
+@pytest.mark.parametrize(
+    ("apex", "found"),
+    [
+        (OWN | {"TXT": ["v=spf1 -all"]}, True),
+        (OWN | {"TXT": ["v=spf1 mx -all"]}, False),
+        ({"MX": ["0 ."], "TXT": ["v=spf1 -all"]}, False),
+        ({"A": ["198.51.100.9"], "TXT": ["v=spf1 -all"]}, False),
+        ({"MX": ["10 192.0.2.1"], "TXT": ["v=spf1 -all"]}, False),
+    ],
+)
+async def test_record_without_sender_beside_mail_servers_warns(apex: dict[str, Any], found: bool) -> None:
+    codes = [finding.code for finding in (await report_of({D: apex})).findings]
+    assert ("spf.no-sender" in codes) == found
+
+
+@pytest.mark.parametrize(
+    ("record", "new"),
+    [
+        ("v=spf1 ip4:203.0.113.9, ip4:203.0.113.10 ~all", "v=spf1 ip4:203.0.113.9 ip4:203.0.113.10 ~all"),
+        ("v=spf1 a,mx -all", "v=spf1 a mx -all"),
+        ("v=spf1 203.0.113.0/28 2001:db8::9 -all", "v=spf1 ip4:203.0.113.0/28 ip6:2001:db8::9 -all"),
+        ("v=spf1 ipv4:203.0.113.9 -all", "v=spf1 ip4:203.0.113.9 -all"),
+        ("v=spf1 ip4:203.0.113.999 -all", None),
+        ("v=spf1 server mx -all", None),
+    ],
+)
+@pytest.mark.parametrize(("ip", "code"), [("", "spf.syntax-error"), ("203.0.113.9", "spf.permanent-error")])
+async def test_misspelled_record_is_corrected_where_its_meaning_is_clear(
+    record: str, new: str | None, ip: str, code: str
+) -> None:
+    finding = finding_with(await report_of({D: OWN | {"TXT": [record]}}, ip), code)
+    assert (finding.facts.get("change") or {}).get("new") == new
+    assert new is None or finding.remediation.endswith(f"to: {new}")

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bot.inputs.domain_names import BadDomain, display_domain, find_lookalike, organizational_domain, parse_domain
+from bot.inputs.domain_names import (
+    BadDomain,
+    display_domain,
+    find_lookalike,
+    organizational_domain,
+    parse_dns_name,
+    parse_domain,
+)
 from tests.support.cpu_growth import LINEAR, cpu_growth
 
 
@@ -19,11 +26,21 @@ from tests.support.cpu_growth import LINEAR, cpu_growth
         ("r3---sn.example.com", "r3---sn.example.com"),
         ("github.io", "github.io"),
         ("mail.top-level-unknown", "mail.top-level-unknown"),
+        ("xn--i-7iq.example", "xn--i-7iq.example"),  # IDNA 2008 refuses it, DNS does not
+        ("xn--ls8h.example", "xn--ls8h.example"),  # a symbol, as registries sold them before
+        ("xn--i-7iq.müller.example", "xn--i-7iq.xn--mller-kva.example"),
+        ("mail_out.example.com", "mail_out.example.com"),
+        ("bounces_1.example.com", "bounces_1.example.com"),
     ],
 )
 def test_parse_domain_gives_a_labels(typed: str, domain: str) -> None:
     assert parse_domain(typed) == domain
     assert parse_domain(domain) == domain
+
+
+@pytest.mark.parametrize("name", ["com", "co.uk", "example.com"])
+def test_parse_dns_name_takes_a_public_suffix(name: str) -> None:
+    assert parse_dns_name(name.upper()) == name
 
 
 def test_parse_domain_overlong_text_is_refused_in_linear_time() -> None:
@@ -39,7 +56,7 @@ def test_parse_domain_overlong_text_is_refused_in_linear_time() -> None:
     [
         ("example.com", "example.com"),
         ("xn--mller-kva.example", "müller.example (xn--mller-kva.example)"),
-        ("xn--broken-.example", "xn--broken-.example (xn--broken-.example)"),
+        ("xn--broken-.example", "xn--broken-.example"),
     ],
 )
 def test_display_domain_idn_has_both_forms(domain: str, text: str) -> None:

@@ -8,12 +8,14 @@ from bot.checks import dmarc
 from bot.models import CheckRequest, Finding, Target, Verdict
 from tests.support.dns_world import World, Zone
 
+LONG_HOST = ".".join(["a" * 60] * 4) + ".example"
 RUA = "rua=mailto:dmarc@example.com"
 
 
 def zone(text: str | list[str]) -> Zone:
     records = text if isinstance(text, list) or text in ("timeout", "servfail") else [text]
-    return {"example.com": {"A": ["203.0.113.5"]}, "_dmarc.example.com": {"TXT": records}}
+    hosts = {"example.com": {"A": ["203.0.113.5"]}, "example.net": {"MX": ["10 mx.example.net"]}}
+    return {**hosts, LONG_HOST: {"A": ["203.0.113.5"]}, "_dmarc.example.com": {"TXT": records}}
 
 
 async def run_check(world: Zone, domain: str = "example.com") -> list[Finding]:
@@ -29,7 +31,8 @@ WORLDS: list[tuple[Zone, list[tuple[str, Verdict]]]] = [
     (zone(["v=DMARC1; p=none", "v=DMARC1; p=reject"]), [("dmarc.several", Verdict.FAIL)]),
     (zone("v=DMARC1; p=quarentine"), [("dmarc.invalid", Verdict.FAIL)]),
     (zone(f"v=DMARC1; p=quarentine; {RUA}"), [("dmarc.no-policy", Verdict.FAIL)]),
-    (zone(f"v=DMARC1; {RUA}"), [("dmarc.no-policy", Verdict.FAIL)]),
+    (zone(f"v=DMARC1; {RUA}"), [("dmarc.monitoring-only", Verdict.WARN)]),
+    (zone("v=DMARC1; p=none; pct=20"), [("dmarc.monitoring-only", Verdict.WARN), ("dmarc.removed-tag", Verdict.PASS)]),
     (zone("v=DMARC1; p=reject; t=y"), [("dmarc.testing", Verdict.WARN)]),
     (zone("v=DMARC1; p=none; t=y"), [("dmarc.monitoring-only", Verdict.WARN)]),
     (zone("v=DMARC1; p=reject; sp=none"), [("dmarc.ok", Verdict.PASS), ("dmarc.sp-none", Verdict.WARN)]),
@@ -67,7 +70,7 @@ async def test_dmarc_finding_has_remediation_unless_it_passes() -> None:
         ("a@example.net", "example.com._report._dmarc.example.net", ["v=DMARC1;", "else"], True),
         ("a@example.net", "example.com._report._dmarc.example.net", ["v=spf1"], False),
         ("a@example.net", "", [], False),
-        ("a@" + ".".join(["a" * 60] * 4) + ".example", "", [], False),
+        (f"a@{LONG_HOST}", "", [], False),
     ],
 )
 async def test_dmarc_external_report_address_needs_authorization(

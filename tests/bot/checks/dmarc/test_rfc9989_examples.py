@@ -74,7 +74,8 @@ async def test_discover_owner_record_gives_policy(domain: str, zone: Zone, polic
 )
 async def test_dmarc_third_party_reports_need_authorization(domain: str, record: str) -> None:
     request = CheckRequest(Target(domain=domain))
-    zone: Zone = {domain: {"A": ["203.0.113.5"]}, f"_dmarc.{domain}": {"TXT": [record]}}
+    hosts = {name: {"A": ["203.0.113.5"]} for name in (domain, "example.com", "thirdparty.example.net")}
+    zone: Zone = {**hosts, f"_dmarc.{domain}": {"TXT": [record]}}
     unauthorized, authorized = [
         {finding.code for finding in await dmarc.check(request, World({**zone, **extra_zone}))}
         for extra_zone in ({}, AUTHORIZED)

@@ -29,6 +29,8 @@ ZONE: Mapping[str, Mapping[str, Any]] = {
     "open-below.example": {"TXT": ["v=spf1 include:open.example -all"]},
     "doubted.example": {"TXT": ["v=spf1 ?include:open.example -all"]},
     "wide.example": {"TXT": ["v=spf1 ip4:0.0.0.0/0 -all"]},
+    "eighth.example": {"TXT": ["v=spf1 ip4:45.0.0.0/8 -all"]},
+    "unread.example": {"TXT": ["v=spf1 -all include:_spf.example.net"]},
     "ptr.example": {"TXT": ["v=spf1 ptr -all"]},
     "big.example": {"TXT": ["v=spf1 ip4:192.0.2.1 " + " ".join(f"include:i{n}.example" for n in range(12)) + " -all"]},
     **{

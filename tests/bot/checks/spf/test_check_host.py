@@ -11,7 +11,7 @@ import pytest
 
 from bot.checks.spf.check_host import check_host
 from bot.checks.spf.dns_session import DEFAULT_LIMITS, Limits
-from bot.checks.spf.messages import PROBLEMS
+from bot.checks.spf.phrases import PROBLEMS
 from bot.checks.spf.result import PermErrorCause, ResultCode, SpfResult, to_json
 from bot.models import DnsAnswer, Lookup, LookupFailed
 from tests.support.dns_world import World

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -114,7 +115,8 @@ from tests.support.dns_world import World
             "soft.example",
             "warn",
             "dead-name",
-            "The SPF record names gone.example, which has no DNS records; the limit is 2 such void lookups.",
+            "“a:gone.example” in the SPF record of soft.example matches nothing: gone.example has no such DNS "
+            "records; the limit is 2 void lookups.",
         ),
         (
             "dual.example",
@@ -201,3 +203,36 @@ async def test_spf_endless_tree_stops_after_forty_records() -> None:
     results = await check(CheckRequest(Target(domain="tree.example")), endless)
     assert [finding.code for finding in results] == ["spf.too-many-lookups", "spf.no-answer"]
     assert "needs at least 40 DNS lookups" in results[0].summary
+
+
+@pytest.mark.parametrize(
+    ("name", "rdtype", "part"),
+    [
+        ("_spf.example.com", "TXT", "stands at _spf.example.com; receivers look for it at example.com only"),
+        ("spf.example.com", "TXT", "stands at spf.example.com"),
+        ("example.com.example.com", "TXT", "the DNS editor has added the domain once more"),
+        ("example.com", "SPF", "has the record type SPF"),
+    ],
+)
+@pytest.mark.parametrize("ip", [None, "192.0.2.1"])
+async def test_spf_misplaced_record_is_shown(name: str, rdtype: str, part: str, ip: str | None) -> None:
+    zone = {"example.com": {"TXT": ["hello"]}}
+    zone.setdefault(name, {})[rdtype] = ["v=spf1 mx -all"]
+    target = Target(ip_address(ip) if ip else None, "example.com")
+    finding = (await check(CheckRequest(target), World(zone)))[0]
+    assert finding.code == "spf.missing-record"
+    assert part in finding.summary
+
+
+async def test_spf_dead_name_has_the_terms_of_the_record() -> None:
+    zone = {"example.com": {"TXT": ["v=spf1 a mx -all"]}}
+    (finding,) = await check(CheckRequest(Target(domain="example.com")), World(zone))
+    assert finding.remediation.startswith("Remove “a” and “mx” from the TXT record of example.com")
+
+
+async def test_spf_name_made_by_a_macro_is_never_to_be_removed() -> None:
+    zone = {"example.com": {"TXT": ["v=spf1 include:%{i}._spf.example.net -all"]}}
+    (finding,) = await check(CheckRequest(Target(ip_address("192.0.2.1"), "example.com")), World(zone))
+    assert finding.code == "spf.permanent-error"
+    assert "Remove" not in finding.remediation
+    assert "Macros make that name from the sender" in finding.remediation

@@ -23,7 +23,7 @@ from bot.checks.spf.macros import (
     parse_explanation,
     to_name,
 )
-from bot.checks.spf.messages import PROBLEMS
+from bot.checks.spf.phrases import PROBLEMS
 
 SENDER = "strong-bad@email.example.com"
 

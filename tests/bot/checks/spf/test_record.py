@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.checks.spf.macros import BadSyntax, parse, parse_domain
-from bot.checks.spf.messages import PROBLEMS
+from bot.checks.spf.phrases import PROBLEMS
 from bot.checks.spf.record import (
     All,
     Directive,
