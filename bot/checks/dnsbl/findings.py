@@ -103,12 +103,12 @@ def _listed(zone: Zone, name: QueriedName, role: Role, classification: Classific
     unknown = _unknown_code(zone.blocklist, classification.unrecognized)
     codes = sorted((*classification.codes, *unknown), key=lambda code: _rank(code, role, code in unknown))
     worst, verdict = codes[0], verdict_of(codes[0], role)
+    steps = _removal_steps(zone.blocklist, [code for code in codes if code not in unknown], role)
     code = UNRECOGNIZED if worst in unknown else EFFECT_CODES[worst.effect]
     text = CODES[code].variant(role)
     if name.is_providers:  # its user can neither change nor delist it
-        code, verdict = EFFECT_CODES[Effect.INFO], Verdict.PASS
+        code, verdict, steps = EFFECT_CODES[Effect.INFO], Verdict.PASS, {}
         text = CODES[code].variant("provider")
-    steps = _removal_steps(zone.blocklist, [code for code in codes if code not in unknown], role)
     values = {
         "subject": name.display,
         "listing": _listing(codes),

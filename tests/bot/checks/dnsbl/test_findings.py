@@ -111,6 +111,7 @@ def test_listing_of_a_providers_name_has_no_removal_form() -> None:
     zone = zone_of("spamhaus-dbl")
     finding = finding_of(zone, (codes_of(zone)[0],), is_providers=True)
     assert {link.label for link in finding.links} == {LOOKUP_PAGE}
+    assert steps_of(finding_of(zone_of("spamhaus-zen"), zen_codes("xbl", "pbl"), is_providers=True)) == []
 
 
 def test_many_flags_are_counted_beyond_the_third() -> None:
