@@ -21,10 +21,13 @@ ZONE: Zone = {
     "mail.example.com": {"A": ["192.0.2.25"]},
     "other.example.com": {"A": ["192.0.2.25"]},
     "example.com": {"TXT": ["v=spf1 ip4:192.0.2.25 -all"], "MX": ["10 mail.example.com"]},
-    "_dmarc.example.com": {"TXT": ["v=DMARC1; p=reject; rua=mailto:dmarc@example.com"]},
+    "reports.example.net": {"MX": ["10 mx.reports.example.net"]},
+    "mx.reports.example.net": {"A": ["198.51.100.9"]},
+    "example.com._report._dmarc.reports.example.net": {"TXT": ["v=DMARC1"]},
+    "_dmarc.example.com": {"TXT": ["v=DMARC1; p=reject; rua=mailto:dmarc@reports.example.net"]},
 }
 PTR, DMARC, DOMAIN = "25.2.0.192.in-addr.arpa", "_dmarc.example.com", "example.com"
-SPF, REJECT = "v=spf1 ip4:192.0.2.25 -all", "p=reject; rua=mailto:dmarc@example.com"
+SPF, REJECT = "v=spf1 ip4:192.0.2.25 -all", "p=reject; rua=mailto:dmarc@reports.example.net"
 ELEVEN_LOOKUPS = f"v=spf1 {' '.join(['exists:mail.example.com'] * 11)} -all"
 VOID_LOOKUPS = "v=spf1 a:one.example.com a:two.example.com a:three.example.com ip4:192.0.2.25 -all"
 
@@ -52,7 +55,7 @@ async def poll(story: RecordStory, zone: Zone, role: Role = Role.MTA) -> list[st
 
 LAST_GOOD = {
     PTR: "mail.example.com",
-    DMARC: "v=DMARC1; p=reject; rua=mailto:dmarc@example.com",
+    DMARC: "v=DMARC1; p=reject; rua=mailto:dmarc@reports.example.net",
     DOMAIN: "10 mail.example.com",
 }
 
@@ -85,7 +88,7 @@ async def poll_twice(story: RecordStory, zone: Zone, role: Role = Role.MTA) -> l
             "10 mail.example.com",
             "10 other.example.com",
         ),
-        (DOMAIN, {"TXT": ["v=spf1 ip4:192.0.2.25 -all"]}, "opened +dmarc: +mx:", "10 mail.example.com", ""),
+        (DOMAIN, {"TXT": ["v=spf1 ip4:192.0.2.25 -all"]}, "opened +mx:", "10 mail.example.com", ""),
     ],
 )
 async def test_config_change_alerts_with_both_values(
