@@ -14,12 +14,21 @@ HOSTS: Zone = {
     "mx2.example.com": {"AAAA": ["2001:db8::5"]},
     "alias.example.com": {"CNAME": ["mx1.example.com"]},
     "slow.example.com": {"*": "timeout"},
+    "inner.example.com": {"A": ["10.0.0.25", "192.168.1.25"]},
+    "self.example.com": {"A": ["127.0.0.1"], "AAAA": ["::1"]},
+    "mixed.example.com": {"A": ["10.0.0.25", "203.0.113.7"]},
     "half.example.com": {"A": ["203.0.113.6"], "AAAA": "servfail"},
 }
 CASES: list[tuple[Zone, list[tuple[str, Verdict]]]] = [
     ({DOMAIN: {"MX": ["10 mx1.example.com", "20 mx2.example.com"]}}, [("mx.ok", Verdict.PASS)]),
     ({DOMAIN: {"MX": ["10 MX1.example.com."]}}, [("mx.ok", Verdict.PASS)]),
     ({DOMAIN: {"MX": ["10 half.example.com"]}}, [("mx.ok", Verdict.PASS)]),
+    ({DOMAIN: {"MX": ["10 mx2.example.com"]}}, [("mx.ipv6-only", Verdict.WARN)]),
+    ({DOMAIN: {"MX": ["10 mx2.example.com", "20 slow.example.com"]}}, [("mx.no-answer", Verdict.UNKNOWN)]),
+    ({DOMAIN: {"MX": ["10 inner.example.com"]}}, [("mx.unreachable", Verdict.FAIL)]),
+    ({DOMAIN: {"MX": ["10 self.example.com", "20 mx1.example.com"]}}, [("mx.unreachable", Verdict.FAIL)]),
+    ({DOMAIN: {"MX": ["10 mixed.example.com"]}}, [("mx.ok", Verdict.PASS)]),
+    ({DOMAIN: {"MX": ["10 localhost."]}}, [("mx.unreachable", Verdict.FAIL)]),
     ({DOMAIN: {"MX": ["0 ."]}}, [("mx.null", Verdict.WARN)]),
     ({DOMAIN: {"MX": ["0 ."], "TXT": ["hello", "v=spf1  -ALL"]}}, [("mx.parked", Verdict.PASS)]),
     ({DOMAIN: {"MX": ["0 ."], "TXT": ["v=spf1 mx -all"]}}, [("mx.null", Verdict.WARN)]),
@@ -80,3 +89,26 @@ async def test_mx_without_domain_sends_no_query() -> None:
     world = World({})
     assert await mx.check(CheckRequest(Target.of("203.0.113.5")), world) == []
     assert world.queries == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("mail.example.com.example.com", True),
+        ("example.com.example.com", True),
+        ("192.0.2.9.example.com", True),
+        ("mail.example.com", False),
+        ("mail.example.net", False),
+    ],
+)
+async def test_mx_name_without_its_dot_is_named_as_such(name: str, expected: bool) -> None:
+    (finding,) = await run_check({DOMAIN: {"MX": [f"10 {name}"]}})
+    assert finding.code == "mx.unresolvable"
+    assert ("with a dot at its end" in finding.remediation) == expected
+
+
+@pytest.mark.parametrize(("records", "expected"), [(["10 ."], True), (["0 ."], False)])
+async def test_null_mx_preference_other_than_zero_is_named(records: list[str], expected: bool) -> None:
+    for texts in ([], ["v=spf1 -all"]):
+        (finding,) = await run_check({DOMAIN: {"MX": records, "TXT": texts}})
+        assert ("RFC 7505 wants 0" in finding.summary) == expected
