@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bot.checks.dkim.key_record import BadKey, BadRecord, KeyRecord, is_key_record, parse
+from bot.checks.dkim.key_record import BadKey, BadRecord, KeyRecord, are_halves, is_key_record, is_other_record, parse
 from bot.checks.dkim.messages import CODES, PROBLEMS
 from bot.checks.dkim.selectors import MAX_SELECTORS, candidate_selectors, recognize
 from bot.checks.finding_codes import FindingText
@@ -41,12 +41,16 @@ class SelectorRecords:
 
 @dataclass(frozen=True, slots=True)
 class SelectorResult:
-    """Finding code of one selector, with the parsed record or the reason why it is invalid."""
+    """Finding code of one selector, with the parsed record or the reason why it is invalid.
+
+    `variant` names the special case of the code.
+    """
 
     selector: SelectorRecords
     code: str
     record: KeyRecord | None = None
     problem: str = ""
+    variant: str = ""
 
     @property
     def bits(self) -> int:
@@ -94,14 +98,15 @@ def evaluate_selector(selector: SelectorRecords) -> SelectorResult:
     """Return the finding code for one selector."""
     if selector.unanswered:
         return SelectorResult(selector, "dkim.no-answer", problem=selector.unanswered)
-    if len(selector.texts) != 1:
-        return SelectorResult(selector, "dkim.several-records" if selector.texts else "dkim.missing-key")
+    texts = [text for text in selector.texts if not is_other_record(text)]
+    if len(texts) != 1:
+        variant = "halves" if are_halves(texts) else ""
+        return SelectorResult(selector, "dkim.several-records" if texts else "dkim.missing-key", variant=variant)
     try:
-        record = parse(selector.texts[0])
-    except BadRecord as error:
-        return SelectorResult(selector, "dkim.bad-record", problem=error.problem.phrase(PROBLEMS))
-    except BadKey as error:
-        return SelectorResult(selector, "dkim.broken-key", problem=error.problem.phrase(PROBLEMS))
+        record = parse(texts[0])
+    except (BadRecord, BadKey) as error:
+        code = "dkim.bad-record" if isinstance(error, BadRecord) else "dkim.broken-key"
+        return SelectorResult(selector, code, None, error.problem.phrase(PROBLEMS), error.problem.key)
     return SelectorResult(selector, next((code for code, matches in RULES if matches(record)), "dkim.ok"), record)
 
 
@@ -127,7 +132,7 @@ def _flag_ed25519_only(result: SelectorResult) -> SelectorResult:
 
 
 async def _lookup_selectors(domain: str, selectors: Sequence[str], lookup: Lookup) -> list[SelectorRecords]:
-    names = [f"{selector.lower()}._domainkey.{domain}" for selector in selectors]
+    names = [f"{_label(selector, domain)}._domainkey.{domain}" for selector in selectors]
     replies = await lookup_concurrently(lookup, [(name, "TXT") for name in names])
     return [
         SelectorRecords(
@@ -142,6 +147,11 @@ async def _lookup_selectors(domain: str, selectors: Sequence[str], lookup: Looku
     ]
 
 
+def _label(selector: str, domain: str) -> str:
+    """The selector alone, where it was given as the name of its record."""
+    return selector.lower().rstrip(".").removesuffix(f".{domain}").removesuffix("._domainkey")
+
+
 def _records(reply: LookupResult) -> tuple[str, ...]:
     return reply.records if isinstance(reply, DnsAnswer) else ()
 
@@ -149,7 +159,7 @@ def _records(reply: LookupResult) -> tuple[str, ...]:
 def _finding(domain: str, result: SelectorResult, guessed: bool = False) -> Finding:
     record, name = result.record, result.selector.name
     key_type = record.key_type if record else ""
-    text = _text(result.code, key_type, guessed)
+    text = CODES[result.code].variant(result.variant) if result.variant else _text(result.code, key_type, guessed)
     values = {
         "name": readable(name),
         "domain": display_domain(domain),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.checks.finding_codes import BadText
@@ -38,6 +39,8 @@ def parse_key(kind: str, text: str) -> Key:
         if octets.startswith(ED25519_IN_DER):
             raise BadKey("der")
         raise BadKey("ed25519-size", size=len(octets))
+    if len(octets) == ED25519_OCTETS or octets.startswith(ED25519_IN_DER):
+        raise BadKey("no-type")
     return Key("rsa", rsa_bits(octets))
 
 
@@ -79,6 +82,10 @@ def _decode(text: str) -> bytes:
 TAG = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 KEY_TAG = re.compile(r"(^|;)p=")
 WHITESPACE = " \t\r\n"
+HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){1,10}\.?")
+OTHER_RECORD = re.compile(r"v=(?!dkim)|[a-z0-9-]{1,40}-(?:site-)?verification[=:]")
+BASE64_TEXT = re.compile(r"[A-Za-z0-9+/=\s]{20,}")
+QUOTES = frozenset("\"'“”„‘’")
 
 
 class BadRecord(BadText):
@@ -120,12 +127,34 @@ def is_key_record(text: str) -> bool:
     return compact.startswith("v=dkim") or (not compact.startswith("v=") and bool(KEY_TAG.search(compact)))
 
 
+def is_other_record(text: str) -> bool:
+    """Whether a text is a record of another kind, as a wildcard shows it at every name."""
+    return bool(OTHER_RECORD.match("".join(text.split()).lower()))
+
+
+def are_halves(texts: Sequence[str]) -> bool:
+    """Whether these records are one key that was cut: joined in one of both orders they have a key."""
+    if len(texts) != 2 or sum(map(is_key_record, texts)) != 1:
+        return False
+    first, rest = sorted(texts, key=is_key_record, reverse=True)
+    if not BASE64_TEXT.fullmatch(rest):
+        return False
+    try:
+        return parse(first + rest).key is not None
+    except BadText:
+        return False
+
+
 def parse(text: str) -> KeyRecord:
     """Parse a key record.
 
     Raises BadRecord, or BadKey if only the key is invalid. Unknown tags are ignored; duplicate tags
     are errors.
     """
+    if HOST_NAME.fullmatch(text.strip()):
+        raise BadRecord("host-name")
+    if "\\" in text or not QUOTES.isdisjoint(text):
+        raise BadRecord("backslash" if "\\" in text else "quotes")
     tags = _tags(text)
     if "v" in tags and (next(iter(tags)) != "v" or tags["v"] != "DKIM1"):
         raise BadRecord("version")

@@ -100,6 +100,19 @@ CODES: Mapping[str, FindingCode] = {
         summary="The DKIM key at {name} is invalid: {problem}.",
         remediation="Copy the record again, whole, from your mail system; a long key is split into strings that are "
         "joined without spaces.",
+        variants={
+            "der": FindingText(
+                verdict=Verdict.FAIL,
+                summary="The DKIM key at {name} is invalid: {problem}.",
+                remediation="Publish the last 32 bytes of the key alone: openssl pkey -in KEY -pubout -outform DER | "
+                "tail -c 32 | base64.",
+            ),
+            "no-type": FindingText(
+                verdict=Verdict.FAIL,
+                summary="The DKIM key at {name} is invalid: {problem}.",
+                remediation="Add k=ed25519; to the record, and sign with an RSA key as well.",
+            ),
+        },
     ),
     "dkim.bad-record": FindingCode(
         "The record breaks the format of RFC 6376, so receivers ignore it.",
@@ -108,6 +121,13 @@ CODES: Mapping[str, FindingCode] = {
         verdict=Verdict.FAIL,
         summary="The DKIM record at {name} is invalid: {problem}.",
         remediation="Publish the record exactly as your mail system shows it: v=DKIM1; k=rsa; p=…",
+        variants={
+            "host-name": FindingText(
+                verdict=Verdict.FAIL,
+                summary="The DKIM record at {name} is invalid: {problem}.",
+                remediation="Publish it as a CNAME record instead of a TXT record.",
+            )
+        },
     ),
     "dkim.several-records": FindingCode(
         "The selector has more than one TXT record, so it is not defined which one counts.",
@@ -116,6 +136,13 @@ CODES: Mapping[str, FindingCode] = {
         verdict=Verdict.FAIL,
         summary="There is more than one TXT record at {name}, so receivers may use the wrong one and DKIM fails.",
         remediation="Leave the record with the key in use and remove the others.",
+        variants={
+            "halves": FindingText(
+                verdict=Verdict.FAIL,
+                summary="The key at {name} was cut into two TXT records, so receivers see half of it and DKIM fails.",
+                remediation="Join both into one TXT record of two strings, in the order that your mail system shows.",
+            )
+        },
     ),
     "dkim.only-sha1": FindingCode(
         "The record allows only SHA-1, which receivers must no longer accept (RFC 8301).",
@@ -166,6 +193,10 @@ CODES: Mapping[str, FindingCode] = {
 }
 PROBLEMS: Mapping[str, str] = {
     "version": "v=DKIM1 must come first and be written exactly so",
+    "host-name": "it is the name of a host",
+    "backslash": "it has a backslash in it, as some DNS editors add one; semicolons are written plainly",
+    "quotes": "it has quotation marks in its value",
+    "no-type": "it is Ed25519, and the record does not say so",
     "no-key": "it has no key (p=)",
     "tag": "one of its parts is not of the form tag=value",
     "duplicate": "it has {tag}= twice",

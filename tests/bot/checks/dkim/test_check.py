@@ -24,7 +24,7 @@ REQUESTED: list[tuple[Records, str, Verdict]] = [
     ([rsa_record(2048, "t=y; ")], "dkim.testing", Verdict.WARN),
     (["v=DKIM1; p=MIGf"], "dkim.broken-key", Verdict.FAIL),
     (["v=DKIM1; k=rsa"], "dkim.bad-record", Verdict.FAIL),
-    (["v=spf1 -all"], "dkim.bad-record", Verdict.FAIL),
+    (["v=spf1 -all"], "dkim.missing-key", Verdict.FAIL),
     ([BRISBANE, FOOTBALL_RSA], "dkim.several-records", Verdict.FAIL),
     ([rsa_record(2048, "h=sha1; ")], "dkim.only-sha1", Verdict.FAIL),
     ([rsa_record(2048, "s=tlsrpt; ")], "dkim.not-for-mail", Verdict.FAIL),
@@ -118,3 +118,29 @@ async def test_dkim_without_domain_queries_nothing() -> None:
     world = World({})
     assert await dkim.check(CheckRequest(Target.of("203.0.113.5")), world) == []
     assert world.queries == []
+
+
+WHOLE = rsa_record(2048)
+SPECIAL: list[tuple[list[str], str, str]] = [
+    ([WHOLE[:200], WHOLE[200:]], "dkim.several-records", "Join both"),
+    ([WHOLE[200:], WHOLE[:200]], "dkim.several-records", "Join both"),
+    ([BRISBANE, FOOTBALL_RSA], "dkim.several-records", "remove the others"),
+    (["k1.domainkey.u1.wl.example.net."], "dkim.bad-record", "CNAME"),
+    ([f"v=DKIM1; p={FOOTBALL_ED25519.rpartition('p=')[2]}"], "dkim.broken-key", "k=ed25519"),
+    (["v=spf1 -all", "site-verification=1"], "dkim.missing-key", "Publish"),
+]
+
+
+@pytest.mark.parametrize(("texts", "code", "step"), SPECIAL)
+async def test_dkim_step_repairs_what_was_meant(texts: list[str], code: str, step: str) -> None:
+    (finding,) = await run_check(key_zone("s1", texts), "s1")
+    assert finding.code == code
+    assert step in finding.remediation
+
+
+@pytest.mark.parametrize(
+    "typed", ["s1", "S1", "s1._domainkey", "s1._domainkey.example.com", "s1._domainkey.example.com."]
+)
+async def test_dkim_selector_is_taken_in_every_form(typed: str) -> None:
+    (finding,) = await run_check(key_zone("s1", [WHOLE]), typed)
+    assert (finding.code, finding.subject) == ("dkim.ok", "s1._domainkey.example.com")

@@ -59,7 +59,9 @@ def test_parse_empty_key_is_revoked(text: str) -> None:
         ("v=DKIM1 k=rsa p=", "v=DKIM1"),
         ("v=DKIM1; p", "tag=value"),
         ("v=DKIM1; p=; 1x=2", "tag=value"),
-        ('"v=DKIM1; p="', "tag=value"),
+        ('"v=DKIM1; p="', "quotation marks"),
+        ("v=DKIM1\\; k=rsa\\; p=", "backslash"),
+        ("s1.domainkey.u1.wl.example.net", "name of a host"),
     ],
 )
 def test_parse_invalid_record_raises_with_reason(text: str, message: str) -> None:
