@@ -12,6 +12,7 @@ from handlers.message import Button, Card, Line, Select, Tone
 TONES = {Verdict.PASS: Tone.GOOD, Verdict.UNKNOWN: Tone.UNSURE, Verdict.WARN: Tone.WARN, Verdict.FAIL: Tone.BAD}
 SEVERITIES = ("high", "medium", "low", "none")
 SPECIAL_PURPOSE = "network.special-purpose"
+NO_SELECTOR = "dkim.no-selector-known"
 MAX_REMOVAL_BUTTONS, MAX_REMOVAL_LINKS = 3, 8
 MUTE_DURATIONS = Select(
     "For how long?",
@@ -72,7 +73,10 @@ def summarize_report(report: Report) -> str:
     if report.verdict is Verdict.UNKNOWN:
         return "not everything could be checked"
     listings = [list_name(finding) for finding in report.findings if is_listing(finding)]
-    return f"no problems, but listed on {join_names(listings, 1)}" if listings else "no problems found"
+    if listings:
+        return f"no problems, but listed on {join_names(listings, 1)}"
+    is_unchecked = any(finding.code == NO_SELECTOR for finding in report.findings)
+    return "no problems found; DKIM not checked" if is_unchecked else "no problems found"
 
 
 def is_problem(finding: Finding) -> bool:
