@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from bot.advice.codes import CODES, NO_SENDER, UNNEEDED_TERM
-from bot.advice.domain_steps import missing_dmarc, missing_mx, reverse_name, service_key
+from bot.advice.domain_steps import missing_dmarc, missing_mx, reverse_name, service_key, unused_domain
 from bot.advice.evidence import Evidence, gather
 from bot.advice.spf_steps import (
     foreign_record,
@@ -26,6 +26,8 @@ from bot.models import CheckRequest, Finding, Verdict
 
 __all__ = ["CODES", "STEPS", "Change", "Step", "advise"]
 
+NO_DOMAIN = "mx.no-domain"
+RECORD_CHECKS = frozenset({"spf", "dmarc", "dkim", "mta-sts", "tls-rpt", "bimi", "dane", "starttls", "mx"})
 FindStep = Callable[[Evidence, Finding], Step | None]
 STEPS: Mapping[str, FindStep] = {
     "spf.missing-record": missing_record,
@@ -74,10 +76,26 @@ def advise(request: CheckRequest, findings: Sequence[Finding]) -> list[Finding]:
     """The findings with the steps that hold in view of the whole report, and findings about unneeded terms."""
     if all(finding.verdict is Verdict.PASS and finding.check != "spf" for finding in findings):
         return list(findings)
+    findings = _of_existing_names(findings)
     evidence = gather(request, findings)
-    findings = [other_return_path(evidence, finding) or finding for finding in findings]
+    findings = [_replaced(evidence, finding) for finding in findings]
     steps = (_with_step(evidence, finding) for finding in findings)
     return [*steps, *_unneeded(evidence), *_without_sender(evidence)]
+
+
+def _of_existing_names(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings without what is said about records of a name that does not exist: it has none."""
+    missing = {finding.subject for finding in findings if finding.code == NO_DOMAIN}
+    return [
+        finding
+        for finding in findings
+        if finding.code == NO_DOMAIN or finding.check not in RECORD_CHECKS or finding.subject not in missing
+    ]
+
+
+def _replaced(evidence: Evidence, finding: Finding) -> Finding:
+    """The finding that the whole report makes of this one."""
+    return other_return_path(evidence, finding) or unused_domain(evidence, finding) or finding
 
 
 def _with_step(evidence: Evidence, finding: Finding) -> Finding:

@@ -10,7 +10,15 @@ from bot.models import Verdict
 UNNEEDED_TERM = "spf.unneeded-term"
 OTHER_RETURN_PATH = "spf.other-return-path"
 NO_SENDER = "spf.no-sender"
+UNUSED_DOMAIN = "mx.unused"
 CODES: Mapping[str, FindingCode] = {
+    UNUSED_DOMAIN: FindingCode(
+        "The domain has no mail server and sends no mail: SPF allows no sender, and DMARC rejects.",
+        "RFC 7505 §4.2",
+        "Nothing to do; a null MX would say the same to every sender at once.",
+        verdict=Verdict.PASS,
+        summary="{domain} takes no mail and sends none (v=spf1 -all, p=reject), as an unused domain should.",
+    ),
     OTHER_RETURN_PATH: FindingCode(
         "The address is that of a service with a return path of its own, so this SPF record is not evaluated.",
         "RFC 7208 §2.4",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.advice import messages
+from bot.advice.codes import CODES, UNUSED_DOMAIN
 from bot.advice.evidence import Evidence
 from bot.advice.steps import Change, Step
 from bot.inputs.domain_names import display_domain
@@ -31,6 +32,16 @@ def missing_mx(evidence: Evidence, finding: Finding) -> Step | None:
         return None
     text = messages.NULL_MX.format(domain=evidence.shown_domain)
     return Step(text, Change(finding.subject, "MX", new="0 ."))
+
+
+def unused_domain(evidence: Evidence, finding: Finding) -> Finding | None:
+    """What stands in the place of missing mail servers where SPF and DMARC say that the domain sends nothing."""
+    policy = next((each.facts.get("effective") for each in evidence.findings if each.code == "dmarc.ok"), None)
+    if finding.code != "mx.missing" or not evidence.sends_no_mail or policy != "reject":
+        return None
+    text = CODES[UNUSED_DOMAIN]
+    summary, remediation = text.fill({"domain": evidence.shown_domain})
+    return finding._replace(code=UNUSED_DOMAIN, verdict=text.verdict, summary=summary, remediation=remediation)
 
 
 def service_key(evidence: Evidence, finding: Finding) -> Step | None:

@@ -145,7 +145,7 @@ UNREACHABLE = frozenset(
     MEANINGS[kind]
     for kind in (
         *("loopback", "private", "unique-local", "link-local", "site-local", "shared"),
-        *("unspecified", "this-network", "multicast", "broadcast", "reserved", "discard"),
+        *("unspecified", "this-network", "multicast", "reserved", "discard"),
     )
 )
 NULL_MX = "."

@@ -97,6 +97,7 @@ SIGNALS: Mapping[str, tuple[SignalRow, ...]] = {
         _met("spf.pass"),
         _broken("spf.fail", "spf.softfail", "spf.neutral", "spf.missing-record", "spf.permanent-error"),
         _broken("spf.multiple-records", "spf.syntax-error", "spf.missing-include", "spf.no-such-domain"),
+        _broken("mx.no-domain"),
         _broken("spf.too-many-lookups", "spf.too-many-hosts", "spf.too-many-voids"),
         _unknown("spf.other-return-path", "spf.temporary-error", "spf.not-finished", "spf.no-answer", "spf.broken"),
         _met("spf.valid-record", "spf.allows-everyone", "spf.neutral-default", "spf.no-default", "spf.uses-ptr"),

@@ -228,3 +228,24 @@ async def test_misspelled_record_is_corrected_where_its_meaning_is_clear(
     finding = finding_with(await report_of({D: OWN | {"TXT": [record]}}, ip), code)
     assert (finding.facts.get("change") or {}).get("new") == new
     assert new is None or finding.remediation.endswith(f"to: {new}")
+
+
+async def test_name_that_does_not_exist_is_one_finding() -> None:
+    report = await report_of({}, domain="gone.firm.example")
+    codes = [finding.code for finding in report.findings if finding.verdict >= Verdict.WARN]
+    assert codes == ["mx.no-domain"]
+
+
+@pytest.mark.parametrize(
+    ("spf", "dmarc", "code"),
+    [
+        ("v=spf1 -all", "v=DMARC1; p=reject", "mx.unused"),
+        ("v=spf1 -all", "v=DMARC1; p=none", "mx.missing"),
+        ("v=spf1 ip4:203.0.113.9 -all", "v=DMARC1; p=reject", "mx.missing"),
+    ],
+)
+async def test_domain_that_sends_and_takes_nothing_is_in_order(spf: str, dmarc: str, code: str) -> None:
+    report = await report_of({D: {"TXT": [spf]}, f"_dmarc.{D}": {"TXT": [dmarc]}})
+    (finding,) = (each for each in report.findings if each.check == "mx")
+    assert finding.code == code
+    assert (finding.verdict is Verdict.PASS) == (code == "mx.unused")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import advice
-from bot.checks import dkim, dmarc, dnsbl, ptr, sender_requirements, spf
+from bot.checks import dkim, dmarc, dnsbl, mx, ptr, sender_requirements, spf
 from bot.checks.sender_requirements.messages import BULK_SENDERS, RULE_TEXTS
 from bot.checks.sender_requirements.rules import RECEIVERS, RULES, SIGNALS
 from bot.finding_reference import SHARED_CODES
@@ -109,7 +109,7 @@ def test_judge_verdict_is_never_worse_than_its_causes(codes: dict[str, Verdict])
 
 
 def test_signals_use_only_documented_codes() -> None:
-    code_tables = (dnsbl.CODES, dkim.CODES, dmarc.CODES, ptr.CODES, spf.CODES, advice.CODES, SHARED_CODES)
+    code_tables = (dnsbl.CODES, dkim.CODES, dmarc.CODES, mx.CODES, ptr.CODES, spf.CODES, advice.CODES, SHARED_CODES)
     documented = {code for codes in code_tables for code in codes}
     assert {code for code in SIGNAL_CODES if code not in documented} <= {"dkim.broken"}
 
