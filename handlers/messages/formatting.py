@@ -139,7 +139,7 @@ def findings_card(title: str, findings: Sequence[Finding]) -> Card:
 
 
 def removal_buttons(pages: Iterable[tuple[str, Link]]) -> tuple[Button, ...]:
-    """Buttons to the first removal pages, one for each page; `pages` are names of lists, worst first, with a page."""
+    """Buttons to the first removal pages, one for each list; `pages` are names of lists, worst first, with a page."""
     first = _distinct(pages)[:MAX_REMOVAL_BUTTONS]
     return tuple(
         Button(f"{name}: {link.label.lower()}", url=link.url, primary=number == 0)
@@ -158,8 +158,11 @@ def removal_links(pages: Iterable[tuple[str, Link]]) -> tuple[Line, ...]:
 
 
 def _distinct(pages: Iterable[tuple[str, Link]]) -> list[tuple[str, Link]]:
-    """The first name for each page."""
-    by_url: dict[str, tuple[str, Link]] = {}
+    """One page for each list, and one list for each page; a range has a page for each of its addresses."""
+    by_name: dict[str, tuple[str, Link]] = {}
     for name, link in pages:
+        by_name.setdefault(name, (name, link))
+    by_url: dict[str, tuple[str, Link]] = {}
+    for name, link in by_name.values():
         by_url.setdefault(link.url, (name, link))
     return list(by_url.values())

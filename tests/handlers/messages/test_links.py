@@ -41,6 +41,12 @@ def test_every_page_has_a_button_or_a_link_until_there_are_too_many(number: int)
     assert [f"of {number - 3}:" in line.text for line in lines] == [number > 3 + MAX_REMOVAL_LINKS] * (number > 3)
 
 
+def test_list_of_several_addresses_has_one_button() -> None:
+    several = [(name, Link(link.label, f"{link.url}{n}")) for name, link in pages(2) for n in range(3)]
+    assert [button.label for button in removal_buttons(several)] == ["List 0: removal form", "List 1: removal form"]
+    assert removal_links(several) == ()
+
+
 @pytest.mark.parametrize("platform", ["slack", "teams", "web", "terminal"])
 def test_links_of_a_line_can_be_opened(platform: str) -> None:
     text = rendered(Card("Listed", lines=removal_links(pages(5))), platform)
